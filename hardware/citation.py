@@ -1,0 +1,37 @@
+"""Where a number came from. A number without a source does not load."""
+
+import datetime
+from dataclasses import dataclass
+from typing import Literal
+
+CitationKind = Literal["datasheet", "paper", "measured", "fitted", "derived", "assumed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A source that numbers of a profile refer to by key."""
+
+    key: str
+    kind: CitationKind
+    title: str
+    location: str
+    read_on: datetime.date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CitedNumber:
+    """One number of a profile as its file writes it, with its source.
+
+    Attributes:
+        path: dotted place in the file, such as ``memory.bandwidth``.
+        text: value with unit as written, such as ``"3.35 TB/s"``.
+        value: the same in base units.
+        citation: the source.
+        note: arithmetic of a derived number or reason of an assumed one; may be empty.
+    """
+
+    path: str
+    text: str
+    value: float
+    citation: Citation
+    note: str

@@ -1,0 +1,81 @@
+"""Devices placed on a hierarchy of links: node types and the clusters built from them.
+
+Ranks are numbered so that neighbours share the innermost level. A communication group is described by its
+``size`` and ``stride`` (distance in rank between members), from which each level's extent follows.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hardware.citation import CitedNumber
+from hardware.device import Device
+from hardware.link import Link
+
+LevelTopology = Literal["switch", "mesh", "torus", "bus"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Level:
+    """One tier of the interconnect, innermost first in a cluster.
+
+    Attributes:
+        name: ``node``, ``rack``, ``slice`` or ``network``.
+        link: what joins the members.
+        ports: ports *per domain of the level below* (per device for the innermost level, per node for the next);
+            may be fractional where devices share a port.
+        size: members of one domain of this level, counted in domains of the level below; 0 for "all there are".
+        topology: how the links are laid out.
+    """
+
+    name: str
+    link: Link
+    ports: float
+    size: int
+    topology: LevelTopology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NodeType:
+    """A registered node or pod type, such as ``dgx-a100`` or ``tpu-v4-slice``.
+
+    ``levels[0]`` joins the devices of one node; the last level joins nodes (its size is 0).
+    """
+
+    name: str
+    description: str
+    device: Device
+    levels: tuple[Level, ...]
+    numbers: tuple[CitedNumber, ...] = ()
+
+    @property
+    def devices(self) -> int:
+        """Devices of one node."""
+        return self.levels[0].size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cluster:
+    """``count`` nodes of one type: the whole machine."""
+
+    node: NodeType
+    count: int
+
+    @property
+    def name(self) -> str:
+        """``NODE:COUNT`` as the command line writes it."""
+        return f"{self.node.name}:{self.count}"
+
+    @property
+    def device(self) -> Device:
+        """The device every rank runs on."""
+        return self.node.device
+
+    @property
+    def devices(self) -> int:
+        """Number of devices in the cluster."""
+        return self.node.devices * self.count
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Interconnect tiers, innermost first."""
+        return self.node.levels

@@ -1,0 +1,57 @@
+"""One accelerator: its memory, its peaks and what kernels achieve of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hardware.citation import CitedNumber
+from hardware.efficiency import AttentionEfficiency, MatmulEfficiency, MemoryEfficiency
+from hardware.errors import HardwareError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Device:
+    """A profile of one device, in base units.
+
+    Attributes:
+        name: registered name, such as ``a100-sxm-80gb``.
+        description: one line.
+        generation: architecture that software-stack defaults go by, such as ``ampere``.
+        memory_capacity: [bytes].
+        memory_bandwidth: [bytes/s] peak.
+        cache: [bytes] last-level cache.
+        multiprocessors: units that each work on one output tile (SMs, CUs, TensorCores).
+        peak_flop_rate: [FLOP/s] dense matrix peak by dtype name (``fp32``, ``tf32``, ``fp16``, ``bf16``, ``fp8``).
+        vector_flop_rate: [FLOP/s] FP32 outside the matrix units.
+        power: [W] board power limit, or 0 where none is published.
+        matmul, memory, attention: achieved fractions.
+        numbers: every number as written, with its source.
+    """
+
+    name: str
+    description: str
+    generation: str
+    memory_capacity: float
+    memory_bandwidth: float
+    cache: float
+    multiprocessors: int
+    peak_flop_rate: Mapping[str, float]
+    vector_flop_rate: float
+    power: float
+    matmul: MatmulEfficiency
+    memory: MemoryEfficiency
+    attention: AttentionEfficiency
+    numbers: tuple[CitedNumber, ...] = ()
+
+    def flop_rate(self, dtype: str) -> float:
+        """Dense matrix peak [FLOP/s] for a dtype name.
+
+        Raises:
+            HardwareError: the device has no such format.
+        """
+        try:
+            return self.peak_flop_rate[dtype]
+        except KeyError:
+            known = ", ".join(sorted(self.peak_flop_rate))
+            raise HardwareError(
+                f"device {self.name}: no {dtype} arithmetic; it offers {known}"
+            ) from None

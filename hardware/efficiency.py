@@ -1,0 +1,57 @@
+"""Achieved fractions of a device's peaks: what kernels really reach, kept apart from the peaks.
+
+Each class is one ``[efficiency.<family>]`` table of a device profile; the field metadata gives the
+dimension the profile reader expects ("number", "fraction", "time", "bytes", or "fractions" for a table by dtype).
+The numbers are fitted on kernel tables (matrix products, vector operators, attention), never on training rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatmulEfficiency:
+    """Matrix products by shape: tile and wave quantisation, short-depth penalty, power throttling.
+
+    Attributes:
+        fraction: by dtype, the share of peak that large, well-shaped products sustain (throttling included).
+        depth_overhead: [elements of depth] prologue and epilogue of one output tile, as extra depth.
+        tile_overhead: [elements] c in the tile efficiency h / (h + c), h = a b / (a + b) for an a x b tile.
+    """
+
+    fraction: Mapping[str, float] = field(metadata={"dimension": "fractions"})
+    depth_overhead: float = field(metadata={"dimension": "number"})
+    tile_overhead: float = field(metadata={"dimension": "number"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryEfficiency:
+    """Kernels bound by memory bandwidth.
+
+    Attributes:
+        fraction: share of the peak bandwidth that large streaming kernels sustain.
+        latency: [s] shortest duration of any kernel on the device (ramp-up and drain).
+    """
+
+    fraction: float = field(metadata={"dimension": "fraction"})
+    latency: float = field(metadata={"dimension": "time"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionEfficiency:
+    """Fused (flash) attention kernels, as share of the matrix peak on large shapes.
+
+    Attributes:
+        forward: share of the dtype's peak in the forward kernel.
+        backward: the same in the backward kernel (2.5 times the forward flops).
+    """
+
+    forward: float = field(metadata={"dimension": "fraction"})
+    backward: float = field(metadata={"dimension": "fraction"})
+
+
+FAMILIES: dict[str, type] = {
+    "matmul": MatmulEfficiency,
+    "memory": MemoryEfficiency,
+    "attention": AttentionEfficiency,
+}

@@ -1,0 +1,28 @@
+"""A channel between two endpoints: one bandwidth and one latency, per direction."""
+
+from dataclasses import dataclass
+
+from hardware.citation import CitedNumber
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Link:
+    """A profile of one kind of link, in base units.
+
+    Attributes:
+        name: registered name, such as ``nvlink3`` or ``infiniband-hdr``.
+        description: one line.
+        bandwidth: [bytes/s] peak of one port, one direction.
+        latency: [s] one message of no length from device to device (the alpha of the alpha-beta model).
+        efficiency: share of the peak that large messages sustain.
+        half_size: [bytes] message (per step of an algorithm) that reaches half of the sustained bandwidth.
+        numbers: every number as written, with its source.
+    """
+
+    name: str
+    description: str
+    bandwidth: float
+    latency: float
+    efficiency: float
+    half_size: float
+    numbers: tuple[CitedNumber, ...] = ()

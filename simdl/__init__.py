@@ -1,0 +1,1 @@
+"""What happens: workload, cluster and strategy to schedule, timeline and report."""

@@ -1,0 +1,58 @@
+"""Kernels: what a device is asked to run, after sharding, batching and fusion.
+
+An :class:`Operator` is mathematics per sample of the whole network; a :class:`Kernel` is one launch on one device with
+concrete dimensions. The cost model turns kernels into seconds.
+"""
+
+from dataclasses import dataclass
+
+from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """``count`` independent products (m x k) @ (k x n) in one launch."""
+
+    m: int
+    n: int
+    k: int
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ConvolutionCall:
+    """A convolution over ``batch`` images in one of its three passes."""
+
+    shape: ConvolutionShape
+    batch: int
+    which: Pass
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionCall:
+    """A fused attention kernel over ``batch`` sequences; forward or (as input gradient) backward."""
+
+    shape: AttentionShape
+    batch: int
+    which: Pass
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One launch on one device.
+
+    Attributes:
+        name: operator it came from.
+        kind: the cost model's rule.
+        flops: floating-point operations.
+        nbytes: [bytes] read and written.
+        dtype: arithmetic of its products (key of ``Device.peak_flop_rate``).
+        shape: concrete dimensions; None for kernels priced by their bytes.
+    """
+
+    name: str
+    kind: OperatorKind
+    flops: float
+    nbytes: float
+    dtype: str
+    shape: Product | ConvolutionCall | AttentionCall | None = None

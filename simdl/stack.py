@@ -1,0 +1,54 @@
+"""Software stacks as data: which kernels are fused, what overlaps, what a launch costs.
+
+A stack is the training software a strategy runs on. Its file ``simdl/stacks/NAME.toml`` names a source for every
+number (kind ``fitted`` where it was fitted on training rows, and on which).
+"""
+
+from dataclasses import dataclass
+
+from hardware.citation import CitedNumber
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stack:
+    """Training software.
+
+    Attributes:
+        name, description: identity.
+        attention: ``"unfused"``, ``"flash"`` (exact, tiled, whole score matrix) or ``"flash-causal"`` (skips the
+            masked half).
+        fused: fusion groups of operators that run as one kernel.
+        launch: [s] host time per kernel.
+        step_overhead: [s] per step outside the kernels (gradient clipping, loss scale, logging, data).
+        microbatch_overhead: [s] per microbatch and pass of host work that leaves the device idle.
+        gradient_size: [bytes] per element in gradient reduction; 0 for the precision's gradient size.
+        gradient_overlap: gradient reduction runs beside the backward pass of the last microbatch.
+        bucket: [bytes] of gradients sent in one collective.
+        parameter_overlap: parameter all-gathers (ZeRO-1 and 3) run beside the forward pass.
+        tensor_overlap: share of tensor-parallel communication hidden behind its products.
+        pipeline_overlap: stage-to-stage transfers run beside computation.
+        contention: relative slow-down of computation while communication runs beside it.
+        library: collective library profile, such as ``nccl``.
+        memory_context: [bytes] taken by contexts and libraries.
+        memory_reserve: share of the device's memory the allocator cannot use (fragmentation).
+        numbers: every number as written, with its source.
+    """
+
+    name: str
+    description: str
+    attention: str
+    fused: frozenset[str]
+    launch: float
+    step_overhead: float
+    microbatch_overhead: float
+    gradient_size: int
+    gradient_overlap: bool
+    bucket: float
+    parameter_overlap: bool
+    tensor_overlap: float
+    pipeline_overlap: bool
+    contention: float
+    library: str
+    memory_context: float
+    memory_reserve: float
+    numbers: tuple[CitedNumber, ...] = ()

@@ -1,0 +1,115 @@
+"""Strategy: how the work is divided over the ranks and carried out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hardware.cluster import Cluster
+from workloads.workload import Workload
+
+
+class Recompute(StrEnum):
+    """Which activations are discarded in the forward pass and computed again in the backward pass."""
+
+    NONE = "none"
+    SELECTIVE = "selective"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """How work is divided; a question to the simulator.
+
+    Attributes:
+        dp, tp, pp, cp: data-, tensor-, pipeline- and context-parallel degree.
+        micro_batch: samples of one replica that pass through the pipeline together.
+        schedule: pipeline order (``gpipe``, ``1f1b``, ``interleaved-1f1b``).
+        virtual_stages: stages per pipeline rank (more than 1 only for interleaved-1f1b).
+        recompute: discarded activations.
+        zero: ZeRO stage: 1 shards optimizer state, 2 also gradients, 3 also parameters (FSDP).
+        sequence_parallel: shard the residual stream over the tensor-parallel ranks.
+        stages: blocks per virtual stage in chain order (length pp * virtual_stages), () for the default cut.
+    """
+
+    dp: int = 1
+    tp: int = 1
+    pp: int = 1
+    cp: int = 1
+    micro_batch: int = 1
+    schedule: str = "1f1b"
+    virtual_stages: int = 1
+    recompute: Recompute = Recompute.NONE
+    zero: int = 0
+    sequence_parallel: bool = False
+    stages: tuple[int, ...] = ()
+
+    @property
+    def devices(self) -> int:
+        """Devices the strategy occupies."""
+        return self.dp * self.tp * self.pp * self.cp
+
+    def microbatches(self, global_batch: int) -> int:
+        """Microbatches per replica and step; the degrees must divide the batch."""
+        return global_batch // (self.dp * self.micro_batch)
+
+
+def problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
+    """Reasons why a strategy cannot be carried out at all (memory aside), one sentence each."""
+    for name in ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages"):
+        value = getattr(strategy, name)
+        if value < 1:
+            yield f"{name}: found {value}; expected at least 1"
+            return
+    yield from _degree_problems(strategy, workload, cluster)
+    yield from _batch_problems(strategy, workload)
+    yield from _schedule_problems(strategy, workload)
+
+
+def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
+    network = workload.network
+    if strategy.devices != cluster.devices:
+        yield (
+            f"dp {strategy.dp} x tp {strategy.tp} x pp {strategy.pp} x cp {strategy.cp} = {strategy.devices} devices; "
+            f"expected the {cluster.devices} of {cluster.name}"
+        )
+    if strategy.tp > 1 and not network.tensor_divisors:
+        yield f"tp {strategy.tp}: {network.name} has no tensor-parallel form; expected tp 1"
+    for divisor in network.tensor_divisors:
+        if divisor % strategy.tp:
+            yield f"tp {strategy.tp} does not divide {divisor} of {network.name}; expected a divisor"
+    if network.tokens % (strategy.cp * (strategy.tp if strategy.sequence_parallel else 1)):
+        yield f"cp {strategy.cp} (with sequence parallelism: x tp) does not divide the {network.tokens} tokens of a sample"
+    if strategy.sequence_parallel and strategy.tp == 1:
+        yield "sequence_parallel needs tp > 1; found tp 1"
+    if strategy.zero not in (0, 1, 2, 3):
+        yield f"zero: found {strategy.zero}; expected 0, 1, 2 or 3"
+    if strategy.zero > 1 and strategy.pp > 1:
+        yield f"zero {strategy.zero} with pp {strategy.pp}: gradients of a pipeline accumulate locally; expected zero 0 or 1"
+
+
+def _batch_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
+    share = strategy.dp * strategy.micro_batch
+    if workload.global_batch < strategy.dp:
+        yield f"global batch {workload.global_batch} is smaller than the {strategy.dp} replicas; expected at least one sample each"
+    elif workload.global_batch % share:
+        yield (
+            f"dp {strategy.dp} x micro-batch {strategy.micro_batch} = {share} does not divide the global batch "
+            f"{workload.global_batch}"
+        )
+
+
+def _schedule_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
+    depth = workload.network.depth
+    chunks = strategy.pp * strategy.virtual_stages
+    if chunks > depth:
+        yield f"pp {strategy.pp} x virtual stages {strategy.virtual_stages} = {chunks} stages; {workload.network.name} has {depth} blocks"
+    if strategy.virtual_stages > 1 and strategy.schedule != "interleaved-1f1b":
+        yield f"virtual stages {strategy.virtual_stages} with schedule {strategy.schedule}; expected interleaved-1f1b"
+    if strategy.virtual_stages > 1 and strategy.pp == 1:
+        yield "virtual stages need pp > 1; found pp 1"
+    if strategy.schedule == "interleaved-1f1b":
+        microbatches = strategy.microbatches(workload.global_batch)
+        if microbatches % strategy.pp:
+            yield f"interleaved-1f1b needs microbatches divisible by pp; found {microbatches} and {strategy.pp}"
+    if strategy.stages and (len(strategy.stages) != chunks or sum(strategy.stages) != depth):
+        yield f"stages: found {len(strategy.stages)} adding up to {sum(strategy.stages)} blocks; expected {chunks} adding up to {depth}"

@@ -1,0 +1,67 @@
+"""Number formats of training: which dtype multiplies, and how many bytes each kind of tensor takes."""
+
+from dataclasses import dataclass
+
+from workloads.errors import UnknownNameError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """One way to mix number formats in training.
+
+    Attributes:
+        name: registered name.
+        matmul: dtype of matrix products (key of ``Device.peak_flop_rate``).
+        attention: dtype of the attention core's products (FP8 training keeps it in bf16).
+        activation: [bytes] per element of activations between kernels.
+        parameter: [bytes] per element of the parameters kernels read.
+        gradient: [bytes] per element of the gradient as the backward pass writes it.
+        master: [bytes] per parameter of a separate FP32 master copy (0 when parameters are the master).
+    """
+
+    name: str
+    matmul: str
+    attention: str
+    activation: int
+    parameter: int
+    gradient: int
+    master: int
+
+
+PRECISIONS: dict[str, Precision] = {
+    p.name: p
+    for p in (
+        Precision(
+            name="fp32", matmul="fp32", attention="fp32", activation=4, parameter=4, gradient=4, master=0
+        ),
+        Precision(
+            name="tf32", matmul="tf32", attention="tf32", activation=4, parameter=4, gradient=4, master=0
+        ),
+        Precision(
+            name="fp16", matmul="fp16", attention="fp16", activation=2, parameter=2, gradient=2, master=4
+        ),
+        Precision(
+            name="bf16", matmul="bf16", attention="bf16", activation=2, parameter=2, gradient=2, master=4
+        ),
+        # Everything in bf16, optimizer included: Composer's mp_mode=PURE stays with FP32 master shards,
+        # so this is for stacks that keep no master copy at all.
+        Precision(
+            name="bf16-pure", matmul="bf16", attention="bf16", activation=2, parameter=2, gradient=2, master=0
+        ),
+        Precision(
+            name="fp8", matmul="fp8", attention="bf16", activation=2, parameter=2, gradient=2, master=4
+        ),
+    )
+}
+
+
+def load_precision(name: str) -> Precision:
+    """The registered precision of this name.
+
+    Raises:
+        UnknownNameError: no such precision; the message suggests the nearest.
+    """
+    try:
+        return PRECISIONS[name]
+    except KeyError:
+        raise UnknownNameError("precision", name, PRECISIONS) from None

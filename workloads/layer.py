@@ -1,0 +1,83 @@
+"""Layers: named parts of a network, with the operators of their three passes."""
+
+from dataclasses import dataclass
+
+from workloads.operators import Operator, Pass, Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedActivation:
+    """A tensor the forward pass keeps for the backward pass.
+
+    Attributes:
+        name: what it is.
+        elements: per sample.
+        split: how tensor parallelism divides it (SEQUENCE: only with sequence parallelism).
+        element_size: [bytes] per element; 0 for the precision's activation size (a dropout mask has 1).
+        fused: True if a fused (flash) attention kernel does not keep it (scores, probabilities, their mask).
+    """
+
+    name: str
+    elements: int
+    split: Split = Split.REPLICATED
+    element_size: int = 0
+    fused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layer:
+    """A named part of a network. Counts are per sample, for the undivided network.
+
+    Attributes:
+        name: unique in its block.
+        kind: builder family (``convolution``, ``linear``, ``attention``, ``normalization`` ...).
+        inputs: names of the layers of the same block it reads; ``"input"`` is the block's input.
+        output_shape: of one sample, without the batch axis.
+        parameters: trainable elements.
+        parameter_split: how tensor parallelism divides the parameters.
+        forward, input_gradient, weight_gradient: operators of each pass, in launch order.
+        saved: what the forward pass keeps for the backward pass.
+        selective: True for the attention core, which selective recomputation computes again.
+        tensor_entry: activation elements at which a column-parallel region begins (Megatron's f: identity forward,
+            all-reduce backward; with sequence parallelism all-gather forward, reduce-scatter backward); 0 if none.
+        tensor_exit: elements at which it ends (Megatron's g: all-reduce forward, identity backward; with sequence
+            parallelism reduce-scatter forward, all-gather backward); 0 if none.
+        key_value: elements of keys and values per sample that context parallelism passes round; 0 if none.
+        tied: name of the layer whose parameters these are (``block/layer``); counted there, ``""`` if own.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    output_shape: tuple[int, ...]
+    parameters: int = 0
+    parameter_split: Split = Split.REPLICATED
+    forward: tuple[Operator, ...] = ()
+    input_gradient: tuple[Operator, ...] = ()
+    weight_gradient: tuple[Operator, ...] = ()
+    saved: tuple[SavedActivation, ...] = ()
+    selective: bool = False
+    tensor_entry: int = 0
+    tensor_exit: int = 0
+    key_value: int = 0
+    tied: str = ""
+
+    def operators(self, which: Pass) -> tuple[Operator, ...]:
+        """The operators of one pass, in launch order."""
+        if which is Pass.FORWARD:
+            return self.forward
+        if which is Pass.INPUT_GRADIENT:
+            return self.input_gradient
+        return self.weight_gradient
+
+    def flops(self, which: Pass) -> int:
+        """Floating-point operations of one pass over one sample."""
+        return sum(operator.flops for operator in self.operators(which))
+
+    @property
+    def output_elements(self) -> int:
+        """Elements of the output of one sample."""
+        count = 1
+        for extent in self.output_shape:
+            count *= extent
+        return count

@@ -1,0 +1,127 @@
+"""Networks: a chain of blocks, each a small directed acyclic graph of layers.
+
+A block has one input and one output tensor, so the boundary between two blocks is a place where a pipeline may be
+cut and where full recomputation keeps its checkpoint. Consecutive equal blocks are stored once with a count:
+everything downstream (costs, memory, planning) works on distinct blocks and stays fast for deep networks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from workloads.errors import NetworkError
+from workloads.layer import Layer
+from workloads.operators import OperatorKind, Pass
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Block:
+    """``count`` equal blocks in a row.
+
+    Attributes:
+        name: unique in the network.
+        layers: in topological order; the last one's output is the block's output.
+        count: how many times the block stands in the chain.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    count: int = 1
+
+    @cached_property
+    def parameters(self) -> int:
+        """Trainable elements of one block (tied layers count where they are owned)."""
+        return sum(layer.parameters for layer in self.layers if not layer.tied)
+
+    @property
+    def output_elements(self) -> int:
+        """Elements of the block's output per sample."""
+        return self.layers[-1].output_elements
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Network:
+    """A network with its published identity.
+
+    Attributes:
+        name: registered name.
+        blocks: the chain.
+        source: paper or model card.
+        sample: ``"image"`` or ``"sequence"``.
+        tokens: tokens of one sample (1 for images).
+        tensor_divisors: tensor-parallel degrees must divide each of these (heads, key-value heads may be copied).
+    """
+
+    name: str
+    blocks: tuple[Block, ...]
+    source: str
+    sample: str
+    tokens: int = 1
+    tensor_divisors: tuple[int, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        faults = list(_faults(self))
+        if faults:
+            raise NetworkError(faults)
+
+    def chain(self) -> Iterator[Block]:
+        """Every block in order, repeated ones as often as they stand in the network."""
+        for block in self.blocks:
+            for _ in range(block.count):
+                yield block
+
+    def layers(self) -> Iterator[tuple[str, Layer]]:
+        """Every layer of the whole network with its full name, ``block.index/layer``."""
+        for block in self.blocks:
+            for index in range(block.count):
+                place = block.name if block.count == 1 else f"{block.name}.{index}"
+                for layer in block.layers:
+                    yield f"{place}/{layer.name}", layer
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks in the chain."""
+        return sum(block.count for block in self.blocks)
+
+    @cached_property
+    def parameters(self) -> int:
+        """Trainable elements of the network."""
+        return sum(block.parameters * block.count for block in self.blocks)
+
+    def flops(self, which: Pass) -> int:
+        """Floating-point operations of one pass over one sample, every operator counted."""
+        return sum(layer.flops(which) * b.count for b in self.blocks for layer in b.layers)
+
+    @cached_property
+    def model_flops(self) -> int:
+        """Flops per sample that MFU counts: products only (matmul, convolution, attention), all three passes.
+
+        Attention counts in full (not halved for causal masks); recomputation never counts.
+        """
+        products = {OperatorKind.MATMUL, OperatorKind.CONVOLUTION, OperatorKind.ATTENTION}
+        return sum(
+            operator.flops * block.count
+            for block in self.blocks
+            for layer in block.layers
+            for which in Pass
+            for operator in layer.operators(which)
+            if operator.kind in products
+        )
+
+
+def _faults(network: Network) -> Iterator[str]:
+    if not network.blocks:
+        yield f"network {network.name}: no blocks; expected at least one"
+    names = [block.name for block in network.blocks]
+    for name in {n for n in names if names.count(n) > 1}:
+        yield f"network {network.name}: block {name!r} stands twice; expected unique names"
+    for block in network.blocks:
+        known = {"input"}
+        for layer in block.layers:
+            place = f"network {network.name}: {block.name}/{layer.name}"
+            if layer.name in known:
+                yield f"{place}: name used twice in its block; expected unique names"
+            for source in layer.inputs:
+                if source not in known:
+                    yield f"{place}: reads {source!r}, which no earlier layer of the block produces (a cycle?)"
+            known.add(layer.name)

@@ -1,0 +1,126 @@
+"""Operators: one indivisible computation each, at the granularity of an unfused kernel.
+
+All counts are **per sample** (one image or one sequence) unless a field says otherwise, and for the whole,
+undivided network. ``split`` says how a tensor-parallel degree divides the operator; ``fusion`` says which
+neighbours a software stack may fuse it with. flops count a multiply-add as two.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class OperatorKind(StrEnum):
+    """What a kernel does; the cost model has one rule per kind."""
+
+    MATMUL = "matmul"
+    CONVOLUTION = "convolution"
+    ATTENTION = "attention"
+    ELEMENTWISE = "elementwise"
+    NORMALIZATION = "normalization"
+    SOFTMAX = "softmax"
+    REDUCTION = "reduction"
+    POOLING = "pooling"
+    GATHER = "gather"
+
+
+class Split(StrEnum):
+    """How a tensor-parallel degree t divides an operator, a tensor or a parameter."""
+
+    REPLICATED = "replicated"
+    """every rank does all of it"""
+    SEQUENCE = "sequence"
+    """1/t of the tokens with sequence parallelism, otherwise replicated"""
+    COLUMN = "column"
+    """1/t of the output columns (also: 1/t of the elements of a divided activation)"""
+    ROW = "row"
+    """1/t of the depth of the product"""
+    HEADS = "heads"
+    """1/t of the independent products (attention heads)"""
+
+
+class Pass(StrEnum):
+    """The three passes of training."""
+
+    FORWARD = "forward"
+    INPUT_GRADIENT = "input_gradient"
+    WEIGHT_GRADIENT = "weight_gradient"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatmulShape:
+    """``products`` independent products (rows x depth) @ (depth x columns), for one sample.
+
+    ``batch_axis`` names what grows with the number of samples: the rows (a linear layer forward), the depth
+    (its weight gradient) or the number of products (attention scores).
+    """
+
+    rows: int
+    columns: int
+    depth: int
+    products: int = 1
+    batch_axis: str = "rows"  # rows | depth | products
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvolutionShape:
+    """A two-dimensional convolution of one image; heights and widths in pixels."""
+
+    in_channels: int
+    out_channels: int
+    in_height: int
+    in_width: int
+    out_height: int
+    out_width: int
+    kernel_height: int
+    kernel_width: int
+    stride_height: int = 1
+    stride_width: int = 1
+    groups: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionShape:
+    """The attention core of one sequence: softmax(Q K^T) V.
+
+    ``causal`` says that half of the scores are masked; whether a kernel exploits it is the software stack's.
+    """
+
+    query_tokens: int
+    key_tokens: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    causal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """One computation of one pass.
+
+    Attributes:
+        name: short name, unique in its layer and pass.
+        kind: what it does.
+        flops: floating-point operations per sample.
+        reads: activation elements read per sample.
+        writes: activation elements written per sample.
+        weights: parameter elements read or written once per pass, however many samples.
+        shape: dimensions the cost model needs; None for kernels priced by their bytes.
+        split: how a tensor-parallel degree divides it.
+        fusion: name of the group of consecutive operators that a stack may fuse into one kernel; "" for never.
+        chained: elements per sample read from the previous operator of the same fusion group: when fused, these
+            are neither written by it nor read here.
+        element_size: [bytes] per activation element where it differs from the precision's (masks, FP32 logits);
+            0 for the precision's.
+    """
+
+    name: str
+    kind: OperatorKind
+    flops: int
+    reads: int = 0
+    writes: int = 0
+    weights: int = 0
+    shape: MatmulShape | ConvolutionShape | AttentionShape | None = None
+    split: Split = Split.REPLICATED
+    fusion: str = ""
+    chained: int = 0
+    element_size: int = 0

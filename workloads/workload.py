@@ -1,0 +1,29 @@
+"""Workload: a network, an optimizer, a number format and a global batch - what is computed."""
+
+from dataclasses import dataclass
+
+from workloads.dtypes import Precision
+from workloads.errors import WorkloadError
+from workloads.network import Network
+from workloads.optimizers import Optimizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Workload:
+    """What one training step computes.
+
+    Attributes:
+        network: the layers.
+        optimizer: the update rule.
+        precision: the number formats.
+        global_batch: samples per step over all replicas.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    precision: Precision
+    global_batch: int
+
+    def __post_init__(self) -> None:
+        if self.global_batch < 1:
+            raise WorkloadError(f"global batch: found {self.global_batch}; expected at least 1")
