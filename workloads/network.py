@@ -22,11 +22,13 @@ class Block:
         name: unique in the network.
         layers: in topological order; the last one's output is the block's output.
         count: how many times the block stands in the chain.
+        recomputable: whether full recomputation may discard its activations (frameworks keep embedding and head).
     """
 
     name: str
     layers: tuple[Layer, ...]
     count: int = 1
+    recomputable: bool = True
 
     @cached_property
     def parameters(self) -> int:
