@@ -1,0 +1,181 @@
+"""From operators to kernels: what one rank launches for one microbatch of one block.
+
+Tensor parallelism of degree t divides operators as their ``split`` says (Shoeybi et al. 2019; sequence parallelism:
+Korthikanti et al. 2022), context parallelism divides the tokens of every sample (Liu et al. 2023), and a software
+stack fuses neighbouring operators and replaces the attention core by one tiled kernel (Dao et al. 2022).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.stack import Stack
+from workloads.dtypes import Precision
+from workloads.layer import Layer
+from workloads.network import Block
+from workloads.operators import (
+    AttentionShape,
+    ConvolutionShape,
+    MatmulShape,
+    Operator,
+    OperatorKind,
+    Pass,
+    Split,
+)
+
+DIVIDED = frozenset({Split.COLUMN, Split.ROW, Split.HEADS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """The part of one microbatch that one rank works on."""
+
+    tp: int = 1
+    cp: int = 1
+    sequence_parallel: bool = False
+    micro_batch: int = 1
+
+    def share(self, split: Split) -> float:
+        """Samples of this rank's part of a tensor or operator: microbatch over the degrees that divide it."""
+        if split in DIVIDED:
+            return self.micro_batch / (self.cp * self.tp)
+        if split is Split.SEQUENCE and self.sequence_parallel:
+            return self.micro_batch / (self.cp * self.tp)
+        return self.micro_batch / self.cp
+
+    def parameter_share(self, split: Split) -> float:
+        """Part of a parameter tensor that this rank keeps (before ZeRO)."""
+        return 1 / self.tp if split in DIVIDED else 1.0
+
+
+def block_kernels(
+    block: Block, which: Pass, *, shard: Shard, precision: Precision, stack: Stack
+) -> list[Kernel]:
+    """Kernels of one pass over one microbatch of a block, in launch order, after fusion.
+
+    The backward passes run the layers in reverse order.
+    """
+    layers = block.layers if which is Pass.FORWARD else tuple(reversed(block.layers))
+    return layer_kernels(layers, which, shard=shard, precision=precision, stack=stack)
+
+
+def layer_kernels(
+    layers: Iterable[Layer], which: Pass, *, shard: Shard, precision: Precision, stack: Stack
+) -> list[Kernel]:
+    """Kernels of one pass over some layers, in the order given, neighbours fused as the stack does."""
+    kernels: list[Kernel] = []
+    group = ""
+    for operator, kernel in _unfused(layers, which, shard, precision, stack):
+        fusible = operator is not None and operator.fusion in stack.fused
+        if operator is not None and fusible and operator.fusion == group:
+            saved = 2 * operator.chained * shard.share(operator.split) * _size(operator, precision)
+            kernels[-1] = _merge(kernels[-1], kernel, saved)
+        else:
+            kernels.append(kernel)
+        group = operator.fusion if operator is not None and fusible else ""
+    return kernels
+
+
+def _unfused(
+    layers: Iterable[Layer], which: Pass, shard: Shard, precision: Precision, stack: Stack
+) -> Iterator[tuple[Operator | None, Kernel]]:
+    for layer in layers:
+        if layer.core is not None and stack.attention != "unfused":
+            if which is not Pass.WEIGHT_GRADIENT:
+                yield None, _attention_kernel(layer.core, which, shard, precision, stack)
+            continue
+        for operator in layer.operators(which):
+            yield operator, _kernel(operator, which, shard, precision)
+
+
+def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
+    """One kernel that does both; a product absorbs the element-wise work of its epilogue."""
+    return Kernel(
+        name=first.name,
+        kind=first.kind,
+        flops=first.flops + second.flops,
+        nbytes=max(first.nbytes + second.nbytes - saved, 0.0),
+        dtype=first.dtype,
+        shape=first.shape,
+    )
+
+
+def _size(operator: Operator, precision: Precision) -> int:
+    return operator.element_size or precision.activation
+
+
+def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision) -> Kernel:
+    share = shard.share(operator.split)
+    weights = operator.weights * shard.parameter_share(operator.split)
+    nbytes = (operator.reads + operator.writes) * share * _size(operator, precision)
+    nbytes += weights * precision.parameter
+    dtype = precision.matmul
+    shape: Product | ConvolutionCall | None = None
+    if isinstance(operator.shape, MatmulShape):
+        shape = _product(operator.shape, operator.split, shard)
+        nbytes = shape.count * _product_elements(shape) * _size(operator, precision)
+        if operator.shape.batch_axis == "products":
+            dtype = precision.attention
+    elif isinstance(operator.shape, ConvolutionShape):
+        shape = ConvolutionCall(operator.shape, shard.micro_batch, which)
+    return Kernel(operator.name, operator.kind, operator.flops * share, nbytes, dtype, shape)
+
+
+def _product_elements(product: Product) -> int:
+    return product.m * product.k + product.k * product.n + product.m * product.n
+
+
+def _product(shape: MatmulShape, split: Split, shard: Shard) -> Product:
+    """Concrete dimensions: the batch axis grows with the samples, the split axis shrinks with the degree."""
+    rows, columns, depth, products = shape.rows, shape.columns, shape.depth, shape.products
+    if shape.batch_axis == "products":
+        products *= shard.micro_batch
+        rows = _part(rows, shard.cp)
+    elif shape.batch_axis == "depth":
+        depth = _part(depth * shard.micro_batch, shard.cp)
+    else:
+        rows = _part(rows * shard.micro_batch, shard.cp)
+    if split is Split.COLUMN:
+        columns = _part(columns, shard.tp)
+    elif split is Split.ROW:
+        depth = _part(depth, shard.tp)
+    elif split is Split.HEADS:
+        products = _part(products, shard.tp)
+    elif split is Split.SEQUENCE and shard.sequence_parallel:
+        rows = _part(rows, shard.tp)
+    return Product(rows, columns, depth, products)
+
+
+def _part(extent: int, degree: int) -> int:
+    """Share of an extent, rounded up: the largest part sets the pace (padded vocabularies, uneven heads)."""
+    return -(-extent // degree)
+
+
+def _attention_kernel(
+    core: AttentionShape, which: Pass, shard: Shard, precision: Precision, stack: Stack
+) -> Kernel:
+    """One tiled attention kernel; the backward pass computes the scores again: 2.5 times the forward flops."""
+    local = AttentionShape(
+        query_tokens=_part(core.query_tokens, shard.cp),
+        key_tokens=core.key_tokens,
+        heads=_part(core.heads, shard.tp),
+        kv_heads=_part(core.kv_heads, shard.tp),
+        head_size=core.head_size,
+        causal=core.causal and stack.attention == "flash-causal",
+    )
+    scores = local.query_tokens * local.key_tokens * local.heads * shard.micro_batch
+    flops = 4.0 * scores * local.head_size * (0.5 if local.causal else 1.0)
+    queries = local.query_tokens * local.heads
+    keys = local.key_tokens * local.kv_heads
+    elements = (2 * queries + 2 * keys) * local.head_size * shard.micro_batch
+    if which is Pass.INPUT_GRADIENT:
+        flops *= 2.5
+        elements *= 2
+    return Kernel(
+        "attention",
+        OperatorKind.ATTENTION,
+        flops,
+        elements * precision.activation,
+        precision.attention,
+        AttentionCall(local, shard.micro_batch, which),
+    )
