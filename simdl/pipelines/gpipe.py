@@ -1,0 +1,25 @@
+"""GPipe: all forward passes, then all backward passes in reverse order.
+
+Source: Huang et al., "GPipe: Efficient Training of Giant Neural Networks using Pipeline Parallelism", 2019,
+figure 2c and section 2.3: with p ranks and m microbatches a share (p - 1) / (m + p - 1) of the step is bubble.
+"""
+
+from simdl.pipelines.action import Action, Orders
+from simdl.pipelines.pipeline import Pipeline, single_stage
+
+
+def build_gpipe(ranks: int, microbatches: int, _virtual_stages: int) -> Orders:
+    """The same m forwards and m reversed backwards on every rank."""
+    return tuple(
+        tuple(Action("F", microbatch, rank) for microbatch in range(microbatches))
+        + tuple(Action("B", microbatch, rank) for microbatch in reversed(range(microbatches)))
+        for rank in range(ranks)
+    )
+
+
+PIPELINE = Pipeline(
+    name="gpipe",
+    description="all forward passes, then all backward passes",
+    build=build_gpipe,
+    problems=single_stage,
+)

@@ -1,0 +1,30 @@
+"""1F1B with a flush: after a warm-up, one forward and one backward in turn, so few activations are live.
+
+Source: Narayanan et al., "Memory-Efficient Pipeline-Parallel DNN Training", 2021 (PipeDream-Flush), section 3.2;
+the order of Megatron-LM without interleaving. Rank r of p warms up with p - r - 1 forward passes and holds at most
+p - r activations; the bubble is that of GPipe.
+"""
+
+from simdl.pipelines.action import Action, Orders
+from simdl.pipelines.merge import merge
+from simdl.pipelines.pipeline import Pipeline, single_stage
+
+
+def build_one_f_one_b(ranks: int, microbatches: int, _virtual_stages: int) -> Orders:
+    """Warm-up of p - r - 1 forwards on rank r, then forward and backward in turn."""
+    return tuple(
+        merge(
+            [Action("F", microbatch, rank) for microbatch in range(microbatches)],
+            [Action("B", microbatch, rank) for microbatch in range(microbatches)],
+            warm_up=ranks - rank - 1,
+        )
+        for rank in range(ranks)
+    )
+
+
+PIPELINE = Pipeline(
+    name="1f1b",
+    description="one forward, one backward after a warm-up (PipeDream-Flush)",
+    build=build_one_f_one_b,
+    problems=single_stage,
+)
