@@ -1,0 +1,153 @@
+"""Stages: consecutive blocks of a network on one pipeline rank, and what a microbatch costs there.
+
+A host that launches kernels runs ahead of the device and shows only where the device would starve: over one pass of
+a stage the device needs max(busy, launches x launch time) (design decision 1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simdl.block_cost import BlockCost, Work
+from simdl.stack import Stack
+from workloads.network import Network
+
+Parts = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassCost:
+    """One pass of one microbatch over some blocks: seconds, and the same by cause."""
+
+    duration: float
+    parts: Parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StageCost:
+    """One virtual stage.
+
+    Attributes:
+        blocks: costs of its blocks in chain order.
+        forward, backward: passes of one microbatch (backward includes recomputation).
+        parameters: elements this rank keeps before ZeRO.
+        saved: [bytes] kept per microbatch.
+        transient: [bytes] largest short-lived need.
+        boundary: [bytes] sent to the next stage per microbatch.
+    """
+
+    blocks: tuple[BlockCost, ...]
+    forward: PassCost
+    backward: PassCost
+    parameters: float
+    saved: float
+    transient: float
+    boundary: float
+
+
+def split_network(network: Network, stages: int, weights: Sequence[float]) -> tuple[int, ...]:
+    """Blocks per stage: repeated blocks evenly where they divide, else the cut of least maximum weight.
+
+    Args:
+        network: the chain of blocks.
+        stages: number of virtual stages.
+        weights: [s] per distinct block, for the uneven cut.
+    """
+    repeated = max(network.blocks, key=lambda block: block.count)
+    if stages == 1:
+        return (network.depth,)
+    if repeated.count % stages == 0 and network.depth - repeated.count <= 2 and repeated.count > 1:
+        return _even_cut(network, stages, repeated.count // stages)
+    chain = [
+        weight
+        for block, weight in zip(network.blocks, weights, strict=True)
+        for _ in range(block.count)
+    ]
+    return balanced_cut(chain, stages)
+
+
+def _even_cut(network: Network, stages: int, share: int) -> tuple[int, ...]:
+    """Frameworks give every stage the same number of layers, embedding and head on top of first and last."""
+    position = max(range(len(network.blocks)), key=lambda i: network.blocks[i].count)
+    before = sum(block.count for block in network.blocks[:position])
+    after = sum(block.count for block in network.blocks[position + 1 :])
+    cut = [share] * stages
+    cut[0] += before
+    cut[-1] += after
+    return tuple(cut)
+
+
+def balanced_cut(chain: Sequence[float], stages: int) -> tuple[int, ...]:
+    """Contiguous parts of a chain with the least maximum sum, by bisection on the limit; at least one each."""
+    low, high = max(max(chain), sum(chain) / stages), sum(chain)
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _parts_needed(chain, middle) <= stages:
+            high = middle
+        else:
+            low = middle
+    return _greedy_parts(chain, high, stages)
+
+
+def _parts_needed(chain: Sequence[float], limit: float) -> int:
+    parts, load = 1, 0.0
+    for weight in chain:
+        if load + weight > limit:
+            parts, load = parts + 1, 0.0
+        load += weight
+    return parts
+
+
+def _greedy_parts(chain: Sequence[float], limit: float, stages: int) -> tuple[int, ...]:
+    """Fill parts up to the limit, leaving at least one block for every part still to come."""
+    cut: list[int] = []
+    load, count = 0.0, 0
+    for index, weight in enumerate(chain):
+        remaining = len(chain) - index
+        full = load + weight > limit * (1 + 1e-12)
+        if count and len(cut) < stages - 1 and (full or remaining == stages - 1 - len(cut)):
+            cut.append(count)
+            load, count = 0.0, 0
+        load += weight
+        count += 1
+    cut.append(count)
+    return tuple(cut)
+
+
+def stage_blocks(network: Network, cut: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Indices into ``network.blocks`` of every stage's blocks in chain order."""
+    chain = [index for index, block in enumerate(network.blocks) for _ in range(block.count)]
+    stages = []
+    first = 0
+    for size in cut:
+        stages.append(tuple(chain[first : first + size]))
+        first += size
+    return tuple(stages)
+
+
+def stage_cost(blocks: tuple[BlockCost, ...], stack: Stack) -> StageCost:
+    """Sum of the blocks of one stage."""
+    forward = sum((block.forward for block in blocks), Work())
+    backward = sum((block.backward for block in blocks), Work())
+    recompute = sum((block.recompute for block in blocks), Work())
+    return StageCost(
+        blocks=blocks,
+        forward=pass_cost((("forward", forward),), stack),
+        backward=pass_cost((("backward", backward), ("recompute", recompute)), stack),
+        parameters=sum(block.parameters for block in blocks),
+        saved=sum(block.saved for block in blocks),
+        transient=max(block.transient for block in blocks),
+        boundary=blocks[-1].boundary,
+    )
+
+
+def pass_cost(works: Sequence[tuple[str, Work]], stack: Stack) -> PassCost:
+    """Duration of one pass and its parts; the device starves where launching takes longer than running."""
+    total = sum((work for _, work in works), Work())
+    starved = max(0.0, total.launches * stack.launch - total.busy)
+    parts = [(name, work.device) for name, work in works]
+    parts.append(("tensor_communication", total.tensor))
+    parts.append(("context_communication", total.context))
+    parts.append(("launch", starved))
+    parts.append(("overhead", stack.microbatch_overhead))
+    kept = tuple((name, seconds) for name, seconds in parts if seconds > 0)
+    return PassCost(duration=sum(seconds for _, seconds in kept), parts=kept)
