@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workloads.operators import Operator, Pass, Split
+from workloads.operators import AttentionShape, Operator, Pass, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,8 @@ class Layer:
         tensor_exit: elements at which it ends (Megatron's g: all-reduce forward, identity backward; with sequence
             parallelism reduce-scatter forward, all-gather backward); 0 if none.
         key_value: elements of keys and values per sample that context parallelism passes round; 0 if none.
+        core: dimensions of the attention core; a stack with fused attention runs it as one kernel instead of the
+            layer's operators; None for every other layer.
         tied: name of the layer whose parameters these are (``block/layer``); counted there, ``""`` if own.
     """
 
@@ -60,6 +62,7 @@ class Layer:
     tensor_entry: int = 0
     tensor_exit: int = 0
     key_value: int = 0
+    core: AttentionShape | None = None
     tied: str = ""
 
     def operators(self, which: Pass) -> tuple[Operator, ...]:
