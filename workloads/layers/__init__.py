@@ -1,0 +1,1 @@
+"""Builders of layers, one family a file."""

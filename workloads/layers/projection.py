@@ -1,0 +1,128 @@
+"""Linear projections of tokens, divided over tensor-parallel ranks as in Megatron.
+
+Y = X W with X (tokens x inputs) and W (inputs x outputs). A *column* projection divides the outputs, a
+*row* projection the inputs (Shoeybi et al. 2019, arXiv:1909.08053, section 3). Each pass multiplies 2 x
+tokens x inputs x outputs flops; the weight gradient is written with the divided dimension as its columns.
+``weights`` of a weight gradient is the gradient written once (accumulation over microbatches reads it as
+well). A column projection adds its own bias; the bias of a row projection follows the reduction over ranks,
+so it belongs to the layer that adds it (`workloads.layers.residual`).
+"""
+
+from dataclasses import dataclass
+
+from workloads.layer import Layer, SavedActivation
+from workloads.layers.pointwise import bias_gradient, pointwise
+from workloads.operators import MatmulShape, Operator, OperatorKind, Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """Dimensions of a projection: ``tokens`` rows per sample, ``inputs`` to ``outputs`` features."""
+
+    tokens: int
+    inputs: int
+    outputs: int
+
+    @property
+    def weights(self) -> int:
+        """Elements of the weight matrix."""
+        return self.inputs * self.outputs
+
+
+def column_projection(
+    name: str,
+    source: str,
+    size: Projection,
+    *,
+    bias: bool = False,
+    entry: bool = True,
+    input_split: Split = Split.SEQUENCE,
+    keep_input: bool = True,
+    tied: str = "",
+) -> Layer:
+    """A projection whose output features are divided over the tensor-parallel ranks.
+
+    Args:
+        name: of the layer.
+        source: layer it reads.
+        size: dimensions.
+        bias: adds a bias of ``size.outputs``.
+        entry: begins a column-parallel region (the gradient of its input is summed over the ranks).
+        input_split: how the saved input is divided.
+        keep_input: saves its input for the weight gradient (false if another layer keeps the same tensor).
+        tied: ``block/layer`` that owns the weights, ``""`` if own.
+    """
+    outputs = size.tokens * size.outputs
+    fusion = "gemm_bias" if bias else ""
+    forward = [_product(size, "product", Split.COLUMN, fusion=fusion)]
+    weight_gradient = [_weight_gradient(size.inputs, size.outputs, size.tokens)]
+    if bias:
+        added = pointwise("bias", outputs, split=Split.COLUMN, fusion=fusion, chained=1, weights=size.outputs)
+        forward.append(added)
+        weight_gradient.append(bias_gradient(outputs, size.outputs, split=Split.COLUMN))
+    return Layer(
+        name=name,
+        kind="linear",
+        inputs=(source,),
+        output_shape=(size.tokens, size.outputs),
+        parameters=size.weights + (size.outputs if bias else 0),
+        parameter_split=Split.COLUMN,
+        forward=tuple(forward),
+        input_gradient=(_input_gradient(size, Split.ROW),),
+        weight_gradient=tuple(weight_gradient),
+        saved=_kept(size, input_split) if keep_input else (),
+        tensor_entry=size.tokens * size.inputs if entry else 0,
+        tied=tied,
+    )
+
+
+def row_projection(name: str, source: str, size: Projection) -> Layer:
+    """A projection whose input features are divided; its output is a partial sum over the ranks."""
+    return Layer(
+        name=name,
+        kind="linear",
+        inputs=(source,),
+        output_shape=(size.tokens, size.outputs),
+        parameters=size.weights,
+        parameter_split=Split.ROW,
+        forward=(_product(size, "product", Split.ROW),),
+        input_gradient=(_input_gradient(size, Split.COLUMN),),
+        weight_gradient=(_weight_gradient(size.outputs, size.inputs, size.tokens),),
+        saved=_kept(size, Split.COLUMN),
+        tensor_exit=size.tokens * size.outputs,
+    )
+
+
+def _kept(size: Projection, split: Split) -> tuple[SavedActivation, ...]:
+    return (SavedActivation(name="input", elements=size.tokens * size.inputs, split=split),)
+
+
+def _product(size: Projection, name: str, split: Split, *, fusion: str = "") -> Operator:
+    return Operator(
+        name=name,
+        kind=OperatorKind.MATMUL,
+        flops=2 * size.tokens * size.weights,
+        reads=size.tokens * size.inputs,
+        writes=size.tokens * size.outputs,
+        weights=size.weights,
+        shape=MatmulShape(rows=size.tokens, columns=size.outputs, depth=size.inputs),
+        split=split,
+        fusion=fusion,
+    )
+
+
+def _input_gradient(size: Projection, split: Split) -> Operator:
+    transposed = Projection(tokens=size.tokens, inputs=size.outputs, outputs=size.inputs)
+    return _product(transposed, "input gradient", split)
+
+
+def _weight_gradient(rows: int, columns: int, tokens: int) -> Operator:
+    return Operator(
+        name="weight gradient",
+        kind=OperatorKind.MATMUL,
+        flops=2 * tokens * rows * columns,
+        reads=tokens * (rows + columns),
+        weights=rows * columns,
+        shape=MatmulShape(rows=rows, columns=columns, depth=tokens, batch_axis="depth"),
+        split=Split.COLUMN,
+    )
