@@ -1,13 +1,15 @@
 """The engine: runs a schedule as discrete events in SimPy and returns the timeline.
 
-A task starts when it stands at the head of all its streams and every task in its ``after`` has ended. Because
-the order of every stream is fixed, "at the head" means "the task before it on that stream has ended", so both
-conditions count down one number per task; the event that brings it to zero starts the task. Each task costs one
-SimPy timeout.
+A task starts when it stands at the head of all its streams and every task in its ``after`` has ended.
+Because the order of every stream is fixed, "at the head" means "the task before it on that stream has
+ended", so both conditions count down one number per task; the event that brings it to zero starts the task.
+Each task costs one SimPy timeout.
 
-The engine knows tasks and streams only, never what they stand for. Equal times are served in the order in which
-the tasks were started, so two runs of one schedule give the same timeline.
+The engine knows tasks and streams only, never what they stand for. Equal times are served in the order in
+which the tasks were started, so two runs of one schedule give the same timeline.
 """
+
+from typing import cast
 
 from simpy import Environment, Event, Timeout
 
@@ -47,7 +49,7 @@ def run(schedule: Schedule) -> Timeline:
         Timeout(environment, durations[index], index).callbacks.append(finish)
 
     def finish(event: Event) -> None:
-        index: int = event._value  # noqa: SLF001 - the public property checks again what a callback can rely on
+        index = cast("int", event.value)
         end[index] = environment.now
         for follower in followers[index]:
             waiting[follower] -= 1

@@ -1,6 +1,7 @@
 """Tasks and schedules: what every stream is meant to do, in which order, without times.
 
-Named tuples rather than dataclasses: a schedule has up to some 10^5 of them and they are built in the inner loop.
+Named tuples rather than dataclasses: a schedule has up to some 10^5 of them and they are built in the inner
+loop.
 """
 
 from dataclasses import dataclass

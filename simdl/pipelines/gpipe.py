@@ -1,7 +1,8 @@
 """GPipe: all forward passes, then all backward passes in reverse order.
 
 Source: Huang et al., "GPipe: Efficient Training of Giant Neural Networks using Pipeline Parallelism", 2019,
-figure 2c and section 2.3: with p ranks and m microbatches a share (p - 1) / (m + p - 1) of the step is bubble.
+figure 2c and section 2.3: with p ranks and m microbatches a share (p - 1) / (m + p - 1) of the step is
+bubble.
 """
 
 from simdl.pipelines.action import Action, Orders

@@ -1,9 +1,9 @@
 """Interleaved 1F1B: each rank owns v virtual stages and passes groups of p microbatches through them in turn.
 
 Source: Narayanan et al., "Efficient Large-Scale Language Model Training on GPU Clusters Using Megatron-LM",
-2021, section 2.2.2; the order of Megatron-LM's interleaved schedule. Rank r of p warms up with
-2 (p - r - 1) + (v - 1) p forward passes; the bubble of 1F1B shrinks by v. With v = 1 Megatron-LM runs plain 1F1B,
-and so does this order.
+2021, section 2.2.2; the order of Megatron-LM's interleaved schedule. Rank r of p warms up with 2 (p - r -
+1) + (v - 1) p forward passes; the bubble of 1F1B shrinks by v. With v = 1 Megatron-LM runs plain 1F1B, and
+so does this order.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """1F1B with a flush: after a warm-up, one forward and one backward in turn, so few activations are live.
 
-Source: Narayanan et al., "Memory-Efficient Pipeline-Parallel DNN Training", 2021 (PipeDream-Flush), section 3.2;
-the order of Megatron-LM without interleaving. Rank r of p warms up with p - r - 1 forward passes and holds at most
-p - r activations; the bubble is that of GPipe.
+Source: Narayanan et al., "Memory-Efficient Pipeline-Parallel DNN Training", 2021 (PipeDream-Flush), section
+3.2; the order of Megatron-LM without interleaving. Rank r of p warms up with p - r - 1 forward passes and
+holds at most p - r activations; the bubble is that of GPipe.
 """
 
 from simdl.pipelines.action import Action, Orders
