@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hardware.citation import CitedNumber
-from hardware.efficiency import AttentionEfficiency, MatmulEfficiency, MemoryEfficiency
+from hardware.efficiency import (
+    AttentionEfficiency,
+    ConvolutionEfficiency,
+    MatmulEfficiency,
+    MemoryEfficiency,
+)
 from hardware.errors import HardwareError
 
 
@@ -20,10 +25,11 @@ class Device:
         memory_bandwidth: [bytes/s] peak.
         cache: [bytes] last-level cache.
         multiprocessors: units that each work on one output tile (SMs, CUs, TensorCores).
-        peak_flop_rate: [FLOP/s] dense matrix peak by dtype name (``fp32``, ``tf32``, ``fp16``, ``bf16``, ``fp8``).
+        peak_flop_rate: [FLOP/s] dense matrix peak by dtype name (``fp32``, ``tf32``, ``fp16``, ``bf16``,
+            ``fp8``).
         vector_flop_rate: [FLOP/s] FP32 outside the matrix units.
         power: [W] board power limit, or 0 where none is published.
-        matmul, memory, attention: achieved fractions.
+        matmul, memory, attention, convolution: achieved fractions.
         numbers: every number as written, with its source.
     """
 
@@ -40,6 +46,7 @@ class Device:
     matmul: MatmulEfficiency
     memory: MemoryEfficiency
     attention: AttentionEfficiency
+    convolution: ConvolutionEfficiency
     numbers: tuple[CitedNumber, ...] = ()
 
     def flop_rate(self, dtype: str) -> float:
@@ -52,6 +59,4 @@ class Device:
             return self.peak_flop_rate[dtype]
         except KeyError:
             known = ", ".join(sorted(self.peak_flop_rate))
-            raise HardwareError(
-                f"device {self.name}: no {dtype} arithmetic; it offers {known}"
-            ) from None
+            raise HardwareError(f"device {self.name}: no {dtype} arithmetic; it offers {known}") from None

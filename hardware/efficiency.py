@@ -1,8 +1,9 @@
 """Achieved fractions of a device's peaks: what kernels really reach, kept apart from the peaks.
 
 Each class is one ``[efficiency.<family>]`` table of a device profile; the field metadata gives the
-dimension the profile reader expects ("number", "fraction", "time", "bytes", or "fractions" for a table by dtype).
-The numbers are fitted on kernel tables (matrix products, vector operators, attention), never on training rows.
+dimension the profile reader expects ("number", "fraction", "time", "bytes", or "fractions" for a table of
+fractions by name). The numbers are fitted on kernel tables (matrix products, vector operators, convolutions,
+attention), never on training rows; ``docs/kernel-fit.md`` says how.
 """
 
 from collections.abc import Mapping
@@ -30,10 +31,12 @@ class MemoryEfficiency:
 
     Attributes:
         fraction: share of the peak bandwidth that large streaming kernels sustain.
-        latency: [s] shortest duration of any kernel on the device (ramp-up and drain).
+        reduction: the same for kernels that exchange partial results (softmax, normalisation, sums).
+        latency: [s] ramp-up and drain of any kernel on the device.
     """
 
     fraction: float = field(metadata={"dimension": "fraction"})
+    reduction: float = field(metadata={"dimension": "fraction"})
     latency: float = field(metadata={"dimension": "time"})
 
 
@@ -50,8 +53,21 @@ class AttentionEfficiency:
     backward: float = field(metadata={"dimension": "fraction"})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvolutionEfficiency:
+    """Convolution algorithms, as share of the speed of the matrix product each reduces to.
+
+    Attributes:
+        fraction: by algorithm name (``implicit_gemm``, ``implicit_precomp_gemm``, ``gemm``, ``direct``,
+            ``fft``, ``fft_tiling``, ``winograd``, ``winograd_nonfused``); an absent one is not offered.
+    """
+
+    fraction: Mapping[str, float] = field(metadata={"dimension": "fractions"})
+
+
 FAMILIES: dict[str, type] = {
     "matmul": MatmulEfficiency,
     "memory": MemoryEfficiency,
     "attention": AttentionEfficiency,
+    "convolution": ConvolutionEfficiency,
 }

@@ -1,0 +1,90 @@
+"""Kernels to seconds: the seam between what is launched and how long a device takes.
+
+    time = latency + max(flops / achieved rate, bytes / achieved bandwidth)
+
+Host launch cost is not in it: it belongs to the software stack and runs ahead of the device.
+"""
+
+from abc import ABC, abstractmethod
+from typing import assert_never, final
+
+from hardware.device import Device
+from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.kernel_costs.attention import attention_time
+from simdl.kernel_costs.convolution import convolution_time
+from simdl.kernel_costs.matmul import matmul_time
+from simdl.kernel_costs.memory_bound import traffic_time
+
+
+class CostModel(ABC):
+    """Prices kernels of one device."""
+
+    @abstractmethod
+    def kernel_time(self, kernel: Kernel) -> float:
+        """Device seconds of one launch."""
+
+
+@final
+class DeviceCostModel(CostModel):
+    """Prices kernels by the achieved fractions of a device profile; remembers every kernel it has priced."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._times: dict[Kernel, float] = {}
+
+    def kernel_time(self, kernel: Kernel) -> float:
+        """Device seconds of one launch.
+
+        Raises:
+            HardwareError: the device has no arithmetic of the kernel's dtype.
+        """
+        time = self._times.get(kernel)
+        if time is None:
+            time = self._times[kernel] = estimate_kernel_time(kernel, self._device)
+        return time
+
+
+@final
+class ConstantCostModel(CostModel):
+    """The same rate for every kernel, for tests and closed forms.
+
+    Args:
+        seconds: of every launch, whatever it does.
+        seconds_per_flop: added for each floating-point operation.
+        seconds_per_byte: added for each byte.
+    """
+
+    def __init__(
+        self, seconds: float = 0.0, *, seconds_per_flop: float = 0.0, seconds_per_byte: float = 0.0
+    ) -> None:
+        self._seconds = seconds
+        self._seconds_per_flop = seconds_per_flop
+        self._seconds_per_byte = seconds_per_byte
+
+    def kernel_time(self, kernel: Kernel) -> float:
+        """Device seconds of one launch."""
+        return self._seconds + kernel.flops * self._seconds_per_flop + kernel.nbytes * self._seconds_per_byte
+
+
+def estimate_kernel_time(kernel: Kernel, device: Device) -> float:
+    """Device seconds of one launch, not remembered.
+
+    Raises:
+        HardwareError: the device has no arithmetic of the kernel's dtype.
+    """
+    traffic = traffic_time(kernel.nbytes, device, kernel.kind)
+    return device.memory.latency + max(_arithmetic_time(kernel, device), traffic)
+
+
+def _arithmetic_time(kernel: Kernel, device: Device) -> float:
+    match kernel.shape:
+        case Product():
+            return matmul_time(kernel.shape, device, kernel.dtype)
+        case AttentionCall():
+            return attention_time(kernel.shape, device, kernel.dtype)
+        case ConvolutionCall():
+            return convolution_time(kernel.shape, device, kernel.dtype)
+        case None:
+            return kernel.flops / device.vector_flop_rate
+        case _:
+            assert_never(kernel.shape)

@@ -1,0 +1,1 @@
+"""Seconds of one kernel on one device, one family of kernels a file."""

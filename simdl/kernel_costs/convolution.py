@@ -1,0 +1,215 @@
+"""Convolutions by algorithm: each has a time and a workspace, and a library takes the fastest that fits.
+
+Every algorithm reduces a pass to matrix products (``ConvolutionEfficiency.fraction`` says how close it comes
+to them) and to memory traffic of what it writes down on the way:
+
+- implicit GEMM: one product, its patch matrix formed on the fly; the precomputed form stores the offsets;
+- GEMM: the patch matrix (im2col) is written to the workspace and read back;
+- direct: one product in all but name, no workspace;
+- FFT: spectra of images, filters and results, and one complex product per frequency; tiled or whole image;
+- Winograd F(o x o, r x r): one product per point of a (o + r - 1)-square tile; fused with o = 2 (no
+  workspace), or not fused on tiles of 6 x 6 points (transforms stored).
+
+Sources: Chetlur et al., "cuDNN" (2014); Mathieu et al., "Fast Training of Convolutional Networks through
+FFTs" (2014); Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), section 4.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, log2
+
+from hardware.device import Device
+from hardware.errors import HardwareError
+from simdl.kernel import ConvolutionCall, Product
+from simdl.kernel_costs.matmul import ELEMENT_SIZE, matmul_time, uses_matrix_units
+from simdl.kernel_costs.memory_bound import traffic_time
+from workloads.operators import ConvolutionShape, Pass
+
+WORKSPACE_LIMIT = 4 * 2**30
+"""[bytes] TensorFlow's default for cuDNN (TF_CUDNN_WORKSPACE_LIMIT_IN_MB = 4096)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmCost:
+    """One way to carry out a convolution.
+
+    Attributes:
+        algorithm: name as in ``ConvolutionEfficiency.fraction``.
+        time: [s] without the kernel's latency.
+        workspace: [bytes] of scratch memory.
+    """
+
+    algorithm: str
+    time: float
+    workspace: float
+
+
+def convolution_time(
+    call: ConvolutionCall, device: Device, dtype: str, limit: float = WORKSPACE_LIMIT
+) -> float:
+    """Seconds of the fastest algorithm whose workspace is at most ``limit`` [bytes], without latency.
+
+    Raises:
+        HardwareError: the device has no such dtype, or offers no algorithm for this call.
+    """
+    return fastest_algorithm(call, device, dtype, limit).time
+
+
+def fastest_algorithm(
+    call: ConvolutionCall, device: Device, dtype: str, limit: float = WORKSPACE_LIMIT
+) -> AlgorithmCost:
+    """The fastest algorithm whose workspace is at most ``limit`` [bytes].
+
+    Raises:
+        HardwareError: the device has no such dtype, or offers no algorithm for this call.
+    """
+    allowed = [cost for cost in convolution_times(call, device, dtype) if cost.workspace <= limit]
+    if not allowed:
+        raise HardwareError(
+            f"device {device.name}: efficiency.convolution.fraction offers no algorithm for {call} within "
+            f"{limit:.0f} bytes of workspace; implicit_gemm needs none"
+        )
+    return min(allowed, key=lambda cost: cost.time)
+
+
+def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tuple[AlgorithmCost, ...]:
+    """Time and workspace of every algorithm that the device offers for this call.
+
+    Raises:
+        HardwareError: the device has no such dtype.
+    """
+    costs = []
+    for name, fraction in device.convolution.fraction.items():
+        price = _ALGORITHMS.get(name)
+        cost = price(call, device, dtype, fraction) if price else None
+        if cost is not None:
+            costs.append(AlgorithmCost(name, *cost))
+    return tuple(costs)
+
+
+def reduced_product(call: ConvolutionCall) -> Product:
+    """The matrix product that a pass reduces to (one per group).
+
+    A strided input gradient meets each kernel position only at every stride-th pixel.
+    """
+    s = call.shape
+    taps = s.kernel_height * s.kernel_width
+    channels, filters = s.in_channels // s.groups, s.out_channels // s.groups
+    pixels = call.batch * s.out_height * s.out_width
+    match call.which:
+        case Pass.FORWARD:
+            return Product(pixels, filters, channels * taps, s.groups)
+        case Pass.INPUT_GRADIENT:
+            depth = ceil(filters * taps / (s.stride_height * s.stride_width))
+            return Product(call.batch * s.in_height * s.in_width, channels, depth, s.groups)
+        case Pass.WEIGHT_GRADIENT:
+            return Product(filters, channels * taps, pixels, s.groups)
+
+
+_Price = tuple[float, float] | None
+
+
+def _implicit(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+    return matmul_time(reduced_product(call), device, dtype) / fraction, 0.0
+
+
+def _precomputed(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+    """Offsets take one 4-byte index for each row of the patch matrix."""
+    product = reduced_product(call)
+    return matmul_time(product, device, dtype) / fraction, 4.0 * (product.k + product.m)
+
+
+def _explicit(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+    s = call.shape
+    patches = s.kernel_height * s.kernel_width * s.in_channels * s.out_height * s.out_width * call.batch
+    workspace = float(patches * ELEMENT_SIZE[dtype])
+    product = matmul_time(reduced_product(call), device, dtype) / fraction
+    return product + traffic_time(2 * workspace, device), workspace
+
+
+def _winograd_fused(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+    if (
+        call.which is Pass.WEIGHT_GRADIENT
+        or uses_matrix_units(device, dtype)
+        or not _is_winograd(call.shape, (3,))
+    ):
+        return None
+    return matmul_time(_winograd_product(call, 2), device, dtype) / fraction, 0.0
+
+
+def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+    if uses_matrix_units(device, dtype) or not _is_winograd(call.shape, (3, 5)):
+        return None
+    product = _winograd_product(call, 7 - call.shape.kernel_height)
+    elements = product.count * (product.m * product.k + product.k * product.n + product.m * product.n)
+    workspace = float(elements * ELEMENT_SIZE[dtype])
+    arithmetic = matmul_time(product, device, dtype) / fraction
+    return arithmetic + traffic_time(2 * workspace, device), workspace
+
+
+def _is_winograd(shape: ConvolutionShape, sizes: tuple[int, ...]) -> bool:
+    square = shape.kernel_height == shape.kernel_width and shape.kernel_height in sizes
+    return square and shape.stride_height == shape.stride_width == 1 and shape.groups == 1
+
+
+def _winograd_product(call: ConvolutionCall, outputs: int) -> Product:
+    """One product per point of the transformed tile; ``outputs`` pixels on a side come out of each tile."""
+    s = call.shape
+    tiles = call.batch * ceil(s.out_height / outputs) * ceil(s.out_width / outputs)
+    points = (outputs + s.kernel_height - 1) ** 2
+    return _per_pass(call, tiles, points)
+
+
+def _per_pass(call: ConvolutionCall, tiles: int, points: int) -> Product:
+    s = call.shape
+    match call.which:
+        case Pass.FORWARD:
+            return Product(tiles, s.out_channels, s.in_channels, points)
+        case Pass.INPUT_GRADIENT:
+            return Product(tiles, s.in_channels, s.out_channels, points)
+        case Pass.WEIGHT_GRADIENT:
+            return Product(s.out_channels, s.in_channels, tiles, points)
+
+
+def _fft(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+    s = call.shape
+    side = max(s.in_height + s.kernel_height - 1, s.in_width + s.kernel_width - 1)
+    return _spectral(call, device, dtype, fraction, side=2 ** ceil(log2(side)), images=call.batch)
+
+
+def _fft_tiled(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+    s = call.shape
+    tiles = ceil(s.in_height / (33 - s.kernel_height)) * ceil(s.in_width / (33 - s.kernel_width))
+    return _spectral(call, device, dtype, fraction, side=32, images=call.batch * tiles)
+
+
+def _spectral(
+    call: ConvolutionCall, device: Device, dtype: str, fraction: float, *, side: int, images: int
+) -> _Price:
+    """Complex products count as four real ones; a real image has half the frequencies."""
+    s = call.shape
+    strided = (s.stride_height, s.stride_width) != (1, 1)
+    if strided or s.groups > 1 or max(s.kernel_height, s.kernel_width) > 32 or side > 256:
+        return None
+    if uses_matrix_units(device, dtype):
+        return None
+    frequencies = side * (side // 2 + 1)
+    product = _per_pass(call, images, frequencies)
+    elements = product.m * product.k + product.k * product.n + product.m * product.n
+    workspace = 8.0 * frequencies * elements
+    real = Product(2 * product.m, product.n, 2 * product.k, frequencies)
+    transforms = 2.5 * side * side * 2 * log2(side) * elements / device.vector_flop_rate
+    arithmetic = matmul_time(real, device, dtype) / fraction
+    return arithmetic + max(transforms, traffic_time(2 * workspace, device)), workspace
+
+
+_ALGORITHMS: dict[str, Callable[[ConvolutionCall, Device, str, float], _Price]] = {
+    "implicit_gemm": _implicit,
+    "implicit_precomp_gemm": _precomputed,
+    "gemm": _explicit,
+    "direct": _implicit,
+    "fft": _fft,
+    "fft_tiling": _fft_tiled,
+    "winograd": _winograd_fused,
+    "winograd_nonfused": _winograd_nonfused,
+}
