@@ -8,7 +8,7 @@ well). A column projection adds its own bias; the bias of a row projection follo
 so it belongs to the layer that adds it (`workloads.layers.residual`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import bias_gradient, pointwise
@@ -30,50 +30,24 @@ class Projection:
 
 
 def column_projection(
-    name: str,
-    source: str,
-    size: Projection,
-    *,
-    bias: bool = False,
-    entry: bool = True,
-    input_split: Split = Split.SEQUENCE,
-    keep_input: bool = True,
-    tied: str = "",
+    name: str, source: str, size: Projection, *, bias: bool = False, tied: str = ""
 ) -> Layer:
     """A projection whose output features are divided over the tensor-parallel ranks.
 
     Args:
         name: of the layer.
-        source: layer it reads.
+        source: layer it reads; its output may be divided along the sequence.
         size: dimensions.
         bias: adds a bias of ``size.outputs``.
-        entry: begins a column-parallel region (the gradient of its input is summed over the ranks).
-        input_split: how the saved input is divided.
-        keep_input: saves its input for the weight gradient (false if another layer keeps the same tensor).
-        tied: ``block/layer`` that owns the weights, ``""`` if own.
+        tied: ``block/layer`` that owns the weights, ``""`` if own; a tied projection has no bias.
     """
-    outputs = size.tokens * size.outputs
-    fusion = "gemm_bias" if bias else ""
-    forward = [_product(size, "product", Split.COLUMN, fusion=fusion)]
-    weight_gradient = [_weight_gradient(size.inputs, size.outputs, size.tokens)]
-    if bias:
-        added = pointwise("bias", outputs, split=Split.COLUMN, fusion=fusion, chained=1, weights=size.outputs)
-        forward.append(added)
-        weight_gradient.append(bias_gradient(outputs, size.outputs, split=Split.COLUMN))
-    return Layer(
-        name=name,
-        kind="linear",
-        inputs=(source,),
-        output_shape=(size.tokens, size.outputs),
-        parameters=size.weights + (size.outputs if bias else 0),
-        parameter_split=Split.COLUMN,
-        forward=tuple(forward),
-        input_gradient=(_input_gradient(size, Split.ROW),),
-        weight_gradient=tuple(weight_gradient),
-        saved=_kept(size, input_split) if keep_input else (),
-        tensor_entry=size.tokens * size.inputs if entry else 0,
-        tied=tied,
-    )
+    layer = _biased(name, source, size, bias=bias, split=Split.COLUMN, saved=Split.SEQUENCE)
+    return replace(layer, tensor_entry=size.tokens * size.inputs, tied=tied)
+
+
+def replicated_projection(name: str, source: str, size: Projection, *, bias: bool = False) -> Layer:
+    """A small projection that every tensor-parallel rank computes whole."""
+    return _biased(name, source, size, bias=bias, split=Split.REPLICATED, saved=Split.REPLICATED)
 
 
 def row_projection(name: str, source: str, size: Projection) -> Layer:
@@ -87,9 +61,32 @@ def row_projection(name: str, source: str, size: Projection) -> Layer:
         parameter_split=Split.ROW,
         forward=(_product(size, "product", Split.ROW),),
         input_gradient=(_input_gradient(size, Split.COLUMN),),
-        weight_gradient=(_weight_gradient(size.outputs, size.inputs, size.tokens),),
+        weight_gradient=(_weight_gradient(size.outputs, size.inputs, size.tokens, Split.COLUMN),),
         saved=_kept(size, Split.COLUMN),
         tensor_exit=size.tokens * size.outputs,
+    )
+
+
+def _biased(name: str, source: str, size: Projection, *, bias: bool, split: Split, saved: Split) -> Layer:
+    outputs, fusion = size.tokens * size.outputs, "gemm_bias" if bias else ""
+    forward = [_product(size, "product", split, fusion=fusion)]
+    weight_gradient = [_weight_gradient(size.inputs, size.outputs, size.tokens, split)]
+    if bias:
+        forward.append(
+            pointwise("bias", outputs, split=split, fusion=fusion, chained=1, weights=size.outputs)
+        )
+        weight_gradient.append(bias_gradient(outputs, size.outputs, split=split))
+    return Layer(
+        name=name,
+        kind="linear",
+        inputs=(source,),
+        output_shape=(size.tokens, size.outputs),
+        parameters=size.weights + (size.outputs if bias else 0),
+        parameter_split=split,
+        forward=tuple(forward),
+        input_gradient=(_input_gradient(size, Split.ROW if split is Split.COLUMN else split),),
+        weight_gradient=tuple(weight_gradient),
+        saved=_kept(size, saved),
     )
 
 
@@ -116,7 +113,7 @@ def _input_gradient(size: Projection, split: Split) -> Operator:
     return _product(transposed, "input gradient", split)
 
 
-def _weight_gradient(rows: int, columns: int, tokens: int) -> Operator:
+def _weight_gradient(rows: int, columns: int, tokens: int, split: Split) -> Operator:
     return Operator(
         name="weight gradient",
         kind=OperatorKind.MATMUL,
@@ -124,5 +121,5 @@ def _weight_gradient(rows: int, columns: int, tokens: int) -> Operator:
         reads=tokens * (rows + columns),
         weights=rows * columns,
         shape=MatmulShape(rows=rows, columns=columns, depth=tokens, batch_axis="depth"),
-        split=Split.COLUMN,
+        split=split,
     )

@@ -1,0 +1,167 @@
+"""BERT base and large with their pre-training heads.
+
+Devlin et al. 2018 (arXiv:1810.04805): an encoder (no causal mask), normalised after each branch, with
+learned positions and two segments; masked-token and next-sentence heads as in the released code (dense,
+GELU and normalisation, then the token table and a bias; dense and tanh on the first token, then two
+classes). The masked-token head sees the released maximum of 20 predictions in 128 tokens, 5/32 of a
+sequence. Published totals (109,482,240 and 335,141,888) count embeddings, encoder and pooler, not the two
+heads behind them.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from workloads.layer import Layer
+from workloads.layers.feedforward import plain_activation
+from workloads.layers.pointwise import bias_gradient, pointwise
+from workloads.layers.projection import Projection, column_projection, replicated_projection
+from workloads.layers.token_loss import token_loss
+from workloads.layers.token_norm import token_norm
+from workloads.network import Block, Network
+from workloads.operators import Operator, OperatorKind, Split
+from workloads.zoo.decoder import build_network, embedding_layers, transformer_layers
+from workloads.zoo.decoder_config import DecoderConfig
+
+SOURCE = "Devlin et al. 2018 (arXiv:1810.04805)"
+
+
+def build_bert(name: str, layers: int, hidden: int, heads: int, *, tokens: int | None = None) -> Network:
+    """A BERT of these dimensions.
+
+    Args:
+        name: registered name.
+        layers: transformer blocks.
+        hidden: features of the residual stream.
+        heads: attention heads, a divisor of ``hidden``.
+        tokens: sequence length of one sample; None for 512. A longer one enlarges the position table.
+    """
+    config = bert_config(name, layers, hidden, heads, tokens=512 if tokens is None else tokens)
+    blocks = (
+        Block(name="embedding", layers=embedding_layers(config)),
+        Block(name="encoder", layers=transformer_layers(config), count=layers),
+        Block(name="head", layers=(*_masked_token_head(config), *_sentence_head(config), _loss(config))),
+    )
+    return build_network(config, blocks)
+
+
+def bert_config(name: str, layers: int, hidden: int, heads: int, *, tokens: int) -> DecoderConfig:
+    """The encoder's dimensions and choices."""
+    return DecoderConfig(
+        name=name,
+        source=SOURCE,
+        layers=layers,
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_size=hidden // heads,
+        ffn=4 * hidden,
+        vocab=30522,
+        tokens=tokens,
+        gated=False,
+        activation="gelu",
+        normalization="layernorm",
+        post_norm=True,
+        embedding_norm=True,
+        positions="learned",
+        max_positions=max(512, tokens),
+        segments=2,
+        bias=True,
+        qkv_bias=True,
+        tied=True,
+        dropout=True,
+        causal=False,
+    )
+
+
+def predictions(tokens: int) -> int:
+    """Masked tokens of a sequence that the head predicts: 20 of 128, 80 of 512."""
+    return max(1, tokens * 5 // 32)
+
+
+def _masked_token_head(config: DecoderConfig) -> tuple[Layer, ...]:
+    count, hidden, vocab = predictions(config.tokens), config.hidden, config.vocab
+    square = Projection(tokens=count, inputs=hidden, outputs=hidden)
+    norm = token_norm(
+        "norm",
+        "activation",
+        kind=config.normalization,
+        tokens=count,
+        features=hidden,
+        split=Split.REPLICATED,
+    )
+    activation = plain_activation(
+        "activation",
+        "transform",
+        tokens=count,
+        width=hidden,
+        function=config.activation,
+        bias=True,
+        split=Split.REPLICATED,
+    )
+    logits = Projection(tokens=count, inputs=hidden, outputs=vocab)
+    return (
+        _selection("masked", count, hidden),
+        replicated_projection("transform", "masked", square),
+        activation,
+        norm,
+        column_projection("logits", "norm", logits, tied="embedding/tokens"),
+        _vocabulary_bias(count, vocab),
+    )
+
+
+def _sentence_head(config: DecoderConfig) -> tuple[Layer, ...]:
+    hidden = config.hidden
+    pooler = Projection(tokens=1, inputs=hidden, outputs=hidden)
+    sentence = Projection(tokens=1, inputs=hidden, outputs=2)
+    tanh = plain_activation(
+        "tanh", "pooler", tokens=1, width=hidden, function="tanh", bias=True, split=Split.REPLICATED
+    )
+    return (
+        _selection("first", 1, hidden),
+        replicated_projection("pooler", "first", pooler),
+        tanh,
+        replicated_projection("sentence", "tanh", sentence, bias=True),
+    )
+
+
+def _loss(config: DecoderConfig) -> Layer:
+    loss = token_loss("loss", "bias", tokens=predictions(config.tokens), vocab=config.vocab)
+    return replace(loss, inputs=("bias", "sentence"))
+
+
+def _selection(name: str, rows: int, hidden: int) -> Layer:
+    """Gathers some tokens; the gradient scatters them back."""
+    elements = rows * hidden
+    operators = [
+        Operator(name=what, kind=OperatorKind.GATHER, flops=0, reads=elements, writes=elements)
+        for what in ("gather", "scatter")
+    ]
+    return Layer(
+        name=name,
+        kind="selection",
+        inputs=("input",),
+        output_shape=(rows, hidden),
+        forward=(operators[0],),
+        input_gradient=(operators[1],),
+    )
+
+
+def _vocabulary_bias(rows: int, vocab: int) -> Layer:
+    elements = rows * vocab
+    return Layer(
+        name="bias",
+        kind="bias",
+        inputs=("logits",),
+        output_shape=(rows, vocab),
+        parameters=vocab,
+        parameter_split=Split.COLUMN,
+        forward=(pointwise("bias", elements, split=Split.COLUMN, weights=vocab),),
+        weight_gradient=(bias_gradient(elements, vocab, split=Split.COLUMN),),
+    )
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {
+    "bert-base": partial(build_bert, "bert-base", 12, 768, 12),
+    "bert-large": partial(build_bert, "bert-large", 24, 1024, 16),
+}
