@@ -22,11 +22,14 @@ class Stack:
         step_overhead: [s] per step outside the kernels (gradient clipping, loss scale, logging, data).
         microbatch_overhead: [s] per microbatch and pass of host work that leaves the device idle.
         gradient_size: [bytes] per element in gradient reduction; 0 for the precision's gradient size.
+        optimizer_traffic: [bytes] per parameter that the step moves beside the optimizer's own update (copies to the
+            master gradient, unscaling, norm, clipping).
         gradient_overlap: gradient reduction runs beside the backward pass of the last microbatch.
         bucket: [bytes] of gradients sent in one collective.
         parameter_overlap: parameter all-gathers (ZeRO-1 and 3) run beside the forward pass.
         tensor_overlap: share of tensor-parallel communication hidden behind its products.
         pipeline_overlap: stage-to-stage transfers run beside computation.
+        scatter_gather: tensor-parallel ranks each send their part of a stage boundary and gather it on arrival.
         contention: relative slow-down of computation while communication runs beside it.
         library: collective library profile, such as ``nccl``.
         memory_context: [bytes] taken by contexts and libraries.
@@ -42,11 +45,13 @@ class Stack:
     step_overhead: float
     microbatch_overhead: float
     gradient_size: int
+    optimizer_traffic: float
     gradient_overlap: bool
     bucket: float
     parameter_overlap: bool
     tensor_overlap: float
     pipeline_overlap: bool
+    scatter_gather: bool
     contention: float
     library: str
     memory_context: float

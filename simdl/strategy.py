@@ -27,6 +27,7 @@ class Strategy:
         virtual_stages: stages per pipeline rank (more than 1 only for interleaved-1f1b).
         recompute: discarded activations.
         zero: ZeRO stage: 1 shards optimizer state, 2 also gradients, 3 also parameters (FSDP).
+        shard_degree: replicas that share one sharded copy under ZeRO (hybrid sharding); 0 for all of them.
         sequence_parallel: shard the residual stream over the tensor-parallel ranks.
         stages: blocks per virtual stage in chain order (length pp * virtual_stages), () for the default cut.
     """
@@ -40,6 +41,7 @@ class Strategy:
     virtual_stages: int = 1
     recompute: Recompute = Recompute.NONE
     zero: int = 0
+    shard_degree: int = 0
     sequence_parallel: bool = False
     stages: tuple[int, ...] = ()
 
@@ -47,6 +49,16 @@ class Strategy:
     def devices(self) -> int:
         """Devices the strategy occupies."""
         return self.dp * self.tp * self.pp * self.cp
+
+    @property
+    def replicas(self) -> int:
+        """Ranks that hold the same parameters before ZeRO: data- and context-parallel ones."""
+        return self.dp * self.cp
+
+    @property
+    def shards(self) -> int:
+        """Ranks over which ZeRO divides one copy of the state."""
+        return (self.shard_degree or self.replicas) if self.zero else 1
 
     def microbatches(self, global_batch: int) -> int:
         """Microbatches per replica and step; the degrees must divide the batch."""
@@ -83,6 +95,11 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -
         yield "sequence_parallel needs tp > 1; found tp 1"
     if strategy.zero not in (0, 1, 2, 3):
         yield f"zero: found {strategy.zero}; expected 0, 1, 2 or 3"
+    if strategy.shard_degree and (strategy.zero == 0 or strategy.replicas % strategy.shard_degree):
+        yield (
+            f"shard_degree {strategy.shard_degree} with zero {strategy.zero} and {strategy.replicas} replicas; "
+            "expected a divisor of dp x cp, with zero 1, 2 or 3"
+        )
     if strategy.zero > 1 and strategy.pp > 1:
         yield f"zero {strategy.zero} with pp {strategy.pp}: gradients of a pipeline accumulate locally; expected zero 0 or 1"
 

@@ -1,0 +1,113 @@
+"""Segments: a pass split into parts so that communication can run beside computation.
+
+One segment per gradient bucket in the last microbatch's backward pass (wait-free back-propagation, Zhang et al. 2017;
+buckets, Li et al. 2020), one per block where ZeRO-3 gathers parameters (Zhao et al. 2023), and one per bucket in the
+first forward pass where ZeRO-1 gathers updated parameters beside it. All other passes are one task.
+"""
+
+from dataclasses import dataclass
+
+from simdl.block_cost import BlockCost, Work
+from simdl.stage import PassCost, StageCost
+from simdl.step_cost import StepCost, copies_time, gather_time, gradient_bytes, reduce_time
+
+Group = tuple[BlockCost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive blocks of one pass that run as one task, with the communication that goes with them.
+
+    Attributes:
+        cost: computation.
+        gather: [s] of the parameter gather it waits for.
+        reduce: [s] of the gradient reduction it sets off.
+    """
+
+    cost: PassCost
+    gather: float
+    reduce: float
+
+
+class Segmentation:
+    """Which passes of a step are split, and into what; computed once per virtual stage."""
+
+    def __init__(self, step: StepCost) -> None:
+        strategy, stack = step.strategy, step.stack
+        self._step = step
+        self._sharded = strategy.zero == 3 and strategy.shards > 1
+        self._ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
+        self._bucketed = strategy.replicas > 1 and stack.gradient_overlap
+        self._cache: dict[tuple[str, int, bool], tuple[Segment, ...]] = {}
+
+    def segments(self, kind: str, stage: int, microbatch: int) -> tuple[Segment, ...] | None:
+        """The segments of one pass in order, or None for a pass that runs as one task."""
+        last = kind == "B" and microbatch == self._step.microbatches - 1
+        ahead = kind == "F" and microbatch == 0 and self._ahead
+        if not (self._sharded or (last and self._bucketed) or ahead):
+            return None
+        key = (kind, stage, last)
+        if key not in self._cache:
+            self._cache[key] = self._split(kind, self._step.stages[stage], last=last)
+        return self._cache[key]
+
+    def _split(self, kind: str, stage: StageCost, *, last: bool) -> tuple[Segment, ...]:
+        backward = kind == "B"
+        whole = stage.backward if backward else stage.forward
+        groups = self._groups(stage, backward=backward)
+        gathers = [self._gather(group) if self._sharded or not backward else 0.0 for group in groups]
+        reduces = [self._reduce(group, last=last) if backward else 0.0 for group in groups]
+        beside = min(sum(gathers) + sum(reduces), whole.duration)
+        slowed = _slowed(whole, self._step.stack.contention * beside)
+        busy = [_busy(group, backward=backward) for group in groups]
+        total = sum(busy)
+        return tuple(
+            Segment(_scaled(slowed, share / total if total else 1 / len(groups)), gather, reduce)
+            for share, gather, reduce in zip(busy, gathers, reduces, strict=True)
+        )
+
+    def _groups(self, stage: StageCost, *, backward: bool) -> list[Group]:
+        """Blocks in the order of the pass: one each under ZeRO-3, else as many as fill a bucket."""
+        blocks = tuple(reversed(stage.blocks)) if backward else stage.blocks
+        bucket = 0.0 if self._sharded else self._step.stack.bucket
+        groups: list[Group] = []
+        current: list[BlockCost] = []
+        size = 0.0
+        for block in blocks:
+            current.append(block)
+            size += gradient_bytes(block.parameters, self._step.pricing)
+            if size >= bucket:
+                groups.append(tuple(current))
+                current, size = [], 0.0
+        return [*groups, tuple(current)] if current else groups
+
+    def _gather(self, group: Group) -> float:
+        step = self._step
+        return gather_time(sum(block.parameters for block in group), step.strategy, step.pricing)
+
+    def _reduce(self, group: Group, *, last: bool) -> float:
+        """Sharded gradients are reduced in every microbatch, across sharded copies only in the last."""
+        step = self._step
+        parameters = sum(block.parameters for block in group)
+        seconds = reduce_time(parameters, step.strategy, step.pricing)
+        if last:
+            return seconds
+        shard = gradient_bytes(parameters, step.pricing) / step.strategy.shards
+        return seconds - copies_time(shard, step.strategy, step.pricing)
+
+
+def _busy(group: Group, *, backward: bool) -> float:
+    works = (block.backward + block.recompute if backward else block.forward for block in group)
+    return sum(works, Work()).busy
+
+
+def _slowed(cost: PassCost, extra: float) -> PassCost:
+    """Computation beside communication shares memory and processors and takes longer."""
+    if extra <= 0:
+        return cost
+    return PassCost(duration=cost.duration + extra, parts=(*cost.parts, ("contention", extra)))
+
+
+def _scaled(cost: PassCost, share: float) -> PassCost:
+    parts = tuple((name, seconds * share) for name, seconds in cost.parts)
+    return PassCost(duration=cost.duration * share, parts=parts)

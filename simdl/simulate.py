@@ -1,0 +1,156 @@
+"""The front door: workload, cluster and strategy to a timeline and its report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from hardware.cluster import Cluster
+from hardware.device import Device
+from simdl.block_cost import Pricing
+from simdl.cost_model import CostModel, DeviceCostModel
+from simdl.engine import run
+from simdl.errors import StrategyError
+from simdl.lowering import lower
+from simdl.memory import memory_by_part, memory_shortfalls
+from simdl.report import StepReport
+from simdl.stack import Stack
+from simdl.step_cost import StepCost, step_cost
+from simdl.strategy import Strategy, problems
+from simdl.timeline import Timeline
+from simdl.timeline_metrics import breakdowns
+from simdl.unfold import unfold
+from workloads.workload import Workload
+
+COMMUNICATION = ("tensor_communication", "context_communication", "pipeline_communication", "data_communication")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Simulation:
+    """What one simulated step gives: the metrics and the timeline they were read from."""
+
+    report: StepReport
+    timeline: Timeline
+
+
+def simulate(
+    workload: Workload,
+    cluster: Cluster,
+    strategy: Strategy,
+    *,
+    stack: Stack,
+    cost_model: CostModel | None = None,
+    unfolded: bool = False,
+) -> Simulation:
+    """Simulate one training step.
+
+    Args:
+        workload: what is computed.
+        cluster: on what.
+        strategy: how it is divided and carried out.
+        stack: the software it runs on.
+        cost_model: seconds per kernel; the device's own by default.
+        unfolded: simulate every rank instead of one representative per pipeline stage (slow; same result).
+
+    Returns:
+        The report and the timeline. A step that does not fit in memory is simulated all the same; its report is
+        not feasible and names the reasons.
+
+    Raises:
+        StrategyError: the strategy cannot be carried out; carries every reason.
+    """
+    reasons = tuple(problems(strategy, workload, cluster))
+    if reasons:
+        raise StrategyError(reasons)
+    pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
+    step = step_cost(workload, strategy, pricing)
+    schedule = lower(step)
+    if unfolded:
+        schedule = unfold(schedule, replicas=strategy.dp, width=strategy.tp * strategy.cp)
+    timeline = run(schedule)
+    return Simulation(report=report(step, timeline), timeline=timeline)
+
+
+def price(
+    workload: Workload, cluster: Cluster, *, stack: Stack, cost_model: CostModel | None = None
+) -> Pricing:
+    """What prices the blocks of a workload on a cluster with a software stack."""
+    return Pricing(
+        network=workload.network,
+        precision=workload.precision,
+        cluster=cluster,
+        stack=stack,
+        cost_model=cost_model or device_cost_model(cluster.device),
+    )
+
+
+@lru_cache(maxsize=256)
+def device_cost_model(device: Device) -> CostModel:
+    """The one cost model of a device, so that kernels are priced once per process."""
+    return DeviceCostModel(device)
+
+
+def report(step: StepCost, timeline: Timeline) -> StepReport:
+    """Metrics of one step from its timeline."""
+    seconds = timeline.step_time
+    samples = step.workload.global_batch
+    network = step.workload.network
+    model_flops = float(network.model_flops) * samples
+    recomputed = sum(block.recomputed_flops for stage in step.stages for block in stage.blocks)
+    device = step.pricing.cluster.device
+    peak = seconds * step.strategy.devices * device.flop_rate(step.workload.precision.matmul)
+    causes = _mean_breakdown(timeline)
+    memory = _worst_rank(step)
+    reasons = tuple(memory_shortfalls(step, device))
+    return StepReport(
+        step_time=seconds,
+        samples_per_s=samples / seconds,
+        tokens_per_s=samples * network.tokens / seconds,
+        model_flops=model_flops,
+        mfu=model_flops / peak,
+        hfu=(model_flops + float(recomputed) * samples) / peak,
+        flop_rate_per_device=model_flops / seconds / step.strategy.devices,
+        peak_memory=sum(memory.values()),
+        memory=memory,
+        breakdown=causes,
+        bubble_fraction=causes.get("bubble", 0.0) / seconds,
+        exposed_communication=sum(causes.get(name, 0.0) for name in COMMUNICATION),
+        strategy=step.strategy,
+        feasible=not reasons,
+        reasons=reasons,
+        warnings=step.warnings,
+        provenance=_provenance(step),
+    )
+
+
+def _mean_breakdown(timeline: Timeline) -> dict[str, float]:
+    """Seconds by cause, mean over ranks; every rank's causes add up to the step time, so the mean does."""
+    ranks = breakdowns(timeline)
+    total: dict[str, float] = {}
+    for causes in ranks.values():
+        for name, seconds in causes.items():
+            total[name] = total.get(name, 0.0) + seconds
+    return {name: seconds / len(ranks) for name, seconds in total.items()}
+
+
+def _worst_rank(step: StepCost) -> Mapping[str, float]:
+    ranks = (memory_by_part(step, rank) for rank in range(step.strategy.pp))
+    return max(ranks, key=lambda parts: sum(parts.values()))
+
+
+def _provenance(step: StepCost) -> dict[str, Any]:
+    """Where the number comes from: stack, profiles, and how many of their numbers are of which kind."""
+    cluster, stack = step.pricing.cluster, step.stack
+    numbers = [*stack.numbers, *cluster.node.numbers, *cluster.device.numbers]
+    numbers += [number for level in cluster.levels for number in level.link.numbers]
+    kinds: dict[str, int] = {}
+    for number in numbers:
+        kinds[number.citation.kind] = kinds.get(number.citation.kind, 0) + 1
+    return {
+        "stack": stack.name,
+        "cluster": cluster.name,
+        "device": cluster.device.name,
+        "links": [level.link.name for level in cluster.levels],
+        "network": step.workload.network.source,
+        "numbers": kinds,
+    }

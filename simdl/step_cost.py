@@ -1,0 +1,189 @@
+"""Everything one step costs, before it is put in order: stages, transfers, gradient and parameter collectives.
+
+The lowering turns it into tasks, the memory model into bytes and the planner's bound into arrays, so all three
+agree by construction.
+"""
+
+from dataclasses import dataclass
+
+from simdl.block_cost import BlockCost, Pricing, Work, block_costs
+from simdl.collectives import Group, Operation, collective_time, point_to_point_time
+from simdl.kernel import Kernel
+from simdl.sharding import Shard
+from simdl.stack import Stack
+from simdl.stage import StageCost, split_network, stage_blocks, stage_cost
+from simdl.strategy import Strategy
+from workloads.operators import OperatorKind
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StepCost:
+    """One step of one strategy, unordered.
+
+    Attributes:
+        strategy, workload, pricing: the question and its prices.
+        microbatches: per replica.
+        stages: virtual stages in chain order; stage s is on pipeline rank s mod pp.
+        transfer: [s] per virtual stage of sending one microbatch's output on (0 for the last).
+        optimizer: [s] per pipeline rank.
+        tied: [s] of the all-reduce of a tied embedding between first and last stage.
+        warnings: assumptions and extrapolations behind the prices.
+    """
+
+    strategy: Strategy
+    workload: Workload
+    pricing: Pricing
+    microbatches: int
+    stages: tuple[StageCost, ...]
+    transfer: tuple[float, ...]
+    optimizer: tuple[float, ...]
+    tied: float
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def stack(self) -> Stack:
+        """The software the step runs on."""
+        return self.pricing.stack
+
+    def rank_stages(self, rank: int) -> tuple[StageCost, ...]:
+        """Virtual stages of one pipeline rank."""
+        return self.stages[rank :: self.strategy.pp]
+
+
+def shard_of(strategy: Strategy) -> Shard:
+    """The part of a microbatch one rank works on."""
+    return Shard(
+        tp=strategy.tp,
+        cp=strategy.cp,
+        sequence_parallel=strategy.sequence_parallel,
+        micro_batch=strategy.micro_batch,
+    )
+
+
+def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepCost:
+    """Price one step."""
+    costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
+    cut = strategy.stages or split_network(
+        workload.network, strategy.pp * strategy.virtual_stages, [_weight(cost) for cost in costs]
+    )
+    stages = tuple(
+        stage_cost(tuple(costs[index] for index in blocks), pricing.stack)
+        for blocks in stage_blocks(workload.network, cut)
+    )
+    return StepCost(
+        strategy=strategy,
+        workload=workload,
+        pricing=pricing,
+        microbatches=strategy.microbatches(workload.global_batch),
+        stages=stages,
+        transfer=tuple(
+            transfer_time(stage.boundary, strategy, pricing) for stage in stages[:-1]
+        )
+        + (0.0,),
+        optimizer=tuple(
+            optimizer_time(sum(s.parameters for s in stages[rank :: strategy.pp]), workload, strategy, pricing)
+            for rank in range(strategy.pp)
+        ),
+        tied=_tied_time(workload, strategy, pricing),
+    )
+
+
+def _weight(cost: BlockCost) -> float:
+    total: Work = cost.forward + cost.backward + cost.recompute
+    return total.busy
+
+
+def transfer_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] to send one microbatch's activations (or their gradient) to the neighbouring pipeline rank.
+
+    Without sequence parallelism every tensor-parallel rank holds the whole boundary; with scatter-gather each sends
+    1/t of it and the receivers gather it inside the node (Narayanan et al. 2021, section 4.1).
+    """
+    if strategy.pp == 1:
+        return 0.0
+    stride = strategy.tp * strategy.replicas
+    library = pricing.stack.library
+    if not (pricing.stack.scatter_gather and strategy.tp > 1 and not strategy.sequence_parallel):
+        return point_to_point_time(nbytes, stride, pricing.cluster, library=library)
+    gather = collective_time(
+        Operation.ALL_GATHER, nbytes, Group(size=strategy.tp, stride=1), pricing.cluster, library=library
+    )
+    return point_to_point_time(nbytes / strategy.tp, stride, pricing.cluster, library=library) + gather.time
+
+
+def gradient_bytes(parameters: float, pricing: Pricing) -> float:
+    """[bytes] of the gradient that is reduced."""
+    return parameters * (pricing.stack.gradient_size or pricing.precision.gradient)
+
+
+def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] to reduce the gradient of some parameters over all replicas.
+
+    Without ZeRO an all-reduce; with it a reduce-scatter over the shards and, where several sharded copies exist, an
+    all-reduce of each shard across them (Rajbhandari et al. 2020).
+    """
+    if strategy.replicas == 1:
+        return 0.0
+    nbytes = gradient_bytes(parameters, pricing)
+    if strategy.zero == 0:
+        return _over_replicas(Operation.ALL_REDUCE, nbytes, strategy.replicas, strategy.tp, pricing)
+    shards = strategy.shards
+    scatter = _over_replicas(Operation.REDUCE_SCATTER, nbytes, shards, strategy.tp, pricing)
+    return scatter + copies_time(nbytes / shards, strategy, pricing)
+
+
+def copies_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] to all-reduce one shard across the sharded copies of a hybrid-sharded model."""
+    copies = strategy.replicas // strategy.shards
+    return _over_replicas(
+        Operation.ALL_REDUCE, nbytes, copies, strategy.tp * strategy.shards, pricing
+    )
+
+
+def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] to gather the parameters that ZeRO shards."""
+    nbytes = parameters * pricing.precision.parameter
+    return _over_replicas(Operation.ALL_GATHER, nbytes, strategy.shards, strategy.tp, pricing)
+
+
+def _over_replicas(
+    operation: Operation, nbytes: float, size: int, stride: int, pricing: Pricing
+) -> float:
+    if size == 1 or nbytes <= 0:
+        return 0.0
+    group = Group(size=size, stride=stride)
+    return collective_time(operation, nbytes, group, pricing.cluster, library=pricing.stack.library).time
+
+
+def optimizer_time(
+    parameters: float, workload: Workload, strategy: Strategy, pricing: Pricing
+) -> float:
+    """[s] of the update of one rank's share: gradient, master and state words stream through memory once."""
+    owned = parameters / strategy.shards
+    precision, optimizer = workload.precision, workload.optimizer
+    gradient = pricing.stack.gradient_size or precision.gradient
+    words = 2 * (optimizer.state + (precision.master or precision.parameter)) + gradient
+    copies = precision.parameter if precision.master else 0
+    nbytes = owned * (words + copies + pricing.stack.optimizer_traffic)
+    update = Kernel(
+        "optimizer", OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul
+    )
+    return pricing.cost_model.kernel_time(update)
+
+
+def _tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] to add up the gradients of an embedding that first and last stage share."""
+    if strategy.pp == 1:
+        return 0.0
+    tied = {layer.tied for block in workload.network.blocks for layer in block.layers if layer.tied}
+    parameters = sum(
+        layer.parameters
+        for block in workload.network.blocks
+        for layer in block.layers
+        if f"{block.name}/{layer.name}" in tied
+    )
+    stride = strategy.tp * strategy.replicas * (strategy.pp - 1)
+    nbytes = gradient_bytes(parameters / strategy.tp, pricing)
+    return _over_replicas(Operation.ALL_REDUCE, nbytes, 2, stride, pricing)
+
