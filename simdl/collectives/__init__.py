@@ -1,1 +1,20 @@
-"""Collective communication: algorithms as closed forms, and the choice a library makes between them."""
+"""Collectives: algorithms as alpha-beta-gamma terms, libraries as data, and the time of one on a cluster."""
+
+from simdl.collectives.algorithms import ALGORITHMS
+from simdl.collectives.cost import CollectiveCost, collective_time
+from simdl.collectives.group import Group, extents
+from simdl.collectives.library import library_names
+from simdl.collectives.operation import Operation, bus_factor
+from simdl.collectives.point_to_point import point_to_point_time
+
+__all__ = [
+    "ALGORITHMS",
+    "CollectiveCost",
+    "Group",
+    "Operation",
+    "bus_factor",
+    "collective_time",
+    "extents",
+    "library_names",
+    "point_to_point_time",
+]
