@@ -17,12 +17,12 @@ LLAMA3 = "Grattafiori et al. 2024 (arXiv:2407.21783), table 3"
 
 def build_llama(
     name: str,
+    *,
     layers: int,
     hidden: int,
     heads: int,
     kv_heads: int,
     ffn: int,
-    *,
     vocab: int,
     length: int,
     source: str,
@@ -78,8 +78,12 @@ _LLAMA3_SIZES = {
     "llama3.1-405b": (126, 16384, 128, 8, 53248),
 }
 
+_AXES = ("layers", "hidden", "heads", "kv_heads", "ffn")
+
 NETWORKS: dict[str, Callable[..., Network]] = {
-    name: partial(build_llama, name, *sizes, vocab=vocab, length=length, source=source)
+    name: partial(
+        build_llama, name, **dict(zip(_AXES, sizes, strict=True)), vocab=vocab, length=length, source=source
+    )
     for table, vocab, length, source in (
         (_LLAMA2_SIZES, 32000, 4096, LLAMA2),
         (_LLAMA3_SIZES, 128256, 8192, LLAMA3),
