@@ -27,7 +27,7 @@ class Algorithm:
     Attributes:
         name: as libraries and the command line call it.
         terms: terms per level for the members per level.
-        pipelined: the buffer streams through all levels at once, so the slowest level sets the rate; otherwise
+        pipelined: the buffer streams through all levels at once and the slowest sets the rate; otherwise
             levels and steps follow one another and their times add.
         in_switch: the innermost switch must be able to reduce.
     """

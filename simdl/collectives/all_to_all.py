@@ -1,9 +1,9 @@
 """All-to-all by pairwise exchange: every rank sends n/p to each of the others.
 
-(p-1) alpha + (p-1)/p n beta   with n the send buffer of one rank (Thakur et al. 2005, section 4.6 for long messages)
+(p-1) alpha + (p-1)/p n beta   with n bytes sent by a rank (Thakur et al. 2005, section 3)
 
-Of the p - 1 partners, a rank finds as many in its own domains as these hold; the rest of the buffer leaves by its own
-share of the ports.
+Of the p - 1 partners, a rank finds as many in its own domains as these hold; the rest of the buffer leaves
+by its own share of the ports.
 """
 
 from collections.abc import Sequence

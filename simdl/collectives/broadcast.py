@@ -1,7 +1,7 @@
 """Broadcast: binomial tree, scatter and all-gather, or a pipelined chain.
 
 binomial tree           lg p (alpha + n beta)
-scatter and all-gather  (lg p + p - 1) alpha + 2 (p-1)/p n beta   (van de Geijn; Thakur et al. 2005, section 4.3)
+scatter and all-gather  (lg p + p - 1) alpha + 2 (p-1)/p n beta   (van de Geijn; Thakur et al. 2005, sec. 4.3)
 pipelined chain         (p-1) alpha + n beta                      in the limit of many pieces
 """
 

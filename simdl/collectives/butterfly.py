@@ -2,8 +2,8 @@
 
 lg p (alpha + n beta + n gamma)   (Thakur et al. 2005, section 4.5)
 
-When p is not a power of two, the ranks past the largest one, 2^k, first hand their buffer to a partner and receive the
-result last: 2 alpha + 2 n beta + n gamma more, with lg p rounded down.
+When p is not a power of two, the ranks past the largest one, 2^k, first hand their buffer to a partner and
+receive the result last: 2 alpha + 2 n beta + n gamma more, with lg p rounded down.
 """
 
 from collections.abc import Sequence

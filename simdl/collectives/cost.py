@@ -5,11 +5,12 @@ For a buffer of n bytes, per protocol with latency factor f and bandwidth share 
     time(n) = launch + sum_l f steps_l alpha_l + X_l (sent_l n / (b B_l)) + sum_l fill_l(n)
     fill_l(n) = sent_l n / (b B_l) (half_size_l / s_l)^g
 
-where X is the maximum over levels for algorithms that stream through all of them and the sum for those that do not, s_l
-is the longest uninterrupted message (all that is sent when streaming, one step otherwise) and g in [0, 1] is the
-library's ramp. With g = 1 the fill is a constant per message, the half-power length of Hockney (1994); with g < 1 it
-grows slowly, as libraries widen their channels. Either way time never falls as the message grows. The arithmetic of a
-reduction reads two operands and writes one, gamma = 3 / memory bandwidth, and overlaps when streaming.
+where X is the maximum over levels for algorithms that stream through all of them and the sum for those that
+do not, s_l is the longest uninterrupted message (all that is sent when streaming, one step otherwise) and g
+in [0, 1] is the library's ramp. With g = 1 the fill is a constant per message, the half-power length of
+Hockney (1994); with g < 1 it grows slowly, as libraries widen their channels. Either way time never falls
+as the message grows. The arithmetic of a reduction reads two operands and writes one, gamma = 3 / memory
+bandwidth, and overlaps when streaming.
 """
 
 from dataclasses import dataclass, replace

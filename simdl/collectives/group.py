@@ -1,7 +1,8 @@
 """The ranks of one collective, and how many of them share each level of the cluster.
 
 Ranks are numbered so that neighbours share the innermost level. A group of ``size`` ranks at distance
-``stride`` therefore has ``d / stride`` members in a domain of ``d`` devices, or one when the stride is longer.
+``stride`` therefore has ``d / stride`` members in a domain of ``d`` devices, or one when the stride is
+longer.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """All-reduce in the switch inside a node, double binary trees between nodes (NVLS and NVLSTree of NCCL).
 
-Every rank asks the switch for its share n/m of the sum: the switch pulls n/m from each rank for each share, so a rank
-sends n, then n/m more when it hands its result back for multicast: (1 + 1/m) n beta (Klenk et al. 2020, section 4;
-NVLink SHARP). The switch does the arithmetic, so there is no gamma inside the node.
+Every rank asks the switch for its share n/m of the sum: the switch pulls n/m from each rank for each share,
+so a rank sends n, then n/m more when it hands its result back for multicast: (1 + 1/m) n beta (Klenk et al.
+2020, section 4; NVLink SHARP). The switch does the arithmetic, so there is no gamma inside the node.
 """
 
 from collections.abc import Sequence

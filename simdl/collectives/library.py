@@ -1,8 +1,8 @@
 """Collective libraries as data: launch cost, protocols and the algorithms a library chooses among.
 
-A protocol trades bandwidth for latency: NCCL's LL sends a flag with every 4 bytes, LL128 one per 120, Simple none but
-it synchronises with fences. Profiles live in ``libraries/*.toml``; every number names its source, as in hardware
-profiles.
+A protocol trades bandwidth for latency: NCCL's LL sends a flag with every 4 bytes, LL128 one per 120,
+Simple none but it synchronises with fences. Profiles live in ``libraries/*.toml``; every number names its
+source, as in hardware profiles.
 """
 
 import difflib

@@ -1,8 +1,9 @@
 """What a group finds on each level of a cluster: latency and achieved bandwidth per member.
 
-A member's share of a level is what its device can use while all other devices do the same, for the groups at the
-other offsets run at the same time: ports * bandwidth * efficiency / devices behind the ports. On a full mesh a group of
-m among d devices reaches (m - 1)/(d - 1) of a device's ports; on a torus the axes it spans.
+A member's share of a level is what its device can use while all other devices do the same, for the groups
+at the other offsets run at the same time: ports * bandwidth * efficiency / devices behind the ports. On a
+full mesh a group of m among d devices reaches (m - 1)/(d - 1) of a device's ports; on a torus the axes it
+spans.
 """
 
 from collections.abc import Sequence

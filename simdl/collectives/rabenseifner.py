@@ -2,9 +2,9 @@
 
 2 lg p alpha + 2 (p-1)/p n beta + (p-1)/p n gamma   (Rabenseifner 2004; Thakur et al. 2005, section 4.5)
 
-When p is not a power of two, the ranks past the largest one, q = 2^k, and their partners first swap and combine halves,
-then the partner collects the other half; the result returns at the end: 3 alpha + 2 n beta + n/2 gamma more on top of
-the formula with q for p.
+When p is not a power of two, the ranks past the largest one, q = 2^k, and their partners first swap and
+combine halves, then the partner collects the other half; the result returns at the end: 3 alpha + 2 n beta
++ n/2 gamma more on top of the formula with q for p.
 """
 
 from collections.abc import Sequence

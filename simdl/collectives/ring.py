@@ -1,12 +1,12 @@
-"""Ring algorithms: every rank passes blocks of n/p to its neighbour (Thakur et al. 2005, sections 4.1 and 4.4).
+"""Ring algorithms: every rank passes blocks of n/p to its neighbour (Thakur et al. 2005, sections 4.1, 4.4).
 
 all-reduce      2(p-1) alpha + 2 (p-1)/p n beta + (p-1)/p n gamma
 reduce-scatter   (p-1) alpha +   (p-1)/p n beta + (p-1)/p n gamma
 all-gather       (p-1) alpha +   (p-1)/p n beta
 
-On several levels the ring visits one domain after another, so a domain's boundary carries what one rank sends;
-the members of the domain share it, because parallel rings leave through different ports (Patarasuk and Yuan 2009).
-Of p - 1 hops, (domains - 1) are as slow as the outer level.
+On several levels the ring visits one domain after another, so a domain's boundary carries what one rank
+sends; the members of the domain share it, because parallel rings leave through different ports (Patarasuk
+and Yuan 2009). Of p - 1 hops, (domains - 1) are as slow as the outer level.
 """
 
 from collections.abc import Sequence

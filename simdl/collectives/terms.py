@@ -1,7 +1,8 @@
 """What an algorithm costs per level, before any link is named: the alpha-beta-gamma model.
 
-A message of s bytes takes alpha + s beta; combining s bytes takes s gamma (Hockney 1994; Thakur, Rabenseifner and
-Gropp 2005, section 3). An algorithm on n bytes is then steps * alpha + sent * n * beta + reduced * n * gamma.
+A message of s bytes takes alpha + s beta; combining s bytes takes s gamma (Hockney 1994; Thakur,
+Rabenseifner and Gropp 2005, section 3). An algorithm on n bytes is then steps * alpha + sent * n * beta +
+reduced * n * gamma.
 """
 
 from collections.abc import Callable, Sequence

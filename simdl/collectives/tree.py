@@ -1,9 +1,11 @@
 """Trees: binomial reduce and broadcast, and the pipelined double binary tree.
 
-Binomial tree   2 lg p (alpha + n beta) + lg p n gamma    (Thakur et al. 2005, section 4; Ben-Nun and Hoefler 2019)
-Double binary   two trees carry half the buffer each, and a rank that is inner in one is a leaf in the other, so the
-                busiest rank sends 2n (n when there are only two); pipelining hides all but 2 lg p latencies
-                (Sanders, Speck and Traeff 2009). Inside a node NCCL joins the ranks to chains.
+Binomial tree: 2 lg p (alpha + n beta) + lg p n gamma (Thakur et al. 2005, section 4; Ben-Nun and Hoefler
+2019, section 6).
+
+Double binary tree: each of two trees carries half the buffer, and a rank that is inner in one is a leaf in
+the other, so the busiest rank sends 2n (n when there are only two); pipelining hides all but 2 lg p
+latencies (Sanders, Speck and Traeff 2009). Inside a node NCCL joins the ranks to chains.
 """
 
 from collections.abc import Sequence
