@@ -143,6 +143,7 @@ def _breakdown(
     communication = _exposed(timeline, compute, other, step)
     for name, seconds in communication.items():
         causes[name] += seconds
+    # Not below zero, which rounding of the sums alone could reach.
     causes[BUBBLE] += max(0.0, step - busy - sum(communication.values()))
     return dict(causes)
 

@@ -1,14 +1,17 @@
-"""Grid: a pipeline order as text, one row per time step and one column per rank, idle steps left blank."""
+"""Grid: a pipeline order as text, one row per time step and one column per rank, a dot where a rank idles."""
 
-from simdl.pipelines.action import Action, Orders, prerequisites
+from simdl.engine import run
+from simdl.pipelines.action import Orders
+from simdl.pipelines.constant_costs import constant_cost_schedule
 
 IDLE = "."
 
 
 def format_grid(orders: Orders) -> str:
-    """Step-by-rank grid when every pass takes one step and transfers none.
+    """Step-by-rank grid when every pass takes one step and transfers take none.
 
-    An order that blocks itself ends in a line that names the pass at which every rank is stuck.
+    Raises:
+        DeadlockError: the order blocks itself.
 
     Example:
         >>> from simdl.pipelines import pipeline_order
@@ -19,29 +22,14 @@ def format_grid(orders: Orders) -> str:
            2       .    B0.1
            3    B0.0       .
     """
-    steps, stuck = _place(orders)
+    timeline = run(constant_cost_schedule(orders, forward=1.0, backward=1.0))
+    cells = [[IDLE] * len(orders) for _ in range(round(timeline.step_time))]
+    actions = (action for order in orders for action in order)
+    for action, start in zip(actions, timeline.start, strict=True):
+        cells[round(start)][action.stage % len(orders)] = str(action)
     rows = [["step", *(f"rank {rank}" for rank in range(len(orders)))]]
-    rows += [[str(number), *cells] for number, cells in enumerate(steps)]
-    if stuck:
-        rows.append(["stuck", *stuck])
+    rows += [[str(step), *row] for step, row in enumerate(cells)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
     )
-
-
-def _place(orders: Orders) -> tuple[list[list[str]], list[str]]:
-    """Cells per step, and the pass each rank is stuck at (empty when all ran)."""
-    stages = 1 + max((action.stage for order in orders for action in order), default=-1)
-    done: set[Action] = set()
-    position = [0] * len(orders)
-    steps: list[list[str]] = []
-    while any(at < len(order) for at, order in zip(position, orders, strict=True)):
-        heads = [order[at] if at < len(order) else None for at, order in zip(position, orders, strict=True)]
-        ready = [head is not None and done.issuperset(prerequisites(head, stages)) for head in heads]
-        if not any(ready):
-            return steps, [str(head or IDLE) for head in heads]
-        steps.append([str(head) if can else IDLE for head, can in zip(heads, ready, strict=True)])
-        done.update(head for head, can in zip(heads, ready, strict=True) if head is not None and can)
-        position = [at + can for at, can in zip(position, ready, strict=True)]
-    return steps, []

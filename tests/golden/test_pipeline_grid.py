@@ -1,0 +1,17 @@
+from pathlib import Path
+
+import pytest
+
+from simdl.pipelines import pipeline_order
+from simdl.pipelines.grid import format_grid
+
+STORED = Path(__file__).parent / "pipeline_grids"
+CASES = [("gpipe", 4, 6, 1), ("1f1b", 4, 6, 1), ("interleaved-1f1b", 4, 8, 2)]
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(("name", "ranks", "microbatches", "virtual"), CASES)
+def test_grid_is_the_stored_one(name, ranks, microbatches, virtual):
+    stored = STORED / f"{name}-{ranks}x{microbatches}x{virtual}.txt"
+    grid = format_grid(pipeline_order(name, ranks, microbatches, virtual))
+    assert grid + "\n" == stored.read_text(encoding="utf-8")

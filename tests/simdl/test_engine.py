@@ -1,0 +1,129 @@
+import math
+
+import pytest
+
+from simdl.engine import run
+from simdl.errors import DeadlockError, SimdlError
+from simdl.task import Schedule, Stream, Task
+from simdl.timeline_metrics import critical_path
+
+STREAMS = (Stream(0, "compute"), Stream(0, "collective"), Stream(1, "compute"))
+
+
+def times(*tasks):
+    timeline = run(Schedule(streams=STREAMS, tasks=tasks))
+    return list(zip(timeline.start, timeline.end, strict=True))
+
+
+def test_an_empty_schedule_takes_no_time():
+    assert run(Schedule(streams=STREAMS, tasks=())).step_time == 0.0
+
+
+def test_a_stream_runs_its_tasks_in_order():
+    assert times(Task("a", (0,), 1.0), Task("b", (0,), 2.0)) == [(0.0, 1.0), (1.0, 3.0)]
+
+
+def test_streams_overlap():
+    assert times(Task("a", (0,), 1.0), Task("b", (1,), 2.0)) == [(0.0, 1.0), (0.0, 2.0)]
+
+
+def test_a_blocked_head_blocks_its_stream():
+    blocked = Task("blocked", (0,), 1.0, after=(2,))
+    behind = Task("behind", (0,), 1.0)
+    assert times(blocked, behind, Task("slow", (1,), 5.0)) == [(5.0, 6.0), (6.0, 7.0), (0.0, 5.0)]
+
+
+def test_after_may_point_forward():
+    assert times(Task("a", (0,), 1.0, after=(1,)), Task("b", (1,), 2.0)) == [(2.0, 3.0), (0.0, 2.0)]
+
+
+def test_a_rendezvous_waits_for_all_its_streams_and_holds_them():
+    tasks = (Task("a", (0,), 1.0), Task("b", (2,), 3.0), Task("meet", (0, 2), 1.0), Task("c", (0,), 1.0))
+    assert times(*tasks) == [(0.0, 1.0), (0.0, 3.0), (3.0, 4.0), (4.0, 5.0)]
+
+
+def test_tasks_without_duration_run():
+    marker = Task("marker", (1,), 0.0, after=(0,))
+    assert times(Task("a", (0,), 1.0), marker, Task("b", (2,), 1.0, after=(1,))) == [
+        (0.0, 1.0),
+        (1.0, 1.0),
+        (1.0, 2.0),
+    ]
+
+
+def test_a_dependency_named_twice_counts_once():
+    assert times(Task("a", (0,), 1.0), Task("b", (1,), 1.0, after=(0, 0)))[1] == (1.0, 2.0)
+
+
+def crossed_sends():
+    """Each rank wants to receive before it sends."""
+    tasks = (
+        Task("receive", (0,), 1.0, after=(3,), microbatch=0, stage=0),
+        Task("send", (0,), 1.0),
+        Task("receive", (2,), 1.0, after=(1,), microbatch=0, stage=1),
+        Task("send", (2,), 1.0),
+        Task("elsewhere", (1,), 1.0),
+    )
+    return Schedule(streams=STREAMS, tasks=tasks)
+
+
+@pytest.mark.parametrize("function", [run, critical_path])
+def test_deadlock_names_the_wait_cycle(function):
+    with pytest.raises(DeadlockError) as caught:
+        function(crossed_sends())
+    first, *cycle = str(caught.value).splitlines()
+    assert first == "deadlock: 4 of 5 tasks never ran; wait cycle of 4:"
+    receives = [
+        f"'receive' (task {n}, microbatch 0, stage {r}, rank {r} compute)" for r, n in enumerate((0, 2))
+    ]
+    sends = [f"'send' (task {n}, rank {r} compute)" for r, n in enumerate((1, 3))]
+    assert cycle == [
+        f"  {receives[0]} waits for {sends[1]}, which it depends on",
+        f"  {sends[1]} waits for {receives[1]}, which stands before it on rank 1 compute",
+        f"  {receives[1]} waits for {sends[0]}, which it depends on",
+        f"  {sends[0]} waits for {receives[0]}, which stands before it on rank 0 compute",
+    ]
+
+
+def test_deadlock_leaves_out_tasks_that_only_wait_for_the_cycle():
+    bystander = Task("bystander", (1,), 1.0, after=(1,))
+    with pytest.raises(DeadlockError, match="2 of 2 tasks never ran; wait cycle of 1:") as caught:
+        run(Schedule(streams=STREAMS, tasks=(bystander, Task("own tail", (0,), 1.0, after=(1,)))))
+    assert "bystander" not in str(caught.value)
+
+
+def test_crossed_rendezvous_deadlock_through_a_third_task():
+    tasks = (Task("a", (0, 2), 1.0, after=(1,)), Task("b", (2, 0), 1.0))
+    with pytest.raises(DeadlockError, match="stands before it on rank 1 compute"):
+        run(Schedule(streams=STREAMS, tasks=tasks))
+
+
+def test_a_long_cycle_is_cut_short_in_the_message():
+    ring = tuple(Task(f"t{i}", (i,), 1.0, after=((i + 1) % 40,)) for i in range(40))
+    with pytest.raises(DeadlockError, match="and 28 more tasks in the cycle"):
+        run(Schedule(streams=tuple(Stream(i, "compute") for i in range(40)), tasks=ring))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"duration": -1.0}, "duration: found -1.0"),
+        ({"duration": math.nan}, "duration: found nan"),
+        ({"duration": math.inf}, "duration: found inf"),
+        ({"streams": ()}, r"streams: found \(\); expected at least one"),
+        ({"streams": (0, 0)}, r"streams: found \(0, 0\); expected at least one, each once"),
+        ({"streams": (3,)}, r"streams: found \(3,\); expected indices 0 to 2"),
+        ({"streams": (-1,)}, r"streams: found \(-1,\); expected indices 0 to 2"),
+        ({"after": (2,)}, r"after: found \(2,\); expected task indices 0 to 1"),
+        ({"after": (-1,)}, r"after: found \(-1,\); expected task indices 0 to 1"),
+    ],
+)
+def test_a_bad_task_is_named(changes, message):
+    bad = Task("wrong", (0,), 1.0, microbatch=3, stage=2)._replace(**changes)
+    with pytest.raises(SimdlError, match=r"task 1 'wrong' \(microbatch 3, stage 2\): " + message):
+        run(Schedule(streams=STREAMS, tasks=(Task("a", (0,), 1.0), bad)))
+
+
+def test_all_faults_of_a_task_are_reported_together():
+    with pytest.raises(SimdlError, match=r"duration: .*; streams: .*; after: "):
+        run(Schedule(streams=STREAMS, tasks=(Task("wrong", (9,), -1.0, after=(7,)),)))

@@ -1,0 +1,108 @@
+import pytest
+
+from simdl.errors import DeadlockError, SimdlError
+from simdl.pipelines import PIPELINES, in_flight, peak_in_flight, pipeline, pipeline_order
+from simdl.pipelines.action import Action, parse_action, prerequisites
+from simdl.pipelines.grid import format_grid
+
+SIZES = [(1, 1, 1), (2, 3, 1), (4, 8, 1), (4, 8, 2), (2, 6, 3)]
+CASES = [
+    (name, size) for name in sorted(PIPELINES) for size in SIZES if not any(PIPELINES[name].problems(*size))
+]
+
+
+@pytest.mark.parametrize("text", ["F0.0", "B3.12", "F511.127"])
+def test_actions_read_back_as_written(text):
+    assert str(parse_action(text)) == text
+
+
+def test_the_text_names_microbatch_and_stage():
+    assert parse_action("F3.12") == Action("F", 3, 12)
+
+
+@pytest.mark.parametrize("text", ["", "F3", "X3.1", "F-1.2", "F3.1 ", "f3.1"])
+def test_other_texts_are_refused(text):
+    with pytest.raises(SimdlError, match=r"expected such as 'F3\.12'"):
+        parse_action(text)
+
+
+def test_prerequisites_come_from_the_neighbours():
+    assert prerequisites(Action("F", 1, 0), 3) == ()
+    assert prerequisites(Action("F", 1, 2), 3) == (Action("F", 1, 1),)
+    assert prerequisites(Action("B", 1, 2), 3) == (Action("F", 1, 2),)
+    assert prerequisites(Action("B", 1, 0), 3) == (Action("F", 1, 0), Action("B", 1, 1))
+
+
+@pytest.mark.parametrize(("name", "size"), CASES)
+def test_every_pass_runs_once_on_the_rank_that_owns_its_stage(name, size):
+    ranks, microbatches, virtual = size
+    for rank, order in enumerate(pipeline_order(name, ranks, microbatches, virtual)):
+        stages = range(rank, ranks * virtual, ranks)
+        everything = {Action(k, m, s) for k in "FB" for m in range(microbatches) for s in stages}
+        assert len(order) == len(everything)
+        assert set(order) == everything
+
+
+def texts(name, rank, *sizes):
+    return " ".join(map(str, pipeline_order(name, *sizes)[rank]))
+
+
+def test_gpipe_runs_backward_in_reverse():
+    assert texts("gpipe", 1, 2, 3) == "F0.1 F1.1 F2.1 B2.1 B1.1 B0.1"
+
+
+def test_1f1b_warms_up_with_the_ranks_behind():
+    assert texts("1f1b", 0, 3, 4) == "F0.0 F1.0 F2.0 B0.0 F3.0 B1.0 B2.0 B3.0"
+    assert texts("1f1b", 2, 3, 4) == "F0.2 B0.2 F1.2 B1.2 F2.2 B2.2 F3.2 B3.2"
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("p", "m", "v"), [(2, 4, 2), (4, 8, 2), (4, 16, 4), (8, 8, 3)])
+def test_interleaving_follows_megatron_step_by_step(p, m, v):
+    """Megatron-LM numbers virtual microbatches k: chunk (k mod p v) // p, reversed for backward passes."""
+    for rank, order in enumerate(pipeline_order("interleaved-1f1b", p, m, v)):
+        forwards = [action for action in order if action.kind == "F"]
+        backwards = [action for action in order if action.kind == "B"]
+        for k in range(m * v):
+            chunk = k % (p * v) // p
+            microbatch = k // (p * v) * p + k % p
+            assert forwards[k] == Action("F", microbatch, chunk * p + rank)
+            assert backwards[k] == Action("B", microbatch, (v - 1 - chunk) * p + rank)
+        warm_up = min(2 * (p - rank - 1) + (v - 1) * p, m * v)
+        steady = "FB" * (m * v - warm_up)
+        assert "".join(action.kind for action in order) == "F" * warm_up + steady + "B" * warm_up
+
+
+def test_interleaving_with_one_virtual_stage_is_1f1b():
+    assert pipeline_order("interleaved-1f1b", 4, 8, 1) == pipeline_order("1f1b", 4, 8, 1)
+
+
+def test_live_activations_per_virtual_stage():
+    assert in_flight(pipeline_order("1f1b", 3, 4)) == ({0: 3}, {1: 2}, {2: 1})
+    assert in_flight(pipeline_order("interleaved-1f1b", 2, 4, 2)) == ({0: 4, 2: 2}, {1: 3, 3: 1})
+    assert peak_in_flight("interleaved-1f1b", 2, 4, 2) == (5, 3)
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(SimdlError, match=r"found 'interleaved'.*did you mean 'interleaved-1f1b'"):
+        pipeline("interleaved")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("1f1b", 0, 4, 1), "ranks: found 0; expected at least 1"),
+        (("1f1b", 2, 0, 1), "microbatches: found 0; expected at least 1"),
+        (("gpipe", 2, 4, 2), "virtual stages: found 2; expected 1"),
+        (("interleaved-1f1b", 4, 6, 2), "microbatches: found 6; expected a multiple of the 4 pipeline ranks"),
+    ],
+)
+def test_sizes_that_an_order_does_not_take_are_refused(arguments, message):
+    with pytest.raises(SimdlError, match=f"schedule {arguments[0]}: {message}"):
+        pipeline_order(*arguments)
+
+
+def test_a_grid_of_an_order_that_blocks_itself_names_the_cycle():
+    orders = ((parse_action("B0.0"), parse_action("F0.0")),)
+    with pytest.raises(DeadlockError, match=r"'backward' \(task 0, microbatch 0, stage 0, rank 0 compute\)"):
+        format_grid(orders)
