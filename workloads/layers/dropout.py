@@ -1,0 +1,20 @@
+"""Dropout of maps and vectors (Srivastava et al. 2014): the backward pass needs the mask, one byte an element."""
+
+from workloads.layer import Layer, SavedActivation
+from workloads.layers.pointwise import dropout as dropout_operator
+from workloads.layers.pointwise import dropout_gradient
+from workloads.operators import Split
+from workloads.tensors import Tensor
+
+
+def dropout(name: str, source: Tensor) -> Layer:
+    """Zeroes random elements and scales the others."""
+    return Layer(
+        name=name,
+        kind="dropout",
+        inputs=(source.name,),
+        output_shape=source.shape,
+        forward=(dropout_operator(source.elements, split=Split.REPLICATED),),
+        input_gradient=(dropout_gradient(source.elements, split=Split.REPLICATED),),
+        saved=(SavedActivation(name="mask", elements=source.elements, element_size=1),),
+    )

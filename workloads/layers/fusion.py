@@ -1,0 +1,61 @@
+"""Fusion groups of convolutional blocks: which neighbouring kernels a software stack may run as one.
+
+A group is found by pattern, the longest first, where each layer of the pattern is the only reader of the one before.
+Inside a group the tensor between two kernels is neither written nor read again (`Operator.chained`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from workloads.layer import Layer
+from workloads.operators import Operator
+
+PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("normalization", "addition", "activation"), "bn_add_relu"),
+    (("normalization", "activation"), "bn_relu"),
+    (("addition", "activation"), "add_relu"),
+    (("convolution", "activation"), "bias_relu"),
+)
+
+
+def fuse_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers with the operators of every pattern tagged with its group."""
+    fused: list[Layer] = []
+    while len(fused) < len(layers):
+        rest = layers[len(fused) :]
+        fused.extend(
+            next((_tag(rest[: len(p)], g) for p, g in PATTERNS if _matches(rest, p, layers)), rest[:1])
+        )
+    return tuple(fused)
+
+
+def _matches(rest: Sequence[Layer], pattern: tuple[str, ...], layers: Sequence[Layer]) -> bool:
+    if tuple(layer.kind for layer in rest[: len(pattern)]) != pattern:
+        return False
+    if pattern[0] == "convolution" and len(rest[0].forward) == 1:
+        return False
+    pairs = zip(rest, rest[1 : len(pattern)], strict=False)
+    return all(_readers(first, layers) == [second.name] for first, second in pairs)
+
+
+def _readers(layer: Layer, layers: Sequence[Layer]) -> list[str]:
+    return [reader.name for reader in layers for source in reader.inputs if source == layer.name]
+
+
+def _tag(layers: Sequence[Layer], group: str) -> list[Layer]:
+    first, *others = layers
+    tagged = [replace(first, forward=(*first.forward[:-1], replace(first.forward[-1], fusion=group)))]
+    for layer in others:
+        joined = tuple(_join(operator, group, layer.output_elements) for operator in layer.forward)
+        tagged.append(replace(layer, forward=joined))
+    if first.kind == "normalization":
+        sums, *scaled = tagged[0].input_gradient
+        joined = (_join(sums, group, first.output_elements), *scaled)
+        tagged[0] = replace(tagged[0], input_gradient=joined)
+        gradient = tuple(replace(operator, fusion=group) for operator in tagged[-1].input_gradient)
+        tagged[-1] = replace(tagged[-1], input_gradient=gradient)
+    return tagged
+
+
+def _join(operator: Operator, group: str, chained: int) -> Operator:
+    return replace(operator, fusion=group, chained=chained)

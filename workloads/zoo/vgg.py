@@ -1,0 +1,43 @@
+"""VGG-11, 13, 16, 19: Simonyan and Zisserman 2014, arXiv:1409.1556, table 1, columns A, B, D, E."""
+
+from collections.abc import Callable
+from functools import partial
+
+from workloads.layers.classifier import softmax
+from workloads.layers.compound import conv_relu, linear_relu
+from workloads.layers.draft import Draft, build_image_network
+from workloads.layers.dropout import dropout
+from workloads.layers.linear import linear
+from workloads.layers.pooling import max_pool
+from workloads.network import Network
+
+CHANNELS = (64, 128, 256, 512, 512)
+"""Output channels of the convolutions of each stage; a 2 x 2 maximum pooling ends the stage."""
+
+DEPTHS: dict[int, tuple[int, ...]] = {
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}
+"""Convolutions in each stage, by the number of weight layers."""
+
+
+def build_vgg(weight_layers: int) -> Network:
+    """The network with this many weight layers (11, 13, 16 or 19)."""
+    draft = Draft((3, 224, 224))
+    for stage, (channels, depth) in enumerate(zip(CHANNELS, DEPTHS[weight_layers], strict=True), start=1):
+        for index in range(1, depth + 1):
+            conv_relu(draft, f"conv{stage}_{index}", out_channels=channels, kernel=3, padding=1)
+        draft.add(max_pool, f"pool{stage}", kernel=2)
+    for name in ("6", "7"):
+        linear_relu(draft, f"fc{name}", out_features=4096)
+        draft.add(dropout, f"drop{name}")
+    draft.add(linear, "fc8", out_features=1000)
+    draft.add(softmax, "loss")
+    return build_image_network(
+        f"vgg{weight_layers}", draft.blocks(), source="Simonyan and Zisserman 2014, arXiv:1409.1556, table 1"
+    )
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {f"vgg{n}": partial(build_vgg, n) for n in DEPTHS}
