@@ -21,7 +21,7 @@ REQUIRED = {
 def timeline():
     """Costs that are no whole nanoseconds, and memory that follows the passes."""
     orders = pipeline_order("interleaved-1f1b", 3, 6, 2)
-    schedule = constant_cost_schedule(orders, forward=1e-3 / 7, backward=2e-3 / 7, transfer=1e-5 / 3)
+    schedule = constant_cost_schedule(orders, forward=1e-3 / 6, backward=2e-3 / 3, transfer=1e-5 / 6)
     tasks = tuple(
         task._replace(acquire=100.0 * (task.name == "forward"), release=100.0 * (task.name == "backward"))
         for task in schedule.tasks
@@ -111,3 +111,17 @@ def test_a_directory_in_place_of_the_file_is_refused_and_nothing_is_left(timelin
         write_chrome_trace(timeline, tmp_path)
     assert not list(tmp_path.iterdir())
     assert not list(tmp_path.parent.glob(".*partial"))
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(timeline, tmp_path, monkeypatch):
+    path = tmp_path / "trace.json"
+    path.write_text("old", encoding="utf-8")
+
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    with pytest.raises(SimdlError, match="No space left on device"):
+        write_chrome_trace(timeline, path)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]

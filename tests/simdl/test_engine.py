@@ -98,6 +98,17 @@ def test_crossed_rendezvous_deadlock_through_a_third_task():
         run(Schedule(streams=STREAMS, tasks=tasks))
 
 
+def test_the_cycle_passes_by_tasks_that_ran():
+    tasks = (
+        Task("ran", (1,), 1.0),
+        Task("a", (0,), 1.0, after=(0, 2)),
+        Task("b", (2,), 1.0, after=(0, 1)),
+    )
+    with pytest.raises(DeadlockError, match="2 of 3 tasks never ran; wait cycle of 2:") as caught:
+        run(Schedule(streams=STREAMS, tasks=tasks))
+    assert "ran'" not in str(caught.value)
+
+
 def test_a_long_cycle_is_cut_short_in_the_message():
     ring = tuple(Task(f"t{i}", (i,), 1.0, after=((i + 1) % 40,)) for i in range(40))
     with pytest.raises(DeadlockError, match="and 28 more tasks in the cycle"):
