@@ -1,7 +1,7 @@
-"""Activation functions, one operation an element (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4: work N C H W).
+"""Activation functions: work in O(N C H W) (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4).
 
-ReLU, sigmoid and tanh are differentiated from their outputs, so the output is kept and the input is not: they run in
-place.
+ReLU, sigmoid and tanh are differentiated from their outputs, so the output is kept and the input is not:
+they run in place.
 """
 
 from workloads.layer import Layer, SavedActivation

@@ -1,7 +1,7 @@
 """Cuts a list of layers into a chain of blocks, wherever a single tensor passes on.
 
-A block begins with a convolution or linear layer, or with a normalisation behind a join (pre-activation networks),
-so that element-wise layers stay with the product that feeds them.
+A block begins with a convolution or linear layer, or with a normalisation behind a join (pre-activation
+networks), so that element-wise layers stay with the product that feeds them.
 """
 
 from collections.abc import Sequence

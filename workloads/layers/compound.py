@@ -1,4 +1,4 @@
-"""Sequences that convolutional networks repeat: convolution and activation, with or without batch normalisation."""
+"""Sequences that convolutional networks repeat: convolution, batch normalisation, activation."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def conv_norm_relu(draft: Draft, name: str, *sources: str, **options: Any) -> st
 
 
 def norm_relu_conv(draft: Draft, name: str, *sources: str, **options: Any) -> str:  # noqa: ANN401
-    """Batch normalisation, ReLU, convolution without bias (pre-activation); returns the name of its output."""
+    """Batch normalisation, ReLU, convolution without bias; returns the name of its output."""
     draft.add(batch_norm, f"{name}_norm", *sources)
     draft.add(relu, f"{name}_relu")
     return draft.add(convolution, name, bias=False, **options)

@@ -1,8 +1,8 @@
 """Two-dimensional convolution.
 
-Direct work of a layer with C input and K output channels in g groups, R x S filters and P x Q outputs:
-2 K (C/g) R S P Q flops in each of the three passes (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4: per-sample
-work C_out C_in H W K_x K_y). The weight gradient needs the input, which is therefore kept.
+Direct work of a layer with C input and K output channels in g groups, R x S filters and P x Q outputs: 2 K
+(C/g) R S P Q flops in each of the three passes (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4:
+per-sample work C_out C_in H W K_x K_y). The weight gradient needs the input, which is therefore kept.
 """
 
 from workloads.errors import NetworkError
@@ -30,7 +30,8 @@ def window_outputs(
 ) -> tuple[int, int]:
     """Output height and width of a sliding window: floor((H + 2 padding - kernel) / stride) + 1.
 
-    With ``ceil`` the division rounds up, and a window that would begin in the padding after the input is dropped.
+    With ``ceil`` the division rounds up, and a window that would begin in the padding behind the input is
+    dropped.
 
     Raises:
         NetworkError: the window is larger than its padded input.
@@ -69,7 +70,15 @@ def convolution(
     Raises:
         NetworkError: the filter does not fit, or the groups do not divide the channels.
     """
-    shape = _shape(name, source, out_channels, kernel, stride, padding, groups)
+    shape = _shape(
+        name,
+        source,
+        out_channels=out_channels,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        groups=groups,
+    )
     pixels = out_channels * shape.out_height * shape.out_width
     weights = filter_weights(shape)
     return Layer(
@@ -130,7 +139,14 @@ def _pass(name: str, shape: ConvolutionShape, *, reads: int, writes: int) -> Ope
 
 
 def _shape(
-    name: str, source: Tensor, out_channels: int, kernel: Extent, stride: Extent, padding: Extent, groups: int
+    name: str,
+    source: Tensor,
+    *,
+    out_channels: int,
+    kernel: Extent,
+    stride: Extent,
+    padding: Extent,
+    groups: int,
 ) -> ConvolutionShape:
     channels, height, width = source.shape
     if channels % groups or out_channels % groups:

@@ -1,4 +1,4 @@
-"""Drafts: write down the layers of a convolutional network one after another, then build blocks and the network.
+"""Drafts: the layers of a convolutional network, written down one after another and built into blocks.
 
 >>> from workloads.layers.activation import relu
 >>> from workloads.layers.convolution import convolution
@@ -42,7 +42,7 @@ class Draft:
 
     # Options are each builder's own; Any is what a builder table can promise.
     def add(self, builder: Callable[..., Layer], name: str, *sources: str, **options: Any) -> str:  # noqa: ANN401
-        """Adds the layer that ``builder`` makes from ``sources`` (the last layer unless named); returns its name.
+        """Adds the layer that ``builder`` makes from ``sources`` (default: the last layer); returns its name.
 
         Raises:
             NetworkError: the builder refuses the shapes or options.
@@ -59,7 +59,7 @@ class Draft:
         return _block(name, self._layers, self._tensors[BLOCK_INPUT], count)
 
     def blocks(self) -> tuple[Block, ...]:
-        """The layers as a chain of blocks, cut wherever one tensor alone passes on (`workloads.layers.chain`)."""
+        """The layers as a chain of blocks, cut wherever one tensor alone passes on."""
         pieces = cut_layers(self._layers)
         inputs = [BLOCK_INPUT, *(piece[-1].name for piece in pieces[:-1])]
         tensors = [Tensor(BLOCK_INPUT, self._tensors[name].shape) for name in inputs]

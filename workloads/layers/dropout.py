@@ -1,4 +1,4 @@
-"""Dropout of maps and vectors (Srivastava et al. 2014): the backward pass needs the mask, one byte an element."""
+"""Dropout of maps and vectors (Srivastava et al. 2014); its mask of one byte an element is kept."""
 
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import dropout as dropout_operator

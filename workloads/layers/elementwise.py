@@ -1,4 +1,4 @@
-"""Joining branches: residual addition, concatenation of channels, and the gradient sum where a tensor forks."""
+"""Joins (residual addition, concatenation of channels) and the gradient sum where a tensor forks."""
 
 from workloads.errors import NetworkError
 from workloads.layer import Layer

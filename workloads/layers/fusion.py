@@ -1,11 +1,13 @@
 """Fusion groups of convolutional blocks: which neighbouring kernels a software stack may run as one.
 
-A group is found by pattern, the longest first, where each layer of the pattern is the only reader of the one before.
-Inside a group the tensor between two kernels is neither written nor read again (`Operator.chained`).
+A group is found by pattern, the longest first, where each layer of the pattern is the only reader of the
+one before. Inside a group the tensor between two kernels is neither written nor read again
+(`Operator.chained`).
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from workloads.layer import Layer
 from workloads.operators import Operator
@@ -34,7 +36,7 @@ def _matches(rest: Sequence[Layer], pattern: tuple[str, ...], layers: Sequence[L
         return False
     if pattern[0] == "convolution" and len(rest[0].forward) == 1:
         return False
-    pairs = zip(rest, rest[1 : len(pattern)], strict=False)
+    pairs = pairwise(rest[: len(pattern)])
     return all(_readers(first, layers) == [second.name] for first, second in pairs)
 
 

@@ -1,7 +1,7 @@
 """Fully connected layer on one vector per sample.
 
-2 C_out C_in flops per sample in each pass (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4: work C_out C_in N).
-Maps are flattened on the way in. The input is kept for the weight gradient.
+2 C_out C_in flops per sample in each pass (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4: work C_out
+C_in N). Maps are flattened on the way in. The input is kept for the weight gradient.
 """
 
 from dataclasses import replace

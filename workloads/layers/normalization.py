@@ -1,13 +1,13 @@
 """Normalisation of maps: over the batch (Ioffe and Szegedy 2015, arXiv:1502.03167) and across channels.
 
-Batch normalisation in training makes two passes over its n = C H W elements each way, work in O(N C H W) (Ben-Nun and
-Hoefler 2018, arXiv:1802.09941, table 4):
+Batch normalisation in training makes two passes over its n = C H W elements each way, work in O(N C H W)
+(Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4):
 
 - forward: sum and sum of squares (3 n flops), then y = a x + b with a, b per channel (2 n);
 - backward: sums of dy and of dy * (x - mean) * a (5 n), then dx = a dy + b x + c (4 n).
 
-The sums are also the gradients of the scale and shift, so there is no separate weight-gradient kernel. The input is
-kept. Mean and deviation (2 C values per batch, not per sample) are not counted.
+The sums are also the gradients of the scale and shift, so there is no separate weight-gradient kernel. The
+input is kept. Mean and deviation (2 C values per batch, not per sample) are not counted.
 """
 
 from workloads.layer import Layer, SavedActivation
@@ -37,10 +37,10 @@ def batch_norm(name: str, source: Tensor) -> Layer:
 
 
 def local_response_norm(name: str, source: Tensor, *, size: int = 5) -> Layer:
-    """x / (k + alpha/size * sum of squares over ``size`` channels) ** beta (Krizhevsky et al. 2012, section 3.3).
+    """Divides by (k + alpha/size * sum of squares over ``size`` channels) ** beta (Krizhevsky et al. 2012).
 
-    Per element: one square, size - 1 additions, scale and shift, power, division: size + 4 flops; the gradient
-    repeats the window sum on dy * y / scale and combines it: size + 6. Input and output are kept.
+    Per element: one square, size - 1 additions, scale and shift, power, division: size + 4 flops; the
+    gradient repeats the window sum on dy * y / scale and combines it: size + 6. Input and output are kept.
     """
     count = source.elements
     return Layer(

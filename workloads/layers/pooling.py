@@ -1,7 +1,8 @@
 """Pooling: one operation for each of the K_x K_y elements under each window.
 
-Work per output map C P Q K_x K_y (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4). Maximum pooling keeps input and
-output, from which the backward kernel finds the maxima again (cuDNN keeps no indices); averages keep nothing.
+Work per output map C P Q K_x K_y (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4). Maximum pooling
+keeps input and output, from which the backward kernel finds the maxima again (cuDNN keeps no indices);
+averages keep nothing.
 """
 
 from workloads.layer import Layer, SavedActivation
@@ -24,7 +25,7 @@ def max_pool(
     Raises:
         NetworkError: the window does not fit.
     """
-    return _pool(name, source, "max pool", kernel, stride, padding, ceil=ceil)
+    return _pool(name, source, "max pool", kernel=kernel, stride=stride, padding=padding, ceil=ceil)
 
 
 def average_pool(
@@ -41,30 +42,30 @@ def average_pool(
     Raises:
         NetworkError: the window does not fit.
     """
-    return _pool(name, source, "average pool", kernel, stride, padding, ceil=ceil)
+    return _pool(name, source, "average pool", kernel=kernel, stride=stride, padding=padding, ceil=ceil)
 
 
 def global_pool(name: str, source: Tensor) -> Layer:
     """Mean of each whole map."""
-    return _pool(name, source, "global pool", (source.shape[1], source.shape[2]), None, 0, ceil=False)
+    return _pool(name, source, "global pool", kernel=(source.shape[1], source.shape[2]))
 
 
 def _pool(
     name: str,
     source: Tensor,
     operation: str,
-    kernel: Extent,
-    stride: Extent | None,
-    padding: Extent,
     *,
-    ceil: bool,
+    kernel: Extent,
+    stride: Extent | None = None,
+    padding: Extent = 0,
+    ceil: bool = False,
 ) -> Layer:
     channels, height, width = source.shape
     step = kernel if stride is None else stride
     outputs = window_outputs(name, (height, width), kernel=kernel, stride=step, padding=padding, ceil=ceil)
     pixels = channels * outputs[0] * outputs[1]
     work = pixels * pair(kernel)[0] * pair(kernel)[1]
-    kept = ()
+    kept: tuple[SavedActivation, ...] = ()
     if operation == "max pool":
         kept = (
             SavedActivation(name="input", elements=source.elements),

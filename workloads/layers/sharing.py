@@ -1,8 +1,9 @@
 """What a block's layers share: saved tensors, and the gradients of tensors with several readers.
 
-A builder states what its layer needs again in the backward pass: a saved activation named ``input`` or ``output`` is
-the layer's own input or output tensor. Several layers may name one tensor; it is kept once, by the first. A tensor
-that passes from one block to the next is kept by the block that reads it, where full recomputation has it anyway.
+A builder states what its layer needs again in the backward pass: a saved activation named ``input`` or
+``output`` is the layer's own input or output tensor. Several layers may name one tensor; it is kept once,
+by the first. A tensor that passes from one block to the next is kept by the block that reads it, where full
+recomputation has it anyway.
 """
 
 from collections import Counter

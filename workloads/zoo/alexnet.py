@@ -1,8 +1,9 @@
 """AlexNet, twice.
 
-``alexnet`` is Krizhevsky, Sutskever, Hinton 2012 (NIPS), section 3.5 and fig. 2: convolutions 2, 4 and 5 in two groups,
-response normalisation, 227 x 227 crops. ``alexnet-owt`` is the single-column network of Krizhevsky 2014, "One weird trick
-for parallelizing convolutional neural networks" (arXiv:1404.5997), with the 61,100,840 parameters of torchvision.
+``alexnet`` is Krizhevsky, Sutskever, Hinton 2012 (NIPS), section 3.5 and fig. 2: convolutions 2, 4 and 5 in
+two groups, response normalisation, 227 x 227 crops. ``alexnet-owt`` is the single-column network of
+Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks" (arXiv:1404.5997), with
+the 61,100,840 parameters of torchvision.
 """
 
 from collections.abc import Callable

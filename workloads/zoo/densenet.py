@@ -1,7 +1,7 @@
-"""DenseNet-121: Huang, Liu, van der Maaten, Weinberger 2016, arXiv:1608.06993, table 1 (DenseNet-BC, growth 32).
+"""DenseNet-121: Huang et al. 2016, arXiv:1608.06993, table 1 (DenseNet-BC, growth 32).
 
-A dense layer's block hands on the concatenation of its input and its 32 new maps. Every concatenation is a tensor of
-its own and is kept for the normalisation that reads it, as frameworks without shared storage do.
+A dense layer's block hands on the concatenation of its input and its 32 new maps. Every concatenation is a
+tensor of its own and is kept for the normalisation that reads it, as frameworks without shared storage do.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,10 @@
 """GoogLeNet: Szegedy et al. 2014, arXiv:1409.4842, table 1, without the auxiliary classifiers.
 
-``googlenet`` rounds the sizes after its 3 x 3 stride-2 poolings down (56-27-13-6 maps become 55-27-13-6), which is how
-Sze et al. 2017 (arXiv:1703.09039, table 2) arrive at 1.43 G multiply-adds. ``googlenet-ceil`` rounds them up as the
-paper's table and Caffe do (56-28-14-7, 1.58 G). ``googlenet-bn`` is torchvision's: batch normalisation and 3 x 3
-filters in the 5 x 5 branch. Response normalisation is in the first two, after the first two stages.
+``googlenet`` rounds the sizes after its 3 x 3 stride-2 poolings down (56-27-13-6 maps become 55-27-13-6),
+which is how Sze et al. 2017 (arXiv:1703.09039, table 2) arrive at 1.43 G multiply-adds. ``googlenet-ceil``
+rounds them up as the paper's table and Caffe do (56-28-14-7, 1.58 G). ``googlenet-bn`` is torchvision's:
+batch normalisation and 3 x 3 filters in the 5 x 5 branch. Response normalisation is in the first two, after
+the first two stages.
 """
 
 from collections.abc import Callable

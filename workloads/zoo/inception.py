@@ -1,7 +1,7 @@
-"""Inception v3: Szegedy et al. 2015, arXiv:1512.00567, table 1 and figs. 5-7, 10, without the auxiliary classifier.
+"""Inception v3: Szegedy et al. 2015, arXiv:1512.00567, table 1, without the auxiliary classifier.
 
-Channel counts that the paper leaves open are those of the authors' published model (23,834,568 parameters), whose
-module names a (35 x 35 maps), b (17 x 17), c (8 x 8) are kept here.
+Channel counts that the paper leaves open are those of the authors' published model (23,834,568 parameters),
+whose module names a (35 x 35 maps), b (17 x 17), c (8 x 8) are kept here.
 """
 
 from collections.abc import Callable
@@ -123,7 +123,7 @@ def _head(name: str, shape: Shape) -> Block:
 
 
 def _branch(draft: Draft, name: str, *steps: tuple[int, Extent]) -> str:
-    """Convolutions from the block's input, one a (channels, filter) step, sizes kept; returns the output's name."""
+    """Convolutions of these (channels, filter) from the block's input; returns the output's name."""
     source = BLOCK_INPUT
     for index, (channels, kernel) in enumerate(steps, start=1):
         source = _same(draft, f"{name}_{index}", source, channels, kernel)

@@ -1,7 +1,7 @@
-"""LeNet-5: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", fig. 2.
+"""LeNet-5: LeCun et al. 1998, "Gradient-based learning applied to document recognition", fig. 2.
 
-The second convolution reads all six maps (the paper's connection table kept 60 of 96 pairs), as every framework
-builds it today: 61,706 parameters.
+The second convolution reads all six maps (the paper's connection table kept 60 of 96 pairs), as every
+framework builds it today: 61,706 parameters.
 """
 
 from collections.abc import Callable

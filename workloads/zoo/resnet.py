@@ -1,8 +1,8 @@
 """Residual networks: He, Zhang, Ren, Sun 2015, arXiv:1512.03385, table 1.
 
-``resnetN`` puts the stride of a bottleneck in its first 1 x 1 convolution, as the paper does (ResNet-50: 3.9 G
-multiply-adds); ``resnetN-v1.5`` puts it in the 3 x 3 convolution, as torchvision and NVIDIA's training scripts do
-(4.1 G). Parameters are the same.
+``resnetN`` puts the stride of a bottleneck in its first 1 x 1 convolution, as the paper does (ResNet-50:
+3.9 G multiply-adds); ``resnetN-v1.5`` puts it in the 3 x 3 convolution, as torchvision and NVIDIA's
+training scripts do (4.1 G). Parameters are the same.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,12 @@ EXPANSION = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Residual:
-    """A kind of residual block: ``width`` inner channels, stride of its first block in ``stride_first`` or not."""
+    """A kind of residual block.
+
+    Attributes:
+        bottleneck: 1 x 1, 3 x 3, 1 x 1 convolutions instead of two of 3 x 3.
+        stride_first: a bottleneck's stride is in its first convolution, not in the 3 x 3.
+    """
 
     bottleneck: bool
     stride_first: bool = True
