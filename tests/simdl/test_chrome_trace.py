@@ -117,7 +117,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(timeline, tmp_p
     path = tmp_path / "trace.json"
     path.write_text("old", encoding="utf-8")
 
-    def full(self, target):
+    def full(_self, _target):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.replace", full)
