@@ -30,13 +30,15 @@ class Work:
         device: [s] kernels back to back on the device.
         tensor: [s] exposed tensor-parallel communication.
         context: [s] exposed context-parallel communication.
-        launches: kernels and collectives the host launches.
+        launches: kernels the host launches.
+        calls: collectives and transfers the host calls.
     """
 
     device: float = 0.0
     tensor: float = 0.0
     context: float = 0.0
     launches: int = 0
+    calls: int = 0
 
     def __add__(self, other: "Work") -> "Work":
         return Work(
@@ -44,11 +46,18 @@ class Work:
             self.tensor + other.tensor,
             self.context + other.context,
             self.launches + other.launches,
+            self.calls + other.calls,
         )
 
     def times(self, count: int) -> "Work":
         """The same work ``count`` times."""
-        return Work(self.device * count, self.tensor * count, self.context * count, self.launches * count)
+        return Work(
+            self.device * count,
+            self.tensor * count,
+            self.context * count,
+            self.launches * count,
+            self.calls * count,
+        )
 
     @property
     def busy(self) -> float:
@@ -198,15 +207,15 @@ def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> 
     group = Group(size=shard.tp, stride=1)
     scale = shard.micro_batch / shard.cp * pricing.precision.activation
     seconds = 0.0
-    launches = 0
+    calls = 0
     for layer in block.layers:
         for elements, operations in ((layer.tensor_entry, entry), (layer.tensor_exit, leave)):
             for operation in operations if elements else ():
                 seconds += collective_time(
                     operation, elements * scale, group, pricing.cluster, library=pricing.stack.library
                 ).time
-                launches += 1
-    return Work(tensor=seconds * (1 - pricing.stack.tensor_overlap), launches=launches)
+                calls += 1
+    return Work(tensor=seconds * (1 - pricing.stack.tensor_overlap), calls=calls)
 
 
 def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:
@@ -231,7 +240,7 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
         )
         cover = _priced(pricing, kernels).device / shard.cp
         exposed += (shard.cp - 1) * max(0.0, transfer - cover)
-    return Work(context=exposed, launches=2 * (shard.cp - 1))
+    return Work(context=exposed, calls=2 * (shard.cp - 1))
 
 
 def _saved_bytes(block: Block, pricing: Pricing, shard: Shard, *, scores: bool = True) -> float:

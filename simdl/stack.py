@@ -19,6 +19,7 @@ class Stack:
             masked half).
         fused: fusion groups of operators that run as one kernel.
         launch: [s] host time per kernel.
+        collective_launch: [s] host time per collective or transfer call.
         step_overhead: [s] per step outside the kernels (gradient clipping, loss scale, logging, data).
         microbatch_overhead: [s] per microbatch and pass of host work that leaves the device idle.
         gradient_size: [bytes] per element in gradient reduction; 0 for the precision's gradient size.
@@ -42,6 +43,7 @@ class Stack:
     attention: str
     fused: frozenset[str]
     launch: float
+    collective_launch: float
     step_overhead: float
     microbatch_overhead: float
     gradient_size: int

@@ -1,7 +1,7 @@
 """Stages: consecutive blocks of a network on one pipeline rank, and what a microbatch costs there.
 
 A host that launches kernels runs ahead of the device and shows only where the device would starve: over one pass of
-a stage the device needs max(busy, launches x launch time) (design decision 1).
+a stage the device needs max(busy, launches x launch time + collectives x call time) (design decision 1).
 """
 
 from collections.abc import Sequence
@@ -143,7 +143,8 @@ def stage_cost(blocks: tuple[BlockCost, ...], stack: Stack) -> StageCost:
 def pass_cost(works: Sequence[tuple[str, Work]], stack: Stack) -> PassCost:
     """Duration of one pass and its parts; the device starves where launching takes longer than running."""
     total = sum((work for _, work in works), Work())
-    starved = max(0.0, total.launches * stack.launch - total.busy)
+    host = total.launches * stack.launch + total.calls * stack.collective_launch
+    starved = max(0.0, host - total.busy)
     parts = [(name, work.device) for name, work in works]
     parts.append(("tensor_communication", total.tensor))
     parts.append(("context_communication", total.context))
