@@ -1,6 +1,8 @@
 """Cross-entropy over the vocabulary, in FP32, divided over tensor-parallel ranks by vocabulary.
 
-Keeps the FP32 softmax, 4 s v bytes a sequence (Korthikanti et al. 2022, arXiv:2205.05198, section 4.3).
+Keeps the FP32 softmax, 4 s v bytes a sequence (Korthikanti et al. 2022, arXiv:2205.05198, section 4.3). The
+kernels are those of an unfused framework, with the casts between FP32 and the activations' format; a fused
+loss runs each pass as one kernel.
 """
 
 from workloads.layer import Layer, SavedActivation
@@ -18,25 +20,34 @@ def token_loss(name: str, source: str, *, tokens: int, vocab: int) -> Layer:
         inputs=(source,),
         output_shape=(1,),
         forward=(
-            _operator("upcast", OperatorKind.ELEMENTWISE, elements, work=0, fusion=FUSION),
-            _operator("softmax", OperatorKind.SOFTMAX, elements, work=5, fusion=FUSION, chained=elements),
+            _operator("upcast", OperatorKind.ELEMENTWISE, elements, work=0),
+            _operator("softmax", OperatorKind.SOFTMAX, elements, work=5, chained=elements),
         ),
-        input_gradient=(_operator("logits gradient", OperatorKind.ELEMENTWISE, elements, work=2),),
+        input_gradient=_backward(elements),
         saved=(SavedActivation(name="softmax", elements=elements, split=Split.COLUMN, element_size=4),),
     )
 
 
+def _backward(elements: int) -> tuple[Operator, ...]:
+    """Clear and scatter the target's gradient, softmax backward, cast to the activations' format."""
+    return (
+        _operator("target gradient", OperatorKind.ELEMENTWISE, elements, work=0, inputs=0),
+        _operator("softmax gradient", OperatorKind.SOFTMAX, elements, work=3, inputs=2, chained=elements),
+        _operator("downcast", OperatorKind.ELEMENTWISE, elements, work=0, chained=elements),
+    )
+
+
 def _operator(
-    name: str, kind: OperatorKind, elements: int, *, work: int, fusion: str = "", chained: int = 0
+    name: str, kind: OperatorKind, elements: int, *, work: int, inputs: int = 1, chained: int = 0
 ) -> Operator:
     return Operator(
         name=name,
         kind=kind,
         flops=work * elements,
-        reads=elements,
+        reads=inputs * elements,
         writes=elements,
         split=Split.COLUMN,
-        fusion=fusion,
+        fusion=FUSION,
         chained=chained,
         element_size=4,
     )

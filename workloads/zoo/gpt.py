@@ -2,7 +2,7 @@
 
 GPT-2: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners", table 2, with the heads
 of the released configurations. GPT-3: Brown et al. 2020 (arXiv:2005.14165), table 2.1. Two rows of that
-table contradict their own parameter counts and are entered as the counts require: 1.3B has 16 heads
+table contradict the parameter counts of table D.1 and are entered as the counts require: 1.3B has 16 heads
 (printed 24; heads x head size must be the hidden size), 13B has hidden size 5120 (printed 5140, not a
 multiple of its 128 features per head).
 

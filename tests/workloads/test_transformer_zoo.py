@@ -1,0 +1,144 @@
+"""Published totals of registered language models."""
+
+import pytest
+
+from workloads.operators import Pass
+from workloads.zoo import bert, bloom, gpt, llama, megatron, mpt, nemotron
+
+NETWORKS = {
+    name: build
+    for family in (bert, bloom, gpt, llama, megatron, mpt, nemotron)
+    for name, build in family.NETWORKS.items()
+}
+
+# Elements of the released checkpoints of OpenAI, Meta and BigScience.
+RELEASED = {
+    "gpt2": 124_439_808,
+    "gpt2-medium": 354_823_168,
+    "gpt2-large": 774_030_080,
+    "gpt2-xl": 1_557_611_200,
+    "llama2-7b": 6_738_415_616,
+    "llama2-13b": 13_015_864_320,
+    "llama2-70b": 68_976_648_192,
+    "llama3-8b": 8_030_261_248,
+    "llama3-70b": 70_553_706_496,
+    "llama3.1-8b": 8_030_261_248,
+    "llama3.1-70b": 70_553_706_496,
+    "llama3.1-405b": 405_853_388_800,
+    "bloom-176b": 176_247_271_424,
+}
+# Narayanan et al. 2021 (arXiv:2104.04473), table 1, billions to the digit printed.
+SC21 = {
+    "megatron-1.7b": 1.7,
+    "megatron-3.6b": 3.6,
+    "megatron-7.5b": 7.5,
+    "megatron-18b": 18.4,
+    "megatron-39b": 39.1,
+    "megatron-76b": 76.1,
+    "megatron-145b": 145.6,
+    "megatron-310b": 310.1,
+    "megatron-530b": 529.6,
+    "megatron-1t": 1008.0,
+}
+# mosaicml/llm-foundry, scripts/train/benchmarking/README.md, n_params in billions, by sequence length.
+MPT = [
+    ("mpt-125m", 512, 0.12413184),
+    ("mpt-125m", 65536, 0.174070272),
+    ("mpt-350m", 2048, 0.355985408),
+    ("mpt-760m", 4096, 0.763616256),
+    ("mpt-1b", 8192, 1.3285335),
+    ("mpt-3b", 2048, 2.65183744),
+    ("mpt-7b", 2048, 6.65885901),
+    ("mpt-7b", 65536, 6.91890586),
+    ("mpt-13b", 512, 12.8460902),
+    ("mpt-30b", 8192, 30.0192543),
+    ("mpt-70b", 2048, 64.8624374),
+]
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("name", "parameters"), RELEASED.items())
+def test_parameters_equal_the_released_checkpoint(name, parameters):
+    assert NETWORKS[name]().parameters == parameters
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("name", "billions"), SC21.items())
+def test_megatron_parameters_equal_the_printed_digits(name, billions):
+    assert round(NETWORKS[name]().parameters / 1e9, 1) == billions
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("name", "tokens", "billions"), MPT)
+def test_mpt_parameters_equal_the_benchmark_table(name, tokens, billions):
+    assert NETWORKS[name](tokens=tokens).parameters == pytest.approx(billions * 1e9, rel=1e-8)
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [
+        ("gpt3-125m", 125),
+        ("gpt3-350m", 356),
+        ("gpt3-760m", 760),
+        ("gpt3-1.3b", 1_320),
+        ("gpt3-2.7b", 2_650),
+        ("gpt3-6.7b", 6_660),
+        ("gpt3-13b", 12_850),
+        ("gpt3-175b", 174_600),
+    ],
+)
+def test_gpt3_family_equals_brown_table_d1(name, millions):
+    assert NETWORKS[name]().parameters / 1e6 == pytest.approx(millions, rel=4e-3)
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("name", "encoder"), [("bert-base", 109_482_240), ("bert-large", 335_141_888)])
+def test_bert_parameters_equal_the_released_encoder_and_pooler(name, encoder):
+    network = NETWORKS[name]()
+    head = {layer.name: layer.parameters for layer in network.blocks[-1].layers if not layer.tied}
+    behind = sum(count for name, count in head.items() if name not in {"pooler", "tanh"})
+    assert network.parameters - behind == encoder
+
+
+@pytest.mark.published
+def test_nemotron_has_3_2_billion_embedding_and_12_5_billion_other_parameters():
+    # Parmar et al. 2024 (arXiv:2402.16819), section 2; its 3.2 rounds 3.146 up.
+    embedding, decoder, head = NETWORKS["nemotron4-15b"]().blocks
+    tables = embedding.parameters + head.parameters
+    assert tables / 1e9 == pytest.approx(3.2, rel=2e-2)
+    assert round(decoder.count * decoder.parameters / 1e9, 1) == 12.5
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_name_registered_is_name_carried(name):
+    network = NETWORKS[name]()
+    assert network.name == name
+    assert network.sample == "sequence"
+    assert network.source
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_sequence_length_follows_the_keyword(name):
+    network = NETWORKS[name](tokens=256)
+    assert network.tokens == 256
+    assert network.blocks[1].output_elements == 256 * network.blocks[1].layers[-1].output_shape[1]
+
+
+def test_longer_sequences_enlarge_the_learned_table():
+    short, long = NETWORKS["gpt2"](tokens=512), NETWORKS["gpt2"](tokens=2048)
+    assert short.parameters == 124_439_808
+    assert long.parameters - short.parameters == 1024 * 768
+
+
+def test_bert_attends_both_ways_and_normalises_last():
+    encoder = NETWORKS["bert-base"]().blocks[1]
+    attention = next(layer for layer in encoder.layers if layer.kind == "attention")
+    assert "mask" not in [operator.name for operator in attention.forward]
+    assert encoder.layers[-1].kind == "normalization"
+
+
+def test_bert_head_predicts_the_masked_tokens_only():
+    logits = next(layer for layer in NETWORKS["bert-large"]().blocks[-1].layers if layer.name == "logits")
+    assert logits.output_shape == (80, 30522)
+    assert logits.flops(Pass.FORWARD) == 2 * 80 * 1024 * 30522
