@@ -6,6 +6,7 @@ modules ``validation.row_*`` give them meaning, because blank means "not publish
 """
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -64,6 +65,13 @@ def published_folder() -> Path:
     return Path(str(resources.files("validation"))) / "published"
 
 
+def load_published() -> PublishedTables:
+    """Rows of every training table that comes with the project."""
+    language_models = load_tables(published_folder() / "llm")
+    networks = load_tables(published_folder() / "cnn" / "training.csv")
+    return PublishedTables(rows=language_models.rows + networks.rows, skipped_files={})
+
+
 def load_tables(path: Path) -> PublishedTables:
     """Rows of one CSV, or of every CSV with a known header below a folder.
 
@@ -107,9 +115,9 @@ def load_table(path: Path, *, name: str) -> tuple[PublishedRow, ...]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise MeasurementError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    lines = list(csv.reader(text.splitlines()))
-    if not lines:
-        raise MeasurementError(f"{path}: found an empty file; expected a header such as {_few(LLM_COLUMNS)}")
+    lines = list(csv.reader(io.StringIO(text, newline="")))
+    if not lines or not any(map(str.strip, lines[0])):
+        raise MeasurementError(f"{path}: found an empty file or first line; expected a header such as {_few(LLM_COLUMNS)}")
     header = [column.strip() for column in lines[0]]
     kind = _table_kind(path, header)
     data = [(number, line) for number, line in enumerate(lines[1:], start=1) if any(map(str.strip, line))]

@@ -1,0 +1,118 @@
+"""Predict published rows: one result per row, either a pair of numbers or the reason why there is none."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from hardware.errors import HardwareError
+from simdl.errors import SimdlError
+from simdl.report import StepReport
+from simdl.simulate import simulate
+from simdl.stack import Stack
+from simdl.stacks_loader import load_stack
+from validation.errors import RowSkippedError
+from validation.language_model_row import language_model_setup
+from validation.published_rows import PublishedRow
+from validation.row_setup import Setup
+from validation.throughput_row import throughput_setup
+from workloads.errors import WorkloadError
+
+StackLoader = Callable[[str], Stack]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RowResult:
+    """What became of one published row.
+
+    Attributes:
+        row: the printed cells.
+        setup: the question asked, None where the row is not even that.
+        report: the prediction (its ``strategy`` is the candidate chosen), None where there is none.
+        predicted: in the unit of ``setup``; None where the row is skipped.
+        skipped: why the row is not scored, None where it is.
+        fitted: the stack's numbers were fitted on this row's table.
+    """
+
+    row: PublishedRow
+    setup: Setup | None = None
+    report: StepReport | None = None
+    predicted: float | None = None
+    skipped: str | None = None
+    fitted: bool = False
+
+
+def predict_rows(
+    rows: Iterable[PublishedRow], *, stack_loader: StackLoader = load_stack
+) -> Iterator[RowResult]:
+    """Predict rows one after another.
+
+    Args:
+        rows: of any published tables.
+        stack_loader: stack name to stack; pass another one to try other stack numbers.
+    """
+    loader = cache(stack_loader)
+    for row in rows:
+        yield predict_row(row, stack_loader=loader)
+
+
+def row_setup(row: PublishedRow) -> Setup:
+    """The question a row asks.
+
+    Raises:
+        RowSkippedError: it cannot be asked; the message says why.
+    """
+    return language_model_setup(row) if row.kind == "llm" else throughput_setup(row)
+
+
+def predict_row(row: PublishedRow, *, stack_loader: StackLoader) -> RowResult:
+    """Predict one row."""
+    try:
+        setup = row_setup(row)
+    except RowSkippedError as error:
+        return RowResult(row=row, skipped=str(error))
+    try:
+        stack = stack_loader(setup.stack)
+        report = first_that_fits(setup, stack)
+    except (SimdlError, HardwareError, WorkloadError) as error:
+        return RowResult(row=row, setup=setup, skipped=f"cannot be simulated: {error}")
+    scored = setup.measured is not None and not setup.out_of_memory
+    return RowResult(
+        row=row,
+        setup=setup,
+        report=report,
+        predicted=_predicted(report, setup.unit) if scored else None,
+        skipped=None if scored else _unscored(setup),
+        fitted=fitted_on(stack, row.file),
+    )
+
+
+def first_that_fits(setup: Setup, stack: Stack) -> StepReport:
+    """Report of the first candidate that fits in memory, of the last one where none does.
+
+    Raises:
+        SimdlError: the strategy cannot be carried out at all.
+    """
+    for strategy in setup.strategies[:-1]:
+        report = simulate(setup.workload, setup.cluster, strategy, stack=stack).report
+        if report.feasible:
+            return report
+    return simulate(setup.workload, setup.cluster, setup.strategies[-1], stack=stack).report
+
+
+def fitted_on(stack: Stack, file: str) -> bool:
+    """A number of the stack was fitted on this table, by what its citation names."""
+    return any(
+        number.citation.kind == "fitted" and file in f"{number.citation.location} {number.citation.title}"
+        for number in stack.numbers
+    )
+
+
+def _predicted(report: StepReport, unit: str) -> float:
+    rates = {"s": report.step_time, "samples/s": report.samples_per_s, "tokens/s": report.tokens_per_s}
+    return rates[unit]
+
+
+def _unscored(setup: Setup) -> str:
+    if setup.out_of_memory:
+        return "ran out of memory: checked under memory"
+    return "only memory is published: checked under memory"

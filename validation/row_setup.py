@@ -1,0 +1,52 @@
+"""A published row as a question to the simulator: workload, cluster, strategies and stack, with what was assumed."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from hardware.cluster import Cluster
+from simdl.strategy import Strategy
+from workloads.dtypes import Precision
+from workloads.network import Network
+from workloads.optimizers import load_optimizer
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """One published run, ready to simulate.
+
+    Attributes:
+        workload, cluster: what ran, on what.
+        strategies: candidates, least recomputation first; the first that fits is the prediction.
+        stack: name of the software stack.
+        measured: printed result in ``unit``; None where memory is all that was measured.
+        unit: ``s`` (step time), ``samples/s`` or ``tokens/s``.
+        out_of_memory: the run failed for lack of memory.
+        measured_memory: [bytes] printed peak, None where blank.
+        question: rows with the same question are alternatives that can be ranked.
+        assumptions: blanks that took a default.
+        warnings: such as a stack that is only a default.
+    """
+
+    workload: Workload
+    cluster: Cluster
+    strategies: tuple[Strategy, ...]
+    stack: str
+    measured: float | None
+    unit: str
+    out_of_memory: bool
+    measured_memory: float | None
+    question: tuple[str, ...]
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@cache
+def shared_workload(network: Network, optimizer: str, precision: Precision, global_batch: int) -> Workload:
+    """One workload object per distinct workload, so that costs remembered by identity are shared."""
+    return Workload(
+        network=network,
+        optimizer=load_optimizer(optimizer),
+        precision=precision,
+        global_batch=global_batch,
+    )
