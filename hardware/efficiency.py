@@ -16,13 +16,15 @@ class MatmulEfficiency:
 
     Attributes:
         fraction: by dtype, the share of peak that large, well-shaped products sustain (throttling included).
-        depth_overhead: [elements of depth] prologue and epilogue of one output tile, as extra depth.
-        tile_overhead: [elements] c in the tile efficiency h / (h + c), h = a b / (a + b) for an a x b tile.
+        latency: [s] ramp-up and drain of a product's kernel.
+        epilogue: share of the time to write a result tile that is not hidden behind arithmetic.
+        cache_ratio: bandwidth at which the last-level cache feeds operand tiles, over memory bandwidth.
     """
 
     fraction: Mapping[str, float] = field(metadata={"dimension": "fractions"})
-    depth_overhead: float = field(metadata={"dimension": "number"})
-    tile_overhead: float = field(metadata={"dimension": "number"})
+    latency: float = field(metadata={"dimension": "time"})
+    epilogue: float = field(metadata={"dimension": "fraction"})
+    cache_ratio: float = field(metadata={"dimension": "number"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class MemoryEfficiency:
     Attributes:
         fraction: share of the peak bandwidth that large streaming kernels sustain.
         reduction: the same for kernels that exchange partial results (softmax, normalisation, sums).
-        latency: [s] ramp-up and drain of any kernel on the device.
+        latency: [s] ramp-up and drain of any other kernel.
     """
 
     fraction: float = field(metadata={"dimension": "fraction"})

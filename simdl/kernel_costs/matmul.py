@@ -1,14 +1,17 @@
 """Dense matrix products by shape: tiles, waves, split depth.
 
-A library kernel cuts the m x n result into a x b tiles and hands one to each multiprocessor; ``waves`` rounds
-the tiles up to whole rounds over all multiprocessors (wave quantisation). One tile multiplies at
+A library kernel cuts the m x n result into a x b tiles and hands them to the multiprocessors in waves. The
+rate of one multiprocessor is R = peak x fraction / multiprocessors on the largest tile; smaller tiles reuse
+less of what they read from the cache (bandwidth B per multiprocessor, s bytes per element):
 
-    rate(a, b) = peak x fraction / multiprocessors x e(h) / e(H),   e(h) = h / (h + c),   h = a b / (a + b)
+    seconds of one tile = 2 a b k / R x e(H) / e(h) + epilogue x s a b / M
+    e(h) = h / (h + c),   c = s R / (2 B),   h = a b / (a + b),   H = h of the largest tile
 
-with H that of the largest tile: operands stream through a cache whose bandwidth caps the rate of tiles with
-little reuse. Each tile pays a prologue and epilogue worth ``depth_overhead`` elements of depth. A result with
-too few tiles has its depth split over several multiprocessors and partial results added up in memory.
-The library's heuristic is taken to choose the best of a small set of tiles and splits.
+where the second term writes the result at the multiprocessor's share M of the memory bandwidth. A last wave
+that is only partly filled costs ``PARTIAL_WAVE`` of its idle time (wave quantisation; several tiles fit on
+one multiprocessor, so neighbouring waves overlap). A result with too few tiles has its depth split over
+several multiprocessors and partial results added up in memory. The library is taken to choose the best of a
+small set.
 
 Sources: NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave quantisation);
 Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
@@ -18,23 +21,11 @@ from math import ceil
 
 from hardware.device import Device
 from simdl.kernel import Product
+from simdl.kernel_costs.memory_bound import traffic_time
 
 Tile = tuple[int, int]
 
-MATRIX_TILES: tuple[Tile, ...] = (
-    (256, 128),
-    (128, 256),
-    (128, 128),
-    (128, 64),
-    (64, 128),
-    (64, 64),
-    (64, 32),
-    (32, 64),
-    (32, 32),
-)
-"""Tiles of kernels for matrix units (tensor cores, MFMA, MXU)."""
-
-VECTOR_TILES: tuple[Tile, ...] = (
+_SMALL_TILES: tuple[Tile, ...] = (
     (128, 128),
     (128, 64),
     (64, 128),
@@ -45,33 +36,52 @@ VECTOR_TILES: tuple[Tile, ...] = (
     (32, 64),
     (32, 32),
 )
-"""Tiles of kernels for vector units (FP32 without tensor cores)."""
+
+MATRIX_TILES: tuple[Tile, ...] = ((256, 128), (128, 256), *_SMALL_TILES)
+"""Tiles of kernels for matrix units (tensor cores, MFMA, MXU), largest first."""
+
+VECTOR_TILES = _SMALL_TILES
+"""Tiles of kernels for vector units (FP32 without tensor cores), largest first."""
 
 SPLITS = (1, 2, 4, 8, 16, 32)
 """Ways the depth is divided over multiprocessors."""
 
-ALIGNMENT = 16
-"""[bytes] of the widest loads of matrix-unit kernels; other row lengths load in narrower pieces."""
+PARTIAL_WAVE = 0.3
+"""Share of a partial last wave's idle time that is lost; fitted on DeepBench's FP16 and FP32 V100
+products."""
 
-UNALIGNED_FRACTION = 0.75
-"""Share of its speed that a matrix-unit kernel keeps on unaligned rows."""
+ODD_DEPTH = 0.5
+"""Share of its speed that a matrix-unit kernel keeps where rows are not aligned to 4 bytes, so that operands
+load element by element. Assumed: no table holds such a product; NVIDIA's guide shows losses of this order."""
 
 ELEMENT_SIZE = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 """[bytes] of one operand element by dtype."""
 
 
 def matmul_time(product: Product, device: Device, dtype: str) -> float:
-    """Seconds of arithmetic of one launch, without the kernel's latency and without its memory traffic.
+    """Seconds of one launch without the kernel's latency and without moving operands from memory.
 
     Raises:
         HardwareError: the device has no such dtype.
     """
-    peak = device.flop_rate(dtype) * device.matmul.fraction[dtype]
     on_matrix_units = uses_matrix_units(device, dtype)
     tiles = MATRIX_TILES if on_matrix_units else VECTOR_TILES
-    peak /= _reuse(tiles[0], device)
-    best = min(_tiled_time(product, tile, split, peak, device) for tile in tiles for split in SPLITS)
-    return best / alignment_fraction(product, dtype) if on_matrix_units else best
+    rate = device.flop_rate(dtype) * device.matmul.fraction[dtype] / device.multiprocessors
+    size = ELEMENT_SIZE[dtype]
+    cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
+    overhead = size * rate / (2 * cache)
+    write = device.matmul.epilogue * traffic_time(size, device) * device.multiprocessors
+    best = min(
+        _waves(product, tile, split, device.multiprocessors)
+        * tile[0]
+        * tile[1]
+        * (2 * ceil(product.k / split) * _slowdown(tile, tiles[0], overhead) / rate + write)
+        + _reduction_time(product, split, device)
+        for tile in tiles
+        for split in SPLITS
+    )
+    odd = on_matrix_units and product.k * size % 4 != 0
+    return best / ODD_DEPTH if odd else best
 
 
 def uses_matrix_units(device: Device, dtype: str) -> bool:
@@ -79,31 +89,26 @@ def uses_matrix_units(device: Device, dtype: str) -> bool:
     return device.flop_rate(dtype) > 2.5 * device.vector_flop_rate
 
 
-def alignment_fraction(product: Product, dtype: str) -> float:
-    """Share of its speed that a matrix-unit kernel keeps: below 1 where a row length is not aligned."""
-    size = ELEMENT_SIZE[dtype]
-    aligned = all(length * size % ALIGNMENT == 0 for length in (product.n, product.k))
-    return 1.0 if aligned else UNALIGNED_FRACTION
+def _waves(product: Product, tile: Tile, split: int, multiprocessors: int) -> float:
+    tiles = ceil(product.m / tile[0]) * ceil(product.n / tile[1]) * product.count * split
+    if tiles <= multiprocessors:
+        return 1.0
+    whole = ceil(tiles / multiprocessors)
+    return PARTIAL_WAVE * whole + (1 - PARTIAL_WAVE) * tiles / multiprocessors
 
 
-def _tiled_time(product: Product, tile: Tile, split: int, peak: float, device: Device) -> float:
-    rows, columns = tile
-    rate = peak / device.multiprocessors * _reuse(tile, device)
-    depth = ceil(product.k / split) + device.matmul.depth_overhead
-    tiles = ceil(product.m / rows) * ceil(product.n / columns) * product.count * split
-    waves = ceil(tiles / device.multiprocessors)
-    return waves * 2 * rows * columns * depth / rate + _reduction_time(product, split, device)
+def _slowdown(tile: Tile, largest: Tile, overhead: float) -> float:
+    """Seconds per operation on this tile over those on the largest."""
+    return (1 + overhead / _reuse(tile)) / (1 + overhead / _reuse(largest))
 
 
-def _reuse(tile: Tile, device: Device) -> float:
-    rows, columns = tile
-    intensity = rows * columns / (rows + columns)
-    return intensity / (intensity + device.matmul.tile_overhead)
+def _reuse(tile: Tile) -> float:
+    return tile[0] * tile[1] / (tile[0] + tile[1])
 
 
 def _reduction_time(product: Product, split: int, device: Device) -> float:
-    """Partial results of a split depth are written and read once more in FP32."""
+    """Partial results of a split depth are written and read once more in FP32, by a second kernel."""
     if split == 1:
         return 0.0
     nbytes = 8 * split * product.m * product.n * product.count
-    return device.memory.latency + nbytes / (device.memory_bandwidth * device.memory.fraction)
+    return device.memory.latency + traffic_time(nbytes, device)
