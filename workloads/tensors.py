@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import prod
 
+from workloads.errors import NetworkError
+
 BLOCK_INPUT = "input"
 """Name by which the layers of a block read what the block before it produces."""
 
@@ -23,3 +25,15 @@ class Tensor:
     def elements(self) -> int:
         """Elements of one sample."""
         return prod(self.shape)
+
+
+def map_shape(reader: str, tensor: Tensor) -> tuple[int, int, int]:
+    """(channels, height, width) of a tensor that ``reader`` needs as maps.
+
+    Raises:
+        NetworkError: it has another number of dimensions.
+    """
+    if len(tensor.shape) != 3:
+        found = f"reads {tensor.name!r} of shape {tensor.shape}"
+        raise NetworkError([f"{reader}: {found}; expected (channels, height, width)"])
+    return tensor.shape[0], tensor.shape[1], tensor.shape[2]

@@ -8,7 +8,7 @@ per-sample work C_out C_in H W K_x K_y). The weight gradient needs the input, wh
 from workloads.errors import NetworkError
 from workloads.layer import Layer, SavedActivation
 from workloads.operators import ConvolutionShape, Operator, OperatorKind
-from workloads.tensors import Tensor
+from workloads.tensors import Tensor, map_shape
 
 Extent = int | tuple[int, int]
 """One number for both axes, or (height, width)."""
@@ -148,7 +148,7 @@ def _shape(
     padding: Extent,
     groups: int,
 ) -> ConvolutionShape:
-    channels, height, width = source.shape
+    channels, height, width = map_shape(name, source)
     if channels % groups or out_channels % groups:
         found = f"{groups} groups for {channels} input and {out_channels} output channels"
         raise NetworkError([f"{name}: {found}; expected a divisor of both"])

@@ -8,7 +8,7 @@ averages keep nothing.
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.convolution import Extent, pair, window_outputs
 from workloads.operators import Operator, OperatorKind
-from workloads.tensors import Tensor
+from workloads.tensors import Tensor, map_shape
 
 
 def max_pool(
@@ -47,7 +47,7 @@ def average_pool(
 
 def global_pool(name: str, source: Tensor) -> Layer:
     """Mean of each whole map."""
-    return _pool(name, source, "global pool", kernel=(source.shape[1], source.shape[2]))
+    return _pool(name, source, "global pool", kernel=map_shape(name, source)[1:])
 
 
 def _pool(
@@ -60,7 +60,7 @@ def _pool(
     padding: Extent = 0,
     ceil: bool = False,
 ) -> Layer:
-    channels, height, width = source.shape
+    channels, height, width = map_shape(name, source)
     step = kernel if stride is None else stride
     outputs = window_outputs(name, (height, width), kernel=kernel, stride=step, padding=padding, ceil=ceil)
     pixels = channels * outputs[0] * outputs[1]

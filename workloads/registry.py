@@ -1,0 +1,87 @@
+"""Networks by name or file.
+
+A file of ``workloads/zoo`` registers its networks by exporting ``NETWORKS``; nothing else needs to change.
+A name that ends in ``.toml`` is a description of one's own (`workloads.importers.toml_network`), one that
+ends in ``.json`` the ``config.json`` of a Hugging Face model (`workloads.importers.huggingface`).
+"""
+
+import inspect
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+
+import workloads.zoo
+from workloads.errors import UnknownNameError, WorkloadError
+from workloads.network import Network
+
+
+def network_names() -> tuple[str, ...]:
+    """Registered names, sorted."""
+    return tuple(sorted(_builders()))
+
+
+def load_network(name_or_path: str, *, tokens: int | None = None, image_size: int | None = None) -> Network:
+    """The network of this registered name or file.
+
+    Args:
+        name_or_path: registered name, TOML file or Hugging Face ``config.json``.
+        tokens: tokens of one sample instead of the published number.
+        image_size: [pixels] height and width of one sample instead of the published ones.
+
+    Raises:
+        UnknownNameError: no such network; the message suggests the nearest.
+        WorkloadError: the network cannot take the override, or its file cannot be read.
+        NetworkError: a description breaks its rules; one line per fault.
+    """
+    overrides = _overrides(tokens=tokens, image_size=image_size)
+    load = _loader(name_or_path)
+    accepted = inspect.signature(load).parameters
+    for option, value in overrides.items():
+        if option not in accepted:
+            raise WorkloadError(_refusal(name_or_path, option, value))
+    return load(**overrides)
+
+
+def _overrides(**values: int | None) -> dict[str, int]:
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if value < 1:
+            raise WorkloadError(f"{_words(name)}: found {value}; expected at least 1")
+    return given
+
+
+def _refusal(network: str, option: str, value: int) -> str:
+    if option == "tokens":
+        return f"{network}: sequence length {value}: its samples are images; expected none"
+    return f"{network}: image size {value}: its size is fixed or its samples are no images; expected none"
+
+
+def _words(option: str) -> str:
+    return {"tokens": "sequence length", "image_size": "image size"}[option]
+
+
+def _loader(name_or_path: str) -> Callable[..., Network]:
+    if name_or_path.endswith(".toml"):
+        from workloads.importers.toml_network import toml_loader  # noqa: PLC0415 (pydantic is slow to import)
+
+        return toml_loader(name_or_path)
+    if name_or_path.endswith(".json"):
+        from workloads.importers.huggingface import load_huggingface  # noqa: PLC0415 (likewise)
+
+        def load(*, tokens: int | None = None) -> Network:
+            return load_huggingface(name_or_path, tokens=tokens)
+
+        return load
+    builders = _builders()
+    if name_or_path not in builders:
+        raise UnknownNameError("network", name_or_path, builders)
+    return builders[name_or_path]
+
+
+@cache
+def _builders() -> dict[str, Callable[..., Network]]:
+    builders: dict[str, Callable[..., Network]] = {}
+    for module in pkgutil.iter_modules(workloads.zoo.__path__, "workloads.zoo."):
+        builders |= getattr(import_module(module.name), "NETWORKS", {})
+    return builders
