@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hardware.cluster import Cluster
+from simdl.errors import SimdlError
+from simdl.pipelines import pipeline
 from workloads.workload import Workload
 
 
@@ -120,13 +122,19 @@ def _schedule_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
     chunks = strategy.pp * strategy.virtual_stages
     if chunks > depth:
         yield f"pp {strategy.pp} x virtual stages {strategy.virtual_stages} = {chunks} stages; {workload.network.name} has {depth} blocks"
-    if strategy.virtual_stages > 1 and strategy.schedule != "interleaved-1f1b":
-        yield f"virtual stages {strategy.virtual_stages} with schedule {strategy.schedule}; expected interleaved-1f1b"
     if strategy.virtual_stages > 1 and strategy.pp == 1:
-        yield "virtual stages need pp > 1; found pp 1"
-    if strategy.schedule == "interleaved-1f1b":
-        microbatches = strategy.microbatches(workload.global_batch)
-        if microbatches % strategy.pp:
-            yield f"interleaved-1f1b needs microbatches divisible by pp; found {microbatches} and {strategy.pp}"
+        yield f"virtual stages {strategy.virtual_stages} with pp 1; expected pp of at least 2"
+    yield from _order_problems(strategy, strategy.microbatches(workload.global_batch))
     if strategy.stages and (len(strategy.stages) != chunks or sum(strategy.stages) != depth):
         yield f"stages: found {len(strategy.stages)} adding up to {sum(strategy.stages)} blocks; expected {chunks} adding up to {depth}"
+
+
+def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:
+    """What the pipeline order itself refuses."""
+    try:
+        chosen = pipeline(strategy.schedule)
+    except SimdlError as error:
+        yield str(error)
+        return
+    for problem in chosen.problems(strategy.pp, max(microbatches, 1), strategy.virtual_stages):
+        yield f"schedule {strategy.schedule}: {problem}"

@@ -38,9 +38,13 @@ def build_bert(name: str, layers: int, hidden: int, heads: int, *, tokens: int |
     """
     config = bert_config(name, layers, hidden, heads, tokens=512 if tokens is None else tokens)
     blocks = (
-        Block(name="embedding", layers=embedding_layers(config)),
+        Block(name="embedding", layers=embedding_layers(config), recomputable=False),
         Block(name="encoder", layers=transformer_layers(config), count=layers),
-        Block(name="head", layers=(*_masked_token_head(config), *_sentence_head(config), _loss(config))),
+        Block(
+            name="head",
+            layers=(*_masked_token_head(config), *_sentence_head(config), _loss(config)),
+            recomputable=False,
+        ),
     )
     return build_network(config, blocks)
 

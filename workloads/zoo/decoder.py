@@ -39,8 +39,8 @@ def build_decoder(config: DecoderConfig) -> Network:
         A network whose sample is one sequence of ``config.tokens`` tokens.
     """
     block = Block(name="decoder", layers=transformer_layers(config), count=config.layers)
-    embedding = Block(name="embedding", layers=embedding_layers(config))
-    head = Block(name="head", layers=head_layers(config))
+    embedding = Block(name="embedding", layers=embedding_layers(config), recomputable=False)
+    head = Block(name="head", layers=head_layers(config), recomputable=False)
     return build_network(config, (embedding, block, head))
 
 
