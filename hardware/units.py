@@ -1,0 +1,83 @@
+"""Quantities as text: the only place where units other than base units exist.
+
+k, M, G, T, P are powers of ten, Ki, Mi, Gi, Ti powers of two; ``bit`` or ``B`` is always written.
+
+    >>> parse_quantity("400 Gbit/s", "bandwidth")
+    50000000000.0
+    >>> format_quantity(85899345920, "bytes")
+    '80.0 GiB'
+"""
+
+import re
+from collections.abc import Mapping
+
+from hardware.errors import UnitError
+
+DECIMAL: Mapping[str, float] = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+BINARY: Mapping[str, float] = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50}
+SMALL: Mapping[str, float] = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
+
+# per dimension: unit symbol -> (size in base units, prefixes it takes)
+UNITS: Mapping[str, Mapping[str, tuple[float, Mapping[str, float]]]] = {
+    "bytes": {"B": (1.0, {**DECIMAL, **BINARY}), "bit": (0.125, {**DECIMAL, **BINARY})},
+    "bandwidth": {"B/s": (1.0, {**DECIMAL, **BINARY}), "bit/s": (0.125, DECIMAL)},
+    "flop_rate": {"FLOP/s": (1.0, DECIMAL)},
+    "flops": {"FLOP": (1.0, DECIMAL)},
+    "time": {"s": (1.0, SMALL)},
+    "power": {"W": (1.0, {**DECIMAL, "m": 1e-3})},
+    "frequency": {"Hz": (1.0, DECIMAL)},
+}
+EXAMPLES: Mapping[str, str] = {
+    "bytes": "80 GiB",
+    "bandwidth": "3.35 TB/s' or '400 Gbit/s",
+    "flop_rate": "989 TFLOP/s",
+    "flops": "3.9 GFLOP",
+    "time": "5 us",
+    "power": "400 W",
+    "frequency": "1.41 GHz",
+}
+NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z/]*)\s*")
+
+
+def parse_quantity(text: str, dimension: str) -> float:
+    """A number with its unit, in base units (seconds, bytes, FLOP, W, Hz and rates of them).
+
+    Args:
+        text: such as ``"3.35 TB/s"``.
+        dimension: a key of ``UNITS``.
+
+    Raises:
+        UnitError: no number, no unit, or a unit of another dimension.
+    """
+    match = NUMBER.fullmatch(text)
+    if match is None:
+        raise UnitError(f"{text!r} is not a quantity; expected a value such as '{EXAMPLES[dimension]}'")
+    number, unit = match.groups()
+    for symbol, (size, prefixes) in UNITS[dimension].items():
+        prefix = unit.removesuffix(symbol)
+        if unit.endswith(symbol) and prefix in prefixes:
+            return float(number) * prefixes[prefix] * size
+    raise UnitError(f"{text!r} is not of dimension {dimension}; expected a value such as '{EXAMPLES[dimension]}'")
+
+
+def format_quantity(value: float, dimension: str) -> str:
+    """A quantity for reading: bytes in powers of two, the rest in powers of ten, about four digits."""
+    symbol = next(iter(UNITS[dimension]))
+    if dimension == "bytes":
+        steps = {"": 1.0, **BINARY}
+    elif dimension == "time":
+        steps = SMALL
+    else:
+        steps = DECIMAL
+    prefix, size = _step(abs(value), steps)
+    scaled = value / size
+    digits = f"{scaled:.1f}" if dimension == "bytes" and prefix else f"{scaled:.4g}"
+    return f"{digits} {prefix}{symbol}"
+
+
+def _step(value: float, steps: Mapping[str, float]) -> tuple[str, float]:
+    """The largest prefix not above the value, or the smallest there is."""
+    fitting = [(prefix, size) for prefix, size in steps.items() if size <= value]
+    if fitting:
+        return max(fitting, key=lambda step: step[1])
+    return ("", 1.0) if value == 0 else min(steps.items(), key=lambda step: step[1])
