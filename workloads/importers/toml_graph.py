@@ -19,11 +19,11 @@ def draft_layers(shape: tuple[int, ...], entries: Sequence[LayerEntry]) -> Draft
         NetworkError: inputs are unknown or form a cycle, more than one layer is unread, or builders refuse
             their shapes; every fault of the first kind that has any.
     """
-    inputs = {entry.name: _inputs(entries, index) for index, entry in enumerate(entries)}
-    for check in (_name_faults, _cycle_faults):
-        faults = list(check(entries, inputs))
-        if faults:
-            raise NetworkError(faults)
+    sources = [_inputs(entries, index) for index in range(len(entries))]
+    inputs = {entry.name: read for entry, read in zip(entries, sources, strict=True)}
+    faults = list(_name_faults(entries, sources)) or list(_cycle_faults(inputs))
+    if faults:
+        raise NetworkError(faults)
     return _build(shape, _ordered(entries, inputs), inputs)
 
 
@@ -34,26 +34,26 @@ def _inputs(entries: Sequence[LayerEntry], index: int) -> tuple[str, ...]:
     return (entries[index - 1].name,) if index else (BLOCK_INPUT,)
 
 
-def _name_faults(entries: Sequence[LayerEntry], inputs: dict[str, tuple[str, ...]]) -> Iterator[str]:
+def _name_faults(entries: Sequence[LayerEntry], inputs: Sequence[tuple[str, ...]]) -> Iterator[str]:
     counts = Counter(entry.name for entry in entries)
-    read = {name for sources in inputs.values() for name in sources}
-    for index, entry in enumerate(entries):
+    read = {name for sources in inputs for name in sources}
+    for index, (entry, sources) in enumerate(zip(entries, inputs, strict=True)):
         place = f"layers[{index}]"
         if counts[entry.name] > 1 or entry.name == BLOCK_INPUT:
             yield f"{place}.name: found {entry.name!r}, taken; expected a name of its own"
-        for source in inputs[entry.name]:
+        for source in sources:
             if source not in counts and source != BLOCK_INPUT:
                 yield f"{place}.inputs: found {source!r}; expected 'input' or the name of a layer"
-        if len(inputs[entry.name]) > 1 and entry.type not in JOINS:
-            yield f"{place}.inputs: found {len(inputs[entry.name])}; expected one for a {entry.type} layer"
-    unread = [entry.name for entry in entries if entry.name not in read]
+        if len(sources) > 1 and entry.type not in JOINS:
+            yield f"{place}.inputs: found {len(sources)}; expected one for a {entry.type} layer"
+    unread = [name for name in counts if name not in read]
     if len(unread) > 1:
         yield f"layers: nothing reads {', '.join(unread)}; expected one such layer, the network's output"
     if BLOCK_INPUT not in read:
         yield f"layers: nothing reads {BLOCK_INPUT!r}; expected a layer that does"
 
 
-def _cycle_faults(_: Sequence[LayerEntry], inputs: dict[str, tuple[str, ...]]) -> Iterator[str]:
+def _cycle_faults(inputs: dict[str, tuple[str, ...]]) -> Iterator[str]:
     try:
         TopologicalSorter(inputs).prepare()
     except CycleError as error:

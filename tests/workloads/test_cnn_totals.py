@@ -1,0 +1,200 @@
+"""Convolutional networks against published totals."""
+
+import pytest
+
+from workloads.operators import OperatorKind
+from workloads.registry import load_network
+
+PRODUCTS = {OperatorKind.MATMUL, OperatorKind.CONVOLUTION}
+
+
+def _products(name):
+    network = load_network(name)
+    return [o for _, layer in network.layers() for o in layer.forward if o.kind in PRODUCTS]
+
+
+def _macs(name):
+    return sum(operator.flops for operator in _products(name)) / 2
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("lenet5", 61_706),  # 156 + 2,416 + 48,120 + 10,164 + 850
+        ("alexnet", 60_965_224),  # bvlc_alexnet, Caffe model zoo
+        ("googlenet", 6_998_552),  # bvlc_googlenet without its auxiliary classifiers
+        # torchvision model documentation
+        ("alexnet-owt", 61_100_840),
+        ("vgg11", 132_863_336),
+        ("vgg13", 133_047_848),
+        ("vgg16", 138_357_544),
+        ("vgg19", 143_667_240),
+        ("googlenet-bn", 6_624_904),
+        ("inception-v3", 23_834_568),
+        ("resnet18", 11_689_512),
+        ("resnet34", 21_797_672),
+        ("resnet50", 25_557_032),
+        ("resnet50-v1.5", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
+        ("densenet121", 7_978_856),
+    ],
+)
+def test_parameters(name, parameters):
+    assert load_network(name).parameters == parameters
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "weights", "weight_unit", "macs", "mac_unit"),
+    [
+        # Sze et al. 2017, arXiv:1703.09039, table 2: each figure within half a unit of its last digit.
+        ("alexnet", 61, 1e6, 724, 1e6),
+        ("overfeat", 146, 1e6, 28, 1e8),
+        ("vgg16", 138, 1e6, 155, 1e8),
+        ("googlenet", 7, 1e6, 143, 1e7),
+        ("resnet50", 255, 1e5, 39, 1e8),
+    ],
+)
+def test_weights_and_macs_round_to_the_survey(name, weights, weight_unit, macs, mac_unit):
+    assert sum(operator.weights for operator in _products(name)) / weight_unit == pytest.approx(
+        weights, abs=0.5
+    )
+    assert _macs(name) / mac_unit == pytest.approx(macs, abs=0.5)
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "gigamacs"),
+    [
+        # torchvision model documentation, GFLOPS column (multiply-adds)
+        ("alexnet-owt", 0.71),
+        ("vgg11", 7.61),
+        ("vgg13", 11.31),
+        ("vgg19", 19.63),
+        ("googlenet-bn", 1.5),
+        ("inception-v3", 5.71),
+        ("resnet18", 1.81),
+        ("resnet34", 3.66),
+        ("resnet50-v1.5", 4.09),
+        ("resnet101-v1.5", 7.8),
+        ("resnet152-v1.5", 11.51),
+        ("densenet121", 2.83),
+    ],
+)
+def test_macs_round_to_torchvision(name, gigamacs):
+    assert _macs(name) / 1e9 == pytest.approx(gigamacs, abs=0.0051)
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("name", "gigamacs"), [("resnet18", 1.8), ("resnet50", 3.8), ("resnet152", 11.3)])
+def test_resnet_macs_match_the_paper(name, gigamacs):
+    """He et al. 2015, table 1, last row (ResNet-50 is printed as 3.8, the survey rounds it to 3.9)."""
+    assert _macs(name) / 1e9 == pytest.approx(gigamacs, abs=0.06)
+
+
+# VGG-16, one image in 4-byte floats: output of every convolution and pooling [MiB], weights of every fully
+# connected layer [MiB], from table 1, column D (maps of 224 pixels, halved by each pooling).
+VGG16_OUTPUTS = {
+    "conv1_1": 12.25,
+    "conv1_2": 12.25,
+    "pool1": 3.0625,
+    "conv2_1": 6.125,
+    "conv2_2": 6.125,
+    "pool2": 1.53125,
+    "conv3_1": 3.0625,
+    "conv3_2": 3.0625,
+    "conv3_3": 3.0625,
+    "pool3": 0.765625,
+    "conv4_1": 1.53125,
+    "conv4_2": 1.53125,
+    "conv4_3": 1.53125,
+    "pool4": 0.3828125,
+    "conv5_1": 0.3828125,
+    "conv5_2": 0.3828125,
+    "conv5_3": 0.3828125,
+    "pool5": 0.095703125,
+}
+VGG16_WEIGHTS = {
+    "conv1_1": 1_728,
+    "conv1_2": 36_864,
+    "conv2_1": 73_728,
+    "conv2_2": 147_456,
+    "conv3_1": 294_912,
+    "conv3_2": 589_824,
+    "conv3_3": 589_824,
+    "conv4_1": 1_179_648,
+    "conv4_2": 2_359_296,
+    "conv4_3": 2_359_296,
+    "conv5_1": 2_359_296,
+    "conv5_2": 2_359_296,
+    "conv5_3": 2_359_296,
+    "fc6": 102_760_448,
+    "fc7": 16_777_216,
+    "fc8": 4_096_000,
+}
+
+
+@pytest.fixture(scope="module")
+def vgg16():
+    return {layer.name: layer for _, layer in load_network("vgg16").layers()}
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("name", "mebibytes"), VGG16_OUTPUTS.items())
+def test_vgg16_output_memory(vgg16, name, mebibytes):
+    assert vgg16[name].output_elements * 4 / 2**20 == mebibytes
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("name", "weights"), VGG16_WEIGHTS.items())
+def test_vgg16_weights(vgg16, name, weights):
+    layer = vgg16[name]
+    assert layer.parameters - layer.output_shape[0] == weights
+    assert layer.forward[0].weights == weights
+
+
+@pytest.mark.published
+def test_vgg16_memory_as_printed(vgg16):
+    """12.3 MB for the first convolution's output, 392, 64 and 15.6 MB of weights for the linear layers."""
+    assert vgg16["conv1_1"].output_elements * 4 / 2**20 == pytest.approx(12.3, abs=0.0501)
+    assert vgg16["fc6"].forward[0].weights * 4 / 2**20 == 392
+    assert vgg16["fc7"].forward[0].weights * 4 / 2**20 == 64
+    assert vgg16["fc8"].forward[0].weights * 4 / 2**20 == pytest.approx(15.6, abs=0.05)
+    outputs = sum(
+        layer.output_elements
+        for layer in vgg16.values()
+        if layer.kind in {"convolution", "pooling", "linear"}
+    )
+    assert outputs == 15_087_080  # 57.6 MiB, the image left out
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        ("alexnet", [(96, 55, 55), (256, 27, 27), (384, 13, 13), (384, 13, 13), (256, 13, 13)]),
+        ("overfeat", [(96, 56, 56), (256, 24, 24), (512, 12, 12), (1024, 12, 12), (1024, 12, 12)]),
+        ("lenet5", [(6, 28, 28), (16, 10, 10)]),
+    ],
+)
+def test_map_sizes(name, shapes):
+    layers = [layer for _, layer in load_network(name).layers() if layer.kind == "convolution"]
+    assert [layer.output_shape for layer in layers] == shapes
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("resnet18", (512, 7, 7)),
+        ("resnet50", (2048, 7, 7)),
+        ("densenet121", (1024, 7, 7)),
+        ("googlenet-ceil", (1024, 7, 7)),
+        ("inception-v3", (2048, 8, 8)),
+    ],
+)
+def test_last_maps(name, shape):
+    *_, last, _ = load_network(name).blocks
+    assert last.layers[-1].output_shape == shape
