@@ -57,14 +57,15 @@ def parse_quantity(text: str, dimension: str) -> float:
         prefix = unit.removesuffix(symbol)
         if unit.endswith(symbol) and prefix in prefixes:
             return float(number) * prefixes[prefix] * size
-    raise UnitError(f"{text!r} is not of dimension {dimension}; expected a value such as '{EXAMPLES[dimension]}'")
+    example = EXAMPLES[dimension]
+    raise UnitError(f"{text!r} is not of dimension {dimension}; expected a value such as '{example}'")
 
 
 def format_quantity(value: float, dimension: str) -> str:
     """A quantity for reading: bytes in powers of two, the rest in powers of ten, about four digits."""
     symbol = next(iter(UNITS[dimension]))
     if dimension == "bytes":
-        steps = {"": 1.0, **BINARY}
+        steps: Mapping[str, float] = {"": 1.0, **BINARY}
     elif dimension == "time":
         steps = SMALL
     else:

@@ -19,6 +19,7 @@ from workloads.network import Block, Network
 from workloads.operators import OperatorKind, Pass, Split
 
 PRODUCTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION, OperatorKind.ATTENTION})
+Ends = tuple[tuple[Operation, ...], tuple[Operation, ...]]  # collectives at entry and exit
 LOG_SUM_EXP = 4  # [bytes] per query row and head that a tiled attention kernel keeps instead of the scores
 
 
@@ -136,10 +137,7 @@ def _block_cost(
         transient=everything - kept + _largest_output(block, shard) * activation,
         boundary=boundary,
         recomputed_flops=sum(
-            operator.flops
-            for layer in redone
-            for operator in layer.forward
-            if operator.kind in PRODUCTS
+            operator.flops for layer in redone for operator in layer.forward if operator.kind in PRODUCTS
         ),
     )
 
@@ -156,8 +154,10 @@ def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
     kernels = block_kernels(
         block, Pass.FORWARD, shard=shard, precision=pricing.precision, stack=pricing.stack
     )
-    return _priced(pricing, kernels) + _tensor(pricing, shard, block, backward=False) + _context(
-        pricing, shard, block.layers, backward=False
+    return (
+        _priced(pricing, kernels)
+        + _tensor(pricing, shard, block, backward=False)
+        + _context(pricing, shard, block.layers, backward=False)
     )
 
 
@@ -169,8 +169,10 @@ def _backward(pricing: Pricing, shard: Shard, block: Block) -> Work:
             block, which, shard=shard, precision=pricing.precision, stack=pricing.stack
         )
     ]
-    return _priced(pricing, kernels) + _tensor(pricing, shard, block, backward=True) + _context(
-        pricing, shard, block.layers, backward=True
+    return (
+        _priced(pricing, kernels)
+        + _tensor(pricing, shard, block, backward=True)
+        + _context(pricing, shard, block.layers, backward=True)
     )
 
 
@@ -201,15 +203,15 @@ def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> 
         return Work()
     gather, scatter, reduce = Operation.ALL_GATHER, Operation.REDUCE_SCATTER, Operation.ALL_REDUCE
     if shard.sequence_parallel:
-        entry, leave = ((gather, scatter), (gather,)) if backward else ((gather,), (scatter,))
+        ends: Ends = ((gather, scatter), (gather,)) if backward else ((gather,), (scatter,))
     else:
-        entry, leave = ((reduce,), ()) if backward else ((), (reduce,))
+        ends = ((reduce,), ()) if backward else ((), (reduce,))
     group = Group(size=shard.tp, stride=1)
     scale = shard.micro_batch / shard.cp * pricing.precision.activation
     seconds = 0.0
     calls = 0
     for layer in block.layers:
-        for elements, operations in ((layer.tensor_entry, entry), (layer.tensor_exit, leave)):
+        for elements, operations in zip((layer.tensor_entry, layer.tensor_exit), ends, strict=True):
             for operation in operations if elements else ():
                 seconds += collective_time(
                     operation, elements * scale, group, pricing.cluster, library=pricing.stack.library
@@ -221,8 +223,8 @@ def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> 
 def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:
     """Ring attention: keys and values travel round the group beside the attention of the part at hand.
 
-    cp - 1 transfers forward, twice the bytes backward (gradients of keys and values travel too); only what the
-    attention kernels do not cover is exposed (Liu et al. 2023, section 3).
+    cp - 1 transfers forward, twice the bytes backward (gradients of keys and values travel too); only what
+    the attention kernels do not cover is exposed (Liu et al. 2023, section 3).
     """
     if shard.cp == 1:
         return Work()

@@ -1,7 +1,7 @@
 """Kernels: what a device is asked to run, after sharding, batching and fusion.
 
-An :class:`Operator` is mathematics per sample of the whole network; a :class:`Kernel` is one launch on one device with
-concrete dimensions. The cost model turns kernels into seconds.
+An :class:`Operator` is mathematics per sample of the whole network; a :class:`Kernel` is one launch on one
+device with concrete dimensions. The cost model turns kernels into seconds.
 """
 
 from dataclasses import dataclass

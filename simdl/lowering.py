@@ -1,8 +1,8 @@
 """From a priced step to a schedule: one representative rank per pipeline stage.
 
-Data-, tensor- and context-parallel ranks of a stage do the same thing at the same time, so each stage is lowered
-once and its collectives carry their group's duration (symmetry folding, design decision 7); :mod:`simdl.unfold`
-expands the schedule to every rank.
+Data-, tensor- and context-parallel ranks of a stage do the same thing at the same time, so each stage is
+lowered once and its collectives carry their group's duration (symmetry folding, design decision 7);
+:mod:`simdl.unfold` expands the schedule to every rank.
 """
 
 from dataclasses import dataclass, field
@@ -94,9 +94,7 @@ def _send(build: _Build, rank: int, action: Action, position: int) -> None:
     boundary = stage if kind == "F" else stage - 1
     seconds = step.transfer[boundary] if boundary >= 0 else 0.0
     if seconds > 0:
-        name, beside = (
-            ("send activation", SEND_FORWARD) if kind == "F" else ("send gradient", SEND_BACKWARD)
-        )
+        name, beside = ("send activation", SEND_FORWARD) if kind == "F" else ("send gradient", SEND_BACKWARD)
         lane = beside if step.stack.pipeline_overlap else COMPUTE
         parts = (("pipeline_communication", seconds),)
         stream = (_stream(rank, lane),)
@@ -143,7 +141,7 @@ def _reduce(build: _Build, rank: int, action: Action, segment: Segment, position
         build.reduced.setdefault(rank, []).append(done)
 
 
-def _collective(
+def _collective(  # noqa: PLR0917 - the fields of a task in their order
     build: _Build,
     rank: int,
     name: str,

@@ -1,7 +1,7 @@
-"""Memory of one rank by lifetime: what stays for the whole step, what lives from forward to backward, what is brief.
+"""Memory of one rank by lifetime: the whole step, from forward to backward, or briefly.
 
-Parameters, gradients and optimizer state follow Rajbhandari et al. 2020 (ZeRO), activations Korthikanti et al. 2022;
-the number of live microbatches comes from the pipeline order itself.
+Parameters, gradients and optimizer state follow Rajbhandari et al. 2020 (ZeRO), activations Korthikanti et
+al. 2022; the number of live microbatches comes from the pipeline order itself.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,8 +1,9 @@
 """Segments: a pass split into parts so that communication can run beside computation.
 
-One segment per gradient bucket in the last microbatch's backward pass (wait-free back-propagation, Zhang et al. 2017;
-buckets, Li et al. 2020), one per block where ZeRO-3 gathers parameters (Zhao et al. 2023), and one per bucket in the
-first forward pass where ZeRO-1 gathers updated parameters beside it. All other passes are one task.
+One segment per gradient bucket in the last microbatch's backward pass (wait-free back-propagation, Zhang et
+al. 2017; buckets, Li et al. 2020), one per block where ZeRO-3 gathers parameters (Zhao et al. 2023), and one
+per bucket in the first forward pass where ZeRO-1 gathers updated parameters beside it. All other passes are
+one task.
 """
 
 from dataclasses import dataclass

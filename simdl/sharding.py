@@ -1,8 +1,9 @@
 """From operators to kernels: what one rank launches for one microbatch of one block.
 
-Tensor parallelism of degree t divides operators as their ``split`` says (Shoeybi et al. 2019; sequence parallelism:
-Korthikanti et al. 2022), context parallelism divides the tokens of every sample (Liu et al. 2023), and a software
-stack fuses neighbouring operators and replaces the attention core by one tiled kernel (Dao et al. 2022).
+Tensor parallelism of degree t divides operators as their ``split`` says (Shoeybi et al. 2019; sequence
+parallelism: Korthikanti et al. 2022), context parallelism divides the tokens of every sample (Liu et al.
+2023), and a software stack fuses neighbouring operators and replaces the attention core by one tiled kernel
+(Dao et al. 2022).
 """
 
 from collections.abc import Iterable, Iterator
@@ -154,7 +155,7 @@ def _part(extent: int, degree: int) -> int:
 def _attention_kernel(
     core: AttentionShape, which: Pass, shard: Shard, precision: Precision, stack: Stack
 ) -> Kernel:
-    """One tiled attention kernel; the backward pass computes the scores again: 2.5 times the forward flops."""
+    """One tiled attention kernel; backward computes the scores again: 2.5 times the forward flops."""
     local = AttentionShape(
         query_tokens=_part(core.query_tokens, shard.cp),
         key_tokens=core.key_tokens,

@@ -22,7 +22,12 @@ from simdl.timeline_metrics import breakdowns
 from simdl.unfold import unfold
 from workloads.workload import Workload
 
-COMMUNICATION = ("tensor_communication", "context_communication", "pipeline_communication", "data_communication")
+COMMUNICATION = (
+    "tensor_communication",
+    "context_communication",
+    "pipeline_communication",
+    "data_communication",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,8 +58,8 @@ def simulate(
         unfolded: simulate every rank instead of one representative per pipeline stage (slow; same result).
 
     Returns:
-        The report and the timeline. A step that does not fit in memory is simulated all the same; its report is
-        not feasible and names the reasons.
+        The report and the timeline. A step that does not fit in memory is simulated all the same; its report
+        is not feasible and names the reasons.
 
     Raises:
         StrategyError: the strategy cannot be carried out; carries every reason.

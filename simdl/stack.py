@@ -1,7 +1,7 @@
 """Software stacks as data: which kernels are fused, what overlaps, what a launch costs.
 
-A stack is the training software a strategy runs on. Its file ``simdl/stacks/NAME.toml`` names a source for every
-number (kind ``fitted`` where it was fitted on training rows, and on which).
+A stack is the training software a strategy runs on. Its file ``simdl/stacks/NAME.toml`` names a source for
+every number (kind ``fitted`` where it was fitted on training rows, and on which).
 """
 
 from dataclasses import dataclass
@@ -15,22 +15,23 @@ class Stack:
 
     Attributes:
         name, description: identity.
-        attention: ``"unfused"``, ``"flash"`` (exact, tiled, whole score matrix) or ``"flash-causal"`` (skips the
-            masked half).
+        attention: ``"unfused"``, ``"flash"`` (exact, tiled, whole score matrix) or ``"flash-causal"`` (skips
+            the masked half).
         fused: fusion groups of operators that run as one kernel.
         launch: [s] host time per kernel.
         collective_launch: [s] host time per collective or transfer call.
         step_overhead: [s] per step outside the kernels (gradient clipping, loss scale, logging, data).
         microbatch_overhead: [s] per microbatch and pass of host work that leaves the device idle.
         gradient_size: [bytes] per element in gradient reduction; 0 for the precision's gradient size.
-        optimizer_traffic: [bytes] per parameter that the step moves beside the optimizer's own update (copies to the
-            master gradient, unscaling, norm, clipping).
+        optimizer_traffic: [bytes] per parameter that the step moves beside the optimizer's own update
+            (copies to the master gradient, unscaling, norm, clipping).
         gradient_overlap: gradient reduction runs beside the backward pass of the last microbatch.
         bucket: [bytes] of gradients sent in one collective.
         parameter_overlap: parameter all-gathers (ZeRO-1 and 3) run beside the forward pass.
         tensor_overlap: share of tensor-parallel communication hidden behind its products.
         pipeline_overlap: stage-to-stage transfers run beside computation.
-        scatter_gather: tensor-parallel ranks each send their part of a stage boundary and gather it on arrival.
+        scatter_gather: tensor-parallel ranks each send their part of a stage boundary and gather it on
+            arrival.
         contention: relative slow-down of computation while communication runs beside it.
         library: collective library profile, such as ``nccl``.
         memory_context: [bytes] taken by contexts and libraries.

@@ -1,8 +1,8 @@
 """Reader of software stacks: ``simdl/stacks/NAME.toml``.
 
-    base = "megatron-2021"              # optional: take every key that this file does not set from another stack
-    defaults = ["ampere:sequence"]      # device generation and sample kind this stack is the default for
-    attention = "flash-causal"
+    base = "megatron-2021"              # optional: take every key that this file does not set from another
+    stack defaults = ["ampere:sequence"]      # device generation and sample kind this stack is the default
+    for attention = "flash-causal"
     fused = ["bias_gelu"]
     gradient_overlap = true
     launch = { value = "8 us", source = "fit", note = "..." }
@@ -10,7 +10,7 @@
 Every number names one of the file's ``[sources.KEY]`` tables. Every fault of a file is reported at once.
 """
 
-import datetime
+import datetime as dt
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -101,8 +101,8 @@ def default_stack(generation: str, sample: str) -> str:
     if found is None:
         kinds = ", ".join(sorted(_defaults()))
         raise StackError(
-            f"no default software stack for {sample} workloads on {generation} devices; name one with --stack "
-            f"(one of {', '.join(stack_names())}; defaults exist for {kinds})"
+            f"no default software stack for {sample} workloads on {generation} devices; "
+            f"name one with --stack (one of {', '.join(stack_names())}; defaults exist for {kinds})"
         )
     return found
 
@@ -154,10 +154,9 @@ def _sources(tables: Mapping[str, Any], place: str, faults: list[str]) -> dict[s
         missing = [name for name in ("kind", "title", "location", "read_on") if name not in table]
         if missing:
             faults.append(f"{place}: sources.{key}: missing {', '.join(missing)}")
-        elif not isinstance(table["read_on"], datetime.date):
-            faults.append(
-                f"{place}: sources.{key}.read_on: found {table['read_on']!r}; expected a date such as 2026-11-21"
-            )
+        elif not isinstance(table["read_on"], dt.date):
+            found_date = table["read_on"]
+            faults.append(f"{place}: sources.{key}.read_on: found {found_date!r}; expected a date")
         else:
             found[key] = Citation(key=key, **table)
     return found
@@ -180,7 +179,7 @@ def _numbers(
         citation = sources[entry["source"]]
         note = entry.get("note", "")
         if citation.kind in ("assumed", "derived") and not note:
-            faults.append(f"{place}: {key}: {citation.kind} without a note; expected the reason or arithmetic")
+            faults.append(f"{place}: {key}: {citation.kind} without a note; expected a reason")
         value = _value(entry["value"], dimension, f"{place}: {key}", faults)
         found[key] = CitedNumber(
             path=key, text=str(entry["value"]), value=value, citation=citation, note=note

@@ -1,7 +1,8 @@
 """Stages: consecutive blocks of a network on one pipeline rank, and what a microbatch costs there.
 
-A host that launches kernels runs ahead of the device and shows only where the device would starve: over one pass of
-a stage the device needs max(busy, launches x launch time + collectives x call time) (design decision 1).
+A host that launches kernels runs ahead of the device and shows only where the device would starve: over one
+pass of a stage the device needs max(busy, launches x launch time + collectives x call time) (design decision
+1).
 """
 
 from collections.abc import Sequence
@@ -58,9 +59,7 @@ def split_network(network: Network, stages: int, weights: Sequence[float]) -> tu
     if repeated.count % stages == 0 and network.depth - repeated.count <= 2 and repeated.count > 1:
         return _even_cut(network, stages, repeated.count // stages)
     chain = [
-        weight
-        for block, weight in zip(network.blocks, weights, strict=True)
-        for _ in range(block.count)
+        weight for block, weight in zip(network.blocks, weights, strict=True) for _ in range(block.count)
     ]
     return balanced_cut(chain, stages)
 
@@ -77,8 +76,8 @@ def _even_cut(network: Network, stages: int, share: int) -> tuple[int, ...]:
 
 
 def balanced_cut(chain: Sequence[float], stages: int) -> tuple[int, ...]:
-    """Contiguous parts of a chain with the least maximum sum, by bisection on the limit; at least one each."""
-    low, high = max(max(chain), sum(chain) / stages), sum(chain)
+    """Contiguous parts of a chain with the least maximum sum, by bisection on the limit; none is empty."""
+    low, high = max(*chain, sum(chain) / stages), sum(chain)
     for _ in range(60):
         middle = (low + high) / 2
         if _parts_needed(chain, middle) <= stages:

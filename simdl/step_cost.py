@@ -1,7 +1,7 @@
-"""Everything one step costs, before it is put in order: stages, transfers, gradient and parameter collectives.
+"""Everything one step costs, before it is put in order: stages, transfers, collectives.
 
-The lowering turns it into tasks, the memory model into bytes and the planner's bound into arrays, so all three
-agree by construction.
+The lowering turns it into tasks, the memory model into bytes and the planner's bound into arrays, so all
+three agree by construction.
 """
 
 from dataclasses import dataclass
@@ -77,12 +77,11 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
         pricing=pricing,
         microbatches=strategy.microbatches(workload.global_batch),
         stages=stages,
-        transfer=tuple(
-            transfer_time(stage.boundary, strategy, pricing) for stage in stages[:-1]
-        )
-        + (0.0,),
+        transfer=(*(transfer_time(stage.boundary, strategy, pricing) for stage in stages[:-1]), 0.0),
         optimizer=tuple(
-            optimizer_time(sum(s.parameters for s in stages[rank :: strategy.pp]), workload, strategy, pricing)
+            optimizer_time(
+                sum(s.parameters for s in stages[rank :: strategy.pp]), workload, strategy, pricing
+            )
             for rank in range(strategy.pp)
         ),
         tied=_tied_time(workload, strategy, pricing),
@@ -97,8 +96,8 @@ def _weight(cost: BlockCost) -> float:
 def transfer_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
     """[s] to send one microbatch's activations (or their gradient) to the neighbouring pipeline rank.
 
-    Without sequence parallelism every tensor-parallel rank holds the whole boundary; with scatter-gather each sends
-    1/t of it and the receivers gather it inside the node (Narayanan et al. 2021, section 4.1).
+    Without sequence parallelism every tensor-parallel rank holds the whole boundary; with scatter-gather
+    each sends 1/t of it and the receivers gather it inside the node (Narayanan et al. 2021, section 4.1).
     """
     if strategy.pp == 1:
         return 0.0
@@ -120,8 +119,8 @@ def gradient_bytes(parameters: float, pricing: Pricing) -> float:
 def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
     """[s] to reduce the gradient of some parameters over all replicas.
 
-    Without ZeRO an all-reduce; with it a reduce-scatter over the shards and, where several sharded copies exist, an
-    all-reduce of each shard across them (Rajbhandari et al. 2020).
+    Without ZeRO an all-reduce; with it a reduce-scatter over the shards and, where several sharded copies
+    exist, an all-reduce of each shard across them (Rajbhandari et al. 2020).
     """
     if strategy.replicas == 1:
         return 0.0
@@ -136,9 +135,7 @@ def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing) -> floa
 def copies_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
     """[s] to all-reduce one shard across the sharded copies of a hybrid-sharded model."""
     copies = strategy.replicas // strategy.shards
-    return _over_replicas(
-        Operation.ALL_REDUCE, nbytes, copies, strategy.tp * strategy.shards, pricing
-    )
+    return _over_replicas(Operation.ALL_REDUCE, nbytes, copies, strategy.tp * strategy.shards, pricing)
 
 
 def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
@@ -147,18 +144,14 @@ def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> floa
     return _over_replicas(Operation.ALL_GATHER, nbytes, strategy.shards, strategy.tp, pricing)
 
 
-def _over_replicas(
-    operation: Operation, nbytes: float, size: int, stride: int, pricing: Pricing
-) -> float:
+def _over_replicas(operation: Operation, nbytes: float, size: int, stride: int, pricing: Pricing) -> float:
     if size == 1 or nbytes <= 0:
         return 0.0
     group = Group(size=size, stride=stride)
     return collective_time(operation, nbytes, group, pricing.cluster, library=pricing.stack.library).time
 
 
-def optimizer_time(
-    parameters: float, workload: Workload, strategy: Strategy, pricing: Pricing
-) -> float:
+def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
     """[s] of the update of one rank's share: gradient, master and state words stream through memory once."""
     owned = parameters / strategy.shards
     precision, optimizer = workload.precision, workload.optimizer
@@ -166,9 +159,7 @@ def optimizer_time(
     words = 2 * (optimizer.state + (precision.master or precision.parameter)) + gradient
     copies = precision.parameter if precision.master else 0
     nbytes = owned * (words + copies + pricing.stack.optimizer_traffic)
-    update = Kernel(
-        "optimizer", OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul
-    )
+    update = Kernel("optimizer", OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul)
     return pricing.cost_model.kernel_time(update)
 
 
@@ -186,4 +177,3 @@ def _tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> floa
     stride = strategy.tp * strategy.replicas * (strategy.pp - 1)
     nbytes = gradient_bytes(parameters / strategy.tp, pricing)
     return _over_replicas(Operation.ALL_REDUCE, nbytes, 2, stride, pricing)
-

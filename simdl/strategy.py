@@ -83,8 +83,8 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -
     network = workload.network
     if strategy.devices != cluster.devices:
         yield (
-            f"dp {strategy.dp} x tp {strategy.tp} x pp {strategy.pp} x cp {strategy.cp} = {strategy.devices} devices; "
-            f"expected the {cluster.devices} of {cluster.name}"
+            f"dp {strategy.dp} x tp {strategy.tp} x pp {strategy.pp} x cp {strategy.cp} = "
+            f"{strategy.devices} devices; expected the {cluster.devices} of {cluster.name}"
         )
     if strategy.tp > 1 and not network.tensor_divisors:
         yield f"tp {strategy.tp}: {network.name} has no tensor-parallel form; expected tp 1"
@@ -92,24 +92,33 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -
         if divisor % strategy.tp:
             yield f"tp {strategy.tp} does not divide {divisor} of {network.name}; expected a divisor"
     if network.tokens % (strategy.cp * (strategy.tp if strategy.sequence_parallel else 1)):
-        yield f"cp {strategy.cp} (with sequence parallelism: x tp) does not divide the {network.tokens} tokens of a sample"
+        yield (
+            f"cp {strategy.cp} (with sequence parallelism: x tp) does not divide the {network.tokens} tokens "
+            "of a sample"
+        )
     if strategy.sequence_parallel and strategy.tp == 1:
         yield "sequence_parallel needs tp > 1; found tp 1"
     if strategy.zero not in (0, 1, 2, 3):
         yield f"zero: found {strategy.zero}; expected 0, 1, 2 or 3"
     if strategy.shard_degree and (strategy.zero == 0 or strategy.replicas % strategy.shard_degree):
         yield (
-            f"shard_degree {strategy.shard_degree} with zero {strategy.zero} and {strategy.replicas} replicas; "
-            "expected a divisor of dp x cp, with zero 1, 2 or 3"
+            f"shard_degree {strategy.shard_degree} with zero {strategy.zero} and {strategy.replicas} "
+            "replicas; expected a divisor of dp x cp, with zero 1, 2 or 3"
         )
     if strategy.zero > 1 and strategy.pp > 1:
-        yield f"zero {strategy.zero} with pp {strategy.pp}: gradients of a pipeline accumulate locally; expected zero 0 or 1"
+        yield (
+            f"zero {strategy.zero} with pp {strategy.pp}: gradients of a pipeline accumulate locally; "
+            "expected zero 0 or 1"
+        )
 
 
 def _batch_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
     share = strategy.dp * strategy.micro_batch
     if workload.global_batch < strategy.dp:
-        yield f"global batch {workload.global_batch} is smaller than the {strategy.dp} replicas; expected at least one sample each"
+        yield (
+            f"global batch {workload.global_batch} is smaller than the {strategy.dp} replicas; "
+            "expected at least one sample each"
+        )
     elif workload.global_batch % share:
         yield (
             f"dp {strategy.dp} x micro-batch {strategy.micro_batch} = {share} does not divide the global batch "
@@ -121,12 +130,18 @@ def _schedule_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
     depth = workload.network.depth
     chunks = strategy.pp * strategy.virtual_stages
     if chunks > depth:
-        yield f"pp {strategy.pp} x virtual stages {strategy.virtual_stages} = {chunks} stages; {workload.network.name} has {depth} blocks"
+        yield (
+            f"pp {strategy.pp} x virtual stages {strategy.virtual_stages} = {chunks} stages; "
+            f"{workload.network.name} has {depth} blocks"
+        )
     if strategy.virtual_stages > 1 and strategy.pp == 1:
         yield f"virtual stages {strategy.virtual_stages} with pp 1; expected pp of at least 2"
     yield from _order_problems(strategy, strategy.microbatches(workload.global_batch))
     if strategy.stages and (len(strategy.stages) != chunks or sum(strategy.stages) != depth):
-        yield f"stages: found {len(strategy.stages)} adding up to {sum(strategy.stages)} blocks; expected {chunks} adding up to {depth}"
+        yield (
+            f"stages: found {len(strategy.stages)} adding up to {sum(strategy.stages)} blocks; "
+            f"expected {chunks} adding up to {depth}"
+        )
 
 
 def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Unfolding: the schedule of every rank from the schedule of one representative per pipeline stage.
 
-Ranks of one tensor- and context-parallel group run their passes in lock-step (each pass contains their collectives),
-so a pass is a rendezvous of the group; a gradient or parameter collective is a rendezvous of all replicas.
-Folding is right if and only if folded and unfolded runs agree; the tests hold them equal.
+Ranks of one tensor- and context-parallel group run their passes in lock-step (each pass contains their
+collectives), so a pass is a rendezvous of the group; a gradient or parameter collective is a rendezvous of
+all replicas. Folding is right if and only if folded and unfolded runs agree; the tests hold them equal.
 """
 
 from simdl.task import Schedule, Stream, Task
@@ -17,7 +17,8 @@ def unfold(schedule: Schedule, *, replicas: int, width: int) -> Schedule:
         width: ranks of one replica and stage (tensor x context degree).
 
     Returns:
-        Streams of rank (stage x replicas + replica) x width + lane, tasks in an order that keeps every stream's.
+        Streams of rank (stage x replicas + replica) x width + lane, tasks in an order that keeps every
+        stream's.
     """
     streams = tuple(
         Stream((stream.rank * replicas + replica) * width + lane, stream.name)

@@ -38,13 +38,14 @@ class Layer:
         forward, input_gradient, weight_gradient: operators of each pass, in launch order.
         saved: what the forward pass keeps for the backward pass.
         selective: True for the attention core, which selective recomputation computes again.
-        tensor_entry: activation elements at which a column-parallel region begins (Megatron's f: identity forward,
-            all-reduce backward; with sequence parallelism all-gather forward, reduce-scatter backward); 0 if none.
-        tensor_exit: elements at which it ends (Megatron's g: all-reduce forward, identity backward; with sequence
-            parallelism reduce-scatter forward, all-gather backward); 0 if none.
+        tensor_entry: activation elements at which a column-parallel region begins (Megatron's f: identity
+            forward, all-reduce backward; with sequence parallelism all-gather forward, reduce-scatter
+            backward); 0 if none.
+        tensor_exit: elements at which it ends (Megatron's g: all-reduce forward, identity backward; with
+            sequence parallelism reduce-scatter forward, all-gather backward); 0 if none.
         key_value: elements of keys and values per sample that context parallelism passes round; 0 if none.
-        core: dimensions of the attention core; a stack with fused attention runs it as one kernel instead of the
-            layer's operators; None for every other layer.
+        core: dimensions of the attention core; a stack with fused attention runs it as one kernel instead of
+            the layer's operators; None for every other layer.
         tied: name of the layer whose parameters these are (``block/layer``); counted there, ``""`` if own.
     """
 

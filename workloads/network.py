@@ -1,8 +1,9 @@
 """Networks: a chain of blocks, each a small directed acyclic graph of layers.
 
-A block has one input and one output tensor, so the boundary between two blocks is a place where a pipeline may be
-cut and where full recomputation keeps its checkpoint. Consecutive equal blocks are stored once with a count:
-everything downstream (costs, memory, planning) works on distinct blocks and stays fast for deep networks.
+A block has one input and one output tensor, so the boundary between two blocks is a place where a pipeline
+may be cut and where full recomputation keeps its checkpoint. Consecutive equal blocks are stored once with a
+count: everything downstream (costs, memory, planning) works on distinct blocks and stays fast for deep
+networks.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ class Block:
         name: unique in the network.
         layers: in topological order; the last one's output is the block's output.
         count: how many times the block stands in the chain.
-        recomputable: whether full recomputation may discard its activations (frameworks keep embedding and head).
+        recomputable: whether full recomputation may discard its activations (frameworks keep embedding and
+            head).
     """
 
     name: str
@@ -51,7 +53,8 @@ class Network:
         source: paper or model card.
         sample: ``"image"`` or ``"sequence"``.
         tokens: tokens of one sample (1 for images).
-        tensor_divisors: tensor-parallel degrees must divide each of these (heads, key-value heads may be copied).
+        tensor_divisors: tensor-parallel degrees must divide each of these (heads, key-value heads may be
+            copied).
     """
 
     name: str
@@ -125,5 +128,5 @@ def _faults(network: Network) -> Iterator[str]:
                 yield f"{place}: name used twice in its block; expected unique names"
             for source in layer.inputs:
                 if source not in known:
-                    yield f"{place}: reads {source!r}, which no earlier layer of the block produces (a cycle?)"
+                    yield f"{place}: reads {source!r}, which no earlier layer of the block makes (a cycle?)"
             known.add(layer.name)

@@ -106,11 +106,12 @@ class Operator:
         weights: parameter elements read or written once per pass, however many samples.
         shape: dimensions the cost model needs; None for kernels priced by their bytes.
         split: how a tensor-parallel degree divides it.
-        fusion: name of the group of consecutive operators that a stack may fuse into one kernel; "" for never.
-        chained: elements per sample read from the previous operator of the same fusion group: when fused, these
-            are neither written by it nor read here.
-        element_size: [bytes] per activation element where it differs from the precision's (masks, FP32 logits);
-            0 for the precision's.
+        fusion: name of the group of consecutive operators that a stack may fuse into one kernel; "" for
+            never.
+        chained: elements per sample read from the previous operator of the same fusion group: when fused,
+            these are neither written by it nor read here.
+        element_size: [bytes] per activation element where it differs from the precision's (masks, FP32
+            logits); 0 for the precision's.
     """
 
     name: str
