@@ -98,14 +98,20 @@ def _terms(algorithm: Algorithm, members: tuple[int, ...], library: Library) -> 
     return tuple(replace(term, steps=term.steps / library.concurrent_peers) for term in terms)
 
 
-def _switch_channels(found: tuple[Channel, ...], library: Library) -> tuple[Channel, ...]:
-    """The channels with the innermost one as its switch reduces."""
+def _channels_for(algorithm: Algorithm, found: tuple[Channel, ...], library: Library) -> tuple[Channel, ...]:
+    """The channels with the innermost one as the algorithm's kernels or its switch use it."""
     inner = found[0]
-    reduction = library.in_switch[inner.link]
-    return (
-        replace(inner, bandwidth=inner.peak * reduction.efficiency, half_size=reduction.half_size),
-        *found[1:],
-    )
+    if algorithm.in_switch:
+        switch = library.in_switch[inner.link]
+        inner = replace(
+            inner,
+            latency=switch.latency,
+            bandwidth=inner.peak * switch.efficiency,
+            half_size=switch.half_size,
+        )
+    elif algorithm.name == "double_tree" and inner.link in library.tree:
+        inner = replace(inner, bandwidth=min(inner.bandwidth, inner.peak * library.tree[inner.link]))
+    return (inner, *found[1:])
 
 
 @lru_cache(maxsize=4096)
@@ -139,11 +145,12 @@ def curves(
             protocol,
             profile,
             terms=_terms(choice, members, profile),
-            found=_switch_channels(found, profile) if choice.in_switch else found,
+            found=_channels_for(choice, found, profile),
             gamma=gamma,
         )
         for choice in chosen
         for protocol in profile.protocols
+        if protocol.streams or not choice.in_switch
     )
 
 

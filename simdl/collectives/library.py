@@ -13,11 +13,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from hardware.errors import UnitError
+from hardware.units import parse_quantity
 from simdl.collectives.algorithms import find_algorithm
 from simdl.collectives.operation import Operation
 from simdl.errors import CollectiveError
-
-SECONDS = {"us": 1e-6, "ns": 1e-9}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +44,12 @@ class InSwitch:
     """Reduction inside the switch that one kind of link offers.
 
     Attributes:
+        latency: [s] of one step.
         efficiency: share of the link's peak that long messages sustain.
         half_size: [bytes] that reach half of it.
     """
 
+    latency: float
     efficiency: float
     half_size: float
 
@@ -65,6 +67,8 @@ class Library:
         protocols: ways to move a message; the fastest is taken.
         algorithms: by operation, those that ``auto`` chooses among.
         in_switch: links whose switch the library lets reduce.
+        tree: by link inside a node, the share of its peak that the kernels of double trees sustain, where
+            they rather than the link are the limit.
     """
 
     name: str
@@ -75,12 +79,14 @@ class Library:
     protocols: tuple[Protocol, ...]
     algorithms: Mapping[Operation, tuple[str, ...]]
     in_switch: Mapping[str, InSwitch]
+    tree: Mapping[str, float]
 
 
 def library_names() -> list[str]:
     """Names of the registered libraries."""
     folder = files("simdl.collectives").joinpath("libraries")
-    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    names = [item.name for item in folder.iterdir()]
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 @lru_cache(maxsize=64)
@@ -108,22 +114,27 @@ class _Reader:
         self.used: set[str] = set()
         self.faults: list[str] = []
 
-    def number(self, table: Mapping[str, Any], path: str) -> float:
-        """The cited number at the last part of ``path``; 0 after noting a fault."""
+    def number(self, table: Mapping[str, Any], path: str, dimension: str = "") -> float:
+        """The cited number at the last part of ``path``, in base units; 0 after noting a fault.
+
+        Args:
+            table: holds the entry ``{ value, source }``.
+            path: dotted place in the file.
+            dimension: ``time`` or ``bytes`` for a text with unit, empty for a bare number.
+        """
         entry = table.get(path.rsplit(".", 1)[-1])
         if not isinstance(entry, Mapping) or entry.get("source") not in self.sources:
             return self._fault(path, entry, "{ value, source } with a declared source")
         self.used.add(entry["source"])
         value = entry.get("value")
-        if isinstance(value, int | float) and value >= 0:
-            return float(value)
-        if isinstance(value, str):
-            amount, _, unit = value.partition(" ")
-            if unit in SECONDS:
-                return float(amount) * SECONDS[unit]
-            if unit in {"B", "KiB", "MiB"}:
-                return float(amount) * {"B": 1, "KiB": 2**10, "MiB": 2**20}[unit]
-        return self._fault(path, value, "a number, a time such as '5 us' or a size such as '64 KiB'")
+        if not dimension:
+            if isinstance(value, int | float) and value >= 0:
+                return float(value)
+            return self._fault(path, value, "a number of at least 0")
+        try:
+            return parse_quantity(str(value), dimension)
+        except UnitError as error:
+            return self._fault(path, value, str(error))
 
     def _fault(self, path: str, found: object, expected: str) -> float:
         self.faults.append(f"libraries/{self.file}.toml: {path}: found {found!r}; expected {expected}")
@@ -147,7 +158,7 @@ def parse_library(name: str, document: Mapping[str, Any]) -> Library:
     library = Library(
         name=name,
         description=str(document.get("description", "")),
-        launch=reader.number(document, "launch"),
+        launch=reader.number(document, "launch", "time"),
         ramp=reader.number(document, "ramp"),
         concurrent_peers=reader.number(document, "concurrent_peers"),
         protocols=tuple(
@@ -156,11 +167,13 @@ def parse_library(name: str, document: Mapping[str, Any]) -> Library:
         algorithms=_algorithms(document.get("algorithms", {})),
         in_switch={
             link: InSwitch(
+                latency=reader.number(table, f"in_switch.{link}.latency", "time"),
                 efficiency=reader.number(table, f"in_switch.{link}.efficiency"),
-                half_size=reader.number(table, f"in_switch.{link}.half_size"),
+                half_size=reader.number(table, f"in_switch.{link}.half_size", "bytes"),
             )
             for link, table in document.get("in_switch", {}).items()
         },
+        tree={link: reader.number(document["tree"], f"tree.{link}") for link in document.get("tree", {})},
     )
     reader.finish()
     return library
@@ -172,7 +185,7 @@ def _protocol(reader: _Reader, name: str, table: Mapping[str, Any]) -> Protocol:
         name=name,
         latency=reader.number(table, f"{path}.latency"),
         bandwidth=reader.number(table, f"{path}.bandwidth"),
-        launch=reader.number(table, f"{path}.launch"),
+        launch=reader.number(table, f"{path}.launch", "time"),
         streams=bool(table.get("streams", True)),
     )
 

@@ -9,6 +9,7 @@ spans.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
+from math import pow as power
 
 from hardware.cluster import Cluster, Level
 
@@ -34,15 +35,29 @@ class Channel:
     half_size: float
 
 
-def _usable_share(level: Level, members: int, domains: int) -> float:
-    if members <= 1 or domains <= 2 or members >= domains:
+def _usable_share(level: Level, members: int) -> float:
+    """Share of a device's ports that a group of ``members`` can use."""
+    if level.size <= 2 or members >= level.size:
         return 1.0
     if level.topology == "mesh":
-        return (members - 1) / (domains - 1)
+        return (max(2, members) - 1) / (level.size - 1)
     if level.topology == "torus":
-        axis = 2 / level.ports if level.ports > 2 else 1.0
-        return max(axis, log(members) / log(domains))
+        return min(1.0, _axes(level, members) * 2 / level.ports)
     return 1.0
+
+
+def _axes(level: Level, members: int) -> float:
+    """Axes of a torus that the group spans, in proportion to the logarithm of its size, at least one."""
+    axes = max(1.0, level.ports / 2)
+    return max(1.0, axes * log(max(2, members)) / log(max(2, level.size, members)))
+
+
+def _step_latency(level: Level, members: int) -> float:
+    """Latency of one of the m - 1 steps of a ring; a torus needs only one ring per axis."""
+    if level.topology != "torus" or members <= 2:
+        return level.link.latency
+    axes = _axes(level, members)
+    return level.link.latency * axes * (power(members, 1 / axes) - 1) / (members - 1)
 
 
 def channels(members: Sequence[int], cluster: Cluster) -> tuple[Channel, ...]:
@@ -50,12 +65,12 @@ def channels(members: Sequence[int], cluster: Cluster) -> tuple[Channel, ...]:
     found, below = [], 1
     for m, level in zip(members, cluster.levels, strict=True):
         link = level.link
-        ports = level.ports * _usable_share(level, m, level.size) / below
+        ports = level.ports * _usable_share(level, m) / below
         found.append(
             Channel(
                 link=link.name,
                 switched=level.topology == "switch",
-                latency=link.latency,
+                latency=_step_latency(level, m),
                 peak=link.bandwidth * ports,
                 bandwidth=link.bandwidth * link.efficiency * ports,
                 half_size=link.half_size,
