@@ -9,6 +9,7 @@ one task.
 from dataclasses import dataclass
 
 from simdl.block_cost import BlockCost, Work
+from simdl.pipelines import last_backward
 from simdl.stage import PassCost, StageCost
 from simdl.step_cost import StepCost, copies_time, gather_time, gradient_bytes, reduce_time
 
@@ -39,11 +40,14 @@ class Segmentation:
         self._sharded = strategy.zero == 3 and strategy.shards > 1
         self._ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
         self._bucketed = strategy.replicas > 1 and stack.gradient_overlap
+        self._final = last_backward(
+            strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages
+        )
         self._cache: dict[tuple[str, int, bool], tuple[Segment, ...]] = {}
 
     def segments(self, kind: str, stage: int, microbatch: int) -> tuple[Segment, ...] | None:
         """The segments of one pass in order, or None for a pass that runs as one task."""
-        last = kind == "B" and microbatch == self._step.microbatches - 1
+        last = kind == "B" and microbatch == self._final
         ahead = kind == "F" and microbatch == 0 and self._ahead
         if not (self._sharded or (last and self._bucketed) or ahead):
             return None

@@ -7,12 +7,16 @@ pass of a stage the device needs max(busy, launches x launch time + collectives 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from simdl.block_cost import BlockCost, Work
 from simdl.stack import Stack
 from workloads.network import Network
 
 Parts = tuple[tuple[str, float], ...]
+WEIGHT_DIGITS = (
+    3  # of relative weights: a cut does not hang on a thousandth, and few distinct cuts are solved once
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +62,14 @@ def split_network(network: Network, stages: int, weights: Sequence[float]) -> tu
         return (network.depth,)
     if repeated.count % stages == 0 and network.depth - repeated.count <= 2 and repeated.count > 1:
         return _even_cut(network, stages, repeated.count // stages)
-    chain = [
-        weight for block, weight in zip(network.blocks, weights, strict=True) for _ in range(block.count)
-    ]
+    heaviest = max(weights) or 1.0
+    counts = tuple(block.count for block in network.blocks)
+    return _uneven_cut(counts, tuple(round(weight / heaviest, WEIGHT_DIGITS) for weight in weights), stages)
+
+
+@lru_cache(maxsize=65536)
+def _uneven_cut(counts: tuple[int, ...], weights: tuple[float, ...], stages: int) -> tuple[int, ...]:
+    chain = [weight for count, weight in zip(counts, weights, strict=True) for _ in range(count)]
     return balanced_cut(chain, stages)
 
 
@@ -142,7 +151,7 @@ def stage_cost(blocks: tuple[BlockCost, ...], stack: Stack) -> StageCost:
 def pass_cost(works: Sequence[tuple[str, Work]], stack: Stack) -> PassCost:
     """Duration of one pass and its parts; the device starves where launching takes longer than running."""
     total = sum((work for _, work in works), Work())
-    host = total.launches * stack.launch + total.calls * stack.collective_launch
+    host = host_time(total, stack)
     starved = max(0.0, host - total.busy)
     parts = [(name, work.device) for name, work in works]
     parts.append(("tensor_communication", total.tensor))
@@ -151,3 +160,8 @@ def pass_cost(works: Sequence[tuple[str, Work]], stack: Stack) -> PassCost:
     parts.append(("overhead", stack.microbatch_overhead))
     kept = tuple((name, seconds) for name, seconds in parts if seconds > 0)
     return PassCost(duration=sum(seconds for _, seconds in kept), parts=kept)
+
+
+def host_time(work: Work, stack: Stack) -> float:
+    """[s] the host needs to launch a pass; linear, so that the host time of a stage is the sum over its blocks."""
+    return work.launches * stack.launch + work.calls * stack.collective_launch

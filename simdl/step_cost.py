@@ -65,7 +65,7 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
     """Price one step."""
     costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
     cut = strategy.stages or split_network(
-        workload.network, strategy.pp * strategy.virtual_stages, [_weight(cost) for cost in costs]
+        workload.network, strategy.pp * strategy.virtual_stages, [split_weight(cost) for cost in costs]
     )
     stages = tuple(
         stage_cost(tuple(costs[index] for index in blocks), pricing.stack)
@@ -88,7 +88,8 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
     )
 
 
-def _weight(cost: BlockCost) -> float:
+def split_weight(cost: BlockCost) -> float:
+    """[s] by which the default cut balances stages."""
     total: Work = cost.forward + cost.backward + cost.recompute
     return total.busy
 

@@ -77,6 +77,15 @@ def peak_in_flight(name: str, ranks: int, microbatches: int, virtual_stages: int
     return tuple(max(accumulate(1 if action.kind == "F" else -1 for action in order)) for order in orders)
 
 
+def last_backward(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> int:
+    """The microbatch whose backward passes come last: gradients are complete after them (GPipe runs backwards).
+
+    Raises:
+        SimdlError: as :func:`pipeline_order`.
+    """
+    return pipeline_order(name, ranks, microbatches, virtual_stages)[0][-1].microbatch
+
+
 def in_flight(orders: Orders) -> tuple[Mapping[int, int], ...]:
     """Per rank and virtual stage the largest number of microbatches whose activations are live together."""
     return tuple(

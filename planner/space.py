@@ -1,0 +1,181 @@
+"""The space: every strategy whose degrees divide, as a structure of arrays.
+
+Agrees with :func:`simdl.strategy.problems`: every candidate passes it, and every strategy that passes it is a
+candidate, is the same schedule as one, or lies outside the limits:
+
+- tensor parallelism spans at most ``Limits.tensor_domains`` domains of the innermost level (two nodes);
+- context parallelism leaves a rank at least ``Limits.context_tokens`` tokens of a sample;
+- virtual stages hold equal numbers of the repeated block, as frameworks require;
+- shard degree 0 (ZeRO shards over all replicas) and the default cut into stages.
+
+Same schedules: with one pipeline rank, or one virtual stage, every order is 1F1B; ZeRO and selective recomputation
+are left out where there is nothing to shard or to recompute.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.cluster import Cluster
+from simdl.strategy import Recompute, Strategy
+from workloads.network import Network
+from workloads.workload import Workload
+
+Integers = NDArray[np.int64]
+SCHEDULES = ("1f1b", "gpipe", "interleaved-1f1b")
+RECOMPUTE = tuple(Recompute)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Where the space ends.
+
+    Attributes:
+        tensor_domains: innermost domains (nodes) that one tensor-parallel group may span.
+        context_tokens: least tokens of a sample that a context-parallel rank keeps.
+    """
+
+    tensor_domains: int = 2
+    context_tokens: int = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Space:
+    """Candidates; entry i of every array belongs to candidate i.
+
+    Attributes:
+        dp, tp, pp, cp, micro_batch, virtual_stages, zero: as in :class:`simdl.strategy.Strategy`.
+        microbatches: per replica.
+        schedule: index into ``SCHEDULES``.
+        recompute: index into ``RECOMPUTE``.
+        sequence_parallel: 0 or 1.
+    """
+
+    dp: Integers
+    tp: Integers
+    pp: Integers
+    cp: Integers
+    micro_batch: Integers
+    microbatches: Integers
+    schedule: Integers
+    virtual_stages: Integers
+    recompute: Integers
+    zero: Integers
+    sequence_parallel: Integers
+
+    def __len__(self) -> int:
+        return len(self.dp)
+
+    def strategy(self, index: int) -> Strategy:
+        """One candidate as a question to the simulator."""
+        return Strategy(
+            dp=int(self.dp[index]),
+            tp=int(self.tp[index]),
+            pp=int(self.pp[index]),
+            cp=int(self.cp[index]),
+            micro_batch=int(self.micro_batch[index]),
+            schedule=SCHEDULES[self.schedule[index]],
+            virtual_stages=int(self.virtual_stages[index]),
+            recompute=RECOMPUTE[self.recompute[index]],
+            zero=int(self.zero[index]),
+            sequence_parallel=bool(self.sequence_parallel[index]),
+        )
+
+
+def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | None = None) -> Space:
+    """Every candidate for a workload on all devices of a cluster; none if nothing divides."""
+    bounds = limits or Limits()
+    columns = [field.name for field in fields(Space)]
+    parts = [
+        _variants(workload, degrees, virtual)
+        for degrees in _degrees(workload, cluster, bounds)
+        for virtual in [_virtual_stages(workload.network, degrees[2])]
+    ]
+    if not parts:
+        return Space(**{name: np.zeros(0, dtype=np.int64) for name in columns})
+    return Space(**{name: np.concatenate([part[name] for part in parts]) for name in columns})
+
+
+def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[tuple[int, int, int, int]]:
+    """(dp, tp, pp, cp) that use every device and divide network and batch."""
+    network, devices = workload.network, cluster.devices
+    for tp in divisors(devices):
+        if tp > limits.tensor_domains * cluster.levels[0].size or not _divides_tensors(tp, network):
+            continue
+        for cp in divisors(devices // tp):
+            if network.tokens % cp or (cp > 1 and network.tokens // cp < limits.context_tokens):
+                continue
+            for pp in divisors(devices // (tp * cp)):
+                dp = devices // (tp * cp * pp)
+                if pp <= network.depth and workload.global_batch % dp == 0:
+                    yield dp, tp, pp, cp
+
+
+def _divides_tensors(tp: int, network: Network) -> bool:
+    return tp == 1 or (bool(network.tensor_divisors) and not any(n % tp for n in network.tensor_divisors))
+
+
+def _virtual_stages(network: Network, pp: int) -> list[int]:
+    """Virtual stages per rank beyond one."""
+    repeated = max(block.count for block in network.blocks)
+    if pp == 1 or repeated % pp:
+        return []
+    return [v for v in divisors(repeated // pp) if v > 1 and pp * v <= network.depth]
+
+
+def _variants(
+    workload: Workload, degrees: tuple[int, int, int, int], virtual: list[int]
+) -> dict[str, Integers]:
+    """All candidates with these degrees, by column."""
+    dp, tp, pp, cp = degrees
+    network = workload.network
+    split = tp > 1 and network.tokens % (cp * tp) == 0
+    orders = [(0, 1)] + ([(1, 1)] if pp > 1 else []) + [(2, v) for v in virtual]
+    per_replica = workload.global_batch // dp
+    mesh = np.meshgrid(
+        np.array(divisors(per_replica)),
+        np.arange(len(orders)),
+        np.array(_recompute_modes(network)),
+        np.arange(1 if dp * cp == 1 else 2 if pp > 1 else 4),
+        np.arange(2 if split else 1),
+        indexing="ij",
+    )
+    micro, order, recompute, zero, sequence = (axis.ravel().astype(np.int64) for axis in mesh)
+    schedule, stages = np.array(orders, dtype=np.int64)[order].T
+    microbatches = per_replica // micro
+    keep = (schedule != SCHEDULES.index("interleaved-1f1b")) | (microbatches % pp == 0)
+    same = np.ones(np.count_nonzero(keep), dtype=np.int64)
+    return {
+        "dp": same * dp,
+        "tp": same * tp,
+        "pp": same * pp,
+        "cp": same * cp,
+        "micro_batch": micro[keep],
+        "microbatches": microbatches[keep],
+        "schedule": schedule[keep],
+        "virtual_stages": stages[keep],
+        "recompute": recompute[keep],
+        "zero": zero[keep],
+        "sequence_parallel": sequence[keep],
+    }
+
+
+def _recompute_modes(network: Network) -> list[int]:
+    """Indices into ``RECOMPUTE`` that differ for this network."""
+    selective = any(layer.selective for block in network.blocks for layer in block.layers)
+    full = any(block.recomputable for block in network.blocks)
+    wanted = {Recompute.NONE: True, Recompute.SELECTIVE: selective, Recompute.FULL: full}
+    return [index for index, mode in enumerate(RECOMPUTE) if wanted[mode]]
+
+
+def divisors(number: int) -> list[int]:
+    """Divisors of a positive number, rising.
+
+    Example:
+        >>> divisors(12)
+        [1, 2, 3, 4, 6, 12]
+    """
+    small = [n for n in range(1, int(number**0.5) + 1) if number % n == 0]
+    return sorted({*small, *(number // n for n in small)})
