@@ -62,9 +62,13 @@ class ConvolutionEfficiency:
     Attributes:
         fraction: by algorithm name (``implicit_gemm``, ``implicit_precomp_gemm``, ``gemm``, ``direct``,
             ``fft``, ``fft_tiling``, ``winograd``, ``winograd_nonfused``); an absent one is not offered.
+        input_gradient: speed of the same algorithm in this pass, as share of its forward speed.
+        weight_gradient: the same for the other backward pass.
     """
 
     fraction: Mapping[str, float] = field(metadata={"dimension": "fractions"})
+    input_gradient: float = field(metadata={"dimension": "fraction"})
+    weight_gradient: float = field(metadata={"dimension": "fraction"})
 
 
 FAMILIES: dict[str, type] = {

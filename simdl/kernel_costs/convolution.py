@@ -76,15 +76,35 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
     """Time and workspace of every algorithm that the device offers for this call.
 
     Raises:
-        HardwareError: the device has no such dtype.
+        HardwareError: the device has no such dtype, or its profile names an unknown algorithm.
     """
+    speed = _pass_speed(call.which, device)
     costs = []
     for name, fraction in device.convolution.fraction.items():
-        price = _ALGORITHMS.get(name)
-        cost = price(call, device, dtype, fraction) if price else None
+        cost = _algorithm(name, device)(call, device, dtype, fraction * speed)
         if cost is not None:
             costs.append(AlgorithmCost(name, *cost))
     return tuple(costs)
+
+
+def _algorithm(name: str, device: Device) -> "_Pricing":
+    try:
+        return _ALGORITHMS[name]
+    except KeyError:
+        raise HardwareError(
+            f"device {device.name}: efficiency.convolution.fraction.{name}: no such algorithm; "
+            f"known: {', '.join(sorted(_ALGORITHMS))}"
+        ) from None
+
+
+def _pass_speed(which: Pass, device: Device) -> float:
+    match which:
+        case Pass.FORWARD:
+            return 1.0
+        case Pass.INPUT_GRADIENT:
+            return device.convolution.input_gradient
+        case Pass.WEIGHT_GRADIENT:
+            return device.convolution.weight_gradient
 
 
 def reduced_product(call: ConvolutionCall) -> Product:
@@ -107,6 +127,7 @@ def reduced_product(call: ConvolutionCall) -> Product:
 
 
 _Price = tuple[float, float] | None
+_Pricing = Callable[[ConvolutionCall, Device, str, float], _Price]
 
 
 def _implicit(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
@@ -203,7 +224,7 @@ def _spectral(
     return arithmetic + max(transforms, traffic_time(2 * workspace, device)), workspace
 
 
-_ALGORITHMS: dict[str, Callable[[ConvolutionCall, Device, str, float], _Price]] = {
+_ALGORITHMS: dict[str, _Pricing] = {
     "implicit_gemm": _implicit,
     "implicit_precomp_gemm": _precomputed,
     "gemm": _explicit,

@@ -1,0 +1,1 @@
+"""Sub-commands of ``simdl validate``, one a file."""
