@@ -1,7 +1,7 @@
 """Compare predictions with measurements: errors, ranking and memory, per table and over all of them.
 
-The relative error of a row is predicted / measured - 1 in the row's unit (seconds of a step, or samples per second).
-Alternatives are ranked by seconds per sample, so that rows with different batches compare.
+The relative error of a row is predicted / measured - 1 in the row's unit (seconds of a step, or samples per
+second). Alternatives are ranked by seconds per sample, so that rows with different batches compare.
 """
 
 from collections import Counter, defaultdict
@@ -17,7 +17,7 @@ from validation.statistics import ErrorStatistics, error_statistics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankingSummary:
-    """Ranking over all questions with at least two alternatives.
+    """Ranking over all questions with alternatives that are predicted to differ.
 
     Attributes:
         groups: questions.
@@ -119,9 +119,7 @@ def _ranking(scored: Iterable[RowResult]) -> RankingSummary:
     for result in scored:
         if result.setup:
             questions[result.setup.question] += _seconds_per_sample(result)
-    rankings = [
-        rank_predictions(*zip(*pairs, strict=True)) for pairs in questions.values() if len(pairs) > 1
-    ]
+    rankings = [rank_predictions(*zip(*pairs, strict=True)) for pairs in questions.values() if len(pairs) > 1]
     return _ranking_summary(rankings)
 
 

@@ -32,7 +32,7 @@ def language_model_setup(row: PublishedRow) -> Setup:
     precision = row_precision(row["precision"], defaults.precision)
     batch = required_count(row, "global_batch")
     strategies, assumed = row_strategies(row, degrees, network, defaults)
-    choice = choose_stack(row, cluster.device)
+    choice = choose_stack(row, cluster.device, network)
     size = RunSize(
         shape=shape, batch=batch, devices=cluster.devices, device=cluster.device, precision=precision
     )

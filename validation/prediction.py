@@ -4,20 +4,26 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from hardware.cluster import Cluster
 from hardware.errors import HardwareError
-from simdl.errors import SimdlError
+from simdl.errors import SimdlError, StrategyError
+from simdl.memory import memory_shortfalls
 from simdl.report import StepReport
-from simdl.simulate import simulate
+from simdl.simulate import price, simulate
 from simdl.stack import Stack
-from simdl.stacks_loader import load_stack
+from simdl.stacks import load_stack
+from simdl.step_cost import step_cost
+from simdl.strategy import Strategy, problems
 from validation.errors import RowSkippedError
 from validation.language_model_row import language_model_setup
 from validation.published_rows import PublishedRow
 from validation.row_setup import Setup
 from validation.throughput_row import throughput_setup
 from workloads.errors import WorkloadError
+from workloads.workload import Workload
 
 StackLoader = Callable[[str], Stack]
+Answer = Callable[[Workload, Cluster, tuple[Strategy, ...], Stack], StepReport]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,15 +50,15 @@ class RowResult:
 def predict_rows(
     rows: Iterable[PublishedRow], *, stack_loader: StackLoader = load_stack
 ) -> Iterator[RowResult]:
-    """Predict rows one after another.
+    """Predict rows one after another; rows that ask the same are simulated once.
 
     Args:
         rows: of any published tables.
         stack_loader: stack name to stack; pass another one to try other stack numbers.
     """
-    loader = cache(stack_loader)
+    loader, answer = cache(stack_loader), cache(first_that_fits)
     for row in rows:
-        yield predict_row(row, stack_loader=loader)
+        yield predict_row(row, stack_loader=loader, answer=answer)
 
 
 def row_setup(row: PublishedRow) -> Setup:
@@ -64,15 +70,21 @@ def row_setup(row: PublishedRow) -> Setup:
     return language_model_setup(row) if row.kind == "llm" else throughput_setup(row)
 
 
-def predict_row(row: PublishedRow, *, stack_loader: StackLoader) -> RowResult:
-    """Predict one row."""
+def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer | None = None) -> RowResult:
+    """Predict one row.
+
+    Args:
+        row: printed cells.
+        stack_loader: stack name to stack.
+        answer: simulates one question; `first_that_fits` unless given.
+    """
     try:
         setup = row_setup(row)
     except RowSkippedError as error:
         return RowResult(row=row, skipped=str(error))
     try:
         stack = stack_loader(setup.stack)
-        report = first_that_fits(setup, stack)
+        report = (answer or first_that_fits)(setup.workload, setup.cluster, setup.strategies, stack)
     except (SimdlError, HardwareError, WorkloadError) as error:
         return RowResult(row=row, setup=setup, skipped=f"cannot be simulated: {error}")
     scored = setup.measured is not None and not setup.out_of_memory
@@ -86,17 +98,30 @@ def predict_row(row: PublishedRow, *, stack_loader: StackLoader) -> RowResult:
     )
 
 
-def first_that_fits(setup: Setup, stack: Stack) -> StepReport:
+def first_that_fits(
+    workload: Workload, cluster: Cluster, strategies: tuple[Strategy, ...], stack: Stack
+) -> StepReport:
     """Report of the first candidate that fits in memory, of the last one where none does.
 
     Raises:
         SimdlError: the strategy cannot be carried out at all.
     """
-    for strategy in setup.strategies[:-1]:
-        report = simulate(setup.workload, setup.cluster, strategy, stack=stack).report
-        if report.feasible:
-            return report
-    return simulate(setup.workload, setup.cluster, setup.strategies[-1], stack=stack).report
+    fitting = (s for s in strategies[:-1] if fits(workload, cluster, s, stack))
+    strategy = next(fitting, strategies[-1])
+    return simulate(workload, cluster, strategy, stack=stack).report
+
+
+def fits(workload: Workload, cluster: Cluster, strategy: Strategy, stack: Stack) -> bool:
+    """Whether a strategy fits in memory, found without simulating the step.
+
+    Raises:
+        StrategyError: the strategy cannot be carried out at all.
+    """
+    reasons = tuple(problems(strategy, workload, cluster))
+    if reasons:
+        raise StrategyError(reasons)
+    step = step_cost(workload, strategy, price(workload, cluster, stack=stack))
+    return not tuple(memory_shortfalls(step, cluster.device))
 
 
 def fitted_on(stack: Stack, file: str) -> bool:

@@ -2,9 +2,9 @@
 
 B sequences of s tokens, l layers, hidden size h, a heads of size d, g key-value heads, feed-forward size f,
 vocabulary V. Model flops: 6 B s (l (2 h a d + 2 h g d + k h f) + h V) + 12 B l s^2 a d with k = 3 for gated
-feed-forward layers and 2 otherwise; half of the attention term where a report counts causal masks (Chowdhery et al.
-2022, arXiv:2204.02311, appendix B). Megatron counts 96 B s l h^2 (1 + s / 6h + V / 16lh) with recomputation
-(Narayanan et al. 2021, arXiv:2104.04473, equation 3).
+feed-forward layers and 2 otherwise; half of the attention term where a report counts causal masks
+(Chowdhery et al. 2022, arXiv:2204.02311, appendix B). Megatron counts 96 B s l h^2 (1 + s / 6h + V / 16lh)
+with recomputation (Narayanan et al. 2021, arXiv:2104.04473, equation 3).
 """
 
 from collections.abc import Callable, Mapping

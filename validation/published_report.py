@@ -11,7 +11,14 @@ from validation.statistics import ErrorStatistics
 ERROR_HEADER = ("table", "rows", "predicted", "skipped", "assumed", "mean", "median", "p90", "max", "bias")
 RANKING_HEADER = ("table", "questions", "rows", "rank correlation", "mean regret", "max regret")
 FIT_HEADER = ("rows", "n", "mean", "median", "p90", "max", "bias")
-MEMORY_HEADER = ("table", "ran: predicted to fit", "out of memory: predicted", "peaks", "median error", "bias")
+MEMORY_HEADER = (
+    "table",
+    "ran: predicted to fit",
+    "out of memory: predicted",
+    "peaks",
+    "median error",
+    "bias",
+)
 REASON_HEADER = ("table", "rows", "skipped because")
 OVERALL = "overall"
 

@@ -1,8 +1,9 @@
 """Tables of published training measurements: two known headers, one row type.
 
-The columns are those of the project's published tables (``validation/published``): one header for language models,
-one for whole-network throughput. A table may have more columns; it may not lack one. Cells stay text until the
-modules ``validation.row_*`` give them meaning, because blank means "not published" and ``OOM`` is a result.
+The columns are those of the project's published tables (``validation/published``): one header for language
+models, one for whole-network throughput. A table may have more columns; it may not lack one. Cells stay
+text until the modules ``validation.row_*`` give them meaning, because blank means "not published" and
+``OOM`` is a result.
 """
 
 import csv
@@ -18,17 +19,19 @@ from validation.errors import MeasurementError
 
 TableKind = Literal["llm", "cnn"]
 
-LLM_COLUMNS = tuple(
-    "source source_item model n_params_b n_layers hidden n_heads n_kv_heads ffn vocab seq_len moe_experts moe_topk "
-    "device n_devices devices_per_node intra_node inter_node precision tp pp dp cp ep vp sp data_sharding "
-    "micro_batch global_batch recompute schedule step_time_s tflops_per_device tokens_per_s "
-    "tokens_per_s_per_device mfu_pct hfu_pct mem_gib notes".split()
-)
-CNN_COLUMNS = tuple(
-    "source source_item model image_size_or_seq_len device device_memory_gib n_devices devices_per_node intra_node "
-    "inter_node batch_per_device global_batch precision data framework sync_method grad_accumulation metric value "
-    "mem_gib trust notes".split()
-)
+_LLM_HEADER = """
+source source_item model n_params_b n_layers hidden n_heads n_kv_heads ffn vocab seq_len moe_experts
+moe_topk device n_devices devices_per_node intra_node inter_node precision tp pp dp cp ep vp sp
+data_sharding micro_batch global_batch recompute schedule step_time_s tflops_per_device tokens_per_s
+tokens_per_s_per_device mfu_pct hfu_pct mem_gib notes
+"""
+_CNN_HEADER = """
+source source_item model image_size_or_seq_len device device_memory_gib n_devices devices_per_node
+intra_node inter_node batch_per_device global_batch precision data framework sync_method grad_accumulation
+metric value mem_gib trust notes
+"""
+LLM_COLUMNS = tuple(_LLM_HEADER.split())
+CNN_COLUMNS = tuple(_CNN_HEADER.split())
 HEADERS: Mapping[TableKind, tuple[str, ...]] = {"llm": LLM_COLUMNS, "cnn": CNN_COLUMNS}
 
 
@@ -82,7 +85,9 @@ def load_tables(path: Path) -> PublishedTables:
         MeasurementError: no such path, a file that is not such a table, or a folder without any.
     """
     if not path.exists():
-        raise MeasurementError(f"{path}: no such file or folder; expected a CSV file or a folder of CSV files")
+        raise MeasurementError(
+            f"{path}: no such file or folder; expected a CSV file or a folder of CSV files"
+        )
     if not path.is_dir():
         return PublishedTables(rows=load_table(path, name=path.name), skipped_files={})
     files = sorted(path.rglob("*.csv"))
@@ -117,22 +122,24 @@ def load_table(path: Path, *, name: str) -> tuple[PublishedRow, ...]:
         raise MeasurementError(f"{path}: cannot be read as UTF-8 text: {error}") from None
     lines = list(csv.reader(io.StringIO(text, newline="")))
     if not lines or not any(map(str.strip, lines[0])):
-        raise MeasurementError(f"{path}: found an empty file or first line; expected a header such as {_few(LLM_COLUMNS)}")
+        raise MeasurementError(
+            f"{path}: found an empty file or first line; expected a header such as {_few(LLM_COLUMNS)}"
+        )
     header = [column.strip() for column in lines[0]]
     kind = _table_kind(path, header)
     data = [(number, line) for number, line in enumerate(lines[1:], start=1) if any(map(str.strip, line))]
     if not data:
         raise MeasurementError(f"{path}: found a header and no rows; expected at least one measurement")
-    return tuple(_row(path, name, number, kind, header, line) for number, line in data)
+    return tuple(
+        PublishedRow(file=name, number=number, kind=kind, cells=_cells(f"{path}: row {number}", header, line))
+        for number, line in data
+    )
 
 
-def _row(
-    path: Path, name: str, number: int, kind: TableKind, header: list[str], line: list[str]
-) -> PublishedRow:
+def _cells(place: str, header: list[str], line: list[str]) -> Mapping[str, str]:
     if len(line) != len(header):
-        raise MeasurementError(f"{path}: row {number}: found {len(line)} cells; expected {len(header)}")
-    cells = {column: cell.strip() for column, cell in zip(header, line, strict=True)}
-    return PublishedRow(file=name, number=number, kind=kind, cells=cells)
+        raise MeasurementError(f"{place}: found {len(line)} cells; expected {len(header)}")
+    return {column: cell.strip() for column, cell in zip(header, line, strict=True)}
 
 
 def _table_kind(path: Path, header: list[str]) -> TableKind:

@@ -1,7 +1,7 @@
 """How well predictions order alternatives: rank correlation and regret.
 
-Spearman's rho is the correlation of the ranks, ties sharing their average rank (Spearman 1904). Regret is what
-choosing by prediction costs: measured time of the predicted best over the measured best, minus 1.
+Spearman's rho is the correlation of the ranks, ties sharing their average rank (Spearman 1904). Regret is
+what choosing by prediction costs: measured time of the predicted best over the measured best, minus 1.
 """
 
 from collections.abc import Sequence

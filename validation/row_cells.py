@@ -63,7 +63,7 @@ def optional_measurement(row: PublishedRow, column: str) -> float | None:
 
 
 def corrections(row: PublishedRow) -> Mapping[str, str]:
-    """Cells that the row's own note corrects, such as a batch size that the arithmetic of the source rules out."""
+    """Cells that the row's own note corrects, such as a batch size that its source's arithmetic rules out."""
     found = ((pattern.search(row["notes"]), column) for pattern, column in _CORRECTIONS)
     return {column: match[match.lastindex or 0] for match, column in found if match}
 

@@ -1,15 +1,16 @@
 """The cluster of a published row: a registered node type, cut to the devices the run used.
 
-Runs smaller than a node use part of it, and tables print machines with fewer devices per node than the registered
-type has; both give a variant of the node type whose innermost level has that many devices.
+Runs smaller than a node use part of it, and tables print machines with fewer devices per node than the
+registered type has; both give a variant of the node type whose innermost level has that many devices.
 """
 
 from dataclasses import replace
 from functools import cache
 
+from hardware.profiles import load_device, load_node
+
 from hardware.cluster import Cluster, NodeType
 from hardware.errors import HardwareError
-from hardware.profiles import load_device, load_node
 from validation.errors import RowSkippedError
 from validation.published_rows import PublishedRow
 from validation.row_cells import optional_count, required_count

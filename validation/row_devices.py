@@ -1,8 +1,9 @@
 """Which device and node type a published row ran on: two documented tables, first match wins.
 
-The device follows from the ``device`` column. The node type gives the interconnect: from what the row says about its
-machine (links, source, notes), else the usual node of that device. A node whose device differs from the row's (such
-as a DGX A100 with 40 GB devices) is rebuilt around the row's device by ``validation.row_cluster``.
+The device follows from the ``device`` column. The node type gives the interconnect: from what the row says
+about its machine (links, source, notes), else the usual node of that device. A node whose device differs
+from the row's (such as a DGX A100 with 40 GB devices) is rebuilt around the row's device by
+``validation.row_cluster``.
 """
 
 import re

@@ -1,12 +1,12 @@
 """What a published row leaves unsaid about its network: one table of model families.
 
-The tables print shapes (layers, hidden size, heads, feed-forward size); how a layer is built from them follows from
-the family. The first family whose pattern matches ``source | model`` applies, so published sources with a house
-architecture stand before the generic names.
+The tables print shapes (layers, hidden size, heads, feed-forward size); how a layer is built from them
+follows from the family. The first family whose pattern matches ``source | model`` applies, so published
+sources with a house architecture stand before the generic names.
 
-Vocabularies: Megatron pads the vocabulary to a multiple of 128 x tp (``make-vocab-size-divisible-by``), which turns
-GPT-2's 50,257 into 51,200 at tp 8 (Narayanan et al. 2021, table 1). A blank feed-forward size is 4 x hidden where
-the family has the classic multi-layer perceptron, otherwise the row is skipped.
+Vocabularies: Megatron pads the vocabulary to a multiple of 128 x tp (``make-vocab-size-divisible-by``),
+which turns GPT-2's 50,257 into 51,200 at tp 8 (Narayanan et al. 2021, table 1). A blank feed-forward size
+is 4 x hidden where the family has the classic multi-layer perceptron, otherwise the row is skipped.
 """
 
 import re
@@ -55,7 +55,9 @@ class Family:
     source: str
 
 
-def _gpt(name: str, pattern: str, source: str, *, vocab: int, heads: int = 0, positions: str = "learned") -> Family:
+def _gpt(
+    name: str, pattern: str, source: str, *, vocab: int, heads: int = 0, positions: str = "learned"
+) -> Family:
     return Family(
         name=name,
         pattern=pattern,
@@ -75,7 +77,14 @@ def _gpt(name: str, pattern: str, source: str, *, vocab: int, heads: int = 0, po
 
 
 def _llama(
-    name: str, pattern: str, source: str, *, vocab: int, tied: bool = False, head_size: int = 0, qkv_bias: bool = False
+    name: str,
+    pattern: str,
+    source: str,
+    *,
+    vocab: int,
+    tied: bool = False,
+    head_size: int = 0,
+    qkv_bias: bool = False,
 ) -> Family:
     return Family(
         name=name,
@@ -109,7 +118,12 @@ FAMILIES: tuple[Family, ...] = (
         vocab=50368,
         source="parameter counts of the published rows: 12lh^2 + 13lh + (V + s)h + 2h, tied, with biases",
     ),
-    _llama("maxtext", r"maxtext", "MaxText base.yml: silu/linear gated MLP, rotary, vocabulary 32000", vocab=32000),
+    _llama(
+        "maxtext",
+        r"maxtext",
+        "MaxText base.yml: silu/linear gated MLP, rotary, vocabulary 32000",
+        vocab=32000,
+    ),
     Family(
         name="nemotron",
         pattern=r"nemotron",
@@ -127,9 +141,18 @@ FAMILIES: tuple[Family, ...] = (
     _llama("llama-3", r"llama[-_ ]?3", "arXiv:2407.21783, table 3", vocab=128256),
     _llama("llama", r"llama", "arXiv:2307.09288, section 2", vocab=32000),
     _llama("qwen3", r"qwen[-_ ]?3", "Qwen3 model cards: head size 128", vocab=151936, head_size=128),
-    _llama("qwen", r"qwen", "Qwen2 model cards: biased query-key-value projection", vocab=151936, qkv_bias=True),
+    _llama(
+        "qwen", r"qwen", "Qwen2 model cards: biased query-key-value projection", vocab=151936, qkv_bias=True
+    ),
     _llama("mistral", r"mistral", "arXiv:2310.06825, table 1", vocab=32000),
-    _llama("gemma", r"gemma", "arXiv:2403.08295, table 1: tied, head size 256", vocab=256000, tied=True, head_size=256),
+    _llama(
+        "gemma",
+        r"gemma",
+        "arXiv:2403.08295, table 1: tied, head size 256",
+        vocab=256000,
+        tied=True,
+        head_size=256,
+    ),
     Family(
         name="falcon",
         pattern=r"falcon",
@@ -147,7 +170,7 @@ FAMILIES: tuple[Family, ...] = (
     _gpt(
         "bloom",
         r"bigscience|bloom",
-        "bigscience chronicles-prequel: 250k tokens padded to 250880; 96 heads at hidden 14400 in its later tables",
+        "chronicles-prequel: 250k tokens padded to 250880; 96 heads at hidden 14400 in later tables",
         vocab=250880,
         heads=96,
     ),
@@ -168,4 +191,6 @@ def family_of(source: str, model: str) -> Family:
     for family in FAMILIES:
         if re.search(family.pattern, text):
             return family
-    raise RowSkippedError(f"model family of {model!r} is not known; how its layers are built would be a guess")
+    raise RowSkippedError(
+        f"model family of {model!r} is not known; how its layers are built would be a guess"
+    )

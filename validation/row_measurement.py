@@ -1,7 +1,7 @@
 """What a published row measured, as a step time in seconds (networks: as samples per second).
 
-Printed step times stand as they are; tokens per second and per device follow from the batch; TFLOP/s, MFU and HFU
-are converted by the convention of the source (``validation.published_flops``).
+Printed step times stand as they are; tokens per second and per device follow from the batch; TFLOP/s, MFU
+and HFU are converted by the convention of the source (``validation.published_flops``).
 """
 
 import re

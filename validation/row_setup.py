@@ -1,4 +1,4 @@
-"""A published row as a question to the simulator: workload, cluster, strategies and stack, with what was assumed."""
+"""A published row as a question to the simulator, with what was assumed."""
 
 from dataclasses import dataclass
 from functools import cache

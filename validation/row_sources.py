@@ -1,14 +1,15 @@
 """What a published row leaves unsaid about how it was trained: one table of source families.
 
-The first source whose pattern matches the ``source`` column applies; the last one matches everything and warns.
-Its defaults fill blank cells and are counted as assumed.
+The first source whose pattern matches the ``source`` column applies; the last one matches everything and
+warns. Its defaults fill blank cells and are counted as assumed.
 
 TFLOP/s and MFU conventions (``flops``), per step of B sequences of s tokens:
 
-- ``full``: 6 flops per token and product weight, attention 12 B l s^2 a d (no causal halving), no recomputation;
+- ``full``: 6 flops per token and product weight, attention 12 B l s^2 a d (no causal halving), no
+  recomputation;
 - ``causal``: the same with half of the attention;
-- ``megatron``: 96 B s l h^2 (1 + s / 6h + V / 16lh), which counts the recomputed forward pass (Narayanan et al.
-  2021, arXiv:2104.04473, equation 3);
+- ``megatron``: 96 B s l h^2 (1 + s / 6h + V / 16lh), which counts the recomputed forward pass (Narayanan et
+  al. 2021, arXiv:2104.04473, equation 3);
 - ``bigscience``: ``megatron``, except where a row's note says "old": 8 x parameters x tokens.
 """
 
@@ -55,7 +56,7 @@ SOURCES: tuple[SourceDefaults, ...] = (
         zero=0,
         sequence_parallel=False,
         precision="fp16",
-        reason="vTrain validates against Megatron-DeepSpeed in mixed FP16 precision without sequence parallelism",
+        reason="vTrain validates against Megatron-DeepSpeed in mixed FP16, no sequence parallelism",
     ),
     SourceDefaults(
         name="bigscience",

@@ -8,27 +8,21 @@ from functools import cache
 from importlib import resources
 
 from hardware.device import Device
-from validation.published_rows import PublishedRow, TableKind
-
-FALLBACK_GENERATION = "ampere"
+from simdl.errors import StackError
+from simdl.stacks import default_stack
+from validation.errors import RowSkippedError
+from validation.published_rows import PublishedRow
+from workloads.network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackRule:
-    """Rows whose cells match every pattern ran on ``stack``."""
+    """Rows whose cells match every pattern, on a device of a matching generation, ran on ``stack``."""
 
     patterns: Mapping[str, re.Pattern[str]]
     generation: re.Pattern[str]
     stack: str
     why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackTable:
-    """Rules in order, and the default stack of each device generation by kind of table."""
-
-    rules: tuple[StackRule, ...]
-    defaults: Mapping[TableKind, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,39 +33,33 @@ class StackChoice:
     warning: str = ""
 
 
-def choose_stack(row: PublishedRow, device: Device) -> StackChoice:
-    """The stack a row ran on, or the default of its device generation with a warning."""
-    table = load_stack_table()
-    for rule in table.rules:
+def choose_stack(row: PublishedRow, device: Device, network: Network) -> StackChoice:
+    """The stack a row ran on, or the default of its device generation with a warning.
+
+    Raises:
+        RowSkippedError: the generation has no default stack either.
+    """
+    for rule in stack_rules():
         if _matches(rule, row, device):
             return StackChoice(stack=rule.stack)
-    defaults = table.defaults[row.kind]
-    generation = _family(device.generation, defaults)
+    try:
+        stack = default_stack(device.generation, network.sample)
+    except StackError as error:
+        raise RowSkippedError(f"software is not known: {error}") from None
     return StackChoice(
-        stack=defaults[generation],
+        stack=stack,
         warning=(
             f"{row.file}: software of source {row['source']!r} is not known; "
-            f"took {defaults[generation]}, the default of {device.generation} devices"
+            f"took {stack}, the default of {device.generation} devices"
         ),
     )
 
 
 @cache
-def load_stack_table() -> StackTable:
-    """The table that comes with the project."""
+def stack_rules() -> tuple[StackRule, ...]:
+    """The rules that come with the project, in order."""
     text = (resources.files("validation") / "software_stacks.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
-    return StackTable(
-        rules=tuple(_rule(entry) for entry in data["rule"]),
-        defaults={"llm": data["generation"]["llm"], "cnn": data["generation"]["cnn"]},
-    )
-
-
-def stack_names() -> tuple[str, ...]:
-    """Every stack the table names, sorted."""
-    table = load_stack_table()
-    named = {rule.stack for rule in table.rules}
-    return tuple(sorted(named.union(*(defaults.values() for defaults in table.defaults.values()))))
+    return tuple(_rule(entry) for entry in tomllib.loads(text)["rule"])
 
 
 def _rule(entry: Mapping[str, str]) -> StackRule:
@@ -90,11 +78,3 @@ def _matches(rule: StackRule, row: PublishedRow, device: Device) -> bool:
     return all(
         column in row.cells and pattern.search(row[column]) for column, pattern in rule.patterns.items()
     )
-
-
-def _family(generation: str, defaults: Mapping[str, str]) -> str:
-    """The table's key for a generation: its own name, or the one it starts with (``tpu-v5e`` is ``tpu``)."""
-    for key in defaults:
-        if generation.lower().startswith(key):
-            return key
-    return FALLBACK_GENERATION

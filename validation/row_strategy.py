@@ -1,8 +1,8 @@
-"""The strategy of a published language-model row: degrees, microbatches, sharding and recomputation from its text.
+"""The strategy of a language-model row: degrees, microbatches, sharding and recomputation from its text.
 
-Degrees that are blank follow from the others (dp = devices / (tp pp cp)); a degree that changes what was measured
-and cannot be derived skips the row. Where recomputation is not printed the answer is a list of candidates, least
-recomputation first, and the first that fits in memory is the prediction.
+Degrees that are blank follow from the others (dp = devices / (tp pp cp)); a degree that changes what was
+measured and cannot be derived skips the row. Where recomputation is not printed the answer is a list of
+candidates, least recomputation first, and the first that fits in memory is the prediction.
 """
 
 import re
@@ -79,7 +79,10 @@ def row_strategies(
         micro_batch = defaults.micro_batch
         assumed.append(f"micro_batch {micro_batch}")
     virtual = optional_count(row, "vp") or 1 if degrees.pp > 1 else 1
-    zero, sequence_parallel = _zero(row, defaults, assumed), _sequence_parallel(row, degrees, defaults, assumed)
+    zero, sequence_parallel = (
+        _zero(row, defaults, assumed),
+        _sequence_parallel(row, degrees, defaults, assumed),
+    )
     modes = row_recompute(row, assumed)
     strategies = tuple(
         Strategy(
@@ -147,7 +150,7 @@ def _schedule(row: PublishedRow, virtual: int) -> str:
 
 
 def _stages(network: Network, chunks: int) -> tuple[int, ...]:
-    """Even stages where embedding and head count as layers (NeMo's account_for_embedding_in_pipeline_split)."""
+    """Even stages where embedding and head count as layers (NeMo: account_for_embedding_in_..._split)."""
     layers = max(block.count for block in network.blocks)
     if layers % chunks and network.depth % chunks == 0:
         return (network.depth // chunks,) * chunks

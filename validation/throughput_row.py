@@ -1,7 +1,8 @@
 """A whole-network throughput row (the ``cnn`` header) as a question to the simulator.
 
-Networks are registered ones, at the image size or sequence length the row prints, else at the network's own; GPT rows
-carry their dimensions in the notes. Training is data-parallel unless the notes give a model-parallel size.
+Networks are registered ones, at the image size or sequence length the row prints, else at the network's
+own; GPT rows carry their dimensions in the notes. Training is data-parallel unless the notes give a
+model-parallel size.
 """
 
 import re
@@ -21,9 +22,9 @@ from workloads.errors import WorkloadError
 from workloads.network import Network
 from workloads.registry import load_network
 
-# (source, model) patterns -> registered network, where the table's name is not the registered one. Training scripts
-# since 2018 put the stride of ResNet's bottleneck in the 3 x 3 convolution (v1.5); tf_cnn_benchmarks has the AlexNet
-# of "One weird trick" (2014) and the ResNet of the paper.
+# (source, model) patterns -> registered network, where the table's name is not the registered one. Training
+# scripts since 2018 put the stride of ResNet's bottleneck in the 3 x 3 convolution (v1.5);
+# tf_cnn_benchmarks has the AlexNet of "One weird trick" (2014) and the ResNet of the paper.
 _NETWORKS = (
     (r"tensorflow/docs|horovod issue|tf_cnn", r"^alexnet$", "alexnet-owt"),
     (r"deeplearningexamples|dlperf|aws-samples", r"^(resnet\d+)$", r"\1-v1.5"),
@@ -51,7 +52,7 @@ def throughput_setup(row: PublishedRow) -> Setup:
     cluster = row_cluster(row)
     strategy = _strategy(row)
     precision = row_precision(row["precision"], "fp32")
-    choice = choose_stack(row, cluster.device)
+    choice = choose_stack(row, cluster.device, network)
     memory = optional_measurement(row, "mem_gib")
     return Setup(
         workload=shared_workload(network, _optimizer(row), precision, _global_batch(row, strategy)),
@@ -97,9 +98,7 @@ def _gpt(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
     tokens, vocab = note_count(row, r"seq (\d+)"), note_count(row, r"vocab (\d+)")
     if not (layers and hidden and tokens and vocab):
         raise RowSkippedError("the dimensions of the network are not published")
-    shape = plain_shape(
-        layers=layers, hidden=hidden, vocab=vocab, tokens=tokens, head_size=_GPT_HEAD_SIZE
-    )
+    shape = plain_shape(layers=layers, hidden=hidden, vocab=vocab, tokens=tokens, head_size=_GPT_HEAD_SIZE)
     return family_network(row["source"], row["model"], shape), shape.assumptions
 
 

@@ -1,1 +1,1 @@
-"""Sub-commands of ``simdl validate``, one a file."""
+"""Commands of the validation package, one file a sub-command of ``simdl validate``."""

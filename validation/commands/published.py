@@ -1,0 +1,65 @@
+"""`simdl validate published`: predict every row of published training tables and score the predictions."""
+
+from pathlib import Path
+
+import click
+
+from planner.console import bad_input, print_json, print_table, progress
+from validation.compare import Comparison, compare
+from validation.errors import MeasurementError
+from validation.prediction import predict_rows
+from validation.published_report import (
+    ERROR_HEADER,
+    FIT_HEADER,
+    MEMORY_HEADER,
+    RANKING_HEADER,
+    REASON_HEADER,
+    error_rows,
+    fit_rows,
+    memory_rows,
+    ranking_rows,
+    reason_rows,
+    report_json,
+)
+from validation.published_rows import PublishedTables, load_published, load_tables
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="CSV file, or folder searched for CSV files, with a published header; default: the project's own.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+def published(data: Path | None, *, as_json: bool) -> None:
+    """Predict published training runs and compare with what was measured.
+
+    Language-model rows compare step times, converted by each source's convention where only a throughput or a
+    utilisation is printed; network rows compare throughput. The error of a row is predicted / measured - 1.
+    Rows are numbered from 1, the header not counted. A skipped row names its reason.
+    """
+    try:
+        tables = load_published() if data is None else load_tables(data)
+    except MeasurementError as error:
+        raise bad_input(error) from None
+    results = list(progress(predict_rows(tables.rows), total=len(tables.rows), label="rows"))
+    comparison = compare(results)
+    if as_json:
+        print_json(report_json(results, comparison, tables.skipped_files))
+        return
+    _print(comparison, tables)
+
+
+def _print(comparison: Comparison, tables: PublishedTables) -> None:
+    print_table(ERROR_HEADER, error_rows(comparison), title="Relative errors, predicted / measured - 1")
+    print_table(FIT_HEADER, fit_rows(comparison), title="Rows by use of their table")
+    if ranking := ranking_rows(comparison):
+        print_table(RANKING_HEADER, ranking, title="Alternatives of one model on as many devices")
+    if memory := memory_rows(comparison):
+        print_table(MEMORY_HEADER, memory, title="Memory")
+    if reasons := reason_rows(comparison):
+        print_table(REASON_HEADER, reasons, title="Skipped rows")
+    for file, reason in tables.skipped_files.items():
+        click.echo(f"skipped file {file}: {reason}", err=True)
+    for warning in comparison.warnings:
+        click.echo(f"warning: {warning}", err=True)

@@ -1,0 +1,40 @@
+"""`simdl validate`: hold the model to measurements. Sub-commands are imported when asked for."""
+
+from importlib import import_module
+
+import click
+
+SUBCOMMANDS = {
+    "collectives": "Collective sweeps: time and bus bandwidth.",
+    "kernels": "Kernel tables: matrix products, convolutions, memory.",
+    "published": "Whole training steps of published runs.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in ``validation.commands.NAME`` under their own name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the sub-commands."""
+        del ctx
+        return sorted(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The sub-command of this name, imported now; None when there is none."""
+        del ctx
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        command = getattr(import_module(f"validation.commands.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 (our own modules)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Help of the sub-commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(SUBCOMMANDS.items()))
+
+
+@click.group(cls=LazyGroup)
+def validate() -> None:
+    """Compare predictions with measurements."""
