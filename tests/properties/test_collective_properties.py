@@ -1,0 +1,132 @@
+"""Rules that the time of a collective keeps whatever the cluster, group, size, library and algorithm."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from hardware.cluster import Cluster, Level, NodeType
+from hardware.link import Link
+from simdl.collectives import (
+    ALGORITHMS,
+    Group,
+    Operation,
+    collective_time,
+    extents,
+    library_names,
+    point_to_point_time,
+)
+from simdl.errors import CollectiveError
+
+pytestmark = pytest.mark.property
+
+LINKS = st.builds(
+    Link,
+    name=st.sampled_from(["nvlink4", "nvlink3", "made-up"]),
+    description=st.just(""),
+    bandwidth=st.floats(1e9, 1e12),
+    latency=st.floats(1e-7, 1e-4),
+    efficiency=st.floats(0.3, 1.0),
+    half_size=st.floats(1e3, 1e7),
+)
+LIBRARIES = st.sampled_from(library_names())
+OPERATIONS = st.sampled_from(list(Operation))
+SIZES = st.floats(1, 1e11)
+
+
+def build(inside, outside, *, devices, nodes, topology="switch", ports=2.0):
+    node = NodeType(
+        name="drawn",
+        description="",
+        device=SimpleNamespace(memory_bandwidth=2e12),
+        levels=(
+            Level(name="node", link=inside, ports=ports, size=devices, topology=topology),
+            Level(name="network", link=outside, ports=1.0, size=0, topology="switch"),
+        ),
+    )
+    return Cluster(node=node, count=nodes)
+
+
+@st.composite
+def clusters(draw):
+    return build(
+        draw(LINKS),
+        draw(LINKS),
+        devices=draw(st.sampled_from([1, 2, 4, 8, 16])),
+        nodes=draw(st.integers(2, 40)),
+        topology=draw(st.sampled_from(["switch", "mesh", "torus", "bus"])),
+        ports=draw(st.sampled_from([1.0, 2.0, 6.0, 18.0])),
+    )
+
+
+@st.composite
+def placed_groups(draw):
+    cluster = draw(clusters())
+    stride = draw(st.sampled_from([1, 2, 3, 4, 8, 16]))
+    assume(stride < cluster.devices)
+    size = draw(st.integers(2, 1 + (cluster.devices - 1) // stride))
+    return cluster, Group(size=size, stride=stride)
+
+
+@given(placed_groups(), OPERATIONS, LIBRARIES, SIZES, st.floats(1, 100))
+@settings(deadline=None)
+def test_time_never_falls_as_the_message_grows(placed, operation, library, size, factor):
+    cluster, group = placed
+    small = collective_time(operation, size, group, cluster, library)
+    large = collective_time(operation, size * factor, group, cluster, library)
+    assert large.time >= small.time * (1 - 1e-12) > 0
+
+
+@given(placed_groups(), OPERATIONS, LIBRARIES, SIZES, st.sampled_from(["bandwidth", "efficiency"]))
+@settings(deadline=None)
+def test_more_bandwidth_is_never_slower(placed, operation, library, size, what):
+    cluster, group = placed
+    levels = tuple(
+        replace(level, link=replace(level.link, **{what: getattr(level.link, what) * 1.5}))
+        for level in cluster.levels
+    )
+    faster = replace(cluster, node=replace(cluster.node, levels=levels))
+    before = collective_time(operation, size, group, cluster, library).time
+    assert collective_time(operation, size, group, faster, library).time <= before * (1 + 1e-12)
+
+
+@given(placed_groups(), OPERATIONS, LIBRARIES, SIZES)
+@settings(deadline=None)
+def test_auto_takes_the_fastest_that_the_library_offers(placed, operation, library, size):
+    cluster, group = placed
+    auto = collective_time(operation, size, group, cluster, library)
+    same = collective_time(operation, size, group, cluster, library, auto.algorithm)
+    assert same.time == auto.time
+    for name in ALGORITHMS[operation]:
+        try:
+            other = collective_time(operation, size, group, cluster, library, name)
+        except CollectiveError:
+            continue
+        assert other.time > 0
+
+
+@given(placed_groups())
+def test_extents_hold_the_group(placed):
+    cluster, group = placed
+    members, nodes = extents(group, cluster)
+    assert group.size <= members * nodes < group.size + nodes
+    assert members <= max(1, cluster.node.devices // group.stride)
+
+
+@given(clusters(), LIBRARIES, SIZES, st.floats(1, 50))
+@settings(deadline=None)
+def test_transfer_grows_with_size(cluster, library, size, factor):
+    stride = cluster.devices // 2
+    small = point_to_point_time(size, stride, cluster, library)
+    assert point_to_point_time(size * factor, stride, cluster, library) >= small * (1 - 1e-12) > 0
+
+
+@given(placed_groups(), LIBRARIES, SIZES)
+@settings(deadline=None)
+def test_all_reduce_is_at_least_its_all_gather(placed, library, size):
+    cluster, group = placed
+    gather = collective_time(Operation.ALL_GATHER, size, group, cluster, library, "ring")
+    reduce = collective_time(Operation.ALL_REDUCE, size, group, cluster, library, "ring")
+    assert reduce.time >= gather.time
