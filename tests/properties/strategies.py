@@ -2,6 +2,14 @@
 
 from hypothesis import strategies as st
 
+from hardware.device import Device
+from hardware.efficiency import (
+    AttentionEfficiency,
+    ConvolutionEfficiency,
+    MatmulEfficiency,
+    MemoryEfficiency,
+)
+from simdl.kernel import Product
 from simdl.task import Schedule, Stream, Task
 
 # Multiples of 1/64 add without rounding, so that equalities can be exact.
@@ -31,3 +39,42 @@ def _by_stream(tasks):
     order = sorted(range(len(tasks)), key=lambda index: tasks[index].streams)
     place = {old: new for new, old in enumerate(order)}
     return [tasks[old]._replace(after=tuple(place[before] for before in tasks[old].after)) for old in order]
+
+
+def products():
+    """Batches of matrix products from vectors to large layers."""
+    size = st.integers(1, 5000)
+    return st.builds(Product, size, size, size, st.integers(1, 64))
+
+
+@st.composite
+def kernel_devices(draw):
+    """Devices with a vector dtype (fp32) and a matrix dtype (bf16), anywhere between old and new."""
+    fraction = st.floats(0.3, 1.0)
+    vector = draw(st.floats(5e12, 80e12))
+    peaks = {"fp32": vector, "bf16": vector * draw(st.floats(4, 30))}
+    return Device(
+        name="generated",
+        description="",
+        generation="test",
+        memory_capacity=16e9,
+        memory_bandwidth=draw(st.floats(0.2e12, 8e12)),
+        cache=40e6,
+        multiprocessors=draw(st.integers(1, 160)),
+        peak_flop_rate=peaks,
+        vector_flop_rate=vector,
+        power=0.0,
+        matmul=MatmulEfficiency(
+            fraction={name: draw(fraction) for name in peaks},
+            latency=draw(st.floats(0, 1e-5)),
+            epilogue=draw(st.floats(0, 1)),
+            cache_ratio=draw(st.floats(1, 20)),
+        ),
+        memory=MemoryEfficiency(
+            fraction=draw(fraction), reduction=draw(fraction), latency=draw(st.floats(0, 1e-5))
+        ),
+        attention=AttentionEfficiency(forward=draw(fraction), backward=draw(fraction)),
+        convolution=ConvolutionEfficiency(
+            fraction={"implicit_gemm": 1.0}, input_gradient=1.0, weight_gradient=1.0
+        ),
+    )

@@ -1,0 +1,126 @@
+import pytest
+from test_cost_model import device
+
+from hardware.errors import HardwareError
+from simdl.kernel import ConvolutionCall
+from simdl.kernel_costs.convolution import (
+    convolution_time,
+    convolution_times,
+    fastest_algorithm,
+    reduced_product,
+)
+from simdl.kernel_costs.matmul import matmul_time
+from workloads.operators import ConvolutionShape, Pass
+
+
+def call(*, channels=64, filters=128, size=56, taps=3, stride=1, batch=32, groups=1, which=Pass.FORWARD):
+    shape = ConvolutionShape(
+        in_channels=channels,
+        out_channels=filters,
+        in_height=size,
+        in_width=size,
+        out_height=size // stride,
+        out_width=size // stride,
+        kernel_height=taps,
+        kernel_width=taps,
+        stride_height=stride,
+        stride_width=stride,
+        groups=groups,
+    )
+    return ConvolutionCall(shape, batch, which)
+
+
+def offered(request, dtype="fp32"):
+    return {cost.algorithm: cost for cost in convolution_times(request, device(), dtype)}
+
+
+@pytest.mark.parametrize("which", list(Pass))
+def test_every_pass_reduces_to_as_many_operations(which):
+    product = reduced_product(call(which=which))
+    assert product.m * product.n * product.k == 32 * 56 * 56 * 128 * 64 * 9
+
+
+def test_a_strided_input_gradient_does_no_more_work_than_the_forward_pass():
+    forward = reduced_product(call(stride=2))
+    backward = reduced_product(call(stride=2, which=Pass.INPUT_GRADIENT))
+    work = backward.m * backward.n * backward.k
+    assert work == pytest.approx(forward.m * forward.n * forward.k, rel=0.01)
+
+
+def test_groups_are_independent_products():
+    product = reduced_product(call(groups=4))
+    assert (product.n, product.k, product.count) == (32, 16 * 9, 4)
+
+
+def test_implicit_gemm_needs_no_workspace_and_explicit_gemm_writes_the_patches():
+    costs = offered(call())
+    assert costs["implicit_gemm"].workspace == 0
+    assert costs["gemm"].workspace == 4 * 9 * 64 * 56 * 56 * 32
+
+
+def test_nonfused_winograd_stores_tiles_of_36_points():
+    costs = offered(call())
+    tiles = 32 * 14 * 14
+    assert costs["winograd_nonfused"].workspace == 4 * 36 * (tiles * 64 + 64 * 128 + tiles * 128)
+
+
+def test_fused_winograd_does_a_2_25th_of_the_arithmetic():
+    large = call(channels=512, filters=512, batch=64)
+    costs = offered(large)
+    assert costs["winograd"].time == pytest.approx(costs["implicit_gemm"].time / 2.25, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "absent"),
+    [
+        (call(stride=2), {"winograd", "winograd_nonfused", "fft"}),
+        (call(taps=1), {"winograd", "winograd_nonfused"}),
+        (call(taps=5), {"winograd"}),
+        (call(groups=2), {"winograd", "winograd_nonfused", "fft"}),
+        (call(which=Pass.WEIGHT_GRADIENT), {"winograd"}),
+    ],
+)
+def test_algorithms_are_offered_only_where_they_apply(request_, absent):
+    names = set(offered(request_))
+    assert not names & absent
+    assert "implicit_gemm" in names
+
+
+def test_matrix_units_run_products_only():
+    assert set(offered(call(), "fp16")) == {"implicit_gemm", "implicit_precomp_gemm", "gemm"}
+
+
+def test_a_tighter_workspace_is_never_faster():
+    request = call(channels=256, filters=256)
+    limits = [0.0, 1e6, 1e8, 1e9, 1e12]
+    times = [convolution_time(request, device(), "fp32", limit) for limit in limits]
+    assert times == sorted(times, reverse=True)
+    assert times[0] > times[-1]
+
+
+def test_smaller_batches_need_less_workspace():
+    whole, half = offered(call(batch=64)), offered(call(batch=32))
+    for name, cost in whole.items():
+        assert half[name].workspace <= cost.workspace
+
+
+def test_no_algorithm_within_the_limit_says_what_would_help():
+    with pytest.raises(HardwareError, match=r"offers no algorithm .* implicit_gemm needs none"):
+        fastest_algorithm(call(), device(convolution={"gemm": 0.8}), "fp32", limit=1.0)
+
+
+def test_an_unknown_algorithm_in_a_profile_names_its_place():
+    with pytest.raises(HardwareError, match=r"efficiency\.convolution\.fraction\.wonograd: no such"):
+        convolution_times(call(), device(convolution={"wonograd": 0.8}), "fp32")
+
+
+def test_implicit_gemm_runs_at_its_share_of_the_product():
+    request = call()
+    expected = matmul_time(reduced_product(request), device(), "fp32") / 0.8
+    assert offered(request)["implicit_gemm"].time == pytest.approx(expected)
+
+
+def test_backward_passes_run_at_their_share_of_the_forward_speed():
+    forward, backward = call(filters=64), call(filters=64, which=Pass.INPUT_GRADIENT)
+    ratio = offered(forward)["implicit_gemm"].time / offered(backward)["implicit_gemm"].time
+    assert ratio == pytest.approx(0.9)
