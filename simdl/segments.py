@@ -6,6 +6,7 @@ per bucket in the first forward pass where ZeRO-1 gathers updated parameters bes
 one task.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simdl.block_cost import BlockCost, Work
@@ -74,17 +75,8 @@ class Segmentation:
     def _groups(self, stage: StageCost, *, backward: bool) -> list[Group]:
         """Blocks in the order of the pass: one each under ZeRO-3, else as many as fill a bucket."""
         blocks = tuple(reversed(stage.blocks)) if backward else stage.blocks
-        bucket = 0.0 if self._sharded else self._step.stack.bucket
-        groups: list[Group] = []
-        current: list[BlockCost] = []
-        size = 0.0
-        for block in blocks:
-            current.append(block)
-            size += gradient_bytes(block.parameters, self._step.pricing)
-            if size >= bucket:
-                groups.append(tuple(current))
-                current, size = [], 0.0
-        return [*groups, tuple(current)] if current else groups
+        sizes = [gradient_bytes(block.parameters, self._step.pricing) for block in blocks]
+        return [blocks[part] for part in buckets(sizes, 0.0 if self._sharded else self._step.stack.bucket)]
 
     def _gather(self, group: Group) -> float:
         step = self._step
@@ -99,6 +91,23 @@ class Segmentation:
             return seconds
         shard = gradient_bytes(parameters, step.pricing) / step.strategy.shards
         return seconds - copies_time(shard, step.strategy, step.pricing)
+
+
+def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
+    """Consecutive items, as many together as fill a bucket; the rest, if any, in one more.
+
+    Example:
+        >>> buckets([3.0, 3.0, 3.0], 5.0)
+        [slice(0, 2, None), slice(2, 3, None)]
+    """
+    parts: list[slice] = []
+    first, size = 0, 0.0
+    for index, item in enumerate(sizes):
+        size += item
+        if size >= bucket:
+            parts.append(slice(first, index + 1))
+            first, size = index + 1, 0.0
+    return [*parts, slice(first, len(sizes))] if first < len(sizes) else parts
 
 
 def _busy(group: Group, *, backward: bool) -> float:

@@ -163,5 +163,5 @@ def pass_cost(works: Sequence[tuple[str, Work]], stack: Stack) -> PassCost:
 
 
 def host_time(work: Work, stack: Stack) -> float:
-    """[s] the host needs to launch a pass; linear, so that the host time of a stage is the sum over its blocks."""
+    """[s] the host needs to launch a pass; linear, so that a stage takes the sum over its blocks."""
     return work.launches * stack.launch + work.calls * stack.collective_launch

@@ -84,7 +84,7 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
             )
             for rank in range(strategy.pp)
         ),
-        tied=_tied_time(workload, strategy, pricing),
+        tied=tied_time(workload, strategy, pricing),
     )
 
 
@@ -164,7 +164,7 @@ def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pr
     return pricing.cost_model.kernel_time(update)
 
 
-def _tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
+def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
     """[s] to add up the gradients of an embedding that first and last stage share."""
     if strategy.pp == 1:
         return 0.0

@@ -78,7 +78,7 @@ def peak_in_flight(name: str, ranks: int, microbatches: int, virtual_stages: int
 
 
 def last_backward(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> int:
-    """The microbatch whose backward passes come last: gradients are complete after them (GPipe runs backwards).
+    """The microbatch whose backward passes come last and complete the gradients (GPipe runs them in reverse).
 
     Raises:
         SimdlError: as :func:`pipeline_order`.
