@@ -1,0 +1,98 @@
+"""`simdl models`: which networks are registered, or the totals and layers of one."""
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from planner.model_table import describe_model, distinct_layers, registered_models
+from workloads.dtypes import PRECISIONS, Precision, load_precision
+from workloads.errors import WorkloadError
+from workloads.network import Network
+from workloads.registry import load_network
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    help=f"Number format of activations: {', '.join(PRECISIONS)}.",
+)
+@click.option("--seq-len", type=int, help="Tokens of one sample instead of the published number.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+def models(name: str | None, precision: str, seq_len: int | None, *, as_json: bool) -> None:
+    """List the registered networks, or show the totals and layers of NAME.
+
+    NAME is a registered network, a TOML file or a Hugging Face config.json. Counts are per sample (one image
+    or one sequence); a multiply-add is two flops.
+    """
+    try:
+        chosen = load_precision(precision)
+        network = None if name is None else load_network(name, tokens=seq_len)
+    except WorkloadError as error:
+        raise click.UsageError(str(error)) from None
+    if network is not None:
+        _show(network, chosen, as_json=as_json)
+    elif seq_len is not None:
+        raise click.UsageError("--seq-len: found no NAME; expected a network whose samples it sets")
+    else:
+        _list(as_json=as_json)
+
+
+def _list(*, as_json: bool) -> None:
+    records = registered_models()
+    if as_json:
+        click.echo(json.dumps({"models": records}, indent=2))
+        return
+    _print_table(
+        ("name", "sample", "parameters", "forward flops", "source"),
+        [
+            (
+                record["name"],
+                _sample(record["sample"], record["tokens"]),
+                f"{record['parameters']:,}",
+                f"{record['forward_flops']:.4g}",
+                record["source"],
+            )
+            for record in records
+        ],
+    )
+
+
+def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
+    described = describe_model(network, precision)
+    if as_json:
+        click.echo(json.dumps(described, indent=2))
+        return
+    totals = (
+        ("source", described["source"]),
+        ("sample", _sample(described["sample"], described["tokens"])),
+        ("parameters", f"{described['parameters']:,}"),
+        ("multiply-adds", f"{described['macs']:,}"),
+        ("forward flops", f"{described['forward_flops']:,}"),
+    )
+    _print_table((network.name, ""), totals)
+    _print_table(
+        ("layer", "kind", "count", "parameters", "forward flops", f"activation bytes, {precision.name}"),
+        [
+            (layer["name"], layer["kind"], str(count), *(f"{layer[key]:,}" for key in _COUNTS))
+            for layer, count in distinct_layers(network, precision)
+        ],
+    )
+
+
+_COUNTS = ("parameters", "forward_flops", "activation_bytes")
+
+
+def _sample(kind: str, tokens: int) -> str:
+    return kind if kind == "image" else f"{kind} of {tokens:,}"
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in (header, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+    click.echo()
