@@ -154,6 +154,14 @@ def test_forked_tensor_sums_its_gradients_once():
     assert layers["conv"].input_gradient[-1].reads == 2 * 4 * 64
 
 
+def test_a_tensor_added_to_itself_sums_both_gradients():
+    draft = Draft((3, 8, 8))
+    conv = draft.add(convolution, "conv", out_channels=4, kernel=3)
+    draft.add(addition, "twice", conv, conv)
+    layers = _layers(build_image_network("small", [draft.block("all")], source="test"))
+    assert [o.name for o in layers["twice"].input_gradient] == ["gradient sum"]
+
+
 def test_fusion_groups_of_a_residual_network():
     layers = _layers(_residual_network())
     groups = {name: [o.fusion for o in layer.forward] for name, layer in layers.items()}

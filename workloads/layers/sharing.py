@@ -52,8 +52,11 @@ def sum_gradients(layers: Sequence[Layer], source: Tensor) -> tuple[Layer, ...]:
     waiting = Counter(name for layer in layers for name in layer.inputs)
     summed: list[Layer] = []
     for layer in layers:
-        waiting.subtract(layer.inputs)
-        sums = tuple(gradient_sum(elements[name]) for name in layer.inputs if waiting[name] > 0)
+        sums = []
+        for name in layer.inputs:
+            waiting[name] -= 1
+            if waiting[name]:
+                sums.append(gradient_sum(elements[name]))
         summed.append(replace(layer, input_gradient=(*layer.input_gradient, *sums)))
     return tuple(summed)
 
