@@ -114,6 +114,38 @@ def _channels_for(algorithm: Algorithm, found: tuple[Channel, ...], library: Lib
     return (inner, *found[1:])
 
 
+def applicable_algorithms(
+    operation: Operation, group: Group, cluster: Cluster, library: str = "nccl"
+) -> tuple[str, ...]:
+    """Names of the algorithms that can carry out the operation for the group, chosen by the library or not.
+
+    Raises:
+        CollectiveError: unknown library, or the group does not fit.
+    """
+    profile, members = load_library(library), extents(group, cluster)
+    reduces = _switch_reduces(channels(members, cluster), profile)
+    return tuple(
+        name
+        for name, algorithm in ALGORITHMS[operation].items()
+        if applicable(algorithm, members, switch_reduces=reduces)
+    )
+
+
+def _switch_reduces(found: tuple[Channel, ...], library: Library) -> bool:
+    return found[0].switched and found[0].link in library.in_switch
+
+
+def _refusal(
+    operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str
+) -> CollectiveError:
+    """Why no curve was found, with what would apply."""
+    applies = ", ".join(applicable_algorithms(operation, group, cluster, library))
+    return CollectiveError(
+        f"{algorithm} {operation.value} does not apply to {group.size} ranks at stride {group.stride} on "
+        f"{cluster.name} with {library}; expected one of {applies}"
+    )
+
+
 @lru_cache(maxsize=4096)
 def curves(
     operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str
@@ -123,21 +155,14 @@ def curves(
     Raises:
         CollectiveError: unknown algorithm or library, or one that does not apply to the group.
     """
-    profile = load_library(library)
-    members = extents(group, cluster)
+    profile, members = load_library(library), extents(group, cluster)
     found = channels(members, cluster)
-    reduces = found[0].switched and found[0].link in profile.in_switch
     names = profile.algorithms.get(operation, ()) if algorithm == "auto" else (algorithm,)
-    chosen = [
-        choice
-        for choice in (find_algorithm(operation, name) for name in names)
-        if applicable(choice, members, switch_reduces=reduces)
-    ]
+    known = [find_algorithm(operation, name) for name in names]
+    reduces = _switch_reduces(found, profile)
+    chosen = [choice for choice in known if applicable(choice, members, switch_reduces=reduces)]
     if not chosen:
-        raise CollectiveError(
-            f"{algorithm} {operation.value} does not apply to {group.size} ranks at stride {group.stride} on "
-            f"{cluster.name} with {library}; expected auto or one of {', '.join(ALGORITHMS[operation])}"
-        )
+        raise _refusal(operation, group, cluster, library, algorithm)
     gamma = 3 / cluster.device.memory_bandwidth
     return tuple(
         build_curve(

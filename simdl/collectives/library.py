@@ -6,16 +6,14 @@ source, as in hardware profiles.
 """
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
 
-from hardware.errors import UnitError
-from hardware.units import parse_quantity
-from simdl.collectives.algorithms import find_algorithm
+from hardware.errors import ProfileError
+from hardware.profile_reader import ProfileReader
+from simdl.collectives.algorithms import ALGORITHMS
 from simdl.collectives.operation import Operation
 from simdl.errors import CollectiveError
 
@@ -102,96 +100,68 @@ def load_library(name: str) -> Library:
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(known)}"
         raise CollectiveError(f"unknown collective library {name!r}; {hint}")
     text = files("simdl.collectives").joinpath("libraries", f"{name}.toml").read_text("utf-8")
-    return parse_library(name, tomllib.loads(text))
+    return parse_library(name, text)
 
 
-class _Reader:
-    """Reads cited numbers of one file and remembers faults and the sources used."""
-
-    def __init__(self, file: str, sources: Mapping[str, Any]) -> None:
-        self.file = file
-        self.sources = sources
-        self.used: set[str] = set()
-        self.faults: list[str] = []
-
-    def number(self, table: Mapping[str, Any], path: str, dimension: str = "") -> float:
-        """The cited number at the last part of ``path``, in base units; 0 after noting a fault.
-
-        Args:
-            table: holds the entry ``{ value, source }``.
-            path: dotted place in the file.
-            dimension: ``time`` or ``bytes`` for a text with unit, empty for a bare number.
-        """
-        entry = table.get(path.rsplit(".", 1)[-1])
-        if not isinstance(entry, Mapping) or entry.get("source") not in self.sources:
-            return self._fault(path, entry, "{ value, source } with a declared source")
-        self.used.add(entry["source"])
-        value = entry.get("value")
-        if not dimension:
-            if isinstance(value, int | float) and value >= 0:
-                return float(value)
-            return self._fault(path, value, "a number of at least 0")
-        try:
-            return parse_quantity(str(value), dimension)
-        except UnitError as error:
-            return self._fault(path, value, str(error))
-
-    def _fault(self, path: str, found: object, expected: str) -> float:
-        self.faults.append(f"libraries/{self.file}.toml: {path}: found {found!r}; expected {expected}")
-        return 0.0
-
-    def finish(self) -> None:
-        """Raise what was noted, unused sources included."""
-        for key in sorted(set(self.sources) - self.used):
-            self.faults.append(f"libraries/{self.file}.toml: sources.{key}: no number uses it")
-        if self.faults:
-            raise CollectiveError("\n".join(self.faults))
-
-
-def parse_library(name: str, document: Mapping[str, Any]) -> Library:
-    """A library from its parsed file.
+def parse_library(name: str, text: str) -> Library:
+    """A library from the text of its profile.
 
     Raises:
         CollectiveError: one line per fault.
     """
-    reader = _Reader(name, document.get("sources", {}))
+    try:
+        return _read(name, ProfileReader(text, f"libraries/{name}.toml"))
+    except ProfileError as error:
+        raise CollectiveError(str(error)) from None
+
+
+def _read(name: str, reader: ProfileReader) -> Library:
     library = Library(
         name=name,
-        description=str(document.get("description", "")),
-        launch=reader.number(document, "launch", "time"),
-        ramp=reader.number(document, "ramp"),
-        concurrent_peers=reader.number(document, "concurrent_peers"),
-        protocols=tuple(
-            _protocol(reader, key, table) for key, table in document.get("protocols", {}).items()
-        ),
-        algorithms=_algorithms(document.get("algorithms", {})),
+        description=reader.text("description"),
+        launch=reader.number("launch", "time"),
+        ramp=reader.number("ramp", "fraction"),
+        concurrent_peers=reader.number("concurrent_peers", "number"),
+        protocols=tuple(_protocol(reader, key) for key in reader.keys("protocols")),
+        algorithms=_algorithms(reader),
         in_switch={
             link: InSwitch(
-                latency=reader.number(table, f"in_switch.{link}.latency", "time"),
-                efficiency=reader.number(table, f"in_switch.{link}.efficiency"),
-                half_size=reader.number(table, f"in_switch.{link}.half_size", "bytes"),
+                latency=reader.number(f"in_switch.{link}.latency", "time"),
+                efficiency=reader.number(f"in_switch.{link}.efficiency", "fraction"),
+                half_size=reader.number(f"in_switch.{link}.half_size", "bytes"),
             )
-            for link, table in document.get("in_switch", {}).items()
+            for link in reader.keys("in_switch")
         },
-        tree={link: reader.number(document["tree"], f"tree.{link}") for link in document.get("tree", {})},
+        tree={link: reader.number(f"tree.{link}", "fraction") for link in reader.keys("tree")},
     )
     reader.finish()
     return library
 
 
-def _protocol(reader: _Reader, name: str, table: Mapping[str, Any]) -> Protocol:
+def _protocol(reader: ProfileReader, name: str) -> Protocol:
     path = f"protocols.{name}"
+    reader.allow(f"{path}.streams")
+    streams = reader.data["protocols"][name].get("streams")
+    if not isinstance(streams, bool):
+        reader.fault(f"{path}.streams", f"found {streams!r}; expected true or false")
     return Protocol(
         name=name,
-        latency=reader.number(table, f"{path}.latency"),
-        bandwidth=reader.number(table, f"{path}.bandwidth"),
-        launch=reader.number(table, f"{path}.launch", "time"),
-        streams=bool(table.get("streams", True)),
+        latency=reader.number(f"{path}.latency", "number"),
+        bandwidth=reader.number(f"{path}.bandwidth", "fraction"),
+        launch=reader.number(f"{path}.launch", "time"),
+        streams=bool(streams),
     )
 
 
-def _algorithms(table: Mapping[str, list[str]]) -> dict[Operation, tuple[str, ...]]:
-    return {
-        Operation(key): tuple(find_algorithm(Operation(key), name).name for name in names)
-        for key, names in table.items()
-    }
+def _algorithms(reader: ProfileReader) -> dict[Operation, tuple[str, ...]]:
+    found = {}
+    for operation in Operation:
+        path = f"algorithms.{operation.value}"
+        reader.allow(path)
+        names = reader.data.get("algorithms", {}).get(operation.value, [])
+        unknown = [name for name in names if name not in ALGORITHMS[operation]]
+        if not names or unknown:
+            known = ", ".join(ALGORITHMS[operation])
+            reader.fault(path, f"found {unknown or names}; expected some of {known}")
+        found[operation] = tuple(names)
+    return found

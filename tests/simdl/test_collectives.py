@@ -154,19 +154,31 @@ def test_bad_requests_say_what_is_expected(call, message):
         call()
 
 
+BROKEN = """
+description = "made up"
+launch = { value = "5 parsecs", source = "here" }
+ramp = { value = 1.5, source = "here" }
+concurrent_peers = { value = 1 }
+
+[sources.here]
+kind = "measured"
+title = "t"
+location = "l"
+read_on = 2026-11-21
+
+[algorithms]
+all_reduce = ["ring", "wheel"]
+"""
+
+
 def test_library_profile_faults_are_reported_together():
-    document = {
-        "sources": {"idle": {}, "here": {}},
-        "launch": {"value": "5 parsecs", "source": "here"},
-        "ramp": {"value": 0.5},
-        "concurrent_peers": {"value": 1, "source": "here"},
-    }
     with pytest.raises(CollectiveError) as fault:
-        parse_library("odd", document)
+        parse_library("odd", BROKEN)
     message = str(fault.value)
     assert "libraries/odd.toml: launch" in message
     assert "libraries/odd.toml: ramp" in message
-    assert "sources.idle: no number uses it" in message
+    assert "libraries/odd.toml: concurrent_peers" in message
+    assert "libraries/odd.toml: algorithms.all_reduce: found ['wheel']; expected some of ring" in message
 
 
 def test_ramp_keeps_time_growing():
