@@ -119,7 +119,11 @@ def _ranking(scored: Iterable[RowResult]) -> RankingSummary:
     for result in scored:
         if result.setup:
             questions[result.setup.question] += _seconds_per_sample(result)
-    rankings = [rank_predictions(*zip(*pairs, strict=True)) for pairs in questions.values() if len(pairs) > 1]
+    rankings = [
+        rank_predictions([measured for measured, _ in pairs], [predicted for _, predicted in pairs])
+        for pairs in questions.values()
+        if len({predicted for _, predicted in pairs}) > 1
+    ]
     return _ranking_summary(rankings)
 
 
