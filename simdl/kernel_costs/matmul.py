@@ -20,6 +20,7 @@ Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
 from math import ceil
 
 from hardware.device import Device
+from hardware.errors import HardwareError
 from simdl.kernel import Product
 from simdl.kernel_costs.memory_bound import traffic_time
 
@@ -62,11 +63,11 @@ def matmul_time(product: Product, device: Device, dtype: str) -> float:
     """Seconds of one launch without the kernel's latency and without moving operands from memory.
 
     Raises:
-        HardwareError: the device has no such dtype.
+        HardwareError: the device has no such dtype, or its profile no achieved fraction for it.
     """
     on_matrix_units = uses_matrix_units(device, dtype)
     tiles = MATRIX_TILES if on_matrix_units else VECTOR_TILES
-    rate = device.flop_rate(dtype) * device.matmul.fraction[dtype] / device.multiprocessors
+    rate = sustained_rate(device, dtype) / device.multiprocessors
     size = ELEMENT_SIZE[dtype]
     cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
     overhead = size * rate / (2 * cache)
@@ -82,6 +83,21 @@ def matmul_time(product: Product, device: Device, dtype: str) -> float:
     )
     odd = on_matrix_units and product.k * size % 4 != 0
     return best / ODD_DEPTH if odd else best
+
+
+def sustained_rate(device: Device, dtype: str) -> float:
+    """FLOP/s that large, well-shaped products sustain.
+
+    Raises:
+        HardwareError: the device has no such dtype, or its profile no achieved fraction for it.
+    """
+    peak = device.flop_rate(dtype)
+    if dtype not in device.matmul.fraction:
+        known = ", ".join(sorted(device.matmul.fraction))
+        raise HardwareError(
+            f"device {device.name}: efficiency.matmul.fraction.{dtype}: missing; it has {known}"
+        )
+    return peak * device.matmul.fraction[dtype]
 
 
 def uses_matrix_units(device: Device, dtype: str) -> bool:

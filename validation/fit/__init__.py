@@ -1,0 +1,1 @@
+"""Fits of hardware profiles on published kernel tables."""

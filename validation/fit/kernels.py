@@ -1,0 +1,176 @@
+"""Fits the achieved fractions of a device on the kernel tables: ``python -m validation.fit.kernels DEVICE``.
+
+Each fraction is fitted on the rows that depend on it alone, with all others as the profile has them, by
+golden section on the mean absolute log error, cut at a factor of ``CUT`` so that rows where the library
+chose badly do not pull. Held-out rows are left alone. Matrix products come first, because convolutions are
+priced on them.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hardware.device import Device
+from hardware.profiles import load_device
+from simdl.cost_model import estimate_kernel_time
+from simdl.kernel import ConvolutionCall, Product
+from simdl.kernel_costs.convolution import convolution_times
+from validation.kernel_rows import KernelRow, load_kernel_rows
+from validation.kernels import TIMER_ROWS, kernel_tables
+from workloads.operators import OperatorKind, Pass
+
+CUT = 2.0
+GOLDEN = (5**0.5 - 1) / 2
+TOLERANCE = 2e-3
+
+Rows = Sequence[KernelRow]
+Build = Callable[[float], Device]
+
+
+def fit_fraction(rows: Rows, build: Build) -> float:
+    """The fraction in [0.05, 1] with which ``build`` gives the device that predicts these rows best."""
+    low, high = 0.05, 1.0
+    while high - low > TOLERANCE:
+        span = GOLDEN * (high - low)
+        if _loss(rows, build(high - span)) < _loss(rows, build(low + span)):
+            high = low + span
+        else:
+            low = high - span
+    return (low + high) / 2
+
+
+def _loss(rows: Rows, device: Device) -> float:
+    kernels = [row.kernel for row in rows if row.kernel is not None]
+    predicted = np.array([estimate_kernel_time(kernel, device) for kernel in kernels])
+    predicted += _timer(rows, device)
+    measured = np.array([row.measured for row in rows])
+    return float(np.minimum(np.abs(np.log(predicted / measured)), np.log(CUT)).mean())
+
+
+def _timer(rows: Rows, device: Device) -> np.ndarray:
+    """Host cost per launch of each row's table: its shortest row beyond the kernel's latency."""
+    shortest: dict[tuple[str, str], float] = {}
+    for row in rows:
+        key = row.file, row.group
+        shortest[key] = min(row.measured, shortest.get(key, row.measured))
+    latency = device.matmul.latency
+    return np.array([max(0.0, shortest[r.file, r.group] - latency) if r.group else 0.0 for r in rows])
+
+
+def fit_device(device: Device, rows: Rows) -> tuple[Device, dict[str, float]]:
+    """The device with every fraction fitted that these rows determine, and those fractions by dotted name."""
+    found: dict[str, float] = {}
+    for dtype in device.peak_flop_rate:
+        used = [r for r in rows if _is_product(r, dtype)]
+        if used:
+            device = _fit(device, used, f"matmul.fraction.{dtype}", _with_matmul, dtype, found)
+    for kinds, name in ((STREAMS, "fraction"), (REDUCTIONS, "reduction")):
+        used = [r for r in rows if r.kernel and r.kernel.shape is None and r.kernel.kind in kinds]
+        if used:
+            device = _fit(device, used, f"memory.{name}", _with_memory, name, found)
+    for name in device.convolution.fraction:
+        used = [r for r in rows if _runs(r, name, device)]
+        if used:
+            _fit(device, used, f"convolution.fraction.{name}", _with_algorithm, name, found)
+    device = _with_algorithms(device, found)
+    for which in (Pass.INPUT_GRADIENT, Pass.WEIGHT_GRADIENT):
+        used = [r for r in rows if _is_pass(r, which)]
+        if used:
+            device = _fit(device, used, f"convolution.{which}", _with_pass, which.value, found)
+    return device, found
+
+
+STREAMS = frozenset({OperatorKind.ELEMENTWISE})
+REDUCTIONS = frozenset({OperatorKind.SOFTMAX, OperatorKind.NORMALIZATION})
+
+
+def _is_product(row: KernelRow, dtype: str) -> bool:
+    return row.kernel is not None and row.kernel.dtype == dtype and isinstance(row.kernel.shape, Product)
+
+
+def _runs(row: KernelRow, algorithm: str, device: Device) -> bool:
+    """Whether the row says that this algorithm ran, and the model agrees that it could."""
+    kernel = row.kernel
+    if kernel is None or row.algorithm != algorithm or not isinstance(kernel.shape, ConvolutionCall):
+        return False
+    offered = convolution_times(kernel.shape, device, kernel.dtype)
+    return kernel.dtype == "fp32" and algorithm in {cost.algorithm for cost in offered}
+
+
+def _is_pass(row: KernelRow, which: Pass) -> bool:
+    shape = row.kernel.shape if row.kernel else None
+    return isinstance(shape, ConvolutionCall) and shape.which is which
+
+
+def _fit(  # noqa: PLR0917 - the two halves of a fraction's name and where it goes
+    device: Device,
+    rows: Rows,
+    path: str,
+    replaced: Callable[[Device, str, float], Device],
+    name: str,
+    found: dict[str, float],
+) -> Device:
+    found[path] = round(fit_fraction(rows, lambda value: replaced(device, name, value)), 3)
+    return replaced(device, name, found[path])
+
+
+def _with_matmul(device: Device, dtype: str, value: float) -> Device:
+    fraction = {**device.matmul.fraction, dtype: value}
+    return replace(device, matmul=replace(device.matmul, fraction=fraction))
+
+
+def _with_memory(device: Device, name: str, value: float) -> Device:
+    memory = replace(device.memory, fraction=value) if name == "fraction" else None
+    return replace(device, memory=memory or replace(device.memory, reduction=value))
+
+
+def _with_algorithm(device: Device, name: str, value: float) -> Device:
+    """The device with this algorithm alone, because rows name the algorithm that ran."""
+    return replace(device, convolution=replace(device.convolution, fraction={name: value}))
+
+
+def _with_algorithms(device: Device, found: Mapping[str, float]) -> Device:
+    fraction = {
+        name: found.get(f"convolution.fraction.{name}", value)
+        for name, value in device.convolution.fraction.items()
+    }
+    return replace(device, convolution=replace(device.convolution, fraction=fraction))
+
+
+def _with_pass(device: Device, name: str, value: float) -> Device:
+    convolution = device.convolution
+    if name == Pass.INPUT_GRADIENT.value:
+        return replace(device, convolution=replace(convolution, input_gradient=value))
+    return replace(device, convolution=replace(convolution, weight_gradient=value))
+
+
+def fitting_rows(device: str) -> list[KernelRow]:
+    """Published rows of this device that take part in fitting: not held out, beyond the timer."""
+    rows = [
+        row
+        for path in kernel_tables(None)
+        for row in load_kernel_rows(path)
+        if row.device == device and row.skipped is None
+    ]
+    shortest: dict[tuple[str, str], float] = {}
+    for row in rows:
+        key = row.file, row.group
+        shortest[key] = min(row.measured, shortest.get(key, row.measured))
+    return [r for r in rows if not r.held_out and _beyond_timer(r, shortest[r.file, r.group])]
+
+
+def _beyond_timer(row: KernelRow, shortest: float) -> bool:
+    return not row.group or row.measured == shortest or row.measured >= TIMER_ROWS * shortest
+
+
+def main(names: Sequence[str]) -> None:
+    """Fit these devices and write the fractions to standard output."""
+    for name in names:
+        _, found = fit_device(load_device(name), fitting_rows(name))
+        sys.stdout.writelines(f"{name}: {path} = {value}\n" for path, value in found.items())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
