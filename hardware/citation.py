@@ -1,6 +1,6 @@
 """Where a number came from. A number without a source does not load."""
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ class Citation:
     kind: CitationKind
     title: str
     location: str
-    read_on: datetime.date
+    read_on: dt.date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

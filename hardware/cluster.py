@@ -21,9 +21,10 @@ class Level:
     Attributes:
         name: ``node``, ``rack``, ``slice`` or ``network``.
         link: what joins the members.
-        ports: ports *per domain of the level below* (per device for the innermost level, per node for the next);
-            may be fractional where devices share a port.
-        size: members of one domain of this level, counted in domains of the level below; 0 for "all there are".
+        ports: ports *per domain of the level below* (per device for the innermost level, per node for the
+            next); may be fractional where devices share a port.
+        size: members of one domain of this level, counted in domains of the level below; 0 for "all there
+            are".
         topology: how the links are laid out.
     """
 

@@ -1,8 +1,8 @@
 """Reading profile files: every number with its unit and its source, every fault of a file at once.
 
 A number is ``{ value = "3.35 TB/s", source = "datasheet", note = "..." }``; its source is one of the file's
-``[sources.KEY]`` tables. A table whose numbers share a source may name it once with its own ``source`` key and give
-bare values. Fractions and counts are plain numbers; everything else is text with a unit.
+``[sources.KEY]`` tables. A table whose numbers share a source may name it once with its own ``source`` key
+and give bare values. Fractions and counts are plain numbers; everything else is text with a unit.
 """
 
 import datetime as dt

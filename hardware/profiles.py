@@ -1,7 +1,7 @@
 """Registered hardware: devices, links and node types by name, and clusters as ``NODE:COUNT`` or from a file.
 
-Profiles live in ``hardware/data/{devices,links,clusters}/NAME.toml``; adding one means adding one file. Each is read
-once per process, so that equal names give the same object.
+Profiles live in ``hardware/data/{devices,links,clusters}/NAME.toml``; adding one means adding one file. Each
+is read once per process, so that equal names give the same object.
 """
 
 from collections.abc import Mapping

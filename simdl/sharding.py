@@ -24,6 +24,7 @@ from workloads.operators import (
     Split,
 )
 
+STARTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION})  # a product never joins another kernel
 DIVIDED = frozenset({Split.COLUMN, Split.ROW, Split.HEADS})
 
 
@@ -68,7 +69,7 @@ def layer_kernels(
     group = ""
     for operator, kernel in _unfused(layers, which, shard, precision, stack):
         fusible = operator is not None and operator.fusion in stack.fused
-        if operator is not None and fusible and operator.fusion == group:
+        if operator is not None and fusible and operator.fusion == group and operator.kind not in STARTS:
             saved = 2 * operator.chained * shard.share(operator.split) * _size(operator, precision)
             kernels[-1] = _merge(kernels[-1], kernel, saved)
         else:
