@@ -29,7 +29,7 @@ _SHARDING = (
     (r"fsdp ?= ?0|distributed[- _]?optimizer", 1),
     (r"shard_grad_op", 2),
     (r"no_shard|\bnone\b", 0),
-    (r"fsdp|full_shard", 3),
+    (r"fsdp|full_shard|hybrid_shard", 3),
     (r"\bddp\b|data parallel", 0),
 )
 
@@ -95,6 +95,7 @@ def row_strategies(
             virtual_stages=virtual,
             recompute=mode,
             zero=zero,
+            shard_degree=_shard_degree(row, degrees, zero),
             sequence_parallel=sequence_parallel,
             stages=_stages(network, degrees.pp * virtual),
         )
@@ -129,6 +130,18 @@ def _zero(row: PublishedRow, defaults: SourceDefaults, assumed: list[str]) -> in
         if match:
             return int(match[1]) if stage is None else stage
     raise RowSkippedError(f"data_sharding {row['data_sharding']!r} is not understood")
+
+
+def _shard_degree(row: PublishedRow, degrees: Degrees, zero: int) -> int:
+    """Printed size of the sharding group where it is a part of the replicas, else 0 for all of them.
+
+    "FSDP2 4" with cp 2 names the dp degree: the context-parallel ranks shard too.
+    """
+    match = re.search(r"fsdp2? (?:group )?(\d+)", row["data_sharding"].lower())
+    group, replicas = int(match[1]) if match else 0, degrees.dp * degrees.cp
+    if not zero or not group or group in (degrees.dp, replicas) or replicas % group:
+        return 0
+    return group
 
 
 def _sequence_parallel(

@@ -133,6 +133,21 @@ def test_blank_degrees_skip():
         row_degrees(row(**{**GPT, "tp": "", "pp": ""}))
 
 
+@pytest.mark.parametrize(
+    ("text", "degree"),
+    [
+        ("FSDP 16 inside slice, DP 2 across slices (DCN)", 16),
+        ("FSDP group 8", 8),
+        ("FSDP2 32", 0),
+        ("FSDP FULL_SHARD mp_mode=PURE", 0),
+        ("DDP/distributed-optimizer", 0),
+    ],
+)
+def test_sharding_group_is_a_part_of_the_replicas_or_all(text, degree):
+    (strategy,), _ = strategies(row(**GPT, data_sharding=text), recompute="full")
+    assert strategy.shard_degree == degree
+
+
 def test_virtual_stages_interleave():
     found, _ = strategies(row(**{**GPT, "pp": "2", "vp": "3"}), recompute="full")
     assert (found[0].schedule, found[0].virtual_stages) == ("interleaved-1f1b", 3)
