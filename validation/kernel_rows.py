@@ -14,7 +14,6 @@ from pathlib import Path
 from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from simdl.kernel_costs.matmul import ELEMENT_SIZE
 from validation.errors import MeasurementError, RowSkippedError
-from validation.row_devices import device_name
 from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
 
 Cells = Mapping[str, str]
@@ -105,10 +104,37 @@ def _rows(file: str, line: int, cells: Cells, read: "Reader", *, held_out: bool)
         )
 
 
+DEVICES = (
+    (r"^nv_titanx$|titan x \(maxwell\)", "titan-x-maxwell"),
+    (r"knl7250", "xeon-phi-7250"),
+    (r"\bm40|_m40", "m40"),
+    (r"mi100", "mi100"),
+    (r"gaudi 2", "gaudi2"),
+    (r"gb200", "gb200"),
+    (r"\bb200", "b200"),
+    (r"h200", "h200"),
+    (r"h100.*pcie", "h100-pcie-80gb"),
+    (r"h100", "h100-sxm-80gb"),
+    (r"a100.*pcie.*40", "a100-pcie-40gb"),
+    (r"a100.*pcie", "a100-pcie-80gb"),
+    (r"a100.*40", "a100-sxm-40gb"),
+    (r"a100", "a100-sxm-80gb"),
+    (r"\ba40\b", "a40"),
+    (r"v100-pcie-32gb", "v100-pcie-32gb"),
+    (r"v100", "v100-sxm2-16gb"),
+    (r"p100.*pcie", "p100-pcie"),
+    (r"p100", "p100-sxm"),
+    (r"\bt4\b", "t4"),
+    (r"\bp4\b", "p4"),
+)
+"""Text of a table's device column to device profile; first match wins."""
+
+
 def _profile_name(text: str) -> str:
-    if "Gaudi 3" in text:
-        raise RowSkippedError(f"device {text!r} has no profile")
-    return device_name(text.replace("_", " "))
+    for pattern, name in DEVICES:
+        if re.search(pattern, text.lower()):
+            return name
+    raise RowSkippedError(f"device {text!r} has no profile")
 
 
 def _item(kernel: Kernel) -> str:
@@ -220,6 +246,10 @@ DEEPBENCH_PASSES = {
 }
 
 
+SPELLINGS = {"licit_precomp_gemm": "implicit_precomp_gemm", "direct conv": "direct"}
+"""Algorithms that DeepBench's sheets spell in their own way."""
+
+
 def _deepbench_conv(cells: Cells) -> Iterator[_Launch]:
     dtype, shape = _sheet_dtype(cells), _deepbench_shape(cells)
     for column, which in DEEPBENCH_PASSES.items():
@@ -227,8 +257,7 @@ def _deepbench_conv(cells: Cells) -> Iterator[_Launch]:
             continue
         kernel = convolution_kernel(ConvolutionCall(shape, int(cells["batch_N"]), which), dtype)
         chosen = cells["fwd_algorithm"].lower() if which is Pass.FORWARD else ""
-        algorithm = "implicit_precomp_gemm" if chosen == "licit_precomp_gemm" else chosen
-        yield _Launch(kernel, float(cells[column]) * 1e-3, algorithm=algorithm)
+        yield _Launch(kernel, float(cells[column]) * 1e-3, algorithm=SPELLINGS.get(chosen, chosen))
 
 
 def _deepbench_shape(cells: Cells) -> ConvolutionShape:

@@ -180,6 +180,7 @@ FAMILIES = {
     "implicit_gemm": "gemm",
     "implicit_precomp_gemm": "gemm",
     "gemm": "gemm",
+    "direct": "direct",
     "fft": "fft",
     "fft_tiling": "fft",
     "winograd": "winograd",
