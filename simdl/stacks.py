@@ -1,8 +1,8 @@
 """Reader of software stacks: ``simdl/stacks/NAME.toml``.
 
-    base = "megatron-2021"              # optional: take every key that this file does not set from another
-    stack defaults = ["ampere:sequence"]      # device generation and sample kind this stack is the default
-    for attention = "flash-causal"
+    base = "megatron-2021"              # optional: the stack that sets every key this file does not
+    defaults = ["ampere:sequence"]      # device generation and sample kind this stack is the default for
+    attention = "flash-causal"
     fused = ["bias_gelu"]
     gradient_overlap = true
     launch = { value = "8 us", source = "fit", note = "..." }
@@ -10,8 +10,6 @@
 Every number names one of the file's ``[sources.KEY]`` tables. Every fault of a file is reported at once.
 """
 
-import datetime as dt
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -19,13 +17,14 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from hardware.citation import Citation, CitedNumber
-from hardware.errors import UnitError
-from hardware.units import parse_quantity
+from hardware.citation import CitedNumber
+from hardware.errors import ProfileError
+from hardware.profile_reader import ProfileReader
 from simdl.errors import StackError
 from simdl.stack import Stack
 
 ATTENTION = ("unfused", "flash", "flash-causal")
+SAMPLES = ("sequence", "image")
 NUMBERS: Mapping[str, str] = {
     "launch": "time",
     "collective_launch": "time",
@@ -41,16 +40,18 @@ NUMBERS: Mapping[str, str] = {
 }
 FLAGS = ("gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
 WORDS = ("description", "attention", "library")
-IDENTITY = ("base", "defaults", "sources", "fused", "fitted_on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Raw:
-    """One file's keys, its base's keys under them, with the sources each number names."""
+class RawStack:
+    """One file's keys over its base's keys, and the numbers among them with their sources."""
 
     values: Mapping[str, Any]
     numbers: Mapping[str, CitedNumber]
     defaults: tuple[str, ...]
+
+
+NOTHING = RawStack(values={}, numbers={}, defaults=())
 
 
 def stack_names() -> tuple[str, ...]:
@@ -66,7 +67,15 @@ def load_stack(name: str) -> Stack:
     Raises:
         StackError: no such stack, or its file breaks a rule (one line per fault).
     """
-    raw = _load_raw(name)
+    return build_stack(name, _load_raw(name))
+
+
+def build_stack(name: str, raw: RawStack) -> Stack:
+    """The stack of these keys.
+
+    Raises:
+        StackError: keys are missing; one line for each.
+    """
     missing = [
         f"stacks/{name}.toml: {key}: missing; expected here or in a base"
         for key in (*NUMBERS, *FLAGS, *WORDS, "fused")
@@ -108,7 +117,7 @@ def default_stack(generation: str, sample: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _load_raw(name: str) -> _Raw:
+def _load_raw(name: str) -> RawStack:
     if name not in stack_names():
         near = get_close_matches(name, stack_names(), n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(stack_names())}"
@@ -117,102 +126,66 @@ def _load_raw(name: str) -> _Raw:
     return parse_stack(text, f"stacks/{name}.toml", base=_load_raw)
 
 
-def parse_stack(text: str, place: str, *, base: Callable[[str], _Raw]) -> _Raw:
+def parse_stack(text: str, place: str, *, base: Callable[[str], RawStack]) -> RawStack:
     """Keys of one stack file over those of its base.
+
+    Args:
+        text: of the file.
+        place: how messages name the file.
+        base: the keys of another stack by name.
 
     Raises:
         StackError: the file breaks one or more rules; one line per fault.
     """
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StackError(f"{place}: not TOML: {error}") from None
-    faults: list[str] = []
-    inherited = base(data["base"]) if "base" in data else _Raw(values={}, numbers={}, defaults=())
-    sources = _sources(data.get("sources", {}), place, faults)
-    numbers = _numbers(data, sources, place, faults)
-    values = {**_flags(data, place, faults), **_words(data, place, faults)}
-    if "fused" in data:
-        values["fused"] = frozenset(data["fused"])
-    used = {number.citation.key for number in numbers.values()}
-    faults += [f"{place}: sources.{key}: no number names it" for key in sources if key not in used]
-    allowed = {*NUMBERS, *FLAGS, *WORDS, *IDENTITY}
-    faults += [f"{place}: {key}: unknown key" for key in data if key not in allowed]
-    if faults:
-        raise StackError("\n".join(faults))
-    values.update({key: number.value for key, number in numbers.items()})
-    return _Raw(
-        values={**inherited.values, **values},
-        numbers={**inherited.numbers, **numbers},
-        defaults=tuple(data.get("defaults", ())),
+        reader = ProfileReader(text, place)
+        inherited = base(reader.text("base")) if "base" in reader.data else NOTHING
+        values = {**_flags(reader), **_words(reader)}
+        values |= {
+            key: reader.number(key, dimension) for key, dimension in NUMBERS.items() if key in reader.data
+        }
+        if "fused" in reader.data:
+            values["fused"] = frozenset(_list(reader, "fused"))
+        defaults = _default_kinds(reader)
+        numbers = {number.path: number for number in reader.finish()}
+    except ProfileError as error:
+        raise StackError(str(error)) from None
+    return RawStack(
+        values={**inherited.values, **values}, numbers={**inherited.numbers, **numbers}, defaults=defaults
     )
 
 
-def _sources(tables: Mapping[str, Any], place: str, faults: list[str]) -> dict[str, Citation]:
-    found = {}
-    for key, table in tables.items():
-        missing = [name for name in ("kind", "title", "location", "read_on") if name not in table]
-        if missing:
-            faults.append(f"{place}: sources.{key}: missing {', '.join(missing)}")
-        elif not isinstance(table["read_on"], dt.date):
-            found_date = table["read_on"]
-            faults.append(f"{place}: sources.{key}.read_on: found {found_date!r}; expected a date")
-        else:
-            found[key] = Citation(key=key, **table)
+def _flags(reader: ProfileReader) -> dict[str, Any]:
+    found = {key: reader.data[key] for key in FLAGS if key in reader.data}
+    for key, value in found.items():
+        reader.allow(key)
+        if not isinstance(value, bool):
+            reader.fault(key, f"found {value!r}; expected true or false")
     return found
 
 
-def _numbers(
-    data: Mapping[str, Any], sources: Mapping[str, Citation], place: str, faults: list[str]
-) -> dict[str, CitedNumber]:
-    found = {}
-    for key, dimension in NUMBERS.items():
-        if key not in data:
-            continue
-        entry = data[key]
-        if not isinstance(entry, dict) or "value" not in entry or "source" not in entry:
-            faults.append(f"{place}: {key}: found {entry!r}; expected {{ value = ..., source = ... }}")
-            continue
-        if entry["source"] not in sources:
-            faults.append(f"{place}: {key}: source {entry['source']!r} is not declared under [sources]")
-            continue
-        citation = sources[entry["source"]]
-        note = entry.get("note", "")
-        if citation.kind in ("assumed", "derived") and not note:
-            faults.append(f"{place}: {key}: {citation.kind} without a note; expected a reason")
-        value = _value(entry["value"], dimension, f"{place}: {key}", faults)
-        found[key] = CitedNumber(
-            path=key, text=str(entry["value"]), value=value, citation=citation, note=note
-        )
-    return found
-
-
-def _value(found: object, dimension: str, place: str, faults: list[str]) -> float:
-    if dimension == "fraction":
-        if isinstance(found, int | float) and 0 <= found <= 1:
-            return float(found)
-        faults.append(f"{place}: found {found!r}; expected a fraction from 0 to 1")
-        return 0.0
-    try:
-        return parse_quantity(str(found), dimension)
-    except UnitError as error:
-        faults.append(f"{place}: {error}")
-        return 0.0
-
-
-def _flags(data: Mapping[str, Any], place: str, faults: list[str]) -> dict[str, Any]:
-    found = {key: data[key] for key in FLAGS if key in data}
-    faults += [
-        f"{place}: {key}: found {value!r}; expected true or false"
-        for key, value in found.items()
-        if not isinstance(value, bool)
-    ]
-    return found
-
-
-def _words(data: Mapping[str, Any], place: str, faults: list[str]) -> dict[str, Any]:
-    found = {key: data[key] for key in WORDS if key in data}
+def _words(reader: ProfileReader) -> dict[str, Any]:
+    found = {key: reader.text(key) for key in WORDS if key in reader.data}
     attention = found.get("attention", ATTENTION[0])
     if attention not in ATTENTION:
-        faults.append(f"{place}: attention: found {attention!r}; expected one of {', '.join(ATTENTION)}")
+        reader.fault("attention", f"found {attention!r}; expected one of {', '.join(ATTENTION)}")
     return found
+
+
+def _list(reader: ProfileReader, key: str) -> tuple[str, ...]:
+    """A list of words; none where the file has no such key."""
+    reader.allow(key)
+    found = reader.data.get(key, [])
+    if isinstance(found, list) and all(isinstance(item, str) for item in found):
+        return tuple(found)
+    reader.fault(key, f"found {found!r}; expected a list of names")
+    return ()
+
+
+def _default_kinds(reader: ProfileReader) -> tuple[str, ...]:
+    kinds = _list(reader, "defaults")
+    for kind in kinds:
+        generation, _, sample = kind.partition(":")
+        if not generation or sample not in SAMPLES:
+            reader.fault("defaults", f"found {kind!r}; expected GENERATION:sequence or GENERATION:image")
+    return kinds
