@@ -27,6 +27,7 @@ class Prices:
         forward, backward: [s] the device is busy with one microbatch (backward with recomputation).
         forward_host, backward_host: [s] the host needs to launch it.
         weight: [s] by which the default cut balances stages.
+        sequence_parallel: [rows] 0 or 1.
         saved, transient, boundary: [bytes] as in :class:`simdl.block_cost.BlockCost`.
         parameters: elements of a rank before ZeRO.
     """
@@ -37,6 +38,7 @@ class Prices:
     forward_host: Floats
     backward_host: Floats
     weight: Floats
+    sequence_parallel: Integers
     saved: Floats
     transient: Floats
     boundary: Floats
@@ -55,7 +57,9 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
     names = ("forward", "backward", "forward_host", "backward_host", "weight")
     names += ("saved", "transient", "boundary", "parameters")
     columns = np.array(table, dtype=np.float64).reshape(len(first), -1, len(names))
-    return Prices(row=row, **{name: columns[:, :, index] for index, name in enumerate(names)})
+    sequence = space.sequence_parallel[first]
+    values = {name: columns[:, :, index] for index, name in enumerate(names)}
+    return Prices(row=row, sequence_parallel=sequence, **values)
 
 
 def _distinct(keys: tuple[Integers, ...]) -> tuple[Integers, Integers]:

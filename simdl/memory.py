@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 
 from hardware.device import Device
 from hardware.units import format_quantity
+from simdl.block_cost import Pricing
 from simdl.pipelines import pipeline_order
-from simdl.step_cost import StepCost, gradient_bytes
+from simdl.step_cost import Amount, StepCost, gradient_bytes
+from simdl.strategy import Strategy
+from workloads.workload import Workload
 
 GATHERED = 2  # blocks whose parameters ZeRO-3 holds in full: the one in use and the one prefetched
 
@@ -18,23 +21,25 @@ def memory_by_part(step: StepCost, rank: int) -> dict[str, float]:
     """[bytes] at the peak of one pipeline rank, by part."""
     stages = step.rank_stages(rank)
     parameters = sum(stage.parameters for stage in stages)
+    largest = max(block.parameters for stage in stages for block in stage.blocks)
     return {
-        **_state(step, parameters),
+        **state_bytes(parameters, step.strategy, step.workload, step.pricing),
         "activations": _activations(step, rank),
         "transient": max(stage.transient for stage in stages),
-        "gathered": _gathered(step, rank),
+        "gathered": gathered_bytes(largest, step.strategy, step.pricing),
         "context": step.stack.memory_context,
     }
 
 
-def _state(step: StepCost, parameters: float) -> dict[str, float]:
-    """Parameters, gradients and optimizer state, each divided from its ZeRO stage on."""
-    strategy, precision = step.strategy, step.workload.precision
-    shards = strategy.shards
-    optimizer = step.workload.optimizer.state + precision.master
+def state_bytes(
+    parameters: Amount, strategy: Strategy, workload: Workload, pricing: Pricing
+) -> dict[str, Amount]:
+    """[bytes] of parameters, gradients and optimizer state, each divided from its ZeRO stage on."""
+    precision, shards = workload.precision, strategy.shards
+    optimizer = workload.optimizer.state + precision.master
     return {
         "parameters": parameters * precision.parameter / (shards if strategy.zero >= 3 else 1),
-        "gradients": gradient_bytes(parameters, step.pricing) / (shards if strategy.zero >= 2 else 1),
+        "gradients": gradient_bytes(parameters, pricing) / (shards if strategy.zero >= 2 else 1),
         "optimizer": parameters * optimizer / (shards if strategy.zero >= 1 else 1),
     }
 
@@ -54,11 +59,10 @@ def _peak(order: tuple[tuple[str, int], ...], step: StepCost) -> float:
     return peak
 
 
-def _gathered(step: StepCost, rank: int) -> float:
-    if step.strategy.zero < 3 or step.strategy.shards == 1:
-        return 0.0
-    largest = max(block.parameters for stage in step.rank_stages(rank) for block in stage.blocks)
-    return GATHERED * largest * step.workload.precision.parameter
+def gathered_bytes(largest: Amount, strategy: Strategy, pricing: Pricing) -> Amount:
+    """[bytes] of gathered parameters under ZeRO-3, given the largest block's."""
+    gathered = GATHERED if strategy.zero == 3 and strategy.shards > 1 else 0
+    return largest * gathered * pricing.precision.parameter
 
 
 def usable_memory(step: StepCost, device: Device) -> float:

@@ -5,6 +5,10 @@ three agree by construction.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simdl.block_cost import BlockCost, Pricing, Work, block_costs
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
@@ -15,6 +19,9 @@ from simdl.stage import StageCost, split_network, stage_blocks, stage_cost
 from simdl.strategy import Strategy
 from workloads.operators import OperatorKind
 from workloads.workload import Workload
+
+Amount = TypeVar("Amount", float, NDArray[np.float64])
+"""A number, or many at once in the planner's bounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -112,7 +119,7 @@ def transfer_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
     return point_to_point_time(nbytes / strategy.tp, stride, pricing.cluster, library=library) + gather.time
 
 
-def gradient_bytes(parameters: float, pricing: Pricing) -> float:
+def gradient_bytes(parameters: Amount, pricing: Pricing) -> Amount:
     """[bytes] of the gradient that is reduced."""
     return parameters * (pricing.stack.gradient_size or pricing.precision.gradient)
 

@@ -1,0 +1,110 @@
+"""Segments as arrays: when the computation and the collectives of a split pass end.
+
+The recurrence of the lowered schedule (:mod:`simdl.lowering`): segment k waits for its gather, the gather of segment
+k for the end of segment k - 2, a reduction for the end of its segment, and collectives for one another.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.prices import Floats, Prices
+from planner.shapes import Blocks, Shape
+from simdl.block_cost import Pricing
+from simdl.lowering import PREFETCH
+from simdl.segments import buckets
+from simdl.step_cost import copies_time, gather_time, gradient_bytes, reduce_time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Segments:
+    """A split pass of one kind of stage.
+
+    Attributes:
+        computed: [n x segments] seconds of each segment.
+        gathers: [segments] seconds of the parameter gather that each waits for.
+        reduces: [segments] seconds of the gradient reduction that each sets off.
+    """
+
+    computed: Floats
+    gathers: Floats
+    reduces: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ends:
+    """[n] seconds at which the computation and the collectives of a pass end."""
+
+    computed: Floats
+    lane: Floats
+
+
+def split_pass(
+    shape: Shape,
+    prices: Prices,
+    pricing: Pricing,
+    blocks: Blocks,
+    whole: Floats,
+    *,
+    backward: bool,
+    last: bool,
+) -> Segments:
+    """One pass over the blocks of a stage, which takes ``whole`` [n] alone, in segments."""
+    sharded = shape.strategy.zero == 3
+    order = np.array(blocks[::-1] if backward else blocks)
+    parameters = prices.parameters[shape.rows[0]][order]
+    parts = buckets(gradient_bytes(parameters, pricing).tolist(), 0.0 if sharded else pricing.stack.bucket)
+    sums = [float(sum(parameters[part].tolist())) for part in parts]
+    gathers = np.array([_gather(shape, pricing, n) if sharded or not backward else 0.0 for n in sums])
+    reduces = np.array([_reduce(shape, pricing, n, last=last) if backward else 0.0 for n in sums])
+    busy = (prices.backward if backward else prices.forward)[shape.rows][:, order]
+    beside = np.minimum(gathers.sum() + reduces.sum(), whole)
+    slowed = whole + pricing.stack.contention * beside
+    return Segments(computed=_shares(busy, parts) * slowed[:, None], gathers=gathers, reduces=reduces)
+
+
+def run_segments(segments: Segments, start: Ends, *, fetched: int = 0) -> Ends:
+    """When a pass ends that may start computing and communicating at ``start``.
+
+    Args:
+        segments: the pass.
+        start: when computation and collectives before it end.
+        fetched: leading segments whose parameters are there already.
+    """
+    lane, ended = start.lane, [start.computed]
+    count = len(segments.gathers)
+    for index in range(count):
+        ready = ended[-1]
+        if index >= fetched and segments.gathers[index] > 0:
+            held = ended[index + 1 - PREFETCH] if index >= PREFETCH else lane
+            lane = np.maximum(lane, held) + segments.gathers[index]
+            ready = np.maximum(ready, lane)
+        if index >= PREFETCH:
+            lane = _reduced(lane, ended[index + 1 - PREFETCH], segments.reduces[index - PREFETCH])
+        ended.append(ready + segments.computed[:, index])
+    for index in range(max(0, count - PREFETCH), count):
+        lane = _reduced(lane, ended[index + 1], segments.reduces[index])
+    return Ends(computed=ended[-1], lane=lane)
+
+
+def _reduced(lane: Floats, after: Floats, seconds: float) -> Floats:
+    return np.maximum(lane, after) + seconds if seconds > 0 else lane
+
+
+def _gather(shape: Shape, pricing: Pricing, parameters: float) -> float:
+    return gather_time(parameters, shape.strategy, pricing)
+
+
+def _reduce(shape: Shape, pricing: Pricing, parameters: float, *, last: bool) -> float:
+    seconds = reduce_time(parameters, shape.strategy, pricing)
+    if last:
+        return seconds
+    shard = gradient_bytes(parameters, pricing) / shape.strategy.shards
+    return seconds - copies_time(shard, shape.strategy, pricing)
+
+
+def _shares(busy: Floats, parts: list[slice]) -> Floats:
+    """[n x segments] part of the pass that each segment takes."""
+    segments = np.stack([busy[:, part].sum(axis=1) for part in parts], axis=1)
+    total = segments.sum(axis=1, keepdims=True)
+    return np.where(total > 0, segments / np.where(total > 0, total, 1.0), 1 / len(parts))
