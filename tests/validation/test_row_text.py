@@ -6,7 +6,7 @@ from simdl.strategy import Recompute
 from validation.errors import RowSkippedError
 from validation.published_rows import CNN_COLUMNS, LLM_COLUMNS, PublishedRow, load_published
 from validation.row_cells import corrections, optional_count, optional_measurement
-from validation.row_devices import device_name, node_name
+from validation.row_devices import device_name, machine_of
 from validation.row_measurement import check_trusted, out_of_memory
 from validation.row_network import decoder_network, decoder_shape
 from validation.row_precision import row_precision
@@ -162,18 +162,21 @@ def test_embedding_and_head_count_as_layers_where_only_that_divides():
     ("text", "machine", "device", "node"),
     [
         ("A100-80GB", "", "a100-sxm-80gb", "dgx-a100"),
-        ("a100_40gb", "", "a100-sxm-40gb", "dgx-a100"),
-        ("A100-SXM4-40GB", "", "a100-sxm-40gb", "dgx-a100"),
-        ("V100-SXM3-32GB", "nvswitch (dgx-2)", "v100-sxm-32gb", "dgx-2"),
-        ("V100-SXM2-16GB", "", "v100-sxm-16gb", "dgx-1-v100"),
+        ("a100_40gb", "", "a100-sxm-40gb", "dgx-a100-40gb"),
+        ("A100-SXM4-40GB", "", "a100-sxm-40gb", "dgx-a100-40gb"),
+        ("V100-SXM3-32GB", "nvswitch (dgx-2)", "v100-sxm3-32gb", "dgx-2"),
+        ("V100-SXM2-16GB", "", "v100-sxm2-16gb", "dgx-1-v100"),
+        ("V100-SXM2-16GB", "aws-samples", "v100-sxm2-16gb", "dgx-1-v100"),
+        ("H100-96GB HBM2e (500 W cap)", "", "h100-sxm-96gb-hbm2e-500w", "h100-96gb-roce"),
+        ("a100_80gb", "mosaicml", "a100-sxm-80gb", "a100-80gb-roce"),
         ("GB200", "", "gb200", "gb200-nvl72"),
-        ("TPU v5e", "", "tpu-v5e", "tpu-v5e"),
+        ("TPU v5e", "", "tpu-v5e", "tpu-v5e-slice"),
         ("P100-SXM2-16GB", "", "p100-sxm", "dgx-1-p100"),
     ],
 )
 def test_device_texts(text, machine, device, node):
     assert device_name(text) == device
-    assert node_name(device, machine) == node
+    assert machine_of(device, machine).node == node
 
 
 def test_unknown_device_skips():
