@@ -9,9 +9,8 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hardware.profiles import load_device, load_link
-
 from hardware.cluster import Cluster, Level, NodeType
+from hardware.profiles import load_device, load_link
 from validation.collective_machines import FABRICS, GENERATIONS, INSTANCES, Generation, Inside, Ports
 from validation.collective_rows import SweepRow, leading_count
 from validation.errors import RowSkippedError
@@ -59,6 +58,11 @@ def generation_of(text: str) -> Generation:
     raise RowSkippedError(f"gpu: {text!r} names no device with a profile")
 
 
+def _nvlink(generation: int, topology: str) -> str:
+    """Link of an NVLink generation; its switch is one generation younger."""
+    return f"nvswitch{generation - 1}" if topology == "switch" else f"nvlink{generation}"
+
+
 def inside_of(text: str, generation: Generation, per_node: int) -> tuple[Inside | None, str]:
     """What joins the devices of a node, and a warning if the text left it open.
 
@@ -70,17 +74,16 @@ def inside_of(text: str, generation: Generation, per_node: int) -> tuple[Inside 
     usual = generation.inside
     pcie = re.search(r"PCIe\s*(?:Gen\s*)?(\d)", text, re.IGNORECASE)
     if pcie and "NVLink" not in text.replace("no NVLink", ""):
-        return replace(usual, link=f"pcie{pcie[1]}", ports=1, topology="bus"), ""
+        return replace(usual, link=f"pcie{pcie[1]}-x16", ports=1, topology="bus"), ""
     if re.fullmatch(r"none", text, re.IGNORECASE):
         raise RowSkippedError(f"intra_node: 'none' with {per_node} devices per node")
-    if found := re.search(r"NVLink\s*(\d)", text, re.IGNORECASE):
-        usual = replace(usual, link=f"nvlink{found[1]}")
     if re.search(r"cube mesh", text, re.IGNORECASE):
-        return replace(usual, topology="mesh"), ""
-    if re.search(r"NVSwitch", text, re.IGNORECASE):
-        devices = re.search(r"\((\d+) GPU", text)
-        return replace(usual, topology="switch", devices=int(devices[1]) if devices else usual.devices), ""
-    if re.search(r"NVLink|Infinity Fabric|xGMI", text, re.IGNORECASE):
+        usual = replace(usual, topology="mesh")
+    if found := re.search(r"NVSwitch.*\((\d+) GPU", text, re.IGNORECASE):
+        usual = replace(usual, devices=int(found[1]))
+    if found := re.search(r"NVLink\s*(\d)", text, re.IGNORECASE):
+        usual = replace(usual, link=_nvlink(int(found[1]), usual.topology))
+    if re.search(r"NVLink|NVSwitch|Infinity Fabric|xGMI", text, re.IGNORECASE):
         return usual, ""
     return usual, f"intra_node {text!r} names no link: assumed {usual.link}"
 
@@ -165,7 +168,7 @@ def build_cluster(conditions: Conditions) -> Cluster:
     On several nodes, a node is built with as many devices as it has ranks, which then share the ports in use.
     """
     per_node = conditions.ranks // conditions.nodes
-    inside = conditions.inside or Inside(link="pcie3", ports=1)
+    inside = conditions.inside or Inside(link="pcie3-x16", ports=1)
     outside = conditions.outside or Outside(link="infiniband-hdr", ports=1)
     size = max(per_node, inside.devices) if conditions.nodes == 1 else per_node
     levels = (

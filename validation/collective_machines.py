@@ -38,7 +38,7 @@ class Generation:
     library: str = "nccl"
 
 
-PCIE3 = Inside(link="pcie3", ports=1, topology="bus")
+PCIE3 = Inside(link="pcie3-x16", ports=1, topology="bus")
 CUBE_MESH = Inside(link="nvlink2", ports=6, topology="mesh")
 EDR4 = Ports(count=4, rate=100)
 HDR8 = Ports(count=8, rate=200)
@@ -49,47 +49,47 @@ GENERATIONS: tuple[tuple[str, Generation], ...] = (
     (
         r"SXM3|DGX-?2",
         Generation(
-            device="v100-sxm-32gb",
-            inside=Inside(link="nvlink2", ports=6, devices=16),
+            device="v100-sxm3-32gb",
+            inside=Inside(link="nvswitch1", ports=6, devices=16),
             ports=Ports(count=8, rate=100),
         ),
     ),
     (r"V100.*PCIe", Generation(device="v100-pcie-16gb", inside=PCIE3, ports=EDR4)),
-    (r"V100", Generation(device="v100-sxm-16gb", inside=CUBE_MESH, ports=EDR4)),
-    (r"P100.*PCIe", Generation(device="p100-pcie-16gb", inside=PCIE3, ports=EDR4)),
+    (r"V100", Generation(device="v100-sxm2-16gb", inside=CUBE_MESH, ports=EDR4)),
+    (r"P100.*PCIe", Generation(device="p100-pcie", inside=PCIE3, ports=EDR4)),
     (
         r"P100",
-        Generation(device="p100-sxm-16gb", inside=replace(CUBE_MESH, link="nvlink1", ports=4), ports=EDR4),
+        Generation(device="p100-sxm", inside=replace(CUBE_MESH, link="nvlink1", ports=4), ports=EDR4),
     ),
-    (r"A100.*PCIe", Generation(device="a100-pcie-40gb", inside=replace(PCIE3, link="pcie4"), ports=HDR8)),
-    (r"A100|A800", Generation(device="a100-sxm-40gb", inside=Inside(link="nvlink3", ports=12), ports=HDR8)),
+    (r"A100.*PCIe", Generation(device="a100-pcie-40gb", inside=replace(PCIE3, link="pcie4-x16"), ports=HDR8)),
+    (r"A100|A800", Generation(device="a100-sxm-40gb", inside=Inside(link="nvswitch2", ports=12), ports=HDR8)),
     (
         r"H100.*PCIe",
-        Generation(device="h100-pcie-80gb", inside=replace(PCIE3, link="pcie5"), ports=NDR8),
+        Generation(device="h100-pcie-80gb", inside=replace(PCIE3, link="pcie5-x16"), ports=NDR8),
     ),
-    (r"H100|H800", Generation(device="h100-sxm-80gb", inside=Inside(link="nvlink4", ports=18), ports=NDR8)),
-    (r"H200", Generation(device="h200-sxm-141gb", inside=Inside(link="nvlink4", ports=18), ports=NDR8)),
+    (r"H100|H800", Generation(device="h100-sxm-80gb", inside=Inside(link="nvswitch3", ports=18), ports=NDR8)),
+    (r"H200", Generation(device="h200", inside=Inside(link="nvswitch3", ports=18), ports=NDR8)),
     (
         r"GB[23]00",
         Generation(
             device="gb200",
-            inside=Inside(link="nvlink5", ports=18, devices=72),
+            inside=Inside(link="nvswitch4", ports=18, devices=72),
             ports=Ports(count=72, rate=400),
         ),
     ),
-    (r"B[23]00", Generation(device="b200", inside=Inside(link="nvlink5", ports=18), ports=NDR8)),
+    (r"B[23]00", Generation(device="b200", inside=Inside(link="nvswitch4", ports=18), ports=NDR8)),
     (
         r"MI3\d\d|AMD 8-GPU node",
         Generation(
             device="mi300x",
-            inside=Inside(link="infinity-fabric", ports=7, topology="mesh"),
+            inside=Inside(link="xgmi3", ports=7, topology="mesh"),
             ports=NDR8,
             library="rccl",
         ),
     ),
     (
         r"KNL|Xeon Phi",
-        Generation(device="host-cpu", inside=PCIE3, ports=Ports(count=1, rate=100), library="mlsl"),
+        Generation(device="xeon-phi-7250", inside=PCIE3, ports=Ports(count=1, rate=100), library="mlsl"),
     ),
 )
 
@@ -98,21 +98,20 @@ INSTANCES: tuple[tuple[str, Ports], ...] = (
     (r"p3dn", Ports(count=1, rate=100)),
     (r"p4de?\b", Ports(count=4, rate=100)),
     (r"p5en", Ports(count=16, rate=200)),
-    (r"\bp5\b", Ports(count=32, rate=100, link="efa-v2-100")),
-    (r"p6-b200", Ports(count=8, rate=400)),
+    (r"\bp5\b", Ports(count=32, rate=100, link="efa-v2-100g")),
     (r"A3 High", Ports(count=4, rate=200)),
     (r"A3 Mega", Ports(count=8, rate=200)),
     (r"A100.*(OCI|BM\.GPU)", Ports(count=16, rate=100)),
 )
 
-ETHERNET = {rate: f"roce-{rate}" for rate in (10, 25, 40, 50, 100, 200, 400)}
+ETHERNET = {rate: f"roce-{rate}g" for rate in (10, 25, 40, 100, 200, 400)}
 INFINIBAND = {100: "infiniband-edr", 200: "infiniband-hdr", 400: "infiniband-ndr"}
 
 # Fabric by text, and its links by [Gbit/s] per port; matched on inter_node, first match wins.
 FABRICS: tuple[tuple[str, dict[int, str]], ...] = (
-    (r"TCPXO", {200: "gpudirect-tcpxo"}),
-    (r"TCPX", {200: "gpudirect-tcpx"}),
-    (r"EFA", {100: "efa-100", 200: "efa-200", 400: "efa-400"}),
+    (r"TCPXO", {200: "gpudirect-tcpxo-200g"}),
+    (r"TCPX", {200: "gpudirect-tcpx-200g"}),
+    (r"EFA", {100: "efa-100g", 200: "efa-v3-200g"}),
     (r"RoCE|GbE|Ethernet|BlueField", ETHERNET),
     (r"InfiniBand|\bIB\b|EDR|HDR|NDR", INFINIBAND),
     (r"Omni-?Path|OPA", {100: "omni-path-100"}),

@@ -41,7 +41,7 @@ class SweepRow:
 
     Attributes:
         file: name of the file.
-        row: line in the file, the header being line 1.
+        row: number in the file from 1, the header not counted.
         cells: text by column, stripped.
     """
 
@@ -85,7 +85,7 @@ def load_sweep(path: Path) -> list[SweepRow]:
             row=number,
             cells={key: value.strip() for key, value in zip(header, cells, strict=False)},
         )
-        for number, cells in enumerate(lines[1:], start=2)
+        for number, cells in enumerate(lines[1:], start=1)
         if cells
     ]
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.property
 
 LINKS = st.builds(
     Link,
-    name=st.sampled_from(["nvlink4", "nvlink3", "made-up"]),
+    name=st.sampled_from(["nvswitch3", "nvswitch2", "made-up"]),
     description=st.just(""),
     bandwidth=st.floats(1e9, 1e12),
     latency=st.floats(1e-7, 1e-4),

@@ -108,7 +108,7 @@ def test_two_node_tree_beats_the_wire_and_many_nodes_do_not():
 def test_switch_reduction_only_where_the_link_offers_it():
     with pytest.raises(CollectiveError, match="in_switch all_reduce does not apply"):
         collective_time(Operation.ALL_REDUCE, GIB, Group(size=8), cluster(), algorithm="in_switch")
-    offered = cluster(inside="nvlink4")
+    offered = cluster(inside="nvswitch3")
     found = collective_time(Operation.ALL_REDUCE, GIB, Group(size=8), offered, algorithm="nvls")
     assert found.algorithm == "in_switch"
 
