@@ -1,0 +1,103 @@
+"""Search: simulate candidates in the order of their bounds until no other can be among the best.
+
+Every simulated step takes at least its bound, so once the next bound exceeds the k-th best simulated time, the k best
+are certified: no candidate of the space is faster under the model (best-first branch and bound, Lawler and Wood 1966).
+"""
+
+from bisect import insort
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.bounds import Bounds
+from planner.space import Integers, Space
+from simdl.block_cost import Pricing
+from simdl.engine import run
+from simdl.lowering import lower
+from simdl.memory import memory_shortfalls
+from simdl.step_cost import step_cost
+from workloads.workload import Workload
+
+Progress = Callable[[int, int], None]
+"""Called with the candidates decided so far and all that had to be decided."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Found:
+    """A simulated candidate; faster ones come first, then those that need less memory."""
+
+    step_time: float
+    memory: float
+    candidate: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """What a search gives.
+
+    Attributes:
+        best: the fastest candidates that fit, best first.
+        simulated: number of candidates simulated.
+        certified: no other candidate of the space is faster than the last of ``best``.
+    """
+
+    best: tuple[Found, ...]
+    simulated: int
+    certified: bool
+
+
+def search(
+    space: Space,
+    bounds: Bounds,
+    fits: Integers,
+    workload: Workload,
+    pricing: Pricing,
+    *,
+    top: int,
+    max_simulations: int | None = None,
+    progress: Progress | None = None,
+) -> Ranking:
+    """The ``top`` fastest candidates.
+
+    Args:
+        space: the candidates.
+        bounds: of all candidates.
+        fits: candidates whose memory bound fits; memory is checked exactly before each simulation.
+        workload: what is computed.
+        pricing: what prices it.
+        top: how many to find.
+        max_simulations: after which the search gives up certainty; None for no limit.
+        progress: told about every candidate.
+    """
+    best: list[Found] = []
+    simulated = 0
+    order = fits[np.argsort(bounds.step_time[fits], kind="stable")].tolist()
+    for position, candidate in enumerate(order):
+        if len(best) == top and bounds.step_time[candidate] >= best[-1].step_time:
+            return Ranking(best=tuple(best), simulated=simulated, certified=True)
+        if max_simulations is not None and simulated >= max_simulations:
+            return Ranking(best=tuple(best), simulated=simulated, certified=False)
+        step_time = simulated_time(space, candidate, workload, pricing)
+        if step_time is not None:
+            simulated += 1
+            insort(best, Found(step_time, float(bounds.memory[candidate]), candidate))
+            del best[top:]
+        if progress is not None:
+            progress(position + 1, _undecided(bounds, order, best, top))
+    return Ranking(best=tuple(best), simulated=simulated, certified=True)
+
+
+def simulated_time(space: Space, candidate: int, workload: Workload, pricing: Pricing) -> float | None:
+    """[s] of the simulated step, or None if a rank's memory does not suffice."""
+    step = step_cost(workload, space.strategy(candidate), pricing)
+    if any(memory_shortfalls(step, pricing.cluster.device)):
+        return None
+    return run(lower(step)).step_time
+
+
+def _undecided(bounds: Bounds, order: list[int], best: list[Found], top: int) -> int:
+    """Candidates that would have to be simulated if the best did not improve any further."""
+    if len(best) < top:
+        return len(order)
+    return int(np.searchsorted(bounds.step_time[order], best[-1].step_time))
