@@ -188,8 +188,15 @@ def _recompute(pricing: Pricing, shard: Shard, block: Block, redone: tuple[Layer
 
 
 def _priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
-    seconds = sum(pricing.cost_model.kernel_time(kernel) for kernel in kernels)
+    seconds = sum(_kernel_time(pricing, kernel) for kernel in kernels)
     return Work(device=seconds, launches=len(kernels))
+
+
+def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
+    seconds = pricing.cost_model.kernel_time(kernel)
+    if kernel.kind is OperatorKind.ATTENTION:
+        return seconds / pricing.stack.attention_speed
+    return seconds
 
 
 def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> Work:

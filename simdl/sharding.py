@@ -25,6 +25,7 @@ from workloads.operators import (
 )
 
 STARTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION})  # a product never joins another kernel
+CAST = 2 + 1 + 1  # [bytes] per element quantised for an 8-bit product
 DIVIDED = frozenset({Split.COLUMN, Split.ROW, Split.HEADS})
 
 
@@ -87,7 +88,12 @@ def _unfused(
                 yield None, _attention_kernel(layer.core, which, shard, precision, stack)
             continue
         for operator in layer.operators(which):
-            yield operator, _kernel(operator, which, shard, precision)
+            dtype = precision.matmul if layer.narrow else precision.attention
+            kernel = _kernel(operator, which, shard, precision, dtype)
+            cast = _cast(operator, kernel, dtype)
+            if cast is not None:
+                yield None, cast
+            yield operator, kernel
 
 
 def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
@@ -106,12 +112,24 @@ def _size(operator: Operator, precision: Precision) -> int:
     return operator.element_size or precision.activation
 
 
-def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision) -> Kernel:
+def _cast(operator: Operator, kernel: Kernel, dtype: str) -> Kernel | None:
+    """Quantisation before an 8-bit product: reads 16 bit, writes 8 bit twice, once transposed.
+
+    The transpose serves the weight gradient, so only products that grow with the batch in their rows pay
+    (Transformer Engine documentation, FP8 primer).
+    """
+    rows = isinstance(operator.shape, MatmulShape) and operator.shape.batch_axis == "rows"
+    if dtype != "fp8" or not rows or not isinstance(kernel.shape, Product):
+        return None
+    nbytes = CAST * kernel.shape.m * kernel.shape.k
+    return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype)
+
+
+def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision, dtype: str) -> Kernel:
     share = shard.share(operator.split)
     weights = operator.weights * shard.parameter_share(operator.split)
     nbytes = (operator.reads + operator.writes) * share * _size(operator, precision)
     nbytes += weights * precision.parameter
-    dtype = precision.matmul
     shape: Product | ConvolutionCall | None = None
     if isinstance(operator.shape, MatmulShape):
         shape = _product(operator.shape, operator.split, shard)

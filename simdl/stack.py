@@ -17,6 +17,8 @@ class Stack:
         name, description: identity.
         attention: ``"unfused"``, ``"flash"`` (exact, tiled, whole score matrix) or ``"flash-causal"`` (skips
             the masked half).
+        attention_speed: speed of fused attention kernels over the device's best ones (older generations of
+            them).
         fused: fusion groups of operators that run as one kernel.
         launch: [s] host time per kernel.
         collective_launch: [s] host time per collective or transfer call.
@@ -42,6 +44,7 @@ class Stack:
     name: str
     description: str
     attention: str
+    attention_speed: float
     fused: frozenset[str]
     launch: float
     collective_launch: float

@@ -26,6 +26,7 @@ from simdl.stack import Stack
 ATTENTION = ("unfused", "flash", "flash-causal")
 SAMPLES = ("sequence", "image")
 NUMBERS: Mapping[str, str] = {
+    "attention_speed": "fraction",
     "launch": "time",
     "collective_launch": "time",
     "step_overhead": "time",

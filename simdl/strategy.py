@@ -121,7 +121,7 @@ def _batch_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
         )
     elif workload.global_batch % share:
         yield (
-            f"dp {strategy.dp} x micro-batch {strategy.micro_batch} = {share} does not divide the global batch "
+            f"dp {strategy.dp} x micro-batch {strategy.micro_batch} = {share} does not divide global batch "
             f"{workload.global_batch}"
         )
 

@@ -46,6 +46,7 @@ class Layer:
         key_value: elements of keys and values per sample that context parallelism passes round; 0 if none.
         core: dimensions of the attention core; a stack with fused attention runs it as one kernel instead of
             the layer's operators; None for every other layer.
+        narrow: whether 8-bit training narrows its products (it keeps the output projection in 16 bit).
         tied: name of the layer whose parameters these are (``block/layer``); counted there, ``""`` if own.
     """
 
@@ -64,6 +65,7 @@ class Layer:
     tensor_exit: int = 0
     key_value: int = 0
     core: AttentionShape | None = None
+    narrow: bool = True
     tied: str = ""
 
     def operators(self, which: Pass) -> tuple[Operator, ...]:

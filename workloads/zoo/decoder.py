@@ -9,6 +9,8 @@ Parameters of a pre-normalised GPT of l layers, hidden size h, vocabulary V and 
 h + (V + s) h + 2 h (Narayanan et al. 2021, arXiv:2104.04473, equation 2, plus the final normalisation).
 """
 
+from dataclasses import replace
+
 from workloads.layer import Layer
 from workloads.layers.attention import (
     attention_core,
@@ -97,7 +99,7 @@ def head_layers(config: DecoderConfig) -> tuple[Layer, ...]:
     tied = "embedding/tokens" if config.tied else ""
     return (
         _norm(config, "norm", "input"),
-        column_projection("logits", "norm", size, tied=tied),
+        replace(column_projection("logits", "norm", size, tied=tied), narrow=False),
         token_loss("loss", "logits", tokens=config.tokens, vocab=config.vocab),
     )
 
