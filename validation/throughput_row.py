@@ -20,7 +20,7 @@ from validation.row_setup import Setup, shared_workload
 from validation.row_stack import choose_stack
 from workloads.errors import WorkloadError
 from workloads.network import Network
-from workloads.registry import load_network
+from workloads.registry import load_network, network_names
 
 # (source, model) patterns -> registered network, where the table's name is not the registered one. Training
 # scripts since 2018 put the stride of ResNet's bottleneck in the 3 x 3 convolution (v1.5);
@@ -83,14 +83,16 @@ def _registered(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
 
 @cache
 def _network(name: str, size: int | None) -> Network:
+    if name not in network_names():
+        raise RowSkippedError(f"network {name} is not registered")
     try:
         if size is None:
             return load_network(name)
         if name.startswith("bert"):
             return load_network(name, tokens=size)
         return load_network(name, image_size=size)
-    except WorkloadError:
-        raise RowSkippedError(f"network {name} is not registered (at this input size)") from None
+    except WorkloadError as error:
+        raise RowSkippedError(f"input size is not possible: {error}") from None
 
 
 def _gpt(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
