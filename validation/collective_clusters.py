@@ -55,7 +55,7 @@ def generation_of(text: str) -> Generation:
     for pattern, generation in GENERATIONS:
         if re.search(pattern, text, re.IGNORECASE):
             return generation
-    raise RowSkippedError(f"gpu: {text!r} names no device with a profile")
+    raise RowSkippedError(f"gpu: {text!r} names no device of the machine table")
 
 
 def _nvlink(generation: int, topology: str) -> str:

@@ -89,6 +89,12 @@ def test_torus_group_of_one_axis_uses_two_ports():
     assert inner.bandwidth == pytest.approx(2 * 1e11)
 
 
+def test_torus_rings_run_along_the_axes():
+    inner, _ = channels((64, 1), cluster(topology="torus", devices=64, inner_ports=6))
+    assert inner.latency * 63 == pytest.approx(3 * (4 - 1) * 1e-6)
+    assert inner.bandwidth == pytest.approx(6 * 1e11)
+
+
 def test_long_ring_reaches_the_rails():
     found = collective_time(Operation.ALL_GATHER, 1000 * GIB, Group(size=32), cluster())
     assert found.bus_bandwidth == pytest.approx(8 * 1e10, rel=0.01)

@@ -1,0 +1,143 @@
+"""`simdl collectives`: time, chosen algorithm and bus bandwidth of a collective by message size."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from hardware.errors import HardwareError, UnitError
+from hardware.profiles import load_cluster
+from hardware.units import format_quantity, parse_quantity
+from planner.console import bad_input, print_json, print_table
+from simdl.collectives import (
+    CollectiveCost,
+    Group,
+    Operation,
+    applicable_algorithms,
+    collective_time,
+    library_names,
+)
+from simdl.errors import SimdlError
+
+HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
+
+
+@click.command()
+@click.option("--cluster", "cluster_name", required=True, help="NODE:COUNT, or a TOML file.")
+@click.option(
+    "--op",
+    default=Operation.ALL_REDUCE.value,
+    show_default=True,
+    type=click.Choice([operation.value for operation in Operation]),
+    help="Operation. The size of an all-gather is its output, of a reduce-scatter its input, of an "
+    "all-to-all what one rank sends.",
+)
+@click.option(
+    "--size",
+    default="1KiB..1GiB",
+    show_default=True,
+    help="A size such as 64MiB, or a range LOW..HIGH whose powers of two are shown.",
+)
+@click.option("--ranks", type=int, help="Members of the group; all devices by default.")
+@click.option("--stride", type=int, default=1, show_default=True, help="Distance in rank between members.")
+@click.option(
+    "--algorithm",
+    default="auto",
+    show_default=True,
+    help="auto (the library's choice), all (one row for each that applies), or a name.",
+)
+@click.option(
+    "--library",
+    default="nccl",
+    show_default=True,
+    help=f"Collective library: {', '.join(library_names())}.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+def collectives(  # noqa: PLR0917 - click passes one argument per option
+    cluster_name: str,
+    op: str,
+    size: str,
+    ranks: int | None,
+    stride: int,
+    algorithm: str,
+    library: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Time of a collective on a cluster by message size."""
+    try:
+        cluster = load_cluster(cluster_name)
+        operation = Operation(op)
+        group = Group(size=cluster.devices if ranks is None else ranks, stride=stride)
+        names = (
+            applicable_algorithms(operation, group, cluster, library) if algorithm == "all" else (algorithm,)
+        )
+        rows = [
+            _record(nbytes, collective_time(operation, nbytes, group, cluster, library, name))
+            for nbytes in parse_sizes(size)
+            for name in names
+        ]
+    except (HardwareError, SimdlError) as error:
+        raise bad_input(error) from None
+    if as_json:
+        print_json(
+            {
+                "cluster": cluster.name,
+                "op": op,
+                "ranks": group.size,
+                "stride": stride,
+                "library": library,
+                "rows": rows,
+            }
+        )
+        return
+    print_table(
+        HEADER,
+        [
+            (
+                format_quantity(row["size"], "bytes"),
+                format_quantity(row["time"], "time"),
+                row["algorithm"],
+                format_quantity(row["algorithm_bandwidth"], "bandwidth"),
+                format_quantity(row["bus_bandwidth"], "bandwidth"),
+            )
+            for row in rows
+        ],
+        title=f"{op} over {group.size} ranks of {cluster.name}, {library}",
+    )
+
+
+def _record(nbytes: int, cost: CollectiveCost) -> dict[str, Any]:
+    return {
+        "size": nbytes,
+        "time": cost.time,
+        "algorithm": cost.algorithm,
+        "algorithm_bandwidth": cost.algorithm_bandwidth,
+        "bus_bandwidth": cost.bus_bandwidth,
+    }
+
+
+def parse_sizes(text: str) -> list[int]:
+    """Sizes [bytes] that a text asks for: one, or the powers of two from LOW to HIGH.
+
+    Raises:
+        UnitError: not a size or a range of sizes.
+    """
+    low_text, dots, high_text = text.partition("..")
+    low = parse_quantity(low_text, "bytes")
+    if not dots:
+        if low < 1:
+            raise UnitError(f"--size {text!r}: expected at least 1 B")
+        return [round(low)]
+    found = list(_powers_of_two(low, parse_quantity(high_text, "bytes")))
+    if not found:
+        raise UnitError(f"--size {text!r}: no power of two in this range; expected such as 1KiB..1GiB")
+    return found
+
+
+def _powers_of_two(low: float, high: float) -> Iterator[int]:
+    size = 1 << max(0, math.ceil(math.log2(max(low, 1))))
+    while size <= high:
+        yield size
+        size *= 2
