@@ -1,4 +1,4 @@
-"""Memory of a rank: closed forms of activations and of sharded state, and the sentence about what is short."""
+"""Memory of a rank: closed forms of activations and sharded state, and the sentence about what is short."""
 
 import re
 
@@ -41,7 +41,7 @@ def block_activations(b, *, t=1, sequence_parallel=False, scores=True):
 @pytest.mark.parametrize("t", [2, 4])
 @pytest.mark.parametrize("b", [1, 2])
 def test_first_stage_of_1f1b_holds_the_activations_of_p_microbatches(b, t, sequence_parallel):
-    """Korthikanti et al. 2022, section 4.3: p microbatches of L/p blocks, so L blocks, and p dropout masks."""
+    """Korthikanti et al. 2022, section 4.3: p microbatches of L/p blocks are L blocks, and p masks."""
     p = 4
     strategy = Strategy(pp=p, tp=t, micro_batch=b, sequence_parallel=sequence_parallel)
     mask = TOKENS * b * HIDDEN / (t if sequence_parallel else 1)
@@ -121,7 +121,7 @@ def test_context_parallelism_divides_the_activations():
 @pytest.mark.parametrize(
     ("zero", "expected"),
     [
-        (0, lambda n: 2 + 2 + 12),
+        (0, lambda _: 2 + 2 + 12),
         (1, lambda n: 2 + 2 + 12 / n),
         (2, lambda n: 2 + (2 + 12) / n),
         (3, lambda n: 16 / n),

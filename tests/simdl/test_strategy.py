@@ -1,0 +1,106 @@
+"""What a strategy may not be, one sentence each."""
+
+import pytest
+from conftest import build_cluster, build_network, build_workload
+from uniform import uniform_network
+
+from simdl.strategy import Strategy, problems
+
+
+def found(strategy, *, workload=None, cluster=None):
+    return list(problems(strategy, workload or build_workload(), cluster or build_cluster()))
+
+
+@pytest.mark.parametrize(
+    "degrees",
+    [
+        {"dp": 8},
+        {"dp": 2, "tp": 2, "pp": 2},
+        {"tp": 8, "sequence_parallel": True},
+        {"cp": 4, "dp": 2},
+        {"dp": 8, "zero": 3, "shard_degree": 4},
+        {"dp": 4, "pp": 2, "zero": 1, "schedule": "interleaved-1f1b", "virtual_stages": 2},
+        {"dp": 4, "pp": 2, "stages": (1, 5)},
+    ],
+)
+def test_a_strategy_that_divides_has_no_problem(degrees):
+    assert found(Strategy(**degrees)) == []
+
+
+@pytest.mark.parametrize(
+    ("degrees", "message"),
+    [
+        ({"dp": 0}, "dp: found 0; expected at least 1"),
+        ({"micro_batch": -1}, "micro_batch: found -1; expected at least 1"),
+        ({"dp": 4}, "dp 4 x tp 1 x pp 1 x cp 1 = 4 devices; expected the 8 of tiny:2"),
+        ({"dp": 8, "sequence_parallel": True}, "sequence_parallel needs tp > 1; found tp 1"),
+        ({"dp": 8, "zero": 4}, "zero: found 4; expected 0, 1, 2 or 3"),
+        ({"dp": 8, "shard_degree": 4}, "shard_degree 4 with zero 0 and 8 replicas"),
+        ({"dp": 8, "zero": 3, "shard_degree": 3}, "shard_degree 3 with zero 3 and 8 replicas"),
+        ({"dp": 4, "pp": 2, "zero": 3}, "zero 3 with pp 2: gradients of a pipeline accumulate locally"),
+        ({"dp": 8, "micro_batch": 3}, "dp 8 x micro-batch 3 = 24 does not divide global batch 16"),
+        ({"pp": 8}, "pp 8 x virtual stages 1 = 8 stages; tiny has 6 blocks"),
+        ({"dp": 8, "virtual_stages": 2}, "virtual stages 2 with pp 1; expected pp of at least 2"),
+        ({"dp": 4, "pp": 2, "virtual_stages": 2}, "schedule 1f1b: virtual stages: found 2; expected 1"),
+        ({"dp": 8, "schedule": "1f2b"}, "schedule: found '1f2b'; expected one of"),
+        ({"dp": 8, "schedule": "1f2b"}, "(did you mean '1f1b'?)"),
+        (
+            {"dp": 4, "pp": 2, "stages": (3, 2)},
+            "stages: found 2 adding up to 5 blocks; expected 2 adding up to 6",
+        ),
+        ({"dp": 4, "pp": 2, "stages": (6,)}, "stages: found 1 adding up to 6 blocks; expected 2"),
+    ],
+)
+def test_one_problem_is_named(degrees, message):
+    assert any(message in problem for problem in found(Strategy(**degrees)))
+
+
+def test_heads_and_features_that_do_not_divide_are_named():
+    messages = found(Strategy(tp=3), cluster=build_cluster(3, devices=1))
+    assert messages == [
+        "tp 3 does not divide 8 of tiny; expected a divisor",
+        "tp 3 does not divide 1024 of tiny; expected a divisor",
+    ]
+
+
+def test_a_network_without_tensor_parallel_form_is_named():
+    workload = build_workload(uniform_network(4))
+    messages = found(Strategy(tp=8), workload=workload)
+    assert "tp 8: uniform has no tensor-parallel form; expected tp 1" in messages
+
+
+def test_tokens_that_do_not_divide_are_named():
+    cluster = build_cluster(3, devices=1)
+    workload = build_workload(build_network(tokens=128))
+    assert any(
+        "does not divide the 128 tokens" in problem
+        for problem in found(Strategy(cp=3), workload=workload, cluster=cluster)
+    )
+
+
+def test_a_batch_smaller_than_the_replicas_is_named():
+    messages = found(Strategy(dp=8), workload=build_workload(global_batch=4))
+    assert messages == ["global batch 4 is smaller than the 8 replicas; expected at least one sample each"]
+
+
+def test_interleaving_takes_microbatches_in_groups_of_the_pipeline_ranks():
+    strategy = Strategy(dp=2, pp=4, schedule="interleaved-1f1b", virtual_stages=1)
+    messages = found(strategy, workload=build_workload(global_batch=12))
+    assert messages == [
+        "schedule interleaved-1f1b: microbatches: found 6; expected a multiple of the 4 pipeline ranks"
+    ]
+
+
+def test_independent_problems_are_reported_together():
+    strategy = Strategy(dp=3, tp=3, zero=7, schedule="zigzag", sequence_parallel=True)
+    assert len(found(strategy)) >= 5
+
+
+def test_degrees_follow_from_the_fields():
+    strategy = Strategy(dp=4, cp=2, tp=3, pp=5, micro_batch=2, zero=1)
+    assert strategy.devices == 120
+    assert strategy.replicas == 8
+    assert strategy.shards == 8
+    assert strategy.microbatches(64) == 8
+    assert Strategy(dp=4, zero=0).shards == 1
+    assert Strategy(dp=8, zero=2, shard_degree=4).shards == 4
