@@ -19,7 +19,9 @@ def cells(columns, **values):
 
 
 def test_rows_are_counted_from_one_and_stripped(tmp_path):
-    file = write(tmp_path / "a.csv", LLM_COLUMNS, cells(LLM_COLUMNS, model=" GPT "), cells(LLM_COLUMNS, tp="2"))
+    file = write(
+        tmp_path / "a.csv", LLM_COLUMNS, cells(LLM_COLUMNS, model=" GPT "), cells(LLM_COLUMNS, tp="2")
+    )
     first, second = load_table(file, name="a.csv")
     assert (first.number, first["model"], second.number, second["tp"]) == (1, "GPT", 2, "2")
     assert first.kind == "llm"
