@@ -28,6 +28,9 @@ from workloads.operators import ConvolutionShape, Pass
 WORKSPACE_LIMIT = 4 * 2**30
 """[bytes] TensorFlow's default for cuDNN (TF_CUDNN_WORKSPACE_LIMIT_IN_MB = 4096)."""
 
+NONFUSED_TILE = 128 * 128
+"""Products of Winograd that is not fused run on this tile (kernel names in NeuSight's convolution table)."""
+
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmCost:
@@ -164,7 +167,7 @@ def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str, fracti
     product = _winograd_product(call, 7 - call.shape.kernel_height)
     elements = product.count * (product.m * product.k + product.k * product.n + product.m * product.n)
     workspace = float(elements * ELEMENT_SIZE[dtype])
-    arithmetic = matmul_time(product, device, dtype) / fraction
+    arithmetic = matmul_time(product, device, dtype, smallest=NONFUSED_TILE) / fraction
     return arithmetic + traffic_time(2 * workspace, device), workspace
 
 

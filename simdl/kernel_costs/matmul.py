@@ -59,8 +59,14 @@ ELEMENT_SIZE = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1,
 """[bytes] of one operand element by dtype."""
 
 
-def matmul_time(product: Product, device: Device, dtype: str) -> float:
+def matmul_time(product: Product, device: Device, dtype: str, *, smallest: int = 0) -> float:
     """Seconds of one launch without the kernel's latency and without moving operands from memory.
+
+    Args:
+        product: what is multiplied.
+        device: where.
+        dtype: arithmetic, a key of ``Device.peak_flop_rate``.
+        smallest: tiles of fewer results than this are not to be had.
 
     Raises:
         HardwareError: the device has no such dtype, or its profile no achieved fraction for it.
@@ -79,6 +85,7 @@ def matmul_time(product: Product, device: Device, dtype: str) -> float:
         * (2 * ceil(product.k / split) * _slowdown(tile, tiles[0], overhead) / rate + write)
         + _reduction_time(product, split, device)
         for tile in tiles
+        if tile[0] * tile[1] >= smallest
         for split in SPLITS
     )
     odd = on_matrix_units and product.k * size % 4 != 0

@@ -27,8 +27,8 @@ TOLERANCE = 2e-3
 
 CHOSEN_STEP = 2
 CHOSEN_ROUNDS = 2
-"""The fastest of several uncertain predictions is too fast, so a second pass refits the fractions, in rounds, on
-what the library's choice took (every second row, for speed)."""
+"""The fastest of several uncertain predictions is too fast, so a second pass refits the fractions, in rounds,
+on what the library's choice took (every second row, for speed)."""
 
 Rows = Sequence[KernelRow]
 Build = Callable[[float], Device]
