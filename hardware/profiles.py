@@ -120,6 +120,7 @@ def parse_device(text: str, name: str, place: str) -> Device:
         "multiprocessors": int(reader.number("compute.multiprocessors", "count")),
         "vector_flop_rate": reader.number("compute.vector_flop_rate", "flop_rate"),
         "power": reader.number("compute.power", "power", default=0.0),
+        "sustained": reader.number("compute.sustained", "fraction", default=1.0),
         "peak_flop_rate": {
             dtype: reader.number(f"peak_flop_rate.{dtype}", "flop_rate")
             for dtype in reader.keys("peak_flop_rate")

@@ -118,12 +118,8 @@ def _block_cost(
     activation = pricing.precision.activation
     everything = _saved_bytes(block, pricing, shard)
     boundary = block.output_elements * shard.share(Split.SEQUENCE) * activation
-    kept = {
-        Recompute.NONE: everything,
-        Recompute.SELECTIVE: _saved_bytes(block, pricing, shard, scores=False),
-        Recompute.FULL: before.output_elements * shard.share(Split.SEQUENCE) * activation,
-    }[mode]
-    redone = _recomputed_layers(block, mode)
+    redone = recomputed_layers(block, mode, pricing.stack)
+    kept = _kept_bytes(pricing, shard, block, before, redone)
     return BlockCost(
         forward=_forward(pricing, shard, block),
         backward=_backward(pricing, shard, block),
@@ -142,12 +138,36 @@ def _block_cost(
     )
 
 
-def _recomputed_layers(block: Block, mode: Recompute) -> tuple[Layer, ...]:
+def recomputed_layers(block: Block, mode: Recompute, stack: Stack) -> tuple[Layer, ...]:
+    """Layers whose forward pass runs again before their backward pass.
+
+    Selective recomputation means the attention core (Korthikanti et al. 2022), or in stacks that say
+    ``alternate`` everything but the attention core and every other linear layer (torchtitan's per-operator
+    policy).
+    """
     if mode is Recompute.FULL:
         return block.layers
-    if mode is Recompute.SELECTIVE:
+    if mode is Recompute.NONE:
+        return ()
+    if stack.selective == "attention":
         return tuple(layer for layer in block.layers if layer.selective)
-    return ()
+    linear = [layer for layer in block.layers if layer.kind == "linear"]
+    stored = {layer.name for layer in linear[::2]}
+    return tuple(layer for layer in block.layers if not layer.selective and layer.name not in stored)
+
+
+def _kept_bytes(
+    pricing: Pricing, shard: Shard, block: Block, before: Block, redone: tuple[Layer, ...]
+) -> float:
+    """Bytes one block keeps per microbatch: its input, and the outputs of layers that do not run again."""
+    if not redone:
+        return _saved_bytes(block, pricing, shard)
+    if all(layer.selective for layer in redone):
+        return _saved_bytes(block, pricing, shard, scores=False)
+    again = {layer.name for layer in redone}
+    stored = sum(layer.output_elements for layer in block.layers if layer.name not in again)
+    elements = before.output_elements * shard.share(Split.SEQUENCE) + stored * shard.share(Split.COLUMN)
+    return elements * pricing.precision.activation
 
 
 def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
@@ -193,10 +213,13 @@ def _priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
 
 
 def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
+    """Device seconds of one kernel in this stack, at the clock that hours of training leave."""
     seconds = pricing.cost_model.kernel_time(kernel)
+    if kernel.kind not in PRODUCTS:
+        return seconds
     if kernel.kind is OperatorKind.ATTENTION:
-        return seconds / pricing.stack.attention_speed
-    return seconds
+        seconds /= pricing.stack.attention_speed
+    return seconds / pricing.cluster.device.sustained
 
 
 def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> Work:

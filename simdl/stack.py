@@ -19,6 +19,8 @@ class Stack:
             the masked half).
         attention_speed: speed of fused attention kernels over the device's best ones (older generations of
             them).
+        selective: what selective recomputation runs again: ``"attention"`` (the core) or ``"alternate"``
+            (all but the core and every other linear layer).
         fused: fusion groups of operators that run as one kernel.
         launch: [s] host time per kernel.
         collective_launch: [s] host time per collective or transfer call.
@@ -45,6 +47,7 @@ class Stack:
     description: str
     attention: str
     attention_speed: float
+    selective: str
     fused: frozenset[str]
     launch: float
     collective_launch: float

@@ -23,7 +23,10 @@ from hardware.profile_reader import ProfileReader
 from simdl.errors import StackError
 from simdl.stack import Stack
 
-ATTENTION = ("unfused", "flash", "flash-causal")
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "attention": ("unfused", "flash", "flash-causal"),
+    "selective": ("attention", "alternate"),
+}
 SAMPLES = ("sequence", "image")
 NUMBERS: Mapping[str, str] = {
     "attention_speed": "fraction",
@@ -40,7 +43,7 @@ NUMBERS: Mapping[str, str] = {
     "memory_reserve": "fraction",
 }
 FLAGS = ("gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
-WORDS = ("description", "attention", "library")
+WORDS = ("description", "attention", "selective", "library")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,9 +170,9 @@ def _flags(reader: ProfileReader) -> dict[str, Any]:
 
 def _words(reader: ProfileReader) -> dict[str, Any]:
     found = {key: reader.text(key) for key in WORDS if key in reader.data}
-    attention = found.get("attention", ATTENTION[0])
-    if attention not in ATTENTION:
-        reader.fault("attention", f"found {attention!r}; expected one of {', '.join(ATTENTION)}")
+    for key, choices in CHOICES.items():
+        if key in found and found[key] not in choices:
+            reader.fault(key, f"found {found[key]!r}; expected one of {', '.join(choices)}")
     return found
 
 
