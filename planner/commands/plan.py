@@ -1,0 +1,104 @@
+"""`simdl plan`: ranked, simulated strategies for a model on a cluster."""
+
+import sys
+
+import click
+
+from hardware.errors import HardwareError
+from hardware.units import format_quantity
+from planner.console import bad_input, print_json, print_table, progress_bar
+from planner.format import format_seconds, format_strategy
+from planner.plan import Plan, PlanResult
+from planner.plan import plan as find_plans
+from planner.question import Options, Question, load_question
+from planner.question_options import question_options
+from planner.report_json import plan_json
+from simdl.errors import SimdlError
+from workloads.errors import WorkloadError
+
+LOSSES = 3  # causes other than computation that the table names
+WORK = ("forward", "backward")
+
+
+@click.command()
+@question_options
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Plans to print.")
+@click.option(
+    "--max-simulations",
+    type=click.IntRange(min=1),
+    help="Stop after so many simulations; the ranking may then not be certified.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+def plan(*, options: Options, top: int, max_simulations: int | None, as_json: bool) -> None:
+    """Rank the strategies for training MODEL on a cluster.
+
+    MODEL is a registered name, a TOML file or a Hugging Face config.json. Exits with 1, and the reasons, if no
+    strategy fits.
+    """
+    try:
+        question = load_question(options)
+        with progress_bar("simulating") as progress:
+            result = find_plans(
+                question.workload,
+                question.cluster,
+                stack=question.stack,
+                top=top,
+                max_simulations=max_simulations,
+                progress=progress,
+            )
+    except (HardwareError, WorkloadError, SimdlError) as error:
+        raise bad_input(error) from None
+    if as_json:
+        print_json(plan_json(question, result))
+    else:
+        _print_result(question, result)
+    if not result.plans:
+        sys.exit(1)
+
+
+def _print_result(question: Question, result: PlanResult) -> None:
+    workload, cluster = question.workload, question.cluster
+    if result.plans:
+        unit = "images/s" if workload.network.sample == "image" else "tokens/s"
+        header = ("", "strategy", "step", unit, "MFU", "memory", "bound", "largest losses")
+        rows = [_row(rank, plan, unit) for rank, plan in enumerate(result.plans, start=1)]
+        title = f"{workload.network.name} on {cluster.name}, global batch {workload.global_batch}"
+        print_table(header, rows, title=title)
+    else:
+        click.echo("no feasible plan")
+    click.echo("\n".join(_notes(question, result)))
+
+
+def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
+    report = plan.report
+    rate = report.samples_per_s if unit == "images/s" else report.tokens_per_s
+    losses = sorted((seconds, cause) for cause, seconds in report.breakdown.items() if cause not in WORK)
+    return (
+        str(rank),
+        format_strategy(report.strategy),
+        format_seconds(report.step_time),
+        f"{rate:,.0f}",
+        f"{report.mfu:.1%}",
+        format_quantity(report.peak_memory, "bytes"),
+        format_seconds(plan.bound),
+        ", ".join(
+            f"{cause.replace('_', ' ')} {s / report.step_time:.0%}" for s, cause in losses[: -LOSSES - 1 : -1]
+        ),
+    )
+
+
+def _notes(question: Question, result: PlanResult) -> list[str]:
+    """What stands under the table: how sure the ranking is, why it came out so, and what was assumed."""
+    sure = "certified best of them" if result.certified else "not certified: stopped at the simulation limit"
+    if not result.plans:
+        sure = "nothing to rank"
+    lines = [
+        f"space: {result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated; {sure} "
+        f"({result.wall_time:.1f} s)"
+    ]
+    groups = (("why", result.why), ("does not fit", result.reasons), ("assumed", question.assumptions))
+    lines += [f"{name}: {sentence}" for name, sentences in groups for sentence in sentences]
+    lines += [
+        f"warning: {text}" for text in dict.fromkeys(w for p in result.plans for w in p.report.warnings)
+    ]
+    return lines

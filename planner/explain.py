@@ -1,0 +1,96 @@
+"""Why the best plan is the best: on every axis, the best alternative and what it would gain and lose."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from planner.bounds import Bounds
+from planner.format import format_seconds, format_strategy
+from planner.space import RECOMPUTE, SCHEDULES, Integers, Space
+from simdl.block_cost import Pricing
+from simdl.report import StepReport
+from simdl.simulate import simulate
+from simdl.strategy import Strategy
+from workloads.workload import Workload
+
+AXES = {
+    "tp": "tensor parallelism",
+    "pp": "pipeline parallelism",
+    "cp": "context parallelism",
+    "micro_batch": "micro-batch",
+    "schedule": "schedule",
+    "virtual_stages": "virtual stages",
+    "recompute": "recomputation",
+    "zero": "ZeRO stage",
+    "sequence_parallel": "sequence parallelism",
+}
+CAUSES = 3  # differences that a sentence names
+NOTABLE = 0.1  # share of the largest difference below which one is not named
+
+
+def explain(
+    best: StepReport, space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing
+) -> tuple[str, ...]:
+    """One sentence per axis on which the candidates that fit differ.
+
+    The alternative is the candidate with the least bound among those that differ from the best on the axis, whatever
+    else it changes; both are simulated, and their breakdowns say where the seconds go.
+    """
+    return tuple(
+        _sentence(axis, best, _simulated(space, candidate, workload, pricing))
+        for axis, candidate in _alternatives(best.strategy, space, bounds, fits)
+    )
+
+
+def _alternatives(
+    strategy: Strategy, space: Space, bounds: Bounds, fits: Integers
+) -> Iterator[tuple[str, int]]:
+    for axis in AXES:
+        column = getattr(space, axis)[fits]
+        others = fits[column != _code(axis, strategy)]
+        if len(others):
+            yield axis, int(others[np.argmin(bounds.step_time[others])])
+
+
+def _code(axis: str, strategy: Strategy) -> int:
+    """A strategy's value as the space writes it."""
+    if axis == "schedule":
+        return SCHEDULES.index(strategy.schedule)
+    if axis == "recompute":
+        return RECOMPUTE.index(strategy.recompute)
+    return int(getattr(strategy, axis))
+
+
+def _simulated(space: Space, candidate: int, workload: Workload, pricing: Pricing) -> StepReport:
+    strategy = space.strategy(candidate)
+    return simulate(
+        workload, pricing.cluster, strategy, stack=pricing.stack, cost_model=pricing.cost_model
+    ).report
+
+
+def _sentence(axis: str, best: StepReport, other: StepReport) -> str:
+    slower = other.step_time - best.step_time
+    change = f"{format_seconds(slower)} slower" if slower > 0 else "no faster"
+    return (
+        f"{AXES[axis]} {_value(best.strategy, axis)}, not {_value(other.strategy, axis)}: the best alternative "
+        f"({format_strategy(other.strategy)}) is {change}: {_differences(best, other)}"
+    )
+
+
+def _value(strategy: Strategy, axis: str) -> str:
+    value = getattr(strategy, axis)
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _differences(best: StepReport, other: StepReport) -> str:
+    """The causes on which two breakdowns differ most, as the alternative's gains and losses."""
+    causes = sorted({*best.breakdown, *other.breakdown})
+    changes = {cause: other.breakdown.get(cause, 0.0) - best.breakdown.get(cause, 0.0) for cause in causes}
+    named = sorted(causes, key=lambda cause: -abs(changes[cause]))[:CAUSES]
+    least = NOTABLE * abs(changes[named[0]])
+    words = [
+        f"{'+' if changes[cause] > 0 else '-'}{format_seconds(abs(changes[cause]))} {cause.replace('_', ' ')}"
+        for cause in named
+        if abs(changes[cause]) > 0 and abs(changes[cause]) >= least
+    ]
+    return ", ".join(words) or "no difference"

@@ -1,0 +1,50 @@
+"""Text forms of strategies and seconds, for tables and messages."""
+
+from simdl.strategy import Recompute, Strategy
+
+
+def format_strategy(strategy: Strategy) -> str:
+    """A strategy on one line, degrees first, what is off left out.
+
+    Example:
+        >>> format_strategy(Strategy(dp=8, tp=4, pp=2, micro_batch=2, zero=1, sequence_parallel=True))
+        'dp 8 tp 4 pp 2 mb 2 1f1b ZeRO-1 SP'
+    """
+    words = [
+        f"{name} {degree}"
+        for name, degree in (
+            ("dp", strategy.dp),
+            ("tp", strategy.tp),
+            ("pp", strategy.pp),
+            ("cp", strategy.cp),
+        )
+        if degree > 1
+    ] or ["one device"]
+    words.append(f"mb {strategy.micro_batch}")
+    if strategy.pp > 1:
+        words.append(_schedule(strategy))
+    if strategy.recompute is not Recompute.NONE:
+        words.append(f"recompute {strategy.recompute.value}")
+    if strategy.zero:
+        words.append(f"ZeRO-{strategy.zero}")
+    if strategy.sequence_parallel:
+        words.append("SP")
+    if strategy.stages:
+        words.append("cut " + "-".join(map(str, strategy.stages)))
+    return " ".join(words)
+
+
+def _schedule(strategy: Strategy) -> str:
+    if strategy.virtual_stages > 1:
+        return f"interleaved x{strategy.virtual_stages}"
+    return strategy.schedule
+
+
+def format_seconds(seconds: float) -> str:
+    """Seconds to read: four digits, in ms below one second.
+
+    Example:
+        >>> format_seconds(0.01234), format_seconds(12.3456)
+        ('12.34 ms', '12.35 s')
+    """
+    return f"{seconds * 1e3:.4g} ms" if abs(seconds) < 1 else f"{seconds:.4g} s"

@@ -1,0 +1,142 @@
+"""Plans: the ranked, simulated strategies for a workload on a cluster, and why they are what they are."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hardware.cluster import Cluster
+from hardware.units import format_quantity
+from planner.bounds import Bounds, estimate_bounds
+from planner.explain import explain
+from planner.format import format_strategy
+from planner.search import Progress, Ranking, search
+from planner.space import Integers, Space, enumerate_space
+from simdl.block_cost import Pricing
+from simdl.cost_model import CostModel
+from simdl.memory import memory_shortfalls
+from simdl.report import StepReport
+from simdl.simulate import price, simulate
+from simdl.stack import Stack
+from simdl.step_cost import step_cost
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """A strategy with its predicted report.
+
+    Attributes:
+        bound: [s] that the step was known to take at least before it was simulated.
+        report: of the simulated step; its ``strategy`` is the answer.
+    """
+
+    bound: float
+    report: StepReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanResult:
+    """The planner's answer.
+
+    Attributes:
+        plans: best first; empty if nothing fits.
+        candidates: strategies whose degrees divide.
+        feasible: those that fit in memory.
+        simulated: those that were simulated to rank the plans.
+        certified: no other candidate is faster than the last plan.
+        wall_time: [s] the planner took.
+        reasons: why candidates are infeasible.
+        why: what makes the best plan better than its neighbours.
+    """
+
+    plans: tuple[Plan, ...]
+    candidates: int
+    feasible: int
+    simulated: int
+    certified: bool
+    wall_time: float
+    reasons: tuple[str, ...]
+    why: tuple[str, ...]
+
+
+def plan(
+    workload: Workload,
+    cluster: Cluster,
+    *,
+    stack: Stack,
+    top: int = 5,
+    max_simulations: int | None = None,
+    cost_model: CostModel | None = None,
+    progress: Progress | None = None,
+) -> PlanResult:
+    """The ``top`` fastest strategies for a workload on all devices of a cluster.
+
+    Args:
+        workload: what is computed.
+        cluster: on what.
+        stack: the software it runs on.
+        top: plans wanted.
+        max_simulations: give up certainty after so many; None for no limit.
+        cost_model: seconds per kernel; the device's own by default.
+        progress: told about the search.
+    """
+    started = time.perf_counter()
+    pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
+    space = enumerate_space(workload, cluster)
+    bounds = estimate_bounds(space, workload, pricing)
+    usable = cluster.device.memory_capacity * (1 - stack.memory_reserve)
+    fits = np.flatnonzero(bounds.memory <= usable)
+    ranking = search(
+        space, bounds, fits, workload, pricing, top=top, max_simulations=max_simulations, progress=progress
+    )
+    plans = tuple(_plans(ranking, space, bounds, workload, pricing))
+    return PlanResult(
+        plans=plans,
+        candidates=len(space),
+        feasible=len(fits),
+        simulated=ranking.simulated,
+        certified=ranking.certified,
+        wall_time=time.perf_counter() - started,
+        reasons=tuple(_reasons(space, bounds, fits, workload, pricing)),
+        why=explain(plans[0].report, space, bounds, fits, workload, pricing) if plans else (),
+    )
+
+
+def _plans(
+    ranking: Ranking, space: Space, bounds: Bounds, workload: Workload, pricing: Pricing
+) -> Iterator[Plan]:
+    for found in ranking.best:
+        report = simulate(
+            workload,
+            pricing.cluster,
+            space.strategy(found.candidate),
+            stack=pricing.stack,
+            cost_model=pricing.cost_model,
+        ).report
+        yield Plan(bound=float(bounds.step_time[found.candidate]), report=report)
+
+
+def _reasons(
+    space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing
+) -> Iterator[str]:
+    """Why candidates are infeasible: how many, and the one that misses by least."""
+    if not len(space):
+        yield (
+            f"no product dp x tp x pp x cp = {pricing.cluster.devices} divides {workload.network.name} "
+            f"(tensor divisors {workload.network.tensor_divisors}, {workload.network.depth} blocks) and the global "
+            f"batch {workload.global_batch}; expected a global batch that more replicas divide, or fewer devices"
+        )
+        return
+    excess = np.setdiff1d(np.arange(len(space)), fits)
+    if not len(excess):
+        return
+    nearest = int(excess[np.argmin(bounds.memory[excess])])
+    yield f"{len(excess)} of {len(space)} candidates need more memory than a device has"
+    step = step_cost(workload, space.strategy(nearest), pricing)
+    short = next(memory_shortfalls(step, pricing.cluster.device), "")
+    yield f"the nearest of them, {format_strategy(space.strategy(nearest))}: {short}"
+    if not len(fits):
+        need = format_quantity(float(bounds.memory[nearest]), "bytes")
+        yield f"no candidate fits; expected more devices, or devices with at least {need} to use"
