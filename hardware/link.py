@@ -15,8 +15,8 @@ class Link:
         bandwidth: [bytes/s] peak of one port, one direction.
         latency: [s] one message of no length from device to device (the alpha of the alpha-beta model).
         efficiency: share of the peak that large messages sustain.
-        half_size: [bytes] message that reaches half of the sustained bandwidth: one step of an algorithm, or all
-            that a rank sends where steps stream.
+        half_size: [bytes] message that reaches half of the sustained bandwidth: one step of an algorithm, or
+            all that a rank sends where steps stream.
         numbers: every number as written, with its source.
     """
 

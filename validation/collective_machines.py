@@ -41,6 +41,8 @@ class Generation:
 PCIE3 = Inside(link="pcie3-x16", ports=1, topology="bus")
 CUBE_MESH = Inside(link="nvlink2", ports=6, topology="mesh")
 EDR4 = Ports(count=4, rate=100)
+ONE_100G = Ports(count=1, rate=100)
+HDR2 = Ports(count=2, rate=200)
 HDR8 = Ports(count=8, rate=200)
 NDR8 = Ports(count=8, rate=400)
 
@@ -87,9 +89,14 @@ GENERATIONS: tuple[tuple[str, Generation], ...] = (
             library="rccl",
         ),
     ),
+    (r"\bA40\b", Generation(device="a40", inside=replace(PCIE3, link="pcie4-x16"), ports=HDR2)),
+    (r"\bT4\b", Generation(device="t4", inside=PCIE3, ports=ONE_100G)),
+    (r"\bP40\b", Generation(device="p40", inside=PCIE3, ports=ONE_100G)),
+    (r"\bM40\b", Generation(device="m40", inside=PCIE3, ports=ONE_100G)),
+    (r"Titan X \(Maxwell\)", Generation(device="titan-x-maxwell", inside=PCIE3, ports=ONE_100G)),
     (
         r"KNL|Xeon Phi",
-        Generation(device="xeon-phi-7250", inside=PCIE3, ports=Ports(count=1, rate=100), library="mlsl"),
+        Generation(device="xeon-phi-7250", inside=PCIE3, ports=ONE_100G, library="mlsl"),
     ),
 )
 
@@ -104,7 +111,8 @@ INSTANCES: tuple[tuple[str, Ports], ...] = (
     (r"A100.*(OCI|BM\.GPU)", Ports(count=16, rate=100)),
 )
 
-ETHERNET = {rate: f"roce-{rate}g" for rate in (10, 25, 40, 100, 200, 400)}
+ROCE = {rate: f"roce-{rate}g" for rate in (10, 25, 40, 100, 200, 400)}
+ETHERNET = {rate: f"ethernet-{rate}g" for rate in (10, 25, 40, 100, 200, 400)}
 INFINIBAND = {100: "infiniband-edr", 200: "infiniband-hdr", 400: "infiniband-ndr"}
 
 # Fabric by text, and its links by [Gbit/s] per port; matched on inter_node, first match wins.
@@ -112,7 +120,8 @@ FABRICS: tuple[tuple[str, dict[int, str]], ...] = (
     (r"TCPXO", {200: "gpudirect-tcpxo-200g"}),
     (r"TCPX", {200: "gpudirect-tcpx-200g"}),
     (r"EFA", {100: "efa-100g", 200: "efa-v3-200g"}),
-    (r"RoCE|GbE|Ethernet|BlueField", ETHERNET),
+    (r"RoCE|BlueField", ROCE),
     (r"InfiniBand|\bIB\b|EDR|HDR|NDR", INFINIBAND),
+    (r"GbE|Ethernet|\bTCP\b|\bENA\b", ETHERNET),
     (r"Omni-?Path|OPA", {100: "omni-path-100"}),
 )

@@ -2,9 +2,11 @@
 
 import pytest
 
+from hardware.profiles import device_names, link_names
 from simdl.collectives import Operation
+from simdl.collectives.library import library_names, load_library
 from validation.collective_clusters import build_cluster, conditions_of, printed_ports
-from validation.collective_machines import Ports
+from validation.collective_machines import FABRICS, GENERATIONS, Ports
 from validation.collective_rows import SweepRow, load_sweep, measured_time
 from validation.collectives import (
     algorithm_of,
@@ -88,6 +90,20 @@ def test_machine_follows_from_the_text(cells, inside, outside):
     found = conditions_of(row(**cells))
     assert (found.inside.link, found.inside.ports, found.inside.topology) == inside
     assert (found.outside.link, found.outside.ports) == outside
+
+
+def test_machine_table_names_registered_profiles_only():
+    machines = [machine for _, machine in GENERATIONS]
+    links = {machine.inside.link for machine in machines} | {link for _, f in FABRICS for link in f.values()}
+    assert {machine.device for machine in machines} <= set(device_names())
+    assert links <= set(link_names())
+    assert {machine.library for machine in machines} <= set(library_names())
+
+
+def test_links_that_libraries_name_are_registered():
+    for name in library_names():
+        library = load_library(name)
+        assert {*library.in_switch, *library.tree} <= set(link_names())
 
 
 def test_one_device_per_node_has_no_inner_link():

@@ -26,8 +26,8 @@ REASON_HEADER = ("rows", "sweep", "reason")
 def collectives(data: Path | None, *, as_json: bool) -> None:
     """Predict published collective sweeps and compare with what was measured.
 
-    The error of a row is predicted / measured time - 1. The machine of a row follows from its text; a row that
-    names no known device or fabric is skipped, and says why. Sweeps that took no part in the fit are
+    The error of a row is predicted / measured time - 1. The machine of a row follows from its text; a row
+    that names no known device or fabric is skipped, and says why. Sweeps that took no part in the fit are
     reported apart.
     """
     try:
