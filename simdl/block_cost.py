@@ -190,10 +190,29 @@ def _backward(pricing: Pricing, shard: Shard, block: Block) -> Work:
         )
     ]
     return (
-        _priced(pricing, kernels)
+        _priced(pricing, kernels + _accumulation(pricing, shard, block))
         + _tensor(pricing, shard, block, backward=True)
         + _context(pricing, shard, block.layers, backward=True)
     )
+
+
+def _accumulation(pricing: Pricing, shard: Shard, block: Block) -> list[Kernel]:
+    """Adding fresh weight gradients to those of earlier microbatches, where no product's epilogue does it."""
+    traffic = pricing.stack.accumulation_traffic
+    if not traffic:
+        return []
+    dtype = pricing.precision.attention
+    return [
+        Kernel(
+            "accumulate",
+            OperatorKind.ELEMENTWISE,
+            0.0,
+            layer.parameters * shard.parameter_share(layer.parameter_split) * traffic,
+            dtype,
+        )
+        for layer in block.layers
+        if layer.parameters
+    ]
 
 
 def _recompute(pricing: Pricing, shard: Shard, block: Block, redone: tuple[Layer, ...]) -> Work:

@@ -29,6 +29,8 @@ class Stack:
         gradient_size: [bytes] per element in gradient reduction; 0 for the precision's gradient size.
         optimizer_traffic: [bytes] per parameter that the step moves beside the optimizer's own update
             (copies to the master gradient, unscaling, norm, clipping).
+        accumulation_traffic: [bytes] per parameter and microbatch that adding up gradients moves; 0 where the
+            product's epilogue adds or nothing accumulates.
         gradient_overlap: gradient reduction runs beside the backward pass of the last microbatch.
         bucket: [bytes] of gradients sent in one collective.
         parameter_overlap: parameter all-gathers (ZeRO-1 and 3) run beside the forward pass.
@@ -55,6 +57,7 @@ class Stack:
     microbatch_overhead: float
     gradient_size: int
     optimizer_traffic: float
+    accumulation_traffic: float
     gradient_overlap: bool
     bucket: float
     parameter_overlap: bool

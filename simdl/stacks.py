@@ -36,6 +36,7 @@ NUMBERS: Mapping[str, str] = {
     "microbatch_overhead": "time",
     "gradient_size": "bytes",
     "optimizer_traffic": "bytes",
+    "accumulation_traffic": "bytes",
     "bucket": "bytes",
     "tensor_overlap": "fraction",
     "contention": "fraction",
