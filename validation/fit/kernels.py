@@ -26,9 +26,10 @@ GOLDEN = (5**0.5 - 1) / 2
 TOLERANCE = 2e-3
 
 CHOSEN_STEP = 2
-CHOSEN_ROUNDS = 2
-"""The fastest of several uncertain predictions is too fast, so a second pass refits the fractions, in rounds,
-on what the library's choice took (every second row, for speed)."""
+CHOSEN_ROUNDS = 4
+FACTORS = (0.8, 0.9, 0.96, 1.0, 1.04, 1.1, 1.25)
+"""The fastest of several uncertain predictions is too fast, so a second pass moves the fractions by the best
+of these factors, in rounds, on what the library's choice took (every second row, for speed)."""
 
 Rows = Sequence[KernelRow]
 Build = Callable[[float], Device]
@@ -49,19 +50,8 @@ def fit_fraction(rows: Rows, build: Build) -> float:
 def _loss(rows: Rows, device: Device) -> float:
     kernels = [row.kernel for row in rows if row.kernel is not None]
     predicted = np.array([estimate_kernel_time(kernel, device) for kernel in kernels])
-    predicted += _timer(rows, device)
     measured = np.array([row.measured for row in rows])
     return float(np.minimum(np.abs(np.log(predicted / measured)), np.log(CUT)).mean())
-
-
-def _timer(rows: Rows, device: Device) -> np.ndarray:
-    """Host cost per launch of each row's table: its shortest row beyond the kernel's latency."""
-    shortest: dict[tuple[str, str], float] = {}
-    for row in rows:
-        key = row.file, row.group
-        shortest[key] = min(row.measured, shortest.get(key, row.measured))
-    latency = device.matmul.latency
-    return np.array([max(0.0, shortest[r.file, r.group] - latency) if r.group else 0.0 for r in rows])
 
 
 def fit_device(device: Device, rows: Rows) -> tuple[Device, dict[str, float]]:
@@ -81,8 +71,9 @@ def fit_device(device: Device, rows: Rows) -> tuple[Device, dict[str, float]]:
             _fit(device, used, f"convolution.fraction.{name}", _with_algorithm, name, found)
     device = _with_algorithms(device, found)
     chosen = [r for r in rows if r.algorithm and r.kernel and r.kernel.dtype == "fp32"][::CHOSEN_STEP]
-    for path in [p for p in found if p.startswith("convolution.fraction.")] * CHOSEN_ROUNDS:
-        device = _fit(device, chosen, path, _with_one_algorithm, path.rpartition(".")[2], found)
+    names = [p.rpartition(".")[2] for p in found if p.startswith("convolution.fraction.")]
+    for name in names * CHOSEN_ROUNDS:
+        device = _step(device, chosen, name, found)
     for which in (Pass.INPUT_GRADIENT, Pass.WEIGHT_GRADIENT):
         used = [r for r in rows if _is_pass(r, which)]
         if used:
@@ -139,8 +130,13 @@ def _with_algorithm(device: Device, name: str, value: float) -> Device:
     return replace(device, convolution=replace(device.convolution, fraction={name: value}))
 
 
-def _with_one_algorithm(device: Device, name: str, value: float) -> Device:
-    return _with_algorithms(device, {f"convolution.fraction.{name}": value})
+def _step(device: Device, rows: Rows, name: str, found: dict[str, float]) -> Device:
+    """The device with this algorithm's fraction moved by the best factor, and the new fraction noted."""
+    path = f"convolution.fraction.{name}"
+    moved = [_with_algorithms(device, {path: min(1.0, found[path] * factor)}) for factor in FACTORS]
+    best = min(moved, key=lambda candidate: _loss(rows, candidate))
+    found[path] = round(best.convolution.fraction[name], 3)
+    return best
 
 
 def _with_algorithms(device: Device, found: Mapping[str, float]) -> Device:
@@ -158,29 +154,37 @@ def _with_pass(device: Device, name: str, value: float) -> Device:
     return replace(device, convolution=replace(convolution, weight_gradient=value))
 
 
-def fitting_rows(device: str) -> list[KernelRow]:
-    """Published rows of this device that take part in fitting: not held out, beyond the timer."""
+def fitting_rows(device: Device) -> list[KernelRow]:
+    """Published rows of this device that take part in fitting, without what their timer adds.
+
+    Where launches were timed from the host, the shortest row less a kernel's latency is the timer's share.
+    """
     rows = [
         row
         for path in kernel_tables(None)
         for row in load_kernel_rows(path)
-        if row.device == device and row.skipped is None
+        if row.device == device.name and row.skipped is None
     ]
     shortest: dict[tuple[str, str], float] = {}
     for row in rows:
         key = row.file, row.group
         shortest[key] = min(row.measured, shortest.get(key, row.measured))
-    return [r for r in rows if not r.held_out and _beyond_timer(r, shortest[r.file, r.group])]
+    return [
+        _without_timer(row, shortest[row.file, row.group], device.matmul.latency)
+        for row in rows
+        if not row.held_out and (not row.group or row.measured >= TIMER_ROWS * shortest[row.file, row.group])
+    ]
 
 
-def _beyond_timer(row: KernelRow, shortest: float) -> bool:
-    return not row.group or row.measured == shortest or row.measured >= TIMER_ROWS * shortest
+def _without_timer(row: KernelRow, shortest: float, latency: float) -> KernelRow:
+    return replace(row, measured=row.measured - max(0.0, shortest - latency)) if row.group else row
 
 
 def main(names: Sequence[str]) -> None:
     """Fit these devices and write the fractions to standard output."""
     for name in names:
-        _, found = fit_device(load_device(name), fitting_rows(name))
+        device = load_device(name)
+        _, found = fit_device(device, fitting_rows(device))
         sys.stdout.writelines(f"{name}: {path} = {value}\n" for path, value in found.items())
 
 
