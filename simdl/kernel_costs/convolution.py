@@ -15,7 +15,7 @@ FFTs" (2014); Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log2
 
 from hardware.device import Device
@@ -27,6 +27,9 @@ from workloads.operators import ConvolutionShape, Pass
 
 WORKSPACE_LIMIT = 4 * 2**30
 """[bytes] TensorFlow's default for cuDNN (TF_CUDNN_WORKSPACE_LIMIT_IN_MB = 4096)."""
+
+CHANNEL_LOAD = 16
+"""[bytes] of channels that a matrix-unit convolution loads at once (eight FP16 channels)."""
 
 NONFUSED_TILE = 128 * 128
 """Products of Winograd that is not fused run on this tile (kernel names in NeuSight's convolution table)."""
@@ -129,17 +132,26 @@ def reduced_product(call: ConvolutionCall) -> Product:
             return Product(filters, channels * taps, pixels, s.groups)
 
 
+def _product_of(call: ConvolutionCall, device: Device, dtype: str) -> Product:
+    """The product as it runs: matrix units pad channels to whole vector loads."""
+    if not uses_matrix_units(device, dtype):
+        return reduced_product(call)
+    lanes = CHANNEL_LOAD // ELEMENT_SIZE[dtype] * call.shape.groups
+    channels = ceil(call.shape.in_channels / lanes) * lanes
+    return reduced_product(replace(call, shape=replace(call.shape, in_channels=channels)))
+
+
 _Price = tuple[float, float] | None
 _Pricing = Callable[[ConvolutionCall, Device, str, float], _Price]
 
 
 def _implicit(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
-    return matmul_time(reduced_product(call), device, dtype) / fraction, 0.0
+    return matmul_time(_product_of(call, device, dtype), device, dtype) / fraction, 0.0
 
 
 def _precomputed(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
     """Offsets take one 4-byte index for each row of the patch matrix."""
-    product = reduced_product(call)
+    product = _product_of(call, device, dtype)
     return matmul_time(product, device, dtype) / fraction, 4.0 * (product.k + product.m)
 
 

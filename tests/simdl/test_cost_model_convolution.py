@@ -124,3 +124,9 @@ def test_backward_passes_run_at_their_share_of_the_forward_speed():
     forward, backward = call(filters=64), call(filters=64, which=Pass.INPUT_GRADIENT)
     ratio = offered(forward)["implicit_gemm"].time / offered(backward)["implicit_gemm"].time
     assert ratio == pytest.approx(0.9)
+
+
+def test_matrix_units_pad_channels_to_whole_loads():
+    three, eight = call(channels=3), call(channels=8)
+    assert offered(three, "fp16")["implicit_gemm"].time == offered(eight, "fp16")["implicit_gemm"].time
+    assert offered(three)["implicit_gemm"].time < offered(eight)["implicit_gemm"].time
