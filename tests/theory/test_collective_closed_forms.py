@@ -286,6 +286,20 @@ def test_recursive_terms_are_the_closed_form(p):
     )
 
 
+@pytest.mark.parametrize(("p", "pieces"), [(4, 1000), (7, 2000)])
+def test_pipelined_chain_is_the_limit_of_many_pieces(p, pieces):
+    """Without alpha, k pieces take (k + p - 2)/k n beta: the terms' n beta plus a fill that vanishes."""
+    (found,) = broadcast.chain((p,))
+    arrival = [0.0] * p
+    for _ in range(pieces):
+        for rank in range(1, p):
+            arrival[rank] = max(arrival[rank], arrival[rank - 1]) + N / pieces * BETA
+        arrival[0] += N / pieces * BETA
+    free = estimate_time(found, n=N, alpha=0.0, beta=BETA)
+    assert free <= arrival[-1] <= free * (1 + p / pieces)
+    assert found.steps == p - 1
+
+
 def test_ring_over_nodes_leaves_each_node_once():
     inner, outer = ring.all_reduce((8, 4))
     assert (inner.steps, outer.steps) == (2 * 28, 2 * 3)
