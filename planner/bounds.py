@@ -16,9 +16,10 @@ from planner.pipeline_bounds import last_backward_ends
 from planner.prices import Floats, Prices, price_space
 from planner.segment_runs import Ends, run_segments, split_pass
 from planner.shapes import Shape, enumerate_shapes
-from planner.space import Integers, Space
+from planner.space import Integers, Space, single_space
 from simdl.block_cost import Pricing
 from simdl.step_cost import gather_time, optimizer_time, reduce_time, tied_time
+from simdl.strategy import Strategy
 from workloads.workload import Workload
 
 
@@ -56,6 +57,14 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bound
         memory[shape.candidates] = need.max(axis=1)
         worst[shape.candidates] = need.argmax(axis=1)
     return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
+
+
+def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:
+    """[s] that the simulated step of one strategy takes at least, with its own cut if it has one."""
+    space = single_space(strategy, workload)
+    prices = price_space(space, pricing)
+    shapes = enumerate_shapes(space, prices, pricing, cut=strategy.stages)
+    return float(_step_time(next(shapes), prices, workload, pricing)[0])
 
 
 def _step_time(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> Floats:

@@ -8,18 +8,20 @@ import numpy as np
 
 from hardware.cluster import Cluster
 from hardware.units import format_quantity
-from planner.bounds import Bounds, estimate_bounds
+from planner.bounds import Bounds, estimate_bound, estimate_bounds
 from planner.explain import explain
 from planner.format import format_strategy
+from planner.recut import recut
 from planner.search import Progress, Ranking, search
 from planner.space import Integers, Space, enumerate_space
 from simdl.block_cost import Pricing
 from simdl.cost_model import CostModel
-from simdl.memory import memory_shortfalls
+from simdl.memory import memory_shortfalls, usable_memory
 from simdl.report import StepReport
 from simdl.simulate import price, simulate
 from simdl.stack import Stack
 from simdl.step_cost import step_cost
+from simdl.strategy import Strategy
 from workloads.workload import Workload
 
 
@@ -86,14 +88,15 @@ def plan(
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
     space = enumerate_space(workload, cluster)
     bounds = estimate_bounds(space, workload, pricing)
-    usable = cluster.device.memory_capacity * (1 - stack.memory_reserve)
-    fits = np.flatnonzero(bounds.memory <= usable)
+    fits = np.flatnonzero(bounds.memory <= usable_memory(stack, cluster.device))
     ranking = search(
         space, bounds, fits, workload, pricing, top=top, max_simulations=max_simulations, progress=progress
     )
-    plans = tuple(_plans(ranking, space, bounds, workload, pricing))
+    plans = _plans(ranking, space, bounds, workload, pricing)
+    plans += [better for plan in plans if (better := _recut(plan, workload, pricing))]
+    plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
     return PlanResult(
-        plans=plans,
+        plans=tuple(plans[:top]),
         candidates=len(space),
         feasible=len(fits),
         simulated=ranking.simulated,
@@ -106,16 +109,37 @@ def plan(
 
 def _plans(
     ranking: Ranking, space: Space, bounds: Bounds, workload: Workload, pricing: Pricing
-) -> Iterator[Plan]:
-    for found in ranking.best:
-        report = simulate(
-            workload,
-            pricing.cluster,
-            space.strategy(found.candidate),
-            stack=pricing.stack,
-            cost_model=pricing.cost_model,
-        ).report
-        yield Plan(bound=float(bounds.step_time[found.candidate]), report=report)
+) -> list[Plan]:
+    return [
+        Plan(
+            bound=float(bounds.step_time[found.candidate]),
+            report=_report(space.strategy(found.candidate), workload, pricing),
+        )
+        for found in ranking.best
+    ]
+
+
+def _report(strategy: Strategy, workload: Workload, pricing: Pricing) -> StepReport:
+    return simulate(
+        workload, pricing.cluster, strategy, stack=pricing.stack, cost_model=pricing.cost_model
+    ).report
+
+
+def _recut(plan: Plan, workload: Workload, pricing: Pricing) -> Plan | None:
+    """The plan with the stages of :mod:`planner.stage_partition`, where that is faster and fits."""
+    strategy = plan.report.strategy
+    changed = recut(strategy, workload, pricing) if strategy.pp > 1 else None
+    if changed is None:
+        return None
+    bound = estimate_bound(changed, workload, pricing)
+    if bound >= plan.report.step_time:
+        return None
+    report = _report(changed, workload, pricing)
+    return Plan(bound=bound, report=report) if _is_better(report, plan.report) else None
+
+
+def _is_better(report: StepReport, other: StepReport) -> bool:
+    return report.feasible and report.step_time < other.step_time * (1 - 1e-9)
 
 
 def _reasons(

@@ -48,8 +48,17 @@ class Shape:
         return np.array([np.bincount(blocks, minlength=distinct) for blocks in self.kinds])
 
 
-def enumerate_shapes(space: Space, prices: Prices, pricing: Pricing) -> Iterator[Shape]:
-    """Every shape of a space; together they hold each candidate once."""
+def enumerate_shapes(
+    space: Space, prices: Prices, pricing: Pricing, *, cut: tuple[int, ...] = ()
+) -> Iterator[Shape]:
+    """Every shape of a space; together they hold each candidate once.
+
+    Args:
+        space: the candidates.
+        prices: of the space.
+        pricing: what priced it.
+        cut: blocks per stage of all candidates; () for the default cut of each.
+    """
     columns = (space.schedule, space.pp, space.virtual_stages, space.tp, space.zero)
     code = np.zeros(len(space), dtype=np.int64)
     for column in columns:
@@ -57,7 +66,10 @@ def enumerate_shapes(space: Space, prices: Prices, pricing: Pricing) -> Iterator
     order = np.argsort(code, kind="stable")
     splits = np.flatnonzero(np.diff(code[order])) + 1
     for members in np.split(order, splits) if len(order) else ():
-        yield from _cuts(members, space, prices, pricing)
+        if cut:
+            yield _shape(members, cut, space, prices, pricing)
+        else:
+            yield from _cuts(members, space, prices, pricing)
 
 
 def _cuts(members: Integers, space: Space, prices: Prices, pricing: Pricing) -> Iterator[Shape]:

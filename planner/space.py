@@ -98,6 +98,24 @@ def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | No
     return Space(**{name: np.concatenate([part[name] for part in parts]) for name in columns})
 
 
+def single_space(strategy: Strategy, workload: Workload) -> Space:
+    """The space of one strategy (its cut and shard degree are not part of a space)."""
+    values = {
+        "dp": strategy.dp,
+        "tp": strategy.tp,
+        "pp": strategy.pp,
+        "cp": strategy.cp,
+        "micro_batch": strategy.micro_batch,
+        "microbatches": strategy.microbatches(workload.global_batch),
+        "schedule": SCHEDULES.index(strategy.schedule),
+        "virtual_stages": strategy.virtual_stages,
+        "recompute": RECOMPUTE.index(strategy.recompute),
+        "zero": strategy.zero,
+        "sequence_parallel": int(strategy.sequence_parallel),
+    }
+    return Space(**{name: np.array([value], dtype=np.int64) for name, value in values.items()})
+
+
 def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[tuple[int, int, int, int]]:
     """(dp, tp, pp, cp) that use every device and divide network and batch."""
     network, devices = workload.network, cluster.devices

@@ -10,6 +10,7 @@ from hardware.device import Device
 from hardware.units import format_quantity
 from simdl.block_cost import Pricing
 from simdl.pipelines import pipeline_order
+from simdl.stack import Stack
 from simdl.step_cost import Amount, StepCost, gradient_bytes
 from simdl.strategy import Strategy
 from workloads.workload import Workload
@@ -65,14 +66,14 @@ def gathered_bytes(largest: Amount, strategy: Strategy, pricing: Pricing) -> Amo
     return largest * gathered * pricing.precision.parameter
 
 
-def usable_memory(step: StepCost, device: Device) -> float:
+def usable_memory(stack: Stack, device: Device) -> float:
     """[bytes] that a rank can fill: capacity less what the allocator loses."""
-    return device.memory_capacity * (1 - step.stack.memory_reserve)
+    return device.memory_capacity * (1 - stack.memory_reserve)
 
 
 def memory_shortfalls(step: StepCost, device: Device) -> Iterator[str]:
     """One sentence per pipeline rank that does not fit."""
-    usable = usable_memory(step, device)
+    usable = usable_memory(step.stack, device)
     for rank in range(step.strategy.pp):
         parts = memory_by_part(step, rank)
         need = sum(parts.values())

@@ -1,0 +1,53 @@
+"""Uneven cuts: the stage partition of a strategy, solved for its own block times and memory."""
+
+from dataclasses import replace
+
+from planner.errors import InfeasibleError, SolverError
+from planner.stage_partition import Group, solve_stage_partition
+from simdl.block_cost import BlockCost, Pricing, block_costs
+from simdl.memory import state_bytes, usable_memory
+from simdl.pipelines import in_flight, pipeline_order
+from simdl.step_cost import shard_of, split_weight
+from simdl.strategy import Strategy
+from workloads.workload import Workload
+
+
+def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy | None:
+    """The strategy with the cut whose slowest stage is fastest; None where no cut fits or the solver gives up.
+
+    Room for what is live only while a block runs is kept for the largest block on every rank.
+    """
+    costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
+    live = _live_microbatches(strategy, workload)
+    groups = [
+        Group(
+            name=block.name,
+            count=block.count,
+            time=split_weight(cost),
+            nbytes=tuple(_block_bytes(cost, held, strategy, workload, pricing) for held in live),
+        )
+        for block, cost in zip(workload.network.blocks, costs, strict=True)
+    ]
+    brief = max(cost.transient for cost in costs) + pricing.stack.memory_context
+    room = [usable_memory(pricing.stack, pricing.cluster.device) - brief] * strategy.pp
+    try:
+        cut = solve_stage_partition(groups, room, virtual_stages=strategy.virtual_stages)
+    except (InfeasibleError, SolverError):
+        return None
+    return replace(strategy, stages=cut)
+
+
+def _live_microbatches(strategy: Strategy, workload: Workload) -> list[int]:
+    """Per virtual stage the microbatches whose activations are live together."""
+    orders = pipeline_order(
+        strategy.schedule, strategy.pp, strategy.microbatches(workload.global_batch), strategy.virtual_stages
+    )
+    live = {stage: held for rank in in_flight(orders) for stage, held in rank.items()}
+    return [live[stage] for stage in sorted(live)]
+
+
+def _block_bytes(
+    cost: BlockCost, live: int, strategy: Strategy, workload: Workload, pricing: Pricing
+) -> float:
+    """[bytes] that a block takes on a stage with so many live microbatches."""
+    return sum(state_bytes(cost.parameters, strategy, workload, pricing).values()) + live * cost.saved
