@@ -19,6 +19,10 @@ from validation.kernels import (
 from validation.statistics import ErrorStatistics
 
 
+WIDTH = 140
+"""Characters of a table that is not printed to a terminal."""
+
+
 @click.command()
 @click.option(
     "--data",
@@ -38,7 +42,8 @@ def kernels(data: Path | None, as_json: bool) -> None:
             json.dumps({"rows": [_row(r) for r in results], "summary": [_entry(s) for s in summaries]})
         )
     else:
-        Console(width=None).print(_table(summaries))
+        console = Console()
+        Console(width=console.width if console.is_terminal else WIDTH).print(_table(summaries))
 
 
 def _row(result: KernelResult) -> dict[str, Any]:
