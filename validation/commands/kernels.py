@@ -1,6 +1,8 @@
 """``simdl validate kernels``: the cost model against tables of measured kernels."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,6 @@ from validation.kernels import (
     summarize_kernels,
 )
 from validation.statistics import ErrorStatistics
-
 
 WIDTH = 140
 """Characters of a table that is not printed to a terminal."""
@@ -42,8 +43,10 @@ def kernels(data: Path | None, as_json: bool) -> None:
             json.dumps({"rows": [_row(r) for r in results], "summary": [_entry(s) for s in summaries]})
         )
     else:
-        console = Console()
-        Console(width=console.width if console.is_terminal else WIDTH).print(_table(summaries))
+        terminal = Console()
+        console = terminal if terminal.is_terminal else Console(width=WIDTH)
+        console.print(_table([s for s in summaries if s.fitted.n or s.held_out.n]))
+        console.print(_reasons(summaries))
 
 
 def _row(result: KernelResult) -> dict[str, Any]:
@@ -74,7 +77,17 @@ def _errors(statistics: ErrorStatistics) -> dict[str, float]:
     return {name: getattr(statistics, name) for name in ("n", "mean", "median", "p90", "max", "bias")}
 
 
-def _table(summaries: tuple[KernelSummary, ...]) -> Table:
+def _reasons(summaries: Sequence[KernelSummary]) -> Table:
+    counts = Counter[str]()
+    for summary in summaries:
+        counts.update(dict(summary.skipped))
+    table = Table("rows skipped", "reason")
+    for reason, count in counts.most_common():
+        table.add_row(str(count), reason)
+    return table
+
+
+def _table(summaries: Sequence[KernelSummary]) -> Table:
     table = Table(title="kernels: error of predicted time, % (fitted / held out)")
     for heading in ("file", "device", "rows", "median", "mean", "p90", "bias", "same family", "skipped"):
         table.add_column(heading, justify="left" if heading in {"file", "device"} else "right")
