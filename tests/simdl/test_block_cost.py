@@ -67,7 +67,7 @@ def test_one_rank_communicates_nothing():
 
 
 def test_keys_and_values_travel_round_the_ring_beside_attention():
-    """cp - 1 transfers, twice the bytes backward, exposed where attention does not cover them (Liu et al. 2023)."""
+    """cp - 1 transfers, twice the bytes backward, exposed where attention is shorter (Liu et al. 2023)."""
     shard = Shard(cp=4)
     cost = decoder(shard, seconds=0.0)
     nbytes = 2 * TOKENS * HIDDEN / 4 * ACTIVATION
