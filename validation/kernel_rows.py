@@ -191,7 +191,7 @@ def _neusight_gemm(cells: Cells) -> Iterator[_Launch]:
 def _achieved_gemm(cells: Cells) -> Iterator[_Launch]:
     dtype = re.sub(r"_e4m3fn$", "", cells["precision"])
     if dtype not in ELEMENT_SIZE or not cells["M"]:
-        raise RowSkippedError(f"no shape or no such dtype ({cells['precision']})")
+        raise RowSkippedError("no shape, or no dtype of the model's")
     product = Product(int(cells["M"]), int(cells["N"]), int(cells["K"]))
     kernel = product_kernel("matmul", product, dtype)
     yield _Launch(kernel, kernel.flops / (float(cells["achieved_tflops"]) * 1e12))
@@ -312,7 +312,7 @@ def attention_kernel(call: AttentionCall, dtype: str) -> Kernel:
 
 
 def _whole_layers(cells: Cells) -> Iterator[_Launch]:
-    raise RowSkippedError(f"layer {cells['layer']!r} is not described by dimensions")
+    raise RowSkippedError(f"a row of {cells['kind']} does not give a layer's dimensions")
 
 
 STREAM_BYTES = 1e9
