@@ -170,6 +170,7 @@ def _kept_bytes(
     return elements * pricing.precision.activation
 
 
+@lru_cache(maxsize=65536)
 def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
     kernels = block_kernels(
         block, Pass.FORWARD, shard=shard, precision=pricing.precision, stack=pricing.stack
@@ -181,6 +182,7 @@ def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
     )
 
 
+@lru_cache(maxsize=65536)
 def _backward(pricing: Pricing, shard: Shard, block: Block) -> Work:
     kernels = [
         kernel

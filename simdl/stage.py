@@ -57,11 +57,9 @@ def split_network(network: Network, stages: int, weights: Sequence[float]) -> tu
         stages: number of virtual stages.
         weights: [s] per distinct block, for the uneven cut.
     """
-    repeated = max(network.blocks, key=lambda block: block.count)
-    if stages == 1:
-        return (network.depth,)
-    if repeated.count % stages == 0 and network.depth - repeated.count <= 2 and repeated.count > 1:
-        return _even_cut(network, stages, repeated.count // stages)
+    even = even_cut(network, stages)
+    if even:
+        return even
     heaviest = max(weights) or 1.0
     counts = tuple(block.count for block in network.blocks)
     return _uneven_cut(counts, tuple(round(weight / heaviest, WEIGHT_DIGITS) for weight in weights), stages)
@@ -73,14 +71,20 @@ def _uneven_cut(counts: tuple[int, ...], weights: tuple[float, ...], stages: int
     return balanced_cut(chain, stages)
 
 
-def _even_cut(network: Network, stages: int, share: int) -> tuple[int, ...]:
-    """Frameworks give every stage the same number of layers, embedding and head on top of first and last."""
-    position = max(range(len(network.blocks)), key=lambda i: network.blocks[i].count)
-    before = sum(block.count for block in network.blocks[:position])
-    after = sum(block.count for block in network.blocks[position + 1 :])
-    cut = [share] * stages
-    cut[0] += before
-    cut[-1] += after
+def even_cut(network: Network, stages: int) -> tuple[int, ...]:
+    """The cut that needs no weights, or () where there is none.
+
+    Frameworks give every stage the same number of layers, embedding and head on top of first and last.
+    """
+    if stages == 1:
+        return (network.depth,)
+    counts = [block.count for block in network.blocks]
+    position = counts.index(max(counts))
+    if counts[position] % stages or network.depth - counts[position] > 2 or counts[position] == 1:
+        return ()
+    cut = [counts[position] // stages] * stages
+    cut[0] += sum(counts[:position])
+    cut[-1] += sum(counts[position + 1 :])
     return tuple(cut)
 
 
