@@ -1,9 +1,9 @@
-"""Bounds: for every candidate at once, seconds that its simulated step takes at least and bytes that it needs.
+"""Bounds: for every candidate at once, seconds its simulated step takes at least and bytes that it needs.
 
     bound = max over ranks of (end of the last backward pass + reductions left + update + gather left)
 
-Passes and collectives are priced by the functions that lower a step, and every term is the length of a path through
-the lowered schedule, so the bound is admissible: no simulated step is shorter.
+Passes and collectives are priced by the functions that lower a step, and every term is the length of a path
+through the lowered schedule, so the bound is admissible: no simulated step is shorter.
 """
 
 from dataclasses import dataclass
@@ -87,10 +87,10 @@ def _pipelined(shape: Shape, passes: Passes) -> Floats:
 
 
 def _sharded(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
-    """[n x 1] the same where every pass gathers parameters: a microbatch starts when all before it is reduced.
+    """[n x 1] the same where every pass gathers parameters: a microbatch starts when all is reduced.
 
-    Exact where the last segment of the backward pass has parameters, as the reduction of their gradient is the last
-    thing a microbatch does.
+    Exact where the last segment of the backward pass has parameters, as the reduction of their gradient is
+    the last thing a microbatch does.
     """
     forward, backward = whole_passes(shape, prices, pricing)
     blocks = shape.kinds[0]
@@ -103,7 +103,8 @@ def _sharded(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
     before = shape.microbatches - 1
     busy = before * every.computed.sum(axis=1) + final.computed.sum(axis=1)
     busy += shape.microbatches * down.computed.sum(axis=1)
-    return np.maximum(before * middle.lane + np.maximum(last.lane, last.computed), busy)[:, None]
+    ends: Floats = np.maximum(before * middle.lane + np.maximum(last.lane, last.computed), busy)[:, None]
+    return ends
 
 
 def _after_reduction(shape: Shape, parameters: list[float], workload: Workload, pricing: Pricing) -> Floats:

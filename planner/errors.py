@@ -13,8 +13,8 @@ from simdl.errors import SimdlError
 class InfeasibleError(SimdlError):
     """No solution meets every limit.
 
-    ``binding`` holds the limits that cannot be met together and by how much each falls short at best; it is empty where
-    the fixed constraints contradict one another.
+    ``binding`` holds the limits that cannot be met together and by how much each falls short at best; it is
+    empty where the fixed constraints contradict one another.
     """
 
     def __init__(self, what: str, binding: Mapping[str, float]) -> None:

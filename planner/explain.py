@@ -22,6 +22,7 @@ AXES = {
     "virtual_stages": "virtual stages",
     "recompute": "recomputation",
     "zero": "ZeRO stage",
+    "shard_degree": "shard degree",
     "sequence_parallel": "sequence parallelism",
 }
 CAUSES = 3  # differences that a sentence names
@@ -29,16 +30,25 @@ NOTABLE = 0.1  # share of the largest difference below which one is not named
 
 
 def explain(
-    best: StepReport, space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing
+    best: StepReport,
+    space: Space,
+    bounds: Bounds,
+    fits: Integers,
+    *,
+    workload: Workload,
+    pricing: Pricing,
 ) -> tuple[str, ...]:
-    """One sentence per axis on which the candidates that fit differ.
+    """One sentence per best alternative to the best plan on some axis.
 
-    The alternative is the candidate with the least bound among those that differ from the best on the axis, whatever
-    else it changes; both are simulated, and their breakdowns say where the seconds go.
+    The alternative is the candidate with the least bound among those that differ from the best on the axis,
+    whatever else it changes; both are simulated, and their breakdowns say where the seconds go.
     """
+    axes: dict[int, list[str]] = {}
+    for axis, candidate in _alternatives(best.strategy, space, bounds, fits):
+        axes.setdefault(candidate, []).append(axis)
     return tuple(
-        _sentence(axis, best, _simulated(space, candidate, workload, pricing))
-        for axis, candidate in _alternatives(best.strategy, space, bounds, fits)
+        _sentence(names, best, _simulated(space, candidate, workload, pricing))
+        for candidate, names in axes.items()
     )
 
 
@@ -68,13 +78,14 @@ def _simulated(space: Space, candidate: int, workload: Workload, pricing: Pricin
     ).report
 
 
-def _sentence(axis: str, best: StepReport, other: StepReport) -> str:
+def _sentence(axes: list[str], best: StepReport, other: StepReport) -> str:
     slower = other.step_time - best.step_time
     change = f"{format_seconds(slower)} slower" if slower > 0 else "no faster"
-    return (
-        f"{AXES[axis]} {_value(best.strategy, axis)}, not {_value(other.strategy, axis)}: the best alternative "
-        f"({format_strategy(other.strategy)}) is {change}: {_differences(best, other)}"
+    choices = ", ".join(
+        f"{AXES[axis]} {_value(best.strategy, axis)} rather than {_value(other.strategy, axis)}"
+        for axis in axes
     )
+    return f"{choices}: {format_strategy(other.strategy)} is {change} ({_differences(best, other)})"
 
 
 def _value(strategy: Strategy, axis: str) -> str:

@@ -26,7 +26,8 @@ def format_strategy(strategy: Strategy) -> str:
     if strategy.recompute is not Recompute.NONE:
         words.append(f"recompute {strategy.recompute.value}")
     if strategy.zero:
-        words.append(f"ZeRO-{strategy.zero}")
+        within = f"/{strategy.shard_degree}" if strategy.shard_degree else ""
+        words.append(f"ZeRO-{strategy.zero}{within}")
     if strategy.sequence_parallel:
         words.append("SP")
     if strategy.stages:

@@ -1,8 +1,8 @@
 """Integer linear programs as data, solved by HiGHS in process through PuLP.
 
-The only file that knows PuLP, and written for versions 3.3 and 4: variables are created by the problem, and what
-became of a solve is read in one place. Single thread, fixed seed and a gap limit rather than a time limit, so that the
-same program always has the same solution.
+The only file that knows PuLP, and written for versions 3.3 and 4: variables are created by the problem, and
+what became of a solve is read in one place. Single thread, fixed seed and a gap limit rather than a time
+limit, so that the same program always has the same solution.
 """
 
 from collections.abc import Mapping

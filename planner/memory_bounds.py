@@ -1,7 +1,7 @@
 """Memory of every candidate at once: the parts of :mod:`simdl.memory` as arrays.
 
-Exact for 1F1B and GPipe. An interleaved rank is bounded by what is live right after its warm-up, which is exact
-where its virtual stages keep the same bytes.
+Exact for 1F1B and GPipe. An interleaved rank is bounded by what is live right after its warm-up, which is
+exact where its virtual stages keep the same bytes.
 """
 
 import numpy as np
@@ -28,8 +28,9 @@ def memory_need(shape: Shape, prices: Prices, workload: Workload, pricing: Prici
     state = state_bytes(own, shape.strategy, workload, pricing)
     gathered = gathered_bytes(largest.reshape(-1, ranks).max(axis=0), shape.strategy, pricing)
     saved = (prices.saved[rows] @ counts.T)[:, kind]
-    need = _activations(shape, saved) + transient
-    return need + (sum(state.values()) + gathered + pricing.stack.memory_context)
+    lasting = sum(state.values()) + gathered + pricing.stack.memory_context
+    need: Floats = _activations(shape, saved) + transient + lasting
+    return need
 
 
 def _activations(shape: Shape, saved: Floats) -> Floats:

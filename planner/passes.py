@@ -1,7 +1,7 @@
 """Passes of a shape as arrays: how long every forward, backward and transfer takes for its candidates.
 
-All durations are those of the lowered schedule. The first forward and the last backward pass of a stage may be split
-(:mod:`planner.segment_runs`): gathers of the first one are taken to start with the step.
+All durations are those of the lowered schedule. The first forward and the last backward pass of a stage may
+be split (:mod:`planner.segment_runs`): gathers of the first one are taken to start with the step.
 """
 
 from dataclasses import dataclass, replace

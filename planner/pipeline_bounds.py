@@ -1,17 +1,17 @@
 """Longest paths through a pipeline: lower bounds on when the last backward pass of every rank ends.
 
-Passes of a rank stand in a fixed order, so the length of any path through passes and transfers is a lower bound.
-With forward F_s, backward B_s and transfer t_s of p stages and m microbatches the paths are
+Passes of a rank stand in a fixed order, so the length of any path through passes and transfers is a lower
+bound. With forward F_s, backward B_s and transfer t_s of p stages and m microbatches the paths are
 
 - rank a busy: fill to a, m (F_a + B_a), drain from a;
-- 1F1B round trips: B_i on the last rank lets rank a = p - L start the forward that the last rank needs L microbatches
-  later, so L microbatches take at least sum over s >= a of (F_s + B_s) + 2 t_s;
+- 1F1B round trips: B_i on the last rank lets rank a = p - L start the forward that the last rank needs L
+  microbatches later, so L microbatches take at least sum over s >= a of (F_s + B_s) + 2 t_s;
 - GPipe: a flow shop forward, then one backward, each sum + (m - 1) max;
 - interleaved: the first microbatch through all p v stages, the last rank's work from there on, and the last
   microbatch back through all stages.
 
-Equal stages make them the closed forms (m + p - 1)(F + B) and (m v + p - 1)(f + b) (Narayanan et al. 2021, section
-2.2), to which transfers add.
+Equal stages make them the closed forms (m + p - 1)(F + B) and (m v + p - 1)(f + b) (Narayanan et al. 2021,
+section 2.2), to which transfers add.
 """
 
 import numpy as np
@@ -43,7 +43,7 @@ def _exclusive(values: Floats) -> Floats:
 
 
 def _drained(ends: Floats, passes: Passes) -> Floats:
-    """[n x ranks] ends of each rank's last pass given that of every later rank: the gradient has still to travel."""
+    """[n x ranks] ends of each rank's last pass given later ranks', whose gradients have yet to travel."""
     ranks = ends.shape[1]
     drain = _exclusive(passes.last[:, :ranks] + passes.transfer[:, :ranks])
     return np.maximum.accumulate((ends + drain)[:, ::-1], axis=1)[:, ::-1] - drain
@@ -67,7 +67,8 @@ def _round_trips(both: Floats, transfer: Floats, between: Integers) -> Floats:
     trips = np.cumsum((both + 2 * transfer)[:, ::-1], axis=1)[:, ::-1] - length * own
     whole, rest = np.divmod(between[:, None], length)
     last = np.where(rest > 0, np.take_along_axis(trips, np.where(rest > 0, ranks - rest, 0), axis=1), 0.0)
-    return np.maximum(whole * trips + np.maximum(last, 0.0), 0.0).max(axis=1)
+    delay: Floats = np.maximum(whole * trips + np.maximum(last, 0.0), 0.0).max(axis=1)
+    return delay
 
 
 def _gpipe(passes: Passes, m: Floats) -> Floats:
@@ -81,7 +82,7 @@ def _gpipe(passes: Passes, m: Floats) -> Floats:
 
 
 def _beyond(durations: Floats, transfer: Floats) -> Floats:
-    """[n x stages] between each stage and the end of the last: passes of the stages after it, and transfers."""
+    """[n x stages] from each stage to the end of the last one: the passes after it, and transfers."""
     later = (durations + transfer)[:, ::-1].cumsum(axis=1)[:, ::-1]
     return later - durations
 

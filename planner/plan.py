@@ -103,7 +103,9 @@ def plan(
         certified=ranking.certified,
         wall_time=time.perf_counter() - started,
         reasons=tuple(_reasons(space, bounds, fits, workload, pricing)),
-        why=explain(plans[0].report, space, bounds, fits, workload, pricing) if plans else (),
+        why=explain(plans[0].report, space, bounds, fits, workload=workload, pricing=pricing)
+        if plans
+        else (),
     )
 
 
@@ -149,8 +151,9 @@ def _reasons(
     if not len(space):
         yield (
             f"no product dp x tp x pp x cp = {pricing.cluster.devices} divides {workload.network.name} "
-            f"(tensor divisors {workload.network.tensor_divisors}, {workload.network.depth} blocks) and the global "
-            f"batch {workload.global_batch}; expected a global batch that more replicas divide, or fewer devices"
+            f"(tensor divisors {workload.network.tensor_divisors}, {workload.network.depth} blocks) and the "
+            f"global batch {workload.global_batch}; expected a global batch that more replicas divide, or "
+            "fewer devices"
         )
         return
     excess = np.setdiff1d(np.arange(len(space)), fits)

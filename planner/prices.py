@@ -54,8 +54,8 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
         for index in first
         for cost in block_costs(pricing, _shard(space, index), RECOMPUTE[space.recompute[index]])
     ]
-    names = ("forward", "backward", "forward_host", "backward_host", "weight")
-    names += ("saved", "transient", "boundary", "parameters")
+    times = ("forward", "backward", "forward_host", "backward_host", "weight")
+    names = (*times, "saved", "transient", "boundary", "parameters")
     columns = np.array(table, dtype=np.float64).reshape(len(first), -1, len(names))
     sequence = space.sequence_parallel[first]
     values = {name: columns[:, :, index] for index, name in enumerate(names)}

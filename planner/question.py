@@ -1,9 +1,9 @@
 """The question that `plan` and `simulate` share: which network, on what, trained how; and what was assumed.
 
-Defaults are the published ones of the network's family where they are known. Global batches: Radford et al. 2019,
-section 2.3 (GPT-2); Brown et al. 2020, table 2.1, with the 1,536 sequences of Narayanan et al. 2021, table 1, for GPT-3
-175B; Narayanan et al. 2021, table 1 (Megatron); Touvron et al. 2023, section 2.2 (Llama: 4 Mi tokens); Devlin et al.
-2018, section A.2 (BERT).
+Defaults are the published ones of the network's family where they are known. Global batches: Radford et al.
+2019, section 2.3 (GPT-2); Brown et al. 2020, table 2.1, with the 1,536 sequences of Narayanan et al. 2021,
+table 1, for GPT-3 175B; Narayanan et al. 2021, table 1 (Megatron); Touvron et al. 2023, section 2.2 (Llama:
+4 Mi tokens); Devlin et al. 2018, section A.2 (BERT).
 """
 
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ def question_options(command: Command) -> Command:
     """Add the argument MODEL and the shared options; the command gets them as one ``options``."""
 
     @wraps(command)
-    def gathered(  # noqa: PLR0913
+    def gathered(
         *,
         model: str,
         cluster: str,

@@ -13,7 +13,7 @@ from workloads.workload import Workload
 
 
 def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy | None:
-    """The strategy with the cut whose slowest stage is fastest; None where no cut fits or the solver gives up.
+    """The strategy with the cut whose slowest stage is fastest; None where none fits or the solver gives up.
 
     Room for what is live only while a block runs is kept for the largest block on every rank.
     """

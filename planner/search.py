@@ -1,7 +1,8 @@
 """Search: simulate candidates in the order of their bounds until no other can be among the best.
 
-Every simulated step takes at least its bound, so once the next bound exceeds the k-th best simulated time, the k best
-are certified: no candidate of the space is faster under the model (best-first branch and bound, Lawler and Wood 1966).
+Every simulated step takes at least its bound, so once the next bound exceeds the k-th best simulated time,
+the k best are certified: no candidate of the space is faster under the model (best-first branch and bound,
+Lawler and Wood 1966).
 """
 
 from bisect import insort

@@ -1,7 +1,8 @@
 """Segments as arrays: when the computation and the collectives of a split pass end.
 
-The recurrence of the lowered schedule (:mod:`simdl.lowering`): segment k waits for its gather, the gather of segment
-k for the end of segment k - 2, a reduction for the end of its segment, and collectives for one another.
+The recurrence of the lowered schedule (:mod:`simdl.lowering`): segment k waits for its gather, the gather
+of segment k for the end of segment k - 2, a reduction for the end of its segment, and collectives for one
+another.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """Shapes: candidates that share a pipeline, so that one set of array operations bounds all of them.
 
-A shape fixes schedule, pp, virtual stages, tp, ZeRO stage and cut; its candidates differ in context parallelism,
-micro-batch, recomputation and sequence parallelism. Stages made of the same blocks are one *kind*.
+A shape fixes schedule, pp, virtual stages, tp, sharding and cut; its candidates differ in context
+parallelism, micro-batch, recomputation and sequence parallelism. Stages made of the same blocks are one
+*kind*.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 from planner.prices import Prices
 from planner.space import SCHEDULES, Integers, Space
 from simdl.block_cost import Pricing
-from simdl.stage import split_network, stage_blocks
+from simdl.stage import even_cut, split_network, stage_blocks
 from simdl.strategy import Strategy
 
 Blocks = tuple[int, ...]
@@ -59,7 +60,7 @@ def enumerate_shapes(
         pricing: what priced it.
         cut: blocks per stage of all candidates; () for the default cut of each.
     """
-    columns = (space.schedule, space.pp, space.virtual_stages, space.tp, space.zero)
+    columns = (space.schedule, space.pp, space.virtual_stages, space.tp, space.zero, space.shard_degree)
     code = np.zeros(len(space), dtype=np.int64)
     for column in columns:
         code = code * (int(column.max(initial=0)) + 1) + column
@@ -76,6 +77,10 @@ def _cuts(members: Integers, space: Space, prices: Prices, pricing: Pricing) -> 
     """One shape per distinct default cut of candidates that agree in everything else."""
     first = int(members[0])
     chunks = int(space.pp[first] * space.virtual_stages[first])
+    even = even_cut(pricing.network, chunks)
+    if even:
+        yield _shape(members, even, space, prices, pricing)
+        return
     rows, inverse = np.unique(prices.row[members], return_inverse=True)
     cuts = [split_network(pricing.network, chunks, prices.weight[row].tolist()) for row in rows]
     distinct = {cut: index for index, cut in enumerate(dict.fromkeys(cuts))}
@@ -96,6 +101,7 @@ def _shape(members: Integers, cut: tuple[int, ...], space: Space, prices: Prices
             schedule=SCHEDULES[space.schedule[first]],
             virtual_stages=int(space.virtual_stages[first]),
             zero=int(space.zero[first]),
+            shard_degree=int(space.shard_degree[first]),
         ),
         candidates=members,
         rows=prices.row[members],

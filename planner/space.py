@@ -1,15 +1,16 @@
 """The space: every strategy whose degrees divide, as a structure of arrays.
 
-Agrees with :func:`simdl.strategy.problems`: every candidate passes it, and every strategy that passes it is a
-candidate, is the same schedule as one, or lies outside the limits:
+Agrees with :func:`simdl.strategy.problems`: every candidate passes it, and every strategy that passes it is
+a candidate, is the same schedule as one, or lies outside the limits:
 
 - tensor parallelism spans at most ``Limits.tensor_domains`` domains of the innermost level (two nodes);
 - context parallelism leaves a rank at least ``Limits.context_tokens`` tokens of a sample;
 - virtual stages hold equal numbers of the repeated block, as frameworks require;
-- shard degree 0 (ZeRO shards over all replicas) and the default cut into stages.
+- ZeRO shards over all replicas, or over those of one innermost domain (hybrid sharding, Zhao et al. 2023);
+- stages are the default cut.
 
-Same schedules: with one pipeline rank, or one virtual stage, every order is 1F1B; ZeRO and selective recomputation
-are left out where there is nothing to shard or to recompute.
+Same schedules: with one pipeline rank, or one virtual stage, every order is 1F1B; ZeRO and selective
+recomputation are left out where there is nothing to shard or to recompute.
 """
 
 from collections.abc import Iterator
@@ -46,7 +47,8 @@ class Space:
     """Candidates; entry i of every array belongs to candidate i.
 
     Attributes:
-        dp, tp, pp, cp, micro_batch, virtual_stages, zero: as in :class:`simdl.strategy.Strategy`.
+        dp, tp, pp, cp, micro_batch, virtual_stages, zero, shard_degree: as in a
+            :class:`simdl.strategy.Strategy`.
         microbatches: per replica.
         schedule: index into ``SCHEDULES``.
         recompute: index into ``RECOMPUTE``.
@@ -63,6 +65,7 @@ class Space:
     virtual_stages: Integers
     recompute: Integers
     zero: Integers
+    shard_degree: Integers
     sequence_parallel: Integers
 
     def __len__(self) -> int:
@@ -80,6 +83,7 @@ class Space:
             virtual_stages=int(self.virtual_stages[index]),
             recompute=RECOMPUTE[self.recompute[index]],
             zero=int(self.zero[index]),
+            shard_degree=int(self.shard_degree[index]),
             sequence_parallel=bool(self.sequence_parallel[index]),
         )
 
@@ -89,9 +93,8 @@ def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | No
     bounds = limits or Limits()
     columns = [field.name for field in fields(Space)]
     parts = [
-        _variants(workload, degrees, virtual)
+        _variants(workload, degrees, cluster.levels[0].size)
         for degrees in _degrees(workload, cluster, bounds)
-        for virtual in [_virtual_stages(workload.network, degrees[2])]
     ]
     if not parts:
         return Space(**{name: np.zeros(0, dtype=np.int64) for name in columns})
@@ -99,7 +102,7 @@ def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | No
 
 
 def single_space(strategy: Strategy, workload: Workload) -> Space:
-    """The space of one strategy (its cut and shard degree are not part of a space)."""
+    """The space of one strategy (its cut is not part of a space)."""
     values = {
         "dp": strategy.dp,
         "tp": strategy.tp,
@@ -111,6 +114,7 @@ def single_space(strategy: Strategy, workload: Workload) -> Space:
         "virtual_stages": strategy.virtual_stages,
         "recompute": RECOMPUTE.index(strategy.recompute),
         "zero": strategy.zero,
+        "shard_degree": strategy.shard_degree,
         "sequence_parallel": int(strategy.sequence_parallel),
     }
     return Space(**{name: np.array([value], dtype=np.int64) for name, value in values.items()})
@@ -143,25 +147,37 @@ def _virtual_stages(network: Network, pp: int) -> list[int]:
     return [v for v in divisors(repeated // pp) if v > 1 and pp * v <= network.depth]
 
 
-def _variants(
-    workload: Workload, degrees: tuple[int, int, int, int], virtual: list[int]
-) -> dict[str, Integers]:
-    """All candidates with these degrees, by column."""
+def _sharding(dp: int, tp: int, pp: int, cp: int, domain: int) -> list[tuple[int, int]]:
+    """(ZeRO stage, shard degree) pairs; a pipeline accumulates gradients locally, which ends ZeRO at 1."""
+    replicas = dp * cp
+    if replicas == 1:
+        return [(0, 0)]
+    stages = (1,) if pp > 1 else (1, 2, 3)
+    inside = domain // tp if tp and domain % tp == 0 else 0
+    hybrid = [(zero, inside) for zero in stages if 1 < inside < replicas and replicas % inside == 0]
+    return [(0, 0), *((zero, 0) for zero in stages), *hybrid]
+
+
+def _variants(workload: Workload, degrees: tuple[int, int, int, int], domain: int) -> dict[str, Integers]:
+    """All candidates with these degrees, by column; ``domain`` devices share the innermost level."""
     dp, tp, pp, cp = degrees
     network = workload.network
     split = tp > 1 and network.tokens % (cp * tp) == 0
+    virtual = _virtual_stages(network, pp)
     orders = [(0, 1)] + ([(1, 1)] if pp > 1 else []) + [(2, v) for v in virtual]
+    sharding = np.array(_sharding(dp, tp, pp, cp, domain), dtype=np.int64)
     per_replica = workload.global_batch // dp
     mesh = np.meshgrid(
         np.array(divisors(per_replica)),
         np.arange(len(orders)),
         np.array(_recompute_modes(network)),
-        np.arange(1 if dp * cp == 1 else 2 if pp > 1 else 4),
+        np.arange(len(sharding)),
         np.arange(2 if split else 1),
         indexing="ij",
     )
-    micro, order, recompute, zero, sequence = (axis.ravel().astype(np.int64) for axis in mesh)
+    micro, order, recompute, shards, sequence = (axis.ravel().astype(np.int64) for axis in mesh)
     schedule, stages = np.array(orders, dtype=np.int64)[order].T
+    zero, shard_degree = sharding[shards].T
     microbatches = per_replica // micro
     keep = (schedule != SCHEDULES.index("interleaved-1f1b")) | (microbatches % pp == 0)
     same = np.ones(np.count_nonzero(keep), dtype=np.int64)
@@ -176,6 +192,7 @@ def _variants(
         "virtual_stages": stages[keep],
         "recompute": recompute[keep],
         "zero": zero[keep],
+        "shard_degree": shard_degree[keep],
         "sequence_parallel": sequence[keep],
     }
 

@@ -1,12 +1,13 @@
-"""Cut of a network into pipeline stages that makes the slowest stage as fast as possible within the memory limits.
+"""Cut of a network into pipeline stages whose slowest stage is as fast as possible within memory limits.
 
-With c[s, g] blocks of group g (equal blocks in a row, time t_g, bytes b_g) in stages 0 to s and x = c[s] - c[s - 1],
+With c[s, g] blocks of group g (equal blocks in a row, time t_g, bytes b_g) in stages 0 to s and x = c[s] -
+c[s - 1],
 
     minimise T   under   sum_g t_g x[s, g] <= T,   sum over stages of rank r of b[s, g] x[s, g] <= room of r,
                          c[s, g + 1] > 0 only if c[s, g] is the whole group,   every stage holds a block
 
-A chain partition (Bokhari 1988) as an integer program: repeated blocks are one variable a stage, so that a transformer
-of 96 layers takes no longer than one of 12.
+A chain partition (Bokhari 1988) as an integer program: repeated blocks are one variable a stage, so that a
+transformer of 96 layers takes no longer than one of 12.
 """
 
 from collections.abc import Sequence
@@ -93,7 +94,7 @@ def partition_program(groups: Sequence[Group], room: Sequence[float], stages: in
 
 
 def _on_stage(coefficients: Sequence[float], stage: int) -> dict[str, float]:
-    """sum of coefficient x (c[s, g] - c[s - 1, g])."""
+    """Sum of coefficient x (c[s, g] - c[s - 1, g])."""
     terms = {_count(stage, g): value for g, value in enumerate(coefficients)}
     if stage:
         terms |= {_count(stage - 1, g): -value for g, value in enumerate(coefficients)}
@@ -124,7 +125,7 @@ def _filled(groups: Sequence[Group], stage: int) -> Constraint:
 
 
 def _order(groups: Sequence[Group], stage: int, group: int, stages: int) -> list[Constraint]:
-    """Counts never fall, a group starts when the one before is complete, and the last stage ends the chain."""
+    """Counts never fall, a group starts when the one before is complete, the last stage ends the chain."""
     here = _count(stage, group)
     rules = []
     if stage:

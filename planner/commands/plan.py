@@ -32,8 +32,8 @@ WORK = ("forward", "backward")
 def plan(*, options: Options, top: int, max_simulations: int | None, as_json: bool) -> None:
     """Rank the strategies for training MODEL on a cluster.
 
-    MODEL is a registered name, a TOML file or a Hugging Face config.json. Exits with 1, and the reasons, if no
-    strategy fits.
+    MODEL is a registered name, a TOML file or a Hugging Face config.json. Exits with 1, and the reasons, if
+    no strategy fits.
     """
     try:
         question = load_question(options)
@@ -92,10 +92,8 @@ def _notes(question: Question, result: PlanResult) -> list[str]:
     sure = "certified best of them" if result.certified else "not certified: stopped at the simulation limit"
     if not result.plans:
         sure = "nothing to rank"
-    lines = [
-        f"space: {result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated; {sure} "
-        f"({result.wall_time:.1f} s)"
-    ]
+    counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
+    lines = [f"space: {counts}; {sure} ({result.wall_time:.1f} s)"]
     groups = (("why", result.why), ("does not fit", result.reasons), ("assumed", question.assumptions))
     lines += [f"{name}: {sentence}" for name, sentences in groups for sentence in sentences]
     lines += [

@@ -1,0 +1,160 @@
+"""`simdl simulate`: one training step of a model on a cluster with a given strategy."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hardware.cluster import Cluster
+from hardware.errors import HardwareError
+from hardware.units import format_quantity
+from planner.console import bad_input, print_json, print_table
+from planner.format import format_seconds, format_strategy
+from planner.question import Options, Question, load_question
+from planner.question_options import question_options
+from planner.remedy import remedies
+from planner.report_json import report_json
+from planner.strategy_file import build_strategy, load_strategy
+from simdl.chrome_trace import write_chrome_trace
+from simdl.errors import SimdlError
+from simdl.pipelines import PIPELINES
+from simdl.report import StepReport
+from simdl.simulate import price
+from simdl.simulate import simulate as simulate_step
+from simdl.strategy import Recompute, Strategy
+from workloads.errors import WorkloadError
+
+BAR = 40  # characters of the longest bar
+REMEDIES = 3
+
+
+@click.command()
+@question_options
+@click.option("--strategy", "strategy_file", help="TOML file with a strategy, instead of the flags below.")
+@click.option("--dp", type=int, help="Data-parallel degree. Default: what the other degrees leave.")
+@click.option("--tp", type=int, help="Tensor-parallel degree [1].")
+@click.option("--pp", type=int, help="Pipeline-parallel degree [1].")
+@click.option("--cp", type=int, help="Context-parallel degree [1].")
+@click.option("--ep", type=int, help="Expert-parallel degree [1]; others are not modelled.")
+@click.option("--micro-batch", type=int, help="Samples that pass through the pipeline together [1].")
+@click.option("--schedule", help=f"Pipeline order [1f1b]: {', '.join(sorted(PIPELINES))}.")
+@click.option("--virtual-stages", type=int, help="Stages per pipeline rank [1].")
+@click.option("--recompute", type=click.Choice([mode.value for mode in Recompute]), help="Default: none.")
+@click.option("--zero", type=click.IntRange(0, 3), help="ZeRO stage [0].")
+@click.option("--shard-degree", type=int, help="Replicas that share one sharded copy [all].")
+@click.option("--sequence-parallel/--no-sequence-parallel", default=None, help="Default: no.")
+@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write a Chrome trace.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+def simulate(
+    *,
+    options: Options,
+    strategy_file: str | None,
+    trace: Path | None,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401 - values of Strategy's fields
+) -> None:
+    """Simulate one training step of MODEL on a cluster.
+
+    Exits with 2 if the strategy cannot be carried out or does not fit in memory; a trace is then not written.
+    """
+    try:
+        question = load_question(options)
+        strategy = _strategy(strategy_file, flags, question.cluster)
+        simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
+        if simulation.report.feasible and trace is not None:
+            write_chrome_trace(simulation.timeline, trace)
+    except (HardwareError, WorkloadError, SimdlError) as error:
+        raise bad_input(error) from None
+    report = simulation.report
+    if as_json:
+        print_json(report_json(report))
+    elif report.feasible:
+        _print_report(question, report)
+    if not report.feasible:
+        raise bad_input(SimdlError(_does_not_fit(question, report)))
+
+
+def _strategy(path: str | None, flags: dict[str, Any], cluster: Cluster) -> Strategy:
+    given = {name: value for name, value in flags.items() if value is not None}
+    if path is None:
+        return build_strategy(given, cluster)
+    if given:
+        names = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise SimdlError(f"{names}: given together with --strategy {path}; expected one or the other")
+    return load_strategy(path, cluster)
+
+
+def _does_not_fit(question: Question, report: StepReport) -> str:
+    """The message for a strategy that needs too much memory: place, amount and remedy."""
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    fitting = []
+    for line in remedies(report.strategy, question.workload, pricing):
+        fitting.append(line)
+        if len(fitting) == REMEDIES:
+            break
+    advice = (
+        f"these fit: {'; '.join(fitting)}"
+        if fitting
+        else "no single change fits; `simdl plan` searches all strategies"
+    )
+    more = f" (and {len(report.reasons) - 1} more stages)" if len(report.reasons) > 1 else ""
+    return f"{format_strategy(report.strategy)} does not fit: {report.reasons[0]}{more}; {advice}"
+
+
+def _print_report(question: Question, report: StepReport) -> None:
+    workload = question.workload
+    title = f"{workload.network.name} on {question.cluster.name}, global batch {workload.global_batch}"
+    print_table(("", ""), _totals(question, report), title=title)
+    print_table(("cause", "mean over stages", "share", ""), _causes(report), title="where the step goes")
+    print_table(
+        ("part", "bytes"),
+        [(name, format_quantity(nbytes, "bytes")) for name, nbytes in report.memory.items() if nbytes],
+        title="memory of the fullest device",
+    )
+    lines = [f"assumed: {sentence}" for sentence in question.assumptions]
+    lines += [f"warning: {sentence}" for sentence in report.warnings]
+    lines.append(f"from: {_provenance(report)}")
+    click.echo("\n".join(lines))
+
+
+def _totals(question: Question, report: StepReport) -> list[tuple[str, str]]:
+    rows = [
+        ("strategy", format_strategy(report.strategy)),
+        ("step time", format_seconds(report.step_time)),
+        ("samples/s", f"{report.samples_per_s:,.4g}"),
+        ("tokens/s", f"{report.tokens_per_s:,.0f}"),
+        ("MFU", f"{report.mfu:.1%}"),
+        ("HFU", f"{report.hfu:.1%}"),
+        ("flop rate per device", format_quantity(report.flop_rate_per_device, "flop_rate")),
+        ("bubble", f"{report.bubble_fraction:.1%}"),
+        ("exposed communication", format_seconds(report.exposed_communication)),
+        ("peak memory", format_quantity(report.peak_memory, "bytes")),
+    ]
+    return [row for row in rows if row[0] != "tokens/s" or question.workload.network.tokens > 1]
+
+
+def _causes(report: StepReport) -> list[tuple[str, str, str, str]]:
+    """The breakdown, longest first, as bars; ends with its sum, the step time."""
+    ordered = sorted(report.breakdown.items(), key=lambda item: -item[1])
+    longest = max(report.breakdown.values())
+    rows = [
+        (
+            cause.replace("_", " "),
+            format_seconds(seconds),
+            f"{seconds / report.step_time:.1%}",
+            "#" * round(BAR * seconds / longest),
+        )
+        for cause, seconds in ordered
+        if seconds > 0
+    ]
+    return [*rows, ("step time", format_seconds(sum(report.breakdown.values())), "100.0%", "")]
+
+
+def _provenance(report: StepReport) -> str:
+    known = dict(report.provenance)
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(known["numbers"].items()))
+    links = ", ".join(known["links"])
+    return (
+        f"stack {known['stack']}, device {known['device']}, links {links}, network {known['network']}; "
+        f"numbers: {counts}"
+    )

@@ -1,0 +1,97 @@
+"""Bounds against the simulator: never above it, and equal where the schedule allows a closed form."""
+
+import numpy as np
+import pytest
+from conftest import build_cluster, build_network, build_stack, build_workload
+
+from planner.bounds import estimate_bound, estimate_bounds
+from planner.space import SCHEDULES, enumerate_space
+from simdl.simulate import price, simulate
+from simdl.strategy import Recompute, Strategy
+
+OVERLAPPED = {
+    "gradient_overlap": True,
+    "parameter_overlap": True,
+    "pipeline_overlap": True,
+    "bucket": 1e6,
+    "contention": 0.1,
+}
+
+
+def bounded(workload, cluster, stack):
+    space = enumerate_space(workload, cluster)
+    return space, estimate_bounds(space, workload, price(workload, cluster, stack=stack))
+
+
+def every(space, count):
+    return range(0, len(space), max(1, len(space) // count))
+
+
+@pytest.mark.parametrize("changes", [{}, OVERLAPPED], ids=["sequential", "overlapped"])
+def test_bound_is_at_most_the_simulated_step_and_close(changes):
+    workload, cluster = build_workload(build_network(8), global_batch=32), build_cluster(2)
+    stack = build_stack(**changes)
+    space, bounds = bounded(workload, cluster, stack)
+    ratios = []
+    for index in every(space, 60):
+        simulated = simulate(workload, cluster, space.strategy(index), stack=stack).report.step_time
+        assert bounds.step_time[index] <= simulated * (1 + 1e-9), space.strategy(index)
+        ratios.append(bounds.step_time[index] / simulated)
+    assert np.mean(ratios) > 0.99
+    assert min(ratios) > 0.9
+
+
+@pytest.mark.parametrize("schedule", ["1f1b", "gpipe"])
+def test_bound_of_equal_stages_is_exact(schedule):
+    workload = build_workload(build_network(8, vocab=8), global_batch=32)
+    cluster = build_cluster(2)
+    stack = build_stack(pipeline_overlap=True)
+    pricing = price(workload, cluster, stack=stack)
+    strategy = Strategy(dp=2, tp=1, pp=4, micro_batch=2, schedule=schedule)
+    simulated = simulate(workload, cluster, strategy, stack=stack).report.step_time
+    assert estimate_bound(strategy, workload, pricing) == pytest.approx(simulated, rel=1e-3)
+
+
+@pytest.mark.parametrize("zero", [0, 1, 2, 3])
+@pytest.mark.parametrize("changes", [{}, OVERLAPPED], ids=["sequential", "overlapped"])
+def test_bound_without_a_pipeline_is_exact(zero, changes):
+    workload, cluster, stack = build_workload(), build_cluster(2), build_stack(**changes)
+    strategy = Strategy(dp=4, tp=2, micro_batch=2, zero=zero, recompute=Recompute.FULL)
+    simulated = simulate(workload, cluster, strategy, stack=stack).report.step_time
+    bound = estimate_bound(strategy, workload, price(workload, cluster, stack=stack))
+    assert bound == pytest.approx(simulated, rel=1e-9)
+
+
+def test_memory_is_that_of_the_simulator():
+    workload, cluster, stack = (
+        build_workload(build_network(8), global_batch=32),
+        build_cluster(2),
+        build_stack(),
+    )
+    space, bounds = bounded(workload, cluster, stack)
+    for index in every(space, 60):
+        report = simulate(workload, cluster, space.strategy(index), stack=stack).report
+        if space.schedule[index] == SCHEDULES.index("interleaved-1f1b"):
+            assert bounds.memory[index] <= report.peak_memory * (1 + 1e-12)
+            assert bounds.memory[index] == pytest.approx(report.peak_memory, rel=0.05)
+        else:
+            assert bounds.memory[index] == pytest.approx(report.peak_memory, rel=1e-12)
+
+
+def test_bound_of_a_cut_of_ones_own():
+    workload, cluster, stack = (
+        build_workload(build_network(6), global_batch=8),
+        build_cluster(1),
+        build_stack(),
+    )
+    strategy = Strategy(dp=2, pp=2, stages=(2, 6))
+    simulated = simulate(workload, cluster, strategy, stack=stack).report.step_time
+    bound = estimate_bound(strategy, workload, price(workload, cluster, stack=stack))
+    default = estimate_bound(Strategy(dp=2, pp=2), workload, price(workload, cluster, stack=stack))
+    assert default < bound <= simulated * (1 + 1e-9)
+
+
+def test_empty_space_has_empty_bounds(tiny_network):
+    workload = build_workload(tiny_network, global_batch=1)
+    _, bounds = bounded(workload, build_cluster(8, devices=7), build_stack())
+    assert len(bounds.step_time) == len(bounds.memory) == 0

@@ -1,0 +1,102 @@
+"""Rules of the planner on generated cases."""
+
+from functools import lru_cache
+from itertools import combinations
+
+import pytest
+from conftest import build_cluster, build_network, build_stack, build_workload
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner.bounds import estimate_bounds
+from planner.errors import InfeasibleError
+from planner.space import enumerate_space
+from planner.stage_partition import Group, solve_stage_partition
+from simdl.simulate import price, simulate
+
+pytestmark = pytest.mark.property
+
+FLAGS = st.fixed_dictionaries(
+    {
+        "gradient_overlap": st.booleans(),
+        "parameter_overlap": st.booleans(),
+        "pipeline_overlap": st.booleans(),
+        "scatter_gather": st.booleans(),
+        "contention": st.sampled_from([0.0, 0.3]),
+        "bucket": st.sampled_from([1e4, 1e6, 1e9]),
+        "launch": st.sampled_from([0.0, 8e-6]),
+    }
+)
+
+
+@lru_cache(maxsize=64)
+def question(layers, vocab, nodes, bandwidth, flags):
+    workload = build_workload(build_network(layers, vocab=vocab), global_batch=16)
+    cluster = build_cluster(nodes, bandwidth=bandwidth)
+    stack = build_stack(**dict(flags))
+    pricing = price(workload, cluster, stack=stack)
+    space = enumerate_space(workload, cluster)
+    return workload, cluster, stack, space, estimate_bounds(space, workload, pricing)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    layers=st.sampled_from([4, 6]),
+    vocab=st.sampled_from([50, 8000]),
+    bandwidth=st.sampled_from([1e9, 1e11]),
+    flags=FLAGS,
+    data=st.data(),
+)
+def test_no_simulated_step_is_shorter_than_its_bound(layers, vocab, bandwidth, flags, data):
+    workload, cluster, stack, space, bounds = question(layers, vocab, 2, bandwidth, tuple(flags.items()))
+    for index in data.draw(st.lists(st.integers(0, len(space) - 1), min_size=3, max_size=3)):
+        report = simulate(workload, cluster, space.strategy(index), stack=stack).report
+        assert bounds.step_time[index] <= report.step_time * (1 + 1e-9)
+        assert bounds.memory[index] <= report.peak_memory * (1 + 1e-9)
+
+
+@st.composite
+def partitions(draw):
+    stages = draw(st.integers(1, 3))
+    groups = [
+        Group(
+            name=str(index),
+            count=draw(st.integers(1, 3)),
+            time=draw(st.integers(1, 8)) / 8,
+            nbytes=(draw(st.integers(0, 4)) * 2.0**28,) * stages,
+        )
+        for index in range(draw(st.integers(1, 4)))
+    ]
+    room = [draw(st.integers(1, 30)) * 2.0**28 for _ in range(stages)]
+    return groups, room
+
+
+def brute_force(groups, room):
+    """The least slowest stage over all cuts that fit, or None."""
+    chain = [group for group in groups for _ in range(group.count)]
+    best = None
+    for ends in combinations(range(1, len(chain)), len(room) - 1):
+        edges = [0, *ends, len(chain)]
+        parts = [chain[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        if all(sum(g.nbytes[0] for g in part) <= limit for part, limit in zip(parts, room, strict=True)):
+            slowest = max(sum(group.time for group in part) for part in parts)
+            best = slowest if best is None else min(best, slowest)
+    return best
+
+
+@settings(max_examples=60, deadline=None)
+@given(partitions())
+def test_stage_partition_equals_brute_force(case):
+    groups, room = case
+    chain = [group for group in groups for _ in range(group.count)]
+    expected = brute_force(groups, room)
+    if expected is None:
+        with pytest.raises(InfeasibleError):
+            solve_stage_partition(groups, room)
+        return
+    cut = solve_stage_partition(groups, room)
+    assert sum(cut) == len(chain)
+    assert min(cut) >= 1
+    starts = [sum(cut[:index]) for index in range(len(cut))]
+    loads = [sum(g.time for g in chain[a : a + n]) for a, n in zip(starts, cut, strict=True)]
+    assert max(loads) == pytest.approx(expected, rel=1e-5)
