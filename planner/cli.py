@@ -1,25 +1,22 @@
 """The console script ``simdl``: commands by entry point, each imported only when asked for.
 
 A package adds a command with an entry point in the group ``simdl.commands`` whose value is
-``module:command``; its one-line help stands in ``SHORT_HELP`` for ours, so that ``simdl --help`` imports
-none of them.
+``module:command``; its one-line help is read from the source of that module, so that ``simdl --help``
+imports none of them.
 """
 
+import ast
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points, version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
 
+from planner.console import bad_input, reporting_errors
+
 GROUP = "simdl.commands"
-SHORT_HELP = {
-    "collectives": "Time of a collective by size and algorithm on a cluster.",
-    "hardware": "Devices, links and nodes: every number with its source.",
-    "models": "Networks: parameters, flops and activations, layer by layer.",
-    "plan": "Rank the strategies for training a model on a cluster.",
-    "simulate": "Simulate one training step of one strategy.",
-    "validate": "Compare predictions with measurements.",
-}
 
 
 class CommandGroup(click.Group):
@@ -34,11 +31,7 @@ class CommandGroup(click.Group):
         """The command of this name, imported now; None where there is none."""
         del ctx
         entry = _commands().get(cmd_name)
-        if entry is None:
-            return None
-        command = entry.load()
-        assert isinstance(command, click.Command)  # noqa: S101 - what the entry point promises
-        return command
+        return None if entry is None else _load(entry)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The command named first; an unknown one suggests the nearest."""
@@ -51,13 +44,58 @@ class CommandGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Names and one-line helps, without importing the commands."""
-        rows = [(name, SHORT_HELP.get(name, "")) for name in self.list_commands(ctx)]
+        del ctx
+        rows = [(name, short_help(entry)) for name, entry in sorted(_commands().items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what a user can get wrong is one message, whichever the command."""
+        with reporting_errors():
+            return super().invoke(ctx)
 
 
 def _commands() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _load(entry: EntryPoint) -> click.Command:
+    try:
+        command = entry.load()
+    except ModuleNotFoundError as error:
+        raise bad_input(f"command {entry.name!r} cannot be loaded: {error}") from error
+    assert isinstance(command, click.Command)  # noqa: S101 - what the entry point promises
+    return command
+
+
+def short_help(entry: EntryPoint) -> str:
+    """The first sentence of a command's docstring, read without importing its module.
+
+    Returns:
+        The text; empty if there is no docstring, and a note if the module is missing.
+    """
+    source = _source(entry)
+    if source is None:
+        return "(not installed)"
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == entry.attr:
+            return _first_sentence(ast.get_docstring(statement) or "")
+    return ""
+
+
+def _source(entry: EntryPoint) -> str | None:
+    try:
+        spec = find_spec(entry.module)
+    except ModuleNotFoundError:
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def _first_sentence(text: str) -> str:
+    sentence, stop, _ = " ".join(text.partition("\n\n")[0].split()).partition(". ")
+    return sentence + stop.rstrip()
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

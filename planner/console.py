@@ -10,42 +10,89 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any, TypeVar
 
 import click
+
+from hardware.errors import HardwareError
+from simdl.errors import SimdlError
+from workloads.errors import WorkloadError
 
 Item = TypeVar("Item")
 Advance = Callable[[int, int], None]  # done, total
 
 
-def bad_input(error: Exception) -> click.ClickException:
+class BadInputError(click.ClickException):
+    """A user's input is refused: one message on standard error, exit status 2."""
+
+    exit_code = 2
+
+
+def bad_input(error: Exception | str) -> BadInputError:
     """The error as one message on standard error; the command ends with exit status 2."""
-    failure = click.ClickException(str(error))
-    failure.exit_code = 2
-    return failure
+    if isinstance(error, OSError) and error.filename is not None:
+        return BadInputError(f"{error.filename}: {error.strerror}")
+    return BadInputError(str(error))
+
+
+@contextmanager
+def reporting_errors() -> Iterator[None]:
+    """Turn what a user can get wrong into a refusal; a context, or a decorator as ``@reporting_errors()``.
+
+    An OSError counts only if it names a file: a closed pipe is no bad input.
+
+    Raises:
+        BadInputError: in place of HardwareError, WorkloadError, SimdlError and OSError.
+    """
+    try:
+        yield
+    except (HardwareError, WorkloadError, SimdlError) as error:
+        raise bad_input(error) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise bad_input(error) from None
 
 
 def print_json(data: object) -> None:
-    """JSON with the keys in the order given; frozen data become objects, numpy scalars numbers.
+    """JSON with the keys in the order given; nothing is printed if any part is refused.
+
+    Frozen data become objects, enumeration members their values, numpy scalars numbers and arrays lists.
 
     Raises:
-        ValueError: a number is infinite or not a number.
+        ValueError: a number is infinite or not a number; says where.
+        TypeError: a part has no JSON form.
     """
-    click.echo(json.dumps(_plain(data), indent=2, allow_nan=False, ensure_ascii=False))
+    click.echo(json.dumps(_plain(data, "$"), indent=2, allow_nan=False, ensure_ascii=False))
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
-    """A table: drawn on a terminal (without colour under NO_COLOR), aligned plain text elsewhere."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    right = [_is_numeric([row[index] for row in cells]) for index in range(len(header))]
+def print_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """A table: drawn on a terminal (without colour under NO_COLOR), aligned plain text elsewhere.
+
+    Columns of quantities are aligned right, floats shown with four digits, None as ``-``. A header of empty
+    texts is left out.
+
+    Raises:
+        ValueError: a row has more or fewer cells than the header.
+    """
+    cells = [[_text(cell) for cell in row] for row in rows]
+    columns = list(zip(header, *cells, strict=True))
+    right = [_is_numeric(column[1:]) for column in columns]
     if sys.stdout.isatty():
         _print_rich(header, cells, right, title)
         return
-    widths = [max(len(row[index]) for row in [list(header), *cells]) for index in range(len(header))]
+    widths = [max(map(len, column)) for column in columns]
     if title:
         click.echo(title)
-    for line in [list(header), *cells]:
+    for line in [header, *cells] if any(header) else cells:
         click.echo(_line(line, widths, right))
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
@@ -57,16 +104,18 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
 
 
 def _print_rich(
-    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], title: str
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], title: str | None
 ) -> None:
     from rich.console import Console  # noqa: PLC0415 - only on a terminal
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    table = Table(title=title or None, title_justify="left")
+    # Text, because rich would take "[...]" in a plain string for markup
+    table = Table(title=Text(title) if title else None, title_justify="left", show_header=any(header))
     for name, to_right in zip(header, right, strict=True):
-        table.add_column(name, justify="right" if to_right else "left")
+        table.add_column(Text(name), justify="right" if to_right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     Console().print(table)
 
 
@@ -85,9 +134,11 @@ def progress_bar(label: str) -> Iterator[Advance]:
     from rich.console import Console  # noqa: PLC0415 - only on a terminal
     from rich.progress import Progress  # noqa: PLC0415
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    # rich would otherwise send to standard error what is printed to standard output meanwhile
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as drawn:
+        task = drawn.add_task(label, total=None)
+        yield lambda done, total: drawn.update(task, completed=done, total=total)
 
 
 def progress(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
@@ -98,17 +149,39 @@ def progress(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]
             advance(done, total)
 
 
-def _plain(data: Any) -> Any:  # noqa: ANN401 - any JSON-like value
+def bar(fraction: float, width: int) -> str:
+    """A fraction in [0, 1] as text.
+
+    Example:
+        >>> bar(0.25, 8)
+        '##......'
+
+    Raises:
+        ValueError: the fraction lies outside [0, 1] by more than half a character.
+    """
+    filled = round(fraction * width)
+    if not 0 <= filled <= width:
+        raise ValueError(f"bar: found fraction {fraction}; expected 0 to 1")
+    return "#" * filled + "." * (width - filled)
+
+
+def _plain(data: Any, place: str) -> Any:  # noqa: ANN401 - any JSON-like value
     if is_dataclass(data) and not isinstance(data, type):
-        return {field.name: _plain(getattr(data, field.name)) for field in fields(data)}
+        data = {field.name: getattr(data, field.name) for field in fields(data)}
     if isinstance(data, Mapping):
-        return {str(key): _plain(value) for key, value in data.items()}
-    if isinstance(data, list | tuple | set | frozenset):
-        return [_plain(item) for item in data]
-    if isinstance(data, str):
-        return str(data)
-    if hasattr(data, "item"):
-        data = data.item()
+        return {_key(key): _plain(value, f"{place}.{_key(key)}") for key, value in data.items()}
+    if isinstance(data, set | frozenset):
+        data = sorted(data)
+    if isinstance(data, list | tuple):
+        return [_plain(item, f"{place}[{index}]") for index, item in enumerate(data)]
+    if isinstance(data, Enum):
+        return _plain(data.value, place)
+    if hasattr(data, "tolist"):  # numpy, which is not imported for this
+        return _plain(data.tolist(), place)
     if isinstance(data, float) and not math.isfinite(data):
-        raise ValueError(f"{data} cannot be written as JSON")
+        raise ValueError(f"{place}: {data} cannot be written as JSON")
     return data
+
+
+def _key(key: object) -> str:
+    return str(key.value if isinstance(key, Enum) else key)
