@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from planner.errors import InfeasibleError, SolverError
 from planner.stage_partition import Group, solve_stage_partition
-from simdl.block_cost import BlockCost, Pricing, block_costs
+from simdl.block_cost import BlockCost, Pricing, Work, block_costs
 from simdl.memory import state_bytes, usable_memory
 from simdl.pipelines import in_flight, pipeline_order
-from simdl.step_cost import shard_of, split_weight
+from simdl.stack import Stack
+from simdl.stage import host_time
+from simdl.step_cost import shard_of
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 
@@ -23,7 +25,7 @@ def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy 
         Group(
             name=block.name,
             count=block.count,
-            time=split_weight(cost),
+            time=_block_time(cost, pricing.stack),
             nbytes=tuple(_block_bytes(cost, held, strategy, workload, pricing) for held in live),
         )
         for block, cost in zip(workload.network.blocks, costs, strict=True)
@@ -35,6 +37,12 @@ def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy 
     except (InfeasibleError, SolverError):
         return None
     return replace(strategy, stages=cut)
+
+
+def _block_time(cost: BlockCost, stack: Stack) -> float:
+    """[s] of both passes of a block, at the host's pace where that is slower."""
+    passes: tuple[Work, ...] = (cost.forward, cost.backward + cost.recompute)
+    return sum(max(work.busy, host_time(work, stack)) for work in passes)
 
 
 def _live_microbatches(strategy: Strategy, workload: Workload) -> list[int]:

@@ -1,7 +1,7 @@
 """Rules of the planner on generated cases."""
 
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
@@ -77,7 +77,7 @@ def brute_force(groups, room):
     best = None
     for ends in combinations(range(1, len(chain)), len(room) - 1):
         edges = [0, *ends, len(chain)]
-        parts = [chain[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        parts = [chain[a:b] for a, b in pairwise(edges)]
         if all(sum(g.nbytes[0] for g in part) <= limit for part, limit in zip(parts, room, strict=True)):
             slowest = max(sum(group.time for group in part) for part in parts)
             best = slowest if best is None else min(best, slowest)

@@ -1,0 +1,94 @@
+"""Stage partition and the integer programs under it."""
+
+import pytest
+from conftest import build_cluster, build_network, build_stack, build_workload
+
+from planner.errors import InfeasibleError, SolverError
+from planner.ilp import Constraint, Program, Variable, solve_program
+from planner.recut import recut
+from planner.stage_partition import Group, solve_stage_partition
+from simdl.simulate import price, simulate
+from simdl.strategy import Strategy
+
+GIB = 2.0**30
+
+
+def chain(times, nbytes=0.0, stages=2):
+    return [Group(name=str(i), count=1, time=time, nbytes=(nbytes,) * stages) for i, time in enumerate(times)]
+
+
+def test_slowest_stage_is_as_fast_as_possible():
+    assert solve_stage_partition(chain([1, 1, 1, 3]), [GIB, GIB]) == (3, 1)
+
+
+def test_repeated_blocks_make_room_for_a_heavy_head():
+    groups = [
+        Group(name="layers", count=12, time=1.0, nbytes=(0.0,) * 4),
+        Group(name="head", count=1, time=2.0, nbytes=(0.0,) * 4),
+    ]
+    cut = solve_stage_partition(groups, [GIB] * 4)
+    assert sum(cut) == 13
+    assert max(*cut[:3], cut[3] - 1 + 2) == 4
+
+
+def test_memory_moves_the_cut():
+    assert solve_stage_partition(chain([1, 1, 1, 1], nbytes=GIB), [GIB, 3 * GIB]) == (1, 3)
+
+
+def test_what_cannot_fit_names_rank_and_shortfall():
+    with pytest.raises(InfeasibleError) as caught:
+        solve_stage_partition(chain([1, 1, 1, 1], nbytes=GIB), [GIB, 2 * GIB])
+    assert sum(caught.value.binding.values()) == pytest.approx(1.0)
+    assert all(name.startswith("memory of rank") for name in caught.value.binding)
+    assert "short of memory of rank" in str(caught.value)
+
+
+def test_virtual_stages_of_a_rank_share_its_memory():
+    groups = chain([1, 1, 1, 1], nbytes=GIB, stages=4)
+    assert solve_stage_partition(groups, [2 * GIB, 2 * GIB], virtual_stages=2) == (1, 1, 1, 1)
+    with pytest.raises(InfeasibleError):
+        solve_stage_partition(groups, [GIB, 3 * GIB], virtual_stages=2)
+
+
+def test_more_stages_than_blocks_is_excluded_by_the_constraints():
+    with pytest.raises(InfeasibleError) as caught:
+        solve_stage_partition(chain([1], stages=2), [GIB, GIB])
+    assert caught.value.binding == {}
+
+
+def test_gap_of_an_integer_program():
+    program = Program(
+        name="knapsack",
+        objective={"a": -5.0, "b": -4.0, "c": -3.0},
+        variables=tuple(Variable(name=name, high=1, integer=True) for name in "abc"),
+        constraints=(Constraint(name="weight", terms={"a": 2, "b": 3, "c": 1}, limit=5),),
+    )
+    solution = solve_program(program)
+    assert solution.optimal
+    assert solution.objective == pytest.approx(-9.0)
+    assert solution.values == pytest.approx({"a": 1.0, "b": 1.0, "c": 0.0})
+
+
+def test_unbounded_program_is_a_solver_error():
+    program = Program(name="down", objective={"x": -1.0}, variables=(Variable(name="x"),), constraints=())
+    with pytest.raises(SolverError, match="down"):
+        solve_program(program)
+
+
+def test_recut_beats_the_even_cut_where_the_head_is_heavy():
+    workload = build_workload(build_network(8, vocab=60_000), global_batch=16)
+    cluster, stack = build_cluster(1), build_stack()
+    pricing = price(workload, cluster, stack=stack)
+    even = Strategy(dp=1, pp=4)
+    cut = recut(even, workload, pricing)
+    assert cut is not None
+    assert len(cut.stages) == 4
+    assert sum(cut.stages) == workload.network.depth
+    times = [simulate(workload, cluster, s, stack=stack).report.step_time for s in (even, cut)]
+    assert times[1] < times[0]
+
+
+def test_recut_gives_up_where_nothing_fits():
+    workload, stack = build_workload(), build_stack()
+    cluster = build_cluster(1, memory_capacity=1.7e9)
+    assert recut(Strategy(dp=2, pp=2), workload, price(workload, cluster, stack=stack)) is None

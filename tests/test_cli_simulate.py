@@ -1,0 +1,139 @@
+"""`simdl simulate` from the outside."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from test_cli_plan import REPORT_KEYS
+
+from planner.commands.simulate import simulate
+
+GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")
+TOO_BIG = ("gpt3-175b", "--cluster", "dgx-a100:128", "--tp", "8", "--pp", "8")
+
+
+def run(*arguments):
+    return CliRunner().invoke(simulate, [str(argument) for argument in arguments])
+
+
+def test_flags_give_a_report():
+    result = run(*GPT2, "--dp", 2, "--tp", 2, "--pp", 2, "--micro-batch", 2, "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert set(report) == REPORT_KEYS
+    assert report["feasible"] is True
+    assert report["strategy"]["micro_batch"] == 2
+    assert sum(report["breakdown"].values()) == pytest.approx(report["step_time"], rel=1e-9)
+
+
+def test_data_parallelism_takes_the_devices_that_are_left():
+    report = json.loads(run(*GPT2, "--tp", 4, "--json").stdout)
+    assert report["strategy"]["dp"] == 2
+
+
+def test_a_file_and_the_same_flags_agree(tmp_path):
+    path = tmp_path / "strategy.toml"
+    path.write_text(
+        'dp = 2\ntp = 2\npp = 2\nmicro_batch = 2\nschedule = "gpipe"\nrecompute = "full"\n'
+        "zero = 1\nsequence_parallel = true\n"
+    )
+    flags = "--dp 2 --tp 2 --pp 2 --micro-batch 2 --schedule gpipe --recompute full --zero 1".split()
+    from_file = run(*GPT2, "--strategy", path, "--json")
+    assert from_file.exit_code == 0, from_file.stderr
+    assert from_file.stdout == run(*GPT2, *flags, "--sequence-parallel", "--json").stdout
+
+
+def test_stages_of_a_file_are_simulated(tmp_path):
+    path = tmp_path / "strategy.toml"
+    path.write_text("dp = 4\npp = 2\nstages = [5, 9]\n")
+    report = json.loads(run(*GPT2, "--strategy", path, "--json").stdout)
+    assert report["strategy"]["stages"] == [5, 9]
+
+
+def test_table_shows_breakdown_memory_and_provenance():
+    result = run(*GPT2, "--pp", 2)
+    assert result.exit_code == 0, result.stderr
+    for text in ("step time", "bubble", "MFU", "activations", "assumed: precision bf16", "from: stack"):
+        assert text in result.stdout
+    assert "####" in result.stdout
+
+
+def test_trace_is_a_chrome_trace(tmp_path):
+    path = tmp_path / "trace.json"
+    result = run(*GPT2, "--pp", 2, "--trace", path)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(path.read_text())["traceEvents"]
+
+
+def test_a_strategy_that_does_not_fit_names_place_amount_and_remedy(tmp_path):
+    trace = tmp_path / "trace.json"
+    result = run(*TOO_BIG, "--trace", trace)
+    assert result.exit_code == 2
+    assert "stage 0 is" in result.stderr
+    assert "short (needs" in result.stderr
+    assert "these fit: " in result.stderr
+    assert not result.stdout
+    assert not trace.exists()
+
+
+def test_json_of_what_does_not_fit_says_so():
+    result = run(*TOO_BIG, "--json")
+    assert result.exit_code == 2
+    report = json.loads(result.stdout)
+    assert report["feasible"] is False
+    assert report["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--dp", 3), "expected the 8 of dgx-a100:1"),
+        (("--tp", 8), "tp 8 does not divide 12"),
+        (("--dp", 8, "--micro-batch", 3), "global batch 32"),
+        (("--dp", 8, "--global-batch", 4), "smaller than the 8 replicas"),
+        (("--ep", 2), "ep: found 2; expected 1"),
+        (("--schedule", "1f1c"), "1f1b"),
+        (("--pp", 2, "--virtual-stages", 2), "virtual stages"),
+        (("--micro-batch", 0), "micro_batch: found 0"),
+        (("--zero", 4), "4"),
+        (("--recompute", "some"), "some"),
+        (("--strategy", "no-such-file.toml"), "no-such-file.toml"),
+        (("--strategy", "no-such-file.toml", "--tp", 2), "--tp"),
+        (("--trace", "no/such/folder/trace.json"), "no/such/folder"),
+    ],
+)
+def test_bad_input_exits_with_2_and_one_clear_message(flags, message):
+    result = run(*GPT2, *flags)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tpp = 2\n", "tpp: unknown key; did you mean 'tp'?"),
+        ('tp = "two"\n', "tp: found 'two'; expected a whole number, at least 1"),
+        ("sequence_parallel = 1\n", "sequence_parallel: found 1; expected true or false"),
+        ('recompute = "some"\n', "recompute: found 'some'; expected one of none, selective, full"),
+        ("stages = [0, 14]\n", "stages: found [0, 14]"),
+        ("schedule = 1\n", "schedule: found 1"),
+        ("zero = true\n", "zero: found True"),
+        ("tp = = 2\n", "not TOML"),
+    ],
+)
+def test_a_faulty_file_is_named_with_the_key(tmp_path, text, message):
+    path = tmp_path / "strategy.toml"
+    path.write_text(text)
+    result = run(*GPT2, "--strategy", path)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "strategy.toml" in result.stderr
+
+
+def test_all_faults_of_a_file_are_told_together(tmp_path):
+    path = tmp_path / "strategy.toml"
+    path.write_text("tpp = 2\nzero = -1\n")
+    message = run(*GPT2, "--strategy", path).stderr
+    assert "tpp" in message
+    assert "zero" in message
