@@ -5,17 +5,20 @@ A number is ``{ value = "3.35 TB/s", source = "datasheet", note = "..." }``; its
 and give bare values. Fractions and counts are plain numbers; everything else is text with a unit.
 """
 
-import datetime as dt
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from dataclasses import replace
+from typing import Any
 
-from hardware.citation import Citation, CitationKind, CitedNumber
+from hardware.citation import Citation, CitedNumber
 from hardware.errors import ProfileError, UnitError
-from hardware.units import parse_quantity
+from hardware.profile_sources import EXPLAINED, read_sources
+from hardware.units import EXAMPLES, parse_quantity
 
 PLAIN = {"number": "a number", "count": "a whole number", "fraction": "a fraction from 0 to 1"}
-EXPLAINED = ("assumed", "derived")  # kinds whose numbers need a note
+POSITIVE = ("bandwidth", "flop_rate")  # what times are divided by
+NUMBER_KEYS = ("value", "source", "note")
 
 
 class ProfileReader:
@@ -26,11 +29,13 @@ class ProfileReader:
         self.numbers: list[CitedNumber] = []
         self.faults: list[str] = []
         self._read: set[str] = set()
+        self._used: set[str] = set()
+        self._bases: dict[str, ProfileReader] = {}
         try:
             self.data: Mapping[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ProfileError([f"{place}: not TOML: {error}"]) from None
-        self.sources = dict(self._sources())
+        self.sources = read_sources(self.data, self.fault)
 
     def fault(self, path: str, message: str) -> None:
         """Remember one fault at a key path."""
@@ -39,6 +44,27 @@ class ProfileReader:
     def allow(self, path: str) -> None:
         """Accept a key that the caller reads from ``data`` itself."""
         self._read.add(path)
+
+    def data_at(self, path: str) -> Any:  # noqa: ANN401 - a TOML value of any kind
+        """What the file itself has at a dotted path; None where it has nothing."""
+        found: Any = self.data
+        for key in path.split("."):
+            if isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+                found = found[int(key)]
+            elif isinstance(found, Mapping) and key in found:
+                found = found[key]
+            else:
+                return None
+        return found
+
+    def inherit(self, path: str, base: "ProfileReader") -> None:
+        """Take from another profile what the table at a path leaves out.
+
+        Args:
+            path: of the table with a dot at its end, or empty for the whole file.
+            base: a profile without faults; its numbers keep its sources.
+        """
+        self._bases[path] = base
 
     def text(self, path: str, *, default: str | None = None) -> str:
         """A word or sentence."""
@@ -51,9 +77,12 @@ class ProfileReader:
         return ""
 
     def keys(self, path: str) -> tuple[str, ...]:
-        """Keys of a table, without its ``source``; none where there is no such table."""
-        found = self._find(path)
-        return tuple(key for key in found if key != "source") if isinstance(found, Mapping) else ()
+        """Keys of a table and of what it inherits, without ``source``; none where there is no table."""
+        self._read.add(path)
+        base, rest = self._base(path)
+        tables = (self.data_at(path), None if base is None else base.data_at(rest))
+        keys = (key for table in tables if isinstance(table, Mapping) for key in table)
+        return tuple(key for key in dict.fromkeys(keys) if key != "source")
 
     def tables(self, path: str) -> int:
         """Length of an array of tables."""
@@ -68,27 +97,29 @@ class ProfileReader:
             dimension: one of ``hardware.units.UNITS``, or ``number``, ``count``, ``fraction``.
             default: for optional numbers.
         """
-        entry = self._find(path)
+        self._read.add(path)
+        entry = self.data_at(path)
         if entry is None:
-            if default is None:
-                self.fault(path, "missing")
-            return default or 0.0
+            return self._absent_number(path, dimension, default)
         if not isinstance(entry, Mapping):
-            shared = self._shared_source(path)
-            entry = {"value": entry, "source": shared} if shared else {"value": entry}
+            entry = {"value": entry}
+        if "source" not in entry:
+            entry = {**entry, **self._shared_source(path)}
         citation = self._citation(path, entry)
-        value = self._value(path, entry.get("value"), dimension)
+        value = self._value(path, entry, dimension)
         if citation is not None:
-            self.numbers.append(
-                CitedNumber(
-                    path=path,
-                    text=str(entry.get("value")),
-                    value=value,
-                    citation=citation,
-                    note=entry.get("note", ""),
-                )
-            )
+            note = entry.get("note", "")
+            text = str(entry.get("value"))
+            self.numbers.append(CitedNumber(path=path, text=text, value=value, citation=citation, note=note))
         return value
+
+    def numbers_under(self, path: str) -> tuple[CitedNumber, ...]:
+        """The numbers read so far below a path (ending with a dot, or empty), their paths without it."""
+        return tuple(
+            replace(number, path=number.path.removeprefix(path))
+            for number in self.numbers
+            if number.path.startswith(path)
+        )
 
     def finish(self) -> tuple[CitedNumber, ...]:
         """The numbers read, if the file has no fault.
@@ -96,107 +127,117 @@ class ProfileReader:
         Raises:
             ProfileError: one line per fault, unknown keys and unused sources included.
         """
-        used = {number.citation.key for number in self.numbers}
-        for key in self.sources:
-            if key not in used:
+        for key, citation in self.sources.items():
+            if citation is not None and key not in self._used:
                 self.fault(f"sources.{key}", "no number names it; remove it")
-        for path in _leaves(self.data):
-            if not path.startswith("sources.") and not self._known(path):
-                self.fault(path, "unknown key")
+        for path, found in _leaves(self.data):
+            if path.partition(".")[0] != "sources" and not self._known(path):
+                table = any(read.startswith(f"{path}.") for read in self._read)
+                self.fault(path, f"found {found!r}; expected a table" if table else "unknown key")
         if self.faults:
             raise ProfileError(self.faults)
         return tuple(self.numbers)
 
-    def _shared_source(self, path: str) -> str | None:
-        """The ``source`` of the nearest table around a number."""
-        while "." in path:
-            path = path.rpartition(".")[0]
-            found = self._find(f"{path}.source")
-            if isinstance(found, str):
-                return found
-        return None
-
     def _known(self, path: str) -> bool:
         parent, _, leaf = path.rpartition(".")
-        if leaf in {"value", "source", "note"} and parent in self._read:
-            return True
-        return path in self._read or leaf == "source"
+        return path in self._read or (leaf in NUMBER_KEYS and parent in self._read)
 
     def _find(self, path: str) -> Any:  # noqa: ANN401 - a TOML value of any kind
         self._read.add(path)
-        found: Any = self.data
-        for key in path.split("."):
-            if isinstance(found, list):
-                found = found[int(key)]
-            elif isinstance(found, Mapping) and key in found:
-                found = found[key]
-            else:
-                return None
-        return found
+        found = self.data_at(path)
+        base, rest = self._base(path)
+        return base.data_at(rest) if found is None and base is not None else found
 
-    def _sources(self) -> Iterator[tuple[str, Citation]]:
-        for key, table in self.data.get("sources", {}).items():
-            path = f"sources.{key}"
-            missing = [name for name in ("kind", "title", "location", "read_on") if name not in table]
-            extra = [name for name in table if name not in ("kind", "title", "location", "read_on")]
-            if missing or extra:
-                for name in missing:
-                    self.fault(f"{path}.{name}", "missing")
-                for name in extra:
-                    self.fault(f"{path}.{name}", "unknown key")
-                continue
-            if table["kind"] not in get_args(CitationKind):
-                kinds = ", ".join(get_args(CitationKind))
-                self.fault(f"{path}.kind", f"found {table['kind']!r}; expected one of {kinds}")
-            if not isinstance(table["read_on"], dt.date):
-                self.fault(f"{path}.read_on", f"found {table['read_on']!r}; expected a date")
-            yield key, Citation(key=key, **table)
+    def _base(self, path: str) -> "tuple[ProfileReader | None, str]":
+        """What a path inherits from, and its path there."""
+        for table, base in self._bases.items():
+            if path.startswith(table):
+                return base, path.removeprefix(table)
+        return None, path
+
+    def _absent_number(self, path: str, dimension: str, default: float | None) -> float:
+        base, rest = self._base(path)
+        if base is not None and base.data_at(rest) is not None:
+            value = base.number(rest, dimension)
+            self.numbers.append(replace(base.numbers[-1], path=path))
+            return value
+        if default is None:
+            self.fault(path, "missing")
+        return default or 0.0
+
+    def _shared_source(self, path: str) -> dict[str, Any]:
+        """The ``source`` of the nearest table around a number."""
+        while "." in path:
+            path = path.rpartition(".")[0]
+            found = self.data_at(f"{path}.source")
+            if found is not None:
+                self._read.add(f"{path}.source")
+                return {"source": found}
+        return {}
 
     def _citation(self, path: str, entry: Mapping[str, Any]) -> Citation | None:
-        source = entry.get("source")
-        extra = [key for key in entry if key not in ("value", "source", "note")]
-        for key in extra:
-            self.fault(f"{path}.{key}", "unknown key; a number has value, source and note")
+        for key in entry:
+            if key not in NUMBER_KEYS:
+                self.fault(f"{path}.{key}", f"unknown key; a number has {', '.join(NUMBER_KEYS)}")
+        source, note = entry.get("source"), entry.get("note", "")
+        if not isinstance(note, str):
+            self.fault(f"{path}.note", f"found {note!r}; expected text")
         if source is None:
             self.fault(path, "no source; expected one of this file's [sources] keys")
             return None
-        if source not in self.sources:
+        if not isinstance(source, str) or source not in self.sources:
             self.fault(path, f"source {source!r} is not declared under [sources]")
             return None
+        self._used.add(source)
         citation = self.sources[source]
-        if citation.kind in EXPLAINED and not entry.get("note"):
+        if citation is not None and citation.kind in EXPLAINED and not note:
             self.fault(path, f"{citation.kind} without a note; expected the reason or the arithmetic")
         return citation
 
-    def _value(self, path: str, found: object, dimension: str) -> float:
-        if dimension in PLAIN:
-            plain = isinstance(found, int | float) and not isinstance(found, bool)
-            if plain and _fits(float(found), dimension):  # type: ignore[arg-type]
-                return float(found)  # type: ignore[arg-type]
-            self.fault(path, f"found {found!r}; expected {PLAIN[dimension]}")
-            return 0.0
-        if not isinstance(found, str):
-            self.fault(path, f"found {found!r}; expected text with a unit ({dimension})")
+    def _value(self, path: str, entry: Mapping[str, Any], dimension: str) -> float:
+        if "value" not in entry:
+            self.fault(f"{path}.value", "missing")
             return 0.0
         try:
-            return parse_quantity(found, dimension)
+            return _parse(entry["value"], dimension)
         except UnitError as error:
             self.fault(path, str(error))
             return 0.0
 
 
+def _parse(found: object, dimension: str) -> float:
+    """A value in base units; raises UnitError for one that no quantity of this dimension has."""
+    if dimension not in PLAIN:
+        if not isinstance(found, str):
+            example = EXAMPLES[dimension]
+            raise UnitError(f"found {found!r}; expected text with a unit ({dimension}) such as '{example}'")
+        value = parse_quantity(found, dimension)
+        if value < 0 or (value == 0 and dimension in POSITIVE):
+            least = "above zero" if dimension in POSITIVE else "not below zero"
+            raise UnitError(f"found {found!r}; expected a value {least}")
+        return value
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        value = float(found)
+        if math.isfinite(value) and value >= 0 and _fits(value, dimension):
+            return value
+    raise UnitError(f"found {found!r}; expected {PLAIN[dimension]}, not below zero")
+
+
 def _fits(value: float, dimension: str) -> bool:
     if dimension == "fraction":
-        return 0.0 <= value <= 1.0
-    return dimension != "count" or value == int(value)
+        return value <= 1.0
+    return dimension != "count" or value.is_integer()
 
 
-def _leaves(data: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - a TOML value of any kind
+def _leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - a TOML value of any kind
+    """Paths and values of what is no table, and of tables without keys."""
+    items: Any = ()
     if isinstance(data, Mapping):
-        for key, value in data.items():
-            yield from _leaves(value, f"{path}.{key}" if path else key)
+        items = data.items()
     elif isinstance(data, list) and any(isinstance(item, Mapping) for item in data):
-        for index, item in enumerate(data):
-            yield from _leaves(item, f"{path}.{index}")
-    else:
-        yield path
+        items = enumerate(data)
+    if items:
+        for key, value in items:
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    elif path:
+        yield path, data

@@ -8,6 +8,7 @@ k, M, G, T, P are powers of ten, Ki, Mi, Gi, Ti powers of two; ``bit`` or ``B`` 
     '80.0 GiB'
 """
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -49,16 +50,18 @@ def parse_quantity(text: str, dimension: str) -> float:
     Raises:
         UnitError: no number, no unit, or a unit of another dimension.
     """
+    expected = f"expected a value such as '{EXAMPLES[dimension]}'"
     match = NUMBER.fullmatch(text)
     if match is None:
-        raise UnitError(f"{text!r} is not a quantity; expected a value such as '{EXAMPLES[dimension]}'")
+        raise UnitError(f"{text!r} is not a quantity; {expected}")
     number, unit = match.groups()
+    if not unit:
+        raise UnitError(f"{text!r} has no unit; {expected}")
     for symbol, (size, prefixes) in UNITS[dimension].items():
         prefix = unit.removesuffix(symbol)
-        if unit.endswith(symbol) and prefix in prefixes:
+        if unit.endswith(symbol) and prefix in prefixes and math.isfinite(float(number)):
             return float(number) * prefixes[prefix] * size
-    example = EXAMPLES[dimension]
-    raise UnitError(f"{text!r} is not of dimension {dimension}; expected a value such as '{example}'")
+    raise UnitError(f"{text!r} is not of dimension {dimension}; {expected}")
 
 
 def format_quantity(value: float, dimension: str) -> str:

@@ -1,0 +1,116 @@
+"""Devices and links out of their profiles, whole files or tables of a cluster file.
+
+A profile may name a registered one as its ``base`` and say only what differs: a variant of a card, or a link
+of one's own in a cluster file. What it leaves out keeps the base's value and source.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from hardware.device import Device
+from hardware.efficiency import FAMILIES
+from hardware.errors import ProfileError, UnknownNameError
+from hardware.link import Link
+from hardware.profile_files import load_text
+from hardware.profile_reader import ProfileReader
+
+Check = Callable[[str, str, str], Device | Link]  # text, name, place
+
+
+def parse_device(text: str, name: str, place: str) -> Device:
+    """A device from the text of its profile.
+
+    Raises:
+        ProfileError: the profile breaks one or more rules.
+    """
+    reader = ProfileReader(text, place)
+    device = device_at(reader, name)
+    reader.finish()
+    return device
+
+
+def parse_link(text: str, name: str, place: str) -> Link:
+    """A link from the text of its profile.
+
+    Raises:
+        ProfileError: the profile breaks one or more rules.
+    """
+    reader = ProfileReader(text, place)
+    link = link_at(reader, name)
+    reader.finish()
+    return link
+
+
+def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
+    """The device of a file, or of its table at a path that ends with a dot; faults stay with the reader."""
+    _inherit(reader, at, "devices", parse_device)
+    values: dict[str, Any] = {
+        "description": reader.text(f"{at}description"),
+        "generation": reader.text(f"{at}generation"),
+        "memory_capacity": reader.number(f"{at}memory.capacity", "bytes"),
+        "memory_bandwidth": reader.number(f"{at}memory.bandwidth", "bandwidth"),
+        "cache": reader.number(f"{at}compute.cache", "bytes"),
+        "multiprocessors": int(reader.number(f"{at}compute.multiprocessors", "count")),
+        "vector_flop_rate": reader.number(f"{at}compute.vector_flop_rate", "flop_rate"),
+        "power": reader.number(f"{at}compute.power", "power", default=0.0),
+        "sustained": reader.number(f"{at}compute.sustained", "fraction", default=1.0),
+        "peak_flop_rate": {
+            dtype: reader.number(f"{at}peak_flop_rate.{dtype}", "flop_rate")
+            for dtype in reader.keys(f"{at}peak_flop_rate")
+        },
+    }
+    if not values["peak_flop_rate"]:
+        reader.fault(f"{at}peak_flop_rate", "missing; expected a dense peak per dtype")
+    for family, kind in FAMILIES.items():
+        values[family] = kind(**_efficiency(reader, f"{at}efficiency.{family}", kind))
+    return Device(name=name, **values, numbers=reader.numbers_under(at))
+
+
+def link_at(reader: ProfileReader, name: str, at: str = "") -> Link:
+    """The link of a file, or of its table at a path that ends with a dot; faults stay with the reader."""
+    _inherit(reader, at, "links", parse_link)
+    return Link(
+        name=name,
+        description=reader.text(f"{at}description"),
+        bandwidth=reader.number(f"{at}bandwidth", "bandwidth"),
+        latency=reader.number(f"{at}latency", "time"),
+        efficiency=reader.number(f"{at}efficiency", "fraction"),
+        half_size=reader.number(f"{at}half_size", "bytes"),
+        numbers=reader.numbers_under(at),
+    )
+
+
+def _inherit(reader: ProfileReader, at: str, folder: str, check: Check) -> None:
+    """Let a profile take what it leaves out from the one its ``base`` names."""
+    path = f"{at}base"
+    if reader.data_at(path) is None:
+        return
+    name = reader.text(path)
+    try:
+        text = load_text(folder, name)
+        base = ProfileReader(text, f"{folder}/{name}.toml")
+        if base.data_at("base") is not None:  # one step, so that no chain can close to a circle
+            reader.fault(path, f"{name} has a base itself; expected {base.text('base')}")
+            return
+        check(text, name, base.place)
+    except (UnknownNameError, ProfileError) as error:
+        reader.fault(path, str(error))
+        return
+    reader.inherit(at, base)
+
+
+def _efficiency(reader: ProfileReader, path: str, kind: type) -> Mapping[str, Any]:
+    values: dict[str, Any] = {}
+    for field in fields(kind):
+        place = f"{path}.{field.name}"
+        dimension = field.metadata["dimension"]
+        if dimension == "fractions":
+            values[field.name] = {
+                key: reader.number(f"{place}.{key}", "fraction") for key in reader.keys(place)
+            }
+            if not values[field.name]:
+                reader.fault(place, "missing; expected a table of fractions")
+        else:
+            values[field.name] = reader.number(place, dimension)
+    return values

@@ -1,0 +1,26 @@
+"""Where registered profiles live: ``hardware/data/{devices,links,clusters}/NAME.toml``."""
+
+from functools import lru_cache
+from importlib import resources
+
+from hardware.errors import UnknownNameError
+
+DATA = resources.files("hardware") / "data"
+KINDS = {"devices": "device", "links": "link", "clusters": "node type"}
+
+
+@lru_cache(maxsize=8)
+def profile_names(folder: str) -> tuple[str, ...]:
+    """Names of the profiles in a folder, sorted."""
+    return tuple(sorted(path.name[:-5] for path in (DATA / folder).iterdir() if path.name.endswith(".toml")))
+
+
+def load_text(folder: str, name: str) -> str:
+    """The text of a profile.
+
+    Raises:
+        UnknownNameError: no such profile; suggests the nearest.
+    """
+    if name not in profile_names(folder):
+        raise UnknownNameError(KINDS[folder], name, profile_names(folder))
+    return (DATA / folder / f"{name}.toml").read_text(encoding="utf-8")
