@@ -110,12 +110,16 @@ def _sharded(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
 def _after_reduction(shape: Shape, parameters: list[float], workload: Workload, pricing: Pricing) -> Floats:
     """[ranks] seconds of whatever follows the passes and their reductions, one after another."""
     strategy, stack = shape.strategy, pricing.stack
-    seconds = np.array([optimizer_time(n, workload, strategy, pricing) for n in parameters])
-    seconds += stack.step_overhead
-    seconds[[0, -1]] += tied_time(workload, strategy, pricing)
     many = strategy.replicas > 1
-    if many and strategy.zero < 3 and not stack.gradient_overlap:
-        seconds += [reduce_time(n, strategy, pricing) for n in parameters]
-    if many and strategy.zero in {1, 2} and not stack.parameter_overlap:
-        seconds += [gather_time(n, strategy, pricing) for n in parameters]
-    return seconds
+    reduces = many and strategy.zero < 3 and not stack.gradient_overlap
+    gathers = many and strategy.zero in {1, 2} and not stack.parameter_overlap
+
+    def seconds(count: float) -> float:
+        total = optimizer_time(count, workload, strategy, pricing) + stack.step_overhead
+        total += reduce_time(count, strategy, pricing) if reduces else 0.0
+        return total + (gather_time(count, strategy, pricing) if gathers else 0.0)
+
+    distinct = {count: seconds(count) for count in set(parameters)}
+    after = np.array([distinct[count] for count in parameters])
+    after[[0, -1]] += tied_time(workload, strategy, pricing)
+    return after

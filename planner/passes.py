@@ -5,6 +5,7 @@ be split (:mod:`planner.segment_runs`): gathers of the first one are taken to st
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from planner.shapes import Shape
 from simdl.block_cost import Pricing
 from simdl.lowering import PREFETCH
 from simdl.step_cost import transfer_time
+from simdl.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,10 +136,26 @@ def _transfers(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
     ends = np.array([blocks[-1] for blocks in shape.kinds])[shape.kind[:-1]]
     boundary, sequence = prices.boundary[shape.rows], prices.sequence_parallel[shape.rows]
     for block in set(ends.tolist()):
-        sizes, inverse = np.unique(np.stack([boundary[:, block], sequence]), axis=1, return_inverse=True)
+        nbytes = boundary[:, block]
+        _, first, inverse = np.unique(2 * nbytes + sequence, return_index=True, return_inverse=True)
         seconds = [
-            transfer_time(float(nbytes), replace(shape.strategy, sequence_parallel=bool(split)), pricing)
-            for nbytes, split in sizes.T
+            _transfer_seconds(
+                float(nbytes[place]),
+                bool(sequence[place]),
+                shape.strategy.tp,
+                shape.strategy.pp,
+                shape.strategy.replicas,
+                pricing,
+            )
+            for place in first
         ]
-        times[:, np.flatnonzero(ends == block)] = np.array(seconds)[inverse.ravel()][:, None]
+        times[:, np.flatnonzero(ends == block)] = np.array(seconds)[inverse][:, None]
     return times
+
+
+@lru_cache(maxsize=65536)
+def _transfer_seconds(  # noqa: PLR0917 - all are the key of the cache
+    nbytes: float, sequence_parallel: bool, tp: int, pp: int, replicas: int, pricing: Pricing
+) -> float:
+    strategy = Strategy(dp=replicas, tp=tp, pp=pp, sequence_parallel=sequence_parallel)
+    return transfer_time(nbytes, strategy, pricing)

@@ -12,7 +12,7 @@ from planner.bounds import Bounds, estimate_bound, estimate_bounds
 from planner.explain import explain
 from planner.format import format_strategy
 from planner.recut import recut
-from planner.search import Progress, Ranking, search
+from planner.search import Progress, search
 from planner.space import Integers, Space, enumerate_space
 from simdl.block_cost import Pricing
 from simdl.cost_model import CostModel
@@ -92,7 +92,9 @@ def plan(
     ranking = search(
         space, bounds, fits, workload, pricing, top=top, max_simulations=max_simulations, progress=progress
     )
-    plans = _plans(ranking, space, bounds, workload, pricing)
+    plans = [
+        Plan(bound=float(bounds.step_time[found.candidate]), report=found.report) for found in ranking.best
+    ]
     plans += [better for plan in plans if (better := _recut(plan, workload, pricing))]
     plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
     return PlanResult(
@@ -107,18 +109,6 @@ def plan(
         if plans
         else (),
     )
-
-
-def _plans(
-    ranking: Ranking, space: Space, bounds: Bounds, workload: Workload, pricing: Pricing
-) -> list[Plan]:
-    return [
-        Plan(
-            bound=float(bounds.step_time[found.candidate]),
-            report=_report(space.strategy(found.candidate), workload, pricing),
-        )
-        for found in ranking.best
-    ]
 
 
 def _report(strategy: Strategy, workload: Workload, pricing: Pricing) -> StepReport:

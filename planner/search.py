@@ -7,7 +7,7 @@ Lawler and Wood 1966).
 
 from bisect import insort
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from simdl.block_cost import Pricing
 from simdl.engine import run
 from simdl.lowering import lower
 from simdl.memory import memory_shortfalls
+from simdl.report import StepReport
+from simdl.simulate import report
 from simdl.step_cost import step_cost
 from workloads.workload import Workload
 
@@ -26,11 +28,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Found:
-    """A simulated candidate; faster ones come first, then those that need less memory."""
+    """A simulated candidate with its report; faster ones come first, then those that need less memory."""
 
     step_time: float
     memory: float
     candidate: int
+    report: StepReport = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,22 +82,17 @@ def search(
             return Ranking(best=tuple(best), simulated=simulated, certified=True)
         if max_simulations is not None and simulated >= max_simulations:
             return Ranking(best=tuple(best), simulated=simulated, certified=False)
-        step_time = simulated_time(space, candidate, workload, pricing)
-        if step_time is not None:
+        step = step_cost(workload, space.strategy(candidate), pricing)
+        if not any(memory_shortfalls(step, pricing.cluster.device)):
             simulated += 1
-            insort(best, Found(step_time, float(bounds.memory[candidate]), candidate))
-            del best[top:]
+            timeline = run(lower(step))
+            if len(best) < top or timeline.step_time < best[-1].step_time:
+                memory = float(bounds.memory[candidate])
+                insort(best, Found(timeline.step_time, memory, candidate, report(step, timeline)))
+                del best[top:]
         if progress is not None:
             progress(position + 1, _undecided(bounds, order, best, top))
     return Ranking(best=tuple(best), simulated=simulated, certified=True)
-
-
-def simulated_time(space: Space, candidate: int, workload: Workload, pricing: Pricing) -> float | None:
-    """[s] of the simulated step, or None if a rank's memory does not suffice."""
-    step = step_cost(workload, space.strategy(candidate), pricing)
-    if any(memory_shortfalls(step, pricing.cluster.device)):
-        return None
-    return run(lower(step)).step_time
 
 
 def _undecided(bounds: Bounds, order: list[int], best: list[Found], top: int) -> int:

@@ -296,6 +296,7 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
     return Work(context=exposed, calls=2 * (shard.cp - 1))
 
 
+@lru_cache(maxsize=65536)
 def _saved_bytes(block: Block, pricing: Pricing, shard: Shard, *, scores: bool = True) -> float:
     """Bytes one block keeps per microbatch; without ``scores``, not the attention matrix and its masks."""
     tiled = pricing.stack.attention != "unfused"
@@ -315,6 +316,7 @@ def _tensor_bytes(tensor: SavedActivation, precision: Precision, shard: Shard) -
     return tensor.elements * shard.share(tensor.split) * (tensor.element_size or precision.activation)
 
 
+@lru_cache(maxsize=65536)
 def _largest_output(block: Block, shard: Shard) -> float:
     """Elements of the largest layer output and its gradient, live while the block runs backward."""
     return 2 * max(
