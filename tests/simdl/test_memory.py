@@ -135,6 +135,12 @@ def test_state_of_adam_in_mixed_precision(zero, n, expected):
     assert (parts["gathered"] > 0) == (zero == 3)
 
 
+def test_zero_3_holds_the_largest_block_in_use_and_the_next_in_full():
+    step = step_of(Strategy(dp=8, zero=3))
+    largest = max(block.parameters for block in step.stages[0].blocks)
+    assert memory_by_part(step, 0)["gathered"] == 2 * largest * 2
+
+
 def test_hybrid_sharding_divides_by_the_shards_only():
     parts = parts_of(Strategy(dp=8, zero=3, shard_degree=4))
     assert parts["parameters"] == pytest.approx(2 * build_network(LAYERS).parameters / 4, rel=1e-12)

@@ -1,0 +1,134 @@
+"""Prices of what a step does beside its passes: reductions, gathers, transfers and the update."""
+
+import pytest
+from conftest import build_cluster, build_network, build_stack, build_workload
+from uniform import FLOPS, uniform_network
+
+from simdl.collectives import Group, Operation, collective_time, point_to_point_time
+from simdl.cost_model import ConstantCostModel
+from simdl.simulate import price
+from simdl.step_cost import (
+    gather_time,
+    optimizer_time,
+    reduce_time,
+    step_cost,
+    tied_time,
+    transfer_time,
+)
+from simdl.strategy import Strategy
+
+CLUSTER = build_cluster(4)  # four nodes of four devices
+PARAMETERS = 1_000_000
+NBYTES = 2 * PARAMETERS
+
+
+def pricing(network=None, **stack):
+    return price(
+        build_workload(network or build_network()),
+        CLUSTER,
+        stack=build_stack(**stack),
+        cost_model=ConstantCostModel(seconds_per_byte=1e-9, seconds_per_flop=1e-12),
+    )
+
+
+def seconds(operation, nbytes, size, stride):
+    return collective_time(operation, nbytes, Group(size=size, stride=stride), CLUSTER, library="nccl").time
+
+
+def test_without_zero_gradients_are_all_reduced_over_data_and_context_parallel_ranks():
+    found = reduce_time(PARAMETERS, Strategy(dp=4, cp=2, tp=2), pricing())
+    assert found == seconds(Operation.ALL_REDUCE, NBYTES, 8, 2)
+
+
+@pytest.mark.parametrize("zero", [1, 2, 3])
+def test_with_zero_gradients_are_reduced_and_scattered(zero):
+    found = reduce_time(PARAMETERS, Strategy(dp=8, tp=2, zero=zero), pricing())
+    assert found == seconds(Operation.REDUCE_SCATTER, NBYTES, 8, 2)
+
+
+def test_hybrid_sharding_scatters_over_the_shards_and_sums_each_shard_across_copies():
+    strategy = Strategy(dp=8, tp=2, zero=3, shard_degree=4)
+    scatter = seconds(Operation.REDUCE_SCATTER, NBYTES, 4, 2)
+    across = seconds(Operation.ALL_REDUCE, NBYTES / 4, 2, 8)
+    assert reduce_time(PARAMETERS, strategy, pricing()) == pytest.approx(scatter + across, rel=1e-12)
+    assert gather_time(PARAMETERS, strategy, pricing()) == seconds(Operation.ALL_GATHER, NBYTES, 4, 2)
+
+
+def test_one_replica_reduces_and_gathers_nothing():
+    strategy = Strategy(tp=4, pp=4, zero=1)
+    assert reduce_time(PARAMETERS, strategy, pricing()) == 0.0
+    assert gather_time(PARAMETERS, strategy, pricing()) == 0.0
+
+
+def test_fp32_reduction_moves_twice_the_bytes():
+    found = reduce_time(PARAMETERS, Strategy(dp=16), pricing(gradient_size=4))
+    assert found == seconds(Operation.ALL_REDUCE, 2 * NBYTES, 16, 1)
+
+
+def test_a_boundary_goes_to_the_rank_one_stage_away():
+    found = transfer_time(NBYTES, Strategy(pp=4, dp=2, tp=2), pricing(scatter_gather=False))
+    assert found == point_to_point_time(NBYTES, 4, CLUSTER)
+    assert transfer_time(NBYTES, Strategy(dp=8, tp=2), pricing()) == 0.0
+
+
+def test_scatter_gather_sends_a_part_each_and_gathers_on_arrival():
+    """Narayanan et al. 2021, section 4.1."""
+    found = transfer_time(NBYTES, Strategy(pp=4, tp=4), pricing(scatter_gather=True))
+    expected = point_to_point_time(NBYTES / 4, 4, CLUSTER) + seconds(Operation.ALL_GATHER, NBYTES, 4, 1)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_sequence_parallel_ranks_have_nothing_to_scatter():
+    strategy = Strategy(pp=4, tp=4, sequence_parallel=True)
+    assert transfer_time(NBYTES, strategy, pricing()) == point_to_point_time(NBYTES, 4, CLUSTER)
+
+
+def test_tied_embedding_is_summed_between_first_and_last_stage():
+    strategy = Strategy(pp=4, tp=2, dp=2)
+    vocab, hidden = 1000, 256
+    found = tied_time(build_workload(), strategy, pricing())
+    assert found == seconds(Operation.ALL_REDUCE, 2 * vocab * hidden / 2, 2, 12)
+    assert tied_time(build_workload(), Strategy(dp=16), pricing()) == 0.0
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("zero", "shards"), [(0, 1), (1, 8), (2, 8), (3, 8)])
+def test_update_streams_the_state_of_the_shard_once(zero, shards):
+    """Adam in mixed precision: moments and master read and written (24), gradient (2), weight (2)."""
+    prices = pricing(optimizer_traffic=0.0)
+    workload = build_workload()
+    found = optimizer_time(PARAMETERS, workload, Strategy(dp=8, zero=zero), prices)
+    owned = PARAMETERS / shards
+    flops = workload.optimizer.flops * owned
+    assert found == pytest.approx((24 + 2 + 2) * owned * 1e-9 + flops * 1e-12, rel=1e-12)
+
+
+def test_traffic_beside_the_update_is_per_parameter():
+    plain, more = (
+        optimizer_time(PARAMETERS, build_workload(), Strategy(), pricing(optimizer_traffic=nbytes))
+        for nbytes in (0.0, 10.0)
+    )
+    assert more - plain == pytest.approx(10 * PARAMETERS * 1e-9, rel=1e-9)
+
+
+def test_gradients_that_accumulate_move_memory_in_every_backward_pass():
+    network = uniform_network(2, parameters=PARAMETERS)
+    plain, more = (
+        step_cost(
+            build_workload(network), Strategy(dp=16), pricing(network, accumulation_traffic=nbytes)
+        ).stages[0]
+        for nbytes in (0.0, 6.0)
+    )
+    assert plain.backward.duration < more.backward.duration
+    device = dict(more.backward.parts)["backward"]
+    assert device == pytest.approx(2 * 2 * FLOPS * 1e-12 + 2 * 6 * PARAMETERS * 1e-9, rel=1e-9)
+
+
+def test_a_step_has_one_price_per_stage_rank_and_boundary():
+    strategy = Strategy(pp=2, dp=8, schedule="interleaved-1f1b", virtual_stages=2)
+    step = step_cost(build_workload(), strategy, pricing())
+    assert len(step.stages) == len(step.transfer) == 4
+    assert len(step.optimizer) == 2
+    assert step.transfer[-1] == 0.0
+    assert step.rank_stages(1) == (step.stages[1], step.stages[3])
+    assert step.microbatches == 2
