@@ -1,0 +1,1 @@
+"""What really happened: published measurements, predictions of them, and fits."""
