@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import build_cluster, build_stack, build_workload
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer
 
@@ -33,6 +33,7 @@ def segmented(strategy, *, global_batch=16, **stack):
 
 
 @pytest.mark.property
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 100), max_size=30), st.integers(0, 200))
 def test_buckets_hold_every_gradient_once_and_fill(sizes, bucket):
     parts = buckets(sizes, bucket)

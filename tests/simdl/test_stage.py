@@ -4,7 +4,7 @@ from itertools import combinations, pairwise
 
 import pytest
 from conftest import build_network, build_stack
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer, uniform_network
 
@@ -27,6 +27,7 @@ def least_maximum(chain, stages):
 
 
 @pytest.mark.property
+@settings(deadline=None)
 @given(chains, st.data())
 def test_balanced_cut_equals_brute_force(chain, data):
     stages = data.draw(st.integers(1, len(chain)))
@@ -38,6 +39,7 @@ def test_balanced_cut_equals_brute_force(chain, data):
 
 
 @pytest.mark.property
+@settings(deadline=None)
 @given(chains, st.data())
 def test_uneven_networks_are_cut_as_brute_force_does(weights, data):
     blocks = tuple(Block(name=f"b{i}", layers=(uniform_layer(),)) for i in range(len(weights)))
