@@ -6,12 +6,13 @@ Passes and collectives are priced by the functions that lower a step, and every 
 through the lowered schedule, so the bound is admissible: no simulated step is shorter.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from planner.memory_bounds import memory_need
-from planner.passes import Passes, shape_passes, whole_passes
+from planner.memory_bounds import memory_needs
+from planner.passes import Passes, Whole, gathers_ahead, reduces_beside, shape_passes, whole_passes
 from planner.pipeline_bounds import last_backward_ends
 from planner.prices import Floats, Prices, price_space
 from planner.segment_runs import Ends, run_segments, split_pass
@@ -52,10 +53,11 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bound
         return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
     prices = price_space(space, pricing)
     for shape in enumerate_shapes(space, prices, pricing):
-        step_time[shape.candidates] = _step_time(shape, prices, workload, pricing)
-        need = memory_need(shape, prices, workload, pricing)
-        memory[shape.candidates] = need.max(axis=1)
-        worst[shape.candidates] = need.argmax(axis=1)
+        for candidates, seconds in _step_times(shape, prices, workload, pricing):
+            step_time[candidates] = seconds
+        for candidates, need in memory_needs(shape, prices, workload, pricing):
+            memory[candidates] = need.max(axis=1)
+            worst[candidates] = need.argmax(axis=1)
     return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
 
 
@@ -64,19 +66,30 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     space = single_space(strategy, workload)
     prices = price_space(space, pricing)
     shapes = enumerate_shapes(space, prices, pricing, cut=strategy.stages)
-    return float(_step_time(next(shapes), prices, workload, pricing)[0])
+    _, seconds = next(_step_times(next(shapes), prices, workload, pricing))
+    return float(seconds[0])
 
 
-def _step_time(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> Floats:
-    strategy = shape.strategy
-    if strategy.zero == 3 and strategy.replicas > 1:
-        ends = _sharded(shape, prices, pricing)
-    else:
-        ends = _pipelined(shape, shape_passes(shape, prices, pricing))
+def _step_times(
+    shape: Shape, prices: Prices, workload: Workload, pricing: Pricing
+) -> Iterator[tuple[Integers, Floats]]:
+    """Candidates and the seconds that their steps take at least, for every variant of a shape."""
+    stack = pricing.stack
     parameters = (shape.counts(prices.parameters.shape[1]) @ prices.parameters[shape.rows[0]])[shape.kind]
     own = parameters.reshape(-1, shape.ranks).sum(axis=0).tolist()
-    step_time: Floats = (ends + _after_reduction(shape, own, workload, pricing)).max(axis=1)
-    return step_time
+    whole = whole_passes(shape, prices, pricing)
+    undivided: Floats | None = None
+    for strategy, candidates in shape.variants:
+        if strategy.zero == 3 and strategy.replicas > 1:
+            ends = _sharded(shape, strategy, prices, pricing, whole)
+        elif gathers_ahead(strategy, stack) or reduces_beside(strategy, stack):
+            ends = _pipelined(shape, shape_passes(shape, strategy, prices, pricing, whole))
+        else:
+            if undivided is None:
+                undivided = _pipelined(shape, shape_passes(shape, strategy, prices, pricing, whole))
+            ends = undivided
+        after = _after_reduction(strategy, own, workload, pricing)
+        yield candidates, (ends + after).max(axis=1)
 
 
 def _pipelined(shape: Shape, passes: Passes) -> Floats:
@@ -86,19 +99,25 @@ def _pipelined(shape: Shape, passes: Passes) -> Floats:
     return ends + np.maximum(passes.tail - passes.sent, 0.0)[:, :ranks]
 
 
-def _sharded(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
+def _sharded(shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing, whole: Whole) -> Floats:
     """[n x 1] the same where every pass gathers parameters: a microbatch starts when all is reduced.
 
     Exact where the last segment of the backward pass has parameters, as the reduction of their gradient is
     the last thing a microbatch does.
     """
-    forward, backward = whole_passes(shape, prices, pricing)
+    forward, backward, _ = whole
     blocks = shape.kinds[0]
     zero = np.zeros(len(shape.rows))
-    down = split_pass(shape, prices, pricing, blocks, forward[:, 0], backward=False, last=False)
+    down = split_pass(
+        shape, strategy, prices, pricing, blocks=blocks, whole=forward[:, 0], backward=False, last=False
+    )
     turn = run_segments(down, Ends(computed=zero, lane=zero))
-    every = split_pass(shape, prices, pricing, blocks, backward[:, 0], backward=True, last=False)
-    final = split_pass(shape, prices, pricing, blocks, backward[:, 0], backward=True, last=True)
+    every = split_pass(
+        shape, strategy, prices, pricing, blocks=blocks, whole=backward[:, 0], backward=True, last=False
+    )
+    final = split_pass(
+        shape, strategy, prices, pricing, blocks=blocks, whole=backward[:, 0], backward=True, last=True
+    )
     middle, last = run_segments(every, turn), run_segments(final, turn)
     before = shape.microbatches - 1
     busy = before * every.computed.sum(axis=1) + final.computed.sum(axis=1)
@@ -107,9 +126,11 @@ def _sharded(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
     return ends
 
 
-def _after_reduction(shape: Shape, parameters: list[float], workload: Workload, pricing: Pricing) -> Floats:
+def _after_reduction(
+    strategy: Strategy, parameters: list[float], workload: Workload, pricing: Pricing
+) -> Floats:
     """[ranks] seconds of whatever follows the passes and their reductions, one after another."""
-    strategy, stack = shape.strategy, pricing.stack
+    stack = pricing.stack
     many = strategy.replicas > 1
     reduces = many and strategy.zero < 3 and not stack.gradient_overlap
     gathers = many and strategy.zero in {1, 2} and not stack.parameter_overlap

@@ -4,33 +4,42 @@ Exact for 1F1B and GPipe. An interleaved rank is bounded by what is live right a
 exact where its virtual stages keep the same bytes.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.prices import Floats, Prices
 from planner.shapes import Shape
+from planner.space import Integers
 from simdl.block_cost import Pricing
 from simdl.memory import gathered_bytes, state_bytes
 from workloads.workload import Workload
 
 
-def memory_need(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> Floats:
-    """[n x ranks] bytes at the peak of every pipeline rank."""
+def memory_needs(
+    shape: Shape, prices: Prices, workload: Workload, pricing: Pricing
+) -> Iterator[tuple[Integers, Floats]]:
+    """Candidates and the [n x ranks] bytes at the peak of every rank, for every variant of a shape."""
     ranks, rows, kind = shape.ranks, shape.rows, shape.kind
     counts = shape.counts(prices.parameters.shape[1])
     own = (counts @ prices.parameters[rows[0]])[kind].reshape(-1, ranks).sum(axis=0)
     present = counts > 0
-    transient = (
-        np.stack([prices.transient[rows][:, held].max(axis=1) for held in present], axis=1)[:, kind]
-        .reshape(len(rows), -1, ranks)
-        .max(axis=1)
-    )
     largest = np.array([prices.parameters[rows[0]][held].max() for held in present])[kind]
-    state = state_bytes(own, shape.strategy, workload, pricing)
-    gathered = gathered_bytes(largest.reshape(-1, ranks).max(axis=0), shape.strategy, pricing)
-    saved = (prices.saved[rows] @ counts.T)[:, kind]
-    lasting = sum(state.values()) + gathered + pricing.stack.memory_context
-    need: Floats = _activations(shape, saved) + transient + lasting
-    return need
+    largest = largest.reshape(-1, ranks).max(axis=0)
+    live = _activations(shape, (prices.saved[rows] @ counts.T)[:, kind]) + _transient(shape, prices, present)
+    for strategy, candidates in shape.variants:
+        state = state_bytes(own, strategy, workload, pricing)
+        gathered = gathered_bytes(largest, strategy, pricing)
+        yield candidates, live + (sum(state.values()) + gathered + pricing.stack.memory_context)
+
+
+def _transient(shape: Shape, prices: Prices, present: NDArray[np.bool_]) -> Floats:
+    """[n x ranks] bytes of the largest short-lived need."""
+    kinds = [prices.transient[shape.rows][:, held].max(axis=1) for held in present]
+    stages = np.stack(kinds, axis=1)[:, shape.kind]
+    largest: Floats = stages.reshape(len(shape.rows), -1, shape.ranks).max(axis=1)
+    return largest
 
 
 def _activations(shape: Shape, saved: Floats) -> Floats:

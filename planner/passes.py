@@ -14,8 +14,11 @@ from planner.segment_runs import Ends, Segments, run_segments, split_pass
 from planner.shapes import Shape
 from simdl.block_cost import Pricing
 from simdl.lowering import PREFETCH
+from simdl.stack import Stack
 from simdl.step_cost import transfer_time
 from simdl.strategy import Strategy
+
+Whole = tuple[Floats, Floats, Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,9 +32,7 @@ class Passes:
         transfer: to the next stage, or back (0 from the last); all 0 where transfers are part of the passes.
         sent: part of ``last`` that sends the gradient on after the computation.
         head: time before which the first gathers cannot let ``first`` start.
-        start: of ``last`` to its first reduction.
         tail: from the end of ``last`` to the end of its reductions.
-        reduced: its reductions.
     """
 
     forward: Floats
@@ -41,23 +42,38 @@ class Passes:
     transfer: Floats
     sent: Floats
     head: Floats
-    start: Floats
     tail: Floats
-    reduced: Floats
 
 
-def shape_passes(shape: Shape, prices: Prices, pricing: Pricing) -> Passes:
-    """Durations of all passes of a shape that does not shard parameters."""
-    stack, strategy, kind = pricing.stack, shape.strategy, shape.kind
-    forward, backward = whole_passes(shape, prices, pricing)
+def gathers_ahead(strategy: Strategy, stack: Stack) -> bool:
+    """Whether updated parameters are gathered beside the first forward pass."""
+    return strategy.zero in {1, 2} and strategy.replicas > 1 and stack.parameter_overlap
+
+
+def reduces_beside(strategy: Strategy, stack: Stack) -> bool:
+    """Whether gradients are reduced beside the last backward pass."""
+    return strategy.replicas > 1 and stack.gradient_overlap
+
+
+def shape_passes(shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing, whole: Whole) -> Passes:
+    """Durations of all passes of a variant that does not shard parameters.
+
+    Args:
+        shape: the pipeline.
+        strategy: of the variant.
+        prices: of the space.
+        pricing: what priced it.
+        whole: undivided passes and transfers of the shape.
+    """
+    stack, kind = pricing.stack, shape.kind
+    forward, backward, transfer = whole
     nothing = np.zeros_like(forward)
-    first, head, start, last, tail, reduced = forward, nothing, backward, backward, nothing, nothing
-    if strategy.zero and strategy.replicas > 1 and stack.parameter_overlap:
-        first, head = _first_passes(_split_kinds(shape, prices, pricing, forward, backward=False))
-    if strategy.replicas > 1 and stack.gradient_overlap:
-        parts = _split_kinds(shape, prices, pricing, backward, backward=True)
-        start, last, tail, reduced = _last_passes(parts)
-    transfer = _transfers(shape, prices, pricing)
+    first, head, last, tail = forward, nothing, backward, nothing
+    if gathers_ahead(strategy, stack):
+        first, head = _first_passes(_split_kinds(shape, strategy, prices, pricing, forward, backward=False))
+    if reduces_beside(strategy, stack):
+        parts = _split_kinds(shape, strategy, prices, pricing, backward, backward=True)
+        last, tail = _last_passes(parts)
     passes = Passes(
         forward=forward[:, kind],
         backward=backward[:, kind],
@@ -66,27 +82,34 @@ def shape_passes(shape: Shape, prices: Prices, pricing: Pricing) -> Passes:
         transfer=transfer,
         sent=np.zeros_like(transfer),
         head=head[:, kind],
-        start=start[:, kind],
         tail=tail[:, kind],
-        reduced=reduced[:, kind],
     )
     return passes if stack.pipeline_overlap else _with_transfers(passes)
 
 
-def whole_passes(shape: Shape, prices: Prices, pricing: Pricing) -> tuple[Floats, Floats]:
-    """[n x kinds] seconds of an undivided forward and backward pass of each kind of stage."""
+def whole_passes(shape: Shape, prices: Prices, pricing: Pricing) -> Whole:
+    """Seconds of an undivided forward and backward pass [n x kinds] and of transfers [n x stages]."""
     counts = shape.counts(prices.forward.shape[1]).T.astype(np.float64)
     rows, overhead = shape.rows, pricing.stack.microbatch_overhead
     forward = np.maximum(prices.forward[rows] @ counts, prices.forward_host[rows] @ counts)
     backward = np.maximum(prices.backward[rows] @ counts, prices.backward_host[rows] @ counts)
-    return forward + overhead, backward + overhead
+    return forward + overhead, backward + overhead, _transfers(shape, prices, pricing)
 
 
 def _split_kinds(
-    shape: Shape, prices: Prices, pricing: Pricing, whole: Floats, *, backward: bool
+    shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing, whole: Floats, *, backward: bool
 ) -> list[Segments]:
     return [
-        split_pass(shape, prices, pricing, blocks, whole[:, index], backward=backward, last=True)
+        split_pass(
+            shape,
+            strategy,
+            prices,
+            pricing,
+            blocks=blocks,
+            whole=whole[:, index],
+            backward=backward,
+            last=True,
+        )
         for index, blocks in enumerate(shape.kinds)
     ]
 
@@ -100,17 +123,12 @@ def _first_passes(parts: list[Segments]) -> tuple[Floats, Floats]:
     return first, full - first
 
 
-def _last_passes(parts: list[Segments]) -> tuple[Floats, Floats, Floats, Floats]:
-    """[n x kinds] first segments, durations, reductions left after them, and all reductions."""
+def _last_passes(parts: list[Segments]) -> tuple[Floats, Floats]:
+    """[n x kinds] durations, and how long reductions go on after them."""
     zero = np.zeros(len(parts[0].computed))
     ends = [run_segments(part, Ends(computed=zero, lane=zero)) for part in parts]
     last = np.stack([end.computed for end in ends], axis=1)
-    return (
-        np.stack([part.computed[:, 0] for part in parts], axis=1),
-        last,
-        np.stack([np.maximum(end.lane - end.computed, 0.0) for end in ends], axis=1),
-        np.stack([zero + part.reduces.sum() for part in parts], axis=1),
-    )
+    return last, np.stack([np.maximum(end.lane - end.computed, 0.0) for end in ends], axis=1)
 
 
 def _with_transfers(passes: Passes) -> Passes:

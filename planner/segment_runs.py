@@ -15,6 +15,7 @@ from simdl.block_cost import Pricing
 from simdl.lowering import PREFETCH
 from simdl.segments import buckets
 from simdl.step_cost import copies_time, gather_time, gradient_bytes, reduce_time
+from simdl.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,22 +43,23 @@ class Ends:
 
 def split_pass(
     shape: Shape,
+    strategy: Strategy,
     prices: Prices,
     pricing: Pricing,
+    *,
     blocks: Blocks,
     whole: Floats,
-    *,
     backward: bool,
     last: bool,
 ) -> Segments:
     """One pass over the blocks of a stage, which takes ``whole`` [n] alone, in segments."""
-    sharded = shape.strategy.zero == 3
+    sharded = strategy.zero == 3
     order = np.array(blocks[::-1] if backward else blocks)
     parameters = prices.parameters[shape.rows[0]][order]
     parts = buckets(gradient_bytes(parameters, pricing).tolist(), 0.0 if sharded else pricing.stack.bucket)
     sums = [float(sum(parameters[part].tolist())) for part in parts]
-    gathers = np.array([_gather(shape, pricing, n) if sharded or not backward else 0.0 for n in sums])
-    reduces = np.array([_reduce(shape, pricing, n, last=last) if backward else 0.0 for n in sums])
+    gathers = np.array([gather_time(n, strategy, pricing) if sharded or not backward else 0.0 for n in sums])
+    reduces = np.array([_reduce(strategy, pricing, n, last=last) if backward else 0.0 for n in sums])
     busy = (prices.backward if backward else prices.forward)[shape.rows][:, order]
     beside = np.minimum(gathers.sum() + reduces.sum(), whole)
     slowed = whole + pricing.stack.contention * beside
@@ -92,16 +94,12 @@ def _reduced(lane: Floats, after: Floats, seconds: float) -> Floats:
     return np.maximum(lane, after) + seconds if seconds > 0 else lane
 
 
-def _gather(shape: Shape, pricing: Pricing, parameters: float) -> float:
-    return gather_time(parameters, shape.strategy, pricing)
-
-
-def _reduce(shape: Shape, pricing: Pricing, parameters: float, *, last: bool) -> float:
-    seconds = reduce_time(parameters, shape.strategy, pricing)
+def _reduce(strategy: Strategy, pricing: Pricing, parameters: float, *, last: bool) -> float:
+    seconds = reduce_time(parameters, strategy, pricing)
     if last:
         return seconds
-    shard = gradient_bytes(parameters, pricing) / shape.strategy.shards
-    return seconds - copies_time(shard, shape.strategy, pricing)
+    shard = gradient_bytes(parameters, pricing) / strategy.shards
+    return seconds - copies_time(shard, strategy, pricing)
 
 
 def _shares(busy: Floats, parts: list[slice]) -> Floats:

@@ -1,8 +1,7 @@
 """Shapes: candidates that share a pipeline, so that one set of array operations bounds all of them.
 
-A shape fixes schedule, pp, virtual stages, tp, sharding and cut; its candidates differ in context
-parallelism, micro-batch, recomputation and sequence parallelism. Stages made of the same blocks are one
-*kind*.
+A shape fixes schedule, pp, virtual stages, tp and cut; its candidates differ in context parallelism,
+micro-batch, recomputation, sequence parallelism and sharding. Stages made of the same blocks are one *kind*.
 """
 
 from collections.abc import Iterator
@@ -24,20 +23,24 @@ class Shape:
     """A pipeline and the candidates that run it.
 
     Attributes:
-        strategy: prices collectives of every candidate: their dp x cp as dp, no context parallelism.
-        candidates: [n] indices into the space.
-        rows: [n] their rows of prices.
+        variants: per way of sharding, a strategy that prices the collectives of its candidates (their dp x cp
+            as dp, no context parallelism), and [n] their indices into the space.
+        rows: [n] rows of prices, the same for every variant.
         microbatches: [n] per replica.
         kinds: distinct stages, each as the distinct blocks it holds in chain order.
         kind: [stages] index into ``kinds`` of each virtual stage.
     """
 
-    strategy: Strategy
-    candidates: Integers
+    variants: tuple[tuple[Strategy, Integers], ...]
     rows: Integers
     microbatches: Integers
     kinds: tuple[Blocks, ...]
     kind: Integers
+
+    @property
+    def strategy(self) -> Strategy:
+        """What all candidates share, and the sharding of the first variant."""
+        return self.variants[0][0]
 
     @property
     def ranks(self) -> int:
@@ -60,52 +63,65 @@ def enumerate_shapes(
         pricing: what priced it.
         cut: blocks per stage of all candidates; () for the default cut of each.
     """
-    columns = (space.schedule, space.pp, space.virtual_stages, space.tp, space.zero, space.shard_degree)
-    code = np.zeros(len(space), dtype=np.int64)
+    for members in _alike((space.schedule, space.pp, space.virtual_stages, space.tp), np.arange(len(space))):
+        variants = list(_alike((space.zero, space.shard_degree), members))
+        if cut:
+            yield _shape(variants, cut, space, prices, pricing)
+        else:
+            yield from _cuts(variants, space, prices, pricing)
+
+
+def _alike(columns: tuple[Integers, ...], members: Integers) -> Iterator[Integers]:
+    """Members in groups that agree in all columns, each in the order given."""
+    code = np.zeros(len(members), dtype=np.int64)
     for column in columns:
-        code = code * (int(column.max(initial=0)) + 1) + column
+        code = code * (int(column.max(initial=0)) + 1) + column[members]
     order = np.argsort(code, kind="stable")
     splits = np.flatnonzero(np.diff(code[order])) + 1
-    for members in np.split(order, splits) if len(order) else ():
-        if cut:
-            yield _shape(members, cut, space, prices, pricing)
-        else:
-            yield from _cuts(members, space, prices, pricing)
+    yield from np.split(members[order], splits) if len(members) else ()
 
 
-def _cuts(members: Integers, space: Space, prices: Prices, pricing: Pricing) -> Iterator[Shape]:
+def _cuts(variants: list[Integers], space: Space, prices: Prices, pricing: Pricing) -> Iterator[Shape]:
     """One shape per distinct default cut of candidates that agree in everything else."""
+    members = variants[0]
     first = int(members[0])
     chunks = int(space.pp[first] * space.virtual_stages[first])
     even = even_cut(pricing.network, chunks)
     if even:
-        yield _shape(members, even, space, prices, pricing)
+        yield _shape(variants, even, space, prices, pricing)
         return
     rows, inverse = np.unique(prices.row[members], return_inverse=True)
     cuts = [split_network(pricing.network, chunks, prices.weight[row].tolist()) for row in rows]
     distinct = {cut: index for index, cut in enumerate(dict.fromkeys(cuts))}
     chosen = np.array([distinct[cut] for cut in cuts])[inverse]
     for cut, index in distinct.items():
-        yield _shape(members[chosen == index], cut, space, prices, pricing)
+        yield _shape([variant[chosen == index] for variant in variants], cut, space, prices, pricing)
 
 
-def _shape(members: Integers, cut: tuple[int, ...], space: Space, prices: Prices, pricing: Pricing) -> Shape:
+def _shape(
+    variants: list[Integers], cut: tuple[int, ...], space: Space, prices: Prices, pricing: Pricing
+) -> Shape:
     stages = stage_blocks(pricing.network, cut)
     kinds = tuple(dict.fromkeys(stages))
-    first = int(members[0])
+    rows = prices.row[variants[0]]
+    assert all(np.array_equal(prices.row[variant], rows) for variant in variants)  # noqa: S101 - our invariant
     return Shape(
-        strategy=Strategy(
-            dp=int(space.dp[first] * space.cp[first]),
-            tp=int(space.tp[first]),
-            pp=int(space.pp[first]),
-            schedule=SCHEDULES[space.schedule[first]],
-            virtual_stages=int(space.virtual_stages[first]),
-            zero=int(space.zero[first]),
-            shard_degree=int(space.shard_degree[first]),
-        ),
-        candidates=members,
-        rows=prices.row[members],
-        microbatches=space.microbatches[members],
+        variants=tuple((_shared(space, int(variant[0])), variant) for variant in variants),
+        rows=rows,
+        microbatches=space.microbatches[variants[0]],
         kinds=kinds,
         kind=np.array([kinds.index(stage) for stage in stages]),
+    )
+
+
+def _shared(space: Space, first: int) -> Strategy:
+    """What prices the collectives of all candidates that shard like this one."""
+    return Strategy(
+        dp=int(space.dp[first] * space.cp[first]),
+        tp=int(space.tp[first]),
+        pp=int(space.pp[first]),
+        schedule=SCHEDULES[space.schedule[first]],
+        virtual_stages=int(space.virtual_stages[first]),
+        zero=int(space.zero[first]),
+        shard_degree=int(space.shard_degree[first]),
     )
