@@ -9,14 +9,14 @@ from functools import lru_cache
 from hardware.cluster import Cluster
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.cost_model import CostModel
-from simdl.kernel import Kernel
+from simdl.kernel import AttentionCall, Kernel
 from simdl.sharding import Shard, block_kernels, layer_kernels
 from simdl.stack import Stack
 from simdl.strategy import Recompute
 from workloads.dtypes import Precision
 from workloads.layer import Layer, SavedActivation
 from workloads.network import Block, Network
-from workloads.operators import OperatorKind, Pass, Split
+from workloads.operators import AttentionShape, OperatorKind, Pass, Split
 
 PRODUCTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION, OperatorKind.ATTENTION})
 Ends = tuple[tuple[Operation, ...], tuple[Operation, ...]]  # collectives at entry and exit
@@ -240,7 +240,14 @@ def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
         return seconds
     if kernel.kind is OperatorKind.ATTENTION:
         seconds /= pricing.stack.attention_speed
+        if isinstance(kernel.shape, AttentionCall) and _is_part(kernel.shape.shape):
+            seconds /= pricing.stack.context_speed
     return seconds / pricing.cluster.device.sustained
+
+
+def _is_part(shape: AttentionShape) -> bool:
+    """Whether context parallelism gives this rank only some of the queries."""
+    return shape.query_tokens < shape.key_tokens
 
 
 def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> Work:

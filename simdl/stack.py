@@ -19,6 +19,7 @@ class Stack:
             the masked half).
         attention_speed: speed of fused attention kernels over the device's best ones (older generations of
             them).
+        context_speed: speed of attention in parts under context parallelism over attention in one piece.
         selective: what selective recomputation runs again: ``"attention"`` (the core) or ``"alternate"``
             (all but the core and every other linear layer).
         fused: fusion groups of operators that run as one kernel.
@@ -49,6 +50,7 @@ class Stack:
     description: str
     attention: str
     attention_speed: float
+    context_speed: float
     selective: str
     fused: frozenset[str]
     launch: float
