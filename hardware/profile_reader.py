@@ -7,7 +7,7 @@ and give bare values. Fractions and counts are plain numbers; everything else is
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -130,13 +130,20 @@ class ProfileReader:
         for key, citation in self.sources.items():
             if citation is not None and key not in self._used:
                 self.fault(f"sources.{key}", "no number names it; remove it")
-        for path, found in _leaves(self.data):
-            if path.partition(".")[0] != "sources" and not self._known(path):
-                table = any(read.startswith(f"{path}.") for read in self._read)
-                self.fault(path, f"found {found!r}; expected a table" if table else "unknown key")
+        self._refuse_unread(self.data)
         if self.faults:
             raise ProfileError(self.faults)
         return tuple(self.numbers)
+
+    def _refuse_unread(self, table: Any, at: str = "") -> None:  # noqa: ANN401 - a TOML value of any kind
+        """A fault for each key that nobody asked for; one for a whole table of such keys."""
+        for key, found in table.items() if isinstance(table, Mapping) else enumerate(table):
+            path = f"{at}{key}"
+            below = any(read.startswith(f"{path}.") for read in self._read)
+            if _is_table(found) and (below or path in self._read):
+                self._refuse_unread(found, f"{path}.")
+            elif path != "sources" and not self._known(path):
+                self.fault(path, f"found {found!r}; expected a table" if below else "unknown key")
 
     def _known(self, path: str) -> bool:
         parent, _, leaf = path.rpartition(".")
@@ -178,6 +185,7 @@ class ProfileReader:
     def _citation(self, path: str, entry: Mapping[str, Any]) -> Citation | None:
         for key in entry:
             if key not in NUMBER_KEYS:
+                self._read.add(f"{path}.{key}")
                 self.fault(f"{path}.{key}", f"unknown key; a number has {', '.join(NUMBER_KEYS)}")
         source, note = entry.get("source"), entry.get("note", "")
         if not isinstance(note, str):
@@ -229,15 +237,7 @@ def _fits(value: float, dimension: str) -> bool:
     return dimension != "count" or value.is_integer()
 
 
-def _leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - a TOML value of any kind
-    """Paths and values of what is no table, and of tables without keys."""
-    items: Any = ()
-    if isinstance(data, Mapping):
-        items = data.items()
-    elif isinstance(data, list) and any(isinstance(item, Mapping) for item in data):
-        items = enumerate(data)
-    if items:
-        for key, value in items:
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
-    elif path:
-        yield path, data
+def _is_table(found: object) -> bool:
+    """Whether a TOML value is a table or an array of tables."""
+    items = found if isinstance(found, list) else [found]
+    return bool(items) and all(isinstance(item, Mapping) for item in items)
