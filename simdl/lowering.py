@@ -5,6 +5,9 @@ lowered once and its collectives carry their group's duration (symmetry folding,
 :mod:`simdl.unfold` expands the schedule to every rank.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +41,19 @@ class _Build:
         return len(self.drafts) - 1
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """A schedule is 10^5 objects without a cycle: to look for cycles takes longer than to build it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_collector_paused()
 def lower(step: StepCost) -> Schedule:
     """The schedule of one step on ``pp`` representative ranks, four streams each."""
     strategy = step.strategy
