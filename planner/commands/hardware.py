@@ -1,9 +1,11 @@
 """`simdl hardware`: registered devices, links and node types; one of them number by number, with sources."""
 
+from collections.abc import Iterator
+
 import click
 
 from hardware.citation import CitedNumber
-from hardware.cluster import NodeType
+from hardware.cluster import Level, NodeType
 from hardware.device import Device
 from hardware.errors import HardwareError, UnknownNameError
 from hardware.link import Link
@@ -57,39 +59,76 @@ def _print_profiles(profiles: tuple[tuple[str, Profile], ...], *, as_json: bool)
     if as_json:
         print_json({"profiles": [_profile_json(kind, profile) for kind, profile in profiles]})
         return
-    for index, (kind, profile) in enumerate(profiles):
-        if index:
-            click.echo()
+    for kind, profile in profiles:
         title = f"{kind} {profile.name}: {profile.description}"
-        rows = [_row(number) for number in profile.numbers]
-        print_table(("number", "value", "kind", "source", "note"), rows, title=title)
+        if isinstance(profile, NodeType):
+            header = ("level", "joins", "link", "ports", "topology", "one direction")
+            print_table(header, _level_rows(profile), title=title)
+            click.echo()
+            title = "numbers"
+        print_table(("number", "value", "kind", "source", "note"), map(_row, profile.numbers), title=title)
+        click.echo()
+    sources = {
+        number.citation.title: number.citation for _, profile in profiles for number in profile.numbers
+    }
+    rows = [(title, cited.location, cited.read_on.isoformat()) for title, cited in sources.items()]
+    print_table(("source", "location", "read on"), rows)
+
+
+def _level_rows(node: NodeType) -> Iterator[tuple[str, ...]]:
+    """The interconnect, innermost level first, with the bandwidth of what each level joins."""
+    member = "device"
+    for level in node.levels:
+        joined = f"{level.size} {member}s" if level.size else f"all {member}s"
+        bandwidth = format_quantity(level.ports * level.link.bandwidth, "bandwidth")
+        yield (
+            level.name,
+            joined,
+            level.link.name,
+            f"{level.ports:g} a {member}",
+            level.topology,
+            f"{bandwidth} a {member}",
+        )
+        member = level.name
 
 
 def _row(number: CitedNumber) -> tuple[str, ...]:
-    citation = number.citation
-    return (number.path, number.text, citation.kind, f"{citation.title} <{citation.location}>", number.note)
+    return (number.path, number.text, number.citation.kind, number.citation.title, number.note)
 
 
 def _profile_json(kind: str, profile: Profile) -> dict[str, object]:
+    described: dict[str, object] = {"kind": kind, "name": profile.name, "description": profile.description}
+    if isinstance(profile, NodeType):
+        described |= {
+            "device": profile.device.name,
+            "levels": [_level_json(level) for level in profile.levels],
+        }
+    return described | {"numbers": [_number_json(number) for number in profile.numbers]}
+
+
+def _level_json(level: Level) -> dict[str, object]:
     return {
-        "kind": kind,
-        "name": profile.name,
-        "description": profile.description,
-        "numbers": [
-            {
-                "path": number.path,
-                "text": number.text,
-                "value": number.value,
-                "note": number.note,
-                "source": {
-                    "kind": number.citation.kind,
-                    "title": number.citation.title,
-                    "location": number.citation.location,
-                    "read_on": number.citation.read_on.isoformat(),
-                },
-            }
-            for number in profile.numbers
-        ],
+        "name": level.name,
+        "link": level.link.name,
+        "ports": level.ports,
+        "size": level.size,
+        "topology": level.topology,
+    }
+
+
+def _number_json(number: CitedNumber) -> dict[str, object]:
+    citation = number.citation
+    return {
+        "path": number.path,
+        "text": number.text,
+        "value": number.value,
+        "note": number.note,
+        "source": {
+            "kind": citation.kind,
+            "title": citation.title,
+            "location": citation.location,
+            "read_on": citation.read_on.isoformat(),
+        },
     }
 
 
