@@ -68,18 +68,17 @@ def _print_profiles(profiles: tuple[tuple[str, Profile], ...], *, as_json: bool)
             title = "numbers"
         print_table(("number", "value", "kind", "source", "note"), map(_row, profile.numbers), title=title)
         click.echo()
-    sources = {
-        number.citation.title: number.citation for _, profile in profiles for number in profile.numbers
-    }
-    rows = [(title, cited.location, cited.read_on.isoformat()) for title, cited in sources.items()]
-    print_table(("source", "location", "read on"), rows)
+    cited = [number.citation for _, profile in profiles for number in profile.numbers]
+    sources = dict.fromkeys((c.location, c.read_on.isoformat(), c.title) for c in cited)
+    print_table(("location", "read on", "source"), sources)
 
 
 def _level_rows(node: NodeType) -> Iterator[tuple[str, ...]]:
     """The interconnect, innermost level first, with the bandwidth of what each level joins."""
     member = "device"
     for level in node.levels:
-        joined = f"{level.size} {member}s" if level.size else f"all {member}s"
+        plural = "" if level.size == 1 else "s"
+        joined = f"{level.size or 'all'} {member}{plural}"
         bandwidth = format_quantity(level.ports * level.link.bandwidth, "bandwidth")
         yield (
             level.name,
