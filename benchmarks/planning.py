@@ -1,4 +1,4 @@
-"""Speed of the planner (a file named planner.py would hide the package), each figure against its target in the same run.
+"""Speed of the planner, each figure against its target (a file named planner.py would hide the package).
 
     python benchmarks/planning.py [--cluster dgx-a100:512]
 
@@ -30,7 +30,7 @@ def report(name, value, unit, target, *, at_least):
 
 
 def screen(question: Question) -> float:
-    """Strategies per second, nothing remembered from an earlier call but the kernel prices of this question."""
+    """Strategies per second; a second call on the same question finds its kernels priced."""
     pricing = price(question.workload, question.cluster, stack=question.stack)
     began = perf_counter()
     space = enumerate_space(question.workload, question.cluster)

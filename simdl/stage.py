@@ -14,8 +14,8 @@ from simdl.stack import Stack
 from workloads.network import Network
 
 Parts = tuple[tuple[str, float], ...]
-WEIGHT_DIGITS = (
-    3  # of relative weights: a cut does not hang on a thousandth, and few distinct cuts are solved once
+WEIGHT_STEPS = (
+    1000  # of relative weights: no cut hangs on a thousandth, and few distinct ones are solved once
 )
 
 
@@ -62,13 +62,13 @@ def split_network(network: Network, stages: int, weights: Sequence[float]) -> tu
         return even
     heaviest = max(weights) or 1.0
     counts = tuple(block.count for block in network.blocks)
-    return _uneven_cut(counts, tuple(round(weight / heaviest, WEIGHT_DIGITS) for weight in weights), stages)
+    return _uneven_cut(counts, tuple(round(WEIGHT_STEPS * weight / heaviest) for weight in weights), stages)
 
 
 @lru_cache(maxsize=65536)
-def _uneven_cut(counts: tuple[int, ...], weights: tuple[float, ...], stages: int) -> tuple[int, ...]:
+def _uneven_cut(counts: tuple[int, ...], weights: tuple[int, ...], stages: int) -> tuple[int, ...]:
     chain = [weight for count, weight in zip(counts, weights, strict=True) for _ in range(count)]
-    return balanced_cut(chain, stages)
+    return balanced_cut(chain, stages, precision=0.5)
 
 
 def even_cut(network: Network, stages: int) -> tuple[int, ...]:
@@ -88,10 +88,19 @@ def even_cut(network: Network, stages: int) -> tuple[int, ...]:
     return tuple(cut)
 
 
-def balanced_cut(chain: Sequence[float], stages: int) -> tuple[int, ...]:
-    """Contiguous parts of a chain with the least maximum sum, by bisection on the limit; none is empty."""
-    low, high = max(*chain, sum(chain) / stages), sum(chain)
+def balanced_cut(chain: Sequence[float], stages: int, *, precision: float = 0.0) -> tuple[int, ...]:
+    """Contiguous parts of a chain with the least maximum sum, by bisection on the limit; at least one each.
+
+    Args:
+        chain: weights.
+        stages: number of parts.
+        precision: distance from the least limit at which to stop; below one is exact for whole numbers.
+    """
+    low = max(*chain, sum(chain) / stages)
+    high = low + max(chain)
     for _ in range(60):
+        if high - low <= precision:
+            break
         middle = (low + high) / 2
         if _parts_needed(chain, middle) <= stages:
             high = middle
