@@ -238,6 +238,8 @@ def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
     seconds = pricing.cost_model.kernel_time(kernel)
     if kernel.kind not in PRODUCTS:
         return seconds
+    if kernel.kind is OperatorKind.CONVOLUTION:
+        seconds /= pricing.stack.convolution_speed
     if kernel.kind is OperatorKind.ATTENTION:
         seconds /= pricing.stack.attention_speed
         if isinstance(kernel.shape, AttentionCall) and _is_part(kernel.shape.shape):

@@ -19,6 +19,8 @@ class Stack:
             the masked half).
         attention_speed: speed of fused attention kernels over the device's best ones (older generations of
             them).
+        convolution_speed: speed of convolutions over the device's best algorithms (layout changes, older
+            libraries).
         context_speed: speed of attention in parts under context parallelism over attention in one piece.
         selective: what selective recomputation runs again: ``"attention"`` (the core) or ``"alternate"``
             (all but the core and every other linear layer).
@@ -50,6 +52,7 @@ class Stack:
     description: str
     attention: str
     attention_speed: float
+    convolution_speed: float
     context_speed: float
     selective: str
     fused: frozenset[str]

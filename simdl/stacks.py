@@ -30,6 +30,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 SAMPLES = ("sequence", "image")
 NUMBERS: Mapping[str, str] = {
     "attention_speed": "fraction",
+    "convolution_speed": "fraction",
     "context_speed": "fraction",
     "launch": "time",
     "collective_launch": "time",
