@@ -37,7 +37,22 @@ def test_a_file_and_the_same_flags_agree(tmp_path):
         'dp = 2\ntp = 2\npp = 2\nmicro_batch = 2\nschedule = "gpipe"\nrecompute = "full"\n'
         "zero = 1\nsequence_parallel = true\n"
     )
-    flags = "--dp 2 --tp 2 --pp 2 --micro-batch 2 --schedule gpipe --recompute full --zero 1".split()
+    flags = [
+        "--dp",
+        "2",
+        "--tp",
+        "2",
+        "--pp",
+        "2",
+        "--micro-batch",
+        "2",
+        "--schedule",
+        "gpipe",
+        "--recompute",
+        "full",
+        "--zero",
+        "1",
+    ]
     from_file = run(*GPT2, "--strategy", path, "--json")
     assert from_file.exit_code == 0, from_file.stderr
     assert from_file.stdout == run(*GPT2, *flags, "--sequence-parallel", "--json").stdout

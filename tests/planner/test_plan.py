@@ -50,7 +50,7 @@ def test_nothing_divides_is_an_answer_with_reasons(tiny_network):
 
 
 def test_an_uneven_network_gets_a_cut_of_its_own():
-    """With one device's memory too small for the whole network a pipeline is needed, and its head is heavy."""
+    """One device is too small for the whole network, and its head is heavy."""
     workload = build_workload(build_network(8, vocab=200_000), global_batch=16)
     result = plan(workload, build_cluster(1, devices=2, memory_capacity=3.4e9), stack=build_stack(), top=3)
     assert result.plans
