@@ -24,6 +24,8 @@ class Stack:
         context_speed: speed of attention in parts under context parallelism over attention in one piece.
         selective: what selective recomputation runs again: ``"attention"`` (the core) or ``"alternate"``
             (all but the core and every other linear layer).
+        zero: highest ZeRO stage the software offers.
+        context_parallel: whether it offers context parallelism.
         fused: fusion groups of operators that run as one kernel.
         launch: [s] host time per kernel.
         collective_launch: [s] host time per collective or transfer call.
@@ -55,6 +57,8 @@ class Stack:
     convolution_speed: float
     context_speed: float
     selective: str
+    zero: int
+    context_parallel: bool
     fused: frozenset[str]
     launch: float
     collective_launch: float

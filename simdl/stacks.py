@@ -32,6 +32,7 @@ NUMBERS: Mapping[str, str] = {
     "attention_speed": "fraction",
     "convolution_speed": "fraction",
     "context_speed": "fraction",
+    "zero": "count",
     "launch": "time",
     "collective_launch": "time",
     "step_overhead": "time",
@@ -45,7 +46,7 @@ NUMBERS: Mapping[str, str] = {
     "memory_context": "bytes",
     "memory_reserve": "fraction",
 }
-FLAGS = ("gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
+FLAGS = ("context_parallel", "gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
 WORDS = ("description", "attention", "selective", "library")
 
 

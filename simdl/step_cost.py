@@ -16,7 +16,7 @@ from simdl.kernel import Kernel
 from simdl.sharding import Shard
 from simdl.stack import Stack
 from simdl.stage import StageCost, split_network, stage_blocks, stage_cost
-from simdl.strategy import Strategy
+from simdl.strategy import Strategy, unsupported
 from workloads.operators import OperatorKind
 from workloads.workload import Workload
 

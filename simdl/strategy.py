@@ -7,6 +7,7 @@ from enum import StrEnum
 from hardware.cluster import Cluster
 from simdl.errors import SimdlError
 from simdl.pipelines import pipeline
+from simdl.stack import Stack
 from workloads.workload import Workload
 
 
@@ -153,3 +154,11 @@ def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:
         return
     for problem in chosen.problems(strategy.pp, max(microbatches, 1), strategy.virtual_stages):
         yield f"schedule {strategy.schedule}: {problem}"
+
+
+def unsupported(strategy: Strategy, stack: Stack) -> Iterator[str]:
+    """What a strategy asks of its software that the software does not offer, one sentence each."""
+    if strategy.zero > stack.zero:
+        yield f"software stack {stack.name} offers ZeRO up to stage {stack.zero:.0f}; found {strategy.zero}"
+    if strategy.cp > 1 and not stack.context_parallel:
+        yield f"software stack {stack.name} has no context parallelism; found cp {strategy.cp}"
