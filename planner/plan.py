@@ -13,7 +13,7 @@ from planner.explain import explain
 from planner.format import format_strategy
 from planner.recut import recut
 from planner.search import Progress, search
-from planner.space import Integers, Space, enumerate_space
+from planner.space import Integers, Limits, Space, enumerate_space
 from simdl.block_cost import Pricing
 from simdl.cost_model import CostModel
 from simdl.memory import memory_shortfalls, usable_memory
@@ -86,7 +86,8 @@ def plan(
     """
     started = time.perf_counter()
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
-    space = enumerate_space(workload, cluster)
+    limits = Limits(zero=stack.zero, context_parallel=stack.context_parallel)
+    space = enumerate_space(workload, cluster, limits=limits)
     bounds = estimate_bounds(space, workload, pricing)
     fits = np.flatnonzero(bounds.memory <= usable_memory(stack, cluster.device))
     ranking = search(

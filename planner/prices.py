@@ -1,7 +1,7 @@
 """Prices of a space: every distinct shard priced once, as arrays over distinct blocks.
 
-A row is one (tp, cp, sequence parallel, micro-batch, recomputation); some thousand rows price a space of some
-hundred thousand candidates, which gather them by index.
+A row is one (tp, cp, sequence parallel, micro-batch, recomputation, pipelined); some thousand rows price a
+space of some hundred thousand candidates, which gather them by index.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ class Prices:
     Attributes:
         row: [candidates] row of each candidate.
         forward, backward: [s] the device is busy with one microbatch (backward with recomputation).
+        forward_device, backward_device: [s] of that spent in kernels, which the segments of a pass share by.
         forward_host, backward_host: [s] the host needs to launch it.
         weight: [s] by which the default cut balances stages.
         sequence_parallel: [rows] 0 or 1.
@@ -35,6 +36,8 @@ class Prices:
     row: Integers
     forward: Floats
     backward: Floats
+    forward_device: Floats
+    backward_device: Floats
     forward_host: Floats
     backward_host: Floats
     weight: Floats
@@ -47,15 +50,16 @@ class Prices:
 
 def price_space(space: Space, pricing: Pricing) -> Prices:
     """Price every distinct shard of a space."""
-    keys = (space.tp, space.cp, space.sequence_parallel, space.micro_batch, space.recompute)
+    pipelined = (space.pp > 1).astype(np.int64)
+    keys = (space.tp, space.cp, space.sequence_parallel, space.micro_batch, space.recompute, pipelined)
     first, row = _distinct(keys)
     table = [
         _block_prices(cost, pricing)
         for index in first
         for cost in block_costs(pricing, _shard(space, index), RECOMPUTE[space.recompute[index]])
     ]
-    times = ("forward", "backward", "forward_host", "backward_host", "weight")
-    names = (*times, "saved", "transient", "boundary", "parameters")
+    times = ("forward", "backward", "forward_device", "backward_device", "forward_host", "backward_host")
+    names = (*times, "weight", "saved", "transient", "boundary", "parameters")
     columns = np.array(table, dtype=np.float64).reshape(len(first), -1, len(names))
     sequence = space.sequence_parallel[first]
     values = {name: columns[:, :, index] for index, name in enumerate(names)}
@@ -77,6 +81,7 @@ def _shard(space: Space, index: int) -> Shard:
         cp=int(space.cp[index]),
         sequence_parallel=bool(space.sequence_parallel[index]),
         micro_batch=int(space.micro_batch[index]),
+        pipelined=bool(space.pp[index] > 1),
     )
 
 
@@ -85,6 +90,8 @@ def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:
     return (
         cost.forward.busy,
         backward.busy,
+        cost.forward.device,
+        backward.device,
         host_time(cost.forward, pricing.stack),
         host_time(backward, pricing.stack),
         split_weight(cost),

@@ -60,10 +60,10 @@ def split_pass(
     sums = [float(sum(parameters[part].tolist())) for part in parts]
     gathers = np.array([gather_time(n, strategy, pricing) if sharded or not backward else 0.0 for n in sums])
     reduces = np.array([_reduce(strategy, pricing, n, last=last) if backward else 0.0 for n in sums])
-    busy = (prices.backward if backward else prices.forward)[shape.rows][:, order]
+    device = (prices.backward_device if backward else prices.forward_device)[shape.rows][:, order]
     beside = np.minimum(gathers.sum() + reduces.sum(), whole)
     slowed = whole + pricing.stack.contention * beside
-    return Segments(computed=_shares(busy, parts) * slowed[:, None], gathers=gathers, reduces=reduces)
+    return Segments(computed=_shares(device, parts) * slowed[:, None], gathers=gathers, reduces=reduces)
 
 
 def run_segments(segments: Segments, start: Ends, *, fetched: int = 0) -> Ends:
@@ -102,8 +102,8 @@ def _reduce(strategy: Strategy, pricing: Pricing, parameters: float, *, last: bo
     return seconds - copies_time(shard, strategy, pricing)
 
 
-def _shares(busy: Floats, parts: list[slice]) -> Floats:
+def _shares(device: Floats, parts: list[slice]) -> Floats:
     """[n x segments] part of the pass that each segment takes."""
-    segments = np.stack([busy[:, part].sum(axis=1) for part in parts], axis=1)
+    segments = np.stack([device[:, part].sum(axis=1) for part in parts], axis=1)
     total = segments.sum(axis=1, keepdims=True)
     return np.where(total > 0, segments / np.where(total > 0, total, 1.0), 1 / len(parts))

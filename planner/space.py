@@ -36,10 +36,14 @@ class Limits:
     Attributes:
         tensor_domains: innermost domains (nodes) that one tensor-parallel group may span.
         context_tokens: least tokens of a sample that a context-parallel rank keeps.
+        zero: highest ZeRO stage.
+        context_parallel: whether context parallelism is offered at all.
     """
 
     tensor_domains: int = 2
     context_tokens: int = 128
+    zero: float = 3
+    context_parallel: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +97,7 @@ def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | No
     bounds = limits or Limits()
     columns = [field.name for field in fields(Space)]
     parts = [
-        _variants(workload, degrees, cluster.levels[0].size)
+        _variants(workload, degrees, cluster.levels[0].size, bounds)
         for degrees in _degrees(workload, cluster, bounds)
     ]
     if not parts:
@@ -127,7 +131,8 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
         if tp > limits.tensor_domains * cluster.levels[0].size or not _divides_tensors(tp, network):
             continue
         for cp in divisors(devices // tp):
-            if network.tokens % cp or (cp > 1 and network.tokens // cp < limits.context_tokens):
+            short = network.tokens // cp < limits.context_tokens or not limits.context_parallel
+            if network.tokens % cp or (cp > 1 and short):
                 continue
             for pp in divisors(devices // (tp * cp)):
                 dp = devices // (tp * cp * pp)
@@ -147,25 +152,28 @@ def _virtual_stages(network: Network, pp: int) -> list[int]:
     return [v for v in divisors(repeated // pp) if v > 1 and pp * v <= network.depth]
 
 
-def _sharding(dp: int, tp: int, pp: int, cp: int, domain: int) -> list[tuple[int, int]]:
+def _sharding(degrees: tuple[int, int, int, int], domain: int, limits: Limits) -> list[tuple[int, int]]:
     """(ZeRO stage, shard degree) pairs; a pipeline accumulates gradients locally, which ends ZeRO at 1."""
+    dp, tp, pp, cp = degrees
     replicas = dp * cp
     if replicas == 1:
         return [(0, 0)]
-    stages = (1,) if pp > 1 else (1, 2, 3)
+    stages = [zero for zero in ((1,) if pp > 1 else (1, 2, 3)) if zero <= limits.zero]
     inside = domain // tp if tp and domain % tp == 0 else 0
     hybrid = [(zero, inside) for zero in stages if 1 < inside < replicas and replicas % inside == 0]
     return [(0, 0), *((zero, 0) for zero in stages), *hybrid]
 
 
-def _variants(workload: Workload, degrees: tuple[int, int, int, int], domain: int) -> dict[str, Integers]:
+def _variants(
+    workload: Workload, degrees: tuple[int, int, int, int], domain: int, limits: Limits
+) -> dict[str, Integers]:
     """All candidates with these degrees, by column; ``domain`` devices share the innermost level."""
     dp, tp, pp, cp = degrees
     network = workload.network
     split = tp > 1 and network.tokens % (cp * tp) == 0
     virtual = _virtual_stages(network, pp)
     orders = [(0, 1)] + ([(1, 1)] if pp > 1 else []) + [(2, v) for v in virtual]
-    sharding = np.array(_sharding(dp, tp, pp, cp, domain), dtype=np.int64)
+    sharding = np.array(_sharding(degrees, domain, limits), dtype=np.int64)
     per_replica = workload.global_batch // dp
     mesh = np.meshgrid(
         np.array(divisors(per_replica)),

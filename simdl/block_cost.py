@@ -127,7 +127,7 @@ def _block_cost(
         parameters=sum(
             layer.parameters * shard.parameter_share(layer.parameter_split)
             for layer in block.layers
-            if not layer.tied
+            if shard.pipelined or not layer.tied
         ),
         saved=kept,
         transient=everything - kept + _largest_output(block, shard) * activation,

@@ -65,11 +65,11 @@ class Segmentation:
         reduces = [self._reduce(group, last=last) if backward else 0.0 for group in groups]
         beside = min(sum(gathers) + sum(reduces), whole.duration)
         slowed = _slowed(whole, self._step.stack.contention * beside)
-        busy = [_busy(group, backward=backward) for group in groups]
-        total = sum(busy)
+        device = [_device(group, backward=backward) for group in groups]
+        total = sum(device)
         return tuple(
             Segment(_scaled(slowed, share / total if total else 1 / len(groups)), gather, reduce)
-            for share, gather, reduce in zip(busy, gathers, reduces, strict=True)
+            for share, gather, reduce in zip(device, gathers, reduces, strict=True)
         )
 
     def _groups(self, stage: StageCost, *, backward: bool) -> list[Group]:
@@ -110,9 +110,10 @@ def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
     return [*parts, slice(first, len(sizes))] if first < len(sizes) else parts
 
 
-def _busy(group: Group, *, backward: bool) -> float:
+def _device(group: Group, *, backward: bool) -> float:
+    """[s] in kernels: the share of a pass that a segment takes does not hang on the links."""
     works = (block.backward + block.recompute if backward else block.forward for block in group)
-    return sum(works, Work()).busy
+    return sum(works, Work()).device
 
 
 def _slowed(cost: PassCost, extra: float) -> PassCost:

@@ -31,12 +31,18 @@ DIVIDED = frozenset({Split.COLUMN, Split.ROW, Split.HEADS})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """The part of one microbatch that one rank works on."""
+    """The part of one microbatch that one rank works on.
+
+    Attributes:
+        tp, cp, sequence_parallel, micro_batch: as in :class:`simdl.strategy.Strategy`.
+        pipelined: first and last block are on different ranks, so tied parameters exist twice.
+    """
 
     tp: int = 1
     cp: int = 1
     sequence_parallel: bool = False
     micro_batch: int = 1
+    pipelined: bool = False
 
     def share(self, split: Split) -> float:
         """Samples of this rank's part of a tensor or operator: microbatch over the degrees that divide it."""

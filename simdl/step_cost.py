@@ -65,6 +65,7 @@ def shard_of(strategy: Strategy) -> Shard:
         cp=strategy.cp,
         sequence_parallel=strategy.sequence_parallel,
         micro_batch=strategy.micro_batch,
+        pipelined=strategy.pp > 1,
     )
 
 
@@ -92,6 +93,10 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
             for rank in range(strategy.pp)
         ),
         tied=tied_time(workload, strategy, pricing),
+        warnings=tuple(
+            f"{problem}; the stack's numbers are assumed to hold"
+            for problem in unsupported(strategy, pricing.stack)
+        ),
     )
 
 
