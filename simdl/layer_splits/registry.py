@@ -1,0 +1,151 @@
+"""Every way to split a layer by name, and which of them apply to a layer at given degrees."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isqrt
+
+from simdl.layer_splits import (
+    channel,
+    channel_filter,
+    column,
+    filter,  # noqa: A004 - the paper's word
+    replicated,
+    row,
+    sample,
+    spatial,
+    summa,
+)
+from simdl.layer_splits.layout import Layout
+from simdl.layer_splits.site import Divided, Site
+from workloads.operators import ConvolutionShape
+
+Grid = tuple[int, int]
+STREAMING = frozenset({"activation", "dropout", "normalization", "addition", "concatenation"})
+WINDOWED = frozenset({"convolution", "pooling"})
+EVERY = STREAMING | WINDOWED | {"response_normalization", "linear", "softmax"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """One way to split.
+
+    Attributes:
+        name: as plans show it.
+        kinds: layer families it applies to.
+        grids: shapes of a group of so many ranks.
+        divide: what one rank does of a layer.
+    """
+
+    name: str
+    kinds: frozenset[str]
+    grids: Callable[[int], Sequence[Grid]]
+    divide: Callable[[Site, int, Grid], Divided]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A split at its degrees.
+
+    Attributes:
+        split: name in :data:`SPLITS`.
+        grid: ranks of a group along the axes the split divides.
+    """
+
+    split: str
+    grid: Grid
+
+
+def format_choice(choice: Choice) -> str:
+    """The split and its degrees, such as ``"spatial 2x2"``."""
+    if choice.split == "sample":
+        return "sample"
+    rows, columns = choice.grid
+    return f"{choice.split} {rows}" + (f"x{columns}" if columns > 1 else "")
+
+
+def _alone(ranks: int) -> list[Grid]:
+    return [(1, 1)] if ranks == 1 else []
+
+
+def _line(ranks: int) -> list[Grid]:
+    return [(ranks, 1)] if ranks > 1 else []
+
+
+def _square(ranks: int) -> list[Grid]:
+    """The most square grid with both sides above one."""
+    side = next((side for side in range(isqrt(ranks), 1, -1) if ranks % side == 0), 1)
+    return [(ranks // side, side)] if side > 1 else []
+
+
+def _line_or_square(ranks: int) -> list[Grid]:
+    return [*_line(ranks), *_square(ranks)]
+
+
+SPLITS = {
+    split.name: split
+    for split in (
+        Split(name="sample", kinds=EVERY, grids=_alone, divide=sample.divide),
+        Split(name="replicated", kinds=EVERY, grids=_line, divide=replicated.divide),
+        Split(
+            name="spatial",
+            kinds=STREAMING | WINDOWED | {"response_normalization"},
+            grids=_line_or_square,
+            divide=spatial.divide,
+        ),
+        Split(name="channel", kinds=STREAMING | WINDOWED, grids=_line, divide=channel.divide),
+        Split(name="filter", kinds=frozenset({"convolution"}), grids=_line, divide=filter.divide),
+        Split(
+            name="channel-filter",
+            kinds=frozenset({"convolution"}),
+            grids=_square,
+            divide=channel_filter.divide,
+        ),
+        Split(name="column", kinds=frozenset({"linear"}), grids=_line, divide=column.divide),
+        Split(name="row", kinds=frozenset({"linear"}), grids=_line, divide=row.divide),
+        Split(name="summa", kinds=frozenset({"linear"}), grids=_square, divide=summa.divide),
+    )
+}
+
+
+def enumerate_choices(site: Site, ranks: int, inner: Sequence[int]) -> Iterator[tuple[Choice, Divided]]:
+    """Every split that applies to a layer, with groups of each of the ``inner`` sizes.
+
+    A split applies if every rank gets a part: at least one sample a group, a row, a channel. Sample groups
+    must divide the batch. Grouped convolutions are not divided by channel or filter, because a rank would
+    need the filters of other groups.
+    """
+    for size in inner:
+        for split in SPLITS.values():
+            if site.layer.kind not in split.kinds:
+                continue
+            for grid in split.grids(size):
+                divided = split.divide(site, ranks, grid)
+                if _applies(site, split, divided):
+                    yield Choice(split.name, grid), divided
+
+
+def follow(site: Site, layout: Layout) -> Divided:
+    """A streaming layer that keeps the layout of its input."""
+    if layout.copies > 1:
+        return replicated.divide(site, layout.ranks, (layout.copies, 1))
+    if layout.channel > 1:
+        return channel.divide(site, layout.ranks, (layout.channel, 1))
+    if layout.parts > 1:
+        return spatial.divide(site, layout.ranks, (layout.height, layout.width))
+    return sample.divide(site, layout.ranks, (1, 1))
+
+
+def _applies(site: Site, split: Split, divided: Divided) -> bool:
+    groups = (divided.source.sample, divided.output.sample)
+    if any(site.batch % count for count in groups) or _is_grouped(site, split):
+        return False
+    return divided.output.fits(site.layer.output_shape) and all(
+        divided.source.fits(shape) for shape in site.shapes
+    )
+
+
+def _is_grouped(site: Site, split: Split) -> bool:
+    operators = site.layer.forward
+    shape = operators[0].shape if operators else None
+    divides = split.name in {"channel", "filter", "channel-filter"}
+    return divides and isinstance(shape, ConvolutionShape) and shape.groups > 1
