@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import kernel_devices, products
 
+from hardware.profiles import load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import Kernel, Product
 from simdl.kernel_costs.matmul import ELEMENT_SIZE, matmul_time
@@ -12,6 +13,7 @@ from workloads.operators import OperatorKind
 
 pytestmark = pytest.mark.property
 
+ALIGNED = 8  # elements of 16 bit in 16 bytes, the alignment that matrix units ask for
 DTYPES = st.sampled_from(["fp32", "bf16"])
 
 
@@ -32,16 +34,18 @@ def test_no_product_beats_the_roofline(product, device, dtype):
 
 @given(products(), kernel_devices(), DTYPES, st.sampled_from(["m", "n", "count"]), st.integers(1, 500))
 def test_a_larger_product_never_takes_less(product, device, dtype, axis, more):
-    """Time is non-decreasing in m, n and the number of products."""
-    larger = dataclasses.replace(product, **{axis: getattr(product, axis) + more})
-    assert matmul_time(larger, device, dtype) >= matmul_time(product, device, dtype)
+    """Time is non-decreasing in m, n and the number of products, among rows that load alike."""
+    aligned = dataclasses.replace(product, n=ALIGNED * product.n, k=ALIGNED * product.k)
+    step = ALIGNED * more if axis == "n" else more
+    larger = dataclasses.replace(aligned, **{axis: getattr(aligned, axis) + step})
+    assert matmul_time(larger, device, dtype) >= matmul_time(aligned, device, dtype)
 
 
 @given(products(), kernel_devices(), DTYPES, st.integers(1, 500))
 def test_a_deeper_product_of_equal_alignment_never_takes_less(product, device, dtype, more):
     """Time is non-decreasing in k among depths that load alike."""
-    shallow = Product(product.m, product.n, 2 * product.k, product.count)
-    deep = dataclasses.replace(shallow, k=shallow.k + 2 * more)
+    shallow = dataclasses.replace(product, n=ALIGNED * product.n, k=ALIGNED * product.k)
+    deep = dataclasses.replace(shallow, k=shallow.k + ALIGNED * more)
     assert matmul_time(deep, device, dtype) >= matmul_time(shallow, device, dtype)
 
 
@@ -68,3 +72,12 @@ def test_more_bytes_never_take_less(nbytes, more, device, kind):
 
     assert device.memory.latency <= time(nbytes) <= time(nbytes + more)
     assert time(nbytes) >= nbytes / device.memory_bandwidth
+
+
+def test_misaligned_heads_leave_the_matrix_units():
+    """Batched products whose rows are no multiple of 16 bytes run on vector units (BigScience, head counts)."""
+    device = load_device("a100-sxm-80gb")
+    aligned, misaligned = Product(2048, 2048, 104, 64), Product(2048, 2048, 108, 64)
+    assert matmul_time(misaligned, device, "fp16") > 3 * matmul_time(aligned, device, "fp16")
+    one = Product(2048, 2048, 108, 1)
+    assert matmul_time(one, device, "fp16") < 2 * matmul_time(Product(2048, 2048, 104, 1), device, "fp16")
