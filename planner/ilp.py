@@ -68,11 +68,19 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """Values by variable, the objective, and whether it is proven to be the least (within the gap)."""
+    """Values by variable and what is known of them.
+
+    Attributes:
+        values: by name of the variable.
+        objective: attained.
+        optimal: whether it is proven to be the least (within the gap).
+        bound: least objective that the search has not excluded.
+    """
 
     values: Mapping[str, float]
     objective: float
     optimal: bool
+    bound: float
 
 
 def solve_program(program: Program, *, gap: float = 1e-6, node_limit: int = 10_000) -> Solution:
@@ -140,7 +148,13 @@ def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution |
         return None, status
     values = {name: float(variable.value()) for name, variable in variables.items()}
     objective = sum(factor * values[name] for name, factor in program.objective.items())
-    return Solution(values=values, objective=objective, optimal=status is Status.OPTIMAL), status
+    bound = _bound(problem, objective) if any(v.integer for v in program.variables) else objective
+    return Solution(values=values, objective=objective, optimal=status is Status.OPTIMAL, bound=bound), status
+
+
+def _bound(problem: Any, objective: float) -> float:  # noqa: ANN401 - PuLP has no types
+    """The bound of the search, which rounding may put a last digit above the objective."""
+    return min(float(problem.solverModel.getInfo().mip_dual_bound), objective)
 
 
 def _sum(terms: Terms, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a PuLP expression

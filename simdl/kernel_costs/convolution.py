@@ -249,3 +249,6 @@ _ALGORITHMS: dict[str, _Pricing] = {
     "winograd": _winograd_fused,
     "winograd_nonfused": _winograd_nonfused,
 }
+
+ALGORITHMS = tuple(_ALGORITHMS)
+"""Names of all algorithms."""

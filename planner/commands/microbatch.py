@@ -1,0 +1,186 @@
+"""`simdl microbatch`: micro-batches and algorithms of every convolution within a workspace limit."""
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from hardware.profiles import load_device
+from hardware.units import format_quantity, parse_quantity
+from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.errors import InfeasibleError
+from planner.microbatch.configuration import Configuration, Policy, micro_batch_sizes
+from planner.microbatch.convolutions import (
+    ConvolutionPass,
+    network_convolutions,
+    read_layer_list,
+)
+from planner.microbatch.costs import price_passes
+from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
+from simdl.convolution_table import read_convolution_table
+from workloads.dtypes import load_precision
+from workloads.registry import load_network
+
+HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "priced by")
+
+
+@click.command()
+@click.argument("model")
+@click.option("--device", "device_name", required=True, help="Registered device; see `simdl hardware`.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), help="Samples per pass; a layer list's own batch by default."
+)
+@click.option("--workspace", default="64MiB", show_default=True, help="Limit, such as 64MiB.")
+@click.option(
+    "--policy",
+    type=click.Choice([policy.value for policy in Policy]),
+    default=Policy.POWER_OF_TWO.value,
+    show_default=True,
+    help="Sizes of micro-batches.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.REUSE.value,
+    show_default=True,
+    help="reuse: the limit holds for each pass; division: for all together.",
+)
+@click.option("--table", "table_path", help="CSV of measured times that replace the model.")
+@click.option("--precision", default="fp32", show_default=True, help="Number format; see the model's limits.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@reporting_errors()
+def microbatch(  # noqa: PLR0917 - click passes one argument per option
+    model: str,
+    device_name: str,
+    batch: int | None,
+    workspace: str,
+    policy: str,
+    mode: str,
+    table_path: str | None,
+    precision: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Choose micro-batches and algorithms for every convolution of MODEL within a workspace limit.
+
+    MODEL is what `simdl plan` takes, or a layer list: a CSV with the columns of mu-cuDNN's benchmarks, as
+    FILE.csv or FILE.csv:LIST. Exits with 1, and the limit that binds, if nothing fits.
+    """
+    passes, batch = _load_passes(model, batch)
+    limit = parse_quantity(workspace, "bytes")
+    device = load_device(device_name)
+    rows = read_convolution_table(table_path) if table_path else ()
+    sizes = micro_batch_sizes(Policy(policy), batch)
+    priced = price_passes(passes, sizes, device, load_precision(precision), rows)
+    question = {
+        "model": model,
+        "device": device.name,
+        "batch": batch,
+        "precision": precision,
+        "policy": policy,
+        "mode": mode,
+        "workspace_limit": limit,
+    }
+    try:
+        result = plan_micro_batches(priced, batch=batch, workspace=limit, mode=Mode(mode))
+    except InfeasibleError as error:
+        _print_infeasible(question, error, as_json=as_json)
+        sys.exit(1)
+    if as_json:
+        print_json({**question, **_record(result)})
+    else:
+        _print_result(question, result)
+
+
+def _load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, ...], int]:
+    path, _, name = model.rpartition(":") if ".csv:" in model else (model, "", "")
+    if path.endswith(".csv"):
+        listed = read_layer_list(path, name)
+        passes, batch = listed.convolutions, batch or listed.batch
+    else:
+        passes = network_convolutions(load_network(model))
+    if batch is None:
+        raise bad_input("--batch: missing; expected the samples of a batch")
+    return passes, batch
+
+
+def _record(result: MicrobatchPlan) -> dict[str, Any]:
+    return {
+        "time": result.time,
+        "undivided_time": result.undivided_time,
+        "speedup": None if result.undivided_time is None else result.undivided_time / result.time,
+        "workspace": result.workspace,
+        "status": "optimal" if result.optimal else "feasible",
+        "bound": result.bound,
+        "gap": result.gap,
+        "priced": result.priced,
+        "considered": result.considered,
+        "solve_time": result.solve_time,
+        "feasible": True,
+        "reasons": [],
+        "layers": [_choice_record(choice) for choice in result.choices],
+    }
+
+
+def _choice_record(choice: Choice) -> dict[str, Any]:
+    return {
+        "layer": choice.layer,
+        "pass": choice.which,
+        "micro_batches": choice.configuration.micro_batches,
+        "time": choice.configuration.time,
+        "workspace": choice.configuration.workspace,
+        "undivided": choice.undivided,
+        "measured": choice.measured,
+    }
+
+
+def _print_result(question: Mapping[str, Any], result: MicrobatchPlan) -> None:
+    title = "{model} on {device}, batch {batch}, {precision}, {policy} micro-batches, {mode}".format(
+        **question
+    )
+    print_table(HEADER, [_row(choice) for choice in result.choices], title=title)
+    limit = format_quantity(question["workspace_limit"], "bytes")
+    undivided = result.undivided_time
+    against = (
+        "undivided does not fit"
+        if undivided is None
+        else f"{format_quantity(undivided, 'time')} undivided: {undivided / result.time:.3f} times as fast"
+    )
+    click.echo(f"time: {format_quantity(result.time, 'time')} against {against}")
+    click.echo(f"workspace: {format_quantity(result.workspace, 'bytes')} of {limit}")
+    status = "optimal" if result.optimal else "feasible"
+    click.echo(
+        f"solver: {status}, bound {format_quantity(result.bound, 'time')}, gap {result.gap:.2g}, "
+        f"{result.considered:,} of {result.priced:,} choices after dominated ones were removed "
+        f"({result.solve_time:.2f} s)"
+    )
+
+
+def _row(choice: Choice) -> tuple[str, ...]:
+    return (
+        choice.layer,
+        choice.which.value,
+        format_micro_batches(choice.configuration),
+        format_quantity(choice.configuration.time, "time"),
+        "-" if choice.undivided is None else format_quantity(choice.undivided.time, "time"),
+        format_quantity(choice.configuration.workspace, "bytes"),
+        "table" if choice.measured else "model",
+    )
+
+
+def format_micro_batches(configuration: Configuration) -> str:
+    """Such as ``3 x 64 winograd + 32 fft``, equal ones together, largest first."""
+    counts = Counter((part.size, part.algorithm) for part in configuration.micro_batches)
+    return " + ".join(
+        f"{count} x {size} {algorithm}" if count > 1 else f"{size} {algorithm}"
+        for (size, algorithm), count in counts.items()
+    )
+
+
+def _print_infeasible(question: Mapping[str, Any], error: InfeasibleError, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**question, "feasible": False, "reasons": [str(error)], "binding": error.binding})
+    else:
+        click.echo(str(error))

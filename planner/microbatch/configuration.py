@@ -1,0 +1,82 @@
+"""Configurations: a batch cut into micro-batches, each with its algorithm.
+
+Micro-batches run one after the other and share one workspace: times add up, workspaces do not.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Policy(StrEnum):
+    """Which sizes micro-batches may have."""
+
+    UNDIVIDED = "undivided"
+    """the whole batch"""
+    POWER_OF_TWO = "power-of-two"
+    """powers of two, and the whole batch"""
+    ANY = "any"
+    """every size up to the batch"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicroBatch:
+    """``size`` samples run by one algorithm in ``time`` [s] with ``workspace`` [bytes]."""
+
+    size: int
+    algorithm: str
+    time: float
+    workspace: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Micro-batches of one pass, largest first.
+
+    Attributes:
+        micro_batches: their sizes add up to the batch.
+        time: [s] of all.
+        workspace: [bytes] of the most demanding.
+    """
+
+    micro_batches: tuple[MicroBatch, ...]
+    time: float
+    workspace: float
+
+
+def build_configuration(micro_batches: Iterable[MicroBatch]) -> Configuration:
+    """The configuration of these micro-batches."""
+    ordered = tuple(sorted(micro_batches, key=lambda part: (-part.size, part.algorithm)))
+    return Configuration(
+        micro_batches=ordered,
+        time=sum(part.time for part in ordered),
+        workspace=max(part.workspace for part in ordered),
+    )
+
+
+def micro_batch_sizes(policy: Policy, batch: int) -> tuple[int, ...]:
+    """Sizes that a policy allows, ascending.
+
+    Example:
+        >>> micro_batch_sizes(Policy.POWER_OF_TWO, 12)
+        (1, 2, 4, 8, 12)
+    """
+    match policy:
+        case Policy.UNDIVIDED:
+            return (batch,)
+        case Policy.POWER_OF_TWO:
+            return tuple(sorted({batch, *(1 << power for power in range(batch.bit_length()))}))
+        case Policy.ANY:
+            return tuple(range(1, batch + 1))
+
+
+def undominated(parts: Iterable[MicroBatch]) -> tuple[MicroBatch, ...]:
+    """Micro-batches of one size without those that another beats or equals in both time and workspace.
+
+    Ordered by rising workspace, and so by falling time.
+    """
+    kept: list[MicroBatch] = []
+    for part in sorted(parts, key=lambda each: (each.workspace, each.time)):
+        if not kept or part.time < kept[-1].time:
+            kept.append(part)
+    return tuple(kept)

@@ -1,0 +1,157 @@
+"""Which convolution passes a network or a layer list runs.
+
+A layer list is a CSV with the columns of mu-cuDNN's benchmarks (``COLUMNS``): independent convolutions, so
+each runs all three passes. In a network, nobody needs the gradient of the images: layers that read them run
+two.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from simdl.errors import SimdlError
+from workloads.errors import WorkloadError
+from workloads.layer import Layer
+from workloads.layers.convolution import convolution
+from workloads.network import Network
+from workloads.operators import ConvolutionShape, Pass
+from workloads.tensors import Tensor
+
+_EXTENTS = ("W", "H", "C_in", "N", "C_out", "kernel_w", "kernel_h", "stride_w", "stride_h")
+_PADDINGS = ("pad_w", "pad_h")
+_TEXTS = ("list", "layer_or_source")
+COLUMNS = (*_TEXTS, *_EXTENTS, *_PADDINGS)
+"""Columns that a layer list needs; others are ignored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvolutionPass:
+    """One pass of one convolution.
+
+    Attributes:
+        layer: full name, unique with ``which``.
+        block_layer: the name without the index of a repeated block; a table may use either.
+        which: pass.
+        shape: of one image.
+        elements: activation elements read and written per sample.
+        weights: parameter elements read or written, however many samples.
+    """
+
+    layer: str
+    block_layer: str
+    which: Pass
+    shape: ConvolutionShape
+    elements: int
+    weights: int
+
+
+def network_convolutions(network: Network) -> tuple[ConvolutionPass, ...]:
+    """Every convolution pass of a network in layer order.
+
+    Raises:
+        SimdlError: the network has no convolution.
+    """
+    found = tuple(_network_passes(network))
+    if not found:
+        raise SimdlError(f"network {network.name}: no convolution; expected a convolutional network")
+    return found
+
+
+def _network_passes(network: Network) -> Iterator[ConvolutionPass]:
+    for block in network.blocks:
+        for index in range(block.count):
+            place = block.name if block.count == 1 else f"{block.name}.{index}"
+            first = block is network.blocks[0] and index == 0
+            for layer in block.layers:
+                skipped = {Pass.INPUT_GRADIENT} if first and "input" in layer.inputs else set()
+                names = f"{place}/{layer.name}", f"{block.name}/{layer.name}"
+                yield from _layer_passes(names, layer, set(Pass) - skipped)
+
+
+def _layer_passes(names: tuple[str, str], layer: Layer, passes: Iterable[Pass]) -> Iterator[ConvolutionPass]:
+    for which in (each for each in Pass if each in passes):
+        for operator in layer.operators(which):
+            if isinstance(operator.shape, ConvolutionShape):
+                yield ConvolutionPass(
+                    layer=names[0],
+                    block_layer=names[1],
+                    which=which,
+                    shape=operator.shape,
+                    elements=operator.reads + operator.writes,
+                    weights=operator.weights,
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerList:
+    """The convolutions of a list and the batch they are given for (None where rows differ)."""
+
+    convolutions: tuple[ConvolutionPass, ...]
+    batch: int | None
+
+
+def read_layer_list(path: str | Path, name: str = "") -> LayerList:
+    """The convolutions of a layer list.
+
+    Args:
+        path: CSV with the columns of ``COLUMNS``; extents in pixels, N the batch.
+        name: take only the rows whose ``list`` this is; all rows if empty.
+
+    Raises:
+        SimdlError: a column is missing, a cell is no positive whole number, a filter does not fit, or there
+            is no such list; one line per fault.
+        OSError: the file cannot be read.
+    """
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise SimdlError(f"{path}: no column {', '.join(missing)}; expected {', '.join(COLUMNS)}")
+        rows = list(enumerate(reader, start=2))
+    chosen = [(line, row) for line, row in rows if name in {"", row["list"]}]
+    if not chosen:
+        known = ", ".join(sorted({row["list"] for _, row in rows})) or "no row"
+        raise SimdlError(f"{path}: no list {name!r}; it holds {known}")
+    batches = {row["N"] for _, row in chosen}
+    layers = _list_layers(path, chosen)
+    passes = [part for named, layer in layers for part in _layer_passes((named, named), layer, Pass)]
+    return LayerList(convolutions=tuple(passes), batch=int(batches.pop()) if len(batches) == 1 else None)
+
+
+def _list_layers(path: str | Path, rows: list[tuple[int, dict[str, str]]]) -> list[tuple[str, Layer]]:
+    names = [f"{row['list']}/{row['layer_or_source']}" for _, row in rows]
+    total, seen = Counter(names), Counter[str]()
+    layers, faults = [], []
+    for name, (line, row) in zip(names, rows, strict=True):
+        unique = name if total[name] == 1 else f"{name}.{seen[name]}"
+        seen[name] += 1
+        try:
+            layers.append((unique, _list_layer(unique, row)))
+        except (SimdlError, WorkloadError) as error:
+            faults.append(f"{path}: line {line}: {error}")
+    if faults:
+        raise SimdlError("\n".join(faults))
+    return layers
+
+
+def _list_layer(name: str, row: dict[str, str]) -> Layer:
+    extents = {column: _whole(row, column, 1) for column in _EXTENTS}
+    padding = tuple(_whole(row, column, 0) for column in _PADDINGS)
+    return convolution(
+        name,
+        Tensor(name="input", shape=(extents["C_in"], extents["H"], extents["W"])),
+        out_channels=extents["C_out"],
+        kernel=(extents["kernel_h"], extents["kernel_w"]),
+        stride=(extents["stride_h"], extents["stride_w"]),
+        padding=(padding[1], padding[0]),
+        bias=False,
+    )
+
+
+def _whole(row: dict[str, str], column: str, least: int) -> int:
+    text = row[column] or ""
+    if not text.strip().isdecimal() or int(text) < least:
+        raise SimdlError(f"column {column}: found {text!r}; expected a whole number of at least {least}")
+    return int(text)

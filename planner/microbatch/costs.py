@@ -1,0 +1,146 @@
+"""What each micro-batch of a pass costs: from the model, or from a table where it holds the pass.
+
+A modelled launch takes what the simulator charges for the same kernel: latency, and arithmetic and traffic
+combined (`simdl.cost_model`). A table that holds a layer's pass on the device replaces the model there
+altogether: measured and modelled times are never weighed against each other within one pass, and an
+algorithm or a batch that was not measured does not exist.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import hypot
+
+from hardware.device import Device
+from planner.microbatch.configuration import MicroBatch, undominated
+from planner.microbatch.convolutions import ConvolutionPass
+from simdl.convolution_table import ConvolutionRow
+from simdl.errors import SimdlError
+from simdl.kernel import ConvolutionCall
+from simdl.kernel_costs.convolution import convolution_times
+from simdl.kernel_costs.memory_bound import traffic_time
+from workloads.dtypes import Precision
+from workloads.operators import Pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassOptions:
+    """Micro-batches that a pass can be made of.
+
+    Attributes:
+        layer, which: the pass.
+        measured: whether from a table.
+        priced: how many launches were priced.
+        options: those that no other of their size beats in time and workspace.
+    """
+
+    layer: str
+    which: Pass
+    measured: bool
+    priced: int
+    options: tuple[MicroBatch, ...]
+
+
+def price_passes(
+    passes: Sequence[ConvolutionPass],
+    sizes: Sequence[int],
+    device: Device,
+    precision: Precision,
+    table: Iterable[ConvolutionRow] = (),
+) -> tuple[PassOptions, ...]:
+    """What each pass can be made of, in the order of ``passes``.
+
+    Args:
+        passes: convolution passes.
+        sizes: sizes of micro-batches [samples].
+        device: where they run.
+        precision: of operands and products.
+        table: rows that replace the model; those of other devices and layers are left out.
+
+    Raises:
+        HardwareError: the device has no such arithmetic or offers no algorithm.
+        SimdlError: a table is given and none of its rows is of this device and these layers.
+    """
+    measured = _measured(passes, device, tuple(table))
+    known: dict[ConvolutionPass, tuple[int, tuple[MicroBatch, ...]]] = {}
+    priced = []
+    for part in passes:
+        rows = measured.get((part.layer, part.which)) or measured.get((part.block_layer, part.which))
+        if rows is not None:
+            found = [_measured_micro_batch(row) for row in rows if row.batch in set(sizes)]
+            count, options = len(found), _undominated_by_size(found)
+        else:
+            key = replace(part, layer="", block_layer="")
+            if key not in known:
+                modelled = modelled_rows(part, sizes, device, precision)
+                found = [_measured_micro_batch(row) for row in modelled]
+                known[key] = len(found), _undominated_by_size(found)
+            count, options = known[key]
+        priced.append(
+            PassOptions(
+                layer=part.layer,
+                which=part.which,
+                measured=rows is not None,
+                priced=count,
+                options=options,
+            )
+        )
+    return tuple(priced)
+
+
+def modelled_rows(
+    part: ConvolutionPass, sizes: Iterable[int], device: Device, precision: Precision
+) -> list[ConvolutionRow]:
+    """Rows of a table as the model has them, every algorithm that applies at every size.
+
+    Raises:
+        HardwareError: the device has no such arithmetic.
+    """
+    rows = []
+    for size in sizes:
+        nbytes = size * part.elements * precision.activation + part.weights * precision.parameter
+        traffic = traffic_time(nbytes, device)
+        call = ConvolutionCall(part.shape, size, part.which)
+        rows += [
+            ConvolutionRow(
+                device=device.name,
+                layer=part.layer,
+                which=part.which,
+                algorithm=cost.algorithm,
+                batch=size,
+                time=device.matmul.latency + hypot(cost.time, traffic),
+                workspace=cost.workspace,
+            )
+            for cost in convolution_times(call, device, precision.matmul)
+        ]
+    return rows
+
+
+def _measured_micro_batch(row: ConvolutionRow) -> MicroBatch:
+    return MicroBatch(size=row.batch, algorithm=row.algorithm, time=row.time, workspace=row.workspace)
+
+
+def _undominated_by_size(parts: Iterable[MicroBatch]) -> tuple[MicroBatch, ...]:
+    sizes: dict[int, list[MicroBatch]] = {}
+    for part in parts:
+        sizes.setdefault(part.size, []).append(part)
+    return tuple(part for same in sizes.values() for part in undominated(same))
+
+
+def _measured(
+    passes: Sequence[ConvolutionPass], device: Device, table: tuple[ConvolutionRow, ...]
+) -> Mapping[tuple[str, Pass], list[ConvolutionRow]]:
+    """Rows of this device by layer and pass."""
+    found: dict[tuple[str, Pass], list[ConvolutionRow]] = {}
+    for row in table:
+        if row.device == device.name:
+            found.setdefault((row.layer, row.which), []).append(row)
+    if table and not found:
+        devices = ", ".join(sorted({row.device for row in table}))
+        raise SimdlError(f"table: no row of device {device.name}; it holds {devices}")
+    names = {name for part in passes for name in (part.layer, part.block_layer)}
+    if table and not names & {layer for layer, _ in found}:
+        layers = ", ".join(sorted({layer for layer, _ in found}))
+        raise SimdlError(
+            f"table: no row of a layer of the model; it holds {layers}; expected such as {passes[0].layer}"
+        )
+    return found
