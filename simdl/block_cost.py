@@ -234,12 +234,15 @@ def _priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
 
 
 def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
-    """Device seconds of one kernel in this stack, at the clock that hours of training leave."""
+    """Device seconds of one kernel in this stack, at the clock that hours of training leave.
+
+    Convolutions alternate with kernels that stream, which keeps a device below its power limit.
+    """
     seconds = pricing.cost_model.kernel_time(kernel)
     if kernel.kind not in PRODUCTS:
-        return seconds
+        return seconds / pricing.stack.streaming_speed
     if kernel.kind is OperatorKind.CONVOLUTION:
-        seconds /= pricing.stack.convolution_speed
+        return seconds / pricing.stack.convolution_speed
     if kernel.kind is OperatorKind.ATTENTION:
         seconds /= pricing.stack.attention_speed
         if isinstance(kernel.shape, AttentionCall) and _is_part(kernel.shape.shape):

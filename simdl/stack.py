@@ -21,6 +21,10 @@ class Stack:
             them).
         convolution_speed: speed of convolutions over the device's best algorithms (layout changes, older
             libraries).
+        streaming_speed: speed of kernels bound by memory over the device's best (casts between precisions,
+            copies and element-wise operators that the fusion groups do not count).
+        reduction_speed: speed of gradient reductions over the collective library's (a call per variable,
+            staging through other buffers).
         context_speed: speed of attention in parts under context parallelism over attention in one piece.
         selective: what selective recomputation runs again: ``"attention"`` (the core) or ``"alternate"``
             (all but the core and every other linear layer).
@@ -55,6 +59,8 @@ class Stack:
     attention: str
     attention_speed: float
     convolution_speed: float
+    streaming_speed: float
+    reduction_speed: float
     context_speed: float
     selective: str
     zero: int

@@ -31,6 +31,8 @@ SAMPLES = ("sequence", "image")
 NUMBERS: Mapping[str, str] = {
     "attention_speed": "fraction",
     "convolution_speed": "fraction",
+    "streaming_speed": "fraction",
+    "reduction_speed": "fraction",
     "context_speed": "fraction",
     "zero": "count",
     "launch": "time",

@@ -139,16 +139,19 @@ def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing) -> floa
         return 0.0
     nbytes = gradient_bytes(parameters, pricing)
     if strategy.zero == 0:
-        return _over_replicas(Operation.ALL_REDUCE, nbytes, strategy.replicas, strategy.tp, pricing)
+        seconds = _over_replicas(Operation.ALL_REDUCE, nbytes, strategy.replicas, strategy.tp, pricing)
+        return seconds / pricing.stack.reduction_speed
     shards = strategy.shards
     scatter = _over_replicas(Operation.REDUCE_SCATTER, nbytes, shards, strategy.tp, pricing)
-    return scatter + copies_time(nbytes / shards, strategy, pricing)
+    return scatter / pricing.stack.reduction_speed + copies_time(nbytes / shards, strategy, pricing)
 
 
 def copies_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
     """[s] to all-reduce one shard across the sharded copies of a hybrid-sharded model."""
     copies = strategy.replicas // strategy.shards
-    return _over_replicas(Operation.ALL_REDUCE, nbytes, copies, strategy.tp * strategy.shards, pricing)
+    stride = strategy.tp * strategy.shards
+    seconds = _over_replicas(Operation.ALL_REDUCE, nbytes, copies, stride, pricing)
+    return seconds / pricing.stack.reduction_speed
 
 
 def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:

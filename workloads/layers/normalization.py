@@ -6,6 +6,8 @@ Batch normalisation in training makes two passes over its n = C H W elements eac
 - forward: sum and sum of squares (3 n flops), then y = a x + b with a, b per channel (2 n);
 - backward: sums of dy and of dy * (x - mean) * a (5 n), then dx = a dy + b x + c (4 n).
 
+The second pass of each exchanges nothing between threads: it is element-wise.
+
 The sums are also the gradients of the scale and shift, so there is no separate weight-gradient kernel. The
 input is kept. Mean and deviation (2 C values per batch, not per sample) are not counted.
 """
@@ -26,11 +28,11 @@ def batch_norm(name: str, source: Tensor) -> Layer:
         parameters=2 * channels,
         forward=(
             _sums("statistics", 3 * count, reads=count, channels=channels),
-            _scaled("normalise", 2 * count, reads=count, writes=count, channels=channels),
+            _elementwise("normalise", 2 * count, reads=count, writes=count, channels=channels),
         ),
         input_gradient=(
             _sums("gradient sums", 5 * count, reads=2 * count, channels=channels),
-            _scaled("input gradient", 4 * count, reads=2 * count, writes=count, channels=channels),
+            _elementwise("input gradient", 4 * count, reads=2 * count, writes=count, channels=channels),
         ),
         saved=(SavedActivation(name="input", elements=count),),
     )
@@ -48,10 +50,8 @@ def local_response_norm(name: str, source: Tensor, *, size: int = 5) -> Layer:
         kind="response_normalization",
         inputs=(source.name,),
         output_shape=source.shape,
-        forward=(_scaled("response norm", (size + 4) * count, reads=count, writes=count, channels=0),),
-        input_gradient=(
-            _scaled("response norm gradient", (size + 6) * count, reads=3 * count, writes=count, channels=0),
-        ),
+        forward=(_window("response norm", (size + 4) * count, reads=count, writes=count),),
+        input_gradient=(_window("response norm gradient", (size + 6) * count, reads=3 * count, writes=count),),
         saved=(
             SavedActivation(name="input", elements=count),
             SavedActivation(name="output", elements=count),
@@ -63,12 +63,16 @@ def _sums(name: str, work: int, *, reads: int, channels: int) -> Operator:
     return Operator(name=name, kind=OperatorKind.REDUCTION, flops=work, reads=reads, weights=2 * channels)
 
 
-def _scaled(name: str, work: int, *, reads: int, writes: int, channels: int) -> Operator:
+def _elementwise(name: str, work: int, *, reads: int, writes: int, channels: int) -> Operator:
     return Operator(
         name=name,
-        kind=OperatorKind.NORMALIZATION,
+        kind=OperatorKind.ELEMENTWISE,
         flops=work,
         reads=reads,
         writes=writes,
         weights=2 * channels,
     )
+
+
+def _window(name: str, work: int, *, reads: int, writes: int) -> Operator:
+    return Operator(name=name, kind=OperatorKind.NORMALIZATION, flops=work, reads=reads, writes=writes)
