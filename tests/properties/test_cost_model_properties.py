@@ -75,7 +75,7 @@ def test_more_bytes_never_take_less(nbytes, more, device, kind):
 
 
 def test_misaligned_heads_leave_the_matrix_units():
-    """Batched products whose rows are no multiple of 16 bytes run on vector units (BigScience, head counts)."""
+    """Batched rows of no multiple of 16 bytes run on vector units (BigScience, head counts)."""
     device = load_device("a100-sxm-80gb")
     aligned, misaligned = Product(2048, 2048, 104, 64), Product(2048, 2048, 108, 64)
     assert matmul_time(misaligned, device, "fp16") > 3 * matmul_time(aligned, device, "fp16")
