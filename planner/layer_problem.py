@@ -1,7 +1,7 @@
 """Per-layer choice as a problem of numbers: options of nodes, tensors between them, and what a choice takes.
 
-    step = sum of forward times + makespan of backward passes and gradient sums
-           + optimizer + contention + what the host is slower
+    step = forward times + what the host takes longer + makespan of backward passes and gradient sums
+           + optimizer + contention
 
 Gradient sums follow the backward pass in its order on a stream of their own, so backward pass and sums are
 a flow shop of two machines in a fixed order, whose makespan is the largest over i of
@@ -120,9 +120,9 @@ def estimate_step(problem: LayerProblem, choice: Choice) -> float:
         share = tensor.count / problem.items[tensor.source].count
         backward[tensor.source] += share * tensor.backward[source][target]
     beside = sum(item.count * option.extra for item, option in pairs)
-    starved = sum(_starved(pairs, which) for which in (0, 1))
     sums = [option.reduce for option in options]
-    return forward + resharding + beside + starved + _makespan(problem, backward, sums)
+    behind = _makespan(problem, backward, sums, _starved(pairs, 1))
+    return forward + _starved(pairs, 0) + resharding + beside + behind
 
 
 def _starved(pairs: Sequence[tuple[Item, Option]], which: int) -> float:
@@ -130,18 +130,20 @@ def _starved(pairs: Sequence[tuple[Item, Option]], which: int) -> float:
     return max(0.0, sum(item.count * option.host[which] for item, option in pairs) - busy)
 
 
-def _makespan(problem: LayerProblem, backward: Sequence[float], sums: Sequence[float]) -> float:
-    """[s] of backward passes in reverse order with the gradient sums that follow them."""
+def _makespan(
+    problem: LayerProblem, backward: Sequence[float], sums: Sequence[float], starved: float
+) -> float:
+    """[s] of backward passes in reverse order, held up by the host, with the gradient sums that follow."""
     if not problem.overlap:
         weighted = zip(problem.items, backward, sums, strict=True)
-        return sum(item.count * (b + g) for item, b, g in weighted)
+        return starved + sum(item.count * (b + g) for item, b, g in weighted)
     now = done = 0.0
     for start, end, count in reversed(list(blocks(problem.items))):
         for _ in range(count):
             for index in reversed(range(start, end)):
                 now += backward[index]
                 done = max(now, done) + sums[index]
-    return max(now, done)
+    return max(now + starved, done)
 
 
 def blocks(items: Sequence[Item]) -> Iterator[tuple[int, int, int]]:

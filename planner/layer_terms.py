@@ -46,7 +46,7 @@ class StepTerms:
 
     def objective(self) -> dict[str, float]:
         """Terms of the step time."""
-        terms = {"makespan": 1.0, "starved forward": 1.0, "starved backward": 1.0}
+        terms = {"makespan": 1.0, "starved forward": 1.0}
         for number, item in enumerate(self._problem.items):
             for index, option in enumerate(item.options):
                 terms[take(number, index)] = item.count * (option.forward + option.extra) / self._unit
@@ -77,7 +77,7 @@ class StepTerms:
         self.constraints.append(Constraint(name=name, terms=terms, limit=0.0, equal=equal))
 
     def _one_after_another(self) -> None:
-        terms = {"makespan": -1.0}
+        terms = {"makespan": -1.0, "starved backward": 1.0}
         for number, item in enumerate(self._problem.items):
             terms |= {f"backward {number}": float(item.count), f"sum {number}": float(item.count)}
         self._rule("makespan", terms)
@@ -104,6 +104,9 @@ class StepTerms:
                 above = {f"passes above {number + 1}": 1.0, f"passes from {later[0]}": float(later[2])}
             self._define(f"passes above {number}", above)
             self._chains(number, *groups[number])
+        first, _, count = groups[0]
+        passes = {"passes above 0": 1.0, f"passes from {first}": float(count), "starved backward": 1.0}
+        self._rule("passes held up by the host", {"makespan": -1.0, **passes})
 
     def _chains(self, number: int, first: int, last: int, count: int) -> None:
         """The makespan is no shorter than any chain: passes up to a node, then sums from it on.

@@ -31,6 +31,8 @@ from simdl.timeline import Timeline
 from simdl.timeline_metrics import breakdown
 from workloads.workload import Workload
 
+MARGIN = 0.005  # of a step that splitting layers must gain over data parallelism, which needs no new code
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LayerPlan:
@@ -88,7 +90,7 @@ def plan_layers(
         choice: _simulated(graph, costs, choice, workload, pricing)
         for choice in dict.fromkeys((solution.choice, *first_answers(problem)))
     }
-    best = min(runs, key=lambda choice: runs[choice][1].step_time)
+    best = _simplest(runs)
     step, timeline = runs[best]
     plain = [ran.step_time for other, ran in runs.values() if is_data_parallel(other)]
     return LayerPlan(
@@ -105,6 +107,14 @@ def plan_layers(
         variables=solution.variables,
         wall_time=time.perf_counter() - started,
     )
+
+
+def _simplest(runs: Mapping[Choice, tuple[LayerStep, Timeline]]) -> Choice:
+    """The fastest choice, or plain data parallelism if that comes within the margin."""
+    best = min(runs, key=lambda choice: runs[choice][1].step_time)
+    limit = runs[best][1].step_time * (1 + MARGIN)
+    plain = (c for c, (step, ran) in runs.items() if is_data_parallel(step) and ran.step_time <= limit)
+    return next(plain, best)
 
 
 def fixed_time(pricing: Pricing) -> float:

@@ -51,11 +51,12 @@ def lower_layers(step: LayerStep) -> Schedule:
     links = list(_links(step))
     _forward(build, order, links)
     _idle(build, 0, order)
-    sums = _backward(build, order, links)
+    buckets = _backward(build, order, links)
     _idle(build, 1, order)
+    buckets.flush()
     update, overhead = step.update_time, step.pricing.stack.step_overhead
     parts = (("optimizer", update), ("overhead", overhead))
-    build.add(Task("optimizer", (COMPUTE,), update + overhead, tuple(sums), parts=parts))
+    build.add(Task("optimizer", (COMPUTE,), update + overhead, tuple(buckets.sums), parts=parts))
     return Schedule(streams=tuple(Stream(0, lane) for lane in LANES), tasks=tuple(build.tasks))
 
 
@@ -101,8 +102,8 @@ def _forward(build: _Build, order: Sequence[Place], links: Sequence[_Link]) -> N
         build.ends[place] = _beats(build, "forward", cost.forward, after, acquire=cost.saved)
 
 
-def _backward(build: _Build, order: Sequence[Place], links: Sequence[_Link]) -> list[int]:
-    """Backward passes in reverse order; the tasks that add up gradients."""
+def _backward(build: _Build, order: Sequence[Place], links: Sequence[_Link]) -> "_Buckets":
+    """Backward passes in reverse order; gradients that still wait to be added up."""
     outgoing: dict[Place, list[_Link]] = {}
     for link in links:
         outgoing.setdefault(link.source, []).append(link)
@@ -117,8 +118,7 @@ def _backward(build: _Build, order: Sequence[Place], links: Sequence[_Link]) -> 
         beats = tuple(Beat(beat.compute * slow, beat.exchange) for beat in cost.backward)
         build.ends[place] = _beats(build, "backward", beats, after, release=cost.saved)
         buckets.add(cost, build.ends[place])
-    buckets.flush()
-    return buckets.sums
+    return buckets
 
 
 def contention_factor(step: LayerStep) -> float:
