@@ -1,4 +1,4 @@
-"""One workspace divided among all passes: the 0/1 programme of mu-cuDNN (Oyama et al. 2018, section III-C).
+"""One workspace divided among all passes: the 0/1 programme of mu-cuDNN (Oyama et al. 2018, workspace division).
 
     min  sum over passes k, configurations c of T[k, c] x[k, c]
     s.t. sum over c of x[k, c] = 1               for each pass k

@@ -3,7 +3,7 @@
     T(b) = min(T_mu(b), min over b' of T(b') + T(b - b'))
 
 T_mu(b) is the fastest algorithm for b samples within the limit, infinite where there is none (Oyama et al.
-2018, section III-B). O(B^2) for a batch of B.
+2018, workspace reuse). O(B^2) for a batch of B.
 """
 
 from collections.abc import Iterable

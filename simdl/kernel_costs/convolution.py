@@ -7,11 +7,16 @@ to them) and to memory traffic of what it writes down on the way:
 - GEMM: the patch matrix (im2col) is written to the workspace and read back;
 - direct: one product in all but name, no workspace;
 - FFT: spectra of images, filters and results, and one complex product per frequency; tiled or whole image;
-- Winograd F(o x o, r x r): one product per point of a (o + r - 1)-square tile; fused with o = 2 (no
-  workspace), or not fused on tiles of 6 x 6 points (transforms stored).
+- Winograd F(o x o, r x r): one product per point of a (o + r - 1)-square tile; fused with o = 2 (filter
+  transforms stored), or not fused on tiles of 6 x 6 points (all transforms stored).
 
-Sources: Chetlur et al., "cuDNN" (2014); Mathieu et al., "Fast Training of Convolutional Networks through
-FFTs" (2014); Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), section 4.
+An algorithm is left out where cuDNN refuses it. FFT: strides, groups, padding as large as the filter, more
+than 256 padded pixels on a side, or (tiled) filters over 32. Winograd: strides, groups, filters other than
+3 x 3 (not fused: also 5 x 5); fused, weight gradients. ``direct`` is left to CPUs: cuDNN never had it.
+
+Sources: Chetlur et al., "cuDNN" (2014); NVIDIA, "cuDNN API reference", version 7, cudnnConvolutionForward,
+-BackwardData and -BackwardFilter; Mathieu et al., "Fast Training of Convolutional Networks through FFTs"
+(2014); Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), section 4.
 """
 
 from collections.abc import Callable
@@ -85,15 +90,22 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
         HardwareError: the device has no such dtype, or its profile names an unknown algorithm.
     """
     speed = _pass_speed(call.which, device)
+    products: dict[tuple[Product, int], float] = {}
     costs = []
     for name, fraction in device.convolution.fraction.items():
-        cost = _algorithm(name, device)(call, device, dtype, fraction * speed)
-        if cost is not None:
-            costs.append(AlgorithmCost(name, *cost))
+        work = _algorithm(name, device)(call, device, dtype)
+        if work is None:
+            continue
+        key = work.product, work.smallest
+        if key not in products:
+            products[key] = matmul_time(work.product, device, dtype, smallest=work.smallest)
+        costs.append(
+            AlgorithmCost(name, products[key] / (fraction * speed) + work.transforms, work.workspace)
+        )
     return tuple(costs)
 
 
-def _algorithm(name: str, device: Device) -> "_Pricing":
+def _algorithm(name: str, device: Device) -> "_Reduction":
     try:
         return _ALGORITHMS[name]
     except KeyError:
@@ -141,46 +153,61 @@ def _product_of(call: ConvolutionCall, device: Device, dtype: str) -> Product:
     return reduced_product(replace(call, shape=replace(call.shape, in_channels=channels)))
 
 
-_Price = tuple[float, float] | None
-_Pricing = Callable[[ConvolutionCall, Device, str, float], _Price]
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What an algorithm makes of a pass.
+
+    Attributes:
+        product: the matrix product it comes down to.
+        workspace: [bytes].
+        transforms: [s] on the way to the product and back.
+        smallest: ``matmul_time``'s least tile.
+    """
+
+    product: Product
+    workspace: float = 0.0
+    transforms: float = 0.0
+    smallest: int = 0
 
 
-def _implicit(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
-    return matmul_time(_product_of(call, device, dtype), device, dtype) / fraction, 0.0
+_Reduction = Callable[[ConvolutionCall, Device, str], _Work | None]
 
 
-def _precomputed(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+def _implicit(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
+    return _Work(_product_of(call, device, dtype))
+
+
+def _precomputed(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
     """Offsets take one 4-byte index for each row of the patch matrix."""
     product = _product_of(call, device, dtype)
-    return matmul_time(product, device, dtype) / fraction, 4.0 * (product.k + product.m)
+    return _Work(product, workspace=4.0 * (product.k + product.m))
 
 
-def _explicit(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+def _explicit(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
     s = call.shape
     patches = s.kernel_height * s.kernel_width * s.in_channels * s.out_height * s.out_width * call.batch
     workspace = float(patches * ELEMENT_SIZE[dtype])
-    product = matmul_time(reduced_product(call), device, dtype) / fraction
-    return product + traffic_time(2 * workspace, device), workspace
+    return _Work(reduced_product(call), workspace, transforms=traffic_time(2 * workspace, device))
 
 
-def _winograd_fused(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
-    if (
-        call.which is Pass.WEIGHT_GRADIENT
-        or uses_matrix_units(device, dtype)
-        or not _is_winograd(call.shape, (3,))
-    ):
+def _winograd_fused(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
+    """Only the transformed filters are stored; tiles stay on chip."""
+    s = call.shape
+    if call.which is Pass.WEIGHT_GRADIENT or uses_matrix_units(device, dtype) or not _is_winograd(s, (3,)):
         return None
-    return matmul_time(_winograd_product(call, 2), device, dtype) / fraction, 0.0
+    product = _winograd_product(call, 2)
+    return _Work(
+        product, workspace=float(product.count * s.in_channels * s.out_channels * ELEMENT_SIZE[dtype])
+    )
 
 
-def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
+def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
     if uses_matrix_units(device, dtype) or not _is_winograd(call.shape, (3, 5)):
         return None
     product = _winograd_product(call, 7 - call.shape.kernel_height)
     elements = product.count * (product.m * product.k + product.k * product.n + product.m * product.n)
     workspace = float(elements * ELEMENT_SIZE[dtype])
-    arithmetic = matmul_time(product, device, dtype, smallest=NONFUSED_TILE) / fraction
-    return arithmetic + traffic_time(2 * workspace, device), workspace
+    return _Work(product, workspace, traffic_time(2 * workspace, device), NONFUSED_TILE)
 
 
 def _is_winograd(shape: ConvolutionShape, sizes: tuple[int, ...]) -> bool:
@@ -207,27 +234,42 @@ def _per_pass(call: ConvolutionCall, tiles: int, points: int) -> Product:
             return Product(s.out_channels, s.in_channels, tiles, points)
 
 
-def _fft(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
-    s = call.shape
-    side = max(s.in_height + s.kernel_height - 1, s.in_width + s.kernel_width - 1)
-    return _spectral(call, device, dtype, fraction, side=2 ** ceil(log2(side)), images=call.batch)
-
-
-def _fft_tiled(call: ConvolutionCall, device: Device, dtype: str, fraction: float) -> _Price:
-    s = call.shape
-    tiles = ceil(s.in_height / (33 - s.kernel_height)) * ceil(s.in_width / (33 - s.kernel_width))
-    return _spectral(call, device, dtype, fraction, side=32, images=call.batch * tiles)
-
-
-def _spectral(
-    call: ConvolutionCall, device: Device, dtype: str, fraction: float, *, side: int, images: int
-) -> _Price:
-    """Complex products count as four real ones; a real image has half the frequencies."""
-    s = call.shape
-    strided = (s.stride_height, s.stride_width) != (1, 1)
-    if strided or s.groups > 1 or max(s.kernel_height, s.kernel_width) > 32 or side > 256:
+def _fft(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
+    """Whole images, padded to a power of two; cuDNN takes at most 256 padded pixels on a side."""
+    padded = max(_padded(call.shape))
+    if padded > 256:
         return None
-    if uses_matrix_units(device, dtype):
+    return _spectral(call, device, dtype, side=2 ** ceil(log2(padded)), images=call.batch)
+
+
+def _fft_tiled(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
+    """Tiles of 32 x 32, of which neighbours share all but 33 less the filter's extent."""
+    s = call.shape
+    if max(s.kernel_height, s.kernel_width) > 32:
+        return None
+    tiles = ceil(s.in_height / (33 - s.kernel_height)) * ceil(s.in_width / (33 - s.kernel_width))
+    return _spectral(call, device, dtype, side=32, images=call.batch * tiles)
+
+
+def _padded(shape: ConvolutionShape) -> tuple[int, int]:
+    """Height and width that a filter of stride one has walked over."""
+    return shape.out_height + shape.kernel_height - 1, shape.out_width + shape.kernel_width - 1
+
+
+def _is_spectral(shape: ConvolutionShape) -> bool:
+    """Stride one, ungrouped, and a filter larger than the padding on either axis."""
+    height, width = _padded(shape)
+    dense = (shape.stride_height, shape.stride_width, shape.groups) == (1, 1, 1)
+    return (
+        dense
+        and height - shape.in_height < 2 * shape.kernel_height
+        and width - shape.in_width < 2 * shape.kernel_width
+    )
+
+
+def _spectral(call: ConvolutionCall, device: Device, dtype: str, *, side: int, images: int) -> _Work | None:
+    """Complex products count as four real ones; a real image has half the frequencies."""
+    if uses_matrix_units(device, dtype) or not _is_spectral(call.shape):
         return None
     frequencies = side * (side // 2 + 1)
     product = _per_pass(call, images, frequencies)
@@ -235,11 +277,10 @@ def _spectral(
     workspace = 8.0 * frequencies * elements
     real = Product(2 * product.m, product.n, 2 * product.k, frequencies)
     transforms = 2.5 * side * side * 2 * log2(side) * elements / device.vector_flop_rate
-    arithmetic = matmul_time(real, device, dtype) / fraction
-    return arithmetic + max(transforms, traffic_time(2 * workspace, device)), workspace
+    return _Work(real, workspace, transforms=max(transforms, traffic_time(2 * workspace, device)))
 
 
-_ALGORITHMS: dict[str, _Pricing] = {
+_ALGORITHMS: dict[str, _Reduction] = {
     "implicit_gemm": _implicit,
     "implicit_precomp_gemm": _precomputed,
     "gemm": _explicit,
