@@ -30,8 +30,8 @@ class Device:
         vector_flop_rate: [FLOP/s] FP32 outside the matrix units.
         power: [W] board power limit, or 0 where none is published.
         matmul, memory, attention, convolution: achieved fractions.
-        sustained: speed of matrix kernels in hours of training over that in a short benchmark: clocks sink
-            at the power limit. 1 where no training run has told.
+        sustained: speed of products on matrix units in hours of training over that in a short benchmark:
+            clocks sink at the power limit. 1 where no training run has told.
         numbers: every number as written, with its source.
     """
 

@@ -10,6 +10,7 @@ from hardware.cluster import Cluster
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.cost_model import CostModel
 from simdl.kernel import AttentionCall, Kernel
+from simdl.kernel_costs.matmul import uses_matrix_units
 from simdl.sharding import Shard, block_kernels, layer_kernels
 from simdl.stack import Stack
 from simdl.strategy import Recompute
@@ -236,7 +237,8 @@ def _priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
 def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
     """Device seconds of one kernel in this stack, at the clock that hours of training leave.
 
-    Convolutions alternate with kernels that stream, which keeps a device below its power limit.
+    Products on matrix units draw the most power and lower the clock; convolutions alternate with kernels that
+    stream and stay below the limit.
     """
     seconds = pricing.cost_model.kernel_time(kernel)
     if kernel.kind not in PRODUCTS:
@@ -247,7 +249,8 @@ def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
         seconds /= pricing.stack.attention_speed
         if isinstance(kernel.shape, AttentionCall) and _is_part(kernel.shape.shape):
             seconds /= pricing.stack.context_speed
-    return seconds / pricing.cluster.device.sustained
+    device = pricing.cluster.device
+    return seconds / device.sustained if uses_matrix_units(device, kernel.dtype) else seconds
 
 
 def _is_part(shape: AttentionShape) -> bool:

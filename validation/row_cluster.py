@@ -68,7 +68,7 @@ def _narrowed(level: Level, share: float) -> Level:
 
 @cache
 def _node(machine: Machine, device: str, ports: int) -> NodeType:
-    node, profile = load_node(machine.node), load_device(device)
+    node, profile = load_node(machine.node), load_device(machine.device or device)
     if profile.name != node.device.name:
         node = replace(node, device=profile)
     *inner, outer = node.levels

@@ -59,11 +59,13 @@ class Machine:
 
     Attributes:
         node: registered node type.
+        device: profile of the board this machine carries, "" for what the device column names.
         link: registered link between nodes, "" for the node type's own.
         ports: of that link per node.
     """
 
     node: str
+    device: str = ""
     link: str = ""
     ports: float = 0.0
 
@@ -95,7 +97,7 @@ MACHINES: tuple[tuple[str, str, Machine], ...] = (
     (r"^a100-sxm-80gb", r"", Machine(node="dgx-a100")),
     (r"^a40", r"", Machine(node="a40-node")),
     (r"^v100-pcie", r"", Machine(node="v100-pcie-node")),
-    (r"^v100-sxm3", r"dgx-2h", Machine(node="dgx-2h")),
+    (r"^v100-sxm3", r"dgx-2h", Machine(node="dgx-2h", device="v100-sxm3-32gb-450w")),
     (r"^v100-sxm3", r"", Machine(node="dgx-2")),
     (r"^v100-sxm2-32gb", r"\befa\b|ec2|aws|p3dn", Machine(node="p3dn")),
     (r"^v100-sxm2-32gb", r"", Machine(node="dgx-1-v100-32gb")),
