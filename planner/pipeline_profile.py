@@ -1,0 +1,200 @@
+"""Pipelines from measured profiles: contiguous stages, some of them replicated, over levels of machines.
+
+With layers i to j, their times T_l, weights w_l, activations a_l, and m components of level k joined by
+bandwidth B_k,
+
+    T_k(i..j, m) = 1/m max(A_{k-1}(i..j, m_{k-1}), 2 (m - 1) sum w_l / B_k)          one stage, m replicas
+    A_k(i..j, m) = min(T_k(i..j, m), min over s, m' of max(A_k(i..s, m - m'), 2 a_s / B_k, T_k(s+1..j, m')))
+
+and A_0 is the sum of T_l (Narayanan et al. 2019, PipeDream, SOSP, section 3.1). A graph is cut along one
+topological order; a_s are all tensors that cross the cut. The inner minimum is a matrix product in which max
+takes the place of multiplication, so whole tables are computed at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.cluster import Cluster
+from simdl.collectives.network import channels
+from simdl.errors import SimdlError
+from workloads.importers.layer_profile import LayerProfile
+
+Table = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Components of one level that take part, and what joins them.
+
+    Attributes:
+        count: components (devices of a node, nodes of a cluster).
+        bandwidth: [bytes/s] of one component, one direction.
+    """
+
+    count: int
+    bandwidth: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileStage:
+    """Consecutive layers on some devices.
+
+    Attributes:
+        first: index of its first layer in the profile.
+        last: index of its last layer.
+        replicas: copies per tier, innermost first; their product is the stage's devices.
+    """
+
+    first: int
+    last: int
+    replicas: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilePipeline:
+    """The best pipeline.
+
+    Attributes:
+        stages: in order.
+        time: [s] between minibatches, that of the slowest stage or transfer.
+        data_parallel: [s] the same with all layers on every device.
+    """
+
+    stages: tuple[ProfileStage, ...]
+    time: float
+    data_parallel: float
+
+
+def cluster_tiers(cluster: Cluster) -> tuple[Tier, ...]:
+    """The levels of a cluster with what one component of each can sustain.
+
+    A node's bandwidth to the network is that of its devices together.
+    """
+    sizes = [level.size for level in cluster.levels]
+    members = [*sizes[:-1], cluster.devices // int(np.prod(sizes[:-1]))]
+    below, tiers = 1, []
+    for count, channel in zip(members, channels(members, cluster), strict=True):
+        tiers.append(Tier(count, channel.bandwidth * below))
+        below *= count
+    return tuple(tiers)
+
+
+def solve_profile_pipeline(profile: LayerProfile, tiers: Sequence[Tier]) -> ProfilePipeline:
+    """The contiguous stages and replicas whose slowest stage or transfer is fastest, all devices used.
+
+    Args:
+        profile: layers in topological order.
+        tiers: innermost first.
+
+    Raises:
+        SimdlError: a tier without components or bandwidth.
+    """
+    for number, tier in enumerate(tiers):
+        if tier.count < 1 or not tier.bandwidth > 0:
+            raise SimdlError(
+                f"tier {number}: found {tier.count} components at {tier.bandwidth} B/s; expected positive"
+            )
+    sums = _Sums(profile)
+    levels = []
+    inner = sums.compute
+    for tier in tiers:
+        levels.append(_Level(sums, tier, inner))
+        inner = levels[-1].best[tier.count]
+    layers = len(profile.layers)
+    return ProfilePipeline(
+        stages=tuple(_stages(levels, (0, layers), tiers[-1].count)),
+        time=float(inner[0, layers]),
+        data_parallel=_data_parallel(sums, tiers),
+    )
+
+
+def _data_parallel(sums: "_Sums", tiers: Sequence[Tier]) -> float:
+    time = float(sums.compute[0, -1])
+    for tier in tiers:
+        time = max(time, 2 * (tier.count - 1) * float(sums.weights[0, -1]) / tier.bandwidth) / tier.count
+    return time
+
+
+class _Sums:
+    """Sums over layers i to j - 1, as [layers + 1, layers + 1] tables, infinite below the diagonal."""
+
+    def __init__(self, profile: LayerProfile) -> None:
+        layers = profile.layers
+        self.compute = _range_sums([layer.forward + layer.backward for layer in layers])
+        self.weights = _range_sums([layer.parameters for layer in layers])
+        self.crossing = _crossing(profile)
+
+
+def _range_sums(values: Sequence[float]) -> Table:
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    table = np.asarray(total[None, :] - total[:, None], dtype=np.float64)
+    table[np.tril_indices(len(total))] = np.inf
+    return table
+
+
+def _crossing(profile: LayerProfile) -> Table:
+    """[bytes] of the tensors that are made before a cut and read behind it, by cut position."""
+    place = {layer.name: index for index, layer in enumerate(profile.layers)}
+    until = [index + 1 for index in range(len(place))]
+    for index, layer in enumerate(profile.layers):
+        for name in layer.inputs:
+            until[place[name]] = max(until[place[name]], index + 1)
+    crossing = np.zeros(len(place) + 1)
+    for index, layer in enumerate(profile.layers):
+        crossing[index + 1 : until[index]] += layer.activation
+    return crossing
+
+
+class _Level:
+    """Tables of one level: ``stage[m]`` is T_k and ``best[m]`` is A_k for m components."""
+
+    def __init__(self, sums: _Sums, tier: Tier, inner: Table) -> None:
+        self.transfer = 2 * sums.crossing / tier.bandwidth
+        self.stage: dict[int, Table] = {}
+        self.best: dict[int, Table] = {}
+        for m in range(1, tier.count + 1):
+            reduce = 2 * (m - 1) * sums.weights / tier.bandwidth if m > 1 else np.zeros_like(inner)
+            self.stage[m] = np.maximum(inner, reduce) / m
+            self.best[m] = self.stage[m].copy()
+            for last in range(1, m):
+                self._extend(m, last)
+
+    def _extend(self, m: int, last: int) -> None:
+        """Pipelines over m components whose last stage has ``last`` replicas, for every end at once."""
+        before = np.maximum(self.best[m - last], self.transfer[None, :])
+        behind, table = self.stage[last], self.best[m]
+        for end in range(2, len(behind)):
+            cuts = np.maximum(before[: end - 1, 1:end], behind[None, 1:end, end])
+            np.minimum(table[: end - 1, end], cuts.min(axis=1), out=table[: end - 1, end])
+
+    def split(self, first: int, end: int, m: int) -> tuple[int, int] | None:
+        """(cut, replicas of the last stage) of the best pipeline; None where it is one stage."""
+        goal = self.best[m][first, end]
+        if self.stage[m][first, end] <= goal:
+            return None
+        for last in range(1, m):
+            for cut in range(first + 1, end):
+                before = max(self.best[m - last][first, cut], self.transfer[cut])
+                if max(before, self.stage[last][cut, end]) <= goal:
+                    return cut, last
+        raise AssertionError("a best pipeline is one of those that were compared")
+
+
+def _stages(
+    levels: Sequence[_Level], span: tuple[int, int], m: int, outer: tuple[int, ...] = ()
+) -> Iterator[ProfileStage]:
+    """Stages of a table entry of the last level, outer replicas passed down to the stages inside them."""
+    first, end = span
+    *inner, level = levels
+    found = level.split(first, end, m)
+    if found is not None:
+        cut, last = found
+        yield from _stages(levels, (first, cut), m - last, outer)
+        first, m = cut, last
+    if inner:
+        yield from _stages(inner, (first, end), max(inner[-1].best), (m, *outer))
+    else:
+        yield ProfileStage(first, end - 1, (m, *outer))
