@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simdl.block_cost import Pricing, _priced
-from simdl.collectives import Group, Operation, collective_time, point_to_point_time
+from simdl.collectives import Group, collective_time, point_to_point_time
 from simdl.kernel import Kernel
 from simdl.layer_graph import Node
 from simdl.layer_splits.layout import Layout
@@ -17,7 +17,7 @@ from simdl.layer_splits.registry import Choice, enumerate_choices, follow
 from simdl.layer_splits.site import Divided, Message, Phase
 from simdl.resharding import reshard_message
 from simdl.sharding import Shard, layer_kernels
-from simdl.step_cost import gradient_bytes
+from simdl.step_cost import gradient_bytes, gradient_sum_time
 from workloads.operators import Pass
 
 ROUNDING = 1e-15  # [s]
@@ -207,9 +207,7 @@ def reshard_time(source: Layout, target: Layout, elements: float, pricing: Prici
 
 def reduce_gradient_time(parameters: float, replicas: Group, pricing: Pricing) -> float:
     """[s] to add up the gradient of some parameters over the ranks that hold them."""
-    nbytes = gradient_bytes(parameters, pricing)
-    library = pricing.stack.library
-    return collective_time(Operation.ALL_REDUCE, nbytes, replicas, pricing.cluster, library=library).time
+    return gradient_sum_time(gradient_bytes(parameters, pricing), replicas, pricing)
 
 
 def _amortised_reduce_time(parameters: int, replicas: Group, pricing: Pricing) -> float:

@@ -42,6 +42,7 @@ class Stack:
             product's epilogue adds or nothing accumulates.
         gradient_overlap: gradient reduction runs beside the backward pass of the last microbatch.
         bucket: [bytes] of gradients sent in one collective.
+        gradient_algorithm: all-reduce algorithm of gradients, ``"auto"`` for the library's choice.
         parameter_overlap: parameter all-gathers (ZeRO-1 and 3) run beside the forward pass.
         tensor_overlap: share of tensor-parallel communication hidden behind its products.
         pipeline_overlap: stage-to-stage transfers run beside computation.
@@ -75,6 +76,7 @@ class Stack:
     accumulation_traffic: float
     gradient_overlap: bool
     bucket: float
+    gradient_algorithm: str
     parameter_overlap: bool
     tensor_overlap: float
     pipeline_overlap: bool

@@ -20,12 +20,14 @@ from typing import Any
 from hardware.citation import CitedNumber
 from hardware.errors import ProfileError
 from hardware.profile_reader import ProfileReader
+from simdl.collectives import ALGORITHMS, Operation
 from simdl.errors import StackError
 from simdl.stack import Stack
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "attention": ("unfused", "flash", "flash-causal"),
     "selective": ("attention", "alternate"),
+    "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
 }
 SAMPLES = ("sequence", "image")
 NUMBERS: Mapping[str, str] = {
@@ -49,7 +51,7 @@ NUMBERS: Mapping[str, str] = {
     "memory_reserve": "fraction",
 }
 FLAGS = ("context_parallel", "gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
-WORDS = ("description", "attention", "selective", "library")
+WORDS = ("description", "attention", "selective", "gradient_algorithm", "library")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

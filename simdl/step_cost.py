@@ -139,8 +139,7 @@ def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing) -> floa
         return 0.0
     nbytes = gradient_bytes(parameters, pricing)
     if strategy.zero == 0:
-        seconds = _over_replicas(Operation.ALL_REDUCE, nbytes, strategy.replicas, strategy.tp, pricing)
-        return seconds / pricing.stack.reduction_speed
+        return gradient_sum_time(nbytes, Group(size=strategy.replicas, stride=strategy.tp), pricing)
     shards = strategy.shards
     scatter = _over_replicas(Operation.REDUCE_SCATTER, nbytes, shards, strategy.tp, pricing)
     return scatter / pricing.stack.reduction_speed + copies_time(nbytes / shards, strategy, pricing)
@@ -149,9 +148,20 @@ def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing) -> floa
 def copies_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
     """[s] to all-reduce one shard across the sharded copies of a hybrid-sharded model."""
     copies = strategy.replicas // strategy.shards
-    stride = strategy.tp * strategy.shards
-    seconds = _over_replicas(Operation.ALL_REDUCE, nbytes, copies, stride, pricing)
-    return seconds / pricing.stack.reduction_speed
+    return gradient_sum_time(nbytes, Group(size=copies, stride=strategy.tp * strategy.shards), pricing)
+
+
+def gradient_sum_time(nbytes: float, group: Group, pricing: Pricing) -> float:
+    """[s] to all-reduce ``nbytes`` of gradients, by the stack's algorithm and at its speed.
+
+    Raises:
+        CollectiveError: the algorithm does not apply to the group.
+    """
+    stack = pricing.stack
+    cost = collective_time(
+        Operation.ALL_REDUCE, nbytes, group, pricing.cluster, stack.library, stack.gradient_algorithm
+    )
+    return cost.time / stack.reduction_speed
 
 
 def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
