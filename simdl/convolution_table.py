@@ -22,9 +22,9 @@ from workloads.operators import Pass
 
 TEXTS = ("device", "layer", "pass", "algorithm", "batch")
 QUANTITIES = {"time": "time", "workspace": "bytes"}
-"""Columns with a unit, and its dimension."""
-
-_EXAMPLES = {"time": "time_us", "workspace": "workspace_MiB"}
+"""Columns whose names end in a unit, and its dimension."""
+LEAST = {"time": "above 0", "workspace": "of at least 0"}
+EXAMPLES = {"time": "time_us", "workspace": "workspace_MiB"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,19 +51,21 @@ def read_convolution_table(path: str | Path) -> tuple[ConvolutionRow, ...]:
     with Path(path).open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         units = _units(path, reader.fieldnames or ())
-        numbered = list(enumerate(reader, start=2))
-    rows, faults = [], []
+        numbered = [(reader.line_num, cells) for cells in reader]
+    rows: dict[tuple[str, ...], ConvolutionRow] = {}
+    faults = [] if numbered else [f"{path}: no rows; expected at least one"]
     for line, cells in numbered:
+        key = tuple((cells[name] or "").strip() for name in TEXTS)
+        if key in rows:
+            faults.append(f"{path}: line {line}: {', '.join(key)} stands twice; expected once")
+            continue
         try:
-            rows.append(_row(cells, units))
+            rows[key] = _row(cells, units)
         except SimdlError as error:
             faults += [f"{path}: line {line}: {fault}" for fault in str(error).splitlines()]
-    faults += _repeated(path, rows) if not faults else []
-    if not rows and not faults:
-        faults.append(f"{path}: no rows; expected at least one")
     if faults:
         raise SimdlError("\n".join(faults))
-    return tuple(rows)
+    return tuple(rows.values())
 
 
 def write_convolution_table(path: str | Path, rows: Iterable[ConvolutionRow]) -> None:
@@ -82,7 +84,8 @@ def write_convolution_table(path: str | Path, rows: Iterable[ConvolutionRow]) ->
 
 def _units(path: str | Path, columns: Iterable[str]) -> dict[str, tuple[str, str]]:
     """(column, unit) of each quantity."""
-    units, faults = {}, []
+    units: dict[str, tuple[str, str]] = {}
+    faults = []
     for column in columns:
         quantity, _, unit = column.partition("_")
         if column in TEXTS:
@@ -90,15 +93,14 @@ def _units(path: str | Path, columns: Iterable[str]) -> dict[str, tuple[str, str
         if quantity not in QUANTITIES:
             faults.append(f"column {column!r}: unknown{_nearest(column)}")
         elif quantity in units:
-            faults.append(f"column {column!r}: {quantity} has been given; expected one column")
+            faults.append(f"column {column!r}: {quantity} stands twice; expected once")
         elif not _is_unit(unit, QUANTITIES[quantity]):
-            faults.append(f"column {column!r}: no unit; expected a name such as {_EXAMPLES[quantity]!r}")
-            units[quantity] = (column, "")
-        else:
-            units[quantity] = (column, unit)
-    wanted = {**{name: name for name in TEXTS}, **_EXAMPLES}
+            faults.append(f"column {column!r}: no unit; expected a name such as {EXAMPLES[quantity]!r}")
+        units.setdefault(quantity, (column, unit))
     present = {*columns, *units}
-    faults += [f"no column {wanted[name]!r}" for name in wanted if name not in present]
+    faults += [
+        f"no column {EXAMPLES.get(name, name)!r}" for name in (*TEXTS, *EXAMPLES) if name not in present
+    ]
     if faults:
         raise SimdlError("\n".join(f"{path}: line 1: {fault}" for fault in faults))
     return units
@@ -113,31 +115,25 @@ def _is_unit(unit: str, dimension: str) -> bool:
 
 
 def _nearest(column: str) -> str:
-    known = [*TEXTS, *_EXAMPLES.values()]
+    known = [*TEXTS, *EXAMPLES.values()]
     near = get_close_matches(column, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; expected {', '.join(known)}"
 
 
 def _row(cells: Mapping[str, str | None], units: Mapping[str, tuple[str, str]]) -> ConvolutionRow:
-    faults = []
     texts = {name: (cells[name] or "").strip() for name in TEXTS}
+    faults = [] if None not in cells else ["more cells than columns"]
     faults += [f"{name}: empty" for name, text in texts.items() if not text]
-    if None in cells:
-        faults.append("more cells than columns")
-    if texts["pass"] and texts["pass"] not in set(Pass):
-        faults.append(f"pass: found {texts['pass']!r}; expected {', '.join(Pass)}")
-    if texts["algorithm"] and texts["algorithm"] not in ALGORITHMS:
-        faults.append(f"algorithm: found {texts['algorithm']!r}; expected {', '.join(ALGORITHMS)}")
+    faults += _unknown("pass", texts["pass"], [which.value for which in Pass])
+    faults += _unknown("algorithm", texts["algorithm"], ALGORITHMS)
     if texts["batch"] and not (texts["batch"].isdecimal() and int(texts["batch"]) > 0):
         faults.append(f"batch: found {texts['batch']!r}; expected a whole number of at least 1")
-    values = {}
-    for quantity, (column, unit) in units.items():
-        value = _number((cells[column] or "").strip(), unit, QUANTITIES[quantity])
-        if value is None or value < 0 or (quantity == "time" and value == 0):
-            least = "above 0" if quantity == "time" else "of at least 0"
-            faults.append(f"{column}: found {cells[column]!r}; expected a number {least}")
-        else:
-            values[quantity] = value
+    values = {name: _number(cells[column] or "", unit, name) for name, (column, unit) in units.items()}
+    faults += [
+        f"{units[name][0]}: found {cells[units[name][0]] or ''!r}; expected a number {LEAST[name]}"
+        for name, value in values.items()
+        if value is None
+    ]
     if faults:
         raise SimdlError("\n".join(faults))
     return ConvolutionRow(
@@ -146,23 +142,21 @@ def _row(cells: Mapping[str, str | None], units: Mapping[str, tuple[str, str]]) 
         which=Pass(texts["pass"]),
         algorithm=texts["algorithm"],
         batch=int(texts["batch"]),
-        time=values["time"],
-        workspace=values["workspace"],
+        time=values["time"] or 0.0,
+        workspace=values["workspace"] or 0.0,
     )
 
 
-def _number(text: str, unit: str, dimension: str) -> float | None:
+def _unknown(name: str, text: str, known: Iterable[str]) -> list[str]:
+    if not text or text in known:
+        return []
+    return [f"{name}: found {text!r}; expected {', '.join(known)}"]
+
+
+def _number(text: str, unit: str, quantity: str) -> float | None:
+    """In base units; None if it is no number of this quantity."""
     try:
-        return parse_quantity(f"{text} {unit}", dimension)
+        value = parse_quantity(f"{text.strip()} {unit}", QUANTITIES[quantity])
     except UnitError:
         return None
-
-
-def _repeated(path: str | Path, rows: Iterable[ConvolutionRow]) -> list[str]:
-    seen, faults = set(), []
-    for line, row in enumerate(rows, start=2):
-        place = (row.device, row.layer, row.which.value, row.algorithm, row.batch)
-        if place in seen:
-            faults.append(f"{path}: line {line}: {', '.join(map(str, place))} stands twice; expected once")
-        seen.add(place)
-    return faults
+    return value if value > 0 or (value == 0 and quantity == "workspace") else None

@@ -17,9 +17,9 @@ from planner.microbatch.convolutions import (
     network_convolutions,
     read_layer_list,
 )
-from planner.microbatch.costs import price_passes
+from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
-from simdl.convolution_table import read_convolution_table
+from simdl.convolution_table import read_convolution_table, write_convolution_table
 from workloads.dtypes import load_precision
 from workloads.registry import load_network
 
@@ -48,7 +48,13 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
     help="reuse: the limit holds for each pass; division: for all together.",
 )
 @click.option("--table", "table_path", help="CSV of measured times that replace the model.")
-@click.option("--precision", default="fp32", show_default=True, help="Number format; see the model's limits.")
+@click.option("--write-table", "written_path", help="Write what the model prices as such a CSV.")
+@click.option(
+    "--precision",
+    default="fp32",
+    show_default=True,
+    help="Number format; only fp32 has a choice of algorithms on most devices.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 @reporting_errors()
 def microbatch(  # noqa: PLR0917 - click passes one argument per option
@@ -59,6 +65,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     policy: str,
     mode: str,
     table_path: str | None,
+    written_path: str | None,
     precision: str,
     *,
     as_json: bool,
@@ -73,7 +80,11 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     device = load_device(device_name)
     rows = read_convolution_table(table_path) if table_path else ()
     sizes = micro_batch_sizes(Policy(policy), batch)
-    priced = price_passes(passes, sizes, device, load_precision(precision), rows)
+    formats = load_precision(precision)
+    if written_path:
+        modelled = (row for part in passes for row in modelled_rows(part, sizes, device, formats))
+        write_convolution_table(written_path, modelled)
+    priced = price_passes(passes, sizes, device, formats, rows)
     question = {
         "model": model,
         "device": device.name,

@@ -6,8 +6,8 @@ micro-batch of size s and time t that comes next gives
     T_w'(b) = min over k of T_w(b - k s) + k t
 
 (an unbounded knapsack), and whenever T_w(B) falls, its configuration is desirable. The set is that of Oyama
-et al. 2018 (desirable configurations), whose recursion merges the sets of b' and b - b' instead; here a micro-batch that
-does not beat what smaller ones already reach costs nothing.
+et al. 2018, whose recursion merges the sets of b' and b - b' instead; here a micro-batch that does not beat
+what smaller ones already reach costs nothing.
 """
 
 from collections.abc import Iterable

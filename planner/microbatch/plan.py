@@ -66,8 +66,8 @@ class MicrobatchPlan:
 
     @property
     def gap(self) -> float:
-        """Share of the time that a better choice might still save."""
-        return 1 - self.bound / self.time
+        """Share of the time that a better choice might still save, to 12 digits (sums round)."""
+        return round(1 - self.bound / self.time, 12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
