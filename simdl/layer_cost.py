@@ -18,6 +18,7 @@ from simdl.layer_splits.site import Divided, Message, Phase
 from simdl.resharding import reshard_message
 from simdl.sharding import Shard, layer_kernels
 from simdl.step_cost import gradient_bytes, gradient_sum_time
+from workloads.layer import Layer
 from workloads.operators import Pass
 
 ROUNDING = 1e-15  # [s]
@@ -47,7 +48,7 @@ class NodeCost:
         forward: beats of the forward pass.
         backward: beats of the backward pass.
         host: [s] the host needs to launch the (forward, backward) pass.
-        parameters: elements this rank keeps.
+        gradients: elements of each gradient tensor of this rank, in the order the backward pass makes them.
         replicas: ranks among which their gradient is added up.
         reduce: [s] of that sum, as a share of the bucket it travels in.
         saved: [bytes] kept from forward to backward.
@@ -60,11 +61,16 @@ class NodeCost:
     forward: tuple[Beat, ...]
     backward: tuple[Beat, ...]
     host: tuple[float, float]
-    parameters: int
+    gradients: tuple[int, ...]
     replicas: Group
     reduce: float
     saved: float
     transient: float
+
+    @property
+    def parameters(self) -> int:
+        """Elements this rank keeps."""
+        return sum(self.gradients)
 
     @property
     def forward_time(self) -> float:
@@ -95,7 +101,7 @@ def _node_cost(node: Node, choice: Choice, divided: Divided, pricing: Pricing) -
     parts = [divided, *(follow(site, divided.output) for site in node.sites[1:])]
     activation = pricing.precision.activation
     largest = max(site.layer.output_elements for site in node.sites) / divided.output.parts
-    parameters = sum(part.layer.parameters for part in parts)
+    gradients = tuple(size for part in reversed(parts) for size in _gradients(part.layer))
     backward = (Pass.INPUT_GRADIENT, Pass.WEIGHT_GRADIENT)
     phases = [phase for part in parts for phase in (part.input_gradient, part.weight_gradient)]
     return NodeCost(
@@ -108,9 +114,9 @@ def _node_cost(node: Node, choice: Choice, divided: Divided, pricing: Pricing) -
             _host(parts, (Pass.FORWARD,), [part.forward for part in parts], pricing),
             _host(parts, backward, phases, pricing),
         ),
-        parameters=parameters,
+        gradients=gradients,
         replicas=divided.replicas,
-        reduce=_amortised_reduce_time(parameters, divided.replicas, pricing),
+        reduce=sum(_amortised_reduce_time(size, divided.replicas, pricing) for size in gradients),
         saved=sum(_saved(part, activation) for part in parts),
         transient=(2 * largest * parts[-1].samples + divided.gathered) * activation,
     )
@@ -177,6 +183,15 @@ def _host(
     return launches * pricing.stack.launch + calls * pricing.stack.collective_launch
 
 
+def _gradients(layer: Layer) -> Iterator[int]:
+    """Elements of the bias, if any, and of the weights; scale and shift of a normalisation."""
+    if layer.kind == "normalization":
+        yield from (layer.parameters // 2, layer.parameters - layer.parameters // 2)
+        return
+    bias = sum(operator.weights for operator in layer.forward if operator.name == "bias")
+    yield from (size for size in (bias, layer.parameters - bias) if size > 0)
+
+
 def _saved(part: Divided, activation: int) -> float:
     return sum(
         tensor.elements * part.samples * (tensor.element_size or activation) for tensor in part.layer.saved
@@ -211,7 +226,7 @@ def reduce_gradient_time(parameters: float, replicas: Group, pricing: Pricing) -
 
 
 def _amortised_reduce_time(parameters: int, replicas: Group, pricing: Pricing) -> float:
-    """[s] of a node's share of the bucket that carries its gradient."""
+    """[s] of a tensor's share of the bucket that carries its gradient."""
     bucket = pricing.stack.bucket / gradient_bytes(1.0, pricing)
     filled = max(float(parameters), bucket)
     return reduce_gradient_time(filled, replicas, pricing) * parameters / filled if parameters else 0.0

@@ -190,12 +190,11 @@ class _Buckets:
         self.sums: list[int] = []
 
     def add(self, cost: NodeCost, ends: Ends) -> None:
-        if not cost.parameters or cost.replicas.size == 1:
-            return
-        parameters = self._waiting.pop(cost.replicas, (0, ()))[0] + cost.parameters
-        self._waiting[cost.replicas] = (parameters, ends)
-        if gradient_bytes(float(parameters), self._build.step.pricing) >= self._limit:
-            self._send(cost.replicas)
+        for size in cost.gradients if cost.replicas.size > 1 else ():
+            parameters = self._waiting.pop(cost.replicas, (0, ()))[0] + size
+            self._waiting[cost.replicas] = (parameters, ends)
+            if gradient_bytes(float(parameters), self._build.step.pricing) >= self._limit:
+                self._send(cost.replicas)
 
     def flush(self) -> None:
         for replicas in list(self._waiting):
