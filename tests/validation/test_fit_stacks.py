@@ -1,0 +1,48 @@
+from dataclasses import replace
+
+import pytest
+
+from simdl.errors import StackError
+from simdl.stacks import load_stack
+from validation.fit.stacks import fit_stack, main, mean_error, questions
+from validation.prediction import first_that_fits
+from validation.published_rows import load_table, published_folder
+
+TABLE = "llm/nvidia-nemo.csv"
+
+
+@pytest.fixture(scope="module")
+def asked():
+    rows = load_table(published_folder() / TABLE, name=TABLE)
+    return questions(rows, "nemo-2024")[:4]
+
+
+def test_a_fit_finds_the_number_that_made_the_measurements(asked):
+    """Rows measured on a made-up stack give its number back."""
+    stack = load_stack("nemo-2024")
+    truth = replace(stack, attention_speed=0.5)
+    made = []
+    for question in asked:
+        setup = question.setup
+        report = first_that_fits(setup.workload, setup.cluster, setup.strategies, truth)
+        made.append(replace(question, setup=replace(setup, measured=report.step_time)))
+    found, error = fit_stack(made, stack, {"attention_speed": 0.9})
+    assert found["attention_speed"] == pytest.approx(0.5, rel=0.03)
+    assert error < mean_error(made, stack, {"attention_speed": 0.9})
+
+
+def test_a_fit_never_leaves_a_larger_error(asked):
+    stack = load_stack("nemo-2024")
+    start = {"tensor_overlap": 0.2}
+    found, error = fit_stack(asked, stack, start)
+    assert error <= mean_error(asked, stack, start)
+    assert 0 < found["tensor_overlap"] <= 1
+
+
+def test_unknown_fields_and_missing_tables_are_named():
+    with pytest.raises(StackError, match=r"attenion_speed.*expected STACK FIELD"):
+        main(["nemo-2024", "attenion_speed", TABLE])
+    with pytest.raises(StackError, match="tables none"):
+        main(["nemo-2024", "attention_speed"])
+    with pytest.raises(StackError, match="no scored row"):
+        main(["maxtext", "contention", TABLE])
