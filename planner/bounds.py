@@ -18,7 +18,7 @@ from planner.prices import Floats, Prices, price_space
 from planner.segment_runs import Ends, run_segments, split_pass
 from planner.shapes import Shape, enumerate_shapes
 from planner.space import Integers, Space, single_space
-from simdl.block_cost import Pricing
+from simdl.pricing import Pricing
 from simdl.step_cost import gather_time, optimizer_time, reduce_time, tied_time
 from simdl.strategy import Strategy
 from workloads.workload import Workload

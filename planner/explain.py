@@ -7,7 +7,7 @@ import numpy as np
 from planner.bounds import Bounds
 from planner.format import format_seconds, format_strategy
 from planner.space import RECOMPUTE, SCHEDULES, Integers, Space
-from simdl.block_cost import Pricing
+from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import simulate
 from simdl.strategy import Strategy

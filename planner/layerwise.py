@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from hardware.cluster import Cluster
 from planner.layer_problem import Choice, Item, LayerProblem, Option, Tensor, estimate_step
 from planner.layer_program import first_answers, solve_layer_problem
-from simdl.block_cost import Pricing
 from simdl.cost_model import CostModel
 from simdl.engine import run
 from simdl.layer_cost import NodeCost, node_costs, reshard_time
@@ -24,6 +23,7 @@ from simdl.layer_splits.layout import Layout
 from simdl.layer_splits.registry import format_choice
 from simdl.layer_step import PLAIN, LayerStep, layer_memory
 from simdl.memory import state_bytes, usable_memory
+from simdl.pricing import Pricing
 from simdl.simulate import price
 from simdl.stack import Stack
 from simdl.step_cost import optimizer_time

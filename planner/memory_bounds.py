@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from planner.prices import Floats, Prices
 from planner.shapes import Shape
 from planner.space import Integers
-from simdl.block_cost import Pricing
 from simdl.memory import gathered_bytes, state_bytes
+from simdl.pricing import Pricing
 from workloads.workload import Workload
 
 

@@ -10,10 +10,8 @@ from typing import Any
 from workloads.dtypes import Precision
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operators import OperatorKind, Pass
+from workloads.operators import PRODUCTS, Pass
 from workloads.registry import load_network, network_names
-
-PRODUCTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION, OperatorKind.ATTENTION})
 
 
 def registered_models() -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ import numpy as np
 from planner.prices import Floats, Prices
 from planner.segment_runs import Ends, Segments, run_segments, split_pass
 from planner.shapes import Shape
-from simdl.block_cost import Pricing
 from simdl.lowering import PREFETCH
+from simdl.pricing import Pricing
 from simdl.stack import Stack
 from simdl.step_cost import transfer_time
 from simdl.strategy import Strategy

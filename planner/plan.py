@@ -14,9 +14,9 @@ from planner.format import format_strategy
 from planner.recut import recut
 from planner.search import Progress, search
 from planner.space import Integers, Limits, Space, enumerate_space
-from simdl.block_cost import Pricing
 from simdl.cost_model import CostModel
 from simdl.memory import memory_shortfalls, usable_memory
+from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import price, simulate
 from simdl.stack import Stack

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.space import RECOMPUTE, Integers, Space
-from simdl.block_cost import BlockCost, Pricing, Work, block_costs
+from simdl.block_cost import BlockCost, block_costs
+from simdl.pricing import Pricing, Work
 from simdl.sharding import Shard
 from simdl.stage import host_time
 from simdl.step_cost import split_weight

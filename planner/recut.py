@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from planner.errors import InfeasibleError, SolverError
 from planner.stage_partition import Group, solve_stage_partition
-from simdl.block_cost import BlockCost, Pricing, Work, block_costs
+from simdl.block_cost import BlockCost, block_costs
 from simdl.memory import state_bytes, usable_memory
 from simdl.pipelines import in_flight, pipeline_order
+from simdl.pricing import Pricing, Work
 from simdl.stack import Stack
 from simdl.stage import host_time
 from simdl.step_cost import shard_of

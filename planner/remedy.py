@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from planner.format import format_strategy
-from simdl.block_cost import Pricing
 from simdl.memory import memory_shortfalls
+from simdl.pricing import Pricing
 from simdl.step_cost import step_cost
 from simdl.strategy import Recompute, Strategy, problems
 from workloads.workload import Workload

@@ -13,10 +13,10 @@ import numpy as np
 
 from planner.bounds import Bounds
 from planner.space import Integers, Space
-from simdl.block_cost import Pricing
 from simdl.engine import run
 from simdl.lowering import lower
 from simdl.memory import memory_shortfalls
+from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import report
 from simdl.step_cost import step_cost

@@ -11,8 +11,8 @@ import numpy as np
 
 from planner.prices import Floats, Prices
 from planner.shapes import Blocks, Shape
-from simdl.block_cost import Pricing
 from simdl.lowering import PREFETCH
+from simdl.pricing import Pricing
 from simdl.segments import buckets
 from simdl.step_cost import copies_time, gather_time, gradient_bytes, reduce_time
 from simdl.strategy import Strategy

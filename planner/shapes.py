@@ -11,7 +11,7 @@ import numpy as np
 
 from planner.prices import Prices
 from planner.space import SCHEDULES, Integers, Space
-from simdl.block_cost import Pricing
+from simdl.pricing import Pricing
 from simdl.stage import even_cut, split_network, stage_blocks
 from simdl.strategy import Strategy
 

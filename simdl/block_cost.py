@@ -6,65 +6,17 @@ Everything is priced once per distinct block and shard; simulation, memory and t
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hardware.cluster import Cluster
+from simdl.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
-from simdl.cost_model import CostModel
-from simdl.kernel import AttentionCall, Kernel
-from simdl.kernel_costs.matmul import uses_matrix_units
+from simdl.kernel import Kernel
+from simdl.pricing import Pricing, Work, priced
 from simdl.sharding import Shard, block_kernels, layer_kernels
-from simdl.stack import Stack
 from simdl.strategy import Recompute
-from workloads.dtypes import Precision
-from workloads.layer import Layer, SavedActivation
-from workloads.network import Block, Network
-from workloads.operators import AttentionShape, OperatorKind, Pass, Split
+from workloads.layer import Layer
+from workloads.network import Block
+from workloads.operators import PRODUCTS, OperatorKind, Pass, Split
 
-PRODUCTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION, OperatorKind.ATTENTION})
 Ends = tuple[tuple[Operation, ...], tuple[Operation, ...]]  # collectives at entry and exit
-LOG_SUM_EXP = 4  # [bytes] per query row and head that a tiled attention kernel keeps instead of the scores
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Seconds of one pass by cause.
-
-    Attributes:
-        device: [s] kernels back to back on the device.
-        tensor: [s] exposed tensor-parallel communication.
-        context: [s] exposed context-parallel communication.
-        launches: kernels the host launches.
-        calls: collectives and transfers the host calls.
-    """
-
-    device: float = 0.0
-    tensor: float = 0.0
-    context: float = 0.0
-    launches: int = 0
-    calls: int = 0
-
-    def __add__(self, other: "Work") -> "Work":
-        return Work(
-            self.device + other.device,
-            self.tensor + other.tensor,
-            self.context + other.context,
-            self.launches + other.launches,
-            self.calls + other.calls,
-        )
-
-    def times(self, count: int) -> "Work":
-        """The same work ``count`` times."""
-        return Work(
-            self.device * count,
-            self.tensor * count,
-            self.context * count,
-            self.launches * count,
-            self.calls * count,
-        )
-
-    @property
-    def busy(self) -> float:
-        """[s] the device is occupied when the host keeps up."""
-        return self.device + self.tensor + self.context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,17 +42,6 @@ class BlockCost:
     recomputed_flops: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pricing:
-    """Everything that prices blocks: the identity of these objects keys the cache."""
-
-    network: Network
-    precision: Precision
-    cluster: Cluster
-    stack: Stack
-    cost_model: CostModel
-
-
 @lru_cache(maxsize=65536)
 def block_costs(pricing: Pricing, shard: Shard, recompute: Recompute) -> tuple[BlockCost, ...]:
     """Costs of the distinct blocks of a network, in the order of ``network.blocks``."""
@@ -117,10 +58,10 @@ def _block_cost(
 ) -> BlockCost:
     mode = recompute if block.recomputable else Recompute.NONE
     activation = pricing.precision.activation
-    everything = _saved_bytes(block, pricing, shard)
+    everything = saved_bytes(block, pricing, shard)
     boundary = block.output_elements * shard.share(Split.SEQUENCE) * activation
     redone = recomputed_layers(block, mode, pricing.stack)
-    kept = _kept_bytes(pricing, shard, block, before, redone)
+    kept = kept_bytes(pricing, shard, block, before, redone)
     return BlockCost(
         forward=_forward(pricing, shard, block),
         backward=_backward(pricing, shard, block),
@@ -131,44 +72,12 @@ def _block_cost(
             if shard.pipelined or not layer.tied
         ),
         saved=kept,
-        transient=everything - kept + _largest_output(block, shard) * activation,
+        transient=everything - kept + largest_output(block, shard) * activation,
         boundary=boundary,
         recomputed_flops=sum(
             operator.flops for layer in redone for operator in layer.forward if operator.kind in PRODUCTS
         ),
     )
-
-
-def recomputed_layers(block: Block, mode: Recompute, stack: Stack) -> tuple[Layer, ...]:
-    """Layers whose forward pass runs again before their backward pass.
-
-    Selective recomputation means the attention core (Korthikanti et al. 2022), or in stacks that say
-    ``alternate`` everything but the attention core and every other linear layer (torchtitan's per-operator
-    policy).
-    """
-    if mode is Recompute.FULL:
-        return block.layers
-    if mode is Recompute.NONE:
-        return ()
-    if stack.selective == "attention":
-        return tuple(layer for layer in block.layers if layer.selective)
-    linear = [layer for layer in block.layers if layer.kind == "linear"]
-    stored = {layer.name for layer in linear[::2]}
-    return tuple(layer for layer in block.layers if not layer.selective and layer.name not in stored)
-
-
-def _kept_bytes(
-    pricing: Pricing, shard: Shard, block: Block, before: Block, redone: tuple[Layer, ...]
-) -> float:
-    """Bytes one block keeps per microbatch: its input, and the outputs of layers that do not run again."""
-    if not redone:
-        return _saved_bytes(block, pricing, shard)
-    if all(layer.selective for layer in redone):
-        return _saved_bytes(block, pricing, shard, scores=False)
-    again = {layer.name for layer in redone}
-    stored = sum(layer.output_elements for layer in block.layers if layer.name not in again)
-    elements = before.output_elements * shard.share(Split.SEQUENCE) + stored * shard.share(Split.COLUMN)
-    return elements * pricing.precision.activation
 
 
 @lru_cache(maxsize=65536)
@@ -177,7 +86,7 @@ def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
         block, Pass.FORWARD, shard=shard, precision=pricing.precision, stack=pricing.stack
     )
     return (
-        _priced(pricing, kernels)
+        priced(pricing, kernels)
         + _tensor(pricing, shard, block, backward=False)
         + _context(pricing, shard, block.layers, backward=False)
     )
@@ -193,7 +102,7 @@ def _backward(pricing: Pricing, shard: Shard, block: Block) -> Work:
         )
     ]
     return (
-        _priced(pricing, kernels + _accumulation(pricing, shard, block))
+        priced(pricing, kernels + _accumulation(pricing, shard, block))
         + _tensor(pricing, shard, block, backward=True)
         + _context(pricing, shard, block.layers, backward=True)
     )
@@ -226,36 +135,7 @@ def _recompute(pricing: Pricing, shard: Shard, block: Block, redone: tuple[Layer
     kernels = layer_kernels(
         redone, Pass.FORWARD, shard=shard, precision=pricing.precision, stack=pricing.stack
     )
-    return _priced(pricing, kernels) + _context(pricing, shard, redone, backward=False)
-
-
-def _priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
-    seconds = sum(_kernel_time(pricing, kernel) for kernel in kernels)
-    return Work(device=seconds, launches=len(kernels))
-
-
-def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
-    """Device seconds of one kernel in this stack, at the clock that hours of training leave.
-
-    Products on matrix units draw the most power and lower the clock; convolutions alternate with kernels that
-    stream and stay below the limit.
-    """
-    seconds = pricing.cost_model.kernel_time(kernel)
-    if kernel.kind not in PRODUCTS:
-        return seconds / pricing.stack.streaming_speed
-    if kernel.kind is OperatorKind.CONVOLUTION:
-        return seconds / pricing.stack.convolution_speed
-    if kernel.kind is OperatorKind.ATTENTION:
-        seconds /= pricing.stack.attention_speed
-        if isinstance(kernel.shape, AttentionCall) and _is_part(kernel.shape.shape):
-            seconds /= pricing.stack.context_speed
-    device = pricing.cluster.device
-    return seconds / device.sustained if uses_matrix_units(device, kernel.dtype) else seconds
-
-
-def _is_part(shape: AttentionShape) -> bool:
-    """Whether context parallelism gives this rank only some of the queries."""
-    return shape.query_tokens < shape.key_tokens
+    return priced(pricing, kernels) + _context(pricing, shard, redone, backward=False)
 
 
 def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> Work:
@@ -306,36 +186,6 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
         kernels = layer_kernels(
             (layer,), which, shard=shard, precision=pricing.precision, stack=pricing.stack
         )
-        cover = _priced(pricing, kernels).device / shard.cp
+        cover = priced(pricing, kernels).device / shard.cp
         exposed += (shard.cp - 1) * max(0.0, transfer - cover)
     return Work(context=exposed, calls=2 * (shard.cp - 1))
-
-
-@lru_cache(maxsize=65536)
-def _saved_bytes(block: Block, pricing: Pricing, shard: Shard, *, scores: bool = True) -> float:
-    """Bytes one block keeps per microbatch; without ``scores``, not the attention matrix and its masks."""
-    tiled = pricing.stack.attention != "unfused"
-    total = 0.0
-    for layer in block.layers:
-        for tensor in layer.saved:
-            if tensor.fused and (tiled or not scores):
-                continue
-            total += _tensor_bytes(tensor, pricing.precision, shard)
-        if layer.core is not None and tiled:
-            rows = layer.core.query_tokens * layer.core.heads
-            total += rows * shard.share(Split.HEADS) * LOG_SUM_EXP
-    return total
-
-
-def _tensor_bytes(tensor: SavedActivation, precision: Precision, shard: Shard) -> float:
-    return tensor.elements * shard.share(tensor.split) * (tensor.element_size or precision.activation)
-
-
-@lru_cache(maxsize=65536)
-def _largest_output(block: Block, shard: Shard) -> float:
-    """Elements of the largest layer output and its gradient, live while the block runs backward."""
-    return 2 * max(
-        layer.output_elements
-        * shard.share(Split.COLUMN if layer.parameter_split is Split.COLUMN else Split.SEQUENCE)
-        for layer in block.layers
-    )

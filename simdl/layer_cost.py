@@ -8,13 +8,13 @@ planner adds up their durations.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from simdl.block_cost import Pricing, _priced
 from simdl.collectives import Group, collective_time, point_to_point_time
 from simdl.kernel import Kernel
 from simdl.layer_graph import Node
 from simdl.layer_splits.layout import Layout
 from simdl.layer_splits.registry import Choice, enumerate_choices, follow
 from simdl.layer_splits.site import Divided, Message, Phase
+from simdl.pricing import Pricing, priced
 from simdl.resharding import reshard_message
 from simdl.sharding import Shard, layer_kernels
 from simdl.step_cost import gradient_bytes, gradient_sum_time
@@ -159,7 +159,7 @@ def _real(beats: Iterable[Beat]) -> tuple[Beat, ...]:
 
 def _compute(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> float:
     """[s] of the kernels of one pass."""
-    return _priced(pricing, _kernels(parts, which, pricing)).device
+    return priced(pricing, _kernels(parts, which, pricing)).device
 
 
 def _kernels(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> list[Kernel]:

@@ -5,10 +5,10 @@ The lowering turns it into tasks, the planner adds it up; both read the same num
 
 from dataclasses import dataclass
 
-from simdl.block_cost import Pricing
 from simdl.layer_cost import NodeCost, reshard_time
 from simdl.layer_graph import Edge, LayerGraph
 from simdl.memory import state_bytes
+from simdl.pricing import Pricing
 from simdl.step_cost import optimizer_time
 from simdl.strategy import Strategy
 from workloads.workload import Workload

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from hardware.device import Device
 from hardware.units import format_quantity
-from simdl.block_cost import Pricing
 from simdl.pipelines import pipeline_order
+from simdl.pricing import Pricing
 from simdl.stack import Stack
 from simdl.step_cost import Amount, StepCost, gradient_bytes
 from simdl.strategy import Strategy

@@ -9,8 +9,9 @@ one task.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simdl.block_cost import BlockCost, Work
+from simdl.block_cost import BlockCost
 from simdl.pipelines import last_backward
+from simdl.pricing import Work
 from simdl.stage import PassCost, StageCost
 from simdl.step_cost import StepCost, copies_time, gather_time, gradient_bytes, reduce_time
 
@@ -25,11 +26,13 @@ class Segment:
         cost: computation.
         gather: [s] of the parameter gather it waits for.
         reduce: [s] of the gradient reduction it sets off.
+        parameters: elements it gathers and reduces.
     """
 
     cost: PassCost
     gather: float
     reduce: float
+    parameters: float
 
 
 class Segmentation:
@@ -68,8 +71,13 @@ class Segmentation:
         device = [_device(group, backward=backward) for group in groups]
         total = sum(device)
         return tuple(
-            Segment(_scaled(slowed, share / total if total else 1 / len(groups)), gather, reduce)
-            for share, gather, reduce in zip(device, gathers, reduces, strict=True)
+            Segment(
+                _scaled(slowed, share / total if total else 1 / len(groups)),
+                gather,
+                reduce,
+                sum(block.parameters for block in group),
+            )
+            for group, share, gather, reduce in zip(groups, device, gathers, reduces, strict=True)
         )
 
     def _groups(self, stage: StageCost, *, backward: bool) -> list[Group]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from hardware.cluster import Cluster
 from hardware.device import Device
-from simdl.block_cost import Pricing
 from simdl.cost_model import CostModel, DeviceCostModel
 from simdl.engine import run
 from simdl.errors import StrategyError
 from simdl.lowering import lower
 from simdl.memory import memory_by_part, memory_shortfalls
+from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.stack import Stack
 from simdl.step_cost import StepCost, step_cost

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from simdl.block_cost import BlockCost, Work
+from simdl.block_cost import BlockCost
+from simdl.pricing import Work
 from simdl.stack import Stack
 from workloads.network import Network
 

@@ -10,13 +10,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from simdl.block_cost import BlockCost, Pricing, Work, block_costs
+from simdl.block_cost import BlockCost, block_costs
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.kernel import Kernel
+from simdl.pricing import Pricing, Work
 from simdl.sharding import Shard
 from simdl.stack import Stack
 from simdl.stage import StageCost, split_network, stage_blocks, stage_cost
 from simdl.strategy import Strategy, unsupported
+from workloads.network import Network
 from workloads.operators import OperatorKind
 from workloads.workload import Workload
 
@@ -193,13 +195,18 @@ def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float
     """[s] to add up the gradients of an embedding that first and last stage share."""
     if strategy.pp == 1:
         return 0.0
-    tied = {layer.tied for block in workload.network.blocks for layer in block.layers if layer.tied}
+    stride = strategy.tp * strategy.replicas * (strategy.pp - 1)
+    nbytes = tied_bytes(workload.network, strategy, pricing)
+    return _over_replicas(Operation.ALL_REDUCE, nbytes, 2, stride, pricing)
+
+
+def tied_bytes(network: Network, strategy: Strategy, pricing: Pricing) -> float:
+    """[bytes] of one rank's gradient of an embedding that first and last stage share."""
+    tied = {layer.tied for block in network.blocks for layer in block.layers if layer.tied}
     parameters = sum(
         layer.parameters
-        for block in workload.network.blocks
+        for block in network.blocks
         for layer in block.layers
         if f"{block.name}/{layer.name}" in tied
     )
-    stride = strategy.tp * strategy.replicas * (strategy.pp - 1)
-    nbytes = gradient_bytes(parameters / strategy.tp, pricing)
-    return _over_replicas(Operation.ALL_REDUCE, nbytes, 2, stride, pricing)
+    return gradient_bytes(parameters / strategy.tp, pricing)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from workloads.errors import NetworkError
 from workloads.layer import Layer
-from workloads.operators import OperatorKind, Pass
+from workloads.operators import PRODUCTS, Pass
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,14 +103,13 @@ class Network:
 
         Attention counts in full (not halved for causal masks); recomputation never counts.
         """
-        products = {OperatorKind.MATMUL, OperatorKind.CONVOLUTION, OperatorKind.ATTENTION}
         return sum(
             operator.flops * block.count
             for block in self.blocks
             for layer in block.layers
             for which in Pass
             for operator in layer.operators(which)
-            if operator.kind in products
+            if operator.kind in PRODUCTS
         )
 
 

@@ -23,6 +23,10 @@ class OperatorKind(StrEnum):
     GATHER = "gather"
 
 
+PRODUCTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION, OperatorKind.ATTENTION})
+"""Kinds whose flops MFU counts."""
+
+
 class Split(StrEnum):
     """How a tensor-parallel degree t divides an operator, a tensor or a parameter."""
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer, uniform_network
 
-from simdl.block_cost import Work
+from simdl.pricing import Work
 from simdl.stage import balanced_cut, host_time, pass_cost, split_network, stage_blocks
 from workloads.network import Block, Network
 
