@@ -1,0 +1,200 @@
+"""Micro-batching by hand, and ResNet-50 at full size."""
+
+import pytest
+
+from hardware.profiles import load_device
+from planner.errors import InfeasibleError
+from planner.microbatch.configuration import (
+    MicroBatch,
+    Policy,
+    build_configuration,
+    micro_batch_sizes,
+    undominated,
+)
+from planner.microbatch.convolutions import network_convolutions
+from planner.microbatch.costs import PassOptions, price_passes
+from planner.microbatch.desirable import desirable_configurations
+from planner.microbatch.division import solve_division
+from planner.microbatch.plan import Mode, plan_micro_batches
+from planner.microbatch.relaxation import relax_limit
+from planner.microbatch.reuse import solve_reuse
+from simdl.errors import SimdlError
+from workloads.dtypes import load_precision
+from workloads.operators import Pass
+from workloads.registry import load_network
+
+
+def part(size, time, workspace=0.0, algorithm="fft"):
+    return MicroBatch(size=size, algorithm=algorithm, time=time, workspace=workspace)
+
+
+SLOW = part(4, 10.0, 0.0, "implicit_gemm")
+FAST = part(4, 4.0, 400.0)
+HALF = part(2, 2.5, 200.0)
+QUARTER = part(1, 2.0, 100.0)
+OPTIONS = (SLOW, FAST, HALF, QUARTER)
+
+
+def options_of(*options, layer="conv", which=Pass.FORWARD):
+    return PassOptions(layer=layer, which=which, measured=False, priced=len(options), options=options)
+
+
+def sizes(configuration):
+    return [each.size for each in configuration.micro_batches]
+
+
+@pytest.fixture(scope="module")
+def resnet():
+    passes = network_convolutions(load_network("resnet50"))
+    allowed = micro_batch_sizes(Policy.POWER_OF_TWO, 256)
+    return price_passes(passes, allowed, load_device("v100-sxm2-16gb"), load_precision("fp32"))
+
+
+class TestConfigurations:
+    def test_policies(self):
+        assert micro_batch_sizes(Policy.UNDIVIDED, 12) == (12,)
+        assert micro_batch_sizes(Policy.POWER_OF_TWO, 12) == (1, 2, 4, 8, 12)
+        assert micro_batch_sizes(Policy.POWER_OF_TWO, 8) == (1, 2, 4, 8)
+        assert micro_batch_sizes(Policy.ANY, 5) == (1, 2, 3, 4, 5)
+
+    def test_times_add_up_and_the_workspace_is_shared(self):
+        found = build_configuration([QUARTER, HALF, QUARTER])
+        assert (found.time, found.workspace, sizes(found)) == (6.5, 200.0, [2, 1, 1])
+
+    def test_dominated_micro_batches_go_first(self):
+        better, worse, equal = part(2, 1.0, 5.0), part(2, 1.5, 5.0), part(2, 1.0, 6.0)
+        assert undominated([worse, equal, better, part(2, 3.0, 0.0)]) == (part(2, 3.0, 0.0), better)
+
+
+class TestReuse:
+    @pytest.mark.parametrize(
+        ("limit", "expected"), [(0, [4]), (99, [4]), (100, [1] * 4), (200, [2, 2]), (400, [4])]
+    )
+    def test_the_batch_is_cut_only_where_it_pays(self, limit, expected):
+        found = solve_reuse(OPTIONS, 4, limit)
+        assert sizes(found) == expected
+        assert found.workspace <= limit
+
+    def test_cuts_need_not_be_equal(self):
+        found = solve_reuse((part(3, 1.0), part(1, 2.0)), 5, 0)
+        assert (sizes(found), found.time) == ([3, 1, 1], 5.0)
+
+    def test_a_batch_that_no_sizes_add_up_to_has_no_configuration(self):
+        assert solve_reuse((part(2, 1.0), part(4, 1.0)), 5, 1e9) is None
+
+
+class TestDivision:
+    def test_the_desirable_set_is_the_pareto_front(self):
+        found = desirable_configurations(OPTIONS, 4)
+        assert [(each.workspace, each.time) for each in found] == [
+            (0.0, 10.0),
+            (100.0, 8.0),
+            (200.0, 5.0),
+            (400.0, 4.0),
+        ]
+
+    def test_workspace_goes_where_it_saves_most(self):
+        greedy = desirable_configurations((part(1, 9.0), part(1, 1.0, 60.0)), 1)
+        modest = desirable_configurations((part(1, 9.0), part(1, 4.0, 50.0)), 1)
+        division = solve_division([modest, greedy, modest], 100.0)
+        assert [each.time for each in division.chosen] in ([9.0, 1.0, 9.0], [4.0, 9.0, 4.0])
+        assert sum(each.time for each in division.chosen) == 17.0
+        assert division.optimal
+        assert division.bound == pytest.approx(17.0)
+
+    def test_equal_passes_counted_together_cost_what_they_cost_apart(self):
+        together = desirable_configurations(OPTIONS, 4)
+        apart = [desirable_configurations(OPTIONS, 4) for _ in range(3)]
+        for limit in (0, 150, 300, 500, 700, 1200):
+            times = {
+                sum(each.time for each in solve_division(sets, limit).chosen)
+                for sets in ([together] * 3, apart)
+            }
+            assert len(times) == 1
+
+    def test_a_relaxation_bounds_from_both_sides(self):
+        sets = [desirable_configurations(OPTIONS, 4)] * 3
+        relaxation = relax_limit(sets, 500.0)
+        best = sum(each.time for each in solve_division(sets, 500.0).chosen)
+        assert relaxation.bound <= best <= relaxation.known
+        assert all(excess.min() == 0 for excess in relaxation.excess)
+
+
+class TestPlan:
+    def test_a_tight_division_is_faster_than_undivided(self):
+        passes = [options_of(*OPTIONS, layer="a"), options_of(*OPTIONS, layer="b")]
+        found = plan_micro_batches(passes, batch=4, workspace=400, mode=Mode.DIVISION)
+        assert (found.time, found.undivided_time, found.workspace) == (10.0, 14.0, 400.0)
+        assert (found.optimal, found.bound, found.gap) == (True, 10.0, 0.0)
+        assert [sizes(choice.configuration) for choice in found.choices] == [[2, 2], [2, 2]]
+
+    def test_reuse_reports_the_largest_workspace(self):
+        passes = [options_of(*OPTIONS, layer="a"), options_of(SLOW, layer="b")]
+        found = plan_micro_batches(passes, batch=4, workspace=250, mode=Mode.REUSE)
+        assert (found.time, found.undivided_time, found.workspace) == (15.0, 20.0, 200.0)
+
+    @pytest.mark.parametrize("mode", Mode)
+    def test_undivided_that_does_not_fit_has_no_time(self, mode):
+        passes = [options_of(FAST, HALF)]
+        found = plan_micro_batches(passes, batch=4, workspace=300, mode=mode)
+        assert (found.time, found.undivided_time) == (5.0, None)
+
+    @pytest.mark.parametrize("mode", Mode)
+    def test_no_workspace_is_refused(self, mode):
+        with pytest.raises(SimdlError, match="workspace: found 0 bytes; expected at least 1"):
+            plan_micro_batches([options_of(SLOW)], batch=4, workspace=0, mode=mode)
+
+    @pytest.mark.parametrize("mode", Mode)
+    def test_a_batch_that_nothing_covers_is_refused(self, mode):
+        passes = [options_of(SLOW), options_of(part(2, 1.0), part(4, 1.0), layer="odd")]
+        with pytest.raises(SimdlError, match="odd forward: no configuration covers a batch of 5") as caught:
+            plan_micro_batches(passes, batch=5, workspace=100, mode=mode)
+        assert not isinstance(caught.value, InfeasibleError)
+
+    def test_reuse_names_the_passes_that_the_limit_binds(self):
+        passes = [options_of(SLOW), options_of(FAST, HALF, layer="big", which=Pass.WEIGHT_GRADIENT)]
+        with pytest.raises(InfeasibleError) as caught:
+            plan_micro_batches(passes, batch=4, workspace=150, mode=Mode.REUSE)
+        assert caught.value.binding == {"the workspace of big weight_gradient [bytes]": 50.0}
+
+    def test_division_says_how_much_is_missing_in_all(self):
+        passes = [options_of(FAST, HALF), options_of(QUARTER)]
+        with pytest.raises(InfeasibleError) as caught:
+            plan_micro_batches(passes, batch=4, workspace=250, mode=Mode.DIVISION)
+        assert caught.value.binding == {"the total workspace [bytes]": 50.0}
+
+
+class TestResNet50:
+    def test_every_convolution_runs_three_passes_but_the_first(self, resnet):
+        assert len({part.layer for part in resnet}) == 53
+        assert len(resnet) == 53 * 3 - 1
+        (first,) = {part.layer for part in resnet} - {
+            part.layer for part in resnet if part.which is Pass.INPUT_GRADIENT
+        }
+        assert first == "conv1/conv1"
+
+    @pytest.mark.parametrize("mode", Mode)
+    @pytest.mark.parametrize("mebibytes", [8, 64, 1024])
+    def test_solved_to_proven_optimality(self, resnet, mode, mebibytes):
+        found = plan_micro_batches(resnet, batch=256, workspace=mebibytes * 2**20, mode=mode)
+        assert found.optimal
+        assert found.gap == 0
+        assert found.bound == pytest.approx(found.time, rel=1e-9)
+        assert found.time <= found.undivided_time
+        assert found.workspace <= mebibytes * 2**20
+        assert 0 < found.considered < found.priced
+
+    def test_micro_batching_pays_at_64_mib(self, resnet):
+        found = plan_micro_batches(resnet, batch=256, workspace=64 * 2**20, mode=Mode.REUSE)
+        assert found.undivided_time / found.time > 1.05
+        divided = [choice for choice in found.choices if len(choice.configuration.micro_batches) > 1]
+        assert divided
+        assert all(choice.configuration.time < choice.undivided.time for choice in divided)
+
+    def test_dominated_configurations_are_gone_before_the_programme(self, resnet):
+        for options in {id(part.options): part.options for part in resnet}.values():
+            found = desirable_configurations(options, 256)
+            times, spaces = [each.time for each in found], [each.workspace for each in found]
+            assert times == sorted(times, reverse=True)
+            assert spaces == sorted(spaces)
+            assert len(set(times)) == len(set(spaces)) == len(found)

@@ -1,0 +1,197 @@
+"""`simdl microbatch` as a user meets it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import validation
+from planner.cli import main
+
+LISTS = str(Path(validation.__file__).parent / "published" / "cnn" / "ucudnn_bench_layers.csv")
+QUESTION = ("alexnet", "--device", "p100-sxm", "--batch", "128", "--workspace", "64MiB")
+KEYS = {
+    "model",
+    "device",
+    "batch",
+    "precision",
+    "policy",
+    "mode",
+    "workspace_limit",
+    "time",
+    "undivided_time",
+    "speedup",
+    "workspace",
+    "status",
+    "bound",
+    "gap",
+    "priced",
+    "considered",
+    "solve_time",
+    "feasible",
+    "reasons",
+    "layers",
+}
+TABLE = "device,layer,pass,algorithm,batch,time_us,workspace_MiB\n"
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["microbatch", *arguments])
+
+
+def answer(*arguments):
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("mode", ["reuse", "division"])
+def test_json_says_what_was_chosen_and_how_sure_it_is(mode):
+    found = answer(*QUESTION, "--mode", mode)
+    assert set(found) == KEYS
+    assert (found["status"], found["gap"], found["feasible"]) == ("optimal", 0, True)
+    assert found["time"] == pytest.approx(sum(layer["time"] for layer in found["layers"]))
+    assert found["speedup"] == pytest.approx(found["undivided_time"] / found["time"])
+    spaces = [layer["workspace"] for layer in found["layers"]]
+    assert found["workspace"] == (max(spaces) if mode == "reuse" else sum(spaces)) <= 2**26
+    for layer in found["layers"]:
+        assert set(layer) == {
+            "layer",
+            "pass",
+            "micro_batches",
+            "time",
+            "workspace",
+            "undivided",
+            "measured",
+        }
+        assert sum(part["size"] for part in layer["micro_batches"]) == 128
+        assert set(layer["micro_batches"][0]) == {"size", "algorithm", "time", "workspace"}
+
+
+@pytest.mark.parametrize("mode", ["reuse", "division"])
+def test_freer_policies_are_never_slower(mode):
+    found = [
+        answer(*QUESTION, "--mode", mode, "--policy", policy)
+        for policy in ("any", "power-of-two", "undivided")
+    ]
+    times = [each["time"] for each in found]
+    assert times == sorted(times)
+    assert times[0] < times[2]
+    assert all(each["undivided_time"] == pytest.approx(times[2]) for each in found)
+
+
+def test_more_workspace_is_never_slower():
+    times = [
+        answer("alexnet", "--device", "p100-sxm", "--batch", "128", "--workspace", limit)["time"]
+        for limit in ("1MiB", "8MiB", "64MiB", "512MiB", "4GiB")
+    ]
+    assert times == sorted(times, reverse=True)
+    assert times[0] > times[-1]
+
+
+def test_the_table_shows_choice_time_workspace_and_proof():
+    done = run(*QUESTION)
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == "alexnet on p100-sxm, batch 128, fp32, power-of-two micro-batches, reuse"
+    assert lines[1].split() == [
+        "layer",
+        "pass",
+        "micro-batches",
+        "time",
+        "undivided",
+        "workspace",
+        "priced",
+        "by",
+    ]
+    assert any(" x " in line and "winograd_nonfused" in line for line in lines)
+    assert "times as fast" in lines[-3]
+    assert lines[-2].endswith("of 64.0 MiB")
+    assert lines[-1].startswith("solver: optimal, bound ")
+    assert ", gap 0, " in lines[-1]
+
+
+def test_a_layer_list_runs_at_its_own_batch():
+    found = answer(f"{LISTS}:alexnet", "--device", "p100-sxm")
+    assert found["batch"] == 256
+    assert len(found["layers"]) == 15
+    assert found["time"] < found["undivided_time"]
+
+
+def test_a_modelled_table_gives_the_model_s_answer(tmp_path):
+    path = str(tmp_path / "modelled.csv")
+    modelled = answer(*QUESTION, "--write-table", path)
+    measured = answer(*QUESTION, "--table", path)
+    assert measured["time"] == modelled["time"]
+    assert all(layer["measured"] for layer in measured["layers"])
+    assert not any(layer["measured"] for layer in modelled["layers"])
+
+
+def test_a_measured_pass_replaces_the_model(tmp_path):
+    path = tmp_path / "measured.csv"
+    path.write_text(TABLE + "p100-sxm,conv2/conv2,forward,fft,32,1,1\n")
+    layer = answer(*QUESTION, "--table", str(path))["layers"]
+    (found,) = [each for each in layer if each["measured"]]
+    assert [part["size"] for part in found["micro_batches"]] == [32] * 4
+    assert found["time"] == pytest.approx(4e-6)
+    assert found["undivided"] is None
+
+
+@pytest.mark.parametrize("mode", ["reuse", "division"])
+def test_an_infeasible_limit_says_which_and_exits_with_1(tmp_path, mode):
+    path = tmp_path / "measured.csv"
+    path.write_text(TABLE + "p100-sxm,conv2/conv2,forward,fft,128,1,65\n")
+    done = run(*QUESTION, "--mode", mode, "--table", str(path))
+    assert done.exit_code == 1
+    limit = "the workspace of conv2/conv2 forward" if mode == "reuse" else "the total workspace"
+    assert f"infeasible; short of {limit} [bytes] by 1.049e+06" in done.stdout
+    refused = run(*QUESTION, "--mode", mode, "--table", str(path), "--json")
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout)["binding"] == {f"{limit} [bytes]": 2**20}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("alexnet", "--device", "p100-sxm", "--batch", "8", "--workspace", "0B"),
+            "workspace: found 0 bytes",
+        ),
+        (("alexnet", "--device", "p100-sxm", "--batch", "8", "--workspace", "64"), "'64' has no unit"),
+        (("alexnet", "--device", "p100-sxn", "--batch", "8"), "did you mean p100-sxm"),
+        (("alexnot", "--device", "p100-sxm", "--batch", "8"), "did you mean alexnet"),
+        (("gpt2", "--device", "p100-sxm", "--batch", "8"), "gpt2: no convolution"),
+        (("alexnet", "--device", "p100-sxm"), "--batch: missing"),
+        (("alexnet", "--device", "p100-sxm", "--batch", "0"), "'--batch'"),
+        (("alexnet", "--device", "p100-sxm", "--batch", "8", "--policy", "all"), "'--policy'"),
+        (
+            ("alexnet", "--device", "p100-sxm", "--batch", "8", "--table", "gone.csv"),
+            "gone.csv: No such file",
+        ),
+        (("gone.csv", "--device", "p100-sxm"), "gone.csv: No such file"),
+        ((f"{LISTS}:vgg", "--device", "p100-sxm"), "no list 'vgg'"),
+    ],
+)
+def test_bad_input_is_one_message_and_exits_with_2(arguments, message):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("p100-sxm,conv2/conv2,forward,,8,1,1\n", "line 2: algorithm: empty"),
+        ("p100-sxm,conv2/conv2,forward,fft,8,-1,1\n", "line 2: time_us: found '-1'"),
+        ("p100-sxm,conv2/conv2,forward,fft,3,1,1\n", "no configuration covers a batch of 8"),
+    ],
+)
+def test_a_bad_table_exits_with_2(tmp_path, rows, message):
+    path = tmp_path / "measured.csv"
+    path.write_text(TABLE + rows)
+    done = run("alexnet", "--device", "p100-sxm", "--batch", "8", "--table", str(path), "--policy", "any")
+    assert done.exit_code == 2
+    assert message in done.stderr
