@@ -19,8 +19,8 @@ class Stack:
             the masked half).
         attention_speed: speed of fused attention kernels over the device's best ones (older generations of
             them).
-        convolution_speed: speed of convolutions over the device's best algorithms (layout changes, older
-            libraries).
+        convolution_speed: speed of convolutions over the device's best algorithms (layout changes, an older
+            library); above 1 where the library is newer than the one that the device's table timed.
         streaming_speed: speed of kernels bound by memory over the device's best (casts between precisions,
             copies and element-wise operators that the fusion groups do not count).
         reduction_speed: speed of gradient reductions over the collective library's (a call per variable,

@@ -32,7 +32,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 SAMPLES = ("sequence", "image")
 NUMBERS: Mapping[str, str] = {
     "attention_speed": "fraction",
-    "convolution_speed": "fraction",
+    "convolution_speed": "number",
     "streaming_speed": "fraction",
     "reduction_speed": "fraction",
     "context_speed": "fraction",
