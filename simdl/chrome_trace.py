@@ -1,45 +1,65 @@
 """Chrome trace: a timeline as trace events that Perfetto and chrome://tracing open.
 
-One process per rank, one thread per stream; a rendezvous shows on every stream it holds. Source of the
-format: "Trace Event Format", Google, 2016: complete events (ph X), counters (C) and metadata (M), times in
-microseconds.
+One process per rank, one thread per stream; a rendezvous shows on every stream it holds. After them a
+process with one thread per link (:mod:`simdl.chrome_trace_links`) and one with the critical path. Source of
+the format: "Trace Event Format", Google, 2016: complete events (ph X), counters (C), flows (s, f) and
+metadata (M), times in microseconds.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from simdl.atomic_write import write_atomically
+from simdl.chrome_trace_links import Event, flow_events, link_events, name_event, nanoseconds, span_times
+from simdl.critical_tasks import critical_tasks
 from simdl.task import Schedule, Task
 from simdl.timeline import Timeline
 from simdl.timeline_metrics import memory_profiles
 
-Event = dict[str, Any]
 
+def chrome_trace(timeline: Timeline, *, layers: Sequence[str] = (), copies: int = 1) -> dict[str, Any]:
+    """The trace as a JSON-ready object; ``ts`` and ``dur`` in microseconds, whole nanoseconds.
 
-def chrome_trace(timeline: Timeline) -> dict[str, Any]:
-    """The trace as a JSON-ready object; ``ts`` and ``dur`` in microseconds, whole nanoseconds."""
+    Args:
+        timeline: what happened.
+        layers: what each virtual stage holds, for the arguments of its spans.
+        copies: equal ranks that each rank of the timeline stands for.
+    """
     schedule = timeline.schedule
-    events = [*_names(schedule), *_spans(timeline), *_memory(timeline)]
+    path = critical_tasks(timeline)
+    last = max((stream.rank for stream in schedule.streams), default=-1)
+    events = [
+        *_names(schedule, copies),
+        *_spans(timeline, frozenset(path), layers),
+        *_memory(timeline),
+        *flow_events(timeline),
+        *link_events(timeline, process=last + 1),
+        *_critical_path(timeline, path, layers, process=last + 2),
+    ]
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 
 
-def write_chrome_trace(timeline: Timeline, path: Path) -> None:
-    """Write the trace as a whole or not at all.
+def write_chrome_trace(
+    timeline: Timeline, path: Path, *, layers: Sequence[str] = (), copies: int = 1
+) -> None:
+    """Write :func:`chrome_trace` as a whole or not at all.
 
     Raises:
         SimdlError: the directory is missing or not writable.
     """
-    write_atomically(Path(path), json.dumps(chrome_trace(timeline), separators=(",", ":")), what="trace")
+    trace = chrome_trace(timeline, layers=layers, copies=copies)
+    write_atomically(Path(path), json.dumps(trace, separators=(",", ":")), what="trace")
 
 
-def _names(schedule: Schedule) -> Iterator[Event]:
+def _names(schedule: Schedule, copies: int) -> Iterator[Event]:
+    stands_for = f" (stands for {copies} equal ranks)" if copies > 1 else ""
     for rank in sorted({stream.rank for stream in schedule.streams}):
-        yield {"ph": "M", "name": "process_name", "pid": rank, "tid": 0, "args": {"name": f"rank {rank}"}}
+        yield name_event("process", f"rank {rank}{stands_for}", rank)
         yield {"ph": "M", "name": "process_sort_index", "pid": rank, "tid": 0, "args": {"sort_index": rank}}
     for thread, (rank, name) in enumerate(schedule.streams):
-        yield {"ph": "M", "name": "thread_name", "pid": rank, "tid": thread, "args": {"name": name}}
+        yield name_event("thread", name, rank, thread)
         yield {
             "ph": "M",
             "name": "thread_sort_index",
@@ -49,24 +69,28 @@ def _names(schedule: Schedule) -> Iterator[Event]:
         }
 
 
-def _spans(timeline: Timeline) -> Iterator[Event]:
+def _spans(timeline: Timeline, critical: frozenset[int], layers: Sequence[str]) -> Iterator[Event]:
     streams = timeline.schedule.streams
-    for task, start, end in zip(timeline.schedule.tasks, timeline.start, timeline.end, strict=True):
-        # Ends are rounded like starts: rounding durations instead could make neighbours overlap.
-        begin = _nanoseconds(start)
-        times = {"ts": begin / 1e3, "dur": (_nanoseconds(end) - begin) / 1e3}
-        args = _arguments(task)
+    for index, task in enumerate(timeline.schedule.tasks):
+        times = span_times(timeline, index)
+        args = _arguments(task, layers)
+        if index in critical:
+            args["critical"] = True
         for stream in task.streams:
             rank = streams[stream].rank
             yield {"ph": "X", "name": task.name, "pid": rank, "tid": stream, **times, "args": args}
 
 
-def _arguments(task: Task) -> Event:
+def _arguments(task: Task, layers: Sequence[str]) -> Event:
     args: Event = {}
     if task.microbatch >= 0:
         args["microbatch"] = task.microbatch
     if task.stage >= 0:
         args["stage"] = task.stage
+        if layers:
+            args["layers"] = layers[task.stage]
+    if task.nbytes:
+        args["bytes"] = task.nbytes
     if task.parts:
         args["parts_us"] = {name: seconds * 1e6 for name, seconds in task.parts}
     return args
@@ -75,9 +99,18 @@ def _arguments(task: Task) -> Event:
 def _memory(timeline: Timeline) -> Iterator[Event]:
     for rank, profile in memory_profiles(timeline).items():
         for time, nbytes in profile:
-            ts = _nanoseconds(time) / 1e3
+            ts = nanoseconds(time) / 1e3
             yield {"ph": "C", "name": "memory", "pid": rank, "tid": 0, "ts": ts, "args": {"bytes": nbytes}}
 
 
-def _nanoseconds(seconds: float) -> int:
-    return round(seconds * 1e9)
+def _critical_path(
+    timeline: Timeline, path: Sequence[int], layers: Sequence[str], *, process: int
+) -> Iterator[Event]:
+    """The spans of the critical path once more, on one lane of a process of their own."""
+    yield name_event("process", "critical path", process)
+    yield name_event("thread", "critical path", process)
+    for index in path:
+        task = timeline.schedule.tasks[index]
+        args = {"rank": timeline.schedule.streams[task.streams[0]].rank, **_arguments(task, layers)}
+        times = span_times(timeline, index)
+        yield {"ph": "X", "name": task.name, "pid": process, "tid": 0, **times, "args": args}

@@ -14,7 +14,7 @@ from typing import Any
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.action import Action
 from simdl.segments import Segment, Segmentation
-from simdl.step_cost import StepCost, gather_time, reduce_time
+from simdl.step_cost import StepCost, gather_time, gradient_bytes, reduce_time, tied_bytes
 from simdl.task import Schedule, Stream, Task
 
 LANES = ("compute", "collective", "send-forward", "send-backward")
@@ -96,7 +96,7 @@ def _whole_pass(build: _Build, rank: int, action: Action) -> None:
         else (cost.backward, "backward", 0.0, cost.saved)
     )
     stream = (_stream(rank, COMPUTE),)
-    position = build.add([name, stream, one.duration, (), microbatch, stage, one.parts, live, dead])
+    position = build.add([name, stream, one.duration, (), microbatch, stage, one.parts, live, dead, 0.0])
     source = _source(build.step, action)
     if source is not None:
         build.waiting.append((position, source))
@@ -114,7 +114,8 @@ def _send(build: _Build, rank: int, action: Action, position: int) -> None:
         lane = beside if step.stack.pipeline_overlap else COMPUTE
         parts = (("pipeline_communication", seconds),)
         stream = (_stream(rank, lane),)
-        position = build.add([name, stream, seconds, (position,), microbatch, stage, parts, 0.0, 0.0])
+        sent = step.stages[boundary].boundary
+        position = build.add([name, stream, seconds, (position,), microbatch, stage, parts, 0.0, 0.0, sent])
     build.arrival[action] = position
 
 
@@ -132,7 +133,7 @@ def _segmented_pass(build: _Build, rank: int, action: Action, segments: tuple[Se
         live = saved if kind == "F" and index == 0 else 0.0
         dead = saved if kind == "B" and index == len(segments) - 1 else 0.0
         cost = segment.cost
-        draft = [name, stream, cost.duration, after, microbatch, stage, cost.parts, live, dead]
+        draft = [name, stream, cost.duration, after, microbatch, stage, cost.parts, live, dead, 0.0]
         computed.append(build.add(draft))
     for segment, position in list(zip(segments, computed, strict=True))[-PREFETCH:]:
         _reduce(build, rank, action, segment, position)
@@ -148,12 +149,14 @@ def _gather(
     if segment.gather <= 0:
         return ()
     held = (computed[-PREFETCH],) if len(computed) >= PREFETCH else ()
-    return (_collective(build, rank, "gather parameters", segment.gather, held, action),)
+    nbytes = segment.parameters * build.step.pricing.precision.parameter
+    return (_collective(build, rank, "gather parameters", segment.gather, held, nbytes, action),)
 
 
 def _reduce(build: _Build, rank: int, action: Action, segment: Segment, position: int) -> None:
     if segment.reduce > 0:
-        done = _collective(build, rank, "reduce gradients", segment.reduce, (position,), action)
+        nbytes = gradient_bytes(segment.parameters, build.step.pricing)
+        done = _collective(build, rank, "reduce gradients", segment.reduce, (position,), nbytes, action)
         build.reduced.setdefault(rank, []).append(done)
 
 
@@ -163,12 +166,13 @@ def _collective(  # noqa: PLR0917 - the fields of a task in their order
     name: str,
     seconds: float,
     after: tuple[int, ...],
+    nbytes: float,
     action: Action | None = None,
 ) -> int:
     microbatch, stage = (action.microbatch, action.stage) if action else (-1, -1)
     parts = (("data_communication", seconds),)
     stream = (_stream(rank, COLLECTIVE),)
-    return build.add([name, stream, seconds, after, microbatch, stage, parts, 0.0, 0.0])
+    return build.add([name, stream, seconds, after, microbatch, stage, parts, 0.0, 0.0, nbytes])
 
 
 def _reduce_at_end(build: _Build, rank: int) -> None:
@@ -181,7 +185,8 @@ def _reduce_at_end(build: _Build, rank: int) -> None:
     parameters = sum(stage.parameters for stage in step.rank_stages(rank))
     seconds = reduce_time(parameters, strategy, step.pricing)
     last = len(build.drafts) - 1
-    build.reduced[rank] = [_collective(build, rank, "reduce gradients", seconds, (last,))]
+    nbytes = gradient_bytes(parameters, step.pricing)
+    build.reduced[rank] = [_collective(build, rank, "reduce gradients", seconds, (last,), nbytes)]
 
 
 def _finish(build: _Build, rank: int) -> None:
@@ -191,13 +196,15 @@ def _finish(build: _Build, rank: int) -> None:
     after = tuple(build.reduced.get(rank, ()))
     if step.tied > 0 and rank in {0, strategy.pp - 1}:
         last = len(build.drafts) - 1
-        after = (_collective(build, rank, "reduce tied embedding", step.tied, (*after, last)),)
+        nbytes = tied_bytes(step.workload.network, strategy, step.pricing)
+        after = (_collective(build, rank, "reduce tied embedding", step.tied, (*after, last), nbytes),)
     update, overhead = step.optimizer[rank], step.stack.step_overhead
     parts = (("optimizer", update), ("overhead", overhead))
     stream = (_stream(rank, COMPUTE),)
-    done = build.add(["optimizer", stream, update + overhead, after, -1, -1, parts, 0.0, 0.0])
+    done = build.add(["optimizer", stream, update + overhead, after, -1, -1, parts, 0.0, 0.0, 0.0])
     gathers = strategy.zero in (1, 2) and strategy.shards > 1
     if gathers and not step.stack.parameter_overlap:
         parameters = sum(stage.parameters for stage in step.rank_stages(rank))
         seconds = gather_time(parameters, strategy, step.pricing)
-        _collective(build, rank, "gather parameters", seconds, (done,))
+        nbytes = parameters * step.pricing.precision.parameter
+        _collective(build, rank, "gather parameters", seconds, (done,), nbytes)

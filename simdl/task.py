@@ -28,6 +28,7 @@ class Task(NamedTuple):
         parts: seconds by cause, adding up to ``duration``; keys are the breakdown's.
         acquire: [bytes] live on the rank of ``streams[0]`` from the start of the task.
         release: [bytes] no longer live from its end.
+        nbytes: [bytes] that it moves over links, of one rank's message; 0 for work within a device.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Task(NamedTuple):
     parts: tuple[tuple[str, float], ...] = ()
     acquire: float = 0.0
     release: float = 0.0
+    nbytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

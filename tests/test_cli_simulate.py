@@ -77,7 +77,26 @@ def test_trace_is_a_chrome_trace(tmp_path):
     path = tmp_path / "trace.json"
     result = run(*GPT2, "--pp", 2, "--trace", path)
     assert result.exit_code == 0, result.stderr
-    assert json.loads(path.read_text())["traceEvents"]
+    spans = [event for event in json.loads(path.read_text())["traceEvents"] if event["ph"] == "X"]
+    assert any(span["args"].get("layers") == "embedding, decoder x6" for span in spans)
+
+
+def test_a_trace_for_hta_is_one_file_per_rank(tmp_path):
+    result = run(*GPT2, "--pp", 2, "--trace", tmp_path / "hta", "--format", "hta")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in (tmp_path / "hta").iterdir()) == ["rank_0.json", "rank_1.json"]
+
+
+@pytest.mark.parametrize("trace_format", ["chrome", "hta"])
+def test_an_existing_trace_is_replaced_by_force_only(tmp_path, trace_format):
+    path = tmp_path / "trace"
+    arguments = (*GPT2, "--pp", 2, "--trace", path, "--format", trace_format)
+    assert run(*arguments).exit_code == 0
+    second = run(*arguments)
+    assert second.exit_code == 2
+    assert "trace: exists; expected a new trace, or --force to replace it" in second.stderr
+    assert not second.stdout
+    assert run(*arguments, "--force").exit_code == 0
 
 
 def test_a_strategy_that_does_not_fit_names_place_amount_and_remedy(tmp_path):

@@ -10,22 +10,27 @@ from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console import bad_input, print_json, print_table
 from planner.format import format_seconds, format_strategy
+from planner.output_files import check_new, force_option
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
 from planner.remedy import remedies
 from planner.report_json import report_json
 from planner.strategy_file import build_strategy, load_strategy
 from simdl.chrome_trace import write_chrome_trace
+from simdl.chrome_trace_hta import write_hta_traces
 from simdl.errors import SimdlError
 from simdl.pipelines import PIPELINES
 from simdl.report import StepReport
-from simdl.simulate import price
+from simdl.simulate import Simulation, price
 from simdl.simulate import simulate as simulate_step
+from simdl.stage_layers import stage_layers
+from simdl.step_cost import step_cost
 from simdl.strategy import Recompute, Strategy
 from workloads.errors import WorkloadError
 
 BAR = 40  # characters of the longest bar
 REMEDIES = 3
+TRACE_FORMATS = ("chrome", "hta")
 
 
 @click.command()
@@ -43,13 +48,25 @@ REMEDIES = 3
 @click.option("--zero", type=click.IntRange(0, 3), help="ZeRO stage [0].")
 @click.option("--shard-degree", type=int, help="Replicas that share one sharded copy [all].")
 @click.option("--sequence-parallel/--no-sequence-parallel", default=None, help="Default: no.")
-@click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Write a Chrome trace.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Write the timeline to a file.")
+@click.option(
+    "--format",
+    "trace_format",
+    type=click.Choice(TRACE_FORMATS),
+    default=TRACE_FORMATS[0],
+    show_default=True,
+    help="Of the trace: chrome (Perfetto), or hta (a directory with one file per rank for Holistic Trace "
+    "Analysis).",
+)
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 def simulate(
     *,
     options: Options,
     strategy_file: str | None,
     trace: Path | None,
+    trace_format: str,
+    force: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401 - values of Strategy's fields
 ) -> None:
@@ -58,11 +75,13 @@ def simulate(
     Exits with 2 if the strategy cannot be carried out or does not fit in memory; a trace is then not written.
     """
     try:
+        if trace is not None:
+            check_new(trace, force=force, what="trace")
         question = load_question(options)
         strategy = _strategy(strategy_file, flags, question.cluster)
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
         if simulation.report.feasible and trace is not None:
-            write_chrome_trace(simulation.timeline, trace)
+            _write_trace(question, simulation, trace, trace_format)
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
     report = simulation.report
@@ -82,6 +101,17 @@ def _strategy(path: str | None, flags: dict[str, Any], cluster: Cluster) -> Stra
         names = ", ".join("--" + name.replace("_", "-") for name in given)
         raise SimdlError(f"{names}: given together with --strategy {path}; expected one or the other")
     return load_strategy(path, cluster)
+
+
+def _write_trace(question: Question, simulation: Simulation, path: Path, trace_format: str) -> None:
+    if trace_format == "hta":
+        write_hta_traces(simulation.timeline, path)
+        return
+    strategy = simulation.report.strategy
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    layers = stage_layers(step_cost(question.workload, strategy, pricing))
+    copies = strategy.devices // strategy.pp
+    write_chrome_trace(simulation.timeline, path, layers=layers, copies=copies)
 
 
 def _does_not_fit(question: Question, report: StepReport) -> str:

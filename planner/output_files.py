@@ -1,0 +1,20 @@
+"""Files that a command writes beside its answer: where they go, and that nothing is lost."""
+
+from pathlib import Path
+
+import click
+
+from simdl.errors import SimdlError
+
+force_option = click.option("--force", is_flag=True, help="Replace existing files.")
+
+
+def check_new(path: Path, *, force: bool, what: str) -> None:
+    """Refuse to replace what exists.
+
+    Raises:
+        SimdlError: the path is a file, or a directory that is not empty, and ``force`` is off.
+    """
+    taken = any(path.iterdir()) if path.is_dir() else path.exists()
+    if taken and not force:
+        raise SimdlError(f"{path}: exists; expected a new {what}, or --force to replace it")

@@ -1,0 +1,22 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from strategies import schedules
+
+from simdl.critical_tasks import critical_parts, critical_tasks
+from simdl.engine import run
+
+pytestmark = pytest.mark.property
+
+
+@given(schedules())
+def test_it_is_a_chain_without_a_pause_as_long_as_the_step(schedule):
+    timeline = run(schedule)
+    path = critical_tasks(timeline)
+    assert sum(critical_parts(timeline).values()) == pytest.approx(timeline.step_time)
+    if path:
+        assert timeline.start[path[0]] == 0.0
+        assert timeline.end[path[-1]] == timeline.step_time
+    for first, second in pairwise(path):
+        assert timeline.end[first] == timeline.start[second]

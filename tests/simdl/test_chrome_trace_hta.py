@@ -1,0 +1,93 @@
+"""Traces for Holistic Trace Analysis: what it asks of a file, checked without it."""
+
+import json
+from itertools import groupby, pairwise
+
+import pytest
+from conftest import build_cluster, build_stack, build_workload
+
+from simdl.chrome_trace_hta import hta_traces, write_hta_traces
+from simdl.errors import SimdlError
+from simdl.simulate import simulate
+from simdl.strategy import Strategy
+
+
+@pytest.fixture(scope="module")
+def timeline():
+    stack = build_stack(pipeline_overlap=True)
+    return simulate(build_workload(), build_cluster(), Strategy(dp=4, pp=2), stack=stack).timeline
+
+
+@pytest.fixture(scope="module")
+def traces(timeline):
+    return hta_traces(timeline)
+
+
+def of_category(trace, category):
+    return [event for event in trace["traceEvents"] if event["cat"] == category]
+
+
+def test_every_rank_has_a_file_that_names_it(traces):
+    assert list(traces) == [0, 1]
+    for rank, trace in traces.items():
+        assert trace["distributedInfo"] == {"backend": "nccl", "rank": rank, "world_size": 2}
+
+
+def test_events_have_the_fields_that_hta_reads(traces):
+    for trace in traces.values():
+        for event in trace["traceEvents"]:
+            assert set(event) == {"ph", "cat", "name", "pid", "tid", "ts", "dur", "args"}
+            assert event["ph"] == "X"
+            assert all(isinstance(event[key], int) for key in ("pid", "tid", "ts", "dur"))
+            assert event["dur"] >= 0
+        for kernel in of_category(trace, "kernel"):
+            assert kernel["args"]["stream"] > 0
+            assert kernel["args"]["correlation"] > 0
+
+
+def test_three_steps_remain_when_the_last_is_dropped(traces, timeline):
+    for trace in traces.values():
+        steps = of_category(trace, "user_annotation")
+        assert [step["name"] for step in steps] == [f"ProfilerStep#{number}" for number in range(4)]
+        assert all(a["ts"] + a["dur"] == b["ts"] for a, b in pairwise(steps))
+        assert steps[0]["dur"] == pytest.approx(timeline.step_time * 1e6, abs=1)
+
+
+def test_every_kernel_is_launched_by_one_call_within_its_step(traces):
+    for trace in traces.values():
+        calls = {call["args"]["correlation"]: call for call in of_category(trace, "cuda_runtime")}
+        kernels = of_category(trace, "kernel")
+        assert len(calls) == len(kernels) == len({kernel["args"]["correlation"] for kernel in kernels})
+        steps = of_category(trace, "user_annotation")
+        for kernel in kernels:
+            call = calls[kernel["args"]["correlation"]]
+            assert call["ts"] <= kernel["ts"]
+            assert any(step["ts"] <= call["ts"] < step["ts"] + step["dur"] for step in steps)
+
+
+def test_all_work_of_the_timeline_is_there_and_communication_has_names_of_nccl(traces, timeline):
+    kernels = [kernel for trace in traces.values() for kernel in of_category(trace, "kernel")]
+    assert len(kernels) == 4 * len(timeline.schedule.tasks)
+    sends = sum(1 for task in timeline.schedule.tasks if task.nbytes)
+    assert sum(1 for kernel in kernels if kernel["name"].startswith("ncclDevKernel_")) == 4 * sends > 0
+
+
+def test_lanes_never_overlap(traces):
+    for trace in traces.values():
+        spans = [event for event in trace["traceEvents"] if event["cat"] != "user_annotation"]
+        spans.sort(key=lambda span: (span["pid"], span["tid"], span["ts"], span["dur"]))
+        for _, lane in groupby(spans, key=lambda span: (span["pid"], span["tid"])):
+            assert all(a["ts"] + a["dur"] <= b["ts"] for a, b in pairwise(lane))
+
+
+def test_files_are_the_traces(timeline, traces, tmp_path):
+    write_hta_traces(timeline, tmp_path / "hta")
+    assert sorted(path.name for path in (tmp_path / "hta").iterdir()) == ["rank_0.json", "rank_1.json"]
+    text = (tmp_path / "hta" / "rank_1.json").read_text()
+    assert json.loads(text) == traces[1]
+    assert '"rank": 1' in text
+
+
+def test_a_directory_that_cannot_be_made_is_refused(timeline, tmp_path):
+    with pytest.raises(SimdlError, match="cannot write the traces: No such file or directory"):
+        write_hta_traces(timeline, tmp_path / "nowhere" / "hta")

@@ -1,0 +1,24 @@
+"""The critical path of a timeline."""
+
+from simdl.critical_tasks import critical_parts, critical_tasks
+from simdl.engine import run
+from simdl.task import Schedule, Stream, Task
+from simdl.timeline import Timeline
+
+
+def test_it_leads_through_the_task_that_is_waited_for():
+    streams = (Stream(0, "compute"), Stream(1, "compute"))
+    tasks = (
+        Task("short", (0,), 1.0),
+        Task("long", (1,), 3.0, parts=(("work", 2.0), ("launch", 1.0))),
+        Task("last", (0,), 2.0, after=(1,)),
+    )
+    timeline = run(Schedule(streams=streams, tasks=tasks))
+    assert critical_tasks(timeline) == [1, 2]
+    assert list(critical_parts(timeline).items()) == [("work", 2.0), ("last", 2.0), ("launch", 1.0)]
+
+
+def test_an_empty_timeline_has_none():
+    empty = Timeline(schedule=Schedule(streams=(), tasks=()), start=(), end=())
+    assert critical_tasks(empty) == []
+    assert critical_parts(empty) == {}
