@@ -43,6 +43,16 @@ PRECISIONS: dict[str, Precision] = {
         Precision(
             name="bf16", matmul="bf16", attention="bf16", activation=2, parameter=2, gradient=2, master=4
         ),
+        # Half-precision tensors, FP32 arithmetic: devices without fast FP16 (Jia et al. 2018, section 3.1).
+        Precision(
+            name="fp16-storage",
+            matmul="fp32",
+            attention="fp32",
+            activation=2,
+            parameter=2,
+            gradient=2,
+            master=4,
+        ),
         # Everything in bf16, optimizer included: Composer's mp_mode=PURE stays with FP32 master shards,
         # so this is for stacks that keep no master copy at all.
         Precision(

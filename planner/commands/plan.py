@@ -8,6 +8,7 @@ from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console import bad_input, print_json, print_table, progress_bar
 from planner.format import format_seconds, format_strategy
+from planner.layer_report import answer_layers, layer_plan_json, layer_plan_lines
 from planner.plan import Plan, PlanResult
 from planner.plan import plan as find_plans
 from planner.question import Options, Question, load_question
@@ -48,15 +49,16 @@ def plan(*, options: Options, top: int, max_simulations: int | None, as_json: bo
             )
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
+    split, reason = answer_layers(question)
     if as_json:
-        print_json(plan_json(question, result))
+        print_json({**plan_json(question, result), "layerwise": layer_plan_json(split, reason)})
     else:
-        _print_result(question, result)
-    if not result.plans:
+        _print_result(question, result, list(layer_plan_lines(split, reason)))
+    if not result.plans and split is None:
         sys.exit(1)
 
 
-def _print_result(question: Question, result: PlanResult) -> None:
+def _print_result(question: Question, result: PlanResult, layers: list[str]) -> None:
     workload, cluster = question.workload, question.cluster
     if result.plans:
         unit = "images/s" if workload.network.sample == "image" else "tokens/s"
@@ -66,7 +68,7 @@ def _print_result(question: Question, result: PlanResult) -> None:
         print_table(header, rows, title=title)
     else:
         click.echo("no feasible plan")
-    click.echo("\n".join(_notes(question, result)))
+    click.echo("\n".join([*layers, *_notes(question, result)]))
 
 
 def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:

@@ -1,0 +1,149 @@
+"""`simdl scale`: throughput and efficiency of data parallelism by number of nodes, and where it stops."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from hardware.profiles import load_cluster
+from hardware.units import parse_quantity
+from planner.console import print_json, print_table, reporting_errors
+from planner.format import format_seconds
+from planner.question import Options, load_question
+from planner.scaling import ScaleCurve, ScalePoint, node_counts
+from planner.scaling import scale as find_curve
+from simdl.collectives import ALGORITHMS, Operation
+from simdl.stack import Stack
+
+RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]+)\.\.(?P<last>[0-9]+)")
+
+
+@click.command()
+@click.argument("model")
+@click.option("--cluster", required=True, help="NODE:FIRST..LAST, such as dgx-a100:1..64.")
+@click.option(
+    "--mode",
+    type=click.Choice(["weak", "strong"]),
+    default="weak",
+    show_default=True,
+    help="weak: the same samples per device; strong: the same per step.",
+)
+@click.option(
+    "--global-batch",
+    type=click.IntRange(min=1),
+    help="Samples per step on the smallest cluster. Default: as for plan.",
+)
+@click.option("--seq-len", type=click.IntRange(min=1), help="Tokens of a sample. Default: the published.")
+@click.option("--precision", help="Number formats. Default: bf16 if the device has it, else fp16, fp32.")
+@click.option("--optimizer", help="Default: adam for sequences, momentum for images.")
+@click.option("--stack", help="Software stack. Default: that of the device's generation.")
+@click.option("--bucket", help="Gradients in one collective, such as 4MB; 0B sends every tensor alone.")
+@click.option(
+    "--gradient-algorithm",
+    type=click.Choice(["auto", *ALGORITHMS[Operation.ALL_REDUCE]]),
+    help="All-reduce of gradients. Default: the stack's.",
+)
+@click.option("--split-layers", is_flag=True, help="Also find the best split of every layer (images).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@reporting_errors()
+def scale(
+    *,
+    model: str,
+    cluster: str,
+    mode: str,
+    global_batch: int | None,
+    seq_len: int | None,
+    precision: str | None,
+    optimizer: str | None,
+    stack: str | None,
+    bucket: str | None,
+    gradient_algorithm: str | None,
+    split_layers: bool,
+    as_json: bool,
+) -> None:
+    """Scale data parallelism for MODEL over a range of nodes, and say where it stops paying.
+
+    Counts double from FIRST to LAST. Each point is simulated; growth pays while it brings at least half of
+    the throughput that as many more devices could.
+    """
+    names = cluster_names(cluster)
+    question = load_question(
+        Options(
+            model=model,
+            cluster=names[0],
+            global_batch=global_batch,
+            seq_len=seq_len,
+            precision=precision,
+            optimizer=optimizer,
+            stack=stack,
+        )
+    )
+    curve = find_curve(
+        question.workload,
+        [load_cluster(name) for name in names],
+        stack=_changed(question.stack, bucket, gradient_algorithm),
+        mode=mode,
+        split_layers=split_layers,
+    )
+    if as_json:
+        print_json({"model": model, **curve_json(curve), "assumptions": list(question.assumptions)})
+    else:
+        _print(curve, f"{model} on {cluster}, {mode} scaling", question.workload.network.sample)
+        click.echo("\n".join(f"assumed: {sentence}" for sentence in question.assumptions))
+
+
+def cluster_names(text: str) -> list[str]:
+    """``NODE:COUNT`` for each count of a range ``NODE:FIRST..LAST``.
+
+    Raises:
+        click.BadParameter: another form.
+        SimdlError: an empty range.
+    """
+    found = RANGE.fullmatch(text)
+    if found is None:
+        raise click.BadParameter(f"found {text!r}; expected NODE:FIRST..LAST such as dgx-a100:1..64")
+    counts = node_counts(int(found["first"]), int(found["last"]))
+    return [f"{found['node']}:{count}" for count in counts]
+
+
+def _changed(stack: Stack, bucket: str | None, algorithm: str | None) -> Stack:
+    if bucket is not None:
+        stack = replace(stack, bucket=parse_quantity(bucket, "bytes"))
+    return stack if algorithm is None else replace(stack, gradient_algorithm=algorithm)
+
+
+def curve_json(curve: ScaleCurve) -> dict[str, Any]:
+    """A curve by key, in base units."""
+    return {
+        "mode": curve.mode,
+        "points": list(curve.points),
+        "stops_at": curve.stops_at,
+        "stopped_by": curve.stopped_by,
+    }
+
+
+def _print(curve: ScaleCurve, title: str, sample: str) -> None:
+    split = any(point.split_layers for point in curve.points)
+    header = ["devices", "global batch", "step", f"{sample}s/s", "efficiency", "of ideal gain"]
+    rows = [_row(point, split) for point in curve.points]
+    print_table([*header, *(["layers split"] if split else []), ""], rows, title=title)
+    if curve.stops_at is None:
+        click.echo("data parallelism pays at every count")
+    else:
+        click.echo(f"data parallelism stops paying at {curve.stops_at} devices: {curve.stopped_by}")
+
+
+def _row(point: ScalePoint, split: bool) -> list[str]:
+    ran = point.step_time > 0
+    cells = [
+        str(point.devices),
+        str(point.global_batch),
+        format_seconds(point.step_time) if ran else "-",
+        f"{point.samples_per_s:,.0f}" if ran else "-",
+        f"{point.efficiency:.1%}" if ran else "-",
+        "-" if point.gain is None or not ran else f"{point.gain:.0%}",
+    ]
+    if split:
+        cells.append("-" if point.split_layers is None else f"{point.split_layers:,.0f}")
+    return [*cells, point.reason]

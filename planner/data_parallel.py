@@ -1,0 +1,100 @@
+"""Plain data parallelism, simulated: the yardstick of scaling curves.
+
+Images run layer by layer (:mod:`simdl.layer_lowering`), so that gradients travel tensor by tensor; other
+samples run as the strategy with one replica a device, in the largest microbatch that fits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hardware.units import format_quantity
+from simdl.engine import run
+from simdl.layer_cost import node_costs
+from simdl.layer_graph import build_layer_graph
+from simdl.layer_lowering import lower_layers
+from simdl.layer_step import LayerStep, layer_memory
+from simdl.memory import usable_memory
+from simdl.pricing import Pricing
+from simdl.report import StepReport
+from simdl.simulate import simulate
+from simdl.strategy import Strategy
+from simdl.timeline_metrics import breakdown
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataParallelRun:
+    """One step of plain data parallelism.
+
+    Attributes:
+        step_time: [s].
+        breakdown: [s] by cause.
+        peak_memory: [bytes].
+        reason: why it cannot run, empty if it can.
+    """
+
+    step_time: float
+    breakdown: Mapping[str, float]
+    peak_memory: float
+    reason: str = ""
+
+
+def simulate_data_parallel(workload: Workload, pricing: Pricing) -> DataParallelRun:
+    """One replica on each device of ``pricing.cluster``.
+
+    A batch that the devices do not divide cannot run; one that does not fit in memory is simulated all the
+    same and says so.
+
+    Raises:
+        HardwareError: the device has no arithmetic of the workload's precision.
+    """
+    devices = pricing.cluster.devices
+    if workload.global_batch % devices:
+        reason = f"global batch {workload.global_batch} on {devices} devices"
+        reason += ": fewer samples than devices" if workload.global_batch < devices else ": does not divide"
+        return DataParallelRun(step_time=0.0, breakdown={}, peak_memory=0.0, reason=reason)
+    if workload.network.sample == "image":
+        return _layers(workload, pricing)
+    return _strategies(workload, pricing)
+
+
+def _layers(workload: Workload, pricing: Pricing) -> DataParallelRun:
+    graph = build_layer_graph(workload)
+    costs = tuple(node_costs(node, pricing, (1,))[0] for node in graph.nodes)
+    step = LayerStep(graph=graph, costs=costs, workload=workload, pricing=pricing)
+    timeline = run(lower_layers(step))
+    need = sum(layer_memory(step).values())
+    return DataParallelRun(
+        step_time=timeline.step_time,
+        breakdown=breakdown(timeline, 0),
+        peak_memory=need,
+        reason=_shortfall(need, pricing),
+    )
+
+
+def _strategies(workload: Workload, pricing: Pricing) -> DataParallelRun:
+    devices = pricing.cluster.devices
+    share = workload.global_batch // devices
+    found: StepReport | None = None
+    for micro_batch in (size for size in range(share, 0, -1) if share % size == 0):
+        strategy = Strategy(dp=devices, micro_batch=micro_batch)
+        found = simulate(
+            workload, pricing.cluster, strategy, stack=pricing.stack, cost_model=pricing.cost_model
+        ).report
+        if found.feasible:
+            break
+    assert found is not None  # noqa: S101 - a share of at least one has a divisor
+    return DataParallelRun(
+        step_time=found.step_time,
+        breakdown=found.breakdown,
+        peak_memory=found.peak_memory,
+        reason=_shortfall(found.peak_memory, pricing),
+    )
+
+
+def _shortfall(need: float, pricing: Pricing) -> str:
+    usable = usable_memory(pricing.stack, pricing.cluster.device)
+    if need <= usable:
+        return ""
+    found = f"needs {format_quantity(need, 'bytes')} of {format_quantity(usable, 'bytes')} usable"
+    return f"memory of a device: {found}"
