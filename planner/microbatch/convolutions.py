@@ -7,7 +7,7 @@ two.
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,20 +63,17 @@ def _network_passes(network: Network) -> Iterator[ConvolutionPass]:
     for block in network.blocks:
         for index in range(block.count):
             place = block.name if block.count == 1 else f"{block.name}.{index}"
-            first = block is network.blocks[0] and index == 0
             for layer in block.layers:
-                skipped = {Pass.INPUT_GRADIENT} if first and "input" in layer.inputs else set()
-                names = f"{place}/{layer.name}", f"{block.name}/{layer.name}"
-                yield from _layer_passes(names, layer, set(Pass) - skipped)
+                yield from _layer_passes(f"{place}/{layer.name}", f"{block.name}/{layer.name}", layer)
 
 
-def _layer_passes(names: tuple[str, str], layer: Layer, passes: Iterable[Pass]) -> Iterator[ConvolutionPass]:
-    for which in (each for each in Pass if each in passes):
+def _layer_passes(name: str, block_name: str, layer: Layer) -> Iterator[ConvolutionPass]:
+    for which in Pass:
         for operator in layer.operators(which):
             if isinstance(operator.shape, ConvolutionShape):
                 yield ConvolutionPass(
-                    layer=names[0],
-                    block_layer=names[1],
+                    layer=name,
+                    block_layer=block_name,
                     which=which,
                     shape=operator.shape,
                     elements=operator.reads + operator.writes,
@@ -116,7 +113,7 @@ def read_layer_list(path: str | Path, name: str = "") -> LayerList:
         raise SimdlError(f"{path}: no list {name!r}; it holds {known}")
     batches = {row["N"] for _, row in chosen}
     layers = _list_layers(path, chosen)
-    passes = [part for named, layer in layers for part in _layer_passes((named, named), layer, Pass)]
+    passes = [part for named, layer in layers for part in _layer_passes(named, named, layer)]
     return LayerList(convolutions=tuple(passes), batch=int(batches.pop()) if len(batches) == 1 else None)
 
 
