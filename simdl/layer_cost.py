@@ -152,9 +152,18 @@ def _product(seconds: float, phase: Phase, pricing: Pricing) -> Iterator[Beat]:
 
 
 def _real(beats: Iterable[Beat]) -> tuple[Beat, ...]:
-    """The beats in which something happens; differences of sums may leave a rounding error below zero."""
-    kept = (Beat(max(beat.compute, 0.0), beat.exchange) for beat in beats)
-    return tuple(beat for beat in kept if beat.duration > ROUNDING)
+    """The beats in which something happens, computation in a row as one.
+
+    Differences of sums may leave a rounding error below zero.
+    """
+    kept: list[Beat] = []
+    for beat in beats:
+        compute = max(beat.compute, 0.0)
+        if kept and not beat.exchange and not kept[-1].exchange:
+            kept[-1] = Beat(kept[-1].compute + compute, 0.0)
+        elif max(compute, beat.exchange) > ROUNDING:
+            kept.append(Beat(compute, beat.exchange))
+    return tuple(kept)
 
 
 def _compute(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> float:
