@@ -1,0 +1,186 @@
+"""Per-layer plans: the program against brute force, and the results that are known."""
+
+from dataclasses import replace
+from itertools import product
+from time import perf_counter
+
+import pytest
+from click.testing import CliRunner
+
+from planner.commands.plan import plan as plan_command
+from planner.errors import InfeasibleError
+from planner.layer_problem import (
+    Item,
+    LayerProblem,
+    Option,
+    Tensor,
+    estimate_step,
+    greedy_choice,
+    needed_bytes,
+)
+from planner.layer_program import solve_layer_problem
+from planner.layerwise import group_sizes, plan_layers
+from planner.question import Options, load_question
+from workloads.registry import load_network
+
+GIB = 2.0**30
+FULLY_CONNECTED = ("fc6/fc6", "fc7/fc7", "fc8/fc8")
+MODEL_SPLITS = ("row", "column", "summa")
+
+
+def brute_force(problem):
+    """The least step time over all choices that fit; None if none does."""
+    choices = product(*(range(len(item.options)) for item in problem.items))
+    fitting = [choice for choice in choices if needed_bytes(problem, choice) <= problem.room]
+    return min((estimate_step(problem, choice) for choice in fitting), default=None)
+
+
+def item(name, *options, block=None, count=1):
+    return Item(name=name, block=hash(name) if block is None else block, count=count, options=options)
+
+
+def option(layout, forward, backward=0.0, **rest):
+    return Option(source=layout, output=layout, forward=forward, backward=backward, **rest)
+
+
+def tensor(source, target, cost, count=1):
+    matrix = ((0.0, cost), (cost, 0.0))
+    return Tensor(source=source, target=target, count=count, forward=matrix, backward=matrix)
+
+
+def chain(options, cost, room=10 * GIB, **rest):
+    items = tuple(item(f"layer {n}", *own, block=n) for n, own in enumerate(options))
+    tensors = tuple(tensor(n, n + 1, cost) for n in range(len(items) - 1))
+    return LayerProblem(name="chain", items=items, tensors=tensors, room=room, **rest)
+
+
+def test_changing_layout_must_be_worth_its_cost():
+    options = [(option(0, 1.0), option(1, 3.0)), (option(0, 3.0), option(1, 2.0))]
+    assert solve_layer_problem(chain(options, cost=0.1)).choice == (0, 1)
+    assert solve_layer_problem(chain(options, cost=1.0)).choice == (0, 0)
+
+
+def test_gradient_sums_hide_behind_later_passes():
+    sums = [(option(0, 1.0, 4.0),), (option(0, 1.0, 1.0, reduce=3.0), option(0, 1.0, 1.5))]
+    assert solve_layer_problem(chain(sums, cost=0.0)).choice == (0, 0)
+    late = chain(sums, cost=0.0, overlap=False)
+    assert solve_layer_problem(late).choice == (0, 1)
+
+
+def test_branches_pay_for_each_tensor():
+    fork = (option(0, 1.0), option(1, 1.0))
+    items = (
+        item("fork", *fork, block=0),
+        item("left", option(1, 1.0), option(0, 3.0), block=0),
+        item("right", option(1, 1.0), option(0, 3.0), block=0),
+        item("join", option(0, 1.0), block=0),
+    )
+    tensors = tuple(tensor(a, b, 0.4) for a, b in ((0, 1), (0, 2), (1, 3), (2, 3)))
+    problem = LayerProblem(name="diamond", items=items, tensors=tensors, room=GIB)
+    solution = solve_layer_problem(problem)
+    assert solution.step == pytest.approx(brute_force(problem))
+    assert solution.choice == (1, 0, 0, 0)
+
+
+def test_repeated_blocks_read_themselves():
+    inner = item("inner", option(0, 1.0), option(1, 0.9), block=1, count=5)
+    items = (item("first", option(0, 1.0), block=0), inner)
+    tensors = (tensor(0, 1, 0.6), tensor(1, 1, 0.0, count=4))
+    problem = LayerProblem(name="repeated", items=items, tensors=tensors, room=GIB)
+    assert solve_layer_problem(problem).step == pytest.approx(brute_force(problem)) == pytest.approx(6.0)
+    cheaper = replace(problem, tensors=(tensor(0, 1, 0.1), tensors[1]))
+    assert solve_layer_problem(cheaper).choice == (0, 1)
+
+
+def test_memory_forces_slower_splits():
+    options = [(option(0, 1.0, nbytes=2 * GIB), option(0, 2.0, nbytes=GIB))] * 3
+    assert solve_layer_problem(chain(options, 0.0, room=6 * GIB)).choice == (0, 0, 0)
+    assert solve_layer_problem(chain(options, 0.0, room=4 * GIB)).step == pytest.approx(5.0)
+
+
+def test_what_cannot_fit_names_the_limit_and_what_is_missing():
+    options = [(option(0, 1.0, nbytes=2 * GIB, transient=GIB),)] * 2
+    with pytest.raises(InfeasibleError, match="memory of a device") as caught:
+        solve_layer_problem(chain(options, 0.0, room=4 * GIB))
+    assert sum(caught.value.binding.values()) == pytest.approx(1.0)
+
+
+def test_greedy_answers_are_choices():
+    problem = chain([(option(0, 1.0), option(1, 3.0)), (option(0, 3.0), option(1, 2.0))], cost=1.0)
+    assert greedy_choice(problem) == (0, 0)
+
+
+def ask(model, cluster="dgx-1-v100:8", image_size=None, **options):
+    question = load_question(Options(model=model, cluster=cluster, **options))
+    workload = question.workload
+    if image_size:
+        workload = replace(workload, network=load_network(model, image_size=image_size))
+    return plan_layers(workload, question.cluster, stack=question.stack)
+
+
+@pytest.mark.published
+@pytest.mark.parametrize("model", ["alexnet", "alexnet-owt", "vgg16"])
+def test_one_weird_trick_is_found(model):
+    """Convolutions by sample, fully connected layers by model (Krizhevsky 2014)."""
+    found = ask(model)
+    convolutions = [name for name in found.splits if name.startswith("conv")]
+    assert {found.splits[name] for name in convolutions} == {"sample"}
+    assert all(found.splits[name].startswith(MODEL_SPLITS) for name in FULLY_CONNECTED)
+    assert found.step_time < found.data_parallel
+
+
+@pytest.mark.published
+@pytest.mark.parametrize("cluster", ["dgx-1-v100:8", "dgx-a100:8", "p40-roce100:8"])
+def test_resnet_with_64_images_a_device_stays_data_parallel(cluster):
+    precision = "fp16-storage" if cluster.startswith("p40") else None
+    found = ask("resnet50", cluster, precision=precision)
+    assert set(found.splits.values()) == {"sample"}
+    assert found.step_time == found.data_parallel
+
+
+@pytest.mark.published
+def test_fewer_large_images_than_devices_are_divided_by_rows():
+    """Strong scaling (Dryden et al. 2019): 16 images of 2048 pixels on 64 devices."""
+    found = ask("resnet50", image_size=2048, global_batch=16)
+    assert found.data_parallel is None
+    convolutions = [split for name, split in found.splits.items() if "conv" in name.rsplit("/", 1)[-1]]
+    spatial = [split for split in convolutions if split.startswith("spatial")]
+    assert len(spatial) > 0.9 * len(convolutions)
+
+
+@pytest.mark.published
+def test_an_image_that_does_not_fit_is_divided():
+    with pytest.raises(InfeasibleError):
+        ask("resnet50", "dgx-1-v100:1", image_size=6144, global_batch=8)
+    found = ask("resnet50", "dgx-1-v100:1", image_size=6144, global_batch=2)
+    assert sum(found.memory.values()) < 16 * GIB
+    assert any(split.startswith("spatial") for split in found.splits.values())
+
+
+@pytest.mark.parametrize("model", ["alexnet", "vgg16", "googlenet", "resnet50", "resnet152"])
+def test_plans_for_64_devices_are_quick_and_proven(model):
+    began = perf_counter()
+    found = ask(model)
+    assert perf_counter() - began < 10
+    assert found.optimal
+    assert found.data_parallel is None or found.step_time <= found.data_parallel
+    assert found.estimate == pytest.approx(found.step_time, rel=0.05)
+
+
+def test_group_sizes_divide_the_devices_and_leave_every_group_a_sample():
+    cluster = load_question(Options(model="resnet50", cluster="dgx-1-v100:8")).cluster
+    assert group_sizes(cluster, 4096) == (1, 2, 4, 8, 64)
+    assert 16 in group_sizes(cluster, 4)
+    assert group_sizes(cluster, 3)[-1] == 64
+
+
+def test_no_split_fits_in_too_little_memory():
+    with pytest.raises(InfeasibleError, match=r"memory of a device \[GiB\] by"):
+        ask("vgg16", "dgx-1-v100:1", global_batch=8192 * 8)
+
+
+def test_plan_names_the_split_of_every_layer():
+    done = CliRunner().invoke(plan_command, ["alexnet", "--cluster", "dgx-1-v100:8", "--top", "1"])
+    assert done.exit_code == 0, done.output
+    assert "per layer: sample: conv1/conv1 to conv5/pool5" in done.output
+    assert "faster than plain data parallelism" in done.output
