@@ -51,7 +51,9 @@ def local_response_norm(name: str, source: Tensor, *, size: int = 5) -> Layer:
         inputs=(source.name,),
         output_shape=source.shape,
         forward=(_window("response norm", (size + 4) * count, reads=count, writes=count),),
-        input_gradient=(_window("response norm gradient", (size + 6) * count, reads=3 * count, writes=count),),
+        input_gradient=(
+            _window("response norm gradient", (size + 6) * count, reads=3 * count, writes=count),
+        ),
         saved=(
             SavedActivation(name="input", elements=count),
             SavedActivation(name="output", elements=count),
