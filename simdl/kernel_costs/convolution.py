@@ -10,9 +10,10 @@ to them) and to memory traffic of what it writes down on the way:
 - Winograd F(o x o, r x r): one product per point of a (o + r - 1)-square tile; fused with o = 2 (filter
   transforms stored), or not fused on tiles of 6 x 6 points (all transforms stored).
 
-An algorithm is left out where cuDNN refuses it. FFT: strides, groups, padding as large as the filter, more
-than 256 padded pixels on a side, or (tiled) filters over 32. Winograd: strides, groups, filters other than
-3 x 3 (not fused: also 5 x 5); fused, weight gradients. ``direct`` is left to CPUs: cuDNN never had it.
+An algorithm is left out where cuDNN refuses it. FFT: strides, padding as large as the filter, more than 256
+padded pixels on a side, or (tiled) filters over 32. Winograd: strides, filters other than 3 x 3 (not fused:
+also 5 x 5); fused, weight gradients. ``direct`` is left to CPUs: cuDNN never had it. Groups are priced as
+products only.
 
 Sources: Chetlur et al., "cuDNN" (2014); NVIDIA, "cuDNN API reference", version 7, cudnnConvolutionForward,
 -BackwardData and -BackwardFilter; Mathieu et al., "Fast Training of Convolutional Networks through FFTs"
