@@ -25,7 +25,7 @@ from workloads.operators import (
 )
 
 STARTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION})  # a product never joins another kernel
-CAST = 2 + 1 + 1  # [bytes] per element quantised for an 8-bit product
+CAST = {"fp8": 2 + 1 + 1, "fp4": 2 + 0.5 + 0.5}  # [bytes] per element quantised: read, written twice
 DIVIDED = frozenset({Split.COLUMN, Split.ROW, Split.HEADS})
 
 
@@ -119,15 +119,15 @@ def _size(operator: Operator, precision: Precision) -> int:
 
 
 def _cast(operator: Operator, kernel: Kernel, dtype: str) -> Kernel | None:
-    """Quantisation before an 8-bit product: reads 16 bit, writes 8 bit twice, once transposed.
+    """Quantisation before a narrow product: reads 16 bit, writes 8 or 4 bit twice, once transposed.
 
     The transpose serves the weight gradient, so only products that grow with the batch in their rows pay
     (Transformer Engine documentation, FP8 primer).
     """
     rows = isinstance(operator.shape, MatmulShape) and operator.shape.batch_axis == "rows"
-    if dtype != "fp8" or not rows or not isinstance(kernel.shape, Product):
+    if dtype not in CAST or not rows or not isinstance(kernel.shape, Product):
         return None
-    nbytes = CAST * kernel.shape.m * kernel.shape.k
+    nbytes = CAST[dtype] * kernel.shape.m * kernel.shape.k
     return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype)
 
 

@@ -8,7 +8,8 @@ from workloads.dtypes import Precision, load_precision
 
 # First match wins: mixed texts such as "float8 (...) + bf16" train their products in the first format.
 _PRECISIONS = (
-    (r"nvfp4|mxfp4|fp4|int8", ""),
+    (r"mxfp4|int8", ""),
+    (r"nvfp4|fp4", "nvfp4"),
     (r"fp8|float8", "fp8"),
     (r"bf16|bfloat16", "bf16"),
     (r"fp16|float16|half|mixed|amp", "fp16"),

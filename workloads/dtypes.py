@@ -59,6 +59,9 @@ PRECISIONS: dict[str, Precision] = {
             name="bf16-pure", matmul="bf16", attention="bf16", activation=2, parameter=2, gradient=2, master=0
         ),
         Precision(
+            name="nvfp4", matmul="fp4", attention="bf16", activation=2, parameter=2, gradient=2, master=4
+        ),
+        Precision(
             name="fp8", matmul="fp8", attention="bf16", activation=2, parameter=2, gradient=2, master=4
         ),
     )

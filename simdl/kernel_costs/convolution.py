@@ -149,7 +149,7 @@ def _product_of(call: ConvolutionCall, device: Device, dtype: str) -> Product:
     """The product as it runs: matrix units pad channels to whole vector loads."""
     if not uses_matrix_units(device, dtype):
         return reduced_product(call)
-    lanes = CHANNEL_LOAD // ELEMENT_SIZE[dtype] * call.shape.groups
+    lanes = int(CHANNEL_LOAD // ELEMENT_SIZE[dtype]) * call.shape.groups
     channels = ceil(call.shape.in_channels / lanes) * lanes
     return reduced_product(replace(call, shape=replace(call.shape, in_channels=channels)))
 

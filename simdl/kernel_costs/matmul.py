@@ -60,7 +60,7 @@ STRIDED_ALIGNMENT = 16
 units. BigScience's comparison of head counts shows it: heads of 108 elements take a third longer per step
 than 216."""
 
-ELEMENT_SIZE = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
+ELEMENT_SIZE = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1, "fp4": 0.5}
 """[bytes] of one operand element by dtype."""
 
 
@@ -119,7 +119,7 @@ def uses_matrix_units(device: Device, dtype: str) -> bool:
     return device.flop_rate(dtype) > 2.5 * device.vector_flop_rate
 
 
-def _is_misaligned_batch(product: Product, size: int) -> bool:
+def _is_misaligned_batch(product: Product, size: float) -> bool:
     rows = (product.k * size, product.n * size)
     return product.count > 1 and any(row % STRIDED_ALIGNMENT for row in rows)
 

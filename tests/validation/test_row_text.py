@@ -46,6 +46,7 @@ GPT = {
         ("MXFP8", "fp8"),
         ("FP8-CS", "fp8"),
         ("FP8 (alt granularity, paren)", "fp8"),
+        ("NVFP4", "nvfp4"),
         ("tf32", "tf32"),
         ("fp32", "fp32"),
         ("", "bf16"),
@@ -55,7 +56,7 @@ def test_precision_texts(text, name):
     assert row_precision(text, "bf16").name == name
 
 
-@pytest.mark.parametrize("text", ["NVFP4", "posit16"])
+@pytest.mark.parametrize("text", ["MXFP4", "posit16"])
 def test_precisions_that_are_not_modelled_skip(text):
     with pytest.raises(RowSkippedError, match=text):
         row_precision(text, "bf16")
