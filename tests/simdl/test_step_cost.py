@@ -132,3 +132,13 @@ def test_a_step_has_one_price_per_stage_rank_and_boundary():
     assert step.transfer[-1] == 0.0
     assert step.rank_stages(1) == (step.stages[1], step.stages[3])
     assert step.microbatches == 2
+
+
+@pytest.mark.parametrize("zero", [0, 1, 3])
+def test_a_stack_slows_reductions_and_not_gathers(zero):
+    strategy = Strategy(dp=8, zero=zero, shard_degree=4 if zero == 3 else 0)
+    whole, half = (pricing(reduction_speed=speed) for speed in (1.0, 0.5))
+    assert reduce_time(PARAMETERS, strategy, half) == pytest.approx(
+        2 * reduce_time(PARAMETERS, strategy, whole)
+    )
+    assert gather_time(PARAMETERS, strategy, half) == gather_time(PARAMETERS, strategy, whole)
