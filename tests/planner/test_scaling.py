@@ -1,0 +1,138 @@
+"""Scaling curves: where data parallelism stops paying, and the study on 2,048 P40s."""
+
+from dataclasses import replace
+
+import pytest
+
+from hardware.profiles import load_cluster
+from planner.data_parallel import simulate_data_parallel
+from planner.question import Options, load_question
+from planner.scaling import node_counts, scale
+from simdl.errors import SimdlError
+from simdl.simulate import price
+from simdl.stacks import load_stack
+
+
+def curve(model, node, counts, mode, **options):
+    question = load_question(Options(model=model, cluster=f"{node}:{counts[0]}", **options))
+    clusters = [load_cluster(f"{node}:{count}") for count in counts]
+    return scale(question.workload, clusters, stack=question.stack, mode=mode)
+
+
+def test_counts_double_up_to_the_last():
+    assert node_counts(1, 1) == (1,)
+    assert node_counts(1, 8) == (1, 2, 4, 8)
+    assert node_counts(3, 20) == (3, 6, 12, 20)
+    for first, last in ((0, 4), (4, 1)):
+        with pytest.raises(SimdlError, match="expected a range"):
+            node_counts(first, last)
+
+
+def test_weak_scaling_keeps_samples_of_a_device_and_strong_those_of_a_step():
+    weak = curve("resnet50", "dgx-1-v100", (1, 2, 4), "weak")
+    assert [point.global_batch for point in weak.points] == [512, 1024, 2048]
+    strong = curve("resnet50", "dgx-1-v100", (1, 2, 4), "strong")
+    assert {point.global_batch for point in strong.points} == {512}
+    assert weak.points[0].samples_per_s == strong.points[0].samples_per_s
+    assert all(w.efficiency > s.efficiency for w, s in zip(weak.points[1:], strong.points[1:], strict=True))
+
+
+def test_efficiency_and_gain_of_a_point():
+    first, second, *_ = curve("resnet50", "dgx-1-v100", (1, 2), "weak").points
+    assert first.efficiency == 1
+    assert first.gain is None
+    assert second.efficiency == pytest.approx(second.samples_per_s / first.samples_per_s / 2)
+    assert second.gain == pytest.approx(second.samples_per_s / first.samples_per_s - 1)
+    assert sum(second.breakdown.values()) == pytest.approx(second.step_time)
+
+
+def test_gradients_stop_a_network_of_many_parameters():
+    found = curve("alexnet", "dgx-1-v100", (1, 2, 4), "strong", global_batch=256)
+    assert found.stops_at == 16
+    assert found.stopped_by.startswith("communication: gradients")
+
+
+def test_small_parts_of_a_batch_stop_a_network_of_little_communication():
+    found = curve("resnet50", "dgx-1-v100", (1, 2, 4, 8, 16, 32, 64), "strong")
+    assert found.stops_at is not None
+    assert found.stopped_by.split(":")[0] in {"kernels", "launching", "overhead"}
+
+
+def test_samples_and_memory_end_a_curve():
+    few = curve("resnet50", "dgx-1-v100", (1, 2), "strong", global_batch=8)
+    assert (few.stops_at, few.stopped_by) == (16, "global batch 8 on 16 devices: fewer samples than devices")
+    big = curve("gpt3-6.7b", "dgx-a100", (1, 2), "weak", global_batch=8)
+    assert big.stops_at == 8
+    assert big.stopped_by.startswith("memory of a device: needs")
+
+
+def test_bad_modes_and_no_clusters_are_refused():
+    question = load_question(Options(model="resnet50", cluster="dgx-1-v100:1"))
+    with pytest.raises(SimdlError, match="expected weak or strong"):
+        scale(question.workload, [], stack=question.stack, mode="weak")
+    with pytest.raises(SimdlError, match="expected weak or strong"):
+        scale(question.workload, [question.cluster], stack=question.stack, mode="wide")
+
+
+def test_splitting_layers_goes_on_where_data_parallelism_stops():
+    question = load_question(Options(model="alexnet", cluster="dgx-1-v100:1", global_batch=256))
+    clusters = [load_cluster(f"dgx-1-v100:{count}") for count in (1, 2, 4)]
+    found = scale(question.workload, clusters, stack=question.stack, mode="strong", split_layers=True)
+    rates = [point.split_layers for point in found.points]
+    assert rates == sorted(rates)
+    assert rates[-1] > 1.5 * found.points[-1].samples_per_s
+
+
+FUSED = {"bucket": 4e6, "gradient_algorithm": "hierarchical"}
+BARE = {"bucket": 0.0, "gradient_algorithm": "ring"}
+
+
+def images_per_second(devices, global_batch, changes):
+    """ResNet-50 with half-precision tensors on P40s with 100 Gb/s (Jia et al. 2018, arXiv:1807.11205)."""
+    question = load_question(
+        Options(
+            model="resnet50-v1.5",
+            cluster=f"p40-roce100:{devices // 8}",
+            global_batch=global_batch,
+            precision="fp16-storage",
+        )
+    )
+    stack = replace(load_stack("tensorflow-horovod"), **changes)
+    pricing = price(question.workload, question.cluster, stack=stack)
+    return global_batch / simulate_data_parallel(question.workload, pricing).step_time
+
+
+def weak_efficiency(devices, changes):
+    base = images_per_second(8, 8 * 64, changes) / 8
+    return images_per_second(devices, devices * 64, changes) / devices / base
+
+
+@pytest.mark.published
+def test_1024_p40s_scale_with_fused_tensors_and_hierarchical_sums_and_not_without():
+    """Printed: 99 % on 1,024 GPUs; held within 7 points.
+
+    The shipped stack slows kernels beside sums as much as V100 runs show, which is most of the difference.
+    Without fusion and hierarchy the paper says the system is up to 11 times slower with NCCL of its time;
+    the model says no more than that a third of the throughput is lost at least.
+    """
+    fused, bare = weak_efficiency(1024, FUSED), weak_efficiency(1024, BARE)
+    assert fused == pytest.approx(0.99, abs=0.07)
+    assert bare < 0.75
+    assert weak_efficiency(1024, {**FUSED, "bucket": 0.0}) < fused
+    assert weak_efficiency(1024, {**BARE, "bucket": 4e6}) > bare + 0.15
+
+
+@pytest.mark.published
+def test_2048_p40s_gain_less_at_a_fixed_batch_than_with_twice_the_images():
+    """Printed: 18 % faster than 1,024 at a fixed global batch of 65,536; only the direction is held.
+
+    Weak scaling doubles the throughput within 5 %, strong scaling falls short of that by at least 15 %, and
+    without fusion and hierarchy 2,048 devices are slower than 1,024. The model says 1.6 to 1.9 times rather
+    than 1.18: what else held the run back is not printed.
+    """
+    before = images_per_second(1024, 65_536, FUSED)
+    weak = images_per_second(2048, 131_072, FUSED) / before
+    strong = images_per_second(2048, 65_536, FUSED) / before
+    assert weak == pytest.approx(2, rel=0.05)
+    assert 1.18 <= strong < weak * 0.95
+    assert images_per_second(2048, 65_536, BARE) < images_per_second(1024, 65_536, BARE)

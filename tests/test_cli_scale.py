@@ -1,0 +1,80 @@
+"""`simdl scale` as a user meets it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from planner.commands.scale import cluster_names, scale
+
+
+def run(*arguments):
+    return CliRunner().invoke(scale, list(arguments))
+
+
+def test_ranges_of_nodes():
+    assert cluster_names("dgx-a100:1..4") == ["dgx-a100:1", "dgx-a100:2", "dgx-a100:4"]
+
+
+def test_table_says_where_it_stops_and_what_stops_it():
+    done = run("alexnet", "--cluster", "dgx-1-v100:1..4", "--mode", "strong", "--global-batch", "256")
+    assert done.exit_code == 0, done.output
+    assert "alexnet on dgx-1-v100:1..4, strong scaling" in done.output
+    assert "data parallelism stops paying at 16 devices: communication" in done.output
+    assert "assumed: precision fp16" in done.output
+
+
+def test_json_has_stable_keys():
+    done = run("resnet50", "--cluster", "dgx-1-v100:1..2", "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert set(found) == {"model", "mode", "points", "stops_at", "stopped_by", "assumptions"}
+    assert found["stops_at"] is None
+    assert set(found["points"][0]) == {
+        "nodes",
+        "devices",
+        "global_batch",
+        "step_time",
+        "samples_per_s",
+        "efficiency",
+        "gain",
+        "breakdown",
+        "reason",
+        "split_layers",
+    }
+    assert [point["devices"] for point in found["points"]] == [8, 16]
+
+
+def test_layers_are_split_when_asked():
+    done = run("alexnet", "--cluster", "dgx-1-v100:1..1", "--split-layers", "--json")
+    point = json.loads(done.stdout)["points"][0]
+    assert point["split_layers"] >= point["samples_per_s"]
+
+
+def test_fusion_and_algorithm_of_gradients():
+    rates = []
+    for bucket, algorithm in (("0B", "ring"), ("4MB", "hierarchical")):
+        arguments = ("--cluster", "p40-roce100:128..128", "--precision", "fp16-storage", "--json")
+        done = run("resnet50", *arguments, "--bucket", bucket, "--gradient-algorithm", algorithm)
+        assert done.exit_code == 0, done.output
+        rates.append(json.loads(done.stdout)["points"][0]["samples_per_s"])
+    assert rates[0] < rates[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("resnet50", "--cluster", "dgx-1-v100:1"), "expected NODE:FIRST..LAST"),
+        (("resnet50", "--cluster", "dgx-1-v100:4..1"), "expected a range"),
+        (("resnet5", "--cluster", "dgx-1-v100:1..2"), "did you mean"),
+        (("resnet50", "--cluster", "dgx-1-v10:1..2"), "did you mean"),
+        (("resnet50", "--cluster", "dgx-1-v100:1..2", "--bucket", "4"), "4"),
+        (("resnet50", "--cluster", "dgx-1-v100:1..2", "--mode", "wide"), "wide"),
+        (("gpt3-1.3b", "--cluster", "dgx-a100:1..1", "--split-layers"), "per-layer splits need images"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_one_message(arguments, message):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert "Traceback" not in done.output
