@@ -3,19 +3,23 @@
     device,layer,pass,algorithm,batch,time_us,workspace_MiB
     p100-sxm,conv2,forward,fft,32,812.5,48
 
-The unit of a time or a workspace stands in its column's name, after an underscore. ``layer`` is a layer's
-full name; ``pass`` one of forward, input_gradient, weight_gradient; ``algorithm`` as in a device's
-``efficiency.convolution.fraction``; ``batch`` the samples that one launch takes.
+The unit of a time or a workspace stands in its column's name, after an underscore or in brackets
+(``time_us``, ``time [us]``; ``bytes`` may stand for ``B``). ``layer`` is a layer's full name; ``pass`` one of
+forward, input_gradient, weight_gradient; ``algorithm`` as in a device's ``efficiency.convolution.fraction``;
+``batch`` the samples that one launch takes.
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from hardware.errors import UnitError
 from hardware.units import parse_quantity
+from simdl.csv_rows import CsvRow, read_csv_rows
 from simdl.errors import SimdlError
 from simdl.kernel_costs.convolution import ALGORITHMS
 from workloads.operators import Pass
@@ -23,6 +27,7 @@ from workloads.operators import Pass
 TEXTS = ("device", "layer", "pass", "algorithm", "batch")
 QUANTITIES = {"time": "time", "workspace": "bytes"}
 """Columns whose names end in a unit, and its dimension."""
+UNIT = re.compile(r"(?P<quantity>[a-z]+)(?:_| ?[\[(])(?P<unit>\w+)[\])]?")
 LEAST = {"time": "above 0", "workspace": "of at least 0"}
 EXAMPLES = {"time": "time_us", "workspace": "workspace_MiB"}
 
@@ -48,21 +53,19 @@ def read_convolution_table(path: str | Path) -> tuple[ConvolutionRow, ...]:
             given twice; one line per fault.
         OSError: the file cannot be read.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        units = _units(path, reader.fieldnames or ())
-        numbered = [(reader.line_num, cells) for cells in reader]
+    columns, lines = read_csv_rows(path)
+    units = _units(path, columns)
     rows: dict[tuple[str, ...], ConvolutionRow] = {}
-    faults = [] if numbered else [f"{path}: no rows; expected at least one"]
-    for line, cells in numbered:
-        key = tuple((cells[name] or "").strip() for name in TEXTS)
+    faults = [] if lines else [f"{path}: no rows; expected at least one"]
+    for line in lines:
+        key = tuple(line.cells[name] for name in TEXTS)
         if key in rows:
-            faults.append(f"{path}: line {line}: {', '.join(key)} stands twice; expected once")
+            faults.append(f"{path}: line {line.line}: {', '.join(key)} stands twice; expected once")
             continue
         try:
-            rows[key] = _row(cells, units)
+            rows[key] = _row(line, units)
         except SimdlError as error:
-            faults += [f"{path}: line {line}: {fault}" for fault in str(error).splitlines()]
+            faults += [f"{path}: line {line.line}: {fault}" for fault in str(error).splitlines()]
     if faults:
         raise SimdlError("\n".join(faults))
     return tuple(rows.values())
@@ -82,12 +85,12 @@ def write_convolution_table(path: str | Path, rows: Iterable[ConvolutionRow]) ->
             writer.writerow((*place, row.time, row.workspace))
 
 
-def _units(path: str | Path, columns: Iterable[str]) -> dict[str, tuple[str, str]]:
+def _units(path: str | Path, columns: Sequence[str]) -> dict[str, tuple[str, str]]:
     """(column, unit) of each quantity."""
     units: dict[str, tuple[str, str]] = {}
     faults = []
-    for column in columns:
-        quantity, _, unit = column.partition("_")
+    for column in dict.fromkeys(columns):
+        quantity, unit = _split(column)
         if column in TEXTS:
             continue
         if quantity not in QUANTITIES:
@@ -97,6 +100,9 @@ def _units(path: str | Path, columns: Iterable[str]) -> dict[str, tuple[str, str
         elif not _is_unit(unit, QUANTITIES[quantity]):
             faults.append(f"column {column!r}: no unit; expected a name such as {EXAMPLES[quantity]!r}")
         units.setdefault(quantity, (column, unit))
+    faults += [
+        f"column {name!r} stands twice; expected once" for name, n in Counter(columns).items() if n > 1
+    ]
     present = {*columns, *units}
     faults += [
         f"no column {EXAMPLES.get(name, name)!r}" for name in (*TEXTS, *EXAMPLES) if name not in present
@@ -104,6 +110,14 @@ def _units(path: str | Path, columns: Iterable[str]) -> dict[str, tuple[str, str
     if faults:
         raise SimdlError("\n".join(f"{path}: line 1: {fault}" for fault in faults))
     return units
+
+
+def _split(column: str) -> tuple[str, str]:
+    """Quantity and unit of a column's name; an empty unit where there is none."""
+    found = UNIT.fullmatch(column.strip())
+    if found is None:
+        return column.strip(), ""
+    return found["quantity"], "B" if found["unit"] == "bytes" else found["unit"]
 
 
 def _is_unit(unit: str, dimension: str) -> bool:
@@ -120,17 +134,17 @@ def _nearest(column: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; expected {', '.join(known)}"
 
 
-def _row(cells: Mapping[str, str | None], units: Mapping[str, tuple[str, str]]) -> ConvolutionRow:
-    texts = {name: (cells[name] or "").strip() for name in TEXTS}
-    faults = [] if None not in cells else ["more cells than columns"]
+def _row(row: CsvRow, units: Mapping[str, tuple[str, str]]) -> ConvolutionRow:
+    texts = {name: row.cells[name] for name in TEXTS}
+    faults = ["more cells than columns"] if row.surplus else []
     faults += [f"{name}: empty" for name, text in texts.items() if not text]
     faults += _unknown("pass", texts["pass"], [which.value for which in Pass])
     faults += _unknown("algorithm", texts["algorithm"], ALGORITHMS)
     if texts["batch"] and not (texts["batch"].isdecimal() and int(texts["batch"]) > 0):
         faults.append(f"batch: found {texts['batch']!r}; expected a whole number of at least 1")
-    values = {name: _number(cells[column] or "", unit, name) for name, (column, unit) in units.items()}
+    values = {name: _number(row.cells[column], unit, name) for name, (column, unit) in units.items()}
     faults += [
-        f"{units[name][0]}: found {cells[units[name][0]] or ''!r}; expected a number {LEAST[name]}"
+        f"{units[name][0]}: found {row.cells[units[name][0]]!r}; expected a number {LEAST[name]}"
         for name, value in values.items()
         if value is None
     ]
@@ -156,7 +170,7 @@ def _unknown(name: str, text: str, known: Iterable[str]) -> list[str]:
 def _number(text: str, unit: str, quantity: str) -> float | None:
     """In base units; None if it is no number of this quantity."""
     try:
-        value = parse_quantity(f"{text.strip()} {unit}", QUANTITIES[quantity])
+        value = parse_quantity(f"{text} {unit}", QUANTITIES[quantity])
     except UnitError:
         return None
     return value if value > 0 or (value == 0 and quantity == "workspace") else None

@@ -1,6 +1,7 @@
 """`simdl microbatch` as a user meets it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,11 @@ def answer(*arguments):
     done = run(*arguments, "--json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+def test_the_command_is_listed_with_its_help():
+    listed = CliRunner().invoke(main, ["--help"]).stdout
+    assert re.search(r"^ +microbatch +Choose micro-batches", listed, re.MULTILINE)
 
 
 @pytest.mark.parametrize("mode", ["reuse", "division"])

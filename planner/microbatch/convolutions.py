@@ -5,12 +5,12 @@ each runs all three passes. In a network, nobody needs the gradient of the image
 two.
 """
 
-import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from simdl.csv_rows import CsvRow, read_csv_rows
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 from workloads.layer import Layer
@@ -101,39 +101,39 @@ def read_layer_list(path: str | Path, name: str = "") -> LayerList:
             is no such list; one line per fault.
         OSError: the file cannot be read.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
-            raise SimdlError(f"{path}: no column {', '.join(missing)}; expected {', '.join(COLUMNS)}")
-        rows = list(enumerate(reader, start=2))
-    chosen = [(line, row) for line, row in rows if name in {"", row["list"]}]
+    columns, rows = read_csv_rows(path)
+    missing = [column for column in COLUMNS if column not in columns]
+    if missing:
+        raise SimdlError(f"{path}: no column {', '.join(missing)}; expected {', '.join(COLUMNS)}")
+    chosen = [row for row in rows if name in {"", row.cells["list"]}]
     if not chosen:
-        known = ", ".join(sorted({row["list"] for _, row in rows})) or "no row"
+        known = ", ".join(sorted({row.cells["list"] for row in rows})) or "no row"
         raise SimdlError(f"{path}: no list {name!r}; it holds {known}")
-    batches = {row["N"] for _, row in chosen}
+    batches = {row.cells["N"] for row in chosen}
     layers = _list_layers(path, chosen)
     passes = [part for named, layer in layers for part in _layer_passes(named, named, layer)]
     return LayerList(convolutions=tuple(passes), batch=int(batches.pop()) if len(batches) == 1 else None)
 
 
-def _list_layers(path: str | Path, rows: list[tuple[int, dict[str, str]]]) -> list[tuple[str, Layer]]:
-    names = [f"{row['list']}/{row['layer_or_source']}" for _, row in rows]
+def _list_layers(path: str | Path, rows: Sequence[CsvRow]) -> list[tuple[str, Layer]]:
+    names = [f"{row.cells['list']}/{row.cells['layer_or_source']}" for row in rows]
     total, seen = Counter(names), Counter[str]()
     layers, faults = [], []
-    for name, (line, row) in zip(names, rows, strict=True):
+    for name, row in zip(names, rows, strict=True):
         unique = name if total[name] == 1 else f"{name}.{seen[name]}"
         seen[name] += 1
         try:
             layers.append((unique, _list_layer(unique, row)))
         except (SimdlError, WorkloadError) as error:
-            faults.append(f"{path}: line {line}: {error}")
+            faults.append(f"{path}: line {row.line}: {error}")
     if faults:
         raise SimdlError("\n".join(faults))
     return layers
 
 
-def _list_layer(name: str, row: dict[str, str]) -> Layer:
+def _list_layer(name: str, row: CsvRow) -> Layer:
+    if row.surplus:
+        raise SimdlError("more cells than columns")
     extents = {column: _whole(row, column, 1) for column in _EXTENTS}
     padding = tuple(_whole(row, column, 0) for column in _PADDINGS)
     return convolution(
@@ -147,8 +147,8 @@ def _list_layer(name: str, row: dict[str, str]) -> Layer:
     )
 
 
-def _whole(row: dict[str, str], column: str, least: int) -> int:
-    text = row[column] or ""
-    if not text.strip().isdecimal() or int(text) < least:
+def _whole(row: CsvRow, column: str, least: int) -> int:
+    text = row.cells[column]
+    if not text.isdecimal() or int(text) < least:
         raise SimdlError(f"column {column}: found {text!r}; expected a whole number of at least {least}")
     return int(text)

@@ -37,6 +37,19 @@ def test_units_are_those_of_the_header(tmp_path):
     assert (other.time, other.workspace) == (pytest.approx(0.8125), 48_000)
 
 
+@pytest.mark.parametrize(
+    ("time", "workspace"), [("time [us]", "workspace [MiB]"), ("time (us)", "workspace_MiB")]
+)
+def test_units_may_stand_in_brackets(tmp_path, time, workspace):
+    header = HEADER.replace("time_us", time).replace("workspace_MiB", workspace)
+    assert read(tmp_path, header, ROW) == read(tmp_path, HEADER, ROW)
+
+
+def test_bytes_may_be_written_out(tmp_path):
+    (row,) = read(tmp_path, HEADER.replace("_MiB", "_bytes"), ROW)
+    assert row.workspace == 48
+
+
 def test_columns_may_stand_in_any_order(tmp_path):
     (row,) = read(
         tmp_path, "time_s,batch,workspace_B,algorithm,pass,layer,device", "2,8,0,gemm,forward,conv,p4"
@@ -59,6 +72,7 @@ def test_what_is_written_reads_back_the_same(tmp_path):
         (HEADER.replace(",algorithm", ",algoritm"), "column 'algoritm': unknown; did you mean 'algorithm'?"),
         (HEADER.replace(",algorithm", ",algoritm"), "no column 'algorithm'"),
         (HEADER.replace(",workspace_MiB", ""), "no column 'workspace_MiB'"),
+        (HEADER + ",device", "column 'device' stands twice"),
         (HEADER + ",time_s", "column 'time_s': time stands twice"),
     ],
 )
@@ -89,6 +103,18 @@ def test_faults_are_reported_together(tmp_path):
     message = refusal(tmp_path, HEADER, ROW.replace("812.5", "-1").replace("32", "x"), ROW, ROW)
     assert [line.split(": ")[1] for line in message.splitlines()] == ["line 2", "line 2", "line 4"]
     assert "p100, conv2, weight_gradient, fft, 32 stands twice" in message
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
+    assert read(tmp_path, "\ufeff" + HEADER, ROW) == read(tmp_path, HEADER, ROW)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"device,la\x00yer\n"])
+def test_a_file_that_is_no_text_is_refused(tmp_path, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(SimdlError, match=r"table\.csv"):
+        read_convolution_table(path)
 
 
 def test_an_empty_table_is_refused(tmp_path):
