@@ -66,6 +66,7 @@ def test_boards_with_more_power_sustain_more():
         ("TensorFlow 2", "resnet50", "", "tensorflow-mirrored"),
         ("TensorFlow 1", "resnet50", "", "tensorflow-ngc"),
         ("MXNet", "resnet50", "", "mxnet-ngc"),
+        ("TensorFlow 1", "bert-base", "", "tensorflow-ngc-bert"),
     ],
 )
 def test_stacks_of_one_framework_differ_by_network_and_notes(framework, model, notes, stack):
