@@ -47,7 +47,7 @@ def price_passes(
     precision: Precision,
     table: Iterable[ConvolutionRow] = (),
 ) -> tuple[PassOptions, ...]:
-    """What each pass can be made of, in the order of ``passes``.
+    """What each pass can be made of, in the order of ``passes``; equal ones share their options.
 
     Args:
         passes: convolution passes.
@@ -57,24 +57,24 @@ def price_passes(
         table: rows that replace the model; those of other devices and layers are left out.
 
     Raises:
-        HardwareError: the device has no such arithmetic or offers no algorithm.
+        HardwareError: the device has no such arithmetic, or its profile names an unknown algorithm.
         SimdlError: a table is given and none of its rows is of this device and these layers.
     """
     measured = _measured(passes, device, tuple(table))
-    known: dict[ConvolutionPass, tuple[int, tuple[MicroBatch, ...]]] = {}
+    allowed = frozenset(sizes)
+    known: dict[ConvolutionPass | int, tuple[int, tuple[MicroBatch, ...]]] = {}
     priced = []
     for part in passes:
         rows = measured.get((part.layer, part.which)) or measured.get((part.block_layer, part.which))
-        if rows is not None:
-            found = [_measured_micro_batch(row) for row in rows if row.batch in set(sizes)]
-            count, options = len(found), _undominated_by_size(found)
-        else:
-            key = replace(part, layer="", block_layer="")
-            if key not in known:
-                modelled = modelled_rows(part, sizes, device, precision)
-                found = [_measured_micro_batch(row) for row in modelled]
-                known[key] = len(found), _undominated_by_size(found)
-            count, options = known[key]
+        key = replace(part, layer="", block_layer="") if rows is None else id(rows)
+        if key not in known:
+            launches = (
+                modelled_rows(part, sizes, device, precision)
+                if rows is None
+                else [row for row in rows if row.batch in allowed]
+            )
+            known[key] = len(launches), _undominated(launches)
+        count, options = known[key]
         priced.append(
             PassOptions(
                 layer=part.layer,
@@ -115,14 +115,12 @@ def modelled_rows(
     return rows
 
 
-def _measured_micro_batch(row: ConvolutionRow) -> MicroBatch:
-    return MicroBatch(size=row.batch, algorithm=row.algorithm, time=row.time, workspace=row.workspace)
-
-
-def _undominated_by_size(parts: Iterable[MicroBatch]) -> tuple[MicroBatch, ...]:
+def _undominated(rows: Iterable[ConvolutionRow]) -> tuple[MicroBatch, ...]:
+    """The launches that no other of their size beats."""
     sizes: dict[int, list[MicroBatch]] = {}
-    for part in parts:
-        sizes.setdefault(part.size, []).append(part)
+    for row in rows:
+        part = MicroBatch(size=row.batch, algorithm=row.algorithm, time=row.time, workspace=row.workspace)
+        sizes.setdefault(row.batch, []).append(part)
     return tuple(part for same in sizes.values() for part in undominated(same))
 
 
