@@ -31,9 +31,10 @@ _NETWORKS = (
 )
 _UNITS = {"samples_per_s": "samples/s", "tokens_per_s": "tokens/s", "step_time_s": "s"}
 _QUESTION = ("model", "image_size_or_seq_len", "device", "n_devices", "precision", "framework", "data")
-# NVIDIA's BERT for PyTorch reads its 512-token phase from phase2/bin_size_64 (scripts/run_pretraining.sh; LDDL
-# sequence binning), so a batch is padded to its bin and not to 512. Half of the tokens of Wikipedia cut at 512 are padding (Krell et al.
-# 2021, arXiv:2107.02027, abstract) and half a bin on average is padding again: 512 / 2 + 64 / 2.
+# NVIDIA's BERT for PyTorch reads its 512-token phase from "phase2/bin_size_64" (run_pretraining.sh; sequence
+# binning of LDDL), so a batch is padded to its bin and not to 512. Half of the tokens of Wikipedia cut at 512
+# are padding (Krell et al. 2021, arXiv:2107.02027, abstract) and half a bin on average is padding again:
+# 512 / 2 + 64 / 2.
 _BINNED_TOKENS = {512: 288}
 # Every published model-parallel degree divides the heads that this size gives.
 _GPT_HEAD_SIZE = 96
