@@ -7,6 +7,12 @@ import click
 from simdl.errors import SimdlError
 
 force_option = click.option("--force", is_flag=True, help="Replace existing files.")
+report_option = click.option(
+    "--report",
+    "report_directory",
+    type=click.Path(path_type=Path),
+    help="Write an HTML page with figures into this directory.",
+)
 
 
 def check_new(path: Path, *, force: bool, what: str) -> None:

@@ -86,8 +86,7 @@ def plan(
     """
     started = time.perf_counter()
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
-    limits = Limits(zero=stack.zero, context_parallel=stack.context_parallel)
-    space = enumerate_space(workload, cluster, limits=limits)
+    space = enumerate_space(workload, cluster, limits=stack_limits(stack))
     bounds = estimate_bounds(space, workload, pricing)
     fits = np.flatnonzero(bounds.memory <= usable_memory(stack, cluster.device))
     ranking = search(
@@ -110,6 +109,11 @@ def plan(
         if plans
         else (),
     )
+
+
+def stack_limits(stack: Stack) -> Limits:
+    """Where the space ends for what a stack can do."""
+    return Limits(zero=stack.zero, context_parallel=stack.context_parallel)
 
 
 def _report(strategy: Strategy, workload: Workload, pricing: Pricing) -> StepReport:

@@ -21,6 +21,8 @@ def report_json(report: StepReport) -> dict[str, Any]:
         "peak_memory": report.peak_memory,
         "memory": dict(report.memory),
         "breakdown": dict(report.breakdown),
+        "critical_path": dict(report.critical_path),
+        "memory_bound_fraction": report.memory_bound_fraction,
         "bubble_fraction": report.bubble_fraction,
         "exposed_communication": report.exposed_communication,
         "strategy": asdict(report.strategy),

@@ -20,6 +20,8 @@ class StepReport:
         peak_memory: [bytes] on the worst rank.
         memory: [bytes] by part on the worst rank (adds up to ``peak_memory``).
         breakdown: [s] by cause, mean over pipeline ranks; adds up to ``step_time``.
+        critical_path: [s] by cause along the critical path, longest first; adds up to ``step_time``.
+        memory_bound_fraction: share of kernel time in kernels that memory bandwidth bounds.
         bubble_fraction: share of stage time idle because of pipeline dependencies.
         exposed_communication: [s] during which a rank communicates and computes nothing.
         strategy: the question.
@@ -39,6 +41,8 @@ class StepReport:
     peak_memory: float
     memory: Mapping[str, float]
     breakdown: Mapping[str, float]
+    critical_path: Mapping[str, float]
+    memory_bound_fraction: float
     bubble_fraction: float
     exposed_communication: float
     strategy: Strategy

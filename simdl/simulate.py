@@ -8,8 +8,10 @@ from typing import Any
 from hardware.cluster import Cluster
 from hardware.device import Device
 from simdl.cost_model import CostModel, DeviceCostModel
+from simdl.critical_tasks import critical_parts
 from simdl.engine import run
 from simdl.errors import StrategyError
+from simdl.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.lowering import lower
 from simdl.memory import memory_by_part, memory_shortfalls
 from simdl.pricing import Pricing
@@ -118,6 +120,8 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
         peak_memory=sum(memory.values()),
         memory=memory,
         breakdown=causes,
+        critical_path=critical_parts(timeline),
+        memory_bound_fraction=memory_bound_fraction(kernel_uses(step)),
         bubble_fraction=causes.get("bubble", 0.0) / seconds,
         exposed_communication=sum(causes.get(name, 0.0) for name in COMMUNICATION),
         strategy=step.strategy,

@@ -18,6 +18,8 @@ REPORT_KEYS = {
     "peak_memory",
     "memory",
     "breakdown",
+    "critical_path",
+    "memory_bound_fraction",
     "bubble_fraction",
     "exposed_communication",
     "strategy",

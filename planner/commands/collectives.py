@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +10,9 @@ import click
 from hardware.errors import HardwareError, UnitError
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity, parse_quantity
-from planner.console import bad_input, print_json, print_table
+from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.output_files import force_option, report_option
+from planner.report_page import report_path, write_page
 from simdl.collectives import (
     CollectiveCost,
     Group,
@@ -53,6 +56,8 @@ HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
     show_default=True,
     help=f"Collective library: {', '.join(library_names())}.",
 )
+@report_option
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 def collectives(  # noqa: PLR0917 - click passes one argument per option
     cluster_name: str,
@@ -63,10 +68,13 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
     algorithm: str,
     library: str,
     *,
+    report_directory: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Time of a collective on a cluster by message size."""
     try:
+        page_path = report_path(report_directory, "collectives", force=force)
         cluster = load_cluster(cluster_name)
         operation = Operation(op)
         group = Group(size=cluster.devices if ranks is None else ranks, stride=stride)
@@ -80,17 +88,18 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
         ]
     except (HardwareError, SimdlError) as error:
         raise bad_input(error) from None
+    data = {
+        "cluster": cluster.name,
+        "op": op,
+        "ranks": group.size,
+        "stride": stride,
+        "library": library,
+        "rows": rows,
+    }
+    if page_path is not None:
+        _write_report(data, page_path)
     if as_json:
-        print_json(
-            {
-                "cluster": cluster.name,
-                "op": op,
-                "ranks": group.size,
-                "stride": stride,
-                "library": library,
-                "rows": rows,
-            }
-        )
+        print_json(data)
         return
     print_table(
         HEADER,
@@ -106,6 +115,15 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
         ],
         title=f"{op} over {group.size} ranks of {cluster.name}, {library}",
     )
+
+
+def _write_report(data: dict[str, Any], path: Path) -> None:
+    from planner.report_pages.collectives import (  # noqa: PLC0415 - plotly, only where it is asked for
+        collectives_page,
+    )
+
+    with reporting_errors():
+        write_page(collectives_page(data), path)
 
 
 def _record(nbytes: int, cost: CollectiveCost) -> dict[str, Any]:

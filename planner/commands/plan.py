@@ -1,19 +1,23 @@
 """`simdl plan`: ranked, simulated strategies for a model on a cluster."""
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
-from planner.console import bad_input, print_json, print_table, progress_bar
+from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
 from planner.format import format_seconds, format_strategy
 from planner.layer_report import answer_layers, layer_plan_json, layer_plan_lines
+from planner.output_files import force_option, report_option
 from planner.plan import Plan, PlanResult
 from planner.plan import plan as find_plans
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
 from planner.report_json import plan_json
+from planner.report_page import report_path, write_page
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 
@@ -29,14 +33,25 @@ WORK = ("forward", "backward")
     type=click.IntRange(min=1),
     help="Stop after so many simulations; the ranking may then not be certified.",
 )
+@report_option
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
-def plan(*, options: Options, top: int, max_simulations: int | None, as_json: bool) -> None:
+def plan(
+    *,
+    options: Options,
+    top: int,
+    max_simulations: int | None,
+    report_directory: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Rank the strategies for training MODEL on a cluster.
 
     MODEL is a registered name, a TOML file or a Hugging Face config.json. Exits with 1, and the reasons, if
     no strategy fits.
     """
     try:
+        page_path = report_path(report_directory, "plan", force=force)
         question = load_question(options)
         with progress_bar("simulating") as progress:
             result = find_plans(
@@ -50,12 +65,22 @@ def plan(*, options: Options, top: int, max_simulations: int | None, as_json: bo
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
     split, reason = answer_layers(question)
+    data = {**plan_json(question, result), "layerwise": layer_plan_json(split, reason)}
+    if page_path is not None:
+        _write_report(question, result, data, page_path)
     if as_json:
-        print_json({**plan_json(question, result), "layerwise": layer_plan_json(split, reason)})
+        print_json(data)
     else:
         _print_result(question, result, list(layer_plan_lines(split, reason)))
     if not result.plans and split is None:
         sys.exit(1)
+
+
+def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:
+    from planner.report_pages.plan import plan_page  # noqa: PLC0415 - plotly, only where it is asked for
+
+    with reporting_errors():
+        write_page(plan_page(question, result, data), path)
 
 
 def _print_result(question: Question, result: PlanResult, layers: list[str]) -> None:

@@ -10,11 +10,12 @@ from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console import bad_input, print_json, print_table
 from planner.format import format_seconds, format_strategy
-from planner.output_files import check_new, force_option
+from planner.output_files import check_new, force_option, report_option
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
 from planner.remedy import remedies
 from planner.report_json import report_json
+from planner.report_page import report_path, write_page
 from planner.strategy_file import build_strategy, load_strategy
 from simdl.chrome_trace import write_chrome_trace
 from simdl.chrome_trace_hta import write_hta_traces
@@ -58,6 +59,7 @@ TRACE_FORMATS = ("chrome", "hta")
     help="Of the trace: chrome (Perfetto), or hta (a directory with one file per rank for Holistic Trace "
     "Analysis).",
 )
+@report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 def simulate(
@@ -66,6 +68,7 @@ def simulate(
     strategy_file: str | None,
     trace: Path | None,
     trace_format: str,
+    report_directory: Path | None,
     force: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401 - values of Strategy's fields
@@ -77,11 +80,14 @@ def simulate(
     try:
         if trace is not None:
             check_new(trace, force=force, what="trace")
+        page_path = report_path(report_directory, "simulate", force=force)
         question = load_question(options)
         strategy = _strategy(strategy_file, flags, question.cluster)
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
         if simulation.report.feasible and trace is not None:
             _write_trace(question, simulation, trace, trace_format)
+        if simulation.report.feasible and page_path is not None:
+            _write_report(question, simulation, page_path)
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
     report = simulation.report
@@ -112,6 +118,12 @@ def _write_trace(question: Question, simulation: Simulation, path: Path, trace_f
     layers = stage_layers(step_cost(question.workload, strategy, pricing))
     copies = strategy.devices // strategy.pp
     write_chrome_trace(simulation.timeline, path, layers=layers, copies=copies)
+
+
+def _write_report(question: Question, simulation: Simulation, path: Path) -> None:
+    from planner.report_pages.step import simulate_page  # noqa: PLC0415 - plotly, only where it is asked for
+
+    write_page(simulate_page(question, simulation, report_json(simulation.report)), path)
 
 
 def _does_not_fit(question: Question, report: StepReport) -> str:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
-from planner.console import bad_input, print_json, print_table, progress
+from planner.console import bad_input, print_json, print_table, progress, reporting_errors
+from planner.output_files import force_option, report_option
+from planner.report_page import report_path, write_page
 from validation.compare import Comparison, compare
 from validation.errors import MeasurementError
 from validation.prediction import predict_rows
@@ -30,22 +32,31 @@ from validation.published_rows import PublishedTables, load_published, load_tabl
     type=click.Path(path_type=Path),
     help="CSV file, or folder searched for CSV files, with a published header; default: the project's own.",
 )
+@report_option
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
-def published(data: Path | None, *, as_json: bool) -> None:
+@reporting_errors()
+def published(data: Path | None, *, report_directory: Path | None, force: bool, as_json: bool) -> None:
     """Predict published training runs and compare with what was measured.
 
     Language-model rows compare step times, converted by each source's convention where only a throughput or a
     utilisation is printed; network rows compare throughput. The error of a row is predicted / measured - 1.
     Rows are numbered from 1, the header not counted. A skipped row names its reason.
     """
+    page_path = report_path(report_directory, "validate-published", force=force)
     try:
         tables = load_published() if data is None else load_tables(data)
     except MeasurementError as error:
         raise bad_input(error) from None
     results = list(progress(predict_rows(tables.rows), total=len(tables.rows), label="rows"))
     comparison = compare(results)
+    answer = report_json(results, comparison, tables.skipped_files)
+    if page_path is not None:
+        from validation.published_page import published_page  # noqa: PLC0415 - plotly, only where asked for
+
+        write_page(published_page(comparison, answer), page_path)
     if as_json:
-        print_json(report_json(results, comparison, tables.skipped_files))
+        print_json(answer)
         return
     _print(comparison, tables)
 

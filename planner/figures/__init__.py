@@ -1,0 +1,1 @@
+"""Figures: pure builders from results to plotly figures, one family a file; nothing here reads or writes."""

@@ -1,0 +1,88 @@
+"""What all figures share: colours, axes with units, layout.
+
+Colours are those of Okabe and Ito 2008, "Color Universal Design", readable with every common colour vision;
+where there are more causes than colours, a pattern tells them apart. Amounts stay in base units; axes print
+them with SI prefixes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY, LIGHT = "#7F7F7F", "#DDDDDD"
+SERIES = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK, YELLOW)
+"""Colours of series without a meaning of their own, in the order they are taken."""
+SEQUENTIAL = "Cividis"  # its lightness rises evenly for every colour vision
+
+CAUSES: Mapping[str, tuple[str, str]] = {
+    "forward": (BLUE, ""),
+    "backward": (SKY, ""),
+    "recompute": (PURPLE, ""),
+    "optimizer": (BLACK, ""),
+    "tensor_communication": (VERMILION, ""),
+    "context_communication": (VERMILION, "/"),
+    "pipeline_communication": (ORANGE, ""),
+    "data_communication": (GREEN, ""),
+    "contention": (GREEN, "x"),
+    "launch": (YELLOW, ""),
+    "overhead": (GREY, ""),
+    "bubble": (LIGHT, ""),
+    "parameters": (BLUE, ""),
+    "gradients": (SKY, ""),
+    "activations": (ORANGE, ""),
+    "transient": (VERMILION, ""),
+    "gathered": (GREEN, ""),
+    "context": (GREY, ""),
+}
+"""Colour and pattern by cause of time and by part of memory."""
+TASKS: Mapping[str, str] = {
+    "forward": BLUE,
+    "backward": SKY,
+    "optimizer": PURPLE,
+    "send activation": ORANGE,
+    "send gradient": YELLOW,
+    "reduce gradients": GREEN,
+    "gather parameters": VERMILION,
+    "reduce tied embedding": GREY,
+}
+"""Colour by name of a task."""
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+
+
+def new_figure(*, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 - plotly's layout
+    """An empty figure in the common layout; ``height`` [px]."""
+    figure = go.Figure()
+    figure.update_layout(
+        template="plotly_white",
+        height=height,
+        font={"family": FONT, "size": 13},
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        legend={
+            "orientation": "h",
+            "yanchor": "bottom",
+            "y": 1.01,
+            "xanchor": "left",
+            "x": 0,
+            "traceorder": "normal",
+        },
+        hoverlabel={"namelength": -1},
+        **layout,
+    )
+    figure.update_xaxes(automargin=True, title_standoff=8)
+    figure.update_yaxes(automargin=True, title_standoff=8)
+    return figure
+
+
+def axis(quantity: str, unit: str, *, log: bool = False) -> dict[str, Any]:
+    """An axis of an amount in base units, such as ``peak memory [B]``."""
+    kind = {"type": "log", "exponentformat": "power"} if log else {"tickformat": "~s"}
+    return {"title": {"text": f"{quantity} [{unit}]"}, **kind}
+
+
+def words(name: str) -> str:
+    """A key as words."""
+    return name.replace("_", " ")

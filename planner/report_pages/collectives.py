@@ -1,0 +1,35 @@
+"""The page of `simdl collectives`."""
+
+from typing import Any
+
+from hardware.units import format_quantity
+from planner.figures.collectives import bus_bandwidth_figure, collective_time_figure
+from planner.report_page import Cell, Page, Section, Table
+
+
+def collectives_page(data: dict[str, Any]) -> Page:
+    """The page of a collective by message size; ``data`` is the command's JSON."""
+    rows = data["rows"]
+    return Page(
+        title=f"{data['op']} over {data['ranks']} ranks of {data['cluster']}",
+        lines=(f"Library {data['library']}, stride {data['stride']}.",),
+        sections=(
+            Section(title="Time by size", body=collective_time_figure(rows)),
+            Section(title="Bus bandwidth by size", body=bus_bandwidth_figure(rows)),
+            Section(title="Table", body=Table(header=HEADER, rows=tuple(_row(row) for row in rows))),
+        ),
+        data=data,
+    )
+
+
+HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
+
+
+def _row(row: dict[str, Any]) -> tuple[Cell, ...]:
+    return (
+        Cell(text=format_quantity(row["size"], "bytes"), value=row["size"]),
+        Cell(text=format_quantity(row["time"], "time"), value=row["time"]),
+        Cell(text=row["algorithm"]),
+        Cell(text=format_quantity(row["algorithm_bandwidth"], "bandwidth"), value=row["algorithm_bandwidth"]),
+        Cell(text=format_quantity(row["bus_bandwidth"], "bandwidth"), value=row["bus_bandwidth"]),
+    )

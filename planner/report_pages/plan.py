@@ -1,0 +1,129 @@
+"""The page of a plan: the ranked strategies, the space they come from, and the best of them in detail."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hardware.units import format_quantity
+from planner.bounds import estimate_bounds
+from planner.figures.shares import breakdown_figure, memory_parts_figure
+from planner.figures.space import Point, coordinates_figure, pareto_figure, sample_candidates
+from planner.format import format_seconds, format_strategy
+from planner.plan import Plan, PlanResult, stack_limits
+from planner.question import Question
+from planner.report_page import Cell, Page, Section, Table
+from planner.report_pages.step import step_sections
+from planner.space import enumerate_space
+from simdl.memory import usable_memory
+from simdl.simulate import price, simulate
+
+HEADER = ("rank", "strategy", "step time", "samples/s", "tokens/s", "MFU", "HFU", "peak memory", "bound")
+
+
+def plan_page(question: Question, result: PlanResult, data: Any) -> Page:  # noqa: ANN401 - JSON
+    """The page of `simdl plan`; ``data`` is the command's JSON. The best plan is simulated once more."""
+    workload, cluster = question.workload, question.cluster
+    certified = "certified best of them" if result.certified else "not certified"
+    counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
+    sections = [
+        *(_ranking(question, result) if result.plans else ()),
+        *_space(question, result),
+        *_best(question, result),
+    ]
+    return Page(
+        title=f"Plans for {workload.network.name} on {cluster.name}",
+        lines=(
+            f"Global batch {workload.global_batch}. {counts}; {certified}.",
+            *(f"why: {sentence}" for sentence in result.why),
+            *(f"does not fit: {sentence}" for sentence in result.reasons),
+            *(f"assumed: {sentence}" for sentence in question.assumptions),
+        ),
+        sections=tuple(sections),
+        data=data,
+    )
+
+
+def plans_table(plans: tuple[Plan, ...]) -> Table:
+    """The ranked strategies, with the texts that the command line prints."""
+    return Table(header=HEADER, rows=tuple(_row(rank, plan) for rank, plan in enumerate(plans, start=1)))
+
+
+def _row(rank: int, plan: Plan) -> tuple[Cell, ...]:
+    report = plan.report
+    return (
+        Cell(text=str(rank), value=rank),
+        Cell(text=format_strategy(report.strategy)),
+        Cell(text=format_seconds(report.step_time), value=report.step_time),
+        Cell(text=f"{report.samples_per_s:,.4g}", value=report.samples_per_s),
+        Cell(text=f"{report.tokens_per_s:,.0f}", value=report.tokens_per_s),
+        Cell(text=f"{report.mfu:.1%}", value=report.mfu),
+        Cell(text=f"{report.hfu:.1%}", value=report.hfu),
+        Cell(text=format_quantity(report.peak_memory, "bytes"), value=report.peak_memory),
+        Cell(text=format_seconds(plan.bound), value=plan.bound),
+    )
+
+
+def _ranking(question: Question, result: PlanResult) -> tuple[Section, ...]:
+    reports = [(f"plan {rank}", plan.report) for rank, plan in enumerate(result.plans, start=1)]
+    usable = usable_memory(question.stack, question.cluster.device)
+    return (
+        Section(title="Ranked strategies", body=plans_table(result.plans)),
+        Section(
+            title="Where the time goes",
+            body=breakdown_figure([(label, report.breakdown) for label, report in reports]),
+            note="Mean over ranks; every bar adds up to the step time.",
+        ),
+        Section(
+            title="Memory of the fullest device",
+            body=memory_parts_figure([(label, report.memory) for label, report in reports], usable),
+        ),
+    )
+
+
+def _space(question: Question, result: PlanResult) -> tuple[Section, ...]:
+    """The figures of the candidates that fit; none if nothing does."""
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    space = enumerate_space(question.workload, question.cluster, limits=stack_limits(question.stack))
+    bounds = estimate_bounds(space, question.workload, pricing)
+    fits = np.flatnonzero(bounds.memory <= usable_memory(question.stack, question.cluster.device))
+    if not len(fits):
+        return ()
+    shown = sample_candidates(bounds, fits)
+    sampled = (
+        f"{len(shown):,} of the {len(fits):,} candidates that fit, evenly spaced in order of bound."
+        if len(shown) < len(fits)
+        else f"All {len(fits):,} candidates that fit."
+    )
+    plans = [
+        Point(
+            label=format_strategy(plan.report.strategy),
+            step_time=plan.report.step_time,
+            memory=plan.report.peak_memory,
+        )
+        for plan in result.plans
+    ]
+    return (
+        Section(
+            title="Step time against memory",
+            body=pareto_figure(bounds, shown, fits, plans),
+            note=f"{sampled} The front is that of all; a bound is the least that a simulated step can take.",
+        ),
+        Section(
+            title="The space",
+            body=coordinates_figure(space, bounds, shown),
+            wide=True,
+            note=f"{sampled} One line per candidate; drag along an axis to select.",
+        ),
+    )
+
+
+def _best(question: Question, result: PlanResult) -> tuple[Section, ...]:
+    if not result.plans:
+        return ()
+    strategy = result.plans[0].report.strategy
+    best = simulate(question.workload, question.cluster, strategy, stack=question.stack)
+    return tuple(
+        replace(section, title=f"Best plan: {section.title[0].lower()}{section.title[1:]}")
+        for section in step_sections(question, best)
+    )

@@ -1,0 +1,147 @@
+"""The page of one simulated step, and the sections that a plan shows of its best strategy."""
+
+from typing import Any
+
+from hardware.units import format_quantity
+from planner.figures.roofline import roofline_figure
+from planner.figures.shares import breakdown_figure, memory_parts_figure
+from planner.figures.timeline import gantt_figure, memory_figure, shown_ranks, timeline_note
+from planner.format import format_seconds, format_strategy
+from planner.question import Question
+from planner.report_page import Cell, Page, Section, Table
+from simdl.kernel_uses import kernel_uses
+from simdl.memory import memory_by_part, usable_memory
+from simdl.report import StepReport
+from simdl.simulate import Simulation, price
+from simdl.step_cost import StepCost, step_cost
+from simdl.timeline import Timeline
+from simdl.timeline_metrics import breakdowns
+
+LIVE = "activations"  # the part of memory that the timeline follows
+
+
+def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page:  # noqa: ANN401 - JSON
+    """The page of `simdl simulate`; ``data`` is the command's JSON."""
+    report, workload = simulation.report, question.workload
+    return Page(
+        title=f"{workload.network.name} on {question.cluster.name}: {format_strategy(report.strategy)}",
+        lines=(
+            f"One training step of {workload.global_batch} {workload.network.sample}s, simulated.",
+            *(f"assumed: {sentence}" for sentence in question.assumptions),
+            *(f"warning: {sentence}" for sentence in report.warnings),
+        ),
+        sections=(
+            Section(title="Totals", body=totals_table(report)),
+            Section(
+                title="Where the time goes",
+                body=breakdown_figure([("mean over ranks", report.breakdown), *_ranks(simulation.timeline)]),
+                note="Every bar adds up to the step time. The critical path below it says what a faster "
+                "step needs.",
+            ),
+            Section(
+                title="Critical path",
+                body=breakdown_figure([("critical path", report.critical_path)]),
+                note="Time by cause along the longest chain of tasks; removing a cause saves at most this.",
+            ),
+            *step_sections(question, simulation),
+        ),
+        data=data,
+    )
+
+
+def step_sections(question: Question, simulation: Simulation) -> tuple[Section, ...]:
+    """Pipeline, memory, roofline and communication of one step."""
+    timeline, strategy = simulation.timeline, simulation.report.strategy
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    step = step_cost(question.workload, strategy, pricing)
+    device = question.cluster.device
+    usable = usable_memory(step.stack, device)
+    parts = {rank: memory_by_part(step, rank) for rank in shown_ranks(timeline)}
+    thinned = timeline_note(timeline)
+    folded = "One rank per pipeline stage; the others do the same at the same time."
+    return (
+        Section(
+            title="Pipeline",
+            body=gantt_figure(timeline),
+            wide=True,
+            note=f"{folded} The black line is the critical path. {f'Shown: {thinned}.' if thinned else ''}",
+        ),
+        Section(
+            title="Memory over the step",
+            body=memory_figure(timeline, _lasting(step, timeline), usable),
+            note="Activations live from a forward pass to its backward pass; all else lives for the step or "
+            "is counted at its largest.",
+        ),
+        Section(
+            title="Memory by part and rank",
+            body=memory_parts_figure([(f"rank {rank}", part) for rank, part in parts.items()], usable),
+        ),
+        Section(
+            title="Roofline of the operators",
+            body=roofline_figure(kernel_uses(step), device, question.workload.precision.matmul),
+            note=f"Kernels of one microbatch on one {device.name}; larger markers take more of the time.",
+        ),
+        Section(title="Communication", body=communication_table(timeline)),
+    )
+
+
+def totals_table(report: StepReport) -> Table:
+    """The main numbers of a report with the texts that the command line prints."""
+    rows: list[tuple[str, str, float]] = [
+        ("step time", format_seconds(report.step_time), report.step_time),
+        ("samples/s", f"{report.samples_per_s:,.4g}", report.samples_per_s),
+        ("tokens/s", f"{report.tokens_per_s:,.0f}", report.tokens_per_s),
+        ("MFU", f"{report.mfu:.1%}", report.mfu),
+        ("HFU", f"{report.hfu:.1%}", report.hfu),
+        (
+            "flop rate per device",
+            format_quantity(report.flop_rate_per_device, "flop_rate"),
+            report.flop_rate_per_device,
+        ),
+        ("bubble", f"{report.bubble_fraction:.1%}", report.bubble_fraction),
+        (
+            "exposed communication",
+            format_seconds(report.exposed_communication),
+            report.exposed_communication,
+        ),
+        ("peak memory", format_quantity(report.peak_memory, "bytes"), report.peak_memory),
+    ]
+    return Table(
+        header=("metric", "value"),
+        rows=tuple((Cell(text=name), Cell(text=text, value=value)) for name, text, value in rows),
+    )
+
+
+def communication_table(timeline: Timeline) -> Table:
+    """Messages of the shown ranks by what they carry: how many, how large, how long."""
+    found: dict[str, list[float]] = {}
+    for task in timeline.schedule.tasks:
+        if task.nbytes:
+            amounts = found.setdefault(task.name, [0, 0.0, 0.0])
+            amounts[0] += 1
+            amounts[1] += task.nbytes
+            amounts[2] += task.duration
+    rows = [
+        (
+            Cell(text=name),
+            Cell(text=f"{count:,.0f}", value=count),
+            Cell(text=format_quantity(nbytes / count, "bytes"), value=nbytes / count),
+            Cell(text=format_seconds(seconds), value=seconds),
+            Cell(text=format_quantity(nbytes / seconds, "bandwidth"), value=nbytes / seconds),
+        )
+        for name, (count, nbytes, seconds) in found.items()
+        if seconds
+    ]
+    header = ("message", "count", "mean size", "time, all ranks", "algorithm bandwidth")
+    return Table(header=header, rows=tuple(rows))
+
+
+def _ranks(timeline: Timeline) -> list[tuple[str, dict[str, float]]]:
+    causes = breakdowns(timeline)
+    return [(f"rank {rank}", causes[rank]) for rank in shown_ranks(timeline)] if len(causes) > 1 else []
+
+
+def _lasting(step: StepCost, timeline: Timeline) -> dict[int, float]:
+    """[bytes] by rank of everything but the activations that the timeline follows."""
+    parts = {rank: memory_by_part(step, rank) for rank in shown_ranks(timeline)}
+    return {rank: sum(part.values()) - part[LIVE] for rank, part in parts.items()}

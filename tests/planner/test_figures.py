@@ -1,0 +1,248 @@
+"""Figures: what they draw agrees with what they are given, and every axis has its unit."""
+
+import re
+
+import pytest
+from conftest import build_cluster, build_network, build_stack, build_workload
+
+from planner.bounds import estimate_bounds
+from planner.figures import style
+from planner.figures.accuracy import Pair, accuracy_figure, error_figure
+from planner.figures.collectives import bus_bandwidth_figure, collective_time_figure
+from planner.figures.roofline import roofline_figure
+from planner.figures.shares import breakdown_figure, memory_parts_figure
+from planner.figures.space import Point, coordinates_figure, pareto_figure, pareto_front, sample_candidates
+from planner.figures.timeline import (
+    RANKS,
+    _thinned,
+    gantt_figure,
+    memory_figure,
+    shown_ranks,
+    timeline_note,
+)
+from planner.space import enumerate_space
+from simdl.engine import run
+from simdl.kernel_uses import kernel_uses, memory_bound_fraction
+from simdl.pipelines import pipeline_order
+from simdl.pipelines.constant_costs import constant_cost_schedule
+from simdl.simulate import price, simulate
+from simdl.step_cost import step_cost
+from simdl.strategy import Strategy
+
+STRATEGY = Strategy(dp=4, pp=2)
+ROWS = [
+    {"size": 1024, "time": 1e-5, "algorithm": "ring", "bus_bandwidth": 1e8},
+    {"size": 2048, "time": 1.5e-5, "algorithm": "ring", "bus_bandwidth": 2e8},
+    {"size": 1024, "time": 2e-5, "algorithm": "tree", "bus_bandwidth": 0.5e8},
+]
+PAIRS = [
+    Pair(family="a", label="a 1", measured=1.0, predicted=1.05),
+    Pair(family="a", label="a 2", measured=10.0, predicted=9.0),
+    Pair(family="b", label="b 1", measured=2.0, predicted=7.0),
+]
+
+
+@pytest.fixture(scope="module")
+def simulation():
+    return simulate(build_workload(), build_cluster(), STRATEGY, stack=build_stack())
+
+
+@pytest.fixture(scope="module")
+def step():
+    workload, cluster = build_workload(build_network(hidden=1024, tokens=1024)), build_cluster()
+    stack = build_stack(accumulation_traffic=0.0)
+    return step_cost(workload, STRATEGY, price(workload, cluster, stack=stack))
+
+
+@pytest.fixture(scope="module")
+def candidates():
+    workload, cluster = build_workload(), build_cluster()
+    space = enumerate_space(workload, cluster)
+    bounds = estimate_bounds(space, workload, price(workload, cluster, stack=build_stack()))
+    return space, bounds, sample_candidates(bounds, bounds.memory.argsort())
+
+
+def long_timeline(ranks=40, microbatches=200):
+    orders = pipeline_order("gpipe", ranks, microbatches, 1)
+    return run(constant_cost_schedule(orders, forward=1.0, backward=2.0, transfer=0.0))
+
+
+def traces(figure, kind):
+    return [trace for trace in figure.data if trace.type == kind]
+
+
+class TestAxes:
+    @pytest.fixture
+    def figures(self, simulation, step, candidates):
+        _, bounds, shown = candidates
+        device = build_cluster().device
+        return [
+            breakdown_figure([("step", simulation.report.breakdown)]),
+            memory_parts_figure([("rank 0", simulation.report.memory)], 16e9),
+            pareto_figure(bounds, shown, shown, [Point(label="best", step_time=1.0, memory=1e9)]),
+            memory_figure(simulation.timeline, {0: 1e9}, 16e9),
+            roofline_figure(kernel_uses(step), device, "bf16"),
+            collective_time_figure(ROWS),
+            bus_bandwidth_figure(ROWS),
+            accuracy_figure(PAIRS, "step time", "s"),
+            error_figure(PAIRS),
+        ]
+
+    def test_every_axis_of_an_amount_names_its_unit(self, figures):
+        unit = re.compile(r" \[[^\]]+\]$")
+        for figure in figures:
+            assert unit.search(figure.layout.xaxis.title.text)
+            bars = figure.data[0].type == "bar"
+            assert bars or unit.search(figure.layout.yaxis.title.text)
+
+    def test_a_gantt_names_time_and_lanes(self, simulation):
+        layout = gantt_figure(simulation.timeline).layout
+        assert layout.xaxis.title.text == "time from step start [s]"
+        assert layout.yaxis.title.text == "rank and stream"
+
+    def test_coordinates_name_their_units(self, candidates):
+        labels = [
+            dimension.label
+            for dimension in traces(coordinates_figure(*candidates), "parcoords")[0].dimensions
+        ]
+        assert labels[:4] == ["dp", "tp", "pp", "cp"]
+        assert labels[-2:] == ["memory [B]", "bound [s]"]
+
+
+class TestShares:
+    def test_bars_are_the_breakdown(self, simulation):
+        breakdown = simulation.report.breakdown
+        bars = traces(breakdown_figure([("step", breakdown)]), "bar")
+        drawn = {bar.name.replace(" ", "_"): bar.x[0] for bar in bars}
+        assert drawn == {name: seconds for name, seconds in breakdown.items() if seconds}
+        assert sum(drawn.values()) == pytest.approx(simulation.report.step_time)
+
+    def test_no_two_causes_look_alike(self):
+        time = list(style.CAUSES)[: list(style.CAUSES).index("bubble") + 1]
+        memory = [*list(style.CAUSES)[len(time) :], "optimizer"]
+        for group in (time, memory):
+            assert len({style.CAUSES[name] for name in group}) == len(group)
+
+    def test_every_cause_of_a_step_has_a_colour(self, simulation):
+        assert set(simulation.report.breakdown) <= set(style.CAUSES)
+        assert set(simulation.report.memory) <= set(style.CAUSES)
+
+
+class TestSpace:
+    def test_a_front_is_beaten_by_nobody(self, candidates):
+        _, bounds, _ = candidates
+        seconds, nbytes = bounds.step_time.tolist(), bounds.memory.tolist()
+        front = pareto_front(seconds, nbytes)
+        for index in front:
+            assert not any(
+                s < seconds[index] and n <= nbytes[index] for s, n in zip(seconds, nbytes, strict=True)
+            )
+        assert min(seconds) == seconds[front[-1]]
+        assert min(nbytes) == nbytes[front[0]]
+
+    def test_a_sample_keeps_the_ends_and_is_the_same_each_time(self, candidates):
+        _, bounds, every = candidates
+        few = sample_candidates(bounds, every, points=5)
+        assert len(few) == 5
+        assert bounds.step_time[few[0]] == bounds.step_time.min()
+        assert bounds.step_time[few[-1]] == bounds.step_time.max()
+        assert few.tolist() == sample_candidates(bounds, every, points=5).tolist()
+
+    def test_points_are_bounds_and_plans(self, candidates):
+        _, bounds, shown = candidates
+        figure = pareto_figure(bounds, shown, shown, [Point(label="best", step_time=1.5, memory=2e9)])
+        assert list(figure.data[0].y) == bounds.step_time[shown].tolist()
+        assert list(figure.data[2].y) == [1.5]
+        assert list(figure.data[2].x) == [2e9]
+
+
+class TestTimeline:
+    def test_every_task_is_drawn_with_its_times(self, simulation):
+        timeline = simulation.timeline
+        drawn = [trace for trace in gantt_figure(timeline).data if trace.name == "forward"]
+        starts = sorted(drawn[0].x[::3])
+        tasks = enumerate(timeline.schedule.tasks)
+        assert starts == sorted(timeline.start[i] for i, task in tasks if task.name == "forward")
+
+    def test_the_critical_path_leads_from_start_to_end(self, simulation):
+        path = gantt_figure(simulation.timeline).data[-1]
+        assert path.name == "critical path"
+        assert path.x[0] == 0.0
+        assert path.x[-1] == simulation.timeline.step_time
+
+    def test_a_large_timeline_is_thinned_says_so_and_keeps_its_busy_time(self):
+        timeline = long_timeline()
+        assert len(shown_ranks(timeline)) == RANKS
+        assert shown_ranks(timeline)[0] == 0
+        assert shown_ranks(timeline)[-1] == 39
+        assert timeline_note(timeline).startswith(
+            "16 of 40 ranks, evenly spaced; tasks of one name less than"
+        )
+        figure = gantt_figure(timeline)
+        forward = next(trace for trace in figure.data if trace.name == "forward")
+        busy = sum(end - start for start, end in zip(forward.x[::3], forward.x[1::3], strict=True))
+        assert busy == pytest.approx(RANKS * 200 * 1.0)
+        assert len(forward.x) == 3 * RANKS
+
+    def test_a_small_one_is_complete(self, simulation):
+        assert timeline_note(simulation.timeline) == ""
+
+    def test_memory_peaks_where_the_report_says(self, simulation):
+        report = simulation.report
+        base = report.peak_memory - report.memory["activations"]
+        figure = memory_figure(simulation.timeline, {0: base}, 16e9)
+        assert max(figure.data[0].y) == pytest.approx(report.peak_memory)
+        assert figure.data[0].y[-1] == pytest.approx(base)
+
+    def test_thinning_keeps_the_peak(self):
+        points = [(float(i), float(i * 7919 % 10007)) for i in range(10000)]
+        thin = _thinned(points)
+        assert len(thin) <= 1500
+        assert max(thin, key=lambda p: p[1]) == max(points, key=lambda p: p[1])
+
+
+class TestRoofline:
+    def test_no_operator_stands_above_the_roof(self, step):
+        device = build_cluster().device
+        for use in kernel_uses(step):
+            peak = max(device.vector_flop_rate, device.flop_rate("bf16"))
+            assert (
+                use.flops / use.seconds
+                <= min(peak, use.flops / use.nbytes * device.memory_bandwidth) * 1.0001
+            )
+
+    def test_operators_add_up_to_the_passes(self, step):
+        seconds = sum(use.seconds for use in kernel_uses(step))
+        passes = sum(
+            block.forward.device + block.backward.device for stage in step.stages for block in stage.blocks
+        )
+        assert seconds == pytest.approx(passes)
+
+    def test_the_fraction_bound_by_memory(self, step):
+        uses = kernel_uses(step)
+        assert 0.0 < memory_bound_fraction(uses) < 1.0
+        assert memory_bound_fraction(tuple(use for use in uses if use.memory_bound)) == 1.0
+        assert memory_bound_fraction(()) == 0.0
+
+
+class TestRows:
+    def test_collectives_are_drawn_by_algorithm(self):
+        ring, tree = collective_time_figure(ROWS).data
+        assert (ring.name, list(ring.x), list(ring.y)) == ("ring", [1024, 2048], [1e-5, 1.5e-5])
+        assert (tree.name, list(tree.y)) == ("tree", [2e-5])
+        assert list(bus_bandwidth_figure(ROWS).data[0].y) == [1e8, 2e8]
+
+    def test_pairs_are_drawn_by_family_with_a_band_of_ten_percent(self):
+        low, high, exact, *drawn = accuracy_figure(PAIRS, "step time", "s").data
+        assert list(exact.x) == list(exact.y)
+        assert [y / x for x, y in zip(low.x, low.y, strict=True)] == pytest.approx([0.9, 0.9])
+        assert [y / x for x, y in zip(high.x, high.y, strict=True)] == pytest.approx([1.1, 1.1])
+        assert [(t.name, list(t.x), list(t.y)) for t in drawn] == [
+            ("a", [1.0, 10.0], [1.05, 9.0]),
+            ("b", [2.0], [7.0]),
+        ]
+
+    def test_large_errors_stand_in_the_last_bin(self):
+        first, second = error_figure(PAIRS).data
+        assert list(first.x) == pytest.approx([5.0, -10.0])
+        assert list(second.x) == [100.0]

@@ -1,0 +1,175 @@
+"""Report pages: self-contained, and every printed number is the JSON's."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from click.testing import CliRunner
+
+from hardware.units import format_quantity
+from planner.commands.collectives import collectives
+from planner.commands.plan import plan
+from planner.commands.simulate import simulate
+from planner.format import format_seconds
+from planner.report_page import Cell, Page, Section, Table, render_page, report_path, write_page
+from simdl.errors import SimdlError
+
+GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")
+LIMIT = 10e6  # [bytes] of a page
+
+
+class Parts(HTMLParser):
+    """Cells by text and value, addresses that a browser would load, and the JSON of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.cells, self.addresses, self.data, self.place = [], [], "", None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        known = dict(attrs)
+        self.addresses += [known[name] for name in ("src", "href", "srcset", "action") if name in known]
+        if tag == "td":
+            self.cells.append(["", known.get("data-value")])
+        self.place = tag if tag == "td" or known.get("id") == "data" else None
+
+    def handle_endtag(self, tag):
+        del tag
+        self.place = None
+
+    def handle_data(self, data):
+        if self.place == "td":
+            self.cells[-1][0] += data
+        elif self.place == "script":
+            self.data += data
+
+    def value(self, text):
+        return next(float(value) for shown, value in self.cells if shown == text and value)
+
+
+def pages(command, *arguments, directory):
+    """The JSON that a command prints and the page it writes."""
+    result = CliRunner().invoke(command, [*arguments, "--json", "--report", str(directory)])
+    assert result.exit_code == 0, result.stderr
+    text = (directory / f"{command.name}.html").read_text(encoding="utf-8")
+    return json.loads(result.stdout), text, Parts(text)
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory):
+    return pages(plan, *GPT2, "--top", "3", directory=tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    return pages(simulate, *GPT2, "--pp", "2", directory=tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def collective(tmp_path_factory):
+    arguments = ("--cluster", "dgx-a100:2", "--size", "1MiB..16MiB", "--algorithm", "all")
+    return pages(collectives, *arguments, directory=tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(params=["planned", "simulated", "collective"])
+def written(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_a_page_holds_the_json_of_its_command(written):
+    answer, _, parts = written
+    stored = json.loads(parts.data)
+    for changing in ("wall_time",):
+        answer.pop(changing, None), stored.pop(changing, None)
+    assert stored == answer
+
+
+def test_a_page_needs_no_network_and_stays_small(written):
+    _, text, parts = written
+    assert all(address.startswith(("#", "data:")) for address in parts.addresses)
+    assert len(text.encode()) < LIMIT
+    assert text.count("plotly.js v") == 1
+
+
+def test_the_ranked_table_agrees_with_the_json(planned):
+    answer, _, parts = planned
+    for found in answer["plans"]:
+        assert parts.value(format_seconds(found["step_time"])) == found["step_time"]
+        assert [f"{found['mfu']:.1%}", json.dumps(found["mfu"])] in parts.cells
+        assert [
+            format_quantity(found["peak_memory"], "bytes"),
+            json.dumps(found["peak_memory"]),
+        ] in parts.cells
+        assert [format_seconds(found["bound"]), json.dumps(found["bound"])] in parts.cells
+
+
+def test_totals_agree_with_the_json(simulated):
+    answer, _, parts = simulated
+    for key in ("step_time", "samples_per_s", "tokens_per_s", "mfu", "hfu", "peak_memory", "bubble_fraction"):
+        assert json.dumps(answer[key]) in {value for _, value in parts.cells}, key
+    assert [format_seconds(answer["step_time"]), json.dumps(answer["step_time"])] in parts.cells
+
+
+def test_figures_hold_the_numbers_of_the_json(simulated):
+    answer, text, _ = simulated
+    for cause, seconds in answer["breakdown"].items():
+        if seconds:
+            drawn = re.search(rf'"name":"{cause.replace("_", " ")}",.*?"x":\[([^,\]]+)', text)
+            assert json.loads(drawn[1]) == seconds, cause
+
+
+def test_rows_of_collectives_agree_with_the_json(collective):
+    answer, _, parts = collective
+    for row in answer["rows"]:
+        assert [format_quantity(row["time"], "time"), json.dumps(row["time"])] in parts.cells
+
+
+def test_an_existing_page_is_replaced_by_force_only(tmp_path):
+    arguments = (*GPT2, "--pp", "2", "--report", str(tmp_path))
+    assert CliRunner().invoke(simulate, arguments).exit_code == 0
+    second = CliRunner().invoke(simulate, arguments)
+    assert second.exit_code == 2
+    assert "simulate.html: exists; expected a new report, or --force to replace it" in second.stderr
+    assert CliRunner().invoke(simulate, [*arguments, "--force"]).exit_code == 0
+
+
+def test_a_file_in_place_of_the_directory_is_refused(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(SimdlError, match="is a file; expected a directory for the report"):
+        report_path(path, "plan", force=False)
+    page = Page(title="x", lines=(), sections=(), data={})
+    with pytest.raises(SimdlError, match="cannot write the report: Not a directory"):
+        write_page(page, path / "inner" / "plan.html")
+
+
+def test_no_report_has_no_place():
+    assert report_path(None, "plan", force=False) is None
+
+
+def test_text_is_escaped_and_the_json_cannot_end_its_script():
+    table = Table(header=("<b>",), rows=((Cell(text="a < b"), Cell(text="1 s", value=1.0)),))
+    page = Page(
+        title="<script>",
+        lines=("$x & y", "two"),
+        sections=(Section(title="t", body=table),),
+        data="</script>",
+    )
+    text = render_page(page)
+    assert "<h1>&lt;script&gt;</h1>" in text
+    assert "<td>a &lt; b</td>" in text
+    assert "<p>$x &amp; y</p>" in text
+    assert '"<\\/script>"' in text
+
+
+def test_plotly_is_imported_for_a_report_only():
+    script = (
+        "import sys\nfrom planner.commands.plan import plan\n"
+        f"plan({[*GPT2, '--top', '1']!r}, standalone_mode=False)\n"
+        "print('plotly' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stderr.split()[-1] == "False"
