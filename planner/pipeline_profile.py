@@ -8,11 +8,13 @@ bandwidth B_k,
 
 and A_0 is the sum of T_l (Narayanan et al. 2019, PipeDream, SOSP, section 3.1). A graph is cut along one
 topological order; a_s are all tensors that cross the cut. The inner minimum is a matrix product in which max
-takes the place of multiplication, so whole tables are computed at once.
+takes the place of multiplication, so whole tables are computed at once. Of more than ``CUTS`` places to cut,
+those that the fewest bytes cross are tried.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from simdl.errors import SimdlError
 from workloads.importers.layer_profile import LayerProfile
 
 Table = NDArray[np.float64]
+CUTS = 400  # places at which deeper profiles may be cut: those that the fewest bytes cross
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class ProfileStage:
     first: int
     last: int
     replicas: tuple[int, ...]
+
+    @property
+    def devices(self) -> int:
+        """Devices of the stage."""
+        return prod(self.replicas)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +111,12 @@ def solve_profile_pipeline(profile: LayerProfile, tiers: Sequence[Tier]) -> Prof
     for tier in tiers:
         levels.append(_Level(sums, tier, inner))
         inner = levels[-1].best[tier.count]
-    layers = len(profile.layers)
     return ProfilePipeline(
-        stages=tuple(_stages(levels, (0, layers), tiers[-1].count)),
-        time=float(inner[0, layers]),
+        stages=tuple(
+            ProfileStage(sums.places[stage.first], sums.places[stage.last + 1] - 1, stage.replicas)
+            for stage in _stages(levels, (0, len(sums.places) - 1), tiers[-1].count)
+        ),
+        time=float(inner[0, -1]),
         data_parallel=_data_parallel(sums, tiers),
     )
 
@@ -119,17 +129,20 @@ def _data_parallel(sums: "_Sums", tiers: Sequence[Tier]) -> float:
 
 
 class _Sums:
-    """Sums over layers i to j - 1, as [layers + 1, layers + 1] tables, infinite below the diagonal."""
+    """Sums over layers between two places, as [places, places] tables, infinite up to the diagonal."""
 
     def __init__(self, profile: LayerProfile) -> None:
         layers = profile.layers
-        self.compute = _range_sums([layer.forward + layer.backward for layer in layers])
-        self.weights = _range_sums([layer.parameters for layer in layers])
-        self.crossing = _crossing(profile)
+        crossing = _crossing(profile)
+        inside = sorted(range(1, len(layers)), key=crossing.__getitem__)[:CUTS]
+        self.places = [0, *sorted(inside), len(layers)]
+        self.compute = _range_sums([layer.forward + layer.backward for layer in layers], self.places)
+        self.weights = _range_sums([layer.parameters for layer in layers], self.places)
+        self.crossing = crossing[self.places]
 
 
-def _range_sums(values: Sequence[float]) -> Table:
-    total = np.concatenate([[0.0], np.cumsum(values)])
+def _range_sums(values: Sequence[float], places: Sequence[int]) -> Table:
+    total = np.concatenate([[0.0], np.cumsum(values)])[list(places)]
     table = np.asarray(total[None, :] - total[:, None], dtype=np.float64)
     table[np.tril_indices(len(total))] = np.inf
     return table

@@ -1,0 +1,31 @@
+"""`simdl pipeline`: cut a measured profile into stages, replicated where that pays."""
+
+import click
+
+from hardware.profiles import load_cluster
+from planner.console import print_json, print_table, reporting_errors
+from planner.format import format_seconds
+from planner.profile_answer import load_named_profile, profile_plan_json, profile_plan_rows
+
+HEADER = ("stage", "layers", "devices", "one minibatch", "per device")
+
+
+@click.command()
+@click.argument("profile")
+@click.option("--cluster", required=True, help="NODE:COUNT, such as dgx-1-v100:4, or a TOML file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@reporting_errors()
+def pipeline(profile: str, cluster: str, *, as_json: bool) -> None:
+    """Cut a measured PROFILE into pipeline stages, replicated where that pays.
+
+    PROFILE is FILE_nodes.csv:NAME in the columns of PipeDream's profiler, with FILE_edges.csv beside it. The
+    times are those of the profile; the cluster says how many devices there are and how fast they exchange.
+    """
+    answer = profile_plan_json(load_named_profile(profile), load_cluster(cluster))
+    if as_json:
+        print_json(answer)
+        return
+    title = f"{answer['model']} on {answer['cluster']}, measured profile"
+    print_table(HEADER, profile_plan_rows(answer), title=title)
+    step, plain = format_seconds(answer["step_time"]), format_seconds(answer["data_parallel"])
+    click.echo(f"a minibatch every {step}; every {plain} with data parallelism")

@@ -1,0 +1,47 @@
+"""`simdl pipeline` as a user meets it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import validation
+from planner.commands.pipeline import pipeline
+
+NODES = Path(validation.__path__[0]) / "published" / "cnn" / "pipedream_profile_nodes.csv"
+CLUSTER = ("--cluster", "dgx-1-v100:2")
+
+
+def run(*arguments):
+    return CliRunner().invoke(pipeline, list(arguments))
+
+
+def test_table():
+    done = run(f"{NODES}:vgg16", *CLUSTER)
+    assert done.exit_code == 0, done.output
+    assert "vgg16 on dgx-1-v100:2, measured profile" in done.output
+    assert "a minibatch every" in done.output
+
+
+def test_json_has_stable_keys_and_uses_all_devices():
+    found = json.loads(run(f"{NODES}:resnet50", *CLUSTER, "--json").stdout)
+    assert set(found) == {"model", "cluster", "step_time", "data_parallel", "stages", "wall_time"}
+    assert sum(stage["devices"] for stage in found["stages"]) == 16
+    assert sum(len(stage["layers"]) for stage in found["stages"]) == 176
+    assert found["step_time"] <= found["data_parallel"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        (f"{NODES}:resnet5", "did you mean resnet50"),
+        (str(NODES), "expected FILE_nodes.csv:NAME"),
+        ("nowhere_nodes.csv:resnet50", "nowhere_nodes.csv"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_one_message(profile, message):
+    done = run(profile, *CLUSTER)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert "Traceback" not in done.output
