@@ -74,6 +74,7 @@ class Tensor:
         count: how often it stands in the network.
         forward: [layouts, layouts] seconds from the output layout to the one that is read.
         backward: [layouts, layouts] the same of its gradient.
+        late: it is read in the target's output layout.
     """
 
     source: int
@@ -81,6 +82,11 @@ class Tensor:
     count: int
     forward: Matrix
     backward: Matrix
+    late: bool = False
+
+    def read_in(self, option: Option) -> int:
+        """Layout in which an option of the target reads it."""
+        return option.output if self.late else option.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,7 @@ def estimate_step(problem: LayerProblem, choice: Choice) -> float:
     backward = [option.backward for option in options]
     resharding = 0.0
     for tensor in problem.tensors:
-        source, target = options[tensor.source].output, options[tensor.target].source
+        source, target = options[tensor.source].output, tensor.read_in(options[tensor.target])
         resharding += tensor.count * tensor.forward[source][target]
         share = tensor.count / problem.items[tensor.source].count
         backward[tensor.source] += share * tensor.backward[source][target]
@@ -176,7 +182,8 @@ def _added(problem: LayerProblem, chosen: Sequence[int], known: Sequence[Tensor]
     seconds = option.forward + option.backward + option.reduce + option.extra
     for tensor in known:
         before = problem.items[tensor.source].options[chosen[tensor.source]].output
-        seconds += tensor.forward[before][option.source] + tensor.backward[before][option.source]
+        after = tensor.read_in(option)
+        seconds += tensor.forward[before][after] + tensor.backward[before][after]
     return seconds
 
 

@@ -166,7 +166,7 @@ def layer_program(problem: LayerProblem, *, unit: float, spare: float | None) ->
 def _pairs(problem: LayerProblem, tensor: Tensor, spare: float | None) -> Iterator[tuple[int, int]]:
     """Layout changes of one tensor that a best answer can contain."""
     sources = sorted({option.output for option in problem.items[tensor.source].options})
-    targets = sorted({option.source for option in problem.items[tensor.target].options})
+    targets = sorted({tensor.read_in(option) for option in problem.items[tensor.target].options})
     for a in sources:
         for b in targets:
             seconds = tensor.count * (tensor.forward[a][b] + tensor.backward[a][b])
@@ -184,7 +184,7 @@ def _ends(problem: LayerProblem, number: int, pairs: Sequence[tuple[int, int]]) 
     tensor = problem.tensors[number]
     for end, item, place in (("leaves", tensor.source, 0), ("is read", tensor.target, 1)):
         options = problem.items[item].options
-        layouts = [option.source if place else option.output for option in options]
+        layouts = [tensor.read_in(option) if place else option.output for option in options]
         for layout in sorted(set(layouts)):
             terms = {flow(number, *pair): 1.0 for pair in pairs if pair[place] == layout}
             for index, own in enumerate(layouts):

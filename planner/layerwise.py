@@ -210,4 +210,5 @@ def _tensor(edge: Edge, layouts: Sequence[Layout], workload: Workload, pricing: 
         count=edge.count,
         forward=forward,
         backward=tuple(zip(*forward, strict=True)),
+        late=edge.late,
     )

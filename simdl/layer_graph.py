@@ -1,7 +1,8 @@
 """The graph of a network in which every node is split on its own.
 
-A node is a layer with the element-wise layers behind it, which keep its layout. Repeated blocks stand once
-with their count; where a block reads the block before, a repeated one also reads itself.
+A node is a layer with the element-wise layers behind it, which keep its layout and may be fused with it; an
+addition belongs to the last of its branches and reads the others in that node's output layout. Repeated
+blocks stand once with their count; where a block reads the block before, a repeated one also reads itself.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from workloads.operators import ConvolutionShape
 from workloads.tensors import BLOCK_INPUT
 from workloads.workload import Workload
 
-FOLLOWERS = frozenset({"activation", "dropout", "normalization"})
+FOLLOWERS = frozenset({"activation", "addition", "dropout", "normalization"})
 Shape = tuple[int, ...]
 
 
@@ -46,6 +47,7 @@ class Edge:
         target: index of the node that reads it.
         elements: per sample.
         count: how often it stands in the network.
+        late: a follower reads it, in the target's output layout.
         back: it passes from one copy of a repeated block to the next.
     """
 
@@ -53,6 +55,7 @@ class Edge:
     target: int
     elements: int
     count: int = 1
+    late: bool = False
     back: bool = False
 
 
@@ -78,13 +81,14 @@ def build_layer_graph(workload: Workload) -> LayerGraph:
         found = _BlockNodes(block, shape, workload.global_batch)
         first = len(nodes)
         nodes += [found.node(index, place) for place in range(len(found.groups))]
-        edges += [Edge(first + a, first + b, size, block.count) for a, b, size in found.inner()]
+        edges += found.inner(first)
         size = elements(shape)
-        for reader in found.readers():
+        for place, late in found.readers():
             if exit_node >= 0:
-                edges.append(Edge(exit_node, first + reader, size))
+                edges.append(Edge(exit_node, first + place, size, late=late))
             if block.count > 1:
-                edges.append(Edge(len(nodes) - 1, first + reader, size, block.count - 1, back=True))
+                again = block.count - 1
+                edges.append(Edge(len(nodes) - 1, first + place, size, again, late=late, back=True))
         shape, exit_node = block.layers[-1].output_shape, len(nodes) - 1
     return LayerGraph(nodes=tuple(nodes), edges=tuple(edges))
 
@@ -116,9 +120,10 @@ class _BlockNodes:
             self._place[layer.name] = self._join(layer, uses)
 
     def _join(self, layer: Layer, uses: Counter[str]) -> int:
-        """Behind its input where it is that layer's only reader, else in a node of its own."""
-        name = layer.inputs[0]
-        if layer.kind in FOLLOWERS and name != BLOCK_INPUT and uses[name] == 1:
+        """Behind the last of its inputs where it is that layer's only reader, else in a node of its own."""
+        known = [name for name in layer.inputs if name != BLOCK_INPUT]
+        name = max(known, key=self._place.__getitem__, default=BLOCK_INPUT)
+        if layer.kind in FOLLOWERS and known and uses[name] == 1:
             place = self._place[name]
             self.groups[place].append(layer)
             return place
@@ -141,18 +146,19 @@ class _BlockNodes:
             ),
         )
 
-    def inner(self) -> Iterator[tuple[int, int, int]]:
-        """(source, target, elements) of the tensors inside the block."""
-        for place, layers in enumerate(self.groups):
-            for name in layers[0].inputs:
-                if name != BLOCK_INPUT:
-                    yield self._place[name], place, elements(self._shapes[name])
+    def inner(self, first: int) -> Iterator[Edge]:
+        """Tensors between the nodes of the block, the first of which has this index."""
+        for place, name, late in self._reads():
+            if name != BLOCK_INPUT and self._place[name] != place:
+                size = elements(self._shapes[name])
+                yield Edge(first + self._place[name], first + place, size, self._block.count, late=late)
 
-    def readers(self) -> list[int]:
-        """Nodes that read the block's input, once for each time."""
-        return [
-            place
-            for place, layers in enumerate(self.groups)
-            for name in layers[0].inputs
-            if name == BLOCK_INPUT
-        ]
+    def readers(self) -> list[tuple[int, bool]]:
+        """Nodes that read the block's input, once for each time, and whether a follower does."""
+        return [(place, late) for place, name, late in self._reads() if name == BLOCK_INPUT]
+
+    def _reads(self) -> Iterator[tuple[int, str, bool]]:
+        """(node, name of what it reads, whether a follower reads it)."""
+        for place, (lead, *followers) in enumerate(self.groups):
+            yield from ((place, name, False) for name in lead.inputs)
+            yield from ((place, name, True) for layer in followers for name in layer.inputs)

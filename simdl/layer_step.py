@@ -46,7 +46,8 @@ class LayerStep:
 
 def edge_times(step: LayerStep, edge: Edge) -> tuple[float, float]:
     """[s] to reshard a tensor forward, and its gradient backward."""
-    source, target = step.costs[edge.source].output, step.costs[edge.target].source
+    reader = step.costs[edge.target]
+    source, target = step.costs[edge.source].output, reader.output if edge.late else reader.source
     elements = float(edge.elements * step.workload.global_batch)
     return (
         reshard_time(source, target, elements, step.pricing),

@@ -70,7 +70,12 @@ def problems(draw):
 
 def _tensor(draw, source, target, count):
     return Tensor(
-        source=source, target=target, count=count, forward=draw(matrices()), backward=draw(matrices())
+        source=source,
+        target=target,
+        count=count,
+        forward=draw(matrices()),
+        backward=draw(matrices()),
+        late=draw(st.booleans()),
     )
 
 
