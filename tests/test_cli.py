@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hardware.errors import HardwareError
 from planner.cli import _commands, main, short_help
 
-NAMES = ("collectives", "hardware", "models", "plan", "simulate", "validate")
+NAMES = ("collectives", "hardware", "microbatch", "models", "plan", "scale", "simulate", "validate")
 HEAVY = {"numpy", "pandas", "pulp", "rich", "pydantic", "simpy", "plotly", "highspy", "cupy"}
 
 

@@ -7,7 +7,7 @@ little but the timer.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,7 +51,8 @@ class KernelSummary:
         file, device: what.
         fitted: rows that took part in fitting.
         held_out: rows that did not.
-        agreement: share of convolutions whose modelled algorithm family is the library's; None without any.
+        same_family: share of convolutions whose modelled algorithm family is the library's; None without any.
+        same_algorithm: share of them whose very algorithm is.
         skipped: reasons with their number of rows.
     """
 
@@ -59,7 +60,8 @@ class KernelSummary:
     device: str
     fitted: ErrorStatistics
     held_out: ErrorStatistics
-    agreement: float | None
+    same_family: float | None
+    same_algorithm: float | None
     skipped: tuple[tuple[str, int], ...]
 
 
@@ -171,7 +173,8 @@ def _summary(file: str, device: str, results: Sequence[KernelResult]) -> KernelS
         device=device,
         fitted=error_statistics((r.row.measured, r.predicted) for r in scored if not r.row.held_out),
         held_out=error_statistics((r.row.measured, r.predicted) for r in scored if r.row.held_out),
-        agreement=_agreement(scored),
+        same_family=_agreement(scored, FAMILIES),
+        same_algorithm=_agreement(scored, {name: name for name in FAMILIES}),
         skipped=tuple(reasons.items()),
     )
 
@@ -189,9 +192,10 @@ FAMILIES = {
 """Algorithm families: members differ in workspace, not in the arithmetic they do."""
 
 
-def _agreement(results: Sequence[KernelResult]) -> float | None:
+def _agreement(results: Sequence[KernelResult], kinds: Mapping[str, str]) -> float | None:
+    """Share of rows whose modelled algorithm is of the kind that the library chose."""
     known = [r for r in results if r.row.algorithm]
     if not known:
         return None
-    same = sum(FAMILIES.get(r.algorithm) == FAMILIES.get(r.row.algorithm) for r in known)
+    same = sum(kinds.get(r.algorithm) == kinds.get(r.row.algorithm) for r in known)
     return same / len(known)

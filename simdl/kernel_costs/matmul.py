@@ -77,10 +77,11 @@ def matmul_time(product: Product, device: Device, dtype: str, *, smallest: int =
         HardwareError: the device has no such dtype, or its profile no achieved fraction for it.
     """
     size = ELEMENT_SIZE[dtype]
-    on_matrix_units = uses_matrix_units(device, dtype) and not _is_misaligned_batch(product, size)
+    misaligned = uses_matrix_units(device, dtype) and _is_misaligned_batch(product, size)
+    on_matrix_units = uses_matrix_units(device, dtype) and not misaligned
     tiles = MATRIX_TILES if on_matrix_units else VECTOR_TILES
     rate = sustained_rate(device, dtype) / device.multiprocessors
-    if not on_matrix_units:
+    if misaligned:
         rate = min(rate, device.vector_flop_rate / device.multiprocessors)
     cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
     overhead = size * rate / (2 * cache)

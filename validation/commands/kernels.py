@@ -1,15 +1,14 @@
-"""``simdl validate kernels``: the cost model against tables of measured kernels."""
+"""`simdl validate kernels`: the cost model against tables of measured kernels."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from planner.console import bad_input, print_json, print_table
 from simdl.errors import SimdlError
 from validation.kernels import (
     KernelResult,
@@ -18,35 +17,35 @@ from validation.kernels import (
     kernel_tables,
     summarize_kernels,
 )
-from validation.statistics import ErrorStatistics
 
-WIDTH = 140
-"""Characters of a table that is not printed to a terminal."""
+HEADER = ("file", "device", "rows", "median", "mean", "p90", "bias", "family", "algorithm", "skipped")
 
 
 @click.command()
 @click.option(
     "--data",
-    type=click.Path(exists=True, path_type=Path),
+    type=click.Path(path_type=Path),
     help="A table of kernels or a folder of them; the published tables by default.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def kernels(data: Path | None, as_json: bool) -> None:
-    """Compare the cost model with measured matrix products, convolutions, attention and vector kernels."""
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+def kernels(data: Path | None, *, as_json: bool) -> None:
+    """Compare the cost model with measured matrix products, convolutions, attention and vector kernels.
+
+    Errors are predicted / measured time - 1 of rows used in the fit and of rows held out. Family and
+    algorithm say how often the convolution algorithm that the model finds fastest is the one the library
+    chose.
+    """
     try:
         results = compare_kernels(kernel_tables(data))
-    except SimdlError as fault:
-        raise click.UsageError(str(fault)) from fault
+    except SimdlError as error:
+        raise bad_input(error) from None
     summaries = summarize_kernels(results)
     if as_json:
-        click.echo(
-            json.dumps({"rows": [_row(r) for r in results], "summary": [_entry(s) for s in summaries]})
-        )
-    else:
-        terminal = Console()
-        console = terminal if terminal.is_terminal else Console(width=WIDTH)
-        console.print(_table([s for s in summaries if s.fitted.n or s.held_out.n]))
-        console.print(_reasons(summaries))
+        print_json({"rows": [_row(r) for r in results], "summary": [_entry(s) for s in summaries]})
+        return
+    scored = [summary for summary in summaries if summary.fitted.n or summary.held_out.n]
+    print_table(HEADER, map(_cells, scored), title="Relative errors of time, % (fitted / held out)")
+    print_table(("rows", "skipped because"), _reasons(summaries), title="Skipped rows")
 
 
 def _row(result: KernelResult) -> dict[str, Any]:
@@ -66,34 +65,19 @@ def _entry(summary: KernelSummary) -> dict[str, Any]:
     return {
         "file": summary.file,
         "device": summary.device,
-        "fitted": _errors(summary.fitted),
-        "held_out": _errors(summary.held_out),
-        "agreement": summary.agreement,
+        "fitted": asdict(summary.fitted) if summary.fitted.n else None,
+        "held_out": asdict(summary.held_out) if summary.held_out.n else None,
+        "same_family": summary.same_family,
+        "same_algorithm": summary.same_algorithm,
         "skipped": dict(summary.skipped),
     }
 
 
-def _errors(statistics: ErrorStatistics) -> dict[str, float]:
-    return {name: getattr(statistics, name) for name in ("n", "mean", "median", "p90", "max", "bias")}
-
-
-def _reasons(summaries: Sequence[KernelSummary]) -> Table:
+def _reasons(summaries: Sequence[KernelSummary]) -> list[tuple[int, str]]:
     counts = Counter[str]()
     for summary in summaries:
         counts.update(dict(summary.skipped))
-    table = Table("rows skipped", "reason")
-    for reason, count in counts.most_common():
-        table.add_row(str(count), reason)
-    return table
-
-
-def _table(summaries: Sequence[KernelSummary]) -> Table:
-    table = Table(title="kernels: error of predicted time, % (fitted / held out)")
-    for heading in ("file", "device", "rows", "median", "mean", "p90", "bias", "same family", "skipped"):
-        table.add_column(heading, justify="left" if heading in {"file", "device"} else "right")
-    for summary in summaries:
-        table.add_row(*_cells(summary))
-    return table
+    return [(count, reason) for reason, count in counts.most_common()]
 
 
 def _cells(summary: KernelSummary) -> tuple[str, ...]:
@@ -111,6 +95,11 @@ def _cells(summary: KernelSummary) -> tuple[str, ...]:
         both("mean"),
         both("p90"),
         both("bias"),
-        "" if summary.agreement is None else f"{100 * summary.agreement:.0f} %",
+        _share(summary.same_family),
+        _share(summary.same_algorithm),
         str(sum(count for _, count in summary.skipped)),
     )
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
