@@ -1,6 +1,6 @@
 """Why the best plan is the best: on every axis, the best alternative and what it would gain and lose."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -85,7 +85,8 @@ def _sentence(axes: list[str], best: StepReport, other: StepReport) -> str:
         f"{AXES[axis]} {_value(best.strategy, axis)} rather than {_value(other.strategy, axis)}"
         for axis in axes
     )
-    return f"{choices}: {format_strategy(other.strategy)} is {change} ({_differences(best, other)})"
+    differences = describe_differences(best.breakdown, other.breakdown)
+    return f"{choices}: {format_strategy(other.strategy)} is {change} ({differences})"
 
 
 def _value(strategy: Strategy, axis: str) -> str:
@@ -93,10 +94,10 @@ def _value(strategy: Strategy, axis: str) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
-def _differences(best: StepReport, other: StepReport) -> str:
-    """The causes on which two breakdowns differ most, as the alternative's gains and losses."""
-    causes = sorted({*best.breakdown, *other.breakdown})
-    changes = {cause: other.breakdown.get(cause, 0.0) - best.breakdown.get(cause, 0.0) for cause in causes}
+def describe_differences(best: Mapping[str, float], other: Mapping[str, float]) -> str:
+    """The causes on which two breakdowns [s] differ most, as the other's gains and losses."""
+    causes = sorted({*best, *other})
+    changes = {cause: other.get(cause, 0.0) - best.get(cause, 0.0) for cause in causes}
     named = sorted(causes, key=lambda cause: -abs(changes[cause]))[:CAUSES]
     least = NOTABLE * abs(changes[named[0]])
     words = [

@@ -1,13 +1,14 @@
 """The timeline of a step: which rank does what when, with the critical path, and how full its memory is.
 
-Large timelines are thinned: some ranks, evenly spaced with the first and the last, and tasks of one name
-that follow each other on a lane within less than a pixel drawn as one. No lane shows work where there is
-none for longer than that.
+Large timelines are thinned: some ranks, evenly spaced with the first and the last; tasks of one name that
+follow each other on a lane within less than a pixel, and all that start within the same pixel, are drawn as
+one under the name of the first. No lane shows work where there is none for longer than a pixel.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, log10
 
 import plotly.graph_objects as go
 
@@ -18,7 +19,8 @@ from simdl.timeline_metrics import memory_profiles
 
 RANKS = 16  # that a figure shows at most
 SPANS = 4000  # above which neighbours are drawn as one
-RESOLUTION = 1 / 2000  # of the step: less than a pixel
+RESOLUTION = 1 / 1000  # of the step: a pixel
+DIGITS = 6  # of the step, to which thinned times are rounded
 POINTS = 1500  # of one memory curve
 LANE = 18  # [px] of height
 FRAME = 140  # [px] around the lanes
@@ -51,7 +53,7 @@ def timeline_note(timeline: Timeline) -> str:
         notes.append(f"{RANKS} of {len(ranks)} ranks, evenly spaced")
     if len(timeline.schedule.tasks) > SPANS:
         step = timeline.step_time * RESOLUTION
-        notes.append(f"tasks of one name less than {step:.2g} s apart are drawn as one")
+        notes.append(f"tasks that follow each other within {step:.2g} s are drawn as one")
     return "; ".join(notes)
 
 
@@ -118,13 +120,27 @@ def _bars(timeline: Timeline, lanes: Mapping[int, int]) -> list[Bar]:
                 continue
             start, end = timeline.start[index], timeline.end[index]
             previous = last.get(stream)
-            if previous and apart and previous.name == tasks[index].name and start - previous.end < apart:
-                previous.end, previous.text = end, "several microbatches"
+            if previous and _is_one(previous, tasks[index].name, start, apart):
+                previous.end = end
                 continue
-            bar = Bar(tasks[index].name, lanes[stream], start, end, _text(timeline, index))
+            text = "" if apart else _text(timeline, index)
+            bar = Bar(tasks[index].name, lanes[stream], start, end, text)
             bars.append(bar)
             last[stream] = bar
+    return _rounded(bars, timeline.step_time) if apart else bars
+
+
+def _rounded(bars: list[Bar], step: float) -> list[Bar]:
+    """The bars with times of few digits, for a page that stays small."""
+    places = DIGITS - ceil(log10(step))
+    for bar in bars:
+        bar.start, bar.end = round(bar.start, places), round(bar.end, places)
     return bars
+
+
+def _is_one(bar: Bar, name: str, start: float, apart: float) -> bool:
+    """Whether a task that starts now is drawn as part of the bar before it."""
+    return apart > 0 and ((bar.name == name and start - bar.end < apart) or start - bar.start < apart)
 
 
 def _text(timeline: Timeline, index: int) -> str:
@@ -136,19 +152,18 @@ def _add_bars(figure: go.Figure, name: str, bars: Sequence[Bar]) -> None:
     """One thick broken line: thousands of spans are one path for the browser."""
     xs: list[float | None] = []
     ys: list[int | None] = []
-    texts: list[str | None] = []
     for bar in bars:
         xs += [bar.start, bar.end, None]
         ys += [bar.lane, bar.lane, None]
-        texts += [bar.text, bar.text, None]
+    told = any(bar.text for bar in bars)
     figure.add_scatter(
         mode="lines",
         name=name,
         x=xs,
         y=ys,
-        text=texts,
+        text=[text for bar in bars for text in (bar.text, bar.text, None)] if told else None,
         line={"width": LANE - 5, "color": TASKS.get(name, GREY)},
-        hovertemplate=f"{name} %{{text}}<br>%{{x:.6g}} s<extra></extra>",
+        hovertemplate=f"{name}{' %{text}' if told else ''}<br>%{{x:.6g}} s<extra></extra>",
     )
 
 

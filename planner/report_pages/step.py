@@ -35,8 +35,7 @@ def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page
             Section(
                 title="Where the time goes",
                 body=breakdown_figure([("mean over ranks", report.breakdown), *_ranks(simulation.timeline)]),
-                note="Every bar adds up to the step time. The critical path below it says what a faster "
-                "step needs.",
+                note="Every bar adds up to the step time.",
             ),
             Section(
                 title="Critical path",

@@ -176,7 +176,7 @@ class TestTimeline:
         assert shown_ranks(timeline)[0] == 0
         assert shown_ranks(timeline)[-1] == 39
         assert timeline_note(timeline).startswith(
-            "16 of 40 ranks, evenly spaced; tasks of one name less than"
+            "16 of 40 ranks, evenly spaced; tasks that follow each other"
         )
         figure = gantt_figure(timeline)
         forward = next(trace for trace in figure.data if trace.name == "forward")
@@ -246,3 +246,13 @@ class TestRows:
         first, second = error_figure(PAIRS).data
         assert list(first.x) == pytest.approx([5.0, -10.0])
         assert list(second.x) == [100.0]
+
+
+class TestSize:
+    def test_a_timeline_of_alternating_tasks_stays_small(self):
+        orders = pipeline_order("1f1b", 32, 1000, 1)
+        timeline = run(constant_cost_schedule(orders, forward=1.0, backward=2.0, transfer=0.01))
+        text = gantt_figure(timeline).to_json()
+        assert len(text) < 4e6
+        lanes = {y for trace in gantt_figure(timeline).data for y in trace.y if y is not None}
+        assert len(lanes) >= RANKS

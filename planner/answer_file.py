@@ -1,0 +1,131 @@
+"""Answers read back from files: what `simdl plan --json` or `simdl simulate --json` printed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isclose, isfinite
+from pathlib import Path
+from typing import Any
+
+from simdl.errors import SimdlError
+
+EXPECTED = "expected the output of `simdl plan --json` or `simdl simulate --json` of this version"
+TOLERANCE = 1e-6  # relative, of sums
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One simulated step as a file holds it; times [s], memory [bytes].
+
+    Attributes:
+        place: file, and number of the plan where there are several.
+        step_time, samples_per_s, mfu, peak_memory, memory_bound_fraction: as in
+            :class:`simdl.report.StepReport`.
+        breakdown, critical_path: [s] by cause; each adds up to ``step_time``.
+        strategy, provenance: as printed.
+        why: what makes the plan better than its neighbours; empty for a simulation.
+    """
+
+    place: str
+    step_time: float
+    samples_per_s: float
+    mfu: float
+    peak_memory: float
+    memory_bound_fraction: float
+    breakdown: Mapping[str, float]
+    critical_path: Mapping[str, float]
+    strategy: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    why: tuple[str, ...]
+
+
+def load_answer(path: Path, *, number: int = 1) -> Answer:
+    """One answer of a file.
+
+    Args:
+        path: the JSON file.
+        number: of the plan, from 1; a simulation has one.
+
+    Raises:
+        SimdlError: not readable, not such a file, or without that plan; names the key.
+    """
+    data = _read(path)
+    plans = data.get("plans")
+    if plans is None:
+        plans = [data]
+    elif not isinstance(plans, list):
+        raise SimdlError(f"{path}: plans: found {_shown(plans)}; {EXPECTED}")
+    if not plans:
+        raise SimdlError(f"{path}: plans: empty; expected a plan that fits")
+    if not 1 <= number <= len(plans):
+        raise SimdlError(f"{path}: plan {number}: expected 1 to {len(plans)}")
+    place = f"plans[{number - 1}]" if "plans" in data else ""
+    return _answer(path, place, plans[number - 1], data.get("why"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SimdlError(f"{path}: {error.strerror}; {EXPECTED}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise SimdlError(f"{path}: not JSON ({error}); {EXPECTED}") from error
+    if not isinstance(data, dict):
+        raise SimdlError(f"{path}: found {_shown(data)}; {EXPECTED}")
+    return data
+
+
+def _answer(path: Path, place: str, data: object, why: object) -> Answer:
+    if not isinstance(data, dict):
+        raise SimdlError(f"{path}: {place}: found {_shown(data)}; {EXPECTED}")
+    where = f"{path}: {place}." if place else f"{path}: "
+    step_time, samples = (_positive(where, key, data.get(key)) for key in ("step_time", "samples_per_s"))
+    return Answer(
+        place=f"{path} {place}".strip(),
+        step_time=step_time,
+        samples_per_s=samples,
+        mfu=_number(where, "mfu", data.get("mfu")),
+        peak_memory=_number(where, "peak_memory", data.get("peak_memory")),
+        memory_bound_fraction=_number(where, "memory_bound_fraction", data.get("memory_bound_fraction")),
+        breakdown=_seconds(where, "breakdown", data.get("breakdown"), step_time),
+        critical_path=_seconds(where, "critical_path", data.get("critical_path"), step_time),
+        strategy=_mapping(where, "strategy", data.get("strategy")),
+        provenance=_mapping(where, "provenance", data.get("provenance")),
+        why=tuple(map(str, why)) if isinstance(why, list) else (),
+    )
+
+
+def _seconds(where: str, key: str, found: object, step_time: float) -> dict[str, float]:
+    items = _mapping(where, key, found)
+    seconds = {cause: _number(where, f"{key}.{cause}", value) for cause, value in items.items()}
+    total = sum(seconds.values())
+    if not isclose(total, step_time, rel_tol=TOLERANCE):
+        raise SimdlError(f"{where}{key}: adds up to {total:.6g}; expected the step time, {step_time:.6g}")
+    return seconds
+
+
+def _mapping(where: str, key: str, found: object) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise SimdlError(f"{where}{key}: found {_shown(found)}; {EXPECTED}")
+    return found
+
+
+def _number(where: str, key: str, found: object) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not isfinite(found) or found < 0:
+        raise SimdlError(f"{where}{key}: found {_shown(found)}; {EXPECTED}")
+    return float(found)
+
+
+def _positive(where: str, key: str, found: object) -> float:
+    number = _number(where, key, found)
+    if number <= 0:
+        raise SimdlError(f"{where}{key}: found {number:g}; expected a number above 0")
+    return number
+
+
+def _shown(found: object) -> str:
+    """A value for a message: short, and a missing one as such."""
+    if found is None:
+        return "nothing"
+    text = json.dumps(found)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,183 @@
+"""`simdl explain` and `simdl diff` from the outside: on real answers, and on broken or foreign files."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from conftest import build_cluster, build_stack, build_workload
+
+from planner.answer_file import load_answer
+from planner.commands.diff import diff
+from planner.commands.explain import explain
+from planner.commands.plan import plan
+from planner.commands.simulate import simulate
+from planner.format import format_seconds
+from planner.limits_of_step import limits_of_step
+from simdl.critical_tasks import critical_parts
+from simdl.engine import run as run_schedule
+from simdl.simulate import simulate as simulate_step
+from simdl.strategy import Strategy
+from simdl.task import Schedule
+
+GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")
+
+
+def run(command, *arguments):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def stored(directory, name, command, *arguments):
+    result = run(command, *GPT2, *arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    path = directory / name
+    path.write_text(result.stdout, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("answers")
+
+
+@pytest.fixture(scope="module")
+def planned(folder):
+    return stored(folder, "plan.json", plan, "--top", "2")
+
+
+@pytest.fixture(scope="module")
+def simulated(folder):
+    return stored(folder, "simulate.json", simulate, "--tp", "2", "--pp", "4")
+
+
+class TestExplain:
+    def test_limits_add_up_to_the_step(self, planned, simulated):
+        for path in (planned, simulated):
+            answer = load_answer(path)
+            limits = limits_of_step(answer)
+            assert sum(limit.seconds for limit in limits) == pytest.approx(answer.step_time)
+            assert sum(limit.critical for limit in limits) == pytest.approx(answer.step_time)
+            assert limits[0].seconds == max(limit.seconds for limit in limits)
+
+    def test_a_bubble_gains_what_it_takes_and_is_not_on_the_critical_path(self, simulated):
+        bubble = next(limit for limit in limits_of_step(load_answer(simulated)) if limit.name == "bubble")
+        assert bubble.critical == 0.0
+        assert bubble.gain == bubble.seconds > 0
+
+    def test_no_removal_gains_more_than_it_says(self):
+        """Run again without the seconds of one cause, the step is no shorter than promised."""
+        timeline = simulate_step(
+            build_workload(), build_cluster(), Strategy(dp=2, pp=4), stack=build_stack()
+        ).timeline
+        schedule = timeline.schedule
+        for removed, most in critical_parts(timeline).items():
+            tasks = tuple(
+                task._replace(duration=sum(s for name, s in task.parts if name != removed))
+                for task in schedule.tasks
+            )
+            faster = run_schedule(Schedule(streams=schedule.streams, tasks=tasks))
+            assert timeline.step_time - faster.step_time <= most * (1 + 1e-9)
+
+    def test_table_names_the_bound_and_the_critical_path(self, planned):
+        answer = json.loads(planned.read_text())
+        result = run(explain, planned)
+        assert result.exit_code == 0, result.stderr
+        first = result.stdout.splitlines()[0]
+        assert first.startswith(
+            f"The step takes {format_seconds(answer['plans'][0]['step_time'])} and is bound by"
+        )
+        for text in ("gain without it, at most", "critical path", "why: ", "launch cost", "bubble"):
+            assert text in result.stdout
+
+    def test_json_agrees_with_the_file(self, planned):
+        found = json.loads(run(explain, planned, "--plan", "2", "--json").stdout)
+        second = json.loads(planned.read_text())["plans"][1]
+        assert found["step_time"] == second["step_time"]
+        assert found["critical_path"] == second["critical_path"]
+        assert found["bound_by"] == found["limits"][0]["name"]
+
+
+class TestDiff:
+    def test_it_names_the_faster_the_causes_and_the_choices(self, planned, simulated):
+        result = run(diff, planned, simulated)
+        assert result.exit_code == 0, result.stderr
+        lines = result.stdout.splitlines()
+        assert lines[0].startswith("A is ")
+        assert "times as fast as B" in lines[0]
+        assert lines[1].startswith("B against A: +")
+        assert lines[2].startswith("strategies of A and B: ")
+        assert "tensor parallelism 1 and 2" in lines[2]
+
+    def test_the_other_way_round_it_says_the_same(self, planned, simulated):
+        first = run(diff, planned, simulated).stdout.splitlines()
+        second = run(diff, simulated, planned).stdout.splitlines()
+        assert second[0].startswith("B is ")
+        assert first[0].partition(" as fast")[0][5:] == second[0].partition(" as fast")[0][5:]
+        assert first[1].partition(": ")[2] == second[1].partition(": ")[2]
+
+    def test_json_holds_the_seconds_of_both(self, planned, simulated):
+        found = json.loads(run(diff, planned, simulated, "--json").stdout)
+        one, two = load_answer(planned), load_answer(simulated)
+        assert found["step_time"] == [one.step_time, two.step_time]
+        for cause, (a, b) in found["breakdown"].items():
+            assert (a, b) == (one.breakdown.get(cause, 0.0), two.breakdown.get(cause, 0.0))
+        assert found["speedup"] == pytest.approx(two.step_time / one.step_time)
+
+    def test_the_same_answer_twice_is_equally_fast(self, planned):
+        assert run(diff, planned, planned).stdout.startswith("A and B are equally fast")
+
+    def test_different_questions_are_named(self, folder, planned):
+        path = folder / "larger.json"
+        arguments = ("gpt2", "--cluster", "dgx-a100:2", "--global-batch", "64", "--json")
+        path.write_text(run(simulate, *arguments).stdout)
+        text = run(diff, planned, path).stdout
+        assert "different cluster: dgx-a100:1 and dgx-a100:2" in text
+        assert "different global batch: 32 and 64 samples a step" in text
+
+
+class TestBrokenFiles:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("{", "not JSON"),
+            ("[1]", "found [1]; expected the output of `simdl plan --json`"),
+            ("{}", "step_time: found nothing"),
+            ('{"plans": []}', "plans: empty"),
+            ('{"plans": 3}', "plans: found 3"),
+            ('{"plans": [3]}', "plans[0]: found 3"),
+            ('{"traceEvents": []}', "step_time: found nothing"),
+            ('{"step_time": "fast"}', 'step_time: found "fast"'),
+            ('{"step_time": 0, "samples_per_s": 1}', "step_time: found 0; expected a number above 0"),
+            ('{"step_time": NaN}', "step_time: found NaN"),
+        ],
+    )
+    def test_a_broken_or_foreign_file_gets_one_clear_message(self, tmp_path, text, message):
+        path = tmp_path / "answer.json"
+        path.write_text(text)
+        for result in (run(explain, path), run(diff, path, path)):
+            assert result.exit_code == 2
+            assert message in result.stderr
+            assert "answer.json" in result.stderr
+            assert not result.stdout
+
+    @pytest.mark.parametrize(
+        ("key", "value", "message"),
+        [
+            ("critical_path", None, "plans[0].critical_path: found nothing"),
+            ("breakdown", {"forward": 1.0}, "plans[0].breakdown: adds up to 1; expected the step time"),
+            ("breakdown", {"forward": "x"}, 'plans[0].breakdown.forward: found "x"'),
+            ("strategy", 4, "plans[0].strategy: found 4"),
+        ],
+    )
+    def test_an_answer_of_another_version_names_the_key(self, tmp_path, planned, key, value, message):
+        data = json.loads(planned.read_text())
+        data["plans"][0][key] = value
+        path = tmp_path / "old.json"
+        path.write_text(json.dumps(data))
+        result = run(explain, path)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+    def test_a_plan_that_is_not_there_and_a_missing_file(self, tmp_path, planned):
+        assert "plan 3: expected 1 to 2" in run(explain, planned, "--plan", "3").stderr
+        assert "No such file or directory" in run(explain, tmp_path / "none.json").stderr
+        assert run(explain, tmp_path).exit_code == 2
