@@ -34,13 +34,15 @@ def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page
             Section(title="Totals", body=totals_table(report)),
             Section(
                 title="Where the time goes",
-                body=breakdown_figure([("mean over ranks", report.breakdown), *_ranks(simulation.timeline)]),
-                note="Every bar adds up to the step time.",
-            ),
-            Section(
-                title="Critical path",
-                body=breakdown_figure([("critical path", report.critical_path)]),
-                note="Time by cause along the longest chain of tasks; removing a cause saves at most this.",
+                body=breakdown_figure(
+                    [
+                        ("mean over ranks", report.breakdown),
+                        ("critical path", report.critical_path),
+                        *_ranks(simulation.timeline),
+                    ]
+                ),
+                note="Every bar adds up to the step time. Without a cause the step is shorter by no more than it "
+                "takes on the critical path.",
             ),
             *step_sections(question, simulation),
         ),
