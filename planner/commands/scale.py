@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +11,9 @@ from hardware.profiles import load_cluster
 from hardware.units import parse_quantity
 from planner.console import print_json, print_table, reporting_errors
 from planner.format import format_seconds
+from planner.output_files import force_option, report_option
 from planner.question import Options, load_question
+from planner.report_page import report_path, write_page
 from planner.scaling import ScaleCurve, ScalePoint, node_counts
 from planner.scaling import scale as find_curve
 from simdl.collectives import ALGORITHMS, Operation
@@ -45,6 +48,8 @@ RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]+)\.\.(?P<last>[0-9]+)")
     help="All-reduce of gradients. Default: the stack's.",
 )
 @click.option("--split-layers", is_flag=True, help="Also find the best split of every layer (images).")
+@report_option
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 @reporting_errors()
 def scale(
@@ -60,6 +65,8 @@ def scale(
     bucket: str | None,
     gradient_algorithm: str | None,
     split_layers: bool,
+    report_directory: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Scale data parallelism for MODEL over a range of nodes, and say where it stops paying.
@@ -67,6 +74,7 @@ def scale(
     Counts double from FIRST to LAST. Each point is simulated; growth pays while it brings at least half of
     the throughput that as many more devices could.
     """
+    page_path = report_path(report_directory, "scale", force=force)
     names = cluster_names(cluster)
     question = load_question(
         Options(
@@ -86,10 +94,16 @@ def scale(
         mode=mode,
         split_layers=split_layers,
     )
+    data = {"model": model, **curve_json(curve), "assumptions": list(question.assumptions)}
+    title, sample = f"{model} on {cluster}, {mode} scaling", question.workload.network.sample
+    if page_path is not None:
+        from planner.report_pages.scaling import scale_page  # noqa: PLC0415 - plotly, only where asked for
+
+        write_page(scale_page(data, title, sample), page_path)
     if as_json:
-        print_json({"model": model, **curve_json(curve), "assumptions": list(question.assumptions)})
+        print_json(data)
     else:
-        _print(curve, f"{model} on {cluster}, {mode} scaling", question.workload.network.sample)
+        _print(curve, title, sample)
         click.echo("\n".join(f"assumed: {sentence}" for sentence in question.assumptions))
 
 

@@ -41,8 +41,8 @@ def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page
                         *_ranks(simulation.timeline),
                     ]
                 ),
-                note="Every bar adds up to the step time. Without a cause the step is shorter by no more than it "
-                "takes on the critical path.",
+                note="Every bar adds up to the step time. Without a cause the step is shorter by no more "
+                "than it takes on the critical path.",
             ),
             *step_sections(question, simulation),
         ),

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from hardware.units import format_quantity
 from planner.commands.collectives import collectives
 from planner.commands.plan import plan
+from planner.commands.scale import scale
 from planner.commands.simulate import simulate
 from planner.format import format_seconds
 from planner.report_page import Cell, Page, Section, Table, render_page, report_path, write_page
@@ -74,7 +75,13 @@ def collective(tmp_path_factory):
     return pages(collectives, *arguments, directory=tmp_path_factory.mktemp("report"))
 
 
-@pytest.fixture(params=["planned", "simulated", "collective"])
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory):
+    arguments = ("resnet50", "--cluster", "dgx-a100:1..4", "--mode", "strong", "--global-batch", "1024")
+    return pages(scale, *arguments, directory=tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(params=["planned", "simulated", "collective", "scaled"])
 def written(request):
     return request.getfixturevalue(request.param)
 
@@ -125,6 +132,16 @@ def test_rows_of_collectives_agree_with_the_json(collective):
     answer, _, parts = collective
     for row in answer["rows"]:
         assert [format_quantity(row["time"], "time"), json.dumps(row["time"])] in parts.cells
+
+
+def test_points_of_scaling_agree_with_the_json(scaled):
+    answer, text, parts = scaled
+    for point in answer["points"]:
+        assert [format_seconds(point["step_time"]), json.dumps(point["step_time"])] in parts.cells
+        assert [f"{point['efficiency']:.1%}", json.dumps(point["efficiency"])] in parts.cells
+    drawn = re.search(r'"name":"data parallel","x":\[([^\]]+)\],"y":\[([^\]]+)\]', text)
+    assert json.loads(f"[{drawn[1]}]") == [point["devices"] for point in answer["points"]]
+    assert json.loads(f"[{drawn[2]}]") == [point["samples_per_s"] for point in answer["points"]]
 
 
 def test_an_existing_page_is_replaced_by_force_only(tmp_path):
