@@ -27,6 +27,7 @@ CAUSES = {
     "overhead": "overhead: what every step costs whatever its size",
     "optimizer": "optimizer: every device updates all parameters",
     "data_communication": "communication: gradients are added up over all devices",
+    "contention": "communication: kernels slow down beside gradient sums",
 }
 
 

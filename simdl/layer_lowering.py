@@ -19,6 +19,7 @@ COMPUTE, EXCHANGE, COLLECTIVE = 0, 1, 2
 LANES = ("compute", "exchange", "collective")
 Place = tuple[int, int]  # node, copy of its block
 Ends = tuple[int, ...]
+Parts = tuple[tuple[str, float], ...]
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ def _forward(build: _Build, order: Sequence[Place], links: Sequence[_Link]) -> N
         for link in incoming.get(place, ()):
             after += _reshard(build, build.ends[link.source], link.forward)
         cost = build.step.costs[place[0]]
-        build.ends[place] = _beats(build, "forward", cost.forward, after, acquire=cost.saved)
+        build.ends[place] = _beats(build, "forward", cost.forward, after, memory=cost.saved)
 
 
 def _backward(build: _Build, order: Sequence[Place], links: Sequence[_Link]) -> "_Buckets":
@@ -108,55 +109,56 @@ def _backward(build: _Build, order: Sequence[Place], links: Sequence[_Link]) -> 
     for link in links:
         outgoing.setdefault(link.source, []).append(link)
     buckets = _Buckets(build)
-    slow = contention_factor(build.step)
+    slow = contention_share(build.step)
     forward = dict(build.ends)
     for place in reversed(order):
         after: Ends = () if place in outgoing else forward[place]
         for link in outgoing.get(place, ()):
             after += _reshard(build, build.ends[link.target], link.backward)
         cost = build.step.costs[place[0]]
-        beats = tuple(Beat(beat.compute * slow, beat.exchange) for beat in cost.backward)
-        build.ends[place] = _beats(build, "backward", beats, after, release=cost.saved)
-        buckets.add(cost, build.ends[place])
+        ends = _beats(build, "backward", cost.backward, after, memory=cost.saved, slow=slow)
+        build.ends[place] = ends
+        buckets.add(cost, ends)
     return buckets
 
 
-def contention_factor(step: LayerStep) -> float:
-    """How much longer backward kernels take beside gradient sums."""
+def contention_share(step: LayerStep) -> float:
+    """Share by which backward kernels take longer beside gradient sums."""
     stack = step.pricing.stack
-    if not stack.gradient_overlap:
-        return 1.0
     pairs = list(zip(step.graph.nodes, step.costs, strict=True))
     whole = sum(node.count * beat.compute for node, cost in pairs for beat in cost.backward)
     sums = sum(node.count * cost.reduce for node, cost in pairs)
-    return 1 + stack.contention * min(sums, whole) / whole if whole else 1.0
+    return stack.contention * min(sums, whole) / whole if stack.gradient_overlap and whole else 0.0
 
 
 def _beats(
-    build: _Build,
-    name: str,
-    beats: Sequence[Beat],
-    after: Ends,
-    *,
-    acquire: float = 0.0,
-    release: float = 0.0,
+    build: _Build, name: str, beats: Sequence[Beat], after: Ends, *, memory: float, slow: float = 0.0
 ) -> Ends:
-    """The tasks of one pass of a node; those that end it."""
+    """The tasks of one pass of a node; those that end it.
+
+    Args:
+        build: tasks so far.
+        name: ``"forward"``, whose end acquires ``memory`` [bytes], or ``"backward"``, which releases it.
+        beats: of the pass.
+        after: tasks it waits for.
+        memory: [bytes].
+        slow: share by which kernels take longer.
+    """
     ends = after
     for beat in beats:
         together = []
-        for lane, seconds, cause in (
-            (EXCHANGE, beat.exchange, "tensor_communication"),
-            (COMPUTE, beat.compute, name),
-        ):
-            if seconds > 0:
-                parts = ((cause, seconds),)
-                together.append(build.add(Task(name, (lane,), seconds, ends, parts=parts)))
+        if beat.exchange > 0:
+            parts: Parts = (("tensor_communication", beat.exchange),)
+            together.append(build.add(Task(name, (EXCHANGE,), beat.exchange, ends, parts=parts)))
+        if beat.compute > 0:
+            extra = beat.compute * slow
+            parts = ((name, beat.compute), ("contention", extra)) if extra else ((name, beat.compute),)
+            together.append(build.add(Task(name, (COMPUTE,), beat.compute + extra, ends, parts=parts)))
         ends = tuple(together)
-    if not beats:
-        return after
-    last = ends[-1]
-    build.tasks[last] = build.tasks[last]._replace(acquire=acquire, release=release)
+    if beats:
+        last = build.tasks[ends[-1]]
+        held = last._replace(acquire=memory) if name == "forward" else last._replace(release=memory)
+        build.tasks[ends[-1]] = held
     return ends
 
 
@@ -202,7 +204,10 @@ class _Buckets:
 
     def _send(self, replicas: Group) -> None:
         parameters, ends = self._waiting.pop(replicas)
-        seconds = reduce_gradient_time(parameters, replicas, self._build.step.pricing)
+        pricing = self._build.step.pricing
+        seconds = reduce_gradient_time(parameters, replicas, pricing)
         parts = (("data_communication", seconds),)
         after = ends if self._limit < inf else (*ends, len(self._build.tasks) - 1)
-        self.sums.append(self._build.add(Task("sum gradients", (COLLECTIVE,), seconds, after, parts=parts)))
+        nbytes = gradient_bytes(float(parameters), pricing)
+        task = Task("sum gradients", (COLLECTIVE,), seconds, after, parts=parts, nbytes=nbytes)
+        self.sums.append(self._build.add(task))

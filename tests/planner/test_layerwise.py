@@ -1,5 +1,6 @@
 """Per-layer plans: the program against brute force, and the results that are known."""
 
+import json
 from dataclasses import replace
 from itertools import product
 from time import perf_counter
@@ -184,3 +185,25 @@ def test_plan_names_the_split_of_every_layer():
     assert done.exit_code == 0, done.output
     assert "per layer: sample: conv1/conv1 to conv5/pool5" in done.output
     assert "faster than plain data parallelism" in done.output
+
+
+def answer(*arguments):
+    done = CliRunner().invoke(plan_command, [*arguments, "--top", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)["layerwise"]
+
+
+def test_json_of_a_plan_holds_the_splits():
+    found = answer("alexnet", "--cluster", "dgx-1-v100:8")
+    assert found["splits"]["conv1/conv1"] == "sample"
+    assert found["step_time"] < found["data_parallel"]
+    assert found["peak_memory"] == pytest.approx(sum(found["memory"].values()))
+    assert sum(found["breakdown"].values()) == pytest.approx(found["step_time"])
+    assert found["samples_per_s"] == pytest.approx(4096 / found["step_time"])
+
+
+def test_json_says_why_there_is_no_per_layer_plan():
+    found = answer("vgg16", "--cluster", "dgx-1-v100:1", "--global-batch", "65536")
+    assert list(found) == ["reasons"]
+    assert "short of memory of a device" in found["reasons"][0]
+    assert answer("gpt3-1.3b", "--cluster", "dgx-a100:1") is None
