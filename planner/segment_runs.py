@@ -58,8 +58,11 @@ def split_pass(
     parameters = prices.parameters[shape.rows[0]][order]
     parts = buckets(gradient_bytes(parameters, pricing).tolist(), 0.0 if sharded else pricing.stack.bucket)
     sums = [float(sum(parameters[part].tolist())) for part in parts]
-    gathers = np.array([gather_time(n, strategy, pricing) if sharded or not backward else 0.0 for n in sums])
-    reduces = np.array([_reduce(strategy, pricing, n, last=last) if backward else 0.0 for n in sums])
+    sizes = set(sums)  # equal blocks fill equal segments
+    gather = {n: gather_time(n, strategy, pricing) if sharded or not backward else 0.0 for n in sizes}
+    reduce = {n: _reduce(strategy, pricing, n, last=last) if backward else 0.0 for n in sizes}
+    gathers = np.array([gather[n] for n in sums])
+    reduces = np.array([reduce[n] for n in sums])
     device = (prices.backward_device if backward else prices.forward_device)[shape.rows][:, order]
     beside = np.minimum(gathers.sum() + reduces.sum(), whole)
     slowed = whole + pricing.stack.contention * beside
@@ -104,6 +107,6 @@ def _reduce(strategy: Strategy, pricing: Pricing, parameters: float, *, last: bo
 
 def _shares(device: Floats, parts: list[slice]) -> Floats:
     """[n x segments] part of the pass that each segment takes."""
-    segments = np.stack([device[:, part].sum(axis=1) for part in parts], axis=1)
+    segments = np.add.reduceat(device, [part.start for part in parts], axis=1)
     total = segments.sum(axis=1, keepdims=True)
     return np.where(total > 0, segments / np.where(total > 0, total, 1.0), 1 / len(parts))

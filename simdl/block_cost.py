@@ -3,7 +3,7 @@
 Everything is priced once per distinct block and shard; simulation, memory and the planner's bound share it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from simdl.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
@@ -58,6 +58,7 @@ def _block_cost(
 ) -> BlockCost:
     mode = recompute if block.recomputable else Recompute.NONE
     activation = pricing.precision.activation
+    pipelined, shard = shard.pipelined, replace(shard, pipelined=False)  # both price the passes alike
     everything = saved_bytes(block, pricing, shard)
     boundary = block.output_elements * shard.share(Split.SEQUENCE) * activation
     redone = recomputed_layers(block, mode, pricing.stack)
@@ -69,7 +70,7 @@ def _block_cost(
         parameters=sum(
             layer.parameters * shard.parameter_share(layer.parameter_split)
             for layer in block.layers
-            if shard.pipelined or not layer.tied
+            if pipelined or not layer.tied
         ),
         saved=kept,
         transient=everything - kept + largest_output(block, shard) * activation,
