@@ -31,6 +31,7 @@ from simdl.timeline import Timeline
 from simdl.timeline_metrics import breakdown
 from workloads.workload import Workload
 
+MANY = 60  # nodes of a graph beyond which fewer group sizes are tried
 MARGIN = 0.005  # of a step that splitting layers must gain over data parallelism, which needs no new code
 
 
@@ -127,14 +128,21 @@ def is_data_parallel(step: LayerStep) -> bool:
     return all(cost.choice.split == "sample" for cost in step.costs)
 
 
-def group_sizes(cluster: Cluster, batch: int) -> tuple[int, ...]:
+def group_sizes(cluster: Cluster, batch: int, nodes: int = 0) -> tuple[int, ...]:
     """Sizes of the groups that share samples: 1, 2, 4, a node, all devices, and the least the batch allows.
 
-    Only divisors of the number of devices are taken.
+    Only divisors of the number of devices are taken. Where every layer must be split and there are many,
+    little prunes the program, and 2 and 4 are left out.
+
+    Args:
+        cluster: the machine.
+        batch: samples of a step.
+        nodes: of the layer graph.
     """
     devices = cluster.devices
     least = next(size for size in range(1, devices + 1) if _divides(size, devices, batch))
-    wanted = {1, 2, 4, cluster.node.devices, devices, least}
+    between = {2, 4} if least == 1 or nodes <= MANY else set()
+    wanted = {1, *between, cluster.node.devices, devices, least}
     return tuple(size for size in sorted(wanted) if devices % size == 0)
 
 
@@ -143,7 +151,7 @@ def _divides(size: int, devices: int, batch: int) -> bool:
 
 
 def _costs(graph: LayerGraph, pricing: Pricing, workload: Workload) -> list[tuple[NodeCost, ...]]:
-    sizes = group_sizes(pricing.cluster, workload.global_batch)
+    sizes = group_sizes(pricing.cluster, workload.global_batch, len(graph.nodes))
     return [node_costs(node, pricing, sizes) for node in graph.nodes]
 
 

@@ -173,6 +173,8 @@ def test_group_sizes_divide_the_devices_and_leave_every_group_a_sample():
     assert group_sizes(cluster, 4096) == (1, 2, 4, 8, 64)
     assert 16 in group_sizes(cluster, 4)
     assert group_sizes(cluster, 3)[-1] == 64
+    assert group_sizes(cluster, 16, nodes=100) == (1, 4, 8, 64)
+    assert group_sizes(cluster, 4096, nodes=100) == (1, 2, 4, 8, 64)
 
 
 def test_no_split_fits_in_too_little_memory():
