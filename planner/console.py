@@ -64,7 +64,16 @@ def print_json(data: object) -> None:
         ValueError: a number is infinite or not a number; says where.
         TypeError: a part has no JSON form.
     """
-    click.echo(json.dumps(_plain(data, "$"), indent=2, allow_nan=False, ensure_ascii=False))
+    click.echo(json.dumps(plain_json(data), indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def plain_json(data: object) -> Any:  # noqa: ANN401 - any JSON value
+    """What :func:`print_json` prints, as mappings, lists, texts and numbers.
+
+    Raises:
+        ValueError: a number is infinite or not a number; says where.
+    """
+    return _plain(data, "$")
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from planner.console import plain_json
 from planner.output_files import check_new
 from simdl.atomic_write import write_atomically
 from simdl.errors import SimdlError
@@ -101,7 +102,7 @@ def render_page(page: Page) -> str:
     """The page as HTML."""
     from plotly.offline import get_plotlyjs  # noqa: PLC0415 - only for a page
 
-    data = json.dumps(page.data, allow_nan=False, ensure_ascii=False).replace("</", "<\\/")
+    data = json.dumps(plain_json(page.data), allow_nan=False, ensure_ascii=False).replace("</", "<\\/")
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(page.title),
         lines=_lines(page.lines),

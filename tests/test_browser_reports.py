@@ -8,13 +8,17 @@ from browser import find_browser, open_page
 from click.testing import CliRunner
 
 from planner.commands.collectives import collectives
+from planner.commands.microbatch import microbatch
 from planner.commands.plan import plan
+from planner.commands.scale import scale
 from planner.commands.simulate import simulate
 
 GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")
 COMMANDS = {
     "plan": (plan, (*GPT2, "--top", "2")),
     "simulate": (simulate, (*GPT2, "--pp", "2")),
+    "scale": (scale, ("resnet50", "--cluster", "dgx-a100:1..2", "--global-batch", "512")),
+    "microbatch": (microbatch, ("alexnet", "--device", "v100-sxm2-16gb", "--batch", "64")),
     "collectives": (collectives, ("--cluster", "dgx-a100:2", "--size", "1MiB..8MiB")),
 }
 

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +20,8 @@ from planner.microbatch.convolutions import (
 )
 from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
+from planner.output_files import force_option, report_option
+from planner.report_page import report_path, write_page
 from simdl.convolution_table import read_convolution_table, write_convolution_table
 from workloads.dtypes import load_precision
 from workloads.registry import load_network
@@ -55,6 +58,8 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
     show_default=True,
     help="Number format; only fp32 has a choice of algorithms on most devices.",
 )
+@report_option
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 @reporting_errors()
 def microbatch(  # noqa: PLR0917 - click passes one argument per option
@@ -68,6 +73,8 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     written_path: str | None,
     precision: str,
     *,
+    report_directory: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Choose micro-batches and algorithms for every convolution of MODEL within a workspace limit.
@@ -75,6 +82,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     MODEL is what `simdl plan` takes, or a layer list: a CSV with the columns of mu-cuDNN's benchmarks, as
     FILE.csv or FILE.csv:LIST. Exits with 1, and the limit that binds, if nothing fits.
     """
+    page_path = report_path(report_directory, "microbatch", force=force)
     passes, batch = _load_passes(model, batch)
     limit = parse_quantity(workspace, "bytes")
     device = load_device(device_name)
@@ -99,10 +107,22 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     except InfeasibleError as error:
         _print_infeasible(question, error, as_json=as_json)
         sys.exit(1)
+    data = {**question, **_record(result)}
+    if page_path is not None:
+        _write_report(result, data, page_path)
     if as_json:
-        print_json({**question, **_record(result)})
+        print_json(data)
     else:
         _print_result(question, result)
+
+
+def _write_report(result: MicrobatchPlan, data: dict[str, Any], path: Path) -> None:
+    from planner.report_pages.micro_batches import (  # noqa: PLC0415 - plotly, only where it is asked for
+        micro_batch_page,
+    )
+
+    rows = [_row(choice) for choice in result.choices]
+    write_page(micro_batch_page(result, HEADER, rows, data), path)
 
 
 def _load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, ...], int]:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from hardware.units import format_quantity
 from planner.commands.collectives import collectives
+from planner.commands.microbatch import microbatch
 from planner.commands.plan import plan
 from planner.commands.scale import scale
 from planner.commands.simulate import simulate
@@ -81,7 +82,13 @@ def scaled(tmp_path_factory):
     return pages(scale, *arguments, directory=tmp_path_factory.mktemp("report"))
 
 
-@pytest.fixture(params=["planned", "simulated", "collective", "scaled"])
+@pytest.fixture(scope="module")
+def divided(tmp_path_factory):
+    arguments = ("alexnet", "--device", "v100-sxm2-16gb", "--batch", "64", "--workspace", "16MiB")
+    return pages(microbatch, *arguments, directory=tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(params=["planned", "simulated", "collective", "scaled", "divided"])
 def written(request):
     return request.getfixturevalue(request.param)
 
@@ -89,7 +96,7 @@ def written(request):
 def test_a_page_holds_the_json_of_its_command(written):
     answer, _, parts = written
     stored = json.loads(parts.data)
-    for changing in ("wall_time",):
+    for changing in ("wall_time", "solve_time"):
         answer.pop(changing, None), stored.pop(changing, None)
     assert stored == answer
 
@@ -142,6 +149,13 @@ def test_points_of_scaling_agree_with_the_json(scaled):
     drawn = re.search(r'"name":"data parallel","x":\[([^\]]+)\],"y":\[([^\]]+)\]', text)
     assert json.loads(f"[{drawn[1]}]") == [point["devices"] for point in answer["points"]]
     assert json.loads(f"[{drawn[2]}]") == [point["samples_per_s"] for point in answer["points"]]
+
+
+def test_micro_batches_agree_with_the_json(divided):
+    answer, _, parts = divided
+    values = {value for _, value in parts.cells}
+    for layer in answer["layers"]:
+        assert {json.dumps(layer["time"]), json.dumps(layer["workspace"])} <= values
 
 
 def test_an_existing_page_is_replaced_by_force_only(tmp_path):
