@@ -11,6 +11,7 @@ from planner.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, axis, new
 from planner.space import RECOMPUTE, SCHEDULES, Integers, Space
 
 POINTS = 4000  # candidates that a figure shows at most
+LINES = 1000  # and that parallel coordinates show, which take the browser longer
 DEGREES = ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages")
 CHOICES = {"schedule": SCHEDULES, "recompute": tuple(mode.value for mode in RECOMPUTE)}
 

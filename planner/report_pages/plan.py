@@ -8,13 +8,13 @@ import numpy as np
 from hardware.units import format_quantity
 from planner.bounds import estimate_bounds
 from planner.figures.shares import breakdown_figure, memory_parts_figure
-from planner.figures.space import Point, coordinates_figure, pareto_figure, sample_candidates
+from planner.figures.space import LINES, Point, coordinates_figure, pareto_figure, sample_candidates
 from planner.format import format_seconds, format_strategy
 from planner.plan import Plan, PlanResult, stack_limits
 from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
 from planner.report_pages.step import step_sections
-from planner.space import enumerate_space
+from planner.space import Integers, enumerate_space
 from simdl.memory import usable_memory
 from simdl.simulate import price, simulate
 
@@ -89,12 +89,7 @@ def _space(question: Question, result: PlanResult) -> tuple[Section, ...]:
     fits = np.flatnonzero(bounds.memory <= usable_memory(question.stack, question.cluster.device))
     if not len(fits):
         return ()
-    shown = sample_candidates(bounds, fits)
-    sampled = (
-        f"{len(shown):,} of the {len(fits):,} candidates that fit, evenly spaced in order of bound."
-        if len(shown) < len(fits)
-        else f"All {len(fits):,} candidates that fit."
-    )
+    shown, lines = sample_candidates(bounds, fits), sample_candidates(bounds, fits, points=LINES)
     plans = [
         Point(
             label=format_strategy(plan.report.strategy),
@@ -107,15 +102,22 @@ def _space(question: Question, result: PlanResult) -> tuple[Section, ...]:
         Section(
             title="Step time against memory",
             body=pareto_figure(bounds, shown, fits, plans),
-            note=f"{sampled} The front is that of all; a bound is the least that a simulated step can take.",
+            note=f"{_sampled(shown, fits)} The front is that of all; a bound is the least that a "
+            "simulated step can take.",
         ),
         Section(
             title="The space",
-            body=coordinates_figure(space, bounds, shown),
+            body=coordinates_figure(space, bounds, lines),
             wide=True,
-            note=f"{sampled} One line per candidate; drag along an axis to select.",
+            note=f"{_sampled(lines, fits)} One line per candidate; drag along an axis to select.",
         ),
     )
+
+
+def _sampled(shown: Integers, fits: Integers) -> str:
+    if len(shown) == len(fits):
+        return f"All {len(fits):,} candidates that fit."
+    return f"{len(shown):,} of the {len(fits):,} candidates that fit, evenly spaced in order of bound."
 
 
 def _best(question: Question, result: PlanResult) -> tuple[Section, ...]:
