@@ -2,8 +2,9 @@
 
     python benchmarks/planning.py [--cluster dgx-a100:512]
 
-- screen: strategies bounded per second on one core, pricing included (target 100,000; Calculon prices 283);
-- plan: GPT-3 175B on 4,096 A100s over its whole space (target 20 s on two cores; one is used);
+- screen: strategies bounded per second on one core, pricing included (target 100,000; Calculon prices 283),
+  on the default stack;
+- plan: GPT-3 175B on 4,096 A100s over its whole space, on a stack that offers all of it (target 20 s on two cores; one is used);
 - step: one simulated step of Megatron-1T on 3,072 A100s, 64 stages (target 1 s);
 - devices: simulating 100,000 devices over 1,000 with the same pipeline (target 1).
 """
@@ -65,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cluster", default="dgx-a100:512")
     options = parser.parse_args()
-    question = load_question(Options(model="gpt3-175b", cluster=options.cluster, stack=STACK))
+    question = load_question(Options(model="gpt3-175b", cluster=options.cluster))
     rate = screen(question)
     report("screen, cold", rate, "strategies/s", 100_000, at_least=True)
     print(f"{'screen / Calculon':<42}{rate / CALCULON:>14,.0f}")

@@ -67,18 +67,27 @@ def _block_cost(
         forward=_forward(pricing, shard, block),
         backward=_backward(pricing, shard, block),
         recompute=_recompute(pricing, shard, block, redone),
-        parameters=sum(
-            layer.parameters * shard.parameter_share(layer.parameter_split)
-            for layer in block.layers
-            if pipelined or not layer.tied
-        ),
+        parameters=_parameters(block, shard.tp, pipelined=pipelined),
         saved=kept,
         transient=everything - kept + largest_output(block, shard) * activation,
         boundary=boundary,
-        recomputed_flops=sum(
-            operator.flops for layer in redone for operator in layer.forward if operator.kind in PRODUCTS
-        ),
+        recomputed_flops=_product_flops(redone),
     )
+
+
+@lru_cache(maxsize=4096)
+def _parameters(block: Block, tp: int, *, pipelined: bool) -> float:
+    shard = Shard(tp=tp)
+    return sum(
+        layer.parameters * shard.parameter_share(layer.parameter_split)
+        for layer in block.layers
+        if pipelined or not layer.tied
+    )
+
+
+@lru_cache(maxsize=4096)
+def _product_flops(layers: tuple[Layer, ...]) -> int:
+    return sum(operator.flops for layer in layers for operator in layer.forward if operator.kind in PRODUCTS)
 
 
 @lru_cache(maxsize=65536)

@@ -31,11 +31,11 @@ class CostModel(ABC):
 
 @final
 class DeviceCostModel(CostModel):
-    """Prices kernels by the achieved fractions of a device profile; remembers every kernel it has priced."""
+    """Prices kernels by the achieved fractions of a device profile; remembers the products it has priced."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._times: dict[Kernel, float] = {}
+        self._times: dict[tuple[object, ...], float] = {}
 
     def kernel_time(self, kernel: Kernel) -> float:
         """Device seconds of one launch.
@@ -43,9 +43,12 @@ class DeviceCostModel(CostModel):
         Raises:
             HardwareError: the device has no arithmetic of the kernel's dtype.
         """
-        time = self._times.get(kernel)
+        if kernel.shape is None:
+            return estimate_kernel_time(kernel, self._device)
+        key = (kernel.shape, kernel.dtype, kernel.nbytes, kernel.flops)
+        time = self._times.get(key)
         if time is None:
-            time = self._times[kernel] = estimate_kernel_time(kernel, self._device)
+            time = self._times[key] = estimate_kernel_time(kernel, self._device)
         return time
 
 

@@ -24,9 +24,8 @@ from workloads.operators import (
     Split,
 )
 
-STARTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION})  # a product never joins another kernel
+STARTS = (OperatorKind.MATMUL, OperatorKind.CONVOLUTION)  # a product never joins another kernel
 CAST = {"fp8": 2 + 1 + 1, "fp4": 2 + 0.5 + 0.5}  # [bytes] per element quantised: read, written twice
-DIVIDED = frozenset({Split.COLUMN, Split.ROW, Split.HEADS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +45,13 @@ class Shard:
 
     def share(self, split: Split) -> float:
         """Samples of this rank's part of a tensor or operator: microbatch over the degrees that divide it."""
-        if split in DIVIDED:
-            return self.micro_batch / (self.cp * self.tp)
-        if split is Split.SEQUENCE and self.sequence_parallel:
-            return self.micro_batch / (self.cp * self.tp)
-        return self.micro_batch / self.cp
+        divided = self.sequence_parallel if split is Split.SEQUENCE else split is not Split.REPLICATED
+        return self.micro_batch / (self.cp * self.tp if divided else self.cp)
 
     def parameter_share(self, split: Split) -> float:
         """Part of a parameter tensor that this rank keeps (before ZeRO)."""
-        return 1 / self.tp if split in DIVIDED else 1.0
+        whole = split is Split.REPLICATED or split is Split.SEQUENCE
+        return 1.0 if whole else 1 / self.tp
 
 
 def block_kernels(

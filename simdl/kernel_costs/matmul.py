@@ -17,7 +17,7 @@ Sources: NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave 
 Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
 """
 
-from math import ceil
+from math import ceil, inf
 
 from hardware.device import Device
 from hardware.errors import HardwareError
@@ -86,16 +86,16 @@ def matmul_time(product: Product, device: Device, dtype: str, *, smallest: int =
     cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
     overhead = size * rate / (2 * cache)
     write = device.matmul.epilogue * traffic_time(size, device) * device.multiprocessors
-    best = min(
-        _waves(product, tile, split, device.multiprocessors)
-        * tile[0]
-        * tile[1]
-        * (2 * ceil(product.k / split) * _slowdown(tile, tiles[0], overhead) / rate + write)
-        + _reduction_time(product, split, device)
-        for tile in tiles
-        if tile[0] * tile[1] >= smallest
-        for split in SPLITS
-    )
+    depths = [(split, ceil(product.k / split), _reduction_time(product, split, device)) for split in SPLITS]
+    best = inf
+    for tile in tiles:
+        if tile[0] * tile[1] < smallest:
+            continue
+        second = 2 * _slowdown(tile, tiles[0], overhead) / rate  # per result and depth
+        count = ceil(product.m / tile[0]) * ceil(product.n / tile[1]) * product.count
+        for split, depth, reduction in depths:
+            waves = _waves(count * split, device.multiprocessors)
+            best = min(best, waves * tile[0] * tile[1] * (depth * second + write) + reduction)
     odd = on_matrix_units and product.k * size % 4 != 0
     return best / ODD_DEPTH if odd else best
 
@@ -125,8 +125,7 @@ def _is_misaligned_batch(product: Product, size: float) -> bool:
     return product.count > 1 and any(row % STRIDED_ALIGNMENT for row in rows)
 
 
-def _waves(product: Product, tile: Tile, split: int, multiprocessors: int) -> float:
-    tiles = ceil(product.m / tile[0]) * ceil(product.n / tile[1]) * product.count * split
+def _waves(tiles: int, multiprocessors: int) -> float:
     if tiles <= multiprocessors:
         return 1.0
     whole = ceil(tiles / multiprocessors)
