@@ -4,7 +4,8 @@
 
 - screen: strategies bounded per second on one core, pricing included (target 100,000; Calculon prices 283),
   on the default stack;
-- plan: GPT-3 175B on 4,096 A100s over its whole space, on a stack that offers all of it (target 20 s on two cores; one is used);
+- plan: GPT-3 175B on 4,096 A100s over its whole space, on a stack that offers all of it
+  (target 20 s on two cores; one is used);
 - step: one simulated step of Megatron-1T on 3,072 A100s, 64 stages (target 1 s);
 - devices: simulating 100,000 devices over 1,000 with the same pipeline (target 1).
 """

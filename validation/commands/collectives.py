@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from planner.console import bad_input, print_json, print_table
 
+from planner.console import bad_input, print_json, print_table
 from validation.collectives import RowResult, predict_sweeps, statistics_of, summary_groups
 from validation.errors import MeasurementError
 
