@@ -1,10 +1,8 @@
 """`simdl models`: which networks are registered, or the totals and layers of one."""
 
-import json
-from collections.abc import Sequence
-
 import click
 
+from planner.console import bad_input, print_json, print_table
 from planner.model_table import describe_model, distinct_layers, registered_models
 from workloads.dtypes import PRECISIONS, Precision, load_precision
 from workloads.errors import WorkloadError
@@ -32,11 +30,11 @@ def models(name: str | None, precision: str, seq_len: int | None, *, as_json: bo
         chosen = load_precision(precision)
         network = None if name is None else load_network(name, tokens=seq_len)
     except WorkloadError as error:
-        raise click.UsageError(str(error)) from None
+        raise bad_input(error) from None
     if network is not None:
         _show(network, chosen, as_json=as_json)
     elif seq_len is not None:
-        raise click.UsageError("--seq-len: found no NAME; expected a network whose samples it sets")
+        raise bad_input("--seq-len: found no NAME; expected a network whose samples it sets")
     else:
         _list(as_json=as_json)
 
@@ -44,9 +42,9 @@ def models(name: str | None, precision: str, seq_len: int | None, *, as_json: bo
 def _list(*, as_json: bool) -> None:
     records = registered_models()
     if as_json:
-        click.echo(json.dumps({"models": records}, indent=2))
+        print_json({"models": records})
         return
-    _print_table(
+    print_table(
         ("name", "sample", "parameters", "forward flops", "source"),
         [
             (
@@ -64,7 +62,7 @@ def _list(*, as_json: bool) -> None:
 def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
     described = describe_model(network, precision)
     if as_json:
-        click.echo(json.dumps(described, indent=2))
+        print_json(described)
         return
     totals = (
         ("source", described["source"]),
@@ -73,8 +71,9 @@ def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
         ("multiply-adds", f"{described['macs']:,}"),
         ("forward flops", f"{described['forward_flops']:,}"),
     )
-    _print_table((network.name, ""), totals)
-    _print_table(
+    print_table((network.name, ""), totals)
+    click.echo()
+    print_table(
         ("layer", "kind", "count", "parameters", "forward flops", f"activation bytes, {precision.name}"),
         [
             (layer["name"], layer["kind"], str(count), *(f"{layer[key]:,}" for key in _COUNTS))
@@ -88,11 +87,3 @@ _COUNTS = ("parameters", "forward_flops", "activation_bytes")
 
 def _sample(kind: str, tokens: int) -> str:
     return kind if kind == "image" else f"{kind} of {tokens:,}"
-
-
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    for row in (header, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
-    click.echo()
