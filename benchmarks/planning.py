@@ -73,6 +73,8 @@ def main() -> None:
     print(f"{'screen / Calculon':<42}{rate / CALCULON:>14,.0f}")
     report("screen, kernels priced before", screen(question), "strategies/s", 100_000, at_least=True)
     fresh = load_question(Options(model="gpt3-175b", cluster=options.cluster, stack=STACK))
+    print(f"{'screen, cold, on ' + STACK:<42}{screen(fresh):>14,.4g} strategies/s")
+    fresh = load_question(Options(model="gpt3-175b", cluster=options.cluster, stack=STACK))
     result = plan(fresh.workload, fresh.cluster, stack=fresh.stack)
     report(f"plan, {result.candidates:,} candidates", result.wall_time, "s", 20, at_least=False)
     print(f"{'plan: simulated, certified':<42}{result.simulated:>14,} {result.certified}")

@@ -9,7 +9,14 @@ CitationKind = Literal["datasheet", "paper", "measured", "fitted", "derived", "a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
-    """A source that numbers of a profile refer to by key."""
+    """A source that numbers of a profile refer to by key.
+
+    Attributes:
+        key: name inside the file.
+        kind: what sort of source.
+        title, location: where the number is printed, or how it was found.
+        read_on: day on which the number was entered; design decision 16 says what that does not promise.
+    """
 
     key: str
     kind: CitationKind

@@ -6,11 +6,6 @@ from dataclasses import dataclass
 from simdl.pipelines.action import Orders
 
 
-def no_problems(_ranks: int, _microbatches: int, _virtual_stages: int) -> Iterator[str]:
-    """For pipelines that take every size."""
-    yield from ()
-
-
 def single_stage(_ranks: int, _microbatches: int, virtual_stages: int) -> Iterator[str]:
     """For pipelines with one stage per rank."""
     if virtual_stages != 1:
