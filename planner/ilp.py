@@ -13,6 +13,7 @@ from typing import Any
 import pulp
 
 from planner.errors import InfeasibleError, SolverError
+from planner.quiet_output import quiet_output
 
 Terms = Mapping[str, float]
 """Coefficients by name of the variable."""
@@ -143,7 +144,8 @@ def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution |
         left = _sum(constraint.terms, variables)
         problem += (left == constraint.limit if constraint.equal else left <= constraint.limit), f"c{index}"
     solver = pulp.HiGHS(msg=False, threads=1, gapRel=gap, random_seed=0, mip_max_nodes=node_limit)
-    status = _status(problem, problem.solve(solver))
+    with quiet_output():
+        status = _status(problem, problem.solve(solver))
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return None, status
     values = {name: float(variable.value()) for name, variable in variables.items()}
