@@ -7,9 +7,13 @@ from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
 
+from planner.question import Options
+from planner.report_json import VERSION
 from simdl.errors import SimdlError
+from simdl.operator_times import OperatorTime
 
-EXPECTED = "expected the output of `simdl plan --json` or `simdl simulate --json` of this version"
+WRITTEN = "the output of `simdl plan --json` or `simdl simulate --json` of this version"
+EXPECTED = f"expected {WRITTEN}"
 TOLERANCE = 1e-6  # relative, of sums
 
 
@@ -22,6 +26,9 @@ class Answer:
         step_time, samples_per_s, mfu, peak_memory, memory_bound_fraction: as in
             :class:`simdl.report.StepReport`.
         breakdown, critical_path: [s] by cause; each adds up to ``step_time``.
+        critical_operators: what the critical path consists of; adds up to ``step_time``.
+        kernels: [s] by kind of kernel, mean over ranks.
+        question: what was asked, with nothing left open.
         strategy, provenance: as printed.
         why: what makes the plan better than its neighbours; empty for a simulation.
     """
@@ -34,6 +41,9 @@ class Answer:
     memory_bound_fraction: float
     breakdown: Mapping[str, float]
     critical_path: Mapping[str, float]
+    critical_operators: tuple[OperatorTime, ...]
+    kernels: Mapping[str, float]
+    question: Options
     strategy: Mapping[str, Any]
     provenance: Mapping[str, Any]
     why: tuple[str, ...]
@@ -50,6 +60,9 @@ def load_answer(path: Path, *, number: int = 1) -> Answer:
         SimdlError: not readable, not such a file, or without that plan; names the key.
     """
     data = _read(path)
+    if data.get("version") != VERSION:
+        found = _shown(data.get("version"))
+        raise SimdlError(f"{path}: version: found {found}; expected {VERSION}, {WRITTEN}")
     plans = data.get("plans")
     if plans is None:
         plans = [data]
@@ -60,7 +73,7 @@ def load_answer(path: Path, *, number: int = 1) -> Answer:
     if not 1 <= number <= len(plans):
         raise SimdlError(f"{path}: plan {number}: expected 1 to {len(plans)}")
     place = f"plans[{number - 1}]" if "plans" in data else ""
-    return _answer(path, place, plans[number - 1], data.get("why"))
+    return _answer(path, place, plans[number - 1], data)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -75,10 +88,11 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _answer(path: Path, place: str, data: object, why: object) -> Answer:
+def _answer(path: Path, place: str, data: object, whole: Mapping[str, Any]) -> Answer:
     if not isinstance(data, dict):
         raise SimdlError(f"{path}: {place}: found {_shown(data)}; {EXPECTED}")
     where = f"{path}: {place}." if place else f"{path}: "
+    why = whole.get("why")
     step_time, samples = (_positive(where, key, data.get(key)) for key in ("step_time", "samples_per_s"))
     return Answer(
         place=f"{path} {place}".strip(),
@@ -89,19 +103,61 @@ def _answer(path: Path, place: str, data: object, why: object) -> Answer:
         memory_bound_fraction=_number(where, "memory_bound_fraction", data.get("memory_bound_fraction")),
         breakdown=_seconds(where, "breakdown", data.get("breakdown"), step_time),
         critical_path=_seconds(where, "critical_path", data.get("critical_path"), step_time),
+        critical_operators=_operators(where, data.get("critical_operators"), step_time),
+        kernels=_amounts(where, "kernels", data.get("kernels")),
+        question=_question(f"{path}: ", whole.get("question")),
         strategy=_mapping(where, "strategy", data.get("strategy")),
         provenance=_mapping(where, "provenance", data.get("provenance")),
         why=tuple(map(str, why)) if isinstance(why, list) else (),
     )
 
 
+def _question(where: str, found: object) -> Options:
+    data = _mapping(where, "question", found)
+    try:
+        options = Options(**data)
+    except TypeError as error:
+        raise SimdlError(f"{where}question: {error}; {EXPECTED}") from error
+    if not all(isinstance(text, str) for text in (options.model, options.cluster, options.precision)):
+        raise SimdlError(f"{where}question: found {_shown(found)}; {EXPECTED}")
+    return options
+
+
+def _operators(where: str, found: object, step_time: float) -> tuple[OperatorTime, ...]:
+    if not isinstance(found, list):
+        raise SimdlError(f"{where}critical_operators: found {_shown(found)}; {EXPECTED}")
+    operators = tuple(
+        _operator(where, f"critical_operators[{place}]", item) for place, item in enumerate(found)
+    )
+    total = sum(operator.seconds for operator in operators)
+    _check_sum(where, "critical_operators", total, step_time)
+    return operators
+
+
+def _operator(where: str, key: str, found: object) -> OperatorTime:
+    data = _mapping(where, key, found)
+    words = [data.get(name) for name in ("name", "phase", "kind")]
+    if not all(isinstance(word, str) for word in words):
+        raise SimdlError(f"{where}{key}: found {_shown(found)}; {EXPECTED}")
+    name, phase, kind = map(str, words)
+    seconds = _number(where, f"{key}.seconds", data.get("seconds"))
+    return OperatorTime(name=name, phase=phase, kind=kind, seconds=seconds)
+
+
 def _seconds(where: str, key: str, found: object, step_time: float) -> dict[str, float]:
+    seconds = _amounts(where, key, found)
+    _check_sum(where, key, sum(seconds.values()), step_time)
+    return seconds
+
+
+def _amounts(where: str, key: str, found: object) -> dict[str, float]:
     items = _mapping(where, key, found)
-    seconds = {cause: _number(where, f"{key}.{cause}", value) for cause, value in items.items()}
-    total = sum(seconds.values())
+    return {name: _number(where, f"{key}.{name}", value) for name, value in items.items()}
+
+
+def _check_sum(where: str, key: str, total: float, step_time: float) -> None:
     if not isclose(total, step_time, rel_tol=TOLERANCE):
         raise SimdlError(f"{where}{key}: adds up to {total:.6g}; expected the step time, {step_time:.6g}")
-    return seconds
 
 
 def _mapping(where: str, key: str, found: object) -> dict[str, Any]:

@@ -6,7 +6,7 @@ table 1, for GPT-3 175B; Narayanan et al. 2021, table 1 (Megatron); Touvron et a
 4 Mi tokens); Devlin et al. 2018, section A.2 (BERT).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hardware.cluster import Cluster
 from hardware.device import Device
@@ -63,12 +63,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Workload, cluster and stack, with a sentence for everything that was assumed."""
+    """Workload, cluster and stack, with a sentence for everything that was assumed.
+
+    ``options`` are the question in words with nothing left open: they load the same question again.
+    """
 
     workload: Workload
     cluster: Cluster
     stack: Stack
     assumptions: tuple[str, ...]
+    options: Options
 
 
 def load_question(options: Options) -> Question:
@@ -101,7 +105,11 @@ def load_question(options: Options) -> Question:
     )
     cluster.device.flop_rate(workload.precision.matmul)
     return Question(
-        workload=workload, cluster=cluster, stack=load_stack(stack), assumptions=tuple(assumptions)
+        workload=workload,
+        cluster=cluster,
+        stack=load_stack(stack),
+        assumptions=tuple(assumptions),
+        options=replace(options, global_batch=batch, precision=precision, optimizer=optimizer, stack=stack),
     )
 
 

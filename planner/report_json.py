@@ -1,11 +1,30 @@
-"""JSON forms of reports and plans: the keys of the command line's contract, in base units."""
+"""JSON forms of reports and plans: the keys of the command line's contract, in base units.
+
+An answer carries the number of its version and the question with everything that was assumed, so that a
+later command can tell whether it can read it, and ask again.
+"""
 
 from dataclasses import asdict
 from typing import Any
 
 from planner.plan import PlanResult
 from planner.question import Question
+from simdl.operator_times import longest_operators
 from simdl.report import StepReport
+
+VERSION = 2
+"""Of the keys below; another number means that a file cannot be read."""
+OPERATORS = 100
+"""Operators of the critical path that an answer names; the others are added up by phase and kind."""
+
+
+def simulation_json(question: Question, report: StepReport) -> dict[str, Any]:
+    """The answer of `simdl simulate`: a report, and the question it answers."""
+    return {**_answered(question), **report_json(report)}
+
+
+def _answered(question: Question) -> dict[str, Any]:
+    return {"version": VERSION, "question": asdict(question.options)}
 
 
 def report_json(report: StepReport) -> dict[str, Any]:
@@ -22,6 +41,10 @@ def report_json(report: StepReport) -> dict[str, Any]:
         "memory": dict(report.memory),
         "breakdown": dict(report.breakdown),
         "critical_path": dict(report.critical_path),
+        "critical_operators": [
+            asdict(operator) for operator in longest_operators(report.critical_operators, limit=OPERATORS)
+        ],
+        "kernels": dict(report.kernels),
         "memory_bound_fraction": report.memory_bound_fraction,
         "bubble_fraction": report.bubble_fraction,
         "exposed_communication": report.exposed_communication,
@@ -36,6 +59,7 @@ def report_json(report: StepReport) -> dict[str, Any]:
 def plan_json(question: Question, result: PlanResult) -> dict[str, Any]:
     """A plan result by key, plans best first."""
     return {
+        **_answered(question),
         "plans": [{"bound": plan.bound, **report_json(plan.report)} for plan in result.plans],
         "space": {
             "candidates": result.candidates,

@@ -7,16 +7,20 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from simdl.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
-from simdl.collectives import Group, Operation, collective_time, point_to_point_time
-from simdl.kernel import Kernel
+from simdl.block_kernels import (
+    NamedKernel,
+    backward_kernels,
+    forward_kernels,
+    recomputed_kernels,
+    tensor_collectives,
+)
+from simdl.collectives import point_to_point_time
 from simdl.pricing import Pricing, Work, priced
-from simdl.sharding import Shard, block_kernels, layer_kernels
+from simdl.sharding import Shard, layer_kernels
 from simdl.strategy import Recompute
 from workloads.layer import Layer
 from workloads.network import Block
-from workloads.operators import PRODUCTS, OperatorKind, Pass, Split
-
-Ends = tuple[tuple[Operation, ...], tuple[Operation, ...]]  # collectives at entry and exit
+from workloads.operators import PRODUCTS, Pass, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,11 +96,8 @@ def _product_flops(layers: tuple[Layer, ...]) -> int:
 
 @lru_cache(maxsize=65536)
 def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
-    kernels = block_kernels(
-        block, Pass.FORWARD, shard=shard, precision=pricing.precision, stack=pricing.stack
-    )
     return (
-        priced(pricing, kernels)
+        _priced(pricing, forward_kernels(pricing, shard, block))
         + _tensor(pricing, shard, block, backward=False)
         + _context(pricing, shard, block.layers, backward=False)
     )
@@ -104,37 +105,11 @@ def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
 
 @lru_cache(maxsize=65536)
 def _backward(pricing: Pricing, shard: Shard, block: Block) -> Work:
-    kernels = [
-        kernel
-        for which in (Pass.INPUT_GRADIENT, Pass.WEIGHT_GRADIENT)
-        for kernel in block_kernels(
-            block, which, shard=shard, precision=pricing.precision, stack=pricing.stack
-        )
-    ]
     return (
-        priced(pricing, kernels + _accumulation(pricing, shard, block))
+        _priced(pricing, backward_kernels(pricing, shard, block))
         + _tensor(pricing, shard, block, backward=True)
         + _context(pricing, shard, block.layers, backward=True)
     )
-
-
-def _accumulation(pricing: Pricing, shard: Shard, block: Block) -> list[Kernel]:
-    """Adding fresh weight gradients to those of earlier microbatches, where no product's epilogue does it."""
-    traffic = pricing.stack.accumulation_traffic
-    if not traffic:
-        return []
-    dtype = pricing.precision.attention
-    return [
-        Kernel(
-            "accumulate",
-            OperatorKind.ELEMENTWISE,
-            0.0,
-            layer.parameters * shard.parameter_share(layer.parameter_split) * traffic,
-            dtype,
-        )
-        for layer in block.layers
-        if layer.parameters
-    ]
 
 
 def _recompute(pricing: Pricing, shard: Shard, block: Block, redone: tuple[Layer, ...]) -> Work:
@@ -142,38 +117,19 @@ def _recompute(pricing: Pricing, shard: Shard, block: Block, redone: tuple[Layer
         return Work()
     if redone == block.layers:
         return _forward(pricing, shard, block)
-    kernels = layer_kernels(
-        redone, Pass.FORWARD, shard=shard, precision=pricing.precision, stack=pricing.stack
-    )
-    return priced(pricing, kernels) + _context(pricing, shard, redone, backward=False)
+    kernels = recomputed_kernels(pricing, shard, redone)
+    return _priced(pricing, kernels) + _context(pricing, shard, redone, backward=False)
+
+
+def _priced(pricing: Pricing, kernels: list[NamedKernel]) -> Work:
+    return priced(pricing, [kernel for _, kernel in kernels])
 
 
 def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> Work:
-    """Megatron's f and g at the ends of every column-parallel region (Shoeybi et al. 2019, section 3).
-
-    With sequence parallelism f is an all-gather forward and a reduce-scatter backward, g the reverse, and the
-    backward pass gathers the input of the column-parallel product again for its weight gradient
-    (Korthikanti et al. 2022, section 4.2.2).
-    """
-    if shard.tp == 1:
-        return Work()
-    gather, scatter, reduce = Operation.ALL_GATHER, Operation.REDUCE_SCATTER, Operation.ALL_REDUCE
-    if shard.sequence_parallel:
-        ends: Ends = ((gather, scatter), (gather,)) if backward else ((gather,), (scatter,))
-    else:
-        ends = ((reduce,), ()) if backward else ((), (reduce,))
-    group = Group(size=shard.tp, stride=1)
-    scale = shard.micro_batch / shard.cp * pricing.precision.activation
-    seconds = 0.0
-    calls = 0
-    for layer in block.layers:
-        for elements, operations in zip((layer.tensor_entry, layer.tensor_exit), ends, strict=True):
-            for operation in operations if elements else ():
-                seconds += collective_time(
-                    operation, elements * scale, group, pricing.cluster, library=pricing.stack.library
-                ).time
-                calls += 1
-    return Work(tensor=seconds * (1 - pricing.stack.tensor_overlap), calls=calls)
+    """What no product hides of the collectives of tensor parallelism."""
+    calls = list(tensor_collectives(pricing, shard, block, backward=backward))
+    seconds = sum(time for *_, time in calls)
+    return Work(tensor=seconds * (1 - pricing.stack.tensor_overlap), calls=len(calls))
 
 
 def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 from simdl.timeline import Timeline
 
+Passes = dict[tuple[str, int], dict[str, float]]
+"""[s] by cause, for every name of a task and virtual stage."""
+
 
 def critical_tasks(timeline: Timeline) -> list[int]:
     """Indices into ``timeline.schedule.tasks`` of the critical path, in the order of time.
@@ -27,12 +30,27 @@ def critical_tasks(timeline: Timeline) -> list[int]:
     return path[::-1]
 
 
-def critical_parts(timeline: Timeline) -> dict[str, float]:
-    """[s] by cause along the critical path, largest first; adds up to the step time."""
-    causes: dict[str, float] = {}
+def critical_passes(timeline: Timeline) -> Passes:
+    """[s] by cause along the critical path, for every name of a task and virtual stage on it."""
+    found: Passes = {}
     for index in critical_tasks(timeline):
         task = timeline.schedule.tasks[index]
+        causes = found.setdefault((task.name, task.stage), {})
         for name, seconds in task.parts or ((task.name, task.duration),):
+            causes[name] = causes.get(name, 0.0) + seconds
+    return found
+
+
+def critical_parts(timeline: Timeline) -> dict[str, float]:
+    """[s] by cause along the critical path, largest first; adds up to the step time."""
+    return total_parts(critical_passes(timeline))
+
+
+def total_parts(passes: Passes) -> dict[str, float]:
+    """[s] by cause over all passes, largest first."""
+    causes: dict[str, float] = {}
+    for parts in passes.values():
+        for name, seconds in parts.items():
             causes[name] = causes.get(name, 0.0) + seconds
     return dict(sorted(causes.items(), key=lambda item: -item[1]))
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from hardware.device import Device
 from simdl.kernel import Kernel
 from simdl.pricing import Pricing, priced
-from simdl.sharding import Shard, block_kernels
+from simdl.sharding import Shard, named_kernels, pass_layers
 from simdl.step_cost import StepCost, shard_of
 from workloads.operators import Pass
 
@@ -20,7 +20,7 @@ class KernelUse:
     """One operator in one pass of one block, for one microbatch; repeated blocks are added up.
 
     Attributes:
-        name: block, operator and pass.
+        name: block, layer, operator and pass.
         kind: rule of the cost model.
         flops: of all launches.
         nbytes: [bytes] of all launches.
@@ -55,7 +55,7 @@ def _kernel_uses(pricing: Pricing, shard: Shard) -> tuple[KernelUse, ...]:
     device = pricing.cluster.device
     return tuple(
         KernelUse(
-            name=f"{block.name}/{kernel.name} {which.name.lower().replace('_', ' ')}",
+            name=f"{block.name}/{layer}/{kernel.name} {which.name.lower().replace('_', ' ')}",
             kind=kernel.kind.value,
             flops=kernel.flops * block.count,
             nbytes=kernel.nbytes * block.count,
@@ -64,8 +64,8 @@ def _kernel_uses(pricing: Pricing, shard: Shard) -> tuple[KernelUse, ...]:
         )
         for block in pricing.network.blocks
         for which in Pass
-        for kernel in block_kernels(
-            block, which, shard=shard, precision=pricing.precision, stack=pricing.stack
+        for layer, kernel in named_kernels(
+            pass_layers(block, which), which, shard=shard, precision=pricing.precision, stack=pricing.stack
         )
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simdl.operator_times import OperatorTime
 from simdl.strategy import Strategy
 
 
@@ -21,6 +22,8 @@ class StepReport:
         memory: [bytes] by part on the worst rank (adds up to ``peak_memory``).
         breakdown: [s] by cause, mean over pipeline ranks; adds up to ``step_time``.
         critical_path: [s] by cause along the critical path, longest first; adds up to ``step_time``.
+        critical_operators: what the critical path consists of, longest first; adds up to ``step_time``.
+        kernels: [s] by kind of kernel, mean over pipeline ranks; adds up to the passes and recomputation.
         memory_bound_fraction: share of kernel time in kernels that memory bandwidth bounds.
         bubble_fraction: share of stage time idle because of pipeline dependencies.
         exposed_communication: [s] during which a rank communicates and computes nothing.
@@ -42,6 +45,8 @@ class StepReport:
     memory: Mapping[str, float]
     breakdown: Mapping[str, float]
     critical_path: Mapping[str, float]
+    critical_operators: tuple[OperatorTime, ...]
+    kernels: Mapping[str, float]
     memory_bound_fraction: float
     bubble_fraction: float
     exposed_communication: float

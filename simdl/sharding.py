@@ -61,42 +61,56 @@ def block_kernels(
 
     The backward passes run the layers in reverse order.
     """
-    layers = block.layers if which is Pass.FORWARD else tuple(reversed(block.layers))
-    return layer_kernels(layers, which, shard=shard, precision=precision, stack=stack)
+    return layer_kernels(pass_layers(block, which), which, shard=shard, precision=precision, stack=stack)
+
+
+def pass_layers(block: Block, which: Pass) -> tuple[Layer, ...]:
+    """The layers of a block in the order of a pass."""
+    return block.layers if which is Pass.FORWARD else tuple(reversed(block.layers))
 
 
 def layer_kernels(
     layers: Iterable[Layer], which: Pass, *, shard: Shard, precision: Precision, stack: Stack
 ) -> list[Kernel]:
     """Kernels of one pass over some layers, in the order given, neighbours fused as the stack does."""
-    kernels: list[Kernel] = []
+    return [
+        kernel for _, kernel in named_kernels(layers, which, shard=shard, precision=precision, stack=stack)
+    ]
+
+
+def named_kernels(
+    layers: Iterable[Layer], which: Pass, *, shard: Shard, precision: Precision, stack: Stack
+) -> list[tuple[str, Kernel]]:
+    """:func:`layer_kernels`, each with the name of its layer; of fused ones, of the first."""
+    kernels: list[tuple[str, Kernel]] = []
     group = ""
-    for operator, kernel in _unfused(layers, which, shard, precision, stack):
+    for layer, operator, kernel in _unfused(layers, which, shard, precision, stack):
         fusible = operator is not None and operator.fusion in stack.fused
         if operator is not None and fusible and operator.fusion == group and operator.kind not in STARTS:
             saved = 2 * operator.chained * shard.share(operator.split) * _size(operator, precision)
-            kernels[-1] = _merge(kernels[-1], kernel, saved)
+            first, before = kernels[-1]
+            kernels[-1] = first, _merge(before, kernel, saved)
         else:
-            kernels.append(kernel)
+            kernels.append((layer, kernel))
         group = operator.fusion if operator is not None and fusible else ""
     return kernels
 
 
 def _unfused(
     layers: Iterable[Layer], which: Pass, shard: Shard, precision: Precision, stack: Stack
-) -> Iterator[tuple[Operator | None, Kernel]]:
+) -> Iterator[tuple[str, Operator | None, Kernel]]:
     for layer in layers:
         if layer.core is not None and stack.attention != "unfused":
             if which is not Pass.WEIGHT_GRADIENT:
-                yield None, _attention_kernel(layer.core, which, shard, precision, stack)
+                yield layer.name, None, _attention_kernel(layer.core, which, shard, precision, stack)
             continue
         for operator in layer.operators(which):
             dtype = precision.matmul if layer.narrow else precision.attention
             kernel = _kernel(operator, which, shard, precision, dtype)
             cast = _cast(operator, kernel, dtype)
             if cast is not None:
-                yield None, cast
-            yield operator, kernel
+                yield layer.name, None, cast
+            yield layer.name, operator, kernel
 
 
 def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:

@@ -8,12 +8,13 @@ from typing import Any
 from hardware.cluster import Cluster
 from hardware.device import Device
 from simdl.cost_model import CostModel, DeviceCostModel
-from simdl.critical_tasks import critical_parts
+from simdl.critical_tasks import critical_passes, total_parts
 from simdl.engine import run
 from simdl.errors import StrategyError
 from simdl.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.lowering import lower
 from simdl.memory import memory_by_part, memory_shortfalls
+from simdl.operator_times import critical_operators, kernel_times
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.stack import Stack
@@ -107,6 +108,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
     device = step.pricing.cluster.device
     peak = seconds * step.strategy.devices * device.flop_rate(step.workload.precision.matmul)
     causes = _mean_breakdown(timeline)
+    passes = critical_passes(timeline)
     memory = _worst_rank(step)
     reasons = tuple(memory_shortfalls(step, device))
     return StepReport(
@@ -120,7 +122,9 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
         peak_memory=sum(memory.values()),
         memory=memory,
         breakdown=causes,
-        critical_path=critical_parts(timeline),
+        critical_path=total_parts(passes),
+        critical_operators=critical_operators(step, passes),
+        kernels=kernel_times(step),
         memory_bound_fraction=memory_bound_fraction(kernel_uses(step)),
         bubble_fraction=causes.get("bubble", 0.0) / seconds,
         exposed_communication=sum(causes.get(name, 0.0) for name in COMMUNICATION),

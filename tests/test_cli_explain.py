@@ -88,11 +88,28 @@ class TestExplain:
         for text in ("gain without it, at most", "critical path", "why: ", "launch cost", "bubble"):
             assert text in result.stdout
 
+    def test_operators_of_the_critical_path_are_named_longest_first(self, simulated):
+        lines = run(explain, simulated, "--top", "4").stdout.partition("critical path by operator\n")[2]
+        rows = lines.splitlines()[1:6]
+        operators = json.loads(simulated.read_text())["critical_operators"]
+        for row, operator in zip(rows[:4], operators[:4], strict=True):
+            assert row.startswith(operator["name"])
+            assert f" {format_seconds(operator['seconds'])} " in row
+        rest = sum(operator["seconds"] for operator in operators[4:])
+        assert rows[4].startswith("other operators")
+        assert format_seconds(rest) in rows[4]
+
+    def test_collectives_are_among_the_operators(self, simulated):
+        names = {o.name: o.kind for o in load_answer(simulated).critical_operators}
+        assert names["decoder/projection/all_reduce"] == "communication"
+        assert names["send activation"] == "communication"
+
     def test_json_agrees_with_the_file(self, planned):
         found = json.loads(run(explain, planned, "--plan", "2", "--json").stdout)
         second = json.loads(planned.read_text())["plans"][1]
         assert found["step_time"] == second["step_time"]
         assert found["critical_path"] == second["critical_path"]
+        assert found["critical_operators"] == second["critical_operators"]
         assert found["bound_by"] == found["limits"][0]["name"]
 
 
@@ -140,14 +157,18 @@ class TestBrokenFiles:
         [
             ("{", "not JSON"),
             ("[1]", "found [1]; expected the output of `simdl plan --json`"),
-            ("{}", "step_time: found nothing"),
-            ('{"plans": []}', "plans: empty"),
-            ('{"plans": 3}', "plans: found 3"),
-            ('{"plans": [3]}', "plans[0]: found 3"),
-            ('{"traceEvents": []}', "step_time: found nothing"),
-            ('{"step_time": "fast"}', 'step_time: found "fast"'),
-            ('{"step_time": 0, "samples_per_s": 1}', "step_time: found 0; expected a number above 0"),
-            ('{"step_time": NaN}', "step_time: found NaN"),
+            ("{}", "version: found nothing; expected 2, the output of `simdl plan --json`"),
+            ('{"version": 1, "plans": []}', "version: found 1; expected 2"),
+            ('{"traceEvents": []}', "version: found nothing"),
+            ('{"version": 2, "plans": []}', "plans: empty"),
+            ('{"version": 2, "plans": 3}', "plans: found 3"),
+            ('{"version": 2, "plans": [3]}', "plans[0]: found 3"),
+            ('{"version": 2, "step_time": "fast"}', 'step_time: found "fast"'),
+            (
+                '{"version": 2, "step_time": 0, "samples_per_s": 1}',
+                "step_time: found 0; expected a number above",
+            ),
+            ('{"version": 2, "step_time": NaN}', "step_time: found NaN"),
         ],
     )
     def test_a_broken_or_foreign_file_gets_one_clear_message(self, tmp_path, text, message):
@@ -166,12 +187,32 @@ class TestBrokenFiles:
             ("breakdown", {"forward": 1.0}, "plans[0].breakdown: adds up to 1; expected the step time"),
             ("breakdown", {"forward": "x"}, 'plans[0].breakdown.forward: found "x"'),
             ("strategy", 4, "plans[0].strategy: found 4"),
+            ("kernels", {"matmul": -1}, "plans[0].kernels.matmul: found -1"),
+            ("critical_operators", {}, "plans[0].critical_operators: found {}"),
+            ("critical_operators", [], "plans[0].critical_operators: adds up to 0; expected the step time"),
+            ("critical_operators", [{"name": "x"}], 'plans[0].critical_operators[0]: found {"name": "x"}'),
         ],
     )
     def test_an_answer_of_another_version_names_the_key(self, tmp_path, planned, key, value, message):
         data = json.loads(planned.read_text())
         data["plans"][0][key] = value
         path = tmp_path / "old.json"
+        path.write_text(json.dumps(data))
+        result = run(explain, path)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            (None, "question: found nothing"),
+            ({"model": "gpt2", "colour": "red"}, "question: Options.__init__() got an unexpected"),
+            ({"model": 3, "cluster": "dgx-a100:1"}, "question: found {"),
+        ],
+    )
+    def test_a_question_that_cannot_be_asked_again_is_refused(self, tmp_path, planned, value, message):
+        data = {**json.loads(planned.read_text()), "question": value}
+        path = tmp_path / "odd.json"
         path.write_text(json.dumps(data))
         result = run(explain, path)
         assert result.exit_code == 2

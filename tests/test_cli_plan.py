@@ -19,6 +19,8 @@ REPORT_KEYS = {
     "memory",
     "breakdown",
     "critical_path",
+    "critical_operators",
+    "kernels",
     "memory_bound_fraction",
     "bubble_fraction",
     "exposed_communication",
@@ -38,7 +40,7 @@ def test_json_has_the_keys_of_the_contract():
     result = run("gpt2", "--cluster", "dgx-a100:1", "--top", "2", "--json")
     assert result.exit_code == 0, result.stderr
     answer = json.loads(result.stdout)
-    assert {"plans", "space", "certified", "wall_time"} <= set(answer)
+    assert {"version", "question", "plans", "space", "certified", "wall_time"} <= set(answer)
     assert set(answer["space"]) == {"candidates", "feasible", "simulated"}
     assert answer["certified"] is True
     assert len(answer["plans"]) == 2

@@ -20,7 +20,7 @@ def test_flags_give_a_report():
     result = run(*GPT2, "--dp", 2, "--tp", 2, "--pp", 2, "--micro-batch", 2, "--json")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
-    assert set(report) == REPORT_KEYS
+    assert set(report) == REPORT_KEYS | {"version", "question"}
     assert report["feasible"] is True
     assert report["strategy"]["micro_batch"] == 2
     assert sum(report["breakdown"].values()) == pytest.approx(report["step_time"], rel=1e-9)

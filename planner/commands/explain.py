@@ -1,5 +1,6 @@
-"""`simdl explain`: what bounds the step of a plan, and what removing it could gain."""
+"""`simdl explain`: what bounds the step of a plan, which operators, and what removing a limit could gain."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from planner.answer_file import Answer, load_answer
 from planner.console import bar, print_json, print_table, reporting_errors
 from planner.format import format_seconds
 from planner.limits_of_step import Limit, limits_of_step
+from simdl.operator_times import OTHERS
 
 BAR = 30  # characters of the longest bar
 
@@ -18,13 +20,15 @@ BAR = 30  # characters of the longest bar
 @click.option(
     "--plan", "number", type=click.IntRange(min=1), default=1, show_default=True, help="Which plan."
 )
+@click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="Operators to print.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 @reporting_errors()
-def explain(*, file: Path, number: int, as_json: bool) -> None:
+def explain(*, file: Path, number: int, top: int, as_json: bool) -> None:
     """Name what bounds the step of a plan or a simulation.
 
     PLAN.json is what `simdl plan --json` or `simdl simulate --json` printed. Gains are upper limits: without
-    a cause the step is shorter by no more than what the cause takes on the critical path.
+    a cause the step is shorter by no more than what the cause takes on the critical path. JSON holds every
+    operator of the file.
     """
     answer = load_answer(file, number=number)
     limits = limits_of_step(answer)
@@ -35,13 +39,14 @@ def explain(*, file: Path, number: int, as_json: bool) -> None:
                 "bound_by": limits[0].name,
                 "limits": [asdict(limit) for limit in limits],
                 "critical_path": answer.critical_path,
+                "critical_operators": answer.critical_operators,
             }
         )
         return
-    _print(answer, limits)
+    _print(answer, limits, top)
 
 
-def _print(answer: Answer, limits: tuple[Limit, ...]) -> None:
+def _print(answer: Answer, limits: tuple[Limit, ...], top: int) -> None:
     first = limits[0]
     click.echo(
         f"The step takes {format_seconds(answer.step_time)} and is bound by {first.name}: "
@@ -61,12 +66,35 @@ def _print(answer: Answer, limits: tuple[Limit, ...]) -> None:
             for limit in limits
         ],
     )
+    causes = sorted(answer.critical_path.items(), key=lambda item: -item[1])
+    rows = [((cause.replace("_", " "),), seconds) for cause, seconds in causes]
+    print_table(("cause", "time", "share", ""), _shares(rows, answer), title="critical path by cause")
     print_table(
-        ("cause", "time", "share"),
-        [
-            (cause.replace("_", " "), format_seconds(seconds), f"{seconds / answer.step_time:.1%}")
-            for cause, seconds in sorted(answer.critical_path.items(), key=lambda item: -item[1])
-        ],
-        title="critical path",
+        ("operator", "pass", "kind", "time", "share", ""),
+        _shares(_operators(answer, top), answer),
+        title="critical path by operator",
     )
     click.echo("\n".join(f"why: {sentence}" for sentence in answer.why), nl=bool(answer.why))
+
+
+def _operators(answer: Answer, top: int) -> list[tuple[tuple[str, ...], float]]:
+    """The longest operators, and what all others take together."""
+    shown = [(o.name, o.phase, o.kind, o.seconds) for o in answer.critical_operators if o.name != OTHERS]
+    rows = [((name, phase, kind), seconds) for name, phase, kind, seconds in shown[:top]]
+    rest = sum(o.seconds for o in answer.critical_operators) - sum(seconds for _, seconds in rows)
+    hidden = len(answer.critical_operators) > len(rows)
+    return [*rows, ((OTHERS, "", ""), max(0.0, rest))] if hidden else rows
+
+
+def _shares(rows: Sequence[tuple[tuple[str, ...], float]], answer: Answer) -> list[tuple[str, ...]]:
+    """Rows of names with their seconds, share of the step and bar; none for what is added up."""
+    longest = max(seconds for names, seconds in rows if names[0] != OTHERS)
+    return [
+        (
+            *names,
+            format_seconds(seconds),
+            f"{seconds / answer.step_time:.1%}",
+            "" if names[0] == OTHERS else bar(seconds / longest, BAR).rstrip("."),
+        )
+        for names, seconds in rows
+    ]

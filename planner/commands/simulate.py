@@ -14,7 +14,7 @@ from planner.output_files import check_new, force_option, report_option
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
 from planner.remedy import remedies
-from planner.report_json import report_json
+from planner.report_json import simulation_json
 from planner.report_page import report_path, write_page
 from planner.strategy_file import build_strategy, load_strategy
 from simdl.chrome_trace import write_chrome_trace
@@ -92,7 +92,7 @@ def simulate(
         raise bad_input(error) from None
     report = simulation.report
     if as_json:
-        print_json(report_json(report))
+        print_json(simulation_json(question, report))
     elif report.feasible:
         _print_report(question, report)
     if not report.feasible:
@@ -123,7 +123,7 @@ def _write_trace(question: Question, simulation: Simulation, path: Path, trace_f
 def _write_report(question: Question, simulation: Simulation, path: Path) -> None:
     from planner.report_pages.step import simulate_page  # noqa: PLC0415 - plotly, only where it is asked for
 
-    write_page(simulate_page(question, simulation, report_json(simulation.report)), path)
+    write_page(simulate_page(question, simulation, simulation_json(question, simulation.report)), path)
 
 
 def _does_not_fit(question: Question, report: StepReport) -> str:
