@@ -6,14 +6,17 @@ of one's own in a cluster file. What it leaves out keeps the base's value and so
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from math import inf
 from typing import Any
 
 from hardware.device import Device
 from hardware.efficiency import FAMILIES
-from hardware.errors import ProfileError, UnknownNameError
+from hardware.errors import ProfileError, UnitError, UnknownNameError
+from hardware.kernel_terms import KernelTerms, Tier
 from hardware.link import Link
 from hardware.profile_files import load_text
 from hardware.profile_reader import ProfileReader
+from hardware.units import parse_quantity
 
 Check = Callable[[str, str, str], Device | Link]  # text, name, place
 
@@ -64,6 +67,9 @@ def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
         reader.fault(f"{at}peak_flop_rate", "missing; expected a dense peak per dtype")
     for family, kind in FAMILIES.items():
         values[family] = kind(**_efficiency(reader, f"{at}efficiency.{family}", kind))
+    values["kernels"] = {
+        kernel: _terms(reader, f"{at}kernels.{kernel}") for kernel in reader.keys(f"{at}kernels")
+    }
     return Device(name=name, **values, numbers=reader.numbers_under(at))
 
 
@@ -114,3 +120,30 @@ def _efficiency(reader: ProfileReader, path: str, kind: type) -> Mapping[str, An
         else:
             values[field.name] = reader.number(place, dimension)
     return values
+
+
+def _terms(reader: ProfileReader, path: str) -> KernelTerms:
+    return KernelTerms(
+        latency=reader.number(f"{path}.latency", "time"),
+        flop_rate=reader.number(f"{path}.flop_rate", "flop_rate", default=inf),
+        lanes=max(1, int(reader.number(f"{path}.lanes", "count", default=1))),
+        traffic={
+            operand: _tiers(reader, f"{path}.traffic.{operand}") for operand in reader.keys(f"{path}.traffic")
+        },
+    )
+
+
+def _tiers(reader: ProfileReader, path: str) -> tuple[Tier, ...]:
+    """Tiers of one operand, keyed by the bytes they start at."""
+    tiers = []
+    for start in reader.keys(path):
+        try:
+            nbytes = parse_quantity(start, "bytes")
+        except UnitError as error:
+            reader.fault(f"{path}.{start}", str(error))
+            continue
+        tiers.append(Tier(start=nbytes, bandwidth=reader.number(f"{path}.{start}", "bandwidth")))
+    tiers.sort(key=lambda tier: tier.start)
+    if tiers and tiers[0].start:
+        reader.fault(path, f"starts at {tiers[0].start:.0f} B; expected a first tier '0 B'")
+    return tuple(tiers)

@@ -1,7 +1,7 @@
 """One accelerator: its memory, its peaks and what kernels achieve of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hardware.citation import CitedNumber
 from hardware.efficiency import (
@@ -11,6 +11,7 @@ from hardware.efficiency import (
     MemoryEfficiency,
 )
 from hardware.errors import HardwareError
+from hardware.kernel_terms import KernelTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +33,8 @@ class Device:
         matmul, memory, attention, convolution: achieved fractions.
         sustained: speed of products on matrix units in hours of training over that in a short benchmark:
             clocks sink at the power limit. 1 where no training run has told.
+        kernels: terms of kernels measured on this very device and library, by kernel; they take the place of
+            the achieved fractions.
         numbers: every number as written, with its source.
     """
 
@@ -50,6 +53,7 @@ class Device:
     attention: AttentionEfficiency
     convolution: ConvolutionEfficiency
     sustained: float = 1.0
+    kernels: Mapping[str, KernelTerms] = field(default_factory=dict)
     numbers: tuple[CitedNumber, ...] = ()
 
     def flop_rate(self, dtype: str) -> float:

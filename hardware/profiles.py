@@ -72,8 +72,9 @@ def load_node(name: str) -> NodeType:
 def load_cluster(text: str) -> Cluster:
     """A cluster from ``NODE:COUNT`` (``dgx-a100:128``), a node type alone (one node), or a TOML file.
 
-    A file has the keys of a registered node type and may add ``count``. Where those name a device or a link,
-    it may have a table instead: the profile itself, or a ``base`` and what differs from it.
+    A file has the keys of a registered node type and may add ``count``, which ``FILE.toml:COUNT`` overrides.
+    Where its keys name a device or a link, it may have a table instead: the profile itself, or a ``base`` and
+    what differs from it.
 
     Raises:
         HardwareError: a count that is not a positive whole number, or a file that cannot be read.
@@ -82,12 +83,13 @@ def load_cluster(text: str) -> Cluster:
     """
     if text.endswith(".toml"):
         return _cluster_file(Path(text))
-    name, colon, count = text.partition(":")
+    name, colon, count = text.rpartition(":") if ".toml:" in text else text.partition(":")
     if colon and not (count.isascii() and count.isdecimal() and int(count) > 0):
         raise HardwareError(
             f"cluster {text!r}: found count {count!r}; expected NODE:COUNT such as dgx-a100:128"
         )
-    return Cluster(node=load_node(name), count=int(count) if colon else 1)
+    node = _cluster_file(Path(name)).node if name.endswith(".toml") else load_node(name)
+    return Cluster(node=node, count=int(count) if colon else 1)
 
 
 def _cluster_file(path: Path) -> Cluster:

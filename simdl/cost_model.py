@@ -5,8 +5,9 @@
 ``combine`` is the larger of the two for kernels that only stream, and the root of the sum of squares for
 matrix products, convolutions and attention: loading and arithmetic overlap imperfectly where both matter
 (this cuts the mean error on DeepBench's FP16 products on a V100 from 13 to 10 %, with the bandwidth that
-streaming kernels reach). Host launch cost is not in it: it belongs to the software stack and runs ahead of
-the device.
+streaming kernels reach). A kernel that was measured on the very device is priced by its terms instead
+(`simdl.kernel_costs.terms`). Host launch cost is not in it: it belongs to the software stack and runs ahead
+of the device.
 """
 
 from abc import ABC, abstractmethod
@@ -16,9 +17,10 @@ from typing import assert_never, final
 from hardware.device import Device
 from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from simdl.kernel_costs.attention import attention_time
-from simdl.kernel_costs.convolution import convolution_time
+from simdl.kernel_costs.convolution_launch import fastest_launch
 from simdl.kernel_costs.matmul import matmul_time
 from simdl.kernel_costs.memory_bound import traffic_time
+from simdl.kernel_costs.terms import measured_time
 
 
 class CostModel(ABC):
@@ -80,19 +82,22 @@ def estimate_kernel_time(kernel: Kernel, device: Device) -> float:
     Raises:
         HardwareError: the device has no arithmetic of the kernel's dtype.
     """
+    if isinstance(kernel.shape, ConvolutionCall):
+        return fastest_launch(kernel.shape, device, kernel.dtype, kernel.nbytes).time
+    measured = measured_time(kernel, device) if device.kernels else None
+    if measured is not None:
+        return measured
     traffic = traffic_time(kernel.nbytes, device, kernel.kind)
     if kernel.shape is None:
         return device.memory.latency + max(kernel.flops / device.vector_flop_rate, traffic)
     return device.matmul.latency + hypot(_arithmetic_time(kernel.shape, device, kernel.dtype), traffic)
 
 
-def _arithmetic_time(shape: Product | ConvolutionCall | AttentionCall, device: Device, dtype: str) -> float:
+def _arithmetic_time(shape: Product | AttentionCall, device: Device, dtype: str) -> float:
     match shape:
         case Product():
             return matmul_time(shape, device, dtype)
         case AttentionCall():
             return attention_time(shape, device, dtype)
-        case ConvolutionCall():
-            return convolution_time(shape, device, dtype)
         case _:
             assert_never(shape)

@@ -16,7 +16,7 @@ from hardware.errors import HardwareError
 from hardware.profiles import load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import ConvolutionCall
-from simdl.kernel_costs.convolution import fastest_algorithm
+from simdl.kernel_costs.convolution_launch import fastest_launch
 from validation.kernel_rows import KernelRow, load_kernel_rows
 from validation.statistics import ErrorStatistics, error_statistics
 
@@ -129,7 +129,7 @@ def _chosen(row: KernelRow, device: Device) -> str:
     kernel = row.kernel
     if kernel is None or not isinstance(kernel.shape, ConvolutionCall):
         return ""
-    return fastest_algorithm(kernel.shape, device, kernel.dtype).algorithm
+    return fastest_launch(kernel.shape, device, kernel.dtype, kernel.nbytes).algorithm
 
 
 def _with_timer_cost(results: Sequence[KernelResult]) -> tuple[KernelResult, ...]:

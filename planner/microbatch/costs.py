@@ -8,7 +8,6 @@ algorithm or a batch that was not measured does not exist.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import hypot
 
 from hardware.device import Device
 from planner.microbatch.configuration import MicroBatch, undominated
@@ -16,8 +15,7 @@ from planner.microbatch.convolutions import ConvolutionPass
 from simdl.convolution_table import ConvolutionRow
 from simdl.errors import SimdlError
 from simdl.kernel import ConvolutionCall
-from simdl.kernel_costs.convolution import convolution_times
-from simdl.kernel_costs.memory_bound import traffic_time
+from simdl.kernel_costs.convolution_launch import convolution_launches
 from workloads.dtypes import Precision
 from workloads.operators import Pass
 
@@ -98,7 +96,6 @@ def modelled_rows(
     rows = []
     for size in sizes:
         nbytes = size * part.elements * precision.activation + part.weights * precision.parameter
-        traffic = traffic_time(nbytes, device)
         call = ConvolutionCall(part.shape, size, part.which)
         rows += [
             ConvolutionRow(
@@ -107,10 +104,10 @@ def modelled_rows(
                 which=part.which,
                 algorithm=cost.algorithm,
                 batch=size,
-                time=device.matmul.latency + hypot(cost.time, traffic),
+                time=cost.time,
                 workspace=cost.workspace,
             )
-            for cost in convolution_times(call, device, precision.matmul)
+            for cost in convolution_launches(call, device, precision.matmul, nbytes)
         ]
     return rows
 

@@ -31,9 +31,6 @@ from simdl.kernel_costs.matmul import ELEMENT_SIZE, matmul_time, uses_matrix_uni
 from simdl.kernel_costs.memory_bound import traffic_time
 from workloads.operators import ConvolutionShape, Pass
 
-WORKSPACE_LIMIT = 4 * 2**30
-"""[bytes] TensorFlow's default for cuDNN (TF_CUDNN_WORKSPACE_LIMIT_IN_MB = 4096)."""
-
 CHANNEL_LOAD = 16
 """[bytes] of channels that a matrix-unit convolution loads at once (eight FP16 channels)."""
 
@@ -47,7 +44,7 @@ class AlgorithmCost:
 
     Attributes:
         algorithm: name as in ``ConvolutionEfficiency.fraction``.
-        time: [s] without the kernel's latency.
+        time: [s]; of the arithmetic here, of a whole launch in `simdl.kernel_costs.convolution_launch`.
         workspace: [bytes] of scratch memory.
     """
 
@@ -56,36 +53,8 @@ class AlgorithmCost:
     workspace: float
 
 
-def convolution_time(
-    call: ConvolutionCall, device: Device, dtype: str, limit: float = WORKSPACE_LIMIT
-) -> float:
-    """Seconds of the fastest algorithm whose workspace is at most ``limit`` [bytes], without latency.
-
-    Raises:
-        HardwareError: the device has no such dtype, or offers no algorithm for this call.
-    """
-    return fastest_algorithm(call, device, dtype, limit).time
-
-
-def fastest_algorithm(
-    call: ConvolutionCall, device: Device, dtype: str, limit: float = WORKSPACE_LIMIT
-) -> AlgorithmCost:
-    """The fastest algorithm whose workspace is at most ``limit`` [bytes].
-
-    Raises:
-        HardwareError: the device has no such dtype, or offers no algorithm for this call.
-    """
-    allowed = [cost for cost in convolution_times(call, device, dtype) if cost.workspace <= limit]
-    if not allowed:
-        raise HardwareError(
-            f"device {device.name}: efficiency.convolution.fraction offers no algorithm for {call} within "
-            f"{limit:.0f} bytes of workspace; implicit_gemm needs none"
-        )
-    return min(allowed, key=lambda cost: cost.time)
-
-
 def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tuple[AlgorithmCost, ...]:
-    """Time and workspace of every algorithm that the device offers for this call.
+    """Arithmetic time, without latency and traffic, and workspace of every algorithm the device offers.
 
     Raises:
         HardwareError: the device has no such dtype, or its profile names an unknown algorithm.
@@ -104,6 +73,12 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
             AlgorithmCost(name, products[key] / (fraction * speed) + work.transforms, work.workspace)
         )
     return tuple(costs)
+
+
+def algorithm_workspace(name: str, call: ConvolutionCall, device: Device, dtype: str) -> float | None:
+    """[bytes] of workspace of an algorithm; None where it does not apply to the call."""
+    work = _algorithm(name, device)(call, device, dtype)
+    return None if work is None else work.workspace
 
 
 def _algorithm(name: str, device: Device) -> "_Reduction":

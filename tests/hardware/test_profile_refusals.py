@@ -4,6 +4,7 @@ import pytest
 
 from hardware.component_profiles import parse_device, parse_link
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
+from hardware.profile_files import load_text
 from hardware.profile_reader import ProfileReader
 from hardware.profiles import load_cluster, load_device, load_link, load_node, parse_node
 
@@ -298,3 +299,39 @@ class TestCluster:
             path.write_bytes(content)
         with pytest.raises(HardwareError, match=r"gone.toml: cannot be read"):
             load_cluster(str(path))
+
+
+TERMS = """
+[kernels."elementwise/relu"]
+source = "x"
+latency = "2 us"
+
+[kernels."elementwise/relu".traffic.all]
+"{start}" = "{rate}"
+"""
+
+
+def terms_profile(start, rate):
+    return load_text("devices", "v100-sxm2-16gb") + TERMS.format(start=start, rate=rate).replace(
+        '"x"', '"datasheet"'
+    )
+
+
+def test_terms_of_kernels_are_read_with_their_sources():
+    device = parse_device(terms_profile("0 B", "20 GB/s"), "x", "x.toml")
+    terms = device.kernels["elementwise/relu"]
+    assert (terms.latency, terms.traffic["all"][0].bandwidth) == (2e-6, 20e9)
+    assert "kernels.elementwise/relu.traffic.all.0 B" in {number.path for number in device.numbers}
+
+
+@pytest.mark.parametrize(
+    ("start", "rate", "message"),
+    [
+        ("1 KiB", "20 GB/s", "starts at 1024 B; expected a first tier '0 B'"),
+        ("often", "20 GB/s", "'often' is not a quantity"),
+        ("0 B", "0 GB/s", "expected a value above zero"),
+    ],
+)
+def test_terms_out_of_shape_are_refused(start, rate, message):
+    with pytest.raises(ProfileError, match=message):
+        parse_device(terms_profile(start, rate), "x", "x.toml")

@@ -3,12 +3,8 @@ from test_cost_model import device
 
 from hardware.errors import HardwareError
 from simdl.kernel import ConvolutionCall
-from simdl.kernel_costs.convolution import (
-    convolution_time,
-    convolution_times,
-    fastest_algorithm,
-    reduced_product,
-)
+from simdl.kernel_costs.convolution import convolution_times, reduced_product
+from simdl.kernel_costs.convolution_launch import fastest_launch
 from simdl.kernel_costs.matmul import matmul_time
 from workloads.operators import ConvolutionShape, Pass
 
@@ -93,7 +89,7 @@ def test_matrix_units_run_products_only():
 def test_a_tighter_workspace_is_never_faster():
     request = call(channels=256, filters=256)
     limits = [0.0, 1e6, 1e8, 1e9, 1e12]
-    times = [convolution_time(request, device(), "fp32", limit) for limit in limits]
+    times = [fastest_launch(request, device(), "fp32", 0.0, limit).time for limit in limits]
     assert times == sorted(times, reverse=True)
     assert times[0] > times[-1]
 
@@ -106,7 +102,7 @@ def test_smaller_batches_need_less_workspace():
 
 def test_no_algorithm_within_the_limit_says_what_would_help():
     with pytest.raises(HardwareError, match=r"offers no algorithm .* implicit_gemm needs none"):
-        fastest_algorithm(call(), device(convolution={"gemm": 0.8}), "fp32", limit=1.0)
+        fastest_launch(call(), device(convolution={"gemm": 0.8}), "fp32", 0.0, limit=1.0)
 
 
 def test_an_unknown_algorithm_in_a_profile_names_its_place():

@@ -1,0 +1,113 @@
+"""Kernels priced by terms that were measured on the very device."""
+
+from dataclasses import replace
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_cost_model import device
+from test_cost_model_convolution import call
+
+from hardware.kernel_terms import KernelTerms, Tier, terms_time, traffic_seconds
+from simdl.cost_model import estimate_kernel_time
+from simdl.kernel import AttentionCall, Kernel, Product
+from simdl.kernel_costs.convolution_launch import convolution_launches, fastest_launch
+from simdl.kernel_costs.terms import convolution_flops, kernel_keys, operand_bytes
+from workloads.operators import AttentionShape, OperatorKind, Pass
+
+TIERS = (Tier(start=0.0, bandwidth=100.0), Tier(start=1000.0, bandwidth=10.0))
+
+
+def measured(**kernels):
+    return replace(device(), kernels=kernels)
+
+
+def stream(name="relu", nbytes=500.0, flops=0.0):
+    return Kernel(name, OperatorKind.ELEMENTWISE, flops, nbytes, "fp32")
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("nbytes", "seconds"), [(0.0, 0.0), (500.0, 5.0), (1000.0, 10.0), (1500.0, 60.0)])
+def test_bytes_beyond_a_tier_move_at_the_next_rate(nbytes, seconds):
+    assert traffic_seconds(TIERS, nbytes) == pytest.approx(seconds)
+
+
+@pytest.mark.theory
+def test_terms_add_up():
+    terms = KernelTerms(latency=1.0, flop_rate=2.0, traffic={"left": TIERS, "right": TIERS})
+    assert terms_time(terms, 8.0, {"left": 100.0, "right": 200.0}) == pytest.approx(1 + 4 + 1 + 2)
+
+
+def test_a_kernel_without_arithmetic_has_no_flop_term():
+    assert terms_time(KernelTerms(latency=1.0), 1e12, {}) == 1.0
+    assert KernelTerms(latency=0.0).flop_rate == inf
+
+
+@pytest.mark.property
+@given(small=st.floats(0, 1e6), more=st.floats(0, 1e6))
+def test_time_never_falls_as_an_operand_grows(small, more):
+    assert traffic_seconds(TIERS, small + more) >= traffic_seconds(TIERS, small)
+
+
+def test_a_kernel_takes_its_own_terms_before_those_of_its_kind():
+    own, kind = KernelTerms(latency=1.0), KernelTerms(latency=2.0)
+    machine = measured(**{"elementwise/relu": own, "elementwise": kind})
+    assert estimate_kernel_time(stream("relu"), machine) == 1.0
+    assert estimate_kernel_time(stream("gelu"), machine) == 2.0
+
+
+def test_a_kind_without_terms_is_priced_analytically():
+    machine = measured(softmax=KernelTerms(latency=1.0))
+    assert estimate_kernel_time(stream(), machine) == estimate_kernel_time(stream(), device())
+
+
+def test_products_are_keyed_by_dtype_and_not_by_kind_alone():
+    kernel = Kernel("product", OperatorKind.MATMUL, 1.0, 1.0, "fp16", Product(8, 8, 8))
+    assert kernel_keys(kernel) == ("matmul/product/fp16", "matmul/fp16")
+    machine = measured(**{"matmul/product/fp32": KernelTerms(latency=1.0)})
+    assert estimate_kernel_time(kernel, machine) == estimate_kernel_time(kernel, device())
+
+
+def test_operands_of_a_product():
+    kernel = Kernel("product", OperatorKind.MATMUL, 1.0, 1.0, "fp32", Product(2, 3, 5, 7))
+    assert operand_bytes(kernel) == {"left": 4 * 70, "right": 4 * 105, "result": 4 * 42}
+
+
+def test_attention_is_keyed_by_its_pass():
+    shape = AttentionShape(query_tokens=8, key_tokens=8, heads=1, kv_heads=1, head_size=8, causal=True)
+    kernel = Kernel(
+        "attention", OperatorKind.ATTENTION, 1.0, 1.0, "fp32", AttentionCall(shape, 1, Pass.FORWARD)
+    )
+    assert kernel_keys(kernel) == ("attention/forward/fp32",)
+
+
+def test_a_convolution_offers_the_measured_algorithms_only_and_takes_the_fastest_within_the_limit():
+    machine = measured(
+        **{
+            "convolution/forward/gemm/fp32": KernelTerms(latency=1.0),
+            "convolution/forward/direct/fp32": KernelTerms(latency=2.0),
+        }
+    )
+    launches = convolution_launches(call(), machine, "fp32", 0.0)
+    assert {cost.algorithm: cost.time for cost in launches} == {"gemm": 1.0, "direct": 2.0}
+    assert fastest_launch(call(), machine, "fp32", 0.0).algorithm == "gemm"
+    assert fastest_launch(call(), machine, "fp32", 0.0, limit=0.0).algorithm == "direct"
+
+
+def test_strided_convolutions_have_terms_of_their_own():
+    machine = measured(
+        **{
+            "convolution/forward/direct/fp32": KernelTerms(latency=1.0),
+            "convolution/forward/direct/fp32/strided": KernelTerms(latency=3.0),
+        }
+    )
+    assert fastest_launch(call(stride=2), machine, "fp32", 0.0).time == 3.0
+
+
+@pytest.mark.theory
+def test_lanes_fill_channels_up_but_leave_fewer_than_a_vector_of_inputs():
+    narrow, wide = call(channels=3, filters=20), call(channels=17, filters=16)
+    pixels = narrow.batch * narrow.shape.out_height * narrow.shape.out_width * 9
+    assert convolution_flops(narrow, 16) == 2 * pixels * 3 * 32
+    assert convolution_flops(wide, 16) == 2 * pixels * 32 * 16
