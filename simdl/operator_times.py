@@ -52,7 +52,7 @@ class OperatorTime:
 
 def critical_operators(step: StepCost, passes: Passes) -> tuple[OperatorTime, ...]:
     """What the critical path consists of, longest first; adds up to the step time."""
-    blocks = _stage_blocks(step)
+    blocks = blocks_by_stage(step)
     weights: dict[tuple[int, str, bool], float] = defaultdict(float)
     found: dict[Key, float] = defaultdict(float)
     for (task, stage), causes in passes.items():
@@ -63,7 +63,7 @@ def critical_operators(step: StepCost, passes: Passes) -> tuple[OperatorTime, ..
             if not parts:
                 found[_other(task, cause)] += seconds
     for (block, phase, tensor), seconds in weights.items():
-        shares = _shares(step, block, phase, tensor=tensor)
+        shares = block_times(step, block, phase, tensor=tensor)
         total = sum(time for *_, time in shares)
         for name, kind, time in shares:
             found[name, phase, kind] += seconds * time / total
@@ -91,16 +91,16 @@ def longest_operators(operators: Sequence[OperatorTime], *, limit: int) -> tuple
 
 def kernel_times(step: StepCost) -> dict[str, float]:
     """[s] of kernels by kind, mean over pipeline ranks: the breakdown's passes and recomputation."""
-    counts = Counter(index for indices in _stage_blocks(step) for index in indices)
+    counts = Counter(index for indices in blocks_by_stage(step) for index in indices)
     found: dict[str, float] = defaultdict(float)
     for index, count in counts.items():
         for phase in PHASES:
-            for _, kind, seconds in _shares(step, index, phase, tensor=False):
+            for _, kind, seconds in block_times(step, index, phase):
                 found[kind] += seconds * count * step.microbatches / step.strategy.pp
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def _stage_blocks(step: StepCost) -> tuple[tuple[int, ...], ...]:
+def blocks_by_stage(step: StepCost) -> tuple[tuple[int, ...], ...]:
     """Indices into ``network.blocks`` by virtual stage."""
     return stage_blocks(step.workload.network, [len(stage.blocks) for stage in step.stages])
 
@@ -131,7 +131,18 @@ def _other(task: str, cause: str) -> Key:
     return task if kind == COMMUNICATION else words, "", kind
 
 
-def _shares(step: StepCost, block: int, phase: str, *, tensor: bool) -> tuple[Share, ...]:
+def block_times(step: StepCost, block: int, phase: str, *, tensor: bool = False) -> tuple[Share, ...]:
+    """Kernels of one block in one phase in launch order, or its tensor-parallel collectives.
+
+    Args:
+        step: whose prices and division.
+        block: index into ``network.blocks``.
+        phase: ``"forward"``, ``"backward"`` or ``"recompute"``.
+        tensor: collectives instead of kernels.
+
+    Returns:
+        Name, kind and [s] for one microbatch.
+    """
     shard = replace(shard_of(step.strategy), pipelined=False)
     which = step.workload.network.blocks[block]
     shares = _collective_shares if tensor else _kernel_shares

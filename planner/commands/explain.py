@@ -80,7 +80,9 @@ def _print(answer: Answer, limits: tuple[Limit, ...], top: int) -> None:
 def _operators(answer: Answer, top: int) -> list[tuple[tuple[str, ...], float]]:
     """The longest operators, and what all others take together."""
     shown = [(o.name, o.phase, o.kind, o.seconds) for o in answer.critical_operators if o.name != OTHERS]
-    rows = [((name, phase, kind), seconds) for name, phase, kind, seconds in shown[:top]]
+    rows: list[tuple[tuple[str, ...], float]] = [
+        ((name, phase, kind), seconds) for name, phase, kind, seconds in shown[:top]
+    ]
     rest = sum(o.seconds for o in answer.critical_operators) - sum(seconds for _, seconds in rows)
     hidden = len(answer.critical_operators) > len(rows)
     return [*rows, ((OTHERS, "", ""), max(0.0, rest))] if hidden else rows

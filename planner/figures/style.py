@@ -38,6 +38,23 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     "context": (GREY, ""),
 }
 """Colour and pattern by cause of time and by part of memory."""
+KINDS: Mapping[str, tuple[str, str]] = {
+    "matmul": (BLUE, ""),
+    "convolution": (SKY, ""),
+    "attention": (PURPLE, ""),
+    "normalization": (YELLOW, ""),
+    "elementwise": (ORANGE, ""),
+    "softmax": (ORANGE, "/"),
+    "reduction": (YELLOW, "/"),
+    "pooling": (SKY, "/"),
+    "gather": (BLUE, "/"),
+    "optimizer": (BLACK, ""),
+    "communication": (VERMILION, ""),
+    "copy": (GREEN, ""),
+    "other": (GREY, ""),
+    "idle": (LIGHT, ""),
+}
+"""Colour and pattern by kind of kernel or category of a trace."""
 TASKS: Mapping[str, str] = {
     "forward": BLUE,
     "backward": SKY,

@@ -1,0 +1,126 @@
+"""`simdl overlay`: a trace of a real training run next to a simulated step."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from planner.answer_file import Answer, load_answer
+from planner.console import bar, print_json, print_table, reporting_errors
+from planner.format import format_seconds
+from planner.kineto.measured_steps import MeasuredTrace, measure_trace
+from planner.output_files import force_option, report_option
+from planner.overlay import Overlay, overlay_trace
+from planner.report_page import report_path, write_page
+
+BAR = 24  # characters of the longest bar
+HEADER = ("category", "measured", "share", "", "simulated", "share", "", "simulated - measured")
+
+
+@click.command()
+@click.argument("trace_file", metavar="TRACE.json", type=click.Path(path_type=Path))
+@click.argument("plan_file", metavar="PLAN.json", type=click.Path(path_type=Path))
+@click.option(
+    "--plan", "number", type=click.IntRange(min=1), default=1, show_default=True, help="Which plan."
+)
+@click.option(
+    "--rank",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Pipeline rank whose simulated timeline the page shows.",
+)
+@report_option
+@force_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@reporting_errors()
+def overlay(
+    *,
+    trace_file: Path,
+    plan_file: Path,
+    number: int,
+    rank: int,
+    report_directory: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Put a trace of torch.profiler next to a simulated step, by category.
+
+    TRACE.json (or .json.gz) is a Chrome trace with ProfilerStep#N marks of a run on GPUs or a CPU; its first
+    step counts as warm-up. PLAN.json is what `simdl plan --json` or `simdl simulate --json` printed. Measured
+    seconds are means over the steps, simulated ones over pipeline ranks.
+    """
+    page_path = report_path(report_directory, "overlay", force=force)
+    answer = load_answer(plan_file, number=number)
+    trace = measure_trace(trace_file)
+    result = overlay_trace(trace, answer)
+    data = overlay_json(trace_file, answer, trace, result)
+    if page_path is not None:
+        from planner.report_pages.overlay import overlay_page  # noqa: PLC0415 - plotly, only where asked for
+
+        write_page(overlay_page(answer, trace, result, data, rank=rank), page_path)
+    if as_json:
+        print_json(data)
+        return
+    click.echo(headline(trace, result))
+    print_table(HEADER, overlay_rows(result))
+
+
+def overlay_json(path: Path, answer: Answer, trace: MeasuredTrace, result: Overlay) -> dict[str, Any]:
+    """The command's JSON, in base units."""
+    return {
+        "trace": str(path),
+        "plan": answer.place,
+        "device": "gpu" if trace.on_device else "cpu",
+        "steps": [{"number": step.number, "step_time": step.seconds} for step in trace.steps],
+        "left_out": list(trace.left_out),
+        "measured": result.measured,
+        "simulated": result.simulated,
+        "categories": [
+            {
+                "name": category.name,
+                "measured": category.measured,
+                "measured_share": category.measured / result.measured,
+                "simulated": category.simulated,
+                "simulated_share": category.simulated / result.simulated,
+            }
+            for category in result.categories
+        ],
+    }
+
+
+def headline(trace: MeasuredTrace, result: Overlay) -> str:
+    """What was measured and simulated, in one sentence."""
+    times = [step.seconds for step in trace.steps]
+    span = f" ({format_seconds(min(times))} to {format_seconds(max(times))})" if len(times) > 1 else ""
+    steps = f"{len(times)} steps" if len(times) > 1 else "1 step"
+    left = f", step {trace.left_out[0]} left out as warm-up" if trace.left_out else ""
+    return (
+        f"measured {format_seconds(result.measured)} on the mean of {steps}{span}{left}; simulated "
+        f"{format_seconds(result.simulated)}: {result.simulated / result.measured - 1:+.1%}"
+    )
+
+
+def overlay_rows(result: Overlay) -> list[tuple[str, ...]]:
+    """Rows under ``HEADER``, ended by the step itself."""
+    longest = max(max(category.measured, category.simulated) for category in result.categories)
+    rows = [
+        (
+            category.name,
+            *_cells(category.measured, result.measured, longest),
+            *_cells(category.simulated, result.simulated, longest),
+            _change(category.simulated - category.measured),
+        )
+        for category in result.categories
+    ]
+    whole = (_cells(seconds, seconds, 0.0) for seconds in (result.measured, result.simulated))
+    return [*rows, ("step time", *next(whole), *next(whole), _change(result.simulated - result.measured))]
+
+
+def _cells(seconds: float, step: float, longest: float) -> tuple[str, str, str]:
+    drawn = bar(seconds / longest, BAR).rstrip(".") if longest else ""
+    return format_seconds(seconds), f"{seconds / step:.1%}", drawn
+
+
+def _change(seconds: float) -> str:
+    return f"{'-' if seconds < 0 else '+'}{format_seconds(abs(seconds))}"

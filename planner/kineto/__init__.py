@@ -1,0 +1,1 @@
+"""Traces that PyTorch's profiler (Kineto) wrote: events, steps, kinds of kernels, and where time went."""
