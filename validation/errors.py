@@ -2,8 +2,9 @@
 
 SimdlError (ValueError)
     MeasurementError   a table of measurements cannot be read; names the file, what was found and what was
-    expected RowSkippedError    one row cannot be predicted or scored; the message is the reason the report
-    prints
+                       expected
+    RowSkippedError    one row cannot be predicted or scored; the message is the reason the report prints
+    RealLinksError     shaped links cannot be set up here, or a rank on them failed or took too long
 """
 
 from simdl.errors import SimdlError
@@ -15,3 +16,11 @@ class MeasurementError(SimdlError):
 
 class RowSkippedError(SimdlError):
     """One published row cannot be predicted or scored; the message says why."""
+
+
+class RealLinksError(SimdlError):
+    """Shaped links cannot be set up here, or a rank on them failed or took too long."""
+
+
+class TrainerError(SimdlError):
+    """The reference trainer cannot carry out a case, or one of its ranks failed."""

@@ -1,8 +1,11 @@
 """Layers: named parts of a network, with the operators of their three passes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from workloads.operators import AttentionShape, Operator, Pass, Split
+
+Attribute = int | float | str | tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class Layer:
             the layer's operators; None for every other layer.
         narrow: whether 8-bit training narrows its products (it keeps the output projection in 16 bit).
         tied: name of the layer whose parameters these are (``block/layer``); counted there, ``""`` if own.
+        attributes: what a program that runs the layer needs and shapes do not tell (padding, function,
+            dropout rate); the builder of each kind says which. Costs never depend on them.
     """
 
     name: str
@@ -67,6 +72,7 @@ class Layer:
     core: AttentionShape | None = None
     narrow: bool = True
     tied: str = ""
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
     def operators(self, which: Pass) -> tuple[Operator, ...]:
         """The operators of one pass, in launch order."""

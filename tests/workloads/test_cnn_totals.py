@@ -22,6 +22,7 @@ def _macs(name):
     ("name", "parameters"),
     [
         ("lenet5", 61_706),  # 156 + 2,416 + 48,120 + 10,164 + 850
+        ("mlp", 2_913_290),  # 784 x 1024, 1024 x 1024 twice, 1024 x 10, and biases
         ("alexnet", 60_965_224),  # bvlc_alexnet, Caffe model zoo
         ("googlenet", 6_998_552),  # bvlc_googlenet without its auxiliary classifiers
         # torchvision model documentation

@@ -3,11 +3,11 @@
 import pytest
 
 from workloads.operators import Pass
-from workloads.zoo import bert, bloom, gpt, llama, megatron, mpt, nemotron
+from workloads.zoo import bert, bloom, gpt, llama, megatron, mpt, nanogpt, nemotron
 
 NETWORKS = {
     name: build
-    for family in (bert, bloom, gpt, llama, megatron, mpt, nemotron)
+    for family in (bert, bloom, gpt, llama, megatron, mpt, nanogpt, nemotron)
     for name, build in family.NETWORKS.items()
 }
 
@@ -108,6 +108,12 @@ def test_nemotron_has_3_2_billion_embedding_and_12_5_billion_other_parameters():
     tables = embedding.parameters + head.parameters
     assert tables / 1e9 == pytest.approx(3.2, rel=2e-2)
     assert round(decoder.count * decoder.parameters / 1e9, 1) == 12.5
+
+
+@pytest.mark.published
+def test_nanogpt_prints_10_65_million_parameters_without_positions():
+    network = NETWORKS["gpt-mini"]()
+    assert (network.parameters - 256 * 384) / 1e6 == pytest.approx(10.65, abs=5e-3)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

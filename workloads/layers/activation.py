@@ -36,4 +36,5 @@ def _activation(name: str, source: Tensor, function: str, *, work: int) -> Layer
         forward=(pointwise(function, count, split=Split.REPLICATED, work=work),),
         input_gradient=(gradient,),
         saved=(SavedActivation(name="output", elements=count),),
+        attributes={"function": function},
     )

@@ -11,7 +11,7 @@ those a fused kernel does without.
 from collections.abc import Sequence
 
 from workloads.layer import Layer, SavedActivation
-from workloads.layers.pointwise import dropout, dropout_gradient, pointwise
+from workloads.layers.pointwise import DROPOUT_RATE, dropout, dropout_gradient, pointwise
 from workloads.operators import AttentionShape, MatmulShape, Operator, OperatorKind, Split
 
 LAYOUT = "qkv_layout"
@@ -43,6 +43,7 @@ def attention_core(
         selective=True,
         key_value=2 * core.key_tokens * core.kv_heads * core.head_size,
         core=core,
+        attributes={"rate": DROPOUT_RATE if drop else 0.0, "alibi": int(alibi)},
     )
 
 
@@ -57,6 +58,12 @@ def split_heads(name: str, source: str, core: AttentionShape) -> Layer:
         output_shape=(core.query_tokens, (core.heads + 2 * core.kv_heads) * core.head_size),
         forward=copies,
         input_gradient=(_copy("join", query + 2 * key),),
+        attributes={
+            "operation": "split",
+            "heads": core.heads,
+            "kv_heads": core.kv_heads,
+            "head_size": core.head_size,
+        },
     )
 
 
@@ -70,6 +77,7 @@ def merge_heads(name: str, source: str, core: AttentionShape) -> Layer:
         output_shape=(core.query_tokens, core.heads * core.head_size),
         forward=(copy,),
         input_gradient=(copy,),
+        attributes={"operation": "merge"},
     )
 
 

@@ -97,6 +97,7 @@ def convolution(
             *((bias_sum(pixels, out_channels),) if bias else ()),
         ),
         saved=(SavedActivation(name="input", elements=source.elements),),
+        attributes={"padding": pair(padding)},
     )
 
 

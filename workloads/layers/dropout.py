@@ -6,6 +6,9 @@ from workloads.layers.pointwise import dropout_gradient
 from workloads.operators import Split
 from workloads.tensors import Tensor
 
+RATE = 0.5
+"""Share of hidden units dropped, as Srivastava et al. 2014 and AlexNet do."""
+
 
 def dropout(name: str, source: Tensor) -> Layer:
     """Zeroes random elements and scales the others."""
@@ -17,4 +20,5 @@ def dropout(name: str, source: Tensor) -> Layer:
         forward=(dropout_operator(source.elements, split=Split.REPLICATED),),
         input_gradient=(dropout_gradient(source.elements, split=Split.REPLICATED),),
         saved=(SavedActivation(name="mask", elements=source.elements, element_size=1),),
+        attributes={"rate": RATE},
     )

@@ -6,7 +6,7 @@ is a dense table, cleared and then scattered into.
 """
 
 from workloads.layer import Layer
-from workloads.layers.pointwise import dropout, dropout_gradient, pointwise
+from workloads.layers.pointwise import DROPOUT_RATE, dropout, dropout_gradient, pointwise
 from workloads.layers.residual import dropout_mask
 from workloads.operators import Operator, OperatorKind, Split
 
@@ -29,11 +29,14 @@ def token_embedding(name: str, *, tokens: int, hidden: int, vocab: int) -> Layer
         forward=(lookup,),
         weight_gradient=(clear, scatter),
         tensor_exit=elements,
+        attributes={"index": "token"},
     )
 
 
-def position_embedding(name: str, source: str, *, tokens: int, hidden: int, rows: int) -> Layer:
-    """Adds one of ``rows`` trained vectors to each token (positions, or segments)."""
+def position_embedding(
+    name: str, source: str, *, tokens: int, hidden: int, rows: int, index: str = "position"
+) -> Layer:
+    """Adds one of ``rows`` trained vectors to each token, by its ``index``: ``position`` or ``segment``."""
     elements = tokens * hidden
     scatter = Operator(
         name="scatter",
@@ -51,6 +54,7 @@ def position_embedding(name: str, source: str, *, tokens: int, hidden: int, rows
         parameters=rows * hidden,
         forward=(pointwise("add", elements, split=Split.SEQUENCE, inputs=2),),
         weight_gradient=(scatter,),
+        attributes={"index": index},
     )
 
 
@@ -65,4 +69,5 @@ def embedding_dropout(name: str, source: str, *, tokens: int, hidden: int) -> La
         forward=(dropout(elements, split=Split.SEQUENCE),),
         input_gradient=(dropout_gradient(elements, split=Split.SEQUENCE),),
         saved=dropout_mask(elements),
+        attributes={"rate": DROPOUT_RATE},
     )

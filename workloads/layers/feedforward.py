@@ -42,6 +42,7 @@ def plain_activation(
         input_gradient=(gradient,),
         weight_gradient=(bias_gradient(elements, width, split=split),) if bias else (),
         saved=(SavedActivation(name="input", elements=elements, split=split),),
+        attributes={"function": function},
     )
 
 
@@ -60,6 +61,7 @@ def gated_activation(name: str, source: str, *, tokens: int, width: int, functio
         input_gradient=_gated_backward(elements, function, fusion),
         weight_gradient=(bias_gradient(2 * elements, 2 * width, split=Split.COLUMN),) if bias else (),
         saved=(SavedActivation(name="input", elements=2 * elements, split=Split.COLUMN),),
+        attributes={"function": function, "gated": 1},
     )
 
 

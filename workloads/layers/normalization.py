@@ -35,6 +35,7 @@ def batch_norm(name: str, source: Tensor) -> Layer:
             _elementwise("input gradient", 4 * count, reads=2 * count, writes=count, channels=channels),
         ),
         saved=(SavedActivation(name="input", elements=count),),
+        attributes={"over": "batch"},
     )
 
 
@@ -58,6 +59,7 @@ def local_response_norm(name: str, source: Tensor, *, size: int = 5) -> Layer:
             SavedActivation(name="input", elements=count),
             SavedActivation(name="output", elements=count),
         ),
+        attributes={"size": size},
     )
 
 

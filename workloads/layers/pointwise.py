@@ -5,6 +5,9 @@ A dropout mask takes one byte an element; next to 16-bit activations it counts a
 
 from workloads.operators import Operator, OperatorKind, Split
 
+DROPOUT_RATE = 0.1
+"""Share of elements dropped in transformers: Vaswani et al. 2017, section 5.4; Devlin et al. 2018, A.2."""
+
 
 def pointwise(
     name: str,

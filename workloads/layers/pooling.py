@@ -86,6 +86,13 @@ def _pool(
             ),
         ),
         saved=kept,
+        attributes={
+            "operation": "maximum" if operation == "max pool" else "average",
+            "kernel": pair(kernel),
+            "stride": pair(step),
+            "padding": pair(padding),
+            "ceil": int(ceil),
+        },
     )
 
 

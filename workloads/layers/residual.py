@@ -5,7 +5,7 @@ tensor-parallel rank holds the whole of it. Kept: the dropout mask, one byte an 
 """
 
 from workloads.layer import Layer, SavedActivation
-from workloads.layers.pointwise import bias_gradient, dropout, dropout_gradient, pointwise
+from workloads.layers.pointwise import DROPOUT_RATE, bias_gradient, dropout, dropout_gradient, pointwise
 from workloads.operators import Operator, Split
 
 FUSION = "bias_dropout_add"
@@ -36,6 +36,7 @@ def residual_addition(
         input_gradient=(dropout_gradient(elements, split=Split.SEQUENCE),) if drop else (),
         weight_gradient=(bias_gradient(elements, hidden, split=Split.SEQUENCE),) if bias else (),
         saved=dropout_mask(elements) if drop else (),
+        attributes={"rate": DROPOUT_RATE if drop else 0.0},
     )
 
 

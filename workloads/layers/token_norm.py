@@ -59,6 +59,7 @@ def token_norm(
         input_gradient=tuple(gradients),
         weight_gradient=(_scale_gradient(elements, parameters, split),),
         saved=(SavedActivation(name="input", elements=elements, split=split),) if keep_input else (),
+        attributes={"over": kind},
     )
 
 

@@ -66,8 +66,8 @@ def embedding_layers(config: DecoderConfig) -> tuple[Layer, ...]:
         rows = config.max_positions
         layers.append(position_embedding("positions", "tokens", tokens=tokens, hidden=hidden, rows=rows))
     if config.segments:
-        rows, source = config.segments, layers[-1].name
-        layers.append(position_embedding("segments", source, tokens=tokens, hidden=hidden, rows=rows))
+        size = {"tokens": tokens, "hidden": hidden, "rows": config.segments}
+        layers.append(position_embedding("segments", layers[-1].name, **size, index="segment"))
     if config.embedding_norm:
         layers.append(_norm(config, "norm", layers[-1].name))
     if config.dropout:
@@ -133,18 +133,22 @@ def _attention_branch(config: DecoderConfig, source: str, residual: str) -> tupl
 
 
 def _head_norms(config: DecoderConfig, source: str) -> list[Layer]:
+    kind = config.normalization
     return [
-        token_norm(
-            name,
-            before,
-            kind=config.normalization,
-            tokens=config.tokens * heads,
-            features=config.head_size,
-            split=Split.COLUMN,
+        replace(
+            token_norm(
+                f"{part}_norm",
+                before,
+                kind=kind,
+                tokens=config.tokens * heads,
+                features=config.head_size,
+                split=Split.COLUMN,
+            ),
+            attributes={"over": kind, "part": part},
         )
-        for name, before, heads in (
-            ("query_norm", source, config.heads),
-            ("key_norm", "query_norm", config.kv_heads),
+        for part, before, heads in (
+            ("query", source, config.heads),
+            ("key", "query_norm", config.kv_heads),
         )
     ]
 

@@ -1,0 +1,90 @@
+"""Synthetic batches: random samples and targets of a network, made once before anything is timed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from validation.errors import TrainerError
+from workloads.layer import Layer
+from workloads.network import Network
+from workloads.operators import ConvolutionShape, MatmulShape
+from workloads.tensors import BLOCK_INPUT
+
+SAME_SHAPE = frozenset({"activation", "dropout", "normalization", "response_normalization"})
+"""Kinds whose output has the shape of their input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """Samples, and the targets of each source of the loss."""
+
+    inputs: torch.Tensor
+    targets: tuple[torch.Tensor, ...]
+
+    def part(self, first: int, last: int) -> "Batch":
+        """The samples from ``first`` up to ``last`` (exclusive)."""
+        targets = tuple(target[first:last] for target in self.targets)
+        return Batch(inputs=self.inputs[first:last], targets=targets)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        return Batch(inputs=self.inputs.to(device), targets=tuple(t.to(device) for t in self.targets))
+
+
+def synthetic_batch(network: Network, samples: int, *, seed: int) -> Batch:
+    """Random samples of a network with random targets, on the CPU.
+
+    Raises:
+        TrainerError: the shape of a sample cannot be read off the first layers.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return Batch(
+        inputs=_inputs(network, samples, generator),
+        targets=tuple(
+            torch.randint(shape[-1], (samples, *shape[:-1]), generator=generator)
+            for shape in _loss_sources(network)
+        ),
+    )
+
+
+def _inputs(network: Network, samples: int, generator: torch.Generator) -> torch.Tensor:
+    shape, vocab = sample_shape(network)
+    if vocab:
+        return torch.randint(vocab, (samples, *shape), generator=generator)
+    return torch.randn((samples, *shape), generator=generator)
+
+
+def sample_shape(network: Network) -> tuple[tuple[int, ...], int]:
+    """Shape of one sample, and the entries of the vocabulary it is drawn from (0 for real numbers).
+
+    Raises:
+        TrainerError: no layer that reads the sample tells its shape.
+    """
+    readers = [layer for layer in network.blocks[0].layers if BLOCK_INPUT in layer.inputs]
+    for shape in (found for layer in readers for found in _read_shape(layer)):
+        return shape
+    names = ", ".join(f"{layer.name} ({layer.kind})" for layer in readers)
+    raise TrainerError(f"network {network.name}: the shape of a sample cannot be read off {names}")
+
+
+def _read_shape(layer: Layer) -> Iterator[tuple[tuple[int, ...], int]]:
+    """What a layer that reads the sample tells about its shape; nothing where it does not."""
+    shape = layer.forward[0].shape if layer.forward else None
+    if layer.kind == "embedding":
+        yield layer.output_shape[:1], layer.parameters // layer.output_shape[-1]
+    elif isinstance(shape, ConvolutionShape):
+        yield (shape.in_channels, shape.in_height, shape.in_width), 0
+    elif isinstance(shape, MatmulShape):
+        yield (shape.depth,), 0
+    elif layer.kind in SAME_SHAPE:
+        yield layer.output_shape, 0
+
+
+def _loss_sources(network: Network) -> list[tuple[int, ...]]:
+    """Shapes of what the loss reads, the classes last."""
+    *_, last = network.blocks[-1].layers
+    shapes = {layer.name: layer.output_shape for layer in network.blocks[-1].layers}
+    if len(network.blocks) > 1:
+        shapes[BLOCK_INPUT] = network.blocks[-2].layers[-1].output_shape
+    return [shapes[name] for name in last.inputs]

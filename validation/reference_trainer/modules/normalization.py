@@ -1,0 +1,48 @@
+"""Batch, layer and root-mean-square normalisation, and local response normalisation."""
+
+import torch
+
+from validation.reference_trainer.modules.heads import Heads
+from validation.reference_trainer.modules.site import Builder, Site, count_of
+from workloads.layer import Layer
+
+KRIZHEVSKY = {"alpha": 1e-4, "beta": 0.75, "k": 2.0}
+"""Constants of local response normalisation (Krizhevsky et al. 2012, section 3.3)."""
+
+
+class HeadNorm(torch.nn.Module):
+    """Normalises every head of the queries or of the keys."""
+
+    def __init__(self, norm: torch.nn.Module, part: str) -> None:
+        super().__init__()
+        self.norm = norm
+        self.part = part
+
+    def forward(self, heads: Heads) -> Heads:
+        """The heads with one part normalised."""
+        return heads._replace(**{self.part: self.norm(getattr(heads, self.part))})
+
+
+def build_normalization(layer: Layer, _: Site) -> torch.nn.Module:
+    """The normalisation that the layer names; a scale, and a shift where the parameters hold one."""
+    over, features = layer.attributes["over"], layer.output_shape[-1]
+    if over == "batch":
+        kind = torch.nn.BatchNorm2d if len(layer.output_shape) == 3 else torch.nn.BatchNorm1d
+        return kind(layer.output_shape[0])
+    if over == "layernorm":
+        norm = torch.nn.LayerNorm(features, bias=layer.parameters > features)
+    else:
+        norm = torch.nn.RMSNorm(features)
+    part = layer.attributes.get("part")
+    return norm if part is None else HeadNorm(norm, str(part))
+
+
+def build_response_normalization(layer: Layer, _: Site) -> torch.nn.Module:
+    """Local response normalisation over this many channels."""
+    return torch.nn.LocalResponseNorm(count_of(layer, "size"), **KRIZHEVSKY)
+
+
+MODULES: dict[str, Builder] = {
+    "normalization": build_normalization,
+    "response_normalization": build_response_normalization,
+}

@@ -1,0 +1,86 @@
+"""Timed steps of one rank: warmed up, in step with the others, without garbage collection, within a budget.
+
+Ranks start every step together and the slowest counts, as a simulated step starts on all ranks at zero.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+
+from validation.errors import TrainerError
+from validation.reference_trainer.case import LEAST_STEPS, TrainingCase
+from validation.reference_trainer.devices import synchronize
+from validation.reference_trainer.trainer import Trainer
+
+MARGIN = 1.2
+"""Steps are planned as if each took so much longer than the slowest of the warm-up."""
+
+
+def measure_steps(
+    trainer: Trainer, case: TrainingCase, device: torch.device, *, deadline: float, reserve: int
+) -> tuple[float, ...]:
+    """Seconds of every timed step; of each the slowest rank.
+
+    Args:
+        trainer: warm or cold.
+        case: how many steps.
+        device: of this rank.
+        deadline: [s] of ``time.monotonic`` at which the case must end.
+        reserve: steps that must still fit after the timed ones.
+
+    Raises:
+        TrainerError: the budget is too short for ``LEAST_STEPS``.
+    """
+    with no_garbage_collection():
+        warm = [_timed(trainer.step, device) for _ in range(case.warmup)]
+        slowest, remaining = _agree(max(warm[-2:]), deadline - time.monotonic(), device)
+        room = int(remaining / (MARGIN * slowest)) - reserve
+        if room < LEAST_STEPS:
+            raise TrainerError(
+                f"budget {case.budget:.4g} s: {remaining:.3g} s are left after set-up and warm-up, room for "
+                f"{max(room, 0)} timed steps of {slowest:.3g} s; expected at least {LEAST_STEPS}"
+            )
+        steps = [_timed(trainer.step, device) for _ in range(min(case.steps, room))]
+    return _slowest(steps, device)
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Collect once, then not until the end."""
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _timed(step: Callable[[], torch.Tensor], device: torch.device) -> float:
+    if dist.is_initialized():
+        dist.barrier()
+    synchronize(device)
+    start = time.perf_counter()
+    step()
+    synchronize(device)
+    return time.perf_counter() - start
+
+
+def _agree(step: float, remaining: float, device: torch.device) -> tuple[float, float]:
+    """The longest step and the shortest remaining time over all ranks, so that all plan alike."""
+    values = torch.tensor([step, -remaining], dtype=torch.float64, device=device)
+    if dist.is_initialized():
+        dist.all_reduce(values, op=dist.ReduceOp.MAX)
+    return float(values[0]), -float(values[1])
+
+
+def _slowest(steps: list[float], device: torch.device) -> tuple[float, ...]:
+    values = torch.tensor(steps, dtype=torch.float64, device=device)
+    if dist.is_initialized():
+        dist.all_reduce(values, op=dist.ReduceOp.MAX)
+    return tuple(values.tolist())
