@@ -20,10 +20,10 @@ HEADER = (
 
 def calibration_page(
     points: Sequence[CalibrationPoint],
-    data: Any,
+    data: Any,  # noqa: ANN401 - JSON
     *,
     title: str,
-    lines: Sequence[str],  # noqa: ANN401 - JSON
+    lines: Sequence[str],
 ) -> Page:
     """The page of a calibration.
 

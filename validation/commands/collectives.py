@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from planner.console import bad_input, print_json, print_table
+from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.output_files import force_option, report_option
+from planner.report_page import report_path, write_page
 from validation.collectives import RowResult, predict_sweeps, statistics_of, summary_groups
 from validation.errors import MeasurementError
 
@@ -22,23 +24,32 @@ REASON_HEADER = ("rows", "sweep", "reason")
     type=click.Path(path_type=Path),
     help="CSV file with the columns of collective_sweeps.csv, or a folder; default: the project's.",
 )
+@report_option
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
-def collectives(data: Path | None, *, as_json: bool) -> None:
+@reporting_errors()
+def collectives(data: Path | None, *, report_directory: Path | None, force: bool, as_json: bool) -> None:
     """Predict published collective sweeps and compare with what was measured.
 
     The error of a row is predicted / measured time - 1. The machine of a row follows from its text; a row
     that names no known device or fabric is skipped, and says why. Sweeps that took no part in the fit are
     reported apart.
     """
+    page_path = report_path(report_directory, "validate-collectives", force=force)
     try:
         results = predict_sweeps(None if data is None else sweep_files(data))
     except MeasurementError as error:
         raise bad_input(error) from None
+    answer, errors, reasons = report(results), error_rows(results), reason_rows(results)
+    if page_path is not None:
+        from validation.collectives_page import collectives_page  # noqa: PLC0415 - plotly, where asked for
+
+        write_page(collectives_page(ERROR_HEADER, errors, REASON_HEADER, reasons, answer), page_path)
     if as_json:
-        print_json(report(results))
+        print_json(answer)
         return
-    print_table(ERROR_HEADER, error_rows(results), title="Relative errors of time, predicted / measured - 1")
-    if reasons := reason_rows(results):
+    print_table(ERROR_HEADER, errors, title="Relative errors of time, predicted / measured - 1")
+    if reasons:
         print_table(REASON_HEADER, reasons, title="Skipped rows")
     for warning, count in Counter(text for result in results for text in result.warnings).items():
         click.echo(f"warning: {count} rows: {warning}", err=True)

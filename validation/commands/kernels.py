@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from planner.console import bad_input, print_json, print_table
+from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.output_files import force_option, report_option
+from planner.report_page import report_path, write_page
 from simdl.errors import SimdlError
 from validation.kernels import (
     KernelResult,
@@ -27,25 +29,35 @@ HEADER = ("file", "device", "rows", "median", "mean", "p90", "bias", "family", "
     type=click.Path(path_type=Path),
     help="A table of kernels or a folder of them; the published tables by default.",
 )
+@report_option
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
-def kernels(data: Path | None, *, as_json: bool) -> None:
+@reporting_errors()
+def kernels(data: Path | None, *, report_directory: Path | None, force: bool, as_json: bool) -> None:
     """Compare the cost model with measured matrix products, convolutions, attention and vector kernels.
 
     Errors are predicted / measured time - 1 of rows used in the fit and of rows held out. Family and
     algorithm say how often the convolution algorithm that the model finds fastest is the one the library
     chose.
     """
+    page_path = report_path(report_directory, "validate-kernels", force=force)
     try:
         results = compare_kernels(kernel_tables(data))
     except SimdlError as error:
         raise bad_input(error) from None
     summaries = summarize_kernels(results)
+    answer = {"rows": [_row(r) for r in results], "summary": [_entry(s) for s in summaries]}
+    errors = [_cells(summary) for summary in summaries if summary.fitted.n or summary.held_out.n]
+    reasons = _reasons(summaries)
+    if page_path is not None:
+        from validation.kernels_page import kernels_page  # noqa: PLC0415 - plotly, only where asked for
+
+        write_page(kernels_page(HEADER, errors, reasons, answer), page_path)
     if as_json:
-        print_json({"rows": [_row(r) for r in results], "summary": [_entry(s) for s in summaries]})
+        print_json(answer)
         return
-    scored = [summary for summary in summaries if summary.fitted.n or summary.held_out.n]
-    print_table(HEADER, map(_cells, scored), title="Relative errors of time, % (fitted / held out)")
-    print_table(("rows", "skipped because"), _reasons(summaries), title="Skipped rows")
+    print_table(HEADER, errors, title="Relative errors of time, % (fitted / held out)")
+    print_table(("rows", "skipped because"), reasons, title="Skipped rows")
 
 
 def _row(result: KernelResult) -> dict[str, Any]:
