@@ -15,6 +15,8 @@ import pulp
 from planner.errors import InfeasibleError, SolverError
 from planner.quiet_output import quiet_output
 
+NODE_LIMIT, FEASIBLE = "kSolutionLimit", 2
+"""HiGHS's status at the node limit, and of a solution that meets every constraint."""
 Terms = Mapping[str, float]
 """Coefficients by name of the variable."""
 
@@ -145,13 +147,24 @@ def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution |
         problem += (left == constraint.limit if constraint.equal else left <= constraint.limit), f"c{index}"
     solver = pulp.HiGHS(msg=False, threads=1, gapRel=gap, random_seed=0, mip_max_nodes=node_limit)
     with quiet_output():
-        status = _status(problem, problem.solve(solver))
+        status = _solved(problem, solver)
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return None, status
     values = {name: float(variable.value()) for name, variable in variables.items()}
     objective = sum(factor * values[name] for name, factor in program.objective.items())
     bound = _bound(problem, objective) if any(v.integer for v in program.variables) else objective
     return Solution(values=values, objective=objective, optimal=status is Status.OPTIMAL, bound=bound), status
+
+
+def _solved(problem: Any, solver: Any) -> Status:  # noqa: ANN401 - PuLP has no types
+    """Solve; PuLP 3.3 has no word for the node limit, which HiGHS calls a solution limit, and stumbles."""
+    try:
+        return _status(problem, problem.solve(solver))
+    except KeyError as error:
+        if getattr(error.args[0], "name", "") != NODE_LIMIT:
+            raise
+    feasible = problem.solverModel.getInfo().primal_solution_status == FEASIBLE
+    return Status.FEASIBLE if feasible else Status.UNSOLVED
 
 
 def _bound(problem: Any, objective: float) -> float:  # noqa: ANN401 - PuLP has no types

@@ -1,5 +1,7 @@
 """Stage partition and the integer programs under it."""
 
+import random
+
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
@@ -67,6 +69,34 @@ def test_gap_of_an_integer_program():
     assert solution.optimal
     assert solution.objective == pytest.approx(-9.0)
     assert solution.values == pytest.approx({"a": 1.0, "b": 1.0, "c": 0.0})
+
+
+def knapsacks(items=30, sacks=8):
+    """A program that takes many nodes: items that each fill all of several sacks."""
+    draw = random.Random(1)  # noqa: S311 - numbers for a test
+    names = [f"item {index}" for index in range(items)]
+    limits = (
+        Constraint(name=f"sack {sack}", terms={name: draw.randint(10, 99) for name in names}, limit=700)
+        for sack in range(sacks)
+    )
+    return Program(
+        name="knapsacks",
+        constraints=tuple(limits),
+        objective={name: -draw.randint(10, 99) for name in names},
+        variables=tuple(Variable(name=name, high=1, integer=True) for name in names),
+    )
+
+
+def test_at_the_node_limit_the_best_solution_so_far_is_not_called_optimal():
+    best, early = solve_program(knapsacks()), solve_program(knapsacks(), node_limit=1)
+    assert best.optimal
+    assert not early.optimal
+    assert early.bound < best.objective <= early.objective
+
+
+def test_no_solution_within_the_node_limit_is_a_solver_error():
+    with pytest.raises(SolverError, match="no solution within 0 nodes"):
+        solve_program(knapsacks(), node_limit=0)
 
 
 def test_unbounded_program_is_a_solver_error():
