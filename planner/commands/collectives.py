@@ -136,8 +136,8 @@ def _record(nbytes: int, cost: CollectiveCost) -> dict[str, Any]:
     }
 
 
-def parse_sizes(text: str) -> list[int]:
-    """Sizes [bytes] that a text asks for: one, or the powers of two from LOW to HIGH.
+def parse_sizes(text: str, option: str = "--size") -> list[int]:
+    """Sizes [bytes] that the text of an option asks for: one, or the powers of two from LOW to HIGH.
 
     Raises:
         UnitError: not a size or a range of sizes.
@@ -146,11 +146,11 @@ def parse_sizes(text: str) -> list[int]:
     low = parse_quantity(low_text, "bytes")
     if not dots:
         if low < 1:
-            raise UnitError(f"--size {text!r}: expected at least 1 B")
+            raise UnitError(f"{option} {text!r}: expected at least 1 B")
         return [round(low)]
     found = list(_powers_of_two(low, parse_quantity(high_text, "bytes")))
     if not found:
-        raise UnitError(f"--size {text!r}: no power of two in this range; expected such as 1KiB..1GiB")
+        raise UnitError(f"{option} {text!r}: no power of two in this range; expected such as 1KiB..1GiB")
     return found
 
 

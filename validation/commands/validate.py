@@ -7,6 +7,7 @@ import click
 SUBCOMMANDS = {
     "collectives": "Collective sweeps: time and bus bandwidth.",
     "kernels": "Kernel tables: matrix products, convolutions, memory.",
+    "links": "All-reduce over real links of a known rate.",
     "published": "Whole training steps of published runs.",
 }
 

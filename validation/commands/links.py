@@ -1,0 +1,153 @@
+"""`simdl validate links`: all-reduce over real links of a known rate against the simulator."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from hardware.errors import UnitError
+from hardware.units import format_quantity, parse_quantity
+from planner.commands.collectives import parse_sizes
+from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
+from planner.output_files import check_new, force_option
+from validation.host_process import usable_cores
+from validation.real_links.availability import reason_unavailable
+from validation.real_links.compare import LinkRow, compare, skipped_rows
+from validation.real_links.link_report import (
+    ERROR_HEADER,
+    HEADER,
+    conditions_text,
+    error_cells,
+    report_json,
+    row_cells,
+)
+from validation.real_links.link_run import SOCKETS, Conditions
+from validation.real_links.measure import ELEMENT, Question, measure
+from validation.real_links.moves import GLOO
+from validation.real_links.run_table import load_run, write_run
+
+CARRIED = 50e6  # [bytes/s] of links per core: four ranks at 200 Mbit/s left two cores time to spare
+SLOWEST = 125e3  # [bytes/s]: 1 Mbit/s
+MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out", "force")
+
+
+@click.command()
+@click.option(
+    "--ranks", type=click.IntRange(2, 64), default=4, show_default=True, help="Namespaces on the switch."
+)
+@click.option("--rate", default="200 Mbit/s", show_default=True, help="Of each link, per direction.")
+@click.option("--delay", help="Added to each direction of each link, such as '1 ms' (needs netem).")
+@click.option(
+    "--sizes",
+    default="64KiB..8MiB",
+    show_default=True,
+    help="A buffer size, or a range LOW..HIGH whose powers of two are taken.",
+)
+@click.option(
+    "--repeats", type=click.IntRange(1), default=5, show_default=True, help="Per algorithm and size."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="CSV file for every repetition.")
+@click.option("--data", type=click.Path(path_type=Path), help="Compare this CSV file; measure nothing.")
+@force_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+@click.pass_context
+@reporting_errors()
+def links(  # noqa: PLR0917 - click passes one argument per option
+    context: click.Context,
+    ranks: int,
+    rate: str,
+    delay: str | None,
+    sizes: str,
+    repeats: int,
+    *,
+    out: Path | None,
+    data: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Time transfers and all-reduces on links shaped to a known rate and compare with the simulator.
+
+    Every rank is a process in a network namespace of its own, on a switch. Needs root on Linux with ip and
+    tc; says why and ends well where that is missing. Nothing is fitted: the prediction knows the rate, the
+    headers of a frame, and the measured latency of a one-byte message.
+    """
+    if data is not None:
+        _refuse_measuring_options(context)
+        stored = load_run(data)
+        _print(compare(stored), stored.conditions, data.name, as_json=as_json)
+        return
+    question = build_question(ranks=ranks, rate=rate, delay=delay, sizes=sizes, repeats=repeats)
+    if out is not None:
+        _check_place(out, force=force)
+    if reason := reason_unavailable(rate=question.rate, delay=question.delay):
+        _print_skipped(question, reason, as_json=as_json)
+        return
+    _warn_of_cores(question)
+    with progress_bar("repetitions") as advance:
+        run = measure(question, advance)
+    if out is not None:
+        write_run(run, out)
+    _print(compare(run), run.conditions, out.name if out else None, as_json=as_json)
+
+
+def _refuse_measuring_options(context: click.Context) -> None:
+    given = [name for name in MEASURING if context.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    if given:
+        options = ", ".join(f"--{name}" for name in given)
+        raise bad_input(f"{options} with --data: nothing is measured; expected one or the other")
+
+
+def build_question(*, ranks: int, rate: str, delay: str | None, sizes: str, repeats: int) -> Question:
+    """What the options ask to measure.
+
+    Raises:
+        UnitError: no quantity, or one that makes no link or buffer.
+    """
+    bandwidth = parse_quantity(rate, "bandwidth")
+    if bandwidth < SLOWEST:
+        raise UnitError(f"--rate {rate!r}: expected at least 1 Mbit/s")
+    added = 0.0 if delay is None else parse_quantity(delay, "time")
+    if added < 0 or 0 < added < 1e-6:
+        raise UnitError(f"--delay {delay!r}: expected 0 s or at least 1 us")
+    found = parse_sizes(sizes, "--sizes")
+    if odd := [nbytes for nbytes in found if nbytes % ELEMENT]:
+        raise UnitError(
+            f"--sizes {sizes!r}: {odd[0]} bytes are no whole float32 values; expected multiples of 4"
+        )
+    return Question(ranks=ranks, rate=bandwidth, delay=added, sizes=tuple(found), repeats=repeats)
+
+
+def _check_place(out: Path, *, force: bool) -> None:
+    """Refuse a place that could not be written to before minutes are spent on measuring."""
+    if out.is_dir() or not out.parent.is_dir():
+        raise bad_input(f"--out {out}: expected a file in an existing directory")
+    check_new(out, force=force, what="file")
+
+
+def _warn_of_cores(question: Question) -> None:
+    cores = usable_cores()
+    if question.ranks * question.rate > cores * CARRIED:
+        total = format_quantity(question.ranks * question.rate * 8, "bandwidth").replace("B/s", "bit/s")
+        click.echo(
+            f"warning: links of {total} in all on {cores} cores: the cores may be what is measured",
+            err=True,
+        )
+
+
+def _print_skipped(question: Question, reason: str, *, as_json: bool) -> None:
+    if as_json:
+        rows = skipped_rows((SOCKETS, GLOO), question.sizes, reason)
+        print_json(report_json(rows, None, None))
+        return
+    click.echo(f"skipped: {reason}")
+
+
+def _print(rows: Sequence[LinkRow], conditions: Conditions, file: str | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report_json(rows, conditions, file))
+        return
+    print_table(HEADER, map(row_cells, rows), title=conditions_text(conditions))
+    print_table(ERROR_HEADER, error_cells(rows), title="Relative errors of time, predicted / measured - 1")
+    for reason in dict.fromkeys(f"{row.transport}: {row.skipped}" for row in rows if row.skipped):
+        click.echo(f"skipped: {reason}")
