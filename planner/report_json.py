@@ -45,6 +45,7 @@ def report_json(report: StepReport) -> dict[str, Any]:
             asdict(operator) for operator in longest_operators(report.critical_operators, limit=OPERATORS)
         ],
         "kernels": dict(report.kernels),
+        "communication": [asdict(use) for use in report.communication],
         "memory_bound_fraction": report.memory_bound_fraction,
         "bubble_fraction": report.bubble_fraction,
         "exposed_communication": report.exposed_communication,

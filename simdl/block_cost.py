@@ -10,11 +10,11 @@ from simdl.activations import kept_bytes, largest_output, recomputed_layers, sav
 from simdl.block_kernels import (
     NamedKernel,
     backward_kernels,
+    context_transfers,
     forward_kernels,
     recomputed_kernels,
     tensor_collectives,
 )
-from simdl.collectives import point_to_point_time
 from simdl.pricing import Pricing, Work, priced
 from simdl.sharding import Shard, layer_kernels
 from simdl.strategy import Recompute
@@ -142,13 +142,7 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
         return Work()
     which = Pass.INPUT_GRADIENT if backward else Pass.FORWARD
     exposed = 0.0
-    for layer in layers:
-        if not layer.key_value:
-            continue
-        nbytes = layer.key_value * shard.micro_batch / (shard.cp * shard.tp) * pricing.precision.activation
-        transfer = point_to_point_time(
-            nbytes * (2 if backward else 1), shard.tp, pricing.cluster, library=pricing.stack.library
-        )
+    for layer, _, transfer in context_transfers(pricing, shard, layers, backward=backward):
         kernels = layer_kernels(
             (layer,), which, shard=shard, precision=pricing.precision, stack=pricing.stack
         )

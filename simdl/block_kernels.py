@@ -5,7 +5,7 @@ Costs add these up, the operators of the critical path name them; both read the 
 
 from collections.abc import Iterator
 
-from simdl.collectives import Group, Operation, collective_time
+from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.kernel import Kernel
 from simdl.pricing import Pricing
 from simdl.sharding import Shard, named_kernels, pass_layers
@@ -93,3 +93,23 @@ def tensor_collectives(
                     operation, nbytes, group, pricing.cluster, library=pricing.stack.library
                 )
                 yield layer.name, operation, nbytes, cost.time
+
+
+def context_transfers(
+    pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool
+) -> Iterator[tuple[Layer, float, float]]:
+    """Layers whose keys and values travel round the context-parallel ring, cp - 1 times.
+
+    Yields:
+        Layer, [bytes] of one transfer and [s] it takes before attention hides it.
+    """
+    for layer in layers:
+        if shard.cp == 1 or not layer.key_value:
+            continue
+        nbytes = layer.key_value * shard.micro_batch / (shard.cp * shard.tp) * pricing.precision.activation
+        nbytes *= 2 if backward else 1  # gradients of keys and values travel too
+        yield (
+            layer,
+            nbytes,
+            point_to_point_time(nbytes, shard.tp, pricing.cluster, library=pricing.stack.library),
+        )

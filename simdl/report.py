@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simdl.communication import MessageUse
 from simdl.operator_times import OperatorTime
 from simdl.strategy import Strategy
 
@@ -24,6 +25,7 @@ class StepReport:
         critical_path: [s] by cause along the critical path, longest first; adds up to ``step_time``.
         critical_operators: what the critical path consists of, longest first; adds up to ``step_time``.
         kernels: [s] by kind of kernel, mean over pipeline ranks; adds up to the passes and recomputation.
+        communication: messages of the mean pipeline rank, hidden or not, those that take longest first.
         memory_bound_fraction: share of kernel time in kernels that memory bandwidth bounds.
         bubble_fraction: share of stage time idle because of pipeline dependencies.
         exposed_communication: [s] during which a rank communicates and computes nothing.
@@ -47,6 +49,7 @@ class StepReport:
     critical_path: Mapping[str, float]
     critical_operators: tuple[OperatorTime, ...]
     kernels: Mapping[str, float]
+    communication: tuple[MessageUse, ...]
     memory_bound_fraction: float
     bubble_fraction: float
     exposed_communication: float

@@ -7,6 +7,7 @@ from typing import Any
 
 from hardware.cluster import Cluster
 from hardware.device import Device
+from simdl.communication import message_uses
 from simdl.cost_model import CostModel, DeviceCostModel
 from simdl.critical_tasks import critical_passes, total_parts
 from simdl.engine import run
@@ -125,6 +126,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
         critical_path=total_parts(passes),
         critical_operators=critical_operators(step, passes),
         kernels=kernel_times(step),
+        communication=message_uses(step, timeline),
         memory_bound_fraction=memory_bound_fraction(kernel_uses(step)),
         bubble_fraction=causes.get("bubble", 0.0) / seconds,
         exposed_communication=sum(causes.get(name, 0.0) for name in COMMUNICATION),

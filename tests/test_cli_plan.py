@@ -21,6 +21,7 @@ REPORT_KEYS = {
     "critical_path",
     "critical_operators",
     "kernels",
+    "communication",
     "memory_bound_fraction",
     "bubble_fraction",
     "exposed_communication",

@@ -5,8 +5,32 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from planner.figures.style import SERIES, axis, new_figure
+from planner.figures.style import (
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SERIES,
+    SKY,
+    VERMILION,
+    YELLOW,
+    axis,
+    new_figure,
+    words,
+)
+from simdl.communication import MessageUse
 
+BAR = 40  # [px] of height per bar
+FRAME = 150  # [px] of height around them
+PURPOSES = {
+    "tensor parallelism": VERMILION,
+    "context parallelism": PURPLE,
+    "send activation": ORANGE,
+    "send gradient": YELLOW,
+    "reduce gradients": GREEN,
+    "gather parameters": SKY,
+    "reduce tied embedding": GREY,
+}
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 
 
@@ -18,6 +42,29 @@ def collective_time_figure(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
 def bus_bandwidth_figure(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     """Bus bandwidth over message size, by algorithm."""
     return _by_size(rows, "bus_bandwidth", axis("bus bandwidth", "B/s"))
+
+
+def message_figure(uses: Sequence[MessageUse]) -> go.Figure:
+    """Seconds of a step by collective, stacked by what the messages are for."""
+    collectives = list(dict.fromkeys(words(use.collective) for use in uses))
+    figure = new_figure(height=FRAME + BAR * len(collectives), barmode="stack")
+    for place, purpose in enumerate(dict.fromkeys(use.purpose for use in uses)):
+        drawn = [use for use in uses if use.purpose == purpose]
+        figure.add_bar(
+            orientation="h",
+            name=purpose,
+            y=[words(use.collective) for use in drawn],
+            x=[use.seconds for use in drawn],
+            text=[f"{use.count:,.4g} messages, {use.nbytes:.4g} B" for use in drawn],
+            textposition="none",
+            marker={"color": PURPOSES.get(purpose, SERIES[place % len(SERIES)])},
+            hovertemplate=f"{purpose}: %{{x:.6g}} s<br>%{{text}}<extra>%{{y}}</extra>",
+        )
+    figure.update_xaxes(axis("time under way", "s"))
+    figure.update_yaxes(
+        type="category", categoryorder="array", categoryarray=collectives, autorange="reversed"
+    )
+    return figure
 
 
 def _by_size(rows: Sequence[Mapping[str, Any]], key: str, vertical: Mapping[str, Any]) -> go.Figure:

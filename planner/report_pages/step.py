@@ -1,14 +1,18 @@
 """The page of one simulated step, and the sections that a plan shows of its best strategy."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hardware.units import format_quantity
+from planner.figures.collectives import message_figure
 from planner.figures.roofline import roofline_figure
 from planner.figures.shares import breakdown_figure, memory_parts_figure
+from planner.figures.style import words
 from planner.figures.timeline import gantt_figure, memory_figure, shown_ranks, timeline_note
 from planner.format import format_seconds, format_strategy
 from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
+from simdl.communication import MessageUse
 from simdl.kernel_uses import kernel_uses
 from simdl.memory import memory_by_part, usable_memory
 from simdl.report import StepReport
@@ -17,6 +21,7 @@ from simdl.step_cost import StepCost, step_cost
 from simdl.timeline import Timeline
 from simdl.timeline_metrics import breakdowns
 
+MESSAGE_HEADER = ("purpose", "collective", "messages", "mean size", "time", "algorithm bandwidth")
 LIVE = "activations"  # the part of memory that the timeline follows
 
 
@@ -82,7 +87,18 @@ def step_sections(question: Question, simulation: Simulation) -> tuple[Section, 
             body=roofline_figure(kernel_uses(step), device, question.workload.precision.matmul),
             note=f"Kernels of one microbatch on one {device.name}; larger markers take more of the time.",
         ),
-        Section(title="Communication", body=communication_table(timeline)),
+        *_communication(simulation.report),
+    )
+
+
+def _communication(report: StepReport) -> tuple[Section, ...]:
+    """Messages by collective; nothing for a step that sends none."""
+    if not report.communication:
+        return ()
+    hidden = "Time under way on the mean rank, hidden behind computation or not."
+    return (
+        Section(title="Communication by collective", body=message_figure(report.communication), note=hidden),
+        Section(title="Messages", body=communication_table(report.communication)),
     )
 
 
@@ -113,28 +129,21 @@ def totals_table(report: StepReport) -> Table:
     )
 
 
-def communication_table(timeline: Timeline) -> Table:
-    """Messages of the shown ranks by what they carry: how many, how large, how long."""
-    found: dict[str, list[float]] = {}
-    for task in timeline.schedule.tasks:
-        if task.nbytes:
-            amounts = found.setdefault(task.name, [0, 0.0, 0.0])
-            amounts[0] += 1
-            amounts[1] += task.nbytes
-            amounts[2] += task.duration
+def communication_table(uses: Sequence[MessageUse]) -> Table:
+    """Messages of the mean rank by what they carry: how many, how large, how long."""
     rows = [
         (
-            Cell(text=name),
-            Cell(text=f"{count:,.0f}", value=count),
-            Cell(text=format_quantity(nbytes / count, "bytes"), value=nbytes / count),
-            Cell(text=format_seconds(seconds), value=seconds),
-            Cell(text=format_quantity(nbytes / seconds, "bandwidth"), value=nbytes / seconds),
+            Cell(text=use.purpose),
+            Cell(text=words(use.collective)),
+            Cell(text=f"{use.count:,.4g}", value=use.count),
+            Cell(text=format_quantity(use.nbytes / use.count, "bytes"), value=use.nbytes / use.count),
+            Cell(text=format_seconds(use.seconds), value=use.seconds),
+            Cell(text=format_quantity(use.nbytes / use.seconds, "bandwidth"), value=use.nbytes / use.seconds),
         )
-        for name, (count, nbytes, seconds) in found.items()
-        if seconds
+        for use in uses
+        if use.seconds
     ]
-    header = ("message", "count", "mean size", "time, all ranks", "algorithm bandwidth")
-    return Table(header=header, rows=tuple(rows))
+    return Table(header=MESSAGE_HEADER, rows=tuple(rows))
 
 
 def _ranks(timeline: Timeline) -> list[tuple[str, dict[str, float]]]:
