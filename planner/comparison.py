@@ -119,10 +119,10 @@ def _different_questions(one: Step, two: Step) -> list[str]:
 
 def comparison_rows(one: Step, two: Step) -> Iterator[tuple[str, str, str, str]]:
     """Rows under ``HEADER``: every cause, then the step time, MFU and memory."""
-    for cause, (a, b) in compare_causes(one, two).items():
-        yield (cause.replace("_", " "), format_seconds(a), format_seconds(b), _change(b - a))
-    change = two.step_time - one.step_time
-    yield ("step time", format_seconds(one.step_time), format_seconds(two.step_time), _change(change))
+    least = SAME * one.step_time
+    times = {**compare_causes(one, two), "step time": (one.step_time, two.step_time)}
+    for cause, (a, b) in times.items():
+        yield (cause.replace("_", " "), format_seconds(a), format_seconds(b), _change(b - a, least))
     yield ("MFU", f"{one.mfu:.1%}", f"{two.mfu:.1%}", f"{100 * (two.mfu - one.mfu):+.1f} points")
     memory = [format_quantity(step.peak_memory, "bytes") for step in (one, two)]
     more = two.peak_memory - one.peak_memory
@@ -130,5 +130,8 @@ def comparison_rows(one: Step, two: Step) -> Iterator[tuple[str, str, str, str]]
     yield ("peak memory", memory[0], memory[1], f"{sign}{format_quantity(abs(more), 'bytes')}")
 
 
-def _change(seconds: float) -> str:
+def _change(seconds: float, least: float) -> str:
+    """A difference with its sign; what is less than ``least`` is rounding."""
+    if abs(seconds) < least:
+        return "0 ms"
     return f"{'-' if seconds < 0 else '+'}{format_seconds(abs(seconds))}"

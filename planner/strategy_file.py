@@ -33,6 +33,21 @@ def load_strategy(path: str, cluster: Cluster) -> Strategy:
     return build_strategy(values, cluster, place=f"{path}: ")
 
 
+def format_strategy_file(strategy: Strategy, *, title: str) -> str:
+    """The TOML file that :func:`load_strategy` reads back as this strategy; ``title`` is a comment."""
+    lines = [f"# {line}" for line in title.splitlines()]
+    for key in KEYS:
+        value = getattr(strategy, key)
+        if isinstance(value, tuple):
+            if value:
+                lines.append(f"{key} = {list(value)}")
+        elif isinstance(value, bool):
+            lines.append(f"{key} = {'true' if value else 'false'}")
+        else:
+            lines.append(f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"')
+    return "\n".join(lines) + "\n"
+
+
 def build_strategy(values: Mapping[str, Any], cluster: Cluster, *, place: str = "") -> Strategy:
     """A strategy from values by field; dp takes the devices that the other degrees leave.
 

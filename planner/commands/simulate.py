@@ -16,16 +16,14 @@ from planner.question_options import question_options
 from planner.remedy import remedies
 from planner.report_json import simulation_json
 from planner.report_page import report_path, write_page
+from planner.step_trace import write_step_trace
 from planner.strategy_file import build_strategy, load_strategy
-from simdl.chrome_trace import write_chrome_trace
 from simdl.chrome_trace_hta import write_hta_traces
 from simdl.errors import SimdlError
 from simdl.pipelines import PIPELINES
 from simdl.report import StepReport
 from simdl.simulate import Simulation, price
 from simdl.simulate import simulate as simulate_step
-from simdl.stage_layers import stage_layers
-from simdl.step_cost import step_cost
 from simdl.strategy import Recompute, Strategy
 from workloads.errors import WorkloadError
 
@@ -112,12 +110,8 @@ def _strategy(path: str | None, flags: dict[str, Any], cluster: Cluster) -> Stra
 def _write_trace(question: Question, simulation: Simulation, path: Path, trace_format: str) -> None:
     if trace_format == "hta":
         write_hta_traces(simulation.timeline, path)
-        return
-    strategy = simulation.report.strategy
-    pricing = price(question.workload, question.cluster, stack=question.stack)
-    layers = stage_layers(step_cost(question.workload, strategy, pricing))
-    copies = strategy.devices // strategy.pp
-    write_chrome_trace(simulation.timeline, path, layers=layers, copies=copies)
+    else:
+        write_step_trace(question, simulation, path)
 
 
 def _write_report(question: Question, simulation: Simulation, path: Path) -> None:

@@ -1,5 +1,6 @@
 """The page of a plan: the ranked strategies, the space they come from, and the best of them in detail."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from hardware.units import format_quantity
 from planner.bounds import estimate_bounds
+from planner.figures.devices import devices_figure
 from planner.figures.shares import breakdown_figure, memory_parts_figure
 from planner.figures.space import LINES, Point, coordinates_figure, pareto_figure, sample_candidates
 from planner.format import format_seconds, format_strategy
@@ -27,8 +29,9 @@ def plan_page(question: Question, result: PlanResult, data: Any) -> Page:  # noq
     certified = "certified best of them" if result.certified else "not certified"
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
     sections = [
-        *(_ranking(question, result) if result.plans else ()),
-        *_space(question, result),
+        *(ranking_sections(question, result) if result.plans else ()),
+        *space_sections(question, result),
+        *devices_sections(question, result, data["smaller_clusters"] or ()),
         *_best(question, result),
     ]
     return Page(
@@ -64,7 +67,8 @@ def _row(rank: int, plan: Plan) -> tuple[Cell, ...]:
     )
 
 
-def _ranking(question: Question, result: PlanResult) -> tuple[Section, ...]:
+def ranking_sections(question: Question, result: PlanResult) -> tuple[Section, ...]:
+    """The ranked strategies, their time and their memory."""
     reports = [(f"plan {rank}", plan.report) for rank, plan in enumerate(result.plans, start=1)]
     usable = usable_memory(question.stack, question.cluster.device)
     return (
@@ -81,7 +85,7 @@ def _ranking(question: Question, result: PlanResult) -> tuple[Section, ...]:
     )
 
 
-def _space(question: Question, result: PlanResult) -> tuple[Section, ...]:
+def space_sections(question: Question, result: PlanResult) -> tuple[Section, ...]:
     """The figures of the candidates that fit; none if nothing does."""
     pricing = price(question.workload, question.cluster, stack=question.stack)
     space = enumerate_space(question.workload, question.cluster, limits=stack_limits(question.stack))
@@ -90,14 +94,7 @@ def _space(question: Question, result: PlanResult) -> tuple[Section, ...]:
     if not len(fits):
         return ()
     shown, lines = sample_candidates(bounds, fits), sample_candidates(bounds, fits, points=LINES)
-    plans = [
-        Point(
-            label=format_strategy(plan.report.strategy),
-            step_time=plan.report.step_time,
-            memory=plan.report.peak_memory,
-        )
-        for plan in result.plans
-    ]
+    plans = _points(result)
     return (
         Section(
             title="Step time against memory",
@@ -112,6 +109,32 @@ def _space(question: Question, result: PlanResult) -> tuple[Section, ...]:
             note=f"{_sampled(lines, fits)} One line per candidate; drag along an axis to select.",
         ),
     )
+
+
+def devices_sections(
+    question: Question, result: PlanResult, clusters: Sequence[Mapping[str, Any]]
+) -> tuple[Section, ...]:
+    """Step time against devices; nothing where no other count is known."""
+    if len(clusters) < 2:
+        return ()
+    devices = question.cluster.devices
+    note = (
+        "The same question on fewer nodes: the least that a step can take with a strategy that fits, and the "
+        "memory that it needs. Ideal: as fast per device as on the fewest."
+    )
+    plans = [(devices, point) for point in _points(result)]
+    return (Section(title="Step time against devices", body=devices_figure(clusters, plans), note=note),)
+
+
+def _points(result: PlanResult) -> list[Point]:
+    return [
+        Point(
+            label=format_strategy(plan.report.strategy),
+            step_time=plan.report.step_time,
+            memory=plan.report.peak_memory,
+        )
+        for plan in result.plans
+    ]
 
 
 def _sampled(shown: Integers, fits: Integers) -> str:

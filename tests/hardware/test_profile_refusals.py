@@ -254,6 +254,9 @@ class TestCluster:
         cluster = load_cluster(str(path))
         assert (cluster.name, cluster.devices) == ("mine:4", 32)
         assert cluster.device is load_device("t4")
+        assert load_cluster(f"{path}:3").name == "mine:3"
+        with pytest.raises(HardwareError, match=r"found count '0'; expected NODE:COUNT"):
+            load_cluster(f"{path}:0")
 
     def test_file_with_parts_of_its_own(self, tmp_path):
         path = tmp_path / "mine.toml"

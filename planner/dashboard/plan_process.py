@@ -1,0 +1,80 @@
+"""A plan in a process of its own: what it reports, and the function that the process runs.
+
+A process, because it can be stopped at any moment, inside the integer program too, and because the page stays
+quick while it computes. It ignores the interrupt of the terminal, which is the server's to answer.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from planner.dashboard.catalog import REFUSALS, Asked, Catalog, ask
+from planner.layer_report import answer_layers, layer_plan_lines
+from planner.plan import PlanResult, plan
+from planner.question import Question
+from planner.search import Progress
+
+PAUSE = 0.1  # [s] between two reports of progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advanced:
+    """Candidates decided so far, and all that have to be."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finished:
+    """The answer, and what splitting layers one by one would give (a line each)."""
+
+    result: PlanResult
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Why there is no answer."""
+
+    message: str
+
+
+Message = Advanced | Finished | Failed
+
+
+def run_plan(connection: Connection, asked: Asked, catalog: Catalog, top: int) -> None:
+    """Plan, sending messages; the last is ``Finished`` or ``Failed``. Ends quietly if nobody listens."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(BrokenPipeError), connection:
+        try:
+            connection.send(_answer(connection, ask(asked, catalog), top))
+        except REFUSALS as error:
+            connection.send(Failed(message=str(error)))
+
+
+def _answer(connection: Connection, question: Question, top: int) -> Finished:
+    progress = _reporter(connection)
+    result = plan(question.workload, question.cluster, stack=question.stack, top=top, progress=progress)
+    return Finished(result=result, layers=tuple(_layer_lines(question)))
+
+
+def _layer_lines(question: Question) -> Iterator[str]:
+    split, reason = answer_layers(question)
+    yield from layer_plan_lines(split, reason)
+
+
+def _reporter(connection: Connection) -> Progress:
+    """Progress that is sent, not more often than anybody looks."""
+    last = -PAUSE
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PAUSE or done >= total:
+            last = time.monotonic()
+            connection.send(Advanced(done=done, total=total))
+
+    return report

@@ -1,0 +1,154 @@
+"""The state of a page as a query string, so that an address restores all of it.
+
+    model=gpt3-175b&node=dgx-a100&count=128&a.tp=8&a.pp=8&a.recompute=full&b.tp=4
+
+Keys of the question stand alone; those of strategy A and, where two are compared, B are the fields of
+:class:`simdl.strategy.Strategy` after ``a.`` and ``b.``. A key that is missing or empty takes the default of
+the command line: without ``dp`` a strategy takes the devices that its other degrees leave.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from enum import Enum
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from planner.dashboard.catalog import Asked, Catalog, default_count
+from planner.strategy_file import KEYS
+from simdl.errors import SimdlError
+from simdl.strategy import Strategy
+
+SIDES = ("a", "b")
+LENGTH = 4000  # [characters] of a query
+DIGITS = 9  # of a number
+QUESTION = tuple(field.name for field in fields(Asked))
+NUMBERS = ("count", "global_batch", "seq_len")
+FLAGS = {"true": True, "false": False}
+
+Values = Mapping[str, Any]
+"""A strategy by field, as a strategy file would have it."""
+
+
+class StateError(SimdlError):
+    """A query is not the state of a page; carries every fault."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(faults))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What a page shows: a question, and strategy A with, where two are compared, B."""
+
+    asked: Asked
+    strategies: tuple[Values, ...]
+
+
+def start_state(catalog: Catalog) -> State:
+    """What a page without a query shows: the first files the server was started with, else GPT-3."""
+    model = catalog.model_files[0] if catalog.model_files else "gpt3-175b"
+    if catalog.node_files:
+        node = catalog.node_files[0]
+        return State(asked=Asked(model=model, node=node, count=default_count(node)), strategies=({},))
+    if catalog.model_files:
+        return State(asked=Asked(model=model, node="dgx-a100", count=1), strategies=({},))
+    values = {"tp": 8, "pp": 8, "micro_batch": 2, "recompute": "selective", "zero": 1}
+    return State(
+        asked=Asked(model=model, node="dgx-a100", count=128),
+        strategies=({**values, "sequence_parallel": True},),
+    )
+
+
+def strategy_values(strategy: Strategy) -> Values:
+    """A strategy by field."""
+    return {name: getattr(strategy, name) for name in KEYS}
+
+
+def format_state(state: State) -> str:
+    """The query string of a state; defaults of the question are left out."""
+    pairs = [(key, getattr(state.asked, key)) for key in QUESTION]
+    for side, values in zip(SIDES, state.strategies, strict=False):
+        pairs += [(f"{side}.{key}", value) for key, value in values.items()]
+    return urlencode([(key, _text(value)) for key, value in pairs if value is not None and value != ()])
+
+
+def parse_state(query: str) -> State:
+    """The state of a query string, with or without its question mark.
+
+    Raises:
+        StateError: too long, unknown or repeated keys, or values of the wrong kind.
+    """
+    if len(query) > LENGTH:
+        raise StateError([f"query: {len(query):,} characters; expected at most {LENGTH:,}"])
+    pairs = [(key, value) for key, value in parse_qsl(query.removeprefix("?")) if value]
+    faults = [*_key_faults([key for key, _ in pairs])]
+    values: dict[str, Any] = {}
+    for key, text in pairs:
+        try:
+            values[key] = _value(key, text)
+        except ValueError as error:
+            faults.append(f"{key}: found {text!r}; expected {error}")
+    if faults:
+        raise StateError(faults)
+    return State(
+        asked=Asked(**{key: values[key] for key in QUESTION if key in values}),
+        strategies=tuple(_strategies(values)),
+    )
+
+
+def _strategies(values: Values) -> Iterator[Values]:
+    """A always, B where any of its keys is given."""
+    for side in SIDES:
+        found = {key[2:]: value for key, value in values.items() if key.startswith(f"{side}.")}
+        if found or side == SIDES[0]:
+            yield found
+
+
+def _key_faults(keys: list[str]) -> Iterator[str]:
+    known = [*QUESTION, *(f"{side}.{key}" for side in SIDES for key in KEYS)]
+    for key in dict.fromkeys(keys):
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = (
+                f"did you mean {near[0]!r}?" if near else f"expected {', '.join(QUESTION)}, or a.tp and such"
+            )
+            yield f"{key}: unknown key; {hint}"
+        elif keys.count(key) > 1:
+            yield f"{key}: given {keys.count(key)} times; expected once"
+    yield from (f"{key}: missing" for key in ("model", "node", "count") if key not in keys)
+
+
+def _value(key: str, text: str) -> Any:  # noqa: ANN401 - differs by key
+    """The value of a key.
+
+    Raises:
+        ValueError: what would be accepted.
+    """
+    field = key.partition(".")[2] or key
+    if key in NUMBERS:
+        return _number(text, least=1)
+    if key in QUESTION or field in {"schedule", "recompute"}:
+        return text
+    if field == "sequence_parallel":
+        if text not in FLAGS:
+            raise ValueError("true or false")
+        return FLAGS[text]
+    if field == "stages":
+        return tuple(_number(part, least=1) for part in text.split("-"))
+    return _number(text, least=0 if field in {"zero", "shard_degree"} else 1)
+
+
+def _number(text: str, *, least: int) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > DIGITS or int(text) < least:
+        raise ValueError(f"a whole number, at least {least}, of at most {DIGITS} digits")
+    return int(text)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - differs by key
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    return str(value.value if isinstance(value, Enum) else value)

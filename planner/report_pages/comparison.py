@@ -1,0 +1,29 @@
+"""The sections that compare two steps of one question side by side."""
+
+from planner.comparison import HEADER, comparison_rows, reported_step
+from planner.figures.shares import breakdown_figure, memory_parts_figure
+from planner.question import Question
+from planner.report_page import Cell, Section, Table
+from simdl.memory import usable_memory
+from simdl.report import StepReport
+
+
+def comparison_sections(question: Question, one: StepReport, two: StepReport) -> tuple[Section, ...]:
+    """The table of `simdl diff`, and time and memory of A and B as bars."""
+    rows = comparison_rows(reported_step(one), reported_step(two))
+    usable = usable_memory(question.stack, question.cluster.device)
+    return (
+        Section(
+            title="Time by cause",
+            body=Table(header=HEADER, rows=tuple(tuple(Cell(text=text) for text in row) for row in rows)),
+        ),
+        Section(
+            title="Where the time goes",
+            body=breakdown_figure([("A", one.breakdown), ("B", two.breakdown)]),
+            note="Mean over ranks; every bar adds up to the step time.",
+        ),
+        Section(
+            title="Memory of the fullest device",
+            body=memory_parts_figure([("A", one.memory), ("B", two.memory)], usable),
+        ),
+    )

@@ -1,0 +1,64 @@
+"""A dashboard without a browser: its application, and its callbacks called as the page calls them."""
+
+from planner.dashboard.catalog import build_catalog
+from planner.dashboard.plan_jobs import PlanJobs
+from planner.dashboard.server import build_app
+
+
+class Client:
+    """The application under test; ``call`` returns what a callback sets, by component and property."""
+
+    def __init__(self):
+        self.catalog = build_catalog()
+        self.jobs = PlanJobs(self.catalog)
+        self.app = build_app(self.catalog, self.jobs, place="http://127.0.0.1:8050/")
+        self.http = self.app.server.test_client()
+        self.callbacks = self.http.get("/_dash-dependencies").json
+
+    def call(self, sets, changed, **values):
+        """Call the callback that sets a property when another changes; values by ``id__property``."""
+        found = next(
+            one
+            for one in self.callbacks
+            if sets in one["output"].strip(".").split("...")
+            and any(f"{given['id']}.{given['property']}" == changed for given in one["inputs"])
+        )
+        outputs = [part.rpartition(".") for part in found["output"].strip(".").split("...")]
+        done = self.http.post(
+            "/_dash-update-component",
+            json={
+                "output": found["output"],
+                "outputs": [{"id": name, "property": key} for name, _, key in outputs],
+                "inputs": [self._given(one, values) for one in found["inputs"]],
+                "state": [self._given(one, values) for one in found["state"]],
+                "changedPropIds": [changed],
+            },
+        )
+        assert done.status_code in {200, 204}, done.text
+        answer = done.json["response"] if done.status_code == 200 else {}
+        return {f"{name}.{key}": value for name, keys in answer.items() for key, value in keys.items()}
+
+    @staticmethod
+    def _given(one, values):
+        key = f"{one['id']}__{one['property']}".replace("-", "_")
+        return {"id": one["id"], "property": one["property"], "value": values.get(key)}
+
+
+def parts(component, kind=None):
+    """A component and all inside it, of one type or of all, as the page gets them."""
+    if isinstance(component, list):
+        for item in component:
+            yield from parts(item, kind)
+    elif isinstance(component, dict):
+        if kind in {None, component["type"]}:
+            yield component
+        yield from parts(component["props"].get("children"), kind)
+
+
+def texts(component):
+    """All text inside a component."""
+    if isinstance(component, list):
+        return " ".join(map(texts, component))
+    if isinstance(component, dict):
+        return texts(component["props"].get("children") or "")
+    return "" if component is None else str(component)

@@ -1,0 +1,323 @@
+"""What the dashboard answers, through the callbacks that the page calls."""
+
+import json
+import time
+import tomllib
+
+import pytest
+from click.testing import CliRunner
+from dashboard_client import Client, parts, texts
+
+from planner.commands.simulate import simulate
+from planner.dashboard.answers import LIVE, step_page
+from planner.dashboard.catalog import ask
+from planner.dashboard.limits import BODY
+from planner.dashboard.state import format_state, parse_state, start_state
+from planner.figures.style import CAUSES
+from planner.strategy_file import build_strategy, load_strategy
+
+GPT2 = "model=gpt2&node=dgx-a100&count=1&global_batch=32&"
+GPT3 = "model=gpt3-175b&node=dgx-a100&count=128&"
+
+
+@pytest.fixture(scope="module")
+def client():
+    return Client()
+
+
+def verdict(client, query):
+    return client.call("verdict.children", "state.data", state__data=query)
+
+
+def figures(client, drawn):
+    return client.call("figures.children", "drawn.data", drawn__data=drawn)["figures.children"]
+
+
+def shown(client, query):
+    """Cards and figures of a state."""
+    answer = verdict(client, query)
+    return answer["verdict.children"], figures(client, answer["drawn.data"])
+
+
+class TestCards:
+    def test_the_numbers_are_those_of_the_command(self, client):
+        card = texts(verdict(client, GPT2 + "a.pp=2")["verdict.children"])
+        done = CliRunner().invoke(
+            simulate, ["gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32", "--pp", "2"]
+        )
+        printed = done.stdout.splitlines()
+        for name in ("step time", "tokens/s", "MFU", "peak memory", "bubble"):
+            value = next(line for line in printed if line.startswith(name)).removeprefix(name).strip()
+            assert f"{name} {value}" in card
+
+    def test_every_reason_against_a_strategy_is_told(self, client):
+        answer = verdict(client, GPT3 + "a.tp=64&a.pp=7&a.zero=3")
+        told = texts(answer["verdict.children"])
+        assert answer["drawn.data"] is None
+        for reason in ("= 896 devices; expected the 1024", "tp 64 does not divide 96", "zero 3 with pp 7"):
+            assert reason in told
+
+    def test_a_shortfall_of_memory_is_told_with_what_would_fit(self, client):
+        answer = verdict(client, GPT3 + "a.tp=8&a.pp=8")
+        told = texts(answer["verdict.children"])
+        assert "stage 0 is" in told
+        assert "GiB short" in told
+        assert "These fit: dp 16 tp 8 pp 8" in told
+        assert answer["drawn.data"] is not None
+
+    @pytest.mark.parametrize(
+        ("query", "reason"),
+        [
+            ("model=gpt2&node=dgx-1-v100&count=1&precision=bf16", "no bf16 arithmetic"),
+            ("model=resnet50&node=dgx-a100&count=1&seq_len=128", "images"),
+            ("model=/etc/passwd&node=dgx-a100&count=1", "unknown network '/etc/passwd'"),
+            ("model=gpt2&node=mine.toml&count=1", "unknown node type 'mine.toml'"),
+            ("model=gpt2&node=dgx-a100&count=1&stack=megatron", "megatron-2021"),
+            ("model=gpt2&node=dgx-a100&count=1&precision=bf17", "bf16"),
+            ("model=gpt2&node=dgx-a100&count=0", "count: found '0'"),
+            ("model=gpt2&node=dgx-a100&count=1&a.schedule=zigzag", "schedule: found 'zigzag'"),
+            ("model=gpt2&node=dgx-a100&count=1&a.recompute=some", "recompute: found 'some'"),
+        ],
+    )
+    def test_a_refused_question_is_told_and_nothing_drawn(self, client, query, reason):
+        answer = verdict(client, query)
+        assert reason in texts(answer["verdict.children"])
+        assert answer["drawn.data"] is None
+        assert figures(client, None) == []
+
+    def test_a_long_step_is_bounded_first_and_simulated_then(self, client):
+        query = GPT3 + "a.tp=4&a.pp=64&a.recompute=full&global_batch=1024"
+        answer = verdict(client, query)
+        assert "at least" in texts(answer["verdict.children"])
+        assert answer["drawn.data"] == {"query": query, "complete": False}
+        bound = float(texts(answer["verdict.children"]).partition("at least ")[2].split()[0])
+        later = client.call("figures.children", "drawn.data", drawn__data=answer["drawn.data"])
+        card = next(value for key, value in later.items() if key.startswith("verdict.children"))
+        took = float(texts(card).partition("step time ")[2].split()[0])
+        assert bound <= took <= 1.2 * bound
+
+    def test_a_step_that_is_too_long_is_refused(self, client):
+        answer = verdict(client, GPT3 + "global_batch=999999&a.tp=8&a.pp=64&a.dp=1")
+        told = texts(answer["verdict.children"])
+        assert f"the page simulates at most {LIVE:,}" in texts(
+            verdict(client, GPT3 + "global_batch=200000&a.tp=8&a.pp=64&a.dp=2")["verdict.children"]
+        )
+        assert "= 512 devices" in told
+
+
+class TestFigures:
+    def test_sections_are_those_of_the_report(self, client):
+        query = GPT2 + "a.pp=2"
+        _, drawn = shown(client, query)
+        state = parse_state(query)
+        cluster = ask(state.asked, client.catalog).cluster
+        page = step_page(state.asked, client.catalog, build_strategy({"pp": 2}, cluster))
+        assert [texts(title) for title in parts(drawn, "H3")] == [section.title for section in page.sections]
+        graphs = [graph["props"]["figure"] for graph in parts(drawn, "Graph")]
+        bodies = [section.body for section in page.sections if hasattr(section.body, "to_json")]
+        assert graphs == [json.loads(body.to_json()) for body in bodies]
+        for graph in graphs:
+            assert graph["data"]
+            for axis in ("xaxis", "yaxis"):
+                title = graph["layout"][axis].get("title", {}).get("text", "")
+                assert (
+                    "[" in title
+                    or graph["layout"][axis].get("type") == "category"
+                    or title == "rank and stream"
+                )
+
+    def test_two_strategies_are_compared_in_the_words_of_diff(self, client):
+        cards, drawn = shown(client, GPT2 + "a.tp=2&b.pp=2&b.micro_batch=2")
+        told = texts(drawn)
+        assert len(cards) == 2
+        assert "times as fast as" in told
+        assert "strategies of A and B: " in told
+        assert "tensor parallelism 2 and 1" in told
+        table = next(parts(drawn, "Table"))
+        assert texts(next(parts(table, "Tr"))).split() == ["cause", "A", "B", "B", "-", "A"]
+        bars = next(parts(drawn, "Graph"))["props"]["figure"]
+        assert bars["data"][0]["y"] == ["A", "B"]
+        colours = {bar["name"].replace(" ", "_"): bar["marker"]["color"] for bar in bars["data"]}
+        assert all(CAUSES[name][0] == colour for name, colour in colours.items())
+
+    def test_one_strategy_that_is_refused_leaves_the_other(self, client):
+        cards, drawn = shown(client, GPT2 + "a.tp=2&b.tp=5")
+        assert "cannot be carried out" in texts(cards[1])
+        assert "times as fast as" not in texts(drawn)
+        assert list(parts(drawn, "Graph"))
+
+    def test_a_change_answers_within_a_second_at_a_thousand_devices(self, client):
+        state = start_state(client.catalog)
+        query = format_state(state)
+        shown(client, query)  # what a page has done before its user changes anything
+        started = time.perf_counter()
+        shown(client, query.replace("a.pp=8", "a.pp=16"))
+        assert ask(state.asked, client.catalog).cluster.devices == 1024
+        assert time.perf_counter() - started < 1.0
+
+
+class TestControls:
+    def test_an_address_restores_every_control(self, client):
+        query = f"?{GPT3}seq_len=1024&stack=megatron-2021&a.tp=8&a.pp=16&a.stages=50-48&b.dp=64&b.zero=3"
+        answer = client.call("controls.children", "address.data", address__data=query)
+        controls = answer["controls.children"]
+        fields = {
+            one["props"]["id"]["name"]: one["props"]["value"]
+            for kind in ("Dropdown", "Input", "Checklist")
+            for one in parts(controls, kind)
+        }
+        sliders = {
+            one["props"]["id"]["name"]: one["props"]["marks"][str(one["props"]["value"])]["label"]
+            for one in parts(controls, "Slider")
+        }
+        assert answer["notice.children"] == []
+        assert fields["model"] == "gpt3-175b"
+        assert (fields["count"], fields["seq_len"], fields["global_batch"]) == ("128", "1024", "")
+        assert (fields["stack"], fields["precision"], fields["a.stages"]) == ("megatron-2021", None, "50-48")
+        assert (sliders["a.tp"], sliders["a.pp"], sliders["a.dp"]) == ("8", "16", "auto")
+        assert (sliders["b.dp"], sliders["b.zero"], sliders["b.tp"]) == ("64", "3", "1")
+
+    def test_an_empty_address_starts_with_gpt3(self, client):
+        answer = client.call("controls.children", "address.data", address__data="")
+        menus = [one["props"]["value"] for one in parts(answer["controls.children"], "Dropdown")]
+        assert menus[:2] == ["gpt3-175b", "dgx-a100"]
+
+    def test_a_broken_address_is_told(self, client):
+        answer = client.call("controls.children", "address.data", address__data="?model=gpt2&colour=red")
+        told = texts(answer["notice.children"])
+        assert "colour: unknown key" in told
+        assert "node: missing" in told
+        assert list(parts(answer["controls.children"], "Slider"))
+
+    def test_unknown_choices_stay_in_their_menus(self, client):
+        query = "?model=gpt5&node=dgx-a100&count=1&a.schedule=zigzag"
+        answer = client.call("controls.children", "address.data", address__data=query)
+        menus = {
+            one["props"]["id"]["name"]: one["props"] for one in parts(answer["controls.children"], "Dropdown")
+        }
+        assert menus["model"]["value"] == "gpt5"
+        assert "gpt5" in menus["model"]["options"]
+        assert "zigzag" in menus["a.schedule"]["options"]
+
+    def test_sliders_are_built_anew_where_their_positions_change(self, client):
+        shape = client.call("shape.data", "state.data", state__data=GPT2)["shape.data"]
+        same = client.call("shape.data", "state.data", state__data=GPT2 + "a.tp=4", shape__data=shape)
+        assert same == {}
+        more = client.call(
+            "shape.data", "state.data", state__data=GPT2.replace("count=1", "count=3"), shape__data=shape
+        )
+        slider = next(parts(more["strategies.children"], "Slider"))
+        assert [mark["label"] for mark in slider["props"]["marks"].values()] == [
+            "auto",
+            "1",
+            "2",
+            "3",
+            "4",
+            "6",
+            "8",
+            "12",
+            "24",
+        ]
+
+    def test_a_second_strategy_starts_as_the_first_and_can_be_removed(self, client):
+        both = client.call(
+            "strategies.children", "state.data", state__data=GPT2 + "a.tp=2&b.tp=4", shape__data=""
+        )
+        assert "Remove strategy B" in texts(both["strategies.children"])
+
+
+class TestDownloads:
+    @pytest.mark.parametrize(
+        ("query", "flags"),
+        [("a.pp=2&a.micro_batch=2", ("--pp", "2", "--micro-batch", "2")), ("a.tp=2", ("--tp", "2"))],
+    )
+    def test_json_is_that_of_the_command(self, client, query, flags):
+        done = client.http.get(f"/download/a/simulate.json?{GPT2}{query}")
+        command = ["gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32", *flags, "--json"]
+        assert done.text == CliRunner().invoke(simulate, command).stdout
+        assert done.headers["Content-Disposition"] == 'attachment; filename="a-simulate.json"'
+
+    def test_trace_is_that_of_the_command(self, client, tmp_path):
+        path = tmp_path / "step.json"
+        command = [
+            "gpt2",
+            "--cluster",
+            "dgx-a100:1",
+            "--global-batch",
+            "32",
+            "--pp",
+            "2",
+            "--trace",
+            str(path),
+        ]
+        assert CliRunner().invoke(simulate, command).exit_code == 0
+        done = client.http.get(f"/download/b/trace.json?{GPT2}a.tp=2&b.pp=2")
+        assert done.text == path.read_text(encoding="utf-8")
+
+    def test_strategy_file_is_read_back_as_the_strategy(self, client, tmp_path):
+        query = (
+            f"{GPT2}a.pp=2&a.virtual_stages=2&a.schedule=interleaved-1f1b&a.recompute=full&a.zero=1"
+            "&a.micro_batch=2&a.stages=3-4-4-3"
+        )
+        done = client.http.get(f"/download/a/strategy.toml?{query}")
+        path = tmp_path / "strategy.toml"
+        path.write_text(done.text, encoding="utf-8")
+        state = parse_state(query)
+        cluster = ask(state.asked, client.catalog).cluster
+        assert load_strategy(str(path), cluster) == build_strategy(state.strategies[0], cluster)
+        assert tomllib.loads(done.text)["stages"] == [3, 4, 4, 3]
+        assert done.text.startswith("# gpt2 on dgx-a100:1, global batch 32\n")
+
+    @pytest.mark.parametrize(
+        ("address", "status", "message"),
+        [
+            (f"/download/a/simulate.json?{GPT2}a.tp=5", 400, "tp 5 does not divide"),
+            (f"/download/b/simulate.json?{GPT2}a.tp=2", 400, "strategy B: not part of the address"),
+            (f"/download/a/trace.json?{GPT3}a.tp=8&a.pp=8", 400, "GiB short"),
+            ("/download/a/simulate.json?model=/etc/passwd&node=dgx-a100&count=1", 400, "unknown network"),
+            ("/download/a/simulate.json?model=%FF&node=dgx-a100&count=1", 400, "unknown network"),
+            ("/download/a/passwd?model=gpt2", 404, "Not Found"),
+            ("/download/c/simulate.json?model=gpt2", 404, "Not Found"),
+            ("/assets/..%2Fserver.py", 404, "Not Found"),
+            ("/assets/../server.py", 404, "Not Found"),
+        ],
+    )
+    def test_what_cannot_be_had_is_refused(self, client, address, status, message):
+        done = client.http.get(address)
+        assert done.status_code == status
+        assert message in done.text
+
+    def test_links_hold_the_state_and_leave_out_what_there_is_not(self, client):
+        fits = verdict(client, GPT2 + "a.tp=2")["verdict.children"]
+        short = verdict(client, GPT3 + "a.tp=8&a.pp=8")["verdict.children"]
+        links = [link["props"]["href"] for link in parts(fits, "A")]
+        assert [link.partition("?")[0].rpartition("/")[2] for link in links] == [
+            "simulate.json",
+            "trace.json",
+            "strategy.toml",
+        ]
+        assert all(client.http.get(link).status_code == 200 for link in links)
+        assert not any("trace" in link["props"]["href"] for link in parts(short, "A"))
+
+
+class TestServer:
+    def test_everything_comes_from_the_server_itself(self, client):
+        page = client.http.get("/").text
+        assert 'src="http' not in page
+        assert 'href="http' not in page
+        with client.http.get("/assets/dashboard.js") as script:
+            assert script.status_code == 200
+
+    def test_requests_are_limited(self, client):
+        done = client.http.post("/_dash-update-component", json="x" * (BODY + 1))
+        assert done.status_code == 413
+
+    def test_only_its_own_names_are_answered(self, client):
+        for host, status in (("evil.example:8050", 403), ("127.0.0.1:8050", 200), ("[::1]:8050", 200)):
+            assert client.http.get("/", headers={"Host": host}).status_code == status
+
+    def test_the_foot_states_host_and_limits(self, client):
+        layout = client.http.get("/_dash-layout").json
+        told = texts(layout["props"]["children"][-1])
+        for part in ("http://127.0.0.1:8050/", "Nothing is uploaded", "64 KiB", "4,000 characters"):
+            assert part in told
