@@ -69,12 +69,15 @@ def measure_layers(trainer: Trainer, device: torch.device, *, steps: int = STEPS
 def _watch(
     name: str, module: torch.nn.Module, forward: Clock, backward: Clock
 ) -> Iterator[torch.utils.hooks.RemovableHandle]:
-    def before(_: torch.nn.Module, __: object) -> None:
+    known: set[Node | None] = set()  # taken before the module runs, which may write over its input
+
+    def before(_: torch.nn.Module, inputs: object) -> None:
+        known.clear()
+        known.update(tensor.grad_fn for tensor in _tensors(inputs))
         forward.start(name)
 
-    def after(_: torch.nn.Module, inputs: object, output: object) -> None:
+    def after(_: torch.nn.Module, __: object, output: object) -> None:
         forward.stop(name, name)
-        known = {tensor.grad_fn for tensor in _tensors(inputs)}
         for node in _nodes(output, known):
             _time_node(node, name, backward)
 

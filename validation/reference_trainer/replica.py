@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from validation.reference_trainer.data import Batch
 from validation.reference_trainer.devices import Autocast
 from validation.reference_trainer.network_module import StageModule
-from validation.reference_trainer.optimizer import build_optimizer
+from validation.reference_trainer.optimizer import Update
 from validation.reference_trainer.trainer import FORWARD, SAVED, Observer, Trainer, unobserved
 
 MEBI = 2**20
@@ -47,12 +47,12 @@ class ReplicaTrainer(Trainer):
         self._model = wrap(stage)
         self._microbatches = tuple(microbatches)
         self._autocast = autocast
-        self.optimizer = build_optimizer(optimizer, self._model.parameters())
+        self.update = Update(optimizer, self._model.parameters())
 
     def step(self, observe: Observer = unobserved) -> torch.Tensor:
         """Forward and backward over the microbatches, then the update."""
-        self.optimizer.zero_grad(set_to_none=True)
-        count, total = len(self._microbatches), torch.zeros(())
+        self.update.clear()
+        count, total = len(self._microbatches), torch.zeros((), device=self._microbatches[0].inputs.device)
         observe(FORWARD)
         for index, batch in enumerate(self._microbatches):
             with self._waiting(last=index == count - 1):
@@ -61,8 +61,8 @@ class ReplicaTrainer(Trainer):
                 if index == 0:
                     observe(SAVED)
                 loss.backward()
-            total = total + loss.detach().to(total.device)
-        self.optimizer.step()
+            total += loss.detach()
+        self.update.run()
         return total
 
     def _waiting(self, *, last: bool) -> AbstractContextManager[None]:

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from validation.reference_trainer.optimizer import state_tensors
 from validation.reference_trainer.trainer import FORWARD, SAVED, Trainer
 
 MEASURED = "simdl measured step"
@@ -48,7 +47,7 @@ def _on_cpu(build: Callable[[], Trainer]) -> tuple[Trainer, TensorMemory]:
         trainer.step()
         with record_function(MEASURED):
             trainer.step(_mark)
-            held = _state(trainer)
+            held = trainer.update.held()
     return trainer, _memory(held, *_replay(recorded.profiler.kineto_results.events()))
 
 
@@ -91,23 +90,7 @@ def _on_gpu(build: Callable[[], Trainer], device: torch.device) -> tuple[Trainer
     trainer.step(observe)
     torch.cuda.synchronize(device)
     peak = float(torch.cuda.max_memory_allocated(device))
-    return trainer, _memory(_state(trainer), peak, live[SAVED] - live[FORWARD])
-
-
-def _state(trainer: Trainer) -> dict[str, float]:
-    """Bytes of parameters, gradients and optimizer state after a step, before they are cleared."""
-    parameters = [p for stage in trainer.stages for p in stage.parameters()]
-    return {
-        "parameters": tensor_bytes(parameters),
-        "gradients": tensor_bytes(p.grad for p in parameters if p.grad is not None),
-        "optimizer": tensor_bytes(state_tensors(trainer.optimizer)),
-    }
-
-
-def tensor_bytes(tensors: Iterable[torch.Tensor]) -> float:
-    """Bytes of this rank's part of these tensors."""
-    local = (tensor.to_local() if hasattr(tensor, "to_local") else tensor for tensor in tensors)
-    return float(sum(tensor.numel() * tensor.element_size() for tensor in local))
+    return trainer, _memory(trainer.update.held(), peak, live[SAVED] - live[FORWARD])
 
 
 def _memory(held: dict[str, float], peak: float, saved: float) -> TensorMemory:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 
 from validation.reference_trainer.network_module import StageModule
+from validation.reference_trainer.optimizer import Update
 
 Observer = Callable[[str], None]
 """Called with ``FORWARD`` before and ``SAVED`` after the first forward pass of a step."""
@@ -23,12 +24,16 @@ class Trainer(ABC):
 
     Attributes:
         stages: what this rank holds of the network.
-        optimizer: over its parameters.
+        update: of the parameters it holds.
     """
 
     stages: tuple[StageModule, ...]
-    optimizer: torch.optim.Optimizer
+    update: Update
 
     @abstractmethod
     def step(self, observe: Observer = unobserved) -> torch.Tensor:
-        """One step over the global batch; returns the rank's sum of losses over microbatches (mean each)."""
+        """One step over the global batch.
+
+        Returns:
+            The mean loss of the samples whose loss this rank computed, 0 where it computed none.
+        """

@@ -8,7 +8,6 @@ import json
 import os
 import pickle
 import sys
-import threading
 import time
 import traceback
 from dataclasses import asdict
@@ -20,17 +19,15 @@ import torch.distributed as dist
 
 from simdl.errors import SimdlError
 from validation.reference_trainer.case import TrainingCase
+from validation.reference_trainer.lifeline import end_with
 from validation.reference_trainer.rank import run_rank
-
-ORPHANED = 3
-"""Exit status of a rank whose parent is gone."""
 
 
 def main() -> int:
     """Run the rank; exit status 0 with a result, 1 with a message."""
     rank, deadline, folder = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
     case = pickle.load(sys.stdin.buffer)  # noqa: S301 (from our own parent process)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with(sys.stdin.buffer)
     try:
         answer = _run(case, rank, deadline, folder)
     except SimdlError as error:
@@ -59,11 +56,6 @@ def _run(case: TrainingCase, rank: int, deadline: float, folder: Path) -> dict[s
         return asdict(run_rank(case, rank, deadline))
     finally:
         dist.destroy_process_group()
-
-
-def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
-    os._exit(ORPHANED)
 
 
 if __name__ == "__main__":

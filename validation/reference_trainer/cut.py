@@ -1,0 +1,27 @@
+"""Where a pipeline is cut: as the strategy says, else evenly, else so that no stage has many more flops.
+
+The simulator's own default weighs blocks by their seconds on a device, which a trainer does not know
+beforehand. To compare the two, name the stages in the strategy.
+"""
+
+from simdl.stage import split_network
+from simdl.strategy import Strategy
+from workloads.network import Block, Network
+from workloads.operators import Pass
+
+
+def stage_sizes(network: Network, strategy: Strategy) -> tuple[int, ...]:
+    """Blocks per virtual stage, in chain order."""
+    count = strategy.pp * strategy.virtual_stages
+    return strategy.stages or split_network(network, count, [_flops(block) for block in network.blocks])
+
+
+def boundary_shapes(network: Network, cut: tuple[int, ...], samples: int) -> tuple[tuple[int, ...], ...]:
+    """Shape of what every stage but the last hands on for so many samples."""
+    chain = list(network.chain())
+    ends = [sum(cut[: index + 1]) for index in range(len(cut) - 1)]
+    return tuple((samples, *chain[end - 1].layers[-1].output_shape) for end in ends)
+
+
+def _flops(block: Block) -> float:
+    return float(sum(layer.flops(which) for layer in block.layers for which in Pass))
