@@ -1,7 +1,7 @@
 """Plans: the ranked, simulated strategies for a workload on a cluster, and why they are what they are."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,20 +82,21 @@ def plan(
         top: plans wanted.
         max_simulations: give up certainty after so many; None for no limit.
         cost_model: seconds per kernel; the device's own by default.
-        progress: told about the search.
+        progress: told about the search and the cuts tried after it.
     """
     started = time.perf_counter()
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
     space = enumerate_space(workload, cluster, limits=stack_limits(stack))
     bounds = estimate_bounds(space, workload, pricing)
     fits = np.flatnonzero(bounds.memory <= usable_memory(stack, cluster.device))
+    decided, cut = _in_two_parts(progress, cuts=min(top, len(fits)))
     ranking = search(
-        space, bounds, fits, workload, pricing, top=top, max_simulations=max_simulations, progress=progress
+        space, bounds, fits, workload, pricing, top=top, max_simulations=max_simulations, progress=decided
     )
     plans = [
         Plan(bound=float(bounds.step_time[found.candidate]), report=found.report) for found in ranking.best
     ]
-    plans += [better for plan in plans if (better := _recut(plan, workload, pricing))]
+    plans += list(_recut_all(plans, workload, pricing, cut))
     plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
     return PlanResult(
         plans=tuple(plans[:top]),
@@ -120,6 +121,34 @@ def _report(strategy: Strategy, workload: Workload, pricing: Pricing) -> StepRep
     return simulate(
         workload, pricing.cluster, strategy, stack=pricing.stack, cost_model=pricing.cost_model
     ).report
+
+
+def _in_two_parts(progress: Progress | None, *, cuts: int) -> tuple[Progress, Progress]:
+    """What the search and what the cuts after it report to, so that they count as one piece of work."""
+    searched = 0
+
+    def decided(done: int, total: int) -> None:
+        nonlocal searched
+        searched = done
+        if progress is not None:
+            progress(done, total + cuts)
+
+    def cut(done: int, total: int) -> None:
+        if progress is not None:
+            progress(searched + done, searched + total)
+
+    return decided, cut
+
+
+def _recut_all(
+    plans: Sequence[Plan], workload: Workload, pricing: Pricing, progress: Progress
+) -> Iterator[Plan]:
+    """The plans that other cuts make faster."""
+    for done, plan in enumerate(tuple(plans), start=1):
+        better = _recut(plan, workload, pricing)
+        if better is not None:
+            yield better
+        progress(done, len(plans))
 
 
 def _recut(plan: Plan, workload: Workload, pricing: Pricing) -> Plan | None:

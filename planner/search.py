@@ -23,7 +23,7 @@ from simdl.step_cost import step_cost
 from workloads.workload import Workload
 
 Progress = Callable[[int, int], None]
-"""Called with the candidates decided so far and all that had to be decided."""
+"""Called with the steps done so far and all that there are to do, such as candidates to decide."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

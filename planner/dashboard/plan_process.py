@@ -22,7 +22,7 @@ PAUSE = 0.1  # [s] between two reports of progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advanced:
-    """Candidates decided so far, and all that have to be."""
+    """Steps done so far, and all that there are to do."""
 
     done: int
     total: int

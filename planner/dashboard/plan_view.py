@@ -50,8 +50,8 @@ def plan_status(job: Job) -> str:
     if job.advanced is None:
         return "plan: reading the question and bounding every candidate"
     done, total = job.advanced.done, job.advanced.total
-    rest = "; comparing the best with their neighbours" if done >= total else ""
-    return f"plan: {done:,} of {total:,} candidates decided{rest}"
+    rest = "; comparing the best with its neighbours" if done >= total else ""
+    return f"plan: {done:,} of {total:,} candidates and cuts tried{rest}"
 
 
 def _count(result: PlanResult) -> str:

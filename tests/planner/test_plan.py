@@ -106,3 +106,12 @@ def test_everything_assumed_is_said():
 )
 def test_strategies_on_one_line(strategy, text):
     assert format_strategy(strategy) == text
+
+
+def test_progress_counts_search_and_cuts_as_one_piece_of_work():
+    calls = []
+    workload, cluster, stack = build_workload(), build_cluster(1), build_stack()
+    plan(workload, cluster, stack=stack, top=3, progress=lambda done, total: calls.append((done, total)))
+    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
+    assert all(done < total for done, total in calls[:-1])
+    assert calls[-1][0] == calls[-1][1]
