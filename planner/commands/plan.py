@@ -1,6 +1,7 @@
 """`simdl plan`: ranked, simulated strategies for a model on a cluster."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from planner.question import Options, Question, load_question
 from planner.question_options import question_options
 from planner.report_json import plan_json
 from planner.report_page import report_path, write_page
+from planner.smaller_clusters import smaller_clusters
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 
@@ -65,7 +67,9 @@ def plan(
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
     split, reason = answer_layers(question)
-    data = {**plan_json(question, result), "layerwise": layer_plan_json(split, reason)}
+    fewer = None if page_path is None else [asdict(cluster) for cluster in smaller_clusters(question)]
+    layers = layer_plan_json(split, reason)
+    data = {**plan_json(question, result), "layerwise": layers, "smaller_clusters": fewer}
     if page_path is not None:
         _write_report(question, result, data, page_path)
     if as_json:

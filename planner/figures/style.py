@@ -96,8 +96,8 @@ def new_figure(*, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 - pl
 
 def axis(quantity: str, unit: str, *, log: bool = False) -> dict[str, Any]:
     """An axis of an amount in base units, such as ``peak memory [B]``."""
-    kind = {"type": "log", "exponentformat": "power"} if log else {"tickformat": "~s"}
-    return {"title": {"text": f"{quantity} [{unit}]"}, **kind}
+    kind = {"type": "log"} if log else {}
+    return {"title": {"text": f"{quantity} [{unit}]"}, "tickformat": "~s", **kind}
 
 
 def words(name: str) -> str:

@@ -1,18 +1,17 @@
 """The timeline of a step: which rank does what when, with the critical path, and how full its memory is.
 
-Large timelines are thinned: some ranks, evenly spaced with the first and the last; tasks of one name that
-follow each other on a lane within less than a pixel, and all that start within the same pixel, are drawn as
-one under the name of the first. No lane shows work where there is none for longer than a pixel.
+Large timelines are thinned: some ranks, evenly spaced with the first and the last; tasks that share a pixel
+as one (:mod:`planner.figures.thinning`). No lane shows work where there is none for longer than a pixel.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil, log10
 
 import plotly.graph_objects as go
 
-from planner.figures.style import BLACK, GREY, SERIES, TASKS, axis, new_figure
+from planner.figures.style import BLACK, CAUSES, GREY, SERIES, TASKS, axis, new_figure, words
+from planner.figures.thinning import Bar, thin
 from simdl.critical_tasks import critical_tasks
 from simdl.timeline import Timeline
 from simdl.timeline_metrics import memory_profiles
@@ -24,17 +23,6 @@ DIGITS = 6  # of the step, to which thinned times are rounded
 POINTS = 1500  # of one memory curve
 LANE = 18  # [px] of height
 FRAME = 140  # [px] around the lanes
-
-
-@dataclass(slots=True)
-class Bar:
-    """A task, or neighbouring ones of one name, on a lane; [s]."""
-
-    name: str
-    lane: int
-    start: float
-    end: float
-    text: str
 
 
 def shown_ranks(timeline: Timeline, *, limit: int = RANKS) -> list[int]:
@@ -53,7 +41,7 @@ def timeline_note(timeline: Timeline) -> str:
         notes.append(f"{RANKS} of {len(ranks)} ranks, evenly spaced")
     if len(timeline.schedule.tasks) > SPANS:
         step = timeline.step_time * RESOLUTION
-        notes.append(f"tasks that follow each other within {step:.2g} s are drawn as one")
+        notes.append(f"tasks within {step:.2g} s are drawn as one, each name in proportion to its time")
     return "; ".join(notes)
 
 
@@ -100,6 +88,41 @@ def memory_figure(timeline: Timeline, base: Mapping[int, float], usable: float) 
     return figure
 
 
+def memory_by_part_figure(
+    timeline: Timeline, rank: int, parts: Mapping[str, float], live: str, usable: float
+) -> go.Figure:
+    """Memory of one rank over the step, stacked by part.
+
+    Args:
+        timeline: what happened.
+        rank: whose memory.
+        parts: [bytes] by part at the peak; all but ``live`` last for the step.
+        live: the part that the timeline follows.
+        usable: [bytes] of a device, as a line.
+    """
+    figure = new_figure(height=420)
+    points = _thinned([(0.0, 0.0), *memory_profiles(timeline).get(rank, []), (timeline.step_time, 0.0)])
+    times = [time for time, _ in points]
+    lasting = {name: [nbytes] * len(points) for name, nbytes in parts.items() if nbytes and name != live}
+    for name, amounts in {**lasting, live: [nbytes for _, nbytes in points]}.items():
+        colour, pattern = CAUSES.get(name, (GREY, ""))
+        figure.add_scatter(
+            mode="lines",
+            name=words(name),
+            x=times,
+            y=amounts,
+            stackgroup="memory",
+            line={"shape": "hv", "width": 0.5, "color": colour},
+            fillcolor=colour,
+            fillpattern={"shape": pattern},
+            hovertemplate=f"{words(name)}: %{{y:.4s}}B at %{{x:.4g}} s<extra></extra>",
+        )
+    figure.add_hline(y=usable, line={"dash": "dash", "color": GREY}, annotation_text="usable")
+    figure.update_xaxes(axis("time from step start", "s"))
+    figure.update_yaxes(axis("memory of a device", "B"), rangemode="tozero")
+    return figure
+
+
 def _lanes(timeline: Timeline) -> dict[int, int]:
     """Streams that run anything on the shown ranks, to their lane from the top."""
     used = {stream for task in timeline.schedule.tasks for stream in task.streams}
@@ -111,23 +134,22 @@ def _lanes(timeline: Timeline) -> dict[int, int]:
 
 def _bars(timeline: Timeline, lanes: Mapping[int, int]) -> list[Bar]:
     tasks = timeline.schedule.tasks
-    apart = timeline.step_time * RESOLUTION if len(tasks) > SPANS else 0.0
-    last: dict[int, Bar] = {}
-    bars: list[Bar] = []
-    for index in sorted(range(len(tasks)), key=timeline.start.__getitem__):
-        for stream in tasks[index].streams:
-            if stream not in lanes:
-                continue
-            start, end = timeline.start[index], timeline.end[index]
-            previous = last.get(stream)
-            if previous and _is_one(previous, tasks[index].name, start, apart):
-                previous.end = end
-                continue
-            text = "" if apart else _text(timeline, index)
-            bar = Bar(tasks[index].name, lanes[stream], start, end, text)
-            bars.append(bar)
-            last[stream] = bar
-    return _rounded(bars, timeline.step_time) if apart else bars
+    thinned = len(tasks) > SPANS
+    bars = [
+        Bar(
+            tasks[index].name,
+            lanes[stream],
+            timeline.start[index],
+            timeline.end[index],
+            "" if thinned else _text(timeline, index),
+        )
+        for index in sorted(range(len(tasks)), key=timeline.start.__getitem__)
+        for stream in tasks[index].streams
+        if stream in lanes
+    ]
+    if not thinned:
+        return bars
+    return _rounded(thin(bars, apart=timeline.step_time * RESOLUTION), timeline.step_time)
 
 
 def _rounded(bars: list[Bar], step: float) -> list[Bar]:
@@ -136,11 +158,6 @@ def _rounded(bars: list[Bar], step: float) -> list[Bar]:
     for bar in bars:
         bar.start, bar.end = round(bar.start, places), round(bar.end, places)
     return bars
-
-
-def _is_one(bar: Bar, name: str, start: float, apart: float) -> bool:
-    """Whether a task that starts now is drawn as part of the bar before it."""
-    return apart > 0 and ((bar.name == name and start - bar.end < apart) or start - bar.start < apart)
 
 
 def _text(timeline: Timeline, index: int) -> str:

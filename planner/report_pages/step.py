@@ -8,7 +8,13 @@ from planner.figures.collectives import message_figure
 from planner.figures.roofline import roofline_figure
 from planner.figures.shares import breakdown_figure, memory_parts_figure
 from planner.figures.style import words
-from planner.figures.timeline import gantt_figure, memory_figure, shown_ranks, timeline_note
+from planner.figures.timeline import (
+    gantt_figure,
+    memory_by_part_figure,
+    memory_figure,
+    shown_ranks,
+    timeline_note,
+)
 from planner.format import format_seconds, format_strategy
 from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
@@ -63,6 +69,7 @@ def step_sections(question: Question, simulation: Simulation) -> tuple[Section, 
     device = question.cluster.device
     usable = usable_memory(step.stack, device)
     parts = {rank: memory_by_part(step, rank) for rank in shown_ranks(timeline)}
+    fullest = max(parts, key=lambda rank: sum(parts[rank].values()))
     thinned = timeline_note(timeline)
     folded = "One rank per pipeline stage; the others do the same at the same time."
     return (
@@ -77,6 +84,11 @@ def step_sections(question: Question, simulation: Simulation) -> tuple[Section, 
             body=memory_figure(timeline, _lasting(step, timeline), usable),
             note="Activations live from a forward pass to its backward pass; all else lives for the step or "
             "is counted at its largest.",
+        ),
+        Section(
+            title="Memory over the step by part",
+            body=memory_by_part_figure(timeline, fullest, parts[fullest], LIVE, usable),
+            note=f"Rank {fullest}, the fullest of those shown.",
         ),
         Section(
             title="Memory by part and rank",

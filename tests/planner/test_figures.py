@@ -1,6 +1,7 @@
 """Figures: what they draw agrees with what they are given, and every axis has its unit."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
@@ -12,10 +13,12 @@ from planner.figures.collectives import bus_bandwidth_figure, collective_time_fi
 from planner.figures.roofline import roofline_figure
 from planner.figures.shares import breakdown_figure, memory_parts_figure
 from planner.figures.space import Point, coordinates_figure, pareto_figure, pareto_front, sample_candidates
+from planner.figures.thinning import Bar, thin
 from planner.figures.timeline import (
     RANKS,
     _thinned,
     gantt_figure,
+    memory_by_part_figure,
     memory_figure,
     shown_ranks,
     timeline_note,
@@ -175,9 +178,7 @@ class TestTimeline:
         assert len(shown_ranks(timeline)) == RANKS
         assert shown_ranks(timeline)[0] == 0
         assert shown_ranks(timeline)[-1] == 39
-        assert timeline_note(timeline).startswith(
-            "16 of 40 ranks, evenly spaced; tasks that follow each other"
-        )
+        assert timeline_note(timeline).startswith("16 of 40 ranks, evenly spaced; tasks within")
         figure = gantt_figure(timeline)
         forward = next(trace for trace in figure.data if trace.name == "forward")
         busy = sum(end - start for start, end in zip(forward.x[::3], forward.x[1::3], strict=True))
@@ -193,6 +194,36 @@ class TestTimeline:
         figure = memory_figure(simulation.timeline, {0: base}, 16e9)
         assert max(figure.data[0].y) == pytest.approx(report.peak_memory)
         assert figure.data[0].y[-1] == pytest.approx(base)
+
+    def test_parts_of_memory_stack_up_to_the_peak_of_the_rank(self, simulation):
+        report = simulation.report
+        figure = memory_by_part_figure(simulation.timeline, 0, report.memory, "activations", 16e9)
+        assert {trace.name for trace in figure.data} == {name for name, n in report.memory.items() if n}
+        heights = [sum(column) for column in zip(*(trace.y for trace in figure.data), strict=True)]
+        assert max(heights) == pytest.approx(report.peak_memory)
+        assert all(trace.stackgroup == "memory" for trace in figure.data)
+
+    def test_thinning_gives_every_name_its_time(self):
+        names = {"forward": 1.0, "send": 0.5, "backward": 2.0}
+        bars, time = [], 0.0
+        for place in range(900):
+            name = list(names)[place % 3]
+            bars.append(Bar(name, 0, time, time + names[name]))
+            time += names[name]
+        thinned = thin(bars, apart=10.0)
+        assert len(thinned) < len(bars) / 3
+        assert all(a.end <= b.start for a, b in pairwise(thinned))
+        for name, seconds in names.items():
+            drawn = sum(bar.end - bar.start for bar in thinned if bar.name == name)
+            assert drawn == pytest.approx(300 * seconds, abs=15.0)
+
+    def test_thinning_keeps_gaps_and_lanes(self):
+        bars = [Bar("a", 0, 0.0, 1.0), Bar("b", 1, 0.5, 2.0), Bar("a", 0, 1.1, 2.0), Bar("a", 0, 9.0, 9.5)]
+        assert thin(bars, apart=1.0) == [
+            Bar("a", 0, 0.0, 2.0),
+            Bar("a", 0, 9.0, 9.5),
+            Bar("b", 1, 0.5, 2.0),
+        ]
 
     def test_thinning_keeps_the_peak(self):
         points = [(float(i), float(i * 7919 % 10007)) for i in range(10000)]
