@@ -13,13 +13,13 @@ padded sources, patches, products, transforms.
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any
 
 from simdl.kernel import ConvolutionCall
 from validation.microbenchmarks.array_kernels import Fresh
 from validation.microbenchmarks.array_spectral import points_of, spectral
 from validation.microbenchmarks.array_windows import (
     Array,
+    Library,
     explicit,
     implicit,
     padded_extent,
@@ -41,7 +41,7 @@ __all__ = [
 SIZE = 4
 """[bytes] of an FP32 element."""
 
-Algorithm = Callable[[Any, ConvolutionShape, Pass, Array, Array], Array]
+Algorithm = Callable[[Library, ConvolutionShape, Pass, Array, Array], Array]
 
 _ALGORITHMS: Mapping[str, Algorithm] = {
     "implicit_gemm": implicit,
@@ -53,8 +53,7 @@ _ALGORITHMS: Mapping[str, Algorithm] = {
 ALGORITHMS = tuple(_ALGORITHMS)
 
 
-def convolve(xp: Any, call: ConvolutionCall, algorithm: str, first: Array, second: Array) -> Array:  # noqa:
-ANN401
+def convolve(xp: Library, call: ConvolutionCall, algorithm: str, first: Array, second: Array) -> Array:
     """One pass.
 
     Args:
@@ -89,8 +88,7 @@ def operand_shapes(call: ConvolutionCall) -> tuple[tuple[int, ...], tuple[int, .
             return source, upstream
 
 
-def build_convolution(xp: Any, call: ConvolutionCall, algorithm: str, fresh: Fresh) -> Prepared:  # noqa:
-ANN401
+def build_convolution(xp: Library, call: ConvolutionCall, algorithm: str, fresh: Fresh) -> Prepared:
     """One set of buffers and the call of an algorithm's pass.
 
     Raises:

@@ -9,9 +9,7 @@ A correlation of extents h and k keeps the outputs o that need no wrap-around, s
 Mathieu, Henaff, LeCun, "Fast Training of Convolutional Networks through FFTs" (2014).
 """
 
-from typing import Any
-
-from validation.microbenchmarks.array_windows import Array, crop, pad, padded_extent
+from validation.microbenchmarks.array_windows import Array, Library, crop, pad, padded_extent
 from workloads.operators import ConvolutionShape, Pass
 
 
@@ -20,8 +18,7 @@ def points_of(shape: ConvolutionShape) -> tuple[int, int]:
     return shape.out_height + shape.kernel_height - 1, shape.out_width + shape.kernel_width - 1
 
 
-def spectral(xp: Any, shape: ConvolutionShape, which: Pass, first: Array, second: Array) -> Array:  # noqa:
-ANN401
+def spectral(xp: Library, shape: ConvolutionShape, which: Pass, first: Array, second: Array) -> Array:
     """A pass by FFT; operands as in `array_convolutions.convolve`."""
     points = points_of(shape)
     source = pad(xp, shape, first) if which is not Pass.INPUT_GRADIENT else first
@@ -39,10 +36,10 @@ ANN401
     return crop(shape, total)
 
 
-def _spectrum(xp: Any, array: Array, points: tuple[int, int]) -> Array:  # noqa: ANN401 - the library
+def _spectrum(xp: Library, array: Array, points: tuple[int, int]) -> Array:
     """Frequencies first, so that a product takes the two axes behind."""
     return xp.ascontiguousarray(xp.fft.rfft2(array, s=points).transpose(2, 3, 0, 1))
 
 
-def _inverse(xp: Any, product: Array, points: tuple[int, int]) -> Array:  # noqa: ANN401 - the library
+def _inverse(xp: Library, product: Array, points: tuple[int, int]) -> Array:
     return xp.fft.irfft2(product.transpose(2, 3, 0, 1), s=points)

@@ -15,6 +15,9 @@ from workloads.operators import ConvolutionShape, Pass
 Array = Any
 """An array of NumPy or CuPy."""
 
+Library = Any
+"""NumPy or CuPy."""
+
 
 def padding_of(shape: ConvolutionShape) -> tuple[int, int]:
     """Rows and columns of zeros on each side: the least that give the output's extent."""
@@ -29,7 +32,7 @@ def padded_extent(shape: ConvolutionShape) -> tuple[int, int]:
     return shape.in_height + 2 * height, shape.in_width + 2 * width
 
 
-def pad(xp: Any, shape: ConvolutionShape, source: Array) -> Array:  # noqa: ANN401 - the library
+def pad(xp: Library, shape: ConvolutionShape, source: Array) -> Array:
     """The source with its zeros around; itself where there are none."""
     height, width = padding_of(shape)
     if height == width == 0:
@@ -57,8 +60,7 @@ def window(shape: ConvolutionShape, padded: Array, row: int, column: int) -> Arr
     return padded[:, :, rows, columns]
 
 
-def implicit(xp: Any, shape: ConvolutionShape, which: Pass, first: Array, second: Array) -> Array:  # noqa:
-ANN401
+def implicit(xp: Library, shape: ConvolutionShape, which: Pass, first: Array, second: Array) -> Array:
     """One product per tap; operands as in `array_convolutions.convolve`."""
     match which:
         case Pass.FORWARD:
@@ -69,8 +71,7 @@ ANN401
             return _implicit_weight_gradient(xp, shape, first, second)
 
 
-def _implicit_forward(xp: Any, shape: ConvolutionShape, source: Array, weights: Array) -> Array:  # noqa:
-ANN401
+def _implicit_forward(xp: Library, shape: ConvolutionShape, source: Array, weights: Array) -> Array:
     padded, batch = pad(xp, shape, source), source.shape[0]
     total = xp.zeros((batch, shape.out_channels, shape.out_height * shape.out_width), dtype=source.dtype)
     for row, column in taps(shape):
@@ -79,8 +80,7 @@ ANN401
     return _maps(shape, total)
 
 
-def _implicit_input_gradient(xp: Any, shape: ConvolutionShape, weights: Array, upstream: Array) -> Array:  #
-noqa: ANN401
+def _implicit_input_gradient(xp: Library, shape: ConvolutionShape, weights: Array, upstream: Array) -> Array:
     batch = upstream.shape[0]
     flat = upstream.reshape(batch, shape.out_channels, -1)
     total = xp.zeros((batch, shape.in_channels, *padded_extent(shape)), dtype=upstream.dtype)
@@ -90,8 +90,7 @@ noqa: ANN401
     return crop(shape, total)
 
 
-def _implicit_weight_gradient(xp: Any, shape: ConvolutionShape, source: Array, upstream: Array) -> Array:  #
-noqa: ANN401
+def _implicit_weight_gradient(xp: Library, shape: ConvolutionShape, source: Array, upstream: Array) -> Array:
     padded, batch = pad(xp, shape, source), source.shape[0]
     flat = upstream.reshape(batch, shape.out_channels, -1)
     extents = shape.out_channels, shape.in_channels, shape.kernel_height, shape.kernel_width
@@ -102,8 +101,7 @@ noqa: ANN401
     return total
 
 
-def explicit(xp: Any, shape: ConvolutionShape, which: Pass, first: Array, second: Array) -> Array:  # noqa:
-ANN401
+def explicit(xp: Library, shape: ConvolutionShape, which: Pass, first: Array, second: Array) -> Array:
     """Patches in scratch memory and one product per image; operands as in `array_convolutions.convolve`."""
     if which is Pass.INPUT_GRADIENT:
         return _explicit_input_gradient(xp, shape, first, second)
@@ -118,8 +116,7 @@ ANN401
     return total.reshape(extents).transpose(0, 3, 1, 2)
 
 
-def _explicit_input_gradient(xp: Any, shape: ConvolutionShape, weights: Array, upstream: Array) -> Array:  #
-noqa: ANN401
+def _explicit_input_gradient(xp: Library, shape: ConvolutionShape, weights: Array, upstream: Array) -> Array:
     batch, places = upstream.shape[0], list(taps(shape))
     flat = upstream.reshape(batch, shape.out_channels, -1)
     patches = xp.matmul(_flat_filter(shape, weights), flat)

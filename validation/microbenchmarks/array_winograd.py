@@ -8,7 +8,7 @@ The source gradient is the same convolution of the result's gradient with the fi
 
 from typing import Any
 
-from validation.microbenchmarks.array_windows import Array, padding_of
+from validation.microbenchmarks.array_windows import Array, Library, padding_of
 from workloads.operators import ConvolutionShape, Pass
 
 POINTS = 16
@@ -24,6 +24,9 @@ FILTER: tuple[Row, ...] = (
     ((0, 0.5), (1, -0.5), (2, 0.5)),
     ((2, 1),),
 )
+Elements = Any
+"""Rows of arrays."""
+
 RESULT: tuple[Row, ...] = (((0, 1), (1, 1), (2, 1)), ((1, 1), (2, -1), (3, -1)))
 
 
@@ -35,8 +38,7 @@ def tiles_of(shape: ConvolutionShape, which: Pass) -> tuple[int, int]:
     return -(-height // 2), -(-width // 2)
 
 
-def winograd(xp: Any, shape: ConvolutionShape, which: Pass, first: Array, second: Array) -> Array:  # noqa:
-ANN401
+def winograd(xp: Library, shape: ConvolutionShape, which: Pass, first: Array, second: Array) -> Array:
     """Forward or input gradient; operands as in `array_convolutions.convolve`."""
     if which is Pass.FORWARD:
         extent = shape.out_height, shape.out_width
@@ -47,7 +49,7 @@ ANN401
 
 
 def _correlate(
-    xp: Any,  # noqa: ANN401 - the library
+    xp: Library,
     source: Array,
     weights: Array,
     padding: tuple[int, int],
@@ -69,7 +71,7 @@ def _correlate(
     return total[:, :, : extent[0], : extent[1]]
 
 
-def _pad(xp: Any, source: Array, padding: tuple[int, int], tiles: tuple[int, int]) -> Array:  # noqa: ANN401
+def _pad(xp: Library, source: Array, padding: tuple[int, int], tiles: tuple[int, int]) -> Array:
     """Zeros around the source, enough behind for whole tiles; what no tile reaches is cut off."""
     rows, columns = 2 * tiles[0] + 2, 2 * tiles[1] + 2
     total = xp.zeros((*source.shape[:2], rows, columns), dtype=source.dtype)
@@ -88,7 +90,7 @@ def _tile_views(padded: Array, tiles: tuple[int, int]) -> list[list[Array]]:
     ]
 
 
-def _transform(xp: Any, matrix: tuple[Row, ...], elements: Any) -> Array:  # noqa: ANN401 - rows of arrays
+def _transform(xp: Library, matrix: tuple[Row, ...], elements: Elements) -> Array:
     """``matrix`` times ``elements`` times its transpose, points first."""
     count, side = len(matrix), len(elements[0])
     shape, dtype = elements[0][0].shape, elements[0][0].dtype

@@ -21,7 +21,7 @@ from workloads.operators import ConvolutionShape, Pass
 pytestmark = pytest.mark.theory
 
 
-def shape(channels, filters, size, out, kernel, *, stride=1, groups=1):  # noqa: PLR0917
+def shape(channels, filters, size, out, kernel, *, stride=1, groups=1):
     high, wide = size
     return ConvolutionShape(
         in_channels=channels,
