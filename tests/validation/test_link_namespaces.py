@@ -15,9 +15,10 @@ from validation.real_links.availability import reason_unavailable
 from validation.real_links.compare import compare, relative_error
 from validation.real_links.measure import Question, measure
 from validation.real_links.moves import GLOO, Move
-from validation.real_links.namespaces import list_namespaces, owner, remove_leftovers, settings, shaping, star
+from validation.real_links.namespaces import list_namespaces, owner, remove_leftovers, star
 from validation.real_links.prediction import EFFICIENCY
-from validation.real_links.rank_group import rank_group, run_move
+from validation.real_links.rank_group import rank_group, round_trips, run_move
+from validation.real_links.shaping import FRAME, SEGMENTS, bucket, delay_line, settings
 from validation.real_links.shell import run
 
 RATE = 25e6
@@ -81,28 +82,27 @@ class TestCommands:
 
 class TestShaping:
     def test_a_rate_in_bytes_becomes_one_in_bits(self):
-        (arguments,) = shaping("eth0", rate=25e6, delay=0)
-        assert arguments[:7] == ("qdisc", "add", "dev", "eth0", "root", "tbf", "rate")
-        assert arguments[7] == "200000000bit"
+        arguments = bucket("eth0", rate=25e6)
+        assert arguments[:5] == ("qdisc", "add", "dev", "eth0", "root")
+        assert arguments[7:10] == ("tbf", "rate", "200000000bit")
 
     @pytest.mark.parametrize("rate", [125e3, 25e6, 125e6])
     def test_the_bucket_holds_the_longest_packet_and_little_of_a_message(self, rate):
-        (arguments,) = shaping("eth0", rate=rate, delay=0)
+        arguments = bucket("eth0", rate=rate)
         burst = int(arguments[arguments.index("burst") + 1])
-        assert burst >= namespaces.SEGMENTS * namespaces.FRAME
+        assert burst >= SEGMENTS * FRAME
         assert burst / rate < 0.05
         assert rate > 25e6 or burst < 0.012 * MIB
 
-    def test_the_window_covers_a_round_trip(self):
+    def test_a_delay_is_netem_below_the_bucket(self):
+        arguments = delay_line("eth0", delay=1e-3)
+        assert arguments[:8] == ("qdisc", "add", "dev", "eth0", "parent", "1:1", "handle", "2:")
+        assert arguments[8:11] == ("netem", "delay", "1000us")
+
+    def test_the_window_covers_a_round_trip_over_two_links(self):
         for delay in (0.0, 1e-3, 20e-3):
             _, _, window = settings(rate=25e6, delay=delay)["net/ipv4/tcp_rmem"].split()
-            assert int(window) / 2 >= 2 * delay * 25e6 + 2**16
-
-    def test_a_delay_is_netem_below_the_bucket(self):
-        bucket, line = shaping("eth0", rate=25e6, delay=1e-3)
-        assert "tbf" in bucket
-        assert line[:8] == ("qdisc", "add", "dev", "eth0", "parent", "1:1", "handle", "2:")
-        assert line[8:11] == ("netem", "delay", "1000us")
+            assert int(window) / 2 >= 4 * delay * 25e6 + 2**16
 
 
 class TestOwner:
@@ -135,6 +135,24 @@ class TestTidiness:
     def test_namespaces_go_after_an_error(self):
         with pytest.raises(ZeroDivisionError), star(2, rate=RATE):
             _ = 1 / 0
+        assert of(owner(os.getpid())) == []
+
+    def test_a_wire_goes_with_the_context(self, monkeypatch):
+        monkeypatch.setattr(namespaces, "_delay_by", lambda _: namespaces.WIRE)
+        with star(1, rate=RATE, delay=1e-3) as made:
+            assert "port0" in run("ip", "-n", made.switch, "link", "show")
+        assert of(owner(os.getpid())) == []
+
+    def test_a_wire_that_does_not_come_up_is_told(self, monkeypatch):
+        monkeypatch.setattr(namespaces, "_delay_by", lambda _: namespaces.WIRE)
+        monkeypatch.setattr(namespaces, "_port", lambda rank: f"near{rank}")  # both ends of one name
+        with (
+            pytest.raises(
+                RealLinksError, match="no wire in its place: /dev/net/tun: Device or resource busy"
+            ),
+            star(1, rate=RATE, delay=1e-3),
+        ):
+            pass
         assert of(owner(os.getpid())) == []
 
     def test_what_was_built_goes_when_the_next_step_is_refused(self):
@@ -204,6 +222,22 @@ def test_the_counters_of_a_link_agree_with_the_headers_assumed():
         before = bytes_sent(made)
         run_move(group, Move(name="point_to_point", elements=MIB, seed=0))
         assert 4 * MIB / (bytes_sent(made) - before) == pytest.approx(EFFICIENCY, rel=1e-3)
+
+
+@needs_links
+@pytest.mark.parametrize("delay_by", [namespaces.NETEM, namespaces.WIRE])
+def test_a_delay_is_that_of_four_links_a_round_trip(monkeypatch, delay_by):
+    with star(1, rate=RATE, delay=1e-3) as made:
+        if delay_by == namespaces.NETEM != made.delay_by:
+            pytest.skip("this kernel has no netem")
+    monkeypatch.setattr(namespaces, "_delay_by", lambda _: delay_by)
+    with star(2, rate=RATE, delay=5e-3) as made, rank_group(made, timeout=20) as group:
+        assert made.delay_by == delay_by
+        durations = round_trips(group, 1, rounds=10)
+        assert 20e-3 <= min(durations) < 22e-3
+        outcome = run_move(group, Move(name="ring", elements=1000, seed=0))
+    assert outcome.wrong == 0
+    assert 20e-3 < outcome.time < 30e-3
 
 
 def bytes_sent(made):

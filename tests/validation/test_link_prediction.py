@@ -21,6 +21,7 @@ CONDITIONS = Conditions(
     ranks=4,
     rate=25e6,
     delay=0.0,
+    delay_by="",
     latency=50e-6,
 )
 BETA = 1514 / 1448 / 25e6

@@ -37,7 +37,7 @@ MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out", "force")
     "--ranks", type=click.IntRange(2, 64), default=4, show_default=True, help="Namespaces on the switch."
 )
 @click.option("--rate", default="200 Mbit/s", show_default=True, help="Of each link, per direction.")
-@click.option("--delay", help="Added to each direction of each link, such as '1 ms' (needs netem).")
+@click.option("--delay", help="Added to each direction of each link, such as '1 ms'.")
 @click.option(
     "--sizes",
     default="64KiB..8MiB",

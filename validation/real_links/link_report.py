@@ -15,7 +15,9 @@ ERROR_HEADER = ("rows of", "rows", "median", "worst", "bias")
 
 def conditions_text(conditions: Conditions) -> str:
     """One line on the links."""
-    delay = f", {format_quantity(conditions.delay, 'time')} added" if conditions.delay else ""
+    delay = ""
+    if conditions.delay:
+        delay = f" and {format_quantity(conditions.delay, 'time')} more by {conditions.delay_by}"
     return (
         f"{conditions.ranks} ranks on a switch, links of {_bits(conditions.rate)} each way{delay}: latency "
         f"{format_quantity(conditions.latency, 'time')} (measured), payload {EFFICIENCY:.1%} of the rate"

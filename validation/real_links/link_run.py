@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 
+from validation.real_links.namespaces import Star
+
 SOCKETS = "sockets"
 
 
@@ -22,7 +24,8 @@ class Conditions:
         cores: that the run could use.
         ranks: on the switch.
         rate: [bytes/s] that each direction of each link was shaped to.
-        delay: [s] added to each direction of each link.
+        delay: [s] added to each direction of each link; a path from rank to rank has two links.
+        delay_by: what added it, ``netem`` or ``wire``; empty for none.
         latency: [s] measured from rank to rank for a message of one byte: half a round trip, median.
     """
 
@@ -36,6 +39,7 @@ class Conditions:
     ranks: int
     rate: float
     delay: float
+    delay_by: str
     latency: float
 
 
@@ -96,8 +100,8 @@ def timings(run: LinkRun) -> list[Timing]:
     ]
 
 
-def current_conditions(*, ranks: int, rate: float, delay: float, latency: float) -> Conditions:
-    """Conditions of a run on this machine, now."""
+def current_conditions(made: Star, *, latency: float) -> Conditions:
+    """Conditions of a run on this machine, now, over links of this latency [s]."""
     return Conditions(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         kernel=f"{platform.system()} {platform.release()}",
@@ -106,9 +110,10 @@ def current_conditions(*, ranks: int, rate: float, delay: float, latency: float)
         python=platform.python_version(),
         numpy=version("numpy"),
         torch=_version_or_empty("torch"),
-        ranks=ranks,
-        rate=rate,
-        delay=delay,
+        ranks=made.ranks,
+        rate=made.rate,
+        delay=made.delay,
+        delay_by=made.delay_by,
         latency=latency,
     )
 

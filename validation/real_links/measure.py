@@ -66,9 +66,7 @@ def measure(question: Question, advance: Callable[[int, int], None] = lambda _do
         latency = measure_latency(group, made)
         repetitions = _measure_all(group, question, transports, advance)
     return LinkRun(
-        conditions=current_conditions(
-            ranks=question.ranks, rate=question.rate, delay=question.delay, latency=latency
-        ),
+        conditions=current_conditions(made, latency=latency),
         repetitions=tuple(repetitions),
         skipped=skipped,
     )

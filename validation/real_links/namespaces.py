@@ -1,11 +1,10 @@
-"""Ranks in network namespaces of their own, on a switch, over links of a known rate: a star.
+"""Ranks in network namespaces of their own, on a switch, over links of a known rate and delay: a star.
 
-A rank's namespace holds one end (``eth0``) of a virtual Ethernet pair; the other end (``port0``, ``port1``,
-...) is a port of a bridge in a further namespace, the switch. Both ends let out at most ``rate`` bytes of
-frames a second (token-bucket filter, tc-tbf(8)), so that each direction of a link is shaped by its sender,
-and incast is met at the switch's port, as on hardware. What a bucket lets through at once after a pause is no
-part of a link of that rate, so it holds as little as the kernel can do with: the longest packet, and what
-accrues while the shaper's timer is late (with less, tokens overflow and the link is slower than its rate).
+A rank's namespace holds one end (``eth0``) of its link; the other end (``port0``, ``port1``, ...) is a port
+of a bridge in a further namespace, the switch. Both ends let out at most ``rate`` bytes of frames a second
+(``validation.real_links.shaping``), so that each direction of a link is shaped by its sender, and incast is
+met at the switch's port, as on hardware. A link is a virtual Ethernet pair; with a delay, netem holds its
+frames back, or, where the kernel has no netem, it is a wire in user space (``validation.real_links.wire``).
 
 Namespaces are named after the process that made them, and are removed when the context ends, be it by an
 error or by a signal. Those of a process that was killed are found by that name and removed by the next one.
@@ -14,21 +13,22 @@ error or by a signal. Those of a process that was killed are found by that name 
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from os import getpid
 from pathlib import Path
 
 from validation.errors import RealLinksError
+from validation.real_links.orders import Failed
+from validation.real_links.program import end_programs, last_words, start_program
+from validation.real_links.shaping import SEGMENTS, bucket, delay_line, settings
 from validation.real_links.shell import run
 
 PREFIX = "simdl-links"
-FRAME = 1514  # [bytes] an Ethernet frame at the usual MTU of 1500, as the shaper counts it
-SEGMENTS = 4  # frames that may travel as one packet through the kernel
-LATENESS = 0.25e-3  # [s] of the shaper's timer
-QUEUE = 16 * 2**20  # [bytes] of a port: windows of all senders at once, so that incast loses nothing
-WINDOW = 2**17  # [bytes] a receiver takes before it is read: what is sent too early must not fill the link
+BRIDGE = "bridge0"
+NETEM, WIRE = "netem", "wire"
+PLUGGED = 10.0  # [s] that the wire may take to come up
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 _numbers = count()
 
@@ -43,7 +43,8 @@ class Star:
         switch: namespace of the bridge.
         interface: name of the link's end in every rank's namespace.
         rate: [bytes/s] of frames, per direction of each link.
-        delay: [s] added to each direction of each link by netem; 0 for none.
+        delay: [s] added to each direction of each link; a path from rank to rank has two links.
+        delay_by: what adds it, ``netem`` or ``wire``; empty for no delay.
     """
 
     namespaces: tuple[str, ...]
@@ -52,6 +53,7 @@ class Star:
     interface: str
     rate: float
     delay: float
+    delay_by: str
 
     @property
     def ranks(self) -> int:
@@ -69,106 +71,91 @@ def star(ranks: int, *, rate: float, delay: float = 0.0) -> Iterator[Star]:
         delay: [s] per direction of each link on top of what the kernel takes by itself.
 
     Raises:
-        RealLinksError: `ip` or `tc` refused something; says what.
+        RealLinksError: `ip` or `tc` refused something, or the wire did; says what.
     """
     remove_leftovers()
     base = f"{PREFIX}-{owner(getpid())}-{next(_numbers)}"
-    made = Star(
-        namespaces=tuple(f"{base}-r{rank}" for rank in range(ranks)),
-        addresses=tuple(f"10.0.0.{rank + 1}" for rank in range(ranks)),
-        switch=f"{base}-switch",
-        interface="eth0",
-        rate=rate,
-        delay=delay,
-    )
-    with _ending_signals_raise():
-        try:
-            _build(made)
-            yield made
-        finally:
-            _remove((*made.namespaces, made.switch))
+    namespaces, switch = tuple(f"{base}-r{rank}" for rank in range(ranks)), f"{base}-switch"
+    with _ending_signals_raise(), ExitStack() as stack:
+        stack.callback(_remove, (*namespaces, switch))
+        run("ip", "netns", "add", switch)
+        made = Star(
+            namespaces=namespaces,
+            addresses=tuple(f"10.0.0.{rank + 1}" for rank in range(ranks)),
+            switch=switch,
+            interface="eth0",
+            rate=rate,
+            delay=delay,
+            delay_by=_delay_by(switch) if delay else "",
+        )
+        _build(made, stack)
+        yield made
 
 
-def _build(made: Star) -> None:
-    run("ip", "netns", "add", made.switch)
-    run(
-        "ip",
-        "-n",
-        made.switch,
-        "link",
-        "add",
-        "bridge0",
-        "type",
-        "bridge",
-        "stp_state",
-        "0",
-        "forward_delay",
-        "0",
-        "mcast_snooping",
-        "0",
-    )
-    run("ip", "-n", made.switch, "link", "set", "bridge0", "up")
+def _delay_by(namespace: str) -> str:
+    """Netem where the kernel has it."""
+    try:
+        run("tc", "-n", namespace, "qdisc", "add", "dev", "lo", "root", NETEM, "delay", "1ms")
+    except RealLinksError:
+        return WIRE
+    return NETEM
+
+
+def _build(made: Star, stack: ExitStack) -> None:
+    spanning = ("stp_state", "0", "forward_delay", "0", "mcast_snooping", "0")
+    run("ip", "-n", made.switch, "link", "add", BRIDGE, "type", "bridge", *spanning)
+    run("ip", "-n", made.switch, "link", "set", BRIDGE, "up")
+    if made.delay_by == WIRE:
+        _add_wires(made, stack)
     for rank in range(made.ranks):
         _add_rank(made, rank)
 
 
+def _add_wires(made: Star, stack: ExitStack) -> None:
+    """Both ends of every link, still in the switch's namespace, as long as the stack lasts."""
+    ends = [(_near(rank), _port(rank)) for rank in range(made.ranks)]
+    wire = start_program(made.switch, "validation.real_links.wire", {"ends": ends, "delay": made.delay})
+    stack.callback(end_programs, (wire,))
+    try:
+        answer = wire.pipe.recv() if wire.pipe.poll(PLUGGED) else Failed(reason=f"no answer in {PLUGGED:g} s")
+    except EOFError:
+        answer = Failed(reason=f"its process {last_words(wire)}")
+    if isinstance(answer, Failed):
+        raise RealLinksError(f"no netem in this kernel, and no wire in its place: {answer.reason}")
+
+
+def _near(rank: int) -> str:
+    return f"near{rank}"
+
+
+def _port(rank: int) -> str:
+    return f"port{rank}"
+
+
 def _add_rank(made: Star, rank: int) -> None:
     """One namespace, its link to the switch, and the shapers at both ends."""
-    name, interface, port = made.namespaces[rank], made.interface, f"port{rank}"
+    name, interface, port = made.namespaces[rank], made.interface, _port(rank)
     run("ip", "netns", "add", name)
     _apply_settings(made, name)
-    run(
-        "ip",
-        "link",
-        "add",
-        interface,
-        "netns",
-        name,
-        "type",
-        "veth",
-        "peer",
-        "name",
-        port,
-        "netns",
-        made.switch,
-    )
+    if made.delay_by == WIRE:
+        run("ip", "-n", made.switch, "link", "set", _near(rank), "netns", name)
+        run("ip", "-n", name, "link", "set", _near(rank), "name", interface)
+    else:
+        peer = ("peer", "name", port, "netns", made.switch)
+        run("ip", "link", "add", interface, "netns", name, "type", "veth", *peer)
     for namespace, end in ((name, interface), (made.switch, port)):
-        run("ip", "-n", namespace, "link", "set", end, "gso_max_segs", str(SEGMENTS))
-        for arguments in shaping(end, rate=made.rate, delay=made.delay):
-            run("tc", "-n", namespace, *arguments)
-    run("ip", "-n", made.switch, "link", "set", port, "master", "bridge0", "up")
+        _shape(made, namespace, end)
+    run("ip", "-n", made.switch, "link", "set", port, "master", BRIDGE, "up")
     run("ip", "-n", name, "address", "add", f"{made.addresses[rank]}/24", "dev", interface)
     run("ip", "-n", name, "link", "set", interface, "up")
     run("ip", "-n", name, "link", "set", "lo", "up")
 
 
-def shaping(interface: str, *, rate: float, delay: float) -> list[tuple[str, ...]]:
-    """Arguments of the `tc` calls that hold what leaves an interface to a rate [bytes/s] and a delay [s]."""
-    burst = SEGMENTS * FRAME + round(rate * LATENESS)
-    bucket = ("tbf", "rate", f"{round(rate * 8)}bit", "burst", str(burst), "limit", str(QUEUE))
-    add = ("qdisc", "add", "dev", interface)
-    if not delay:
-        return [(*add, "root", *bucket)]
-    # frames wait for their time in netem, which may hold as many as the bucket's queue
-    line = ("netem", "delay", f"{round(delay * 1e6)}us", "limit", str(QUEUE // FRAME))
-    return [(*add, "root", "handle", "1:", *bucket), (*add, "parent", "1:1", "handle", "2:", *line)]
-
-
-def settings(*, rate: float, delay: float) -> dict[str, str]:
-    """Kernel settings of a rank's namespace, by their place under ``/proc/sys``.
-
-    Half of a receive buffer holds data, the other half its bookkeeping; with a delay the window must cover a
-    round trip at the full rate.
-    """
-    window = WINDOW + round(8 * rate * delay)
-    return {
-        "net/ipv6/conf/all/disable_ipv6": "1",  # no neighbour discovery beside the measurement
-        "net/ipv4/tcp_congestion_control": "reno",  # in every kernel; without loss they are all alike
-        "net/ipv4/tcp_slow_start_after_idle": "0",  # a pause between two sizes is no part of the next
-        "net/ipv4/tcp_timestamps": "1",  # the option counts among the headers of a frame
-        "net/ipv4/tcp_no_metrics_save": "1",  # no connection starts from what an earlier one learned
-        "net/ipv4/tcp_rmem": f"4096 {window} {window}",
-    }
+def _shape(made: Star, namespace: str, end: str) -> None:
+    run("ip", "-n", namespace, "link", "set", end, "gso_max_segs", str(SEGMENTS))
+    run("tc", "-n", namespace, *bucket(end, rate=made.rate))
+    if made.delay_by == NETEM:
+        run("tc", "-n", namespace, *delay_line(end, delay=made.delay))
 
 
 def _apply_settings(made: Star, namespace: str) -> None:

@@ -18,7 +18,7 @@ from hardware.profiles import load_device
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from validation.real_links.link_run import Conditions
 from validation.real_links.moves import POINT_TO_POINT
-from validation.real_links.namespaces import FRAME
+from validation.real_links.shaping import FRAME
 
 HEADERS = 14 + 20 + 20 + 12  # [bytes] Ethernet, IPv4, TCP, timestamps
 EFFICIENCY = (FRAME - HEADERS) / FRAME

@@ -3,47 +3,30 @@
 Every answer is waited for under a time limit, and a rank that dies is noticed at once: its pipe closes.
 """
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from validation.errors import RealLinksError
 from validation.real_links.moves import Move
 from validation.real_links.namespaces import Star
-from validation.real_links.orders import Done, Failed, JoinGloo, Latency, Ready, RoundTrips, Start, Stop
+from validation.real_links.orders import Done, Failed, JoinGloo, Latency, Ready, RoundTrips, Start
+from validation.real_links.program import Program, end_programs, kill_programs, last_words, start_program
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAD_START = 0.01  # [s] between the order to start and the start, for every rank to hear of it
-GRACE = 5.0  # [s] for answers beyond what the move itself may take, and for processes to end
-LAST_WORDS = 500
+GRACE = 5.0  # [s] for answers beyond what the move itself may take
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rank:
-    """One running rank: its process, the pipe to it, and the file that it prints to."""
-
-    process: subprocess.Popen[bytes]
-    pipe: Connection
-    printed: IO[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankGroup:
     """Running ranks, in order, and the time [s] that one move may take."""
 
-    ranks: tuple[_Rank, ...]
+    ranks: tuple[Program, ...]
     timeout: float
 
 
@@ -71,46 +54,29 @@ def rank_group(made: Star, *, timeout: float) -> Iterator[RankGroup]:
     Raises:
         RealLinksError: a rank did not come up.
     """
-    with ExitStack() as stack:
-        errors = tuple(stack.enter_context(tempfile.TemporaryFile()) for _ in made.namespaces)
-        ranks: list[_Rank] = []
-        try:
-            for rank in range(made.ranks):
-                started = _start(made, rank, errors[rank], timeout)
-                ranks.append(started)
-            group = RankGroup(ranks=tuple(ranks), timeout=timeout)
-            _answers(group, Ready)
-            yield group
-        except BaseException:
-            for each in ranks:
-                each.process.kill()  # it may be waiting for another
-            raise
-        finally:
-            _end(ranks)
+    ranks: list[Program] = []
+    try:
+        for rank in range(made.ranks):
+            started = _start(made, rank, timeout)
+            ranks.append(started)
+        group = RankGroup(ranks=tuple(ranks), timeout=timeout)
+        _answers(group, Ready)
+        yield group
+    except BaseException:
+        kill_programs(ranks)
+        raise
+    finally:
+        end_programs(ranks)
 
 
-def _start(made: Star, rank: int, printed: IO[bytes], timeout: float) -> _Rank:
-    ours, theirs = Pipe()
+def _start(made: Star, rank: int, timeout: float) -> Program:
     place = {
         "rank": rank,
-        "pipe": theirs.fileno(),
         "addresses": made.addresses,
         "interface": made.interface,
         "timeout": timeout,
     }
-    command = (sys.executable, "-m", "validation.real_links.rank", json.dumps(place))
-    # one thread each: the ranks share the cores
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    process = subprocess.Popen(  # noqa: S603 - our own program
-        ("ip", "netns", "exec", made.namespaces[rank], *command),  # noqa: S607
-        stdin=subprocess.DEVNULL,
-        stdout=printed,
-        stderr=printed,
-        pass_fds=(theirs.fileno(),),
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-    )
-    theirs.close()
-    return _Rank(process=process, pipe=ours, printed=printed)
+    return start_program(made.namespaces[rank], "validation.real_links.rank", place)
 
 
 def join_gloo(group: RankGroup) -> None:
@@ -152,7 +118,7 @@ def _tell(group: RankGroup, order: object) -> None:
         try:
             each.pipe.send(order)
         except OSError:
-            raise RealLinksError(_death(group, rank)) from None
+            raise RealLinksError(f"rank {rank} {last_words(group.ranks[rank])}") from None
 
 
 def _answers(group: RankGroup, kind: type[Answer]) -> list[Answer]:
@@ -175,32 +141,8 @@ def _answer(group: RankGroup, rank: int, kind: type[Answer]) -> Answer:
     try:
         answer = group.ranks[rank].pipe.recv()
     except (EOFError, OSError):
-        raise RealLinksError(_death(group, rank)) from None
+        raise RealLinksError(f"rank {rank} {last_words(group.ranks[rank])}") from None
     if isinstance(answer, Failed):
         raise RealLinksError(answer.reason)
     assert isinstance(answer, kind)  # noqa: S101 - our own program
     return answer
-
-
-def _death(group: RankGroup, rank: int) -> str:
-    dead = group.ranks[rank]
-    with suppress(subprocess.TimeoutExpired):
-        dead.process.wait(timeout=GRACE)
-    dead.printed.seek(0)
-    said = dead.printed.read().decode("utf-8", "replace").strip()[-LAST_WORDS:]
-    return f"rank {rank} ended with status {dead.process.returncode}" + (f": {said}" if said else "")
-
-
-def _end(ranks: Sequence[_Rank]) -> None:
-    """Stop every rank; one that does not listen is killed."""
-    for rank in ranks:
-        with suppress(OSError):
-            rank.pipe.send(Stop())
-        rank.pipe.close()
-    deadline = time.monotonic() + GRACE
-    for rank in ranks:
-        try:
-            rank.process.wait(timeout=max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            rank.process.kill()
-            rank.process.wait()
