@@ -4,7 +4,8 @@ Ranks are numbered so that neighbours share the innermost level. A communication
 ``size`` and ``stride`` (distance in rank between members), from which each level's extent follows.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hardware.citation import CitedNumber
@@ -39,13 +40,16 @@ class Level:
 class NodeType:
     """A registered node or pod type, such as ``dgx-a100`` or ``tpu-v4-slice``.
 
-    ``levels[0]`` joins the devices of one node; the last level joins nodes (its size is 0).
+    ``levels[0]`` joins the devices of one node; the last level joins nodes (its size is 0). ``measured_on``
+    says on what and with what a calibrated profile was measured (``device``, ``backend``, ``processes`` ...);
+    empty for every other.
     """
 
     name: str
     description: str
     device: Device
     levels: tuple[Level, ...]
+    measured_on: Mapping[str, str] = field(default_factory=dict)
     numbers: tuple[CitedNumber, ...] = ()
 
     @property

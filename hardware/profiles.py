@@ -120,12 +120,20 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
     count = reader.tables("levels")
     if count < 2:
         reader.fault("levels", f"found {count}; expected at least two, the last joining nodes (size 0)")
+    measured_on = {key: reader.text(f"measured_on.{key}") for key in reader.keys("measured_on")}
     levels = tuple(_level(reader, f"levels.{index}", last=index == count - 1) for index in range(count))
     numbers = reader.finish()
     parts = ("device.", *(f"levels.{index}.link." for index in range(count)))
     own = tuple(number for number in numbers if not number.path.startswith(parts))
     assert device is not None  # noqa: S101 - finish() raises otherwise
-    return NodeType(name=name, description=description, device=device, levels=levels, numbers=own)
+    return NodeType(
+        name=name,
+        description=description,
+        device=device,
+        levels=levels,
+        measured_on=measured_on,
+        numbers=own,
+    )
 
 
 def _level(reader: ProfileReader, path: str, *, last: bool) -> Level:

@@ -114,9 +114,9 @@ def _unfused(
 
 
 def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
-    """One kernel that does both; a product absorbs the element-wise work of its epilogue."""
+    """One kernel that does both, named by both; a product absorbs the element-wise work of its epilogue."""
     return Kernel(
-        name=first.name,
+        name=f"{first.name}+{second.name}",
         kind=first.kind,
         flops=first.flops + second.flops,
         nbytes=max(first.nbytes + second.nbytes - saved, 0.0),

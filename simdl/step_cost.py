@@ -187,7 +187,8 @@ def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pr
     words = 2 * (optimizer.state + (precision.master or precision.parameter)) + gradient
     copies = precision.parameter if precision.master else 0
     nbytes = owned * (words + copies + pricing.stack.optimizer_traffic)
-    update = Kernel("optimizer", OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul)
+    name = f"{optimizer.name} update"
+    update = Kernel(name, OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul)
     return pricing.cost_model.kernel_time(update)
 
 

@@ -3,12 +3,14 @@
     key of a kernel                          operands
     ``elementwise/relu``                     ``all``
     ``matmul/product/fp32``                  ``left``, ``right``, ``result``
-    ``attention/forward/fp32``               ``all``
-    ``convolution/forward/direct/fp32``      ``source``, ``filter``, ``result``
+    ``attention/forward/fp32/causal``        ``all``
+    ``convolution/forward/direct/fp32``      ``image``, ``filter``, ``result``
 
-A kernel that streams and has no terms of its own takes those of its kind (``elementwise``). Products and
-attention of a dtype that was not measured have none and are priced analytically. ``/strided`` behind a
-convolution's key holds for strides above one.
+A fused kernel without terms of its own (``elementwise/bias+relu``) takes those of its first member; a
+kernel that streams takes those of its kind at last (``elementwise``), a product those of a linear layer's.
+Products and attention of a dtype that was not measured have none and are priced analytically. ``/causal``
+stands behind attention whose flops leave the masked half out, ``/strided`` behind convolutions with strides
+above one, and ``/thin`` behind those of fewer than 16 input channels.
 """
 
 from collections.abc import Mapping
@@ -18,6 +20,9 @@ from hardware.device import Device
 from hardware.kernel_terms import KernelTerms, terms_time
 from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from simdl.kernel_costs.matmul import ELEMENT_SIZE
+
+THIN = 16
+"""Input channels below which a vector is not filled by them."""
 
 
 def measured_time(kernel: Kernel, device: Device) -> float | None:
@@ -39,12 +44,14 @@ def kernel_terms(kernel: Kernel, device: Device) -> KernelTerms | None:
 
 def kernel_keys(kernel: Kernel) -> tuple[str, ...]:
     """Keys under which a kernel's terms may stand, the most special first."""
-    kind = kernel.kind.value
+    kind, name = kernel.kind.value, kernel.name
     if isinstance(kernel.shape, AttentionCall):
-        return (f"{kind}/{kernel.shape.which.value}/{kernel.dtype}",)
+        masked = "/causal" if kernel.shape.shape.causal else ""
+        return (f"{kind}/{kernel.shape.which.value}/{kernel.dtype}{masked}",)
+    leading = name.partition("+")[0]  # fused kernels are named by all that they do
     if kernel.shape is not None:
-        return (f"{kind}/{kernel.name}/{kernel.dtype}", f"{kind}/{kernel.dtype}")
-    return (f"{kind}/{kernel.name}", kind)
+        return tuple(dict.fromkeys(f"{kind}/{part}/{kernel.dtype}" for part in (name, leading, "product")))
+    return tuple(dict.fromkeys((f"{kind}/{name}", f"{kind}/{leading}", kind)))
 
 
 def operand_bytes(kernel: Kernel) -> Mapping[str, float]:
@@ -58,13 +65,15 @@ def operand_bytes(kernel: Kernel) -> Mapping[str, float]:
 
 def convolution_key(call: ConvolutionCall, algorithm: str, dtype: str) -> str:
     """Key of the terms of one algorithm."""
-    strided = "/strided" if is_strided(call) else ""
-    return f"convolution/{call.which.value}/{algorithm}/{dtype}{strided}"
+    return f"convolution/{call.which.value}/{algorithm}/{dtype}{_variant(call)}"
 
 
-def is_strided(call: ConvolutionCall) -> bool:
-    """Whether filters skip pixels."""
-    return call.shape.stride_height * call.shape.stride_width > 1
+def _variant(call: ConvolutionCall) -> str:
+    """Thin and strided convolutions are kernels of their own in every library."""
+    shape = call.shape
+    if shape.in_channels // shape.groups < THIN:
+        return "/thin"
+    return "/strided" if shape.stride_height * shape.stride_width > 1 else ""
 
 
 def convolution_terms_time(call: ConvolutionCall, algorithm: str, device: Device, dtype: str) -> float | None:
@@ -89,7 +98,7 @@ def convolution_bytes(call: ConvolutionCall, dtype: str) -> Mapping[str, float]:
     s = call.shape
     size = ELEMENT_SIZE[dtype]
     return {
-        "source": size * call.batch * prod((s.in_channels, s.in_height, s.in_width)),
+        "image": size * call.batch * prod((s.in_channels, s.in_height, s.in_width)),
         "filter": size * prod((s.out_channels, s.in_channels // s.groups, s.kernel_height, s.kernel_width)),
         "result": size * call.batch * prod((s.out_channels, s.out_height, s.out_width)),
     }

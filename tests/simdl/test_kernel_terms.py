@@ -64,9 +64,15 @@ def test_a_kind_without_terms_is_priced_analytically():
 
 def test_products_are_keyed_by_dtype_and_not_by_kind_alone():
     kernel = Kernel("product", OperatorKind.MATMUL, 1.0, 1.0, "fp16", Product(8, 8, 8))
-    assert kernel_keys(kernel) == ("matmul/product/fp16", "matmul/fp16")
+    assert kernel_keys(kernel) == ("matmul/product/fp16",)
     machine = measured(**{"matmul/product/fp32": KernelTerms(latency=1.0)})
     assert estimate_kernel_time(kernel, machine) == estimate_kernel_time(kernel, device())
+
+
+def test_a_fused_kernel_falls_back_to_its_first_member():
+    fused = Kernel("scores+mask", OperatorKind.MATMUL, 1.0, 1.0, "fp32", Product(8, 8, 8))
+    assert kernel_keys(fused) == ("matmul/scores+mask/fp32", "matmul/scores/fp32", "matmul/product/fp32")
+    assert kernel_keys(stream("bias+relu")) == ("elementwise/bias+relu", "elementwise/bias", "elementwise")
 
 
 def test_operands_of_a_product():
@@ -79,7 +85,7 @@ def test_attention_is_keyed_by_its_pass():
     kernel = Kernel(
         "attention", OperatorKind.ATTENTION, 1.0, 1.0, "fp32", AttentionCall(shape, 1, Pass.FORWARD)
     )
-    assert kernel_keys(kernel) == ("attention/forward/fp32",)
+    assert kernel_keys(kernel) == ("attention/forward/fp32/causal",)
 
 
 def test_a_convolution_offers_the_measured_algorithms_only_and_takes_the_fastest_within_the_limit():

@@ -77,7 +77,7 @@ def operand_shapes(call: ConvolutionCall) -> tuple[tuple[int, ...], tuple[int, .
     """Shapes of the two operands of :func:`convolve`."""
     s = call.shape
     source = call.batch, s.in_channels, s.in_height, s.in_width
-    weights = s.out_channels, s.in_channels, s.kernel_height, s.kernel_width
+    weights = s.out_channels, s.in_channels // s.groups, s.kernel_height, s.kernel_width
     upstream = call.batch, s.out_channels, s.out_height, s.out_width
     match call.which:
         case Pass.FORWARD:

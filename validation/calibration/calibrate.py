@@ -1,0 +1,150 @@
+"""From a file of measurements to a profile and its residuals."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hardware.kernel_terms import KernelTerms, terms_time
+from simdl.kernel import ConvolutionCall, Kernel
+from simdl.kernel_costs.terms import convolution_bytes, convolution_flops, operand_bytes
+from validation.calibration.fit_links import fit_link
+from validation.calibration.fit_terms import Timed, fit_terms
+from validation.calibration.profile import Fitted, fastest_rates
+from validation.calibration.rows import timed_kernels
+from validation.errors import MeasurementError
+from validation.microbenchmarks.backend import DeviceFacts
+from validation.microbenchmarks.measurement import Measurement, quietest
+
+ARITHMETIC = ("matmul", "convolution", "attention", "pooling")
+"""Kinds whose time has a term in flops."""
+
+STREAMING = ("elementwise", "reduction", "normalization", "softmax", "pooling", "gather")
+"""Kinds whose kernels without terms of their own take terms pooled over the kind."""
+
+FEWEST = 3
+"""Rows below which nothing is fitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residual:
+    """A measured kernel against the fit.
+
+    Attributes:
+        key: of the profile.
+        timed: the kernel and its seconds.
+        predicted: [s] by terms fitted without any row that is held out.
+    """
+
+    key: str
+    timed: Timed
+    predicted: float
+
+    @property
+    def error(self) -> float:
+        """Relative error."""
+        return self.predicted / self.timed.seconds - 1
+
+
+def calibrate(
+    measurements: Sequence[Measurement], facts: DeviceFacts, source: str
+) -> tuple[Fitted, tuple[Residual, ...]]:
+    """The profile of a setting's measurements, and what it leaves unexplained.
+
+    Residuals are of terms fitted without the rows held out; the profile's own terms are fitted on all.
+
+    Args:
+        measurements: of one setting.
+        facts: of the device.
+        source: name of the file of measurements, for the citation.
+
+    Raises:
+        MeasurementError: too few rows to fit anything.
+    """
+    rows = {key: found for key, found in timed_kernels(measurements).items() if len(found) >= FEWEST}
+    if not rows:
+        raise MeasurementError(f"{source}: no kernel has {FEWEST} rows or more; expected a whole run")
+    residuals = tuple(residual for key, found in rows.items() for residual in _residuals(key, found))
+    bandwidth = _copy_bandwidth(measurements, facts)
+    fitted = Fitted(
+        setting=measurements[0].setting,
+        facts=facts,
+        terms={**_pooled(rows), **{key: _fit(key, found) for key, found in rows.items()}},
+        notes=_notes(residuals),
+        peak=fastest_rates(_products(rows)),
+        bandwidth=bandwidth,
+        link=fit_link(measurements, bandwidth),
+        source=source,
+        date=dt.date.fromisoformat(max(found.date for found in measurements)[:10]),
+    )
+    return fitted, residuals
+
+
+def _fit(key: str, rows: Sequence[Timed]) -> KernelTerms:
+    return fit_terms(rows, arithmetic=key.partition("/")[0] in ARITHMETIC)
+
+
+def _pooled(rows: Mapping[str, Sequence[Timed]]) -> dict[str, KernelTerms]:
+    """Terms by kind, over all kernels of the kind that stream."""
+    kinds: dict[str, list[Timed]] = defaultdict(list)
+    for key, found in rows.items():
+        kind = key.partition("/")[0]
+        if kind in STREAMING:
+            kinds[kind] += found
+    return {kind: _fit(kind, found) for kind, found in kinds.items()}
+
+
+def _residuals(key: str, rows: Sequence[Timed]) -> list[Residual]:
+    fitting = [row for row in rows if not row.held_out]
+    if len(fitting) < FEWEST:
+        return []
+    terms = _fit(key, fitting)
+    return [Residual(key=key, timed=row, predicted=predicted_time(terms, row.kernel)) for row in rows]
+
+
+def predicted_time(terms: KernelTerms, kernel: Kernel) -> float:
+    """[s] of a kernel by its terms, convolutions included."""
+    if isinstance(kernel.shape, ConvolutionCall):
+        flops = convolution_flops(kernel.shape, terms.lanes)
+        return terms_time(terms, flops, convolution_bytes(kernel.shape, kernel.dtype))
+    return terms_time(terms, kernel.flops, operand_bytes(kernel))
+
+
+def _notes(residuals: Sequence[Residual]) -> dict[str, str]:
+    by_key: dict[str, list[Residual]] = defaultdict(list)
+    for residual in residuals:
+        by_key[residual.key].append(residual)
+    return {key: _note(found) for key, found in by_key.items()}
+
+
+def _note(residuals: Sequence[Residual]) -> str:
+    parts = []
+    for name, held_out in (("fitted", False), ("held out", True)):
+        errors = [abs(r.error) for r in residuals if r.timed.held_out is held_out]
+        if errors:
+            parts.append(f"{len(errors)} rows {name}, median error {float(np.median(errors)):.1%}")
+    return "; ".join(parts)
+
+
+def _products(rows: Mapping[str, Sequence[Timed]]) -> list[tuple[str, float, float]]:
+    return [
+        (row.kernel.dtype, row.kernel.flops, row.seconds)
+        for key, found in rows.items()
+        if key.startswith(("matmul/", "convolution/"))
+        for row in found
+    ]
+
+
+def _copy_bandwidth(measurements: Sequence[Measurement], facts: DeviceFacts) -> float:
+    """[bytes/s] read and written by the fastest copy that is larger than the cache.
+
+    Raises:
+        MeasurementError: no copy was measured.
+    """
+    copies = [f for f in quietest(measurements).values() if f.case.kernel == "copy/device"]
+    large = [found for found in copies if found.case.nbytes > facts.cache] or copies
+    if not large:
+        raise MeasurementError("no copy was measured; expected rows of copy/device")
+    return max(found.case.nbytes / found.value for found in large)

@@ -1,0 +1,105 @@
+"""Terms of kernels from their measurements: latency, flop rate and marginal bandwidths, none negative.
+
+Every term of `hardware.kernel_terms` is linear in its coefficient (seconds per launch, per FLOP, per byte
+of a tier), so a kernel's terms are one least-squares problem over its shapes, on relative errors. Lanes are
+the width in ``LANES`` that fits best.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from hardware.kernel_terms import KernelTerms, Tier
+from simdl.kernel import ConvolutionCall, Kernel
+from simdl.kernel_costs.terms import convolution_bytes, convolution_flops, operand_bytes
+from validation.calibration.least_squares import Matrix, solve_relative
+
+STARTS = (0.0, 2.0**18, 2.0**22, 2.0**26)
+"""[bytes] at which tiers start: private caches, a core's share, the last-level cache, memory."""
+
+LANES = (1, 8, 16, 32)
+FASTEST = 1e15
+"""[bytes/s] written for a tier whose bytes cost nothing that could be seen."""
+
+LEAST = 1e-15
+"""[s] per FLOP or byte below which a term is taken as absent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """A kernel and the seconds it took."""
+
+    kernel: Kernel
+    seconds: float
+    held_out: bool = False
+
+
+def fit_terms(rows: Sequence[Timed], *, arithmetic: bool) -> KernelTerms:
+    """The terms that predict these rows best.
+
+    Args:
+        rows: of one kernel; at least one.
+        arithmetic: whether flops have a term.
+    """
+    widths = LANES if isinstance(rows[0].kernel.shape, ConvolutionCall) else LANES[:1]
+    fits = [_fit(rows, lanes, arithmetic=arithmetic) for lanes in widths]
+    return min(fits, key=lambda fit: fit[0])[1]
+
+
+def _fit(rows: Sequence[Timed], lanes: int, *, arithmetic: bool) -> tuple[float, KernelTerms]:
+    """Median relative error and terms for one width."""
+    operands = tuple(_operands(rows[0].kernel))
+    tiers = {name: _starts(rows, name) for name in operands}
+    terms = np.array([_row(row.kernel, lanes, tiers, arithmetic=arithmetic) for row in rows])
+    seconds = np.array([row.seconds for row in rows])
+    found = solve_relative(terms, seconds)
+    error = float(np.median(np.abs(terms @ found / seconds - 1)))
+    return error, _terms(found, lanes, tiers)
+
+
+def _starts(rows: Sequence[Timed], operand: str) -> tuple[float, ...]:
+    """Tiers that at least two rows reach with more than one size; the first always."""
+    sizes = sorted({_operands(row.kernel)[operand] for row in rows})
+    return tuple(start for start in STARTS if start == 0.0 or sum(size > start for size in sizes) > 1)
+
+
+def _operands(kernel: Kernel) -> Mapping[str, float]:
+    if isinstance(kernel.shape, ConvolutionCall):
+        return convolution_bytes(kernel.shape, kernel.dtype)
+    return operand_bytes(kernel)
+
+
+def _row(
+    kernel: Kernel, lanes: int, tiers: Mapping[str, Sequence[float]], *, arithmetic: bool
+) -> list[float]:
+    """Coefficients of one row: launches, flops, bytes by operand and tier."""
+    flops = kernel.flops
+    if isinstance(kernel.shape, ConvolutionCall):
+        flops = convolution_flops(kernel.shape, lanes)
+    row = [1.0, flops if arithmetic else 0.0]
+    sizes = _operands(kernel)
+    for operand, starts in tiers.items():
+        ends = (*starts[1:], inf)
+        row += [max(0.0, min(sizes[operand], end) - start) for start, end in zip(starts, ends, strict=True)]
+    return row
+
+
+def _terms(found: Matrix, lanes: int, tiers: Mapping[str, Sequence[float]]) -> KernelTerms:
+    latency, second_per_flop, *paces = (float(value) for value in found)
+    rest = iter(paces)
+    traffic = {
+        operand: tuple(Tier(start=start, bandwidth=_bandwidth(next(rest))) for start in starts)
+        for operand, starts in tiers.items()
+    }
+    return KernelTerms(
+        latency=latency,
+        flop_rate=1 / second_per_flop if second_per_flop > LEAST else inf,
+        lanes=lanes,
+        traffic={name: found for name, found in traffic.items() if any(t.bandwidth < FASTEST for t in found)},
+    )
+
+
+def _bandwidth(pace: float) -> float:
+    return 1 / pace if pace > LEAST else FASTEST

@@ -1,0 +1,161 @@
+"""The NumPy backend: kernels of the processor in the calling process."""
+
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from validation.host_process import usable_cores
+from validation.microbenchmarks.array_convolutions import ALGORITHMS, build_convolution
+from validation.microbenchmarks.array_kernels import BUILDERS, Fresh, build_product
+from validation.microbenchmarks.array_windows import Array, Library
+from validation.microbenchmarks.backend import (
+    Backend,
+    DeviceFacts,
+    Offer,
+    OutOfMemoryError,
+    Prepared,
+    UnsupportedCaseError,
+    buffer_sets,
+)
+from validation.microbenchmarks.beside import host_copies
+from validation.microbenchmarks.case import Case, convolution_of
+from validation.microbenchmarks.timing import Call, HostTimer, Timer
+from workloads.operators import Pass
+
+
+def array_call(xp: Library, case: Case, fresh: Fresh) -> Prepared:
+    """One set of buffers and its call, of the families that both array libraries share.
+
+    Raises:
+        UnsupportedCaseError: no such kernel in array code.
+    """
+    if case.family == "convolution":
+        which = Pass(case.kernel.partition("/")[2])
+        return build_convolution(xp, convolution_of(which, case.dims), case.algorithm, fresh)
+    return Prepared(calls=(_plain_call(xp, case, fresh),))
+
+
+def _plain_call(xp: Library, case: Case, fresh: Fresh) -> Call:
+    if case.family == "matmul" or case.kernel == "contention/product":
+        return build_product(xp, case, fresh)
+    if case.family == "streaming" and case.kernel in BUILDERS:
+        return BUILDERS[case.kernel](xp, case, fresh)
+    if case.family == "copy":
+        source, result = (fresh((case.dims["bytes"] // 4,)) for _ in range(2))
+        return lambda: xp.copyto(result, source)
+    if case.family == "launch":
+        one = fresh((1,))
+        return lambda: [xp.add(one, one, out=one) for _ in range(case.dims["count"])]
+    if case.kernel == "contention/add":
+        first, second, result = (fresh((case.dims["elements"],)) for _ in range(3))
+        return lambda: xp.add(first, second, out=result)
+    raise UnsupportedCaseError(f"{case.kernel} is not written in array code")
+
+
+@final
+class NumpyBackend(Backend):
+    """NumPy on the processor."""
+
+    name = "numpy"
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def facts(self) -> DeviceFacts:
+        """The processor."""
+        return host_facts(self._threads)
+
+    def software(self) -> Mapping[str, str]:
+        """NumPy, its linear-algebra library and Python."""
+        return {"numpy": np.__version__, **blas_version(), "python": platform.python_version()}
+
+    def offer(self) -> Offer:
+        """FP32 products, three convolution algorithms, and what is written in array code."""
+        return Offer(dtypes=("fp32",), algorithms=ALGORITHMS, kernels=frozenset(BUILDERS))
+
+    def timer(self) -> Timer:
+        """NumPy returns when it is done."""
+        return HostTimer()
+
+    def prepare(self, case: Case) -> Prepared:
+        """Buffers and calls of a case."""
+        fresh = _operands()
+        try:
+            sets = [array_call(np, case, fresh) for _ in range(self._sets(case))]
+        except MemoryError as error:
+            raise OutOfMemoryError(str(error)) from None
+        return Prepared(
+            calls=[part.calls[0] for part in sets],
+            workspace=sets[0].workspace,
+            per_call=case.dims.get("count", 1) if case.family == "launch" else 1,
+            background=host_copies if case.dims.get("copies") else nullcontext,
+        )
+
+    def _sets(self, case: Case) -> int:
+        if case.family in {"launch", "contention"}:
+            return 1
+        return buffer_sets(case.nbytes, self.facts().cache)
+
+    def release(self) -> None:
+        """Nothing is kept."""
+
+
+def _operands() -> Fresh:
+    """Operands without denormals or equal values, cut from one block of random numbers, which is quick."""
+    block = np.random.default_rng(0).random(1 << 16, dtype=np.float32)
+
+    def fresh(shape: Sequence[int]) -> Array:
+        count = int(np.prod(shape))
+        return np.resize(block, count).reshape(shape)
+
+    return fresh
+
+
+@lru_cache(maxsize=8)
+def host_facts(threads: int) -> DeviceFacts:
+    """What the operating system says about the processor and its memory."""
+    return DeviceFacts(
+        name=_processor(),
+        kind="cpu",
+        driver=f"{platform.system()} {platform.release()}",
+        memory=float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
+        cache=_last_level_cache(),
+        multiprocessors=threads or usable_cores(),
+        registered="host-cpu",
+    )
+
+
+def _processor() -> str:
+    found = _first_line(Path("/proc/cpuinfo"), lambda line: line.startswith("model name"))
+    return found.partition(":")[2].strip() or platform.processor() or platform.machine()
+
+
+def _first_line(path: Path, wanted: Callable[[str], bool]) -> str:
+    try:
+        return next(filter(wanted, path.read_text(encoding="utf-8").splitlines()), "")
+    except OSError:
+        return ""
+
+
+def _last_level_cache() -> float:
+    """[bytes]; 32 MiB where the operating system does not say."""
+    folder = Path("/sys/devices/system/cpu/cpu0/cache")
+    sizes = []
+    for path in sorted(folder.glob("index*/size")):
+        text = path.read_text(encoding="utf-8").strip()
+        if text.endswith("K") and text[:-1].isdecimal():
+            sizes.append(float(text[:-1]) * 1024)
+    return max(sizes, default=float(32 * 2**20))
+
+
+def blas_version() -> dict[str, str]:
+    """Name and version of NumPy's linear-algebra library."""
+    config: Any = np.show_config(mode="dicts")
+    blas = config.get("Build Dependencies", {}).get("blas", {})
+    return {"blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()}

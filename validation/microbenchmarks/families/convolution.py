@@ -1,0 +1,126 @@
+"""Convolutions of AlexNet, VGG-16, ResNet-18 and ResNet-50, and thin ones: every pass, algorithm and batch.
+
+The rows of the networks make the tables that `simdl microbatch --table` reads. Thin convolutions, of fewer
+input channels than a vector has lanes, are kernels of their own in every library and hardly occur in those
+networks; theirs are of the sizes that networks for small images have.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import lru_cache
+
+from validation.microbenchmarks.case import Case
+from validation.microbenchmarks.scope import Scope
+from workloads.layer import Layer
+from workloads.operators import ConvolutionShape, Pass
+from workloads.registry import load_network
+
+TABLES = ("alexnet", "vgg16", "resnet18", "resnet50")
+"""Networks whose convolutions get a table."""
+
+THIN = (
+    (1, 8, 28, 5),
+    (1, 16, 28, 3),
+    (3, 16, 32, 3),
+    (3, 32, 64, 5),
+    (4, 32, 32, 3),
+    (6, 16, 14, 5),
+    (8, 8, 28, 3),
+    (8, 32, 14, 5),
+    (12, 24, 28, 3),
+)
+"""(input channels, output channels, pixels on a side, taps on a side), stride one."""
+
+BATCHES = {"cpu": (1, 2, 4, 8, 16, 64), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 256)}
+QUICK_BATCHES = {"cpu": (2, 8, 64), "cuda": (8, 32, 128)}
+"""A quick run takes the largest batch that fits, and all algorithms on every third shape only."""
+
+
+def convolution_cases(scope: Scope) -> Iterator[Case]:
+    """Every distinct convolution; a shape is held out with all its batches."""
+    batches = (QUICK_BATCHES if scope.quick else BATCHES)[scope.facts.kind]
+    for dtype in scope.offer.dtypes:
+        for index, (shape, passes) in enumerate(distinct_convolutions()):
+            fitting = [batch for batch in batches if _fits(shape, batch, scope)] or [1]
+            algorithms = scope.offer.algorithms[: 1 if scope.quick and index % 3 else None]
+            for batch in fitting[-1:] if scope.quick else fitting:
+                for which in passes:
+                    for algorithm in algorithms:
+                        yield _case(shape, batch, which, algorithm, dtype, held_out=index % 3 == 1)
+
+
+@lru_cache(maxsize=1)
+def distinct_convolutions() -> tuple[tuple[ConvolutionShape, tuple[Pass, ...]], ...]:
+    """Shapes with the passes they need, each once: those of the networks in order, then the thin ones."""
+    found: dict[ConvolutionShape, dict[Pass, None]] = {}
+    for name in TABLES:
+        for _, layer in load_network(name).layers():
+            shape = convolution_shape(layer)
+            if shape is not None:
+                needed = [which for which in Pass if _runs(layer, which)]
+                found.setdefault(shape, {}).update(dict.fromkeys(needed))
+    thin = [(thin_shape(*extents), tuple(Pass)) for extents in THIN]
+    return (*((shape, tuple(passes)) for shape, passes in found.items()), *thin)
+
+
+def thin_shape(channels: int, filters: int, pixels: int, taps: int) -> ConvolutionShape:
+    """A convolution of stride one whose output has the input's extent."""
+    return ConvolutionShape(
+        in_channels=channels,
+        out_channels=filters,
+        in_height=pixels,
+        in_width=pixels,
+        out_height=pixels,
+        out_width=pixels,
+        kernel_height=taps,
+        kernel_width=taps,
+    )
+
+
+def convolution_shape(layer: Layer) -> ConvolutionShape | None:
+    """Shape of a layer's convolution; None for every other layer."""
+    shapes = (operator.shape for operator in layer.forward)
+    return next((shape for shape in shapes if isinstance(shape, ConvolutionShape)), None)
+
+
+def convolution_dims(shape: ConvolutionShape, batch: int) -> dict[str, int]:
+    """Dims of a case."""
+    return {"batch": batch, **asdict(shape)}
+
+
+def _runs(layer: Layer, which: Pass) -> bool:
+    return any(isinstance(operator.shape, ConvolutionShape) for operator in layer.operators(which))
+
+
+def _flops(shape: ConvolutionShape) -> float:
+    taps = shape.kernel_height * shape.kernel_width
+    pixels = shape.out_height * shape.out_width
+    return 2.0 * pixels * taps * shape.in_channels * shape.out_channels / shape.groups
+
+
+def _elements(shape: ConvolutionShape, batch: int) -> int:
+    maps = shape.in_channels * shape.in_height * shape.in_width
+    maps += shape.out_channels * shape.out_height * shape.out_width
+    taps = shape.kernel_height * shape.kernel_width
+    return batch * maps + shape.in_channels * shape.out_channels * taps // shape.groups
+
+
+def _fits(shape: ConvolutionShape, batch: int, scope: Scope) -> bool:
+    small = batch * _flops(shape) <= scope.flops
+    return small and 4 * _elements(shape, batch) <= scope.memory
+
+
+def _case(
+    shape: ConvolutionShape, batch: int, which: Pass, algorithm: str, dtype: str, *, held_out: bool
+) -> Case:
+    size = 2 if dtype in {"bf16", "fp16"} else 4
+    return Case(
+        family="convolution",
+        kernel=f"convolution/{which.value}",
+        dims=convolution_dims(shape, batch),
+        dtype=dtype,
+        algorithm=algorithm,
+        flops=batch * _flops(shape),
+        nbytes=float(size * _elements(shape, batch)),
+        held_out=held_out,
+    )

@@ -1,0 +1,79 @@
+"""Measurements: one round of one case, with everything needed to read it years later."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from validation.microbenchmarks.case import Case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Where and with what a run measures; the same for all of its rows.
+
+    Attributes:
+        device: as the driver or operating system calls it.
+        driver: its version, or the operating system's.
+        backend: library whose kernels are timed.
+        software: versions by name.
+        processes: that run the same case at the same time, each with its share of the machine.
+        threads: of each process.
+    """
+
+    device: str
+    driver: str
+    backend: str
+    software: Mapping[str, str]
+    processes: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One round of one case.
+
+    Attributes:
+        setting: where.
+        case: of what.
+        turn: which round, from 0.
+        date: day and time in UTC.
+        value: median, in ``unit``; 0 where it was skipped.
+        unit: ``s`` or ``W``.
+        spread: interquartile range over the median.
+        least: smallest sample, in ``unit``.
+        samples: how many.
+        workspace: [bytes] of scratch memory of one call.
+        skipped: why there is no value; empty where there is one.
+    """
+
+    setting: Setting
+    case: Case
+    turn: int
+    date: str
+    value: float = 0.0
+    unit: str = "s"
+    spread: float = 0.0
+    least: float = 0.0
+    samples: int = 0
+    workspace: float = 0.0
+    skipped: str = ""
+
+
+def quietest(measurements: Iterable[Measurement]) -> dict[str, Measurement]:
+    """By case, the round with the least median: other work on a machine only ever adds time."""
+    best: dict[str, Measurement] = {}
+    for found in measurements:
+        if found.skipped:
+            continue
+        known = best.get(found.case.key)
+        if known is None or found.value < known.value:
+            best[found.case.key] = found
+    return best
+
+
+def repeatability(measurements: Iterable[Measurement]) -> dict[str, float]:
+    """By case measured more than once, how far its rounds lie apart: largest over least median, less one."""
+    values: dict[str, list[float]] = {}
+    for found in measurements:
+        if not found.skipped:
+            values.setdefault(found.case.key, []).append(found.value)
+    return {key: max(rounds) / min(rounds) - 1 for key, rounds in values.items() if len(rounds) > 1}

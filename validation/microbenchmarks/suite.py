@@ -1,0 +1,127 @@
+"""A run over all cases of one setting, round after round, that can be stopped and taken up again."""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from validation.microbenchmarks.backend import Backend, OutOfMemoryError, UnsupportedCaseError
+from validation.microbenchmarks.case import Case
+from validation.microbenchmarks.companions import Companions
+from validation.microbenchmarks.families.attention import attention_cases
+from validation.microbenchmarks.families.convolution import convolution_cases
+from validation.microbenchmarks.families.matmul import matmul_cases
+from validation.microbenchmarks.families.overheads import (
+    contention_cases,
+    copy_cases,
+    launch_cases,
+    power_cases,
+)
+from validation.microbenchmarks.families.streaming import streaming_cases
+from validation.microbenchmarks.journal import append_measurements
+from validation.microbenchmarks.measurement import Measurement, Setting
+from validation.microbenchmarks.power import measure_power
+from validation.microbenchmarks.scope import Scope
+from validation.microbenchmarks.timing import sample
+
+FAMILIES: tuple[Callable[[Scope], Iterator[Case]], ...] = (
+    launch_cases,
+    streaming_cases,
+    matmul_cases,
+    attention_cases,
+    convolution_cases,
+    copy_cases,
+    contention_cases,
+    power_cases,
+)
+
+BUDGET, QUICK_BUDGET = 0.05, 0.015
+"""[s] for the samples of one case in one round, beyond the fewest that are taken."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run needs to know.
+
+    Attributes:
+        backend, setting, scope: where, and how much.
+        path: of the file of measurements.
+        limit: [s] after which no further round of a case that has one is begun.
+        progress: told what is being measured.
+    """
+
+    backend: Backend
+    setting: Setting
+    scope: Scope
+    path: Path
+    limit: float
+    progress: Progress
+
+
+def all_cases(scope: Scope) -> tuple[Case, ...]:
+    """Every case of a scope, in a fixed order."""
+    return tuple(case for family in FAMILIES for case in family(scope))
+
+
+def run_suite(run: Run, done: Sequence[Measurement], companions: Companions) -> None:
+    """Measure what is not done yet and append it to the file, case by case.
+
+    Args:
+        run: where, how much and where to.
+        done: rows of an earlier run of the same setting.
+        companions: processes that run the same case at the same time.
+    """
+    start = time.monotonic()
+    cases = all_cases(run.scope)
+    seen = {(found.case.key, found.turn) for found in done}
+    refused = {found.case.key for found in done if found.skipped}
+    for turn in range(run.scope.rounds):
+        for index, case in enumerate(cases):
+            if (case.key, turn) in seen or case.key in refused:
+                continue
+            if turn and time.monotonic() - start > run.limit:
+                return
+            found = measure_case(run, case, index, turn, companions)
+            if found.skipped:
+                refused.add(case.key)
+            append_measurements(run.path, (found,))
+            if index % 20 == 0:
+                run.progress(f"round {turn + 1} of {run.scope.rounds}, case {index + 1} of {len(cases)}")
+
+
+def measure_case(run: Run, case: Case, index: int, turn: int, companions: Companions) -> Measurement:
+    """One round of one case; a case that cannot run is recorded with the reason."""
+    date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    base = Measurement(setting=run.setting, case=case, turn=turn, date=date)
+    try:
+        if case.family == "power":
+            watts = measure_power(run.backend, case)
+            return replace(base, value=watts, unit="W", least=watts, samples=1)
+        with companions.running(index):
+            return _timed(run, case, base)
+    except UnsupportedCaseError as error:
+        return replace(base, skipped=f"not supported: {error}")
+    except OutOfMemoryError as error:
+        return replace(base, skipped=f"out of memory: {error}")
+    finally:
+        run.backend.release()
+
+
+def _timed(run: Run, case: Case, base: Measurement) -> Measurement:
+    prepared = run.backend.prepare(case)
+    budget = QUICK_BUDGET if run.scope.quick else BUDGET
+    with ExitStack() as stack:
+        stack.enter_context(prepared.background())
+        timing = sample(prepared.calls, prepared.timer or run.backend.timer(), budget)
+    return replace(
+        base,
+        value=timing.median / prepared.per_call,
+        spread=timing.spread,
+        least=timing.least / prepared.per_call,
+        samples=timing.samples,
+        workspace=prepared.workspace,
+    )

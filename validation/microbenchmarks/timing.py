@@ -1,0 +1,102 @@
+"""Samples of one case: warm-up, rotated buffers, medians with their spread.
+
+A sample is the mean over a few calls where one call is shorter than the clock can tell. Each call takes the
+next set of buffers and its result is kept until its place comes round again, so that neither operands nor
+results are found in the cache by accident. Other work on the machine only ever adds time; cases are therefore
+measured in several rounds far apart, and a case's value is the median of its quietest round
+(`validation.microbenchmarks.journal`).
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import final
+
+SHORTEST = 20e-6
+"""[s] that a sample should at least take, against the resolution and cost of the clock."""
+
+FEWEST, MOST = 5, 200
+"""Samples of a round; long calls make do with ``FEW``."""
+
+FEW, LONG = 3, 10e-3
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Samples of one round.
+
+    Attributes:
+        median: [s] of one call.
+        spread: interquartile range over the median.
+        least: [s], of the shortest sample.
+        samples: how many.
+    """
+
+    median: float
+    spread: float
+    least: float
+    samples: int
+
+
+class Timer(ABC):
+    """A clock for calls on one device."""
+
+    @abstractmethod
+    def seconds(self, calls: Sequence[Call]) -> float:
+        """Seconds that the calls take one after another."""
+
+
+@final
+class HostTimer(Timer):
+    """For kernels that run in the calling thread and end before they return."""
+
+    def seconds(self, calls: Sequence[Call]) -> float:
+        """Seconds that the calls take one after another."""
+        start = time.perf_counter()
+        for call in calls:
+            call()
+        return time.perf_counter() - start
+
+
+class Ring:
+    """Calls on rotated buffers; keeps as many results as there are sets of buffers."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self._calls = calls
+        self._kept: list[object] = [None] * len(calls)
+        self._next = 0
+
+    def __call__(self) -> None:
+        """Run the next call and keep its result in place of the one before."""
+        index = self._next
+        self._kept[index] = self._calls[index]()
+        self._next = (index + 1) % len(self._calls)
+
+
+def sample(calls: Sequence[Call], timer: Timer, budget: float) -> Timing:
+    """Time a case.
+
+    Args:
+        calls: the same kernel on different buffers.
+        timer: clock of the device.
+        budget: [s] for the samples, beyond the fewest.
+    """
+    ring = Ring(calls)
+    for _ in calls:  # touches every buffer, and every result's memory
+        ring()
+    first = timer.seconds([ring])
+    group = max(1, min(MOST, round(SHORTEST / max(first, 1e-9))))
+    fewest = FEW if first > LONG else FEWEST
+    count = max(fewest, min(MOST, int(budget / max(first * group, 1e-9))))
+    return summarize([timer.seconds([ring] * group) / group for _ in range(count)])
+
+
+def summarize(samples: Sequence[float]) -> Timing:
+    """Median, spread and least of at least two samples [s]."""
+    middle = median(samples)
+    low, _, high = quantiles(samples, n=4)
+    return Timing(median=middle, spread=(high - low) / middle, least=min(samples), samples=len(samples))
