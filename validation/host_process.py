@@ -8,7 +8,9 @@ as its tuning guide for CPUs advises (jemalloc, tcmalloc).
 
 import ctypes
 import os
+import platform
 import sys
+from pathlib import Path
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
@@ -38,3 +40,13 @@ def usable_cores() -> int:
 def threads_per_process(processes: int) -> int:
     """Compute threads of each of several processes that share the host evenly; at least one."""
     return max(1, usable_cores() // processes)
+
+
+def processor_name() -> str:
+    """Model name of the processor as the Linux kernel prints it, elsewhere its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

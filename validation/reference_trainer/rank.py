@@ -1,13 +1,12 @@
 """One rank from set-up to result: build, measure memory, time steps, time layers."""
 
-import platform
 import resource
 import sys
 from dataclasses import dataclass
 
 import torch
 
-from validation.host_process import keep_freed_memory
+from validation.host_process import keep_freed_memory, processor_name
 from validation.reference_trainer.build import build_trainer
 from validation.reference_trainer.case import LayerTime, TrainingCase
 from validation.reference_trainer.cut import stage_sizes
@@ -59,10 +58,10 @@ def resident_peak() -> float:
 
 
 def _software(case: TrainingCase, device: torch.device, threads: int, *, kept: bool) -> dict[str, str]:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
     return {
         "torch": torch.__version__,
-        "device": name or platform.machine(),
+        "device": name,
         "ranks": str(case.strategy.devices),
         "threads": str(threads),
         "precision": case.workload.precision.name,
