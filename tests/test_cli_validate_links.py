@@ -49,13 +49,20 @@ class TestStoredRun:
         assert large["max"] <= 0.10
         assert report["conditions"]["rate"] == 25e6
 
-    @pytest.mark.parametrize(
-        "given", [("--ranks", "4"), ("--rate", "1 Gbit/s"), ("--out", "x.csv"), ("--force",)]
-    )
+    @pytest.mark.parametrize("given", [("--ranks", "4"), ("--rate", "1 Gbit/s"), ("--out", "x.csv")])
     def test_takes_no_option_of_a_measurement(self, given):
         done = run("--data", RECORDED, *given)
         assert done.exit_code == 2
         assert f"{given[0]} with --data" in done.stderr
+
+    def test_has_a_page_with_its_points_and_its_json(self, tmp_path):
+        done = run("--data", RECORDED, "--report", tmp_path, "--json")
+        assert done.exit_code == 0, done.output
+        answer, page = json.loads(done.stdout), (tmp_path / "validate-links.html").read_text()
+        assert json.loads(page.partition('id="data">')[2].partition("</script>")[0]) == answer
+        assert "4 ranks on a switch, links of 200 Mbit/s each way" in page
+        for row in answer["rows"]:
+            assert json.dumps(row["measured"]) in page
 
     def test_that_is_none_is_refused(self, tmp_path):
         path = tmp_path / "other.csv"
@@ -89,6 +96,12 @@ class TestSkipped:
             "bias": 0,
         }
         assert report["conditions"] is None
+        assert report["rows"][0]["file"] == "this run"
+
+    def test_writes_no_page_and_no_table(self, tmp_path):
+        done = run("--report", tmp_path / "report", "--out", tmp_path / "run.csv")
+        assert done.stdout == "skipped: no root here\n"
+        assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("untouched")

@@ -1,6 +1,5 @@
 """`simdl validate links`: all-reduce over real links of a known rate against the simulator."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,10 +9,11 @@ from hardware.errors import UnitError
 from hardware.units import format_quantity, parse_quantity
 from planner.commands.collectives import parse_sizes
 from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
-from planner.output_files import check_new, force_option
+from planner.output_files import check_new, force_option, report_option
+from planner.report_page import report_path, write_page
 from validation.host_process import usable_cores
 from validation.real_links.availability import reason_unavailable
-from validation.real_links.compare import LinkRow, compare, skipped_rows
+from validation.real_links.compare import compare, skipped_rows
 from validation.real_links.link_report import (
     ERROR_HEADER,
     HEADER,
@@ -22,14 +22,15 @@ from validation.real_links.link_report import (
     report_json,
     row_cells,
 )
-from validation.real_links.link_run import SOCKETS, Conditions
+from validation.real_links.link_run import SOCKETS, LinkRun
 from validation.real_links.measure import ELEMENT, Question, measure
 from validation.real_links.moves import GLOO
 from validation.real_links.run_table import load_run, write_run
 
 CARRIED = 50e6  # [bytes/s] of links per core: four ranks at 200 Mbit/s left two cores time to spare
 SLOWEST = 125e3  # [bytes/s]: 1 Mbit/s
-MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out", "force")
+THIS_RUN = "this run"  # in place of a file's name
+MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out")
 
 
 @click.command()
@@ -49,6 +50,7 @@ MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out", "force")
 )
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file for every repetition.")
 @click.option("--data", type=click.Path(path_type=Path), help="Compare this CSV file; measure nothing.")
+@report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
 @click.pass_context
@@ -63,6 +65,7 @@ def links(  # noqa: PLR0917 - click passes one argument per option
     *,
     out: Path | None,
     data: Path | None,
+    report_directory: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -72,10 +75,10 @@ def links(  # noqa: PLR0917 - click passes one argument per option
     tc; says why and ends well where that is missing. Nothing is fitted: the prediction knows the rate, the
     headers of a frame, and the measured latency of a one-byte message.
     """
+    page_path = report_path(report_directory, "validate-links", force=force)
     if data is not None:
         _refuse_measuring_options(context)
-        stored = load_run(data)
-        _print(compare(stored), stored.conditions, data.name, as_json=as_json)
+        _print(load_run(data), data.name, page_path, as_json=as_json)
         return
     question = build_question(ranks=ranks, rate=rate, delay=delay, sizes=sizes, repeats=repeats)
     if out is not None:
@@ -88,7 +91,7 @@ def links(  # noqa: PLR0917 - click passes one argument per option
         run = measure(question, advance)
     if out is not None:
         write_run(run, out)
-    _print(compare(run), run.conditions, out.name if out else None, as_json=as_json)
+    _print(run, out.name if out else THIS_RUN, page_path, as_json=as_json)
 
 
 def _refuse_measuring_options(context: click.Context) -> None:
@@ -136,18 +139,25 @@ def _warn_of_cores(question: Question) -> None:
 
 
 def _print_skipped(question: Question, reason: str, *, as_json: bool) -> None:
+    """Without a measurement there is no page either."""
     if as_json:
         rows = skipped_rows((SOCKETS, GLOO), question.sizes, reason)
-        print_json(report_json(rows, None, None))
+        print_json(report_json(rows, None, THIS_RUN))
         return
     click.echo(f"skipped: {reason}")
 
 
-def _print(rows: Sequence[LinkRow], conditions: Conditions, file: str | None, *, as_json: bool) -> None:
+def _print(run: LinkRun, file: str, page_path: Path | None, *, as_json: bool) -> None:
+    rows = compare(run)
+    answer = report_json(rows, run.conditions, file)
+    if page_path is not None:
+        from validation.links_page import links_page  # noqa: PLC0415 - plotly, only where asked for
+
+        write_page(links_page(rows, run.conditions, answer), page_path)
     if as_json:
-        print_json(report_json(rows, conditions, file))
+        print_json(answer)
         return
-    print_table(HEADER, map(row_cells, rows), title=conditions_text(conditions))
+    print_table(HEADER, map(row_cells, rows), title=conditions_text(run.conditions))
     print_table(ERROR_HEADER, error_cells(rows), title="Relative errors of time, predicted / measured - 1")
     for reason in dict.fromkeys(f"{row.transport}: {row.skipped}" for row in rows if row.skipped):
         click.echo(f"skipped: {reason}")

@@ -53,8 +53,8 @@ def error_cells(rows: Sequence[LinkRow]) -> list[tuple[str, ...]]:
     ]
 
 
-def report_json(rows: Sequence[LinkRow], conditions: Conditions | None, file: str | None) -> dict[str, Any]:
-    """The JSON of the command; ``file`` is the CSV that holds the repetitions, if any."""
+def report_json(rows: Sequence[LinkRow], conditions: Conditions | None, file: str) -> dict[str, Any]:
+    """The JSON of the command; ``file`` names the CSV that holds the repetitions."""
     return {
         "rows": [_row(row, number, file) for number, row in enumerate(rows, start=1)],
         "summary": {
@@ -69,7 +69,7 @@ def report_json(rows: Sequence[LinkRow], conditions: Conditions | None, file: st
     }
 
 
-def _row(row: LinkRow, number: int, file: str | None) -> dict[str, Any]:
+def _row(row: LinkRow, number: int, file: str) -> dict[str, Any]:
     return {
         "file": file,
         "row": number,

@@ -1,0 +1,37 @@
+"""The page of `simdl validate links`: predicted against measured times on links of a known rate."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hardware.units import format_quantity
+from planner.figures.accuracy import Pair
+from planner.report_page import Page, Section
+from validation.accuracy_sections import accuracy_section, error_section, text_table
+from validation.real_links.compare import LinkRow
+from validation.real_links.link_report import ERROR_HEADER, HEADER, conditions_text, error_cells, row_cells
+from validation.real_links.link_run import Conditions
+
+
+def links_page(rows: Sequence[LinkRow], conditions: Conditions, data: dict[str, Any]) -> Page:
+    """The page of a comparison; tables are those that the command prints, ``data`` its JSON."""
+    pairs = [
+        Pair(
+            family=f"{row.transport} {row.algorithm}",
+            label=format_quantity(row.nbytes, "bytes"),
+            measured=row.measured,
+            predicted=row.predicted,
+        )
+        for row in rows
+        if row.measured is not None and row.predicted is not None
+    ]
+    return Page(
+        title="All-reduce on real links, predicted",
+        lines=(conditions_text(conditions), f"{conditions.cpu}, {conditions.kernel}, {conditions.date}"),
+        sections=(
+            Section(title="Relative errors of time", body=text_table(ERROR_HEADER, error_cells(rows))),
+            accuracy_section(pairs, "time", "s"),
+            error_section(pairs),
+            Section(title="Rows", body=text_table(HEADER, [row_cells(row) for row in rows])),
+        ),
+        data=data,
+    )
