@@ -1,6 +1,9 @@
 """`simdl train`: what it prints, what it assumes, what it refuses."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -9,6 +12,7 @@ from planner.cli import main
 from validation.commands import train as command
 from validation.reference_trainer.case import LayerTime, TrainingMeasurement
 
+ROOT = Path(__file__).resolve().parent.parent
 MEASURED = TrainingMeasurement(
     step_time=0.02,
     spread=0.05,
@@ -118,6 +122,11 @@ def test_bad_input_is_one_message_and_status_2(arguments, message):
     assert result.exit_code == 2, result.output
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_the_command_and_its_help_import_no_torch():
+    code = "import sys, validation.commands.train; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0  # noqa: S603
 
 
 def test_a_real_run_answers():

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import torch
 
+from validation.errors import TrainerError
 from validation.reference_trainer.modules.loss import LOSSES
 from validation.reference_trainer.modules.registry import BUILDERS
-from validation.reference_trainer.modules.site import Site
+from validation.reference_trainer.modules.site import Builder, Site
 from workloads.layer import Layer
 from workloads.network import Block
 from workloads.tensors import BLOCK_INPUT
@@ -28,11 +29,20 @@ class BlockModule(torch.nn.Module):
     """
 
     def __init__(self, block: Block, *, attention: str) -> None:
+        """Build the modules of a block.
+
+        Args:
+            block: its layers and their graph.
+            attention: ``Stack.attention``.
+
+        Raises:
+            TrainerError: no module is known for a kind of layer.
+        """
         super().__init__()
         self._block = block
         self._released = _released(block.layers)
         self.layers = torch.nn.ModuleList(
-            BUILDERS[layer.kind](layer, Site(attention=attention, in_place=_in_place(layer, block.layers)))
+            _builder(layer)(layer, Site(attention=attention, in_place=_in_place(layer, block.layers)))
             for layer in block.layers
         )
 
@@ -52,6 +62,13 @@ class BlockModule(torch.nn.Module):
             extra = {"targets": targets} if layer.kind in LOSSES else {}
             values[layer.name] = module(*sources, **extra)
         return values[self._block.layers[-1].name]
+
+
+def _builder(layer: Layer) -> Builder:
+    if layer.kind not in BUILDERS:
+        known = ", ".join(sorted(BUILDERS))
+        raise TrainerError(f"layer {layer.name}: no torch module for kind {layer.kind!r}; known: {known}")
+    return BUILDERS[layer.kind]
 
 
 def _released(layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:

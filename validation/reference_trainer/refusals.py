@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from math import inf
 
 from simdl.pipelines import PIPELINES
 from simdl.strategy import Recompute, Strategy
@@ -19,8 +20,8 @@ def case_problems(case: TrainingCase) -> Iterator[str]:
     for name, least in (("warmup", 1), ("steps", LEAST_STEPS)):
         if getattr(case, name) < least:
             yield f"{name}: found {getattr(case, name)}; expected at least {least}"
-    if not case.budget > 0:
-        yield f"budget: found {case.budget} s; expected more than 0"
+    if not 0 < case.budget < inf:
+        yield f"budget: found {case.budget} s; expected a number above 0"
     yield from _format_problems(case)
     yield from _degree_problems(case.strategy)
     yield from _batch_problems(case.strategy, case.workload)

@@ -1,14 +1,18 @@
 """Torch modules against the networks they are built from: parameters, and flops as torch counts them."""
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from validation.errors import TrainerError  # noqa: E402
+from validation.reference_trainer.block_module import BlockModule  # noqa: E402
 from validation.reference_trainer.data import sample_shape, synthetic_batch  # noqa: E402
 from validation.reference_trainer.network_module import StageModule  # noqa: E402
 from workloads.layers.activation import relu  # noqa: E402
+from workloads.layers.classifier import softmax  # noqa: E402
 from workloads.layers.draft import Draft, build_image_network  # noqa: E402
 from workloads.layers.linear import linear  # noqa: E402
 from workloads.layers.pooling import max_pool  # noqa: E402
@@ -153,14 +157,23 @@ def test_a_sample_of_unknown_shape_is_refused():
         synthetic_batch(network, 2, seed=1)
 
 
+def test_a_kind_of_layer_without_a_module_is_named():
+    draft = Draft((3, 8, 8))
+    draft.add(linear, "fc", out_features=10)
+    draft.add(softmax, "loss")
+    (block,) = draft.blocks()
+    strange = replace(block, layers=(replace(block.layers[0], kind="wavelet"), *block.layers[1:]))
+    network = build_image_network("strange", [strange], source="test")
+    with pytest.raises(TrainerError, match="layer fc: no torch module for kind 'wavelet'; known: activation"):
+        module_of(network)
+
+
 def test_activations_work_in_place_where_they_alone_read_a_product():
     draft = Draft((4, 8, 8))
     draft.add(linear, "fc", out_features=10)
     draft.add(relu, "relu")
     block = draft.block("block")
     network = build_image_network("pair", [block], source="test")
-    from validation.reference_trainer.block_module import BlockModule
-
     module = BlockModule(network.blocks[0], attention="unfused")
     assert module.layers[1].function is torch.relu_
     first = Draft((4, 8, 8))
