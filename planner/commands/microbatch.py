@@ -83,7 +83,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     FILE.csv or FILE.csv:LIST. Exits with 1, and the limit that binds, if nothing fits.
     """
     page_path = report_path(report_directory, "microbatch", force=force)
-    passes, batch = _load_passes(model, batch)
+    passes, batch = load_passes(model, batch)
     limit = parse_quantity(workspace, "bytes")
     device = load_device(device_name)
     rows = read_convolution_table(table_path) if table_path else ()
@@ -125,7 +125,7 @@ def _write_report(result: MicrobatchPlan, data: dict[str, Any], path: Path) -> N
     write_page(micro_batch_page(result, HEADER, rows, data), path)
 
 
-def _load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, ...], int]:
+def load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, ...], int]:
     path, _, name = model.rpartition(":") if ".csv:" in model else (model, "", "")
     if path.endswith(".csv"):
         listed = read_layer_list(path, name)

@@ -8,6 +8,7 @@ SUBCOMMANDS = {
     "collectives": "Collective sweeps: time and bus bandwidth.",
     "kernels": "Kernel tables: matrix products, convolutions, memory.",
     "links": "All-reduce over real links of a known rate.",
+    "microbatch": "Micro-batches chosen from a measured table, run for real.",
     "published": "Whole training steps of published runs.",
 }
 

@@ -1,0 +1,148 @@
+"""`simdl validate microbatch`: carry out micro-batches that were chosen from a measured table."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hardware.units import format_quantity, parse_quantity
+from planner.commands.microbatch import load_passes
+from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.errors import InfeasibleError
+from planner.microbatch.configuration import Policy
+from planner.microbatch.plan import Mode
+from simdl.convolution_table import read_convolution_table
+from simdl.errors import SimdlError
+from validation.micro_batching.choices import Chosen, check_algorithms, choose, read_choices
+from validation.micro_batching.measure import RunPass, measure_choices
+from validation.micro_batching.report import HEADER, record, rows, total_of
+from validation.micro_batching.runner import Runner, load_runner
+from validation.microbenchmarks.backend import OutOfMemoryError, UnsupportedCaseError
+from validation.microbenchmarks.backends import BACKENDS, default_backend, resolve_device
+
+
+@click.command()
+@click.argument("model")
+@click.option("--table", "table_path", help="CSV of measured times, as `simdl calibrate` writes it.")
+@click.option(
+    "--plan", "plan_path", type=click.Path(path_type=Path), help="Answer of `simdl microbatch --json`."
+)
+@click.option("--batch", type=click.IntRange(min=1), help="Samples per pass, with --table.")
+@click.option("--workspace", help="Limit, such as 64MiB, with --table.")
+@click.option(
+    "--policy",
+    type=click.Choice([policy.value for policy in Policy]),
+    help="Sizes of micro-batches, with --table [power-of-two].",
+)
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    help="Who shares the limit, with --table: each pass or all together [reuse].",
+)
+@click.option("--backend", type=click.Choice(BACKENDS), help="Library [numpy on cpu, cupy on cuda].")
+@click.option("--device", default="cpu", show_default=True, help="auto, cpu or cuda:N.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@reporting_errors()
+def microbatch(  # noqa: PLR0917 - click passes one argument per option
+    model: str,
+    table_path: str | None,
+    plan_path: Path | None,
+    batch: int | None,
+    workspace: str | None,
+    policy: str | None,
+    mode: str | None,
+    backend: str | None,
+    device: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Run micro-batches chosen for the convolutions of MODEL, next to the undivided passes.
+
+    Every pass runs as chosen and undivided: results must agree within rounding, and measured times stand
+    next to the predicted ones. Exits with 1 if results differ, or nothing fits into the workspace.
+    """
+    device = resolve_device(device)
+    name = backend or default_backend(device)
+    options = {"--batch": batch, "--workspace": workspace, "--policy": policy, "--mode": mode}
+    _check_source(table_path, plan_path, options)
+    passes, _ = load_passes(model, batch or 1)
+    try:
+        if plan_path is not None:
+            chosen = read_choices(plan_path, passes)
+        else:
+            chosen = choose(
+                passes,
+                read_convolution_table(str(table_path)),
+                batch=batch or 1,
+                workspace=parse_quantity(str(workspace), "bytes"),
+                policy=Policy(policy or Policy.POWER_OF_TWO),
+                mode=Mode(mode or Mode.REUSE),
+            )
+    except InfeasibleError as error:
+        _print_infeasible(error, as_json=as_json)
+        sys.exit(1)
+    results = _measure(load_runner(name, device), chosen, name)
+    question = {
+        "model": model,
+        "backend": name,
+        "device": device,
+        "table_device": chosen.device,
+        "batch": chosen.batch,
+        "workspace_limit": chosen.workspace,
+        "left_out": chosen.left_out,
+    }
+    _print(question, results, as_json=as_json)
+    if not all(found.equal for found in results):
+        sys.exit(1)
+
+
+def _check_source(table: str | None, plan: Path | None, options: dict[str, object]) -> None:
+    if (table is None) == (plan is None):
+        raise bad_input("--table, --plan: expected one of the two")
+    if table is not None:
+        missing = [name for name in ("--batch", "--workspace") if options[name] is None]
+        if missing:
+            raise bad_input(f"{', '.join(missing)}: missing; expected with --table")
+        return
+    surplus = [name for name, value in options.items() if value is not None]
+    if surplus:
+        raise bad_input(
+            f"{', '.join(surplus)}: found with --plan, whose answer has them; expected with --table"
+        )
+
+
+def _measure(runner: Runner, chosen: Chosen, name: str) -> tuple[RunPass, ...]:
+    check_algorithms(chosen, runner.algorithms, name)
+    try:
+        return measure_choices(runner, chosen.passes, chosen.choices, chosen.batch, _progress)
+    except (UnsupportedCaseError, OutOfMemoryError, MemoryError) as error:
+        raise SimdlError(
+            f"--backend {name}: {error or 'out of memory'}; expected a choice that runs here"
+        ) from None
+
+
+def _progress(text: str) -> None:
+    sys.stderr.write(f"running {text}\n")
+
+
+def _print(question: dict[str, Any], results: tuple[RunPass, ...], *, as_json: bool) -> None:
+    if as_json:
+        print_json({**question, **record(results)})
+        return
+    title = "{model} with {backend} on {device}, batch {batch}, times of {table_device}".format(**question)
+    print_table(HEADER, rows(results), title=title)
+    total = total_of(results)
+    click.echo(
+        f"time: {format_quantity(total.time, 'time')}, predicted {format_quantity(total.predicted, 'time')} "
+        f"({total.predicted / total.time - 1:+.1%})"
+    )
+    for layer in question["left_out"]:
+        click.echo(f"left out, not in the table: {layer}")
+
+
+def _print_infeasible(error: InfeasibleError, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"feasible": False, "reasons": [str(error)], "binding": error.binding})
+    else:
+        click.echo(str(error))
