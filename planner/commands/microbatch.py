@@ -126,6 +126,11 @@ def _write_report(result: MicrobatchPlan, data: dict[str, Any], path: Path) -> N
 
 
 def load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, ...], int]:
+    """Convolution passes of a network or a layer list, and the batch: the list's own if none is given.
+
+    Raises:
+        BadInputError: no batch is given and the model has none.
+    """
     path, _, name = model.rpartition(":") if ".csv:" in model else (model, "", "")
     if path.endswith(".csv"):
         listed = read_layer_list(path, name)

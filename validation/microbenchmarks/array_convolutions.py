@@ -36,6 +36,7 @@ __all__ = [
     "convolve",
     "operand_shapes",
     "padding_of",
+    "result_shape",
     "workspace_of",
 ]
 SIZE = 4
@@ -86,6 +87,18 @@ def operand_shapes(call: ConvolutionCall) -> tuple[tuple[int, ...], tuple[int, .
             return weights, upstream
         case Pass.WEIGHT_GRADIENT:
             return source, upstream
+
+
+def result_shape(call: ConvolutionCall) -> tuple[int, ...]:
+    """Shape of the result of :func:`convolve`."""
+    s = call.shape
+    match call.which:
+        case Pass.FORWARD:
+            return call.batch, s.out_channels, s.out_height, s.out_width
+        case Pass.INPUT_GRADIENT:
+            return call.batch, s.in_channels, s.in_height, s.in_width
+        case Pass.WEIGHT_GRADIENT:
+            return s.out_channels, s.in_channels // s.groups, s.kernel_height, s.kernel_width
 
 
 def build_convolution(xp: Library, call: ConvolutionCall, algorithm: str, fresh: Fresh) -> Prepared:

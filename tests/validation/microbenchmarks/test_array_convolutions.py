@@ -13,6 +13,7 @@ from validation.microbenchmarks.array_convolutions import (
     convolve,
     operand_shapes,
     padding_of,
+    result_shape,
     workspace_of,
 )
 from validation.microbenchmarks.backend import UnsupportedCaseError
@@ -94,6 +95,7 @@ def test_every_algorithm_computes_the_convolution_or_says_that_it_cannot(algorit
     if runs(algorithm, which, (s.kernel_height, s.kernel_width), s.stride_height):
         found = convolve(np, call, algorithm, first, second)
         np.testing.assert_allclose(found, direct(call, first, second), atol=1e-12)
+        assert found.shape == result_shape(call)
     else:
         with pytest.raises(UnsupportedCaseError, match=algorithm):
             convolve(np, call, algorithm, first, second)
