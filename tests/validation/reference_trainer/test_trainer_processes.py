@@ -80,7 +80,7 @@ def test_a_rank_that_hangs_is_ended_after_the_budget(monkeypatch):
     begin = time.monotonic()
     with pytest.raises(TrainerError, match=r"rank 1: no answer 0 s after the budget of 0\.5 s"):
         run(monkeypatch, text, grace=0.2, budget=0.5)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30
 
 
 def test_a_rank_that_ends_without_an_answer_is_an_error(monkeypatch):

@@ -1,7 +1,6 @@
-"""How many steps are timed, and what a budget that is too short gives."""
+"""How many steps are timed, and what a budget that is too short gives; on a clock of its own."""
 
 import gc
-import time
 
 import pytest
 
@@ -10,55 +9,78 @@ torch = pytest.importorskip("torch")
 from cases import build_case  # noqa: E402
 
 from validation.errors import TrainerError  # noqa: E402
-from validation.reference_trainer.timing import measure_steps, no_garbage_collection  # noqa: E402
+from validation.reference_trainer import timing  # noqa: E402
 
 CPU = torch.device("cpu")
 
 
-class Sleeper:
-    """A trainer whose steps take a known time; the first is slow."""
+class Clock:
+    """A clock that only steps move."""
 
-    def __init__(self, seconds):
-        self.seconds = seconds
-        self.calls = 0
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+    perf_counter = monotonic
+
+
+class Runner:
+    """A trainer whose steps take a known time, the first five times as long."""
+
+    def __init__(self, seconds, clock):
+        self.seconds, self.clock, self.calls = seconds, clock, 0
 
     def step(self):
         self.calls += 1
-        time.sleep(self.seconds if self.calls > 1 else 5 * self.seconds)
+        self.clock.now += self.seconds if self.calls > 1 else 5 * self.seconds
         return torch.zeros(())
 
 
-def steps(trainer, *, seconds, reserve=0, **changes):
-    case = build_case(**changes)
-    return measure_steps(trainer, case, CPU, deadline=time.monotonic() + seconds, reserve=reserve)
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(timing, "time", clock)
+    return clock
 
 
-def test_all_steps_are_timed_where_the_budget_holds_them():
-    trainer = Sleeper(0.002)
-    taken = steps(trainer, seconds=10, warmup=3, steps=7)
-    assert len(taken) == 7
-    assert trainer.calls == 10
-    assert all(0.002 <= second < 0.05 for second in taken)
+def steps(runner, *, budget, reserve=0, **changes):
+    """Times of the steps of a case that has so many seconds left."""
+    case = build_case(warmup=3, budget=budget, **changes)
+    deadline = runner.clock.now + budget
+    return timing.measure_steps(runner, case, CPU, deadline=deadline, reserve=reserve)
 
 
-def test_fewer_are_timed_where_it_does_not():
-    taken = steps(Sleeper(0.02), seconds=0.4, warmup=3, steps=1000)
-    assert 3 <= len(taken) < 20
+def test_all_steps_are_timed_where_the_budget_holds_them(clock):
+    runner = Runner(2.0, clock)
+    assert steps(runner, budget=100, steps=7) == pytest.approx([2.0] * 7)
+    assert runner.calls == 10
 
 
-def test_steps_that_come_after_are_kept_free():
-    few = steps(Sleeper(0.02), seconds=0.7, reserve=10, warmup=3, steps=1000)
-    many = steps(Sleeper(0.02), seconds=0.7, warmup=3, steps=1000)
-    assert len(few) < len(many)
+def test_fewer_are_timed_where_it_does_not(clock):
+    # 26 s are left after 10 + 2 + 2 s of warm-up: ten steps of 2 s with a margin of a fifth
+    assert len(steps(Runner(2.0, clock), budget=40, steps=1000)) == 10
+    assert clock.now <= 140
 
 
-def test_a_budget_without_room_is_refused():
-    with pytest.raises(TrainerError, match=r"room for \d timed steps of .*; expected at least 3"):
-        steps(Sleeper(0.02), seconds=0.2, warmup=3, steps=5, budget=0.2)
+def test_steps_that_come_after_are_kept_free(clock):
+    assert len(steps(Runner(2.0, clock), budget=40, reserve=6, steps=1000)) == 4
+
+
+def test_a_budget_without_room_is_refused(clock):
+    message = r"budget 18 s: 4 s are left .*, room for 1 timed steps of 2 s; expected at least 3"
+    with pytest.raises(TrainerError, match=message):
+        steps(Runner(2.0, clock), budget=18, steps=5)
+
+
+def test_a_budget_that_is_spent_leaves_no_room(clock):
+    with pytest.raises(TrainerError, match="room for 0 timed steps"):
+        steps(Runner(2.0, clock), budget=1, steps=5)
 
 
 def test_garbage_is_not_collected_while_steps_are_timed():
     assert gc.isenabled()
-    with no_garbage_collection():
+    with timing.no_garbage_collection():
         assert not gc.isenabled()
     assert gc.isenabled()
