@@ -1,4 +1,4 @@
-"""CuPy's functions that the backend calls, on NumPy: arrays have addresses, events count, calls are noted.
+"""CuPy's functions that the backend calls, on NumPy: arrays have addresses, events count, calls are noted."""
 
 import ctypes
 import sys
