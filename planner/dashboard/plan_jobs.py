@@ -115,9 +115,13 @@ class PlanJobs:
         job.poll()
         return job
 
+    def jobs(self) -> tuple[Job, ...]:
+        """All plans that are remembered, the oldest first."""
+        return tuple(self._jobs.values())
+
     def close(self) -> None:
         """Stop every plan."""
-        for job in self._jobs.values():
+        for job in self.jobs():
             job.cancel()
 
     def _running(self) -> Iterator[Job]:

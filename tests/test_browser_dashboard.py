@@ -1,0 +1,272 @@
+"""The dashboard in headless Chromium: a user turns the knobs, compares, plans, cancels and shares."""
+
+import json
+import logging
+import re
+import threading
+import time
+
+import pytest
+from browser import find_browser
+from werkzeug.serving import make_server
+
+from planner.dashboard.catalog import build_catalog
+from planner.dashboard.limits import HOST
+from planner.dashboard.plan_jobs import PlanJobs
+from planner.dashboard.server import build_app, listening
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(find_browser() is None, reason="no Chromium found on the path"),
+]
+
+GPT3 = "?model=gpt3-175b&node=dgx-a100&count=128&"
+START = "a.tp=8&a.pp=8&a.micro_batch=2&a.recompute=selective&a.zero=1&a.sequence_parallel=true"
+SMALL = "?model=gpt2&node=dgx-a100&count=1&global_batch=32&"
+SECOND = 1000  # [ms]
+PATIENCE = 20 * SECOND
+
+
+@pytest.fixture(scope="module")
+def served():
+    """Address and plans of a server in this process."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    catalog = build_catalog()
+    jobs = PlanJobs(catalog)
+    with listening(HOST, 0) as opened:
+        port = opened.getsockname()[1]
+        place = f"http://{HOST}:{port}/"
+        app = build_app(catalog, jobs, place=place)
+        server = make_server(HOST, port, app.server, threaded=True, fd=opened.fileno())
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield place, jobs
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    jobs.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """One browser for all pages, so that it reads the page's scripts once."""
+    with playwright.sync_playwright() as driver:
+        flags = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
+        browser = driver.chromium.launch(executable_path=find_browser(), args=flags)
+        context = browser.new_context()
+        context.set_default_timeout(PATIENCE)
+        yield context
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def heard(chromium):
+    """What all pages say on the console and fetch."""
+    told, fetched = [], []
+
+    def listen(page):
+        page.on("console", lambda message: told.append(message.text))
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.on("request", lambda request: fetched.append(request.url))
+
+    chromium.on("page", listen)
+    return told, fetched
+
+
+@pytest.fixture(autouse=True)
+def silence(served, heard):
+    """The console stays silent, and nothing comes from elsewhere."""
+    yield
+    told, fetched = heard
+    # a software renderer remarks on its own speed
+    assert [text for text in told if "GL Driver Message" not in text] == []
+    assert [url for url in fetched if not url.startswith((served[0], "data:", "blob:"))] == []
+    told.clear()
+
+
+@pytest.fixture(scope="module")
+def opened(chromium, served, heard):
+    """A page as it opens without a query; tests share it."""
+    assert heard
+    page = chromium.new_page()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(served[0])
+    drawn(page)
+    return page
+
+
+@pytest.fixture
+def page(opened):
+    """The shared page; :func:`show` brings it into a state."""
+    opened.set_viewport_size({"width": 1280, "height": 900})
+    return opened
+
+
+def show(page, query):
+    """Bring a page into a state as a button that uses a plan does: by its address, without loading it."""
+    page.evaluate("query => dash_clientside.set_props('address', {data: query})", query)
+    page.wait_for_function("query => location.search.includes(query)", arg=query.rpartition("&")[2])
+    page.wait_for_selector("#verdict .card")
+
+
+def drawn(page):
+    """Wait until figures are drawn."""
+    page.wait_for_selector("#figures .js-plotly-plot .main-svg")
+
+
+def step_time(page, card=0):
+    return page.locator("#verdict .card").nth(card).locator("dd").first.inner_text()
+
+
+def slide(page, name, key):
+    """Move a slider by one position; seconds until the cards change."""
+    before = page.inner_text("#verdict")
+    handle = page.locator(".control", has=page.locator(f"output[id*='{name}']")).locator("[role=slider]")
+    handle.focus()
+    started = time.perf_counter()
+    page.keyboard.press(key)
+    wait_for_change(page, before)
+    return time.perf_counter() - started
+
+
+def wait_for_change(page, before):
+    page.wait_for_function("text => document.querySelector('#verdict').innerText !== text", arg=before)
+
+
+EMPTY = """() => {
+  const charts = [...document.querySelectorAll(".js-plotly-plot")];
+  const empty = charts.filter(chart => !chart.data.length || !chart.querySelector(".point, .js-line, path")
+    || chart.getBoundingClientRect().height < 100);
+  const axes = charts.flatMap(chart => [chart.layout.xaxis, chart.layout.yaxis]);
+  const bare = axes.filter(axis => axis && axis.type !== "category" && !axis.title?.text);
+  return [charts.length, empty.length, bare.length,
+    document.documentElement.scrollWidth - document.documentElement.clientWidth];
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_chart_has_data_and_the_page_fits_its_width(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    show(page, SMALL + f"a.pp=2&b.tp={2 if width < 800 else 4}")
+    page.wait_for_selector("#words")
+    expected = page.locator("#figures .dash-graph").count()
+    page.wait_for_function(
+        "count => document.querySelectorAll('.js-plotly-plot:has(.main-svg)').length === count", arg=expected
+    )
+    charts, empty, bare, overflow = page.evaluate(EMPTY)
+    assert charts == expected > 10  # two that compare, several of each strategy
+    assert (empty, bare, overflow) == (0, 0, 0)
+
+
+def test_a_slider_changes_the_step_time_within_a_second(page):
+    show(page, GPT3 + START)
+    drawn(page)
+    first = step_time(page)
+    assert slide(page, "a.pp", "ArrowRight") < 1
+    assert step_time(page) != first
+    assert "a.pp=16" in page.url
+    page.wait_for_function(
+        "document.querySelector('#figures .js-plotly-plot').data[0].y.length === 16 + 2"
+    )  # its ranks
+    slide(page, "a.pp", "ArrowLeft")
+    assert step_time(page) == first
+
+
+def test_an_invalid_choice_shows_its_reasons(page):
+    show(page, GPT3 + START)
+    for _ in range(3):
+        slide(page, "a.tp", "ArrowRight")
+    told = page.inner_text("#verdict")
+    assert "cannot be carried out" in told
+    assert "tp 64 does not divide 96 of gpt3-175b" in told
+    page.wait_for_function("!document.querySelector('#figures .js-plotly-plot')")
+    slide(page, "a.tp", "ArrowLeft")
+    drawn(page)
+
+
+def test_a_field_and_a_menu_change_the_question(page):
+    show(page, SMALL)
+    before = page.inner_text("#verdict")
+    field = page.locator(".control", has_text="Global batch").locator("input")
+    field.fill("none")
+    field.press("Enter")
+    wait_for_change(page, before)
+    assert "global_batch: found 'none'; expected a whole number" in page.inner_text("#verdict")
+    field.fill("64")
+    field.press("Enter")
+    page.wait_for_selector("#verdict .card.fits")
+    before = page.inner_text("#verdict")
+    page.locator(".control", has_text="Software stack").locator("button").click()
+    page.get_by_text("torchtitan", exact=True).click()
+    wait_for_change(page, before)
+    assert "global_batch=64" in page.url
+    assert "stack=torchtitan" in page.url
+
+
+def test_an_address_restores_the_page(page, chromium):
+    show(page, SMALL + "a.tp=2&b.pp=2")
+    slide(page, "b.micro_batch", "ArrowRight")
+    other = chromium.new_page()
+    other.goto(page.url)
+    other.wait_for_selector("#words")
+    assert other.url == page.url
+    assert other.inner_text("#verdict") == page.inner_text("#verdict")
+    for kind in ("output", "input"):
+        values = f"[...document.querySelectorAll('aside {kind}')].map(one => one.value + one.checked)"
+        assert other.evaluate(values) == page.evaluate(values)
+    other.close()
+
+
+def test_a_second_strategy_is_compared_and_removed(page):
+    show(page, SMALL + "a.tp=2")
+    page.click("#compare")
+    page.wait_for_selector("#words")
+    assert "equally fast" in page.inner_text("#words")
+    slide(page, "b.tp", "ArrowRight")
+    page.wait_for_function("document.querySelector('#words').innerText.includes('times as fast')")
+    assert "tensor parallelism 2 and 4" in page.inner_text("#words")
+    page.click("#compare")
+    page.wait_for_selector("#words", state="detached")
+    assert "b.tp" not in page.url
+
+
+def test_files_are_downloaded(page):
+    show(page, SMALL + "a.pp=2")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON").click()
+    answer = json.loads(download.value.path().read_text(encoding="utf-8"))
+    assert download.value.suggested_filename == "a-simulate.json"
+    assert answer["strategy"]["pp"] == 2
+    shown = re.search(r"[\d.]+", step_time(page))[0]
+    assert float(shown) == pytest.approx(answer["step_time"] * 1e3, rel=1e-3)  # [ms]
+
+
+def test_a_cancelled_plan_stops(page, served):
+    _, jobs = served
+    show(page, "?model=megatron-1t&node=dgx-a100&count=384&a.tp=7")
+    page.click("#plan-start")
+    page.wait_for_selector("#plan-cancel:not([disabled])")
+    job = next(job for job in jobs.jobs() if job.outcome is None)
+    assert job.process.is_alive()
+    page.click("#plan-cancel")
+    page.wait_for_function("document.querySelector('#plan-status').innerText === 'plan: cancelled'")
+    assert not job.process.is_alive()
+    assert page.is_disabled("#plan-cancel")
+    assert page.is_enabled("#plan-start")
+    assert page.inner_text("#plan-ranked") == ""
+
+
+def test_a_plan_is_followed_to_its_answer_and_used(page):
+    show(page, SMALL + "a.tp=8")
+    before = page.inner_text("#verdict")
+    page.click("#plan-start")
+    page.wait_for_selector("#plan-progress:not([hidden])")
+    page.wait_for_selector("#plan-ranked button")
+    page.wait_for_selector("#plan .js-plotly-plot .main-svg")
+    assert "certified best of them" in page.inner_text("#plan-status")
+    best = page.locator("#plan-ranked li").first.inner_text().partition(":")[0]
+    page.locator("#plan-ranked button").first.click()
+    wait_for_change(page, before)
+    assert step_time(page) == best
