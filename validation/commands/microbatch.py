@@ -1,6 +1,7 @@
 """`simdl validate microbatch`: carry out micro-batches that were chosen from a measured table."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ from hardware.units import format_quantity, parse_quantity
 from planner.commands.microbatch import load_passes
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.errors import InfeasibleError
-from planner.microbatch.configuration import Policy
+from planner.microbatch.configuration import Policy, micro_batch_sizes
+from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.plan import Mode
-from simdl.convolution_table import read_convolution_table
+from simdl.convolution_table import ConvolutionRow, read_convolution_table, write_convolution_table
 from simdl.errors import SimdlError
 from validation.micro_batching.choices import Chosen, check_algorithms, choose, read_choices
 from validation.micro_batching.measure import RunPass, measure_choices
 from validation.micro_batching.report import HEADER, record, rows, total_of
 from validation.micro_batching.runner import Runner, load_runner
+from validation.micro_batching.table import measure_rows
 from validation.microbenchmarks.backend import OutOfMemoryError, UnsupportedCaseError
 from validation.microbenchmarks.backends import BACKENDS, default_backend, resolve_device
 
@@ -28,17 +31,19 @@ from validation.microbenchmarks.backends import BACKENDS, default_backend, resol
 @click.option(
     "--plan", "plan_path", type=click.Path(path_type=Path), help="Answer of `simdl microbatch --json`."
 )
-@click.option("--batch", type=click.IntRange(min=1), help="Samples per pass, with --table.")
-@click.option("--workspace", help="Limit, such as 64MiB, with --table.")
+@click.option("--measure", is_flag=True, help="Measure the table here first, at the sizes of the policy.")
+@click.option("--write-table", "written_path", help="Write the measured table, with --measure.")
+@click.option("--batch", type=click.IntRange(min=1), help="Samples per pass, with a table.")
+@click.option("--workspace", help="Limit, such as 64MiB, with a table.")
 @click.option(
     "--policy",
     type=click.Choice([policy.value for policy in Policy]),
-    help="Sizes of micro-batches, with --table [power-of-two].",
+    help="Sizes of micro-batches, with a table [power-of-two].",
 )
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in Mode]),
-    help="Who shares the limit, with --table: each pass or all together [reuse].",
+    help="Who shares the limit, with a table: each pass or all together [reuse].",
 )
 @click.option("--backend", type=click.Choice(BACKENDS), help="Library [numpy on cpu, cupy on cuda].")
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu or cuda:N.")
@@ -48,6 +53,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     model: str,
     table_path: str | None,
     plan_path: Path | None,
+    written_path: str | None,
     batch: int | None,
     workspace: str | None,
     policy: str | None,
@@ -55,6 +61,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     backend: str | None,
     device: str,
     *,
+    measure: bool,
     as_json: bool,
 ) -> None:
     """Run micro-batches chosen for the convolutions of MODEL, next to the undivided passes.
@@ -65,24 +72,27 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     device = resolve_device(device)
     name = backend or default_backend(device)
     options = {"--batch": batch, "--workspace": workspace, "--policy": policy, "--mode": mode}
-    _check_source(table_path, plan_path, options)
+    _check_source(table_path, plan_path, {**options, "--write-table": written_path}, measure=measure)
     passes, _ = load_passes(model, batch or 1)
+    runner = load_runner(name, device)
+    sizes = Policy(policy or Policy.POWER_OF_TWO)
     try:
         if plan_path is not None:
             chosen = read_choices(plan_path, passes)
         else:
+            rows = _rows(runner, passes, micro_batch_sizes(sizes, batch or 1), table_path, written_path)
             chosen = choose(
                 passes,
-                read_convolution_table(str(table_path)),
+                rows,
                 batch=batch or 1,
                 workspace=parse_quantity(str(workspace), "bytes"),
-                policy=Policy(policy or Policy.POWER_OF_TWO),
+                policy=sizes,
                 mode=Mode(mode or Mode.REUSE),
             )
     except InfeasibleError as error:
         _print_infeasible(error, as_json=as_json)
         sys.exit(1)
-    results = _measure(load_runner(name, device), chosen, name)
+    results = _measure(runner, chosen, name)
     question = {
         "model": model,
         "backend": name,
@@ -97,25 +107,46 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
         sys.exit(1)
 
 
-def _check_source(table: str | None, plan: Path | None, options: dict[str, object]) -> None:
-    if (table is None) == (plan is None):
-        raise bad_input("--table, --plan: expected one of the two")
-    if table is not None:
-        missing = [name for name in ("--batch", "--workspace") if options[name] is None]
-        if missing:
-            raise bad_input(f"{', '.join(missing)}: missing; expected with --table")
-        return
-    surplus = [name for name, value in options.items() if value is not None]
+def _check_source(table: str | None, plan: Path | None, options: dict[str, object], *, measure: bool) -> None:
+    """One source of a choice, with what it needs and nothing else.
+
+    Raises:
+        BadInputError: an option is missing or has no meaning there.
+    """
+    if sum((table is not None, plan is not None, measure)) != 1:
+        raise bad_input("--table, --plan, --measure: expected one of the three")
+    given = {name for name, value in options.items() if value is not None}
+    missing = {"--batch", "--workspace"} - given if plan is None else set()
+    surplus = given if plan is not None else given & ({"--write-table"} if not measure else set())
+    if missing:
+        raise bad_input(f"{', '.join(sorted(missing))}: missing; expected with --table or --measure")
     if surplus:
-        raise bad_input(
-            f"{', '.join(surplus)}: found with --plan, whose answer has them; expected with --table"
-        )
+        source = "--plan, which has its own" if plan is not None else "--table; expected with --measure"
+        raise bad_input(f"{', '.join(sorted(surplus))}: found with {source}")
+
+
+def _rows(
+    runner: Runner,
+    passes: Sequence[ConvolutionPass],
+    sizes: Sequence[int],
+    table: str | None,
+    written: str | None,
+) -> Sequence[ConvolutionRow]:
+    """Rows of a table, read or measured now."""
+    if table is not None:
+        return read_convolution_table(table)
+    found = measure_rows(runner.backend, passes, sizes, lambda text: _progress(f"measuring {text}"))
+    if written:
+        write_convolution_table(written, found)
+    return found
 
 
 def _measure(runner: Runner, chosen: Chosen, name: str) -> tuple[RunPass, ...]:
     check_algorithms(chosen, runner.algorithms, name)
     try:
-        return measure_choices(runner, chosen.passes, chosen.choices, chosen.batch, _progress)
+        return measure_choices(
+            runner, chosen.passes, chosen.choices, chosen.batch, lambda text: _progress(f"running {text}")
+        )
     except (UnsupportedCaseError, OutOfMemoryError, MemoryError) as error:
         raise SimdlError(
             f"--backend {name}: {error or 'out of memory'}; expected a choice that runs here"
@@ -123,7 +154,7 @@ def _measure(runner: Runner, chosen: Chosen, name: str) -> tuple[RunPass, ...]:
 
 
 def _progress(text: str) -> None:
-    sys.stderr.write(f"running {text}\n")
+    sys.stderr.write(f"{text}\n")
 
 
 def _print(question: dict[str, Any], results: tuple[RunPass, ...], *, as_json: bool) -> None:

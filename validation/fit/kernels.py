@@ -33,23 +33,35 @@ of these factors, in rounds, on what the library's choice took (every second row
 
 Rows = Sequence[KernelRow]
 Build = Callable[[float], Device]
+Price = Callable[[KernelRow, Device], float]
 
 
-def fit_fraction(rows: Rows, build: Build) -> float:
-    """The fraction in [0.05, 1] with which ``build`` gives the device that predicts these rows best."""
+def price_kernel(row: KernelRow, device: Device) -> float:
+    """[s] of a row's kernel, a convolution by the fastest algorithm."""
+    assert row.kernel is not None  # noqa: S101 (rows without one take no part in a fit)
+    return estimate_kernel_time(row.kernel, device)
+
+
+def fit_fraction(rows: Rows, build: Build, price: Price = price_kernel) -> float:
+    """The fraction in [0.05, 1] with which ``build`` gives the device that predicts these rows best.
+
+    Args:
+        rows: with kernels; at least one.
+        build: device of a fraction.
+        price: [s] of a row on a device.
+    """
     low, high = 0.05, 1.0
     while high - low > TOLERANCE:
         span = GOLDEN * (high - low)
-        if _loss(rows, build(high - span)) < _loss(rows, build(low + span)):
+        if _loss(rows, build(high - span), price) < _loss(rows, build(low + span), price):
             high = low + span
         else:
             low = high - span
     return (low + high) / 2
 
 
-def _loss(rows: Rows, device: Device) -> float:
-    kernels = [row.kernel for row in rows if row.kernel is not None]
-    predicted = np.array([estimate_kernel_time(kernel, device) for kernel in kernels])
+def _loss(rows: Rows, device: Device, price: Price = price_kernel) -> float:
+    predicted = np.array([price(row, device) for row in rows])
     measured = np.array([row.measured for row in rows])
     return float(np.minimum(np.abs(np.log(predicted / measured)), np.log(CUT)).mean())
 

@@ -61,7 +61,8 @@ def choose(
     """
     devices = sorted({row.device for row in rows})
     if len(devices) != 1:
-        raise MeasurementError(f"table: found rows of {', '.join(devices)}; expected those of one device")
+        found = ", ".join(devices) or "none"
+        raise MeasurementError(f"table: found rows of {found}; expected those of one device")
     places = {(row.layer, row.which) for row in rows}
     measured = [p for p in passes if {(p.layer, p.which), (p.block_layer, p.which)} & places]
     if not measured:

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from micro_tables import workspace_between, write_table
 
 from planner.commands.microbatch import microbatch as plan_microbatch
+from simdl.convolution_table import read_convolution_table
 from validation.commands.microbatch import microbatch
 
 
@@ -64,12 +65,39 @@ def test_a_backend_that_cannot_run_the_choice_says_so(table):
     assert "torch cannot be told to run fft" in answer.stderr
 
 
+def test_a_table_is_measured_chosen_from_and_kept(tmp_path):
+    path = tmp_path / "measured.csv"
+    question = ["lenet5", "--batch", 2, "--workspace", "1GiB", "--json"]
+    answer = ask(*question, "--measure", "--write-table", path)
+    assert answer.exit_code == 0, answer.output
+    rows = read_convolution_table(path)
+    assert {row.batch for row in rows} == {1, 2}
+    assert {row.algorithm for row in rows} == {"implicit_gemm", "gemm", "fft"}
+    again = json.loads(ask(*question, "--table", path).stdout)
+    first = json.loads(answer.stdout)
+    assert [row["micro_batches"] for row in again["layers"]] == [
+        row["micro_batches"] for row in first["layers"]
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["lenet5"], "--table, --plan: expected one of the two"),
-        (["lenet5", "--table", "TABLE", "--plan", "TABLE"], "--table, --plan: expected one of the two"),
-        (["lenet5", "--table", "TABLE", "--batch", "8"], "--workspace: missing; expected with --table"),
+        (
+            ["lenet5", "--table", "TABLE", "--batch", "8", "--workspace", "1MiB", "--write-table", "x"],
+            "--measure",
+        ),
+        (["lenet5", "--measure", "--table", "TABLE"], "expected one of the three"),
+        (["lenet5", "--measure"], "--batch, --workspace: missing"),
+        (["lenet5"], "--table, --plan, --measure: expected one of the three"),
+        (
+            ["lenet5", "--table", "TABLE", "--plan", "TABLE"],
+            "--table, --plan, --measure: expected one of the three",
+        ),
+        (
+            ["lenet5", "--table", "TABLE", "--batch", "8"],
+            "--workspace: missing; expected with --table or --measure",
+        ),
         (["lenet5", "--plan", "TABLE", "--batch", "8"], "--batch: found with --plan"),
         (["lenet5", "--plan", "TABLE"], "cannot be read"),
         (["lenet5", "--plan", "nowhere.json"], "nowhere.json: cannot be read"),

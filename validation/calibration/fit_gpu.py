@@ -1,0 +1,202 @@
+"""Fractions of a GPU's analytic model from measurements of that very GPU, and terms of what streams.
+
+Products, attention and convolutions of a GPU go by tiles and waves (`simdl.kernel_costs`), which terms that
+add up cannot follow. So the model stays, and only what it leaves open is fitted: the achieved fractions of a
+profile, each on the rows that depend on it, by `validation.fit.kernels.fit_fraction`. Kernels that stream get
+terms (`fit_terms`), and fractions besides for those that were not measured.
+
+A convolution whose algorithm is known is priced by that algorithm alone. Where the library chose and did not
+tell (PyTorch), rows are priced by the fastest, and all algorithms are scaled together.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from hardware.device import Device
+from hardware.kernel_terms import KernelTerms
+from simdl.cost_model import estimate_kernel_time
+from simdl.kernel import AttentionCall, ConvolutionCall, Product
+from simdl.kernel_costs.convolution_launch import convolution_launches
+from validation.calibration.fit_terms import Timed, fit_terms
+from validation.calibration.rows import timed_kernels
+from validation.fit.kernels import REDUCTIONS, STREAMS, fit_fraction
+from validation.kernel_rows import KernelRow
+from validation.microbenchmarks.measurement import Measurement
+from workloads.operators import Pass
+
+FEWEST = 5
+"""Rows below which a fraction stays as the base has it."""
+
+DIGITS = 4
+
+Rows = Sequence[KernelRow]
+Wanted = Callable[[KernelRow], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuFit:
+    """What measurements say of a GPU.
+
+    Attributes:
+        device: the base with these fractions and terms.
+        fractions: that were fitted, by dotted name as under ``efficiency`` of a profile.
+        rows: how many rows each was fitted on.
+        terms: of kernels that stream.
+    """
+
+    device: Device
+    fractions: Mapping[str, float]
+    rows: Mapping[str, int]
+    terms: Mapping[str, KernelTerms]
+
+
+def fit_gpu_device(base: Device, measurements: Iterable[Measurement]) -> GpuFit:
+    """The base with every fraction fitted that enough rows determine.
+
+    Args:
+        base: registered device with this GPU's peaks.
+        measurements: of this GPU with one library; rows held out take no part.
+    """
+    # the host launches ahead of a GPU, so nothing that it spends around kernels is added to them
+    keyed = timed_kernels(found for found in measurements if found.case.family != "launch")
+    rows = [_row(key, timed) for key, found in keyed.items() for timed in found if not timed.held_out]
+    device = replace(base, kernels={})
+    fractions: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for path, wanted in _steps(device):
+        used = [row for row in rows if wanted(row) and _can_price(row, device)]
+        if len(used) < FEWEST:
+            continue
+        value = fit_fraction(used, partial(with_fraction, device, path), price_row)
+        device = with_fraction(device, path, round(value, DIGITS))
+        counts[path] = len(used)
+        fractions.update(_fractions(device, path))
+    terms = {key: _terms(key, found) for key, found in keyed.items() if _streams(found)}
+    return GpuFit(device=replace(device, kernels=terms), fractions=fractions, rows=counts, terms=terms)
+
+
+ALL_ALGORITHMS = "convolution.fraction.*"
+"""The largest fraction of all algorithms, the others in proportion."""
+
+
+def _steps(device: Device) -> list[tuple[str, Wanted]]:
+    """Fractions in the order in which they build on one another, with the rows that each is fitted on."""
+    products = [(f"matmul.fraction.{dtype}", _is_product(dtype)) for dtype in device.peak_flop_rate]
+    algorithms = [
+        (f"convolution.fraction.{name}", _is_convolution(Pass.FORWARD, name))
+        for name in device.convolution.fraction
+    ]
+    return [
+        *products,
+        ("memory.fraction", _is_kind(STREAMS)),
+        ("memory.reduction", _is_kind(REDUCTIONS)),
+        ("attention.forward", _is_attention(Pass.FORWARD)),
+        ("attention.backward", _is_attention(Pass.INPUT_GRADIENT)),
+        *algorithms,
+        (ALL_ALGORITHMS, _is_convolution(Pass.FORWARD, "")),
+        ("convolution.input_gradient", _is_convolution(Pass.INPUT_GRADIENT)),
+        ("convolution.weight_gradient", _is_convolution(Pass.WEIGHT_GRADIENT)),
+    ]
+
+
+def _is_product(dtype: str) -> Wanted:
+    return lambda row: bool(
+        row.kernel and isinstance(row.kernel.shape, Product) and row.kernel.dtype == dtype
+    )
+
+
+def _is_kind(kinds: Iterable[object]) -> Wanted:
+    return lambda row: bool(row.kernel and row.kernel.shape is None and row.kernel.kind in kinds)
+
+
+def _is_attention(which: Pass) -> Wanted:
+    return lambda row: bool(
+        row.kernel and isinstance(row.kernel.shape, AttentionCall) and row.kernel.shape.which is which
+    )
+
+
+def _is_convolution(which: Pass, algorithm: str | None = None) -> Wanted:
+    def wanted(row: KernelRow) -> bool:
+        shape = row.kernel.shape if row.kernel else None
+        fits = isinstance(shape, ConvolutionCall) and shape.which is which
+        return fits and algorithm in {None, row.algorithm}
+
+    return wanted
+
+
+def with_fraction(device: Device, path: str, value: float) -> Device:
+    """The device with one fraction replaced.
+
+    Args:
+        device: any.
+        path: such as ``matmul.fraction.fp32`` or ``attention.forward``.
+        value: in [0, 1].
+    """
+    if path == ALL_ALGORITHMS:
+        return _scaled(device, value)
+    family, field, *key = path.split(".")
+    efficiency = getattr(device, family)
+    new = {**getattr(efficiency, field), key[0]: value} if key else value
+    return replace(device, **{family: replace(efficiency, **{field: new})})
+
+
+def _scaled(device: Device, largest: float) -> Device:
+    fraction = device.convolution.fraction
+    scale = largest / max(fraction.values())
+    scaled = {name: round(value * scale, DIGITS) for name, value in fraction.items()}
+    return replace(device, convolution=replace(device.convolution, fraction=scaled))
+
+
+def _fractions(device: Device, path: str) -> dict[str, float]:
+    """What a step has fitted, by dotted name."""
+    if path == ALL_ALGORITHMS:
+        return {f"convolution.fraction.{name}": v for name, v in device.convolution.fraction.items()}
+    family, field, *key = path.split(".")
+    found = getattr(getattr(device, family), field)
+    return {path: found[key[0]] if key else found}
+
+
+def price_row(row: KernelRow, device: Device) -> float:
+    """[s] of a row, a convolution by the algorithm that ran."""
+    kernel = row.kernel
+    assert kernel is not None  # noqa: S101 (rows are made here)
+    if row.algorithm and isinstance(kernel.shape, ConvolutionCall):
+        launches = convolution_launches(kernel.shape, device, kernel.dtype, kernel.nbytes)
+        return next(cost.time for cost in launches if cost.algorithm == row.algorithm)
+    return estimate_kernel_time(kernel, device)
+
+
+def _can_price(row: KernelRow, device: Device) -> bool:
+    """Whether the model has the row's arithmetic and, for this shape, its algorithm."""
+    kernel = row.kernel
+    if kernel is None or (kernel.shape is not None and kernel.dtype not in device.peak_flop_rate):
+        return False
+    if not isinstance(kernel.shape, ConvolutionCall):
+        return kernel.shape is None or kernel.dtype in device.matmul.fraction
+    launches = convolution_launches(kernel.shape, device, kernel.dtype, kernel.nbytes)
+    return not row.algorithm or row.algorithm in {cost.algorithm for cost in launches}
+
+
+def _row(key: str, timed: Timed) -> KernelRow:
+    """A measured kernel as a row of a table; ``direct`` on a GPU is a choice that the library did not tell."""
+    kernel = timed.kernel
+    algorithm = key.split("/")[2] if isinstance(kernel.shape, ConvolutionCall) else ""
+    return KernelRow(
+        file="measurements",
+        row=0,
+        item=key,
+        device="",
+        kernel=kernel,
+        measured=timed.seconds,
+        algorithm="" if algorithm == "direct" else algorithm,
+        held_out=timed.held_out,
+    )
+
+
+def _streams(rows: Sequence[Timed]) -> bool:
+    return rows[0].kernel.shape is None and len(rows) >= FEWEST
+
+
+def _terms(key: str, rows: Sequence[Timed]) -> KernelTerms:
+    return fit_terms(rows, arithmetic=key.startswith("pooling"))
