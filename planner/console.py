@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 
 Item = TypeVar("Item")
+BAR_STYLE = "blue"  # on terminals with colour; rich leaves it out under NO_COLOR
 Advance = Callable[[int, int], None]  # done, total
 
 
@@ -115,17 +116,31 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
 def _print_rich(
     header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], title: str | None
 ) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only on a terminal
+    from rich.bar import Bar  # noqa: PLC0415 - only on a terminal
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    longest = [_longest_bar(cells) for cells in zip(*rows, strict=True)] or [0] * len(header)
     # Text, because rich would take "[...]" in a plain string for markup
     table = Table(title=Text(title) if title else None, title_justify="left", show_header=any(header))
-    for name, to_right in zip(header, right, strict=True):
-        table.add_column(Text(name), justify="right" if to_right else "left", overflow="fold")
+    for name, to_right, length in zip(header, right, longest, strict=True):
+        justify: Literal["left", "right"] = "right" if to_right else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold", max_width=length or None)
     for row in rows:
-        table.add_row(*map(Text, row))
+        # a bar shrinks with its column, so that it is never cut or wrapped
+        table.add_row(
+            *(
+                Bar(length, 0, len(cell), color=BAR_STYLE) if length else Text(cell)
+                for cell, length in zip(row, longest, strict=True)
+            )
+        )
     Console().print(table)
+
+
+def _longest_bar(cells: Sequence[str]) -> int:
+    """Characters of the longest bar in a column of nothing but bars; 0 for other columns."""
+    return max(map(len, cells)) if all(set(cell) <= {"#"} for cell in cells) else 0
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:

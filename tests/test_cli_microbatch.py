@@ -134,6 +134,17 @@ def test_a_modelled_table_gives_the_model_s_answer(tmp_path):
     assert not any(layer["measured"] for layer in modelled["layers"])
 
 
+def test_an_existing_table_is_replaced_by_force_only(tmp_path):
+    path = tmp_path / "modelled.csv"
+    path.write_text("mine")
+    refused = run(*QUESTION, "--write-table", str(path))
+    assert refused.exit_code == 2
+    assert "modelled.csv: exists; expected a new table, or --force to replace it" in refused.stderr
+    assert path.read_text() == "mine"
+    assert run(*QUESTION, "--write-table", str(path), "--force").exit_code == 0
+    assert path.read_text() != "mine"
+
+
 def test_a_measured_pass_replaces_the_model(tmp_path):
     path = tmp_path / "measured.csv"
     path.write_text(TABLE + "p100-sxm,conv2/conv2,forward,fft,32,1,1\n")

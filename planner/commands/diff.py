@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
-from planner.answer_file import load_answer
+from planner.answer_file import Answer, load_answer
 from planner.comparison import HEADER, compare_causes, compare_choices, compare_in_words, comparison_rows
-from planner.console import print_json, print_table, reporting_errors
+from planner.console import bar, print_json, print_table, reporting_errors
+
+BAR = 20  # characters of the longest bar
 
 
 @click.command()
@@ -33,4 +35,17 @@ def diff(*, first: Path, second: Path, as_json: bool) -> None:
         )
         return
     click.echo("\n".join(compare_in_words(one, two)))
-    print_table(HEADER, comparison_rows(one, two))
+    print_table((*HEADER[:2], "", HEADER[2], "", HEADER[3]), _rows_with_bars(one, two))
+
+
+def _rows_with_bars(one: Answer, two: Answer) -> list[tuple[str, ...]]:
+    """The rows of the comparison; causes with bars on one scale."""
+    causes = list(compare_causes(one, two).values())
+    longest = max(seconds for pair in causes for seconds in pair)
+    bars = [tuple(bar(seconds / longest, BAR).rstrip(".") for seconds in pair) for pair in causes]
+    rows = list(comparison_rows(one, two))
+    bars += [("", "")] * (len(rows) - len(bars))
+    return [
+        (name, a, drawn[0], b, drawn[1], change)
+        for (name, a, b, change), drawn in zip(rows, bars, strict=True)
+    ]

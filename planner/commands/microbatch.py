@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hardware.profiles import load_device
+from hardware.profiles import load_cluster, load_device
 from hardware.units import format_quantity, parse_quantity
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.errors import InfeasibleError
@@ -20,7 +20,7 @@ from planner.microbatch.convolutions import (
 )
 from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
-from planner.output_files import force_option, report_option
+from planner.output_files import check_new, force_option, report_option
 from planner.report_page import report_path, write_page
 from simdl.convolution_table import read_convolution_table, write_convolution_table
 from workloads.dtypes import load_precision
@@ -31,7 +31,12 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
 
 @click.command()
 @click.argument("model")
-@click.option("--device", "device_name", required=True, help="Registered device; see `simdl hardware`.")
+@click.option(
+    "--device",
+    "device_name",
+    required=True,
+    help="Registered device (see `simdl hardware`), or the profile of a calibration, FILE.toml.",
+)
 @click.option(
     "--batch", type=click.IntRange(min=1), help="Samples per pass; a layer list's own batch by default."
 )
@@ -83,9 +88,11 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     FILE.csv or FILE.csv:LIST. Exits with 1, and the limit that binds, if nothing fits.
     """
     page_path = report_path(report_directory, "microbatch", force=force)
+    if written_path:
+        check_new(Path(written_path), force=force, what="table")
     passes, batch = load_passes(model, batch)
     limit = parse_quantity(workspace, "bytes")
-    device = load_device(device_name)
+    device = load_cluster(device_name).device if device_name.endswith(".toml") else load_device(device_name)
     rows = read_convolution_table(table_path) if table_path else ()
     sizes = micro_batch_sizes(Policy(policy), batch)
     formats = load_precision(precision)

@@ -9,6 +9,7 @@ import click
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
+from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
 from planner.format import format_seconds, format_strategy
 from planner.layer_report import answer_layers, layer_plan_json, layer_plan_lines
@@ -95,6 +96,8 @@ def _print_result(question: Question, result: PlanResult, layers: list[str]) -> 
         rows = [_row(rank, plan, unit) for rank, plan in enumerate(result.plans, start=1)]
         title = f"{workload.network.name} on {cluster.name}, global batch {workload.global_batch}"
         print_table(header, rows, title=title)
+        first = breakdown_rows(result.plans[0].report.breakdown)
+        print_table(BREAKDOWN_HEADER, first, title="where the step of plan 1 goes")
     else:
         click.echo("no feasible plan")
     click.echo("\n".join([*layers, *_notes(question, result)]))

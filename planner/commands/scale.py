@@ -9,6 +9,7 @@ import click
 
 from hardware.profiles import load_cluster
 from hardware.units import parse_quantity
+from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import print_json, print_table, reporting_errors
 from planner.format import format_seconds
 from planner.output_files import force_option, report_option
@@ -142,6 +143,13 @@ def _print(curve: ScaleCurve, title: str, sample: str) -> None:
     header = ["devices", "global batch", "step", f"{sample}s/s", "efficiency", "of ideal gain"]
     rows = [_row(point, split) for point in curve.points]
     print_table([*header, *(["layers split"] if split else []), ""], rows, title=title)
+    if ran := [point for point in curve.points if point.step_time > 0]:
+        last = ran[-1]
+        print_table(
+            BREAKDOWN_HEADER,
+            breakdown_rows(last.breakdown),
+            title=f"where the step goes on {last.devices} devices",
+        )
     if curve.stops_at is None:
         click.echo("data parallelism pays at every count")
     else:

@@ -8,6 +8,7 @@ import click
 from hardware.cluster import Cluster
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
+from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import bad_input, print_json, print_table
 from planner.format import format_seconds, format_strategy
 from planner.output_files import check_new, force_option, report_option
@@ -27,7 +28,6 @@ from simdl.simulate import simulate as simulate_step
 from simdl.strategy import Recompute, Strategy
 from workloads.errors import WorkloadError
 
-BAR = 40  # characters of the longest bar
 REMEDIES = 3
 TRACE_FORMATS = ("chrome", "hta")
 
@@ -141,7 +141,7 @@ def _print_report(question: Question, report: StepReport) -> None:
     workload = question.workload
     title = f"{workload.network.name} on {question.cluster.name}, global batch {workload.global_batch}"
     print_table(("", ""), _totals(question, report), title=title)
-    print_table(("cause", "mean over stages", "share", ""), _causes(report), title="where the step goes")
+    print_table(BREAKDOWN_HEADER, breakdown_rows(report.breakdown), title="where the step goes")
     print_table(
         ("part", "bytes"),
         [(name, format_quantity(nbytes, "bytes")) for name, nbytes in report.memory.items() if nbytes],
@@ -167,23 +167,6 @@ def _totals(question: Question, report: StepReport) -> list[tuple[str, str]]:
         ("peak memory", format_quantity(report.peak_memory, "bytes")),
     ]
     return [row for row in rows if row[0] != "tokens/s" or question.workload.network.tokens > 1]
-
-
-def _causes(report: StepReport) -> list[tuple[str, str, str, str]]:
-    """The breakdown, longest first, as bars; ends with its sum, the step time."""
-    ordered = sorted(report.breakdown.items(), key=lambda item: -item[1])
-    longest = max(report.breakdown.values())
-    rows = [
-        (
-            cause.replace("_", " "),
-            format_seconds(seconds),
-            f"{seconds / report.step_time:.1%}",
-            "#" * round(BAR * seconds / longest),
-        )
-        for cause, seconds in ordered
-        if seconds > 0
-    ]
-    return [*rows, ("step time", format_seconds(sum(report.breakdown.values())), "100.0%", "")]
 
 
 def _provenance(report: StepReport) -> str:

@@ -25,7 +25,7 @@ class Lane:
 
 def categories_figure(rows: Sequence[tuple[str, float, float]]) -> go.Figure:
     """Two stacked bars: name, measured and simulated seconds of every category."""
-    figure = new_figure(height=230, barmode="stack")
+    figure = new_figure(height=340, barmode="stack")
     for name, measured, simulated in rows:
         figure.add_bar(
             orientation="h",

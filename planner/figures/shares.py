@@ -8,7 +8,7 @@ from planner.figures.style import CAUSES, GREY, axis, new_figure, words
 
 Amounts = Mapping[str, float]
 BAR = 34  # [px] of height per bar
-FRAME = 190  # [px] of height around them
+FRAME = 230  # [px] of height around them
 
 
 def breakdown_figure(rows: Sequence[tuple[str, Amounts]]) -> go.Figure:

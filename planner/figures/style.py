@@ -67,6 +67,7 @@ TASKS: Mapping[str, str] = {
 }
 """Colour by name of a task."""
 
+LOG_TICKS = 4  # about as many; more would print over each other within a decade
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
@@ -96,7 +97,7 @@ def new_figure(*, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 - pl
 
 def axis(quantity: str, unit: str, *, log: bool = False) -> dict[str, Any]:
     """An axis of an amount in base units, such as ``peak memory [B]``."""
-    kind = {"type": "log"} if log else {}
+    kind = {"type": "log", "nticks": LOG_TICKS} if log else {}
     return {"title": {"text": f"{quantity} [{unit}]"}, "tickformat": "~s", **kind}
 
 

@@ -114,10 +114,12 @@ class TestTable:
         monkeypatch.delenv("NO_COLOR", raising=False)
         if no_color:
             monkeypatch.setenv("NO_COLOR", "1")
-        print_table(("name", "n"), [("[red]kept[/red]", 1)], title="[b]t")
+        print_table(("name", "n", ""), [("[red]kept[/red]", 1, "###")], title="[b]t")
         assert "[red]kept[/red]" in screen.getvalue()
         assert "[b]t" in screen.getvalue()
         assert "│" in screen.getvalue()
+        assert "███" in screen.getvalue()
+        assert ("\x1b[34" in screen.getvalue()) is not no_color
 
 
 class TestJson:

@@ -1,0 +1,27 @@
+"""The breakdown of a step as rows with bars: what `plan`, `simulate` and `scale` print."""
+
+from collections.abc import Mapping
+
+from planner.console import bar
+from planner.format import format_seconds
+
+BREAKDOWN_HEADER = ("cause", "mean over stages", "share", "")
+BAR = 40  # characters of the longest bar
+
+
+def breakdown_rows(breakdown: Mapping[str, float]) -> list[tuple[str, str, str, str]]:
+    """Causes, longest first, with bars; ends with their sum, the step time."""
+    step = sum(breakdown.values())
+    longest = max(breakdown.values())
+    ordered = sorted(breakdown.items(), key=lambda item: -item[1])
+    rows = [
+        (
+            cause.replace("_", " "),
+            format_seconds(seconds),
+            f"{seconds / step:.1%}",
+            bar(seconds / longest, BAR).rstrip("."),
+        )
+        for cause, seconds in ordered
+        if seconds > 0
+    ]
+    return [*rows, ("step time", format_seconds(step), "100.0%", "")]
