@@ -6,26 +6,25 @@ of a bridge in a further namespace, the switch. Both ends let out at most ``rate
 met at the switch's port, as on hardware. A link is a virtual Ethernet pair; with a delay, netem holds its
 frames back, or, where the kernel has no netem, it is a wire in user space (``validation.real_links.wire``).
 
-Namespaces are named after the process that made them, and are removed when the context ends, be it by an
-error or by a signal. Those of a process that was killed are found by that name and removed by the next one.
+Namespaces are removed when the context ends, be it by an error or by a signal; those of a process that was
+killed are removed by the next one (``validation.real_links.leftovers``).
 """
 
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from os import getpid
-from pathlib import Path
 
 from validation.errors import RealLinksError
+from validation.real_links.leftovers import PREFIX, owner, remove_leftovers, remove_namespaces
 from validation.real_links.orders import Failed
 from validation.real_links.program import end_programs, last_words, start_program
 from validation.real_links.shaping import SEGMENTS, bucket, delay_line, settings
 from validation.real_links.shell import run
 
-PREFIX = "simdl-links"
 BRIDGE = "bridge0"
 NETEM, WIRE = "netem", "wire"
 PLUGGED = 10.0  # [s] that the wire may take to come up
@@ -77,7 +76,7 @@ def star(ranks: int, *, rate: float, delay: float = 0.0) -> Iterator[Star]:
     base = f"{PREFIX}-{owner(getpid())}-{next(_numbers)}"
     namespaces, switch = tuple(f"{base}-r{rank}" for rank in range(ranks)), f"{base}-switch"
     with _ending_signals_raise(), ExitStack() as stack:
-        stack.callback(_remove, (*namespaces, switch))
+        stack.callback(remove_namespaces, (*namespaces, switch))
         run("ip", "netns", "add", switch)
         made = Star(
             namespaces=namespaces,
@@ -165,40 +164,6 @@ def _apply_settings(made: Star, namespace: str) -> None:
         for key, value in settings(rate=made.rate, delay=made.delay).items()
     )
     run("ip", "netns", "exec", namespace, "sh", "-c", script)
-
-
-def _remove(names: tuple[str, ...]) -> None:
-    known = set(list_namespaces())
-    for name in names:
-        if name in known:
-            with suppress(RealLinksError):  # the others must go all the same
-                run("ip", "netns", "delete", name)
-
-
-def list_namespaces() -> list[str]:
-    """Names of all network namespaces."""
-    return [line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.strip()]
-
-
-def owner(pid: int) -> str:
-    """A process by number and start time [clock ticks], because numbers come round; empty if it is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return ""
-    return f"{pid}-{stat.rpartition(')')[2].split()[19]}"
-
-
-def remove_leftovers() -> list[str]:
-    """Remove the namespaces of processes that were killed before they could; returns their names."""
-    names = [name for name in list_namespaces() if name.startswith(f"{PREFIX}-") and not _owned(name)]
-    _remove(tuple(names))
-    return names
-
-
-def _owned(name: str) -> bool:
-    pid, _, rest = name.removeprefix(f"{PREFIX}-").partition("-")
-    return pid.isdigit() and owner(int(pid)) == f"{pid}-{rest.partition('-')[0]}"
 
 
 @contextmanager

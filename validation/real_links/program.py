@@ -1,7 +1,9 @@
 """Programs of this package as processes inside namespaces, each with a pipe to the one that started it."""
 
+import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ from validation.real_links.orders import Stop
 ROOT = Path(__file__).resolve().parents[2]
 GRACE = 5.0  # [s] for a process to end
 LAST_WORDS = 500
+SET_PARENT_DEATH_SIGNAL = 1  # prctl(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,11 @@ def start_program(namespace: str, module: str, arguments: Mapping[str, object]) 
     finally:
         theirs.close()
     return Program(process=process, pipe=ours, printed=printed)
+
+
+def end_with_starter() -> None:
+    """Let the kernel end this program when the process that started it ends, even in the middle of a move."""
+    ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def last_words(program: Program) -> str:

@@ -15,6 +15,7 @@ from validation.errors import RealLinksError
 from validation.real_links import gloo
 from validation.real_links.moves import GLOO, OVER_SOCKETS, Move, expected_values, initial_values
 from validation.real_links.orders import Done, Failed, JoinGloo, Latency, Ready, RoundTrips, Start, Stop
+from validation.real_links.program import end_with_starter
 from validation.real_links.transport import Peers, close_peers, connect_peers, receive, send
 
 
@@ -39,6 +40,7 @@ class Place:
 
 def main(arguments: str) -> None:
     """Connect to the other ranks, then carry out orders."""
+    end_with_starter()
     place = Place(**json.loads(arguments))
     pipe: Connection = Connection(place.pipe)
     try:

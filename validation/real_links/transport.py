@@ -112,12 +112,12 @@ def connect_peers(rank: int, addresses: Sequence[str], *, timeout: float, port: 
         port: that every rank listens on at its own address.
 
     Raises:
-        RealLinksError: a rank did not answer, or did not call, in time.
+        RealLinksError: the own address cannot be used, or a rank did not answer, or call, in time.
     """
     deadline = time.monotonic() + timeout
     peers = Peers(rank=rank, ranks=len(addresses), sockets={}, timeout=timeout)
     try:
-        with closing(socket.create_server((addresses[rank], port), backlog=len(addresses))) as server:
+        with closing(_listen(rank, (addresses[rank], port))) as server:
             for peer in range(rank):
                 peers.sockets[peer] = _call(rank, peer, (addresses[peer], port), deadline)
             while len(peers.sockets) < len(addresses) - 1:
@@ -130,6 +130,13 @@ def connect_peers(rank: int, addresses: Sequence[str], *, timeout: float, port: 
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setblocking(False)
     return peers
+
+
+def _listen(rank: int, place: tuple[str, int]) -> socket.socket:
+    try:
+        return socket.create_server(place)
+    except OSError as error:
+        raise RealLinksError(f"rank {rank} could not listen at {place[0]}: {error.strerror}") from None
 
 
 def _call(rank: int, peer: int, place: tuple[str, int], deadline: float) -> socket.socket:

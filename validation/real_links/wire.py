@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from validation.real_links.orders import Failed, Ready
+from validation.real_links.program import end_with_starter
 
 DRIVER = "/dev/net/tun"
 TUNSETIFF, TUNSETOFFLOAD = 0x400454CA, 0x400454D0
@@ -49,6 +50,7 @@ class Wiring:
 
 def main(arguments: str) -> None:
     """Create the devices, say so, and carry frames until the pipe closes."""
+    end_with_starter()
     wiring = Wiring(**json.loads(arguments))
     pipe: Connection = Connection(wiring.pipe)
     try:
