@@ -10,6 +10,7 @@ forward, input_gradient, weight_gradient; ``algorithm`` as in a device's ``effic
 """
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from hardware.errors import UnitError
 from hardware.units import parse_quantity
+from simdl.atomic_write import write_atomically
 from simdl.csv_rows import CsvRow, read_csv_rows
 from simdl.errors import SimdlError
 from simdl.kernel_costs.convolution import ALGORITHMS
@@ -72,17 +74,23 @@ def read_convolution_table(path: str | Path) -> tuple[ConvolutionRow, ...]:
 
 
 def write_convolution_table(path: str | Path, rows: Iterable[ConvolutionRow]) -> None:
-    """Write a table that :func:`read_convolution_table` reads back.
+    """Write a table that :func:`read_convolution_table` reads back, whole or not at all.
 
     Raises:
-        OSError: the file cannot be written.
+        SimdlError: the file cannot be written.
     """
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*TEXTS, "time_s", "workspace_B"))
-        for row in rows:
-            place = (row.device, row.layer, row.which.value, row.algorithm, row.batch)
-            writer.writerow((*place, row.time, row.workspace))
+    write_atomically(Path(path), format_convolution_table(rows), what="table of convolutions")
+
+
+def format_convolution_table(rows: Iterable[ConvolutionRow]) -> str:
+    """The text of a table."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*TEXTS, "time_s", "workspace_B"))
+    for row in rows:
+        place = (row.device, row.layer, row.which.value, row.algorithm, row.batch)
+        writer.writerow((*place, row.time, row.workspace))
+    return text.getvalue()
 
 
 def _units(path: str | Path, columns: Sequence[str]) -> dict[str, tuple[str, str]]:

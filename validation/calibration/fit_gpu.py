@@ -179,7 +179,7 @@ def _can_price(row: KernelRow, device: Device) -> bool:
 
 
 def _row(key: str, timed: Timed) -> KernelRow:
-    """A measured kernel as a row of a table; ``direct`` on a GPU is a choice that the library did not tell."""
+    """A measured kernel as a row of a table; ``direct`` on a GPU is a choice that nobody was told."""
     kernel = timed.kernel
     algorithm = key.split("/")[2] if isinstance(kernel.shape, ConvolutionCall) else ""
     return KernelRow(

@@ -6,7 +6,7 @@ the width in ``LANES`` that fits best.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
@@ -29,11 +29,19 @@ LEAST = 1e-15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """A kernel and the seconds it took."""
+    """A kernel and the seconds it took.
+
+    Attributes:
+        kernel: as the simulator counts it.
+        seconds: [s] that are its own.
+        held_out: kept from the fit.
+        dims: extents it was measured with.
+    """
 
     kernel: Kernel
     seconds: float
     held_out: bool = False
+    dims: Mapping[str, int] = field(default_factory=dict)
 
 
 def fit_terms(rows: Sequence[Timed], *, arithmetic: bool) -> KernelTerms:

@@ -6,6 +6,7 @@ import click
 
 SUBCOMMANDS = {
     "collectives": "Collective sweeps: time and bus bandwidth.",
+    "hardware": "Real training steps on this machine.",
     "kernels": "Kernel tables: matrix products, convolutions, memory.",
     "links": "All-reduce over real links of a known rate.",
     "microbatch": "Micro-batches chosen from a measured table, run for real.",

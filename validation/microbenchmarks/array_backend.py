@@ -5,12 +5,14 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
+from math import prod
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
 from validation.host_process import usable_cores
+from validation.microbenchmarks.arena import Arena, block_elements
 from validation.microbenchmarks.array_convolutions import ALGORITHMS, build_convolution
 from validation.microbenchmarks.array_kernels import BUILDERS, Fresh, build_product
 from validation.microbenchmarks.array_windows import Array, Library
@@ -66,6 +68,9 @@ class NumpyBackend(Backend):
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
+        elements = block_elements(host_facts(threads).cache, 4)
+        block = np.random.default_rng(0).random(elements, dtype=np.float32)
+        self._arena = Arena(block, lambda count: np.resize(block, count))
 
     def facts(self) -> DeviceFacts:
         """The processor."""
@@ -85,7 +90,7 @@ class NumpyBackend(Backend):
 
     def prepare(self, case: Case) -> Prepared:
         """Buffers and calls of a case."""
-        fresh = _operands()
+        fresh = self._fresh
         try:
             sets = [array_call(np, case, fresh) for _ in range(self._sets(case))]
         except MemoryError as error:
@@ -102,19 +107,11 @@ class NumpyBackend(Backend):
             return 1
         return buffer_sets(case.nbytes, self.facts().cache)
 
+    def _fresh(self, shape: Sequence[int]) -> Array:
+        return self._arena.take(prod(shape)).reshape(shape)
+
     def release(self) -> None:
         """Nothing is kept."""
-
-
-def _operands() -> Fresh:
-    """Operands without denormals or equal values, cut from one block of random numbers, which is quick."""
-    block = np.random.default_rng(0).random(1 << 16, dtype=np.float32)
-
-    def fresh(shape: Sequence[int]) -> Array:
-        count = int(np.prod(shape))
-        return np.resize(block, count).reshape(shape)
-
-    return fresh
 
 
 @lru_cache(maxsize=8)

@@ -118,5 +118,8 @@ class Backend(ABC):
 
 
 def buffer_sets(nbytes: float, cache: float) -> int:
-    """Sets of buffers of ``nbytes`` that are together twice as large as the cache; at most 64."""
-    return max(1, min(64, round(2 * cache / max(nbytes, 1.0))))
+    """Sets of buffers whose traffic is together three caches, two at least and 64 at most.
+
+    ``nbytes`` counts what is read and what is written, so that the buffers themselves may be half as large.
+    """
+    return max(2, min(64, round(3 * cache / max(nbytes, 1.0))))

@@ -3,8 +3,10 @@
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from math import prod
 from typing import Any, final
 
+from validation.microbenchmarks.arena import Arena, block_elements
 from validation.microbenchmarks.array_backend import host_facts
 from validation.microbenchmarks.backend import (
     Backend,
@@ -44,7 +46,7 @@ class TorchBackend(Backend):
         else:
             torch.cuda.set_device(self._device)
             torch.backends.cudnn.benchmark = True
-        self._block = torch.rand(1 << 16, device=self._device)
+        self._arenas: dict[object, Arena] = {}
 
     def facts(self) -> DeviceFacts:
         """The processor, or what the CUDA runtime says of the GPU."""
@@ -112,8 +114,9 @@ class TorchBackend(Backend):
     @contextmanager
     def _mode(self, case: Case) -> Iterator[None]:
         """No graphs but where a kernel asks for one; TF32 only where it is measured."""
-        matmul, cudnn = self._torch.backends.cuda.matmul, self._torch.backends.cudnn
-        matmul.allow_tf32 = cudnn.allow_tf32 = case.dtype == "tf32"
+        if self._device.type == "cuda":
+            matmul, cudnn = self._torch.backends.cuda.matmul, self._torch.backends.cudnn
+            matmul.allow_tf32 = cudnn.allow_tf32 = case.dtype == "tf32"
         with self._torch.no_grad():
             yield
 
@@ -160,18 +163,25 @@ class TorchBackend(Backend):
         return lambda: host.copy_(source, non_blocking=True)
 
     def _fresh(self, case: Case) -> Fresh:
-        torch = self._torch
-        dtype = torch.bfloat16 if case.dtype == "bf16" else torch.float32
-        block = self._block.to(dtype)
+        arena = self._arena(self._torch.bfloat16 if case.dtype == "bf16" else self._torch.float32)
 
         def fresh(shape: Sequence[int], *, grad: bool = False) -> Tensor:
-            count = 1
-            for extent in shape:
-                count *= extent
-            whole = torch.empty(-(-count // block.numel()), block.numel(), dtype=dtype, device=block.device)
-            return whole.copy_(block).flatten()[:count].reshape(tuple(shape)).requires_grad_(grad)
+            return arena.take(prod(shape)).view(tuple(shape)).requires_grad_(grad)
 
         return fresh
+
+    def _arena(self, dtype: Tensor) -> Arena:
+        if dtype not in self._arenas:
+            torch, place = self._torch, {"dtype": dtype, "device": self._device}
+            block = torch.rand(block_elements(self.facts().cache, dtype.itemsize), **place)
+
+            def allocate(count: int) -> Tensor:
+                return (
+                    torch.empty(-(-count // len(block)), len(block), **place).copy_(block).flatten()[:count]
+                )
+
+            self._arenas[dtype] = Arena(block, allocate)
+        return self._arenas[dtype]
 
 
 @final

@@ -5,8 +5,8 @@ product on copied patches (``gemm``, whose patch matrix is the workspace). On GP
 search (`torch.backends.cudnn.benchmark`); what it chose is not told, so it is one algorithm, ``direct``.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from simdl.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import padding_of
@@ -50,7 +50,18 @@ def build_convolution(torch: Torch, call: ConvolutionCall, algorithm: str, fresh
 def _library(torch: Torch, algorithm: str) -> Callable[[], AbstractContextManager[None]]:
     if algorithm != "gemm":
         return nullcontext
-    return lambda: torch.backends.mkldnn.flags(enabled=False)
+    return lambda: _without_onednn(torch)
+
+
+@contextmanager
+def _without_onednn(torch: Torch) -> Iterator[None]:
+    """OneDNN switched off; PyTorch's own context would warn of flags for GPUs of another maker."""
+    before = torch._C._get_mkldnn_enabled()  # noqa: SLF001 - what `torch.backends.mkldnn.flags` sets
+    torch._C._set_mkldnn_enabled(False)  # noqa: SLF001
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)  # noqa: SLF001
 
 
 def build_attention(torch: Torch, case: Case, which: Pass, fresh: Fresh) -> Call:

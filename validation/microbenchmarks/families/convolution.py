@@ -19,14 +19,17 @@ TABLES = ("alexnet", "vgg16", "resnet18", "resnet50")
 """Networks whose convolutions get a table."""
 
 THIN = (
+    (1, 6, 28, 5),
     (1, 8, 28, 5),
     (1, 16, 28, 3),
     (3, 16, 32, 3),
+    (3, 6, 32, 3),
     (3, 32, 64, 5),
     (4, 32, 32, 3),
     (6, 16, 14, 5),
     (8, 8, 28, 3),
     (8, 32, 14, 5),
+    (10, 20, 14, 5),
     (12, 24, 28, 3),
 )
 """(input channels, output channels, pixels on a side, taps on a side), stride one."""

@@ -1,0 +1,38 @@
+"""The report page of a calibration: residuals and fitted curves of every setting."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from planner.figures.calibration import CalibrationPoint
+from planner.report_page import Page
+from planner.report_pages.calibration import calibration_page
+from validation.calibration.calibrate import Residual
+from validation.calibration.session import Calibration, shape_text
+from validation.microbenchmarks.session import describe
+
+COUNTED = ("matmul", "convolution", "attention")
+"""Kinds of kernels whose amount of work is their flops; of the others, their bytes."""
+
+
+def calibrations_page(found: Sequence[Calibration], data: Any) -> Page:  # noqa: ANN401 - JSON
+    """One page for all numbers of processes, a family for each kernel of each."""
+    points = [_point(each, row) for each in found for row in each.residuals]
+    lines = [describe(each.fitted.setting) for each in found]
+    lines.append("Residuals are of fits without the held-out rows; the profile is fitted on all rows.")
+    return calibration_page(points, data, title="Calibration", lines=lines)
+
+
+def _point(found: Calibration, row: Residual) -> CalibrationPoint:
+    kernel = row.timed.kernel
+    counted = row.key.partition("/")[0] in COUNTED
+    processes = found.fitted.setting.processes
+    suffix = "" if processes == 1 else f", {processes} processes"
+    return CalibrationPoint(
+        family=f"{row.key}{suffix}",
+        label=shape_text(row),
+        size=kernel.flops if counted else kernel.nbytes,
+        unit="FLOP" if counted else "B",
+        measured=row.timed.seconds,
+        predicted=row.predicted,
+        held_out=row.timed.held_out,
+    )

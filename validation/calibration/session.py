@@ -1,0 +1,144 @@
+"""A calibration from the first measurement to the last file.
+
+For every number of processes: ``measurements-N.csv``, ``profile-N.toml`` and ``residuals-N.csv``; for one
+process also a table of convolutions per network. Each file is written whole or not at all.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hardware.profiles import load_cluster
+from simdl.atomic_write import write_atomically
+from simdl.convolution_table import format_convolution_table
+from validation.calibration.calibrate import Residual, calibrate
+from validation.calibration.measuring import measure_apart, process_counts
+from validation.calibration.profile import Fitted, device_name, format_profile
+from validation.calibration.tables import convolution_tables
+from validation.microbenchmarks.backend import DeviceFacts
+from validation.microbenchmarks.case import format_dims
+from validation.microbenchmarks.journal import Journal, read_journal
+from validation.microbenchmarks.measurement import Measurement
+from validation.microbenchmarks.session import Order, measurements_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """One setting, measured and fitted.
+
+    Attributes:
+        measurements: all rows.
+        before: rows of the run that this one replaces; empty if there was none.
+        faults: lines of the file that could not be read.
+        fitted: what the profile says.
+        residuals: of every kernel.
+        files: written, by what they are.
+    """
+
+    measurements: tuple[Measurement, ...]
+    before: tuple[Measurement, ...]
+    faults: tuple[str, ...]
+    fitted: Fitted
+    residuals: tuple[Residual, ...]
+    files: tuple[Path, ...]
+
+
+def profile_name(processes: int) -> str:
+    """Name of the profile of a number of processes."""
+    return f"profile-{processes}.toml"
+
+
+def run_calibration(order: Order, facts: DeviceFacts) -> tuple[Calibration, ...]:
+    """Measure and fit every number of processes that the device is measured with.
+
+    Args:
+        order: where to, and how much; its number of processes is not used.
+        facts: of the device.
+
+    Raises:
+        MeasurementError: measuring failed, or left too little to fit.
+        SimdlError: a file cannot be written.
+    """
+    found = []
+    for processes in process_counts(order.device):
+        before = _before(order.out / measurements_name(processes))
+        path = measure_apart(
+            Order(
+                out=order.out,
+                device=order.device,
+                backend=order.backend,
+                processes=processes,
+                quick=order.quick,
+            )
+        )
+        found.append(fit_file(path, facts, before=before))
+    return tuple(found)
+
+
+def _before(path: Path) -> tuple[Measurement, ...]:
+    return read_journal(path).measurements if path.exists() else ()
+
+
+def fit_file(path: Path, facts: DeviceFacts, *, before: Sequence[Measurement] = ()) -> Calibration:
+    """Fit a file of measurements and write what follows from it beside it.
+
+    Raises:
+        MeasurementError: the file cannot be read, or holds too little to fit.
+        SimdlError: a file cannot be written.
+    """
+    journal: Journal = read_journal(path)
+    fitted, residuals = calibrate(journal.measurements, facts, path.name)
+    processes = fitted.setting.processes
+    profile = path.with_name(profile_name(processes))
+    write_atomically(profile, format_profile(fitted), what="profile")
+    load_cluster.cache_clear()  # a profile of this name may have been read before
+    load_cluster(str(profile))
+    rest = path.with_name(f"residuals-{processes}.csv")
+    write_atomically(rest, format_residuals(residuals), what="residuals")
+    tables = _write_tables(path.parent, journal.measurements, fitted) if processes == 1 else []
+    return Calibration(
+        measurements=journal.measurements,
+        before=tuple(before),
+        faults=journal.faults,
+        fitted=fitted,
+        residuals=residuals,
+        files=(path, profile, rest, *tables),
+    )
+
+
+def format_residuals(residuals: Sequence[Residual]) -> str:
+    """A CSV with a row for every kernel that was measured."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("kernel", "shape", "flops", "nbytes", "held_out", "measured_s", "predicted_s", "error"))
+    for row in residuals:
+        kernel = row.timed.kernel
+        writer.writerow(
+            (
+                row.key,
+                shape_text(row),
+                f"{kernel.flops:.0f}",
+                f"{kernel.nbytes:.0f}",
+                "yes" if row.timed.held_out else "no",
+                f"{row.timed.seconds:.6g}",
+                f"{row.predicted:.6g}",
+                f"{row.error:.4f}",
+            )
+        )
+    return text.getvalue()
+
+
+def shape_text(row: Residual) -> str:
+    """Dimensions of the measured kernel, such as ``rows=8 outputs=512 inputs=512``."""
+    return format_dims(row.timed.dims)
+
+
+def _write_tables(folder: Path, measurements: Sequence[Measurement], fitted: Fitted) -> list[Path]:
+    written = []
+    for network, rows in convolution_tables(measurements, device_name(fitted.setting)).items():
+        path = folder / f"convolutions-{network}.csv"
+        write_atomically(path, format_convolution_table(rows), what="table of convolutions")
+        written.append(path)
+    return written

@@ -1,0 +1,190 @@
+"""`simdl calibrate`: measure this machine and fit a profile to it."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hardware.units import format_quantity
+from planner.console import print_json, print_table, reporting_errors
+from planner.output_files import force_option, report_option
+from planner.report_page import report_path, write_page
+from validation.calibration.outcome import (
+    Agreement,
+    FamilyError,
+    agreement_of_rounds,
+    agreement_of_runs,
+    contention,
+    family_errors,
+    skipped_cases,
+)
+from validation.calibration.session import Calibration, run_calibration
+from validation.errors import MeasurementError
+from validation.microbenchmarks.backends import BACKENDS, default_backend, load_backend, resolve_device
+from validation.microbenchmarks.session import Order, describe, measurements_name
+
+ERRORS = ("kernels", "rows fitted", "median error", "rows held out", "median error", "90 %")
+STOPPED = 130
+"""Exit status of a command that was interrupted."""
+
+
+@click.command()
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N such as cuda:0.")
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    help="Library whose kernels are timed. Default: numpy on the processor, cupy on a GPU; "
+    "`simdl validate hardware` needs a profile of torch.",
+)
+@click.option("--quick", is_flag=True, help="Fewer shapes and samples: under two minutes instead of ten.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Directory of measurements, profiles and tables.",
+)
+@report_option
+@force_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@reporting_errors()
+def calibrate(
+    *,
+    device: str,
+    backend: str | None,
+    quick: bool,
+    out: Path,
+    report_directory: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Measure kernels, copies and collectives of this machine and fit a profile to them.
+
+    Writes raw measurements (CSV), a profile (TOML) whose numbers cite them, residuals, and tables of
+    convolutions for `simdl microbatch --table`. The profile is a cluster file: give it to --cluster. An
+    interrupted run goes on where it stopped. With --force an earlier run in the same directory is measured
+    again, and how far the two lie apart is said.
+    """
+    page_path = report_path(report_directory, "calibrate", force=force)
+    place = resolve_device(device)
+    name = backend or default_backend(place)
+    order = Order(out=out, device=place, backend=name, quick=quick)
+    _check(out, force=force)
+    facts = load_backend(name, place).facts()
+    try:
+        found = run_calibration(order, facts)
+    except KeyboardInterrupt:
+        click.echo(f"Stopped; what was measured is kept in {out}, and the same command goes on.", err=True)
+        sys.exit(STOPPED)
+    answer = {"calibrations": [_record(each) for each in found]}
+    if page_path is not None:
+        from validation.calibration.page import calibrations_page  # noqa: PLC0415 - plotly, only if asked for
+
+        write_page(calibrations_page(found, answer), page_path)
+    if as_json:
+        print_json(answer)
+        return
+    for each in found:
+        _print(each)
+    for text in _assumptions(place, backend, name):
+        click.echo(text)
+
+
+def _check(out: Path, *, force: bool) -> None:
+    """Refuse to measure over a whole run unless asked to, and what is no directory.
+
+    Raises:
+        MeasurementError: one of the two.
+    """
+    if out.exists() and not out.is_dir():
+        raise MeasurementError(f"--out {out}: is a file; expected a directory")
+    whole = [path for path in out.glob("measurements-*.csv") if path.name == measurements_name(1)]
+    if whole and not force:
+        raise MeasurementError(f"{whole[0]}: exists; expected a new directory, or --force to measure again")
+
+
+def _assumptions(device: str, backend: str | None, name: str) -> list[str]:
+    said = [] if backend else [f"assumed: backend {name} (the usual one on {device})"]
+    if name == "numpy":
+        said.append("note: `simdl validate hardware` trains with PyTorch; it needs --backend torch")
+    return said
+
+
+def _record(found: Calibration) -> dict[str, Any]:
+    fitted = found.fitted
+    rounds, runs = _agreements(found)
+    return {
+        "setting": {**asdict(fitted.setting), "software": dict(fitted.setting.software)},
+        "files": [str(path) for path in found.files],
+        "measurements": len(found.measurements),
+        "unreadable": list(found.faults),
+        "peak_flop_rate": dict(fitted.peak),
+        "memory_bandwidth": fitted.bandwidth,
+        "link": None if fitted.link is None else asdict(fitted.link),
+        "contention": dict(contention(found.measurements)),
+        "errors": [asdict(row) for row in family_errors(found.residuals)],
+        "rounds": None if rounds is None else asdict(rounds),
+        "previous_run": None if runs is None else asdict(runs),
+        "skipped": [
+            {"family": family, "reason": reason, "cases": count}
+            for (family, reason), count in skipped_cases(found.measurements).items()
+        ],
+    }
+
+
+def _agreements(found: Calibration) -> tuple[Agreement | None, Agreement | None]:
+    rounds = agreement_of_rounds(found.measurements)
+    runs = agreement_of_runs(found.before, found.measurements) if found.before else None
+    return rounds, runs
+
+
+def _print(found: Calibration) -> None:
+    errors = [_cells(row) for row in family_errors(found.residuals)]
+    print_table(ERRORS, errors, title=describe(found.fitted.setting))
+    for line in _lines(found):
+        click.echo(line)
+
+
+def _cells(row: FamilyError) -> tuple[str, ...]:
+    return (
+        row.family,
+        str(row.fitted),
+        _share(row.fitted_median),
+        str(row.held_out),
+        _share(row.held_out_median),
+        _share(row.held_out_p90),
+    )
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _lines(found: Calibration) -> Sequence[str]:
+    fitted = found.fitted
+    lines = [f"fastest product: {format_quantity(r, 'flop_rate')} {d}" for d, r in fitted.peak.items()]
+    lines.append(f"copies: {format_quantity(fitted.bandwidth, 'bandwidth')} read and written")
+    if fitted.link is not None:
+        rate = format_quantity(fitted.link.bandwidth, "bandwidth")
+        lines.append(f"between processes: {format_quantity(fitted.link.latency, 'time')}, {rate}")
+    lines += [
+        f"{name} beside copies: {r:.2f} times as long" for name, r in contention(found.measurements).items()
+    ]
+    rounds, runs = _agreements(found)
+    if rounds is not None:
+        lines.append(_agreement(rounds, "rounds of this run lie apart by"))
+    if runs is not None:
+        lines.append(_agreement(runs, "this run differs from the one before by"))
+    lines += [
+        f"skipped: {count} of {family}: {reason}"
+        for (family, reason), count in skipped_cases(found.measurements).items()
+    ]
+    lines += [f"warning: {fault}" for fault in found.faults]
+    lines.append("written: " + ", ".join(str(path) for path in found.files))
+    return lines
+
+
+def _agreement(found: Agreement, said: str) -> str:
+    return f"{said} {found.median:.1%} in the median, {found.p90:.1%} at 90 % ({found.cases} cases)"

@@ -1,0 +1,141 @@
+"""`simdl validate hardware`: real training steps on this machine against the simulator."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hardware.units import format_quantity
+from planner.console import print_json, print_table, progress, reporting_errors
+from planner.format import format_seconds
+from planner.output_files import force_option, report_option
+from planner.report_page import report_path, write_page
+from validation.calibration.session import run_calibration
+from validation.hardware_cases import hardware_cases
+from validation.hardware_runs import HardwareRow, load_profiles, run_cases
+from validation.microbenchmarks.backend import DeviceFacts
+from validation.microbenchmarks.backends import load_backend, resolve_device
+from validation.microbenchmarks.session import Order
+from validation.statistics import ErrorStatistics, error_statistics
+
+HEADER = ("case", "predicted", "measured", "error", "spread", "memory predicted", "measured", "error")
+SUMMARY = ("", "cases", "median", "mean", "90 %", "worst", "bias")
+
+
+@click.command()
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    help="A directory that `simdl calibrate --backend torch` wrote, or one profile of it. "
+    "Default: calibrate quickly first.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N such as cuda:0.")
+@report_option
+@force_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+@reporting_errors()
+def hardware(
+    *, profile: Path | None, device: str, report_directory: Path | None, force: bool, as_json: bool
+) -> None:
+    """Train small networks on this machine and compare step time and memory with the simulation.
+
+    The profile has seen kernels, copies and collectives, never a training step. Needs PyTorch (extra torch).
+    """
+    page_path = report_path(report_directory, "validate-hardware", force=force)
+    place = resolve_device(device)
+    facts = load_backend("torch", place).facts()
+    with tempfile.TemporaryDirectory() as folder:
+        profiles = load_profiles(profile or _calibrated(Path(folder), place, facts), facts)
+        cases = hardware_cases(place)
+        rows = list(progress(run_cases(cases, profiles, place), total=len(cases), label="training"))
+    answer = {
+        "rows": [entry for index, row in enumerate(rows, start=1) for entry in _entries(index, row)],
+        "summary": {name: asdict(found) for name, found in _summary(rows).items()},
+        "device": facts.name,
+        "profile": None if profile is None else str(profile),
+    }
+    if page_path is not None:
+        from validation.hardware_page import hardware_page  # noqa: PLC0415 - plotly, only where asked for
+
+        write_page(hardware_page(HEADER, [_cells(row) for row in rows], answer), page_path)
+    if as_json:
+        print_json(answer)
+        return
+    _print(rows, facts)
+    if profile is None:
+        click.echo("assumed: profile of a quick calibration with PyTorch's kernels, made for this run")
+
+
+def _calibrated(folder: Path, device: str, facts: DeviceFacts) -> Path:
+    click.echo("no --profile: calibrating with PyTorch's kernels first", err=True)
+    run_calibration(Order(out=folder, device=device, backend="torch", quick=True), facts)
+    return folder
+
+
+def _entries(index: int, row: HardwareRow) -> list[dict[str, Any]]:
+    """Two rows of the answer, time and memory; one where the case was skipped."""
+    base = {"file": "hardware", "row": index, "item": row.item, "skipped": row.skipped or None}
+    if row.predicted is None or row.measured is None:
+        return [{**base, "measured": None, "predicted": None, "unit": "s"}]
+    return [
+        {
+            **base,
+            "measured": row.measured.step_time,
+            "predicted": row.predicted.step_time,
+            "unit": "s",
+            "spread": row.measured.spread,
+        },
+        {
+            **base,
+            "measured": row.measured.peak_memory,
+            "predicted": row.predicted.peak_memory,
+            "unit": "B",
+        },
+    ]
+
+
+def _summary(rows: Sequence[HardwareRow]) -> dict[str, ErrorStatistics]:
+    done = [(row.measured, row.predicted) for row in rows if row.measured and row.predicted]
+    return {
+        "time": error_statistics((m.step_time, p.step_time) for m, p in done),
+        "memory": error_statistics((m.peak_memory, p.peak_memory) for m, p in done),
+    }
+
+
+def _cells(row: HardwareRow) -> tuple[str, ...]:
+    if row.predicted is None or row.measured is None:
+        return (row.item, *["-"] * 7)
+    time, memory = row.predicted.step_time, row.predicted.peak_memory
+    return (
+        row.item,
+        format_seconds(time),
+        format_seconds(row.measured.step_time),
+        f"{time / row.measured.step_time - 1:+.1%}",
+        f"{row.measured.spread:.1%}",
+        format_quantity(memory, "bytes"),
+        format_quantity(row.measured.peak_memory, "bytes"),
+        f"{memory / row.measured.peak_memory - 1:+.1%}",
+    )
+
+
+def _print(rows: Sequence[HardwareRow], facts: DeviceFacts) -> None:
+    print_table(HEADER, [_cells(row) for row in rows], title=f"Training steps on {facts.name}")
+    summary = [
+        (
+            name,
+            str(found.n),
+            f"{found.median:.1%}",
+            f"{found.mean:.1%}",
+            f"{found.p90:.1%}",
+            f"{found.max:.1%}",
+            f"{found.bias:+.1%}",
+        )
+        for name, found in _summary(rows).items()
+    ]
+    print_table(SUMMARY, summary, title="Sizes of relative errors, predicted / measured - 1")
+    for row in rows:
+        if row.skipped:
+            click.echo(f"skipped: {row.item}: {row.skipped}")

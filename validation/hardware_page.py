@@ -1,0 +1,29 @@
+"""The report page of `simdl validate hardware`: predicted against measured steps and memory."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from planner.report_page import Page, Section
+from validation.accuracy_sections import accuracy_section, error_section, row_pairs, text_table
+
+
+def hardware_page(header: Sequence[str], cells: Sequence[Sequence[str]], data: Any) -> Page:  # noqa: ANN401 - JSON
+    """The page of a validation.
+
+    Args:
+        header: of the table that the command prints.
+        cells: its rows.
+        data: the command's JSON.
+    """
+    times, sizes = row_pairs(data["rows"], "s"), row_pairs(data["rows"], "B")
+    return Page(
+        title="Validation on real hardware",
+        lines=(f"Training steps on {data['device']}; the profile has seen kernels only.",),
+        sections=(
+            Section(title="Training steps", body=text_table(header, cells)),
+            accuracy_section(times, "step time", "s"),
+            error_section(times),
+            accuracy_section(sizes, "peak memory", "B"),
+        ),
+        data=data,
+    )
