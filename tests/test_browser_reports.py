@@ -2,18 +2,29 @@
 
 import json
 import re
+from itertools import islice
+from pathlib import Path
 
 import pytest
 from browser import find_browser, open_page
 from click.testing import CliRunner
+from kineto_traces import RECORDED
 
+import validation
 from planner.commands.collectives import collectives
 from planner.commands.microbatch import microbatch
+from planner.commands.overlay import overlay
 from planner.commands.plan import plan
 from planner.commands.scale import scale
 from planner.commands.simulate import simulate
+from planner.figures.calibration import CalibrationPoint
+from planner.report_page import write_page
+from planner.report_pages.calibration import calibration_page
+from validation.commands.validate import validate
 
-GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")
+PUBLISHED = Path(validation.__file__).parent / "published"
+GPT2 = ("gpt2", "--cluster", "dgx-a100:2", "--global-batch", "32")
+LENET = ("lenet5", "--cluster", "cpu-node:1", "--precision", "fp32", "--global-batch", "64")
 COMMANDS = {
     "plan": (plan, (*GPT2, "--top", "2")),
     "simulate": (simulate, (*GPT2, "--pp", "2")),
@@ -21,6 +32,52 @@ COMMANDS = {
     "microbatch": (microbatch, ("alexnet", "--device", "v100-sxm2-16gb", "--batch", "64")),
     "collectives": (collectives, ("--cluster", "dgx-a100:2", "--size", "1MiB..8MiB")),
 }
+TABLES = {
+    "validate-collectives": ("cnn/collective_sweeps.csv", 40),
+    "validate-kernels": ("kernels/gemm_achieved_tflops.csv", 31),
+    "validate-published": ("llm/megatron-lm.csv", 4),
+}
+
+
+def run(command, *arguments):
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def written(name, folder):
+    """The page of a command; tables of measurements are cut short."""
+    if name in COMMANDS:
+        command, arguments = COMMANDS[name]
+        run(command, *arguments, "--report", folder)
+    elif name in TABLES:
+        table, lines = TABLES[name]
+        short = folder / Path(table).name
+        with (PUBLISHED / table).open(encoding="utf-8") as file:
+            short.write_text("".join(islice(file, lines)), encoding="utf-8")
+        run(validate, name.partition("-")[2], "--data", short, "--report", folder)
+    elif name == "overlay":
+        answer = folder / "answer.json"
+        answer.write_text(run(simulate, *LENET, "--json"), encoding="utf-8")
+        run(overlay, RECORDED, answer, "--report", folder)
+    else:
+        points = [
+            CalibrationPoint(
+                family=family,
+                label=str(size),
+                size=size,
+                unit="B",
+                measured=size / 1e9,
+                predicted=size / 9e8,
+                held_out=size == 4e6,
+            )
+            for family in ("copy", "softmax")
+            for size in (1e6, 4e6, 16e6)
+        ]
+        page = calibration_page(points, {"points": len(points)}, title="made up", lines=("for a test",))
+        write_page(page, folder / f"{name}.html")
+    return folder / f"{name}.html"
+
 
 pytestmark = [
     pytest.mark.browser,
@@ -45,19 +102,23 @@ window.addEventListener("load", () => setTimeout(() => {
 </script></body>"""
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_page_opens_without_errors_and_every_chart_has_data(name, tmp_path):
-    command, arguments = COMMANDS[name]
-    result = CliRunner().invoke(command, [*arguments, "--report", str(tmp_path)])
-    assert result.exit_code == 0, result.stderr
-    page = tmp_path / f"{name}.html"
+def check(page, folder, width):
+    """No console message, every chart with data, nothing beyond the width, a table that sorts both ways."""
     page.write_text(page.read_text(encoding="utf-8").replace("</body>", CHECK), encoding="utf-8")
-    document, messages = open_page(page, profile=tmp_path / "profile")
+    document, messages = open_page(page, profile=folder / "profile", width=width)
     assert messages == []
-    title = re.search(r"<title>(.*?)</title>", document)[1]
-    charts, empty, overflow, reverses, keeps = json.loads(title)
+    charts, empty, overflow, reverses, keeps = json.loads(re.search(r"<title>(.*?)</title>", document)[1])
     assert charts == document.count('id="figure-') > 0
     assert empty == 0
     assert overflow == 0
     assert reverses
     assert keeps
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *TABLES, "overlay", "calibrate"])
+def test_a_page_opens_without_errors_and_every_chart_has_data(name, tmp_path):
+    check(written(name, tmp_path), tmp_path, 1280)
+
+
+def test_a_page_is_no_wider_than_a_telephone(tmp_path):
+    check(written("plan", tmp_path), tmp_path, 390)
