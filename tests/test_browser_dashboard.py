@@ -151,7 +151,8 @@ def test_every_chart_has_data_and_the_page_fits_its_width(page, width):
     page.set_viewport_size({"width": width, "height": 900})
     show(page, SMALL + f"a.pp=2&b.tp={2 if width < 800 else 4}")
     page.wait_for_selector("#words")
-    expected = page.locator("#figures .dash-graph").count()
+    page.wait_for_selector("#details .dash-graph")
+    expected = page.locator(".dash-graph").count()
     page.wait_for_function(
         "count => document.querySelectorAll('.js-plotly-plot:has(.main-svg)').length === count", arg=expected
     )

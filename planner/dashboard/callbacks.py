@@ -1,6 +1,6 @@
 """What happens when something on the page changes.
 
-    address -> controls -> (browser composes the query) -> state -> cards -> figures
+    address -> controls -> (browser composes the query) -> state -> cards -> figures -> details
                                                              `----> positions of the sliders
 
 Navigation (a second strategy, a planned one) sets the address; the browser keeps it in step with the state.
@@ -15,7 +15,7 @@ from planner.dashboard.catalog import REFUSALS, Catalog, ask
 from planner.dashboard.controls import question_controls, strategy_controls
 from planner.dashboard.plan_jobs import PlanJobs
 from planner.dashboard.plan_process import Finished
-from planner.dashboard.results import show_figures, show_verdict
+from planner.dashboard.results import show_details, show_figures, show_verdict
 from planner.dashboard.state import SIDES, StateError, format_state, parse_state, start_state, strategy_values
 from planner.dashboard.state import State as PageState
 from planner.question import Question
@@ -134,7 +134,7 @@ def shape_of(state: PageState, question: Question) -> str:
 
 
 def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
-    """Cards and figures. Figures follow cards, so that numbers never wait for drawings."""
+    """Cards, then figures, then the others, so that numbers never wait for drawings."""
 
     @app.callback(
         Output("verdict", "children"),
@@ -157,12 +157,17 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
     @app.callback(
         Output("figures", "children"),
         Output("verdict", "children", allow_duplicate=True),
+        Output("detailed", "data"),
         Input("drawn", "data"),
         prevent_initial_call=True,
     )
     def figures(drawn: dict[str, Any] | None) -> Any:  # noqa: ANN401 - components
         if drawn is None:
-            return [], no_update
+            return [], no_update, None
         state = parse_state(drawn["query"])
         cards = no_update if drawn["complete"] else show_verdict(state, catalog, wait=True).cards
-        return show_figures(state, catalog), cards
+        return show_figures(state, catalog), cards, drawn["query"]
+
+    @app.callback(Output("details", "children"), Input("detailed", "data"), prevent_initial_call=True)
+    def details(query: str | None) -> Any:  # noqa: ANN401 - components
+        return [] if query is None else show_details(parse_state(query), catalog)

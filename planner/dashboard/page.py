@@ -14,6 +14,7 @@ def page_layout(place: str) -> html.Div:
         html.Div(id="notice", role="alert"),
         html.Div(id="verdict", role="status"),
         html.Div(id="figures"),
+        html.Div(id="details"),
         html.Div(id="plan"),
     ]
     return html.Div(
@@ -21,6 +22,7 @@ def page_layout(place: str) -> html.Div:
             dcc.Store(id="address"),
             dcc.Store(id="state"),
             dcc.Store(id="drawn"),
+            dcc.Store(id="detailed"),
             html.Header([html.H1("simdl"), html.P("One training step, priced before anyone pays for it.")]),
             html.Div([html.Aside(controls), html.Main(results)], className="frame"),
             _foot(place),

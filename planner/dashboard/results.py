@@ -1,9 +1,11 @@
 """What the page shows of its strategies: cards with the main numbers or the reasons, then the sections."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
+import plotly.graph_objects as go
 from dash import html
 
 from planner.comparison import compare_in_words, reported_step
@@ -23,6 +25,7 @@ from planner.dashboard.downloads import download_links
 from planner.dashboard.sections import show_sections
 from planner.dashboard.state import State
 from planner.format import format_seconds, format_strategy
+from planner.report_page import Page, Section
 from planner.report_pages.comparison import comparison_sections
 from planner.report_pages.step import totals_table
 from simdl.report import StepReport
@@ -30,6 +33,8 @@ from simdl.strategy import Strategy
 
 CARD = ("step time", "tokens/s", "samples/s", "MFU", "peak memory", "bubble")
 """Rows of the totals that a card shows."""
+FIRST = 4
+"""Sections of a step that are drawn before the others: totals, time, pipeline, memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,19 +72,60 @@ def show_verdict(state: State, catalog: Catalog, *, wait: bool) -> Verdict:
 
 
 def show_figures(state: State, catalog: Catalog) -> list[Any]:
-    """The sections of every strategy that can be simulated, under those that compare them."""
+    """What changes with every control: time, pipeline and memory; of two strategies, their comparison."""
+    found = _carried_out(state, catalog)
+    pages = {name: step_page(state.asked, catalog, strategy) for name, strategy in found.items()}
+    if len(found) == 1:
+        (name, page), *_ = pages.items()
+        return [_lines(page), *show_sections(page.sections[:FIRST], name.lower())]
+    return [
+        *_comparison(state, list(found.values()), catalog),
+        *show_sections(_pipelines(pages), "pipelines"),
+    ]
+
+
+def show_details(state: State, catalog: Catalog) -> list[Any]:
+    """All other sections, those of two strategies side by side."""
+    found = _carried_out(state, catalog)
+    pages = {name: step_page(state.asked, catalog, strategy) for name, strategy in found.items()}
+    if len(found) == 1:
+        (name, page), *_ = pages.items()
+        return show_sections(page.sections[FIRST:], f"{name.lower()}-more")
+    columns = [
+        html.Div(
+            [
+                html.H2(f"Strategy {name}"),
+                _lines(page),
+                *show_sections([part for part in page.sections if not part.wide], name.lower()),
+            ],
+            className="column",
+        )
+        for name, page in pages.items()
+    ]
+    return [html.Div(columns, className="columns")]
+
+
+def _carried_out(state: State, catalog: Catalog) -> dict[str, Strategy]:
+    """The strategies that can be simulated; the cards of the others say why they cannot."""
     found: dict[str, Strategy] = {}
     for side, name in enumerate(side_names(state)):
-        try:
+        with suppress(*REFUSALS):
             found[name] = check_strategy(state, side, catalog)
-        except REFUSALS:
-            continue  # its card says why
-    columns = [
-        html.Div(_column(name, state, strategy, catalog, several=len(found) > 1), className="column")
-        for name, strategy in found.items()
-    ]
-    compared = _comparison(state, list(found.values()), catalog) if len(found) > 1 else []
-    return [*compared, html.Div(columns, className="columns")]
+    return found
+
+
+def _lines(page: Page) -> html.Details:
+    return html.Details([html.Summary("Assumptions and warnings"), *map(html.P, page.lines)])
+
+
+def _pipelines(pages: Mapping[str, Page]) -> Iterator[Section]:
+    """The wide sections of two strategies one above the other, on one axis of time."""
+    wide = [(name, part) for name, page in pages.items() for part in page.sections if part.wide]
+    figures = [go.Figure(part.body) for _, part in wide]
+    longest = max(x for figure in figures for trace in figure.data for x in trace.x if x is not None)
+    for (name, part), figure in zip(wide, figures, strict=True):
+        figure.update_xaxes(range=[0, longest])
+        yield replace(part, title=f"{part.title} of {name}", body=figure)
 
 
 def _card(name: str, title: str, body: list[Any], kind: str) -> html.Div:
@@ -134,13 +180,6 @@ def _shortfalls(
     more = f" (and {len(reasons) - 1} more stages)" if len(reasons) > 1 else ""
     lines = [html.Li(f"{reasons[0]}{more}"), html.Li(advice)]
     yield html.Div([html.P("Does not fit in memory:"), html.Ul(lines)], className="reasons")
-
-
-def _column(name: str, state: State, strategy: Strategy, catalog: Catalog, *, several: bool) -> list[Any]:
-    page = step_page(state.asked, catalog, strategy)
-    heading = [html.H2(f"Strategy {name}")] if several else []
-    lines = html.Details([html.Summary("Assumptions and warnings"), *map(html.P, page.lines)])
-    return [*heading, lines, *show_sections(page.sections, name.lower())]
 
 
 def _comparison(state: State, strategies: list[Strategy], catalog: Catalog) -> list[Any]:

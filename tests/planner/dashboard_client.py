@@ -23,12 +23,15 @@ class Client:
             if sets in one["output"].strip(".").split("...")
             and any(f"{given['id']}.{given['property']}" == changed for given in one["inputs"])
         )
-        outputs = [part.rpartition(".") for part in found["output"].strip(".").split("...")]
+        outputs = [
+            {"id": name, "property": key}
+            for name, _, key in (part.rpartition(".") for part in found["output"].strip(".").split("..."))
+        ]
         done = self.http.post(
             "/_dash-update-component",
             json={
                 "output": found["output"],
-                "outputs": [{"id": name, "property": key} for name, _, key in outputs],
+                "outputs": outputs if found["output"].startswith("..") else outputs[0],
                 "inputs": [self._given(one, values) for one in found["inputs"]],
                 "state": [self._given(one, values) for one in found["state"]],
                 "changedPropIds": [changed],

@@ -34,9 +34,11 @@ def figures(client, drawn):
 
 
 def shown(client, query):
-    """Cards and figures of a state."""
+    """Cards and all figures of a state."""
     answer = verdict(client, query)
-    return answer["verdict.children"], figures(client, answer["drawn.data"])
+    first = figures(client, answer["drawn.data"])
+    more = client.call("details.children", "detailed.data", detailed__data=query)["details.children"]
+    return answer["verdict.children"], first + more
 
 
 class TestCards:
@@ -133,6 +135,13 @@ class TestFigures:
         assert "times as fast as" in told
         assert "strategies of A and B: " in told
         assert "tensor parallelism 2 and 1" in told
+        pipelines = [
+            next(parts(section, "Graph"))["props"]["figure"]["layout"]["xaxis"]["range"]
+            for section in parts(drawn, "Section")
+            if texts(section).startswith("Pipeline of ")
+        ]
+        assert len(pipelines) == 2
+        assert pipelines[0] == pipelines[1]  # one axis of time
         table = next(parts(drawn, "Table"))
         assert texts(next(parts(table, "Tr"))).split() == ["cause", "A", "B", "B", "-", "A"]
         bars = next(parts(drawn, "Graph"))["props"]["figure"]
