@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from planner.commands.dashboard import dashboard
+from planner.dashboard.limits import BODY
 
 
 def run(*arguments):
@@ -91,5 +92,11 @@ def test_without_dash_it_says_how_to_install_it(monkeypatch):
 
 def test_help_states_host_and_limits():
     done = run("--help")
-    for part in ("127.0.0.1", "there is no login", "64 KiB", "Nothing is uploaded", "no file is read"):
+    for part in (
+        "127.0.0.1",
+        "there is no login",
+        f"{BODY // 1024} KiB",
+        "Nothing is uploaded",
+        "no file is read",
+    ):
         assert part in " ".join(done.stdout.split())

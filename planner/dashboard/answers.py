@@ -90,7 +90,7 @@ def outline(asked: Asked, catalog: Catalog, strategy: Strategy) -> Outline:
     )
 
 
-@lru_cache(maxsize=6)
+@lru_cache(maxsize=3)
 def simulation(asked: Asked, catalog: Catalog, strategy: Strategy) -> Simulation:
     """A checked strategy, simulated."""
     question = ask(asked, catalog)

@@ -58,16 +58,13 @@ def show_verdict(state: State, catalog: Catalog, *, wait: bool) -> Verdict:
     for side, name in enumerate(side_names(state)):
         try:
             strategy = check_strategy(state, side, catalog)
+            later = not wait and count_passes(ask(state.asked, catalog), strategy) > QUICK
+            card = _bounded if later else _answered
+            cards.append(card(name, state, strategy, catalog))
         except REFUSALS as error:
             cards.append(_refused(name, error))
             continue
-        drawable = True
-        long = count_passes(ask(state.asked, catalog), strategy) > QUICK
-        if long and not wait:
-            complete = False
-            cards.append(_bounded(name, state, strategy, catalog))
-        else:
-            cards.append(_answered(name, state, strategy, catalog))
+        drawable, complete = True, complete and not later
     return Verdict(cards=cards, drawable=drawable, complete=complete)
 
 
@@ -75,6 +72,8 @@ def show_figures(state: State, catalog: Catalog) -> list[Any]:
     """What changes with every control: time, pipeline and memory; of two strategies, their comparison."""
     found = _carried_out(state, catalog)
     pages = {name: step_page(state.asked, catalog, strategy) for name, strategy in found.items()}
+    if not found:
+        return []
     if len(found) == 1:
         (name, page), *_ = pages.items()
         return [_lines(page), *show_sections(page.sections[:FIRST], name.lower())]
@@ -110,7 +109,9 @@ def _carried_out(state: State, catalog: Catalog) -> dict[str, Strategy]:
     found: dict[str, Strategy] = {}
     for side, name in enumerate(side_names(state)):
         with suppress(*REFUSALS):
-            found[name] = check_strategy(state, side, catalog)
+            strategy = check_strategy(state, side, catalog)
+            simulation(state.asked, catalog, strategy)
+            found[name] = strategy
     return found
 
 

@@ -9,12 +9,14 @@ from click.testing import CliRunner
 from dashboard_client import Client, parts, texts
 
 from planner.commands.simulate import simulate
+from planner.dashboard import results
 from planner.dashboard.answers import LIVE, step_page
 from planner.dashboard.catalog import ask
 from planner.dashboard.limits import BODY
 from planner.dashboard.state import format_state, parse_state, start_state
 from planner.figures.style import CAUSES
 from planner.strategy_file import build_strategy, load_strategy
+from simdl.errors import DeadlockError
 
 GPT2 = "model=gpt2&node=dgx-a100&count=1&global_batch=32&"
 GPT3 = "model=gpt3-175b&node=dgx-a100&count=128&"
@@ -105,6 +107,16 @@ class TestCards:
             verdict(client, GPT3 + "global_batch=200000&a.tp=8&a.pp=64&a.dp=2")["verdict.children"]
         )
         assert "= 512 devices" in told
+
+    def test_what_only_a_simulation_finds_is_told(self, client, monkeypatch):
+        def refuse(*_):
+            raise DeadlockError("the schedule waits for itself")
+
+        monkeypatch.setattr(results, "simulation", refuse)
+        answer = verdict(client, GPT2 + "a.tp=2&b.pp=2")
+        assert texts(answer["verdict.children"]).count("the schedule waits for itself") == 2
+        assert answer["drawn.data"] is None
+        assert figures(client, {"query": GPT2, "complete": True}) == []
 
 
 class TestFigures:
