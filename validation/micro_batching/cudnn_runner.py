@@ -48,4 +48,6 @@ def load_cupy_runner(backend: Backend) -> Runner:
     """The runner of a CuPy backend."""
     cupy = import_module("cupy")
     cudnn = backend.cudnn if isinstance(backend, CupyBackend) else None
-    return ArrayRunner(backend, cupy) if cudnn is None else CudnnRunner(backend, cupy, cudnn)
+    if isinstance(cudnn, CudnnConvolutions):
+        return CudnnRunner(backend, cupy, cudnn)
+    return ArrayRunner(backend, cupy)

@@ -15,7 +15,7 @@ from simdl.kernel import ConvolutionCall
 from simdl.kernel_costs.convolution_launch import WORKSPACE_LIMIT
 from validation.microbenchmarks.array_convolutions import operand_shapes, result_shape
 from validation.microbenchmarks.backend import OutOfMemoryError, Prepared, UnsupportedCaseError
-from validation.microbenchmarks.cudnn_algorithms import NAMES, Algorithm, read_rows
+from validation.microbenchmarks.cudnn_algorithms import ALGORITHMS, NAMES, Algorithm, read_rows
 from validation.microbenchmarks.cudnn_descriptors import Descriptors, describe
 from validation.microbenchmarks.cudnn_library import FUNCTIONS, CudnnError, CudnnLibrary, Performance
 
@@ -58,12 +58,19 @@ class CudnnConvolutions:
         free: [bytes] of device memory that are free now.
     """
 
+    algorithms = ALGORITHMS
+
     def __init__(self, library: CudnnLibrary, allocate: Allocate, free: Callable[[], float]) -> None:
         self.library = library
         self._allocate, self._free = allocate, free
         self._handle = library.create("cudnnCreate")
         self._plans: dict[tuple[ConvolutionCall, str], _Plan] = {}
         self._scratch: tuple[int, Any] = (0, None)
+
+    @property
+    def version(self) -> str:
+        """Of cuDNN."""
+        return self.library.version
 
     def release(self) -> None:
         """Give the scratch memory back."""

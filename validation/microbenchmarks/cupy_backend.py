@@ -25,11 +25,10 @@ from validation.microbenchmarks.backend import (
 )
 from validation.microbenchmarks.case import Case, convolution_of
 from validation.microbenchmarks.cuda_devices import registered_name
-from validation.microbenchmarks.cudnn_algorithms import ALGORITHMS as CUDNN_ALGORITHMS
 from validation.microbenchmarks.cudnn_find import CudnnConvolutions
-from validation.microbenchmarks.cudnn_library import CudnnError, load_cudnn
 from validation.microbenchmarks.cupy_collectives import build_collective
 from validation.microbenchmarks.cupy_copies import copies_beside, host_copy, peer_copy
+from validation.microbenchmarks.cupy_cudnn import Cudnn, find_cudnn
 from validation.microbenchmarks.cupy_timer import CupyEventTimer
 from validation.microbenchmarks.timing import HostTimer, Timer
 from workloads.operators import Pass
@@ -45,7 +44,7 @@ class CupyBackend(Backend):
     Args:
         cupy: the module.
         index: of the GPU.
-        cudnn: convolutions by cuDNN; looked for if not given, None for array code.
+        cudnn: finds convolutions by cuDNN, None for array code; :func:`find_cudnn` if not given.
     """
 
     name = "cupy"
@@ -54,7 +53,7 @@ class CupyBackend(Backend):
         self,
         cupy: Any,  # noqa: ANN401 - a module
         index: int,
-        cudnn: Callable[[Any], CudnnConvolutions | None] | None = None,
+        cudnn: Callable[[Any], Cudnn | None] | None = None,
     ) -> None:
         self._cupy, self._index = cupy, index
         cupy.cuda.Device(index).use()
@@ -82,12 +81,12 @@ class CupyBackend(Backend):
         runtime = self._cupy.cuda.runtime
         versions = {"cupy": self._cupy.__version__, "cuda": cuda_version(runtime.runtimeGetVersion())}
         if self.cudnn is not None:
-            versions["cudnn"] = self.cudnn.library.version
+            versions["cudnn"] = self.cudnn.version
         return {**versions, "numpy": np.__version__, "python": platform.python_version()}
 
     def offer(self) -> Offer:
         """What the GPU multiplies, cuDNN's algorithms (or those in array code), and array code's kernels."""
-        algorithms = ALGORITHMS if self.cudnn is None else CUDNN_ALGORITHMS
+        algorithms = ALGORITHMS if self.cudnn is None else self.cudnn.algorithms
         return Offer(dtypes=tuple(self._formats), algorithms=algorithms, kernels=frozenset(BUILDERS))
 
     def timer(self) -> Timer:
@@ -116,7 +115,7 @@ class CupyBackend(Backend):
 
     def release(self) -> None:
         """Give cached blocks back."""
-        if self.cudnn is not None:
+        if isinstance(self.cudnn, CudnnConvolutions):
             self.cudnn.release()
         self._cupy.get_default_memory_pool().free_all_blocks()
         self._cupy.get_default_pinned_memory_pool().free_all_blocks()
@@ -201,15 +200,3 @@ class CupyBackend(Backend):
 def cuda_version(number: int) -> str:
     """Such as ``12.4`` from the 12040 of CUDA's functions."""
     return f"{number // 1000}.{number % 1000 // 10}"
-
-
-def find_cudnn(cupy: Any) -> CudnnConvolutions | None:  # noqa: ANN401 - a module
-    """CuDNN on the current GPU; None where it is not installed or does not start."""
-    cupy.cuda.get_cublas_handle()  # loads cuBLAS, which some of cuDNN's algorithms call
-    library = load_cudnn()
-    if library is None:
-        return None
-    try:
-        return CudnnConvolutions(library, cupy.cuda.alloc, lambda: float(cupy.cuda.runtime.memGetInfo()[0]))
-    except CudnnError:
-        return None
