@@ -42,7 +42,7 @@ def session_parts(device: str) -> tuple[Part, ...]:
     """Everything that a session runs on a GPU, named ``cuda:N``."""
     return (
         Part(name="gpu", command=("nvidia-smi", "-q"), limit=15),
-        _calibration("cupy", device, limit=130),
+        _calibration("cupy", device, limit=170),
         *_micro_batching(device),
         *_training(device),
         _calibration("torch", device, limit=100),

@@ -21,6 +21,7 @@ from validation.microbenchmarks.backend import (
     Offer,
     OutOfMemoryError,
     Prepared,
+    UnsupportedCaseError,
     buffer_sets,
 )
 from validation.microbenchmarks.case import Case, convolution_of
@@ -32,6 +33,9 @@ from validation.microbenchmarks.cupy_cudnn import Cudnn, find_cudnn
 from validation.microbenchmarks.cupy_timer import CupyEventTimer
 from validation.microbenchmarks.timing import HostTimer, Timer
 from workloads.operators import Pass
+
+KEPT = 0.25
+"""Share of the memory that may stay in CuPy's pool between cases."""
 
 AMPERE = 80
 """Compute capability, times ten, from which on matrix units take TF32 and BF16."""
@@ -98,13 +102,10 @@ class CupyBackend(Backend):
         fresh = self._fresh(case)
         alone = case.family in {"launch", "contention", "collective"}
         sets = 1 if alone else buffer_sets(case.nbytes, self.facts().cache)
-        try:
-            with self._mode(case):
-                parts = [self._part(case, fresh) for _ in range(sets)]
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or "MemoryAllocation" in str(error):
-                raise OutOfMemoryError(str(error).splitlines()[0]) from None
-            raise
+        with self._mode(case), _refusals():
+            parts = [self._part(case, fresh) for _ in range(sets)]
+            if case.family != "collective":
+                parts[0].calls[0]()  # a kernel that CuPy cannot compile or run shows here
         return Prepared(
             calls=[part.calls[0] for part in parts],
             workspace=parts[0].workspace,
@@ -114,10 +115,13 @@ class CupyBackend(Backend):
         )
 
     def release(self) -> None:
-        """Give cached blocks back."""
+        """Give cached blocks back once they are many: getting them again takes longer than most cases."""
+        pool = self._cupy.get_default_memory_pool()
+        if pool.total_bytes() < KEPT * self.facts().memory:
+            return
         if isinstance(self.cudnn, CudnnConvolutions):
             self.cudnn.release()
-        self._cupy.get_default_memory_pool().free_all_blocks()
+        pool.free_all_blocks()
         self._cupy.get_default_pinned_memory_pool().free_all_blocks()
 
     def _part(self, case: Case, fresh: Fresh) -> Prepared:
@@ -156,8 +160,8 @@ class CupyBackend(Backend):
         try:
             import_module("ml_dtypes")
             brain = np.dtype("bfloat16")
-            ones = self._cupy.ones((16, 16), dtype=np.float32).astype(brain)
-            product = self._cupy.matmul(ones, ones)
+            square = self._cupy.tile(self._block.astype(brain), 2)[:512].reshape(2, 16, 16)
+            product = self._cupy.matmul(square[0], self._cupy.matmul(square, square)[1])
         except Exception:  # noqa: BLE001 - older versions refuse in ways of their own
             return None
         return brain if product.dtype == brain else None
@@ -195,6 +199,26 @@ class CupyBackend(Backend):
         except Exception:  # noqa: BLE001 - not installed, or errors of its own kind
             return supported
         return f"{version.decode() if isinstance(version, bytes) else version} ({supported})"
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What CuPy cannot do becomes a reason in the file of measurements.
+
+    Raises:
+        OutOfMemoryError: there is no memory left.
+        UnsupportedCaseError: CuPy has no such function for these operands, or its code does not compile.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemoryError(str(error).splitlines()[0]) from None
+    except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        raise UnsupportedCaseError(f"CuPy: {type(error).__name__}: {error}".splitlines()[0]) from None
+    except RuntimeError as error:
+        if "MemoryAllocation" not in str(error):
+            raise
+        raise OutOfMemoryError(str(error).splitlines()[0]) from None
 
 
 def cuda_version(number: int) -> str:

@@ -110,7 +110,8 @@ def build_fake_cupy(*, devices=1, capability="90", memory=8e9):
         setattr(cupy, name, _on_device(getattr(np, name)))
     cupy.asnumpy = np.asarray
     cupy.RawKernel = lambda _code, name: lambda *call: notes.append((name, int(call[2][0])))
-    pool = SimpleNamespace(free_all_blocks=lambda: notes.append("freed"))
+    pool = SimpleNamespace(free_all_blocks=lambda: notes.append("freed"), total_bytes=lambda: cupy.kept)
+    cupy.kept = 0.0
     cupy.get_default_memory_pool = cupy.get_default_pinned_memory_pool = lambda: pool
     cupy.cuda = _cuda(notes, devices, capability, memory)
     linalg = ModuleType("fake_cupy._core._routines_linalg")
