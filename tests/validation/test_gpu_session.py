@@ -1,6 +1,7 @@
 """A session of parts on this machine: limits hold, one failure leaves the others, the archive is whole."""
 
 import json
+import subprocess
 import sys
 import tarfile
 
@@ -11,7 +12,7 @@ from hardware.profiles import load_cluster
 from validation.errors import MeasurementError
 from validation.gpu_session.compare import compare, compare_session
 from validation.gpu_session.parts import NETWORKS, PRECISIONS, Part, session_parts, total_limit
-from validation.gpu_session.session import run_session
+from validation.gpu_session.session import ROOT, run_session
 
 
 def python(name, code, limit=20.0):
@@ -105,3 +106,26 @@ def test_an_archive_without_steps_is_refused(tmp_path):
     answer = CliRunner().invoke(compare, [str(torn), "--cluster", "dgx-h100:1"])
     assert answer.exit_code == 2
     assert "cannot be read" in answer.stderr
+
+
+BLOCKED = """
+import subprocess
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {names!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+import validation.gpu_session.__main__, validation.microbenchmarks.__main__
+import validation.microbenchmarks.cupy_backend
+from validation.microbenchmarks.families.convolution import distinct_convolutions
+print(len(distinct_convolutions()))
+"""
+
+
+def test_measuring_needs_nothing_but_numpy():
+    names = ["click", "simpy", "pydantic", "pandas", "pulp", "highspy", "rich", "plotly", "torch", "dash"]
+    command = [sys.executable, "-c", BLOCKED.format(names=names)]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    assert found.returncode == 0, found.stderr
+    assert int(found.stdout) > 40
