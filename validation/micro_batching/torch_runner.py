@@ -1,5 +1,6 @@
 """PyTorch's convolutions, pass by pass: what `validation.microbenchmarks.torch_convolutions` times."""
 
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, final
 
@@ -35,9 +36,15 @@ class TorchRunner(Runner):
 
     def run(self, call: ConvolutionCall, algorithm: str, first: Array, second: Array) -> Array:
         """One pass, without a graph."""
-        torch = self._torch
-        with torch.no_grad(), torch.backends.mkldnn.flags(enabled=algorithm != "gemm", allow_tf32=None):
+        with self._torch.no_grad(), self._library(algorithm):
             return _checked(call, self._pass(call, first, second))
+
+    def _library(self, algorithm: str) -> AbstractContextManager[None]:
+        """OneDNN switched off for PyTorch's own product."""
+        if algorithm != "gemm":
+            return nullcontext()
+        off: AbstractContextManager[None] = self._torch.backends.mkldnn.flags(enabled=False, allow_tf32=None)
+        return off
 
     def _pass(self, call: ConvolutionCall, first: Array, second: Array) -> Array:
         s = call.shape
