@@ -67,7 +67,7 @@ TASKS: Mapping[str, str] = {
 }
 """Colour by name of a task."""
 
-LOG_TICKS = 4  # about as many; more would print over each other within a decade
+LOG_TICKS = 5  # about as many; more would print over each other within a decade
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
