@@ -90,12 +90,12 @@ def add_state_callbacks(app: Dash, catalog: Catalog, jobs: PlanJobs) -> None:
         if not query or not any(item["value"] for item in ctx.triggered):
             return no_update
         try:
-            return "?" + format_state(_changed(parse_state(query), ctx.triggered_id, jobs))
+            return "?" + format_state(change_state(parse_state(query), ctx.triggered_id, jobs))
         except SimdlError:
             return no_update  # a state that is refused stays as it is
 
 
-def _changed(state: PageState, cause: Any, jobs: PlanJobs) -> PageState:  # noqa: ANN401 - an identity
+def change_state(state: PageState, cause: Any, jobs: PlanJobs) -> PageState:  # noqa: ANN401 - an identity
     """The state after a press of the compare button or of one that uses a plan."""
     if cause == "compare":
         both = state.strategies * 2 if len(state.strategies) == 1 else state.strategies[:1]

@@ -6,10 +6,12 @@ from multiprocessing import active_children
 import pytest
 from dashboard_client import Client, parts, texts
 
+from planner.dashboard.callbacks import change_state
 from planner.dashboard.catalog import Asked, build_catalog
 from planner.dashboard.plan_jobs import RUNNING, TOP, PlanJobs
 from planner.dashboard.plan_process import Advanced, Failed, Finished
 from planner.dashboard.plan_view import plan_fraction, plan_status
+from planner.dashboard.state import format_state, parse_state, strategy_values
 from planner.plan import plan
 from planner.question import Options, load_question
 from simdl.errors import SimdlError
@@ -139,6 +141,44 @@ def test_the_page_follows_a_plan_to_its_answer_and_uses_it(client):
     uses = [button["props"]["id"] for button in parts(answer["plan-ranked.children"], "Button")]
     assert [(use["side"], use["rank"]) for use in uses] == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
     assert client.jobs.find(number).outcome.result.plans
+
+
+def test_buttons_change_the_state(client):
+    number = client.jobs.start(SMALL, 2)
+    wait(lambda: client.jobs.find(number).outcome is not None)
+    plans = client.jobs.find(number).outcome.result.plans
+    state = parse_state("model=gpt3-175b&node=dgx-a100&count=128&a.tp=8")
+    both = change_state(state, "compare", client.jobs)
+    assert both.strategies == ({"tp": 8}, {"tp": 8})
+    assert change_state(both, "compare", client.jobs) == state
+    for side, rank, place in (("a", 1, 0), ("b", 0, 1)):
+        use = {"type": "use", "plan": number, "side": side, "rank": rank}
+        used = change_state(state, use, client.jobs)
+        assert used.asked == SMALL
+        assert used.strategies[place] == strategy_values(plans[rank].report.strategy)
+        assert len(used.strategies) == place + 1
+        assert parse_state(format_state(used)).asked == SMALL
+    with pytest.raises(SimdlError, match="no longer known"):
+        change_state(state, {"type": "use", "plan": "x", "side": "a", "rank": 0}, client.jobs)
+
+
+def test_a_plan_without_an_answer_shows_its_reasons(client):
+    asked = Asked(model="gpt3-175b", node="dgx-1-p100", count=1, precision="fp16", global_batch=8)
+    number = client.jobs.start(asked, 1)
+    wait(lambda: client.jobs.find(number).outcome is not None)
+    job = client.jobs.find(number)
+    assert "nothing to rank" in plan_status(job)
+    answer = client.call("plan-ranked.children", "plan-done.data", plan_done__data=number)
+    assert "No strategy fits" in texts(answer["plan-ranked.children"])
+    assert "short" in texts(answer["plan-ranked.children"])
+    assert not list(parts(answer["plan.children"], "Graph"))
+
+
+def test_a_convolutional_network_is_split_layer_by_layer_too(client):
+    number = client.jobs.start(Asked(model="lenet5", node="dgx-1-v100", count=1, global_batch=64), 1)
+    wait(lambda: client.jobs.find(number).outcome is not None)
+    answer = client.call("plan-ranked.children", "plan-done.data", plan_done__data=number)
+    assert "per layer: " in texts(answer["plan-ranked.children"])
 
 
 def test_the_page_cancels_a_plan(client):

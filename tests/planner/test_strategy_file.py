@@ -1,0 +1,29 @@
+"""Strategy files: what is written is read back, whatever the title."""
+
+import pytest
+from conftest import build_cluster
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_dashboard_state import STRATEGIES
+
+from planner.strategy_file import format_strategy_file, load_strategy
+from simdl.strategy import Recompute, Strategy
+
+TITLES = st.text(st.characters(min_codepoint=32, blacklist_characters="\x7f", blacklist_categories=("Cs",)))
+
+
+@pytest.mark.property
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STRATEGIES, TITLES)
+def test_a_written_strategy_is_read_back(tmp_path, strategy, title):
+    path = tmp_path / "strategy.toml"
+    path.write_text(format_strategy_file(strategy, title=title), encoding="utf-8")
+    assert load_strategy(str(path), build_cluster()) == strategy
+
+
+def test_a_file_names_every_field_but_an_even_cut():
+    strategy = Strategy(tp=2, recompute=Recompute.FULL, sequence_parallel=True)
+    assert format_strategy_file(strategy, title="two\nlines") == (
+        '# two\n# lines\ndp = 1\ntp = 2\npp = 1\ncp = 1\nmicro_batch = 1\nschedule = "1f1b"\n'
+        'virtual_stages = 1\nrecompute = "full"\nzero = 0\nshard_degree = 0\nsequence_parallel = true\n'
+    )
