@@ -19,7 +19,8 @@ from simdl.errors import SimdlError
 from validation.micro_batching.choices import Chosen, check_algorithms, choose, read_choices
 from validation.micro_batching.measure import RunPass, measure_choices
 from validation.micro_batching.report import HEADER, record, rows, total_of
-from validation.micro_batching.runner import Runner, load_runner
+from validation.micro_batching.runner import Runner
+from validation.micro_batching.runners import load_runner
 from validation.micro_batching.table import measure_rows
 from validation.microbenchmarks.backend import OutOfMemoryError, UnsupportedCaseError
 from validation.microbenchmarks.backends import BACKENDS, default_backend, resolve_device

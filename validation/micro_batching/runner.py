@@ -1,7 +1,6 @@
 """Runners: one convolution pass of one micro-batch, by one library and one named algorithm."""
 
 from abc import ABC, abstractmethod
-from importlib import import_module
 from types import ModuleType
 from typing import Any, final
 
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from simdl.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import ALGORITHMS, convolve
 from validation.microbenchmarks.backend import Backend
-from validation.microbenchmarks.backends import load_backend
 
 Array = Any
 """An array of the runner's library."""
@@ -78,21 +76,3 @@ class ArrayRunner(Runner):
     def run(self, call: ConvolutionCall, algorithm: str, first: Array, second: Array) -> Array:
         """One pass."""
         return convolve(self._library, call, algorithm, first, second)
-
-
-def load_runner(name: str, device: str) -> Runner:
-    """The runner of a backend on a device.
-
-    Raises:
-        MeasurementError: the backend is not installed, or reaches no such device.
-    """
-    backend = load_backend(name, device)
-    if name == "numpy":
-        return ArrayRunner(backend, np)
-    if name == "torch":
-        from validation.micro_batching.torch_runner import TorchRunner  # noqa: PLC0415 - only where asked
-
-        return TorchRunner(backend, import_module("torch"), device)
-    from validation.micro_batching.cudnn_runner import load_cupy_runner  # noqa: PLC0415 - only where asked
-
-    return load_cupy_runner(backend)

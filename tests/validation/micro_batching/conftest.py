@@ -2,7 +2,7 @@
 
 import pytest
 
-from validation.micro_batching import measure, table
+from validation.micro_batching import measure, runners, table
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +10,5 @@ def _few_samples(monkeypatch):
     monkeypatch.setattr(measure, "BUDGET", 0.0)
     monkeypatch.setattr(measure, "ROUNDS", 1)
     monkeypatch.setattr(table, "BUDGET", 0.0)
+    monkeypatch.setattr(table, "ROUNDS", 1)
+    monkeypatch.setattr(runners, "keep_freed_memory", lambda: False)  # other tests run in this process too
