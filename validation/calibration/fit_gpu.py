@@ -200,3 +200,17 @@ def _streams(rows: Sequence[Timed]) -> bool:
 
 def _terms(key: str, rows: Sequence[Timed]) -> KernelTerms:
     return fit_terms(rows, arithmetic=key.startswith("pooling"))
+
+
+def predict_rows(fit: GpuFit, measurements: Iterable[Measurement]) -> list[tuple[str, Timed, float]]:
+    """(key, row, predicted seconds) of every measured kernel that the fit prices, rows held out among them.
+
+    Streaming kernels go by terms fitted on all their rows; fractions are fitted without rows held out.
+    """
+    found = []
+    for key, rows in timed_kernels(m for m in measurements if m.case.family != "launch").items():
+        for timed in rows:
+            row = _row(key, timed)
+            if _can_price(row, fit.device):
+                found.append((key, timed, price_row(row, fit.device)))
+    return found

@@ -8,7 +8,7 @@ import pytest
 from hardware.profiles import load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel_costs.convolution_launch import convolution_launches
-from validation.calibration.fit_gpu import FEWEST, fit_gpu_device, with_fraction
+from validation.calibration.fit_gpu import FEWEST, fit_gpu_device, predict_rows, with_fraction
 from validation.microbenchmarks.array_kernels import BUILDERS
 from validation.microbenchmarks.backend import DeviceFacts, Offer
 from validation.microbenchmarks.case import case_kernel
@@ -138,3 +138,11 @@ def test_too_few_rows_fit_nothing(rows):
     products = [row for row in rows if row.case.family == "matmul"][: FEWEST - 1]
     found = fit_gpu_device(load_device("h100-sxm-80gb"), products)
     assert (found.fractions, found.terms) == ({}, {})
+
+
+def test_every_row_is_compared_with_the_fit(rows, fitted):
+    compared = predict_rows(fitted, rows)
+    assert len(compared) > 0.9 * len(rows)
+    assert {timed.held_out for _, timed, _ in compared} == {True, False}
+    errors = [abs(predicted / timed.seconds - 1) for _, timed, predicted in compared]
+    assert np.median(errors) < 1.5 * NOISE
