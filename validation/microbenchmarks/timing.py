@@ -18,9 +18,9 @@ SHORTEST = 20e-6
 """[s] that a sample should at least take, against the resolution and cost of the clock."""
 
 FEWEST, MOST = 5, 200
-"""Samples of a round; long calls make do with ``FEW``."""
+"""Samples of a round; calls over ``LONG`` [s] make do with ``FEW``, those over ``SLOW`` [s] with two."""
 
-FEW, LONG = 3, 10e-3
+FEW, LONG, SLOW = 3, 10e-3, 0.5
 
 Call = Callable[[], object]
 
@@ -86,11 +86,14 @@ def sample(calls: Sequence[Call], timer: Timer, budget: float) -> Timing:
         budget: [s] for the samples, beyond the fewest.
     """
     ring = Ring(calls)
+    start = time.monotonic()
     for _ in calls:  # touches every buffer, and every result's memory
         ring()
+        if time.monotonic() - start > SLOW:
+            break
     first = timer.seconds([ring])
     group = max(1, min(MOST, round(SHORTEST / max(first, 1e-9))))
-    fewest = FEW if first > LONG else FEWEST
+    fewest = (FEW if first < SLOW else 2) if first > LONG else FEWEST
     count = max(fewest, min(MOST, int(budget / max(first * group, 1e-9))))
     return summarize([timer.seconds([ring] * group) / group for _ in range(count)])
 

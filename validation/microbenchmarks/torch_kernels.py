@@ -161,7 +161,7 @@ BUILDERS: Mapping[str, Callable[[Any, Case, Fresh], Call]] = {
     **{f"{name} gradient": _gradient(name) for name in FORWARD},
     "elementwise/copy": _two(lambda _torch, a, b: b.copy_(a)),
     "elementwise/add": _two(lambda _torch, a, b: a + b),
-    "elementwise/gradient sum": _two(lambda _torch, a, b: a.add_(b)),
+    "elementwise/gradient sum": _two(lambda torch, a, b: torch.sub(b, a, out=a)),
     "elementwise/bias": _bias,
     "elementwise/bias+relu": _two(lambda torch, a, _b: torch.relu_(a)),
     "elementwise/bias+tanh": _two(lambda torch, a, _b: torch.tanh(a)),

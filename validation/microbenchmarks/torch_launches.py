@@ -14,7 +14,7 @@ def build_launch(torch: Torch, case: Case, fresh: Fresh) -> Call:
     count = case.dims["count"]
     if case.kernel not in {LAYER, GRADIENT, GRADIENT_CALL}:
         one = fresh((1,))
-        return lambda: [one.add_(1.0) for _ in range(count)]
+        return lambda: [one.mul_(1.0) for _ in range(count)]
     source = fresh((1,), grad=True)
     chain = torch.nn.Sequential(*(torch.nn.Identity() for _ in range(count)))
     for layer in chain:
