@@ -18,7 +18,11 @@ def convolution_tables(
         measurements: of one setting, in one dtype.
         device: name that the rows bear, that of the profile's device.
     """
-    found = [row for row in quietest(measurements).values() if row.case.family == "convolution"]
+    found = [
+        row
+        for row in quietest(measurements).values()
+        if row.case.family == "convolution" and row.case.dtype == "fp32"
+    ]
     by_shape: dict[tuple[ConvolutionShape, Pass], list[Measurement]] = {}
     for row in found:
         dims = dict(row.case.dims)
