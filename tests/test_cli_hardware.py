@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from hardware.profile_files import load_text
 from hardware.profiles import device_names, link_names, load_device, load_node, node_names
 from planner.commands.hardware import hardware
 
@@ -103,3 +104,15 @@ def test_unknown_names_suggest_the_nearest(name, meant, options):
     assert f"unknown device, link or node type {name!r}; did you mean" in done.stderr
     assert meant in done.stderr
     assert not done.stdout
+
+
+def test_a_cluster_file_shows_its_device_and_links(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(load_text("clusters", "dgx-1-v100"), encoding="utf-8")
+    assert [profile["name"] for profile in profiles(str(path))][:2] == ["mine", "v100-sxm2-16gb"]
+
+
+def test_a_cluster_file_that_is_not_there_is_named():
+    done = run("nowhere.toml")
+    assert done.exit_code == 2
+    assert "nowhere.toml: cannot be read" in done.stderr

@@ -58,6 +58,10 @@ def load_profiles(path: Path, facts: DeviceFacts) -> dict[int, str]:
         MeasurementError: there is none, or it was measured on another device or with another library.
         HardwareError: a file cannot be read.
     """
+    if not path.exists():
+        raise MeasurementError(
+            f"--profile {path}: not found; expected a directory of `simdl calibrate` or a profile"
+        )
     paths = sorted(path.glob(profile_name_pattern())) if path.is_dir() else [path]
     if not paths:
         raise MeasurementError(

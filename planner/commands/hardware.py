@@ -12,6 +12,7 @@ from hardware.link import Link
 from hardware.profiles import (
     device_names,
     link_names,
+    load_cluster,
     load_device,
     load_link,
     load_node,
@@ -30,7 +31,8 @@ def hardware(*, name: str | None, as_json: bool) -> None:
     """Devices, links and nodes: every number with its source.
 
     Without NAME, what is registered; with NAME, each number of that device, link or node type, where it
-    comes from, and for a node type the same of its device and links.
+    comes from, and for a node type (or a cluster file NAME.toml, such as the profile of a calibration) the
+    same of its device and links.
     """
     try:
         if name is None:
@@ -42,7 +44,9 @@ def hardware(*, name: str | None, as_json: bool) -> None:
 
 
 def _profiles(name: str) -> tuple[tuple[str, Profile], ...]:
-    """The profile of a name, and for a node type those it is made of."""
+    """The profile of a name, and for a node type or a cluster file those it is made of."""
+    if name.endswith(".toml"):
+        return _node_profiles(load_cluster(name).node)
     if name in device_names():
         return (("device", load_device(name)),)
     if name in link_names():
@@ -50,7 +54,10 @@ def _profiles(name: str) -> tuple[tuple[str, Profile], ...]:
     if name not in node_names():
         known = (*device_names(), *link_names(), *node_names())
         raise UnknownNameError("device, link or node type", name, known)
-    node = load_node(name)
+    return _node_profiles(load_node(name))
+
+
+def _node_profiles(node: NodeType) -> tuple[tuple[str, Profile], ...]:
     links = {level.link.name: level.link for level in node.levels}
     return (("node", node), ("device", node.device), *(("link", link) for link in links.values()))
 

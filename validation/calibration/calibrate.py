@@ -10,8 +10,10 @@ import numpy as np
 from hardware.kernel_terms import KernelTerms, terms_time
 from simdl.kernel import ConvolutionCall, Kernel
 from simdl.kernel_costs.terms import convolution_bytes, convolution_flops, operand_bytes
+from validation.calibration.fit_gpu import predict_rows
 from validation.calibration.fit_links import fit_link
 from validation.calibration.fit_terms import Timed, fit_terms
+from validation.calibration.gpu_profile import calibrate_gpu
 from validation.calibration.profile import Fitted, fastest_rates
 from validation.calibration.rows import timed_kernels
 from validation.errors import MeasurementError
@@ -63,6 +65,8 @@ def calibrate(
     Raises:
         MeasurementError: too few rows to fit anything.
     """
+    if facts.kind == "cuda":
+        return _calibrate_gpu(measurements, facts, source)
     rows = {key: found for key, found in timed_kernels(measurements).items() if len(found) >= FEWEST}
     if not rows:
         raise MeasurementError(f"{source}: no kernel has {FEWEST} rows or more; expected a whole run")
@@ -77,9 +81,37 @@ def calibrate(
         bandwidth=bandwidth,
         link=fit_link(measurements, bandwidth),
         source=source,
-        date=dt.date.fromisoformat(max(found.date for found in measurements)[:10]),
+        date=_date(measurements),
     )
     return fitted, residuals
+
+
+def _calibrate_gpu(
+    measurements: Sequence[Measurement], facts: DeviceFacts, source: str
+) -> tuple[Fitted, tuple[Residual, ...]]:
+    """A GPU keeps the analytic model of its registered profile, with fractions of its own."""
+    fit = calibrate_gpu(measurements, facts)
+    residuals = tuple(
+        Residual(key=key, timed=timed, predicted=predicted)
+        for key, timed, predicted in predict_rows(fit, measurements)
+    )
+    fitted = Fitted(
+        setting=measurements[0].setting,
+        facts=facts,
+        terms=fit.terms,
+        notes=_notes(residuals),
+        peak={},
+        bandwidth=_copy_bandwidth(measurements, facts),
+        link=None,
+        gpu=fit,
+        source=source,
+        date=_date(measurements),
+    )
+    return fitted, residuals
+
+
+def _date(measurements: Sequence[Measurement]) -> dt.date:
+    return dt.date.fromisoformat(max(found.date for found in measurements)[:10])
 
 
 def _fit(key: str, rows: Sequence[Timed]) -> KernelTerms:

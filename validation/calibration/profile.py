@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hardware.kernel_terms import KernelTerms, Tier
+from validation.calibration.fit_gpu import GpuFit
 from validation.calibration.fit_links import LinkFit
+from validation.calibration.gpu_profile import gpu_device_lines
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.measurement import Setting
 
@@ -27,6 +29,7 @@ class Fitted:
         peak: [FLOP/s] fastest product by dtype.
         bandwidth: [bytes/s] of the fastest copy larger than the cache.
         link: between processes; None where one measured alone.
+        gpu: fractions of a registered GPU that were fitted; None for processors.
         source: file of measurements.
         date: of the measurements.
     """
@@ -38,6 +41,7 @@ class Fitted:
     peak: Mapping[str, float]
     bandwidth: float
     link: LinkFit | None
+    gpu: GpuFit | None = None
     source: str
     date: dt.date
 
@@ -83,17 +87,19 @@ def _shares(setting: Setting) -> str:
 
 def _device(fitted: Fitted) -> Iterator[str]:
     facts, setting = fitted.facts, fitted.setting
+    if fitted.gpu is not None:
+        yield from gpu_device_lines(fitted.gpu, device_name(setting))
+        return
     share = setting.processes
     yield "\n[device]"
     yield f"name = {_text(device_name(setting))}"
+    yield f"description = {_text(f'{facts.name}, {setting.threads} of its threads')}"
     yield f"base = {_text(facts.registered or 'host-cpu')}"
     yield "\n[device.memory]"
     yield _number("capacity", f"{facts.memory / share / 2**30:.2f} GiB", "system")
     yield _number("bandwidth", _rate(fitted.bandwidth, "B/s"), "measured")
     yield "\n[device.compute]"
-    yield _number(
-        "multiprocessors", setting.threads if facts.kind == "cpu" else facts.multiprocessors, "system"
-    )
+    yield _number("multiprocessors", setting.threads, "system")
     yield _number("cache", f"{facts.cache / 2**20:.2f} MiB", "system")
     if fitted.peak:
         vector = fitted.peak.get("fp32", max(fitted.peak.values()))
@@ -104,7 +110,7 @@ def _device(fitted: Fitted) -> Iterator[str]:
 
 
 def device_name(setting: Setting) -> str:
-    """Such as ``numpy-cpu-2x1``: backend, kind, processes by threads."""
+    """Such as ``numpy-2x1``: backend, processes by threads."""
     return f"{setting.backend}-{setting.processes}x{setting.threads}"
 
 

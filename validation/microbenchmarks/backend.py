@@ -25,6 +25,7 @@ class DeviceFacts:
         cache: [bytes] of the last-level cache.
         multiprocessors: compute threads, or streaming multiprocessors.
         registered: name of the registered device profile with this one's peaks; empty if none is known.
+        present: devices of this kind in the machine.
     """
 
     name: str
@@ -34,6 +35,7 @@ class DeviceFacts:
     cache: float
     multiprocessors: int
     registered: str = ""
+    present: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

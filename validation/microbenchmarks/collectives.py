@@ -17,6 +17,7 @@ import numpy as np
 
 from validation.host_process import keep_freed_memory
 from validation.microbenchmarks.case import Case
+from validation.microbenchmarks.families.collective import collective_cases
 from validation.microbenchmarks.measurement import Measurement
 from validation.microbenchmarks.suite import Run
 from validation.microbenchmarks.timing import HostTimer, Timing, summarize
@@ -24,9 +25,6 @@ from validation.real_links.algorithms import ring
 from validation.real_links.algorithms.values import bytes_of
 from validation.real_links.transport import connect_peers, receive, send
 
-SIZES = tuple(2**power for power in (12, 14, 16, 18, 20, 22, 24, 26))
-QUICK_SIZES = tuple(2**power for power in (12, 14, 16, 18, 20, 22, 24, 25))
-OPERATIONS = ("all_reduce", "point_to_point")
 PATIENCE = 60.0
 """[s] after which ranks that do not answer are given up."""
 
@@ -43,7 +41,7 @@ def measure_collectives(run: Run) -> Iterator[Measurement]:
     if ranks < 2:
         return
     run.progress("collectives")
-    cases = collective_cases(quick=run.scope.quick)
+    cases = tuple(collective_cases(quick=run.scope.quick, ranks=ranks))
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     try:
         rounds = time_ranks(backend, ranks, cases)
@@ -64,21 +62,6 @@ def measure_collectives(run: Run) -> Iterator[Measurement]:
                 least=timing.least,
                 samples=timing.samples,
             )
-
-
-def collective_cases(*, quick: bool) -> tuple[Case, ...]:
-    """Every operation and size."""
-    return tuple(
-        Case(
-            family="collective",
-            kernel=f"collective/{operation}",
-            dims={"bytes": nbytes},
-            nbytes=float(nbytes),
-            held_out=index % 3 == 1,
-        )
-        for operation in OPERATIONS
-        for index, nbytes in enumerate(QUICK_SIZES if quick else SIZES)
-    )
 
 
 def time_ranks(backend: str, ranks: int, cases: Sequence[Case]) -> list[list[Timing]]:

@@ -78,6 +78,7 @@ class CupyBackend(Backend):
             cache=float(found["l2CacheSize"]),
             multiprocessors=int(found["multiProcessorCount"]),
             registered=registered_name(name),
+            present=int(self._cupy.cuda.runtime.getDeviceCount()),
         )
 
     def software(self) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from validation.microbenchmarks.backend import Backend, OutOfMemoryError, Unsupp
 from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.companions import Companions
 from validation.microbenchmarks.families.attention import attention_cases
+from validation.microbenchmarks.families.collective import device_collective_cases
 from validation.microbenchmarks.families.convolution import convolution_cases
 from validation.microbenchmarks.families.matmul import matmul_cases
 from validation.microbenchmarks.families.overheads import (
@@ -34,6 +35,7 @@ FAMILIES: tuple[Callable[[Scope], Iterator[Case]], ...] = (
     convolution_cases,
     copy_cases,
     contention_cases,
+    device_collective_cases,
     power_cases,
 )
 
