@@ -79,7 +79,7 @@ def calibrate(
         notes=_notes(residuals),
         peak=fastest_rates(_products(rows)),
         bandwidth=bandwidth,
-        link=fit_link(measurements, bandwidth),
+        link=fit_link(measurements),
         source=source,
         date=_date(measurements),
     )

@@ -2,11 +2,11 @@
 
 The simulator prices a ring over n ranks of S bytes as
 
-    2 (n - 1) alpha + 2 (n - 1)/n S / beta + (n - 1)/n S gamma
+    launch + 2 (n - 1) alpha + 2 (n - 1)/n S / beta
 
-(`simdl.collectives.ring`), gamma being the seconds to sum a byte, so alpha and beta follow from two
-coefficients of a least-squares problem on relative errors. Where processes share cores, the library's
-copies are part of what a byte takes, and so of beta.
+(`simdl.collectives.cost`: the launch is the library's, and sums hide behind messages unless memory is slower
+than the link), so alpha and beta follow from two coefficients of a least-squares problem on relative errors.
+Where processes share cores, the library's copies and sums are part of what a byte takes, and so of beta.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simdl.collectives.library import load_library
 from validation.calibration.least_squares import solve_relative
 from validation.microbenchmarks.measurement import Measurement, quietest
 
-SUM_TRAFFIC = 3
-"""Bytes that summing a byte moves: two are read, one is written (`simdl.collectives.cost`)."""
+LIBRARY = "gloo"
+"""Collective library of `simdl.stacks` on processors."""
 
 LEAST_PACE = 1e-13
 """[s] per byte below which a bandwidth cannot be told."""
@@ -33,13 +34,8 @@ class LinkFit:
     note: str
 
 
-def fit_link(measurements: Iterable[Measurement], memory_bandwidth: float) -> LinkFit | None:
-    """The link that these all-reduces show; None where there are fewer than two.
-
-    Args:
-        measurements: of any kind.
-        memory_bandwidth: [bytes/s] of the device, on which sums are priced.
-    """
+def fit_link(measurements: Iterable[Measurement]) -> LinkFit | None:
+    """The link that all-reduces among these measurements show; None where there are fewer than two."""
     rows = [
         found for found in quietest(measurements).values() if found.case.kernel == "collective/all_reduce"
     ]
@@ -49,8 +45,9 @@ def fit_link(measurements: Iterable[Measurement], memory_bandwidth: float) -> Li
     steps = 2.0 * (ranks - 1)
     terms = np.array([[steps, steps / ranks * row.case.nbytes] for row in rows])
     seconds = np.array([row.value for row in rows])
-    latency, pace = (float(value) for value in solve_relative(terms, seconds))
-    errors = np.abs(terms @ np.array([latency, pace]) / seconds - 1)
+    found = solve_relative(terms, seconds)
+    errors = np.abs(terms @ found / seconds - 1)
+    latency, pace = (float(value) for value in found)
     note = f"{len(rows)} all-reduces of {ranks} processes, median error {np.median(errors):.1%}"
-    pace -= SUM_TRAFFIC / memory_bandwidth / 2
+    latency = max(0.0, latency - load_library(LIBRARY).launch / steps)
     return LinkFit(latency=latency, bandwidth=1 / max(pace, LEAST_PACE), note=note)
