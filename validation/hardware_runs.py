@@ -24,8 +24,11 @@ STEPS, WARMUP = 10, 3
 BUDGET = 60.0
 """[s] for one case, start of its processes included."""
 
-UNQUIET = 0.1
-"""Spread of the steps from which a case is run a second time."""
+UNQUIET, SHORT = 0.1, 0.1
+"""Spread of the steps from which, and step time [s] up to which, a case is run a second time."""
+
+WATCHED = 3.0
+"""[s] that the steps of a run should take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,7 @@ def _run(case: HardwareCase, profile: str, device: str) -> HardwareRow:
                 device=device,
                 stack=question.stack,
                 warmup=WARMUP,
-                steps=STEPS,
+                steps=planned_steps(report.step_time),
                 budget=BUDGET,
             )
         )
@@ -135,14 +138,20 @@ def _run(case: HardwareCase, profile: str, device: str) -> HardwareRow:
 
 
 def _measure(case: TrainingCase) -> TrainingMeasurement:
-    """One run, or the quieter of two where the steps of the first lie far apart.
+    """One run, or the quieter of two where the steps of the first lie far apart or are short.
 
-    Other work on the machine only ever adds time, so the run of the lesser median is the better one.
+    Other work on the machine only ever adds time, so the run of the lesser median is the better one. Short
+    steps are over before it shows in their spread.
     """
     first = measure_training(case)
-    if first.spread <= UNQUIET:
+    if first.spread <= UNQUIET and first.step_time > SHORT:
         return first
     return min(first, measure_training(case), key=lambda run: run.step_time)
+
+
+def planned_steps(step_time: float) -> int:
+    """Steps of a run: ``WATCHED`` seconds of them, ``STEPS`` at least and ten times as many at most."""
+    return int(min(10 * STEPS, max(STEPS, WATCHED / step_time)))
 
 
 def case_question(case: HardwareCase, profile: str) -> Question:

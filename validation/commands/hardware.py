@@ -42,8 +42,9 @@ def hardware(
 ) -> None:
     """Train small networks on this machine and compare step time and memory with the simulation.
 
-    The profile has seen kernels, copies and collectives, never a training step. A case whose steps spread
-    over more than a tenth is run twice, and the quieter run counts. Needs PyTorch (extra torch).
+    The profile has seen kernels, copies and collectives, never a training step. A case whose steps are
+    short or spread over more than a tenth is run twice, and the quieter run counts. Needs PyTorch (extra
+    torch).
     """
     page_path = report_path(report_directory, "validate-hardware", force=force)
     place = resolve_device(device)

@@ -26,6 +26,7 @@ class DeviceFacts:
         multiprocessors: compute threads, or streaming multiprocessors.
         registered: name of the registered device profile with this one's peaks; empty if none is known.
         present: devices of this kind in the machine.
+        bus: its place on the PCI bus, by which NVML knows it; empty if unknown.
     """
 
     name: str
@@ -36,6 +37,7 @@ class DeviceFacts:
     multiprocessors: int
     registered: str = ""
     present: int = 1
+    bus: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

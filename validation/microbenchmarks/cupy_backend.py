@@ -79,6 +79,7 @@ class CupyBackend(Backend):
             multiprocessors=int(found["multiProcessorCount"]),
             registered=registered_name(name),
             present=int(self._cupy.cuda.runtime.getDeviceCount()),
+            bus=str(self._cupy.cuda.runtime.deviceGetPCIBusId(self._index)),
         )
 
     def software(self) -> Mapping[str, str]:

@@ -54,7 +54,8 @@ def energy_counter(backend: Backend) -> Energy:
     Raises:
         UnsupportedCaseError: there is none that may be read.
     """
-    return _nvml_energy() if backend.facts().kind == "cuda" else _powercap_energy()
+    facts = backend.facts()
+    return _nvml_energy(facts.bus) if facts.kind == "cuda" else _powercap_energy()
 
 
 def _powercap_energy() -> Energy:
@@ -67,11 +68,12 @@ def _powercap_energy() -> Energy:
     raise UnsupportedCaseError(f"no energy counters under {POWERCAP}")
 
 
-def _nvml_energy() -> Energy:
+def _nvml_energy(bus: str) -> Energy:
+    """Of the GPU at a place on the PCI bus; of the first one where the place is unknown."""
     try:
         nvml = import_module("pynvml")
         nvml.nvmlInit()
-        handle = nvml.nvmlDeviceGetHandleByIndex(0)
+        handle = nvml.nvmlDeviceGetHandleByPciBusId(bus) if bus else nvml.nvmlDeviceGetHandleByIndex(0)
         nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except ImportError:
         raise UnsupportedCaseError("power needs the package nvidia-ml-py") from None

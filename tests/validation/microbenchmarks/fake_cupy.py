@@ -167,6 +167,7 @@ def _cuda(notes, devices, capability, memory):
     runtime = SimpleNamespace(
         getDeviceProperties=properties,
         getDeviceCount=lambda: devices,
+        deviceGetPCIBusId=lambda index: f"0000:{index:02x}:00.0",
         driverGetVersion=lambda: 13000,
         runtimeGetVersion=lambda: 13020,
         memGetInfo=lambda: (memory, 2 * memory),

@@ -45,6 +45,11 @@ def copy_cases(scope: Scope) -> Iterator[Case]:
                     nbytes=2.0 * nbytes if kernel == "copy/device" else float(nbytes),
                     held_out=index % 3 == 1,
                 )
+    if scope.facts.present > 1:
+        for nbytes in QUICK_SIZES if scope.quick else SIZES:
+            yield Case(
+                family="copy", kernel="copy/peer", dims={"bytes": nbytes, "peer": 1}, nbytes=float(nbytes)
+            )
 
 
 def contention_cases(_scope: Scope) -> Iterator[Case]:

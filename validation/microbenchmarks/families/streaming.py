@@ -36,6 +36,7 @@ def _pool(extent: int, stride: int, *, reads: float, writes: float) -> Stream:
 
 
 _QUARTER = 0.25  # a pooled map of stride two
+_PIXEL = 1 / 32**2  # a map pooled to one pixel
 
 STREAMS: Mapping[str, tuple[Stream, ...]] = {
     "elementwise/copy": (Stream(reads=1, writes=1, flops=0),),
@@ -52,8 +53,8 @@ STREAMS: Mapping[str, tuple[Stream, ...]] = {
     "elementwise/bias+relu": (Stream(reads=1, writes=1, flops=2),),
     "elementwise/bias+tanh": (Stream(reads=1, writes=1, flops=5),),
     "elementwise/gradient sum": (Stream(reads=2, writes=1, flops=1),),
-    "elementwise/dropout": (Stream(reads=1, writes=1.25, flops=2),),
-    "elementwise/dropout gradient": (Stream(reads=1.25, writes=1, flops=2),),
+    "elementwise/dropout": (Stream(reads=1, writes=1.5, flops=2),),
+    "elementwise/dropout gradient": (Stream(reads=1.5, writes=1, flops=2),),
     "elementwise/normalise": (Stream(reads=1, writes=1, flops=2),),
     "elementwise/input gradient": (Stream(reads=2, writes=1, flops=4),),
     "elementwise/momentum update": (Stream(reads=3, writes=2, flops=4),),
@@ -84,8 +85,8 @@ STREAMS: Mapping[str, tuple[Stream, ...]] = {
         _pool(2, 2, reads=_QUARTER, writes=1),
         _pool(3, 2, reads=_QUARTER, writes=1),
     ),
-    "pooling/global pool": (Stream(reads=1, writes=0, flops=1),),
-    "pooling/global pool gradient": (Stream(reads=0, writes=1, flops=1),),
+    "pooling/global pool": (Stream(reads=1, writes=_PIXEL, flops=1),),
+    "pooling/global pool gradient": (Stream(reads=_PIXEL, writes=1, flops=1),),
     "gather/lookup": (Stream(reads=1, writes=1, flops=0, features=512),),
     "gather/scatter": (Stream(reads=2, writes=1, flops=1, features=512),),
 }
