@@ -5,13 +5,17 @@ whole. Rows that cannot be read (a torn last line, say) are reported and measure
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from typing import TypeVar
 
 from validation.errors import MeasurementError
 from validation.microbenchmarks.case import Case, format_dims, parse_dims
 from validation.microbenchmarks.measurement import Measurement, Setting
+
+T = TypeVar("T")
 
 COLUMNS = (
     "date",
@@ -97,36 +101,47 @@ def _measurement(cells: Sequence[str]) -> Measurement:
             driver=row["driver"],
             backend=row["backend"],
             software=_parse_software(row["software"]),
-            processes=int(row["processes"]),
-            threads=int(row["threads"]),
+            processes=_parsed(row, "processes", int, "a whole number"),
+            threads=_parsed(row, "threads", int, "a whole number"),
         ),
         case=Case(
             family=row["family"],
             kernel=row["kernel"],
-            dims=parse_dims(row["dims"]),
+            dims=_parsed(row, "dims", parse_dims, "name=extent ..."),
             dtype=row["dtype"],
             algorithm=row["algorithm"],
             flops=_float(row, "flops"),
             nbytes=_float(row, "nbytes"),
             held_out=row["held_out"] == "yes",
         ),
-        turn=int(row["round"]),
+        turn=_parsed(row, "round", int, "a whole number"),
         date=row["date"],
         value=value,
         unit=row["unit"],
         spread=_float(row, "spread"),
         least=_float(row, "least"),
-        samples=int(row["samples"]),
+        samples=_parsed(row, "samples", int, "a whole number"),
         workspace=_float(row, "workspace_B"),
         skipped=skipped,
     )
 
 
 def _float(row: Mapping[str, str], name: str) -> float:
+    return _parsed(row, name, _finite, "a number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _parsed(row: Mapping[str, str], name: str, parse: Callable[[str], T], expected: str) -> T:
     try:
-        return float(row[name])
+        return parse(row[name])
     except ValueError:
-        raise ValueError(f"{name}: found {row[name]!r}; expected a number") from None
+        raise ValueError(f"{name}: found {row[name]!r}; expected {expected}") from None
 
 
 def start_journal(path: Path, kept: Iterable[Measurement]) -> None:

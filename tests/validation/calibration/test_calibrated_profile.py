@@ -1,4 +1,4 @@
-"""A whole calibration of rows with known terms: profile, residuals, tables, and what a planner makes of them."""
+"""A calibration of rows with known terms: profile, residuals, tables, and what a planner makes of them."""
 
 import csv
 import re

@@ -1,6 +1,7 @@
 """Terms of kernels come back from rows that they made."""
 
 from dataclasses import replace
+from itertools import pairwise
 from math import inf
 
 import numpy as np
@@ -113,4 +114,4 @@ def test_time_never_falls_as_a_kernel_grows(seed, noise):
     found = fit_terms(rows, arithmetic=False)
     times = [terms_time(found, 0.0, {"all": nbytes}) for nbytes in np.geomspace(1, 1e9, 60)]
     assert found.latency >= 0
-    assert all(later >= earlier for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later >= earlier for earlier, later in pairwise(times))
