@@ -24,8 +24,8 @@ class Scope:
     @property
     def flops(self) -> float:
         """Most flops of one case: some tens of milliseconds on a process's share of either kind of device."""
-        size = (2e12 if self.facts.kind == "cuda" else 8e9) / self.processes
-        return size / 8 if self.quick else size
+        size = (2e12 if self.facts.kind == "cuda" else 4e9) / self.processes
+        return size / 4 if self.quick else size
 
     @property
     def memory(self) -> float:

@@ -22,6 +22,9 @@ FEWEST, MOST = 5, 200
 
 FEW, LONG, SLOW = 3, 10e-3, 0.5
 
+WARM = 0.02
+"""[s] of warm-up, one call at least."""
+
 Call = Callable[[], object]
 
 
@@ -87,9 +90,9 @@ def sample(calls: Sequence[Call], timer: Timer, budget: float) -> Timing:
     """
     ring = Ring(calls)
     start = time.monotonic()
-    for _ in calls:  # touches every buffer, and every result's memory
+    for _ in calls:  # the first round over the buffers, as far as time allows
         ring()
-        if time.monotonic() - start > SLOW:
+        if time.monotonic() - start > WARM:
             break
     first = timer.seconds([ring])
     group = max(1, min(MOST, round(SHORTEST / max(first, 1e-9))))

@@ -38,7 +38,7 @@ BATCHES = {"cpu": (1, 2, 4, 8, 16, 64), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 25
 QUICK_BATCHES = {"cpu": (2, 8, 64), "cuda": (8, 32, 128)}
 """A quick run takes the largest batch that fits, and all algorithms on every third shape only.
 
-Tables are in the first dtype; of every other the largest batch that fits is measured."""
+Tables are of one process in the first dtype; of all others the largest batch that fits is measured."""
 
 
 def convolution_cases(scope: Scope) -> Iterator[Case]:
@@ -48,7 +48,8 @@ def convolution_cases(scope: Scope) -> Iterator[Case]:
         for index, (shape, passes) in enumerate(distinct_convolutions()):
             fitting = [batch for batch in batches if _fits(shape, batch, scope)] or [1]
             algorithms = scope.offer.algorithms[: 1 if scope.quick and index % 3 else None]
-            for batch in fitting if dtype == scope.offer.dtypes[0] and not scope.quick else fitting[-1:]:
+            tabled = dtype == scope.offer.dtypes[0] and scope.processes == 1 and not scope.quick
+            for batch in fitting if tabled else fitting[-1:]:
                 for which in passes:
                     for algorithm in algorithms:
                         yield _case(shape, batch, which, algorithm, dtype, held_out=index % 3 == 1)
