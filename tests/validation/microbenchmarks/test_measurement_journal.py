@@ -33,7 +33,10 @@ ROW = Measurement(
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
 
 
-def write(folder, rows=(ROW, replace(ROW, turn=2))):
+ROWS = (ROW, replace(ROW, turn=2))
+
+
+def write(folder, rows=ROWS):
     path = folder / "measurements-1.csv"
     start_journal(path, ())
     append_measurements(path, rows)
@@ -129,5 +132,5 @@ def test_what_an_interrupted_run_left_is_taken_up_without_its_torn_line(tmp_path
 def test_what_another_machine_left_is_refused(tmp_path, other):
     path = tmp_path / "measurements-1.csv"
     start_journal(path, (replace(ROW, setting=replace(setting(), **other)),))
-    with pytest.raises(MeasurementError, match="measured with .*; expected numpy .* on Test Processor 9"):
+    with pytest.raises(MeasurementError, match=r"measured with .*; expected numpy .* on Test Processor 9"):
         earlier(path, setting())
