@@ -69,7 +69,8 @@ def timed_kernels(measurements: Iterable[Measurement]) -> dict[str, list[Timed]]
 def _own_seconds(found: Measurement, values: Mapping[str, Measurement], dispatch: Dispatch) -> float:
     """The call's time as part of a step: what its framework spends around it in a step instead of alone.
 
-    Without the time of another kernel that the same call runs.
+    Without the time of another kernel that the same call runs. Each of two such kernels bears a node of the
+    graph: one for the layer, one for the sum that its parameters' gradients go to.
     """
     kernel = found.case.kernel
     seconds = found.value + dispatch.around(kernel)
