@@ -118,7 +118,8 @@ def earlier(path: Path, setting: Setting) -> tuple[Measurement, ...]:
 def describe(setting: Setting) -> str:
     """Device, backend and versions in a few words."""
     versions = ", ".join(f"{name} {version}" for name, version in setting.software.items())
-    return f"{setting.backend} ({versions}) on {setting.device}, {setting.processes} processes"
+    processes = "1 process" if setting.processes == 1 else f"{setting.processes} processes"
+    return f"{setting.backend} ({versions}) on {setting.device}, {processes}"
 
 
 def _progress(text: str) -> None:
