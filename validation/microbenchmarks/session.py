@@ -22,7 +22,7 @@ from validation.microbenchmarks.measurement import Measurement, Setting
 from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.suite import Run, all_cases, run_suite
 
-LIMIT, QUICK_LIMIT = 210.0, 40.0
+LIMIT, QUICK_LIMIT = 180.0, 33.0
 """[s] after which no further round is begun."""
 
 

@@ -13,7 +13,7 @@ from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.scope import Scope
 
 PASSES = ("product+bias", "product", "input gradient", "weight gradient")
-ROWS = (1, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+ROWS = (1, 4, 8, 16, 64, 128, 256, 512, 1024, 2048)
 QUICK_ROWS = (4, 16, 64, 256, 1024, 2048)
 FEATURES = (
     (64, 64),
