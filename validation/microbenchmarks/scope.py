@@ -34,6 +34,11 @@ class Scope:
         return min(share, 4e9 if self.facts.kind == "cuda" else 5e8)
 
     @property
+    def workspace(self) -> float:
+        """[bytes] of scratch memory that one case may take; a quick run leaves large, slow ones out."""
+        return self.memory / 8 if self.quick else self.memory
+
+    @property
     def rounds(self) -> int:
         """Times that every case is measured, far apart."""
         return 2 if self.quick else 3

@@ -124,8 +124,8 @@ def measure_case(run: Run, case: Case, index: int, turn: int, companions: Compan
 
 def _timed(run: Run, case: Case, base: Measurement) -> Measurement:
     prepared = run.backend.prepare(case)
-    if prepared.workspace > run.scope.memory:
-        needed, limit = (f"{nbytes / 2**20:.0f} MiB" for nbytes in (prepared.workspace, run.scope.memory))
+    if prepared.workspace > run.scope.workspace:
+        needed, limit = (f"{nbytes / 2**20:.0f} MiB" for nbytes in (prepared.workspace, run.scope.workspace))
         raise OutOfMemoryError(f"a workspace of {needed} is over the {limit} that a case may take")
     budget = QUICK_BUDGET if run.scope.quick else BUDGET
     with ExitStack() as stack:

@@ -47,7 +47,8 @@ def convolution_cases(scope: Scope) -> Iterator[Case]:
     for dtype in scope.offer.dtypes:
         for index, (shape, passes) in enumerate(distinct_convolutions()):
             fitting = [batch for batch in batches if _fits(shape, batch, scope)] or [1]
-            algorithms = scope.offer.algorithms[: 1 if scope.quick and index % 3 else None]
+            single = scope.quick and (index % 3 > 0 or scope.processes > 1)
+            algorithms = scope.offer.algorithms[: 1 if single else None]
             tabled = dtype == scope.offer.dtypes[0] and scope.processes == 1 and not scope.quick
             for batch in fitting if tabled else fitting[-1:]:
                 for which in passes:
