@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from math import prod
@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from validation.host_process import usable_cores
+from validation.host_process import processor_name, usable_cores
 from validation.microbenchmarks.arena import Arena, block_elements
 from validation.microbenchmarks.array_convolutions import ALGORITHMS, build_convolution
 from validation.microbenchmarks.array_kernels import BUILDERS, Fresh, build_product
@@ -118,7 +118,7 @@ class NumpyBackend(Backend):
 def host_facts(threads: int) -> DeviceFacts:
     """What the operating system says about the processor and its memory."""
     return DeviceFacts(
-        name=_processor(),
+        name=processor_name(),
         kind="cpu",
         driver=f"{platform.system()} {platform.release()}",
         memory=float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
@@ -126,18 +126,6 @@ def host_facts(threads: int) -> DeviceFacts:
         multiprocessors=threads or usable_cores(),
         registered="host-cpu",
     )
-
-
-def _processor() -> str:
-    found = _first_line(Path("/proc/cpuinfo"), lambda line: line.startswith("model name"))
-    return found.partition(":")[2].strip() or platform.processor() or platform.machine()
-
-
-def _first_line(path: Path, wanted: Callable[[str], bool]) -> str:
-    try:
-        return next(filter(wanted, path.read_text(encoding="utf-8").splitlines()), "")
-    except OSError:
-        return ""
 
 
 def _last_level_cache() -> float:
