@@ -71,15 +71,18 @@ LOG_TICKS = 5  # about as many; more would print over each other within a decade
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
-def new_figure(*, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 - plotly's layout
-    """An empty figure in the common layout; ``height`` [px]."""
-    figure = go.Figure()
-    figure.update_layout(
-        template="plotly_white",
-        height=height,
-        font={"family": FONT, "size": 13},
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={
+_LINES = {"gridcolor": "#E5E9F0", "linecolor": "#E5E9F0", "zerolinecolor": "#E5E9F0", "zerolinewidth": 2}
+_AXIS = {"automargin": True, "title": {"standoff": 8}, "ticks": "", **_LINES}
+_PATTERN = {"fillmode": "overlay", "size": 10, "solidity": 0.2}
+TEMPLATE = go.layout.Template(
+    layout={
+        "autotypenumbers": "strict",
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "colorway": SERIES,
+        "font": {"family": FONT, "size": 13, "color": "#2A3F5F"},
+        "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
+        "legend": {
             "orientation": "h",
             "yanchor": "bottom",
             "y": 1.01,
@@ -87,12 +90,23 @@ def new_figure(*, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 - pl
             "x": 0,
             "traceorder": "normal",
         },
-        hoverlabel={"namelength": -1},
-        **layout,
-    )
-    figure.update_xaxes(automargin=True, title_standoff=8)
-    figure.update_yaxes(automargin=True, title_standoff=8)
-    return figure
+        "hovermode": "closest",
+        "hoverlabel": {"align": "left", "namelength": -1},
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+    },
+    data={
+        "bar": [{"marker": {"line": {"color": "white", "width": 0.5}, "pattern": _PATTERN}}],
+        "scatter": [{"fillpattern": _PATTERN}],
+        "parcoords": [{"line": {"colorbar": {"outlinewidth": 0, "ticks": ""}}}],
+    },
+)
+"""The common layout. It stands in every figure of a page, so it holds nothing that none of them has."""
+
+
+def new_figure(*, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 - plotly's layout
+    """An empty figure in the common layout; ``height`` [px]."""
+    return go.Figure(layout={"template": TEMPLATE, "height": height, **layout})
 
 
 def axis(quantity: str, unit: str, *, log: bool = False) -> dict[str, Any]:

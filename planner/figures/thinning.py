@@ -67,7 +67,7 @@ def thin(bars: Iterable[Bar], *, apart: float) -> list[Bar]:
     """Bars of a figure whose pixels are ``apart`` [s] wide.
 
     Args:
-        bars: of any lanes, in the order of their starts; those of one lane do not overlap.
+        bars: of any lanes; those of one lane in the order of their starts, without overlap.
         apart: width of a pixel.
     """
     lanes: dict[int, _Lane] = {}

@@ -5,23 +5,28 @@ as one (:mod:`planner.figures.thinning`). No lane shows work where there is none
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from math import ceil, log10
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
+import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from planner.figures.style import BLACK, CAUSES, GREY, SERIES, TASKS, axis, new_figure, words
 from planner.figures.thinning import Bar, thin
 from simdl.critical_tasks import critical_tasks
+from simdl.task import Task
 from simdl.timeline import Timeline
 from simdl.timeline_metrics import memory_profiles
+
+Floats = NDArray[np.float64]
 
 RANKS = 16  # that a figure shows at most
 SPANS = 4000  # above which neighbours are drawn as one
 RESOLUTION = 1 / 1000  # of the step: a pixel
-DIGITS = 6  # of the step, to which thinned times are rounded
 POINTS = 1500  # of one memory curve
 LANE = 18  # [px] of height
+BAR = 0.72  # of a lane's height
 FRAME = 140  # [px] around the lanes
 
 
@@ -64,6 +69,7 @@ def gantt_figure(timeline: Timeline) -> go.Figure:
         tickfont={"size": 10},
         title={"text": "rank and stream"},
         showgrid=False,
+        zeroline=False,
     )
     return figure
 
@@ -73,12 +79,12 @@ def memory_figure(timeline: Timeline, base: Mapping[int, float], usable: float) 
     figure = new_figure(height=420)
     profiles = memory_profiles(timeline)
     for place, rank in enumerate(shown_ranks(timeline, limit=len(SERIES))):
-        points = _thinned([(0.0, 0.0), *profiles.get(rank, []), (timeline.step_time, 0.0)])
+        times, nbytes = _curve(timeline, profiles.get(rank, []))
         figure.add_scatter(
             mode="lines",
             name=f"rank {rank}",
-            x=[time for time, _ in points],
-            y=[base.get(rank, 0.0) + nbytes for _, nbytes in points],
+            x=times,
+            y=base.get(rank, 0.0) + nbytes,
             line={"shape": "hv", "width": 1.5, "color": SERIES[place]},
             hovertemplate=f"rank {rank}: %{{y:.4s}}B at %{{x:.4g}} s<extra></extra>",
         )
@@ -101,10 +107,9 @@ def memory_by_part_figure(
         usable: [bytes] of a device, as a line.
     """
     figure = new_figure(height=420)
-    points = _thinned([(0.0, 0.0), *memory_profiles(timeline).get(rank, []), (timeline.step_time, 0.0)])
-    times = [time for time, _ in points]
-    lasting = {name: [nbytes] * len(points) for name, nbytes in parts.items() if nbytes and name != live}
-    for name, amounts in {**lasting, live: [nbytes for _, nbytes in points]}.items():
+    times, changing = _curve(timeline, memory_profiles(timeline).get(rank, []))
+    lasting = {name: np.full_like(times, nbytes) for name, nbytes in parts.items() if nbytes and name != live}
+    for name, amounts in {**lasting, live: changing}.items():
         colour, pattern = CAUSES.get(name, (GREY, ""))
         figure.add_scatter(
             mode="lines",
@@ -137,51 +142,61 @@ def _bars(timeline: Timeline, lanes: Mapping[int, int]) -> list[Bar]:
     thinned = len(tasks) > SPANS
     bars = [
         Bar(
-            tasks[index].name,
+            task.name,
             lanes[stream],
             timeline.start[index],
             timeline.end[index],
-            "" if thinned else _text(timeline, index),
+            "" if thinned else _text(task),
         )
-        for index in sorted(range(len(tasks)), key=timeline.start.__getitem__)
-        for stream in tasks[index].streams
+        for index, task in enumerate(tasks)  # a stream runs its tasks in this order
+        for stream in task.streams
         if stream in lanes
     ]
     if not thinned:
         return bars
-    return _rounded(thin(bars, apart=timeline.step_time * RESOLUTION), timeline.step_time)
+    return thin(bars, apart=timeline.step_time * RESOLUTION)
 
 
-def _rounded(bars: list[Bar], step: float) -> list[Bar]:
-    """The bars with times of few digits, for a page that stays small."""
-    places = DIGITS - ceil(log10(step))
-    for bar in bars:
-        bar.start, bar.end = round(bar.start, places), round(bar.end, places)
-    return bars
-
-
-def _text(timeline: Timeline, index: int) -> str:
-    task = timeline.schedule.tasks[index]
+def _text(task: Task) -> str:
     return f"microbatch {task.microbatch}, stage {task.stage}" if task.microbatch >= 0 else ""
 
 
 def _add_bars(figure: go.Figure, name: str, bars: Sequence[Bar]) -> None:
-    """One thick broken line: thousands of spans are one path for the browser."""
-    xs: list[float | None] = []
-    ys: list[int | None] = []
-    for bar in bars:
-        xs += [bar.start, bar.end, None]
-        ys += [bar.lane, bar.lane, None]
+    """One filled outline: thousands of bars are one path for the browser."""
+    corners = list(_outline(bars))
     told = any(bar.text for bar in bars)
+    kind = np.float64 if told else np.float32  # of thinned bars, for a page that stays small
     figure.add_scatter(
-        mode="lines",
+        mode="none",
         name=name,
-        x=xs,
-        y=ys,
-        text=[text for bar in bars for text in (bar.text, bar.text, None)] if told else None,
-        line={"width": LANE - 5, "color": TASKS.get(name, GREY)},
+        x=np.array([time for time, _, _ in corners], kind),
+        y=np.array([height for _, height, _ in corners], np.float32),
+        text=np.array([text for _, _, text in corners]) if told else None,
+        fill="toself",
+        fillcolor=TASKS.get(name, GREY),
+        hoveron="points",
         hovertemplate=f"{name}{' %{text}' if told else ''}<br>%{{x:.6g}} s<extra></extra>",
     )
+
+
+def _outline(bars: Sequence[Bar]) -> Iterator[tuple[float, float, str]]:
+    """Corners of one closed line around all bars, with their texts.
+
+    It runs along the foot of a lane, over its bars and back along the foot, then to the next lane; the same
+    way back to the first. Wherever it passes twice it encloses nothing.
+    """
+    starts = []
+    for lane, group in groupby(sorted(bars, key=lambda bar: (bar.lane, bar.start)), lambda bar: bar.lane):
+        low, high = lane - BAR / 2, lane + BAR / 2
+        start: tuple[float, float, str] | None = None
+        for bar in group:
+            start = start or (bar.start, low, bar.text)
+            yield from ((x, y, bar.text) for x, y in ((bar.start, low), (bar.start, high)))
+            yield from ((x, y, bar.text) for x, y in ((bar.end, high), (bar.end, low)))
+        assert start is not None  # noqa: S101 - no group is empty
+        yield start
+        starts.append(start)
+    yield from reversed(starts[:-1])
 
 
 def _add_critical_path(figure: go.Figure, timeline: Timeline, lanes: Mapping[int, int]) -> None:
@@ -206,6 +221,12 @@ def _add_critical_path(figure: go.Figure, timeline: Timeline, lanes: Mapping[int
         line={"width": 2, "color": BLACK},
         hoverinfo="skip",
     )
+
+
+def _curve(timeline: Timeline, profile: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
+    """Times [s] and activations [bytes] from step start to step end."""
+    times, nbytes = zip(*_thinned([(0.0, 0.0), *profile, (timeline.step_time, 0.0)]), strict=True)
+    return np.array(times), np.array(nbytes)
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
