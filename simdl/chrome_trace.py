@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from simdl.atomic_write import write_atomically
-from simdl.chrome_trace_links import Event, flow_events, link_events, name_event, nanoseconds, span_times
+from simdl.chrome_trace_links import (
+    LANES,
+    Event,
+    flow_events,
+    link_events,
+    name_event,
+    nanoseconds,
+    span_times,
+)
 from simdl.critical_tasks import critical_tasks
 from simdl.task import Schedule, Task
 from simdl.timeline import Timeline
@@ -58,7 +66,7 @@ def _names(schedule: Schedule, copies: int) -> Iterator[Event]:
     for rank in sorted({stream.rank for stream in schedule.streams}):
         yield name_event("process", f"rank {rank}{stands_for}", rank)
         yield {"ph": "M", "name": "process_sort_index", "pid": rank, "tid": 0, "args": {"sort_index": rank}}
-    for thread, (rank, name) in enumerate(schedule.streams):
+    for thread, (rank, name) in enumerate(schedule.streams, start=LANES):
         yield name_event("thread", name, rank, thread)
         yield {
             "ph": "M",
@@ -78,7 +86,7 @@ def _spans(timeline: Timeline, critical: frozenset[int], layers: Sequence[str]) 
             args["critical"] = True
         for stream in task.streams:
             rank = streams[stream].rank
-            yield {"ph": "X", "name": task.name, "pid": rank, "tid": stream, **times, "args": args}
+            yield {"ph": "X", "name": task.name, "pid": rank, "tid": LANES + stream, **times, "args": args}
 
 
 def _arguments(task: Task, layers: Sequence[str]) -> Event:
@@ -108,9 +116,9 @@ def _critical_path(
 ) -> Iterator[Event]:
     """The spans of the critical path once more, on one lane of a process of their own."""
     yield name_event("process", "critical path", process)
-    yield name_event("thread", "critical path", process)
+    yield name_event("thread", "critical path", process, LANES)
     for index in path:
         task = timeline.schedule.tasks[index]
         args = {"rank": timeline.schedule.streams[task.streams[0]].rank, **_arguments(task, layers)}
         times = span_times(timeline, index)
-        yield {"ph": "X", "name": task.name, "pid": process, "tid": 0, **times, "args": args}
+        yield {"ph": "X", "name": task.name, "pid": process, "tid": LANES, **times, "args": args}

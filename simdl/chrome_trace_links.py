@@ -15,6 +15,7 @@ from simdl.timeline import Timeline
 Event = dict[str, Any]
 Link = tuple[int, int]  # stream, receiving rank or GROUP
 GROUP = -1
+LANES = 1  # number of a process's first lane: Perfetto takes lane 0 for the one of the process's own number
 
 
 def flow_events(timeline: Timeline) -> Iterator[Event]:
@@ -29,7 +30,7 @@ def flow_events(timeline: Timeline) -> Iterator[Event]:
                 continue
             arrow = {"cat": "transfer", "name": "transfer", "id": next(numbers)}
             for phase, stream, place in (("s", source, before), ("f", target, index)):
-                where = {"pid": schedule.streams[stream].rank, "tid": stream}
+                where = {"pid": schedule.streams[stream].rank, "tid": LANES + stream}
                 binding = {"bp": "e"} if phase == "f" else {}
                 ts = nanoseconds(timeline.start[place]) / 1e3
                 yield {"ph": phase, **arrow, **where, "ts": ts, **binding}
@@ -40,7 +41,7 @@ def link_events(timeline: Timeline, *, process: int) -> Iterator[Event]:
     links = _transfers(timeline)
     if links:
         yield name_event("process", "links", process)
-    for thread, (link, transfers) in enumerate(sorted(links.items())):
+    for thread, (link, transfers) in enumerate(sorted(links.items()), start=LANES):
         label = _label(timeline, link)
         yield name_event("thread", label, process, thread)
         yield from _spans(timeline, transfers, process, thread)
@@ -97,7 +98,7 @@ def _bandwidth(timeline: Timeline, transfers: list[int], process: int, name: str
 
 
 def name_event(what: str, name: str, process: int, thread: int = 0) -> Event:
-    """The metadata that names a process or a thread."""
+    """The metadata that names a process, or one of its threads (lanes)."""
     return {"ph": "M", "name": f"{what}_name", "pid": process, "tid": thread, "args": {"name": name}}
 
 

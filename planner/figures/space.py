@@ -1,7 +1,8 @@
 """The space of a plan: bounds against memory with their Pareto front, and all candidates side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -11,9 +12,20 @@ from planner.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, axis, new
 from planner.space import RECOMPUTE, SCHEDULES, Integers, Space
 
 POINTS = 4000  # candidates that a figure shows at most
-LINES = 1000  # and that parallel coordinates show, which take the browser longer
+LINES = 500  # and that parallel coordinates show, which take the browser longer
 DEGREES = ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages")
-CHOICES = {"schedule": SCHEDULES, "recompute": tuple(mode.value for mode in RECOMPUTE)}
+CHOICES = {
+    "schedule": SCHEDULES,
+    "recompute": tuple(mode.value for mode in RECOMPUTE),
+    "zero": ("0", "1", "2", "3"),
+    "sequence_parallel": ("off", "on"),
+}
+LABELS = {
+    "micro_batch": "micro-batch",
+    "virtual_stages": "virtual",
+    "zero": "ZeRO",
+    "sequence_parallel": "SP",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,17 +95,18 @@ def pareto_figure(bounds: Bounds, shown: Integers, fits: Integers, plans: Sequen
 
 
 def coordinates_figure(space: Space, bounds: Bounds, shown: Integers) -> go.Figure:
-    """Parallel coordinates: one line per candidate through all its choices, coloured by its bound."""
+    """Parallel coordinates: one line per candidate through all its choices, coloured by its bound.
+
+    A choice that is the same for all has no axis (:func:`common_choices` names it): it would tell nothing,
+    and every axis takes a browser without a graphics card a tenth of a second.
+    """
     seconds = bounds.step_time[shown]
-    dimensions = [_degree(name, space, shown) for name in DEGREES]
-    dimensions += [_choice(name, space, shown) for name in CHOICES]
+    dimensions = [choice for choice in _choices(space, shown) if _differs(choice)]
     dimensions += [
-        {"label": "ZeRO", "values": space.zero[shown].tolist(), "tickvals": [0, 1, 2, 3]},
-        {"label": "SP", "values": space.sequence_parallel[shown].tolist(), "tickvals": [0, 1]},
-        {"label": "memory [B]", "values": bounds.memory[shown].tolist(), "tickformat": "~s"},
-        {"label": "bound [s]", "values": seconds.tolist(), "tickformat": "~s"},
+        {"label": "memory [B]", "values": bounds.memory[shown], "tickformat": "~s"},
+        {"label": "bound [s]", "values": seconds, "tickformat": "~s"},
     ]
-    figure = new_figure(height=460)
+    figure = new_figure(height=400)
     low, high = np.log10([seconds.min(), seconds.max()]) if len(seconds) else (0.0, 1.0)
     ticks = np.linspace(low, high, 5).tolist()
     figure.add_parcoords(
@@ -114,27 +127,38 @@ def coordinates_figure(space: Space, bounds: Bounds, shown: Integers) -> go.Figu
     return figure
 
 
-def _degree(name: str, space: Space, shown: Integers) -> dict[str, object]:
+def common_choices(space: Space, shown: Integers) -> list[str]:
+    """The choices that are the same for all shown candidates, such as ``cp 1``."""
+    same = [choice for choice in _choices(space, shown) if not _differs(choice)]
+    return [f"{choice['label']} {choice['ticktext'][0]}" for choice in same]
+
+
+def _differs(dimension: Mapping[str, Any]) -> bool:
+    values: Integers = dimension["values"]
+    return bool((values != values[:1]).any())
+
+
+def _choices(space: Space, shown: Integers) -> Iterator[dict[str, Any]]:
+    """Every choice as a dimension with the values of the shown candidates and their texts."""
+    for name in DEGREES:
+        yield _degree(name, getattr(space, name)[shown])
+    for name, texts in CHOICES.items():
+        taken = sorted({*getattr(space, name)[shown].tolist()})
+        yield {
+            "label": LABELS.get(name, name),
+            "values": getattr(space, name)[shown],
+            "tickvals": taken,
+            "ticktext": [texts[place] for place in taken],
+        }
+
+
+def _degree(name: str, values: Integers) -> dict[str, Any]:
     """A degree on a scale of powers of two."""
-    values = getattr(space, name)[shown]
-    kept = sorted(set(values.tolist()))
+    kept = sorted({*values.tolist()})
     ticks = [value for value in kept if value & (value - 1) == 0] or kept
-    label = {"micro_batch": "micro-batch", "virtual_stages": "virtual"}.get(name, name)
     return {
-        "label": label,
-        "values": np.log2(values).tolist(),
+        "label": LABELS.get(name, name),
+        "values": np.log2(values),
         "tickvals": np.log2(ticks).tolist(),
         "ticktext": [str(tick) for tick in ticks],
-    }
-
-
-def _choice(name: str, space: Space, shown: Integers) -> dict[str, object]:
-    texts = CHOICES[name]
-    values = getattr(space, name)[shown].tolist()
-    return {
-        "label": name,
-        "values": values,
-        "range": [0, len(texts) - 1],
-        "tickvals": list(range(len(texts))),
-        "ticktext": list(texts),
     }

@@ -10,7 +10,14 @@ from hardware.units import format_quantity
 from planner.bounds import estimate_bounds
 from planner.figures.devices import devices_figure
 from planner.figures.shares import breakdown_figure, memory_parts_figure
-from planner.figures.space import LINES, Point, coordinates_figure, pareto_figure, sample_candidates
+from planner.figures.space import (
+    LINES,
+    Point,
+    common_choices,
+    coordinates_figure,
+    pareto_figure,
+    sample_candidates,
+)
 from planner.format import format_seconds, format_strategy
 from planner.plan import Plan, PlanResult, stack_limits
 from planner.question import Question
@@ -106,7 +113,8 @@ def space_sections(question: Question, result: PlanResult) -> tuple[Section, ...
             title="The space",
             body=coordinates_figure(space, bounds, lines),
             wide=True,
-            note=f"{_sampled(lines, fits)} One line per candidate; drag along an axis to select.",
+            note=f"{_sampled(lines, fits)} One line per candidate; drag along an axis to select. "
+            f"{_common(common_choices(space, lines))}",
         ),
     )
 
@@ -141,6 +149,10 @@ def _sampled(shown: Integers, fits: Integers) -> str:
     if len(shown) == len(fits):
         return f"All {len(fits):,} candidates that fit."
     return f"{len(shown):,} of the {len(fits):,} candidates that fit, evenly spaced in order of bound."
+
+
+def _common(choices: Sequence[str]) -> str:
+    return f"All have {', '.join(choices)}." if choices else ""
 
 
 def _best(question: Question, result: PlanResult) -> tuple[Section, ...]:
