@@ -13,16 +13,14 @@ Needs Playwright and a Chromium on the path.
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 
-from playwright.sync_api import sync_playwright
+from chromium import fresh_page
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 SIZE, OPENS = 10e6, 3.0  # [bytes], [s]
 RUNS = 5
 READY = "typeof waiting !== 'undefined' && !waiting.length && document.readyState === 'complete'"
@@ -47,16 +45,13 @@ def write_page(options, directory: Path) -> Path:
     return directory / "plan.html"
 
 
-def open_page(path: Path, browser: str) -> tuple[float, float, float]:
+def open_page(path: Path) -> tuple[float, float, float]:
     """Seconds to the load event, to the last figure but one, and to the last."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    with fresh_page() as page:
         page.goto(path.as_uri(), wait_until="load")
         page.wait_for_function(READY, timeout=60_000)
         drawn = page.evaluate(DRAWN)
         opened = page.evaluate(OPENED)
-        chromium.close()
     return opened, drawn[-2], drawn[-1]
 
 
@@ -73,13 +68,10 @@ def main() -> None:
     parser.add_argument("--cluster", default="dgx-a100:12500")
     parser.add_argument("--batch", type=int, default=100_000)
     options = parser.parse_args()
-    browser = next(filter(None, map(shutil.which, NAMES)), None)
-    if browser is None:
-        sys.exit(f"no Chromium on the path; expected one of {', '.join(NAMES)}")
     with tempfile.TemporaryDirectory() as directory:
         path = write_page(options, Path(directory))
         report("size", path.stat().st_size / 1e6, "MB", SIZE / 1e6)
-        opened, drawn, last = zip(*(open_page(path, browser) for _ in range(RUNS)), strict=True)
+        opened, drawn, last = zip(*(open_page(path) for _ in range(RUNS)), strict=True)
     report("opens", median(opened), "s", OPENS)
     report("drawn", median(drawn), "s", OPENS)
     print(f"{'parallel coordinates too':<30}{median(last):>10.3g} s")
