@@ -63,7 +63,9 @@ def written(name, folder):
     else:
         points = [
             CalibrationPoint(
+                kind="elementwise",
                 family=family,
+                setting="1 process",
                 label=str(size),
                 size=size,
                 unit="B",

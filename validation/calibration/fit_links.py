@@ -26,12 +26,22 @@ LEAST_PACE = 1e-13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FittedReduce:
+    """An all-reduce of ``nbytes`` [bytes] per rank: measured and predicted [s]."""
+
+    nbytes: float
+    seconds: float
+    predicted: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkFit:
-    """Latency [s], bandwidth [bytes/s] and how well they fit."""
+    """Latency [s], bandwidth [bytes/s], how well they fit in words, and on what."""
 
     latency: float
     bandwidth: float
     note: str
+    rows: tuple[FittedReduce, ...] = ()
 
 
 def fit_link(measurements: Iterable[Measurement]) -> LinkFit | None:
@@ -46,8 +56,13 @@ def fit_link(measurements: Iterable[Measurement]) -> LinkFit | None:
     terms = np.array([[steps, steps / ranks * row.case.nbytes] for row in rows])
     seconds = np.array([row.value for row in rows])
     found = solve_relative(terms, seconds)
-    errors = np.abs(terms @ found / seconds - 1)
+    predicted = terms @ found
+    errors = np.abs(predicted / seconds - 1)
     latency, pace = (float(value) for value in found)
     note = f"{len(rows)} all-reduces of {ranks} processes, median error {np.median(errors):.1%}"
     latency = max(0.0, latency - load_library(LIBRARY).launch / steps)
-    return LinkFit(latency=latency, bandwidth=1 / max(pace, LEAST_PACE), note=note)
+    fitted = tuple(
+        FittedReduce(nbytes=row.case.nbytes, seconds=row.value, predicted=float(value))
+        for row, value in zip(rows, predicted, strict=True)
+    )
+    return LinkFit(latency=latency, bandwidth=1 / max(pace, LEAST_PACE), note=note, rows=fitted)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hardware.units import format_quantity
 from planner.figures.calibration import CalibrationPoint
 from planner.report_page import Page
 from planner.report_pages.calibration import calibration_page
@@ -15,8 +16,9 @@ COUNTED = ("matmul", "convolution", "attention")
 
 
 def calibrations_page(found: Sequence[Calibration], data: Any) -> Page:  # noqa: ANN401 - JSON
-    """One page for all numbers of processes, a family for each kernel of each."""
+    """One page for all numbers of processes: kernels by kind, then the link between processes."""
     points = [_point(each, row) for each in found for row in each.residuals]
+    points += [point for each in found for point in _link_points(each)]
     lines = [describe(each.fitted.setting) for each in found]
     lines.append("Residuals are of fits without the held-out rows; the profile is fitted on all rows.")
     return calibration_page(points, data, title="Calibration", lines=lines)
@@ -24,11 +26,12 @@ def calibrations_page(found: Sequence[Calibration], data: Any) -> Page:  # noqa:
 
 def _point(found: Calibration, row: Residual) -> CalibrationPoint:
     kernel = row.timed.kernel
-    counted = row.key.partition("/")[0] in COUNTED
-    processes = found.fitted.setting.processes
-    suffix = "" if processes == 1 else f", {processes} processes"
+    kind, _, family = row.key.partition("/")
+    counted = kind in COUNTED
     return CalibrationPoint(
-        family=f"{row.key}{suffix}",
+        kind=kind,
+        family=family,
+        setting=_setting(found),
         label=shape_text(row),
         size=kernel.flops if counted else kernel.nbytes,
         unit="FLOP" if counted else "B",
@@ -36,3 +39,27 @@ def _point(found: Calibration, row: Residual) -> CalibrationPoint:
         predicted=row.predicted,
         held_out=row.timed.held_out,
     )
+
+
+def _link_points(found: Calibration) -> list[CalibrationPoint]:
+    """The all-reduces from which the link between processes was fitted."""
+    link = found.fitted.link
+    return [
+        CalibrationPoint(
+            kind="link",
+            family="all-reduce",
+            setting=_setting(found),
+            label=format_quantity(row.nbytes, "bytes"),
+            size=row.nbytes,
+            unit="B",
+            measured=row.seconds,
+            predicted=row.predicted,
+            held_out=False,
+        )
+        for row in (link.rows if link else ())
+    ]
+
+
+def _setting(found: Calibration) -> str:
+    processes = found.fitted.setting.processes
+    return "1 process" if processes == 1 else f"{processes} processes"

@@ -16,6 +16,7 @@ from simdl.convolution_table import read_convolution_table
 from validation.calibration.calibrate import calibrate
 from validation.calibration.fit_links import fit_link
 from validation.calibration.outcome import family_errors
+from validation.calibration.page import calibrations_page
 from validation.calibration.profile import format_profile
 from validation.calibration.session import fit_file
 from validation.errors import MeasurementError
@@ -145,6 +146,19 @@ def test_one_all_reduce_makes_no_link():
     rows = [row for row in measured_rows(2) if row.case.kernel == "collective/all_reduce"]
     assert fit_link(rows[:1]) is None
     assert fit_link([]) is None
+
+
+def test_the_page_draws_every_kernel_and_all_reduce(alone, shared):
+    page = calibrations_page([alone, shared], {})
+    titles = [section.title for section in page.sections]
+    kinds = dict.fromkeys(
+        row.key.partition("/")[0].capitalize() for row in (*alone.residuals, *shared.residuals)
+    )
+    assert titles == [*titles[:2], *kinds, "Link", "Residuals by family"]
+    measured = [trace for trace in page.sections[-2].body.data if trace.name == "measured, 2 processes"]
+    assert [len(trace.x) for trace in measured] == [len(shared.fitted.link.rows)]
+    for row in shared.fitted.link.rows:
+        assert row.predicted == pytest.approx(row.seconds, rel=0.2)
 
 
 def test_too_little_to_fit_is_refused(alone):
