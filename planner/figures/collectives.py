@@ -5,32 +5,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from planner.figures.style import (
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SERIES,
-    SKY,
-    VERMILION,
-    YELLOW,
-    axis,
-    new_figure,
-    words,
-)
+from planner.figures.style import OTHER, SERIES, TASKS, axis, new_figure, words
 from simdl.communication import MessageUse
 
 BAR = 40  # [px] of height per bar
 FRAME = 150  # [px] of height around them
-PURPOSES = {
-    "tensor parallelism": VERMILION,
-    "context parallelism": PURPLE,
-    "send activation": ORANGE,
-    "send gradient": YELLOW,
-    "reduce gradients": GREEN,
-    "gather parameters": SKY,
-    "reduce tied embedding": GREY,
-}
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 
 
@@ -48,8 +27,9 @@ def message_figure(uses: Sequence[MessageUse]) -> go.Figure:
     """Seconds of a step by collective, stacked by what the messages are for."""
     collectives = list(dict.fromkeys(words(use.collective) for use in uses))
     figure = new_figure(height=FRAME + BAR * len(collectives), barmode="stack")
-    for place, purpose in enumerate(dict.fromkeys(use.purpose for use in uses)):
+    for purpose in dict.fromkeys(use.purpose for use in uses):
         drawn = [use for use in uses if use.purpose == purpose]
+        colour, pattern = TASKS.get(purpose, OTHER)
         figure.add_bar(
             orientation="h",
             name=purpose,
@@ -57,7 +37,7 @@ def message_figure(uses: Sequence[MessageUse]) -> go.Figure:
             x=[use.seconds for use in drawn],
             text=[f"{use.count:,.4g} messages, {use.nbytes:.4g} B" for use in drawn],
             textposition="none",
-            marker={"color": PURPOSES.get(purpose, SERIES[place % len(SERIES)])},
+            marker={"color": colour, "pattern": {"shape": pattern}},
             hovertemplate=f"{purpose}: %{{x:.6g}} s<br>%{{text}}<extra>%{{y}}</extra>",
         )
     figure.update_xaxes(axis("time under way", "s"))

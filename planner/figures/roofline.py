@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from hardware.device import Device
-from planner.figures.style import BLACK, GREY, SERIES, axis, new_figure
+from planner.figures.style import BLACK, GREY, KINDS, axis, new_figure
 from simdl.kernel_uses import KernelUse
 
 LEAST, LARGEST = 6, 26  # [px] of markers
@@ -18,8 +18,9 @@ def roofline_figure(uses: Sequence[KernelUse], device: Device, dtype: str) -> go
     intensities = [use.flops / use.nbytes for use in counted] or [1.0]
     _add_roof(figure, device, dtype, min(intensities), max(intensities))
     total = sum(use.seconds for use in uses) or 1.0
-    for place, kind in enumerate(sorted({use.kind for use in counted})):
+    for kind in sorted({use.kind for use in counted}):
         drawn = [use for use in counted if use.kind == kind]
+        colour, pattern = KINDS.get(kind, KINDS["other"])
         figure.add_scatter(
             mode="markers",
             name=kind,
@@ -28,9 +29,10 @@ def roofline_figure(uses: Sequence[KernelUse], device: Device, dtype: str) -> go
             text=[f"{use.name} ({use.seconds / total:.1%} of device time)" for use in drawn],
             marker={
                 "size": [LEAST + (LARGEST - LEAST) * (use.seconds / total) ** 0.5 for use in drawn],
-                "color": SERIES[place % len(SERIES)],
+                "color": colour,
+                "symbol": "diamond" if pattern else "circle",
                 "opacity": 0.75,
-                "line": {"color": "white", "width": 0.5},
+                "line": {"color": GREY, "width": 0.5},  # yellow would be lost on white
             },
             hovertemplate="%{text}<br>%{x:.4g} FLOP/B, %{y:.4s}FLOP/s<extra></extra>",
         )

@@ -55,17 +55,20 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "idle": (LIGHT, ""),
 }
 """Colour and pattern by kind of kernel or category of a trace."""
-TASKS: Mapping[str, str] = {
-    "forward": BLUE,
-    "backward": SKY,
-    "optimizer": PURPLE,
-    "send activation": ORANGE,
-    "send gradient": YELLOW,
-    "reduce gradients": GREEN,
-    "gather parameters": VERMILION,
-    "reduce tied embedding": GREY,
+TASKS: Mapping[str, tuple[str, str]] = {
+    "forward": CAUSES["forward"],
+    "backward": CAUSES["backward"],
+    "optimizer": CAUSES["optimizer"],
+    "tensor parallelism": CAUSES["tensor_communication"],
+    "context parallelism": CAUSES["context_communication"],
+    "send activation": CAUSES["pipeline_communication"],
+    "send gradient": (ORANGE, "/"),
+    "reduce gradients": CAUSES["data_communication"],
+    "gather parameters": (GREEN, "/"),
+    "reduce tied embedding": (GREEN, "."),
 }
-"""Colour by name of a task."""
+"""Colour and pattern by name of a task or purpose of a message: the colour is that of its cause."""
+OTHER = (GREY, "")
 
 LOG_TICKS = 5  # about as many; more would print over each other within a decade
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from planner.figures.style import BLACK, CAUSES, GREY, SERIES, TASKS, axis, new_figure, words
+from planner.figures.style import BLACK, CAUSES, GREY, OTHER, SERIES, TASKS, axis, new_figure, words
 from planner.figures.thinning import Bar, thin
 from simdl.critical_tasks import critical_tasks
 from simdl.task import Task
@@ -110,7 +110,7 @@ def memory_by_part_figure(
     times, changing = _curve(timeline, memory_profiles(timeline).get(rank, []))
     lasting = {name: np.full_like(times, nbytes) for name, nbytes in parts.items() if nbytes and name != live}
     for name, amounts in {**lasting, live: changing}.items():
-        colour, pattern = CAUSES.get(name, (GREY, ""))
+        colour, pattern = CAUSES.get(name, OTHER)
         figure.add_scatter(
             mode="lines",
             name=words(name),
@@ -164,6 +164,7 @@ def _text(task: Task) -> str:
 def _add_bars(figure: go.Figure, name: str, bars: Sequence[Bar]) -> None:
     """One filled outline: thousands of bars are one path for the browser."""
     corners = list(_outline(bars))
+    colour, pattern = TASKS.get(name, OTHER)
     told = any(bar.text for bar in bars)
     kind = np.float64 if told else np.float32  # of thinned bars, for a page that stays small
     figure.add_scatter(
@@ -173,7 +174,8 @@ def _add_bars(figure: go.Figure, name: str, bars: Sequence[Bar]) -> None:
         y=np.array([height for _, height, _ in corners], np.float32),
         text=np.array([text for _, _, text in corners]) if told else None,
         fill="toself",
-        fillcolor=TASKS.get(name, GREY),
+        fillcolor=colour,
+        fillpattern={"shape": pattern},
         hoveron="points",
         hovertemplate=f"{name}{' %{text}' if told else ''}<br>%{{x:.6g}} s<extra></extra>",
     )

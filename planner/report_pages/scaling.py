@@ -8,7 +8,7 @@ from planner.figures.shares import breakdown_figure
 from planner.format import format_seconds
 from planner.report_page import Cell, Page, Section, Table
 
-HEADER = ("devices", "global batch", "step", "samples/s", "efficiency", "")
+HEADER = ("devices", "global batch", "step", "samples/s", "efficiency", "remark")
 
 
 def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:

@@ -13,7 +13,14 @@ from planner.figures.accuracy import Pair, accuracy_figure, error_figure
 from planner.figures.collectives import bus_bandwidth_figure, collective_time_figure
 from planner.figures.roofline import roofline_figure
 from planner.figures.shares import breakdown_figure, memory_parts_figure
-from planner.figures.space import Point, coordinates_figure, pareto_figure, pareto_front, sample_candidates
+from planner.figures.space import (
+    Point,
+    common_choices,
+    coordinates_figure,
+    pareto_figure,
+    pareto_front,
+    sample_candidates,
+)
 from planner.figures.thinning import Bar, thin
 from planner.figures.timeline import (
     BAR,
@@ -33,6 +40,7 @@ from simdl.pipelines.constant_costs import constant_cost_schedule
 from simdl.simulate import price, simulate
 from simdl.step_cost import step_cost
 from simdl.strategy import Strategy
+from workloads.operators import OperatorKind
 
 STRATEGY = Strategy(dp=4, pp=2)
 ROWS = [
@@ -86,6 +94,10 @@ def enclosed_time(trace):
     return abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2 / BAR
 
 
+def coordinate_labels(candidates):
+    return [one.label for one in traces(coordinates_figure(*candidates), "parcoords")[0].dimensions]
+
+
 def traces(figure, kind):
     return [trace for trace in figure.data if trace.type == kind]
 
@@ -120,12 +132,17 @@ class TestAxes:
         assert layout.yaxis.title.text == "rank and stream"
 
     def test_coordinates_name_their_units(self, candidates):
-        labels = [
-            dimension.label
-            for dimension in traces(coordinates_figure(*candidates), "parcoords")[0].dimensions
-        ]
-        assert labels[:4] == ["dp", "tp", "pp", "cp"]
+        labels = coordinate_labels(candidates)
         assert labels[-2:] == ["memory [B]", "bound [s]"]
+
+    def test_coordinates_show_what_differs_and_name_the_rest(self, candidates):
+        space, _, shown = candidates
+        labels, common = coordinate_labels(candidates)[:-2], common_choices(space, shown)
+        assert common == ["cp 1"]
+        assert "cp" not in labels
+        assert common_choices(space, shown[:1])[:4] == [
+            f"{name} {getattr(space, name)[shown[0]]}" for name in ("dp", "tp", "pp", "cp")
+        ]
 
 
 class TestShares:
@@ -141,6 +158,16 @@ class TestShares:
         memory = [*list(style.CAUSES)[len(time) :], "optimizer"]
         for group in (time, memory):
             assert len({style.CAUSES[name] for name in group}) == len(group)
+
+    def test_no_two_tasks_or_kinds_look_alike(self):
+        for looks in (style.TASKS, style.KINDS):
+            assert len(set(looks.values())) == len(looks)
+
+    def test_every_task_message_and_kind_has_a_look(self, simulation, step):
+        assert {task.name for task in simulation.timeline.schedule.tasks} <= set(style.TASKS)
+        assert {use.purpose for use in simulation.report.communication} <= set(style.TASKS)
+        assert {use.kind for use in kernel_uses(step)} <= set(style.KINDS)
+        assert {kind.value for kind in OperatorKind} <= set(style.KINDS)
 
     def test_every_cause_of_a_step_has_a_colour(self, simulation):
         assert set(simulation.report.breakdown) <= set(style.CAUSES)
