@@ -175,7 +175,7 @@ def _add_bars(figure: go.Figure, name: str, bars: Sequence[Bar]) -> None:
         text=np.array([text for _, _, text in corners]) if told else None,
         fill="toself",
         fillcolor=colour,
-        fillpattern={"shape": pattern},
+        fillpattern={"shape": pattern, "size": 6, "solidity": 0.35},  # of a low bar
         hoveron="points",
         hovertemplate=f"{name}{' %{text}' if told else ''}<br>%{{x:.6g}} s<extra></extra>",
     )
