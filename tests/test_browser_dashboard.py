@@ -56,6 +56,7 @@ def chromium():
         flags = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
         browser = driver.chromium.launch(executable_path=find_browser(), args=flags)
         context = browser.new_context()
+        context.add_init_script(COUNT_REQUESTS)
         context.set_default_timeout(PATIENCE)
         yield context
         browser.close()
@@ -104,10 +105,23 @@ def page(opened):
     return opened
 
 
+COUNT_REQUESTS = """
+window.asked = 0;
+window.answered = 0;
+const ask = window.fetch;
+window.fetch = (...given) => {
+  window.asked += 1;
+  return ask(...given).finally(() => { window.asked -= 1; window.answered = performance.now(); });
+};"""
+SETTLED = "() => asked === 0 && performance.now() - answered > 200"  # [ms]; answers ask for the next at once
+
+
 def show(page, query):
     """Bring a page into a state as a button that uses a plan does: by its address, without loading it."""
+    page.evaluate("answered = performance.now()")
     page.evaluate("query => dash_clientside.set_props('address', {data: query})", query)
     page.wait_for_function("query => location.search.includes(query)", arg=query.rpartition("&")[2])
+    page.wait_for_function(SETTLED)
     page.wait_for_selector("#verdict .card")
 
 
