@@ -49,13 +49,14 @@ def _plain_call(xp: Library, case: Case, fresh: Fresh) -> Call:
     if case.family == "streaming" and case.kernel in BUILDERS:
         return BUILDERS[case.kernel](xp, case, fresh)
     if case.family == "copy":
-        source, result = (fresh((case.dims["bytes"] // 4,)) for _ in range(2))
+        source, result = (fresh((case.dims["bytes"] // 4,), written=written) for written in (False, True))
         return lambda: xp.copyto(result, source)
     if case.family == "launch":
         one = fresh((1,))
         return lambda: [xp.multiply(one, 1.0, out=one) for _ in range(case.dims["count"])]
     if case.kernel == "contention/add":
-        first, second, result = (fresh((case.dims["elements"],)) for _ in range(3))
+        first, second = (fresh((case.dims["elements"],)) for _ in range(2))
+        result = fresh((case.dims["elements"],), written=True)
         return lambda: xp.add(first, second, out=result)
     raise UnsupportedCaseError(f"{case.kernel} is not written in array code")
 
@@ -70,7 +71,8 @@ class NumpyBackend(Backend):
         self._threads = threads
         elements = block_elements(host_facts(threads).cache, 4)
         block = np.random.default_rng(0).random(elements, dtype=np.float32)
-        self._arena = Arena(block, lambda count: np.resize(block, count))
+        self._operands = Arena(block, lambda count: np.resize(block, count))
+        self._results = Arena(np.zeros_like(block), lambda count: np.zeros(count, np.float32))
 
     def facts(self) -> DeviceFacts:
         """The processor."""
@@ -107,8 +109,9 @@ class NumpyBackend(Backend):
             return 1
         return buffer_sets(case.nbytes, self.facts().cache)
 
-    def _fresh(self, shape: Sequence[int]) -> Array:
-        return self._arena.take(prod(shape)).reshape(shape)
+    def _fresh(self, shape: Sequence[int], *, written: bool = False) -> Array:
+        arena = self._results if written else self._operands
+        return arena.take(prod(shape)).reshape(shape)
 
     def release(self) -> None:
         """Nothing is kept."""

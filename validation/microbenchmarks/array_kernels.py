@@ -13,7 +13,8 @@ from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.timing import Call
 
 Fresh = Callable[..., Array]
-"""Makes an operand of a shape."""
+"""Makes an operand of a shape. ``written``: it takes a result, which no later operand may hold; over many
+cases numbers would grow until they overflow."""
 
 EDGE = 32
 """Height and width of maps."""
@@ -50,7 +51,7 @@ MAPPED = frozenset(
 
 def _unary(apply: Callable[[Library, Array, Array], object]) -> "Builder":
     def build(xp: Library, case: Case, fresh: Fresh) -> Call:
-        source, result = fresh(shape_of(case)), fresh(shape_of(case))
+        source, result = fresh(shape_of(case)), fresh(shape_of(case), written=True)
         return lambda: apply(xp, source, result)
 
     return build
@@ -59,7 +60,7 @@ def _unary(apply: Callable[[Library, Array, Array], object]) -> "Builder":
 def _binary(apply: Callable[[Library, Array, Array, Array], object]) -> "Builder":
     def build(xp: Library, case: Case, fresh: Fresh) -> Call:
         shape = shape_of(case)
-        first, second, result = fresh(shape), fresh(shape), fresh(shape)
+        first, second, result = fresh(shape), fresh(shape), fresh(shape, written=True)
         return lambda: apply(xp, first, second, result)
 
     return build

@@ -139,10 +139,10 @@ class CupyBackend(Backend):
         return array_call(self._cupy, case, fresh)
 
     def _fresh(self, case: Case) -> Fresh:
-        """Operands cut from one block of random numbers, which is quick."""
+        """Operands copied from one block of random numbers, which is quick; each has memory of its own."""
         cupy, block = self._cupy, self._block.astype(self._formats.get(case.dtype, np.float32))
 
-        def fresh(shape: Sequence[int]) -> Any:  # noqa: ANN401 - an array
+        def fresh(shape: Sequence[int], *, written: bool = False) -> Any:  # noqa: ANN401, ARG001 - an array
             count = int(np.prod(shape))
             return cupy.tile(block, -(-count // block.size))[:count].reshape(tuple(shape))
 

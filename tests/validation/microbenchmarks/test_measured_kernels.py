@@ -47,7 +47,7 @@ class Operands:
     def __init__(self):
         self.made, self._numbers = [], np.random.default_rng(0)
 
-    def __call__(self, shape):
+    def __call__(self, shape, *, written=False):  # noqa: ARG002 - all are kept
         self.made.append(self._numbers.standard_normal(shape).astype(np.float32))
         return self.made[-1]
 
@@ -298,3 +298,15 @@ def test_cases_have_keys_of_their_own(torch_backend):
         cases = all_cases(Scope(quick=quick, facts=FACTS, offer=torch_backend.offer()))
         assert len({case.key for case in cases}) == len(cases)
         assert {case.family for case in cases} > {"matmul", "convolution", "streaming", "attention"}
+
+
+def test_numbers_stay_small_over_many_cases(numpy_backend, monkeypatch):
+    block = np.random.default_rng(0).random(65536, dtype=np.float32)
+    monkeypatch.setattr(numpy_backend, "_operands", Arena(block, np.zeros))
+    monkeypatch.setattr(numpy_backend, "_results", Arena(np.zeros_like(block), np.zeros))
+    with np.errstate(all="raise", under="ignore"):
+        for _ in range(20):
+            for kernel in array_kernels.BUILDERS:
+                for call in numpy_backend.prepare(stream_case(kernel)).calls:
+                    call()
+    assert np.abs(block).max() <= 1
