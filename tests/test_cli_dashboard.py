@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from urllib.request import urlopen
 
 import pytest
@@ -17,17 +18,25 @@ def run(*arguments):
     return CliRunner().invoke(dashboard, arguments)
 
 
+@contextmanager
 def start(*arguments):
+    """A server as a script starts it in the background: interrupts are ignored until it asks for them."""
     script = "from planner.cli import main; main()"
-    return subprocess.Popen(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", script, "dashboard", "--port", "0", *arguments],
+    command = [sys.executable, "-c", script, "dashboard", "--port", "0", *arguments]
+    with subprocess.Popen(  # noqa: S603 - our own interpreter
+        ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command],  # noqa: S607 - a shell is everywhere
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as server:
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
-def test_it_serves_on_this_machine_only_and_an_interrupt_ends_it():
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_on_this_machine_only_and_ends_when_told(ending):
     with start() as server:
         line = server.stdout.readline()
         address = line.split(" at ")[1].split()[0]
@@ -36,7 +45,7 @@ def test_it_serves_on_this_machine_only_and_an_interrupt_ends_it():
         with urlopen(address, timeout=10) as page:  # noqa: S310 - the server above
             assert page.status == 200
             assert "simdl dashboard" in page.read().decode()
-        server.send_signal(signal.SIGINT)
+        server.send_signal(ending)
         output, messages = server.communicate(timeout=10)
         assert (server.returncode, output, messages) == (0, "", "")
 

@@ -1,7 +1,5 @@
 """`simdl dashboard`: a live page that answers while a user turns the knobs."""
 
-from contextlib import suppress
-
 import click
 
 from planner.console import bad_input, reporting_errors
@@ -28,17 +26,22 @@ def dashboard(*, port: int, host: str, models: tuple[str, ...], clusters: tuple[
 
     Needs the extra `dash`. Everything comes from this machine; no network is needed. Nothing is uploaded:
     requests above 64 KiB are refused, and no file is read but what simdl ships and what --model and --cluster
-    name. Ends with Ctrl-C.
+    name. Ends with Ctrl-C, or when it is told to terminate.
     """
     try:
         from planner.dashboard.catalog import build_catalog  # noqa: PLC0415 - only when it is served
-        from planner.dashboard.server import LOOPBACK, listening, serve  # noqa: PLC0415 - needs the extra
+        from planner.dashboard.server import (  # noqa: PLC0415 - needs the extra
+            LOOPBACK,
+            listening,
+            serve,
+            until_told,
+        )
     except ModuleNotFoundError as error:
         if error.name not in {"dash", "flask", "werkzeug"}:
             raise
         raise bad_input(f"the dashboard needs dash, which is not installed; expected {INSTALL}") from None
     catalog = build_catalog(models, clusters)
-    with listening(host, port) as opened, suppress(KeyboardInterrupt):
+    with listening(host, port) as opened, until_told():
         name = f"[{host}]" if ":" in host else host
         place = f"http://{name}:{opened.getsockname()[1]}/"
         click.echo(f"simdl dashboard at {place} (requests up to {BODY // 1024} KiB, no uploads; Ctrl-C ends)")

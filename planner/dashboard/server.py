@@ -1,9 +1,10 @@
 """The server: one process, a thread per request, on one address until it is interrupted."""
 
 import logging
+import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dash import Dash
@@ -85,6 +86,15 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             where = f"--host {host} --port {port}"
             raise SimdlError(f"{where}: {error.strerror}; expected a free port of this machine") from error
         yield found
+
+
+@contextmanager
+def until_told() -> Iterator[None]:
+    """Ends without a word on an interrupt or a request to terminate, even if started with them ignored."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        yield
 
 
 def serve(catalog: Catalog, opened: socket.socket, *, host: str, place: str) -> None:
