@@ -82,6 +82,8 @@ def _step_times(
     for strategy, candidates in shape.variants:
         if strategy.zero == 3 and strategy.replicas > 1:
             ends = _sharded(shape, strategy, prices, pricing, whole)
+        elif strategy.zero == 2 and strategy.replicas > 1:
+            ends = _scattered(shape, strategy, prices, pricing, whole)
         elif gathers_ahead(strategy, stack) or reduces_beside(strategy, stack):
             ends = _pipelined(shape, shape_passes(shape, strategy, prices, pricing, whole))
         else:
@@ -126,13 +128,36 @@ def _sharded(shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing,
     return ends
 
 
+def _scattered(shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing, whole: Whole) -> Floats:
+    """[n x 1] the same where every backward pass reduces its gradient and nothing waits for it.
+
+    The lane of collectives is a queue that equal microbatches feed, so its end follows from what the first or
+    the last of them puts in and all that comes after. Exact where each backward pass follows its forward one.
+    """
+    passes = shape_passes(shape, strategy, prices, pricing, whole)
+    forward, backward, blocks = passes.forward[:, 0], whole[1][:, 0], shape.kinds[0]
+    final, every = (
+        split_pass(shape, strategy, prices, pricing, blocks=blocks, whole=backward, backward=True, last=last)
+        for last in (True, False)
+    )
+    idle, count = np.zeros(len(shape.rows)), shape.microbatches
+    begin = passes.head[:, 0] + passes.first[:, 0]
+    first = run_segments(every, Ends(computed=begin, lane=idle))
+    between = np.maximum(count - 2, 0)
+    later = first.computed + between * (forward + every.computed.sum(axis=1)) + forward
+    last = run_segments(final, Ends(computed=np.where(count > 1, later, begin), lane=idle))
+    queue = first.lane + between * every.reduces.sum() + final.reduces.sum()
+    ends: Floats = np.maximum(np.maximum(last.computed, last.lane), np.where(count > 1, queue, 0.0))
+    return ends[:, None]
+
+
 def _after_reduction(
     strategy: Strategy, parameters: list[float], workload: Workload, pricing: Pricing
 ) -> Floats:
     """[ranks] seconds of whatever follows the passes and their reductions, one after another."""
     stack = pricing.stack
     many = strategy.replicas > 1
-    reduces = many and strategy.zero < 3 and not stack.gradient_overlap
+    reduces = many and strategy.zero < 2 and not stack.gradient_overlap
     gathers = many and strategy.zero in {1, 2} and not stack.parameter_overlap
 
     def seconds(count: float) -> float:

@@ -25,13 +25,15 @@ def memory_needs(
     counts = shape.counts(prices.parameters.shape[1])
     own = (counts @ prices.parameters[rows[0]])[kind].reshape(-1, ranks).sum(axis=0)
     present = counts > 0
-    largest = np.array([prices.parameters[rows[0]][held].max() for held in present])[kind]
-    largest = largest.reshape(-1, ranks).max(axis=0)
+    blocks = np.array(shape.kinds[0])  # where ZeRO shards blocks there is one stage
     live = _activations(shape, (prices.saved[rows] @ counts.T)[:, kind]) + _transient(shape, prices, present)
     for strategy, candidates in shape.variants:
         state = state_bytes(own, strategy, workload, pricing)
-        gathered = gathered_bytes(largest, strategy, pricing)
-        yield candidates, live + (sum(state.values()) + gathered + pricing.stack.memory_context)
+        whole = gathered_bytes(
+            prices.parameters[rows[0]][blocks], prices.saved[rows][:, blocks], strategy, pricing
+        )
+        lasting = sum(state.values()) + pricing.stack.memory_context
+        yield candidates, live + lasting + whole[:, None]
 
 
 def _transient(shape: Shape, prices: Prices, present: NDArray[np.bool_]) -> Floats:

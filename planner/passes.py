@@ -52,7 +52,7 @@ def gathers_ahead(strategy: Strategy, stack: Stack) -> bool:
 
 def reduces_beside(strategy: Strategy, stack: Stack) -> bool:
     """Whether gradients are reduced beside the last backward pass."""
-    return strategy.replicas > 1 and stack.gradient_overlap
+    return strategy.replicas > 1 and (stack.gradient_overlap or strategy.zero == 2)
 
 
 def shape_passes(shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing, whole: Whole) -> Passes:

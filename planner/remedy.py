@@ -8,14 +8,14 @@ from planner.format import format_strategy
 from simdl.memory import memory_shortfalls
 from simdl.pricing import Pricing
 from simdl.step_cost import step_cost
-from simdl.strategy import Recompute, Strategy, problems
+from simdl.strategy import Recompute, Strategy, problems, unsupported
 from workloads.workload import Workload
 
 
 def remedies(strategy: Strategy, workload: Workload, pricing: Pricing) -> Iterator[str]:
-    """Changes that fit, least drastic first."""
+    """Changes that the software offers and that fit, least drastic first."""
     for changed in _changes(strategy):
-        if any(problems(changed, workload, pricing.cluster)):
+        if any(problems(changed, workload, pricing.cluster)) or any(unsupported(changed, pricing.stack)):
             continue
         step = step_cost(workload, changed, pricing)
         if not any(memory_shortfalls(step, pricing.cluster.device)):

@@ -54,9 +54,10 @@ def split_pass(
 ) -> Segments:
     """One pass over the blocks of a stage, which takes ``whole`` [n] alone, in segments."""
     sharded = strategy.zero == 3
+    alone = sharded or (backward and strategy.zero == 2)
     order = np.array(blocks[::-1] if backward else blocks)
     parameters = prices.parameters[shape.rows[0]][order]
-    parts = buckets(gradient_bytes(parameters, pricing).tolist(), 0.0 if sharded else pricing.stack.bucket)
+    parts = buckets(gradient_bytes(parameters, pricing).tolist(), 0.0 if alone else pricing.stack.bucket)
     sums = [float(sum(parameters[part].tolist())) for part in parts]
     sizes = set(sums)  # equal blocks fill equal segments
     gather = {n: gather_time(n, strategy, pricing) if sharded or not backward else 0.0 for n in sizes}

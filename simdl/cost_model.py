@@ -47,7 +47,7 @@ class DeviceCostModel(CostModel):
         """
         if kernel.shape is None:
             return estimate_kernel_time(kernel, self._device)
-        key = (kernel.shape, kernel.dtype, kernel.nbytes, kernel.flops)
+        key = (kernel.name, kernel.kind, kernel.shape, kernel.dtype, kernel.nbytes, kernel.flops)
         time = self._times.get(key)
         if time is None:
             time = self._times[key] = estimate_kernel_time(kernel, self._device)

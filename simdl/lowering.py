@@ -176,11 +176,11 @@ def _collective(  # noqa: PLR0917 - the fields of a task in their order
 
 
 def _reduce_at_end(build: _Build, rank: int) -> None:
-    """One reduction of the rank's whole gradient where the stack does not overlap it."""
+    """One reduction of the rank's whole gradient where nothing reduced it beside a backward pass."""
     step = build.step
     strategy = step.strategy
-    sharded = strategy.zero == 3 and strategy.shards > 1
-    if strategy.replicas == 1 or sharded or step.stack.gradient_overlap:
+    scattered = strategy.zero >= 2 and strategy.shards > 1
+    if strategy.replicas == 1 or scattered or step.stack.gradient_overlap:
         return
     parameters = sum(stage.parameters for stage in step.rank_stages(rank))
     seconds = reduce_time(parameters, strategy, step.pricing)

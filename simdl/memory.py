@@ -6,6 +6,9 @@ al. 2022; the number of live microbatches comes from the pipeline order itself.
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hardware.device import Device
 from hardware.units import format_quantity
 from simdl.pipelines import pipeline_order
@@ -15,19 +18,20 @@ from simdl.step_cost import Amount, StepCost, gradient_bytes
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 
-GATHERED = 2  # blocks whose parameters ZeRO-3 holds in full: the one in use and the one prefetched
+Floats = NDArray[np.float64]
 
 
 def memory_by_part(step: StepCost, rank: int) -> dict[str, float]:
     """[bytes] at the peak of one pipeline rank, by part."""
     stages = step.rank_stages(rank)
     parameters = sum(stage.parameters for stage in stages)
-    largest = max(block.parameters for stage in stages for block in stage.blocks)
+    blocks = [block for stage in stages for block in stage.blocks]
+    sizes, saved = (np.array([getattr(b, name) for b in blocks]) for name in ("parameters", "saved"))
     return {
         **state_bytes(parameters, step.strategy, step.workload, step.pricing),
         "activations": _activations(step, rank),
         "transient": max(stage.transient for stage in stages),
-        "gathered": gathered_bytes(largest, step.strategy, step.pricing),
+        "gathered": float(gathered_bytes(sizes, saved, step.strategy, step.pricing)),
         "context": step.stack.memory_context,
     }
 
@@ -60,10 +64,28 @@ def _peak(order: tuple[tuple[str, int], ...], step: StepCost) -> float:
     return peak
 
 
-def gathered_bytes(largest: Amount, strategy: Strategy, pricing: Pricing) -> Amount:
-    """[bytes] of gathered parameters under ZeRO-3, given the largest block's."""
-    gathered = GATHERED if strategy.zero == 3 and strategy.shards > 1 else 0
-    return largest * gathered * pricing.precision.parameter
+def gathered_bytes(parameters: Floats, saved: Floats, strategy: Strategy, pricing: Pricing) -> Floats:
+    """[bytes] that ZeRO-2 and 3 hold in full beside all activations, at the peak of a backward pass.
+
+    While a block runs backward, its gradient is whole, and with ZeRO-3 its parameters and those of the next
+    one; the activations of the blocks that ran before it are gone (Zhao et al. 2023, "PyTorch FSDP", section
+    3). So what a large first block needs may find room where activations were.
+
+    Args:
+        parameters: [blocks] elements of each block of a rank, in the order of the forward pass.
+        saved: [... x blocks] bytes of activations of one microbatch.
+        strategy: with its ZeRO stage and shards.
+        pricing: sizes of parameters and gradients.
+    """
+    if strategy.zero < 2 or strategy.shards == 1:
+        return np.zeros(saved.shape[:-1])
+    held = gradient_bytes(parameters, pricing)
+    if strategy.zero == 3:
+        upcoming = np.concatenate([[0.0], parameters[:-1]])
+        held = held + (parameters + upcoming) * pricing.precision.parameter
+    freed = np.cumsum(saved[..., ::-1], axis=-1)[..., ::-1] - saved
+    most: Floats = (held - freed).max(axis=-1)
+    return most
 
 
 def usable_memory(stack: Stack, device: Device) -> float:

@@ -1,9 +1,10 @@
 """Segments: a pass split into parts so that communication can run beside computation.
 
 One segment per gradient bucket in the last microbatch's backward pass (wait-free back-propagation, Zhang et
-al. 2017; buckets, Li et al. 2020), one per block where ZeRO-3 gathers parameters (Zhao et al. 2023), and one
-per bucket in the first forward pass where ZeRO-1 gathers updated parameters beside it. All other passes are
-one task.
+al. 2017; buckets, Li et al. 2020), one per block where ZeRO-3 gathers parameters and in every backward pass
+where ZeRO-2 or 3 keeps only a shard of the gradient (Rajbhandari et al. 2020, section 5; Zhao et al. 2023),
+and one per bucket in the first forward pass where ZeRO-1 or 2 gathers updated parameters beside it. All other
+passes are one task.
 """
 
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ class Segmentation:
         strategy, stack = step.strategy, step.stack
         self._step = step
         self._sharded = strategy.zero == 3 and strategy.shards > 1
+        self._scattered = strategy.zero >= 2 and strategy.shards > 1
         self._ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
         self._bucketed = strategy.replicas > 1 and stack.gradient_overlap
         self._final = last_backward(
@@ -52,8 +54,9 @@ class Segmentation:
     def segments(self, kind: str, stage: int, microbatch: int) -> tuple[Segment, ...] | None:
         """The segments of one pass in order, or None for a pass that runs as one task."""
         last = kind == "B" and microbatch == self._final
+        reduces = kind == "B" and (self._scattered or (last and self._bucketed))
         ahead = kind == "F" and microbatch == 0 and self._ahead
-        if not (self._sharded or (last and self._bucketed) or ahead):
+        if not (self._sharded or reduces or ahead):
             return None
         key = (kind, stage, last)
         if key not in self._cache:
@@ -81,10 +84,11 @@ class Segmentation:
         )
 
     def _groups(self, stage: StageCost, *, backward: bool) -> list[Group]:
-        """Blocks in the order of the pass: one each under ZeRO-3, else as many as fill a bucket."""
+        """Blocks in the order of the pass: one each where all is sharded, else as many as fill a bucket."""
         blocks = tuple(reversed(stage.blocks)) if backward else stage.blocks
         sizes = [gradient_bytes(block.parameters, self._step.pricing) for block in blocks]
-        return [blocks[part] for part in buckets(sizes, 0.0 if self._sharded else self._step.stack.bucket)]
+        alone = self._sharded or (backward and self._scattered)
+        return [blocks[part] for part in buckets(sizes, 0.0 if alone else self._step.stack.bucket)]
 
     def _gather(self, group: Group) -> float:
         step = self._step

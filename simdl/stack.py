@@ -35,7 +35,8 @@ class Stack:
         collective_launch: [s] host time per collective or transfer call.
         step_overhead: [s] per step outside the kernels (gradient clipping, loss scale, logging, data).
         microbatch_overhead: [s] per microbatch and pass of host work that leaves the device idle.
-        gradient_size: [bytes] per element in gradient reduction; 0 for the precision's gradient size.
+        gradient_size: [bytes] per element in gradient reduction at least; the precision's gradient may be
+            wider.
         optimizer_traffic: [bytes] per parameter that the step moves beside the optimizer's own update
             (copies to the master gradient, unscaling, norm, clipping).
         accumulation_traffic: [bytes] per parameter and microbatch that adding up gradients moves; 0 where the

@@ -127,8 +127,8 @@ def transfer_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
 
 
 def gradient_bytes(parameters: Amount, pricing: Pricing) -> Amount:
-    """[bytes] of the gradient that is reduced."""
-    return parameters * (pricing.stack.gradient_size or pricing.precision.gradient)
+    """[bytes] of the gradient that is reduced; never in fewer than the backward pass writes."""
+    return parameters * max(pricing.stack.gradient_size, pricing.precision.gradient)
 
 
 def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
@@ -183,8 +183,7 @@ def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pr
     """[s] of the update of one rank's share: gradient, master and state words stream through memory once."""
     owned = parameters / strategy.shards
     precision, optimizer = workload.precision, workload.optimizer
-    gradient = pricing.stack.gradient_size or precision.gradient
-    words = 2 * (optimizer.state + (precision.master or precision.parameter)) + gradient
+    words = 2 * (optimizer.state + (precision.master or precision.parameter)) + gradient_bytes(1, pricing)
     copies = precision.parameter if precision.master else 0
     nbytes = owned * (words + copies + pricing.stack.optimizer_traffic)
     name = f"{optimizer.name} update"

@@ -101,7 +101,10 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -
         yield "sequence_parallel needs tp > 1; found tp 1"
     if strategy.zero not in (0, 1, 2, 3):
         yield f"zero: found {strategy.zero}; expected 0, 1, 2 or 3"
-    if strategy.shard_degree and (strategy.zero == 0 or strategy.replicas % strategy.shard_degree):
+    unfit = (
+        strategy.zero == 0 or strategy.shard_degree < 0 or strategy.replicas % max(1, strategy.shard_degree)
+    )
+    if strategy.shard_degree and unfit:
         yield (
             f"shard_degree {strategy.shard_degree} with zero {strategy.zero} and {strategy.replicas} "
             "replicas; expected a divisor of dp x cp, with zero 1, 2 or 3"
@@ -143,6 +146,8 @@ def _schedule_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
             f"stages: found {len(strategy.stages)} adding up to {sum(strategy.stages)} blocks; "
             f"expected {chunks} adding up to {depth}"
         )
+    elif strategy.stages and min(strategy.stages) < 1:
+        yield f"stages: found one of {min(strategy.stages)} blocks; expected at least 1 in each"
 
 
 def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:

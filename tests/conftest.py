@@ -93,11 +93,11 @@ def build_network(layers=4, *, hidden=256, vocab=1000, tokens=128) -> Network:
     )
 
 
-def build_workload(network=None, *, global_batch=16) -> Workload:
+def build_workload(network=None, *, global_batch=16, precision="bf16") -> Workload:
     return Workload(
         network=network or build_network(),
         optimizer=load_optimizer("adam"),
-        precision=load_precision("bf16"),
+        precision=load_precision(precision),
         global_batch=global_batch,
     )
 

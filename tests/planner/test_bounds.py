@@ -62,6 +62,18 @@ def test_bound_without_a_pipeline_is_exact(zero, changes):
     assert bound == pytest.approx(simulated, rel=1e-9)
 
 
+@pytest.mark.parametrize("bandwidth", [1e9, 1e10, 1e12])
+@pytest.mark.parametrize("shard_degree", [0, 2])
+@pytest.mark.parametrize("batch", [4, 8, 12, 64])
+def test_bound_of_gradients_scattered_in_every_microbatch_is_exact(bandwidth, shard_degree, batch):
+    workload = build_workload(build_network(8), global_batch=batch)
+    cluster, stack = build_cluster(4, devices=1, bandwidth=bandwidth), build_stack(**OVERLAPPED)
+    strategy = Strategy(dp=4, zero=2, shard_degree=shard_degree)
+    simulated = simulate(workload, cluster, strategy, stack=stack).report.step_time
+    bound = estimate_bound(strategy, workload, price(workload, cluster, stack=stack))
+    assert bound == pytest.approx(simulated, rel=1e-9)
+
+
 def test_memory_is_that_of_the_simulator():
     workload, cluster, stack = (
         build_workload(build_network(8), global_batch=32),

@@ -10,7 +10,7 @@ from test_cost_model import device
 from test_cost_model_convolution import call
 
 from hardware.kernel_terms import KernelTerms, Tier, terms_time, traffic_seconds
-from simdl.cost_model import estimate_kernel_time
+from simdl.cost_model import DeviceCostModel, estimate_kernel_time
 from simdl.kernel import AttentionCall, Kernel, Product
 from simdl.kernel_costs.convolution_launch import convolution_launches, fastest_launch
 from simdl.kernel_costs.terms import convolution_flops, kernel_keys, operand_bytes
@@ -55,6 +55,22 @@ def test_a_kernel_takes_its_own_terms_before_those_of_its_kind():
     machine = measured(**{"elementwise/relu": own, "elementwise": kind})
     assert estimate_kernel_time(stream("relu"), machine) == 1.0
     assert estimate_kernel_time(stream("gelu"), machine) == 2.0
+
+
+def test_the_model_remembers_products_by_their_name_too():
+    machine = measured(
+        **{
+            "matmul/product/fp32": KernelTerms(latency=1.0),
+            "matmul/input gradient/fp32": KernelTerms(latency=5.0),
+        }
+    )
+    model, shape = DeviceCostModel(machine), Product(64, 64, 64)
+    product, gradient = (
+        Kernel(name, OperatorKind.MATMUL, 2.0 * 64**3, 3.0 * 4 * 64**2, "fp32", shape)
+        for name in ("product", "input gradient")
+    )
+    assert (model.kernel_time(product), model.kernel_time(gradient)) == (1.0, 5.0)
+    assert (model.kernel_time(gradient), model.kernel_time(product)) == (5.0, 1.0)
 
 
 def test_a_kind_without_terms_is_priced_analytically():

@@ -95,6 +95,18 @@ def test_no_block_is_computed_before_its_parameters_are_gathered():
     assert all(gathers & set(task.after) for task in passes)
 
 
+@pytest.mark.theory
+@pytest.mark.parametrize("overlap", [{}, OVERLAP], ids=["sequential", "overlapped"])
+@pytest.mark.parametrize(("zero", "gathered", "reduced"), [(1, 1, 1), (2, 1, 4), (3, 8, 4)])
+def test_volumes_of_zero_with_four_microbatches(zero, gathered, reduced, overlap):
+    """Rajbhandari et al. 2020, section 7: what is kept as a shard is sent in every microbatch."""
+    network = build_network()
+    schedule = schedule_of(Strategy(dp=4, zero=zero), network=network, **overlap)
+    for name, volumes in (("gather parameters", gathered), ("reduce gradients", reduced)):
+        sent = sum(task.nbytes for task in schedule.tasks if task.name == name)
+        assert sent == pytest.approx(2 * network.parameters * volumes, rel=1e-9)
+
+
 @pytest.mark.parametrize("zero", [1, 2])
 def test_updated_parameters_are_gathered_after_the_optimizer_where_nothing_hides_it(zero):
     schedule = schedule_of(Strategy(dp=4, zero=zero))

@@ -132,13 +132,27 @@ def test_state_of_adam_in_mixed_precision(zero, n, expected):
     parts = parts_of(Strategy(dp=n, zero=zero))
     state = sum(parts[name] for name in ("parameters", "gradients", "optimizer"))
     assert state == pytest.approx(expected(n) * build_network(LAYERS).parameters, rel=1e-12)
-    assert (parts["gathered"] > 0) == (zero == 3)
+    assert (parts["gathered"] > 0) == (zero >= 2)
 
 
-def test_zero_3_holds_the_largest_block_in_use_and_the_next_in_full():
-    step = step_of(Strategy(dp=8, zero=3))
-    largest = max(block.parameters for block in step.stages[0].blocks)
-    assert memory_by_part(step, 0)["gathered"] == 2 * largest * 2
+@pytest.mark.parametrize("zero", [2, 3])
+@pytest.mark.parametrize("gradient_size", [2, 4])
+def test_a_sharded_block_is_held_in_full_while_it_runs_backward(zero, gradient_size):
+    """Zhao et al. 2023: its gradient, with ZeRO-3 also parameters; later activations are gone."""
+    step = step_of(Strategy(dp=8, zero=zero), gradient_size=gradient_size)
+    blocks = step.stages[0].blocks
+    needs = []
+    for index, block in enumerate(blocks):
+        upcoming = blocks[index - 1].parameters if index else 0
+        whole = 2 * (block.parameters + upcoming) if zero == 3 else 0
+        freed = sum(later.saved for later in blocks[index + 1 :])
+        needs.append(whole + gradient_size * block.parameters - freed)
+    assert memory_by_part(step, 0)["gathered"] == pytest.approx(max(needs), rel=1e-12)
+    assert needs.index(max(needs)) > 0  # the embedding is larger, but runs backward last
+
+
+def test_one_shard_gathers_nothing():
+    assert parts_of(Strategy(dp=8, zero=3, shard_degree=1))["gathered"] == 0
 
 
 def test_hybrid_sharding_divides_by_the_shards_only():

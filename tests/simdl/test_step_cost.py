@@ -9,6 +9,7 @@ from simdl.cost_model import ConstantCostModel
 from simdl.simulate import price
 from simdl.step_cost import (
     gather_time,
+    gradient_bytes,
     optimizer_time,
     reduce_time,
     step_cost,
@@ -63,6 +64,15 @@ def test_one_replica_reduces_and_gathers_nothing():
 def test_fp32_reduction_moves_twice_the_bytes():
     found = reduce_time(PARAMETERS, Strategy(dp=16), pricing(gradient_size=4))
     assert found == seconds(Operation.ALL_REDUCE, 2 * NBYTES, 16, 1)
+
+
+@pytest.mark.parametrize(
+    ("precision", "stack", "size"), [("fp32", 2, 4), ("fp16", 2, 2), ("fp16", 4, 4), ("tf32", 0, 4)]
+)
+def test_gradients_are_reduced_as_wide_as_they_are_written(precision, stack, size):
+    workload = build_workload(precision=precision)
+    found = price(workload, CLUSTER, stack=build_stack(gradient_size=stack))
+    assert gradient_bytes(PARAMETERS, found) == size * PARAMETERS
 
 
 def test_a_boundary_goes_to_the_rank_one_stage_away():

@@ -37,6 +37,12 @@ def test_a_strategy_that_divides_has_no_problem(degrees):
         ({"dp": 8, "zero": 4}, "zero: found 4; expected 0, 1, 2 or 3"),
         ({"dp": 8, "shard_degree": 4}, "shard_degree 4 with zero 0 and 8 replicas"),
         ({"dp": 8, "zero": 3, "shard_degree": 3}, "shard_degree 3 with zero 3 and 8 replicas"),
+        ({"dp": 8, "zero": 3, "shard_degree": -2}, "shard_degree -2 with zero 3 and 8 replicas"),
+        ({"dp": 4, "pp": 2, "stages": (0, 6)}, "stages: found one of 0 blocks; expected at least 1 in each"),
+        (
+            {"dp": 4, "pp": 2, "stages": (-1, 7)},
+            "stages: found one of -1 blocks; expected at least 1 in each",
+        ),
         ({"dp": 4, "pp": 2, "zero": 3}, "zero 3 with pp 2: gradients of a pipeline accumulate locally"),
         ({"dp": 8, "micro_batch": 3}, "dp 8 x micro-batch 3 = 24 does not divide global batch 16"),
         ({"pp": 8}, "pp 8 x virtual stages 1 = 8 stages; tiny has 6 blocks"),
