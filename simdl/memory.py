@@ -41,7 +41,7 @@ def state_bytes(
 ) -> dict[str, Amount]:
     """[bytes] of parameters, gradients and optimizer state, each divided from its ZeRO stage on."""
     precision, shards = workload.precision, strategy.shards
-    optimizer = workload.optimizer.state + precision.master
+    optimizer = workload.optimizer.moments * precision.moment + precision.master
     return {
         "parameters": parameters * precision.parameter / (shards if strategy.zero >= 3 else 1),
         "gradients": gradient_bytes(parameters, pricing) / (shards if strategy.zero >= 2 else 1),

@@ -183,7 +183,8 @@ def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pr
     """[s] of the update of one rank's share: gradient, master and state words stream through memory once."""
     owned = parameters / strategy.shards
     precision, optimizer = workload.precision, workload.optimizer
-    words = 2 * (optimizer.state + (precision.master or precision.parameter)) + gradient_bytes(1, pricing)
+    kept = optimizer.moments * precision.moment + (precision.master or precision.parameter)
+    words = 2 * kept + gradient_bytes(1, pricing)
     copies = precision.parameter if precision.master else 0
     nbytes = owned * (words + copies + pricing.stack.optimizer_traffic)
     name = f"{optimizer.name} update"

@@ -17,6 +17,7 @@ class Precision:
         parameter: [bytes] per element of the parameters kernels read.
         gradient: [bytes] per element of the gradient as the backward pass writes it.
         master: [bytes] per parameter of a separate FP32 master copy (0 when parameters are the master).
+        moment: [bytes] per number that the optimizer keeps.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Precision:
     parameter: int
     gradient: int
     master: int
+    moment: int = 4
 
 
 PRECISIONS: dict[str, Precision] = {
@@ -56,7 +58,14 @@ PRECISIONS: dict[str, Precision] = {
         # Everything in bf16, optimizer included: Composer's mp_mode=PURE stays with FP32 master shards,
         # so this is for stacks that keep no master copy at all.
         Precision(
-            name="bf16-pure", matmul="bf16", attention="bf16", activation=2, parameter=2, gradient=2, master=0
+            name="bf16-pure",
+            matmul="bf16",
+            attention="bf16",
+            activation=2,
+            parameter=2,
+            gradient=2,
+            master=0,
+            moment=2,
         ),
         Precision(
             name="nvfp4", matmul="fp4", attention="bf16", activation=2, parameter=2, gradient=2, master=4

@@ -11,22 +11,22 @@ class Optimizer:
 
     Attributes:
         name: registered name.
-        state: [bytes] per parameter of FP32 state (moments), the FP32 master copy not included.
+        moments: numbers it keeps per parameter, a master copy not included.
         flops: floating-point operations per parameter of one update.
     """
 
     name: str
-    state: int
+    moments: int
     flops: int
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
     o.name: o
     for o in (
-        Optimizer(name="sgd", state=0, flops=2),
-        Optimizer(name="momentum", state=4, flops=4),
-        Optimizer(name="adam", state=8, flops=12),
-        Optimizer(name="adamw", state=8, flops=14),
+        Optimizer(name="sgd", moments=0, flops=2),
+        Optimizer(name="momentum", moments=1, flops=4),
+        Optimizer(name="adam", moments=2, flops=12),
+        Optimizer(name="adamw", moments=2, flops=14),
     )
 }
 

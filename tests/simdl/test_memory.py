@@ -135,6 +135,19 @@ def test_state_of_adam_in_mixed_precision(zero, n, expected):
     assert (parts["gathered"] > 0) == (zero >= 2)
 
 
+@pytest.mark.theory
+@pytest.mark.parametrize(
+    ("precision", "nbytes"), [("fp32", 16), ("bf16", 16), ("bf16-pure", 8), ("fp16", 16)]
+)
+def test_state_of_adam_by_precision(precision, nbytes):
+    """Two moments, a gradient and a parameter, all FP32; in mixed precision a master copy; or all in BF16."""
+    workload = build_workload(build_network(LAYERS), precision=precision)
+    pricing = price(workload, build_cluster(1, devices=1), stack=build_stack())
+    parts = memory_by_part(step_cost(workload, Strategy(), pricing), 0)
+    state = sum(parts[name] for name in ("parameters", "gradients", "optimizer"))
+    assert state == pytest.approx(nbytes * build_network(LAYERS).parameters, rel=1e-12)
+
+
 @pytest.mark.parametrize("zero", [2, 3])
 @pytest.mark.parametrize("gradient_size", [2, 4])
 def test_a_sharded_block_is_held_in_full_while_it_runs_backward(zero, gradient_size):
