@@ -48,6 +48,7 @@ def test_blocks_repeat_the_decoder_between_embedding_and_head():
     network = build_decoder(config())
     assert [(b.name, b.count) for b in network.blocks] == [("embedding", 1), ("decoder", 3), ("head", 1)]
     assert network.tensor_divisors == (8, 160)
+    assert network.kv_heads == 2
     assert network.tokens == 32
 
 

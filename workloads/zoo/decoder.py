@@ -55,6 +55,7 @@ def build_network(config: DecoderConfig, blocks: tuple[Block, ...]) -> Network:
         sample="sequence",
         tokens=config.tokens,
         tensor_divisors=(config.heads, config.ffn),
+        kv_heads=config.kv_heads,
     )
 
 
