@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
-from simdl.strategy import Recompute, Strategy
+from simdl.strategy import Recompute, Strategy, tensor_problems
 from workloads.network import Network
 from workloads.workload import Workload
 
@@ -128,7 +128,7 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
     """(dp, tp, pp, cp) that use every device and divide network and batch."""
     network, devices = workload.network, cluster.devices
     for tp in divisors(devices):
-        if tp > limits.tensor_domains * cluster.levels[0].size or not _divides_tensors(tp, network):
+        if tp > limits.tensor_domains * cluster.levels[0].size or any(tensor_problems(network, tp)):
             continue
         for cp in divisors(devices // tp):
             short = network.tokens // cp < limits.context_tokens or not limits.context_parallel
@@ -138,10 +138,6 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
                 dp = devices // (tp * cp * pp)
                 if pp <= network.depth and workload.global_batch % dp == 0:
                     yield dp, tp, pp, cp
-
-
-def _divides_tensors(tp: int, network: Network) -> bool:
-    return tp == 1 or (bool(network.tensor_divisors) and not any(n % tp for n in network.tensor_divisors))
 
 
 def _virtual_stages(network: Network, pp: int) -> list[int]:

@@ -44,7 +44,11 @@ def kept_bytes(
     if all(layer.selective for layer in redone):
         return saved_bytes(block, pricing, shard, scores=False)
     again = {layer.name for layer in redone}
-    stored = sum(layer.output_elements for layer in block.layers if layer.name not in again)
+    stored = sum(
+        shard.held(layer.output_elements, layer.parameter_split)
+        for layer in block.layers
+        if layer.name not in again
+    )
     elements = before.output_elements * shard.share(Split.SEQUENCE) + stored * shard.share(Split.COLUMN)
     return elements * pricing.precision.activation
 
@@ -74,6 +78,6 @@ def largest_output(block: Block, shard: Shard) -> float:
     """Elements of the largest layer output and its gradient, live while the block runs backward."""
     return 2 * max(
         layer.output_elements
-        * shard.share(Split.COLUMN if layer.parameter_split is Split.COLUMN else Split.SEQUENCE)
+        * shard.share(layer.parameter_split if layer.parameter_split.axis is Split.COLUMN else Split.SEQUENCE)
         for layer in block.layers
     )

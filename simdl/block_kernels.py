@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.kernel import Kernel
 from simdl.pricing import Pricing
-from simdl.sharding import Shard, named_kernels, pass_layers
+from simdl.sharding import Shard, named_kernels, pass_layers, rank_core
 from workloads.layer import Layer
 from workloads.network import Block
 from workloads.operators import OperatorKind, Pass
@@ -104,9 +104,11 @@ def context_transfers(
         Layer, [bytes] of one transfer and [s] it takes before attention hides it.
     """
     for layer in layers:
-        if shard.cp == 1 or not layer.key_value:
+        if shard.cp == 1 or layer.core is None:
             continue
-        nbytes = layer.key_value * shard.micro_batch / (shard.cp * shard.tp) * pricing.precision.activation
+        core = rank_core(layer.core, shard)
+        key_value = 2 * core.key_tokens * core.kv_heads * core.head_size
+        nbytes = key_value * shard.micro_batch / shard.cp * pricing.precision.activation
         nbytes *= 2 if backward else 1  # gradients of keys and values travel too
         yield (
             layer,

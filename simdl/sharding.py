@@ -7,7 +7,7 @@ parallelism: Korthikanti et al. 2022), context parallelism divides the tokens of
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from simdl.stack import Stack
@@ -17,6 +17,7 @@ from workloads.network import Block
 from workloads.operators import (
     AttentionShape,
     ConvolutionShape,
+    Division,
     MatmulShape,
     Operator,
     OperatorKind,
@@ -43,15 +44,20 @@ class Shard:
     micro_batch: int = 1
     pipelined: bool = False
 
-    def share(self, split: Split) -> float:
+    def share(self, split: Division) -> float:
         """Samples of this rank's part of a tensor or operator: microbatch over the degrees that divide it."""
-        divided = self.sequence_parallel if split is Split.SEQUENCE else split is not Split.REPLICATED
-        return self.micro_batch / (self.cp * self.tp if divided else self.cp)
+        axis = split.axis
+        divided = self.sequence_parallel if axis is Split.SEQUENCE else axis is not Split.REPLICATED
+        return self.micro_batch / (self.cp * self.tp if divided else self.cp) * split.copies(self.tp)
 
-    def parameter_share(self, split: Split) -> float:
+    def parameter_share(self, split: Division) -> float:
         """Part of a parameter tensor that this rank keeps (before ZeRO)."""
-        whole = split is Split.REPLICATED or split is Split.SEQUENCE
-        return 1.0 if whole else 1 / self.tp
+        whole = split.axis is Split.REPLICATED or split.axis is Split.SEQUENCE
+        return 1.0 if whole else 1 / self.tp * split.copies(self.tp)
+
+    def held(self, extent: int, split: Division) -> int:
+        """What all tensor-parallel ranks together hold of an extent of whole heads, copies counted."""
+        return round(extent * split.copies(self.tp))
 
 
 def block_kernels(
@@ -162,7 +168,7 @@ def _product_elements(product: Product) -> int:
     return product.m * product.k + product.k * product.n + product.m * product.n
 
 
-def _product(shape: MatmulShape, split: Split, shard: Shard) -> Product:
+def _product(shape: MatmulShape, split: Division, shard: Shard) -> Product:
     """Concrete dimensions: the batch axis grows with the samples, the split axis shrinks with the degree."""
     rows, columns, depth, products = shape.rows, shape.columns, shape.depth, shape.products
     if shape.batch_axis == "products":
@@ -172,13 +178,14 @@ def _product(shape: MatmulShape, split: Split, shard: Shard) -> Product:
         depth = _part(depth * shard.micro_batch, shard.cp)
     else:
         rows = _part(rows * shard.micro_batch, shard.cp)
-    if split is Split.COLUMN:
-        columns = _part(columns, shard.tp)
-    elif split is Split.ROW:
-        depth = _part(depth, shard.tp)
-    elif split is Split.HEADS:
+    axis = split.axis
+    if axis is Split.COLUMN:
+        columns = _part(shard.held(columns, split), shard.tp)
+    elif axis is Split.ROW:
+        depth = _part(shard.held(depth, split), shard.tp)
+    elif axis is Split.HEADS:
         products = _part(products, shard.tp)
-    elif split is Split.SEQUENCE and shard.sequence_parallel:
+    elif axis is Split.SEQUENCE and shard.sequence_parallel:
         rows = _part(rows, shard.tp)
     return Product(rows, columns, depth, products)
 
@@ -188,18 +195,21 @@ def _part(extent: int, degree: int) -> int:
     return -(-extent // degree)
 
 
+def rank_core(core: AttentionShape, shard: Shard) -> AttentionShape:
+    """The attention of one rank: its queries on all keys, of one key-value head at least."""
+    return replace(
+        core,
+        query_tokens=_part(core.query_tokens, shard.cp),
+        heads=_part(core.heads, shard.tp),
+        kv_heads=_part(core.kv_heads, shard.tp),
+    )
+
+
 def _attention_kernel(
     core: AttentionShape, which: Pass, shard: Shard, precision: Precision, stack: Stack
 ) -> Kernel:
     """One tiled attention kernel; backward computes the scores again: 2.5 times the forward flops."""
-    local = AttentionShape(
-        query_tokens=_part(core.query_tokens, shard.cp),
-        key_tokens=core.key_tokens,
-        heads=_part(core.heads, shard.tp),
-        kv_heads=_part(core.kv_heads, shard.tp),
-        head_size=core.head_size,
-        causal=core.causal and stack.attention == "flash-causal",
-    )
+    local = replace(rank_core(core, shard), causal=core.causal and stack.attention == "flash-causal")
     scores = local.query_tokens * local.key_tokens * local.heads * shard.micro_batch
     flops = 4.0 * scores * local.head_size * (0.5 if local.causal else 1.0)
     queries = local.query_tokens * local.heads

@@ -8,6 +8,7 @@ from hardware.cluster import Cluster
 from simdl.errors import SimdlError
 from simdl.pipelines import pipeline
 from simdl.stack import Stack
+from workloads.network import Network
 from workloads.workload import Workload
 
 
@@ -87,11 +88,7 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -
             f"dp {strategy.dp} x tp {strategy.tp} x pp {strategy.pp} x cp {strategy.cp} = "
             f"{strategy.devices} devices; expected the {cluster.devices} of {cluster.name}"
         )
-    if strategy.tp > 1 and not network.tensor_divisors:
-        yield f"tp {strategy.tp}: {network.name} has no tensor-parallel form; expected tp 1"
-    for divisor in network.tensor_divisors:
-        if divisor % strategy.tp:
-            yield f"tp {strategy.tp} does not divide {divisor} of {network.name}; expected a divisor"
+    yield from tensor_problems(network, strategy.tp)
     if network.tokens % (strategy.cp * (strategy.tp if strategy.sequence_parallel else 1)):
         yield (
             f"cp {strategy.cp} (with sequence parallelism: x tp) does not divide the {network.tokens} tokens "
@@ -113,6 +110,20 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -
         yield (
             f"zero {strategy.zero} with pp {strategy.pp}: gradients of a pipeline accumulate locally; "
             "expected zero 0 or 1"
+        )
+
+
+def tensor_problems(network: Network, tp: int) -> Iterator[str]:
+    """Reasons why a network cannot be divided over ``tp`` tensor-parallel ranks, one sentence each."""
+    if tp > 1 and not network.tensor_divisors:
+        yield f"tp {tp}: {network.name} has no tensor-parallel form; expected tp 1"
+    undivided = [divisor for divisor in network.tensor_divisors if divisor % tp]
+    for divisor in undivided:
+        yield f"tp {tp} does not divide {divisor} of {network.name}; expected a divisor"
+    if not undivided and network.kv_heads % tp and tp % network.kv_heads:
+        yield (
+            f"tp {tp} does not divide the {network.kv_heads} key-value heads of {network.name} and is no "
+            "multiple of them; expected a divisor or a multiple"
         )
 
 

@@ -67,30 +67,29 @@ def build_cluster(nodes=2, *, devices=4, memory_capacity=16e9, bandwidth=1e10) -
     return Cluster(node=node, count=nodes)
 
 
-def build_network(layers=4, *, hidden=256, vocab=1000, tokens=128) -> Network:
-    return build_decoder(
-        DecoderConfig(
-            name="tiny",
-            source="test",
-            layers=layers,
-            hidden=hidden,
-            heads=8,
-            kv_heads=8,
-            head_size=hidden // 8,
-            ffn=4 * hidden,
-            vocab=vocab,
-            tokens=tokens,
-            gated=False,
-            activation="gelu",
-            normalization="layernorm",
-            positions="learned",
-            max_positions=tokens,
-            bias=True,
-            qkv_bias=True,
-            tied=True,
-            dropout=True,
-        )
-    )
+def build_network(layers=4, *, hidden=256, vocab=1000, tokens=128, heads=8, kv_heads=0, **changes) -> Network:
+    choices = {
+        "name": "tiny",
+        "source": "test",
+        "layers": layers,
+        "hidden": hidden,
+        "heads": heads,
+        "kv_heads": kv_heads or heads,
+        "head_size": hidden // heads,
+        "ffn": 4 * hidden,
+        "vocab": vocab,
+        "tokens": tokens,
+        "gated": False,
+        "activation": "gelu",
+        "normalization": "layernorm",
+        "positions": "learned",
+        "max_positions": tokens,
+        "bias": True,
+        "qkv_bias": True,
+        "tied": True,
+        "dropout": True,
+    }
+    return build_decoder(DecoderConfig(**(choices | changes)))
 
 
 def build_workload(network=None, *, global_batch=16, precision="bf16") -> Workload:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from workloads.operators import AttentionShape, Operator, Pass, Split
+from workloads.operators import AttentionShape, Division, Operator, Pass, Split
 
 Attribute = int | float | str | tuple[int, int]
 
@@ -22,7 +22,7 @@ class SavedActivation:
 
     name: str
     elements: int
-    split: Split = Split.REPLICATED
+    split: Division = Split.REPLICATED
     element_size: int = 0
     fused: bool = False
 
@@ -46,9 +46,9 @@ class Layer:
             backward); 0 if none.
         tensor_exit: elements at which it ends (Megatron's g: all-reduce forward, identity backward; with
             sequence parallelism reduce-scatter forward, all-gather backward); 0 if none.
-        key_value: elements of keys and values per sample that context parallelism passes round; 0 if none.
-        core: dimensions of the attention core; a stack with fused attention runs it as one kernel instead of
-            the layer's operators; None for every other layer.
+        core: dimensions of the attention core, whose keys and values context parallelism passes round; a
+            stack with fused attention runs it as one kernel instead of the layer's operators; None for every
+            other layer.
         narrow: whether 8-bit training narrows its products (it keeps the output projection in 16 bit).
         tied: name of the layer whose parameters these are (``block/layer``); counted there, ``""`` if own.
         attributes: what a program that runs the layer needs and shapes do not tell (padding, function,
@@ -60,7 +60,7 @@ class Layer:
     inputs: tuple[str, ...]
     output_shape: tuple[int, ...]
     parameters: int = 0
-    parameter_split: Split = Split.REPLICATED
+    parameter_split: Division = Split.REPLICATED
     forward: tuple[Operator, ...] = ()
     input_gradient: tuple[Operator, ...] = ()
     weight_gradient: tuple[Operator, ...] = ()
@@ -68,7 +68,6 @@ class Layer:
     selective: bool = False
     tensor_entry: int = 0
     tensor_exit: int = 0
-    key_value: int = 0
     core: AttentionShape | None = None
     narrow: bool = True
     tied: str = ""

@@ -53,8 +53,9 @@ class Network:
         source: paper or model card.
         sample: ``"image"`` or ``"sequence"``.
         tokens: tokens of one sample (1 for images).
-        tensor_divisors: tensor-parallel degrees must divide each of these (heads, key-value heads may be
-            copied).
+        tensor_divisors: tensor-parallel degrees must divide each of these (query heads, features).
+        kv_heads: key-value heads of its attention, which such a degree must divide, or be a multiple of, so
+            that every rank has a copy of one; 0 without attention.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Network:
     sample: str
     tokens: int = 1
     tensor_divisors: tuple[int, ...] = field(default=())
+    kv_heads: int = 0
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))

@@ -5,7 +5,7 @@ undivided network. ``split`` says how a tensor-parallel degree divides the opera
 neighbours a software stack may fuse it with. flops count a multiply-add as two.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -40,6 +40,61 @@ class Split(StrEnum):
     """1/t of the depth of the product"""
     HEADS = "heads"
     """1/t of the independent products (attention heads)"""
+
+    @property
+    def axis(self) -> "Split":
+        """What is divided: a plain division is its own axis."""
+        return self
+
+    @property
+    def transposed(self) -> "Split":
+        """The division of the transposed product: output columns become the depth of the input gradient."""
+        return Split.ROW if self is Split.COLUMN else self
+
+    def copies(self, degree: int) -> float:  # noqa: ARG002 - the same question to a HeadSplit
+        """Ranks that hold an element, on average: a plain division copies nothing."""
+        return 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadSplit:
+    """Division by attention heads, of which a rank holds one key-value head at least.
+
+    Of a query heads and g key-value heads (Ainslie et al. 2023, arXiv:2305.13245), a rank of degree t has a/t
+    and g/t. Where t exceeds g, t/g ranks share a key-value head and each keeps a copy of it, as AWS Neuron's
+    ``GQAQKVColumnParallelLinear`` does (its ``kv_size_multiplier`` is t/g), so that a rank has a/t + 2 heads
+    of queries, keys and values together. Megatron-LM divides the weights of such a head further instead and
+    gathers the projected features, which is not modelled. Neither is the sum of the copies' weight gradients
+    over their t/g neighbouring ranks, because it is small: 2 x hidden x d elements (heads of size d) per
+    layer and step, where every layer and microbatch sums tokens x hidden elements several times.
+
+    Attributes:
+        axis: what is divided, as in a plain division.
+        queries: query heads of the divided extent; 0 if it holds keys or values alone.
+        kv_heads: key-value heads.
+        tensors: tensors of key-value heads in the extent: 2 with keys and values, 1 with either.
+    """
+
+    axis: Split
+    queries: int = 0
+    kv_heads: int
+    tensors: int = 1
+
+    @property
+    def transposed(self) -> "HeadSplit":
+        """The division of the transposed product."""
+        return replace(self, axis=self.axis.transposed)
+
+    def copies(self, degree: int) -> float:
+        """Ranks of a degree that hold an element, on average; exactly 1 up to ``kv_heads``."""
+        return self._heads(degree) / self._heads(1)
+
+    def _heads(self, degree: int) -> int:
+        """Heads that all ranks of a degree hold together."""
+        return self.queries + self.tensors * max(self.kv_heads, degree)
+
+
+Division = Split | HeadSplit
 
 
 class Pass(StrEnum):
@@ -125,7 +180,7 @@ class Operator:
     writes: int = 0
     weights: int = 0
     shape: MatmulShape | ConvolutionShape | AttentionShape | None = None
-    split: Split = Split.REPLICATED
+    split: Division = Split.REPLICATED
     fusion: str = ""
     chained: int = 0
     element_size: int = 0

@@ -70,6 +70,12 @@ def test_candidates_are_distinct(tiny_workload):
     assert len(strategies(space)) == len(space)
 
 
+def test_key_value_heads_are_divided_or_copied_evenly():
+    workload = build_workload(build_network(hidden=384, heads=24, kv_heads=4), global_batch=24)
+    space = enumerate_space(workload, build_cluster(1, devices=24))
+    assert set(space.tp.tolist()) == {1, 2, 4, 8, 12, 24}
+
+
 def test_images_have_neither_tensor_nor_context_parallelism():
     from workloads.registry import load_network
 

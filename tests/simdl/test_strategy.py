@@ -69,6 +69,15 @@ def test_heads_and_features_that_do_not_divide_are_named():
     ]
 
 
+def test_key_value_heads_are_divided_or_copied_evenly():
+    workload = build_workload(build_network(hidden=384, heads=24, kv_heads=4))
+    for tp in (2, 4, 8, 12):
+        assert found(Strategy(tp=tp), workload=workload, cluster=build_cluster(tp, devices=1)) == []
+    for tp in (3, 6):
+        (message,) = found(Strategy(tp=tp), workload=workload, cluster=build_cluster(tp, devices=1))
+        assert message.startswith(f"tp {tp} does not divide the 4 key-value heads of tiny")
+
+
 def test_a_network_without_tensor_parallel_form_is_named():
     workload = build_workload(uniform_network(4))
     messages = found(Strategy(tp=8), workload=workload)

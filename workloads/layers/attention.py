@@ -12,7 +12,15 @@ from collections.abc import Sequence
 
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import DROPOUT_RATE, dropout, dropout_gradient, pointwise
-from workloads.operators import AttentionShape, MatmulShape, Operator, OperatorKind, Split
+from workloads.operators import (
+    AttentionShape,
+    Division,
+    HeadSplit,
+    MatmulShape,
+    Operator,
+    OperatorKind,
+    Split,
+)
 
 LAYOUT = "qkv_layout"
 SOFTMAX = "softmax"
@@ -41,7 +49,6 @@ def attention_core(
         input_gradient=_core_backward(core, drop=drop),
         saved=_core_saved(core, drop=drop),
         selective=True,
-        key_value=2 * core.key_tokens * core.kv_heads * core.head_size,
         core=core,
         attributes={"rate": DROPOUT_RATE if drop else 0.0, "alibi": int(alibi)},
     )
@@ -50,14 +57,15 @@ def attention_core(
 def split_heads(name: str, source: str, core: AttentionShape) -> Layer:
     """Copies queries, keys and values out of their common projection into per-head layout."""
     query, key = query_elements(core), key_elements(core)
-    copies = (_copy("query", query), _copy("key", key), _copy("value", key))
+    split = key_split(core)
+    copies = (_copy("query", query), _copy("key", key, split), _copy("value", key, split))
     return Layer(
         name=name,
         kind="layout",
         inputs=(source,),
         output_shape=(core.query_tokens, (core.heads + 2 * core.kv_heads) * core.head_size),
         forward=copies,
-        input_gradient=(_copy("join", query + 2 * key),),
+        input_gradient=(_copy("join", query + 2 * key, projection_split(core)),),
         attributes={
             "operation": "split",
             "heads": core.heads,
@@ -83,7 +91,10 @@ def merge_heads(name: str, source: str, core: AttentionShape) -> Layer:
 
 def rotary_positions(name: str, source: str, core: AttentionShape) -> Layer:
     """Rotates queries and keys by their position (Su et al. 2021, arXiv:2104.09864)."""
-    operators = (*_rotation("query", query_elements(core)), *_rotation("key", key_elements(core)))
+    operators = (
+        *_rotation("query", query_elements(core), Split.COLUMN),
+        *_rotation("key", key_elements(core), key_split(core)),
+    )
     return Layer(
         name=name,
         kind="rotary",
@@ -104,19 +115,29 @@ def key_elements(core: AttentionShape) -> int:
     return core.key_tokens * core.kv_heads * core.head_size
 
 
+def projection_split(core: AttentionShape) -> HeadSplit:
+    """How the features of queries, keys and values together are divided over tensor-parallel ranks."""
+    return HeadSplit(axis=Split.COLUMN, queries=core.heads, kv_heads=core.kv_heads, tensors=2)
+
+
+def key_split(core: AttentionShape) -> HeadSplit:
+    """How the features of the keys (or the values) are divided over tensor-parallel ranks."""
+    return HeadSplit(axis=Split.COLUMN, kv_heads=core.kv_heads)
+
+
 def _scores(core: AttentionShape) -> int:
     return core.heads * core.query_tokens * core.key_tokens
 
 
-def _copy(name: str, elements: int) -> Operator:
-    return pointwise(name, elements, split=Split.COLUMN, fusion=LAYOUT, work=0)
+def _copy(name: str, elements: int, split: Division = Split.COLUMN) -> Operator:
+    return pointwise(name, elements, split=split, fusion=LAYOUT, work=0)
 
 
-def _rotation(name: str, elements: int) -> tuple[Operator, ...]:
+def _rotation(name: str, elements: int, split: Division) -> tuple[Operator, ...]:
     return (
-        pointwise(f"{name} rotate", elements, split=Split.COLUMN, fusion=ROPE),
-        pointwise(f"{name} sine", elements, split=Split.COLUMN, fusion=ROPE, chained=1),
-        pointwise(f"{name} cosine", elements, split=Split.COLUMN, fusion=ROPE, inputs=2, chained=1, work=2),
+        pointwise(f"{name} rotate", elements, split=split, fusion=ROPE),
+        pointwise(f"{name} sine", elements, split=split, fusion=ROPE, chained=1),
+        pointwise(f"{name} cosine", elements, split=split, fusion=ROPE, inputs=2, chained=1, work=2),
     )
 
 
@@ -158,8 +179,8 @@ def _core_saved(core: AttentionShape, *, drop: bool) -> tuple[SavedActivation, .
     scores = _scores(core)
     saved = [
         SavedActivation(name="query", elements=query_elements(core), split=Split.HEADS),
-        SavedActivation(name="key", elements=key_elements(core), split=Split.HEADS),
-        SavedActivation(name="value", elements=key_elements(core), split=Split.HEADS),
+        SavedActivation(name="key", elements=key_elements(core), split=key_split(core)),
+        SavedActivation(name="value", elements=key_elements(core), split=key_split(core)),
         SavedActivation(name="probabilities", elements=scores, split=Split.HEADS, fused=True),
     ]
     if drop:

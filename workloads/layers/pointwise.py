@@ -3,7 +3,7 @@
 A dropout mask takes one byte an element; next to 16-bit activations it counts as half an element.
 """
 
-from workloads.operators import Operator, OperatorKind, Split
+from workloads.operators import Division, Operator, OperatorKind
 
 DROPOUT_RATE = 0.1
 """Share of elements dropped in transformers: Vaswani et al. 2017, section 5.4; Devlin et al. 2018, A.2."""
@@ -13,7 +13,7 @@ def pointwise(
     name: str,
     elements: int,
     *,
-    split: Split,
+    split: Division,
     inputs: int = 1,
     fusion: str = "",
     chained: int = 0,
@@ -46,7 +46,7 @@ def pointwise(
 
 
 def dropout(
-    elements: int, *, split: Split, fusion: str = "", chained: int = 0, name: str = "dropout"
+    elements: int, *, split: Division, fusion: str = "", chained: int = 0, name: str = "dropout"
 ) -> Operator:
     """Dropout forward: draw, scale, write the output and its mask."""
     return Operator(
@@ -61,7 +61,7 @@ def dropout(
     )
 
 
-def dropout_gradient(elements: int, *, split: Split, name: str = "dropout gradient") -> Operator:
+def dropout_gradient(elements: int, *, split: Division, name: str = "dropout gradient") -> Operator:
     """Dropout backward: read the gradient and the mask, write the masked gradient."""
     return Operator(
         name=name,
@@ -73,7 +73,7 @@ def dropout_gradient(elements: int, *, split: Split, name: str = "dropout gradie
     )
 
 
-def bias_gradient(elements: int, bias: int, *, split: Split) -> Operator:
+def bias_gradient(elements: int, bias: int, *, split: Division) -> Operator:
     """Sum of the output gradient over the tokens."""
     return Operator(
         name="bias gradient",

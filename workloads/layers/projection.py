@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import bias_gradient, pointwise
-from workloads.operators import MatmulShape, Operator, OperatorKind, Split
+from workloads.operators import Division, MatmulShape, Operator, OperatorKind, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,13 @@ class Projection:
 
 
 def column_projection(
-    name: str, source: str, size: Projection, *, bias: bool = False, tied: str = ""
+    name: str,
+    source: str,
+    size: Projection,
+    *,
+    bias: bool = False,
+    tied: str = "",
+    split: Division = Split.COLUMN,
 ) -> Layer:
     """A projection whose output features are divided over the tensor-parallel ranks.
 
@@ -40,8 +46,9 @@ def column_projection(
         size: dimensions.
         bias: adds a bias of ``size.outputs``.
         tied: ``block/layer`` that owns the weights, ``""`` if own; a tied projection has no bias.
+        split: how the output features are divided, along their columns.
     """
-    layer = _biased(name, source, size, bias=bias, split=Split.COLUMN, saved=Split.SEQUENCE)
+    layer = _biased(name, source, size, bias=bias, split=split, saved=Split.SEQUENCE)
     return replace(layer, tensor_entry=size.tokens * size.inputs, tied=tied)
 
 
@@ -67,7 +74,7 @@ def row_projection(name: str, source: str, size: Projection) -> Layer:
     )
 
 
-def _biased(name: str, source: str, size: Projection, *, bias: bool, split: Split, saved: Split) -> Layer:
+def _biased(name: str, source: str, size: Projection, *, bias: bool, split: Division, saved: Split) -> Layer:
     outputs, fusion = size.tokens * size.outputs, "gemm_bias" if bias else ""
     forward = [_product(size, "product", split, fusion=fusion)]
     weight_gradient = [_weight_gradient(size.inputs, size.outputs, size.tokens, split)]
@@ -84,7 +91,7 @@ def _biased(name: str, source: str, size: Projection, *, bias: bool, split: Spli
         parameters=size.weights + (size.outputs if bias else 0),
         parameter_split=split,
         forward=tuple(forward),
-        input_gradient=(_input_gradient(size, Split.ROW if split is Split.COLUMN else split),),
+        input_gradient=(_input_gradient(size, split.transposed),),
         weight_gradient=tuple(weight_gradient),
         saved=_kept(size, saved),
     )
@@ -94,7 +101,7 @@ def _kept(size: Projection, split: Split) -> tuple[SavedActivation, ...]:
     return (SavedActivation(name="input", elements=size.tokens * size.inputs, split=split),)
 
 
-def _product(size: Projection, name: str, split: Split, *, fusion: str = "") -> Operator:
+def _product(size: Projection, name: str, split: Division, *, fusion: str = "") -> Operator:
     return Operator(
         name=name,
         kind=OperatorKind.MATMUL,
@@ -108,12 +115,12 @@ def _product(size: Projection, name: str, split: Split, *, fusion: str = "") -> 
     )
 
 
-def _input_gradient(size: Projection, split: Split) -> Operator:
+def _input_gradient(size: Projection, split: Division) -> Operator:
     transposed = Projection(tokens=size.tokens, inputs=size.outputs, outputs=size.inputs)
     return _product(transposed, "input gradient", split)
 
 
-def _weight_gradient(rows: int, columns: int, tokens: int, split: Split) -> Operator:
+def _weight_gradient(rows: int, columns: int, tokens: int, split: Division) -> Operator:
     return Operator(
         name="weight gradient",
         kind=OperatorKind.MATMUL,

@@ -7,7 +7,7 @@ keep their input; the statistics, two numbers a token, are neglected as in Korth
 
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import pointwise
-from workloads.operators import Operator, OperatorKind, Split
+from workloads.operators import Division, Operator, OperatorKind, Split
 
 # [FLOP] per element forward; nominal, because bytes price these kernels.
 NORMALIZATIONS = {"layernorm": 7, "rmsnorm": 4}
@@ -28,7 +28,7 @@ def token_norm(
     shift: bool = True,
     forked: bool = False,
     keep_input: bool = True,
-    split: Split = Split.SEQUENCE,
+    split: Division = Split.SEQUENCE,
 ) -> Layer:
     """Normalises ``tokens`` x ``features`` elements.
 
@@ -64,7 +64,7 @@ def token_norm(
 
 
 def _operator(
-    name: str, elements: int, *, inputs: int, writes: int, work: int, split: Split, weights: int = 0
+    name: str, elements: int, *, inputs: int, writes: int, work: int, split: Division, weights: int = 0
 ) -> Operator:
     return Operator(
         name=name,
@@ -77,7 +77,7 @@ def _operator(
     )
 
 
-def _scale_gradient(elements: int, parameters: int, split: Split) -> Operator:
+def _scale_gradient(elements: int, parameters: int, split: Division) -> Operator:
     return Operator(
         name="scale gradient",
         kind=OperatorKind.REDUCTION,

@@ -14,7 +14,9 @@ from dataclasses import replace
 from workloads.layer import Layer
 from workloads.layers.attention import (
     attention_core,
+    key_split,
     merge_heads,
+    projection_split,
     rotary_positions,
     split_heads,
 )
@@ -55,6 +57,7 @@ def build_network(config: DecoderConfig, blocks: tuple[Block, ...]) -> Network:
         sample="sequence",
         tokens=config.tokens,
         tensor_divisors=(config.heads, config.ffn),
+        kv_heads=config.kv_heads,
     )
 
 
@@ -121,7 +124,10 @@ def _attention_branch(config: DecoderConfig, source: str, residual: str) -> tupl
     columns = (config.heads + 2 * config.kv_heads) * config.head_size
     into = Projection(tokens=config.tokens, inputs=config.hidden, outputs=columns)
     out = Projection(tokens=config.tokens, inputs=width, outputs=config.hidden)
-    layers = [column_projection("qkv", source, into, bias=config.qkv_bias), split_heads("split", "qkv", core)]
+    layers = [
+        column_projection("qkv", source, into, bias=config.qkv_bias, split=projection_split(core)),
+        split_heads("split", "qkv", core),
+    ]
     if config.qk_norm:
         layers += _head_norms(config, "split")
     if config.positions == "rotary":
@@ -142,13 +148,13 @@ def _head_norms(config: DecoderConfig, source: str) -> list[Layer]:
                 kind=kind,
                 tokens=config.tokens * heads,
                 features=config.head_size,
-                split=Split.COLUMN,
+                split=split,
             ),
             attributes={"over": kind, "part": part},
         )
-        for part, before, heads in (
-            ("query", source, config.heads),
-            ("key", "query_norm", config.kv_heads),
+        for part, before, heads, split in (
+            ("query", source, config.heads, Split.COLUMN),
+            ("key", "query_norm", config.kv_heads, key_split(attention_shape(config))),
         )
     ]
 
