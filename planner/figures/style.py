@@ -118,6 +118,19 @@ def axis(quantity: str, unit: str, *, log: bool = False) -> dict[str, Any]:
     return {"title": {"text": f"{quantity} [{unit}]"}, "tickformat": "~s", **kind}
 
 
+def add_limit(figure: go.Figure, name: str, *, x: float | None = None, y: float | None = None) -> None:
+    """A dashed line with a name where ``x`` or ``y`` ends, above all bars and areas, edged in white."""
+    told = {"text": name, "bgcolor": "white", "opacity": 0.9, "borderpad": 1}
+    for line, extra in (
+        ({"color": "white", "width": 4}, {}),
+        ({"color": BLACK, "width": 2, "dash": "dash"}, {"annotation": told}),
+    ):
+        if x is not None:
+            figure.add_vline(x=x, line=line, layer="above", **extra)
+        if y is not None:
+            figure.add_hline(y=y, line=line, layer="above", **extra)
+
+
 def words(name: str) -> str:
     """A key as words."""
     return name.replace("_", " ")
