@@ -141,6 +141,26 @@ def test_rows_of_collectives_agree_with_the_json(collective):
         assert [format_quantity(row["time"], "time"), json.dumps(row["time"])] in parts.cells
 
 
+def test_one_rank_has_nothing_to_draw(tmp_path):
+    arguments = ("--cluster", "knl-node:1", "--size", "1KiB..4KiB")
+    answer, text, parts = pages(collectives, *arguments, directory=tmp_path)
+    assert answer["ranks"] == 1
+    assert "One rank needs no communication" in text
+    assert 'id="figure-' not in text
+    assert ["1.0 KiB", "1024"] in parts.cells
+
+
+def test_a_throughput_below_one_sample_a_second_keeps_its_digits(tmp_path):
+    arguments = ("gpt3-175b", "--cluster", "dgx-a100:1..2")
+    answer, text, parts = pages(scale, *arguments, directory=tmp_path)
+    first = answer["points"][0]["samples_per_s"]
+    assert first < 1
+    assert [f"{first:.4g}", json.dumps(first)] in parts.cells
+    assert ">sequences/s</th>" in text
+    printed = CliRunner().invoke(scale, arguments).stdout
+    assert f" {first:.4g} " in printed
+
+
 def test_points_of_scaling_agree_with_the_json(scaled):
     answer, text, parts = scaled
     for point in answer["points"]:
