@@ -6,7 +6,7 @@ from typing import Any
 
 from hardware.units import format_quantity
 from planner.errors import InfeasibleError, SolverError
-from planner.format import format_seconds
+from planner.format import format_rate, format_seconds
 from planner.layerwise import LayerPlan, plan_layers
 from planner.question import Question
 from simdl.errors import SimdlError
@@ -48,7 +48,7 @@ def layer_plan_lines(found: LayerPlan | None, reason: str) -> Iterator[str]:
         if reason:
             yield f"per layer: {reason}"
         return
-    rate = f"{format_seconds(found.step_time)}, {found.samples_per_s:,.0f} images/s"
+    rate = f"{format_seconds(found.step_time)}, {format_rate(found.samples_per_s)} images/s"
     proof = "proven best choice" if found.optimal else "best choice found"
     yield (
         f"per layer: {rate}, {format_quantity(sum(found.memory.values()), 'bytes')}; {proof}"

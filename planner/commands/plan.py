@@ -11,7 +11,7 @@ from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
-from planner.format import format_seconds, format_strategy
+from planner.format import format_rate, format_seconds, format_strategy
 from planner.layer_report import answer_layers, layer_plan_json, layer_plan_lines
 from planner.output_files import force_option, report_option
 from planner.plan import Plan, PlanResult
@@ -111,7 +111,7 @@ def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
         str(rank),
         format_strategy(report.strategy),
         format_seconds(report.step_time),
-        f"{rate:,.0f}",
+        format_rate(rate),
         f"{report.mfu:.1%}",
         format_quantity(report.peak_memory, "bytes"),
         format_seconds(plan.bound),

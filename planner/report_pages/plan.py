@@ -18,7 +18,7 @@ from planner.figures.space import (
     pareto_figure,
     sample_candidates,
 )
-from planner.format import format_seconds, format_strategy
+from planner.format import format_rate, format_seconds, format_strategy
 from planner.plan import Plan, PlanResult, stack_limits
 from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
@@ -65,8 +65,8 @@ def _row(rank: int, plan: Plan) -> tuple[Cell, ...]:
         Cell(text=str(rank), value=rank),
         Cell(text=format_strategy(report.strategy)),
         Cell(text=format_seconds(report.step_time), value=report.step_time),
-        Cell(text=f"{report.samples_per_s:,.4g}", value=report.samples_per_s),
-        Cell(text=f"{report.tokens_per_s:,.0f}", value=report.tokens_per_s),
+        Cell(text=format_rate(report.samples_per_s), value=report.samples_per_s),
+        Cell(text=format_rate(report.tokens_per_s), value=report.tokens_per_s),
         Cell(text=f"{report.mfu:.1%}", value=report.mfu),
         Cell(text=f"{report.hfu:.1%}", value=report.hfu),
         Cell(text=format_quantity(report.peak_memory, "bytes"), value=report.peak_memory),

@@ -15,7 +15,7 @@ from planner.figures.timeline import (
     shown_ranks,
     timeline_note,
 )
-from planner.format import format_seconds, format_strategy
+from planner.format import format_rate, format_seconds, format_strategy
 from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
 from simdl.communication import MessageUse
@@ -118,8 +118,8 @@ def totals_table(report: StepReport) -> Table:
     """The main numbers of a report with the texts that the command line prints."""
     rows: list[tuple[str, str, float]] = [
         ("step time", format_seconds(report.step_time), report.step_time),
-        ("samples/s", f"{report.samples_per_s:,.4g}", report.samples_per_s),
-        ("tokens/s", f"{report.tokens_per_s:,.0f}", report.tokens_per_s),
+        ("samples/s", format_rate(report.samples_per_s), report.samples_per_s),
+        ("tokens/s", format_rate(report.tokens_per_s), report.tokens_per_s),
         ("MFU", f"{report.mfu:.1%}", report.mfu),
         ("HFU", f"{report.hfu:.1%}", report.hfu),
         (
