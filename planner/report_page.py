@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 TEMPLATE = Path(__file__).with_name("report_page.html")
+MISSING = ("-", "")  # texts of a number that there is not
 CONFIG = {"responsive": True, "displayModeBar": False}  # its buttons would cover legends
 
 
@@ -33,10 +34,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table whose rows sort by a click on a header."""
+    """A table whose rows sort by a click on a header; numbers that there are not stand last."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+    def is_number(self, cell: Cell, column: int) -> bool:
+        """Whether a cell stands as a number: it is one, or is missing in a column of numbers."""
+        if cell.value is not None:
+            return True
+        return cell.text in MISSING and any(row[column].value is not None for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -140,14 +147,20 @@ def _figure(number: int, figure: "go.Figure") -> str:
 
 def _table(table: Table) -> str:
     header = "".join(f'<th tabindex="0" scope="col">{escape(name)}</th>' for name in table.header)
-    rows = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in table.rows)
+    rows = "\n".join(
+        "<tr>"
+        + "".join(_cell(cell, number=table.is_number(cell, place)) for place, cell in enumerate(row))
+        + "</tr>"
+        for row in table.rows
+    )
     return (
         f'<div class="table"><table><thead><tr>{header}</tr></thead><tbody>\n{rows}\n</tbody></table></div>'
     )
 
 
-def _cell(cell: Cell) -> str:
-    if cell.value is None:
-        return f"<td>{escape(cell.text)}</td>"
-    number = json.dumps(cell.value)
-    return f'<td class="number" data-value="{number}" title="{number}">{escape(cell.text)}</td>'
+def _cell(cell: Cell, *, number: bool) -> str:
+    marked = ' class="number"' if number else ""
+    if cell.value is not None:
+        value = json.dumps(cell.value)
+        marked += f' data-value="{value}" title="{value}"'
+    return f"<td{marked}>{escape(cell.text)}</td>"

@@ -216,6 +216,22 @@ def test_text_is_escaped_and_the_json_cannot_end_its_script():
     assert '"<\\/script>"' in text
 
 
+def test_a_missing_number_stands_where_numbers_stand():
+    rows = (
+        (Cell(text="one"), Cell(text="1 s", value=1.0), Cell(text="-")),
+        (Cell(text="-"), Cell(text="-"), Cell(text="remark")),
+    )
+    page = Page(
+        title="t",
+        lines=(),
+        sections=(Section(title="s", body=Table(header=("a", "b", "c"), rows=rows)),),
+        data={},
+    )
+    text = render_page(page)
+    assert '<td class="number" data-value="1.0" title="1.0">1 s</td><td>-</td>' in text
+    assert '<td>-</td><td class="number">-</td><td>remark</td>' in text
+
+
 def test_plotly_is_imported_for_a_report_only():
     script = (
         "import sys\nfrom planner.commands.plan import plan\n"
