@@ -1,6 +1,7 @@
 """Text and JSON forms of per-layer plans."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -11,8 +12,11 @@ from planner.layerwise import LayerPlan, plan_layers
 from planner.question import Question
 from simdl.errors import SimdlError
 
+LayerAnswer = tuple[LayerPlan | None, str]
+"""A per-layer plan, or why there is none."""
 
-def answer_layers(question: Question) -> tuple[LayerPlan | None, str]:
+
+def answer_layers(question: Question) -> LayerAnswer:
     """The per-layer plan of a convolutional network, or why there is none (empty for sequences)."""
     if question.workload.network.sample != "image":
         return None, ""
@@ -30,6 +34,7 @@ def layer_plan_json(found: LayerPlan | None, reason: str) -> dict[str, Any] | No
         return {"reasons": [reason]} if reason else None
     return {
         "splits": dict(found.splits),
+        "layers": [asdict(layer) for layer in found.layers],
         "step_time": found.step_time,
         "estimate": found.estimate,
         "samples_per_s": found.samples_per_s,

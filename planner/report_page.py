@@ -65,15 +65,17 @@ class Page:
 
     Attributes:
         title: the question in a few words.
-        lines: sentences under the title; those after the first are folded away.
+        lines: sentences under the title.
         sections: in the order of the page.
         data: the command's JSON.
+        open_lines: how many of the lines are read at once; the others are folded away.
     """
 
     title: str
     lines: tuple[str, ...]
     sections: tuple[Section, ...]
     data: Any
+    open_lines: int = 1
 
 
 def report_path(directory: Path | None, name: str, *, force: bool) -> Path | None:
@@ -112,7 +114,7 @@ def render_page(page: Page) -> str:
     data = json.dumps(plain_json(page.data), allow_nan=False, ensure_ascii=False).replace("</", "<\\/")
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(page.title),
-        lines=_lines(page.lines),
+        lines=_lines(page.lines, page.open_lines),
         contents="\n".join(
             f'<a href="#part-{number}">{escape(section.title)}</a>'
             for number, section in enumerate(page.sections)
@@ -123,12 +125,12 @@ def render_page(page: Page) -> str:
     )
 
 
-def _lines(lines: tuple[str, ...]) -> str:
+def _lines(lines: tuple[str, ...], shown: int) -> str:
     texts = [f"<p>{escape(line)}</p>" for line in lines]
-    if len(texts) < 2:
-        return "".join(texts)
-    folded = "\n".join(texts[1:])
-    return f"{texts[0]}\n<details><summary>Reasons, assumptions and warnings</summary>\n{folded}\n</details>"
+    first, folded = "\n".join(texts[:shown]), "\n".join(texts[shown:])
+    if not folded:
+        return first
+    return f"{first}\n<details><summary>Reasons, assumptions and warnings</summary>\n{folded}\n</details>"
 
 
 def _section(number: int, section: Section) -> str:

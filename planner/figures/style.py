@@ -26,6 +26,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     "context_communication": (VERMILION, "/"),
     "pipeline_communication": (ORANGE, ""),
     "data_communication": (GREEN, ""),
+    "resharding": (ORANGE, "/"),
     "contention": (GREEN, "x"),
     "launch": (YELLOW, ""),
     "overhead": (GREY, ""),

@@ -141,6 +141,35 @@ def test_rows_of_collectives_agree_with_the_json(collective):
         assert [format_quantity(row["time"], "time"), json.dumps(row["time"])] in parts.cells
 
 
+@pytest.mark.parametrize(
+    ("cluster", "said"),
+    [
+        ("dgx-a100:1", "Nothing fits: 6978 of 6978 candidates need more memory than a device has."),
+        ("dgx-a100:12500", "No strategy can be tried: no product dp x tp x pp x cp = 100000 divides"),
+    ],
+)
+def test_a_plan_without_an_answer_says_why_openly(cluster, said, tmp_path):
+    arguments = ["gpt3-175b", "--cluster", cluster, "--report", str(tmp_path)]
+    assert CliRunner().invoke(plan, arguments).exit_code == 1
+    text = (tmp_path / "plan.html").read_text(encoding="utf-8")
+    opening, folded = text.partition("<h1>")[2].partition("<nav>")[0].split("<details>")
+    assert "; nothing to rank." in opening
+    assert said in opening
+    assert "certified" not in opening
+    assert "assumed: global batch 1536" in folded
+    assert ("What the candidates would need" in text) == (cluster == "dgx-a100:1")
+
+
+def test_images_are_counted_in_images(tmp_path):
+    arguments = ("resnet50", "--cluster", "dgx-a100:1", "--global-batch", "512")
+    _, planned, _ = pages(plan, *arguments, "--top", "1", directory=tmp_path)
+    _, simulated, _ = pages(simulate, *arguments, directory=tmp_path)
+    assert ">images/s</th>" in planned
+    assert "<td>samples/s</td>" in simulated
+    for text in (planned, simulated):
+        assert "tokens/s<" not in text
+
+
 def test_one_rank_has_nothing_to_draw(tmp_path):
     arguments = ("--cluster", "knl-node:1", "--size", "1KiB..4KiB")
     answer, text, parts = pages(collectives, *arguments, directory=tmp_path)
