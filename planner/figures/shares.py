@@ -10,6 +10,7 @@ from planner.figures.style import CAUSES, GREY, add_limit, axis, new_figure, wor
 Amounts = Mapping[str, float]
 BAR = 34  # [px] of height per bar
 FRAME = 230  # [px] of height around them
+ENTRY = 20  # [px] of height per entry of a legend where there is room for one column; it gets half a figure
 
 
 def breakdown_figure(rows: Sequence[tuple[str, Amounts]]) -> go.Figure:
@@ -25,10 +26,12 @@ def memory_parts_figure(rows: Sequence[tuple[str, Amounts]], usable: float) -> g
 
 
 def _stacked(rows: Sequence[tuple[str, Amounts]], quantity: str, unit: str) -> go.Figure:
-    figure = new_figure(height=FRAME + BAR * len(rows), barmode="stack")
     labels = [label for label, _ in rows]
     rows = [(label, real_amounts(amounts)) for label, amounts in rows]
-    for name in _names(rows):
+    names = _names(rows)
+    height = max(FRAME + BAR * len(rows), 2 * ENTRY * (len(names) + 1))
+    figure = new_figure(height=height, barmode="stack")
+    for name in names:
         colour, pattern = CAUSES.get(name, (GREY, "."))
         figure.add_bar(
             orientation="h",

@@ -109,7 +109,8 @@ def shortage_figure(bounds: Bounds, shown: Integers, usable: float) -> go.Figure
     add_limit(figure, "usable", x=usable)
     figure.update_annotations(x=float(np.log10(usable)))  # unlike lines, they take logarithms
     low, high = np.log10([usable / 1.5, bounds.memory[shown].max() * 1.5]).tolist()
-    figure.update_xaxes(axis("peak memory of a device", "B", log=True), range=[low, high])
+    decades = {"dtick": 1} if high - low > 2 else {}  # fewer ticks would be too few
+    figure.update_xaxes(axis("peak memory of a device", "B", log=True), range=[low, high], **decades)
     figure.update_yaxes(axis("step time", "s", log=True))
     return figure
 

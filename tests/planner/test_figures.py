@@ -153,6 +153,11 @@ class TestShares:
         assert drawn == {name: seconds for name, seconds in breakdown.items() if seconds}
         assert sum(drawn.values()) == pytest.approx(simulation.report.step_time)
 
+    def test_half_of_a_figure_holds_a_legend_of_one_column(self):
+        causes = list(style.CAUSES)[:10]
+        one = breakdown_figure([("step", dict.fromkeys(causes, 1.0))])
+        assert one.layout.height / 2 >= 20 * len(causes)
+
     def test_rounding_noise_is_no_cause(self):
         bars = traces(breakdown_figure([("step", {"forward": 2.0, "bubble": 4e-15})]), "bar")
         assert [bar.name for bar in bars] == ["forward"]
