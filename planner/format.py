@@ -1,6 +1,8 @@
-"""Text forms of strategies and seconds, for tables and messages."""
+"""Text forms of strategies, seconds and rates, for tables and messages."""
 
 from simdl.strategy import Recompute, Strategy
+
+WHOLE = 1000  # from which a rate has no decimals
 
 
 def format_strategy(strategy: Strategy) -> str:
@@ -49,3 +51,13 @@ def format_seconds(seconds: float) -> str:
         ('12.34 ms', '12.35 s')
     """
     return f"{seconds * 1e3:.4g} ms" if abs(seconds) < 1 else f"{seconds:.4g} s"
+
+
+def format_rate(per_second: float) -> str:
+    """Samples or tokens per second to read: whole from a thousand, four digits below.
+
+    Example:
+        >>> format_rate(0.78125), format_rate(27.0), format_rate(12345.6)
+        ('0.7812', '27', '12,346')
+    """
+    return f"{per_second:,.0f}" if per_second >= WHOLE else f"{per_second:,.4g}"

@@ -1,18 +1,22 @@
 """Text and JSON forms of per-layer plans."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
 from hardware.units import format_quantity
 from planner.errors import InfeasibleError, SolverError
-from planner.format import format_seconds
+from planner.format import format_rate, format_seconds
 from planner.layerwise import LayerPlan, plan_layers
 from planner.question import Question
 from simdl.errors import SimdlError
 
+LayerAnswer = tuple[LayerPlan | None, str]
+"""A per-layer plan, or why there is none."""
 
-def answer_layers(question: Question) -> tuple[LayerPlan | None, str]:
+
+def answer_layers(question: Question) -> LayerAnswer:
     """The per-layer plan of a convolutional network, or why there is none (empty for sequences)."""
     if question.workload.network.sample != "image":
         return None, ""
@@ -30,6 +34,7 @@ def layer_plan_json(found: LayerPlan | None, reason: str) -> dict[str, Any] | No
         return {"reasons": [reason]} if reason else None
     return {
         "splits": dict(found.splits),
+        "layers": [asdict(layer) for layer in found.layers],
         "step_time": found.step_time,
         "estimate": found.estimate,
         "samples_per_s": found.samples_per_s,
@@ -48,7 +53,7 @@ def layer_plan_lines(found: LayerPlan | None, reason: str) -> Iterator[str]:
         if reason:
             yield f"per layer: {reason}"
         return
-    rate = f"{format_seconds(found.step_time)}, {found.samples_per_s:,.0f} images/s"
+    rate = f"{format_seconds(found.step_time)}, {format_rate(found.samples_per_s)} images/s"
     proof = "proven best choice" if found.optimal else "best choice found"
     yield (
         f"per layer: {rate}, {format_quantity(sum(found.memory.values()), 'bytes')}; {proof}"

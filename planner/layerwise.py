@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from hardware.cluster import Cluster
 from planner.layer_problem import Choice, Item, LayerProblem, Option, Tensor, estimate_step
 from planner.layer_program import first_answers, solve_layer_problem
+from planner.layer_times import LayerTime, layer_times
 from simdl.cost_model import CostModel
 from simdl.engine import run
 from simdl.layer_cost import NodeCost, node_costs, reshard_time
 from simdl.layer_graph import Edge, LayerGraph, build_layer_graph
 from simdl.layer_lowering import lower_layers
 from simdl.layer_splits.layout import Layout
-from simdl.layer_splits.registry import format_choice
 from simdl.layer_step import PLAIN, LayerStep, layer_memory
 from simdl.memory import state_bytes, usable_memory
 from simdl.pricing import Pricing
@@ -41,6 +41,7 @@ class LayerPlan:
 
     Attributes:
         splits: by ``block/layer``; layers that follow another are not listed.
+        layers: what each of them takes of the step.
         step_time: [s] simulated.
         estimate: [s] of the integer program's objective for the same choice.
         samples_per_s: throughput.
@@ -53,6 +54,7 @@ class LayerPlan:
     """
 
     splits: Mapping[str, str]
+    layers: tuple[LayerTime, ...]
     step_time: float
     estimate: float
     samples_per_s: float
@@ -94,10 +96,10 @@ def plan_layers(
     best = _simplest(runs)
     step, timeline = runs[best]
     plain = [ran.step_time for other, ran in runs.values() if is_data_parallel(other)]
+    layers = layer_times(step)
     return LayerPlan(
-        splits={
-            node.name: format_choice(cost.choice) for node, cost in zip(graph.nodes, step.costs, strict=True)
-        },
+        splits={layer.layer: layer.split for layer in layers},
+        layers=layers,
         step_time=timeline.step_time,
         estimate=estimate_step(problem, best) + fixed_time(pricing),
         samples_per_s=workload.global_batch / timeline.step_time,

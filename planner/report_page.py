@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 TEMPLATE = Path(__file__).with_name("report_page.html")
+MISSING = ("-", "")  # texts of a number that there is not
 CONFIG = {"responsive": True, "displayModeBar": False}  # its buttons would cover legends
 
 
@@ -33,10 +34,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table whose rows sort by a click on a header."""
+    """A table whose rows sort by a click on a header; numbers that there are not stand last."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+    def is_number(self, cell: Cell, column: int) -> bool:
+        """Whether a cell stands as a number: it is one, or is missing in a column of numbers."""
+        if cell.value is not None:
+            return True
+        return cell.text in MISSING and any(row[column].value is not None for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,15 +65,17 @@ class Page:
 
     Attributes:
         title: the question in a few words.
-        lines: sentences under the title; those after the first are folded away.
+        lines: sentences under the title.
         sections: in the order of the page.
         data: the command's JSON.
+        open_lines: how many of the lines are read at once; the others are folded away.
     """
 
     title: str
     lines: tuple[str, ...]
     sections: tuple[Section, ...]
     data: Any
+    open_lines: int = 1
 
 
 def report_path(directory: Path | None, name: str, *, force: bool) -> Path | None:
@@ -105,7 +114,7 @@ def render_page(page: Page) -> str:
     data = json.dumps(plain_json(page.data), allow_nan=False, ensure_ascii=False).replace("</", "<\\/")
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(page.title),
-        lines=_lines(page.lines),
+        lines=_lines(page.lines, page.open_lines),
         contents="\n".join(
             f'<a href="#part-{number}">{escape(section.title)}</a>'
             for number, section in enumerate(page.sections)
@@ -116,12 +125,12 @@ def render_page(page: Page) -> str:
     )
 
 
-def _lines(lines: tuple[str, ...]) -> str:
+def _lines(lines: tuple[str, ...], shown: int) -> str:
     texts = [f"<p>{escape(line)}</p>" for line in lines]
-    if len(texts) < 2:
-        return "".join(texts)
-    folded = "\n".join(texts[1:])
-    return f"{texts[0]}\n<details><summary>Reasons, assumptions and warnings</summary>\n{folded}\n</details>"
+    first, folded = "\n".join(texts[:shown]), "\n".join(texts[shown:])
+    if not folded:
+        return first
+    return f"{first}\n<details><summary>Reasons, assumptions and warnings</summary>\n{folded}\n</details>"
 
 
 def _section(number: int, section: Section) -> str:
@@ -140,14 +149,20 @@ def _figure(number: int, figure: "go.Figure") -> str:
 
 def _table(table: Table) -> str:
     header = "".join(f'<th tabindex="0" scope="col">{escape(name)}</th>' for name in table.header)
-    rows = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in table.rows)
+    rows = "\n".join(
+        "<tr>"
+        + "".join(_cell(cell, number=table.is_number(cell, place)) for place, cell in enumerate(row))
+        + "</tr>"
+        for row in table.rows
+    )
     return (
         f'<div class="table"><table><thead><tr>{header}</tr></thead><tbody>\n{rows}\n</tbody></table></div>'
     )
 
 
-def _cell(cell: Cell) -> str:
-    if cell.value is None:
-        return f"<td>{escape(cell.text)}</td>"
-    number = json.dumps(cell.value)
-    return f'<td class="number" data-value="{number}" title="{number}">{escape(cell.text)}</td>'
+def _cell(cell: Cell, *, number: bool) -> str:
+    marked = ' class="number"' if number else ""
+    if cell.value is not None:
+        value = json.dumps(cell.value)
+        marked += f' data-value="{value}" title="{value}"'
+    return f"<td{marked}>{escape(cell.text)}</td>"

@@ -17,8 +17,9 @@ from planner.commands.overlay import overlay
 from planner.commands.plan import plan
 from planner.commands.scale import scale
 from planner.commands.simulate import simulate
+from planner.figures.accuracy import Pair, accuracy_figure
 from planner.figures.calibration import CalibrationPoint
-from planner.report_page import write_page
+from planner.report_page import Cell, Page, Section, Table, write_page
 from planner.report_pages.calibration import calibration_page
 from validation.commands.validate import validate
 
@@ -91,6 +92,12 @@ window.addEventListener("load", () => setTimeout(() => {
   const charts = [...document.querySelectorAll(".js-plotly-plot")];
   const empty = charts.filter(chart => !chart.data.length || !chart.querySelector(
     ".point, .js-line, path, canvas") || chart.getBoundingClientRect().height < 100);
+  const heightOf = element => element.getBoundingClientRect().height;
+  const clipped = charts.filter(chart => {
+    const entries = chart.querySelector(".legend .groups"), box = chart.querySelector(".legend .bg");
+    const isCut = entries && box && heightOf(entries) > heightOf(box) + 1;
+    return isCut || heightOf(chart.closest("section")) < heightOf(chart.querySelector(".main-svg"));
+  });
   const table = document.querySelector("table"), header = table.querySelectorAll("th")[1];
   const text = cell => cell.dataset.value ?? cell.textContent;
   const cells = () => [...table.tBodies[0].rows].map(row => text(row.cells[1]));
@@ -98,20 +105,23 @@ window.addEventListener("load", () => setTimeout(() => {
   header.click(); const up = cells();
   header.click(); const down = cells();
   const overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  document.title = JSON.stringify([charts.length, empty.length, overflow,
+  document.title = JSON.stringify([charts.length, empty.length, clipped.length, overflow,
     up.join() === [...down].reverse().join(), [...before].sort().join() === [...up].sort().join()]);
 }, 500));
 </script></body>"""
 
 
 def check(page, folder, width):
-    """No console message, every chart with data, nothing beyond the width, a table that sorts both ways."""
+    """No console message, charts with data and whole legends, nothing too wide, a table that sorts."""
     page.write_text(page.read_text(encoding="utf-8").replace("</body>", CHECK), encoding="utf-8")
     document, messages = open_page(page, profile=folder / "profile", width=width)
     assert messages == []
-    charts, empty, overflow, reverses, keeps = json.loads(re.search(r"<title>(.*?)</title>", document)[1])
+    charts, empty, clipped, overflow, reverses, keeps = json.loads(
+        re.search(r"<title>(.*?)</title>", document)[1]
+    )
     assert charts == document.count('id="figure-') > 0
     assert empty == 0
+    assert clipped == 0
     assert overflow == 0
     assert reverses
     assert keeps
@@ -122,5 +132,20 @@ def test_a_page_opens_without_errors_and_every_chart_has_data(name, tmp_path):
     check(written(name, tmp_path), tmp_path, 1280)
 
 
-def test_a_page_is_no_wider_than_a_telephone(tmp_path):
-    check(written("plan", tmp_path), tmp_path, 390)
+@pytest.mark.parametrize("name", ["plan", "overlay"])
+def test_a_page_fits_on_a_telephone(name, tmp_path):
+    check(written(name, tmp_path), tmp_path, 390)
+
+
+def test_a_legend_of_many_families_fits_on_a_telephone(tmp_path):
+    pairs = [
+        Pair(family=f"a table of measurements {number}", label="row", measured=1.0, predicted=1.0 + number)
+        for number in range(14)
+    ]
+    table = Table(header=("a", "b"), rows=((Cell(text="x"), Cell(text="1", value=1.0)),))
+    sections = (
+        Section(title="points", body=accuracy_figure(pairs, "time", "s")),
+        Section(title="rows", body=table),
+    )
+    write_page(Page(title="t", lines=("l",), sections=sections, data={}), tmp_path / "page.html")
+    check(tmp_path / "page.html", tmp_path, 390)

@@ -11,8 +11,8 @@ from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
-from planner.format import format_seconds, format_strategy
-from planner.layer_report import answer_layers, layer_plan_json, layer_plan_lines
+from planner.format import format_rate, format_seconds, format_strategy
+from planner.layer_report import LayerAnswer, answer_layers, layer_plan_json, layer_plan_lines
 from planner.output_files import force_option, report_option
 from planner.plan import Plan, PlanResult
 from planner.plan import plan as find_plans
@@ -67,25 +67,30 @@ def plan(
             )
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
-    split, reason = answer_layers(question)
+    layers = answer_layers(question)
     fewer = None if page_path is None else [asdict(cluster) for cluster in smaller_clusters(question)]
-    layers = layer_plan_json(split, reason)
-    data = {**plan_json(question, result), "layerwise": layers, "smaller_clusters": fewer}
+    data = {
+        **plan_json(question, result),
+        "layerwise": layer_plan_json(*layers),
+        "smaller_clusters": fewer,
+    }
     if page_path is not None:
-        _write_report(question, result, data, page_path)
+        _write_report(question, result, layers, data, page_path)
     if as_json:
         print_json(data)
     else:
-        _print_result(question, result, list(layer_plan_lines(split, reason)))
-    if not result.plans and split is None:
+        _print_result(question, result, list(layer_plan_lines(*layers)))
+    if not result.plans and layers[0] is None:
         sys.exit(1)
 
 
-def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:
+def _write_report(
+    question: Question, result: PlanResult, layers: LayerAnswer, data: dict[str, Any], path: Path
+) -> None:
     from planner.report_pages.plan import plan_page  # noqa: PLC0415 - plotly, only where it is asked for
 
     with reporting_errors():
-        write_page(plan_page(question, result, data), path)
+        write_page(plan_page(question, result, layers, data), path)
 
 
 def _print_result(question: Question, result: PlanResult, layers: list[str]) -> None:
@@ -111,7 +116,7 @@ def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
         str(rank),
         format_strategy(report.strategy),
         format_seconds(report.step_time),
-        f"{rate:,.0f}",
+        format_rate(rate),
         f"{report.mfu:.1%}",
         format_quantity(report.peak_memory, "bytes"),
         format_seconds(plan.bound),

@@ -11,7 +11,7 @@ from hardware.profiles import load_cluster
 from hardware.units import parse_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import print_json, print_table, reporting_errors
-from planner.format import format_seconds
+from planner.format import format_rate, format_seconds
 from planner.output_files import force_option, report_option
 from planner.question import Options, load_question
 from planner.report_page import report_path, write_page
@@ -162,10 +162,10 @@ def _row(point: ScalePoint, split: bool) -> list[str]:
         str(point.devices),
         str(point.global_batch),
         format_seconds(point.step_time) if ran else "-",
-        f"{point.samples_per_s:,.0f}" if ran else "-",
+        format_rate(point.samples_per_s) if ran else "-",
         f"{point.efficiency:.1%}" if ran else "-",
         "-" if point.gain is None or not ran else f"{point.gain:.0%}",
     ]
     if split:
-        cells.append("-" if point.split_layers is None else f"{point.split_layers:,.0f}")
+        cells.append("-" if point.split_layers is None else format_rate(point.split_layers))
     return [*cells, point.reason]

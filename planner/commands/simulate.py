@@ -10,7 +10,7 @@ from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import bad_input, print_json, print_table
-from planner.format import format_seconds, format_strategy
+from planner.format import format_rate, format_seconds, format_strategy
 from planner.output_files import check_new, force_option, report_option
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
@@ -157,8 +157,8 @@ def _totals(question: Question, report: StepReport) -> list[tuple[str, str]]:
     rows = [
         ("strategy", format_strategy(report.strategy)),
         ("step time", format_seconds(report.step_time)),
-        ("samples/s", f"{report.samples_per_s:,.4g}"),
-        ("tokens/s", f"{report.tokens_per_s:,.0f}"),
+        ("samples/s", format_rate(report.samples_per_s)),
+        ("tokens/s", format_rate(report.tokens_per_s)),
         ("MFU", f"{report.mfu:.1%}"),
         ("HFU", f"{report.hfu:.1%}"),
         ("flop rate per device", format_quantity(report.flop_rate_per_device, "flop_rate")),

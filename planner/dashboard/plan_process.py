@@ -6,13 +6,12 @@ quick while it computes. It ignores the interrupt of the terminal, which is the 
 
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from planner.dashboard.catalog import REFUSALS, Asked, Catalog, ask
-from planner.layer_report import answer_layers, layer_plan_lines
+from planner.layer_report import LayerAnswer, answer_layers
 from planner.plan import PlanResult, plan
 from planner.question import Question
 from planner.search import Progress
@@ -30,10 +29,10 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finished:
-    """The answer, and what splitting layers one by one would give (a line each)."""
+    """The answer, and the plan that splits layers one by one, or why there is none."""
 
     result: PlanResult
-    layers: tuple[str, ...]
+    layers: LayerAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +58,7 @@ def run_plan(connection: Connection, asked: Asked, catalog: Catalog, top: int) -
 def _answer(connection: Connection, question: Question, top: int) -> Finished:
     progress = _reporter(connection)
     result = plan(question.workload, question.cluster, stack=question.stack, top=top, progress=progress)
-    return Finished(result=result, layers=tuple(_layer_lines(question)))
-
-
-def _layer_lines(question: Question) -> Iterator[str]:
-    split, reason = answer_layers(question)
-    yield from layer_plan_lines(split, reason)
+    return Finished(result=result, layers=answer_layers(question))
 
 
 def _reporter(connection: Connection) -> Progress:

@@ -30,6 +30,7 @@ from planner.report_pages.comparison import comparison_sections
 from planner.report_pages.step import totals_table
 from simdl.report import StepReport
 from simdl.strategy import Strategy
+from workloads.network import Network
 
 CARD = ("step time", "tokens/s", "samples/s", "MFU", "peak memory", "bubble")
 """Rows of the totals that a card shows."""
@@ -148,9 +149,9 @@ def _bounded(name: str, state: State, strategy: Strategy, catalog: Catalog) -> h
 
 def _answered(name: str, state: State, strategy: Strategy, catalog: Catalog) -> html.Div:
     report = simulation(state.asked, catalog, strategy).report
-    tokens = ask(state.asked, catalog).workload.network.tokens > 1
+    network = ask(state.asked, catalog).workload.network
     body = [
-        _metrics(list(_totals(report, tokens=tokens))),
+        _metrics(list(_totals(report, network))),
         *_shortfalls(report.reasons, state, strategy, catalog),
         *(html.P(f"warning: {sentence}", className="note") for sentence in report.warnings),
         download_links(name, state, fits=report.feasible),
@@ -158,11 +159,10 @@ def _answered(name: str, state: State, strategy: Strategy, catalog: Catalog) -> 
     return _card(name, format_strategy(strategy), body, "fits" if report.feasible else "short")
 
 
-def _totals(report: StepReport, *, tokens: bool) -> Iterator[tuple[str, str]]:
+def _totals(report: StepReport, network: Network) -> Iterator[tuple[str, str]]:
     """Texts of the totals table; sequences are counted in tokens, images in samples."""
-    hidden = "samples/s" if tokens else "tokens/s"
-    for metric, value in totals_table(report).rows:
-        if metric.text in CARD and metric.text != hidden:
+    for metric, value in totals_table(report, network).rows:
+        if metric.text in CARD and (metric.text != "samples/s" or network.tokens == 1):
             yield metric.text, value.text
 
 

@@ -30,11 +30,16 @@ def _graph(name: str, figure: go.Figure) -> dcc.Graph:
 
 def _table(table: Table) -> html.Div:
     header = html.Thead(html.Tr([html.Th(name, scope="col") for name in table.header]))
-    rows = html.Tbody([html.Tr([_cell(cell) for cell in row]) for row in table.rows])
+    rows = html.Tbody(
+        [
+            html.Tr([_cell(cell, number=table.is_number(cell, place)) for place, cell in enumerate(row)])
+            for row in table.rows
+        ]
+    )
     return html.Div(html.Table([header, rows]), className="table")
 
 
-def _cell(cell: Cell) -> html.Td:
+def _cell(cell: Cell, *, number: bool) -> html.Td:
     if cell.value is None:
-        return html.Td(cell.text)
+        return html.Td(cell.text, className="number") if number else html.Td(cell.text)
     return html.Td(cell.text, className="number", title=json.dumps(cell.value))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from planner.figures.style import BLUE, GREY, ORANGE, axis, new_figure
+from planner.figures.style import BLUE, GREY, ORANGE, add_limit, axis, new_figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def workspace_figure(divisions: Sequence[Division], limit: float) -> go.Figure:
         [(d.label, d.undivided_workspace, d.undivided_time) for d in pairs],
     )
     _add_points(figure, "chosen", BLUE, "diamond", [(d.label, d.workspace, d.time) for d in divisions])
-    figure.add_vline(x=limit, line={"dash": "dash", "width": 2}, annotation_text="limit")
+    add_limit(figure, "limit", x=limit)
     figure.update_xaxes(axis("workspace", "B"), rangemode="tozero")
     figure.update_yaxes(axis("time of the pass", "s", log=True))
     return figure

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from planner.figures.style import CAUSES, GREY, axis, new_figure, words
+from planner.breakdown_rows import real_amounts
+from planner.figures.style import CAUSES, GREY, add_limit, axis, new_figure, words
 
 Amounts = Mapping[str, float]
 BAR = 34  # [px] of height per bar
 FRAME = 230  # [px] of height around them
+ENTRY = 20  # [px] of height per entry of a legend where there is room for one column; it gets half a figure
 
 
 def breakdown_figure(rows: Sequence[tuple[str, Amounts]]) -> go.Figure:
@@ -19,15 +21,17 @@ def breakdown_figure(rows: Sequence[tuple[str, Amounts]]) -> go.Figure:
 def memory_parts_figure(rows: Sequence[tuple[str, Amounts]], usable: float) -> go.Figure:
     """One bar per row: bytes by part at the peak; a line where a device is full, at ``usable`` [bytes]."""
     figure = _stacked(rows, "memory at the peak", "B")
-    figure.add_vline(x=usable, line={"dash": "dash", "width": 2}, annotation_text="usable")
+    add_limit(figure, "usable", x=usable)
     return figure
 
 
 def _stacked(rows: Sequence[tuple[str, Amounts]], quantity: str, unit: str) -> go.Figure:
-    figure = new_figure(height=FRAME + BAR * len(rows), barmode="stack")
     labels = [label for label, _ in rows]
-    present = [name for name in _names(rows) if any(amounts.get(name, 0.0) for _, amounts in rows)]
-    for name in present:
+    rows = [(label, real_amounts(amounts)) for label, amounts in rows]
+    names = _names(rows)
+    height = max(FRAME + BAR * len(rows), 2 * ENTRY * (len(names) + 1))
+    figure = new_figure(height=height, barmode="stack")
+    for name in names:
         colour, pattern = CAUSES.get(name, (GREY, "."))
         figure.add_bar(
             orientation="h",

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from planner.bounds import Bounds
-from planner.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, axis, new_figure
+from planner.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, add_limit, axis, new_figure
 from planner.space import RECOMPUTE, SCHEDULES, Integers, Space
 
 POINTS = 4000  # candidates that a figure shows at most
@@ -90,6 +90,27 @@ def pareto_figure(bounds: Bounds, shown: Integers, fits: Integers, plans: Sequen
         hovertemplate="%{text}<br>%{x:.4s}B, %{y:.6g} s<extra></extra>",
     )
     figure.update_xaxes(axis("peak memory of a device", "B"))
+    figure.update_yaxes(axis("step time", "s", log=True))
+    return figure
+
+
+def shortage_figure(bounds: Bounds, shown: Integers, usable: float) -> go.Figure:
+    """Least step time against peak memory where nothing fits, with what a device can hold [bytes]."""
+    figure = new_figure(height=460)
+    figure.add_scatter(
+        mode="markers",
+        name="candidates (bound)",
+        showlegend=True,
+        x=bounds.memory[shown].tolist(),
+        y=bounds.step_time[shown].tolist(),
+        marker={"size": 4, "color": BLUE, "opacity": 0.35},
+        hovertemplate="%{x:.4s}B, at least %{y:.4g} s<extra>candidate</extra>",
+    )
+    add_limit(figure, "usable", x=usable)
+    figure.update_annotations(x=float(np.log10(usable)))  # unlike lines, they take logarithms
+    low, high = np.log10([usable / 1.5, bounds.memory[shown].max() * 1.5]).tolist()
+    decades = {"dtick": 1} if high - low > 2 else {}  # fewer ticks would be too few
+    figure.update_xaxes(axis("peak memory of a device", "B", log=True), range=[low, high], **decades)
     figure.update_yaxes(axis("step time", "s", log=True))
     return figure
 

@@ -26,6 +26,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     "context_communication": (VERMILION, "/"),
     "pipeline_communication": (ORANGE, ""),
     "data_communication": (GREEN, ""),
+    "resharding": (ORANGE, "/"),
     "contention": (GREEN, "x"),
     "launch": (YELLOW, ""),
     "overhead": (GREY, ""),
@@ -116,6 +117,19 @@ def axis(quantity: str, unit: str, *, log: bool = False) -> dict[str, Any]:
     """An axis of an amount in base units, such as ``peak memory [B]``."""
     kind = {"type": "log", "nticks": LOG_TICKS} if log else {}
     return {"title": {"text": f"{quantity} [{unit}]"}, "tickformat": "~s", **kind}
+
+
+def add_limit(figure: go.Figure, name: str, *, x: float | None = None, y: float | None = None) -> None:
+    """A dashed line with a name where ``x`` or ``y`` ends, above all bars and areas, edged in white."""
+    told = {"text": name, "bgcolor": "white", "opacity": 0.9, "borderpad": 1}
+    for line, extra in (
+        ({"color": "white", "width": 4}, {}),
+        ({"color": BLACK, "width": 2, "dash": "dash"}, {"annotation": told}),
+    ):
+        if x is not None:
+            figure.add_vline(x=x, line=line, layer="above", **extra)
+        if y is not None:
+            figure.add_hline(y=y, line=line, layer="above", **extra)
 
 
 def words(name: str) -> str:

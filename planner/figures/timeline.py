@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from planner.figures.style import BLACK, CAUSES, GREY, OTHER, SERIES, TASKS, axis, new_figure, words
+from planner.figures.style import BLACK, CAUSES, OTHER, SERIES, TASKS, add_limit, axis, new_figure, words
 from planner.figures.thinning import Bar, thin
 from simdl.critical_tasks import critical_tasks
 from simdl.task import Task
@@ -88,7 +88,7 @@ def memory_figure(timeline: Timeline, base: Mapping[int, float], usable: float) 
             line={"shape": "hv", "width": 1.5, "color": SERIES[place]},
             hovertemplate=f"rank {rank}: %{{y:.4s}}B at %{{x:.4g}} s<extra></extra>",
         )
-    figure.add_hline(y=usable, line={"dash": "dash", "color": GREY}, annotation_text="usable")
+    add_limit(figure, "usable", y=usable)
     figure.update_xaxes(axis("time from step start", "s"))
     figure.update_yaxes(axis("memory of a device", "B"), rangemode="tozero")
     return figure
@@ -122,7 +122,7 @@ def memory_by_part_figure(
             fillpattern={"shape": pattern},
             hovertemplate=f"{words(name)}: %{{y:.4s}}B at %{{x:.4g}} s<extra></extra>",
         )
-    figure.add_hline(y=usable, line={"dash": "dash", "color": GREY}, annotation_text="usable")
+    add_limit(figure, "usable", y=usable)
     figure.update_xaxes(axis("time from step start", "s"))
     figure.update_yaxes(axis("memory of a device", "B"), rangemode="tozero")
     return figure

@@ -6,23 +6,25 @@ from hardware.units import format_quantity
 from planner.figures.collectives import bus_bandwidth_figure, collective_time_figure
 from planner.report_page import Cell, Page, Section, Table
 
+HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
+ALONE = " One rank needs no communication: every size takes no time."
+
 
 def collectives_page(data: dict[str, Any]) -> Page:
     """The page of a collective by message size; ``data`` is the command's JSON."""
     rows = data["rows"]
+    table = Section(title="Table", body=Table(header=HEADER, rows=tuple(_row(row) for row in rows)))
+    figures = (
+        Section(title="Time by size", body=collective_time_figure(rows)),
+        Section(title="Bus bandwidth by size", body=bus_bandwidth_figure(rows)),
+    )
+    alone = data["ranks"] == 1
     return Page(
-        title=f"{data['op']} over {data['ranks']} ranks of {data['cluster']}",
-        lines=(f"Library {data['library']}, stride {data['stride']}.",),
-        sections=(
-            Section(title="Time by size", body=collective_time_figure(rows)),
-            Section(title="Bus bandwidth by size", body=bus_bandwidth_figure(rows)),
-            Section(title="Table", body=Table(header=HEADER, rows=tuple(_row(row) for row in rows))),
-        ),
+        title=f"{data['op']} over {data['ranks']} rank{'' if alone else 's'} of {data['cluster']}",
+        lines=(f"Library {data['library']}, stride {data['stride']}.{ALONE if alone else ''}",),
+        sections=(table,) if alone else (*figures, table),
         data=data,
     )
-
-
-HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
 
 
 def _row(row: dict[str, Any]) -> tuple[Cell, ...]:

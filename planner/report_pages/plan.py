@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from hardware.units import format_quantity
-from planner.bounds import estimate_bounds
+from planner.bounds import Bounds, estimate_bounds
 from planner.figures.devices import devices_figure
 from planner.figures.shares import breakdown_figure, memory_parts_figure
 from planner.figures.space import (
@@ -17,26 +18,40 @@ from planner.figures.space import (
     coordinates_figure,
     pareto_figure,
     sample_candidates,
+    shortage_figure,
 )
-from planner.format import format_seconds, format_strategy
+from planner.format import format_rate, format_seconds, format_strategy
+from planner.layer_report import LayerAnswer, layer_plan_lines
 from planner.plan import Plan, PlanResult, stack_limits
 from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
+from planner.report_pages.layers import compare_layers, layer_sections
 from planner.report_pages.step import step_sections
 from planner.space import Integers, enumerate_space
 from simdl.memory import usable_memory
 from simdl.simulate import price, simulate
+from workloads.network import Network
 
-HEADER = ("rank", "strategy", "step time", "samples/s", "tokens/s", "MFU", "HFU", "peak memory", "bound")
 
+def plan_page(question: Question, result: PlanResult, layers: LayerAnswer, data: Any) -> Page:  # noqa: ANN401 - JSON
+    """The page of `simdl plan`. The best plan is simulated once more.
 
-def plan_page(question: Question, result: PlanResult, data: Any) -> Page:  # noqa: ANN401 - JSON
-    """The page of `simdl plan`; ``data`` is the command's JSON. The best plan is simulated once more."""
+    Args:
+        question: what was asked.
+        result: the ranked strategies, which divide all layers alike.
+        layers: the plan that splits layers one by one, or why there is none.
+        data: the command's JSON.
+    """
     workload, cluster = question.workload, question.cluster
-    certified = "certified best of them" if result.certified else "not certified"
-    counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
+    opening = [
+        f"Global batch {workload.global_batch}. {_count(result)}.",
+        *(() if result.plans else _why_nothing(result)),
+        *map(_sentence, islice(layer_plan_lines(*layers), 1)),
+        *compare_layers(layers[0], result),
+    ]
     sections = [
         *(ranking_sections(question, result) if result.plans else ()),
+        *layer_sections(layers[0], result),
         *space_sections(question, result),
         *devices_sections(question, result, data["smaller_clusters"] or ()),
         *_best(question, result),
@@ -44,29 +59,50 @@ def plan_page(question: Question, result: PlanResult, data: Any) -> Page:  # noq
     return Page(
         title=f"Plans for {workload.network.name} on {cluster.name}",
         lines=(
-            f"Global batch {workload.global_batch}. {counts}; {certified}.",
+            *opening,
             *(f"why: {sentence}" for sentence in result.why),
-            *(f"does not fit: {sentence}" for sentence in result.reasons),
+            *(f"does not fit: {sentence}" for sentence in result.reasons if result.plans),
             *(f"assumed: {sentence}" for sentence in question.assumptions),
         ),
         sections=tuple(sections),
         data=data,
+        open_lines=len(opening),
     )
 
 
-def plans_table(plans: tuple[Plan, ...]) -> Table:
+def _count(result: PlanResult) -> str:
+    sure = "certified best of them" if result.certified else "not certified"
+    counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
+    return f"{counts}; {sure if result.plans else 'nothing to rank'}"
+
+
+def _why_nothing(result: PlanResult) -> list[str]:
+    """Why there is no plan: nothing fits, or nothing can be tried."""
+    what = "Nothing fits" if result.candidates else "No strategy can be tried"
+    first, *others = result.reasons or ("no reason is known",)
+    return [f"{what}: {first}.", *map(_sentence, others)]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def plans_table(plans: tuple[Plan, ...], network: Network) -> Table:
     """The ranked strategies, with the texts that the command line prints."""
-    return Table(header=HEADER, rows=tuple(_row(rank, plan) for rank, plan in enumerate(plans, start=1)))
+    rates = ("samples/s", "tokens/s") if network.tokens > 1 else (f"{network.sample}s/s",)
+    header = ("rank", "strategy", "step time", *rates, "MFU", "HFU", "peak memory", "bound")
+    rows = (_row(rank, plan, len(rates)) for rank, plan in enumerate(plans, start=1))
+    return Table(header=header, rows=tuple(rows))
 
 
-def _row(rank: int, plan: Plan) -> tuple[Cell, ...]:
+def _row(rank: int, plan: Plan, rates: int) -> tuple[Cell, ...]:
     report = plan.report
+    counted = (report.samples_per_s, report.tokens_per_s)[:rates]
     return (
         Cell(text=str(rank), value=rank),
         Cell(text=format_strategy(report.strategy)),
         Cell(text=format_seconds(report.step_time), value=report.step_time),
-        Cell(text=f"{report.samples_per_s:,.4g}", value=report.samples_per_s),
-        Cell(text=f"{report.tokens_per_s:,.0f}", value=report.tokens_per_s),
+        *(Cell(text=format_rate(rate), value=rate) for rate in counted),
         Cell(text=f"{report.mfu:.1%}", value=report.mfu),
         Cell(text=f"{report.hfu:.1%}", value=report.hfu),
         Cell(text=format_quantity(report.peak_memory, "bytes"), value=report.peak_memory),
@@ -79,7 +115,7 @@ def ranking_sections(question: Question, result: PlanResult) -> tuple[Section, .
     reports = [(f"plan {rank}", plan.report) for rank, plan in enumerate(result.plans, start=1)]
     usable = usable_memory(question.stack, question.cluster.device)
     return (
-        Section(title="Ranked strategies", body=plans_table(result.plans)),
+        Section(title="Ranked strategies", body=plans_table(result.plans, question.workload.network)),
         Section(
             title="Where the time goes",
             body=breakdown_figure([(label, report.breakdown) for label, report in reports]),
@@ -93,13 +129,14 @@ def ranking_sections(question: Question, result: PlanResult) -> tuple[Section, .
 
 
 def space_sections(question: Question, result: PlanResult) -> tuple[Section, ...]:
-    """The figures of the candidates that fit; none if nothing does."""
+    """The figures of the candidates that fit; if nothing does, what the candidates lack."""
     pricing = price(question.workload, question.cluster, stack=question.stack)
     space = enumerate_space(question.workload, question.cluster, limits=stack_limits(question.stack))
     bounds = estimate_bounds(space, question.workload, pricing)
-    fits = np.flatnonzero(bounds.memory <= usable_memory(question.stack, question.cluster.device))
+    usable = usable_memory(question.stack, question.cluster.device)
+    fits = np.flatnonzero(bounds.memory <= usable)
     if not len(fits):
-        return ()
+        return _shortage(bounds, usable)
     shown, lines = sample_candidates(bounds, fits), sample_candidates(bounds, fits, points=LINES)
     plans = _points(result)
     return (
@@ -117,6 +154,20 @@ def space_sections(question: Question, result: PlanResult) -> tuple[Section, ...
             f"{_common(common_choices(space, lines))}",
         ),
     )
+
+
+def _shortage(bounds: Bounds, usable: float) -> tuple[Section, ...]:
+    """All candidates beyond what a device can hold; nothing without a candidate."""
+    every = np.arange(len(bounds.memory))
+    if not len(every):
+        return ()
+    note = (
+        f"None of the {len(every):,} candidates fits: the least that any needs is "
+        f"{format_quantity(float(bounds.memory.min()), 'bytes')}, a device has "
+        f"{format_quantity(usable, 'bytes')} to use. Bounds: no step takes less time."
+    )
+    figure = shortage_figure(bounds, sample_candidates(bounds, every), usable)
+    return (Section(title="What the candidates would need", body=figure, note=note),)
 
 
 def devices_sections(

@@ -5,10 +5,8 @@ from typing import Any
 
 from planner.figures.scaling import efficiency_figure, throughput_figure
 from planner.figures.shares import breakdown_figure
-from planner.format import format_seconds
+from planner.format import format_rate, format_seconds
 from planner.report_page import Cell, Page, Section, Table
-
-HEADER = ("devices", "global batch", "step", "samples/s", "efficiency", "remark")
 
 
 def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
@@ -21,6 +19,7 @@ def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
         else f"Data parallelism stops paying at {data['stops_at']} devices: {data['stopped_by']}"
     )
     ran = [point for point in points if point["step_time"] > 0]
+    header = ("devices", "global batch", "step", f"{sample}s/s", "efficiency", "remark")
     return Page(
         title=title,
         lines=(stop, *(f"assumed: {sentence}" for sentence in data["assumptions"])),
@@ -32,19 +31,23 @@ def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
                 body=breakdown_figure([(f"{point['devices']} devices", point["breakdown"]) for point in ran]),
                 note="Mean over ranks; every bar adds up to the step time.",
             ),
-            Section(title="Table", body=Table(header=HEADER, rows=tuple(map(_row, points)))),
+            Section(title="Table", body=Table(header=header, rows=tuple(map(_row, points)))),
         ),
         data=data,
     )
 
 
 def _row(point: dict[str, Any]) -> tuple[Cell, ...]:
-    ran = point["step_time"] > 0
     return (
         Cell(text=str(point["devices"]), value=point["devices"]),
         Cell(text=str(point["global_batch"]), value=point["global_batch"]),
-        Cell(text=format_seconds(point["step_time"]), value=point["step_time"]) if ran else Cell(text="-"),
-        Cell(text=f"{point['samples_per_s']:,.0f}", value=point["samples_per_s"]) if ran else Cell(text="-"),
-        Cell(text=f"{point['efficiency']:.1%}", value=point["efficiency"]) if ran else Cell(text="-"),
+        _number(point, "step_time", format_seconds(point["step_time"])),
+        _number(point, "samples_per_s", format_rate(point["samples_per_s"])),
+        _number(point, "efficiency", f"{point['efficiency']:.1%}"),
         Cell(text=point["reason"]),
     )
+
+
+def _number(point: dict[str, Any], key: str, text: str) -> Cell:
+    """What a point that ran has; a dash for one that could not."""
+    return Cell(text=text, value=point[key]) if point["step_time"] > 0 else Cell(text="-")

@@ -15,7 +15,7 @@ from planner.figures.timeline import (
     shown_ranks,
     timeline_note,
 )
-from planner.format import format_seconds, format_strategy
+from planner.format import format_rate, format_seconds, format_strategy
 from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
 from simdl.communication import MessageUse
@@ -26,6 +26,7 @@ from simdl.simulate import Simulation, price
 from simdl.step_cost import StepCost, step_cost
 from simdl.timeline import Timeline
 from simdl.timeline_metrics import breakdowns
+from workloads.network import Network
 
 MESSAGE_HEADER = ("purpose", "collective", "messages", "mean size", "time", "algorithm bandwidth")
 LIVE = "activations"  # the part of memory that the timeline follows
@@ -42,7 +43,7 @@ def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page
             *(f"warning: {sentence}" for sentence in report.warnings),
         ),
         sections=(
-            Section(title="Totals", body=totals_table(report)),
+            Section(title="Totals", body=totals_table(report, workload.network)),
             Section(
                 title="Where the time goes",
                 body=breakdown_figure(
@@ -114,12 +115,12 @@ def _communication(report: StepReport) -> tuple[Section, ...]:
     )
 
 
-def totals_table(report: StepReport) -> Table:
-    """The main numbers of a report with the texts that the command line prints."""
+def totals_table(report: StepReport, network: Network) -> Table:
+    """The main numbers of a report with the texts that the command line prints; tokens of sequences alone."""
     rows: list[tuple[str, str, float]] = [
         ("step time", format_seconds(report.step_time), report.step_time),
-        ("samples/s", f"{report.samples_per_s:,.4g}", report.samples_per_s),
-        ("tokens/s", f"{report.tokens_per_s:,.0f}", report.tokens_per_s),
+        ("samples/s", format_rate(report.samples_per_s), report.samples_per_s),
+        ("tokens/s", format_rate(report.tokens_per_s), report.tokens_per_s),
         ("MFU", f"{report.mfu:.1%}", report.mfu),
         ("HFU", f"{report.hfu:.1%}", report.hfu),
         (
@@ -135,9 +136,10 @@ def totals_table(report: StepReport) -> Table:
         ),
         ("peak memory", format_quantity(report.peak_memory, "bytes"), report.peak_memory),
     ]
+    shown = [row for row in rows if row[0] != "tokens/s" or network.tokens > 1]
     return Table(
         header=("metric", "value"),
-        rows=tuple((Cell(text=name), Cell(text=text, value=value)) for name, text, value in rows),
+        rows=tuple((Cell(text=name), Cell(text=text, value=value)) for name, text, value in shown),
     )
 
 

@@ -21,6 +21,11 @@ def test_rows_stand_longest_first_with_bars_on_one_scale_and_end_with_the_step()
     ]
 
 
+def test_rounding_noise_of_the_step_is_no_cause():
+    rows = breakdown_rows({"forward": 37.9, "launch": 1e-6, "bubble": 4.774e-15})
+    assert [row[0] for row in rows] == ["forward", "launch", "step time"]
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "title"),
     [(plan, GPT2, "where the step of plan 1 goes"), (scale, RESNET, "where the step goes on 16 devices")],

@@ -54,6 +54,13 @@ class TestCards:
             value = next(line for line in printed if line.startswith(name)).removeprefix(name).strip()
             assert f"{name} {value}" in card
 
+    def test_images_are_not_counted_in_tokens(self, client):
+        card = texts(
+            verdict(client, "model=resnet50&node=dgx-a100&count=1&global_batch=512")["verdict.children"]
+        )
+        assert "samples/s" in card
+        assert "tokens/s" not in card
+
     def test_every_reason_against_a_strategy_is_told(self, client):
         answer = verdict(client, GPT3 + "a.tp=64&a.pp=7&a.zero=3")
         told = texts(answer["verdict.children"])

@@ -171,7 +171,8 @@ def test_a_plan_without_an_answer_shows_its_reasons(client):
     answer = client.call("plan-ranked.children", "plan-done.data", plan_done__data=number)
     assert "No strategy fits" in texts(answer["plan-ranked.children"])
     assert "short" in texts(answer["plan-ranked.children"])
-    assert not list(parts(answer["plan.children"], "Graph"))
+    (graph,) = parts(answer["plan.children"], "Graph")
+    assert graph["props"]["figure"]["layout"]["annotations"][0]["text"] == "usable"
 
 
 def test_a_convolutional_network_is_split_layer_by_layer_too(client):
@@ -179,6 +180,8 @@ def test_a_convolutional_network_is_split_layer_by_layer_too(client):
     wait(lambda: client.jobs.find(number).outcome is not None)
     answer = client.call("plan-ranked.children", "plan-done.data", plan_done__data=number)
     assert "per layer: " in texts(answer["plan-ranked.children"])
+    titles = [texts(title) for title in parts(answer["plan.children"], "H3")]
+    assert "Per layer: time by layer" in titles
 
 
 def test_the_page_cancels_a_plan(client):

@@ -153,6 +153,30 @@ class TestShares:
         assert drawn == {name: seconds for name, seconds in breakdown.items() if seconds}
         assert sum(drawn.values()) == pytest.approx(simulation.report.step_time)
 
+    def test_half_of_a_figure_holds_a_legend_of_one_column(self):
+        causes = list(style.CAUSES)[:10]
+        one = breakdown_figure([("step", dict.fromkeys(causes, 1.0))])
+        assert one.layout.height / 2 >= 20 * len(causes)
+
+    def test_rounding_noise_is_no_cause(self):
+        bars = traces(breakdown_figure([("step", {"forward": 2.0, "bubble": 4e-15})]), "bar")
+        assert [bar.name for bar in bars] == ["forward"]
+
+    def test_the_usable_memory_is_seen_above_what_does_not_fit(self, simulation):
+        memory = simulation.report.memory
+        for figure, ends in (
+            (memory_parts_figure([("rank 0", memory)], 1e6), ("x0", "x1")),
+            (memory_figure(simulation.timeline, {0: 1e9}, 1e6), ("y0", "y1")),
+            (memory_by_part_figure(simulation.timeline, 0, memory, "activations", 1e6), ("y0", "y1")),
+        ):
+            edge, line = figure.layout.shapes
+            assert [edge.line.color, line.line.color, line.line.dash] == ["white", style.BLACK, "dash"]
+            assert edge.line.width > line.line.width
+            assert [edge.layer, line.layer] == ["above", "above"]
+            assert [line[end] for end in ends] == [1e6, 1e6]
+            (told,) = figure.layout.annotations
+            assert (told.text, told.bgcolor) == ("usable", "white")
+
     def test_no_two_causes_look_alike(self):
         time = list(style.CAUSES)[: list(style.CAUSES).index("bubble") + 1]
         memory = [*list(style.CAUSES)[len(time) :], "optimizer"]

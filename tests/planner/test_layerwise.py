@@ -204,6 +204,19 @@ def test_json_of_a_plan_holds_the_splits():
     assert found["samples_per_s"] == pytest.approx(4096 / found["step_time"])
 
 
+@pytest.mark.parametrize("model", ["alexnet", "resnet50"])
+def test_times_of_layers_add_up_to_the_computation_of_the_step(model):
+    found = ask(model, "dgx-1-p100:4", global_batch=512)
+    assert {layer.layer: layer.split for layer in found.layers} == found.splits
+    computed = found.breakdown["forward"] + found.breakdown["backward"]
+    assert sum(layer.compute for layer in found.layers) == pytest.approx(computed)
+    exchanged = sum(layer.exchange for layer in found.layers)
+    assert exchanged >= found.breakdown.get("tensor_communication", 0.0) * (1 - 1e-9)
+    assert sum(layer.resharding for layer in found.layers) >= found.breakdown.get("resharding", 0.0) * (
+        1 - 1e-9
+    )
+
+
 def test_json_says_why_there_is_no_per_layer_plan():
     found = answer("vgg16", "--cluster", "dgx-1-v100:1", "--global-batch", "65536")
     assert list(found) == ["reasons"]

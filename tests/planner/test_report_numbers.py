@@ -7,11 +7,13 @@ import pytest
 from click.testing import CliRunner
 from test_report_page import GPT2, pages
 
+from planner.breakdown_rows import real_amounts
 from planner.commands.collectives import collectives
 from planner.commands.microbatch import microbatch
 from planner.commands.plan import plan
 from planner.commands.scale import scale
 from planner.commands.simulate import simulate
+from planner.format import format_seconds
 
 UNITS = {
     "": 1.0,
@@ -39,6 +41,7 @@ UNITS = {
 PRINTED = re.compile(r"([+-]?[\d,]+(?:\.(\d+))?(?:e([+-]\d+))?) ?([A-Za-z%/]*)")
 PAGES = {
     "plan": (plan, (*GPT2, "--top", "3")),
+    "layers": (plan, ("alexnet", "--cluster", "dgx-1-p100:4", "--global-batch", "512", "--top", "2")),
     "simulate": (simulate, (*GPT2, "--pp", "2", "--tp", "2", "--zero", "1")),
     "collectives": (collectives, ("--cluster", "dgx-a100:2", "--size", "1KiB..16MiB", "--algorithm", "all")),
     "scale": (scale, ("resnet50", "--cluster", "dgx-a100:1..4", "--global-batch", "1024")),
@@ -90,7 +93,7 @@ def test_every_cell_prints_its_value_to_the_last_digit(written, name):
 @pytest.mark.parametrize("name", PAGES)
 def test_values_of_cells_are_those_of_the_json(written, name):
     answer, _, parts = written(name)
-    known = numbers(answer) | {float(rank) for rank in range(1, 4)}
+    known = numbers(answer) | {float(rank) for rank in range(1, 20)}
     for use in [*answer.get("communication", ()), *answer.get("plans", [{}])[0].get("communication", ())]:
         known |= {use["nbytes"] / use["count"], use["nbytes"] / use["seconds"]}
     unknown = {float(value) for _, value in parts.cells if value is not None} - known
@@ -103,10 +106,25 @@ class TestFigures:
         found = drawn(page)
         for best in answer["plans"]:
             assert {best["step_time"], best["peak_memory"]} <= found
-            assert {seconds for seconds in best["breakdown"].values() if seconds} <= found
-            assert {nbytes for nbytes in best["memory"].values() if nbytes} <= found
+            assert {*real_amounts(best["breakdown"]).values()} <= found
+            assert {*real_amounts(best["memory"]).values()} <= found
         assert len(answer["smaller_clusters"]) >= 1
         assert {use["seconds"] for use in answer["plans"][0]["communication"]} <= found
+
+    def test_of_layers_split_one_by_one(self, written):
+        answer, page, parts = written("layers")
+        found, best = answer["layerwise"], answer["plans"][0]
+        assert {*real_amounts(found["breakdown"]).values()} <= drawn(page)
+        rows = {text for text, _ in parts.cells}
+        for layer in found["layers"]:
+            assert {layer["compute"], layer["gradient_sum"]} - {0.0} <= drawn(page)
+            assert {layer["exchange"], layer["resharding"]} - {0.0} <= drawn(page)
+            assert {layer["layer"], layer["split"]} <= rows
+        opening = page.partition("<h1>")[2].partition("<details>")[0]
+        gain = best["step_time"] / found["step_time"] - 1
+        assert f"Per layer: {format_seconds(found['step_time'])}, " in opening
+        assert f"{gain:.1%} faster than plan 1 ({format_seconds(best['step_time'])})" in opening
+        assert re.search(r'"y":\["plan 1","per layer"\]', page)
 
     def test_of_a_cluster_that_can_shrink(self, tmp_path):
         arguments = ("gpt2", "--cluster", "dgx-a100:4", "--global-batch", "32", "--top", "1")
@@ -121,7 +139,7 @@ class TestFigures:
         answer, page, _ = written("simulate")
         found = drawn(page)
         for key in ("breakdown", "critical_path", "memory"):
-            assert {amount for amount in answer[key].values() if amount} <= found, key
+            assert {*real_amounts(answer[key]).values()} <= found, key
         assert {use["seconds"] for use in answer["communication"]} <= found
         gantt = re.search(r'"name":"critical path","x":\[([^\]]*)\]', page)[1].split(",")
         assert float(gantt[-1]) == pytest.approx(answer["step_time"], rel=1e-12)
@@ -136,7 +154,7 @@ class TestFigures:
         found = drawn(page)
         for point in answer["points"]:
             assert {point["samples_per_s"], point["efficiency"]} <= found
-            assert {seconds for seconds in point["breakdown"].values() if seconds} <= found
+            assert {*real_amounts(point["breakdown"]).values()} <= found
 
     def test_of_micro_batches(self, written):
         answer, page, _ = written("microbatch")

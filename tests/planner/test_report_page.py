@@ -141,6 +141,55 @@ def test_rows_of_collectives_agree_with_the_json(collective):
         assert [format_quantity(row["time"], "time"), json.dumps(row["time"])] in parts.cells
 
 
+@pytest.mark.parametrize(
+    ("cluster", "said"),
+    [
+        ("dgx-a100:1", "Nothing fits: 6978 of 6978 candidates need more memory than a device has."),
+        ("dgx-a100:12500", "No strategy can be tried: no product dp x tp x pp x cp = 100000 divides"),
+    ],
+)
+def test_a_plan_without_an_answer_says_why_openly(cluster, said, tmp_path):
+    arguments = ["gpt3-175b", "--cluster", cluster, "--report", str(tmp_path)]
+    assert CliRunner().invoke(plan, arguments).exit_code == 1
+    text = (tmp_path / "plan.html").read_text(encoding="utf-8")
+    opening, folded = text.partition("<h1>")[2].partition("<nav>")[0].split("<details>")
+    assert "; nothing to rank." in opening
+    assert said in opening
+    assert "certified" not in opening
+    assert "assumed: global batch 1536" in folded
+    assert ("What the candidates would need" in text) == (cluster == "dgx-a100:1")
+
+
+def test_images_are_counted_in_images(tmp_path):
+    arguments = ("resnet50", "--cluster", "dgx-a100:1", "--global-batch", "512")
+    _, planned, _ = pages(plan, *arguments, "--top", "1", directory=tmp_path)
+    _, simulated, _ = pages(simulate, *arguments, directory=tmp_path)
+    assert ">images/s</th>" in planned
+    assert "<td>samples/s</td>" in simulated
+    for text in (planned, simulated):
+        assert "tokens/s<" not in text
+
+
+def test_one_rank_has_nothing_to_draw(tmp_path):
+    arguments = ("--cluster", "knl-node:1", "--size", "1KiB..4KiB")
+    answer, text, parts = pages(collectives, *arguments, directory=tmp_path)
+    assert answer["ranks"] == 1
+    assert "One rank needs no communication" in text
+    assert 'id="figure-' not in text
+    assert ["1.0 KiB", "1024"] in parts.cells
+
+
+def test_a_throughput_below_one_sample_a_second_keeps_its_digits(tmp_path):
+    arguments = ("gpt3-175b", "--cluster", "dgx-a100:1..2")
+    answer, text, parts = pages(scale, *arguments, directory=tmp_path)
+    first = answer["points"][0]["samples_per_s"]
+    assert first < 1
+    assert [f"{first:.4g}", json.dumps(first)] in parts.cells
+    assert ">sequences/s</th>" in text
+    printed = CliRunner().invoke(scale, arguments).stdout
+    assert f" {first:.4g} " in printed
+
+
 def test_points_of_scaling_agree_with_the_json(scaled):
     answer, text, parts = scaled
     for point in answer["points"]:
@@ -194,6 +243,22 @@ def test_text_is_escaped_and_the_json_cannot_end_its_script():
     assert "<td>a &lt; b</td>" in text
     assert "<p>$x &amp; y</p>" in text
     assert '"<\\/script>"' in text
+
+
+def test_a_missing_number_stands_where_numbers_stand():
+    rows = (
+        (Cell(text="one"), Cell(text="1 s", value=1.0), Cell(text="-")),
+        (Cell(text="-"), Cell(text="-"), Cell(text="remark")),
+    )
+    page = Page(
+        title="t",
+        lines=(),
+        sections=(Section(title="s", body=Table(header=("a", "b", "c"), rows=rows)),),
+        data={},
+    )
+    text = render_page(page)
+    assert '<td class="number" data-value="1.0" title="1.0">1 s</td><td>-</td>' in text
+    assert '<td>-</td><td class="number">-</td><td>remark</td>' in text
 
 
 def test_plotly_is_imported_for_a_report_only():

@@ -58,7 +58,31 @@ def test_cells_print_what_the_command_prints(case):
     page = path.read_text(encoding="utf-8")
     first = re.search(r"<tbody>\n<tr>(.*?)</tr>", page)[1]
     for cell in re.findall(r"<td[^>]*>(.*?)</td>", first):
-        assert cell in printed.stdout
+        assert cell.removesuffix("%") in printed.stdout
+
+
+def test_columns_of_kernels_hold_the_numbers_of_the_json(tmp_path):
+    table = PUBLISHED / "kernels" / "gemm_achieved_tflops.csv"
+    result = run(kernels, "--data", table, "--report", tmp_path, "--json")
+    summary = json.loads(result.stdout)["summary"]
+    page = (tmp_path / "validate-kernels.html").read_text(encoding="utf-8")
+    header = re.findall(r"<th[^>]*>(.*?)</th>", page.partition("</thead>")[0])
+    body = page.partition("<tbody>")[2].partition("</tbody>")[0]
+    rows = [re.findall(r"<td([^>]*)>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", body)]
+    scored = [entry for entry in summary if entry["fitted"] or entry["held_out"]]
+    assert len(rows) == len(scored) > 1
+    for row, entry in zip(rows, scored, strict=True):
+        found = dict(zip(header, row, strict=True))
+        for key, part in (("fitted", "fitted on"), ("held_out", "held out")):
+            rows_of = entry[key]["n"] if entry[key] else 0
+            assert f'data-value="{rows_of}"' in found[f"rows, {part}"][0]
+            for name in ("median", "mean", "p90", "bias"):
+                marked, text = found[f"{name}, {part}"]
+                assert 'class="number"' in marked or text == "-"
+                if entry[key]:
+                    assert f'data-value="{json.dumps(entry[key][name])}"' in marked
+                    assert text == f"{entry[key][name]:.1%}"
+    assert all("/" not in text for row in rows for _, text in row)
 
 
 def test_an_existing_page_is_replaced_by_force_only(case):

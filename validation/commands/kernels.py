@@ -52,7 +52,7 @@ def kernels(data: Path | None, *, report_directory: Path | None, force: bool, as
     if page_path is not None:
         from validation.kernels_page import kernels_page  # noqa: PLC0415 - plotly, only where asked for
 
-        write_page(kernels_page(HEADER, errors, reasons, answer), page_path)
+        write_page(kernels_page(reasons, answer), page_path)
     if as_json:
         print_json(answer)
         return
