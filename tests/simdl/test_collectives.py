@@ -84,6 +84,13 @@ def test_mesh_group_reaches_part_of_the_ports():
     assert inner.bandwidth == pytest.approx(2 * 1e11)
 
 
+def test_two_neighbours_on_a_torus_share_one_link():
+    torus = cluster(topology="torus", devices=64, inner_ports=6)
+    inner, _ = channels((2, 1), torus)
+    assert inner.bandwidth == pytest.approx(1e11)
+    assert GIB / point_to_point_time(GIB, 1, torus) == pytest.approx(1e11, rel=0.01)
+
+
 def test_torus_group_of_one_axis_uses_two_ports():
     inner, _ = channels((4, 1), cluster(topology="torus", devices=64, inner_ports=6))
     assert inner.bandwidth == pytest.approx(2 * 1e11)
