@@ -65,17 +65,20 @@ def channels(members: Sequence[int], cluster: Cluster) -> tuple[Channel, ...]:
     """One channel per level for a group with these members, innermost first."""
     found, below = [], 1
     for m, level in zip(members, cluster.levels, strict=True):
-        link = level.link
-        ports = level.ports * _usable_share(level, m) / below
-        found.append(
-            Channel(
-                link=link.name,
-                switched=level.topology == "switch",
-                latency=_step_latency(level, m),
-                peak=link.bandwidth * ports,
-                bandwidth=link.bandwidth * link.efficiency * ports,
-                half_size=link.half_size,
-            )
-        )
+        found.append(level_channel(level, m, sharers=below))
         below *= max(1, level.size)
     return tuple(found)
+
+
+def level_channel(level: Level, members: int, *, sharers: float) -> Channel:
+    """What one of ``members`` finds on a level where ``sharers`` use the same ports at once."""
+    link = level.link
+    ports = level.ports * _usable_share(level, members) / sharers
+    return Channel(
+        link=link.name,
+        switched=level.topology == "switch",
+        latency=_step_latency(level, members),
+        peak=link.bandwidth * ports,
+        bandwidth=link.bandwidth * link.efficiency * ports,
+        half_size=link.half_size,
+    )

@@ -135,7 +135,9 @@ def test_extents_of_aligned_groups_divide_the_node(placed):
     cluster, group = placed
     node = cluster.node.devices
     block = group.size * group.stride
-    assume((block % node == 0 or node % block == 0) and (node % group.stride == 0 or group.stride % node == 0))
+    assume(
+        (block % node == 0 or node % block == 0) and (node % group.stride == 0 or group.stride % node == 0)
+    )
     inside = min(group.size, max(1, node // group.stride))
     assert extents(group, cluster) == (inside, group.size // inside)
 
