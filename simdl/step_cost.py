@@ -6,6 +6,7 @@ three agree by construction.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -122,8 +123,13 @@ def stage_hop(boundary: int, strategy: Strategy, cluster: Cluster) -> Hop:
 
     Interleaved stages also go from the last pipeline rank to the first.
     """
-    width = strategy.tp * strategy.replicas
-    ends = [stage % strategy.pp * width for stage in (boundary, boundary + 1)]
+    return _rank_hop(boundary % strategy.pp, strategy.pp, strategy.tp * strategy.replicas, cluster)
+
+
+@lru_cache(maxsize=65536)
+def _rank_hop(rank: int, pp: int, width: int, cluster: Cluster) -> Hop:
+    """Hop between a pipeline rank and the next, each ``width`` ranks of the cluster wide."""
+    ends = rank * width, (rank + 1) % pp * width
     return find_hop(min(ends), max(ends) + width - 1, senders=width, cluster=cluster)
 
 
