@@ -12,10 +12,11 @@ import numpy as np
 from planner.prices import Floats, Prices
 from planner.segment_runs import Ends, Segments, run_segments, split_pass
 from planner.shapes import Shape
+from simdl.collectives import Hop
 from simdl.lowering import PREFETCH
 from simdl.pricing import Pricing
 from simdl.stack import Stack
-from simdl.step_cost import transfer_time
+from simdl.step_cost import stage_hop, transfer_time
 from simdl.strategy import Strategy
 
 Whole = tuple[Floats, Floats, Floats]
@@ -151,29 +152,23 @@ def _transfers(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
     times = np.zeros((len(shape.rows), len(shape.kind)))
     if shape.ranks == 1:
         return times
-    ends = np.array([blocks[-1] for blocks in shape.kinds])[shape.kind[:-1]]
-    boundary, sequence = prices.boundary[shape.rows], prices.sequence_parallel[shape.rows]
-    for block in set(ends.tolist()):
-        nbytes = boundary[:, block]
+    alike: dict[tuple[int, Hop], list[int]] = {}
+    for boundary, kind in enumerate(shape.kind[:-1].tolist()):
+        hop = stage_hop(boundary, shape.strategy, pricing.cluster)
+        alike.setdefault((shape.kinds[kind][-1], hop), []).append(boundary)
+    sequence = prices.sequence_parallel[shape.rows]
+    for (block, hop), boundaries in alike.items():
+        nbytes = prices.boundary[shape.rows, block]
         _, first, inverse = np.unique(2 * nbytes + sequence, return_index=True, return_inverse=True)
         seconds = [
-            _transfer_seconds(
-                float(nbytes[place]),
-                bool(sequence[place]),
-                shape.strategy.tp,
-                shape.strategy.pp,
-                shape.strategy.replicas,
-                pricing,
-            )
+            _transfer_seconds(float(nbytes[place]), hop, bool(sequence[place]), shape.strategy.tp, pricing)
             for place in first
         ]
-        times[:, np.flatnonzero(ends == block)] = np.array(seconds)[inverse][:, None]
+        times[:, boundaries] = np.array(seconds)[inverse][:, None]
     return times
 
 
 @lru_cache(maxsize=65536)
-def _transfer_seconds(  # noqa: PLR0917 - all are the key of the cache
-    nbytes: float, sequence_parallel: bool, tp: int, pp: int, replicas: int, pricing: Pricing
-) -> float:
-    strategy = Strategy(dp=replicas, tp=tp, pp=pp, sequence_parallel=sequence_parallel)
-    return transfer_time(nbytes, strategy, pricing)
+def _transfer_seconds(nbytes: float, hop: Hop, sequence_parallel: bool, tp: int, pricing: Pricing) -> float:
+    strategy = Strategy(tp=tp, sequence_parallel=sequence_parallel)
+    return transfer_time(nbytes, hop, strategy, pricing)

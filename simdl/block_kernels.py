@@ -5,7 +5,7 @@ Costs add these up, the operators of the critical path name them; both read the 
 
 from collections.abc import Iterator
 
-from simdl.collectives import Group, Operation, collective_time, point_to_point_time
+from simdl.collectives import Group, Operation, collective_time, ring_time
 from simdl.kernel import Kernel
 from simdl.pricing import Pricing
 from simdl.sharding import Shard, named_kernels, pass_layers, rank_core
@@ -103,15 +103,14 @@ def context_transfers(
     Yields:
         Layer, [bytes] of one transfer and [s] it takes before attention hides it.
     """
+    if shard.cp == 1:
+        return
+    ring = Group(size=shard.cp, stride=shard.tp)
     for layer in layers:
-        if shard.cp == 1 or layer.core is None:
+        if layer.core is None:
             continue
         core = rank_core(layer.core, shard)
         key_value = 2 * core.key_tokens * core.kv_heads * core.head_size
         nbytes = key_value * shard.micro_batch / shard.cp * pricing.precision.activation
         nbytes *= 2 if backward else 1  # gradients of keys and values travel too
-        yield (
-            layer,
-            nbytes,
-            point_to_point_time(nbytes, shard.tp, pricing.cluster, library=pricing.stack.library),
-        )
+        yield layer, nbytes, ring_time(nbytes, ring, pricing.cluster, library=pricing.stack.library)

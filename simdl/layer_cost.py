@@ -8,7 +8,7 @@ planner adds up their durations.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from simdl.collectives import Group, collective_time, point_to_point_time
+from simdl.collectives import Group, collective_time, ring_time
 from simdl.kernel import Kernel
 from simdl.layer_graph import Node
 from simdl.layer_splits.layout import Layout
@@ -218,9 +218,7 @@ def _message_time(message: Message, pricing: Pricing) -> float:
     cluster, library, group = pricing.cluster, pricing.stack.library, message.group
     if message.operation is not None:
         return collective_time(message.operation, nbytes, group, cluster, library=library).time
-    node = cluster.node.devices
-    crosses = group.size * group.stride > node
-    return point_to_point_time(nbytes, max(group.stride, node) if crosses else group.stride, cluster, library)
+    return ring_time(nbytes, group, cluster, library)
 
 
 def reshard_time(source: Layout, target: Layout, elements: float, pricing: Pricing) -> float:

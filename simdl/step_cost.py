@@ -4,14 +4,17 @@ The lowering turns it into tasks, the memory model into bytes and the planner's 
 three agree by construction.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.cluster import Cluster
 from simdl.block_cost import BlockCost, block_costs
-from simdl.collectives import Group, Operation, collective_time, point_to_point_time
+from simdl.collectives import Group, Hop, Operation, collective_time, find_hop, hop_time
 from simdl.kernel import Kernel
 from simdl.pricing import Pricing, Work
 from simdl.sharding import Shard
@@ -87,7 +90,7 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
         pricing=pricing,
         microbatches=strategy.microbatches(workload.global_batch),
         stages=stages,
-        transfer=(*(transfer_time(stage.boundary, strategy, pricing) for stage in stages[:-1]), 0.0),
+        transfer=tuple(_transfers(stages, strategy, pricing)),
         optimizer=tuple(
             optimizer_time(
                 sum(s.parameters for s in stages[rank :: strategy.pp]), workload, strategy, pricing
@@ -108,22 +111,41 @@ def split_weight(cost: BlockCost) -> float:
     return total.busy
 
 
-def transfer_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] to send one microbatch's activations (or their gradient) to the neighbouring pipeline rank.
+def _transfers(stages: tuple[StageCost, ...], strategy: Strategy, pricing: Pricing) -> Iterator[float]:
+    for boundary, stage in enumerate(stages[:-1]):
+        hop = stage_hop(boundary, strategy, pricing.cluster)
+        yield transfer_time(stage.boundary, hop, strategy, pricing)
+    yield 0.0
+
+
+def stage_hop(boundary: int, strategy: Strategy, cluster: Cluster) -> Hop:
+    """Hop from virtual stage ``boundary`` to the next, or back, by all ranks of the stage at once.
+
+    Interleaved stages also go from the last pipeline rank to the first.
+    """
+    return _rank_hop(boundary % strategy.pp, strategy.pp, strategy.tp * strategy.replicas, cluster)
+
+
+@lru_cache(maxsize=65536)
+def _rank_hop(rank: int, pp: int, width: int, cluster: Cluster) -> Hop:
+    """Hop between a pipeline rank and the next, each ``width`` ranks of the cluster wide."""
+    ends = rank * width, (rank + 1) % pp * width
+    return find_hop(min(ends), max(ends) + width - 1, senders=width, cluster=cluster)
+
+
+def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] to send one microbatch's activations (or their gradient) over a hop to the neighbouring stage.
 
     Without sequence parallelism every tensor-parallel rank holds the whole boundary; with scatter-gather
     each sends 1/t of it and the receivers gather it inside the node (Narayanan et al. 2021, section 4.1).
     """
-    if strategy.pp == 1:
-        return 0.0
-    stride = strategy.tp * strategy.replicas
     library = pricing.stack.library
     if not (pricing.stack.scatter_gather and strategy.tp > 1 and not strategy.sequence_parallel):
-        return point_to_point_time(nbytes, stride, pricing.cluster, library=library)
+        return hop_time(nbytes, hop, pricing.cluster, library=library)
     gather = collective_time(
         Operation.ALL_GATHER, nbytes, Group(size=strategy.tp, stride=1), pricing.cluster, library=library
     )
-    return point_to_point_time(nbytes / strategy.tp, stride, pricing.cluster, library=library) + gather.time
+    return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather.time
 
 
 def gradient_bytes(parameters: Amount, pricing: Pricing) -> Amount:

@@ -5,17 +5,21 @@ from simdl.collectives.cost import CollectiveCost, applicable_algorithms, collec
 from simdl.collectives.group import Group, extents
 from simdl.collectives.library import library_names
 from simdl.collectives.operation import Operation, bus_factor
-from simdl.collectives.point_to_point import point_to_point_time
+from simdl.collectives.point_to_point import Hop, find_hop, hop_time, point_to_point_time, ring_time
 
 __all__ = [
     "ALGORITHMS",
     "CollectiveCost",
     "Group",
+    "Hop",
     "Operation",
     "applicable_algorithms",
     "bus_factor",
     "collective_time",
     "extents",
+    "find_hop",
+    "hop_time",
     "library_names",
     "point_to_point_time",
+    "ring_time",
 ]

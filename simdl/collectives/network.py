@@ -2,8 +2,8 @@
 
 A member's share of a level is what its device can use while all other devices do the same, for the groups
 at the other offsets run at the same time: ports * bandwidth * efficiency / devices behind the ports. On a
-full mesh a group of m among d devices reaches (m - 1)/(d - 1) of a device's ports; on a torus the axes it
-spans.
+full mesh a group of m among d devices reaches (m - 1)/(d - 1) of a device's ports; on a torus both directions
+of the axes it spans, but two neighbours share one link.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,8 @@ def _usable_share(level: Level, members: int) -> float:
     if level.topology == "mesh":
         return (max(2, members) - 1) / (level.size - 1)
     if level.topology == "torus":
-        return min(1.0, _axes(level, members) * 2 / level.ports)
+        links = 1 if members <= 2 else 2 * _axes(level, members)
+        return min(1.0, links / level.ports)
     return 1.0
 
 
@@ -64,17 +65,20 @@ def channels(members: Sequence[int], cluster: Cluster) -> tuple[Channel, ...]:
     """One channel per level for a group with these members, innermost first."""
     found, below = [], 1
     for m, level in zip(members, cluster.levels, strict=True):
-        link = level.link
-        ports = level.ports * _usable_share(level, m) / below
-        found.append(
-            Channel(
-                link=link.name,
-                switched=level.topology == "switch",
-                latency=_step_latency(level, m),
-                peak=link.bandwidth * ports,
-                bandwidth=link.bandwidth * link.efficiency * ports,
-                half_size=link.half_size,
-            )
-        )
+        found.append(level_channel(level, m, sharers=below))
         below *= max(1, level.size)
     return tuple(found)
+
+
+def level_channel(level: Level, members: int, *, sharers: float) -> Channel:
+    """What one of ``members`` finds on a level where ``sharers`` use the same ports at once."""
+    link = level.link
+    ports = level.ports * _usable_share(level, members) / sharers
+    return Channel(
+        link=link.name,
+        switched=level.topology == "switch",
+        latency=_step_latency(level, members),
+        peak=link.bandwidth * ports,
+        bandwidth=link.bandwidth * link.efficiency * ports,
+        half_size=link.half_size,
+    )

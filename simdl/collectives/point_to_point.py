@@ -1,37 +1,65 @@
-"""One message between two ranks, as pipelines send it: launch + alpha + n beta, with the ramp of the link.
+"""Messages between pairs of ranks, as pipelines and rings send them: launch + alpha + n beta, with the ramp.
 
-Every device of a node is taken to send at the same moment, so each has its own share of the network ports.
+All ranks of a stage, or of all rings, send at the same moment and the slowest pair sets the pace. Only the
+pairs that leave a node share its ports. A rank alone uses one port, or its part of them where there are more
+ports than devices.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from math import pow as power
+from math import prod
 
 from hardware.cluster import Cluster
 from simdl.collectives.cost import Curve
+from simdl.collectives.group import Group, extents
 from simdl.collectives.library import load_library
-from simdl.collectives.network import Channel, channels
+from simdl.collectives.network import Channel, level_channel
 from simdl.errors import CollectiveError
 
 
-def _channel(stride: int, cluster: Cluster) -> Channel:
-    """The innermost level that joins two ranks at this distance."""
-    members = [1] * len(cluster.levels)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """Messages that pairs of ranks send at the same moment over one level of the cluster.
+
+    Attributes:
+        level: index of the innermost level that joins the two ranks of a pair.
+        flows: messages that leave one domain of the level below together.
+    """
+
+    level: int
+    flows: int
+
+
+def find_hop(first: int, last: int, *, senders: int, cluster: Cluster) -> Hop:
+    """Hop of the farthest pair when neighbouring ranks send to as many others, all at one distance.
+
+    Some pair leaves a domain exactly if the ranks from the first to the last do not fit in it.
+
+    Args:
+        first: lowest rank that sends or receives.
+        last: highest one.
+        senders: ranks that send.
+        cluster: the machine.
+    """
     reach = 1
-    for index, level in enumerate(cluster.levels):
-        reach *= level.size
-        if stride < reach or index == len(members) - 1:
-            members[index] = 2
-            return channels(members, cluster)[index]
-    raise AssertionError("a cluster has levels")
+    for index, level in enumerate(cluster.levels[:-1]):
+        below, reach = reach, reach * level.size
+        if first // reach == last // reach:
+            return Hop(level=index, flows=min(senders, below))
+    return Hop(level=len(cluster.levels) - 1, flows=min(senders, reach))
+
+
+def _channel(hop: Hop, cluster: Cluster) -> Channel:
+    level = cluster.levels[hop.level]
+    below = prod(inner.size for inner in cluster.levels[: hop.level])
+    return level_channel(level, 2, sharers=max(hop.flows, min(level.ports, below)))
 
 
 @lru_cache(maxsize=4096)
-def _curves(stride: int, cluster: Cluster, library: str) -> tuple[Curve, ...]:
-    if not 0 < stride < cluster.devices:
-        raise CollectiveError(
-            f"transfer to the rank {stride} away on {cluster.name}: expected 1 to {cluster.devices - 1}"
-        )
-    channel, profile = _channel(stride, cluster), load_library(library)
+def _curves(hop: Hop, cluster: Cluster, library: str) -> tuple[Curve, ...]:
+    channel, profile = _channel(hop, cluster), load_library(library)
     return tuple(
         Curve(
             algorithm="point_to_point",
@@ -45,12 +73,50 @@ def _curves(stride: int, cluster: Cluster, library: str) -> tuple[Curve, ...]:
 
 
 @lru_cache(maxsize=65536)
+def hop_time(nbytes: float, hop: Hop, cluster: Cluster, library: str = "nccl") -> float:
+    """Time [s] until every pair of a hop has sent ``nbytes``.
+
+    Raises:
+        CollectiveError: the library is unknown.
+    """
+    if nbytes <= 0:
+        return 0.0
+    return min(curve.time(nbytes) for curve in _curves(hop, cluster, library))
+
+
+@lru_cache(maxsize=65536)
+def ring_time(nbytes: float, group: Group, cluster: Cluster, library: str = "nccl") -> float:
+    """Time [s] until every member of all groups has sent ``nbytes`` to the next, the last to the first.
+
+    Raises:
+        CollectiveError: the group does not fit, or the library is unknown.
+    """
+    hops = _ring_hops(group, cluster)
+    return max((hop_time(nbytes, hop, cluster, library) for hop in hops), default=0.0)
+
+
+def _ring_hops(group: Group, cluster: Cluster) -> Iterator[Hop]:
+    """The levels that a ring crosses.
+
+    ``stride`` members next to one another leave a domain at its end, and at its start too where groups and
+    domains are not aligned.
+    """
+    below = 1
+    for index, (m, level) in enumerate(zip(extents(group, cluster), cluster.levels, strict=True)):
+        if m > 1:
+            ends = 1 if group.size * group.stride % below == 0 else 2
+            yield Hop(level=index, flows=min(ends * group.stride, below))
+        below *= level.size
+
+
 def point_to_point_time(nbytes: float, stride: int, cluster: Cluster, library: str = "nccl") -> float:
-    """Time [s] to send ``nbytes`` to the rank ``stride`` away.
+    """Time [s] in which the first ``stride`` ranks send ``nbytes`` each to the rank ``stride`` away.
 
     Raises:
         CollectiveError: the stride leaves the cluster, or the library is unknown.
     """
-    if nbytes <= 0:
-        return 0.0
-    return min(curve.time(nbytes) for curve in _curves(stride, cluster, library))
+    if not 0 < stride < cluster.devices:
+        raise CollectiveError(
+            f"transfer to the rank {stride} away on {cluster.name}: expected 1 to {cluster.devices - 1}"
+        )
+    return hop_time(nbytes, find_hop(0, stride, senders=stride, cluster=cluster), cluster, library)

@@ -41,7 +41,7 @@ def _rounds(members: Sequence[int], *, rounds: int, reduces: bool) -> tuple[Term
             Terms(
                 steps=rounds * hops,
                 sent=rounds * moved / below if m > 1 else 0.0,
-                reduced=moved if reduces and below == 1 else 0.0,
+                reduced=moved if reduces and below == 1 and m > 1 else 0.0,
             )
         )
         below *= m

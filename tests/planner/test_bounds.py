@@ -52,6 +52,22 @@ def test_bound_of_equal_stages_is_exact(schedule):
     assert estimate_bound(strategy, workload, pricing) == pytest.approx(simulated, rel=1e-3)
 
 
+@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize(("schedule", "pp"), [("1f1b", 8), ("gpipe", 8), ("gpipe", 4)])
+def test_bound_of_a_pipeline_over_two_nodes_is_exact_and_counts_the_hop_between_them(schedule, pp, overlap):
+    workload = build_workload(build_network(16, vocab=8), global_batch=32)
+    stack = build_stack(pipeline_overlap=overlap)
+    strategy = Strategy(dp=8 // pp, pp=pp, micro_batch=2, schedule=schedule)
+    bounds = []
+    for bandwidth in (1e10, 7e9):
+        cluster = build_cluster(2, bandwidth=bandwidth)
+        simulated = simulate(workload, cluster, strategy, stack=stack).report.step_time
+        bounds.append(estimate_bound(strategy, workload, price(workload, cluster, stack=stack)))
+        assert bounds[-1] == pytest.approx(simulated, rel=1e-3)
+        assert bounds[-1] <= simulated * (1 + 1e-9)
+    assert bounds[0] < bounds[1]
+
+
 @pytest.mark.parametrize("zero", [0, 1, 2, 3])
 @pytest.mark.parametrize("changes", [{}, OVERLAPPED], ids=["sequential", "overlapped"])
 def test_bound_without_a_pipeline_is_exact(zero, changes):

@@ -1,6 +1,7 @@
 """Rules that the time of a collective keeps whatever the cluster, group, size, library and algorithm."""
 
 from dataclasses import replace
+from math import ceil
 from types import SimpleNamespace
 
 import pytest
@@ -64,7 +65,7 @@ def clusters(draw):
 @st.composite
 def placed_groups(draw):
     cluster = draw(clusters())
-    stride = draw(st.sampled_from([1, 2, 3, 4, 8, 16]))
+    stride = draw(st.sampled_from([1, 2, 3, 4, 6, 8, 16]))
     assume(stride < cluster.devices)
     size = draw(st.integers(2, 1 + (cluster.devices - 1) // stride))
     return cluster, Group(size=size, stride=stride)
@@ -112,7 +113,33 @@ def test_extents_hold_the_group(placed):
     cluster, group = placed
     members, nodes = extents(group, cluster)
     assert group.size <= members * nodes < group.size + nodes
-    assert members <= max(1, cluster.node.devices // group.stride)
+    assert members <= ceil(cluster.node.devices / group.stride)
+
+
+@given(placed_groups())
+def test_extents_are_those_of_the_worst_placed_group(placed):
+    """Counted rank by rank over all groups that fit, in blocks of size * stride."""
+    cluster, group = placed
+    block, node = group.size * group.stride, cluster.node.devices
+    span = block - group.stride
+    worst = 0
+    for start in range(0, cluster.devices - span, block):
+        for first in range(start, min(start + group.stride, cluster.devices - span)):
+            ranks = range(first, first + span + 1, group.stride)
+            worst = max(worst, len({rank // node for rank in ranks}))
+    assert extents(group, cluster)[-1] == worst
+
+
+@given(placed_groups())
+def test_extents_of_aligned_groups_divide_the_node(placed):
+    cluster, group = placed
+    node = cluster.node.devices
+    block = group.size * group.stride
+    assume(
+        (block % node == 0 or node % block == 0) and (node % group.stride == 0 or group.stride % node == 0)
+    )
+    inside = min(group.size, max(1, node // group.stride))
+    assert extents(group, cluster) == (inside, group.size // inside)
 
 
 @given(clusters(), LIBRARIES, SIZES, st.floats(1, 50))

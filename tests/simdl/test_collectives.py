@@ -48,6 +48,14 @@ def cluster(*, inside="made-up", nodes=4, devices=8, ports=8.0, topology="switch
         (4, 2, (4, 1)),
         (12, 1, (6, 2)),
         (11, 1, (6, 2)),
+        (6, 1, (3, 2)),  # ranks 6 to 11
+        (3, 1, (2, 2)),  # ranks 6 to 8
+        (14, 1, (5, 3)),  # ranks 14 to 27
+        (2, 3, (1, 2)),  # ranks 7 and 10
+        (3, 2, (2, 2)),  # ranks 6, 8 and 10
+        (8, 3, (3, 3)),  # a block of three whole nodes
+        (2, 24, (1, 2)),  # only eight pairs fit
+        (2, 31, (1, 2)),
     ],
 )
 def test_extents(size, stride, expected):
@@ -67,6 +75,11 @@ def test_extents_of_three_levels():
     assert extents(Group(size=4, stride=32), three) == (1, 1, 4)
 
 
+@pytest.mark.parametrize(("size", "stride"), [(5, 1), (8, 1), (2, 3), (3, 2), (2, 7)])
+def test_a_group_that_fits_only_once_into_a_node_stays_there(size, stride):
+    assert extents(Group(size=size, stride=stride), cluster(nodes=1)) == (size, 1)
+
+
 @pytest.mark.parametrize(("size", "stride"), [(33, 1), (5, 8), (0, 1), (2, 0)])
 def test_group_must_fit(size, stride):
     with pytest.raises(CollectiveError, match=r"test-node:4: expected .* at most 32 devices"):
@@ -82,6 +95,13 @@ def test_rails_are_shared_by_the_ranks_of_a_node():
 def test_mesh_group_reaches_part_of_the_ports():
     inner, _ = channels((3, 1), cluster(topology="mesh", inner_ports=7))
     assert inner.bandwidth == pytest.approx(2 * 1e11)
+
+
+def test_two_neighbours_on_a_torus_share_one_link():
+    torus = cluster(topology="torus", devices=64, inner_ports=6)
+    inner, _ = channels((2, 1), torus)
+    assert inner.bandwidth == pytest.approx(1e11)
+    assert GIB / point_to_point_time(GIB, 1, torus) == pytest.approx(1e11, rel=0.01)
 
 
 def test_torus_group_of_one_axis_uses_two_ports():

@@ -12,6 +12,7 @@ from simdl.step_cost import (
     gradient_bytes,
     optimizer_time,
     reduce_time,
+    stage_hop,
     step_cost,
     tied_time,
     transfer_time,
@@ -34,6 +35,11 @@ def pricing(network=None, **stack):
 
 def seconds(operation, nbytes, size, stride):
     return collective_time(operation, nbytes, Group(size=size, stride=stride), CLUSTER, library="nccl").time
+
+
+def boundary_time(strategy, prices):
+    """[s] from the first stage to the second."""
+    return transfer_time(NBYTES, stage_hop(0, strategy, CLUSTER), strategy, prices)
 
 
 def test_without_zero_gradients_are_all_reduced_over_data_and_context_parallel_ranks():
@@ -76,21 +82,46 @@ def test_gradients_are_reduced_as_wide_as_they_are_written(precision, stack, siz
 
 
 def test_a_boundary_goes_to_the_rank_one_stage_away():
-    found = transfer_time(NBYTES, Strategy(pp=4, dp=2, tp=2), pricing(scatter_gather=False))
+    found = boundary_time(Strategy(pp=4, dp=2, tp=2), pricing(scatter_gather=False))
     assert found == point_to_point_time(NBYTES, 4, CLUSTER)
-    assert transfer_time(NBYTES, Strategy(dp=8, tp=2), pricing()) == 0.0
+    assert step_cost(build_workload(), Strategy(dp=8, tp=2), pricing()).transfer == (0.0,)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "levels", "flows"),
+    [
+        (Strategy(pp=16), "0001" * 3 + "000", 1),
+        (Strategy(pp=4, dp=2), "010", 2),
+        (Strategy(pp=4, dp=2, tp=2), "111", 4),
+        (Strategy(pp=2, dp=8), "1", 4),
+        (Strategy(pp=5, tp=3), "1111", 3),  # ranks 1 and 2 to 4 and 5 leave their node
+    ],
+)
+def test_a_boundary_crosses_nodes_where_a_rank_of_its_stage_does(strategy, levels, flows):
+    """Nodes of four devices."""
+    hops = [stage_hop(boundary, strategy, CLUSTER) for boundary in range(strategy.pp - 1)]
+    assert "".join(str(hop.level) for hop in hops) == levels
+    assert {hop.flows for hop in hops if hop.level} == {flows}
+
+
+def test_an_interleaved_pipeline_goes_round_from_the_last_node_to_the_first():
+    strategy = Strategy(pp=8, schedule="interleaved-1f1b", virtual_stages=2)
+    levels = [stage_hop(boundary, strategy, CLUSTER).level for boundary in range(15)]
+    assert levels == [0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]
+    within = Strategy(pp=4, schedule="interleaved-1f1b", virtual_stages=2)
+    assert {stage_hop(boundary, within, CLUSTER).level for boundary in range(7)} == {0}
 
 
 def test_scatter_gather_sends_a_part_each_and_gathers_on_arrival():
     """Narayanan et al. 2021, section 4.1."""
-    found = transfer_time(NBYTES, Strategy(pp=4, tp=4), pricing(scatter_gather=True))
+    found = boundary_time(Strategy(pp=4, tp=4), pricing(scatter_gather=True))
     expected = point_to_point_time(NBYTES / 4, 4, CLUSTER) + seconds(Operation.ALL_GATHER, NBYTES, 4, 1)
     assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_sequence_parallel_ranks_have_nothing_to_scatter():
     strategy = Strategy(pp=4, tp=4, sequence_parallel=True)
-    assert transfer_time(NBYTES, strategy, pricing()) == point_to_point_time(NBYTES, 4, CLUSTER)
+    assert boundary_time(strategy, pricing()) == point_to_point_time(NBYTES, 4, CLUSTER)
 
 
 def test_tied_embedding_is_summed_between_first_and_last_stage():

@@ -307,6 +307,13 @@ def test_ring_over_nodes_leaves_each_node_once():
     assert outer.sent * 8 == pytest.approx(2 * 31 / 32)
 
 
+@pytest.mark.parametrize("members", [(4,), (4, 1), (1, 4), (2, 2), (1, 2, 2), (2, 1, 2)])
+@pytest.mark.parametrize("all_reduce", [ring.all_reduce, hierarchical.all_reduce, tree.double_all_reduce])
+def test_every_element_is_combined_once_wherever_the_ranks_are(all_reduce, members):
+    """(p - 1)/p n gamma (Thakur et al. 2005, section 4.5), whatever level the members are on."""
+    assert sum(term.reduced for term in all_reduce(members)) == pytest.approx(3 / 4)
+
+
 def test_double_tree_of_two_domains_sends_half_of_a_ring():
     assert tree.double_tree_load(2) == 1
     assert tree.double_tree_load(16) == 2
