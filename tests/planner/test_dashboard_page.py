@@ -70,7 +70,9 @@ class TestCards:
         assert answer["drawn.data"] is not None
 
     def test_the_stage_that_misses_by_most_is_named(self, client):
-        query = GPT3 + "a.tp=4&a.pp=8&a.schedule=gpipe&a.recompute=selective&a.sequence_parallel=true&a.zero=1"
+        query = (
+            GPT3 + "a.tp=4&a.pp=8&a.schedule=gpipe&a.recompute=selective&a.sequence_parallel=true&a.zero=1"
+        )
         told = texts(verdict(client, query)["verdict.children"])
         assert "stage 7 is 68.5 GiB short" in told
         assert "(and 7 more stages)" in told
