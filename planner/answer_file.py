@@ -25,7 +25,7 @@ class Answer:
 
     Attributes:
         place: file, and number of the plan where there are several.
-        step_time, samples_per_s, mfu, peak_memory, memory_bound_fraction: as in
+        step_time, samples_per_s, tokens_per_s, mfu, peak_memory, memory_bound_fraction: as in
             :class:`simdl.report.StepReport`.
         breakdown, critical_path: [s] by cause; each adds up to ``step_time``.
         critical_operators: what the critical path consists of; adds up to ``step_time``.
@@ -38,6 +38,7 @@ class Answer:
     place: str
     step_time: float
     samples_per_s: float
+    tokens_per_s: float
     mfu: float
     peak_memory: float
     memory_bound_fraction: float
@@ -95,11 +96,14 @@ def _answer(path: Path, place: str, data: object, whole: Mapping[str, Any]) -> A
         raise SimdlError(f"{path}: {place}: found {_shown(data)}; {EXPECTED}")
     where = f"{path}: {place}." if place else f"{path}: "
     why = whole.get("why")
-    step_time, samples = (_positive(where, key, data.get(key)) for key in ("step_time", "samples_per_s"))
+    step_time, samples, tokens = (
+        _positive(where, key, data.get(key)) for key in ("step_time", "samples_per_s", "tokens_per_s")
+    )
     return Answer(
         place=f"{path} {place}".strip(),
         step_time=step_time,
         samples_per_s=samples,
+        tokens_per_s=tokens,
         mfu=_number(where, "mfu", data.get("mfu")),
         peak_memory=_number(where, "peak_memory", data.get("peak_memory")),
         memory_bound_fraction=_fraction(where, "memory_bound_fraction", data.get("memory_bound_fraction")),

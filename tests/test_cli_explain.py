@@ -158,6 +158,24 @@ class TestDiff:
         text = run(diff, planned, path).stdout
         assert "different cluster: dgx-a100:1 and dgx-a100:2" in text
         assert "different global batch: 32 and 64 samples a step" in text
+        found = json.loads(run(diff, planned, path, "--json").stdout)
+        assert found["question"] == {"cluster": ["dgx-a100:1", "dgx-a100:2"], "global_batch": [32, 64]}
+
+    def test_models_of_one_paper_and_other_lengths_are_told_apart(self, tmp_path):
+        paths = {}
+        for model, *flags in (("gpt3-125m",), ("gpt3-350m", "--seq-len", "512", "--precision", "fp16")):
+            done = run(simulate, model, "--cluster", "dgx-a100:1", "--global-batch", 32, *flags, "--json")
+            assert done.exit_code == 0, done.stderr
+            paths[model] = tmp_path / f"{model}.json"
+            paths[model].write_text(done.stdout)
+        lines = run(diff, *paths.values()).stdout.splitlines()
+        assert lines[:3] == [
+            "different model: gpt3-125m and gpt3-350m",
+            "different precision: bf16 and fp16",
+            "different sequence length: 2048 and 512 tokens",
+        ]
+        assert lines[3].startswith("By tokens, A is ")
+        assert lines[4].startswith("By samples, B is ")
 
 
 class TestBrokenFiles:
@@ -176,6 +194,10 @@ class TestBrokenFiles:
             (
                 '{"version": 2, "step_time": 0, "samples_per_s": 1}',
                 "step_time: found 0; expected a number above",
+            ),
+            (
+                '{"version": 2, "step_time": 1, "samples_per_s": 1}',
+                "tokens_per_s: found nothing",
             ),
             ('{"version": 2, "step_time": NaN}', "step_time: found NaN"),
             ('{"version": 2, "step_time": 1' + 400 * "0" + "}", "step_time: found 1000"),
@@ -222,17 +244,16 @@ class TestBrokenFiles:
             ([1], "question: found [1]; expected the output of `simdl plan --json`"),
             (
                 {},
-                "question: missing keys model, cluster, global_batch, seq_len, precision, optimizer, stack; "
-                "expected the output of",
+                "question: missing keys model, cluster, global_batch, seq_len, precision, optimizer, stack;",
             ),
             ({**ASKED, "colour": "red", "size": 1}, "question: unknown keys colour, size; expected the"),
             ({**ASKED, "model": 3}, "question: model: found 3, expected a text; expected the output of"),
             ({**ASKED, "stack": None}, "question: stack: found nothing, expected a text"),
             (
                 {**ASKED, "global_batch": "32", "seq_len": 0.5},
-                'question: global_batch: found "32", expected a whole number of at least 1; '
-                "seq_len: found 0.5, expected a whole number of at least 1; expected the output of",
+                "expected a whole number of at least 1; seq_len: found 0.5, expected a whole number",
             ),
+            ({**ASKED, "global_batch": "32"}, 'question: global_batch: found "32", expected a whole'),
             ({**ASKED, "global_batch": True}, "question: global_batch: found true"),
         ],
     )
