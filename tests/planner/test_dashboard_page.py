@@ -1,5 +1,6 @@
 """What the dashboard answers, through the callbacks that the page calls."""
 
+import functools
 import json
 import time
 import tomllib
@@ -255,6 +256,18 @@ class TestControls:
             "strategies.children", "state.data", state__data=GPT2 + "a.tp=2&b.tp=4", shape__data=""
         )
         assert "Remove strategy B" in texts(both["strategies.children"])
+
+    def test_a_button_that_changes_nothing_says_why(self, client):
+        press = functools.partial(client.call, "pressed.children", "compare.n_clicks", compare__n_clicks=1)
+        refused = press(state__data=GPT2.replace("count=1", "count=x"))
+        told = texts(refused["pressed.children"])
+        assert told == (
+            "The button changed nothing, because: "
+            "count: found 'x'; expected a whole number, at least 1, of at most 9 digits"
+        )
+        assert "address.data" not in refused
+        assert press(state__data=GPT2)["pressed.children"] == []
+        assert client.call("pressed.children", "state.data", state__data=GPT2)["pressed.children"] == []
 
 
 class TestDownloads:
