@@ -209,8 +209,8 @@ def comparison_rows(one: Step, two: Step) -> Iterator[tuple[str, str, str, str]]
     least = SAME * one.step_time
     times = {**compare_causes(one, two), "step time": (one.step_time, two.step_time)}
     for cause, (a, b) in times.items():
-        shown = (format_seconds(0.0 if seconds < least else seconds) for seconds in (a, b))
-        yield (cause.replace("_", " "), *shown, _change(b - a, least))
+        one_shown, two_shown = (format_seconds(0.0 if seconds < least else seconds) for seconds in (a, b))
+        yield (cause.replace("_", " "), one_shown, two_shown, _change(b - a, least))
     yield ("MFU", f"{one.mfu:.1%}", f"{two.mfu:.1%}", f"{100 * (two.mfu - one.mfu):+.1f} points")
     memory = [format_quantity(step.peak_memory, "bytes") for step in (one, two)]
     more = two.peak_memory - one.peak_memory
