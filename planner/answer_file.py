@@ -1,9 +1,10 @@
 """Answers read back from files: what `simdl plan --json` or `simdl simulate --json` printed."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import isclose, isfinite
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from simdl.operator_times import OperatorTime
 WRITTEN = "the output of `simdl plan --json` or `simdl simulate --json` of this version"
 EXPECTED = f"expected {WRITTEN}"
 TOLERANCE = 1e-6  # relative, of sums
+LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class Answer:
 
     Attributes:
         place: file, and number of the plan where there are several.
-        step_time, samples_per_s, mfu, peak_memory, memory_bound_fraction: as in
+        step_time, samples_per_s, tokens_per_s, mfu, peak_memory, memory_bound_fraction: as in
             :class:`simdl.report.StepReport`.
         breakdown, critical_path: [s] by cause; each adds up to ``step_time``.
         critical_operators: what the critical path consists of; adds up to ``step_time``.
@@ -36,6 +38,7 @@ class Answer:
     place: str
     step_time: float
     samples_per_s: float
+    tokens_per_s: float
     mfu: float
     peak_memory: float
     memory_bound_fraction: float
@@ -81,7 +84,7 @@ def _read(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SimdlError(f"{path}: {error.strerror}; {EXPECTED}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of the text, the JSON, or a number of too many digits
         raise SimdlError(f"{path}: not JSON ({error}); {EXPECTED}") from error
     if not isinstance(data, dict):
         raise SimdlError(f"{path}: found {_shown(data)}; {EXPECTED}")
@@ -93,14 +96,17 @@ def _answer(path: Path, place: str, data: object, whole: Mapping[str, Any]) -> A
         raise SimdlError(f"{path}: {place}: found {_shown(data)}; {EXPECTED}")
     where = f"{path}: {place}." if place else f"{path}: "
     why = whole.get("why")
-    step_time, samples = (_positive(where, key, data.get(key)) for key in ("step_time", "samples_per_s"))
+    step_time, samples, tokens = (
+        _positive(where, key, data.get(key)) for key in ("step_time", "samples_per_s", "tokens_per_s")
+    )
     return Answer(
         place=f"{path} {place}".strip(),
         step_time=step_time,
         samples_per_s=samples,
+        tokens_per_s=tokens,
         mfu=_number(where, "mfu", data.get("mfu")),
         peak_memory=_number(where, "peak_memory", data.get("peak_memory")),
-        memory_bound_fraction=_number(where, "memory_bound_fraction", data.get("memory_bound_fraction")),
+        memory_bound_fraction=_fraction(where, "memory_bound_fraction", data.get("memory_bound_fraction")),
         breakdown=_seconds(where, "breakdown", data.get("breakdown"), step_time),
         critical_path=_seconds(where, "critical_path", data.get("critical_path"), step_time),
         critical_operators=_operators(where, data.get("critical_operators"), step_time),
@@ -114,13 +120,31 @@ def _answer(path: Path, place: str, data: object, whole: Mapping[str, Any]) -> A
 
 def _question(where: str, found: object) -> Options:
     data = _mapping(where, "question", found)
-    try:
-        options = Options(**data)
-    except TypeError as error:
-        raise SimdlError(f"{where}question: {error}; {EXPECTED}") from error
-    if not all(isinstance(text, str) for text in (options.model, options.cluster, options.precision)):
-        raise SimdlError(f"{where}question: found {_shown(found)}; {EXPECTED}")
-    return options
+    if faults := [*_key_faults(data), *_value_faults(data)]:
+        raise SimdlError(f"{where}question: {'; '.join(faults)}; {EXPECTED}")
+    return Options(**data)
+
+
+def _key_faults(data: Mapping[str, Any]) -> Iterator[str]:
+    known = [field.name for field in fields(Options)]
+    for what, keys in (
+        ("missing", [key for key in known if key not in data]),
+        ("unknown", sorted(set(data) - set(known))),
+    ):
+        if keys:
+            yield f"{what} {'key' if len(keys) == 1 else 'keys'} {', '.join(keys)}"
+
+
+def _value_faults(data: Mapping[str, Any]) -> Iterator[str]:
+    """What is of another kind; only the length of a sample may be left open, to the network."""
+    for key in ("model", "cluster", "precision", "optimizer", "stack"):
+        if key in data and not (isinstance(data[key], str) and data[key]):
+            yield f"{key}: found {_shown(data[key])}, expected a text"
+    for key in ("global_batch", "seq_len"):
+        value = data.get(key)
+        absent = key not in data or (key == "seq_len" and value is None)
+        if not absent and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            yield f"{key}: found {_shown(value)}, expected a whole number of at least 1"
 
 
 def _operators(where: str, found: object, step_time: float) -> tuple[OperatorTime, ...]:
@@ -167,9 +191,16 @@ def _mapping(where: str, key: str, found: object) -> dict[str, Any]:
 
 
 def _number(where: str, key: str, found: object) -> float:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not isfinite(found) or found < 0:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= LARGEST:
         raise SimdlError(f"{where}{key}: found {_shown(found)}; {EXPECTED}")
     return float(found)
+
+
+def _fraction(where: str, key: str, found: object) -> float:
+    number = _number(where, key, found)
+    if number > 1:
+        raise SimdlError(f"{where}{key}: found {number:g}; expected a fraction, 0 to 1")
+    return number
 
 
 def _positive(where: str, key: str, found: object) -> float:

@@ -1,15 +1,28 @@
 """Two steps side by side: why one is faster, in sentences and as a table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from hardware.units import format_quantity
 from planner.explain import AXES, describe_differences
 from planner.format import format_seconds
+from planner.question import Options
 from simdl.report import StepReport
 
 SAME = 1e-9  # relative difference below which two times are one
+FIELDS = {
+    "model": "model",
+    "cluster": "cluster",
+    "global_batch": "global batch",
+    "seq_len": "sequence length",
+    "precision": "precision",
+    "optimizer": "optimizer",
+    "stack": "software stack",
+}
+"""Names of what a question consists of."""
+LOADED = {"cluster": "cluster", "device": "device", "model": "network", "stack": "stack"}
+"""What the provenance says of a field, for where the questions do not differ in it; of devices always."""
 AXIS_NAMES = {"dp": "data parallelism", **AXES, "ep": "expert parallelism", "stages": "cut"}
 HEADER = ("cause", "A", "B", "B - A")
 
@@ -24,6 +37,10 @@ class Step(Protocol):
     @property
     def samples_per_s(self) -> float:
         """Throughput of the whole cluster."""
+
+    @property
+    def tokens_per_s(self) -> float:
+        """The same in tokens; an image is one."""
 
     @property
     def mfu(self) -> float:
@@ -45,6 +62,10 @@ class Step(Protocol):
     def provenance(self) -> Mapping[str, Any]:
         """Cluster, device, network and stack."""
 
+    @property
+    def question(self) -> Options | None:
+        """What was asked; None where both steps answer one question."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedStep:
@@ -52,18 +73,21 @@ class ReportedStep:
 
     step_time: float
     samples_per_s: float
+    tokens_per_s: float
     mfu: float
     peak_memory: float
     breakdown: Mapping[str, float]
     strategy: Mapping[str, Any]
     provenance: Mapping[str, Any]
+    question: Options | None = None
 
 
 def reported_step(report: StepReport) -> ReportedStep:
-    """A report as one side of a comparison."""
+    """A report as one side of a comparison with another answer to the same question."""
     return ReportedStep(
         step_time=report.step_time,
         samples_per_s=report.samples_per_s,
+        tokens_per_s=report.tokens_per_s,
         mfu=report.mfu,
         peak_memory=report.peak_memory,
         breakdown=report.breakdown,
@@ -86,43 +110,107 @@ def compare_choices(one: Step, two: Step) -> dict[str, list[Any]]:
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
+def compare_questions(one: Step, two: Step) -> dict[str, list[Any]]:
+    """Values of both in every field in which the questions differ; empty where they are one question."""
+    if one.question is None or two.question is None:
+        return {}
+    sides = [
+        {**asdict(question), "global_batch": _batch(step), "seq_len": _length(step)}
+        for question, step in ((one.question, one), (two.question, two))
+    ]
+    pairs = {key: [side[key] for side in sides] for key in FIELDS}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
 def compare_in_words(one: Step, two: Step) -> list[str]:
-    """Which of A and B is faster, where its time goes, and in what the two differ."""
-    speedup = one.samples_per_s / two.samples_per_s
-    if abs(speedup - 1) < SAME:
-        lines = [f"A and B are equally fast: {format_seconds(one.step_time)}."]
-    else:
-        names = ("A", "B") if speedup > 1 else ("B", "A")
-        fast, slow = (one, two) if speedup > 1 else (two, one)
-        times = f"{format_seconds(fast.step_time)} a step against {format_seconds(slow.step_time)}"
-        lines = [
-            f"{names[0]} is {max(speedup, 1 / speedup):.4g} times as fast as {names[1]}: {times}.",
-            f"{names[1]} against {names[0]}: {describe_differences(fast.breakdown, slow.breakdown)}.",
-        ]
+    """In what the questions differ, which of A and B is faster, where its time goes, and the choices."""
+    lines = [*_different_questions(one, two), *_speeds(one, two)]
     if choices := compare_choices(one, two):
         texts = (f"{AXIS_NAMES.get(key, key)} {a} and {b}" for key, (a, b) in choices.items())
         lines.append(f"strategies of A and B: {', '.join(texts)}")
-    return [*lines, *_different_questions(one, two)]
-
-
-def _different_questions(one: Step, two: Step) -> list[str]:
-    lines = [
-        f"different {key}: {one.provenance.get(key)} and {two.provenance.get(key)}"
-        for key in ("cluster", "device", "network", "stack")
-        if one.provenance.get(key) != two.provenance.get(key)
-    ]
-    batches = [round(step.samples_per_s * step.step_time) for step in (one, two)]
-    if batches[0] != batches[1]:
-        lines.append(f"different global batch: {batches[0]} and {batches[1]} samples a step")
     return lines
 
 
+def _batch(step: Step) -> int:
+    """Samples of a step."""
+    return round(step.samples_per_s * step.step_time)
+
+
+def _length(step: Step) -> int:
+    """Tokens of a sample; 1 of an image."""
+    return round(step.tokens_per_s / step.samples_per_s)
+
+
+def _different_questions(one: Step, two: Step) -> Iterator[str]:
+    differences = compare_questions(one, two)
+    for key, pair in differences.items():
+        if key not in {"global_batch", "seq_len"}:  # with their units below
+            yield _different(FIELDS[key], *pair)
+    for name, key in LOADED.items():
+        if name not in differences and one.provenance.get(key) != two.provenance.get(key):
+            yield _different(key, one.provenance.get(key), two.provenance.get(key))
+    if _batch(one) != _batch(two):
+        yield f"{_different(FIELDS['global_batch'], _batch(one), _batch(two))} samples a step"
+    lengths = _length(one), _length(two)
+    if min(lengths) > 1 and lengths[0] != lengths[1]:
+        yield f"{_different(FIELDS['seq_len'], *lengths)} tokens"
+    elif lengths[0] != lengths[1]:
+        samples = (f"sequences of {length} tokens" if length > 1 else "images" for length in lengths)
+        yield _different("samples", *samples)
+
+
+def _different(what: str, one: object, two: object) -> str:
+    return f"different {what}: {one} and {two}"
+
+
+def _speeds(one: Step, two: Step) -> Iterator[str]:
+    """Which is faster: by the step where both do the same work in one, else by throughput."""
+    lengths = _length(one), _length(two)
+    seconds = [format_seconds(step.step_time) for step in (one, two)]
+    if _batch(one) == _batch(two) and lengths[0] == lengths[1]:
+        ratio = one.samples_per_s / two.samples_per_s
+        yield _faster(ratio, seconds, per=" a step")
+    else:
+        by_tokens = lengths[0] != lengths[1] and min(lengths) > 1
+        ratio = one.tokens_per_s / two.tokens_per_s if by_tokens else one.samples_per_s / two.samples_per_s
+        if by_tokens:
+            rates = [_rate(step.tokens_per_s) for step in (one, two)]
+            yield f"By tokens, {_faster(ratio, rates, per=' tokens/s')}"
+        rates = [_rate(step.samples_per_s) for step in (one, two)]
+        by_samples = one.samples_per_s / two.samples_per_s
+        yield f"By samples, {_faster(by_samples, rates, per=' samples/s')}"
+        yield f"A step of A takes {seconds[0]}, one of B {seconds[1]}."
+    if not _is_even(ratio):
+        first, second, names = (one, two, "B against A") if ratio > 1 else (two, one, "A against B")
+        yield f"{names}: {describe_differences(first.breakdown, second.breakdown)}."
+
+
+def _faster(ratio: float, texts: Sequence[str], *, per: str) -> str:
+    """The sentence for A's speed over B's, with what each takes or reaches."""
+    a, b = texts
+    if _is_even(ratio):
+        return f"A and B are equally fast: {a if a == b else f'{a} and {b}'}{per}."
+    if ratio > 1:
+        return f"A is {ratio:.4g} times as fast as B: {a}{per} against {b}."
+    return f"B is {1 / ratio:.4g} times as fast as A: {b}{per} against {a}."
+
+
+def _is_even(ratio: float) -> bool:
+    """Whether two speeds are one, as a ratio of four digits would be printed."""
+    return f"{max(ratio, 1 / ratio):.4g}" == "1"
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:,.0f}" if per_second >= 1000 else f"{per_second:.4g}"
+
+
 def comparison_rows(one: Step, two: Step) -> Iterator[tuple[str, str, str, str]]:
-    """Rows under ``HEADER``: every cause, then the step time, MFU and memory."""
+    """Rows under ``HEADER``: every cause, then the step time, MFU and memory; rounding is shown as 0."""
     least = SAME * one.step_time
     times = {**compare_causes(one, two), "step time": (one.step_time, two.step_time)}
     for cause, (a, b) in times.items():
-        yield (cause.replace("_", " "), format_seconds(a), format_seconds(b), _change(b - a, least))
+        one_shown, two_shown = (format_seconds(0.0 if seconds < least else seconds) for seconds in (a, b))
+        yield (cause.replace("_", " "), one_shown, two_shown, _change(b - a, least))
     yield ("MFU", f"{one.mfu:.1%}", f"{two.mfu:.1%}", f"{100 * (two.mfu - one.mfu):+.1f} points")
     memory = [format_quantity(step.peak_memory, "bytes") for step in (one, two)]
     more = two.peak_memory - one.peak_memory

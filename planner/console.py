@@ -11,13 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, Literal, TypeVar
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from hardware.errors import HardwareError
+from planner.table_layout import GAP, Column, Layout, below_row, layout_table, wrap
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Item = TypeVar("Item")
 BAR_STYLE = "blue"  # on terminals with colour; rich leaves it out under NO_COLOR
@@ -110,32 +115,71 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
         cell.rjust(width) if to_right else cell.ljust(width)
         for cell, width, to_right in zip(cells, widths, right, strict=True)
     )
-    return "  ".join(padded).rstrip()
+    return (" " * GAP).join(padded).rstrip()
 
 
 def _print_rich(
     header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool], title: str | None
 ) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only on a terminal
+
+    console = Console()
+    columns = [
+        Column(header=name, cells=cells, quantities=to_right, bar=_longest_bar(cells) if rows else 0)
+        for name, *cells, to_right in zip(header, *rows, right, strict=True)
+    ]
+    layout = layout_table(columns, console.width)
+    if layout.framed:
+        _print_framed(console, columns, layout, title)
+    else:
+        _print_stacked(console, columns, layout, title)
+
+
+def _print_framed(console: "Console", columns: Sequence[Column], layout: Layout, title: str | None) -> None:
     from rich.bar import Bar  # noqa: PLC0415 - only on a terminal
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    longest = [_longest_bar(cells) for cells in zip(*rows, strict=True)] or [0] * len(header)
     # Text, because rich would take "[...]" in a plain string for markup
-    table = Table(title=Text(title) if title else None, title_justify="left", show_header=any(header))
-    for name, to_right, length in zip(header, right, longest, strict=True):
-        justify: Literal["left", "right"] = "right" if to_right else "left"
-        table.add_column(Text(name), justify=justify, overflow="fold", max_width=length or None)
-    for row in rows:
+    table = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        show_header=any(column.header for column in columns),
+    )
+    for number, column in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if column.quantities else "left"
+        table.add_column(Text(column.header), justify=justify, width=layout.widths[number])
+    for row in zip(*(column.cells for column in columns), strict=True):
         # a bar shrinks with its column, so that it is never cut or wrapped
         table.add_row(
             *(
-                Bar(length, 0, len(cell), color=BAR_STYLE) if length else Text(cell)
-                for cell, length in zip(row, longest, strict=True)
+                Bar(column.bar, 0, len(cell), color=BAR_STYLE) if column.bar else Text(cell)
+                for cell, column in zip(row, columns, strict=True)
             )
         )
-    Console().print(table)
+    console.print(table)
+
+
+def _print_stacked(console: "Console", columns: Sequence[Column], layout: Layout, title: str | None) -> None:
+    """Rows without a frame, what is too wide below them."""
+    from rich.text import Text  # noqa: PLC0415 - only on a terminal
+
+    def show(line: str, style: str = "") -> None:
+        console.print(Text(line, style=style), soft_wrap=True)
+
+    if title:
+        show(title, "italic")
+    shown = {number: columns[number] for number in layout.widths}
+    widths, right = list(layout.widths.values()), [column.quantities for column in shown.values()]
+    if any(column.header for column in shown.values()):
+        names = [wrap(column.header, layout.widths[number]) for number, column in shown.items()]
+        for parts in zip_longest(*names, fillvalue=""):
+            show(_line(parts, widths, right), "bold")
+        show("─" * min(console.width, sum(widths) + GAP * (len(widths) - 1)))
+    for row, cells in enumerate(zip(*(column.cells for column in shown.values()), strict=True)):
+        show(_line(cells, widths, right))
+        for line in below_row(columns, layout, row, console.width):
+            show(line, "dim")
 
 
 def _longest_bar(cells: Sequence[str]) -> int:

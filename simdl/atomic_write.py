@@ -1,5 +1,7 @@
 """Writing of result files: whole or not at all."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from os import getpid
 from pathlib import Path
 
@@ -17,15 +19,41 @@ def write_atomically(path: Path, text: str, *, what: str) -> None:
     Raises:
         SimdlError: the directory is missing or not writable, or the path is a directory.
     """
-    partial = path.with_name(f".{path.name}.{getpid()}.partial")
+    write_together([(path, text)], what=what)
+
+
+def write_together(files: Iterable[tuple[Path, str]], *, what: str) -> None:
+    """Write several text files; none is moved to its place before all of them are complete.
+
+    Args:
+        files: place and contents of each, taken one at a time; older files are replaced.
+        what: what a file is, for the message.
+
+    Raises:
+        SimdlError: a directory is missing or not writable, or a path is a directory.
+    """
+    partials: dict[Path, Path] = {}  # by the place that each is for
     try:
-        if path.is_dir():
-            raise IsADirectoryError(None, "Is a directory")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        for path, text in files:
+            with _refusing(path, what):
+                if path.is_dir():
+                    raise IsADirectoryError(None, "Is a directory")
+                partials[path] = path.with_name(f".{path.name}.{getpid()}.partial")
+                partials[path].write_text(text, encoding="utf-8")
+        for path, partial in partials.items():
+            with _refusing(path, what):
+                partial.replace(path)
+    finally:
+        for partial in partials.values():
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)  # those that were not moved
+
+
+@contextmanager
+def _refusing(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        if partial.is_file():
-            partial.unlink()
         message = (
             f"{path}: cannot write the {what}: {error.strerror}; expected a file in a writable directory"
         )

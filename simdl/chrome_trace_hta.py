@@ -9,11 +9,12 @@ Host calls take no time: the simulator has no host lane. Source: facebookresearc
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from simdl.atomic_write import write_atomically
+from simdl.atomic_write import write_together
 from simdl.errors import SimdlError
 from simdl.task import Task
 from simdl.timeline import Timeline
@@ -23,6 +24,7 @@ STEPS = 4
 HOST = 1_000_000  # process number of rank 0's host; devices have the number of their rank
 SCHEMA_VERSION = 1
 FILE = "rank_{rank}.json"
+RANK_FILE = re.compile(r"rank_[0-9]+\.json")
 
 
 def hta_traces(timeline: Timeline, *, steps: int = STEPS) -> dict[int, dict[str, Any]]:
@@ -41,6 +43,9 @@ def hta_traces(timeline: Timeline, *, steps: int = STEPS) -> dict[int, dict[str,
 def write_hta_traces(timeline: Timeline, directory: Path) -> None:
     """Write one file per rank, ``rank_N.json``, into a directory that is created if it is missing.
 
+    HTA reads all files of a directory as one job, so those of an earlier one are removed, but not before the
+    new ones are in place.
+
     Raises:
         SimdlError: the directory cannot be created or written to.
     """
@@ -49,9 +54,22 @@ def write_hta_traces(timeline: Timeline, directory: Path) -> None:
     except OSError as error:
         message = f"{directory}: cannot write the traces: {error.strerror}; expected a writable directory"
         raise SimdlError(message) from error
-    for rank, trace in hta_traces(timeline).items():
-        text = json.dumps(trace)  # with spaces: HTA searches the text for the rank, by `"rank": `
-        write_atomically(directory / FILE.format(rank=rank), text, what="trace")
+    traces = {directory / FILE.format(rank=rank): trace for rank, trace in hta_traces(timeline).items()}
+    # with spaces: HTA searches the text for the rank, by `"rank": `
+    write_together(((path, json.dumps(trace)) for path, trace in traces.items()), what="trace")
+    _remove_others(directory, set(traces))
+
+
+def _remove_others(directory: Path, kept: set[Path]) -> None:
+    for path in directory.iterdir():
+        if RANK_FILE.fullmatch(path.name) and path not in kept:
+            try:
+                path.unlink()
+            except OSError as error:
+                message = f"{path}: cannot remove a rank of an earlier trace: {error.strerror}"
+                raise SimdlError(
+                    f"{message}; expected none, because HTA would read it as one of this"
+                ) from error
 
 
 def _step(timeline: Timeline, rank: int, step: int) -> Iterator[Event]:

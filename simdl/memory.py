@@ -94,13 +94,13 @@ def usable_memory(stack: Stack, device: Device) -> float:
 
 
 def memory_shortfalls(step: StepCost, device: Device) -> Iterator[str]:
-    """One sentence per pipeline rank that does not fit."""
+    """One sentence per pipeline rank that does not fit, the one that misses by most first."""
     usable = usable_memory(step.stack, device)
-    for rank in range(step.strategy.pp):
-        parts = memory_by_part(step, rank)
-        need = sum(parts.values())
-        if need > usable:
-            yield shortfall(rank, need, usable, parts)
+    by_rank = {rank: memory_by_part(step, rank) for rank in range(step.strategy.pp)}
+    needs = {rank: sum(parts.values()) for rank, parts in by_rank.items()}
+    for rank in sorted(needs, key=lambda rank: -needs[rank]):
+        if needs[rank] > usable:
+            yield shortfall(rank, needs[rank], usable, by_rank[rank])
 
 
 def shortfall(rank: int, need: float, usable: float, parts: Mapping[str, float]) -> str:

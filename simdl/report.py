@@ -31,7 +31,7 @@ class StepReport:
         exposed_communication: [s] during which a rank communicates and computes nothing.
         strategy: the question.
         feasible: whether it fits.
-        reasons: why not.
+        reasons: why not; the stage that misses by most first.
         warnings: extrapolations and assumptions.
         provenance: stack, profiles and kinds of sources behind the number.
     """

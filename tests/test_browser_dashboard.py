@@ -247,6 +247,25 @@ def test_a_second_strategy_is_compared_and_removed(page):
     assert "b.tp" not in page.url
 
 
+def test_comparing_beside_an_invalid_field_says_why_it_does_not(page):
+    show(page, SMALL + "a.tp=2")
+    before = page.inner_text("#verdict")
+    field = page.locator(".control", has_text="Nodes").locator("input")
+    field.fill("x")
+    field.press("Enter")
+    wait_for_change(page, before)
+    page.click("#compare")
+    page.wait_for_selector("#pressed li")
+    assert "count: found 'x'; expected a whole number" in page.inner_text("#pressed")
+    field.fill("1")
+    field.press("Enter")
+    page.wait_for_selector("#pressed li", state="detached")
+    page.click("#compare")
+    page.wait_for_selector("#words")
+    assert not page.inner_text("#pressed")
+    page.click("#compare")
+
+
 def test_files_are_downloaded(page):
     show(page, SMALL + "a.pp=2")
     with page.expect_download() as download:

@@ -19,6 +19,15 @@ from simdl.simulate import simulate as simulate_step
 from simdl.strategy import Strategy
 from simdl.task import Schedule
 
+ASKED = {
+    "model": "gpt2",
+    "cluster": "dgx-a100:1",
+    "global_batch": 32,
+    "seq_len": None,
+    "precision": "bf16",
+    "optimizer": "adam",
+    "stack": "megatron-2021",
+}
 GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")
 
 
@@ -149,6 +158,24 @@ class TestDiff:
         text = run(diff, planned, path).stdout
         assert "different cluster: dgx-a100:1 and dgx-a100:2" in text
         assert "different global batch: 32 and 64 samples a step" in text
+        found = json.loads(run(diff, planned, path, "--json").stdout)
+        assert found["question"] == {"cluster": ["dgx-a100:1", "dgx-a100:2"], "global_batch": [32, 64]}
+
+    def test_models_of_one_paper_and_other_lengths_are_told_apart(self, tmp_path):
+        paths = {}
+        for model, *flags in (("gpt3-125m",), ("gpt3-350m", "--seq-len", "512", "--precision", "fp16")):
+            done = run(simulate, model, "--cluster", "dgx-a100:1", "--global-batch", 32, *flags, "--json")
+            assert done.exit_code == 0, done.stderr
+            paths[model] = tmp_path / f"{model}.json"
+            paths[model].write_text(done.stdout)
+        lines = run(diff, *paths.values()).stdout.splitlines()
+        assert lines[:3] == [
+            "different model: gpt3-125m and gpt3-350m",
+            "different precision: bf16 and fp16",
+            "different sequence length: 2048 and 512 tokens",
+        ]
+        assert lines[3].startswith("By tokens, A is ")
+        assert lines[4].startswith("By samples, B is ")
 
 
 class TestBrokenFiles:
@@ -168,7 +195,14 @@ class TestBrokenFiles:
                 '{"version": 2, "step_time": 0, "samples_per_s": 1}',
                 "step_time: found 0; expected a number above",
             ),
+            (
+                '{"version": 2, "step_time": 1, "samples_per_s": 1}',
+                "tokens_per_s: found nothing",
+            ),
             ('{"version": 2, "step_time": NaN}', "step_time: found NaN"),
+            ('{"version": 2, "step_time": 1' + 400 * "0" + "}", "step_time: found 1000"),
+            ('{"version": 2, "step_time": 1' + 5000 * "0" + "}", "not JSON (Exceeds the limit"),
+            ('{"version": 2, "step_time": ' + 9000 * "[", "not JSON ("),
         ],
     )
     def test_a_broken_or_foreign_file_gets_one_clear_message(self, tmp_path, text, message):
@@ -186,6 +220,7 @@ class TestBrokenFiles:
             ("critical_path", None, "plans[0].critical_path: found nothing"),
             ("breakdown", {"forward": 1.0}, "plans[0].breakdown: adds up to 1; expected the step time"),
             ("breakdown", {"forward": "x"}, 'plans[0].breakdown.forward: found "x"'),
+            ("memory_bound_fraction", 5, "plans[0].memory_bound_fraction: found 5; expected a fraction"),
             ("strategy", 4, "plans[0].strategy: found 4"),
             ("kernels", {"matmul": -1}, "plans[0].kernels.matmul: found -1"),
             ("critical_operators", {}, "plans[0].critical_operators: found {}"),
@@ -206,8 +241,20 @@ class TestBrokenFiles:
         ("value", "message"),
         [
             (None, "question: found nothing"),
-            ({"model": "gpt2", "colour": "red"}, "question: Options.__init__() got an unexpected"),
-            ({"model": 3, "cluster": "dgx-a100:1"}, "question: found {"),
+            ([1], "question: found [1]; expected the output of `simdl plan --json`"),
+            (
+                {},
+                "question: missing keys model, cluster, global_batch, seq_len, precision, optimizer, stack;",
+            ),
+            ({**ASKED, "colour": "red", "size": 1}, "question: unknown keys colour, size; expected the"),
+            ({**ASKED, "model": 3}, "question: model: found 3, expected a text; expected the output of"),
+            ({**ASKED, "stack": None}, "question: stack: found nothing, expected a text"),
+            (
+                {**ASKED, "global_batch": "32", "seq_len": 0.5},
+                "expected a whole number of at least 1; seq_len: found 0.5, expected a whole number",
+            ),
+            ({**ASKED, "global_batch": "32"}, 'question: global_batch: found "32", expected a whole'),
+            ({**ASKED, "global_batch": True}, "question: global_batch: found true"),
         ],
     )
     def test_a_question_that_cannot_be_asked_again_is_refused(self, tmp_path, planned, value, message):

@@ -145,6 +145,12 @@ def test_an_existing_table_is_replaced_by_force_only(tmp_path):
     assert path.read_text() != "mine"
 
 
+def test_an_empty_path_for_the_table_is_refused():
+    refused = run(*QUESTION, "--write-table", "")
+    assert refused.exit_code == 2
+    assert "'--write-table': found an empty path" in refused.stderr
+
+
 def test_a_measured_pass_replaces_the_model(tmp_path):
     path = tmp_path / "measured.csv"
     path.write_text(TABLE + "p100-sxm,conv2/conv2,forward,fft,32,1,1\n")

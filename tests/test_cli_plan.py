@@ -61,6 +61,15 @@ def test_table_says_what_was_found_why_and_what_was_assumed():
         assert text in result.stdout
 
 
+def test_losses_that_round_to_nothing_are_left_out():
+    result = run("gpt2", "--cluster", "dgx-a100:1", "--top", "2")
+    rows = [line for line in result.stdout.splitlines() if line.startswith(("1  dp", "2  dp"))]
+    assert len(rows) == 2
+    for row in rows:
+        assert "overhead 3%" in row
+        assert " 0%" not in row
+
+
 def test_images_are_counted_as_images():
     result = run("lenet5", "--cluster", "dgx-1-v100:1", "--global-batch", "64", "--top", "1")
     assert result.exit_code == 0, result.stderr

@@ -24,6 +24,13 @@ def test_table_says_where_it_stops_and_what_stops_it():
     assert "assumed: precision fp16" in done.output
 
 
+def test_one_count_is_no_scaling():
+    done = run("alexnet", "--cluster", "dgx-1-v100:1..1")
+    assert done.exit_code == 0, done.output
+    assert "one count shows no scaling; expected a range of several, such as 1..64" in done.output
+    assert "pays" not in done.output
+
+
 def test_json_has_stable_keys():
     done = run("resnet50", "--cluster", "dgx-1-v100:1..2", "--json")
     assert done.exit_code == 0, done.output

@@ -133,6 +133,10 @@ def test_json_of_what_does_not_fit_says_so():
         (("--recompute", "some"), "some"),
         (("--strategy", "no-such-file.toml"), "no-such-file.toml"),
         (("--strategy", "no-such-file.toml", "--tp", 2), "--tp"),
+        (("--format", "hta"), "--format hta: needs --trace"),
+        (("--format", "chrome"), "--format chrome: needs --trace"),
+        (("--trace", ""), "'--trace': found an empty path"),
+        (("--report", ""), "'--report': found an empty path"),
         (("--trace", "no/such/folder/trace.json"), "no/such/folder"),
     ],
 )

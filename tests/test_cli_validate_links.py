@@ -116,6 +116,7 @@ class TestSkipped:
         (("--sizes", "3KiB..3.5KiB"), "--sizes '3KiB..3.5KiB': no power of two"),
         (("--ranks", "1"), "--ranks"),
         (("--repeats", "0"), "--repeats"),
+        (("--out", ""), "found an empty path"),
         (("--out", "absent/run.csv"), "existing directory"),
         (("--out", RECORDED), "--force"),
     ],

@@ -5,7 +5,14 @@ from pathlib import Path
 import click
 
 from planner.answer_file import Answer, load_answer
-from planner.comparison import HEADER, compare_causes, compare_choices, compare_in_words, comparison_rows
+from planner.comparison import (
+    HEADER,
+    compare_causes,
+    compare_choices,
+    compare_in_words,
+    compare_questions,
+    comparison_rows,
+)
 from planner.console import bar, print_json, print_table, reporting_errors
 
 BAR = 20  # characters of the longest bar
@@ -19,8 +26,9 @@ BAR = 20  # characters of the longest bar
 def diff(*, first: Path, second: Path, as_json: bool) -> None:
     """Say why one of two plans or simulations is faster.
 
-    The files are what `simdl plan --json` (its best plan counts) or `simdl simulate --json` printed. Steps
-    of different global batches are compared by their samples per second.
+    The files are what `simdl plan --json` (its best plan counts) or `simdl simulate --json` printed. Every
+    difference of their questions is named. Steps of different global batches are compared by their samples
+    per second, samples of different length also by their tokens per second.
     """
     one, two = load_answer(first), load_answer(second)
     if as_json:
@@ -28,9 +36,11 @@ def diff(*, first: Path, second: Path, as_json: bool) -> None:
             {
                 "step_time": [one.step_time, two.step_time],
                 "samples_per_s": [one.samples_per_s, two.samples_per_s],
+                "tokens_per_s": [one.tokens_per_s, two.tokens_per_s],
                 "speedup": one.samples_per_s / two.samples_per_s,
                 "breakdown": {cause: list(seconds) for cause, seconds in compare_causes(one, two).items()},
                 "strategy": compare_choices(one, two),
+                "question": compare_questions(one, two),
             }
         )
         return

@@ -20,7 +20,7 @@ from planner.microbatch.convolutions import (
 )
 from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
-from planner.output_files import check_new, force_option, report_option
+from planner.output_files import OutputPath, check_new, force_option, report_option
 from planner.report_page import report_path, write_page
 from simdl.convolution_table import read_convolution_table, write_convolution_table
 from workloads.dtypes import load_precision
@@ -56,7 +56,9 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
     help="reuse: the limit holds for each pass; division: for all together.",
 )
 @click.option("--table", "table_path", help="CSV of measured times that replace the model.")
-@click.option("--write-table", "written_path", help="Write what the model prices as such a CSV.")
+@click.option(
+    "--write-table", "written_path", type=OutputPath(), help="Write what the model prices as such a CSV."
+)
 @click.option(
     "--precision",
     default="fp32",
@@ -75,7 +77,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     policy: str,
     mode: str,
     table_path: str | None,
-    written_path: str | None,
+    written_path: Path | None,
     precision: str,
     *,
     report_directory: Path | None,
@@ -88,15 +90,15 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     FILE.csv or FILE.csv:LIST. Exits with 1, and the limit that binds, if nothing fits.
     """
     page_path = report_path(report_directory, "microbatch", force=force)
-    if written_path:
-        check_new(Path(written_path), force=force, what="table")
+    if written_path is not None:
+        check_new(written_path, force=force, what="table")
     passes, batch = load_passes(model, batch)
     limit = parse_quantity(workspace, "bytes")
     device = load_cluster(device_name).device if device_name.endswith(".toml") else load_device(device_name)
     rows = read_convolution_table(table_path) if table_path else ()
     sizes = micro_batch_sizes(Policy(policy), batch)
     formats = load_precision(precision)
-    if written_path:
+    if written_path is not None:
         modelled = (row for part in passes for row in modelled_rows(part, sizes, device, formats))
         write_convolution_table(written_path, modelled)
     priced = price_passes(passes, sizes, device, formats, rows)

@@ -1,6 +1,7 @@
 """`simdl plan`: ranked, simulated strategies for a model on a cluster."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from planner.report_json import plan_json
 from planner.report_page import report_path, write_page
 from planner.smaller_clusters import smaller_clusters
 from simdl.errors import SimdlError
+from simdl.report import StepReport
 from workloads.errors import WorkloadError
 
 LOSSES = 3  # causes other than computation that the table names
@@ -111,7 +113,6 @@ def _print_result(question: Question, result: PlanResult, layers: list[str]) -> 
 def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
     report = plan.report
     rate = report.samples_per_s if unit == "images/s" else report.tokens_per_s
-    losses = sorted((seconds, cause) for cause, seconds in report.breakdown.items() if cause not in WORK)
     return (
         str(rank),
         format_strategy(report.strategy),
@@ -120,10 +121,17 @@ def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
         f"{report.mfu:.1%}",
         format_quantity(report.peak_memory, "bytes"),
         format_seconds(plan.bound),
-        ", ".join(
-            f"{cause.replace('_', ' ')} {s / report.step_time:.0%}" for s, cause in losses[: -LOSSES - 1 : -1]
-        ),
+        ", ".join(_losses(report)) or "-",
     )
+
+
+def _losses(report: StepReport) -> Iterator[str]:
+    """The largest shares of causes other than computation, but none that would read 0 %."""
+    losses = sorted((seconds, cause) for cause, seconds in report.breakdown.items() if cause not in WORK)
+    for seconds, cause in losses[: -LOSSES - 1 : -1]:
+        share = f"{seconds / report.step_time:.0%}"
+        if share != "0%":
+            yield f"{cause.replace('_', ' ')} {share}"
 
 
 def _notes(question: Question, result: PlanResult) -> list[str]:

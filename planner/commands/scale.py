@@ -150,10 +150,15 @@ def _print(curve: ScaleCurve, title: str, sample: str) -> None:
             breakdown_rows(last.breakdown),
             title=f"where the step goes on {last.devices} devices",
         )
-    if curve.stops_at is None:
-        click.echo("data parallelism pays at every count")
-    else:
-        click.echo(f"data parallelism stops paying at {curve.stops_at} devices: {curve.stopped_by}")
+    click.echo(_conclusion(curve))
+
+
+def _conclusion(curve: ScaleCurve) -> str:
+    if curve.stops_at is not None:
+        return f"data parallelism stops paying at {curve.stops_at} devices: {curve.stopped_by}"
+    if len(curve.points) == 1:
+        return "one count shows no scaling; expected a range of several, such as 1..64"
+    return "data parallelism pays at every count"
 
 
 def _row(point: ScalePoint, split: bool) -> list[str]:

@@ -11,7 +11,7 @@ from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import bad_input, print_json, print_table
 from planner.format import format_rate, format_seconds, format_strategy
-from planner.output_files import check_new, force_option, report_option
+from planner.output_files import OutputPath, check_new, force_option, report_option
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
 from planner.remedy import remedies
@@ -47,15 +47,13 @@ TRACE_FORMATS = ("chrome", "hta")
 @click.option("--zero", type=click.IntRange(0, 3), help="ZeRO stage [0].")
 @click.option("--shard-degree", type=int, help="Replicas that share one sharded copy [all].")
 @click.option("--sequence-parallel/--no-sequence-parallel", default=None, help="Default: no.")
-@click.option("--trace", type=click.Path(path_type=Path), help="Write the timeline to a file.")
+@click.option("--trace", type=OutputPath(), help="Write the timeline to a file.")
 @click.option(
     "--format",
     "trace_format",
     type=click.Choice(TRACE_FORMATS),
-    default=TRACE_FORMATS[0],
-    show_default=True,
-    help="Of the trace: chrome (Perfetto), or hta (a directory with one file per rank for Holistic Trace "
-    "Analysis).",
+    help="Of the trace: chrome (Perfetto, the default), or hta (a directory with one file per rank for "
+    "Holistic Trace Analysis).",
 )
 @report_option
 @force_option
@@ -65,7 +63,7 @@ def simulate(
     options: Options,
     strategy_file: str | None,
     trace: Path | None,
-    trace_format: str,
+    trace_format: str | None,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -76,8 +74,7 @@ def simulate(
     Exits with 2 if the strategy cannot be carried out or does not fit in memory; a trace is then not written.
     """
     try:
-        if trace is not None:
-            check_new(trace, force=force, what="trace")
+        _check_trace(trace, trace_format, force=force)
         page_path = report_path(report_directory, "simulate", force=force)
         question = load_question(options)
         strategy = _strategy(strategy_file, flags, question.cluster)
@@ -97,6 +94,13 @@ def simulate(
         raise bad_input(SimdlError(_does_not_fit(question, report)))
 
 
+def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) -> None:
+    if path is not None:
+        check_new(path, force=force, what="trace")
+    elif trace_format is not None:
+        raise SimdlError(f"--format {trace_format}: needs --trace; expected a path to write the trace to")
+
+
 def _strategy(path: str | None, flags: dict[str, Any], cluster: Cluster) -> Strategy:
     given = {name: value for name, value in flags.items() if value is not None}
     if path is None:
@@ -107,7 +111,7 @@ def _strategy(path: str | None, flags: dict[str, Any], cluster: Cluster) -> Stra
     return load_strategy(path, cluster)
 
 
-def _write_trace(question: Question, simulation: Simulation, path: Path, trace_format: str) -> None:
+def _write_trace(question: Question, simulation: Simulation, path: Path, trace_format: str | None) -> None:
     if trace_format == "hta":
         write_hta_traces(simulation.timeline, path)
     else:

@@ -34,7 +34,7 @@ class Outline:
 
     Attributes:
         bound: [s] that it takes at least.
-        shortfalls: stages that do not fit in memory, a sentence each.
+        shortfalls: stages that do not fit in memory, a sentence each, the worst first.
     """
 
     bound: float

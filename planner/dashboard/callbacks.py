@@ -81,6 +81,7 @@ def add_state_callbacks(app: Dash, catalog: Catalog, jobs: PlanJobs) -> None:
 
     @app.callback(
         Output("address", "data", allow_duplicate=True),
+        Output("pressed", "children"),
         Input("compare", "n_clicks"),
         Input(USE, "n_clicks"),
         State("state", "data"),
@@ -88,11 +89,20 @@ def add_state_callbacks(app: Dash, catalog: Catalog, jobs: PlanJobs) -> None:
     )
     def navigate(_compare: int | None, _use: list[int | None], query: str | None) -> Any:  # noqa: ANN401
         if not query or not any(item["value"] for item in ctx.triggered):
-            return no_update
+            return no_update, no_update
         try:
-            return "?" + format_state(change_state(parse_state(query), ctx.triggered_id, jobs))
-        except SimdlError:
-            return no_update  # a state that is refused stays as it is
+            return "?" + format_state(change_state(parse_state(query), ctx.triggered_id, jobs)), []
+        except SimdlError as error:
+            lines = html.Ul([html.Li(reason) for reason in reasons_of(error)])
+            return no_update, [html.P("The button changed nothing, because:"), lines]
+
+    @app.callback(
+        Output("pressed", "children", allow_duplicate=True),
+        Input("state", "data"),
+        prevent_initial_call=True,
+    )
+    def forget(_query: str) -> Any:  # noqa: ANN401 - components
+        return []  # what a button did not do belongs to the state in which it was pressed
 
 
 def change_state(state: PageState, cause: Any, jobs: PlanJobs) -> PageState:  # noqa: ANN401 - an identity

@@ -12,6 +12,7 @@ def page_layout(place: str) -> html.Div:
     controls = [html.Div(id="controls"), plan_controls()]
     results = [
         html.Div(id="notice", role="alert"),
+        html.Div(id="pressed", role="alert"),
         html.Div(id="verdict", role="status"),
         html.Div(id="figures"),
         html.Div(id="details"),

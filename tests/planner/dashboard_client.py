@@ -20,7 +20,7 @@ class Client:
         found = next(
             one
             for one in self.callbacks
-            if sets in one["output"].strip(".").split("...")
+            if sets in (part.partition("@")[0] for part in one["output"].strip(".").split("..."))
             and any(f"{given['id']}.{given['property']}" == changed for given in one["inputs"])
         )
         outputs = [

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
@@ -120,6 +122,118 @@ class TestTable:
         assert "│" in screen.getvalue()
         assert "███" in screen.getvalue()
         assert ("\x1b[34" in screen.getvalue()) is not no_color
+
+
+WORD = st.text("abcd-%.,", min_size=1, max_size=14)
+TEXT = st.lists(WORD, max_size=8).map(" ".join)
+NUMBER = st.sampled_from(["1,234.5 GiB", "-0.3 %", "12", "60.43 s", "-"])
+BARS = st.integers(0, 30).map("#".__mul__)
+
+
+@st.composite
+def tables(draw):
+    kinds = [st.integers(1, 99).map(str), *draw(st.lists(st.sampled_from([TEXT, NUMBER, BARS]), max_size=7))]
+    header = [draw(st.sampled_from(["", "name", "largest losses", "tokens/s"])) for _ in kinds]
+    return header, draw(st.lists(st.tuples(*kinds), min_size=1, max_size=4))
+
+
+def drawn(monkeypatch, width, header, rows, title=None):
+    """The lines of a table on a terminal of a width, without styles."""
+    screen = Terminal()
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", screen)
+        for name, value in (("TERM", "xterm"), ("COLUMNS", str(width)), ("NO_COLOR", "1")):
+            patched.setenv(name, value)
+        print_table(header, rows, title=title)
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()]
+
+
+PLANS = (
+    ("", "strategy", "step", "tokens/s", "MFU", "memory", "bound", "largest losses"),
+    [
+        (
+            "1",
+            "dp 16 mb 1 recompute selective ZeRO-1",
+            "60.43 s",
+            "34,703",
+            "57.1%",
+            "73.0 GiB",
+            "60.43 s",
+            "-",
+        ),
+        (
+            *(
+                "2",
+                "dp 4 pp 4 mb 1 interleaved x5 ZeRO-1",
+                "60.63 s",
+                "34,590",
+                "56.9%",
+                "75.2 GiB",
+                "60.63 s",
+            ),
+            "bubble 7%, pipeline communication 1%",
+        ),
+    ],
+)
+
+
+class TestNarrowTerminals:
+    def test_what_is_too_wide_stands_below_its_row(self, monkeypatch):
+        assert drawn(monkeypatch, 60, *PLANS, title="plans") == [
+            "plans",
+            "      step  tokens/s    MFU    memory    bound",
+            "──────────────────────────────────────────────",
+            "1  60.43 s    34,703  57.1%  73.0 GiB  60.43 s",
+            "   strategy: dp 16 mb 1 recompute selective ZeRO-1",
+            "2  60.63 s    34,590  56.9%  75.2 GiB  60.63 s",
+            "   strategy: dp 4 pp 4 mb 1 interleaved x5 ZeRO-1",
+            "   largest losses: bubble 7%, pipeline communication 1%",
+        ]
+
+    def test_the_last_text_that_suffices_stands_below(self, monkeypatch):
+        lines = drawn(monkeypatch, 90, *PLANS)
+        assert lines[2].startswith("1  dp 16 mb 1 recompute selective ZeRO-1  60.43 s")
+        assert lines[-1] == "   largest losses: bubble 7%, pipeline communication 1%"
+
+    def test_a_wide_terminal_frames_every_column(self, monkeypatch):
+        lines = drawn(monkeypatch, 160, *PLANS)
+        assert lines[3].startswith("│ 1 │ dp 16 mb 1 recompute selective ZeRO-1 │ 60.43 s │")
+        assert len(lines) == 6
+
+    def test_texts_wrap_between_words_and_bars_shrink_on_one_scale(self, monkeypatch):
+        header, row = ("cause", "A", "", "B", ""), ("data communication", "1 s", 40 * "#", "0.5 s", 20 * "#")
+        lines = drawn(monkeypatch, 60, header, [row, row])
+        assert "data communication" in lines[3]
+        assert lines[3].count("█") == pytest.approx(1.5 * lines[3].split("│")[3].count("█"), abs=1)
+
+    def test_quantities_below_a_row_share_a_line(self, monkeypatch):
+        header = ("table", *(f"number {place}" for place in range(8)))
+        lines = drawn(monkeypatch, 42, header, [("a.csv", *(8 * ["12.5 GiB"]))])
+        assert lines[-2:] == [
+            "  number 5: 12.5 GiB, number 6: 12.5 GiB,",
+            "  number 7: 12.5 GiB",
+        ]
+
+    @pytest.mark.property
+    @given(tables(), st.integers(20, 120))
+    def test_no_word_and_no_number_is_ever_broken_or_lost(self, table, width):
+        header, rows = table
+        with pytest.MonkeyPatch.context() as patch:
+            lines = drawn(patch, width, header, rows)
+        found = Counter(word for line in lines for word in re.split(r"[ │┃]+", line))
+        words = Counter(
+            word for row in rows for cell in row for word in cell.split() if set(cell) - {"#", "-"}
+        )
+        for word, count in words.items():
+            # a quantity below its row may be followed by a comma
+            assert found[word] + found[f"{word},"] >= count
+        longest = max(
+            len(cell if cell[:1].isdigit() else word)
+            for row in rows
+            for cell in row
+            for word in [*cell.split(), ""]
+        )
+        assert max(map(len, lines)) <= max(width, longest + len("largest losses: ") + 8)
 
 
 class TestJson:

@@ -1,5 +1,6 @@
 """What the dashboard answers, through the callbacks that the page calls."""
 
+import functools
 import json
 import time
 import tomllib
@@ -75,6 +76,16 @@ class TestCards:
         assert "GiB short" in told
         assert "These fit: dp 16 tp 8 pp 8" in told
         assert answer["drawn.data"] is not None
+
+    def test_the_stage_that_misses_by_most_is_named(self, client):
+        query = (
+            GPT3 + "a.tp=4&a.pp=8&a.schedule=gpipe&a.recompute=selective&a.sequence_parallel=true&a.zero=1"
+        )
+        told = texts(verdict(client, query)["verdict.children"])
+        assert "stage 7 is 68.5 GiB short" in told
+        assert "(and 7 more stages)" in told
+        fitting = told.partition("These fit: ")[2].split("; ")
+        assert len(set(fitting)) == len(fitting) > 1
 
     @pytest.mark.parametrize(
         ("query", "reason"),
@@ -252,6 +263,18 @@ class TestControls:
             "strategies.children", "state.data", state__data=GPT2 + "a.tp=2&b.tp=4", shape__data=""
         )
         assert "Remove strategy B" in texts(both["strategies.children"])
+
+    def test_a_button_that_changes_nothing_says_why(self, client):
+        press = functools.partial(client.call, "pressed.children", "compare.n_clicks", compare__n_clicks=1)
+        refused = press(state__data=GPT2.replace("count=1", "count=x"))
+        told = texts(refused["pressed.children"])
+        assert told == (
+            "The button changed nothing, because: "
+            "count: found 'x'; expected a whole number, at least 1, of at most 9 digits"
+        )
+        assert "address.data" not in refused
+        assert press(state__data=GPT2)["pressed.children"] == []
+        assert client.call("pressed.children", "state.data", state__data=GPT2)["pressed.children"] == []
 
 
 class TestDownloads:

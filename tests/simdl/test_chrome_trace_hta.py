@@ -91,3 +91,33 @@ def test_files_are_the_traces(timeline, traces, tmp_path):
 def test_a_directory_that_cannot_be_made_is_refused(timeline, tmp_path):
     with pytest.raises(SimdlError, match="cannot write the traces: No such file or directory"):
         write_hta_traces(timeline, tmp_path / "nowhere" / "hta")
+
+
+def test_ranks_of_an_earlier_job_are_removed_and_nothing_else(timeline, tmp_path):
+    for name in ("rank_0.json", "rank_2.json", "rank_13.json", "rank_2.json.gz", "notes.txt", "rank_x.json"):
+        (tmp_path / name).write_text("earlier")
+    write_hta_traces(timeline, tmp_path)
+    left = {path.name: path.read_text() == "earlier" for path in tmp_path.iterdir()}
+    assert left == {
+        "rank_0.json": False,
+        "rank_1.json": False,
+        "rank_2.json.gz": True,
+        "notes.txt": True,
+        "rank_x.json": True,
+    }
+
+
+def test_an_earlier_job_is_kept_whole_if_writing_fails(timeline, tmp_path):
+    for rank in (0, 2):
+        (tmp_path / f"rank_{rank}.json").write_text("earlier")
+    (tmp_path / "rank_1.json").mkdir()
+    with pytest.raises(SimdlError, match=r"rank_1\.json: cannot write the trace: Is a directory"):
+        write_hta_traces(timeline, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rank_0.json", "rank_1.json", "rank_2.json"]
+    assert all((tmp_path / f"rank_{rank}.json").read_text() == "earlier" for rank in (0, 2))
+
+
+def test_an_earlier_rank_that_cannot_be_removed_is_named(timeline, tmp_path):
+    (tmp_path / "rank_2.json").mkdir()
+    with pytest.raises(SimdlError, match=r"rank_2\.json: cannot remove a rank of an earlier trace"):
+        write_hta_traces(timeline, tmp_path)

@@ -221,7 +221,8 @@ def test_every_stage_that_does_not_fit_is_named():
     found = list(memory_shortfalls(step, cluster.device))
     pattern = r"stage {} is \S+ [KMG]iB short \(needs \S+ [KMG]iB of \S+ [KMG]iB usable; most of it \w+, .*\)"
     assert len(found) == 4
-    for rank, sentence in enumerate(found):
+    needs = {rank: sum(memory_by_part(step, rank).values()) for rank in range(4)}
+    for rank, sentence in zip(sorted(needs, key=lambda rank: -needs[rank]), found, strict=True):
         assert re.fullmatch(pattern.format(rank), sentence), sentence
 
 

@@ -10,7 +10,7 @@ import click
 
 from hardware.units import format_quantity
 from planner.console import print_json, print_table, reporting_errors
-from planner.output_files import force_option, report_option
+from planner.output_files import OutputPath, force_option, report_option
 from planner.report_page import report_path, write_page
 from validation.calibration.outcome import (
     Agreement,
@@ -42,7 +42,7 @@ STOPPED = 130
 @click.option("--quick", is_flag=True, help="Fewer shapes and samples: under two minutes instead of ten.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     required=True,
     help="Directory of measurements, profiles and tables.",
 )

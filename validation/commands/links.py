@@ -9,7 +9,7 @@ from hardware.errors import UnitError
 from hardware.units import format_quantity, parse_quantity
 from planner.commands.collectives import parse_sizes
 from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
-from planner.output_files import check_new, force_option, report_option
+from planner.output_files import OutputPath, check_new, force_option, report_option
 from planner.report_page import report_path, write_page
 from validation.host_process import usable_cores
 from validation.real_links.availability import reason_unavailable
@@ -48,7 +48,7 @@ MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out")
 @click.option(
     "--repeats", type=click.IntRange(1), default=5, show_default=True, help="Per algorithm and size."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="CSV file for every repetition.")
+@click.option("--out", type=OutputPath(), help="CSV file for every repetition.")
 @click.option("--data", type=click.Path(path_type=Path), help="Compare this CSV file; measure nothing.")
 @report_option
 @force_option

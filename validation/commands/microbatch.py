@@ -14,6 +14,7 @@ from planner.errors import InfeasibleError
 from planner.microbatch.configuration import Policy, micro_batch_sizes
 from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.plan import Mode
+from planner.output_files import OutputPath
 from simdl.convolution_table import ConvolutionRow, read_convolution_table, write_convolution_table
 from simdl.errors import SimdlError
 from validation.micro_batching.choices import Chosen, check_algorithms, choose, read_choices
@@ -33,7 +34,9 @@ from validation.microbenchmarks.backends import BACKENDS, default_backend, resol
     "--plan", "plan_path", type=click.Path(path_type=Path), help="Answer of `simdl microbatch --json`."
 )
 @click.option("--measure", is_flag=True, help="Measure the table here first, at the sizes of the policy.")
-@click.option("--write-table", "written_path", help="Write the measured table, with --measure.")
+@click.option(
+    "--write-table", "written_path", type=OutputPath(), help="Write the measured table, with --measure."
+)
 @click.option("--batch", type=click.IntRange(min=1), help="Samples per pass, with a table.")
 @click.option("--workspace", help="Limit, such as 64MiB, with a table.")
 @click.option(
@@ -54,7 +57,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     model: str,
     table_path: str | None,
     plan_path: Path | None,
-    written_path: str | None,
+    written_path: Path | None,
     batch: int | None,
     workspace: str | None,
     policy: str | None,
@@ -131,13 +134,13 @@ def _rows(
     passes: Sequence[ConvolutionPass],
     sizes: Sequence[int],
     table: str | None,
-    written: str | None,
+    written: Path | None,
 ) -> Sequence[ConvolutionRow]:
     """Rows of a table, read or measured now."""
     if table is not None:
         return read_convolution_table(table)
     found = measure_rows(runner.backend, passes, sizes, lambda text: _progress(f"measuring {text}"))
-    if written:
+    if written is not None:
         write_convolution_table(written, found)
     return found
 
