@@ -41,7 +41,10 @@ def project_files():
     return [
         path
         for path in found
-        if path.is_file() and path.suffix in TEXT and not {"__pycache__", ".hypothesis"} & set(path.parts)
+        if path.is_file()
+        and path.name != ".git"  # a file in a linked worktree
+        and path.suffix in TEXT
+        and not {"__pycache__", ".hypothesis"} & set(path.parts)
     ]
 
 
