@@ -72,8 +72,9 @@ def scale(
 ) -> None:
     """Scale data parallelism for MODEL over a range of nodes, and say where it stops paying.
 
-    Counts double from FIRST to LAST. Each point is simulated; growth pays while it brings at least half of
-    the throughput that as many more devices could.
+    Counts double from FIRST to LAST, and each is simulated. It stops paying at the first count that brings
+    less than half of the throughput that its devices beyond the count before could at the speed of those
+    ("of ideal gain" below 50%), that has more devices than samples, or where it does not fit.
     """
     page_path = report_path(report_directory, "scale", force=force)
     names = cluster_names(cluster)
