@@ -5,7 +5,7 @@ import click
 from planner.console import bad_input, reporting_errors
 from planner.dashboard.limits import BODY, HOST, PORT
 
-INSTALL = "pip install 'simdl[dash]'"
+INSTALL = "pip install -e '.[dash]' from a checkout"
 
 
 @click.command()
