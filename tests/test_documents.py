@@ -130,3 +130,13 @@ def test_configurations_that_documents_name_are_in_a_checkout():
     ]
     assert len(found) >= 3
     assert all((ROOT / path).is_file() for path in found)
+
+
+def test_defaults_are_told_by_click_alone():
+    """In one form, ``[default: ...]``: no help text has words of its own for them."""
+    for name, command in all_commands():
+        for option in command.params:
+            text = getattr(option, "help", None) or ""
+            assert not re.search(r"default|\[[^]]+\][.:;]", text, re.IGNORECASE), (
+                f"{name} {option.opts[0]}: {text}"
+            )

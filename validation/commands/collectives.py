@@ -22,7 +22,8 @@ REASON_HEADER = ("rows", "sweep", "reason")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="CSV file with the columns of collective_sweeps.csv, or a folder; default: the project's.",
+    help="CSV file with the columns of collective_sweeps.csv, or a folder.",
+    show_default="the project's own",
 )
 @report_option
 @force_option

@@ -29,8 +29,8 @@ SUMMARY = ("", "cases", "median", "mean", "90 %", "worst", "bias")
 @click.option(
     "--profile",
     type=click.Path(path_type=Path),
-    help="A directory that `simdl calibrate --backend torch` wrote, or one profile of it. "
-    "Default: calibrate quickly first.",
+    show_default="calibrate quickly first",
+    help="A directory that `simdl calibrate --backend torch` wrote, or one profile of it.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N such as cuda:0.")
 @report_option

@@ -27,7 +27,8 @@ HEADER = ("file", "device", "rows", "median", "mean", "p90", "bias", "family", "
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="A table of kernels or a folder of them; the published tables by default.",
+    show_default="the published tables",
+    help="A table of kernels or a folder of them.",
 )
 @report_option
 @force_option

@@ -30,7 +30,8 @@ from validation.published_rows import PublishedTables, load_published, load_tabl
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="CSV file, or folder searched for CSV files, with a published header; default: the project's own.",
+    help="CSV file, or folder searched for CSV files, with a published header.",
+    show_default="the project's own",
 )
 @report_option
 @force_option
