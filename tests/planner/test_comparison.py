@@ -48,3 +48,12 @@ def test_other_questions_are_said_to_be_others():
 def test_rows_have_both_and_the_change(row, change):
     rows = {name: rest for name, *rest in comparison_rows(FIRST, SECOND)}
     assert rows[row][2] == change
+
+
+def test_choices_read_as_in_a_plan():
+    off = replace(FIRST, strategy={"sequence_parallel": False, "shard_degree": 0})
+    on = replace(FIRST, strategy={"sequence_parallel": True, "shard_degree": 4})
+    assert (
+        "strategies of A and B: sequence parallelism off and on, shard degree all and 4"
+        in compare_in_words(off, on)
+    )

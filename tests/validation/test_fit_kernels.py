@@ -6,7 +6,8 @@ from hardware.profiles import load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import Product
 from validation.fit.kernels import fit_device, fit_fraction, fitting_rows, main
-from validation.kernel_rows import KernelRow, product_kernel
+from validation.kernel_tables.launches import product_kernel
+from validation.kernel_tables.rows import KernelRow
 
 
 def with_fraction(device, dtype, value):

@@ -5,8 +5,8 @@ import pytest
 from simdl.stacks import load_stack
 from validation.fit import stacks
 from validation.fit.stacks import fit_stack, main, mean_error, questions
-from validation.prediction import first_that_fits
-from validation.published_rows import load_table, published_folder
+from validation.published_rows.tables import load_table, published_folder
+from validation.training_runs.prediction import first_that_fits
 
 TABLE = "llm/nvidia-nemo.csv"
 
