@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from hardware.units import format_quantity
 from planner.explain import AXES, describe_differences
-from planner.format import format_seconds
+from planner.format import format_choice, format_seconds
 from planner.question import Options
 from simdl.report import StepReport
 
@@ -126,7 +126,10 @@ def compare_in_words(one: Step, two: Step) -> list[str]:
     """In what the questions differ, which of A and B is faster, where its time goes, and the choices."""
     lines = [*_different_questions(one, two), *_speeds(one, two)]
     if choices := compare_choices(one, two):
-        texts = (f"{AXIS_NAMES.get(key, key)} {a} and {b}" for key, (a, b) in choices.items())
+        texts = (
+            f"{AXIS_NAMES.get(key, key)} {format_choice(key, a)} and {format_choice(key, b)}"
+            for key, (a, b) in choices.items()
+        )
         lines.append(f"strategies of A and B: {', '.join(texts)}")
     return lines
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from planner.bounds import Bounds
-from planner.format import format_seconds, format_strategy
+from planner.format import format_choice, format_seconds, format_strategy
 from planner.space import RECOMPUTE, SCHEDULES, Integers, Space
 from simdl.pricing import Pricing
 from simdl.report import StepReport
@@ -82,16 +82,12 @@ def _sentence(axes: list[str], best: StepReport, other: StepReport) -> str:
     slower = other.step_time - best.step_time
     change = f"{format_seconds(slower)} slower" if slower > 0 else "no faster"
     choices = ", ".join(
-        f"{AXES[axis]} {_value(best.strategy, axis)} rather than {_value(other.strategy, axis)}"
+        f"{AXES[axis]} {format_choice(axis, getattr(best.strategy, axis))} rather than "
+        f"{format_choice(axis, getattr(other.strategy, axis))}"
         for axis in axes
     )
     differences = describe_differences(best.breakdown, other.breakdown)
     return f"{choices}: {format_strategy(other.strategy)} is {change} ({differences})"
-
-
-def _value(strategy: Strategy, axis: str) -> str:
-    value = getattr(strategy, axis)
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def describe_differences(best: Mapping[str, float], other: Mapping[str, float]) -> str:

@@ -37,6 +37,18 @@ def format_strategy(strategy: Strategy) -> str:
     return " ".join(words)
 
 
+def format_choice(axis: str, value: object) -> str:
+    """A strategy's value on one axis, to read.
+
+    Example:
+        >>> format_choice("sequence_parallel", True), format_choice("shard_degree", 0), format_choice("tp", 4)
+        ('on', 'all', '4')
+    """
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "all" if axis == "shard_degree" and value == 0 else str(value)
+
+
 def _schedule(strategy: Strategy) -> str:
     if strategy.virtual_stages > 1:
         return f"interleaved x{strategy.virtual_stages}"

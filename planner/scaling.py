@@ -19,7 +19,7 @@ from simdl.simulate import price
 from simdl.stack import Stack
 from workloads.workload import Workload
 
-PAYS = 0.5  # share of the ideal gain that the next count must bring
+PAYS = 0.5  # least share of the ideal gain over the count before
 CAUSES = {
     "forward": "kernels: smaller parts of the batch use a device less well",
     "backward": "kernels: smaller parts of the batch use a device less well",
@@ -67,7 +67,8 @@ class ScaleCurve:
     Attributes:
         mode: ``"weak"`` or ``"strong"``.
         points: one per count.
-        stops_at: devices from which data parallelism no longer pays; None if it pays throughout.
+        stops_at: devices of the first point that does not pay: it cannot run, or its ``gain`` is below
+            ``PAYS``; None if every point pays.
         stopped_by: what stops it, empty if nothing does.
     """
 

@@ -6,6 +6,7 @@
 Needs Dash, Playwright and a Chromium on the path.
 """
 
+import argparse
 import re
 import shutil
 import subprocess
@@ -86,11 +87,20 @@ def take_dashboard(page: Page) -> None:
         server.terminate()
 
 
+KINDS = {"reports": take_reports, "dashboard": take_dashboard}
+
+
 def main() -> None:
-    """Take all pictures."""
+    """Take all pictures, or those of one kind."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=KINDS, help="take these alone")
+    only = parser.parse_args().only
     with open_page() as page:
-        take_reports(page)
-        take_dashboard(page)
+        for kind, take in KINDS.items():
+            if only in {None, kind}:
+                take(page)
 
 
 if __name__ == "__main__":

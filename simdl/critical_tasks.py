@@ -41,11 +41,6 @@ def critical_passes(timeline: Timeline) -> Passes:
     return found
 
 
-def critical_parts(timeline: Timeline) -> dict[str, float]:
-    """[s] by cause along the critical path, largest first; adds up to the step time."""
-    return total_parts(critical_passes(timeline))
-
-
 def total_parts(passes: Passes) -> dict[str, float]:
     """[s] by cause over all passes, largest first."""
     causes: dict[str, float] = {}

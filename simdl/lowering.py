@@ -5,12 +5,10 @@ lowered once and its collectives carry their group's duration (symmetry folding,
 :mod:`simdl.unfold` expands the schedule to every rank.
 """
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from simdl.collector import collector_paused
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.action import Action
 from simdl.segments import Segment, Segmentation
@@ -41,19 +39,7 @@ class _Build:
         return len(self.drafts) - 1
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """A schedule is 10^5 objects without a cycle: to look for cycles takes longer than to build it."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@_collector_paused()
+@collector_paused()  # 10^5 objects without a cycle: to look for cycles takes longer than to build them
 def lower(step: StepCost) -> Schedule:
     """The schedule of one step on ``pp`` representative ranks, four streams each."""
     strategy = step.strategy

@@ -1,4 +1,4 @@
-"""Metrics of a timeline: busy time, exposed communication, breakdown, memory, critical path.
+"""Metrics of a timeline: exposed communication, breakdown, memory, critical path.
 
 Each instant of a rank belongs to one cause. While its compute stream runs a task: its parts. Otherwise,
 while other streams of the rank run tasks: the parts of the one that started first (exposed communication).
@@ -43,18 +43,6 @@ def critical_path(schedule: Schedule) -> float:
     if any(waiting):
         raise deadlock(schedule, [count > 0 for count in waiting])
     return longest
-
-
-def busy_time(timeline: Timeline, stream: int) -> float:
-    """[s] during which a stream (index into ``schedule.streams``) runs tasks."""
-    tasks = timeline.schedule.tasks
-    return sum(task.duration for task in tasks if stream in task.streams)
-
-
-def stream_gaps(timeline: Timeline, stream: int) -> list[Interval]:
-    """Idle intervals [s] of a stream between step start and step end, in order."""
-    indices = [index for index, task in enumerate(timeline.schedule.tasks) if stream in task.streams]
-    return list(_gaps(timeline, indices, timeline.step_time))
 
 
 def exposed(timeline: Timeline, rank: int) -> dict[str, float]:

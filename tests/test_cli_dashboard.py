@@ -93,10 +93,8 @@ def test_without_dash_it_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "dash", None)
     done = run()
     assert done.exit_code == 2
-    assert (
-        done.stderr
-        == "Error: the dashboard needs dash, which is not installed; expected pip install 'simdl[dash]'\n"
-    )
+    expected = "pip install -e '.[dash]' from a checkout"
+    assert done.stderr == f"Error: the dashboard needs dash, which is not installed; expected {expected}\n"
 
 
 def test_help_states_host_and_limits():

@@ -13,7 +13,7 @@ from planner.commands.plan import plan
 from planner.commands.simulate import simulate
 from planner.format import format_seconds
 from planner.limits_of_step import limits_of_step
-from simdl.critical_tasks import critical_parts
+from simdl.critical_tasks import critical_passes, total_parts
 from simdl.engine import run as run_schedule
 from simdl.simulate import simulate as simulate_step
 from simdl.strategy import Strategy
@@ -78,7 +78,7 @@ class TestExplain:
             build_workload(), build_cluster(), Strategy(dp=2, pp=4), stack=build_stack()
         ).timeline
         schedule = timeline.schedule
-        for removed, most in critical_parts(timeline).items():
+        for removed, most in total_parts(critical_passes(timeline)).items():
             tasks = tuple(
                 task._replace(duration=sum(s for name, s in task.parts if name != removed))
                 for task in schedule.tasks

@@ -9,11 +9,11 @@ from measured_rows import FACTS, write_measurements
 from hardware.profiles import load_cluster
 from planner.cli import main
 from simdl.simulate import simulate
-from validation import hardware_runs
 from validation.calibration.session import fit_file
 from validation.commands import hardware as command
 from validation.errors import TrainerError
-from validation.hardware_cases import CPU_CASES, GPU_CASES, HardwareCase, hardware_cases
+from validation.real_steps import runs
+from validation.real_steps.cases import CPU_CASES, GPU_CASES, HardwareCase, hardware_cases
 from validation.reference_trainer.case import TrainingMeasurement
 
 CASES = (
@@ -59,7 +59,7 @@ def calibrated(tmp_path_factory):
 def made_up(monkeypatch):
     monkeypatch.setattr(command, "load_backend", lambda *_: _Backend())
     monkeypatch.setattr(command, "hardware_cases", lambda _device: CASES)
-    monkeypatch.setattr(hardware_runs, "measure_training", train)
+    monkeypatch.setattr(runs, "measure_training", train)
 
 
 def run(*options):

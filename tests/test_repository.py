@@ -3,17 +3,15 @@
 import importlib
 import re
 import shlex
-import tomllib
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import click
 import pytest
+from project import ROOT, entry_points, load_command, section
 
 from simdl.collectives import ALGORITHMS
 from simdl.pipelines import PIPELINES
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = (
     "hardware",
     "workloads",
@@ -41,28 +39,15 @@ def project_files():
     return [
         path
         for path in found
-        if path.is_file() and path.suffix in TEXT and not {"__pycache__", ".hypothesis"} & set(path.parts)
+        if path.is_file()
+        and path.name != ".git"  # a file in a linked worktree
+        and path.suffix in TEXT
+        and not {"__pycache__", ".hypothesis"} & set(path.parts)
     ]
 
 
 def blocks(document):
     return list(BLOCK.finditer(document.read_text(encoding="utf-8")))
-
-
-def section(document, title):
-    text = document.read_text(encoding="utf-8")
-    return text.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
-
-
-def entry_points():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project["entry-points"]["simdl.commands"]
-
-
-def load_command(name):
-    command = EntryPoint(name, entry_points()[name], "simdl.commands").load()
-    assert isinstance(command, click.Command)
-    return command
 
 
 def shown_commands():

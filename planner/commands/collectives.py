@@ -12,6 +12,7 @@ from hardware.profiles import load_cluster
 from hardware.units import format_quantity, parse_quantity
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.output_files import force_option, report_option
+from planner.question_options import CLUSTER
 from planner.report_page import report_path, write_page
 from simdl.collectives import (
     CollectiveCost,
@@ -27,7 +28,7 @@ HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
 
 
 @click.command()
-@click.option("--cluster", "cluster_name", required=True, help="NODE:COUNT, or a TOML file.")
+@click.option("--cluster", "cluster_name", required=True, help=CLUSTER)
 @click.option(
     "--op",
     default=Operation.ALL_REDUCE.value,
@@ -42,7 +43,7 @@ HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
     show_default=True,
     help="A size such as 64MiB, or a range LOW..HIGH whose powers of two are shown.",
 )
-@click.option("--ranks", type=int, help="Members of the group; all devices by default.")
+@click.option("--ranks", type=int, show_default="all devices", help="Members of the group.")
 @click.option("--stride", type=int, default=1, show_default=True, help="Distance in rank between members.")
 @click.option(
     "--algorithm",

@@ -5,7 +5,7 @@ import click
 from planner.console import bad_input, reporting_errors
 from planner.dashboard.limits import BODY, HOST, PORT
 
-INSTALL = "pip install 'simdl[dash]'"
+INSTALL = "pip install -e '.[dash]' from a checkout"
 
 
 @click.command()
@@ -16,7 +16,7 @@ INSTALL = "pip install 'simdl[dash]'"
     "--host",
     default=HOST,
     show_default=True,
-    help="Address to listen at. Any other than the default lets other machines in; there is no login.",
+    help="Address to listen at. Any but this machine's own lets other machines in; there is no login.",
 )
 @click.option("--model", "models", multiple=True, help="TOML file or config.json to offer; may be repeated.")
 @click.option("--cluster", "clusters", multiple=True, help="TOML file to offer; may be repeated.")

@@ -38,7 +38,10 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
     help="Registered device (see `simdl hardware`), or the profile of a calibration, FILE.toml.",
 )
 @click.option(
-    "--batch", type=click.IntRange(min=1), help="Samples per pass; a layer list's own batch by default."
+    "--batch",
+    type=click.IntRange(min=1),
+    show_default="a layer list's own",
+    help="Samples per pass; required where MODEL is a network.",
 )
 @click.option("--workspace", default="64MiB", show_default=True, help="Limit, such as 64MiB.")
 @click.option(

@@ -6,13 +6,14 @@ from hardware.profiles import load_cluster
 from planner.console import print_json, print_table, reporting_errors
 from planner.format import format_seconds
 from planner.profile_answer import load_named_profile, profile_plan_json, profile_plan_rows
+from planner.question_options import CLUSTER
 
 HEADER = ("stage", "layers", "devices", "one minibatch", "per device")
 
 
 @click.command()
 @click.argument("profile")
-@click.option("--cluster", required=True, help="NODE:COUNT, such as dgx-1-v100:4, or a TOML file.")
+@click.option("--cluster", required=True, help=CLUSTER)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 @reporting_errors()
 def pipeline(profile: str, cluster: str, *, as_json: bool) -> None:

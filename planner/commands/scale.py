@@ -14,6 +14,7 @@ from planner.console import print_json, print_table, reporting_errors
 from planner.format import format_rate, format_seconds
 from planner.output_files import force_option, report_option
 from planner.question import Options, load_question
+from planner.question_options import asking
 from planner.report_page import report_path, write_page
 from planner.scaling import ScaleCurve, ScalePoint, node_counts
 from planner.scaling import scale as find_curve
@@ -24,8 +25,10 @@ RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]+)\.\.(?P<last>[0-9]+)")
 
 
 @click.command()
-@click.argument("model")
-@click.option("--cluster", required=True, help="NODE:FIRST..LAST, such as dgx-a100:1..64.")
+@asking(
+    cluster="NODE:FIRST..LAST, such as dgx-a100:1..64.",
+    global_batch="Samples per step on the smallest cluster.",
+)
 @click.option(
     "--mode",
     type=click.Choice(["weak", "strong"]),
@@ -34,19 +37,15 @@ RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]+)\.\.(?P<last>[0-9]+)")
     help="weak: the same samples per device; strong: the same per step.",
 )
 @click.option(
-    "--global-batch",
-    type=click.IntRange(min=1),
-    help="Samples per step on the smallest cluster. Default: as for plan.",
+    "--bucket",
+    show_default="the stack's",
+    help="Gradients in one collective, such as 4MB; 0B sends every tensor alone.",
 )
-@click.option("--seq-len", type=click.IntRange(min=1), help="Tokens of a sample. Default: the published.")
-@click.option("--precision", help="Number formats. Default: bf16 if the device has it, else fp16, fp32.")
-@click.option("--optimizer", help="Default: adam for sequences, momentum for images.")
-@click.option("--stack", help="Software stack. Default: that of the device's generation.")
-@click.option("--bucket", help="Gradients in one collective, such as 4MB; 0B sends every tensor alone.")
 @click.option(
     "--gradient-algorithm",
     type=click.Choice(["auto", *ALGORITHMS[Operation.ALL_REDUCE]]),
-    help="All-reduce of gradients. Default: the stack's.",
+    show_default="the stack's",
+    help="All-reduce of gradients.",
 )
 @click.option("--split-layers", is_flag=True, help="Also find the best split of every layer (images).")
 @report_option
@@ -55,14 +54,8 @@ RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]+)\.\.(?P<last>[0-9]+)")
 @reporting_errors()
 def scale(
     *,
-    model: str,
-    cluster: str,
+    options: Options,
     mode: str,
-    global_batch: int | None,
-    seq_len: int | None,
-    precision: str | None,
-    optimizer: str | None,
-    stack: str | None,
     bucket: str | None,
     gradient_algorithm: str | None,
     split_layers: bool,
@@ -72,22 +65,13 @@ def scale(
 ) -> None:
     """Scale data parallelism for MODEL over a range of nodes, and say where it stops paying.
 
-    Counts double from FIRST to LAST. Each point is simulated; growth pays while it brings at least half of
-    the throughput that as many more devices could.
+    Counts double from FIRST to LAST, and each is simulated. It stops paying at the first count that brings
+    less than half of the throughput that its devices beyond the count before could at the speed of those
+    ("of ideal gain" below 50%), that has more devices than samples, or where it does not fit.
     """
     page_path = report_path(report_directory, "scale", force=force)
-    names = cluster_names(cluster)
-    question = load_question(
-        Options(
-            model=model,
-            cluster=names[0],
-            global_batch=global_batch,
-            seq_len=seq_len,
-            precision=precision,
-            optimizer=optimizer,
-            stack=stack,
-        )
-    )
+    names = cluster_names(options.cluster)
+    question = load_question(replace(options, cluster=names[0]))
     curve = find_curve(
         question.workload,
         [load_cluster(name) for name in names],
@@ -95,8 +79,8 @@ def scale(
         mode=mode,
         split_layers=split_layers,
     )
-    data = {"model": model, **curve_json(curve), "assumptions": list(question.assumptions)}
-    title, sample = f"{model} on {cluster}, {mode} scaling", question.workload.network.sample
+    data = {"model": options.model, **curve_json(curve), "assumptions": list(question.assumptions)}
+    title, sample = f"{options.model} on {options.cluster}, {mode} scaling", question.workload.network.sample
     if page_path is not None:
         from planner.report_pages.scaling import scale_page  # noqa: PLC0415 - plotly, only where asked for
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from hardware.cluster import Cluster
 from hardware.errors import HardwareError
@@ -29,24 +30,61 @@ from simdl.strategy import Recompute, Strategy
 from workloads.errors import WorkloadError
 
 REMEDIES = 3
+PLAIN = Strategy()  # whose values are the defaults
 TRACE_FORMATS = ("chrome", "hta")
 
 
 @click.command()
 @question_options
 @click.option("--strategy", "strategy_file", help="TOML file with a strategy, instead of the flags below.")
-@click.option("--dp", type=int, help="Data-parallel degree. Default: what the other degrees leave.")
-@click.option("--tp", type=int, help="Tensor-parallel degree [1].")
-@click.option("--pp", type=int, help="Pipeline-parallel degree [1].")
-@click.option("--cp", type=int, help="Context-parallel degree [1].")
-@click.option("--ep", type=int, help="Expert-parallel degree [1]; others are not modelled.")
-@click.option("--micro-batch", type=int, help="Samples that pass through the pipeline together [1].")
-@click.option("--schedule", help=f"Pipeline order [1f1b]: {', '.join(sorted(PIPELINES))}.")
-@click.option("--virtual-stages", type=int, help="Stages per pipeline rank [1].")
-@click.option("--recompute", type=click.Choice([mode.value for mode in Recompute]), help="Default: none.")
-@click.option("--zero", type=click.IntRange(0, 3), help="ZeRO stage [0].")
-@click.option("--shard-degree", type=int, help="Replicas that share one sharded copy [all].")
-@click.option("--sequence-parallel/--no-sequence-parallel", default=None, help="Default: no.")
+@click.option("--dp", type=int, show_default="what the other degrees leave", help="Data-parallel degree.")
+@click.option("--tp", type=int, default=PLAIN.tp, show_default=True, help="Tensor-parallel degree.")
+@click.option("--pp", type=int, default=PLAIN.pp, show_default=True, help="Pipeline-parallel degree.")
+@click.option("--cp", type=int, default=PLAIN.cp, show_default=True, help="Context-parallel degree.")
+@click.option(
+    "--ep", type=int, default=1, show_default=True, help="Expert-parallel degree; others are not modelled."
+)
+@click.option(
+    "--micro-batch",
+    type=int,
+    default=PLAIN.micro_batch,
+    show_default=True,
+    help="Samples that pass through the pipeline together.",
+)
+@click.option(
+    "--schedule",
+    default=PLAIN.schedule,
+    show_default=True,
+    help=f"Pipeline order: {', '.join(sorted(PIPELINES))}.",
+)
+@click.option(
+    "--virtual-stages",
+    type=int,
+    default=PLAIN.virtual_stages,
+    show_default=True,
+    help="Stages per pipeline rank.",
+)
+@click.option(
+    "--recompute",
+    type=click.Choice([mode.value for mode in Recompute]),
+    default=PLAIN.recompute.value,
+    show_default=True,
+    help="Activations to discard and compute again.",
+)
+@click.option("--zero", type=click.IntRange(0, 3), default=PLAIN.zero, show_default=True, help="ZeRO stage.")
+@click.option(
+    "--shard-degree",
+    type=int,
+    default=PLAIN.shard_degree,
+    show_default=True,
+    help="Replicas that share one sharded copy under ZeRO; 0: all.",
+)
+@click.option(
+    "--sequence-parallel/--no-sequence-parallel",
+    default=PLAIN.sequence_parallel,
+    show_default=True,
+    help="Shard the residual stream over the tensor-parallel ranks.",
+)
 @click.option("--trace", type=OutputPath(), help="Write the timeline to a file.")
 @click.option(
     "--format",
@@ -102,7 +140,12 @@ def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) ->
 
 
 def _strategy(path: str | None, flags: dict[str, Any], cluster: Cluster) -> Strategy:
-    given = {name: value for name, value in flags.items() if value is not None}
+    context = click.get_current_context()
+    given = {
+        name: value
+        for name, value in flags.items()
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
     if path is None:
         return build_strategy(given, cluster)
     if given:

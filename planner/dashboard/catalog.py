@@ -1,6 +1,6 @@
 """What the page may be asked for: registered names, and the files named when the server was started."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from hardware.errors import HardwareError
@@ -88,17 +88,9 @@ def ask(asked: Asked, catalog: Catalog) -> Question:
         raise UnknownNameError("network", asked.model, catalog.models)
     if asked.node not in catalog.nodes:
         raise UnknownHardwareError("node type", asked.node, catalog.nodes)
-    return load_question(
-        Options(
-            model=asked.model,
-            cluster=f"{asked.node}:{asked.count}",
-            global_batch=asked.global_batch,
-            seq_len=asked.seq_len,
-            precision=asked.precision,
-            optimizer=asked.optimizer,
-            stack=asked.stack,
-        )
-    )
+    shared = {field.name for field in fields(Options)} & {field.name for field in fields(Asked)}
+    said = {name: getattr(asked, name) for name in shared}
+    return load_question(Options(cluster=f"{asked.node}:{asked.count}", **said))
 
 
 REFUSALS = (WorkloadError, HardwareError, SimdlError)

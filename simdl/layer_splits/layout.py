@@ -43,15 +43,3 @@ class Layout:
         extents = (*shape, 1, 1)[:3]
         degrees = (self.channel, self.height, self.width)
         return all(degree <= extent for degree, extent in zip(degrees, extents, strict=True))
-
-
-def format_layout(layout: Layout) -> str:
-    """The degrees above one, such as ``"sample 8 height 2"``."""
-    degrees = (
-        ("sample", layout.sample),
-        ("channel", layout.channel),
-        ("height", layout.height),
-        ("width", layout.width),
-        ("copies", layout.copies),
-    )
-    return " ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or "one rank"

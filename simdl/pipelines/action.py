@@ -1,12 +1,8 @@
 """Action: one pass of one microbatch through one virtual stage, and when it may run."""
 
-import re
 from typing import Literal, NamedTuple
 
-from simdl.errors import SimdlError
-
 Kind = Literal["F", "B"]
-_TEXT = re.compile(r"([FB])(\d+)\.(\d+)")
 
 
 class Action(NamedTuple):
@@ -23,21 +19,6 @@ class Action(NamedTuple):
 
 Order = tuple[Action, ...]  # what one rank does, first to last
 Orders = tuple[Order, ...]  # per rank
-
-
-def parse_action(text: str) -> Action:
-    """The action written as ``F3.12``.
-
-    Raises:
-        SimdlError: the text has another form.
-    """
-    match = _TEXT.fullmatch(text)
-    if match is None:
-        raise SimdlError(
-            f"pipeline action: found {text!r}; expected such as 'F3.12' (microbatch 3, stage 12)"
-        )
-    kind: Kind = "F" if match[1] == "F" else "B"
-    return Action(kind, int(match[2]), int(match[3]))
 
 
 def prerequisites(action: Action, stages: int) -> tuple[Action, ...]:

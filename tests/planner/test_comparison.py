@@ -126,3 +126,12 @@ def test_rows_have_both_and_the_change(row, change):
 def test_rounding_is_shown_as_nothing():
     other = replace(SECOND, breakdown={"forward": 1.5, "bubble": 7e-18})
     assert ("bubble", "500 ms", "0 ms", "-500 ms") in list(comparison_rows(FIRST, other))
+
+
+def test_choices_read_as_in_a_plan():
+    off = replace(FIRST, strategy={"sequence_parallel": False, "shard_degree": 0})
+    on = replace(FIRST, strategy={"sequence_parallel": True, "shard_degree": 4})
+    assert (
+        "strategies of A and B: sequence parallelism off and on, shard degree all and 4"
+        in compare_in_words(off, on)
+    )

@@ -6,11 +6,12 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timelines import busy_time
 
 from hardware.cluster import Cluster
 from simdl.simulate import simulate
 from simdl.strategy import Recompute, Strategy, problems
-from simdl.timeline_metrics import breakdowns, busy_time, critical_path
+from simdl.timeline_metrics import breakdowns, critical_path
 
 pytestmark = pytest.mark.property
 

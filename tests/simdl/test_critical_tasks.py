@@ -1,6 +1,6 @@
 """The critical path of a timeline."""
 
-from simdl.critical_tasks import critical_parts, critical_tasks
+from simdl.critical_tasks import critical_passes, critical_tasks, total_parts
 from simdl.engine import run
 from simdl.task import Schedule, Stream, Task
 from simdl.timeline import Timeline
@@ -15,10 +15,14 @@ def test_it_leads_through_the_task_that_is_waited_for():
     )
     timeline = run(Schedule(streams=streams, tasks=tasks))
     assert critical_tasks(timeline) == [1, 2]
-    assert list(critical_parts(timeline).items()) == [("work", 2.0), ("last", 2.0), ("launch", 1.0)]
+    assert list(total_parts(critical_passes(timeline)).items()) == [
+        ("work", 2.0),
+        ("last", 2.0),
+        ("launch", 1.0),
+    ]
 
 
 def test_an_empty_timeline_has_none():
     empty = Timeline(schedule=Schedule(streams=(), tasks=()), start=(), end=())
     assert critical_tasks(empty) == []
-    assert critical_parts(empty) == {}
+    assert total_parts(critical_passes(empty)) == {}

@@ -12,7 +12,6 @@ from simdl.layer_cost import node_costs
 from simdl.layer_graph import build_layer_graph
 from simdl.layer_lowering import lower_layers
 from simdl.layer_splits import SPLITS, Choice, Layout, Site, enumerate_choices
-from simdl.layer_splits.layout import format_layout
 from simdl.layer_splits.registry import format_choice
 from simdl.layer_step import LayerStep, layer_memory
 from simdl.resharding import reshard_message
@@ -121,9 +120,7 @@ def test_choices_give_every_rank_a_part():
     assert all(choice.grid != (1, 1) for choice in found)
 
 
-def test_layouts_and_choices_read_as_text():
-    assert format_layout(Layout(4, height=2)) == "sample 4 height 2"
-    assert format_layout(Layout(1)) == "one rank"
+def test_choices_read_as_text():
     assert format_choice(Choice("spatial", (2, 2))) == "spatial 2x2"
     assert format_choice(Choice("sample", (1, 1))) == "sample"
 

@@ -6,11 +6,9 @@ from simdl.timeline_metrics import (
     breakdown,
     breakdowns,
     bubble_fraction,
-    busy_time,
     critical_path,
     exposed,
     memory_profile,
-    stream_gaps,
 )
 
 STREAMS = (Stream(0, "compute"), Stream(0, "collective"), Stream(0, "send-forward"), Stream(1, "compute"))
@@ -33,12 +31,6 @@ def overlapped():
         Task("backward", (0,), 1.0, after=(5,)),
         Task("long", (3,), 3.0),
     )
-
-
-def test_gaps_and_busy_time(overlapped):
-    assert stream_gaps(overlapped, 0) == [(2.0, 7.0), (8.0, 10.0)]
-    assert busy_time(overlapped, 0) == 3.0
-    assert stream_gaps(overlapped, 3) == []
 
 
 def test_exposed_communication_belongs_to_the_task_that_started_first(overlapped):

@@ -5,10 +5,8 @@ import pytest
 from hardware.profiles import device_names, link_names
 from simdl.collectives import Operation
 from simdl.collectives.library import library_names, load_library
-from validation.collective_clusters import build_cluster, conditions_of, printed_ports
-from validation.collective_machines import FABRICS, GENERATIONS, Ports
-from validation.collective_rows import SweepRow, load_sweep, measured_time
-from validation.collectives import (
+from validation.collective_sweeps.clusters import build_cluster, conditions_of, printed_ports
+from validation.collective_sweeps.compare import (
     algorithm_of,
     library_of,
     predict_row,
@@ -16,6 +14,8 @@ from validation.collectives import (
     statistics_of,
     summary_groups,
 )
+from validation.collective_sweeps.machines import FABRICS, GENERATIONS, Ports
+from validation.collective_sweeps.rows import SweepRow, load_sweep, measured_time
 from validation.errors import MeasurementError, RowSkippedError
 from validation.statistics import ErrorStatistics, error_statistics
 

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from validation.compare import compare
-from validation.prediction import RowResult
-from validation.published_report import (
+from validation.published_rows.tables import LLM_COLUMNS, PublishedRow
+from validation.training_runs.compare import compare
+from validation.training_runs.prediction import RowResult
+from validation.training_runs.report import (
     error_rows,
     fit_rows,
     memory_rows,
@@ -15,7 +16,6 @@ from validation.published_report import (
     reason_rows,
     report_json,
 )
-from validation.published_rows import LLM_COLUMNS, PublishedRow
 
 
 @dataclass

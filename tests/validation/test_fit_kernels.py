@@ -5,8 +5,9 @@ import pytest
 from hardware.profiles import load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import Product
-from validation.fit.kernels import fit_device, fit_fraction, fitting_rows
-from validation.kernel_rows import KernelRow, product_kernel
+from validation.fit.kernels import fit_device, fit_fraction, fitting_rows, main
+from validation.kernel_tables.launches import product_kernel
+from validation.kernel_tables.rows import KernelRow
 
 
 def with_fraction(device, dtype, value):
@@ -54,3 +55,20 @@ def test_the_profile_holds_what_the_fit_gives():
 
 def test_held_out_rows_take_no_part():
     assert not any(row.held_out for row in fitting_rows(load_device("v100-sxm2-16gb")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--help"], 0, "DEVICE"),
+        (["v100"], 2, "choose from"),
+        (["cs-1"], 2, "cs-1: no published kernel was measured on it"),
+        ([], 2, "required"),
+    ],
+)
+def test_names_of_the_command_line_are_checked(capsys, arguments, status, message):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == status
+    printed = capsys.readouterr()
+    assert message in printed.out + printed.err

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from simdl.errors import StackError
 from simdl.stacks import load_stack
+from validation.fit import stacks
 from validation.fit.stacks import fit_stack, main, mean_error, questions
-from validation.prediction import first_that_fits
-from validation.published_rows import load_table, published_folder
+from validation.published_rows.tables import load_table, published_folder
+from validation.training_runs.prediction import first_that_fits
 
 TABLE = "llm/nvidia-nemo.csv"
 
@@ -39,10 +39,33 @@ def test_a_fit_never_leaves_a_larger_error(asked):
     assert 0 < found["tensor_overlap"] <= 1
 
 
-def test_unknown_fields_and_missing_tables_are_named():
-    with pytest.raises(StackError, match=r"attenion_speed.*expected STACK FIELD"):
-        main(["nemo-2024", "attenion_speed", TABLE])
-    with pytest.raises(StackError, match="tables none"):
-        main(["nemo-2024", "attention_speed"])
-    with pytest.raises(StackError, match="no scored row"):
-        main(["maxtext", "contention", TABLE])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nemo-2024", "attenion_speed", TABLE), "attenion_speed"),
+        (("nemo-2024", "attention_speed"), "tables none"),
+        (("nemo-2024", "attention_speed", "llm/none.csv"), "none.csv"),
+        (("maxtext", "contention", TABLE), "no scored row"),
+        (("nemo-2025", "contention", TABLE), "choose from"),
+        ((), "required"),
+    ],
+)
+def test_what_cannot_be_fitted_is_one_message(capsys, arguments, message):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_says_which_fields_there_are(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "attention_speed" in capsys.readouterr().out
+
+
+def test_a_fit_reports_what_it_found(capsys, monkeypatch):
+    monkeypatch.setattr(stacks, "ROUNDS", 1)
+    monkeypatch.setattr(stacks, "questions", lambda rows, stack: questions(rows, stack)[:2])
+    main(["nemo-2024", "attention_speed", TABLE])
+    assert "nemo-2024: 2 rows, mean error " in capsys.readouterr().out

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from simdl.kernel import AttentionCall, ConvolutionCall, Product
 from validation.commands.kernels import kernels
 from validation.errors import MeasurementError
-from validation.kernel_rows import load_kernel_rows
-from validation.kernels import PUBLISHED, compare_kernels, kernel_tables, summarize_kernels
+from validation.kernel_tables.compare import PUBLISHED, compare_kernels, kernel_tables, summarize_kernels
+from validation.kernel_tables.rows import load_kernel_rows
 from workloads.operators import Pass
 
 GEMM = "device,precision,M,N,K,achieved_tflops\n"

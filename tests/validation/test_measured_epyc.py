@@ -14,9 +14,9 @@ from hardware.profiles import load_cluster
 from simdl.simulate import simulate
 from validation.calibration.outcome import family_errors
 from validation.calibration.session import fit_file
-from validation.hardware_cases import CPU_CASES
-from validation.hardware_runs import case_question, case_strategy, describe
 from validation.microbenchmarks.backend import DeviceFacts
+from validation.real_steps.cases import CPU_CASES
+from validation.real_steps.runs import case_question, case_strategy, describe
 from validation.statistics import error_statistics
 
 FOLDER = Path(__file__).resolve().parents[2] / "validation" / "measured" / "epyc-2-cores"

@@ -8,8 +8,8 @@ from statistics import mean, median
 
 import pytest
 
-from validation.prediction import predict_rows
-from validation.published_rows import load_published
+from validation.published_rows.tables import load_published
+from validation.training_runs.prediction import predict_rows
 
 LIMITS = {  # file: least rows predicted, highest median and mean of the absolute relative error
     "bigscience-a100.csv": (56, 0.08, 0.12),

@@ -6,12 +6,12 @@ import pytest
 
 from simdl.strategy import Recompute
 from validation.errors import RowSkippedError
-from validation.published_flops import hardware_flops, old_bigscience_flops, reported_flops
-from validation.published_rows import load_published
-from validation.row_cells import optional_count, optional_measurement
-from validation.row_families import family_of
-from validation.row_network import decoder_shape, plain_shape
-from validation.row_sources import source_defaults
+from validation.published_rows.cells import optional_count, optional_measurement
+from validation.published_rows.families import family_of
+from validation.published_rows.flops import hardware_flops, old_bigscience_flops, reported_flops
+from validation.published_rows.network import decoder_shape, plain_shape
+from validation.published_rows.sources import source_defaults
+from validation.published_rows.tables import load_published
 
 
 def printed_over_converted(file):

@@ -9,11 +9,11 @@ from click.testing import CliRunner
 import validation
 from planner.report_page import Cell
 from validation.commands.published import published
-from validation.compare import compare
-from validation.prediction import predict_rows
-from validation.published_page import published_page
-from validation.published_report import report_json
-from validation.published_rows import load_published
+from validation.published_rows.tables import load_published
+from validation.training_runs.compare import compare
+from validation.training_runs.page import published_page
+from validation.training_runs.prediction import predict_rows
+from validation.training_runs.report import report_json
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from hardware.citation import Citation, CitedNumber
 from hardware.profiles import load_device, load_node, node_names
 from simdl.stacks import load_stack, stack_names
 from simdl.strategy import Recompute
-from validation import prediction
-from validation.prediction import first_that_fits, fitted_on, predict_rows, row_setup
-from validation.published_rows import load_published
-from validation.row_cluster import domain_size, resized_node, row_cluster
-from validation.row_devices import DEVICES, MACHINES
-from validation.row_stack import choose_stack, stack_rules
+from validation.published_rows.cluster import domain_size, resized_node, row_cluster
+from validation.published_rows.devices import DEVICES, MACHINES
+from validation.published_rows.stack import choose_stack, stack_rules
+from validation.published_rows.tables import load_published
+from validation.training_runs import prediction
+from validation.training_runs.prediction import first_that_fits, fitted_on, predict_rows, row_setup
 
 ROWS = load_published().rows
 

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from validation.errors import MeasurementError
-from validation.published_rows import CNN_COLUMNS, LLM_COLUMNS, load_published, load_table, load_tables
+from validation.published_rows.tables import CNN_COLUMNS, LLM_COLUMNS, load_published, load_table, load_tables
 
 
 def write(path, header, *rows):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from validation.ranking import average_ranks, rank_predictions, spearman
+from validation.training_runs.ranking import average_ranks, rank_predictions, spearman
 
 
 def test_ties_share_their_average_rank():

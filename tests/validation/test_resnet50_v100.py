@@ -7,7 +7,7 @@ from hardware.profiles import load_device, load_node
 from simdl.simulate import simulate
 from simdl.stacks import load_stack
 from simdl.strategy import Strategy
-from validation.row_cluster import resized_node
+from validation.published_rows.cluster import resized_node
 from workloads.dtypes import load_precision
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network

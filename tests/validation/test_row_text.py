@@ -4,14 +4,14 @@ import pytest
 
 from simdl.strategy import Recompute
 from validation.errors import RowSkippedError
-from validation.published_rows import CNN_COLUMNS, LLM_COLUMNS, PublishedRow, load_published
-from validation.row_cells import corrections, optional_count, optional_measurement
-from validation.row_devices import device_name, machine_of
-from validation.row_measurement import check_trusted, out_of_memory
-from validation.row_network import decoder_network, decoder_shape
-from validation.row_precision import row_precision
-from validation.row_sources import source_defaults
-from validation.row_strategy import LEAST_FIRST, row_degrees, row_recompute, row_strategies
+from validation.published_rows.cells import corrections, optional_count, optional_measurement
+from validation.published_rows.devices import device_name, machine_of
+from validation.published_rows.measurement import check_trusted, out_of_memory
+from validation.published_rows.network import decoder_network, decoder_shape
+from validation.published_rows.precision import row_precision
+from validation.published_rows.sources import source_defaults
+from validation.published_rows.strategy import LEAST_FIRST, row_degrees, row_recompute, row_strategies
+from validation.published_rows.tables import CNN_COLUMNS, LLM_COLUMNS, PublishedRow, load_published
 
 
 def row(kind="llm", **cells):

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hardware.profiles import load_device
-from validation.prediction import row_setup
-from validation.published_rows import load_published
+from validation.published_rows.tables import load_published
+from validation.training_runs.prediction import row_setup
 
 ROWS = [row for row in load_published().rows if row.file == "training.csv"]
 

@@ -36,8 +36,8 @@ STOPPED = 130
 @click.option(
     "--backend",
     type=click.Choice(BACKENDS),
-    help="Library whose kernels are timed. Default: numpy on the processor, cupy on a GPU; "
-    "`simdl validate hardware` needs a profile of torch.",
+    show_default="numpy on the processor, cupy on a GPU",
+    help="Library whose kernels are timed; `simdl validate hardware` needs a profile of torch.",
 )
 @click.option("--quick", is_flag=True, help="Fewer shapes and samples: under two minutes instead of ten.")
 @click.option(

@@ -14,11 +14,11 @@ from planner.format import format_seconds
 from planner.output_files import force_option, report_option
 from planner.report_page import report_path, write_page
 from validation.calibration.session import run_calibration
-from validation.hardware_cases import hardware_cases
-from validation.hardware_runs import HardwareRow, load_profiles, run_cases
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.backends import load_backend, resolve_device
 from validation.microbenchmarks.session import Order
+from validation.real_steps.cases import hardware_cases
+from validation.real_steps.runs import HardwareRow, load_profiles, run_cases
 from validation.statistics import ErrorStatistics, error_statistics
 
 HEADER = ("case", "predicted", "measured", "error", "spread", "memory predicted", "measured", "error")
@@ -29,8 +29,8 @@ SUMMARY = ("", "cases", "median", "mean", "90 %", "worst", "bias")
 @click.option(
     "--profile",
     type=click.Path(path_type=Path),
-    help="A directory that `simdl calibrate --backend torch` wrote, or one profile of it. "
-    "Default: calibrate quickly first.",
+    show_default="calibrate quickly first",
+    help="A directory that `simdl calibrate --backend torch` wrote, or one profile of it.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N such as cuda:0.")
 @report_option
@@ -60,7 +60,7 @@ def hardware(
         "profile": None if profile is None else str(profile),
     }
     if page_path is not None:
-        from validation.hardware_page import hardware_page  # noqa: PLC0415 - plotly, only where asked for
+        from validation.real_steps.page import hardware_page  # noqa: PLC0415 - plotly, only where asked for
 
         write_page(hardware_page(HEADER, [_cells(row) for row in rows], answer), page_path)
     if as_json:

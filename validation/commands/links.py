@@ -151,7 +151,7 @@ def _print(run: LinkRun, file: str, page_path: Path | None, *, as_json: bool) ->
     rows = compare(run)
     answer = report_json(rows, run.conditions, file)
     if page_path is not None:
-        from validation.links_page import links_page  # noqa: PLC0415 - plotly, only where asked for
+        from validation.real_links.page import links_page  # noqa: PLC0415 - plotly, only where asked for
 
         write_page(links_page(rows, run.conditions, answer), page_path)
     if as_json:

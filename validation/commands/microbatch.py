@@ -42,14 +42,21 @@ from validation.microbenchmarks.backends import BACKENDS, default_backend, resol
 @click.option(
     "--policy",
     type=click.Choice([policy.value for policy in Policy]),
-    help="Sizes of micro-batches, with a table [power-of-two].",
+    show_default=Policy.POWER_OF_TWO.value,
+    help="Sizes of micro-batches, with a table.",
 )
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in Mode]),
-    help="Who shares the limit, with a table: each pass or all together [reuse].",
+    show_default=Mode.REUSE.value,
+    help="Who shares the limit, with a table: each pass or all together.",
 )
-@click.option("--backend", type=click.Choice(BACKENDS), help="Library [numpy on cpu, cupy on cuda].")
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    show_default="numpy on the processor, cupy on a GPU",
+    help="Library that computes.",
+)
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu or cuda:N.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 @reporting_errors()

@@ -7,10 +7,11 @@ import click
 from planner.console import bad_input, print_json, print_table, progress, reporting_errors
 from planner.output_files import force_option, report_option
 from planner.report_page import report_path, write_page
-from validation.compare import Comparison, compare
 from validation.errors import MeasurementError
-from validation.prediction import predict_rows
-from validation.published_report import (
+from validation.published_rows.tables import PublishedTables, load_published, load_tables
+from validation.training_runs.compare import Comparison, compare
+from validation.training_runs.prediction import predict_rows
+from validation.training_runs.report import (
     ERROR_HEADER,
     FIT_HEADER,
     MEMORY_HEADER,
@@ -23,14 +24,14 @@ from validation.published_report import (
     reason_rows,
     report_json,
 )
-from validation.published_rows import PublishedTables, load_published, load_tables
 
 
 @click.command()
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="CSV file, or folder searched for CSV files, with a published header; default: the project's own.",
+    help="CSV file, or folder searched for CSV files, with a published header.",
+    show_default="the project's own",
 )
 @report_option
 @force_option
@@ -52,7 +53,7 @@ def published(data: Path | None, *, report_directory: Path | None, force: bool, 
     comparison = compare(results)
     answer = report_json(results, comparison, tables.skipped_files)
     if page_path is not None:
-        from validation.published_page import published_page  # noqa: PLC0415 - plotly, only where asked for
+        from validation.training_runs.page import published_page  # noqa: PLC0415 - plotly, only where asked for
 
         write_page(published_page(comparison, answer), page_path)
     if as_json:

@@ -8,6 +8,7 @@ import click
 from hardware.units import format_quantity
 from planner.console import print_json, print_table, reporting_errors
 from planner.format import format_seconds, format_strategy
+from planner.question_options import optimizer_option, seq_len_option
 from simdl.pipelines import PIPELINES
 from simdl.stacks import default_stack, load_stack
 from simdl.strategy import Strategy
@@ -37,15 +38,24 @@ class Assumed:
 @click.option(
     "--global-batch", "--batch", type=click.IntRange(min=1), required=True, help="Samples per step."
 )
-@click.option("--seq-len", type=click.IntRange(min=1), help="Tokens of a sample. Default: the published.")
+@seq_len_option
 @click.option("--precision", default="fp32", show_default=True, help="fp32, tf32 (GPUs) or bf16 (autocast).")
-@click.option("--optimizer", help="Default: adam for sequences, momentum for images.")
-@click.option("--stack", help="Software stack: how attention runs, how gradients are grouped.")
+@optimizer_option
+@click.option(
+    "--stack",
+    show_default="PyTorch as it comes on the device",
+    help="Software stack: how attention runs, how gradients are grouped.",
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda:N, the first of the ranks'.")
 @click.option("--dp", type=click.IntRange(min=1), default=1, show_default=True, help="Replicas.")
 @click.option("--pp", type=click.IntRange(min=1), default=1, show_default=True, help="Pipeline ranks.")
 @click.option("--zero", type=click.IntRange(0, 3), default=0, show_default=True, help="3 for FSDP.")
-@click.option("--micro-batch", type=click.IntRange(min=1), help="Default: all samples of a replica.")
+@click.option(
+    "--micro-batch",
+    type=click.IntRange(min=1),
+    show_default="all samples of a replica",
+    help="Samples that pass through the pipeline together.",
+)
 @click.option(
     "--schedule",
     default=Strategy().schedule,
@@ -53,7 +63,7 @@ class Assumed:
     help=f"Pipeline order: {', '.join(sorted(PIPELINES))}.",
 )
 @click.option("--virtual-stages", type=click.IntRange(min=1), default=1, show_default=True, help="Per rank.")
-@click.option("--stages", help="Blocks per stage, such as 4,4. Default: even, else by flops.")
+@click.option("--stages", show_default="even, else by flops", help="Blocks per stage, such as 4,4.")
 @click.option("--warmup", type=int, default=3, show_default=True, help="Steps before the timed ones.")
 @click.option("--steps", type=int, default=10, show_default=True, help="Timed steps.")
 @click.option("--budget", type=float, default=120.0, show_default=True, help="[s] for everything.")

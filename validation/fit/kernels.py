@@ -6,6 +6,7 @@ chose badly do not pull. Held-out rows are left alone. Matrix products come firs
 priced on them.
 """
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,12 +14,12 @@ from dataclasses import replace
 import numpy as np
 
 from hardware.device import Device
-from hardware.profiles import load_device
+from hardware.profiles import device_names, load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import ConvolutionCall, Product
 from simdl.kernel_costs.convolution import convolution_times
-from validation.kernel_rows import KernelRow, load_kernel_rows
-from validation.kernels import TIMER_ROWS, kernel_tables
+from validation.kernel_tables.compare import TIMER_ROWS, kernel_tables
+from validation.kernel_tables.rows import KernelRow, load_kernel_rows
 from workloads.operators import OperatorKind, Pass
 
 CUT = 2.0
@@ -192,13 +193,28 @@ def _without_timer(row: KernelRow, shortest: float, latency: float) -> KernelRow
     return replace(row, measured=row.measured - max(0.0, shortest - latency)) if row.group else row
 
 
-def main(names: Sequence[str]) -> None:
-    """Fit these devices and write the fractions to standard output."""
-    for name in names:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fit the devices named on the command line and write the fractions to standard output."""
+    parser = argparse.ArgumentParser(
+        prog="python -m validation.fit.kernels",
+        description="Fit the achieved fractions of devices on the published kernel tables. Nothing is "
+        "written: the numbers printed go into the devices' profiles by hand.",
+    )
+    parser.add_argument(
+        "devices",
+        nargs="+",
+        choices=device_names(),
+        metavar="DEVICE",
+        help="registered device, as `simdl hardware` lists them",
+    )
+    for name in parser.parse_args(arguments).devices:
         device = load_device(name)
-        _, found = fit_device(device, fitting_rows(device))
+        rows = fitting_rows(device)
+        if not rows:
+            parser.error(f"{name}: no published kernel was measured on it")
+        _, found = fit_device(device, rows)
         sys.stdout.writelines(f"{name}: {path} = {value}\n" for path, value in found.items())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -10,7 +10,7 @@ written: the numbers printed go into the stack's or the device's file by hand, w
 source.
 """
 
-import sys
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -20,17 +20,18 @@ import numpy as np
 
 from hardware.cluster import Cluster
 from hardware.device import Device
-from simdl.errors import StackError
+from simdl.errors import SimdlError, StackError
 from simdl.stack import Stack
-from simdl.stacks import NUMBERS, load_stack
+from simdl.stacks import NUMBERS, load_stack, stack_names
 from validation.errors import RowSkippedError
-from validation.prediction import first_that_fits, row_setup
-from validation.published_rows import PublishedRow, load_table, published_folder
-from validation.row_setup import Setup
+from validation.published_rows.setup import Setup
+from validation.published_rows.tables import PublishedRow, load_table, published_folder
+from validation.training_runs.prediction import first_that_fits, row_setup
 
 ROUNDS = 5
 FIRST_STEP = 1.4
 DEVICE_FIELD = "sustained"
+FIELDS = tuple(sorted({field.name for field in fields(Stack)} & set(NUMBERS) | {DEVICE_FIELD}))
 FRACTIONS = {name for name, dimension in NUMBERS.items() if dimension == "fraction"} | {DEVICE_FIELD}
 
 Values = Mapping[str, float]
@@ -109,21 +110,24 @@ def _slowed(cluster: Cluster, sustained: float) -> Cluster:
     return replace(cluster, node=replace(cluster.node, device=device))
 
 
-def main(arguments: Sequence[str]) -> str:
-    """The report of a fit; ``arguments`` are those of the command line.
+def fit_report(name: str, names: Sequence[str], tables: Sequence[str]) -> str:
+    """What a fit found.
+
+    Args:
+        name: of the stack.
+        names: fields to fit, at least one.
+        tables: files below ``validation/published``, at least one.
 
     Raises:
-        StackError: no such stack or field, or nothing to fit on.
+        StackError: no such stack or field, or no row to fit on.
+        MeasurementError: no such table.
     """
-    tables = [name for name in arguments if name.endswith(".csv")]
-    name, *names = [word for word in arguments if not word.endswith(".csv")] or [""]
     stack = load_stack(name)
-    known = {field.name for field in fields(Stack)} & set(NUMBERS) | {DEVICE_FIELD}
-    unknown = [field for field in names if field not in known]
+    unknown = [field for field in names if field not in FIELDS]
     if unknown or not names or not tables:
         raise StackError(
-            f"fields {', '.join(unknown) or 'none'}, tables {', '.join(tables) or 'none'}: expected "
-            f"STACK FIELD... TABLE.csv..., fields among {', '.join(sorted(known))}"
+            f"fields {', '.join(unknown or names) or 'none'}, tables {', '.join(tables) or 'none'}: expected "
+            f"FIELD... TABLE.csv..., fields among {', '.join(FIELDS)}"
         )
     rows = [row for table in tables for row in load_table(published_folder() / table, name=table)]
     asked = questions(rows, name)
@@ -143,5 +147,30 @@ def _start(asked: Sequence[Question], stack: Stack, field: str) -> float:
     return float(getattr(stack, field))
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fit what the command line names, and write what was found to standard output."""
+    parser = argparse.ArgumentParser(
+        prog="python -m validation.fit.stacks",
+        description="Fit numbers of a software stack on published training runs. Nothing is written: the "
+        "numbers printed go into the stack's file by hand.",
+    )
+    parser.add_argument("stack", choices=stack_names(), metavar="STACK", help="a file of simdl/stacks/")
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="FIELD|TABLE.csv",
+        help=f"fields to fit ({', '.join(FIELDS)}) and tables below validation/published, such as "
+        "llm/nvidia-nemo.csv",
+    )
+    given = parser.parse_args(arguments)
+    tables = [word for word in given.words if word.endswith(".csv")]
+    names = [word for word in given.words if not word.endswith(".csv")]
+    try:
+        report = fit_report(given.stack, names, tables)
+    except SimdlError as error:
+        parser.error(str(error))
+    print(report)
+
+
 if __name__ == "__main__":
-    print(main(sys.argv[1:]))
+    main()

@@ -12,8 +12,8 @@ from validation.microbenchmarks.backend import Backend
 BACKENDS = ("numpy", "cupy", "torch")
 DEVICE = re.compile(r"cpu|cuda:\d+")
 INSTALL = {
-    "cupy": "pip install 'simdl[cuda12]' or 'simdl[cuda13]'",
-    "torch": "pip install 'simdl[torch]'",
+    "cupy": "pip install -e '.[cuda12]' or '.[cuda13]' from a checkout",
+    "torch": "pip install -e '.[torch]' from a checkout",
 }
 
 

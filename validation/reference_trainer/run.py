@@ -16,7 +16,7 @@ from validation.reference_trainer.refusals import case_problems
 
 __all__ = ["LayerTime", "TrainingCase", "TrainingMeasurement", "measure_training"]
 
-INSTALL = "pip install 'simdl[torch]'"
+INSTALL = "pip install -e '.[torch]' from a checkout"
 
 
 def measure_training(case: TrainingCase) -> TrainingMeasurement:

@@ -5,12 +5,12 @@ Ranks start every step together and the slowest counts, as a simulated step star
 
 import gc
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
 
+from simdl.collector import collector_paused
 from validation.errors import TrainerError
 from validation.reference_trainer.case import LEAST_STEPS, TrainingCase
 from validation.reference_trainer.devices import synchronize
@@ -35,7 +35,8 @@ def measure_steps(
     Raises:
         TrainerError: the budget is too short for ``LEAST_STEPS``.
     """
-    with no_garbage_collection():
+    gc.collect()
+    with collector_paused():
         warm = [_timed(trainer.step, device) for _ in range(case.warmup)]
         slowest, remaining = _agree(max(warm[-2:]), deadline - time.monotonic(), device)
         room = int(remaining / (MARGIN * slowest)) - reserve
@@ -46,19 +47,6 @@ def measure_steps(
             )
         steps = [_timed(trainer.step, device) for _ in range(min(case.steps, room))]
     return _slowest(steps, device)
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Collect once, then not until the end."""
-    gc.collect()
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _timed(step: Callable[[], torch.Tensor], device: torch.device) -> float:

@@ -22,6 +22,7 @@ from workloads.network import Block, Network
 from workloads.operators import Operator, OperatorKind, Split
 from workloads.zoo.decoder import build_network, embedding_layers, transformer_layers
 from workloads.zoo.decoder_config import DecoderConfig
+from workloads.zoo.gpt import gpt_config
 
 SOURCE = "Devlin et al. 2018 (arXiv:1810.04805)"
 
@@ -51,31 +52,18 @@ def build_bert(name: str, layers: int, hidden: int, heads: int, *, tokens: int |
 
 def bert_config(name: str, layers: int, hidden: int, heads: int, *, tokens: int) -> DecoderConfig:
     """The encoder's dimensions and choices."""
-    return DecoderConfig(
-        name=name,
-        source=SOURCE,
-        layers=layers,
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_size=hidden // heads,
-        ffn=4 * hidden,
+    choices = gpt_config(
+        name,
+        layers,
+        hidden,
+        heads,
         vocab=30522,
         tokens=tokens,
-        gated=False,
-        activation="gelu",
-        normalization="layernorm",
-        post_norm=True,
-        embedding_norm=True,
-        positions="learned",
         max_positions=max(512, tokens),
-        segments=2,
-        bias=True,
-        qkv_bias=True,
-        tied=True,
         dropout=True,
-        causal=False,
+        source=SOURCE,
     )
+    return replace(choices, post_norm=True, embedding_norm=True, segments=2, causal=False)
 
 
 def predictions(tokens: int) -> int:

@@ -45,7 +45,35 @@ def build_gpt(
         tokens: sequence length of one sample; None for the published one.
     """
     length = positions if tokens is None else tokens
-    config = DecoderConfig(
+    return build_decoder(
+        gpt_config(
+            name,
+            layers,
+            hidden,
+            heads,
+            vocab=vocab,
+            tokens=length,
+            max_positions=max(positions, length),
+            dropout=True,
+            source=source,
+        )
+    )
+
+
+def gpt_config(
+    name: str,
+    layers: int,
+    hidden: int,
+    heads: int,
+    *,
+    vocab: int,
+    tokens: int,
+    max_positions: int,
+    dropout: bool,
+    source: str,
+) -> DecoderConfig:
+    """What GPT, MPT and BERT choose alike; the arguments are fields of the result."""
+    return DecoderConfig(
         name=name,
         source=source,
         layers=layers,
@@ -55,18 +83,17 @@ def build_gpt(
         head_size=hidden // heads,
         ffn=4 * hidden,
         vocab=vocab,
-        tokens=length,
+        tokens=tokens,
         gated=False,
         activation="gelu",
         normalization="layernorm",
         positions="learned",
-        max_positions=max(positions, length),
+        max_positions=max_positions,
         bias=True,
         qkv_bias=True,
         tied=True,
-        dropout=True,
+        dropout=dropout,
     )
-    return build_decoder(config)
 
 
 _GPT2_SIZES = {

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from functools import partial
 
 from workloads.network import Network
-from workloads.zoo.decoder import DecoderConfig, build_decoder
+from workloads.zoo.decoder import build_decoder
+from workloads.zoo.gpt import gpt_config
 
 SOURCE = "mosaicml/llm-foundry, scripts/train/benchmarking/README.md"
 
@@ -18,26 +19,16 @@ SOURCE = "mosaicml/llm-foundry, scripts/train/benchmarking/README.md"
 def build_mpt(name: str, layers: int, hidden: int, heads: int, *, tokens: int | None = None) -> Network:
     """An MPT of these dimensions; ``tokens`` is the sequence length, None for 2,048."""
     length = 2048 if tokens is None else tokens
-    config = DecoderConfig(
-        name=name,
-        source=SOURCE,
-        layers=layers,
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_size=hidden // heads,
-        ffn=4 * hidden,
+    config = gpt_config(
+        name,
+        layers,
+        hidden,
+        heads,
         vocab=50368,
         tokens=length,
-        gated=False,
-        activation="gelu",
-        normalization="layernorm",
-        positions="learned",
         max_positions=length,
-        bias=True,
-        qkv_bias=True,
-        tied=True,
         dropout=False,
+        source=SOURCE,
     )
     return build_decoder(config)
 

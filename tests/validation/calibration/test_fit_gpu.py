@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from gpu_facts import H100
 
 from hardware.profiles import load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel_costs.convolution_launch import convolution_launches
 from validation.calibration.fit_gpu import FEWEST, fit_gpu_device, predict_rows, with_fraction
 from validation.microbenchmarks.array_kernels import BUILDERS
-from validation.microbenchmarks.backend import DeviceFacts, Offer
+from validation.microbenchmarks.backend import Offer
 from validation.microbenchmarks.case import case_kernel
 from validation.microbenchmarks.measurement import Measurement, Setting
 from validation.microbenchmarks.scope import Scope
@@ -42,17 +43,8 @@ def build_truth():
 
 
 def scope(algorithms=ALGORITHMS):
-    facts = DeviceFacts(
-        name="NVIDIA H100 80GB HBM3",
-        kind="cuda",
-        driver="",
-        memory=8e10,
-        cache=5e7,
-        multiprocessors=132,
-        registered="h100-sxm-80gb",
-    )
     offer = Offer(dtypes=("fp32", "bf16"), algorithms=algorithms, kernels=frozenset(BUILDERS), attention=True)
-    return Scope(quick=True, facts=facts, offer=offer)
+    return Scope(quick=True, facts=H100, offer=offer)
 
 
 def measure(device, algorithms=ALGORITHMS):

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from gpu_facts import H100
 
 from hardware.profiles import load_cluster, load_device
 from validation.calibration.fit_gpu import GpuFit
 from validation.calibration.gpu_profile import calibrate_gpu, gpu_device_lines
 from validation.errors import MeasurementError
-from validation.microbenchmarks.backend import DeviceFacts
 
 FRACTIONS = {
     "matmul.fraction.fp32": 0.9123,
@@ -39,15 +39,6 @@ topology = "switch"
 ports = { value = 1, source = "measured" }
 size = { value = 0, source = "measured" }
 """
-FACTS = DeviceFacts(
-    name="NVIDIA H100 80GB HBM3",
-    kind="cuda",
-    driver="",
-    memory=8e10,
-    cache=5e7,
-    multiprocessors=132,
-    registered="h100-sxm-80gb",
-)
 
 
 def test_fractions_come_back_from_the_profile(tmp_path):
@@ -69,9 +60,9 @@ def test_fractions_come_back_from_the_profile(tmp_path):
 
 def test_a_gpu_that_nobody_registered_is_refused():
     with pytest.raises(MeasurementError, match="no registered device has its peaks"):
-        calibrate_gpu([], replace(FACTS, name="NVIDIA X", registered=""))
+        calibrate_gpu([], replace(H100, name="NVIDIA X", registered=""))
 
 
 def test_too_few_rows_are_refused():
     with pytest.raises(MeasurementError, match="too few rows to fit any fraction"):
-        calibrate_gpu([], FACTS)
+        calibrate_gpu([], H100)

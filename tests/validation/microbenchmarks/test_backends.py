@@ -61,8 +61,12 @@ def test_auto_takes_a_gpu_that_a_library_reaches_and_otherwise_the_processor(lib
         ("jax", "cpu", "--backend: found 'jax'; expected one of numpy, cupy, torch"),
         ("numpy", "cuda:0", "--backend numpy runs on the processor; found --device cuda:0"),
         ("cupy", "cpu", "--backend cupy runs on GPUs; found --device cpu; expected numpy or torch"),
-        ("cupy", "cuda:0", "--backend cupy: not installed; pip install 'simdl[cuda12]' or 'simdl[cuda13]'"),
-        ("torch", "cpu", "--backend torch: not installed; pip install 'simdl[torch]'"),
+        (
+            "cupy",
+            "cuda:0",
+            "--backend cupy: not installed; pip install -e '.[cuda12]' or '.[cuda13]' from a checkout",
+        ),
+        ("torch", "cpu", "--backend torch: not installed; pip install -e '.[torch]' from a checkout"),
     ],
 )
 def test_what_cannot_measure_there_is_refused(libraries, name, device, said):

@@ -1,8 +1,8 @@
 """Predicts rows of collective sweeps and compares them with what was measured.
 
 Every row is predicted by the same call as ``simdl collectives``; the machine follows from the row's text
-(``validation.collective_clusters``), the library from its name, the algorithm from the library's own choice
-unless the row's note prints that it was forced.
+(``validation.collective_sweeps.clusters``), the library from its name, the algorithm from the library's own
+choice unless the row's note prints that it was forced.
 """
 
 import re
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from simdl.collectives import Group, collective_time
 from simdl.errors import SimdlError
-from validation.collective_clusters import build_cluster, conditions_of
-from validation.collective_rows import SweepRow, load_sweep, measured_time, operation_of, size_of
+from validation.collective_sweeps.clusters import build_cluster, conditions_of
+from validation.collective_sweeps.rows import SweepRow, load_sweep, measured_time, operation_of, size_of
 from validation.statistics import ErrorStatistics, error_statistics
 
-PUBLISHED = Path(__file__).parent / "published" / "cnn"
+PUBLISHED = Path(__file__).parents[1] / "published" / "cnn"
 DEFAULT_FILES = ("collective_sweeps.csv", "deepbench_allreduce_sweeps.csv")
 LARGE = 2**20
 

@@ -13,9 +13,9 @@ from hardware.cluster import Cluster, Level, NodeType
 from hardware.errors import HardwareError
 from hardware.profiles import load_device, load_link, load_node
 from validation.errors import RowSkippedError
-from validation.published_rows import PublishedRow
-from validation.row_cells import optional_count, required_count
-from validation.row_devices import Machine, device_name, machine_of
+from validation.published_rows.cells import optional_count, required_count
+from validation.published_rows.devices import Machine, device_name, machine_of
+from validation.published_rows.tables import PublishedRow
 
 _MACHINE_COLUMNS = ("source", "source_item", "intra_node", "inter_node", "notes")
 # More devices than this on the innermost level are a rack or a slice: ``devices_per_node`` does not bound

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from simdl.strategy import Recompute, Strategy
 from validation.errors import RowSkippedError
-from validation.published_rows import PublishedRow
-from validation.row_cells import optional_count, required_count
-from validation.row_sources import SourceDefaults
+from validation.published_rows.cells import optional_count, required_count
+from validation.published_rows.sources import SourceDefaults
+from validation.published_rows.tables import PublishedRow
 from workloads.network import Network
 
 LEAST_FIRST = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)

@@ -15,10 +15,10 @@ from simdl.stacks import load_stack
 from simdl.step_cost import step_cost
 from simdl.strategy import Strategy, problems
 from validation.errors import RowSkippedError
-from validation.language_model_row import language_model_setup
-from validation.published_rows import PublishedRow
-from validation.row_setup import Setup
-from validation.throughput_row import throughput_setup
+from validation.published_rows.language_model import language_model_setup
+from validation.published_rows.setup import Setup
+from validation.published_rows.tables import PublishedRow
+from validation.published_rows.throughput import throughput_setup
 from workloads.errors import WorkloadError
 from workloads.workload import Workload
 

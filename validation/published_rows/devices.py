@@ -2,7 +2,7 @@
 
 The device follows from the ``device`` column. The node type gives the interconnect: from what the row says
 about its machine (links, source, notes), else the usual node of that device. A node whose device differs from
-the row's is rebuilt around the row's device by ``validation.row_cluster``.
+the row's is rebuilt around the row's device by ``validation.published_rows.cluster``.
 """
 
 import re

@@ -16,8 +16,8 @@ from simdl.step_cost import shard_of, split_weight
 from simdl.strategy import Strategy
 from validation.calibration.session import profile_name
 from validation.errors import MeasurementError, TrainerError
-from validation.hardware_cases import HardwareCase
 from validation.microbenchmarks.backend import DeviceFacts
+from validation.real_steps.cases import HardwareCase
 from validation.reference_trainer.run import TrainingCase, TrainingMeasurement, measure_training
 
 STEPS, WARMUP = 10, 3

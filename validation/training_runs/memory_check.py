@@ -6,8 +6,8 @@ A run that failed should be predicted not to fit, and a run that was measured sh
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from validation.prediction import RowResult
 from validation.statistics import ErrorStatistics, error_statistics
+from validation.training_runs.prediction import RowResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

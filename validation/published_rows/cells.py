@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from validation.errors import RowSkippedError
-from validation.published_rows import PublishedRow
+from validation.published_rows.tables import PublishedRow
 
 OUT_OF_MEMORY = "OOM"
 _COUNT = re.compile(r"(\d[\d,]*)(?:\.0+)?(k)?\b", re.IGNORECASE)

@@ -10,14 +10,14 @@ from functools import cache
 
 from simdl.strategy import Recompute, Strategy
 from validation.errors import RowSkippedError
-from validation.published_rows import PublishedRow
-from validation.row_cells import note_count, optional_count, optional_measurement, required_count
-from validation.row_cluster import row_cluster
-from validation.row_measurement import check_trusted, out_of_memory
-from validation.row_network import family_network, plain_shape
-from validation.row_precision import row_precision
-from validation.row_setup import Setup, shared_workload
-from validation.row_stack import choose_stack
+from validation.published_rows.cells import note_count, optional_count, optional_measurement, required_count
+from validation.published_rows.cluster import row_cluster
+from validation.published_rows.measurement import check_trusted, out_of_memory
+from validation.published_rows.network import family_network, plain_shape
+from validation.published_rows.precision import row_precision
+from validation.published_rows.setup import Setup, shared_workload
+from validation.published_rows.stack import choose_stack
+from validation.published_rows.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.network import Network
 from workloads.registry import load_network, network_names

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from validation.errors import RowSkippedError
-from validation.published_rows import PublishedRow
-from validation.row_cells import note_count, optional_count, required_count
-from validation.row_families import Family, family_of
+from validation.published_rows.cells import note_count, optional_count, required_count
+from validation.published_rows.families import Family, family_of
+from validation.published_rows.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.network import Network
 from workloads.zoo.decoder import DecoderConfig, build_decoder

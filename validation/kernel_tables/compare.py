@@ -17,10 +17,10 @@ from hardware.profiles import load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import ConvolutionCall
 from simdl.kernel_costs.convolution_launch import fastest_launch
-from validation.kernel_rows import KernelRow, load_kernel_rows
+from validation.kernel_tables.rows import KernelRow, load_kernel_rows
 from validation.statistics import ErrorStatistics, error_statistics
 
-PUBLISHED = Path(__file__).parent / "published" / "kernels"
+PUBLISHED = Path(__file__).parents[1] / "published" / "kernels"
 
 TIMER_ROWS = 3.0
 """Rows shorter than this many times the shortest of their group measure mostly the timer."""

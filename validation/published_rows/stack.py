@@ -1,4 +1,4 @@
-"""The software stack of a published row, by the one table ``validation/software_stacks.toml``."""
+"""The software stack of a published row, by the one table ``software_stacks.toml`` beside this module."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ from hardware.device import Device
 from simdl.errors import StackError
 from simdl.stacks import default_stack
 from validation.errors import RowSkippedError
-from validation.published_rows import PublishedRow
+from validation.published_rows.tables import PublishedRow
 from workloads.network import Network
 
 
@@ -58,7 +58,7 @@ def choose_stack(row: PublishedRow, device: Device, network: Network) -> StackCh
 @cache
 def stack_rules() -> tuple[StackRule, ...]:
     """The rules that come with the project, in order."""
-    text = (resources.files("validation") / "software_stacks.toml").read_text(encoding="utf-8")
+    text = (resources.files("validation.published_rows") / "software_stacks.toml").read_text(encoding="utf-8")
     return tuple(_rule(entry) for entry in tomllib.loads(text)["rule"])
 
 

@@ -2,7 +2,7 @@
 
 The columns are those of the project's published tables (``validation/published``): one header for language
 models, one for whole-network throughput. A table may have more columns; it may not lack one. Cells stay
-text until the modules ``validation.row_*`` give them meaning, because blank means "not published" and
+text until the other modules of this package give them meaning, because blank means "not published" and
 ``OOM`` is a result.
 """
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.profiles import load_device, load_link
-from validation.collective_machines import FABRICS, GENERATIONS, INSTANCES, Generation, Inside, Ports
-from validation.collective_rows import SweepRow, leading_count
+from validation.collective_sweeps.machines import FABRICS, GENERATIONS, INSTANCES, Generation, Inside, Ports
+from validation.collective_sweeps.rows import SweepRow, leading_count
 from validation.errors import RowSkippedError
 
 

@@ -1,7 +1,7 @@
 """What a published row measured, as a step time in seconds (networks: as samples per second).
 
 Printed step times stand as they are; tokens per second and per device follow from the batch; TFLOP/s, MFU
-and HFU are converted by the convention of the source (``validation.published_flops``).
+and HFU are converted by the convention of the source (``validation.published_rows.flops``).
 """
 
 import re
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from hardware.device import Device
 from simdl.strategy import Recompute
 from validation.errors import RowSkippedError
-from validation.published_flops import hardware_flops, old_bigscience_flops, reported_flops
-from validation.published_rows import PublishedRow
-from validation.row_cells import OUT_OF_MEMORY, optional_measurement
-from validation.row_families import family_of
-from validation.row_network import Shape
-from validation.row_sources import SourceDefaults
+from validation.published_rows.cells import OUT_OF_MEMORY, optional_measurement
+from validation.published_rows.families import family_of
+from validation.published_rows.flops import hardware_flops, old_bigscience_flops, reported_flops
+from validation.published_rows.network import Shape
+from validation.published_rows.sources import SourceDefaults
+from validation.published_rows.tables import PublishedRow
 from workloads.dtypes import Precision
 
 RATE_COLUMNS = (

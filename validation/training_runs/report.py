@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from validation.compare import Comparison, Section
-from validation.prediction import RowResult
 from validation.statistics import ErrorStatistics
+from validation.training_runs.compare import Comparison, Section
+from validation.training_runs.prediction import RowResult
 
 ERROR_HEADER = ("table", "rows", "predicted", "skipped", "assumed", "mean", "median", "p90", "max", "bias")
 RANKING_HEADER = ("table", "questions", "rows", "rank correlation", "mean regret", "max regret")

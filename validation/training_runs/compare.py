@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from validation.memory_check import MemoryCheck, check_memory
-from validation.prediction import RowResult
-from validation.ranking import Ranking, rank_predictions
 from validation.statistics import ErrorStatistics, error_statistics
+from validation.training_runs.memory_check import MemoryCheck, check_memory
+from validation.training_runs.prediction import RowResult
+from validation.training_runs.ranking import Ranking, rank_predictions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ with recomputation (Narayanan et al. 2021, arXiv:2104.04473, equation 3).
 from collections.abc import Callable, Mapping
 
 from simdl.strategy import Recompute
-from validation.row_network import Shape
-from validation.row_sources import FlopConvention
+from validation.published_rows.network import Shape
+from validation.published_rows.sources import FlopConvention
 
 
 def _model_flops(shape: Shape, batch: int, *, gated: bool, attention: float) -> float:

@@ -1,16 +1,22 @@
 """A language-model row (the ``llm`` header) as a question to the simulator."""
 
 from validation.errors import RowSkippedError
-from validation.published_rows import PublishedRow
-from validation.row_cells import optional_measurement, required_count
-from validation.row_cluster import row_cluster
-from validation.row_measurement import RATE_COLUMNS, RunSize, check_trusted, out_of_memory, step_time
-from validation.row_network import decoder_network, decoder_shape
-from validation.row_precision import row_precision
-from validation.row_setup import Setup, shared_workload
-from validation.row_sources import UNKNOWN_SOURCE, source_defaults
-from validation.row_stack import choose_stack
-from validation.row_strategy import row_degrees, row_strategies
+from validation.published_rows.cells import optional_measurement, required_count
+from validation.published_rows.cluster import row_cluster
+from validation.published_rows.measurement import (
+    RATE_COLUMNS,
+    RunSize,
+    check_trusted,
+    out_of_memory,
+    step_time,
+)
+from validation.published_rows.network import decoder_network, decoder_shape
+from validation.published_rows.precision import row_precision
+from validation.published_rows.setup import Setup, shared_workload
+from validation.published_rows.sources import UNKNOWN_SOURCE, source_defaults
+from validation.published_rows.stack import choose_stack
+from validation.published_rows.strategy import row_degrees, row_strategies
+from validation.published_rows.tables import PublishedRow
 
 # Tables print GB or GiB without saying which; 1 GiB is 7 % more, within what memory is checked to.
 _MEMORY_UNIT = 2**30

@@ -4,8 +4,8 @@ from typing import Any
 
 from planner.report_page import Page, Section
 from validation.accuracy_sections import accuracy_section, error_section, row_pairs, text_table
-from validation.compare import Comparison
-from validation.published_report import (
+from validation.training_runs.compare import Comparison
+from validation.training_runs.report import (
     ERROR_HEADER,
     FIT_HEADER,
     REASON_HEADER,

@@ -1,0 +1,142 @@
+"""What README.md and docs/ show is what simdl does; programs that refresh them write only when asked."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields
+
+import pytest
+from click.testing import CliRunner
+from project import ROOT, all_commands, section
+
+from hardware.profiles import load_cluster
+from planner.commands.plan import plan
+from planner.commands.simulate import simulate
+from simdl.stacks import stack_names
+from simdl.strategy import Strategy
+from validation.commands.kernels import kernels
+from workloads.registry import load_network
+
+OUTPUT = re.compile(r"<!-- output of: (.+?) -->\n```text\n(.*?)\n```\n<!-- end of output -->", re.DOTALL)
+
+
+def shown(document, command):
+    return dict(OUTPUT.findall((ROOT / document).read_text(encoding="utf-8")))[command]
+
+
+def test_the_page_on_kernels_shows_the_errors_of_today():
+    result = CliRunner().invoke(kernels)
+    printed = "\n".join(line.rstrip() for line in result.stdout.strip("\n").splitlines())
+    assert shown("docs/kernel-fit.md", "simdl validate kernels") == printed
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("refresh_*.py")))
+@pytest.mark.parametrize(("arguments", "status"), [(("--help",), 0), (("--no-such-option",), 2)])
+def test_a_program_that_refreshes_says_how_it_is_used_and_writes_nothing(script, arguments, status):
+    if script == "refresh_pictures.py":
+        pytest.importorskip("playwright")
+    before = (ROOT / "README.md").stat().st_mtime_ns
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, ROOT / "scripts" / script, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status
+    assert "usage: " in done.stdout + done.stderr
+    assert (ROOT / "README.md").stat().st_mtime_ns == before
+
+
+def commands_with(option):
+    """Names of the commands, each with whether it takes an option."""
+    for name, command in all_commands():
+        yield name, any(option in parameter.opts for parameter in command.params)
+
+
+def test_every_command_but_the_dashboard_takes_json():
+    assert [name for name, takes in commands_with("--json") if not takes] == ["dashboard"]
+
+
+def test_the_page_on_reports_names_the_commands_that_write_one():
+    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    sentence = re.search(r"`--report DIR` of (.+?) writes a page", text, re.DOTALL)[1]
+    assert set(re.findall(r"`simdl (.+?)`", sentence)) == {
+        name for name, takes in commands_with("--report") if takes
+    }
+
+
+def test_the_page_on_stacks_says_of_every_stack_which_rows_run_on_it():
+    table = section(ROOT / "docs" / "stacks.md", "Which rows")
+    for name in stack_names():
+        families = [name.rsplit("-", cut)[0] for cut in range(name.count("-") + 1)]
+        assert any(f"`{family}`" in table for family in families), name
+
+
+FILES = dict(
+    re.findall(
+        r"<!-- file: (.+?) -->\n```toml\n(.*?)```",
+        (ROOT / "docs" / "files.md").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """The path of an example of docs/files.md, written out."""
+
+    def write(name):
+        path = tmp_path / f"my-{name.rpartition(' ')[2]}.toml"
+        path.write_text(FILES[name], encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_the_page_on_files_has_an_example_of_every_kind():
+    assert set(FILES) == {"cluster", "strategy", "image network", "decoder network"}
+
+
+def test_the_example_of_a_cluster_is_one(written):
+    cluster = load_cluster(written("cluster"))
+    assert (cluster.count, cluster.devices) == (4, 32)
+    assert (cluster.device.name, cluster.device.sustained) == ("v100-250w", 0.8)
+    assert cluster.node.levels[1].link.bandwidth == 7e9
+    assert load_cluster(f"{written('cluster')}:16").count == 16
+
+
+def test_the_example_of_a_strategy_names_every_key_and_can_be_carried_out(written):
+    path = written("strategy")
+    assert set(tomllib.loads(FILES["strategy"])) == {field.name for field in fields(Strategy)}
+    question = ("gpt3-6.7b", "--cluster", "dgx-a100:4", "--global-batch", "64")
+    done = CliRunner().invoke(simulate, [*question, "--strategy", path, "--json"])
+    assert done.exit_code == 0, done.output
+    assert sum(json.loads(done.stdout)["strategy"]["stages"]) == 34
+
+
+@pytest.mark.parametrize(("kind", "sample"), [("image", "image"), ("decoder", "sequence")])
+def test_the_examples_of_networks_are_planned(written, kind, sample):
+    path = written(f"{kind} network")
+    assert load_network(path).sample == sample
+    done = CliRunner().invoke(plan, [path, "--cluster", "dgx-a100:1", "--global-batch", "64"])
+    assert done.exit_code == 0, done.output
+
+
+def test_configurations_that_documents_name_are_in_a_checkout():
+    found = [
+        path
+        for document in (ROOT / "README.md", ROOT / "docs" / "files.md")
+        for path in re.findall(r"[\w./-]+/config\.json", document.read_text(encoding="utf-8"))
+        if "huggingface" not in path
+    ]
+    assert len(found) >= 3
+    assert all((ROOT / path).is_file() for path in found)
+
+
+def test_defaults_are_told_by_click_alone():
+    """In one form, ``[default: ...]``: no help text has words of its own for them."""
+    for name, command in all_commands():
+        for option in command.params:
+            text = getattr(option, "help", None) or ""
+            assert not re.search(r"default|\[[^]]+\][.:;]", text, re.IGNORECASE), (
+                f"{name} {option.opts[0]}: {text}"
+            )

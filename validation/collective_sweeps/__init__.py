@@ -1,0 +1,1 @@
+"""Sweeps of measured collectives against the model of networks."""

@@ -1,0 +1,53 @@
+"""Measured launches, and the kernel that each is to the cost model: flops and bytes by kind of call."""
+
+from dataclasses import dataclass
+
+from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.kernel_costs.matmul import ELEMENT_SIZE
+from workloads.operators import OperatorKind, Pass
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One kernel of a row.
+
+    Attributes:
+        kernel: what was launched.
+        measured: [s].
+        group: rows that share a timer's host cost; ``""`` where the timer has none.
+        algorithm: convolution algorithm that the library chose, ``""`` where the table does not say.
+    """
+
+    kernel: Kernel
+    measured: float
+    group: str = ""
+    algorithm: str = ""
+
+
+def product_kernel(name: str, product: Product, dtype: str) -> Kernel:
+    """The launch of a product that reads both operands and writes the result once."""
+    m, n, k, count = product.m, product.n, product.k, product.count
+    nbytes = float(ELEMENT_SIZE[dtype] * count * (m * k + k * n + m * n))
+    return Kernel(name, OperatorKind.MATMUL, 2.0 * m * n * k * count, nbytes, dtype, product)
+
+
+def convolution_kernel(call: ConvolutionCall, dtype: str) -> Kernel:
+    """The launch of one pass that moves images, filters and results once."""
+    s = call.shape
+    images = call.batch * (s.in_channels * s.in_height * s.in_width)
+    results = call.batch * s.out_channels * s.out_height * s.out_width
+    filters = s.out_channels * s.in_channels // s.groups * s.kernel_height * s.kernel_width
+    taps = s.in_channels // s.groups * s.kernel_height * s.kernel_width
+    nbytes = float(ELEMENT_SIZE[dtype] * (images + results + filters))
+    return Kernel("conv", OperatorKind.CONVOLUTION, 2.0 * results * taps, nbytes, dtype, call)
+
+
+def attention_kernel(call: AttentionCall, dtype: str) -> Kernel:
+    """The launch of fused attention that moves queries, keys, values and results once (twice backward)."""
+    s = call.shape
+    forward = call.which is Pass.FORWARD
+    scores = call.batch * s.heads * s.query_tokens * s.key_tokens * (0.5 if s.causal else 1.0)
+    tokens = 2 * s.query_tokens * s.heads + 2 * s.key_tokens * s.kv_heads
+    nbytes = ELEMENT_SIZE[dtype] * call.batch * tokens * s.head_size * (1.0 if forward else 2.0)
+    flops = 4 * scores * s.head_size * (1.0 if forward else 2.5)
+    return Kernel("attention", OperatorKind.ATTENTION, flops, nbytes, dtype, call)

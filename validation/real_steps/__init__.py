@@ -1,0 +1,1 @@
+"""Training steps taken on this machine against simulated ones."""

@@ -1,0 +1,1 @@
+"""Published training runs against their predictions: errors, ranking and memory."""
