@@ -90,8 +90,9 @@ TRACE_FORMATS = ("chrome", "hta")
     "--format",
     "trace_format",
     type=click.Choice(TRACE_FORMATS),
-    help="Of the trace: chrome (Perfetto, the default), or hta (a directory with one file per rank for "
-    "Holistic Trace Analysis).",
+    show_default="chrome",
+    help="Of the trace: chrome, for Perfetto, or hta, a directory with one file per rank for Holistic Trace "
+    "Analysis.",
 )
 @report_option
 @force_option
