@@ -10,7 +10,8 @@ A fused kernel without terms of its own (``elementwise/bias+relu``) takes those 
 kernel that streams takes those of its kind at last (``elementwise``), a product those of a linear layer's.
 Products and attention of a dtype that was not measured have none and are priced analytically. ``/causal``
 stands behind attention whose flops leave the masked half out, ``/strided`` behind convolutions with strides
-above one, and ``/thin`` behind those of fewer than 16 input channels.
+above one, and behind those of fewer than 16 input channels ``/thin``, or ``/narrow`` for gradients of four
+or more, which are computed like wide ones.
 """
 
 from collections.abc import Mapping
@@ -20,9 +21,13 @@ from hardware.device import Device
 from hardware.kernel_terms import KernelTerms, terms_time
 from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from simdl.kernel_costs.matmul import ELEMENT_SIZE
+from workloads.operators import Pass
 
 THIN = 16
 """Input channels below which a vector is not filled by them."""
+
+FLAT = 4
+"""Input channels below which gradients, too, are kernels that do not fill a vector with them."""
 
 
 def measured_time(kernel: Kernel, device: Device) -> float | None:
@@ -63,32 +68,36 @@ def operand_bytes(kernel: Kernel) -> Mapping[str, float]:
     return {"left": size * m * k, "right": size * k * n, "result": size * m * n}
 
 
-def convolution_key(call: ConvolutionCall, algorithm: str, dtype: str) -> str:
-    """Key of the terms of one algorithm."""
-    return f"convolution/{call.which.value}/{algorithm}/{dtype}{_variant(call)}"
+def convolution_keys(call: ConvolutionCall, algorithm: str, dtype: str) -> tuple[str, ...]:
+    """Keys under which the terms of one algorithm may stand, the most special first."""
+    plain = f"convolution/{call.which.value}/{algorithm}/{dtype}"
+    return tuple(f"{plain}{variant}" for variant in _variants(call))
 
 
-def _variant(call: ConvolutionCall) -> str:
-    """Thin and strided convolutions are kernels of their own in every library."""
+def _variants(call: ConvolutionCall) -> tuple[str, ...]:
+    """Thin, narrow and strided convolutions are kernels of their own in every library."""
     shape = call.shape
-    if shape.in_channels // shape.groups < THIN:
-        return "/thin"
-    return "/strided" if shape.stride_height * shape.stride_width > 1 else ""
+    channels = shape.in_channels // shape.groups
+    if channels >= THIN:
+        return ("/strided",) if shape.stride_height * shape.stride_width > 1 else ("",)
+    return ("/thin",) if channels < FLAT or call.which is Pass.FORWARD else ("/narrow", "/thin")
 
 
 def convolution_terms_time(call: ConvolutionCall, algorithm: str, device: Device, dtype: str) -> float | None:
     """Device seconds of one launch of an algorithm by its terms; None where the device has none."""
-    terms = device.kernels.get(convolution_key(call, algorithm, dtype))
+    keys = convolution_keys(call, algorithm, dtype)
+    terms = next((device.kernels[key] for key in keys if key in device.kernels), None)
     if terms is None:
         return None
     return terms_time(terms, convolution_flops(call, terms.lanes), convolution_bytes(call, dtype))
 
 
 def convolution_flops(call: ConvolutionCall, lanes: int) -> float:
-    """Flops with channels filled up to whole vectors; input channels short of a vector stay as they are."""
+    """Flops with channels filled up to whole vectors; input channels of thin convolutions stay as is."""
     s = call.shape
     inner, outer = s.in_channels // s.groups, s.out_channels // s.groups
-    filled = ceil(outer / lanes) * lanes * (ceil(inner / lanes) * lanes if inner > lanes else inner)
+    bare = inner <= lanes and (call.which is Pass.FORWARD or inner < FLAT)
+    filled = ceil(outer / lanes) * lanes * (inner if bare else ceil(inner / lanes) * lanes)
     pixels = call.batch * s.out_height * s.out_width
     return 2.0 * pixels * s.kernel_height * s.kernel_width * s.groups * filled
 

@@ -127,6 +127,34 @@ def test_strided_convolutions_have_terms_of_their_own():
     assert fastest_launch(call(stride=2), machine, "fp32", 0.0).time == 3.0
 
 
+@pytest.mark.parametrize(
+    ("which", "channels", "seconds"),
+    [
+        (Pass.FORWARD, 6, 1.0),
+        (Pass.WEIGHT_GRADIENT, 3, 2.0),
+        (Pass.WEIGHT_GRADIENT, 6, 3.0),
+        (Pass.INPUT_GRADIENT, 6, 4.0),  # has no terms for narrow ones
+    ],
+)
+def test_gradients_of_a_few_channels_are_narrow_of_fewer_thin(which, channels, seconds):
+    machine = measured(
+        **{
+            "convolution/forward/direct/fp32/thin": KernelTerms(latency=1.0),
+            "convolution/weight_gradient/direct/fp32/thin": KernelTerms(latency=2.0),
+            "convolution/weight_gradient/direct/fp32/narrow": KernelTerms(latency=3.0),
+            "convolution/input_gradient/direct/fp32/thin": KernelTerms(latency=4.0),
+        }
+    )
+    assert fastest_launch(call(which=which, channels=channels), machine, "fp32", 0.0).time == seconds
+
+
+@pytest.mark.theory
+def test_lanes_fill_the_channels_of_narrow_gradients():
+    forward, gradient = (call(which=which, channels=6) for which in (Pass.FORWARD, Pass.WEIGHT_GRADIENT))
+    assert convolution_flops(gradient, 16) / convolution_flops(forward, 16) == pytest.approx(16 / 6)
+    assert convolution_flops(gradient, 1) == convolution_flops(forward, 1)
+
+
 @pytest.mark.theory
 def test_lanes_fill_channels_up_but_leave_fewer_than_a_vector_of_inputs():
     narrow, wide = call(channels=3, filters=20), call(channels=17, filters=16)

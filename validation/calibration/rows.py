@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from simdl.kernel import ConvolutionCall, Kernel
-from simdl.kernel_costs.terms import convolution_key, kernel_keys
+from simdl.kernel_costs.terms import convolution_keys, kernel_keys
 from validation.calibration.fit_terms import Timed
 from validation.microbenchmarks.case import Case, case_kernel
 from validation.microbenchmarks.families.overheads import GRADIENT, GRADIENT_CALL, IN_A_ROW, LAYER
@@ -89,5 +89,5 @@ def _twin(case: Case, kernel: str) -> Case:
 def profile_key(case: Case, kernel: Kernel) -> str:
     """Where the kernel's terms stand in a profile."""
     if isinstance(kernel.shape, ConvolutionCall):
-        return convolution_key(kernel.shape, case.algorithm, case.dtype)
+        return convolution_keys(kernel.shape, case.algorithm, case.dtype)[0]
     return kernel_keys(kernel)[0]
