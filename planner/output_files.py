@@ -24,3 +24,16 @@ def check_new(path: Path, *, force: bool, what: str) -> None:
     taken = any(path.iterdir()) if path.is_dir() else path.exists()
     if taken and not force:
         raise SimdlError(f"{path}: exists; expected a new {what}, or --force to replace it")
+
+
+def check_new_file(path: Path, *, force: bool, what: str) -> None:
+    """Refuse a file that could not be written, before any work is done for it.
+
+    Raises:
+        SimdlError: the path is a directory, lies in none, or exists while ``force`` is off.
+    """
+    if path.is_dir():
+        raise SimdlError(f"{path}: is a directory; expected a file for the {what}")
+    if not path.parent.is_dir():
+        raise SimdlError(f"{path}: no directory {path.parent}; expected a {what} in an existing directory")
+    check_new(path, force=force, what=what)

@@ -173,9 +173,12 @@ def test_an_infeasible_limit_says_which_and_exits_with_1(tmp_path, mode):
     [
         (
             ("alexnet", "--device", "p100-sxm", "--batch", "8", "--workspace", "0B"),
-            "workspace: found 0 bytes",
+            "--workspace: found '0B'; expected at least 1 B",
         ),
-        (("alexnet", "--device", "p100-sxm", "--batch", "8", "--workspace", "64"), "'64' has no unit"),
+        (
+            ("alexnet", "--device", "p100-sxm", "--batch", "8", "--workspace", "64"),
+            "--workspace: '64' has no unit",
+        ),
         (("alexnet", "--device", "p100-sxn", "--batch", "8"), "did you mean p100-sxm"),
         (("alexnot", "--device", "p100-sxm", "--batch", "8"), "did you mean alexnet"),
         (("gpt2", "--device", "p100-sxm", "--batch", "8"), "gpt2: no convolution"),

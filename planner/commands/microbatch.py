@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hardware.profiles import load_cluster, load_device
-from hardware.units import format_quantity, parse_quantity
+from hardware.units import format_quantity
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.errors import InfeasibleError
 from planner.microbatch.configuration import Configuration, Policy, micro_batch_sizes
@@ -20,7 +20,8 @@ from planner.microbatch.convolutions import (
 )
 from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
-from planner.output_files import check_new, force_option, report_option
+from planner.option_values import option_quantity
+from planner.output_files import check_new_file, force_option, report_option
 from planner.report_page import report_path, write_page
 from simdl.convolution_table import read_convolution_table, write_convolution_table
 from workloads.dtypes import load_precision
@@ -89,9 +90,9 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     """
     page_path = report_path(report_directory, "microbatch", force=force)
     if written_path:
-        check_new(Path(written_path), force=force, what="table")
+        check_new_file(Path(written_path), force=force, what="table")
+    limit = option_quantity("--workspace", workspace, "bytes", least=1)
     passes, batch = load_passes(model, batch)
-    limit = parse_quantity(workspace, "bytes")
     device = load_cluster(device_name).device if device_name.endswith(".toml") else load_device(device_name)
     rows = read_convolution_table(table_path) if table_path else ()
     sizes = micro_batch_sizes(Policy(policy), batch)
