@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from hardware.profiles import load_cluster, load_device
+from hardware.device import Device
+from hardware.errors import HardwareError
+from hardware.profiles import device_names, load_cluster, load_device, load_node, node_names
 from hardware.units import format_quantity
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.errors import InfeasibleError
@@ -93,7 +95,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
         check_new_file(Path(written_path), force=force, what="table")
     limit = option_quantity("--workspace", workspace, "bytes", least=1)
     passes, batch = load_passes(model, batch)
-    device = load_cluster(device_name).device if device_name.endswith(".toml") else load_device(device_name)
+    device = _load_device(device_name)
     rows = read_convolution_table(table_path) if table_path else ()
     sizes = micro_batch_sizes(Policy(policy), batch)
     formats = load_precision(precision)
@@ -131,6 +133,19 @@ def _write_report(result: MicrobatchPlan, data: dict[str, Any], path: Path) -> N
 
     rows = [_row(choice) for choice in result.choices]
     write_page(micro_batch_page(result, HEADER, rows, data), path)
+
+
+def _load_device(name: str) -> Device:
+    """A registered device, or that of a profile.
+
+    Raises:
+        HardwareError: none of the two; a node type is told to be one.
+    """
+    if name in node_names() and name not in device_names():
+        raise HardwareError(
+            f"--device {name}: a node type; expected a device such as {load_node(name).device.name}"
+        )
+    return load_cluster(name).device if name.endswith(".toml") else load_device(name)
 
 
 def load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, ...], int]:
