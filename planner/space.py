@@ -5,6 +5,7 @@ a candidate, is the same schedule as one, or lies outside the limits:
 
 - tensor parallelism spans at most ``Limits.tensor_domains`` domains of the innermost level (two nodes);
 - context parallelism leaves a rank at least ``Limits.context_tokens`` tokens of a sample;
+- a step has at most ``simdl.strategy.PASSES`` passes;
 - virtual stages hold equal numbers of the repeated block, as frameworks require;
 - ZeRO shards over all replicas, or over those of one innermost domain (hybrid sharding, Zhao et al. 2023);
 - stages are the default cut.
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
-from simdl.strategy import Recompute, Strategy
+from simdl.strategy import PASSES, Recompute, Strategy
 from workloads.network import Network
 from workloads.workload import Workload
 
@@ -188,6 +189,7 @@ def _variants(
     zero, shard_degree = sharding[shards].T
     microbatches = per_replica // micro
     keep = (schedule != SCHEDULES.index("interleaved-1f1b")) | (microbatches % pp == 0)
+    keep &= 2 * pp * stages * microbatches <= PASSES
     same = np.ones(np.count_nonzero(keep), dtype=np.int64)
     return {
         "dp": same * dp,

@@ -10,6 +10,9 @@ from simdl.pipelines import pipeline
 from simdl.stack import Stack
 from workloads.workload import Workload
 
+PASSES = 4_000_000
+"""Forward and backward passes of all pipeline ranks in one step, at most: half a minute of simulation."""
+
 
 class Recompute(StrEnum):
     """Which activations are discarded in the forward pass and computed again in the backward pass."""
@@ -66,6 +69,10 @@ class Strategy:
     def microbatches(self, global_batch: int) -> int:
         """Microbatches per replica and step; the degrees must divide the batch."""
         return global_batch // (self.dp * self.micro_batch)
+
+    def passes(self, global_batch: int) -> int:
+        """Forward and backward passes of all pipeline ranks in one step."""
+        return 2 * self.pp * self.virtual_stages * self.microbatches(global_batch)
 
 
 def problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
@@ -127,6 +134,12 @@ def _batch_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
         yield (
             f"dp {strategy.dp} x micro-batch {strategy.micro_batch} = {share} does not divide global batch "
             f"{workload.global_batch}"
+        )
+    passes = strategy.passes(workload.global_batch)
+    if passes > PASSES:
+        yield (
+            f"a step of {passes:,} passes (2 x pp x virtual stages x microbatches); expected at most "
+            f"{PASSES:,}: a larger micro-batch or a smaller global batch"
         )
 
 

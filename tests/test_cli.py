@@ -190,3 +190,45 @@ def test_the_start_of_a_name_suggests_what_starts_so(arguments, near):
     done = run(*arguments)
     assert done.exit_code == 2
     assert near in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("simulate", "gpt3-6.7b", "--cluster", "dgx-a100:1", "--tp", "8", "--global-batch", "100000000"),
+            "a step of 200,000,000 passes (2 x pp x virtual stages x microbatches); expected at most 4",
+        ),
+        (
+            ("plan", "gpt3-6.7b", "--cluster", "dgx-a100:2", "--global-batch", "1000000000000"),
+            "global batch: found 1,000,000,000,000; expected at most 100,000,000",
+        ),
+        (
+            ("plan", "gpt3-175b", "--cluster", "dgx-a100:125001"),
+            "found 1,000,008 devices; expected at most 1,000,000",
+        ),
+        (
+            ("collectives", "--cluster", f"dgx-a100:{'9' * 5000}"),
+            "cluster dgx-a100: found a count of 5000 digits; expected at most 1,000,000",
+        ),
+        (("scale", "gpt2", "--cluster", f"dgx-a100:1..{'9' * 20}"), "devices; expected at most 1,000,000"),
+        (
+            ("microbatch", "lenet5", "--device", "p100-sxm", "--batch", "999999999999"),
+            "batch: found 999,999,999,999; expected at most 65,536 with power-of-two micro-batches",
+        ),
+        (
+            ("microbatch", "lenet5", "--device", "p100-sxm", "--batch", "65536", "--policy", "any"),
+            "batch: found 65,536; expected at most 4,096 with any micro-batches",
+        ),
+    ],
+)
+def test_more_than_can_be_answered_is_refused_at_once(arguments, message):
+    done = run(*arguments)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert not done.stdout
+
+
+def test_the_largest_cluster_is_planned_for():
+    done = run("plan", "resnet18", "--cluster", "dgx-a100:125000")
+    assert done.exit_code == 0, done.output

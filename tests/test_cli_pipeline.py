@@ -65,3 +65,10 @@ def test_a_file_that_is_no_table_is_one_message(tmp_path, content, message):
     assert done.exit_code == 2, done.output
     assert message in done.output
     assert not done.stdout
+
+
+def test_more_nodes_than_can_be_tried_are_refused_at_once():
+    done = run(f"{NODES}:vgg16", "--cluster", "dgx-1-v100:1000")
+    assert done.exit_code == 2, done.output
+    assert "found 1,000 components of one level" in done.output
+    assert "expected at most 740 for the 40 layers of vgg16" in done.output

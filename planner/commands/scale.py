@@ -20,7 +20,7 @@ from planner.scaling import scale as find_curve
 from simdl.collectives import ALGORITHMS, Operation
 from simdl.stack import Stack
 
-RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]+)\.\.(?P<last>[0-9]+)")
+RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]{1,30})\.\.(?P<last>[0-9]{1,30})")
 
 
 @click.command()
