@@ -97,4 +97,4 @@ def _shortfall(need: float, pricing: Pricing) -> str:
     if need <= usable:
         return ""
     found = f"needs {format_quantity(need, 'bytes')} of {format_quantity(usable, 'bytes')} usable"
-    return f"memory of a device: {found}"
+    return f"does not fit in memory of a device: {found}"

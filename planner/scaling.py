@@ -40,7 +40,7 @@ class ScalePoint:
         global_batch: samples of a step.
         step_time: [s]; 0 where it cannot run.
         samples_per_s: throughput; 0 where it cannot run.
-        efficiency: throughput per device over that of the first point.
+        efficiency: throughput per device over that of the first point that can run.
         gain: share of the ideal gain over the point before that it brings; None for the first.
         breakdown: [s] by cause.
         reason: why it cannot run, empty if it can.
@@ -58,6 +58,16 @@ class ScalePoint:
     breakdown: Mapping[str, float]
     reason: str = ""
     split_layers: float | None = None
+
+    @property
+    def ran(self) -> bool:
+        """Whether there is a step to speak of, even one that does not fit."""
+        return self.step_time > 0
+
+    @property
+    def answers(self) -> bool:
+        """Whether it can be carried out, plainly or with its layers split."""
+        return not self.reason or self.split_layers is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +168,7 @@ def _point(
     split_layers: float | None,
 ) -> ScalePoint:
     rate = workload.global_batch / ran.step_time if ran.step_time else 0.0
-    base = before[0] if before else None
+    base = next((point for point in before if point.ran), None)
     first = base.samples_per_s / base.devices if base else rate / cluster.devices
     gain = None
     if before and before[-1].samples_per_s:

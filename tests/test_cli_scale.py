@@ -68,7 +68,11 @@ def test_fusion_and_algorithm_of_gradients():
         (("resnet50", "--cluster", "dgx-1-v100:4..1"), "expected a range"),
         (("resnet5", "--cluster", "dgx-1-v100:1..2"), "did you mean"),
         (("resnet50", "--cluster", "dgx-1-v10:1..2"), "did you mean"),
-        (("resnet50", "--cluster", "dgx-1-v100:1..2", "--bucket", "4"), "4"),
+        (("resnet50", "--cluster", "dgx-1-v100:1..2", "--bucket", "4"), "--bucket: '4' has no unit"),
+        (
+            ("resnet50", "--cluster", "dgx-1-v100:1..2", "--bucket", "-4MB"),
+            "--bucket: found '-4MB'; expected at least 0 B",
+        ),
         (("resnet50", "--cluster", "dgx-1-v100:1..2", "--mode", "wide"), "wide"),
         (("gpt3-1.3b", "--cluster", "dgx-a100:1..1", "--split-layers"), "per-layer splits need images"),
     ],
@@ -78,3 +82,29 @@ def test_bad_input_ends_with_status_2_and_one_message(arguments, message):
     assert done.exit_code == 2
     assert message in done.output
     assert "Traceback" not in done.output
+
+
+def test_points_that_cannot_run_are_null_and_without_any_other_no_answer(tmp_path):
+    question = ("lenet5", "--cluster", "dgx-1-v100:1..2", "--global-batch", "3")
+    done = run(*question, "--json", "--report", str(tmp_path))
+    assert done.exit_code == 1, done.output
+    for point in json.loads(done.stdout)["points"]:
+        assert [point[name] for name in ("step_time", "samples_per_s", "efficiency", "gain")] == [None] * 4
+        assert "fewer samples than devices" in point["reason"]
+    assert "fewer samples than devices" in (tmp_path / "scale.html").read_text()
+    told = run(*question)
+    assert told.exit_code == 1
+    assert "no count can train it by data parallelism: global batch 6 on 16 devices" in told.stdout
+
+
+def test_a_point_after_one_that_cannot_run_is_the_first_of_the_curve():
+    done = run("lenet5", "--cluster", "dgx-1-v100:5..6", "--mode", "strong", "--global-batch", "48", "--json")
+    assert done.exit_code == 0
+    first, second = json.loads(done.stdout)["points"]
+    assert (first["efficiency"], second["efficiency"]) == (None, 1.0)
+
+
+def test_what_does_not_fit_says_so_and_exits_with_1():
+    done = run("gpt3-175b", "--cluster", "dgx-1-v100:1..2", "--global-batch", "16")
+    assert done.exit_code == 1
+    assert done.stdout.count("does not fit in memory of a device: needs") == 3

@@ -1,17 +1,18 @@
 """`simdl scale`: throughput and efficiency of data parallelism by number of nodes, and where it stops."""
 
 import re
-from dataclasses import replace
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hardware.profiles import load_cluster
-from hardware.units import parse_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import print_json, print_table, reporting_errors
 from planner.format import format_seconds
+from planner.option_values import option_quantity
 from planner.output_files import force_option, report_option
 from planner.question import Options, load_question
 from planner.report_page import report_path, write_page
@@ -20,6 +21,7 @@ from planner.scaling import scale as find_curve
 from simdl.collectives import ALGORITHMS, Operation
 from simdl.stack import Stack
 
+MEASURES = ("step_time", "samples_per_s", "efficiency", "gain")
 RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]{1,30})\.\.(?P<last>[0-9]{1,30})")
 
 
@@ -73,7 +75,7 @@ def scale(
     """Scale data parallelism for MODEL over a range of nodes, and say where it stops paying.
 
     Counts double from FIRST to LAST. Each point is simulated; growth pays while it brings at least half of
-    the throughput that as many more devices could.
+    the throughput that as many more devices could. Exits with 1 if no point can run or fits in memory.
     """
     page_path = report_path(report_directory, "scale", force=force)
     names = cluster_names(cluster)
@@ -106,6 +108,8 @@ def scale(
     else:
         _print(curve, title, sample)
         click.echo("\n".join(f"assumed: {sentence}" for sentence in question.assumptions))
+    if not any(point.answers for point in curve.points):
+        sys.exit(1)
 
 
 def cluster_names(text: str) -> list[str]:
@@ -124,7 +128,7 @@ def cluster_names(text: str) -> list[str]:
 
 def _changed(stack: Stack, bucket: str | None, algorithm: str | None) -> Stack:
     if bucket is not None:
-        stack = replace(stack, bucket=parse_quantity(bucket, "bytes"))
+        stack = replace(stack, bucket=option_quantity("--bucket", bucket, "bytes"))
     return stack if algorithm is None else replace(stack, gradient_algorithm=algorithm)
 
 
@@ -132,10 +136,16 @@ def curve_json(curve: ScaleCurve) -> dict[str, Any]:
     """A curve by key, in base units."""
     return {
         "mode": curve.mode,
-        "points": list(curve.points),
+        "points": [_point_json(point) for point in curve.points],
         "stops_at": curve.stops_at,
         "stopped_by": curve.stopped_by,
     }
+
+
+def _point_json(point: ScalePoint) -> dict[str, Any]:
+    """A point by key; None for what a point that cannot run has not."""
+    found = asdict(point)
+    return found if point.ran else found | dict.fromkeys(MEASURES)
 
 
 def _print(curve: ScaleCurve, title: str, sample: str) -> None:
@@ -143,21 +153,23 @@ def _print(curve: ScaleCurve, title: str, sample: str) -> None:
     header = ["devices", "global batch", "step", f"{sample}s/s", "efficiency", "of ideal gain"]
     rows = [_row(point, split) for point in curve.points]
     print_table([*header, *(["layers split"] if split else []), ""], rows, title=title)
-    if ran := [point for point in curve.points if point.step_time > 0]:
+    if ran := [point for point in curve.points if point.ran]:
         last = ran[-1]
         print_table(
             BREAKDOWN_HEADER,
             breakdown_rows(last.breakdown),
             title=f"where the step goes on {last.devices} devices",
         )
-    if curve.stops_at is None:
+    if not any(point.answers for point in curve.points):
+        click.echo(f"no count can train it by data parallelism: {curve.points[-1].reason}")
+    elif curve.stops_at is None:
         click.echo("data parallelism pays at every count")
     else:
         click.echo(f"data parallelism stops paying at {curve.stops_at} devices: {curve.stopped_by}")
 
 
 def _row(point: ScalePoint, split: bool) -> list[str]:
-    ran = point.step_time > 0
+    ran = point.ran
     cells = [
         str(point.devices),
         str(point.global_batch),

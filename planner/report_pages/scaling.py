@@ -1,6 +1,5 @@
 """The page of `simdl scale`."""
 
-from dataclasses import asdict
 from typing import Any
 
 from planner.figures.scaling import efficiency_figure, throughput_figure
@@ -13,14 +12,13 @@ HEADER = ("devices", "global batch", "step", "samples/s", "efficiency", "remark"
 
 def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
     """The page of a scaling curve; ``data`` is the command's JSON."""
-    data = {**data, "points": [asdict(point) for point in data["points"]]}
     points = data["points"]
     stop = (
         "Data parallelism pays at every count."
         if data["stops_at"] is None
         else f"Data parallelism stops paying at {data['stops_at']} devices: {data['stopped_by']}"
     )
-    ran = [point for point in points if point["step_time"] > 0]
+    ran = [point for point in points if point["step_time"]]
     return Page(
         title=title,
         lines=(stop, *(f"assumed: {sentence}" for sentence in data["assumptions"])),
@@ -39,7 +37,7 @@ def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
 
 
 def _row(point: dict[str, Any]) -> tuple[Cell, ...]:
-    ran = point["step_time"] > 0
+    ran = point["step_time"] is not None
     return (
         Cell(text=str(point["devices"]), value=point["devices"]),
         Cell(text=str(point["global_batch"]), value=point["global_batch"]),
