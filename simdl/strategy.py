@@ -12,6 +12,7 @@ from workloads.workload import Workload
 
 PASSES = 4_000_000
 """Forward and backward passes of all pipeline ranks in one step, at most: half a minute of simulation."""
+INTERLEAVED = "interleaved-1f1b"
 
 
 class Recompute(StrEnum):
@@ -172,6 +173,18 @@ def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:
         return
     for problem in chosen.problems(strategy.pp, max(microbatches, 1), strategy.virtual_stages):
         yield f"schedule {strategy.schedule}: {problem}"
+
+
+def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
+    """What a strategy asks for that changes nothing, one sentence each."""
+    network = workload.network
+    if strategy.recompute is Recompute.SELECTIVE:
+        if not any(layer.selective for block in network.blocks for layer in block.layers):
+            yield f"recompute selective has no effect: {network.name} has no attention to recompute"
+    elif strategy.recompute is Recompute.FULL and not any(block.recomputable for block in network.blocks):
+        yield f"recompute full has no effect: {network.name} has no block to recompute"
+    if strategy.schedule == INTERLEAVED and strategy.virtual_stages == 1:
+        yield f"schedule {INTERLEAVED} with 1 virtual stage is 1f1b; expected virtual stages of at least 2"
 
 
 def unsupported(strategy: Strategy, stack: Stack) -> Iterator[str]:

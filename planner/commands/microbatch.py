@@ -90,7 +90,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     MODEL is what `simdl plan` takes, or a layer list: a CSV with the columns of mu-cuDNN's benchmarks, as
     FILE.csv or FILE.csv:LIST. Exits with 1, and the limit that binds, if nothing fits.
     """
-    page_path = report_path(report_directory, "microbatch", force=force)
+    page_path = report_path(report_directory, "microbatch", force=force, beside=written_path)
     if written_path:
         check_new_file(Path(written_path), force=force, what="table")
     limit = option_quantity("--workspace", workspace, "bytes", least=1)

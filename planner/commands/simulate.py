@@ -52,10 +52,8 @@ TRACE_FORMATS = ("chrome", "hta")
     "--format",
     "trace_format",
     type=click.Choice(TRACE_FORMATS),
-    default=TRACE_FORMATS[0],
-    show_default=True,
-    help="Of the trace: chrome (Perfetto), or hta (a directory with one file per rank for Holistic Trace "
-    "Analysis).",
+    help="Of the trace: chrome (Perfetto; the default), or hta (a directory with one file per rank for "
+    "Holistic Trace Analysis).",
 )
 @report_option
 @force_option
@@ -65,7 +63,7 @@ def simulate(
     options: Options,
     strategy_file: str | None,
     trace: Path | None,
-    trace_format: str,
+    trace_format: str | None,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -76,9 +74,8 @@ def simulate(
     Exits with 2 if the strategy cannot be carried out or does not fit in memory; a trace is then not written.
     """
     try:
-        if trace is not None:
-            check_new(trace, force=force, what="trace")
-        page_path = report_path(report_directory, "simulate", force=force)
+        _check_trace(trace, trace_format, force=force)
+        page_path = report_path(report_directory, "simulate", force=force, beside=trace)
         question = load_question(options)
         strategy = _strategy(strategy_file, flags, question.cluster)
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
@@ -97,6 +94,18 @@ def simulate(
         raise bad_input(SimdlError(_does_not_fit(question, report)))
 
 
+def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) -> None:
+    """Refuse a trace that could not be written, or a format of none.
+
+    Raises:
+        SimdlError: one of the two.
+    """
+    if trace_format is not None and path is None:
+        raise SimdlError(f"--format {trace_format}: found without --trace; expected a trace to write")
+    if path is not None:
+        check_new(path, force=force, what="trace")
+
+
 def _strategy(path: str | None, flags: dict[str, Any], cluster: Cluster) -> Strategy:
     given = {name: value for name, value in flags.items() if value is not None}
     if path is None:
@@ -107,7 +116,7 @@ def _strategy(path: str | None, flags: dict[str, Any], cluster: Cluster) -> Stra
     return load_strategy(path, cluster)
 
 
-def _write_trace(question: Question, simulation: Simulation, path: Path, trace_format: str) -> None:
+def _write_trace(question: Question, simulation: Simulation, path: Path, trace_format: str | None) -> None:
     if trace_format == "hta":
         write_hta_traces(simulation.timeline, path)
     else:

@@ -67,7 +67,7 @@ def calibrate(
     interrupted run goes on where it stopped. With --force an earlier run in the same directory is measured
     again, and how far the two lie apart is said.
     """
-    page_path = report_path(report_directory, "calibrate", force=force)
+    page_path = report_path(report_directory, "calibrate", force=force, beside=out)
     place = resolve_device(device)
     name = backend or default_backend(place)
     order = Order(out=out, device=place, backend=name, quick=quick)

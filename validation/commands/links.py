@@ -75,7 +75,7 @@ def links(  # noqa: PLR0917 - click passes one argument per option
     tc; says why and ends well where that is missing. Nothing is fitted: the prediction knows the rate, the
     headers of a frame, and the measured latency of a one-byte message.
     """
-    page_path = report_path(report_directory, "validate-links", force=force)
+    page_path = report_path(report_directory, "validate-links", force=force, beside=out)
     if data is not None:
         _refuse_measuring_options(context)
         _print(load_run(data), data.name, page_path, as_json=as_json)
