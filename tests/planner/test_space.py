@@ -6,7 +6,7 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
 from planner.space import Limits, divisors, enumerate_space, single_space
-from simdl.strategy import PASSES, Recompute, Strategy, problems
+from simdl.strategy import Recompute, Strategy, problems
 
 LIMITS = Limits(tensor_domains=2, context_tokens=32)
 
@@ -69,7 +69,7 @@ def test_steps_of_too_many_passes_are_no_candidates():
     cluster = build_cluster(2)
     workload = build_workload(build_network(8), global_batch=2**22)
     found = strategies(enumerate_space(workload, cluster, limits=LIMITS))
-    assert max(strategy.passes(workload.global_batch) for strategy in found) <= PASSES
+    assert max(strategy.passes(workload.global_batch) for strategy in found) <= LIMITS.passes
     assert not any(reason for strategy in found for reason in problems(strategy, workload, cluster))
     assert not any(strategy.dp == 1 and strategy.micro_batch == 1 for strategy in found)
 
