@@ -147,11 +147,11 @@ def _level(reader: ProfileReader, path: str, *, last: bool) -> Level:
         expected = ", ".join(get_args(LevelTopology))
         reader.fault(f"{path}.topology", f"found {topology!r}; expected one of {expected}")
     size = int(reader.number(f"{path}.size", "count"))
-    if last != (size == 0):
+    if not reader.is_faulty(f"{path}.size") and last != (size == 0):
         expected = "0 for the last level (all nodes)" if last else "at least 1"
         reader.fault(f"{path}.size", f"found {size}; expected {expected}")
     ports = reader.number(f"{path}.ports", "number")
-    if ports == 0 and reader.data_at(f"{path}.ports") is not None:
+    if ports == 0 and not reader.is_faulty(f"{path}.ports"):
         reader.fault(f"{path}.ports", "found 0; expected a number above zero")
     return Level(
         name=reader.text(f"{path}.name"),

@@ -108,12 +108,14 @@ class TestSkipped:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("--rate", "200"), "has no unit"),
+        (("--rate", "200"), "--rate: '200' has no unit"),
+        (("--rate", "-1 Gbit/s"), "--rate: found '-1 Gbit/s'; expected"),
+        (("--sizes", "1MiB.."), "--sizes: found '1MiB..'; expected a size, or LOW..HIGH"),
         (("--rate", "10 kbit/s"), "expected at least 1 Mbit/s"),
-        (("--delay", "-1 ms"), "--delay '-1 ms': expected"),
+        (("--delay", "-1 ms"), "--delay: found '-1 ms'; expected at least 0 s"),
         (("--delay", "1 ns"), "at least 1 us"),
         (("--sizes", "5 B"), "no whole float32 values"),
-        (("--sizes", "3KiB..3.5KiB"), "--sizes '3KiB..3.5KiB': no power of two"),
+        (("--sizes", "3KiB..3.5KiB"), "--sizes: no power of two in '3KiB..3.5KiB'"),
         (("--ranks", "1"), "--ranks"),
         (("--repeats", "0"), "--repeats"),
         (("--out", "absent/run.csv"), "existing directory"),

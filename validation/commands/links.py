@@ -6,9 +6,10 @@ import click
 from click.core import ParameterSource
 
 from hardware.errors import UnitError
-from hardware.units import format_quantity, parse_quantity
+from hardware.units import format_quantity
 from planner.commands.collectives import parse_sizes
 from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
+from planner.option_values import option_quantity
 from planner.output_files import check_new, force_option, report_option
 from planner.report_page import report_path, write_page
 from validation.host_process import usable_cores
@@ -107,11 +108,11 @@ def build_question(*, ranks: int, rate: str, delay: str | None, sizes: str, repe
     Raises:
         UnitError: no quantity, or one that makes no link or buffer.
     """
-    bandwidth = parse_quantity(rate, "bandwidth")
+    bandwidth = option_quantity("--rate", rate, "bandwidth")
     if bandwidth < SLOWEST:
         raise UnitError(f"--rate {rate!r}: expected at least 1 Mbit/s")
-    added = 0.0 if delay is None else parse_quantity(delay, "time")
-    if added < 0 or 0 < added < 1e-6:
+    added = 0.0 if delay is None else option_quantity("--delay", delay, "time")
+    if 0 < added < 1e-6:
         raise UnitError(f"--delay {delay!r}: expected 0 s or at least 1 us")
     found = parse_sizes(sizes, "--sizes")
     if odd := [nbytes for nbytes in found if nbytes % ELEMENT]:
