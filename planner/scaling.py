@@ -133,12 +133,10 @@ def scale(
         raise SimdlError(
             f"mode {mode!r} over {len(clusters)} clusters: expected weak or strong and a cluster"
         )
+    # each is checked before any runs
+    workloads = [_sized(workload, cluster, clusters[0], mode) for cluster in clusters]
     points: list[ScalePoint] = []
-    for cluster in clusters:
-        batch = workload.global_batch
-        if mode == "weak":
-            batch = batch * cluster.devices // clusters[0].devices
-        sized = replace(workload, global_batch=batch)
+    for cluster, sized in zip(clusters, workloads, strict=True):
         pricing = price(sized, cluster, stack=stack, cost_model=cost_model)
         split = _split_layers(sized, cluster, stack, cost_model) if split_layers else None
         points.append(_point(sized, cluster, simulate_data_parallel(sized, pricing), points, split))
@@ -149,6 +147,13 @@ def scale(
         stops_at=None if stop is None else points[stop].devices,
         stopped_by="" if stop is None else _cause(points, stop),
     )
+
+
+def _sized(workload: Workload, cluster: Cluster, first: Cluster, mode: str) -> Workload:
+    """The workload of one point, with as many samples as its mode says."""
+    if mode == "strong":
+        return workload
+    return replace(workload, global_batch=workload.global_batch * cluster.devices // first.devices)
 
 
 def _split_layers(

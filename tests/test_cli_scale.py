@@ -108,3 +108,18 @@ def test_what_does_not_fit_says_so_and_exits_with_1():
     done = run("gpt3-175b", "--cluster", "dgx-1-v100:1..2", "--global-batch", "16")
     assert done.exit_code == 1
     assert done.stdout.count("does not fit in memory of a device: needs") == 3
+
+
+def test_a_batch_that_grows_too_large_is_refused_before_any_point_runs():
+    done = run("gpt3-1.3b", "--cluster", "dgx-a100:1..2", "--global-batch", "99999992")
+    assert done.exit_code == 2
+    assert "global batch: found 199,999,984; expected at most 100,000,000" in done.stderr
+
+
+def test_a_step_of_too_many_passes_is_a_point_that_cannot_run():
+    arguments = ("--cluster", "dgx-h100:1..1", "--global-batch", "32000000", "--json")
+    done = run("gpt3-6.7b", *arguments)
+    assert done.exit_code == 1
+    (point,) = json.loads(done.stdout)["points"]
+    assert point["step_time"] is None
+    assert point["reason"].startswith("a step of 8,000,000 passes")
