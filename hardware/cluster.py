@@ -10,8 +10,10 @@ from typing import Literal
 
 from hardware.citation import CitedNumber
 from hardware.device import Device
+from hardware.errors import HardwareError
 from hardware.link import Link
 
+DEVICES = 1_000_000  # of a cluster, at most; ten times the largest there is
 LevelTopology = Literal["switch", "mesh", "torus", "bus"]
 
 
@@ -60,10 +62,20 @@ class NodeType:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cluster:
-    """``count`` nodes of one type: the whole machine."""
+    """``count`` nodes of one type: the whole machine.
+
+    Raises:
+        HardwareError: more than ``DEVICES`` devices.
+    """
 
     node: NodeType
     count: int
+
+    def __post_init__(self) -> None:
+        if self.devices > DEVICES:
+            raise HardwareError(
+                f"cluster {self.name}: found {self.devices:,} devices; expected at most {DEVICES:,}"
+            )
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 HardwareError (ValueError)
     UnitError         a text is not a quantity of the expected dimension
     ProfileError      a profile file breaks a rule; collects every fault with its place
-    UnknownNameError  no such device, link or cluster; suggests the nearest
+    UnknownNameError  no such device, link or cluster; suggests those that begin so, else the nearest
 """
 
 import difflib
@@ -31,6 +31,8 @@ class UnknownNameError(HardwareError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.4)
+        typed = name.lower()
+        begins = [each for each in names if typed and each.startswith(typed)]
+        near = begins or difflib.get_close_matches(typed, names, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")

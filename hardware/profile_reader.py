@@ -37,6 +37,11 @@ class ProfileReader:
             raise ProfileError([f"{place}: not TOML: {error}"]) from None
         self.sources = read_sources(self.data, self.fault)
 
+    def is_faulty(self, path: str) -> bool:
+        """Whether something is wrong at a key path or below it."""
+        place = f"{self.place}: {path}"
+        return any(fault.startswith((f"{place}: ", f"{place}.")) for fault in self.faults)
+
     def fault(self, path: str, message: str) -> None:
         """Remember one fault at a key path."""
         self.faults.append(f"{self.place}: {path}: {message}")
@@ -191,7 +196,8 @@ class ProfileReader:
         if not isinstance(note, str):
             self.fault(f"{path}.note", f"found {note!r}; expected text")
         if source is None:
-            self.fault(path, "no source; expected one of this file's [sources] keys")
+            form = f'{{ value = {_toml(entry.get("value"))}, source = "KEY" }}'
+            self.fault(path, f"no source; expected {form} with a KEY of this file's [sources]")
             return None
         if not isinstance(source, str) or source not in self.sources:
             self.fault(path, f"source {source!r} is not declared under [sources]")
@@ -211,6 +217,11 @@ class ProfileReader:
         except UnitError as error:
             self.fault(path, str(error))
             return 0.0
+
+
+def _toml(found: object) -> str:
+    """A value as a profile writes it."""
+    return f'"{found}"' if isinstance(found, str) else str(found)
 
 
 def _parse(found: object, dimension: str) -> float:

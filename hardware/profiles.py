@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from hardware.cluster import Cluster, Level, LevelTopology, NodeType
+from hardware.cluster import DEVICES, Cluster, Level, LevelTopology, NodeType
 from hardware.component_profiles import device_at, link_at, parse_device, parse_link
 from hardware.device import Device
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
@@ -17,6 +17,7 @@ from hardware.link import Link
 from hardware.profile_files import load_text, profile_names
 from hardware.profile_reader import ProfileReader
 
+DIGITS = 30  # of a count; Python reads no number of thousands of them
 Part = TypeVar("Part", Device, Link)
 
 
@@ -84,9 +85,13 @@ def load_cluster(text: str) -> Cluster:
     if text.endswith(".toml"):
         return _cluster_file(Path(text))
     name, colon, count = text.rpartition(":") if ".toml:" in text else text.partition(":")
-    if colon and not (count.isascii() and count.isdecimal() and int(count) > 0):
+    if colon and not (count.isascii() and count.isdecimal() and count.strip("0")):
         raise HardwareError(
             f"cluster {text!r}: found count {count!r}; expected NODE:COUNT such as dgx-a100:128"
+        )
+    if len(count) > DIGITS:
+        raise HardwareError(
+            f"cluster {name}: found a count of {len(count)} digits; expected at most {DEVICES:,}"
         )
     node = _cluster_file(Path(name)).node if name.endswith(".toml") else load_node(name)
     return Cluster(node=node, count=int(count) if colon else 1)
@@ -142,11 +147,11 @@ def _level(reader: ProfileReader, path: str, *, last: bool) -> Level:
         expected = ", ".join(get_args(LevelTopology))
         reader.fault(f"{path}.topology", f"found {topology!r}; expected one of {expected}")
     size = int(reader.number(f"{path}.size", "count"))
-    if last != (size == 0):
+    if not reader.is_faulty(f"{path}.size") and last != (size == 0):
         expected = "0 for the last level (all nodes)" if last else "at least 1"
         reader.fault(f"{path}.size", f"found {size}; expected {expected}")
     ports = reader.number(f"{path}.ports", "number")
-    if ports == 0 and reader.data_at(f"{path}.ports") is not None:
+    if ports == 0 and not reader.is_faulty(f"{path}.ports"):
         reader.fault(f"{path}.ports", "found 0; expected a number above zero")
     return Level(
         name=reader.text(f"{path}.name"),

@@ -6,7 +6,6 @@ imports none of them.
 """
 
 import ast
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +13,14 @@ from typing import Any
 
 import click
 
+from planner.command_group import StrictGroup
 from planner.console import bad_input, reporting_errors
+from planner.endings import check_streams, ending_well
 
 GROUP = "simdl.commands"
 
 
-class CommandGroup(click.Group):
+class CommandGroup(StrictGroup):
     """A group whose commands are entry points."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -33,15 +34,6 @@ class CommandGroup(click.Group):
         entry = _commands().get(cmd_name)
         return None if entry is None else _load(entry)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
-        """The command named first; an unknown one suggests the nearest."""
-        if args and not args[0].startswith("-") and args[0] not in _commands():
-            names = self.list_commands(ctx)
-            near = get_close_matches(args[0], names, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
-            ctx.fail(f"no command {args[0]!r}; {hint}")
-        return super().resolve_command(ctx, args)
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Names and one-line helps, without importing the commands."""
         del ctx
@@ -49,9 +41,19 @@ class CommandGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
+        """Run the console script, unless there is nowhere to print to."""
+        check_streams()
+        return super().main(*args, **extra)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401 - click's own
+        """Read the options; help is printed here."""
+        with ending_well():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; what a user can get wrong is one message, whichever the command."""
-        with reporting_errors():
+        with ending_well(), reporting_errors():
             return super().invoke(ctx)
 
 

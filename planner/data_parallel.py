@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hardware.units import format_quantity
+from planner.space import divisors
 from simdl.engine import run
+from simdl.errors import StrategyError
 from simdl.layer_cost import node_costs
 from simdl.layer_graph import build_layer_graph
 from simdl.layer_lowering import lower_layers
 from simdl.layer_step import LayerStep, layer_memory
-from simdl.memory import usable_memory
+from simdl.memory import memory_shortfalls, usable_memory
 from simdl.pricing import Pricing
-from simdl.report import StepReport
 from simdl.simulate import simulate
+from simdl.step_cost import step_cost
 from simdl.strategy import Strategy
 from simdl.timeline_metrics import breakdown
 from workloads.workload import Workload
@@ -74,16 +76,17 @@ def _layers(workload: Workload, pricing: Pricing) -> DataParallelRun:
 
 def _strategies(workload: Workload, pricing: Pricing) -> DataParallelRun:
     devices = pricing.cluster.devices
-    share = workload.global_batch // devices
-    found: StepReport | None = None
-    for micro_batch in (size for size in range(share, 0, -1) if share % size == 0):
-        strategy = Strategy(dp=devices, micro_batch=micro_batch)
+    strategy = Strategy(dp=devices)
+    if _fits(strategy, workload, pricing):
+        sizes = reversed(divisors(workload.global_batch // devices))
+        larger = (Strategy(dp=devices, micro_batch=size) for size in sizes)
+        strategy = next(each for each in larger if _fits(each, workload, pricing))
+    try:
         found = simulate(
             workload, pricing.cluster, strategy, stack=pricing.stack, cost_model=pricing.cost_model
         ).report
-        if found.feasible:
-            break
-    assert found is not None  # noqa: S101 - a share of at least one has a divisor
+    except StrategyError as error:
+        return DataParallelRun(step_time=0.0, breakdown={}, peak_memory=0.0, reason=str(error))
     return DataParallelRun(
         step_time=found.step_time,
         breakdown=found.breakdown,
@@ -92,9 +95,14 @@ def _strategies(workload: Workload, pricing: Pricing) -> DataParallelRun:
     )
 
 
+def _fits(strategy: Strategy, workload: Workload, pricing: Pricing) -> bool:
+    step = step_cost(workload, strategy, pricing)
+    return not any(memory_shortfalls(step, pricing.cluster.device))
+
+
 def _shortfall(need: float, pricing: Pricing) -> str:
     usable = usable_memory(pricing.stack, pricing.cluster.device)
     if need <= usable:
         return ""
     found = f"needs {format_quantity(need, 'bytes')} of {format_quantity(usable, 'bytes')} usable"
-    return f"memory of a device: {found}"
+    return f"does not fit in memory of a device: {found}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pulp
 
+from planner.background import in_background
 from planner.errors import InfeasibleError, SolverError
 from planner.quiet_output import quiet_output
 
@@ -159,7 +160,7 @@ def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution |
 def _solved(problem: Any, solver: Any) -> Status:  # noqa: ANN401 - PuLP has no types
     """Solve; PuLP 3.3 has no word for the node limit, which HiGHS calls a solution limit, and stumbles."""
     try:
-        return _status(problem, problem.solve(solver))
+        return _status(problem, in_background(lambda: problem.solve(solver)))
     except KeyError as error:
         if getattr(error.args[0], "name", "") != NODE_LIMIT:
             raise

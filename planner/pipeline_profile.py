@@ -25,6 +25,8 @@ from simdl.errors import SimdlError
 from workloads.importers.layer_profile import LayerProfile
 
 Table = NDArray[np.float64]
+WORK = 2e10  # comparisons of a cut, and what starts one costs; about a minute
+STARTED = 1500  # comparisons that one call of numpy costs
 CUTS = 400  # places at which deeper profiles may be cut: those that the fewest bytes cross
 
 
@@ -98,7 +100,7 @@ def solve_profile_pipeline(profile: LayerProfile, tiers: Sequence[Tier]) -> Prof
         tiers: innermost first.
 
     Raises:
-        SimdlError: a tier without components or bandwidth.
+        SimdlError: a tier without components or bandwidth, or of too many components to try them all.
     """
     for number, tier in enumerate(tiers):
         if tier.count < 1 or not tier.bandwidth > 0:
@@ -106,6 +108,12 @@ def solve_profile_pipeline(profile: LayerProfile, tiers: Sequence[Tier]) -> Prof
                 f"tier {number}: found {tier.count} components at {tier.bandwidth} B/s; expected positive"
             )
     sums = _Sums(profile)
+    most = _most_components(len(sums.places))
+    if (largest := max(tier.count for tier in tiers)) > most:
+        raise SimdlError(
+            f"cluster: found {largest:,} components of one level (nodes, or devices of a node); expected at "
+            f"most {most:,} for the {len(profile.layers)} layers of {profile.name}"
+        )
     levels = []
     inner = sums.compute
     for tier in tiers:
@@ -119,6 +127,12 @@ def solve_profile_pipeline(profile: LayerProfile, tiers: Sequence[Tier]) -> Prof
         time=float(inner[0, -1]),
         data_parallel=_data_parallel(sums, tiers),
     )
+
+
+def _most_components(places: int) -> int:
+    """Components of a level whose pipelines can be tried within ``WORK``."""
+    pair = places * (places**2 / 6 + STARTED)
+    return int((2 * WORK / pair) ** 0.5)
 
 
 def _data_parallel(sums: "_Sums", tiers: Sequence[Tier]) -> float:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from simdl.stack import Stack
 from simdl.step_cost import step_cost
 from simdl.strategy import Strategy
 from workloads.workload import Workload
+
+UNLIMITED = 2**62  # passes that no step has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -168,10 +170,24 @@ def _is_better(report: StepReport, other: StepReport) -> bool:
     return report.feasible and report.step_time < other.step_time * (1 - 1e-9)
 
 
+def _however_long(workload: Workload, cluster: Cluster, limits: Limits) -> int:
+    """Candidates there would be, however many passes a step had."""
+    return len(enumerate_space(workload, cluster, limits=replace(limits, passes=UNLIMITED)))
+
+
 def _reasons(
     space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing
 ) -> Iterator[str]:
     """Why candidates are infeasible: how many, and the one that misses by least."""
+    limits = stack_limits(pricing.stack)
+    if left := _however_long(workload, pricing.cluster, limits) - len(space):
+        yield (
+            f"{left} strategies of more than {limits.passes:,} passes a step (2 x pp x virtual stages x "
+            f"microbatches) are left out; expected a global batch smaller than {workload.global_batch:,} to "
+            "try them all"
+        )
+        if not len(space):
+            return
     if not len(space):
         yield (
             f"no product dp x tp x pp x cp = {pricing.cluster.devices} divides {workload.network.name} "

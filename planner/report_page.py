@@ -78,12 +78,25 @@ class Page:
     open_lines: int = 1
 
 
-def report_path(directory: Path | None, name: str, *, force: bool) -> Path | None:
+def report_path(
+    directory: Path | None, name: str, *, force: bool, beside: Path | str | None = None
+) -> Path | None:
     """Where the page of a command goes; None where none is wanted.
 
+    Args:
+        directory: that the page goes into.
+        name: of the page.
+        force: replace what exists.
+        beside: another file that the command writes.
+
     Raises:
-        SimdlError: the directory is a file, or holds such a page and ``force`` is off.
+        SimdlError: the directory is a file, or holds such a page and ``force`` is off; or ``force`` is on and
+            nothing is written.
     """
+    if force and directory is None and beside is None:
+        raise SimdlError(
+            "--force: nothing is written; expected an option that names a file, such as --report"
+        )
     if directory is None:
         return None
     if directory.exists() and not directory.is_dir():

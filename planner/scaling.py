@@ -40,7 +40,7 @@ class ScalePoint:
         global_batch: samples of a step.
         step_time: [s]; 0 where it cannot run.
         samples_per_s: throughput; 0 where it cannot run.
-        efficiency: throughput per device over that of the first point.
+        efficiency: throughput per device over that of the first point that can run.
         gain: share of the ideal gain over the point before that it brings; None for the first.
         breakdown: [s] by cause.
         reason: why it cannot run, empty if it can.
@@ -58,6 +58,16 @@ class ScalePoint:
     breakdown: Mapping[str, float]
     reason: str = ""
     split_layers: float | None = None
+
+    @property
+    def ran(self) -> bool:
+        """Whether there is a step to speak of, even one that does not fit."""
+        return self.step_time > 0
+
+    @property
+    def answers(self) -> bool:
+        """Whether it can be carried out, plainly or with its layers split."""
+        return not self.reason or self.split_layers is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +134,10 @@ def scale(
         raise SimdlError(
             f"mode {mode!r} over {len(clusters)} clusters: expected weak or strong and a cluster"
         )
+    # each is checked before any runs
+    workloads = [_sized(workload, cluster, clusters[0], mode) for cluster in clusters]
     points: list[ScalePoint] = []
-    for cluster in clusters:
-        batch = workload.global_batch
-        if mode == "weak":
-            batch = batch * cluster.devices // clusters[0].devices
-        sized = replace(workload, global_batch=batch)
+    for cluster, sized in zip(clusters, workloads, strict=True):
         pricing = price(sized, cluster, stack=stack, cost_model=cost_model)
         split = _split_layers(sized, cluster, stack, cost_model) if split_layers else None
         points.append(_point(sized, cluster, simulate_data_parallel(sized, pricing), points, split))
@@ -140,6 +148,13 @@ def scale(
         stops_at=None if stop is None else points[stop].devices,
         stopped_by="" if stop is None else _cause(points, stop),
     )
+
+
+def _sized(workload: Workload, cluster: Cluster, first: Cluster, mode: str) -> Workload:
+    """The workload of one point, with as many samples as its mode says."""
+    if mode == "strong":
+        return workload
+    return replace(workload, global_batch=workload.global_batch * cluster.devices // first.devices)
 
 
 def _split_layers(
@@ -159,7 +174,7 @@ def _point(
     split_layers: float | None,
 ) -> ScalePoint:
     rate = workload.global_batch / ran.step_time if ran.step_time else 0.0
-    base = before[0] if before else None
+    base = next((point for point in before if point.ran), None)
     first = base.samples_per_s / base.devices if base else rate / cluster.devices
     gain = None
     if before and before[-1].samples_per_s:
@@ -203,3 +218,14 @@ def _cause(points: Sequence[ScalePoint], index: int) -> str:
 def _per_sample(point: ScalePoint, cause: str) -> float:
     """Device-seconds per sample of one cause."""
     return point.breakdown.get(cause, 0.0) * point.devices / point.global_batch
+
+
+def conclusion(curve: ScaleCurve) -> str:
+    """Where data parallelism stops paying, in a sentence."""
+    if not any(point.answers for point in curve.points):
+        return f"no count can train it by data parallelism: {curve.points[-1].reason}"
+    if curve.stops_at is not None:
+        return f"data parallelism stops paying at {curve.stops_at} devices: {curve.stopped_by}"
+    if len(curve.points) == 1:
+        return "one count shows no scaling; expected a range of several, such as 1..64"
+    return "data parallelism pays at every count"

@@ -5,6 +5,7 @@ a candidate, is the same schedule as one, or lies outside the limits:
 
 - tensor parallelism spans at most ``Limits.tensor_domains`` domains of the innermost level (two nodes);
 - context parallelism leaves a rank at least ``Limits.context_tokens`` tokens of a sample;
+- a step has at most ``Limits.passes`` passes, because each candidate is simulated within seconds;
 - virtual stages hold equal numbers of the repeated block, as frameworks require;
 - ZeRO shards over all replicas, or over those of one innermost domain (hybrid sharding, Zhao et al. 2023);
 - stages are the default cut.
@@ -38,12 +39,14 @@ class Limits:
         context_tokens: least tokens of a sample that a context-parallel rank keeps.
         zero: highest ZeRO stage.
         context_parallel: whether context parallelism is offered at all.
+        passes: of all pipeline ranks in one step.
     """
 
     tensor_domains: int = 2
     context_tokens: int = 128
     zero: float = 3
     context_parallel: bool = True
+    passes: int = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -184,6 +187,7 @@ def _variants(
     zero, shard_degree = sharding[shards].T
     microbatches = per_replica // micro
     keep = (schedule != SCHEDULES.index("interleaved-1f1b")) | (microbatches % pp == 0)
+    keep &= 2 * pp * stages * microbatches <= limits.passes
     same = np.ones(np.count_nonzero(keep), dtype=np.int64)
     return {
         "dp": same * dp,

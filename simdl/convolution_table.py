@@ -52,8 +52,7 @@ def read_convolution_table(path: str | Path) -> tuple[ConvolutionRow, ...]:
 
     Raises:
         SimdlError: a column is missing, unknown or without a unit, or a cell is empty, unknown, negative or
-            given twice; one line per fault.
-        OSError: the file cannot be read.
+            given twice; one line per fault. Or the file cannot be read.
     """
     columns, lines = read_csv_rows(path)
     units = _units(path, columns)

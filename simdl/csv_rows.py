@@ -28,14 +28,15 @@ def read_csv_rows(path: str | Path) -> tuple[tuple[str, ...], tuple[CsvRow, ...]
     """Columns and rows; empty lines are left out.
 
     Raises:
-        SimdlError: the file is no CSV in UTF-8.
-        OSError: the file cannot be read.
+        SimdlError: the file cannot be read or is no CSV in UTF-8.
     """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             columns = tuple(next(reader, ()))
             rows = tuple(_row(reader.line_num, columns, values) for values in reader if values)
+    except OSError as error:
+        raise SimdlError(f"{path}: {error.strerror}; expected a CSV file in UTF-8") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise SimdlError(f"{path}: {error}; expected a CSV file in UTF-8") from None
     return columns, rows

@@ -20,7 +20,7 @@ from simdl.pricing import Pricing, Work
 from simdl.sharding import Shard
 from simdl.stack import Stack
 from simdl.stage import StageCost, split_network, stage_blocks, stage_cost
-from simdl.strategy import Strategy, unsupported
+from simdl.strategy import Strategy, unsupported, without_effect
 from workloads.network import Network
 from workloads.operators import OperatorKind
 from workloads.workload import Workload
@@ -98,9 +98,12 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
             for rank in range(strategy.pp)
         ),
         tied=tied_time(workload, strategy, pricing),
-        warnings=tuple(
-            f"{problem}; the stack's numbers are assumed to hold"
-            for problem in unsupported(strategy, pricing.stack)
+        warnings=(
+            *without_effect(strategy, workload),
+            *(
+                f"{problem}; the stack's numbers are assumed to hold"
+                for problem in unsupported(strategy, pricing.stack)
+            ),
         ),
     )
 

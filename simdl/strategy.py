@@ -11,6 +11,10 @@ from simdl.stack import Stack
 from workloads.network import Network
 from workloads.workload import Workload
 
+PASSES = 4_000_000
+"""Forward and backward passes of all pipeline ranks in one step, at most: half a minute of simulation."""
+INTERLEAVED = "interleaved-1f1b"
+
 
 class Recompute(StrEnum):
     """Which activations are discarded in the forward pass and computed again in the backward pass."""
@@ -67,6 +71,10 @@ class Strategy:
     def microbatches(self, global_batch: int) -> int:
         """Microbatches per replica and step; the degrees must divide the batch."""
         return global_batch // (self.dp * self.micro_batch)
+
+    def passes(self, global_batch: int) -> int:
+        """Forward and backward passes of all pipeline ranks in one step."""
+        return 2 * self.pp * self.virtual_stages * self.microbatches(global_batch)
 
 
 def problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
@@ -139,6 +147,12 @@ def _batch_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
             f"dp {strategy.dp} x micro-batch {strategy.micro_batch} = {share} does not divide global batch "
             f"{workload.global_batch}"
         )
+    passes = strategy.passes(workload.global_batch)
+    if passes > PASSES:
+        yield (
+            f"a step of {passes:,} passes (2 x pp x virtual stages x microbatches); expected at most "
+            f"{PASSES:,}: a larger micro-batch or a smaller global batch"
+        )
 
 
 def _schedule_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
@@ -170,6 +184,18 @@ def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:
         return
     for problem in chosen.problems(strategy.pp, max(microbatches, 1), strategy.virtual_stages):
         yield f"schedule {strategy.schedule}: {problem}"
+
+
+def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
+    """What a strategy asks for that changes nothing, one sentence each."""
+    network = workload.network
+    if strategy.recompute is Recompute.SELECTIVE:
+        if not any(layer.selective for block in network.blocks for layer in block.layers):
+            yield f"recompute selective has no effect: {network.name} has no attention to recompute"
+    elif strategy.recompute is Recompute.FULL and not any(block.recomputable for block in network.blocks):
+        yield f"recompute full has no effect: {network.name} has no block to recompute"
+    if strategy.schedule == INTERLEAVED and strategy.virtual_stages == 1:
+        yield f"schedule {INTERLEAVED} with 1 virtual stage is 1f1b; expected virtual stages of at least 2"
 
 
 def unsupported(strategy: Strategy, stack: Stack) -> Iterator[str]:

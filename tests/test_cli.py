@@ -104,3 +104,134 @@ def test_an_error_that_escapes_a_command_is_one_message(monkeypatch, error):
     assert done.exit_code == 2
     assert done.stderr in {"Error: no such device\n", "Error: mine.toml: gone\n"}
     assert not done.stdout
+
+
+def simdl(*arguments, redirected=""):
+    """`simdl` in a shell of its own, with redirections."""
+    script = "from planner.cli import main; main(prog_name='simdl')"
+    line = f'set -o pipefail; "$0" -c "{script}" "$@" {redirected}'
+    return subprocess.run(  # noqa: S603 - our own interpreter
+        ["/bin/bash", "-c", line, sys.executable, *arguments], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("models",), ("models", "--json"), ("plan", "--help")])
+@pytest.mark.parametrize(
+    ("redirected", "message"),
+    [
+        (">/dev/full", "standard output: No space left on device; expected room for the answer"),
+        (">&-", "standard output is closed; expected a terminal, a file or a pipe"),
+    ],
+)
+def test_an_answer_that_goes_nowhere_is_one_message(arguments, redirected, message):
+    done = simdl(*arguments, redirected=redirected)
+    assert done.returncode == 2
+    assert done.stderr == f"Error: {message}\n"
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly():
+    done = simdl("models", redirected="| true")
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_without_standard_error_the_answer_is_printed():
+    done = simdl("models", "--json", redirected="2>&-")
+    assert done.returncode == 0
+    assert done.stdout.startswith("{")
+
+
+def test_an_interrupt_is_neither_bad_input_nor_no_plan(monkeypatch):
+    @click.command()
+    def waiting():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("planner.cli._load", lambda _entry: waiting)
+    done = run("plan")
+    assert done.exit_code == 130
+    assert done.stderr.strip() == "Interrupted."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (("plan", "gpt3-6.7b", "--cluster", "dgx-a100:1", "--precision", ""), "'--precision'"),
+        (("simulate", "gpt3-6.7b", "--cluster", "dgx-a100:1", "--trace="), "'--trace'"),
+        (("scale", "", "--cluster", "dgx-a100:1..2"), "'MODEL'"),
+        (("dashboard", "--model", "gpt2", "--model", ""), "'--model'"),
+        (("validate", "kernels", "--report", ""), "'--report'"),
+        (("validate", "links", "--out", ""), "'--out'"),
+        (("calibrate", "--out", ""), "'--out'"),
+        (("microbatch", "lenet5", "--write-table", ""), "'--write-table'"),
+    ],
+)
+def test_an_empty_value_is_not_the_default(arguments, place):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert f"Invalid value for {place}: found ''; expected a value" in done.stderr
+    assert not done.stdout
+
+
+def test_unknown_subcommand_suggests_the_nearest():
+    done = run("validate", "publishd")
+    assert done.exit_code == 2
+    assert "no command 'publishd'; did you mean published?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (("hardware", "a100"), "did you mean a100-"),
+        (("hardware", "V100"), "did you mean v100-"),
+        (("models", "llama"), "did you mean llama"),
+        (
+            ("microbatch", "lenet5", "--batch", "8", "--device", "dgx-a100"),
+            "a node type; expected a device such",
+        ),
+    ],
+)
+def test_the_start_of_a_name_suggests_what_starts_so(arguments, near):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert near in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("simulate", "gpt3-6.7b", "--cluster", "dgx-a100:1", "--tp", "8", "--global-batch", "100000000"),
+            "a step of 200,000,000 passes (2 x pp x virtual stages x microbatches); expected at most 4",
+        ),
+        (
+            ("plan", "gpt3-6.7b", "--cluster", "dgx-a100:2", "--global-batch", "1000000000000"),
+            "global batch: found 1,000,000,000,000; expected at most 100,000,000",
+        ),
+        (
+            ("plan", "gpt3-175b", "--cluster", "dgx-a100:125001"),
+            "found 1,000,008 devices; expected at most 1,000,000",
+        ),
+        (
+            ("collectives", "--cluster", f"dgx-a100:{'9' * 5000}"),
+            "cluster dgx-a100: found a count of 5000 digits; expected at most 1,000,000",
+        ),
+        (("scale", "gpt2", "--cluster", f"dgx-a100:1..{'9' * 20}"), "devices; expected at most 1,000,000"),
+        (
+            ("microbatch", "lenet5", "--device", "p100-sxm", "--batch", "999999999999"),
+            "batch: found 999,999,999,999; expected at most 65,536 with power-of-two micro-batches",
+        ),
+        (
+            ("microbatch", "lenet5", "--device", "p100-sxm", "--batch", "65536", "--policy", "any"),
+            "batch: found 65,536; expected at most 4,096 with any micro-batches",
+        ),
+    ],
+)
+def test_more_than_can_be_answered_is_refused_at_once(arguments, message):
+    done = run(*arguments)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert not done.stdout
+
+
+def test_the_largest_cluster_is_planned_for():
+    done = run("plan", "resnet18", "--cluster", "dgx-a100:125000")
+    assert done.exit_code == 0, done.output

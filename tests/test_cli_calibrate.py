@@ -83,13 +83,6 @@ def test_a_file_in_place_of_the_directory_is_refused(measured, tmp_path):
     assert measured == []
 
 
-def test_an_empty_path_is_refused(measured):
-    refused = run("")
-    assert refused.exit_code == 2
-    assert "'--out': found an empty path; expected one to write to" in refused.stderr
-    assert measured == []
-
-
 def test_an_interrupted_run_says_that_it_goes_on(measured, monkeypatch, tmp_path):
     def interrupt(_order):
         raise KeyboardInterrupt

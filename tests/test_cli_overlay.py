@@ -52,6 +52,12 @@ def printed(lenet):
     return json.loads(result.stdout)
 
 
+def test_a_rank_without_a_page_is_refused(lenet):
+    result = run(overlay, RECORDED, lenet, "--rank", 5)
+    assert result.exit_code == 2
+    assert "--rank 5: found without --report; expected a page that shows it" in result.stderr
+
+
 def test_both_columns_add_up_to_the_step(printed, lenet):
     for column, shares in (("measured", "measured_share"), ("simulated", "simulated_share")):
         categories = printed["categories"]

@@ -37,7 +37,7 @@ def test_json_has_stable_keys_and_uses_all_devices():
     [
         (f"{NODES}:resnet5", "did you mean resnet50"),
         (str(NODES), "expected FILE_nodes.csv:NAME"),
-        ("nowhere_nodes.csv:resnet50", "nowhere_nodes.csv"),
+        ("nowhere_nodes.csv:resnet50", "nowhere_nodes.csv: No such file or directory; expected a CSV file"),
     ],
 )
 def test_bad_input_ends_with_status_2_and_one_message(profile, message):
@@ -45,3 +45,30 @@ def test_bad_input_ends_with_status_2_and_one_message(profile, message):
     assert done.exit_code == 2
     assert message in done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe\x00\x01", "expected a CSV file in UTF-8"),
+        (
+            NODES.read_bytes().splitlines()[0] + b"\nshort,node1,ReLU\n",
+            "forward_ms: found ''; expected a number",
+        ),
+    ],
+)
+def test_a_file_that_is_no_table_is_one_message(tmp_path, content, message):
+    nodes = tmp_path / "x_nodes.csv"
+    nodes.write_bytes(content)
+    (tmp_path / "x_edges.csv").write_text("model,src_node,dst_node\n")
+    done = run(f"{nodes}:short", *CLUSTER)
+    assert done.exit_code == 2, done.output
+    assert message in done.output
+    assert not done.stdout
+
+
+def test_more_nodes_than_can_be_tried_are_refused_at_once():
+    done = run(f"{NODES}:vgg16", "--cluster", "dgx-1-v100:1000")
+    assert done.exit_code == 2, done.output
+    assert "found 1,000 components of one level" in done.output
+    assert "expected at most 740 for the 40 layers of vgg16" in done.output

@@ -110,3 +110,11 @@ def test_bad_input_exits_with_2_and_one_clear_message(arguments, message):
     assert message in result.stderr
     assert "Traceback" not in result.output
     assert not result.stdout
+
+
+def test_force_without_anything_to_replace_is_refused():
+    done = CliRunner().invoke(plan, ["gpt2", "--cluster", "dgx-a100:1", "--force"])
+    assert done.exit_code == 2
+    assert (
+        "--force: nothing is written; expected an option that names a file, such as --report" in done.stderr
+    )

@@ -35,7 +35,7 @@ def test_json_has_stable_keys():
     done = run("resnet50", "--cluster", "dgx-1-v100:1..2", "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert set(found) == {"model", "mode", "points", "stops_at", "stopped_by", "assumptions"}
+    assert set(found) == {"model", "mode", "points", "stops_at", "stopped_by", "conclusion", "assumptions"}
     assert found["stops_at"] is None
     assert set(found["points"][0]) == {
         "nodes",
@@ -75,7 +75,11 @@ def test_fusion_and_algorithm_of_gradients():
         (("resnet50", "--cluster", "dgx-1-v100:4..1"), "expected a range"),
         (("resnet5", "--cluster", "dgx-1-v100:1..2"), "did you mean"),
         (("resnet50", "--cluster", "dgx-1-v10:1..2"), "did you mean"),
-        (("resnet50", "--cluster", "dgx-1-v100:1..2", "--bucket", "4"), "4"),
+        (("resnet50", "--cluster", "dgx-1-v100:1..2", "--bucket", "4"), "--bucket: '4' has no unit"),
+        (
+            ("resnet50", "--cluster", "dgx-1-v100:1..2", "--bucket", "-4MB"),
+            "--bucket: found '-4MB'; expected at least 0 B",
+        ),
         (("resnet50", "--cluster", "dgx-1-v100:1..2", "--mode", "wide"), "wide"),
         (("gpt3-1.3b", "--cluster", "dgx-a100:1..1", "--split-layers"), "per-layer splits need images"),
     ],
@@ -85,3 +89,44 @@ def test_bad_input_ends_with_status_2_and_one_message(arguments, message):
     assert done.exit_code == 2
     assert message in done.output
     assert "Traceback" not in done.output
+
+
+def test_points_that_cannot_run_are_null_and_without_any_other_no_answer(tmp_path):
+    question = ("lenet5", "--cluster", "dgx-1-v100:1..2", "--global-batch", "3")
+    done = run(*question, "--json", "--report", str(tmp_path))
+    assert done.exit_code == 1, done.output
+    for point in json.loads(done.stdout)["points"]:
+        assert [point[name] for name in ("step_time", "samples_per_s", "efficiency", "gain")] == [None] * 4
+        assert "fewer samples than devices" in point["reason"]
+    assert "fewer samples than devices" in (tmp_path / "scale.html").read_text()
+    told = run(*question)
+    assert told.exit_code == 1
+    assert "no count can train it by data parallelism: global batch 6 on 16 devices" in told.stdout
+
+
+def test_a_point_after_one_that_cannot_run_is_the_first_of_the_curve():
+    done = run("lenet5", "--cluster", "dgx-1-v100:5..6", "--mode", "strong", "--global-batch", "48", "--json")
+    assert done.exit_code == 0
+    first, second = json.loads(done.stdout)["points"]
+    assert (first["efficiency"], second["efficiency"]) == (None, 1.0)
+
+
+def test_what_does_not_fit_says_so_and_exits_with_1():
+    done = run("gpt3-175b", "--cluster", "dgx-1-v100:1..2", "--global-batch", "16")
+    assert done.exit_code == 1
+    assert done.stdout.count("does not fit in memory of a device: needs") == 3
+
+
+def test_a_batch_that_grows_too_large_is_refused_before_any_point_runs():
+    done = run("gpt3-1.3b", "--cluster", "dgx-a100:1..2", "--global-batch", "99999992")
+    assert done.exit_code == 2
+    assert "global batch: found 199,999,984; expected at most 100,000,000" in done.stderr
+
+
+def test_a_step_of_too_many_passes_is_a_point_that_cannot_run():
+    arguments = ("--cluster", "dgx-h100:1..1", "--global-batch", "32000000", "--json")
+    done = run("gpt3-6.7b", *arguments)
+    assert done.exit_code == 1
+    (point,) = json.loads(done.stdout)["points"]
+    assert point["step_time"] is None
+    assert point["reason"].startswith("a step of 8,000,000 passes")

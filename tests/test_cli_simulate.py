@@ -119,6 +119,26 @@ def test_json_of_what_does_not_fit_says_so():
 
 
 @pytest.mark.parametrize(
+    ("question", "warning"),
+    [
+        (
+            ("resnet18", "--cluster", "dgx-a100:1", "--recompute", "selective"),
+            "recompute selective has no effect: resnet18 has no attention to recompute",
+        ),
+        (
+            (*GPT2, "--pp", 8, "--schedule", "interleaved-1f1b"),
+            "schedule interleaved-1f1b with 1 virtual stage is 1f1b; expected virtual stages of at least 2",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_a_warning(question, warning):
+    printed, found = run(*question), json.loads(run(*question, "--json").stdout)
+    assert f"warning: {warning}" in printed.stdout
+    assert found["warnings"] == [warning]
+    assert json.loads(run(*GPT2, "--recompute", "selective", "--json").stdout)["warnings"] == []
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         (("--dp", 3), "expected the 8 of dgx-a100:1"),
@@ -133,10 +153,9 @@ def test_json_of_what_does_not_fit_says_so():
         (("--recompute", "some"), "some"),
         (("--strategy", "no-such-file.toml"), "no-such-file.toml"),
         (("--strategy", "no-such-file.toml", "--tp", 2), "--tp"),
+        (("--force",), "--force: nothing is written; expected an option that names a file"),
         (("--format", "hta"), "--format hta: needs --trace"),
         (("--format", "chrome"), "--format chrome: needs --trace"),
-        (("--trace", ""), "'--trace': found an empty path"),
-        (("--report", ""), "'--report': found an empty path"),
         (("--trace", "no/such/folder/trace.json"), "no/such/folder"),
     ],
 )

@@ -1,7 +1,7 @@
 """Errors of the workloads package.
 
 WorkloadError (ValueError)
-    UnknownNameError   no such network, optimizer or precision; suggests the nearest
+    UnknownNameError   no such network, optimizer or precision; suggests those that begin so, else the nearest
     NetworkError       a network description breaks a rule; collects every fault with its place
 """
 
@@ -26,6 +26,8 @@ class UnknownNameError(WorkloadError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.4)
+        typed = name.lower()
+        begins = [each for each in names if typed and each.startswith(typed)]
+        near = begins or difflib.get_close_matches(typed, names, n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")

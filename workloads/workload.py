@@ -7,6 +7,9 @@ from workloads.errors import WorkloadError
 from workloads.network import Network
 from workloads.optimizers import Optimizer
 
+GLOBAL_BATCH = 100_000_000
+"""Samples of a step, at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Workload:
@@ -17,6 +20,9 @@ class Workload:
         optimizer: the update rule.
         precision: the number formats.
         global_batch: samples per step over all replicas.
+
+    Raises:
+        WorkloadError: a global batch below one or above ``GLOBAL_BATCH``.
     """
 
     network: Network
@@ -27,3 +33,7 @@ class Workload:
     def __post_init__(self) -> None:
         if self.global_batch < 1:
             raise WorkloadError(f"global batch: found {self.global_batch}; expected at least 1")
+        if self.global_batch > GLOBAL_BATCH:
+            raise WorkloadError(
+                f"global batch: found {self.global_batch:,}; expected at most {GLOBAL_BATCH:,}"
+            )

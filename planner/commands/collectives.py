@@ -9,8 +9,9 @@ import click
 
 from hardware.errors import HardwareError, UnitError
 from hardware.profiles import load_cluster
-from hardware.units import format_quantity, parse_quantity
+from hardware.units import format_quantity
 from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.option_values import option_quantity
 from planner.output_files import force_option, report_option
 from planner.question_options import CLUSTER
 from planner.report_page import report_path, write_page
@@ -144,14 +145,14 @@ def parse_sizes(text: str, option: str = "--size") -> list[int]:
         UnitError: not a size or a range of sizes.
     """
     low_text, dots, high_text = text.partition("..")
-    low = parse_quantity(low_text, "bytes")
+    if dots and not (low_text.strip() and high_text.strip()):
+        raise UnitError(f"{option}: found {text!r}; expected a size, or LOW..HIGH such as 1KiB..1GiB")
+    low = option_quantity(option, low_text, "bytes", least=0 if dots else 1)
     if not dots:
-        if low < 1:
-            raise UnitError(f"{option} {text!r}: expected at least 1 B")
         return [round(low)]
-    found = list(_powers_of_two(low, parse_quantity(high_text, "bytes")))
+    found = list(_powers_of_two(low, option_quantity(option, high_text, "bytes")))
     if not found:
-        raise UnitError(f"{option} {text!r}: no power of two in this range; expected such as 1KiB..1GiB")
+        raise UnitError(f"{option}: no power of two in {text!r}; expected such as 1KiB..1GiB")
     return found
 
 

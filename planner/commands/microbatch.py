@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
-from hardware.profiles import load_cluster, load_device
-from hardware.units import format_quantity, parse_quantity
+from hardware.device import Device
+from hardware.errors import HardwareError
+from hardware.profiles import device_names, load_cluster, load_device, load_node, node_names
+from hardware.units import format_quantity
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.errors import InfeasibleError
 from planner.microbatch.configuration import Configuration, Policy, micro_batch_sizes
@@ -20,7 +22,8 @@ from planner.microbatch.convolutions import (
 )
 from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
-from planner.output_files import OutputPath, check_new, force_option, report_option
+from planner.option_values import option_quantity
+from planner.output_files import check_new_file, force_option, report_option
 from planner.report_page import report_path, write_page
 from simdl.convolution_table import read_convolution_table, write_convolution_table
 from workloads.dtypes import load_precision
@@ -60,7 +63,10 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
 )
 @click.option("--table", "table_path", help="CSV of measured times that replace the model.")
 @click.option(
-    "--write-table", "written_path", type=OutputPath(), help="Write what the model prices as such a CSV."
+    "--write-table",
+    "written_path",
+    type=click.Path(path_type=Path),
+    help="Write what the model prices as such a CSV.",
 )
 @click.option(
     "--precision",
@@ -92,12 +98,12 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     MODEL is what `simdl plan` takes, or a layer list: a CSV with the columns of mu-cuDNN's benchmarks, as
     FILE.csv or FILE.csv:LIST. Exits with 1, and the limit that binds, if nothing fits.
     """
-    page_path = report_path(report_directory, "microbatch", force=force)
+    page_path = report_path(report_directory, "microbatch", force=force, beside=written_path)
     if written_path is not None:
-        check_new(written_path, force=force, what="table")
+        check_new_file(written_path, force=force, what="table")
+    limit = option_quantity("--workspace", workspace, "bytes", least=1)
     passes, batch = load_passes(model, batch)
-    limit = parse_quantity(workspace, "bytes")
-    device = load_cluster(device_name).device if device_name.endswith(".toml") else load_device(device_name)
+    device = _load_device(device_name)
     rows = read_convolution_table(table_path) if table_path else ()
     sizes = micro_batch_sizes(Policy(policy), batch)
     formats = load_precision(precision)
@@ -135,6 +141,19 @@ def _write_report(result: MicrobatchPlan, data: dict[str, Any], path: Path) -> N
 
     rows = [_row(choice) for choice in result.choices]
     write_page(micro_batch_page(result, HEADER, rows, data), path)
+
+
+def _load_device(name: str) -> Device:
+    """A registered device, or that of a profile.
+
+    Raises:
+        HardwareError: none of the two; a node type is told to be one.
+    """
+    if name in node_names() and name not in device_names():
+        raise HardwareError(
+            f"--device {name}: a node type; expected a device such as {load_node(name).device.name}"
+        )
+    return load_cluster(name).device if name.endswith(".toml") else load_device(name)
 
 
 def load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, ...], int]:

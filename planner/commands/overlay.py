@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from planner.answer_file import Answer, load_answer
-from planner.console import bar, print_json, print_table, reporting_errors
+from planner.console import bad_input, bar, print_json, print_table, reporting_errors
 from planner.format import format_seconds
 from planner.kineto.measured_steps import MeasuredTrace, measure_trace
 from planner.output_files import force_option, report_option
@@ -26,8 +26,7 @@ HEADER = ("category", "measured", "share", "", "simulated", "share", "", "simula
 @click.option(
     "--rank",
     type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
+    show_default="0",
     help="Pipeline rank whose simulated timeline the page shows.",
 )
 @report_option
@@ -39,7 +38,7 @@ def overlay(
     trace_file: Path,
     plan_file: Path,
     number: int,
-    rank: int,
+    rank: int | None,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -50,6 +49,8 @@ def overlay(
     step counts as warm-up. PLAN.json is what `simdl plan --json` or `simdl simulate --json` printed. Measured
     seconds are means over the steps, simulated ones over pipeline ranks.
     """
+    if rank is not None and report_directory is None:
+        raise bad_input(f"--rank {rank}: found without --report; expected a page that shows it")
     page_path = report_path(report_directory, "overlay", force=force)
     answer = load_answer(plan_file, number=number)
     trace = measure_trace(trace_file)
@@ -58,7 +59,7 @@ def overlay(
     if page_path is not None:
         from planner.report_pages.overlay import overlay_page  # noqa: PLC0415 - plotly, only where asked for
 
-        write_page(overlay_page(answer, trace, result, data, rank=rank), page_path)
+        write_page(overlay_page(answer, trace, result, data, rank=rank or 0), page_path)
     if as_json:
         print_json(data)
         return

@@ -1,27 +1,29 @@
 """`simdl scale`: throughput and efficiency of data parallelism by number of nodes, and where it stops."""
 
 import re
-from dataclasses import replace
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hardware.profiles import load_cluster
-from hardware.units import parse_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import print_json, print_table, reporting_errors
 from planner.format import format_rate, format_seconds
+from planner.option_values import option_quantity
 from planner.output_files import force_option, report_option
 from planner.question import Options, load_question
 from planner.question_options import asking
 from planner.report_page import report_path, write_page
-from planner.scaling import ScaleCurve, ScalePoint, node_counts
+from planner.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
 from planner.scaling import scale as find_curve
 from simdl.collectives import ALGORITHMS, Operation
 from simdl.stack import Stack
 
-RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]+)\.\.(?P<last>[0-9]+)")
+MEASURES = ("step_time", "samples_per_s", "efficiency", "gain")
+RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]{1,30})\.\.(?P<last>[0-9]{1,30})")
 
 
 @click.command()
@@ -67,7 +69,8 @@ def scale(
 
     Counts double from FIRST to LAST, and each is simulated. It stops paying at the first count that brings
     less than half of the throughput that its devices beyond the count before could at the speed of those
-    ("of ideal gain" below 50%), that has more devices than samples, or where it does not fit.
+    ("of ideal gain" below 50%), that has more devices than samples, or where it does not fit. Exits with 1 if
+    no point can run or fits in memory.
     """
     page_path = report_path(report_directory, "scale", force=force)
     names = cluster_names(options.cluster)
@@ -90,6 +93,8 @@ def scale(
     else:
         _print(curve, title, sample)
         click.echo("\n".join(f"assumed: {sentence}" for sentence in question.assumptions))
+    if not any(point.answers for point in curve.points):
+        sys.exit(1)
 
 
 def cluster_names(text: str) -> list[str]:
@@ -108,7 +113,7 @@ def cluster_names(text: str) -> list[str]:
 
 def _changed(stack: Stack, bucket: str | None, algorithm: str | None) -> Stack:
     if bucket is not None:
-        stack = replace(stack, bucket=parse_quantity(bucket, "bytes"))
+        stack = replace(stack, bucket=option_quantity("--bucket", bucket, "bytes"))
     return stack if algorithm is None else replace(stack, gradient_algorithm=algorithm)
 
 
@@ -116,10 +121,17 @@ def curve_json(curve: ScaleCurve) -> dict[str, Any]:
     """A curve by key, in base units."""
     return {
         "mode": curve.mode,
-        "points": list(curve.points),
+        "points": [_point_json(point) for point in curve.points],
         "stops_at": curve.stops_at,
         "stopped_by": curve.stopped_by,
+        "conclusion": conclusion(curve),
     }
+
+
+def _point_json(point: ScalePoint) -> dict[str, Any]:
+    """A point by key; None for what a point that cannot run has not."""
+    found = asdict(point)
+    return found if point.ran else found | dict.fromkeys(MEASURES)
 
 
 def _print(curve: ScaleCurve, title: str, sample: str) -> None:
@@ -127,26 +139,18 @@ def _print(curve: ScaleCurve, title: str, sample: str) -> None:
     header = ["devices", "global batch", "step", f"{sample}s/s", "efficiency", "of ideal gain"]
     rows = [_row(point, split) for point in curve.points]
     print_table([*header, *(["layers split"] if split else []), ""], rows, title=title)
-    if ran := [point for point in curve.points if point.step_time > 0]:
+    if ran := [point for point in curve.points if point.ran]:
         last = ran[-1]
         print_table(
             BREAKDOWN_HEADER,
             breakdown_rows(last.breakdown),
             title=f"where the step goes on {last.devices} devices",
         )
-    click.echo(_conclusion(curve))
-
-
-def _conclusion(curve: ScaleCurve) -> str:
-    if curve.stops_at is not None:
-        return f"data parallelism stops paying at {curve.stops_at} devices: {curve.stopped_by}"
-    if len(curve.points) == 1:
-        return "one count shows no scaling; expected a range of several, such as 1..64"
-    return "data parallelism pays at every count"
+    click.echo(conclusion(curve))
 
 
 def _row(point: ScalePoint, split: bool) -> list[str]:
-    ran = point.step_time > 0
+    ran = point.ran
     cells = [
         str(point.devices),
         str(point.global_batch),

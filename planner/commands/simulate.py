@@ -12,7 +12,7 @@ from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import bad_input, print_json, print_table
 from planner.format import format_rate, format_seconds, format_strategy
-from planner.output_files import OutputPath, check_new, force_option, report_option
+from planner.output_files import check_new, force_option, report_option
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
 from planner.remedy import remedies
@@ -85,7 +85,7 @@ TRACE_FORMATS = ("chrome", "hta")
     show_default=True,
     help="Shard the residual stream over the tensor-parallel ranks.",
 )
-@click.option("--trace", type=OutputPath(), help="Write the timeline to a file.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Write the timeline to a file.")
 @click.option(
     "--format",
     "trace_format",
@@ -114,7 +114,7 @@ def simulate(
     """
     try:
         _check_trace(trace, trace_format, force=force)
-        page_path = report_path(report_directory, "simulate", force=force)
+        page_path = report_path(report_directory, "simulate", force=force, beside=trace)
         question = load_question(options)
         strategy = _strategy(strategy_file, flags, question.cluster)
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
@@ -134,6 +134,11 @@ def simulate(
 
 
 def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) -> None:
+    """Refuse a trace that could not be written, or a format of none.
+
+    Raises:
+        SimdlError: one of the two.
+    """
     if path is not None:
         check_new(path, force=force, what="trace")
     elif trace_format is not None:

@@ -65,8 +65,7 @@ def reasons_of(error: Exception) -> tuple[str, ...]:
 
 def count_passes(question: Question, strategy: Strategy) -> int:
     """Forward and backward passes of all pipeline ranks in one step."""
-    microbatches = strategy.microbatches(question.workload.global_batch)
-    return 2 * strategy.pp * strategy.virtual_stages * microbatches
+    return strategy.passes(question.workload.global_batch)
 
 
 def _too_long(question: Question, strategy: Strategy) -> Iterator[str]:
@@ -74,7 +73,7 @@ def _too_long(question: Question, strategy: Strategy) -> Iterator[str]:
     if passes > LIVE:
         yield (
             f"a step of {passes:,} passes (2 x pp x virtual stages x microbatches); the page simulates at "
-            f"most {LIVE:,}, `simdl simulate` any number"
+            f"most {LIVE:,}, `simdl simulate` more"
         )
 
 

@@ -11,7 +11,7 @@ from planner.figures.style import BLACK, BLUE, ORANGE, axis, new_figure
 def throughput_figure(points: Sequence[Mapping[str, Any]], sample: str) -> go.Figure:
     """Throughput over devices on logarithmic axes; ideal is the first point's, device for device."""
     figure = new_figure(height=460)
-    ran = [point for point in points if point["step_time"] > 0]
+    ran = [point for point in points if point["step_time"]]
     devices = [point["devices"] for point in ran]
     each = ran[0]["samples_per_s"] / devices[0] if ran else 0.0
     figure.add_scatter(
@@ -49,7 +49,7 @@ def throughput_figure(points: Sequence[Mapping[str, Any]], sample: str) -> go.Fi
 def efficiency_figure(points: Sequence[Mapping[str, Any]]) -> go.Figure:
     """Share of the ideal throughput over devices."""
     figure = new_figure(height=360)
-    ran = [point for point in points if point["step_time"] > 0]
+    ran = [point for point in points if point["step_time"]]
     devices = [point["devices"] for point in ran]
     figure.add_scatter(
         mode="lines+markers",

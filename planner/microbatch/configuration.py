@@ -7,6 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from simdl.errors import SimdlError
+
+BATCH = 65_536
+"""Samples of a batch that is divided, at most: every size up to it is looked at."""
+ANY_BATCH = 4_096
+"""The same where a micro-batch of each of these sizes is priced."""
+
 
 class Policy(StrEnum):
     """Which sizes micro-batches may have."""
@@ -57,10 +64,18 @@ def build_configuration(micro_batches: Iterable[MicroBatch]) -> Configuration:
 def micro_batch_sizes(policy: Policy, batch: int) -> tuple[int, ...]:
     """Sizes that a policy allows, ascending.
 
+    Raises:
+        SimdlError: a batch of too many samples to look at all its divisions.
+
     Example:
         >>> micro_batch_sizes(Policy.POWER_OF_TWO, 12)
         (1, 2, 4, 8, 12)
     """
+    most = ANY_BATCH if policy is Policy.ANY else BATCH
+    if batch > most:
+        raise SimdlError(
+            f"batch: found {batch:,}; expected at most {most:,} with {policy.value} micro-batches"
+        )
     match policy:
         case Policy.UNDIVIDED:
             return (batch,)

@@ -98,8 +98,7 @@ def read_layer_list(path: str | Path, name: str = "") -> LayerList:
 
     Raises:
         SimdlError: a column is missing, a cell is no positive whole number, a filter does not fit, or there
-            is no such list; one line per fault.
-        OSError: the file cannot be read.
+            is no such list; one line per fault. Or the file cannot be read.
     """
     columns, rows = read_csv_rows(path)
     missing = [column for column in COLUMNS if column not in columns]

@@ -1,6 +1,6 @@
 """The page of `simdl scale`."""
 
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Any
 
 from planner.figures.scaling import efficiency_figure, throughput_figure
@@ -11,18 +11,12 @@ from planner.report_page import Cell, Page, Section, Table
 
 def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
     """The page of a scaling curve; ``data`` is the command's JSON."""
-    data = {**data, "points": [asdict(point) for point in data["points"]]}
     points = data["points"]
-    stop = (
-        "Data parallelism pays at every count."
-        if data["stops_at"] is None
-        else f"Data parallelism stops paying at {data['stops_at']} devices: {data['stopped_by']}"
-    )
-    ran = [point for point in points if point["step_time"] > 0]
+    ran = [point for point in points if point["step_time"]]
     header = ("devices", "global batch", "step", f"{sample}s/s", "efficiency", "remark")
     return Page(
         title=title,
-        lines=(stop, *(f"assumed: {sentence}" for sentence in data["assumptions"])),
+        lines=(f"{data['conclusion']}.", *(f"assumed: {sentence}" for sentence in data["assumptions"])),
         sections=(
             Section(title="Throughput", body=throughput_figure(points, sample)),
             Section(title="Efficiency", body=efficiency_figure(points)),
@@ -41,13 +35,13 @@ def _row(point: dict[str, Any]) -> tuple[Cell, ...]:
     return (
         Cell(text=str(point["devices"]), value=point["devices"]),
         Cell(text=str(point["global_batch"]), value=point["global_batch"]),
-        _number(point, "step_time", format_seconds(point["step_time"])),
-        _number(point, "samples_per_s", format_rate(point["samples_per_s"])),
-        _number(point, "efficiency", f"{point['efficiency']:.1%}"),
+        _number(point["step_time"], format_seconds),
+        _number(point["samples_per_s"], format_rate),
+        _number(point["efficiency"], "{:.1%}".format),
         Cell(text=point["reason"]),
     )
 
 
-def _number(point: dict[str, Any], key: str, text: str) -> Cell:
+def _number(value: float | None, text: Callable[[float], str]) -> Cell:
     """What a point that ran has; a dash for one that could not."""
-    return Cell(text=text, value=point[key]) if point["step_time"] > 0 else Cell(text="-")
+    return Cell(text="-") if value is None else Cell(text=text(value), value=value)

@@ -122,7 +122,7 @@ class TestCards:
         answer = verdict(client, GPT3 + "global_batch=999999&a.tp=8&a.pp=64&a.dp=1")
         told = texts(answer["verdict.children"])
         assert f"the page simulates at most {LIVE:,}" in texts(
-            verdict(client, GPT3 + "global_batch=200000&a.tp=8&a.pp=64&a.dp=2")["verdict.children"]
+            verdict(client, GPT3 + "global_batch=20000&a.tp=8&a.pp=64&a.dp=2")["verdict.children"]
         )
         assert "= 512 devices" in told
 

@@ -6,6 +6,7 @@ from conftest import build_cluster, build_network, build_stack, build_workload
 from planner.format import format_strategy
 from planner.plan import plan
 from planner.question import Options, default_global_batch, default_precision, load_question
+from planner.space import Limits
 from simdl.simulate import simulate
 from simdl.strategy import Recompute, Strategy
 from workloads.registry import load_network
@@ -115,3 +116,14 @@ def test_progress_counts_search_and_cuts_as_one_piece_of_work():
     assert [done for done, _ in calls] == sorted({done for done, _ in calls})
     assert all(done < total for done, total in calls[:-1])
     assert calls[-1][0] == calls[-1][1]
+
+
+def test_steps_too_long_to_simulate_by_the_dozen_are_left_out_and_counted():
+    workload = build_workload(global_batch=2**21)
+    result = plan(workload, build_cluster(2), stack=build_stack(), top=1, max_simulations=1)
+    assert result.plans
+    passes = result.plans[0].report.strategy.passes(workload.global_batch)
+    assert passes <= Limits().passes
+    assert "strategies of more than 500,000 passes a step" in result.reasons[0]
+    few = plan(build_workload(), build_cluster(2), stack=build_stack(), top=1, max_simulations=1)
+    assert not any("left out" in reason for reason in few.reasons)

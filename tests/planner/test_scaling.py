@@ -63,7 +63,7 @@ def test_samples_and_memory_end_a_curve():
     assert (few.stops_at, few.stopped_by) == (16, "global batch 8 on 16 devices: fewer samples than devices")
     big = curve("gpt3-6.7b", "dgx-a100", (1, 2), "weak", global_batch=8)
     assert big.stops_at == 8
-    assert big.stopped_by.startswith("memory of a device: needs")
+    assert big.stopped_by.startswith("does not fit in memory of a device: needs")
 
 
 def test_bad_modes_and_no_clusters_are_refused():

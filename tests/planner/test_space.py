@@ -65,6 +65,15 @@ def test_no_strategy_without_problems_is_missing():
     assert not missing
 
 
+def test_steps_of_too_many_passes_are_no_candidates():
+    cluster = build_cluster(2)
+    workload = build_workload(build_network(8), global_batch=2**22)
+    found = strategies(enumerate_space(workload, cluster, limits=LIMITS))
+    assert max(strategy.passes(workload.global_batch) for strategy in found) <= LIMITS.passes
+    assert not any(reason for strategy in found for reason in problems(strategy, workload, cluster))
+    assert not any(strategy.dp == 1 and strategy.micro_batch == 1 for strategy in found)
+
+
 def test_candidates_are_distinct(tiny_workload):
     space = enumerate_space(tiny_workload, build_cluster(4))
     assert len(strategies(space)) == len(space)

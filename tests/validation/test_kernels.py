@@ -139,6 +139,13 @@ def test_a_bad_table_is_one_message_and_status_2(tmp_path):
     assert "Traceback" not in outcome.output
 
 
+def test_a_folder_without_tables_is_refused(tmp_path):
+    outcome = CliRunner().invoke(kernels, ["--data", str(tmp_path)])
+    assert outcome.exit_code == 2
+    assert f"{tmp_path}: no CSV file in this folder; expected tables of kernels" in outcome.stderr
+    assert not outcome.stdout
+
+
 def test_every_published_table_can_be_read():
     for path in kernel_tables(None):
         rows = load_kernel_rows(Path(path))

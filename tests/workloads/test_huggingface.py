@@ -185,6 +185,13 @@ def test_wrong_keys_are_refused_with_file_and_key(fields, expected, tmp_path):
     assert str(caught.value).startswith(f"{file}: {expected}")
 
 
+def test_more_layers_than_a_network_can_have_are_refused(tmp_path):
+    file = write(tmp_path, LLAMA | {"num_hidden_layers": 10**8})
+    with pytest.raises(WorkloadError, match="layers: found 100,000,000; expected at most 10,000") as caught:
+        load_huggingface(file)
+    assert str(caught.value).startswith(f"{file}: ")
+
+
 def test_all_faults_come_at_once(tmp_path):
     fields = {key: value for key, value in LLAMA.items() if key != "vocab_size"} | {
         "hidden_size": "wide",

@@ -67,8 +67,8 @@ def load_sweep(path: Path) -> list[SweepRow]:
     """
     try:
         lines = list(csv.reader(path.read_text("utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise MeasurementError(f"{path}: cannot be read ({error})") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise MeasurementError(f"{path}: cannot be read ({error}); expected a CSV file in UTF-8") from None
     header = lines[0] if lines else []
     missing = [column for column in REQUIRED if column not in header]
     if missing or not {*TIMES, *RATES} & set(header):

@@ -10,7 +10,7 @@ import click
 
 from hardware.units import format_quantity
 from planner.console import print_json, print_table, reporting_errors
-from planner.output_files import OutputPath, force_option, report_option
+from planner.output_files import force_option, report_option
 from planner.report_page import report_path, write_page
 from validation.calibration.outcome import (
     Agreement,
@@ -42,7 +42,7 @@ STOPPED = 130
 @click.option("--quick", is_flag=True, help="Fewer shapes and samples: under two minutes instead of ten.")
 @click.option(
     "--out",
-    type=OutputPath(),
+    type=click.Path(path_type=Path),
     required=True,
     help="Directory of measurements, profiles and tables.",
 )
@@ -67,7 +67,7 @@ def calibrate(
     interrupted run goes on where it stopped. With --force an earlier run in the same directory is measured
     again, and how far the two lie apart is said.
     """
-    page_path = report_path(report_directory, "calibrate", force=force)
+    page_path = report_path(report_directory, "calibrate", force=force, beside=out)
     place = resolve_device(device)
     name = backend or default_backend(place)
     order = Order(out=out, device=place, backend=name, quick=quick)

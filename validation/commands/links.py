@@ -6,10 +6,11 @@ import click
 from click.core import ParameterSource
 
 from hardware.errors import UnitError
-from hardware.units import format_quantity, parse_quantity
+from hardware.units import format_quantity
 from planner.commands.collectives import parse_sizes
 from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
-from planner.output_files import OutputPath, check_new, force_option, report_option
+from planner.option_values import option_quantity
+from planner.output_files import check_new, force_option, report_option
 from planner.report_page import report_path, write_page
 from validation.host_process import usable_cores
 from validation.real_links.availability import reason_unavailable
@@ -48,7 +49,7 @@ MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out")
 @click.option(
     "--repeats", type=click.IntRange(1), default=5, show_default=True, help="Per algorithm and size."
 )
-@click.option("--out", type=OutputPath(), help="CSV file for every repetition.")
+@click.option("--out", type=click.Path(path_type=Path), help="CSV file for every repetition.")
 @click.option("--data", type=click.Path(path_type=Path), help="Compare this CSV file; measure nothing.")
 @report_option
 @force_option
@@ -75,7 +76,7 @@ def links(  # noqa: PLR0917 - click passes one argument per option
     tc; says why and ends well where that is missing. Nothing is fitted: the prediction knows the rate, the
     headers of a frame, and the measured latency of a one-byte message.
     """
-    page_path = report_path(report_directory, "validate-links", force=force)
+    page_path = report_path(report_directory, "validate-links", force=force, beside=out)
     if data is not None:
         _refuse_measuring_options(context)
         _print(load_run(data), data.name, page_path, as_json=as_json)
@@ -107,11 +108,11 @@ def build_question(*, ranks: int, rate: str, delay: str | None, sizes: str, repe
     Raises:
         UnitError: no quantity, or one that makes no link or buffer.
     """
-    bandwidth = parse_quantity(rate, "bandwidth")
+    bandwidth = option_quantity("--rate", rate, "bandwidth")
     if bandwidth < SLOWEST:
         raise UnitError(f"--rate {rate!r}: expected at least 1 Mbit/s")
-    added = 0.0 if delay is None else parse_quantity(delay, "time")
-    if added < 0 or 0 < added < 1e-6:
+    added = 0.0 if delay is None else option_quantity("--delay", delay, "time")
+    if 0 < added < 1e-6:
         raise UnitError(f"--delay {delay!r}: expected 0 s or at least 1 us")
     found = parse_sizes(sizes, "--sizes")
     if odd := [nbytes for nbytes in found if nbytes % ELEMENT]:

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from hardware.units import format_quantity, parse_quantity
+from hardware.units import format_quantity
 from planner.commands.microbatch import load_passes
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.errors import InfeasibleError
 from planner.microbatch.configuration import Policy, micro_batch_sizes
 from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.plan import Mode
-from planner.output_files import OutputPath
+from planner.option_values import option_quantity
+from planner.output_files import check_new_file, force_option
 from simdl.convolution_table import ConvolutionRow, read_convolution_table, write_convolution_table
 from simdl.errors import SimdlError
 from validation.micro_batching.choices import Chosen, check_algorithms, choose, read_choices
@@ -35,7 +36,10 @@ from validation.microbenchmarks.backends import BACKENDS, default_backend, resol
 )
 @click.option("--measure", is_flag=True, help="Measure the table here first, at the sizes of the policy.")
 @click.option(
-    "--write-table", "written_path", type=OutputPath(), help="Write the measured table, with --measure."
+    "--write-table",
+    "written_path",
+    type=click.Path(path_type=Path),
+    help="Write the measured table, with --measure.",
 )
 @click.option("--batch", type=click.IntRange(min=1), help="Samples per pass, with a table.")
 @click.option("--workspace", help="Limit, such as 64MiB, with a table.")
@@ -58,6 +62,7 @@ from validation.microbenchmarks.backends import BACKENDS, default_backend, resol
     help="Library that computes.",
 )
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu or cuda:N.")
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 @reporting_errors()
 def microbatch(  # noqa: PLR0917 - click passes one argument per option
@@ -73,6 +78,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     device: str,
     *,
     measure: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Run micro-batches chosen for the convolutions of MODEL, next to the undivided passes.
@@ -84,6 +90,11 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     name = backend or default_backend(device)
     options = {"--batch": batch, "--workspace": workspace, "--policy": policy, "--mode": mode}
     _check_source(table_path, plan_path, {**options, "--write-table": written_path}, measure=measure)
+    if force and written_path is None:
+        raise bad_input("--force: found without --write-table; expected a table to replace")
+    if written_path is not None:
+        check_new_file(Path(written_path), force=force, what="table")
+    limit = None if workspace is None else option_quantity("--workspace", workspace, "bytes", least=1)
     passes, _ = load_passes(model, batch or 1)
     runner = load_runner(name, device)
     sizes = Policy(policy or Policy.POWER_OF_TWO)
@@ -91,12 +102,13 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
         if plan_path is not None:
             chosen = read_choices(plan_path, passes)
         else:
+            assert limit is not None  # noqa: S101 - what _check_source sees to
             rows = _rows(runner, passes, micro_batch_sizes(sizes, batch or 1), table_path, written_path)
             chosen = choose(
                 passes,
                 rows,
                 batch=batch or 1,
-                workspace=parse_quantity(str(workspace), "bytes"),
+                workspace=limit,
                 policy=sizes,
                 mode=Mode(mode or Mode.REUSE),
             )

@@ -4,6 +4,8 @@ from importlib import import_module
 
 import click
 
+from planner.command_group import StrictGroup
+
 SUBCOMMANDS = {
     "collectives": "Collective sweeps: time and bus bandwidth.",
     "hardware": "Real training steps on this machine.",
@@ -14,7 +16,7 @@ SUBCOMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(StrictGroup):
     """A group whose commands live in ``validation.commands.NAME`` under their own name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -17,6 +17,7 @@ from hardware.profiles import load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import ConvolutionCall
 from simdl.kernel_costs.convolution_launch import fastest_launch
+from validation.errors import MeasurementError
 from validation.kernel_tables.rows import KernelRow, load_kernel_rows
 from validation.statistics import ErrorStatistics, error_statistics
 
@@ -79,9 +80,16 @@ def compare_kernels(paths: Iterable[Path]) -> tuple[KernelResult, ...]:
 
 
 def kernel_tables(data: Path | None) -> list[Path]:
-    """One table, all tables of a folder, or the published ones."""
+    """One table, all tables of a folder, or the published ones.
+
+    Raises:
+        MeasurementError: the folder holds none.
+    """
     source = data or PUBLISHED
-    return sorted(source.glob("*.csv")) if source.is_dir() else [source]
+    tables = sorted(source.glob("*.csv")) if source.is_dir() else [source]
+    if not tables:
+        raise MeasurementError(f"{source}: no CSV file in this folder; expected tables of kernels")
+    return tables
 
 
 _Group = tuple[str, str, str]

@@ -58,8 +58,8 @@ def load_kernel_rows(path: Path) -> tuple[KernelRow, ...]:
         with path.open(newline="", encoding="utf-8") as handle:
             reader = csv.DictReader(handle)
             header, records = reader.fieldnames or (), list(reader)
-    except (OSError, UnicodeDecodeError) as fault:
-        raise MeasurementError(f"{path}: cannot be read: {fault}") from fault
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
+        raise MeasurementError(f"{path}: cannot be read: {fault}; expected a CSV file in UTF-8") from None
     read = next((read for columns, read in READERS if columns <= set(header)), None)
     if read is None or not records:
         known = "; ".join(", ".join(sorted(columns)) for columns, _ in READERS)

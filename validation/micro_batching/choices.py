@@ -23,6 +23,8 @@ from validation.errors import MeasurementError
 from workloads.dtypes import load_precision
 from workloads.operators import Pass
 
+EXPECTED = "expected the answer of `simdl microbatch --json`"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
@@ -95,11 +97,11 @@ def read_choices(path: Path, passes: Sequence[ConvolutionPass]) -> Chosen:
         batch, workspace = int(answer["batch"]), float(answer["workspace_limit"])
         device = str(answer["device"])
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise MeasurementError(f"{path}: cannot be read: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise MeasurementError(
-            f"{path}: {type(error).__name__} {error}; expected the answer of `simdl microbatch --json`"
-        ) from None
+        raise MeasurementError(f"{path}: cannot be read: {error}; {EXPECTED}") from None
+    except KeyError as error:
+        raise MeasurementError(f"{path}: no key {error}; {EXPECTED}") from None
+    except (TypeError, ValueError) as error:
+        raise MeasurementError(f"{path}: {error}; {EXPECTED}") from None
     known = {(part.layer, part.which): part for part in passes}
     strange = [choice.layer for choice in choices if (choice.layer, choice.which) not in known]
     if strange:

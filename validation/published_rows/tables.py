@@ -118,9 +118,11 @@ def load_table(path: Path, *, name: str) -> tuple[PublishedRow, ...]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MeasurementError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    lines = list(csv.reader(io.StringIO(text, newline="")))
+        lines = list(csv.reader(io.StringIO(text, newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise MeasurementError(
+            f"{path}: cannot be read as UTF-8 text: {error}; expected a CSV file"
+        ) from None
     if not lines or not any(map(str.strip, lines[0])):
         raise MeasurementError(
             f"{path}: found an empty file or first line; expected a header such as {_few(LLM_COLUMNS)}"

@@ -40,8 +40,7 @@ def load_run(path: Path) -> LinkRun:
     """Read a run back.
 
     Raises:
-        MeasurementError: the file is no such table; says where.
-        OSError: the file cannot be read.
+        MeasurementError: the file cannot be read or is no such table; says where.
     """
     try:
         columns, rows = read_csv_rows(path)

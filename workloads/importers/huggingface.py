@@ -47,7 +47,10 @@ def load_huggingface(path: str | Path, *, tokens: int | None = None) -> Network:
     if faults:
         raise NetworkError(f"{file}: {fault}" for fault in faults)
     source = f"Hugging Face config.json, model_type {fields['model_type']}"
-    return build_decoder(family.decoder(name=_name(file), source=source, tokens=length))
+    try:
+        return build_decoder(family.decoder(name=_name(file), source=source, tokens=length))
+    except NetworkError as error:
+        raise NetworkError(f"{file}: {fault}" for fault in error.faults) from None
 
 
 def _load_object(file: Path) -> Mapping[str, Any]:

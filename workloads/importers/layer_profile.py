@@ -88,14 +88,16 @@ def load_layer_profile(nodes: Path, edges: Path, name: str) -> LayerProfile:
 
 def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
                 raise WorkloadError(f"{path}: no column {', '.join(missing)}; expected {', '.join(columns)}")
             return list(reader)
     except OSError as error:
-        raise WorkloadError(f"{path}: {error.strerror}") from error
+        raise WorkloadError(f"{path}: {error.strerror}; expected a CSV file in UTF-8") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise WorkloadError(f"{path}: {error}; expected a CSV file in UTF-8") from None
 
 
 def build_layer_profile(name: str, nodes: Sequence[Row], edges: Sequence[Row]) -> LayerProfile:

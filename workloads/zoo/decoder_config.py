@@ -7,6 +7,7 @@ from workloads.errors import NetworkError
 from workloads.layers.feedforward import ACTIVATIONS
 from workloads.layers.token_norm import NORMALIZATIONS
 
+LAYERS = 10_000  # of a stack, at most
 POSITIONS = ("learned", "rotary", "alibi", "none")
 
 
@@ -80,6 +81,8 @@ def _faults(config: DecoderConfig) -> Iterator[str]:
         value = getattr(config, name)
         if value < 1:
             yield f"{place}: {name}: found {value}; expected at least 1"
+    if config.layers > LAYERS:
+        yield f"{place}: layers: found {config.layers:,}; expected at most {LAYERS:,}"
     if config.kv_heads > 0 and config.heads % config.kv_heads:
         yield f"{place}: kv_heads: found {config.kv_heads}; expected a divisor of the {config.heads} heads"
     for name, known in (

@@ -80,6 +80,22 @@ def test_a_table_is_measured_chosen_from_and_kept(tmp_path):
     ]
 
 
+def test_a_table_is_replaced_by_force_only_and_nothing_is_measured_before(tmp_path, monkeypatch):
+    monkeypatch.setattr("validation.commands.microbatch.measure_rows", lambda *_: pytest.fail("measured"))
+    question = ["lenet5", "--batch", 2, "--workspace", "1GiB", "--measure", "--write-table"]
+    path = tmp_path / "keep.csv"
+    path.write_text("mine")
+    taken = ask(*question, path)
+    missing = ask(*question, tmp_path / "gone" / "new.csv")
+    assert (taken.exit_code, missing.exit_code) == (2, 2)
+    assert "keep.csv: exists; expected a new table, or --force to replace it" in taken.stderr
+    assert "expected a table in an existing directory" in missing.stderr
+    assert path.read_text() == "mine"
+    monkeypatch.undo()
+    assert ask(*question, path, "--force").exit_code == 0
+    assert path.read_text() != "mine"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -103,7 +119,12 @@ def test_a_table_is_measured_chosen_from_and_kept(tmp_path):
         (["lenet5", "--plan", "nowhere.json"], "nowhere.json: cannot be read"),
         (["lenet5", "--table", "nowhere.csv", "--batch", "8", "--workspace", "1MiB"], "nowhere.csv"),
         (["vgg16", "--table", "TABLE", "--batch", "8", "--workspace", "1MiB"], "no row of a layer"),
-        (["lenet5", "--table", "TABLE", "--batch", "8", "--workspace", "1"], "1"),
+        (["lenet5", "--table", "TABLE", "--batch", "8", "--workspace", "1"], "--workspace: '1' has no unit"),
+        (
+            ["lenet5", "--measure", "--batch", "8", "--workspace", "-1MiB"],
+            "--workspace: found '-1MiB'; expect",
+        ),
+        (["lenet5", "--plan", "TABLE", "--force"], "--force: found without --write-table"),
         (
             ["lenet5", "--table", "TABLE", "--batch", "8", "--workspace", "1MiB", "--device", "tpu"],
             "--device",
@@ -124,7 +145,7 @@ def test_bad_input_is_refused_with_one_message(table, arguments, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"layers": [{}]}, "expected the answer of `simdl microbatch --json`"),
+        ({"layers": [{}]}, "no key 'undivided'; expected the answer of `simdl microbatch --json`"),
         ({"layers": None}, "expected the answer of `simdl microbatch --json`"),
         ({"layer": "none"}, "layer none is none of the model's"),
         ({"size": 3}, "expected sizes that add up to the batch of 8"),

@@ -125,5 +125,5 @@ def test_ranks_end_when_the_command_is_killed(tmp_path):
 
 def test_without_torch_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr("validation.reference_trainer.run.find_spec", lambda _: None)
-    with pytest.raises(TrainerError, match=r"needs PyTorch.*pip install 'simdl\[torch\]'"):
+    with pytest.raises(TrainerError, match=r"needs PyTorch.*pip install -e '.\[torch\]'"):
         measure_training(build_case())

@@ -1,0 +1,54 @@
+"""Groups of commands that refuse what no command should have to look for itself.
+
+A name that is no command is answered with the nearest ones, and an option whose value is empty is refused: an
+unset variable of a shell (``--stack "$STACK"``) is no wish for the default.
+"""
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+
+class StrictGroup(click.Group):
+    """A group that suggests commands and refuses empty values, whichever the command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command named first, its values looked through."""
+        names = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in names:
+            near = get_close_matches(args[0], names, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
+            ctx.fail(f"no command {args[0]!r}; {hint}")
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not isinstance(command, click.Group):
+            _refuse_empty(command, name, rest, ctx)
+        return name, command, rest
+
+
+def _refuse_empty(command: click.Command, name: str | None, args: Sequence[str], ctx: click.Context) -> None:
+    """Refuse the first parameter with an empty value.
+
+    Raises:
+        click.BadParameter: there is one.
+    """
+    own = click.Context(command, info_name=name, parent=ctx)
+    try:
+        given, _, _ = command.make_parser(own).parse_args(list(args))
+    except click.UsageError:  # which the command itself will tell
+        return
+    for parameter in command.get_params(own):
+        if "" in _values(given.get(parameter.name or "")):
+            raise click.BadParameter("found ''; expected a value", ctx=own, param=parameter)
+
+
+def _values(given: Any) -> Iterator[object]:  # noqa: ANN401 - whatever the parser found
+    """The texts of one parameter, which may be repeated or take several."""
+    if isinstance(given, list | tuple):
+        for each in given:
+            yield from _values(each)
+    else:
+        yield given
