@@ -7,6 +7,7 @@ from typing import Any
 
 from hardware.cluster import Cluster
 from hardware.device import Device
+from simdl.collector import collector_paused
 from simdl.communication import message_uses
 from simdl.cost_model import CostModel, DeviceCostModel
 from simdl.critical_tasks import critical_passes, total_parts
@@ -42,6 +43,7 @@ class Simulation:
     timeline: Timeline
 
 
+@collector_paused()  # events, tasks and times by the 10^5, none of them in a cycle
 def simulate(
     workload: Workload,
     cluster: Cluster,

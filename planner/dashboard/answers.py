@@ -17,6 +17,7 @@ from planner.report_json import simulation_json
 from planner.report_page import Page
 from planner.report_pages.step import simulate_page
 from planner.strategy_file import build_strategy
+from simdl.collector import collector_paused
 from simdl.errors import StrategyError
 from simdl.memory import memory_shortfalls
 from simdl.simulate import Simulation, price, simulate
@@ -97,6 +98,7 @@ def simulation(asked: Asked, catalog: Catalog, strategy: Strategy) -> Simulation
 
 
 @lru_cache(maxsize=6)
+@collector_paused()  # figures read the 10^5 tasks of a step
 def step_page(asked: Asked, catalog: Catalog, strategy: Strategy) -> Page:
     """The report page of a checked strategy."""
     question, found = ask(asked, catalog), simulation(asked, catalog, strategy)
