@@ -180,7 +180,9 @@ def _sum(terms: Terms, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a
 def _status(problem: Any, outcome: Any) -> Status:  # noqa: ANN401 - differ between PuLP 3.3 and 4
     """PuLP 4 returns statistics with a named status; PuLP 3.3 an integer that calls any solution optimal."""
     if hasattr(outcome, "status"):
-        name = outcome.status.name.lower()
-        return next((status for status in Status if name == status.value), Status.UNSOLVED)
+        name, stopped = outcome.status.name.lower(), Status.UNSOLVED
+        if outcome.has_solution:  # found before a limit that has a name of its own
+            stopped = Status.FEASIBLE
+        return next((status for status in Status if name == status.value), stopped)
     known = {1: Status.OPTIMAL, 2: Status.FEASIBLE, -1: Status.INFEASIBLE}
     return known.get(problem.sol_status, Status.UNSOLVED)

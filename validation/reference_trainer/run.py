@@ -23,13 +23,13 @@ def measure_training(case: TrainingCase) -> TrainingMeasurement:
     """Train for a few steps and measure them.
 
     Raises:
-        TrainerError: torch is missing, the trainer does not carry out such a case, or a rank failed.
+        TrainerError: the trainer does not carry out such a case, torch is missing, or a rank failed.
     """
-    if find_spec("torch") is None:
-        raise TrainerError(f"the reference trainer needs PyTorch, which is not installed; {INSTALL}")
     problems = list(case_problems(case))
     if problems:
         raise TrainerError("; ".join(problems))
+    if find_spec("torch") is None:
+        raise TrainerError(f"the reference trainer needs PyTorch, which is not installed; {INSTALL}")
     return _measurement(run_ranks(case))
 
 
