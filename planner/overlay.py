@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from planner.answer_file import Answer
+from planner.breakdown_rows import real_amounts
 from planner.kineto.kinds import COMMUNICATION, IDLE, OPTIMIZER
 from planner.kineto.measured_steps import MeasuredStep, MeasuredTrace
 from planner.limits_of_step import COMMUNICATION as EXPOSED
@@ -44,8 +45,8 @@ class Overlay:
 
 def overlay_trace(trace: MeasuredTrace, answer: Answer) -> Overlay:
     """Put the steps of a trace next to an answer."""
-    measured = _mean([step.kinds for step in trace.steps])
-    simulated = simulated_categories(answer)
+    measured = real_amounts(_mean([step.kinds for step in trace.steps]))
+    simulated = real_amounts(simulated_categories(answer))
     names = dict.fromkeys([*measured, *simulated])
     categories = [
         Category(name=name, measured=measured.get(name, 0.0), simulated=simulated.get(name, 0.0))
@@ -55,7 +56,7 @@ def overlay_trace(trace: MeasuredTrace, answer: Answer) -> Overlay:
     return Overlay(
         measured=fmean(step.seconds for step in trace.steps),
         simulated=answer.step_time,
-        categories=tuple(category for category in categories if category.measured or category.simulated),
+        categories=tuple(categories),
     )
 
 

@@ -90,6 +90,13 @@ def test_the_table_prints_the_json(printed, lenet):
     assert "###" in result.stdout
 
 
+def test_rounding_is_no_category(printed):
+    for category in printed["categories"]:
+        for side in ("measured", "simulated"):
+            assert category[side] == 0 or category[side] > 1e-9 * printed[side]
+    assert {category["name"] for category in printed["categories"]} >= {"convolution", "pooling"}
+
+
 def test_simulated_categories_add_up_for_every_kind_of_step(gpt2, lenet):
     for path in (gpt2, lenet):
         answer = load_answer(path)
