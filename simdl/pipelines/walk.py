@@ -36,7 +36,7 @@ def walk(orders: Orders, chain: int) -> Iterator[tuple[int, int]]:
         order = orders[rank]
         while position[rank] < len(order):
             entry = order[position[rank]]
-            missing = _missing(entry: Entry, chain, done)
+            missing = _missing(entry, chain, done)
             if missing is not None:
                 waiting.setdefault(missing, []).append(rank)
                 break

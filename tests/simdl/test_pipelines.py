@@ -6,7 +6,7 @@ from simdl.pipelines.check import check_orders
 from simdl.pipelines.grid import format_grid
 from simdl.pipelines.passes import Pass, PassKind, Phase, Result, needs
 
-F, B, I, W = PassKind
+F, B, INPUT, WEIGHT = PassKind
 
 SIZES = [(1, 1, 1), (2, 3, 1), (4, 8, 1), (4, 8, 2), (2, 6, 3)]
 CASES = [
@@ -24,18 +24,18 @@ def test_a_pass_needs_the_neighbours_and_its_own_phases():
     assert list(needs(Pass(F, 1, 2), 3)) == [Result(forward, 1, 1)]
     assert list(needs(Pass(B, 1, 2), 3)) == [Result(forward, 1, 2)]
     assert list(needs(Pass(B, 1, 0), 3)) == [Result(forward, 1, 0), Result(gradient, 1, 1)]
-    assert list(needs(Pass(I, 1, 0), 3)) == list(needs(Pass(B, 1, 0), 3))
-    assert list(needs(Pass(W, 1, 0), 3)) == [Result(gradient, 1, 0)]
+    assert list(needs(Pass(INPUT, 1, 0), 3)) == list(needs(Pass(B, 1, 0), 3))
+    assert list(needs(Pass(WEIGHT, 1, 0), 3)) == [Result(gradient, 1, 0)]
 
 
 def test_a_copy_begins_and_ends_for_itself():
     assert list(needs(Pass(F, 1, 3), 3)) == []
-    assert list(needs(Pass(I, 1, 2), 3)) == [Result(Phase.FORWARD, 1, 2)]
+    assert list(needs(Pass(INPUT, 1, 2), 3)) == [Result(Phase.FORWARD, 1, 2)]
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)
 def test_every_phase_runs_once_on_the_rank_that_owns_its_stage(name, size):
-    ranks, microbatches, virtual = size
+    _, microbatches, virtual = size
     check_orders(pipeline(name), pipeline_order(name, *size), microbatches, virtual)
 
 
