@@ -1,99 +1,116 @@
-"""Pipeline orders: for every rank, the forward and backward passes in the order it runs them.
+"""Pipeline orders: for every rank, the passes in the order it runs them.
 
-One order a file: a module of this package that defines ``PIPELINE`` is known by that pipeline's name.
+One order a file: a module of this package that defines ``PIPELINE`` is known by that pipeline's name. What an
+order means for memory, lowering and traces follows from the properties of its passes (``passes``).
 """
 
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from importlib import import_module
-from itertools import accumulate
-from pkgutil import iter_modules
-from types import MappingProxyType
 
 from simdl.errors import SimdlError
-from simdl.pipelines.action import Orders
+from simdl.pipelines.check import check_orders
+from simdl.pipelines.live import Peaks, pipeline_peaks
+from simdl.pipelines.passes import Order, Orders, passes_of
 from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.registry import PIPELINES, pipeline, registered
+
+__all__ = [
+    "PIPELINES",
+    "first_forward",
+    "in_flight",
+    "last_backward",
+    "peak_in_flight",
+    "peaks",
+    "pipeline",
+    "pipeline_order",
+    "registered",
+]
+
+CHECKED = 4096  # microbatches times stages up to which an order is checked before it is used
 
 
-def _load_pipelines() -> Mapping[str, Pipeline]:
-    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    found = (module.PIPELINE for module in modules if hasattr(module, "PIPELINE"))
-    return MappingProxyType({pipeline.name: pipeline for pipeline in found})
-
-
-PIPELINES: Mapping[str, Pipeline] = _load_pipelines()
-
-
-def pipeline(name: str) -> Pipeline:
-    """The pipeline of a name.
-
-    Raises:
-        SimdlError: no such pipeline.
-    """
-    if name not in PIPELINES:
-        near = get_close_matches(name, PIPELINES, n=1, cutoff=0.4)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise SimdlError(f"schedule: found {name!r}; expected one of {', '.join(sorted(PIPELINES))}{hint}")
-    return PIPELINES[name]
-
-
-@lru_cache(maxsize=64)
 def pipeline_order(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Orders:
-    """The passes of every rank in order.
+    """The passes of every rank in order; made anew at every call, because they are many.
 
     Args:
         name: such as ``"1f1b"``.
         ranks: pipeline ranks.
         microbatches: of one replica and step.
-        virtual_stages: per rank; chunk c of rank r is virtual stage c * ranks + r.
+        virtual_stages: per rank.
 
     Raises:
-        SimdlError: unknown name, or a size that the order does not take.
+        SimdlError: unknown name, a size that the order does not take, or an order that is no training step.
 
     Example:
         >>> [" ".join(map(str, order)) for order in pipeline_order("1f1b", 2, 2)]
         ['F0.0 F1.0 B0.0 B1.0', 'F0.1 B0.1 F1.1 B1.1']
     """
+    chosen = _accepted(name, ranks, microbatches, virtual_stages)
+    if microbatches * ranks * virtual_stages <= CHECKED:
+        _check(chosen, ranks, microbatches, virtual_stages)
+    return chosen.build(ranks, microbatches, virtual_stages)
+
+
+def peaks(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> tuple[Peaks, ...]:
+    """Per rank the live activations by virtual stage at the moments that can be its peak.
+
+    Raises:
+        SimdlError: as :func:`pipeline_order`.
+    """
+    chosen = _accepted(name, ranks, microbatches, virtual_stages)
+    return pipeline_peaks(chosen, ranks, microbatches, virtual_stages)
+
+
+def peak_in_flight(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> tuple[int, ...]:
+    """Per rank the largest number of activations of one microbatch and virtual stage that are live together.
+
+    Raises:
+        SimdlError: as :func:`pipeline_order`.
+    """
+    return tuple(rank.total for rank in peaks(name, ranks, microbatches, virtual_stages))
+
+
+def in_flight(
+    name: str, ranks: int, microbatches: int, virtual_stages: int = 1
+) -> tuple[Mapping[int, int], ...]:
+    """Per rank and virtual stage the largest number of microbatches whose activations are live together.
+
+    Raises:
+        SimdlError: as :func:`pipeline_order`.
+    """
+    return tuple(rank.by_stage for rank in peaks(name, ranks, microbatches, virtual_stages))
+
+
+def first_forward(order: Order) -> Mapping[int, int]:
+    """Per virtual stage of a rank the microbatch that runs forward first."""
+    passes = (one for entry in order for one in passes_of(entry))
+    return _first((one.stage, one.microbatch) for one in passes if one.kind.acquires)
+
+
+def last_backward(order: Order) -> Mapping[int, int]:
+    """Per virtual stage of a rank the microbatch whose gradient is complete last."""
+    passes = (one for entry in reversed(order) for one in passes_of(entry))
+    return _first((one.stage, one.microbatch) for one in passes if one.kind.completes)
+
+
+def _first(pairs: Iterable[tuple[int, int]]) -> Mapping[int, int]:
+    found: dict[int, int] = {}
+    for stage, microbatch in pairs:
+        found.setdefault(stage, microbatch)
+    return found
+
+
+def _accepted(name: str, ranks: int, microbatches: int, virtual_stages: int) -> Pipeline:
     chosen = pipeline(name)
     sizes = {"ranks": ranks, "microbatches": microbatches, "virtual stages": virtual_stages}
     reasons = [f"{what}: found {size}; expected at least 1" for what, size in sizes.items() if size < 1]
     reasons = reasons or list(chosen.problems(ranks, microbatches, virtual_stages))
     if reasons:
         raise SimdlError(f"schedule {name}: {'; '.join(reasons)}")
-    return chosen.build(ranks, microbatches, virtual_stages)
+    return chosen
 
 
-@lru_cache(maxsize=1024)
-def peak_in_flight(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> tuple[int, ...]:
-    """Per rank the largest number of activations of one microbatch and virtual stage that are live together.
-
-    An activation lives from its forward pass to the end of its backward pass.
-
-    Raises:
-        SimdlError: as :func:`pipeline_order`.
-    """
-    orders = pipeline_order(name, ranks, microbatches, virtual_stages)
-    return tuple(max(accumulate(1 if action.kind == "F" else -1 for action in order)) for order in orders)
-
-
-def last_backward(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> int:
-    """The microbatch whose backward passes come last and complete the gradients (GPipe runs them in reverse).
-
-    Raises:
-        SimdlError: as :func:`pipeline_order`.
-    """
-    return pipeline_order(name, ranks, microbatches, virtual_stages)[0][-1].microbatch
-
-
-def in_flight(orders: Orders) -> tuple[Mapping[int, int], ...]:
-    """Per rank and virtual stage the largest number of microbatches whose activations are live together."""
-    return tuple(
-        {
-            stage: max(
-                accumulate(1 if action.kind == "F" else -1 for action in order if action.stage == stage)
-            )
-            for stage in sorted({action.stage for action in order})
-        }
-        for order in orders
-    )
+@lru_cache(maxsize=4096)
+def _check(chosen: Pipeline, ranks: int, microbatches: int, virtual_stages: int) -> None:
+    orders = chosen.build(ranks, microbatches, virtual_stages)
+    check_orders(chosen, orders, microbatches, virtual_stages)

@@ -5,15 +5,15 @@ figure 2c and section 2.3: with p ranks and m microbatches a share (p - 1) / (m 
 bubble.
 """
 
-from simdl.pipelines.action import Action, Orders
+from simdl.pipelines.passes import Orders, Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline, single_stage
 
 
 def build_gpipe(ranks: int, microbatches: int, _virtual_stages: int) -> Orders:
     """The same m forwards and m reversed backwards on every rank."""
     return tuple(
-        tuple(Action("F", microbatch, rank) for microbatch in range(microbatches))
-        + tuple(Action("B", microbatch, rank) for microbatch in reversed(range(microbatches)))
+        tuple(Pass(PassKind.FORWARD, microbatch, rank) for microbatch in range(microbatches))
+        + tuple(Pass(PassKind.BACKWARD, microbatch, rank) for microbatch in reversed(range(microbatches)))
         for rank in range(ranks)
     )
 

@@ -8,9 +8,9 @@ so does this order.
 
 from collections.abc import Iterator
 
-from simdl.pipelines.action import Action, Kind, Orders
 from simdl.pipelines.merge import merge
 from simdl.pipelines.one_f_one_b import build_one_f_one_b
+from simdl.pipelines.passes import Orders, Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline
 
 
@@ -20,20 +20,20 @@ def build_interleaved(ranks: int, microbatches: int, virtual_stages: int) -> Ord
         return build_one_f_one_b(ranks, microbatches, virtual_stages)
     return tuple(
         merge(
-            list(_passes("F", rank, ranks, microbatches, range(virtual_stages))),
-            list(_passes("B", rank, ranks, microbatches, range(virtual_stages - 1, -1, -1))),
+            list(_passes(PassKind.FORWARD, rank, ranks, microbatches, range(virtual_stages))),
+            list(_passes(PassKind.BACKWARD, rank, ranks, microbatches, range(virtual_stages - 1, -1, -1))),
             warm_up=2 * (ranks - rank - 1) + (virtual_stages - 1) * ranks,
         )
         for rank in range(ranks)
     )
 
 
-def _passes(kind: Kind, rank: int, ranks: int, microbatches: int, chunks: range) -> Iterator[Action]:
+def _passes(kind: PassKind, rank: int, ranks: int, microbatches: int, chunks: range) -> Iterator[Pass]:
     """Passes of one kind on one rank: each group of p microbatches through all chunks, chunk by chunk."""
     for group in range(0, microbatches, ranks):
         for chunk in chunks:
             for microbatch in range(group, group + ranks):
-                yield Action(kind, microbatch, chunk * ranks + rank)
+                yield Pass(kind, microbatch, chunk * ranks + rank)
 
 
 def _problems(ranks: int, microbatches: int, _virtual_stages: int) -> Iterator[str]:

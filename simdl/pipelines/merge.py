@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from simdl.pipelines.action import Action, Order
+from simdl.pipelines.passes import Entry, Order
 
 
-def merge(forwards: Sequence[Action], backwards: Sequence[Action], *, warm_up: int) -> Order:
+def merge(forwards: Sequence[Entry], backwards: Sequence[Entry], *, warm_up: int) -> Order:
     """``warm_up`` forwards, then forward and backward in turn, then the backwards that are left."""
     warm_up = min(warm_up, len(forwards))
     steady = len(forwards) - warm_up
     pairs = zip(forwards[warm_up:], backwards[:steady], strict=True)
-    return (*forwards[:warm_up], *(action for pair in pairs for action in pair), *backwards[steady:])
+    return (*forwards[:warm_up], *(entry for pair in pairs for entry in pair), *backwards[steady:])

@@ -5,8 +5,8 @@ Source: Narayanan et al., "Memory-Efficient Pipeline-Parallel DNN Training", 202
 holds at most p - r activations; the bubble is that of GPipe.
 """
 
-from simdl.pipelines.action import Action, Orders
 from simdl.pipelines.merge import merge
+from simdl.pipelines.passes import Orders, Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline, single_stage
 
 
@@ -14,8 +14,8 @@ def build_one_f_one_b(ranks: int, microbatches: int, _virtual_stages: int) -> Or
     """Warm-up of p - r - 1 forwards on rank r, then forward and backward in turn."""
     return tuple(
         merge(
-            [Action("F", microbatch, rank) for microbatch in range(microbatches)],
-            [Action("B", microbatch, rank) for microbatch in range(microbatches)],
+            [Pass(PassKind.FORWARD, microbatch, rank) for microbatch in range(microbatches)],
+            [Pass(PassKind.BACKWARD, microbatch, rank) for microbatch in range(microbatches)],
             warm_up=ranks - rank - 1,
         )
         for rank in range(ranks)

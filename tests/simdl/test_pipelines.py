@@ -2,8 +2,11 @@ import pytest
 
 from simdl.errors import DeadlockError, SimdlError
 from simdl.pipelines import PIPELINES, in_flight, peak_in_flight, pipeline, pipeline_order
-from simdl.pipelines.action import Action, prerequisites
+from simdl.pipelines.check import check_orders
 from simdl.pipelines.grid import format_grid
+from simdl.pipelines.passes import Pass, PassKind, Phase, Result, needs
+
+F, B, INPUT, WEIGHT = PassKind
 
 SIZES = [(1, 1, 1), (2, 3, 1), (4, 8, 1), (4, 8, 2), (2, 6, 3)]
 CASES = [
@@ -12,24 +15,28 @@ CASES = [
 
 
 def test_the_text_names_pass_microbatch_and_stage():
-    assert str(Action("F", 3, 12)) == "F3.12"
+    assert str(Pass(F, 3, 12)) == "F3.12"
 
 
-def test_prerequisites_come_from_the_neighbours():
-    assert prerequisites(Action("F", 1, 0), 3) == ()
-    assert prerequisites(Action("F", 1, 2), 3) == (Action("F", 1, 1),)
-    assert prerequisites(Action("B", 1, 2), 3) == (Action("F", 1, 2),)
-    assert prerequisites(Action("B", 1, 0), 3) == (Action("F", 1, 0), Action("B", 1, 1))
+def test_a_pass_needs_the_neighbours_and_its_own_phases():
+    forward, gradient = Phase.FORWARD, Phase.INPUT_GRADIENT
+    assert list(needs(Pass(F, 1, 0), 3)) == []
+    assert list(needs(Pass(F, 1, 2), 3)) == [Result(forward, 1, 1)]
+    assert list(needs(Pass(B, 1, 2), 3)) == [Result(forward, 1, 2)]
+    assert list(needs(Pass(B, 1, 0), 3)) == [Result(forward, 1, 0), Result(gradient, 1, 1)]
+    assert list(needs(Pass(INPUT, 1, 0), 3)) == list(needs(Pass(B, 1, 0), 3))
+    assert list(needs(Pass(WEIGHT, 1, 0), 3)) == [Result(gradient, 1, 0)]
+
+
+def test_a_copy_begins_and_ends_for_itself():
+    assert list(needs(Pass(F, 1, 3), 3)) == []
+    assert list(needs(Pass(INPUT, 1, 2), 3)) == [Result(Phase.FORWARD, 1, 2)]
 
 
 @pytest.mark.parametrize(("name", "size"), CASES)
-def test_every_pass_runs_once_on_the_rank_that_owns_its_stage(name, size):
-    ranks, microbatches, virtual = size
-    for rank, order in enumerate(pipeline_order(name, ranks, microbatches, virtual)):
-        stages = range(rank, ranks * virtual, ranks)
-        everything = {Action(k, m, s) for k in "FB" for m in range(microbatches) for s in stages}
-        assert len(order) == len(everything)
-        assert set(order) == everything
+def test_every_phase_runs_once_on_the_rank_that_owns_its_stage(name, size):
+    _, microbatches, virtual = size
+    check_orders(pipeline(name), pipeline_order(name, *size), microbatches, virtual)
 
 
 def texts(name, rank, *sizes):
@@ -50,16 +57,16 @@ def test_1f1b_warms_up_with_the_ranks_behind():
 def test_interleaving_follows_megatron_step_by_step(p, m, v):
     """Megatron-LM numbers virtual microbatches k: chunk (k mod p v) // p, reversed for backward passes."""
     for rank, order in enumerate(pipeline_order("interleaved-1f1b", p, m, v)):
-        forwards = [action for action in order if action.kind == "F"]
-        backwards = [action for action in order if action.kind == "B"]
+        forwards = [one for one in order if one.kind is F]
+        backwards = [one for one in order if one.kind is B]
         for k in range(m * v):
             chunk = k % (p * v) // p
             microbatch = k // (p * v) * p + k % p
-            assert forwards[k] == Action("F", microbatch, chunk * p + rank)
-            assert backwards[k] == Action("B", microbatch, (v - 1 - chunk) * p + rank)
+            assert forwards[k] == Pass(F, microbatch, chunk * p + rank)
+            assert backwards[k] == Pass(B, microbatch, (v - 1 - chunk) * p + rank)
         warm_up = min(2 * (p - rank - 1) + (v - 1) * p, m * v)
         steady = "FB" * (m * v - warm_up)
-        assert "".join(action.kind for action in order) == "F" * warm_up + steady + "B" * warm_up
+        assert "".join(one.kind.letter for one in order) == "F" * warm_up + steady + "B" * warm_up
 
 
 def test_interleaving_with_one_virtual_stage_is_1f1b():
@@ -67,8 +74,8 @@ def test_interleaving_with_one_virtual_stage_is_1f1b():
 
 
 def test_live_activations_per_virtual_stage():
-    assert in_flight(pipeline_order("1f1b", 3, 4)) == ({0: 3}, {1: 2}, {2: 1})
-    assert in_flight(pipeline_order("interleaved-1f1b", 2, 4, 2)) == ({0: 4, 2: 2}, {1: 3, 3: 1})
+    assert in_flight("1f1b", 3, 4) == ({0: 3}, {1: 2}, {2: 1})
+    assert in_flight("interleaved-1f1b", 2, 4, 2) == ({0: 4, 2: 2}, {1: 3, 3: 1})
     assert peak_in_flight("interleaved-1f1b", 2, 4, 2) == (5, 3)
 
 
@@ -91,7 +98,7 @@ def test_sizes_that_an_order_does_not_take_are_refused(arguments, message):
         pipeline_order(*arguments)
 
 
-def test_a_grid_of_an_order_that_blocks_itself_names_the_cycle():
-    orders = ((Action("B", 0, 0), Action("F", 0, 0)),)
-    with pytest.raises(DeadlockError, match=r"'backward' \(task 0, microbatch 0, stage 0, rank 0 compute\)"):
+def test_a_grid_of_an_order_that_blocks_itself_names_the_wait():
+    orders = ((Pass(B, 0, 0), Pass(F, 0, 0)),)
+    with pytest.raises(DeadlockError, match=r"rank 0, entry 0: found B0.0, which waits for the forward of"):
         format_grid(orders)
