@@ -103,7 +103,8 @@ def estimate_exposure(
             bare = min(each.last for each in stages) if order.splits else mine.last
             own[:, rank] += footprint * (sum(each.total for each in stages) - bare) + bare
             back[:, rank] += footprint * (mine.total - bare) + bare
-            lane[:, rank] += mine.total
+            alone = chain.last[:, first[rank]] if not order.splits else 0.0
+            lane[:, rank] += mine.total + mine.first_share * alone
     before = shape.microbatches - 1
     if variant.scattered:
         each = variant.reductions(0, last=False)

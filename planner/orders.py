@@ -7,7 +7,7 @@ import numpy as np
 from planner.prices import Floats, Prices
 from planner.shapes import Shape
 from planner.space import Integers
-from simdl.outline import Outline, outline
+from simdl.pipelines.outline import Outline, outline
 from simdl.pipelines.passes import PassKind
 
 
@@ -45,17 +45,17 @@ class ShapeOrder:
     @property
     def copies(self) -> int:
         """How often a replica holds every stage."""
-        return self._any.copies
+        return self._any.pipeline.copies
 
     @property
     def synchronised(self) -> bool:
         """Whether a step ends for all ranks together."""
-        return self._any.synchronised
+        return self._any.pipeline.synchronised
 
     @property
     def place(self) -> Integers:
         """[copies x stages, flat] pipeline rank of every stage."""
-        return self._any.place
+        return np.array(self._any.place)
 
     def stages_of(self, rank: int) -> list[int]:
         """Stages, of the first copy, whose layers a rank holds."""
@@ -78,7 +78,8 @@ def shape_orders(shape: Shape) -> ShapeOrder:
         stages = len(each.place)
     flight = np.zeros((len(shape.rows), stages), dtype=np.int64)
     for each, members in found:
-        flight[members] = each.in_flight
+        for rank in each.peaks:
+            flight[np.ix_(members, rank.stages)] = np.array(rank.counts).max(axis=0)
     return ShapeOrder(outlines=tuple(found), in_flight=flight)
 
 
@@ -88,8 +89,9 @@ def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
     saved = np.tile((prices.saved[shape.rows] @ counts)[:, shape.kind], order.copies)
     live = np.zeros((len(shape.rows), shape.ranks))
     for each, members in order.outlines:
-        for rank, moments in enumerate(each.live):
-            live[members, rank] = (saved[members] @ moments.T).max(axis=1)
+        for rank, peak in enumerate(each.peaks):
+            own = saved[np.ix_(members, peak.stages)]
+            live[members, rank] = (own @ np.array(peak.counts).T).max(axis=1)
     return live
 
 

@@ -170,7 +170,7 @@ def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
 
 def purpose_of(entry: Entry) -> Purpose:
     """What a task that runs a pass is called."""
-    return Purpose.OVERLAPPED if isinstance(entry, Overlap) else Purpose(entry.kind.words)
+    return Purpose.OVERLAPPED if isinstance(entry, Overlap) else Purpose[entry.kind.name]
 
 
 def _segmented_pass(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hardware.device import Device
 from hardware.units import format_quantity
-from simdl.outline import outline
+from simdl.pipelines import peaks
 from simdl.pricing import Pricing
 from simdl.stack import Amount, Stack
 from simdl.step_cost import StepCost, gradient_bytes
@@ -24,12 +24,9 @@ Floats = NDArray[np.float64]
 def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
     """[bytes] at the peak of every pipeline rank, by part."""
     strategy = step.strategy
-    live = outline(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages).live
-    saved = np.array([stage.saved for stage in step.stages])
-    return [
-        _memory_by_part(step, rank, float((counts @ saved).max()))
-        for rank, counts in enumerate(live)
-    ]
+    found = peaks(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
+    saved = [stage.saved for stage in step.stages]
+    return [_memory_by_part(step, rank, peak.largest(saved)) for rank, peak in enumerate(found)]
 
 
 def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, float]:
