@@ -24,8 +24,10 @@ __all__ = [
     "pipeline",
     "pipeline_order",
     "registered",
+    "same_order",
 ]
 
+SMALL = 4  # ranks of a pipeline that shows whether two orders are one
 CHECKED = 4096  # microbatches times stages up to which an order is checked before it is used
 
 
@@ -91,6 +93,15 @@ def last_backward(order: Order) -> Mapping[int, int]:
     """Per virtual stage of a rank the microbatch whose gradient is complete last."""
     passes = (one for entry in reversed(order) for one in passes_of(entry))
     return _first((one.stage, one.microbatch) for one in passes if one.kind.completes)
+
+
+@lru_cache(maxsize=1024)
+def same_order(name: str, other: str, ranks: int, virtual_stages: int) -> bool:
+    """Whether two schedules are one: a small pipeline of both has the same order."""
+    sizes = min(ranks, SMALL), 2 * min(ranks, SMALL), virtual_stages
+    if any(reason for each in (name, other) for reason in pipeline(each).problems(*sizes)):
+        return False
+    return pipeline(name).build(*sizes) == pipeline(other).build(*sizes)
 
 
 def _first(pairs: Iterable[tuple[int, int]]) -> Mapping[int, int]:
