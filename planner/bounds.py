@@ -1,9 +1,14 @@
 """Bounds: for every candidate at once, seconds its simulated step takes at least and bytes that it needs.
 
-    bound = max over ranks of (end of the last backward pass + reductions left + update + gather left)
+A relaxation of the lowered program (:mod:`planner.chains`): streams without an order, equal microbatches
+folded. On every pipeline rank
 
-Passes and collectives are priced by the functions that lower a step, and every term is the length of a path
-through the lowered schedule, so the bound is admissible: no simulated step is shorter.
+    bound = way of a microbatch to its first pass + all its passes + what is certainly exposed after them
+
+or, from its last pass that sends a gradient back, the way of that gradient to the first stage. At most L
+activations of a stage live together, so microbatch i + L cannot start there before i has come back: round
+trips are a second bound. Sharing and contention only add time. A transfer takes at least its footprint of the
+compute stream beside it, because what it does not take it waits idle for.
 """
 
 from collections.abc import Iterator
@@ -11,15 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.memory_bounds import memory_needs
-from planner.passes import Passes, Whole, gathers_ahead, reduces_beside, shape_passes, whole_passes
-from planner.pipeline_bounds import last_backward_ends
+from planner.chains import Chain, build_chain
+from planner.exposure import Exposure, estimate_exposure
+from planner.orders import ShapeOrder, activation_bytes, shape_orders, transient_bytes
 from planner.prices import Floats, Prices, price_space
-from planner.segment_runs import Ends, run_segments, split_pass
 from planner.shapes import Shape, enumerate_shapes
 from planner.space import Integers, Space, single_space
+from simdl.memory import gathered_bytes, state_bytes
 from simdl.pricing import Pricing
-from simdl.step_cost import gather_time, optimizer_time, reduce_time, tied_time
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 
@@ -30,7 +34,7 @@ class Bounds:
 
     Attributes:
         step_time: [s] that the simulated step takes at least.
-        memory: [bytes] that the worst rank needs (at least, for interleaved schedules).
+        memory: [bytes] that the worst rank needs.
         worst_rank: pipeline rank that needs them.
     """
 
@@ -53,9 +57,8 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bound
         return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
     prices = price_space(space, pricing)
     for shape in enumerate_shapes(space, prices, pricing):
-        for candidates, seconds in _step_times(shape, prices, workload, pricing):
+        for candidates, seconds, need in _bounds(shape, prices, workload, pricing):
             step_time[candidates] = seconds
-        for candidates, need in memory_needs(shape, prices, workload, pricing):
             memory[candidates] = need.max(axis=1)
             worst[candidates] = need.argmax(axis=1)
     return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
@@ -66,106 +69,85 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     space = single_space(strategy, workload)
     prices = price_space(space, pricing)
     shapes = enumerate_shapes(space, prices, pricing, cut=strategy.stages)
-    _, seconds = next(_step_times(next(shapes), prices, workload, pricing))
+    _, seconds, _ = next(_bounds(next(shapes), prices, workload, pricing))
     return float(seconds[0])
 
 
-def _step_times(
+def _bounds(
     shape: Shape, prices: Prices, workload: Workload, pricing: Pricing
-) -> Iterator[tuple[Integers, Floats]]:
-    """Candidates and the seconds that their steps take at least, for every variant of a shape."""
-    stack = pricing.stack
-    parameters = (shape.counts(prices.parameters.shape[1]) @ prices.parameters[shape.rows[0]])[shape.kind]
-    own = parameters.reshape(-1, shape.ranks).sum(axis=0).tolist()
-    whole = whole_passes(shape, prices, pricing)
-    undivided: Floats | None = None
+) -> Iterator[tuple[Integers, Floats, Floats]]:
+    """Candidates, the seconds that their steps take at least and the bytes of every rank, by variant."""
+    order = shape_orders(shape)
+    chain = build_chain(shape, order, prices, pricing)
+    live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
+    ends = _Ends(shape, order, chain)
     for strategy, candidates in shape.variants:
-        if strategy.zero == 3 and strategy.replicas > 1:
-            ends = _sharded(shape, strategy, prices, pricing, whole)
-        elif strategy.zero == 2 and strategy.replicas > 1:
-            ends = _scattered(shape, strategy, prices, pricing, whole)
-        elif gathers_ahead(strategy, stack) or reduces_beside(strategy, stack):
-            ends = _pipelined(shape, shape_passes(shape, strategy, prices, pricing, whole))
-        else:
-            if undivided is None:
-                undivided = _pipelined(shape, shape_passes(shape, strategy, prices, pricing, whole))
-            ends = undivided
-        after = _after_reduction(strategy, own, workload, pricing)
-        yield candidates, (ends + after).max(axis=1)
+        beside = estimate_exposure(shape, order, chain, strategy, prices, workload, pricing)
+        lasting = _lasting_bytes(shape, order, strategy, prices, workload, pricing)
+        yield candidates, ends.step_times(beside), live + lasting
 
 
-def _pipelined(shape: Shape, passes: Passes) -> Floats:
-    """[n x ranks] seconds before which the reductions of a rank's gradient cannot end."""
-    ranks = shape.ranks
-    ends = last_backward_ends(shape.strategy.schedule, passes, shape.microbatches, ranks)
-    return ends + np.maximum(passes.tail - passes.sent, 0.0)[:, :ranks]
-
-
-def _sharded(shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing, whole: Whole) -> Floats:
-    """[n x 1] the same where every pass gathers parameters: a microbatch starts when all is reduced.
-
-    Exact where the last segment of the backward pass has parameters, as the reduction of their gradient is
-    the last thing a microbatch does.
-    """
-    forward, backward, _ = whole
-    blocks = shape.kinds[0]
-    zero = np.zeros(len(shape.rows))
-    down = split_pass(
-        shape, strategy, prices, pricing, blocks=blocks, whole=forward[:, 0], backward=False, last=False
-    )
-    turn = run_segments(down, Ends(computed=zero, lane=zero))
-    every = split_pass(
-        shape, strategy, prices, pricing, blocks=blocks, whole=backward[:, 0], backward=True, last=False
-    )
-    final = split_pass(
-        shape, strategy, prices, pricing, blocks=blocks, whole=backward[:, 0], backward=True, last=True
-    )
-    middle, last = run_segments(every, turn), run_segments(final, turn)
-    before = shape.microbatches - 1
-    busy = before * every.computed.sum(axis=1) + final.computed.sum(axis=1)
-    busy += shape.microbatches * down.computed.sum(axis=1)
-    ends: Floats = np.maximum(before * middle.lane + np.maximum(last.lane, last.computed), busy)[:, None]
-    return ends
-
-
-def _scattered(shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing, whole: Whole) -> Floats:
-    """[n x 1] the same where every backward pass reduces its gradient and nothing waits for it.
-
-    The lane of collectives is a queue that equal microbatches feed, so its end follows from what the first or
-    the last of them puts in and all that comes after. Exact where each backward pass follows its forward one.
-    """
-    passes = shape_passes(shape, strategy, prices, pricing, whole)
-    forward, backward, blocks = passes.forward[:, 0], whole[1][:, 0], shape.kinds[0]
-    final, every = (
-        split_pass(shape, strategy, prices, pricing, blocks=blocks, whole=backward, backward=True, last=last)
-        for last in (True, False)
-    )
-    idle, count = np.zeros(len(shape.rows)), shape.microbatches
-    begin = passes.head[:, 0] + passes.first[:, 0]
-    first = run_segments(every, Ends(computed=begin, lane=idle))
-    between = np.maximum(count - 2, 0)
-    later = first.computed + between * (forward + every.computed.sum(axis=1)) + forward
-    last = run_segments(final, Ends(computed=np.where(count > 1, later, begin), lane=idle))
-    queue = first.lane + between * every.reduces.sum() + final.reduces.sum()
-    ends: Floats = np.maximum(np.maximum(last.computed, last.lane), np.where(count > 1, queue, 0.0))
-    return ends[:, None]
-
-
-def _after_reduction(
-    strategy: Strategy, parameters: list[float], workload: Workload, pricing: Pricing
+def _lasting_bytes(
+    shape: Shape,
+    order: ShapeOrder,
+    strategy: Strategy,
+    prices: Prices,
+    workload: Workload,
+    pricing: Pricing,
 ) -> Floats:
-    """[ranks] seconds of whatever follows the passes and their reductions, one after another."""
-    stack = pricing.stack
-    many = strategy.replicas > 1
-    reduces = many and strategy.zero < 2 and not stack.gradient_overlap
-    gathers = many and strategy.zero in {1, 2} and not stack.parameter_overlap
+    """[n x ranks] bytes of what lives for the step, and of what ZeRO holds in full beside it."""
+    counts = shape.counts(prices.parameters.shape[1]) @ prices.parameters[shape.rows[0]]
+    held = np.zeros(shape.ranks)
+    for stage, rank in enumerate(order.place.tolist()):
+        held[rank] += counts[shape.kind[stage % len(shape.kind)]]
+    lasting = sum(state_bytes(held, strategy, workload, pricing).values()) + pricing.stack.memory_context
+    blocks = np.array(shape.kinds[0])  # where ZeRO shards blocks there is one stage
+    parameters, saved = prices.parameters[shape.rows[0]][blocks], prices.saved[shape.rows][:, blocks]
+    found: Floats = lasting + gathered_bytes(parameters, saved, strategy, pricing)[:, None]
+    return found
 
-    def seconds(count: float) -> float:
-        total = optimizer_time(count, workload, strategy, pricing) + stack.step_overhead
-        total += reduce_time(count, strategy, pricing) if reduces else 0.0
-        return total + (gather_time(count, strategy, pricing) if gathers else 0.0)
 
-    distinct = {count: seconds(count) for count in set(parameters)}
-    after = np.array([distinct[count] for count in parameters])
-    after[[0, -1]] += tied_time(workload, strategy, pricing)
-    return after
+class _Ends:
+    """When ranks are done with their passes at the earliest; what does not hang on how a variant shards."""
+
+    def __init__(self, shape: Shape, order: ShapeOrder, chain: Chain) -> None:
+        ranks = shape.ranks
+        each = shape.microbatches[:, None] / order.copies
+        sent = chain.forward + chain.back + chain.outbound
+        self._order, self._chain = order, chain
+        self._first = order.first_stages(ranks)
+        heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
+        self._head = heads if order.synchronised else np.zeros_like(heads)
+        self._back = np.maximum(
+            self._head + each * chain.by_rank(sent, ranks), self._round_trips(each)
+        )
+        self._busy = self._head + each * chain.by_rank(sent + chain.rest, ranks)
+        last = np.min([chain.last[:, stages] for stages in self._first], axis=0)
+        self._before_last = self._busy - last
+
+    def _round_trips(self, each: Floats) -> Floats:
+        """[n x ranks] ends of a rank's passes from round trips of its first stage to the last one and back."""
+        chain, first = self._chain, self._first[0]
+        if not self._order.synchronised or self._order.copies > 1:
+            return np.zeros((len(chain.forward), len(first)))
+        way = chain.forward + chain.back + 2 * chain.sent
+        beyond = np.cumsum(way[:, ::-1], axis=1)[:, ::-1]
+        flight = np.maximum(self._order.in_flight[:, first], 1)
+        found: Floats = chain.head[:, first] + np.ceil(each / flight) * beyond[:, first]
+        return found
+
+    def step_times(self, beside: Exposure) -> Floats:
+        """[n] seconds that a step takes at least."""
+        ends = np.maximum(self._busy + beside.after_passes, self._before_last + beside.lane)
+        if self._order.synchronised and self._order.copies == 1:
+            ends = np.maximum(ends, self._drained(self._back) + beside.after_back)
+        found: Floats = ends.max(axis=1)
+        return found
+
+    def _drained(self, ends: Floats) -> Floats:
+        """[n x ranks] ends of the last gradient of each rank given later stages', which have yet to travel."""
+        first = self._first[0]
+        drain, order = self._chain.drain[:, first], np.argsort(first)
+        found = np.empty_like(ends)
+        found[:, order] = np.maximum.accumulate((ends + drain)[:, order][:, ::-1], axis=1)[:, ::-1]
+        return found - drain

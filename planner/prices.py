@@ -4,6 +4,7 @@ A row is one (tp, cp, sequence parallel, micro-batch, recomputation, pipelined);
 space of some hundred thousand candidates, which gather them by index.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from planner.space import RECOMPUTE, Integers, Space
 from simdl.block_cost import BlockCost, block_costs
+from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing, Work
 from simdl.sharding import Shard
 from simdl.stage import host_time
@@ -20,14 +22,27 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PhasePrices:
+    """One phase of a pass; arrays are [rows x distinct blocks].
+
+    Attributes:
+        busy: [s] the device is busy with one microbatch.
+        device: [s] of that spent in kernels.
+        host: [s] the host needs to launch it.
+    """
+
+    busy: Floats
+    device: Floats
+    host: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prices:
     """Costs of distinct blocks per row; arrays are [rows x distinct blocks].
 
     Attributes:
         row: [candidates] row of each candidate.
-        forward, backward: [s] the device is busy with one microbatch (backward with recomputation).
-        forward_device, backward_device: [s] of that spent in kernels, which the segments of a pass share by.
-        forward_host, backward_host: [s] the host needs to launch it.
+        phases: of a pass; recomputation belongs to the input gradient.
         weight: [s] by which the default cut balances stages.
         sequence_parallel: [rows] 0 or 1.
         saved, transient, boundary: [bytes] as in :class:`simdl.block_cost.BlockCost`.
@@ -35,12 +50,7 @@ class Prices:
     """
 
     row: Integers
-    forward: Floats
-    backward: Floats
-    forward_device: Floats
-    backward_device: Floats
-    forward_host: Floats
-    backward_host: Floats
+    phases: Mapping[Phase, PhasePrices]
     weight: Floats
     sequence_parallel: Integers
     saved: Floats
@@ -59,12 +69,15 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
         for index in first
         for cost in block_costs(pricing, _shard(space, index), RECOMPUTE[space.recompute[index]])
     ]
-    times = ("forward", "backward", "forward_device", "backward_device", "forward_host", "backward_host")
-    names = (*times, "weight", "saved", "transient", "boundary", "parameters")
-    columns = np.array(table, dtype=np.float64).reshape(len(first), -1, len(names))
-    sequence = space.sequence_parallel[first]
+    names = ("weight", "saved", "transient", "boundary", "parameters")
+    width = len(names) + 3 * len(Phase)
+    columns = np.array(table, dtype=np.float64).reshape(len(first), -1, width)
     values = {name: columns[:, :, index] for index, name in enumerate(names)}
-    return Prices(row=row, sequence_parallel=sequence, **values)
+    phases = {
+        phase: PhasePrices(busy=columns[:, :, place], device=columns[:, :, place + 1], host=columns[:, :, place + 2])
+        for phase, place in zip(Phase, range(len(names), width, 3), strict=True)
+    }
+    return Prices(row=row, phases=phases, sequence_parallel=space.sequence_parallel[first], **values)
 
 
 def _distinct(keys: tuple[Integers, ...]) -> tuple[Integers, Integers]:
@@ -87,17 +100,16 @@ def _shard(space: Space, index: int) -> Shard:
 
 
 def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:
-    backward: Work = cost.backward + cost.recompute
+    works: tuple[Work, ...] = (cost.forward, cost.input_gradient + cost.recompute, cost.weight_gradient)
     return (
-        cost.forward.busy,
-        backward.busy,
-        cost.forward.device,
-        backward.device,
-        host_time(cost.forward, pricing.stack),
-        host_time(backward, pricing.stack),
         split_weight(cost),
         cost.saved,
         cost.transient,
         cost.boundary,
         cost.parameters,
+        *(
+            seconds
+            for work in works
+            for seconds in (work.busy, work.device, host_time(work, pricing.stack))
+        ),
     )

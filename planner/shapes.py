@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.prices import Prices
-from planner.space import SCHEDULES, Integers, Space
+from planner.space import Integers, Space
 from simdl.pricing import Pricing
 from simdl.stage import even_cut, split_network, stage_blocks
 from simdl.strategy import Strategy
@@ -120,7 +120,7 @@ def _shared(space: Space, first: int) -> Strategy:
         dp=int(space.dp[first] * space.cp[first]),
         tp=int(space.tp[first]),
         pp=int(space.pp[first]),
-        schedule=SCHEDULES[space.schedule[first]],
+        schedule=space.schedules[space.schedule[first]],
         virtual_stages=int(space.virtual_stages[first]),
         zero=int(space.zero[first]),
         shard_degree=int(space.shard_degree[first]),

@@ -5,18 +5,21 @@ then its exposed communication. What a launch or the software takes stays empty,
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from planner.kineto.activities import Activity
 from planner.kineto.kinds import COMMUNICATION, OPTIMIZER
-from simdl.operator_times import PHASES, block_times, blocks_by_stage
+from simdl.critical_tasks import spent
+from simdl.engine.timeline import Timeline
+from simdl.operator_times import PASSES, PHASES, block_times, blocks_by_stage
+from simdl.program.action import Purpose
+from simdl.program.program import Task
 from simdl.step_cost import StepCost
-from simdl.task import Task
-from simdl.timeline import Timeline
 
 LIMIT = 4000  # activities of a rank, above which equal kinds of a pass are drawn as one
 PLACE = "simulated"
+Parts = tuple[tuple[str, float], ...]  # [s] by cause
 Piece = tuple[str, str, float]  # name, kind, seconds
 Pass = tuple[str, int, int]  # name, microbatch, virtual stage
 
@@ -41,12 +44,12 @@ class _Passes:
 
 def simulated_activities(step: StepCost, timeline: Timeline, *, rank: int) -> tuple[Activity, ...]:
     """Everything that runs on one pipeline rank, in the order of starts."""
-    schedule = timeline.schedule
-    mine = {index for index, stream in enumerate(schedule.streams) if stream.rank == rank}
-    indices = [index for index, task in enumerate(schedule.tasks) if mine & set(task.streams)]
+    program = timeline.program
+    mine = {index for index, stream in enumerate(program.streams) if stream.rank == rank}
+    indices = [index for index, task in enumerate(program.tasks) if mine & set(task.streams)]
     passes = _Passes(step)
     count = sum(
-        len(passes.pieces(schedule.tasks[index])) for index in indices if _is_pass(schedule.tasks[index])
+        len(passes.pieces(program.tasks[index])) for index in indices if _is_pass(program.tasks[index])
     )
     if count > LIMIT:
         passes = _Passes(step, by_kind=True)
@@ -55,31 +58,31 @@ def simulated_activities(step: StepCost, timeline: Timeline, *, rank: int) -> tu
 
 
 def _is_pass(task: Task) -> bool:
-    return task.name in PHASES and task.stage >= 0
+    return task.name in PASSES and task.stage >= 0
 
 
 def _activities(passes: _Passes, timeline: Timeline, index: int) -> Iterator[Activity]:
-    task = timeline.schedule.tasks[index]
+    task = timeline.program.tasks[index]
     start = timeline.start[index]
-    lane = PLACE, timeline.schedule.streams[task.streams[0]].name
-    pieces = list(_of_pass(passes, task)) if _is_pass(task) else _whole(task)
+    lane = PLACE, timeline.program.streams[task.streams[0]].name
+    parts = spent(task.action, timeline.end[index] - start)
+    pieces = list(_of_pass(passes, task, dict(parts))) if _is_pass(task) else _whole(task, parts)
     for name, kind, seconds in pieces:
         yield Activity(kind, name, lane, start, start + seconds, start)
         start += seconds
 
 
-def _whole(task: Task) -> list[Piece]:
+def _whole(task: Task, parts: Parts) -> list[Piece]:
     """A task outside passes: its work, without what the software takes."""
-    kinds = {cause: COMMUNICATION if cause.endswith(COMMUNICATION) else cause for cause, _ in task.parts}
+    kinds = [COMMUNICATION if cause.endswith(COMMUNICATION) else str(cause) for cause, _ in parts]
     return [
         (task.name, kind, seconds)
-        for (_, kind), (_, seconds) in zip(kinds.items(), task.parts, strict=True)
+        for kind, (_, seconds) in zip(kinds, parts, strict=True)
         if kind in {COMMUNICATION, OPTIMIZER}
     ]
 
 
-def _of_pass(passes: _Passes, task: Task) -> Iterator[Piece]:
-    parts = dict(task.parts)
+def _of_pass(passes: _Passes, task: Task, parts: Mapping[str, float]) -> Iterator[Piece]:
     pieces = passes.pieces(task)
     whole = sum(seconds for *_, seconds in pieces)
     device = sum(parts.get(phase, 0.0) for phase in PHASES)
@@ -109,12 +112,13 @@ def _between(pieces: Sequence[Piece], first: float, last: float) -> Iterator[Pie
 def _pass_pieces(step: StepCost, name: str, stage: int) -> Iterator[Piece]:
     """Kernels of one pass in launch order; the backward pass of a block follows its recomputation."""
     blocks = blocks_by_stage(step)[stage]
-    if name == "forward":
+    if name == Purpose.FORWARD:
         for block in blocks:
-            yield from block_times(step, block, name)
+            yield from block_times(step, block, "forward")
         return
     for block in reversed(blocks):
-        yield from block_times(step, block, "recompute")
+        if name != Purpose.WEIGHT_GRADIENT:
+            yield from block_times(step, block, "recompute")
         yield from block_times(step, block, name)
 
 

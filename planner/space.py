@@ -6,28 +6,39 @@ a candidate, is the same schedule as one, or lies outside the limits:
 - tensor parallelism spans at most ``Limits.tensor_domains`` domains of the innermost level (two nodes);
 - context parallelism leaves a rank at least ``Limits.context_tokens`` tokens of a sample;
 - a step has at most ``Limits.passes`` passes, because each candidate is simulated within seconds;
+- schedules are those of ``Limits.schedules``;
 - virtual stages hold equal numbers of the repeated block, as frameworks require;
 - ZeRO shards over all replicas, or over those of one innermost domain (hybrid sharding, Zhao et al. 2023);
 - stages are the default cut.
 
-Same schedules: with one pipeline rank, or one virtual stage, every order is 1F1B; ZeRO and selective
-recomputation are left out where there is nothing to shard or to recompute.
+Same strategies: with one pipeline rank every order runs the same passes, so only ``PLAIN`` is taken; ZeRO and
+selective recomputation are left out where there is nothing to shard or to recompute.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
+from simdl.pipelines import PIPELINES, pipeline, pipeline_order
 from simdl.strategy import Recompute, Strategy, tensor_problems
 from workloads.network import Network
 from workloads.workload import Workload
 
 Integers = NDArray[np.int64]
-SCHEDULES = ("1f1b", "gpipe", "interleaved-1f1b")
 RECOMPUTE = tuple(Recompute)
+PLAIN = Strategy().schedule
+"""Schedule of strategies without a pipeline."""
+
+SMALL = 4  # ranks of a pipeline that shows whether two orders are one
+
+
+def ranked_schedules() -> tuple[str, ...]:
+    """Registered schedules that leave the update as it is; others are ranked only when asked for."""
+    return tuple(name for name, found in PIPELINES.items() if not found.changes_update)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,7 @@ class Limits:
         zero: highest ZeRO stage.
         context_parallel: whether context parallelism is offered at all.
         passes: of all pipeline ranks in one step.
+        schedules: names of the schedules to try; None for all that leave the update as it is.
     """
 
     tensor_domains: int = 2
@@ -47,6 +59,7 @@ class Limits:
     zero: float = 3
     context_parallel: bool = True
     passes: int = 500_000
+    schedules: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,11 +70,13 @@ class Space:
         dp, tp, pp, cp, micro_batch, virtual_stages, zero, shard_degree: as in a
             :class:`simdl.strategy.Strategy`.
         microbatches: per replica.
-        schedule: index into ``SCHEDULES``.
+        schedule: index into ``schedules``.
         recompute: index into ``RECOMPUTE``.
         sequence_parallel: 0 or 1.
+        schedules: names of schedules.
     """
 
+    schedules: tuple[str, ...]
     dp: Integers
     tp: Integers
     pp: Integers
@@ -86,7 +101,7 @@ class Space:
             pp=int(self.pp[index]),
             cp=int(self.cp[index]),
             micro_batch=int(self.micro_batch[index]),
-            schedule=SCHEDULES[self.schedule[index]],
+            schedule=self.schedules[self.schedule[index]],
             virtual_stages=int(self.virtual_stages[index]),
             recompute=RECOMPUTE[self.recompute[index]],
             zero=int(self.zero[index]),
@@ -98,14 +113,18 @@ class Space:
 def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | None = None) -> Space:
     """Every candidate for a workload on all devices of a cluster; none if nothing divides."""
     bounds = limits or Limits()
-    columns = [field.name for field in fields(Space)]
+    names = ranked_schedules() if bounds.schedules is None else bounds.schedules
+    schedules = tuple(dict.fromkeys((PLAIN, *names)))
+    columns = [field.name for field in fields(Space) if field.name != "schedules"]
     parts = [
-        _variants(workload, degrees, cluster.levels[0].size, bounds)
+        _variants(workload, degrees, cluster.levels[0].size, bounds, [schedules.index(name) for name in names], schedules)
         for degrees in _degrees(workload, cluster, bounds)
     ]
     if not parts:
-        return Space(**{name: np.zeros(0, dtype=np.int64) for name in columns})
-    return Space(**{name: np.concatenate([part[name] for part in parts]) for name in columns})
+        return Space(schedules=schedules, **{name: np.zeros(0, dtype=np.int64) for name in columns})
+    return Space(
+        schedules=schedules, **{name: np.concatenate([part[name] for part in parts]) for name in columns}
+    )
 
 
 def single_space(strategy: Strategy, workload: Workload) -> Space:
@@ -117,14 +136,15 @@ def single_space(strategy: Strategy, workload: Workload) -> Space:
         "cp": strategy.cp,
         "micro_batch": strategy.micro_batch,
         "microbatches": strategy.microbatches(workload.global_batch),
-        "schedule": SCHEDULES.index(strategy.schedule),
+        "schedule": 0,
         "virtual_stages": strategy.virtual_stages,
         "recompute": RECOMPUTE.index(strategy.recompute),
         "zero": strategy.zero,
         "shard_degree": strategy.shard_degree,
         "sequence_parallel": int(strategy.sequence_parallel),
     }
-    return Space(**{name: np.array([value], dtype=np.int64) for name, value in values.items()})
+    columns = {name: np.array([value], dtype=np.int64) for name, value in values.items()}
+    return Space(schedules=(strategy.schedule,), **columns)
 
 
 def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[tuple[int, int, int, int]]:
@@ -164,14 +184,19 @@ def _sharding(degrees: tuple[int, int, int, int], domain: int, limits: Limits) -
 
 
 def _variants(
-    workload: Workload, degrees: tuple[int, int, int, int], domain: int, limits: Limits
+    workload: Workload,
+    degrees: tuple[int, int, int, int],
+    domain: int,
+    limits: Limits,
+    schedules: list[int],
+    names: tuple[str, ...],
 ) -> dict[str, Integers]:
     """All candidates with these degrees, by column; ``domain`` devices share the innermost level."""
     dp, tp, pp, cp = degrees
     network = workload.network
     split = tp > 1 and network.tokens % (cp * tp) == 0
-    virtual = _virtual_stages(network, pp)
-    orders = [(0, 1)] + ([(1, 1)] if pp > 1 else []) + [(2, v) for v in virtual]
+    virtual = [1, *_virtual_stages(network, pp)]
+    orders = [(each, v) for each in (schedules if pp > 1 else [0]) for v in virtual]
     sharding = np.array(_sharding(degrees, domain, limits), dtype=np.int64)
     per_replica = workload.global_batch // dp
     mesh = np.meshgrid(
@@ -186,7 +211,7 @@ def _variants(
     schedule, stages = np.array(orders, dtype=np.int64)[order].T
     zero, shard_degree = sharding[shards].T
     microbatches = per_replica // micro
-    keep = (schedule != SCHEDULES.index("interleaved-1f1b")) | (microbatches % pp == 0)
+    keep = _accepted(names, pp, orders, order, microbatches)
     keep &= 2 * pp * stages * microbatches <= limits.passes
     same = np.ones(np.count_nonzero(keep), dtype=np.int64)
     return {
@@ -203,6 +228,38 @@ def _variants(
         "shard_degree": shard_degree[keep],
         "sequence_parallel": sequence[keep],
     }
+
+
+def _accepted(
+    names: tuple[str, ...],
+    pp: int,
+    orders: list[tuple[int, int]],
+    order: Integers,
+    microbatches: Integers,
+) -> NDArray[np.bool_]:
+    """Whether the schedule of each candidate takes its sizes."""
+    distinct, place = np.unique(microbatches, return_inverse=True)
+    table = np.array(
+        [[accepts(names[each], pp, count, v) for count in distinct.tolist()] for each, v in orders], dtype=bool
+    ).reshape(len(orders), len(distinct))
+    found: NDArray[np.bool_] = table[order, place]
+    return found
+
+
+@lru_cache(maxsize=65536)
+def accepts(schedule: str, ranks: int, microbatches: int, virtual_stages: int) -> bool:
+    """Whether a schedule takes these sizes, and is not ``PLAIN`` under another name."""
+    if any(pipeline(schedule).problems(ranks, microbatches, virtual_stages)):
+        return False
+    return schedule == PLAIN or not _is_plain(schedule, min(ranks, SMALL), virtual_stages)
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(schedule: str, ranks: int, virtual_stages: int) -> bool:
+    """Whether a small pipeline of the schedule has the order of ``PLAIN``."""
+    sizes = ranks, 2 * ranks, virtual_stages
+    refused = (reason for name in (schedule, PLAIN) for reason in pipeline(name).problems(*sizes))
+    return not any(refused) and pipeline_order(schedule, *sizes) == pipeline_order(PLAIN, *sizes)
 
 
 def _recompute_modes(network: Network) -> list[int]:

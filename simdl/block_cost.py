@@ -9,11 +9,12 @@ from functools import lru_cache
 from simdl.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.block_kernels import (
     NamedKernel,
-    backward_kernels,
     context_transfers,
     forward_kernels,
+    input_gradient_kernels,
     recomputed_kernels,
     tensor_collectives,
+    weight_gradient_kernels,
 )
 from simdl.pricing import Pricing, Work, priced
 from simdl.sharding import Shard, layer_kernels
@@ -28,7 +29,7 @@ class BlockCost:
     """One block, one microbatch, one rank.
 
     Attributes:
-        forward, backward, recompute: work of each pass (backward without recomputation).
+        forward, input_gradient, weight_gradient, recompute: work of each phase (without recomputation).
         parameters: elements this rank keeps before ZeRO.
         saved: [bytes] kept from forward to backward per microbatch.
         transient: [bytes] live only while the block runs backward.
@@ -37,13 +38,19 @@ class BlockCost:
     """
 
     forward: Work
-    backward: Work
+    input_gradient: Work
+    weight_gradient: Work
     recompute: Work
     parameters: float
     saved: float
     transient: float
     boundary: float
     recomputed_flops: int
+
+    @property
+    def backward(self) -> Work:
+        """Both gradients."""
+        return self.input_gradient + self.weight_gradient
 
 
 @lru_cache(maxsize=65536)
@@ -69,7 +76,8 @@ def _block_cost(
     kept = kept_bytes(pricing, shard, block, before, redone)
     return BlockCost(
         forward=_forward(pricing, shard, block),
-        backward=_backward(pricing, shard, block),
+        input_gradient=_input_gradient(pricing, shard, block),
+        weight_gradient=_priced(pricing, weight_gradient_kernels(pricing, shard, block)),
         recompute=_recompute(pricing, shard, block, redone),
         parameters=_parameters(block, shard.tp, pipelined=pipelined),
         saved=kept,
@@ -104,9 +112,9 @@ def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
 
 
 @lru_cache(maxsize=65536)
-def _backward(pricing: Pricing, shard: Shard, block: Block) -> Work:
+def _input_gradient(pricing: Pricing, shard: Shard, block: Block) -> Work:
     return (
-        _priced(pricing, backward_kernels(pricing, shard, block))
+        _priced(pricing, input_gradient_kernels(pricing, shard, block))
         + _tensor(pricing, shard, block, backward=True)
         + _context(pricing, shard, block.layers, backward=True)
     )

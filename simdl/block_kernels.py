@@ -22,10 +22,14 @@ def forward_kernels(pricing: Pricing, shard: Shard, block: Block) -> list[NamedK
     return _kernels(pricing, shard, block, Pass.FORWARD)
 
 
-def backward_kernels(pricing: Pricing, shard: Shard, block: Block) -> list[NamedKernel]:
-    """Kernels of both gradient passes, and of adding to the gradients of earlier microbatches."""
+def input_gradient_kernels(pricing: Pricing, shard: Shard, block: Block) -> list[NamedKernel]:
+    """Kernels of the gradient of the block's input."""
+    return _kernels(pricing, shard, block, Pass.INPUT_GRADIENT)
+
+
+def weight_gradient_kernels(pricing: Pricing, shard: Shard, block: Block) -> list[NamedKernel]:
+    """Kernels of the gradient of the weights, and of adding to the gradients of earlier microbatches."""
     return [
-        *_kernels(pricing, shard, block, Pass.INPUT_GRADIENT),
         *_kernels(pricing, shard, block, Pass.WEIGHT_GRADIENT),
         *_accumulation(pricing, shard, block),
     ]

@@ -21,9 +21,9 @@ from simdl.chrome_trace_links import (
     nanoseconds,
     span_times,
 )
-from simdl.critical_tasks import critical_tasks
-from simdl.task import Schedule, Task
-from simdl.timeline import Timeline
+from simdl.critical_tasks import critical_tasks, spent
+from simdl.program.program import Program, Task
+from simdl.engine.timeline import Timeline
 from simdl.timeline_metrics import memory_profiles
 
 
@@ -35,11 +35,11 @@ def chrome_trace(timeline: Timeline, *, layers: Sequence[str] = (), copies: int 
         layers: what each virtual stage holds, for the arguments of its spans.
         copies: equal ranks that each rank of the timeline stands for.
     """
-    schedule = timeline.schedule
+    program = timeline.program
     path = critical_tasks(timeline)
-    last = max((stream.rank for stream in schedule.streams), default=-1)
+    last = max((stream.rank for stream in program.streams), default=-1)
     events = [
-        *_names(schedule, copies),
+        *_names(program, copies),
         *_spans(timeline, frozenset(path), layers),
         *_memory(timeline),
         *flow_events(timeline),
@@ -61,12 +61,12 @@ def write_chrome_trace(
     write_atomically(Path(path), json.dumps(trace, separators=(",", ":")), what="trace")
 
 
-def _names(schedule: Schedule, copies: int) -> Iterator[Event]:
+def _names(program: Program, copies: int) -> Iterator[Event]:
     stands_for = f" (stands for {copies} equal ranks)" if copies > 1 else ""
-    for rank in sorted({stream.rank for stream in schedule.streams}):
+    for rank in sorted({stream.rank for stream in program.streams}):
         yield name_event("process", f"rank {rank}{stands_for}", rank)
         yield {"ph": "M", "name": "process_sort_index", "pid": rank, "tid": 0, "args": {"sort_index": rank}}
-    for thread, (rank, name) in enumerate(schedule.streams, start=LANES):
+    for thread, (rank, name) in enumerate(program.streams, start=LANES):
         yield name_event("thread", name, rank, thread)
         yield {
             "ph": "M",
@@ -78,10 +78,10 @@ def _names(schedule: Schedule, copies: int) -> Iterator[Event]:
 
 
 def _spans(timeline: Timeline, critical: frozenset[int], layers: Sequence[str]) -> Iterator[Event]:
-    streams = timeline.schedule.streams
-    for index, task in enumerate(timeline.schedule.tasks):
+    streams = timeline.program.streams
+    for index, task in enumerate(timeline.program.tasks):
         times = span_times(timeline, index)
-        args = _arguments(task, layers)
+        args = _arguments(task, timeline.end[index] - timeline.start[index], layers)
         if index in critical:
             args["critical"] = True
         for stream in task.streams:
@@ -89,7 +89,7 @@ def _spans(timeline: Timeline, critical: frozenset[int], layers: Sequence[str]) 
             yield {"ph": "X", "name": task.name, "pid": rank, "tid": LANES + stream, **times, "args": args}
 
 
-def _arguments(task: Task, layers: Sequence[str]) -> Event:
+def _arguments(task: Task, duration: float, layers: Sequence[str]) -> Event:
     args: Event = {}
     if task.microbatch >= 0:
         args["microbatch"] = task.microbatch
@@ -99,8 +99,7 @@ def _arguments(task: Task, layers: Sequence[str]) -> Event:
             args["layers"] = layers[task.stage]
     if task.nbytes:
         args["bytes"] = task.nbytes
-    if task.parts:
-        args["parts_us"] = {name: seconds * 1e6 for name, seconds in task.parts}
+    args["parts_us"] = {name: seconds * 1e6 for name, seconds in spent(task.action, duration)}
     return args
 
 
@@ -118,7 +117,9 @@ def _critical_path(
     yield name_event("process", "critical path", process)
     yield name_event("thread", "critical path", process, LANES)
     for index in path:
-        task = timeline.schedule.tasks[index]
-        args = {"rank": timeline.schedule.streams[task.streams[0]].rank, **_arguments(task, layers)}
+        task = timeline.program.tasks[index]
+        rank = timeline.program.streams[task.streams[0]].rank
+        duration = timeline.end[index] - timeline.start[index]
+        args = {"rank": rank, **_arguments(task, duration, layers)}
         times = span_times(timeline, index)
         yield {"ph": "X", "name": task.name, "pid": process, "tid": LANES, **times, "args": args}

@@ -16,8 +16,8 @@ from typing import Any
 
 from simdl.atomic_write import write_together
 from simdl.errors import SimdlError
-from simdl.task import Task
-from simdl.timeline import Timeline
+from simdl.program.program import Task
+from simdl.engine.timeline import Timeline
 
 Event = dict[str, Any]
 STEPS = 4
@@ -29,7 +29,7 @@ RANK_FILE = re.compile(r"rank_[0-9]+\.json")
 
 def hta_traces(timeline: Timeline, *, steps: int = STEPS) -> dict[int, dict[str, Any]]:
     """Per rank a JSON-ready object with ``steps`` copies of the step one after another."""
-    ranks = sorted({stream.rank for stream in timeline.schedule.streams})
+    ranks = sorted({stream.rank for stream in timeline.program.streams})
     return {
         rank: {
             "schemaVersion": SCHEMA_VERSION,
@@ -86,14 +86,14 @@ def _step(timeline: Timeline, rank: int, step: int) -> Iterator[Event]:
         "dur": period,
         "args": {},
     }
-    schedule = timeline.schedule
-    for index, task in enumerate(schedule.tasks):
+    program = timeline.program
+    for index, task in enumerate(program.tasks):
         for stream in task.streams:
-            if schedule.streams[stream].rank != rank:
+            if program.streams[stream].rank != rank:
                 continue
             begin, end = (first + round(time * 1e6) for time in (timeline.start[index], timeline.end[index]))
             # Correlation numbers start at one: HTA takes zero for none, and stream zero for the host.
-            link = {"correlation": 1 + step * len(schedule.tasks) + index}
+            link = {"correlation": 1 + step * len(program) + index}
             yield _event(
                 "cuda_runtime", "cudaLaunchKernel", host, stream + 1, ts=min(begin, first + period - 1), dur=0
             ) | {"args": link}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from simdl.timeline import Timeline
+from simdl.engine.timeline import Timeline
 
 Event = dict[str, Any]
 Link = tuple[int, int]  # stream, receiving rank or GROUP
@@ -20,17 +20,17 @@ LANES = 1  # number of a process's first lane: Perfetto takes lane 0 for the one
 
 def flow_events(timeline: Timeline) -> Iterator[Event]:
     """An arrow from every task to each task of another rank that waits for it."""
-    schedule = timeline.schedule
+    program = timeline.program
     numbers = count()
-    for index, task in enumerate(schedule.tasks):
+    for index, task in enumerate(program.tasks):
         for before in task.after:
-            source = schedule.tasks[before].streams[0]
+            source = program.tasks[before].streams[0]
             target = task.streams[0]
-            if schedule.streams[source].rank == schedule.streams[target].rank:
+            if program.streams[source].rank == program.streams[target].rank:
                 continue
             arrow = {"cat": "transfer", "name": "transfer", "id": next(numbers)}
             for phase, stream, place in (("s", source, before), ("f", target, index)):
-                where = {"pid": schedule.streams[stream].rank, "tid": LANES + stream}
+                where = {"pid": program.streams[stream].rank, "tid": LANES + stream}
                 binding = {"bp": "e"} if phase == "f" else {}
                 ts = nanoseconds(timeline.start[place]) / 1e3
                 yield {"ph": phase, **arrow, **where, "ts": ts, **binding}
@@ -50,10 +50,10 @@ def link_events(timeline: Timeline, *, process: int) -> Iterator[Event]:
 
 def _transfers(timeline: Timeline) -> dict[Link, list[int]]:
     """Tasks that move bytes, by link and in the order of time."""
-    schedule = timeline.schedule
+    program = timeline.program
     receivers = _receivers(timeline)
     found: dict[Link, list[int]] = defaultdict(list)
-    for index, task in enumerate(schedule.tasks):
+    for index, task in enumerate(program.tasks):
         if task.nbytes > 0:
             found[task.streams[0], receivers.get(index, GROUP)].append(index)
     return {link: sorted(tasks, key=timeline.start.__getitem__) for link, tasks in found.items()}
@@ -61,25 +61,25 @@ def _transfers(timeline: Timeline) -> dict[Link, list[int]]:
 
 def _receivers(timeline: Timeline) -> dict[int, int]:
     """Per task the rank of another rank's task that waits for it."""
-    schedule = timeline.schedule
-    rank_of = [schedule.streams[task.streams[0]].rank for task in schedule.tasks]
+    program = timeline.program
+    rank_of = [program.streams[task.streams[0]].rank for task in program.tasks]
     return {
         before: rank_of[index]
-        for index, task in enumerate(schedule.tasks)
+        for index, task in enumerate(program.tasks)
         for before in task.after
         if rank_of[before] != rank_of[index]
     }
 
 
 def _label(timeline: Timeline, link: Link) -> str:
-    (rank, stream), receiver = timeline.schedule.streams[link[0]], link[1]
+    (rank, stream), receiver = timeline.program.streams[link[0]], link[1]
     target = "its group" if receiver == GROUP else f"rank {receiver}"
     return f"rank {rank} to {target} ({stream})"
 
 
 def _spans(timeline: Timeline, transfers: list[int], process: int, thread: int) -> Iterator[Event]:
     for index in transfers:
-        task = timeline.schedule.tasks[index]
+        task = timeline.program.tasks[index]
         args: Event = {"bytes": task.nbytes}
         if task.microbatch >= 0:
             args |= {"microbatch": task.microbatch, "stage": task.stage}
@@ -89,8 +89,9 @@ def _spans(timeline: Timeline, transfers: list[int], process: int, thread: int) 
 
 def _bandwidth(timeline: Timeline, transfers: list[int], process: int, name: str) -> Iterator[Event]:
     for index in transfers:
-        task = timeline.schedule.tasks[index]
-        rate = task.nbytes / task.duration if task.duration else 0.0
+        task = timeline.program.tasks[index]
+        duration = timeline.end[index] - timeline.start[index]
+        rate = task.nbytes / duration if duration else 0.0
         for time, value in ((timeline.start[index], rate), (timeline.end[index], 0.0)):
             ts = nanoseconds(time) / 1e3
             args = {"bytes_per_s": value}

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from simdl.activations import recomputed_layers
 from simdl.block_kernels import context_transfers, tensor_collectives
-from simdl.collectives import Operation
+from simdl.engine.timeline import Timeline
 from simdl.operator_times import blocks_by_stage
+from simdl.program.action import Transfer
 from simdl.sharding import Shard
 from simdl.step_cost import StepCost, shard_of
-from simdl.strategy import Recompute, Strategy
-from simdl.timeline import Timeline
+from simdl.strategy import Recompute
 
 POINT_TO_POINT = "point_to_point"
 Amount = tuple[str, str, float, float, float]  # purpose, collective, count, [bytes], [s]
@@ -43,7 +43,7 @@ class MessageUse:
 def message_uses(step: StepCost, timeline: Timeline) -> tuple[MessageUse, ...]:
     """By purpose and collective, those that take longest first."""
     found: dict[tuple[str, str], list[float]] = {}
-    for purpose, collective, *amounts in (*_tasks(step, timeline), *_passes(step)):
+    for purpose, collective, *amounts in (*_tasks(timeline), *_passes(step)):
         total = found.setdefault((purpose, collective), [0.0, 0.0, 0.0])
         for place, amount in enumerate(amounts):
             total[place] += amount
@@ -54,29 +54,22 @@ def message_uses(step: StepCost, timeline: Timeline) -> tuple[MessageUse, ...]:
     return tuple(sorted(uses, key=lambda use: -use.seconds))
 
 
-def _tasks(step: StepCost, timeline: Timeline) -> Iterator[Amount]:
-    """Messages of the schedule, added up by name, mean over ranks."""
-    found: dict[str, list[float]] = {}
-    for task in timeline.schedule.tasks:
-        if task.nbytes:
-            total = found.setdefault(task.name, [0.0, 0.0, 0.0])
-            shares = len(task.streams)  # a rendezvous counts on each of its ranks
+def _tasks(timeline: Timeline) -> Iterator[Amount]:
+    """Messages of the program, added up by action, mean over ranks of one step."""
+    program = timeline.program
+    counts: dict[int, list[float]] = {}
+    for index, number in enumerate(program.action):
+        if isinstance(program.actions[number], Transfer):
+            total = counts.setdefault(number, [0.0, 0.0])
+            shares = len(program.streams_of(index))  # a rendezvous counts on each of its ranks
             total[0] += shares
-            total[1] += shares * task.nbytes
-            total[2] += shares * task.duration
-    ranks = len({stream.rank for stream in timeline.schedule.streams})
-    for name, (count, nbytes, seconds) in found.items():
-        yield name, collective_of(name, step.strategy), count / ranks, nbytes / ranks, seconds / ranks
-
-
-def collective_of(task: str, strategy: Strategy) -> str:
-    """Operation behind a message of the schedule; the first where hybrid sharding takes two."""
-    if task.startswith("send"):
-        return POINT_TO_POINT
-    if task == "gather parameters":
-        return Operation.ALL_GATHER.value
-    sharded = task == "reduce gradients" and strategy.zero and strategy.shards > 1
-    return (Operation.REDUCE_SCATTER if sharded else Operation.ALL_REDUCE).value
+            total[1] += shares * (timeline.end[index] - timeline.start[index])
+    ranks = len({stream.rank for stream in program.streams}) * timeline.steps
+    for number, (count, seconds) in counts.items():
+        action = program.actions[number]
+        assert isinstance(action, Transfer)  # noqa: S101 - counted above
+        collective = POINT_TO_POINT if action.operation is None else action.operation.value
+        yield action.purpose.value, collective, count / ranks, count * action.nbytes / ranks, seconds / ranks
 
 
 def _passes(step: StepCost) -> Iterator[Amount]:

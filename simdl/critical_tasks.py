@@ -6,57 +6,80 @@ the predecessor that ended last, reaches step start without a gap: the durations
 
 from collections.abc import Mapping
 
-from simdl.timeline import Timeline
+from simdl.engine.timeline import Timeline
+from simdl.program.action import Action, Work, scaled
+from simdl.program.program import Program
 
-Passes = dict[tuple[str, int], dict[str, float]]
-"""[s] by cause, for every name of a task and virtual stage."""
+Actions = dict[Action, dict[str, float]]
+"""[s] by cause, for every action on the path."""
 
 
 def critical_tasks(timeline: Timeline) -> list[int]:
-    """Indices into ``timeline.schedule.tasks`` of the critical path, in the order of time.
+    """Tasks of the critical path, in the order of time; of the measured step where there are several.
 
     Of predecessors that end together, the one with the highest index is taken.
     """
-    end = timeline.end
-    if not end:
+    end, program = timeline.end, timeline.program
+    if not len(program):
         return []
-    tasks = timeline.schedule.tasks
-    before = _stream_predecessors(timeline)
+    begin = max(end) - timeline.step_time
+    before, joint = _stream_predecessors(program)
     index = max(range(len(end)), key=lambda task: (end[task], task))
     path = [index]
-    while waits := (*tasks[index].after, *before.get(index, ())):
+    while waits := (
+        *program.after(index),
+        *((before[index],) if before[index] >= 0 else ()),
+        *joint.get(index, ()),
+    ):
         index = max(waits, key=lambda task: (end[task], task))
+        if timeline.windows and end[index] <= begin:
+            break
         path.append(index)
     return path[::-1]
 
 
-def critical_passes(timeline: Timeline) -> Passes:
-    """[s] by cause along the critical path, for every name of a task and virtual stage on it."""
-    found: Passes = {}
+def critical_actions(timeline: Timeline) -> Actions:
+    """[s] by cause along the critical path, for every action on it."""
+    found: Actions = {}
+    begin = max(timeline.end, default=0.0) - timeline.step_time
     for index in critical_tasks(timeline):
-        task = timeline.schedule.tasks[index]
-        causes = found.setdefault((task.name, task.stage), {})
-        for name, seconds in task.parts or ((task.name, task.duration),):
+        action = timeline.program.actions[timeline.program.action[index]]
+        causes = found.setdefault(action, {})
+        since = max(timeline.start[index], begin) if timeline.windows else timeline.start[index]
+        for name, seconds in spent(action, timeline.end[index] - since):
             causes[name] = causes.get(name, 0.0) + seconds
     return found
 
 
-def total_parts(passes: Passes) -> dict[str, float]:
-    """[s] by cause over all passes, largest first."""
+def spent(action: Action, duration: float) -> tuple[tuple[str, float], ...]:
+    """[s] by cause of a task that took ``duration`` [s]; work that took longer than alone met contention."""
+    alone = action.duration
+    if abs(duration - alone) <= 1e-9 * alone:
+        return action.parts
+    if isinstance(action, Work) and duration > alone:
+        return tuple(scaled(action.parts, duration))
+    return tuple((cause, seconds * duration / alone) for cause, seconds in action.parts)
+
+
+def total_parts(actions: Actions) -> dict[str, float]:
+    """[s] by cause over all actions, largest first."""
     causes: dict[str, float] = {}
-    for parts in passes.values():
+    for parts in actions.values():
         for name, seconds in parts.items():
             causes[name] = causes.get(name, 0.0) + seconds
     return dict(sorted(causes.items(), key=lambda item: -item[1]))
 
 
-def _stream_predecessors(timeline: Timeline) -> Mapping[int, tuple[int, ...]]:
-    """Per task the tasks that its streams run before it."""
-    last: dict[int, int] = {}
-    found: dict[int, tuple[int, ...]] = {}
-    for index, task in enumerate(timeline.schedule.tasks):
-        waits = tuple(last[stream] for stream in task.streams if stream in last)
-        if waits:
-            found[index] = waits
-        last.update(dict.fromkeys(task.streams, index))
-    return found
+def _stream_predecessors(program: Program) -> tuple[list[int], Mapping[int, tuple[int, ...]]]:
+    """Per task the one before it on its first stream, or -1; for a rendezvous those on all its streams."""
+    last = [-1] * len(program.streams)
+    found = [-1] * len(program)
+    joint: dict[int, tuple[int, ...]] = {}
+    for index, stream in enumerate(program.stream):
+        found[index] = last[stream]
+        last[stream] = index
+        for other in program.held.get(index, ()) if program.held else ():
+            if other != stream:
+                joint[index] = (*joint.get(index, ()), *((last[other],) if last[other] >= 0 else ()))
+                last[other] = index
+    return found, joint

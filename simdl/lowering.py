@@ -1,164 +1,216 @@
-"""From a priced step to a schedule: one representative rank per pipeline stage.
+"""From a priced step to a program: one class of equal ranks per pipeline rank, four lanes each.
 
-Data-, tensor- and context-parallel ranks of a stage do the same thing at the same time, so each stage is
-lowered once and its collectives carry their group's duration (symmetry folding, design decision 7);
-:mod:`simdl.unfold` expands the schedule to every rank.
+Data-, tensor- and context-parallel ranks of a stage do the same at the same time, so one of them stands for
+all and its collectives last as long as their group needs (design decision 7); :mod:`simdl.unfolding` makes
+one class per rank. Orders come from :mod:`simdl.pipelines`; nothing here knows a schedule or a kind of pass
+by name, only what kinds need, send and complete.
 """
 
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from simdl.collector import collector_paused
 from simdl.pipelines import pipeline_order
-from simdl.pipelines.action import Action
+from simdl.pipelines.passes import Entry, Order, Overlap, Pass, passes_of
+from simdl.program.action import Action, Purpose, Cause, Transfer, Work
+from simdl.program.builder import INDEX, ProgramBuilder
+from simdl.program.program import Lane, Program, RankClass, Stream
 from simdl.segments import Segment, Segmentation
-from simdl.step_cost import StepCost, gather_time, gradient_bytes, reduce_time, tied_bytes
-from simdl.task import Schedule, Stream, Task
+from simdl.step_cost import StepCost
+from simdl.transfers import StepTransfers
 
-LANES = ("compute", "collective", "send-forward", "send-backward")
-COMPUTE, COLLECTIVE, SEND_FORWARD, SEND_BACKWARD = range(len(LANES))
+LANES = tuple(Lane)
 PREFETCH = 2  # parameter gathers in flight ahead of the block being computed, as FSDP's rate limiter allows
-
-Draft = list[Any]  # a task under construction: Task's fields in order
-AFTER = Task._fields.index("after")
+STEADY = 3
+"""Steps in a row of a schedule whose ranks do not wait for one another between steps; the last is measured."""
 
 
 @dataclass(slots=True)
 class _Build:
-    """Tasks so far, where each pass arrives, and who waits for arrivals that are not built yet."""
+    """The program so far: where results arrive, who waits for them, and what has been reduced.
+
+    Attributes:
+        arrivals: per stage the task after which each microbatch's activation is there, and per ~stage the
+            same of its gradient.
+        waits: task, stage or ~stage, microbatch of every wait for a result, one after the other.
+    """
 
     step: StepCost
+    builder: ProgramBuilder
+    transfers: StepTransfers
     segmentation: Segmentation
-    drafts: list[Draft] = field(default_factory=list)
-    arrival: dict[Action, int] = field(default_factory=dict)
-    waiting: list[tuple[int, Action]] = field(default_factory=list)
-    reduced: dict[int, list[int]] = field(default_factory=dict)
+    microbatches: int
+    arrivals: "dict[int, array[int]]" = field(default_factory=dict)
+    waits: "array[int]" = field(default_factory=lambda: array(INDEX))
+    actions: dict[tuple[object, ...], int] = field(default_factory=dict)
+    reduced: list[int] = field(default_factory=list)
+    shift: int = 0
 
-    def add(self, draft: Draft) -> int:
-        self.drafts.append(draft)
-        return len(self.drafts) - 1
+    def arrive(self, key: int, microbatch: int, task: int) -> None:
+        """Say after which task a result is there."""
+        if key not in self.arrivals:
+            self.arrivals[key] = array(INDEX, [-1]) * self.microbatches
+        self.arrivals[key][microbatch] = task
+
+    def add(self, rank: int, lane: Lane, action: Action, after: tuple[int, ...], microbatch: int = -1) -> int:
+        """Add a task whose action may be new."""
+        return self.builder.add(self.builder.action(action), _stream(rank, lane), after, microbatch=microbatch)
 
 
 @collector_paused()  # 10^5 objects without a cycle: to look for cycles takes longer than to build them
-def lower(step: StepCost) -> Schedule:
-    """The schedule of one step on ``pp`` representative ranks, four streams each."""
+def lower(step: StepCost) -> Program:
+    """The program of one step, or of ``STEADY`` in a row where the schedule's ranks never wait for all."""
     strategy = step.strategy
-    orders = pipeline_order(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
-    build = _Build(step, Segmentation(step))
-    for rank, order in enumerate(orders):
-        for action in order:
-            segments = build.segmentation.segments(action.kind, action.stage, action.microbatch)
-            if segments is None:
-                _whole_pass(build, rank, action)
-            else:
-                _segmented_pass(build, rank, action, segments)
-        _reduce_at_end(build, rank)
-        _finish(build, rank)
-    for position, action in build.waiting:
-        draft = build.drafts[position]
-        draft[AFTER] = (*draft[AFTER], build.arrival[action])
-    streams = tuple(Stream(rank, lane) for rank in range(strategy.pp) for lane in LANES)
-    return Schedule(streams=streams, tasks=tuple(map(Task._make, build.drafts)))
-
-
-def _stream(rank: int, lane: int) -> int:
-    return len(LANES) * rank + lane
-
-
-def _source(step: StepCost, action: Action) -> Action | None:
-    """The pass of another stage whose result this one needs."""
-    kind, microbatch, stage = action
-    if kind == "F":
-        return Action("F", microbatch, stage - 1) if stage > 0 else None
-    return Action("B", microbatch, stage + 1) if stage + 1 < len(step.stages) else None
-
-
-def _whole_pass(build: _Build, rank: int, action: Action) -> None:
-    kind, microbatch, stage = action
-    cost = build.step.stages[stage]
-    one, name, live, dead = (
-        (cost.forward, "forward", cost.saved, 0.0)
-        if kind == "F"
-        else (cost.backward, "backward", 0.0, cost.saved)
+    width = strategy.tp * strategy.replicas
+    steps = 1 if step.pipeline.synchronised else STEADY
+    builder = ProgramBuilder(
+        [RankClass(stage=rank, count=width, first=rank * width) for rank in range(strategy.pp)],
+        [Stream(rank, lane) for rank in range(strategy.pp) for lane in LANES],
     )
-    stream = (_stream(rank, COMPUTE),)
-    position = build.add([name, stream, one.duration, (), microbatch, stage, one.parts, live, dead, 0.0])
-    source = _source(build.step, action)
-    if source is not None:
-        build.waiting.append((position, source))
-    _send(build, rank, action, position)
+    build = _Build(
+        step, builder, StepTransfers(step, builder), Segmentation(step), steps * step.microbatches
+    )
+    orders = pipeline_order(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
+    for rank, order in enumerate(orders):
+        for number in range(steps):
+            build.reduced.clear()
+            build.shift = number * step.microbatches
+            _passes(build, rank, order)
+            _reduce_at_end(build, rank)
+            _finish(build, rank)
+    waits = iter(build.waits)
+    for task, key, microbatch in zip(waits, waits, waits, strict=True):
+        builder.wait(task, build.arrivals[key][microbatch])
+    return builder.program()
 
 
-def _send(build: _Build, rank: int, action: Action, position: int) -> None:
-    """Transfer the result to the neighbouring stage, on its own stream where the stack overlaps it."""
-    kind, microbatch, stage = action
-    step = build.step
-    boundary = stage if kind == "F" else stage - 1
-    seconds = step.transfer[boundary] if boundary >= 0 else 0.0
-    if seconds > 0:
-        name, beside = ("send activation", SEND_FORWARD) if kind == "F" else ("send gradient", SEND_BACKWARD)
-        lane = beside if step.stack.pipeline_overlap else COMPUTE
-        parts = (("pipeline_communication", seconds),)
-        stream = (_stream(rank, lane),)
-        sent = step.stages[boundary].boundary
-        position = build.add([name, stream, seconds, (position,), microbatch, stage, parts, 0.0, 0.0, sent])
-    build.arrival[action] = position
+def _stream(rank: int, lane: Lane) -> int:
+    return len(LANES) * rank + LANES.index(lane)
 
 
-def _segmented_pass(build: _Build, rank: int, action: Action, segments: tuple[Segment, ...]) -> None:
+def _passes(build: _Build, rank: int, order: Order) -> None:
+    """The passes of a rank in order; the first and the last of a stage may have communication beside them."""
+    begins, completes = _ends(order)
+    for place, entry in enumerate(order):
+        first, last = place in begins, place in completes
+        segments = build.segmentation.segments(entry, first=first, last=last)
+        begin, end = (
+            _whole_pass(build, rank, entry)
+            if segments is None
+            else _segmented_pass(build, rank, entry, segments)
+        )
+        for each in passes_of(entry):
+            _connect(build, rank, each, begin, end)
+
+
+def _ends(order: Order) -> tuple[set[int], set[int]]:
+    """Places in an order of the first forward pass and of the last completing pass of each stage."""
+    begins: dict[int, int] = {}
+    completes: dict[int, int] = {}
+    for place, entry in enumerate(order):
+        for kind, _, stage in passes_of(entry):
+            if kind.acquires:
+                begins.setdefault(stage, place)
+            if kind.completes:
+                completes[stage] = place
+    return {*begins.values()}, {*completes.values()}
+
+
+def _connect(build: _Build, rank: int, done: Pass, begin: int, end: int) -> None:
+    """Let a pass wait for the neighbouring stage's result and pass its own on."""
+    kind, stage, microbatch = done.kind, done.stage, done.microbatch + build.shift
+    chain = build.step.chain
+    if kind.needs_previous and stage % chain:
+        build.waits.extend((begin, stage - 1, microbatch))
+    if kind.needs_next and (stage + 1) % chain:
+        build.waits.extend((begin, ~(stage + 1), microbatch))
+    if kind.sends_forward:
+        build.arrive(stage, microbatch, _send(build, rank, done, end, forward=True))
+    if kind.sends_back:
+        build.arrive(~stage, microbatch, _send(build, rank, done, end, forward=False))
+
+
+def _send(build: _Build, rank: int, done: Pass, end: int, *, forward: bool) -> int:
+    """Transfer the result to the neighbouring stage, on its own lane where the stack overlaps it."""
+    key = ("send", done.stage, forward)
+    if key not in build.actions:
+        transfer = build.transfers.send(done.stage, forward=forward)
+        build.actions[key] = -1 if transfer is None else build.builder.action(transfer)
+    action = build.actions[key]
+    if action < 0:
+        return end
+    beside = Lane.SEND_FORWARD if forward else Lane.SEND_BACKWARD
+    lane = beside if build.step.stack.pipeline_overlap else Lane.COMPUTE
+    return build.builder.add(
+        action, _stream(rank, lane), (end,), microbatch=done.microbatch + build.shift
+    )
+
+
+def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
+    """One task; it begins and ends the pass."""
+    passes = passes_of(entry)
+    key = tuple((each.kind, each.stage) for each in passes)
+    if key not in build.actions:
+        cost = build.step.pass_cost(key)
+        work = Work(
+            purpose=purpose_of(entry),
+            parts=cost.parts,
+            stage=passes[0].stage,
+            partner=passes[1].stage if len(passes) > 1 else -1,
+            acquire=sum(build.step.stages[each.stage].saved for each in passes if each.kind.acquires),
+            release=sum(build.step.stages[each.stage].saved for each in passes if each.kind.releases),
+        )
+        build.actions[key] = build.builder.action(work)
+    task = build.builder.add(
+        build.actions[key], _stream(rank, Lane.COMPUTE), microbatch=passes[0].microbatch + build.shift
+    )
+    return task, task
+
+
+def purpose_of(entry: Entry) -> Purpose:
+    """What a task that runs a pass is called."""
+    return Purpose.OVERLAPPED if isinstance(entry, Overlap) else Purpose[entry.kind.name]
+
+
+def _segmented_pass(
+    build: _Build, rank: int, entry: Pass, segments: tuple[Segment, ...]
+) -> tuple[int, int]:
     """Gathers run at most PREFETCH segments ahead; a reduction follows the gather that its segment let go."""
-    kind, microbatch, stage = action
-    name = "forward" if kind == "F" else "backward"
-    saved = build.step.stages[stage].saved
-    stream = (_stream(rank, COMPUTE),)
+    saved = build.step.stages[entry.stage].saved
     computed: list[int] = []
     for index, segment in enumerate(segments):
-        after = _gather(build, rank, action, segment, computed)
+        after = _gather(build, rank, entry, segment, computed)
         if index >= PREFETCH:
-            _reduce(build, rank, action, segments[index - PREFETCH], computed[index - PREFETCH])
-        live = saved if kind == "F" and index == 0 else 0.0
-        dead = saved if kind == "B" and index == len(segments) - 1 else 0.0
-        cost = segment.cost
-        draft = [name, stream, cost.duration, after, microbatch, stage, cost.parts, live, dead, 0.0]
-        computed.append(build.add(draft))
-    for segment, position in list(zip(segments, computed, strict=True))[-PREFETCH:]:
-        _reduce(build, rank, action, segment, position)
-    source = _source(build.step, action)
-    if source is not None:
-        build.waiting.append((computed[0], source))
-    _send(build, rank, action, computed[-1])
+            _reduce(build, rank, entry, segments[index - PREFETCH], computed[index - PREFETCH])
+        work = Work(
+            purpose=purpose_of(entry),
+            parts=segment.cost.parts,
+            stage=entry.stage,
+            acquire=saved if entry.kind.acquires and index == 0 else 0.0,
+            release=saved if entry.kind.releases and index == len(segments) - 1 else 0.0,
+        )
+        computed.append(build.add(rank, Lane.COMPUTE, work, after, entry.microbatch + build.shift))
+    for segment, task in list(zip(segments, computed, strict=True))[-PREFETCH:]:
+        _reduce(build, rank, entry, segment, task)
+    return computed[0], computed[-1]
 
 
 def _gather(
-    build: _Build, rank: int, action: Action, segment: Segment, computed: list[int]
+    build: _Build, rank: int, entry: Pass, segment: Segment, computed: list[int]
 ) -> tuple[int, ...]:
     if segment.gather <= 0:
         return ()
     held = (computed[-PREFETCH],) if len(computed) >= PREFETCH else ()
-    nbytes = segment.parameters * build.step.pricing.precision.parameter
-    return (_collective(build, rank, "gather parameters", segment.gather, held, nbytes, action),)
+    transfer = build.transfers.gather(rank, segment.parameters, entry.stage)
+    return (build.add(rank, Lane.COLLECTIVE, transfer, held, entry.microbatch + build.shift),)
 
 
-def _reduce(build: _Build, rank: int, action: Action, segment: Segment, position: int) -> None:
+def _reduce(build: _Build, rank: int, entry: Pass, segment: Segment, task: int) -> None:
     if segment.reduce > 0:
-        nbytes = gradient_bytes(segment.parameters, build.step.pricing)
-        done = _collective(build, rank, "reduce gradients", segment.reduce, (position,), nbytes, action)
-        build.reduced.setdefault(rank, []).append(done)
-
-
-def _collective(  # noqa: PLR0917 - the fields of a task in their order
-    build: _Build,
-    rank: int,
-    name: str,
-    seconds: float,
-    after: tuple[int, ...],
-    nbytes: float,
-    action: Action | None = None,
-) -> int:
-    microbatch, stage = (action.microbatch, action.stage) if action else (-1, -1)
-    parts = (("data_communication", seconds),)
-    stream = (_stream(rank, COLLECTIVE),)
-    return build.add([name, stream, seconds, after, microbatch, stage, parts, 0.0, 0.0, nbytes])
+        transfer = build.transfers.reduce(rank, segment.parameters, segment.reduce, entry.stage)
+        done = build.add(rank, Lane.COLLECTIVE, transfer, (task,), entry.microbatch + build.shift)
+        build.reduced.append(done)
 
 
 def _reduce_at_end(build: _Build, rank: int) -> None:
@@ -168,29 +220,26 @@ def _reduce_at_end(build: _Build, rank: int) -> None:
     scattered = strategy.zero >= 2 and strategy.shards > 1
     if strategy.replicas == 1 or scattered or step.stack.gradient_overlap:
         return
-    parameters = sum(stage.parameters for stage in step.rank_stages(rank))
-    seconds = reduce_time(parameters, strategy, step.pricing)
-    last = len(build.drafts) - 1
-    nbytes = gradient_bytes(parameters, step.pricing)
-    build.reduced[rank] = [_collective(build, rank, "reduce gradients", seconds, (last,), nbytes)]
+    last = len(build.builder) - 1
+    build.reduced = [build.add(rank, Lane.COLLECTIVE, build.transfers.reduce_all(rank), (last,))]
 
 
 def _finish(build: _Build, rank: int) -> None:
-    """Tied embedding, optimizer, and the gather of updated parameters where nothing hides it."""
+    """Sums over copies, optimizer, and the gather of updated parameters where nothing hides it."""
     step = build.step
     strategy = step.strategy
-    after = tuple(build.reduced.get(rank, ()))
-    if step.tied > 0 and rank in {0, strategy.pp - 1}:
-        last = len(build.drafts) - 1
-        nbytes = tied_bytes(step.workload.network, strategy, step.pricing)
-        after = (_collective(build, rank, "reduce tied embedding", step.tied, (*after, last), nbytes),)
-    update, overhead = step.optimizer[rank], step.stack.step_overhead
-    parts = (("optimizer", update), ("overhead", overhead))
-    stream = (_stream(rank, COMPUTE),)
-    done = build.add(["optimizer", stream, update + overhead, after, -1, -1, parts, 0.0, 0.0, 0.0])
-    gathers = strategy.zero in (1, 2) and strategy.shards > 1
-    if gathers and not step.stack.parameter_overlap:
+    after = tuple(build.reduced)
+    for transfer in _sums(build, rank):
+        after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, len(build.builder) - 1)),)
+    parts = ((Cause.OPTIMIZER, step.optimizer[rank]), (Cause.OVERHEAD, step.stack.step_overhead))
+    done = build.add(rank, Lane.COMPUTE, Work(purpose=Purpose.OPTIMIZER, parts=parts), after)
+    if strategy.zero in (1, 2) and strategy.shards > 1 and not step.stack.parameter_overlap:
         parameters = sum(stage.parameters for stage in step.rank_stages(rank))
-        seconds = gather_time(parameters, strategy, step.pricing)
-        nbytes = parameters * step.pricing.precision.parameter
-        _collective(build, rank, "gather parameters", seconds, (done,), nbytes)
+        build.add(rank, Lane.COLLECTIVE, build.transfers.gather(rank, parameters), (done,))
+
+
+def _sums(build: _Build, rank: int) -> Iterator[Transfer]:
+    """Sums of gradients that pipeline ranks hold together: a tied embedding, copies of stages."""
+    step = build.step
+    if step.tied > 0 and rank in {0, step.strategy.pp - 1}:
+        yield build.transfers.reduce_tied(rank)

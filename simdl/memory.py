@@ -11,25 +11,32 @@ from numpy.typing import NDArray
 
 from hardware.device import Device
 from hardware.units import format_quantity
-from simdl.pipelines import pipeline_order
+from simdl.pipelines import peaks
 from simdl.pricing import Pricing
-from simdl.stack import Stack
-from simdl.step_cost import Amount, StepCost, gradient_bytes
+from simdl.stack import Amount, Stack
+from simdl.step_cost import StepCost, gradient_bytes
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 
 Floats = NDArray[np.float64]
 
 
-def memory_by_part(step: StepCost, rank: int) -> dict[str, float]:
-    """[bytes] at the peak of one pipeline rank, by part."""
+def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
+    """[bytes] at the peak of every pipeline rank, by part."""
+    strategy = step.strategy
+    found = peaks(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
+    saved = [stage.saved for stage in step.stages]
+    return [_memory_by_part(step, rank, peak.largest(saved)) for rank, peak in enumerate(found)]
+
+
+def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, float]:
     stages = step.rank_stages(rank)
     parameters = sum(stage.parameters for stage in stages)
     blocks = [block for stage in stages for block in stage.blocks]
     sizes, saved = (np.array([getattr(b, name) for b in blocks]) for name in ("parameters", "saved"))
     return {
         **state_bytes(parameters, step.strategy, step.workload, step.pricing),
-        "activations": _activations(step, rank),
+        "activations": activations,
         "transient": max(stage.transient for stage in stages),
         "gathered": float(gathered_bytes(sizes, saved, step.strategy, step.pricing)),
         "context": step.stack.memory_context,
@@ -47,21 +54,6 @@ def state_bytes(
         "gradients": gradient_bytes(parameters, pricing) / (shards if strategy.zero >= 2 else 1),
         "optimizer": parameters * optimizer / (shards if strategy.zero >= 1 else 1),
     }
-
-
-def _activations(step: StepCost, rank: int) -> float:
-    strategy = step.strategy
-    orders = pipeline_order(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
-    return _peak(tuple((action.kind, action.stage) for action in orders[rank]), step)
-
-
-def _peak(order: tuple[tuple[str, int], ...], step: StepCost) -> float:
-    live = peak = 0.0
-    for kind, stage in order:
-        saved = step.stages[stage].saved
-        live += saved if kind == "F" else -saved
-        peak = max(peak, live)
-    return peak
 
 
 def gathered_bytes(parameters: Floats, saved: Floats, strategy: Strategy, pricing: Pricing) -> Floats:
@@ -96,7 +88,7 @@ def usable_memory(stack: Stack, device: Device) -> float:
 def memory_shortfalls(step: StepCost, device: Device) -> Iterator[str]:
     """One sentence per pipeline rank that does not fit, the one that misses by most first."""
     usable = usable_memory(step.stack, device)
-    by_rank = {rank: memory_by_part(step, rank) for rank in range(step.strategy.pp)}
+    by_rank = dict(enumerate(memory_by_rank(step)))
     needs = {rank: sum(parts.values()) for rank, parts in by_rank.items()}
     for rank in sorted(needs, key=lambda rank: -needs[rank]):
         if needs[rank] > usable:

@@ -1,8 +1,7 @@
 """Which operators and collectives the time of a step goes to: on the critical path, and by kind of kernel.
 
-A task of the schedule is a whole pass of a stage; its seconds by cause are shared out over what the pass
-runs: kernels in proportion to their device time, tensor-parallel communication in proportion to its
-collectives.
+A task of a pass is a stage's; its seconds by cause are shared out over what the pass runs: kernels in
+proportion to their device time, tensor-parallel communication in proportion to its collectives.
 """
 
 from collections import Counter, defaultdict
@@ -13,13 +12,16 @@ from functools import lru_cache
 from simdl.activations import recomputed_layers
 from simdl.block_kernels import (
     NamedKernel,
-    backward_kernels,
     forward_kernels,
+    input_gradient_kernels,
     recomputed_kernels,
     tensor_collectives,
+    weight_gradient_kernels,
 )
-from simdl.critical_tasks import Passes
-from simdl.pricing import Pricing, priced
+from simdl.critical_tasks import Actions
+from simdl.pricing import Pricing, Work, priced
+from simdl.program.action import Action, Purpose, Cause
+from simdl.program.action import Work as StageWork
 from simdl.sharding import Shard
 from simdl.stage import stage_blocks
 from simdl.step_cost import StepCost, shard_of
@@ -29,6 +31,20 @@ from workloads.network import Block
 COMMUNICATION = "communication"
 OTHERS = "other operators"
 PHASES = ("forward", "backward", "recompute")
+GRADIENTS = {
+    Purpose.INPUT_GRADIENT: ("input gradient",),
+    Purpose.WEIGHT_GRADIENT: ("weight gradient",),
+}
+"""What the backward cause of a pass consists of where the two gradients run apart."""
+PASSES = {
+    Purpose.FORWARD.value: "forward",
+    Purpose.BACKWARD.value: "backward",
+    Purpose.INPUT_GRADIENT.value: "backward",
+    Purpose.WEIGHT_GRADIENT.value: "backward",
+    Purpose.OVERLAPPED.value: "backward",
+}
+"""Phase of an operator time by the pass it belongs to."""
+BOTH = ("input gradient", "weight gradient")
 Key = tuple[str, str, str]  # name, phase, kind
 Share = tuple[str, str, float]  # name, kind, seconds
 
@@ -50,23 +66,23 @@ class OperatorTime:
     seconds: float
 
 
-def critical_operators(step: StepCost, passes: Passes) -> tuple[OperatorTime, ...]:
+def critical_operators(step: StepCost, actions: Actions) -> tuple[OperatorTime, ...]:
     """What the critical path consists of, longest first; adds up to the step time."""
     blocks = blocks_by_stage(step)
     weights: dict[tuple[int, str, bool], float] = defaultdict(float)
     found: dict[Key, float] = defaultdict(float)
-    for (task, stage), causes in passes.items():
+    for action, causes in actions.items():
         for cause, seconds in causes.items():
-            parts = _block_parts(step, stage, blocks, task, cause)
+            parts = _block_parts(step, blocks, action, cause)
             for key, share in parts.items():
                 weights[key] += seconds * share
             if not parts:
-                found[_other(task, cause)] += seconds
+                found[_other(action.purpose, cause)] += seconds
     for (block, phase, tensor), seconds in weights.items():
         shares = block_times(step, block, phase, tensor=tensor)
         total = sum(time for *_, time in shares)
         for name, kind, time in shares:
-            found[name, phase, kind] += seconds * time / total
+            found[name, "backward" if phase in BOTH else phase, kind] += seconds * time / total
     ordered = sorted(found.items(), key=lambda item: -item[1])
     return tuple(
         OperatorTime(name=name, phase=phase, kind=kind, seconds=seconds)
@@ -106,28 +122,42 @@ def blocks_by_stage(step: StepCost) -> tuple[tuple[int, ...], ...]:
 
 
 def _block_parts(
-    step: StepCost, stage: int, blocks: tuple[tuple[int, ...], ...], task: str, cause: str
+    step: StepCost, blocks: tuple[tuple[int, ...], ...], action: Action, cause: str
 ) -> Mapping[tuple[int, str, bool], float]:
     """Share of every block and phase in one cause of a pass of a stage; empty for other tasks and causes."""
-    tensor = cause == "tensor_communication"
-    if stage < 0 or task not in PHASES or not (tensor or cause in PHASES):
+    tensor = cause == Cause.TENSOR
+    if not isinstance(action, StageWork) or action.stage < 0 or not (tensor or cause in PHASES):
         return {}
-    phases = (task, "recompute") if tensor and task == "backward" else (task if tensor else cause,)
     parts: dict[tuple[int, str, bool], float] = defaultdict(float)
-    for index, cost in zip(blocks[stage], step.stages[stage].blocks, strict=True):
-        for phase in phases:
-            work = getattr(cost, phase)
+    for stage, phase in _phases(action, cause):
+        for index, cost in zip(blocks[stage], step.stages[stage].blocks, strict=True):
+            work: Work = getattr(cost, phase.replace(" ", "_"))
             parts[index, phase, tensor] += work.tensor if tensor else work.device
     total = sum(parts.values())
     return {key: seconds / total for key, seconds in parts.items() if seconds > 0}
+
+
+def _phases(action: StageWork, cause: str) -> list[tuple[int, str]]:
+    """Stage and phase of all that a cause of a pass may consist of."""
+    forward, backward = action.stage, action.stage if action.partner < 0 else action.partner
+    gradients = GRADIENTS.get(action.purpose, BOTH)
+    found = {
+        Cause.FORWARD: [(forward, "forward")],
+        Cause.BACKWARD: [(backward, phase) for phase in gradients],
+        Cause.RECOMPUTE: [(backward, "recompute")],
+    }
+    if cause != Cause.TENSOR:
+        return found[Cause(cause)]
+    runs = {name for name, _ in action.parts}
+    return [place for name, places in found.items() if name in runs for place in places]
 
 
 def _other(task: str, cause: str) -> Key:
     """What is no kernel and no collective of a layer, by its task, or within a pass by its cause."""
     words = cause.replace("_", " ")
     kind = COMMUNICATION if cause.endswith(COMMUNICATION) else words
-    if task in PHASES:
-        return words, task, kind
+    if task in PASSES:
+        return words, PASSES[task], kind
     return task if kind == COMMUNICATION else words, "", kind
 
 
@@ -137,7 +167,7 @@ def block_times(step: StepCost, block: int, phase: str, *, tensor: bool = False)
     Args:
         step: whose prices and division.
         block: index into ``network.blocks``.
-        phase: ``"forward"``, ``"backward"`` or ``"recompute"``.
+        phase: ``"forward"``, ``"backward"``, one of its two gradients, or ``"recompute"``.
         tensor: collectives instead of kernels.
 
     Returns:
@@ -165,8 +195,10 @@ def _kernels(
 ) -> list[NamedKernel]:
     if phase == "forward":
         return forward_kernels(pricing, shard, block)
-    if phase == "backward":
-        return backward_kernels(pricing, shard, block)
+    if phase != "recompute":
+        gradients = {"input gradient": input_gradient_kernels, "weight gradient": weight_gradient_kernels}
+        wanted = BOTH if phase == "backward" else (phase,)
+        return [kernel for each in wanted for kernel in gradients[each](pricing, shard, block)]
     mode = recompute if block.recomputable else Recompute.NONE
     return recomputed_kernels(pricing, shard, recomputed_layers(block, mode, pricing.stack))
 
@@ -176,7 +208,7 @@ def _collective_shares(
     pricing: Pricing, shard: Shard, block: Block, _recompute: Recompute, phase: str
 ) -> tuple[Share, ...]:
     """[s] of the tensor-parallel collectives of one block in one phase, for one microbatch."""
-    calls = tensor_collectives(pricing, shard, block, backward=phase == "backward")
+    calls = tensor_collectives(pricing, shard, block, backward=phase in {"backward", "input gradient"})
     return tuple(
         (f"{block.name}/{layer}/{operation.value}", COMMUNICATION, seconds)
         for layer, operation, _, seconds in calls

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simdl.block_cost import BlockCost
-from simdl.pipelines import last_backward
-from simdl.pricing import Work
-from simdl.stage import PassCost, StageCost
+from simdl.pipelines.passes import Entry, Overlap, PassKind, Phase, passes_of
+from simdl.pricing import Pricing, Work
+from simdl.stage import PassCost, stage_works
 from simdl.step_cost import StepCost, copies_time, gather_time, gradient_bytes, reduce_time
+from simdl.strategy import Strategy
 
-Group = tuple[BlockCost, ...]
+Blocks = tuple[BlockCost, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Segment:
 
 
 class Segmentation:
-    """Which passes of a step are split, and into what; computed once per virtual stage."""
+    """Which passes of a step are split, and into what; computed once per kind of pass and virtual stage."""
 
     def __init__(self, step: StepCost) -> None:
         strategy, stack = step.strategy, step.stack
@@ -46,63 +47,79 @@ class Segmentation:
         self._scattered = strategy.zero >= 2 and strategy.shards > 1
         self._ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
         self._bucketed = strategy.replicas > 1 and stack.gradient_overlap
-        self._final = last_backward(
-            strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages
-        )
-        self._cache: dict[tuple[str, int, bool], tuple[Segment, ...]] = {}
+        self._cache: dict[tuple[object, ...], tuple[Segment, ...]] = {}
 
-    def segments(self, kind: str, stage: int, microbatch: int) -> tuple[Segment, ...] | None:
-        """The segments of one pass in order, or None for a pass that runs as one task."""
-        last = kind == "B" and microbatch == self._final
-        reduces = kind == "B" and (self._scattered or (last and self._bucketed))
-        ahead = kind == "F" and microbatch == 0 and self._ahead
+    def segments(self, entry: Entry, *, first: bool, last: bool) -> tuple[Segment, ...] | None:
+        """The segments of one pass in order, or None for a pass that runs as one task.
+
+        Args:
+            entry: the pass.
+            first: whether it is the first forward pass of its stage.
+            last: whether it completes the gradients of its stage.
+        """
+        passes = passes_of(entry)
+        completes = any(each.kind.completes for each in passes)
+        reduces = completes and (self._scattered or (last and self._bucketed))
+        ahead = first and self._ahead and not isinstance(entry, Overlap)
         if not (self._sharded or reduces or ahead):
             return None
-        key = (kind, stage, last)
+        key = (tuple((each.kind, each.stage) for each in passes), last)
         if key not in self._cache:
-            self._cache[key] = self._split(kind, self._step.stages[stage], last=last)
+            self._cache[key] = tuple(self._split(key[0], last=last))
         return self._cache[key]
 
-    def _split(self, kind: str, stage: StageCost, *, last: bool) -> tuple[Segment, ...]:
-        backward = kind == "B"
-        whole = stage.backward if backward else stage.forward
-        groups = self._groups(stage, backward=backward)
-        gathers = [self._gather(group) if self._sharded or not backward else 0.0 for group in groups]
-        reduces = [self._reduce(group, last=last) if backward else 0.0 for group in groups]
-        beside = min(sum(gathers) + sum(reduces), whole.duration)
-        slowed = _slowed(whole, self._step.stack.contention * beside)
-        device = [_device(group, backward=backward) for group in groups]
+    def _split(self, passes: tuple[tuple[PassKind, int], ...], *, last: bool) -> list[Segment]:
+        kind, stage = next(((k, s) for k, s in passes if k.completes), passes[0])
+        whole = self._step.pass_cost(passes)
+        blocks = self._step.stages[stage].blocks
+        groups = [blocks] if len(passes) > 1 else self._groups(blocks, kind)
+        device = [_device(group, kind.phases) for group in groups]
         total = sum(device)
-        return tuple(
+        return [
             Segment(
-                _scaled(slowed, share / total if total else 1 / len(groups)),
-                gather,
-                reduce,
-                sum(block.parameters for block in group),
+                cost=_scaled(whole, share / total if total else 1 / len(groups)),
+                gather=self._gather(group) if self._gathers(kind) else 0.0,
+                reduce=self._reduce(group, last=last) if kind.completes else 0.0,
+                parameters=sum(block.parameters for block in group),
             )
-            for group, share, gather, reduce in zip(groups, device, gathers, reduces, strict=True)
-        )
+            for group, share in zip(groups, device, strict=True)
+        ]
 
-    def _groups(self, stage: StageCost, *, backward: bool) -> list[Group]:
+    def _gathers(self, kind: PassKind) -> bool:
+        return kind.acquires or self._sharded
+
+    def _groups(self, blocks: Blocks, kind: PassKind) -> list[Blocks]:
         """Blocks in the order of the pass: one each where all is sharded, else as many as fill a bucket."""
-        blocks = tuple(reversed(stage.blocks)) if backward else stage.blocks
-        sizes = [gradient_bytes(block.parameters, self._step.pricing) for block in blocks]
-        alone = self._sharded or (backward and self._scattered)
-        return [blocks[part] for part in buckets(sizes, 0.0 if alone else self._step.stack.bucket)]
+        blocks = blocks if kind.acquires else tuple(reversed(blocks))
+        alone = self._sharded or (kind.completes and self._scattered)
+        parts = segment_parts([block.parameters for block in blocks], self._step.pricing, alone=alone)
+        return [blocks[part] for part in parts]
 
-    def _gather(self, group: Group) -> float:
+    def _gather(self, group: Blocks) -> float:
         step = self._step
         return gather_time(sum(block.parameters for block in group), step.strategy, step.pricing)
 
-    def _reduce(self, group: Group, *, last: bool) -> float:
-        """Sharded gradients are reduced in every microbatch, across sharded copies only in the last."""
-        step = self._step
+    def _reduce(self, group: Blocks, *, last: bool) -> float:
         parameters = sum(block.parameters for block in group)
-        seconds = reduce_time(parameters, step.strategy, step.pricing)
-        if last:
-            return seconds
-        shard = gradient_bytes(parameters, step.pricing) / step.strategy.shards
-        return seconds - copies_time(shard, step.strategy, step.pricing)
+        return segment_reduce_time(parameters, self._step.strategy, self._step.pricing, last=last)
+
+
+def segment_parts(parameters: Sequence[float], pricing: Pricing, *, alone: bool) -> list[slice]:
+    """Blocks in the order of a pass as segments: each alone, or as many as fill a bucket of gradients."""
+    sizes = [gradient_bytes(count, pricing) for count in parameters]
+    return buckets(sizes, 0.0 if alone else pricing.stack.bucket)
+
+
+def segment_reduce_time(parameters: float, strategy: Strategy, pricing: Pricing, *, last: bool) -> float:
+    """[s] to reduce the gradient of a segment.
+
+    Sharded gradients are reduced in every microbatch, across sharded copies only in the last.
+    """
+    seconds = reduce_time(parameters, strategy, pricing)
+    if last:
+        return seconds
+    shard = gradient_bytes(parameters, pricing) / strategy.shards
+    return seconds - copies_time(shard, strategy, pricing)
 
 
 def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
@@ -122,19 +139,11 @@ def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
     return [*parts, slice(first, len(sizes))] if first < len(sizes) else parts
 
 
-def _device(group: Group, *, backward: bool) -> float:
+def _device(group: Blocks, phases: Phase) -> float:
     """[s] in kernels: the share of a pass that a segment takes does not hang on the links."""
-    works = (block.backward + block.recompute if backward else block.forward for block in group)
-    return sum(works, Work()).device
-
-
-def _slowed(cost: PassCost, extra: float) -> PassCost:
-    """Computation beside communication shares memory and processors and takes longer."""
-    if extra <= 0:
-        return cost
-    return PassCost(duration=cost.duration + extra, parts=(*cost.parts, ("contention", extra)))
+    return sum((work for _, work in stage_works(group, phases)), Work()).device
 
 
 def _scaled(cost: PassCost, share: float) -> PassCost:
-    parts = tuple((name, seconds * share) for name, seconds in cost.parts)
+    parts = tuple((cause, seconds * share) for cause, seconds in cost.parts)
     return PassCost(duration=cost.duration * share, parts=parts)

@@ -1,8 +1,9 @@
 """The front door: workload, cluster and strategy to a timeline and its report."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 from hardware.cluster import Cluster
@@ -10,21 +11,22 @@ from hardware.device import Device
 from simdl.collector import collector_paused
 from simdl.communication import message_uses
 from simdl.cost_model import CostModel, DeviceCostModel
-from simdl.critical_tasks import critical_passes, total_parts
-from simdl.engine import run
+from simdl.critical_tasks import critical_actions, total_parts
+from simdl.engine.run import run
+from simdl.engine.timeline import Timeline
 from simdl.errors import StrategyError
 from simdl.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.lowering import lower
-from simdl.memory import memory_by_part, memory_shortfalls
+from simdl.memory import memory_by_rank, memory_shortfalls
 from simdl.operator_times import critical_operators, kernel_times
 from simdl.pricing import Pricing
+from simdl.program.action import Purpose
 from simdl.report import StepReport
 from simdl.stack import Stack
 from simdl.step_cost import StepCost, step_cost
 from simdl.strategy import Strategy, problems
-from simdl.timeline import Timeline
 from simdl.timeline_metrics import breakdowns
-from simdl.unfold import unfold
+from simdl.unfolding import apart, every_rank, unfold
 from workloads.workload import Workload
 
 COMMUNICATION = (
@@ -52,6 +54,7 @@ def simulate(
     stack: Stack,
     cost_model: CostModel | None = None,
     unfolded: bool = False,
+    speeds: Mapping[int, float] | None = None,
 ) -> Simulation:
     """Simulate one training step.
 
@@ -61,24 +64,28 @@ def simulate(
         strategy: how it is divided and carried out.
         stack: the software it runs on.
         cost_model: seconds per kernel; the device's own by default.
-        unfolded: simulate every rank instead of one representative per pipeline stage (slow; same result).
+        unfolded: simulate every rank instead of one class of equal ranks per pipeline rank (slow; same result).
+        speeds: of the devices of some ranks, as a factor of what the device profile says; 1 for the others.
 
     Returns:
         The report and the timeline. A step that does not fit in memory is simulated all the same; its report
         is not feasible and names the reasons.
 
     Raises:
-        StrategyError: the strategy cannot be carried out; carries every reason.
+        StrategyError: the strategy cannot be carried out, or a speed is none; carries every reason.
     """
-    reasons = tuple(problems(strategy, workload, cluster))
+    reasons = (*problems(strategy, workload, cluster), *_speed_problems(speeds or {}, cluster))
     if reasons:
         raise StrategyError(reasons)
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
     step = step_cost(workload, strategy, pricing)
-    schedule = lower(step)
+    program = lower(step)
+    lanes = strategy.tp * strategy.cp
     if unfolded:
-        schedule = unfold(schedule, replicas=strategy.dp, width=strategy.tp * strategy.cp)
-    timeline = run(schedule)
+        program = unfold(program, every_rank(strategy.dp, lanes), speeds)
+    elif speeds:
+        program = unfold(program, apart([*speeds], replicas=strategy.dp, lanes=lanes), speeds)
+    timeline = measured(run(program), step)
     return Simulation(report=report(step, timeline), timeline=timeline)
 
 
@@ -111,7 +118,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
     device = step.pricing.cluster.device
     peak = seconds * step.strategy.devices * device.flop_rate(step.workload.precision.matmul)
     causes = _mean_breakdown(timeline)
-    passes = critical_passes(timeline)
+    path = critical_actions(timeline)
     memory = _worst_rank(step)
     reasons = tuple(memory_shortfalls(step, device))
     return StepReport(
@@ -125,8 +132,8 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
         peak_memory=sum(memory.values()),
         memory=memory,
         breakdown=causes,
-        critical_path=total_parts(passes),
-        critical_operators=critical_operators(step, passes),
+        critical_path=total_parts(path),
+        critical_operators=critical_operators(step, path),
         kernels=kernel_times(step),
         communication=message_uses(step, timeline),
         memory_bound_fraction=memory_bound_fraction(kernel_uses(step)),
@@ -151,8 +158,31 @@ def _mean_breakdown(timeline: Timeline) -> dict[str, float]:
 
 
 def _worst_rank(step: StepCost) -> Mapping[str, float]:
-    ranks = (memory_by_part(step, rank) for rank in range(step.strategy.pp))
-    return max(ranks, key=lambda parts: sum(parts.values()))
+    return max(memory_by_rank(step), key=lambda parts: sum(parts.values()))
+
+
+def measured(timeline: Timeline, step: StepCost) -> Timeline:
+    """The timeline with the windows of the last of several steps, where a schedule needs them.
+
+    A rank's window lasts from the end of its update to the end of the next one.
+    """
+    if step.pipeline.synchronised:
+        return timeline
+    program = timeline.program
+    ends: dict[int, list[float]] = {}
+    for index, action in enumerate(program.action):
+        if program.actions[action].purpose is Purpose.OPTIMIZER:
+            for stream in program.streams_of(index):
+                ends.setdefault(program.streams[stream].rank, []).append(timeline.end[index])
+    return replace(timeline, windows={rank: (found[-2], found[-1]) for rank, found in ends.items()})
+
+
+def _speed_problems(speeds: Mapping[int, float], cluster: Cluster) -> Iterator[str]:
+    for rank, speed in speeds.items():
+        if not 0 <= rank < cluster.devices:
+            yield f"speeds: found rank {rank}; expected 0 to {cluster.devices - 1}"
+        elif not 0 < speed < inf:
+            yield f"speeds: found {speed} for rank {rank}; expected a number above 0"
 
 
 def _provenance(step: StepCost) -> dict[str, Any]:

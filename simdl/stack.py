@@ -5,8 +5,15 @@ every number (kind ``fitted`` where it was fitted on training rows, and on which
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hardware.citation import CitedNumber
+
+Amount = TypeVar("Amount", float, NDArray[np.float64])
+"""A number, or many at once in the planner's bounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

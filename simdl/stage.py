@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from simdl.block_cost import BlockCost
+from simdl.pipelines.passes import Phase
 from simdl.pricing import Work
-from simdl.stack import Stack
+from simdl.program.action import Cause, Parts
+from simdl.stack import Amount, Stack
 from workloads.network import Network
 
-Parts = tuple[tuple[str, float], ...]
 WEIGHT_STEPS = (
     1000  # of relative weights: no cut hangs on a thousandth, and few distinct ones are solved once
 )
@@ -34,7 +37,6 @@ class StageCost:
 
     Attributes:
         blocks: costs of its blocks in chain order.
-        forward, backward: passes of one microbatch (backward includes recomputation).
         parameters: elements this rank keeps before ZeRO.
         saved: [bytes] kept per microbatch.
         transient: [bytes] largest short-lived need.
@@ -42,8 +44,6 @@ class StageCost:
     """
 
     blocks: tuple[BlockCost, ...]
-    forward: PassCost
-    backward: PassCost
     parameters: float
     saved: float
     transient: float
@@ -146,15 +146,10 @@ def stage_blocks(network: Network, cut: Sequence[int]) -> tuple[tuple[int, ...],
     return tuple(stages)
 
 
-def stage_cost(blocks: tuple[BlockCost, ...], stack: Stack) -> StageCost:
+def stage_cost(blocks: tuple[BlockCost, ...]) -> StageCost:
     """Sum of the blocks of one stage."""
-    forward = sum((block.forward for block in blocks), Work())
-    backward = sum((block.backward for block in blocks), Work())
-    recompute = sum((block.recompute for block in blocks), Work())
     return StageCost(
         blocks=blocks,
-        forward=pass_cost((("forward", forward),), stack),
-        backward=pass_cost((("backward", backward), ("recompute", recompute)), stack),
         parameters=sum(block.parameters for block in blocks),
         saved=sum(block.saved for block in blocks),
         transient=max(block.transient for block in blocks),
@@ -162,18 +157,44 @@ def stage_cost(blocks: tuple[BlockCost, ...], stack: Stack) -> StageCost:
     )
 
 
-def pass_cost(works: Sequence[tuple[str, Work]], stack: Stack) -> PassCost:
-    """Duration of one pass and its parts; the device starves where launching takes longer than running."""
+def stage_works(blocks: Sequence[BlockCost], phases: Phase) -> list[tuple[Cause, Work]]:
+    """Work of some phases of a pass over blocks, by cause; recomputation precedes the input gradient."""
+    works: list[tuple[Cause, Work]] = []
+    if Phase.FORWARD in phases:
+        works.append((Cause.FORWARD, sum((block.forward for block in blocks), Work())))
+    if Phase.INPUT_GRADIENT in phases:
+        works.append((Cause.BACKWARD, sum((block.input_gradient for block in blocks), Work())))
+        works.append((Cause.RECOMPUTE, sum((block.recompute for block in blocks), Work())))
+    if Phase.WEIGHT_GRADIENT in phases:
+        works.append((Cause.BACKWARD, sum((block.weight_gradient for block in blocks), Work())))
+    return works
+
+
+def pass_cost(works: Sequence[tuple[Cause, Work]], stack: Stack, *, overlapped: bool = False) -> PassCost:
+    """Duration of one pass and its parts; the device starves where launching takes longer than running.
+
+    Args:
+        works: of the phases that run back to back.
+        stack: the software.
+        overlapped: the kernels of one pass hide the collectives of another (DualPipe).
+    """
     total = sum((work for _, work in works), Work())
-    host = host_time(total, stack)
-    starved = max(0.0, host - total.busy)
-    parts = [(name, work.device) for name, work in works]
-    parts.append(("tensor_communication", total.tensor))
-    parts.append(("context_communication", total.context))
-    parts.append(("launch", starved))
-    parts.append(("overhead", stack.microbatch_overhead))
-    kept = tuple((name, seconds) for name, seconds in parts if seconds > 0)
-    return PassCost(duration=sum(seconds for _, seconds in kept), parts=kept)
+    hidden = min(total.device, total.busy - total.device) if overlapped else 0.0
+    shown = 1 - hidden / (total.busy - total.device) if hidden else 1.0
+    seconds: dict[Cause, float] = {}
+    for cause, work in works:
+        seconds[cause] = seconds.get(cause, 0.0) + work.device
+    seconds[Cause.TENSOR] = total.tensor * shown
+    seconds[Cause.CONTEXT] = total.context * shown
+    seconds[Cause.LAUNCH] = max(0.0, host_time(total, stack) - (total.busy - hidden))
+    seconds[Cause.OVERHEAD] = stack.microbatch_overhead
+    kept = tuple((cause, time) for cause, time in seconds.items() if time > 0)
+    return PassCost(duration=sum(time for _, time in kept), parts=kept)
+
+
+def pass_seconds(busy: Amount, host: Amount, stack: Stack) -> Amount:
+    """[s] of one pass whose kernels and collectives take ``busy`` [s] and whose launches take ``host`` [s]."""
+    return np.maximum(busy, host) + stack.microbatch_overhead
 
 
 def host_time(work: Work, stack: Stack) -> float:

@@ -4,30 +4,32 @@ The lowering turns it into tasks, the memory model into bytes and the planner's 
 three agree by construction.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
 from simdl.block_cost import BlockCost, block_costs
 from simdl.collectives import Group, Hop, Operation, collective_time, find_hop, hop_time
 from simdl.kernel import Kernel
+from simdl.pipelines import Pipeline, pipeline
+from simdl.pipelines.passes import PassKind
 from simdl.pricing import Pricing, Work
 from simdl.sharding import Shard
-from simdl.stack import Stack
-from simdl.stage import StageCost, split_network, stage_blocks, stage_cost
+from simdl.stack import Amount, Stack
+from simdl.stage import (
+    PassCost,
+    StageCost,
+    pass_cost,
+    split_network,
+    stage_blocks,
+    stage_cost,
+    stage_works,
+)
 from simdl.strategy import Strategy, unsupported, without_effect
 from workloads.network import Network
 from workloads.operators import OperatorKind
 from workloads.workload import Workload
-
-Amount = TypeVar("Amount", float, NDArray[np.float64])
-"""A number, or many at once in the planner's bounds."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StepCost:
@@ -36,7 +38,7 @@ class StepCost:
     Attributes:
         strategy, workload, pricing: the question and its prices.
         microbatches: per replica.
-        stages: virtual stages in chain order; stage s is on pipeline rank s mod pp.
+        stages: virtual stages in chain order, once more for every further copy of the schedule.
         transfer: [s] per virtual stage of sending one microbatch's output on (0 for the last).
         optimizer: [s] per pipeline rank.
         tied: [s] of the all-reduce of a tied embedding between first and last stage.
@@ -58,9 +60,30 @@ class StepCost:
         """The software the step runs on."""
         return self.pricing.stack
 
+    @property
+    def pipeline(self) -> Pipeline:
+        """The schedule."""
+        return pipeline(self.strategy.schedule)
+
+    @property
+    def chain(self) -> int:
+        """Virtual stages that a microbatch runs through."""
+        return self.strategy.pp * self.strategy.virtual_stages
+
+    def place(self, stage: int) -> int:
+        """Pipeline rank of a virtual stage."""
+        return self.pipeline.place(stage, self.strategy.pp, self.strategy.virtual_stages)
+
     def rank_stages(self, rank: int) -> tuple[StageCost, ...]:
         """Virtual stages of one pipeline rank."""
-        return self.stages[rank :: self.strategy.pp]
+        return tuple(stage for index, stage in enumerate(self.stages) if self.place(index) == rank)
+
+    def pass_cost(self, passes: Sequence[tuple[PassKind, int]]) -> PassCost:
+        """A pass of one kind over a stage, or several that run interleaved as one."""
+        works = [
+            work for kind, stage in passes for work in stage_works(self.stages[stage].blocks, kind.phases)
+        ]
+        return pass_cost(works, self.stack, overlapped=len(passes) > 1)
 
 
 def shard_of(strategy: Strategy) -> Shard:
@@ -80,10 +103,10 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
     cut = strategy.stages or split_network(
         workload.network, strategy.pp * strategy.virtual_stages, [split_weight(cost) for cost in costs]
     )
-    stages = tuple(
-        stage_cost(tuple(costs[index] for index in blocks), pricing.stack)
-        for blocks in stage_blocks(workload.network, cut)
+    chain = tuple(
+        stage_cost(tuple(costs[index] for index in blocks)) for blocks in stage_blocks(workload.network, cut)
     )
+    stages = chain * pipeline(strategy.schedule).copies
     return StepCost(
         strategy=strategy,
         workload=workload,
@@ -92,10 +115,8 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
         stages=stages,
         transfer=tuple(_transfers(stages, strategy, pricing)),
         optimizer=tuple(
-            optimizer_time(
-                sum(s.parameters for s in stages[rank :: strategy.pp]), workload, strategy, pricing
-            )
-            for rank in range(strategy.pp)
+            optimizer_time(parameters, workload, strategy, pricing)
+            for parameters in _rank_parameters(stages, strategy)
         ),
         tied=tied_time(workload, strategy, pricing),
         warnings=(
@@ -114,26 +135,38 @@ def split_weight(cost: BlockCost) -> float:
     return total.busy
 
 
+def _rank_parameters(stages: tuple[StageCost, ...], strategy: Strategy) -> list[float]:
+    """Elements that each pipeline rank keeps before ZeRO."""
+    place = pipeline(strategy.schedule).place
+    held = [0.0] * strategy.pp
+    for index, stage in enumerate(stages):
+        held[place(index, strategy.pp, strategy.virtual_stages)] += stage.parameters
+    return held
+
+
 def _transfers(stages: tuple[StageCost, ...], strategy: Strategy, pricing: Pricing) -> Iterator[float]:
-    for boundary, stage in enumerate(stages[:-1]):
-        hop = stage_hop(boundary, strategy, pricing.cluster)
-        yield transfer_time(stage.boundary, hop, strategy, pricing)
-    yield 0.0
+    chain = strategy.pp * strategy.virtual_stages
+    for boundary, stage in enumerate(stages):
+        hop = stage_hop(boundary, strategy, pricing.cluster) if (boundary + 1) % chain else None
+        yield 0.0 if hop is None else transfer_time(stage.boundary, hop, strategy, pricing)
 
 
-def stage_hop(boundary: int, strategy: Strategy, cluster: Cluster) -> Hop:
+def stage_hop(boundary: int, strategy: Strategy, cluster: Cluster) -> Hop | None:
     """Hop from virtual stage ``boundary`` to the next, or back, by all ranks of the stage at once.
 
-    Interleaved stages also go from the last pipeline rank to the first.
+    None where both are on one pipeline rank.
     """
-    return _rank_hop(boundary % strategy.pp, strategy.pp, strategy.tp * strategy.replicas, cluster)
+    place = pipeline(strategy.schedule).place
+    first, second = (place(s, strategy.pp, strategy.virtual_stages) for s in (boundary, boundary + 1))
+    if first == second:
+        return None
+    return _rank_hop(min(first, second), max(first, second), strategy.tp * strategy.replicas, cluster)
 
 
 @lru_cache(maxsize=65536)
-def _rank_hop(rank: int, pp: int, width: int, cluster: Cluster) -> Hop:
-    """Hop between a pipeline rank and the next, each ``width`` ranks of the cluster wide."""
-    ends = rank * width, (rank + 1) % pp * width
-    return find_hop(min(ends), max(ends) + width - 1, senders=width, cluster=cluster)
+def _rank_hop(first: int, second: int, width: int, cluster: Cluster) -> Hop:
+    """Hop between two pipeline ranks, each ``width`` ranks of the cluster wide."""
+    return find_hop(first * width, second * width + width - 1, senders=width, cluster=cluster)
 
 
 def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing) -> float:

@@ -1,74 +1,56 @@
-"""Metrics of a timeline: exposed communication, breakdown, memory, critical path.
+"""Metrics of a timeline: exposed communication, breakdown, bubble, memory.
 
-Each instant of a rank belongs to one cause. While its compute stream runs a task: its parts. Otherwise,
-while other streams of the rank run tasks: the parts of the one that started first (exposed communication).
-Otherwise: the bubble. So the breakdown of a rank adds up to the step time.
+Each instant of a rank belongs to one cause. While its compute stream runs a task: its parts, and what it took
+longer than alone counts as contention. Otherwise, while other streams of the rank run tasks: the parts of the
+one that started first (exposed communication). Otherwise: the bubble. So the breakdown of a rank adds up to
+the step time. Where the last of several steps is measured, what lies in a rank's window of it counts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from simdl.deadlock import deadlock
-from simdl.precedence import precedence
-from simdl.task import Schedule, Task
-from simdl.timeline import Timeline
+import numpy as np
+from numpy.typing import NDArray
 
-COMPUTE = "compute"  # the stream whose idle time is bubble or exposed communication
-BUBBLE = "bubble"
+from simdl.engine.timeline import Timeline
+from simdl.program.action import Cause, Work, scaled
+from simdl.program.program import Lane, Program
 
-Interval = tuple[float, float]
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+NOTHING = 1e-12  # of a step: what rounding leaves of a span that is covered whole
 
 
-def critical_path(schedule: Schedule) -> float:
-    """[s] of the longest chain of tasks linked by ``after`` and by the order of the streams.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spans:
+    """Tasks of one rank: those that hold its compute stream, in order, and its others in order of starts."""
 
-    Raises:
-        DeadlockError: the links form a cycle.
-        SimdlError: as for :func:`simdl.engine.run`.
-    """
-    waiting, followers = precedence(schedule)
-    ready = [index for index, count in enumerate(waiting) if not count]
-    earliest = [0.0] * len(waiting)
-    longest = 0.0
-    while ready:
-        index = ready.pop()
-        end = earliest[index] + schedule.tasks[index].duration
-        longest = max(longest, end)
-        for follower in followers[index]:
-            earliest[follower] = max(earliest[follower], end)
-            waiting[follower] -= 1
-            if not waiting[follower]:
-                ready.append(follower)
-    if any(waiting):
-        raise deadlock(schedule, [count > 0 for count in waiting])
-    return longest
+    compute: Indices
+    other: Indices
 
 
 def exposed(timeline: Timeline, rank: int) -> dict[str, float]:
     """[s] by part during which a rank's compute stream is idle and another of its streams is not."""
-    compute, other = _tasks_of_ranks(timeline.schedule).get(rank, ([], []))
-    return _exposed(timeline, compute, other, timeline.step_time)
+    spans = _spans_of_ranks(timeline).get(rank)
+    return {} if spans is None else _exposed(timeline, rank, spans)
 
 
 def breakdown(timeline: Timeline, rank: int) -> dict[str, float]:
     """[s] of one rank by cause; adds up to the step time."""
-    compute, other = _tasks_of_ranks(timeline.schedule).get(rank, ([], []))
-    return _breakdown(timeline, compute, other, timeline.step_time)
+    return breakdowns(timeline).get(rank, {Cause.BUBBLE: 0.0})
 
 
 def breakdowns(timeline: Timeline) -> dict[int, dict[str, float]]:
-    """:func:`breakdown` of every rank, in one pass over the tasks."""
-    ranks = _tasks_of_ranks(timeline.schedule)
-    step = timeline.step_time
-    return {rank: _breakdown(timeline, compute, other, step) for rank, (compute, other) in ranks.items()}
+    """:func:`breakdown` of every rank."""
+    return {rank: _breakdown(timeline, rank, spans) for rank, spans in _spans_of_ranks(timeline).items()}
 
 
 def bubble_fraction(timeline: Timeline) -> float:
     """Share of all ranks' step time in which they neither compute nor communicate."""
     causes = breakdowns(timeline).values()
     whole = timeline.step_time * len(causes)
-    return sum(cause[BUBBLE] for cause in causes) / whole if whole else 0.0
+    return sum(cause[Cause.BUBBLE] for cause in causes) / whole if whole else 0.0
 
 
 def memory_profile(timeline: Timeline, rank: int) -> list[tuple[float, float]]:
@@ -77,106 +59,129 @@ def memory_profile(timeline: Timeline, rank: int) -> list[tuple[float, float]]:
 
 
 def memory_profiles(timeline: Timeline) -> dict[int, list[tuple[float, float]]]:
-    """:func:`memory_profile` of every rank that acquires or releases memory, in one pass over the tasks."""
-    changes: dict[int, dict[float, float]] = defaultdict(lambda: defaultdict(float))
-    streams = timeline.schedule.streams
-    for index, task in enumerate(timeline.schedule.tasks):
-        if task.acquire:
-            changes[streams[task.streams[0]].rank][timeline.start[index]] += task.acquire
-        if task.release:
-            changes[streams[task.streams[0]].rank][timeline.end[index]] -= task.release
-    return {rank: _running_total(changes[rank]) for rank in sorted(changes)}
+    """:func:`memory_profile` of every rank that acquires or releases memory."""
+    program = timeline.program
+    works = [action if isinstance(action, Work) else None for action in program.actions]
+    acquired = np.array([work.acquire if work else 0.0 for work in works])[_column(program.action)]
+    released = np.array([work.release if work else 0.0 for work in works])[_column(program.action)]
+    rank_of = np.array([stream.rank for stream in program.streams], dtype=np.intp)[_column(program.stream)]
+    start, end = np.frombuffer(timeline.start), np.frombuffer(timeline.end)
+    found: dict[int, list[tuple[float, float]]] = {}
+    for rank in np.unique(rank_of[(acquired != 0) | (released != 0)]).tolist():
+        live = np.flatnonzero((rank_of == rank) & (acquired != 0))
+        dead = np.flatnonzero((rank_of == rank) & (released != 0))
+        times, place = np.unique(np.concatenate([start[live], end[dead]]), return_inverse=True)
+        changes = np.zeros(len(times))
+        np.add.at(changes, place, np.concatenate([acquired[live], -released[dead]]))
+        found[rank] = list(zip(times.tolist(), np.cumsum(changes).tolist(), strict=True))
+    return found
 
 
-def _running_total(changes: Mapping[float, float]) -> list[tuple[float, float]]:
-    times = sorted(changes)
-    return list(zip(times, accumulate(changes[time] for time in times), strict=True))
+def _column(values: Sequence[int]) -> NDArray[np.intc]:
+    return np.frombuffer(values, dtype=np.intc)  # type: ignore[call-overload]
 
 
-def _tasks_of_ranks(schedule: Schedule) -> dict[int, tuple[list[int], list[int]]]:
-    """Per rank the tasks that hold its compute stream, in order, and its other tasks."""
-    found: dict[int, tuple[list[int], list[int]]] = {rank: ([], []) for rank, _ in schedule.streams}
-    lanes = [(*found[rank], name == COMPUTE) for rank, name in schedule.streams]
-    for index, task in enumerate(schedule.tasks):
-        if len(task.streams) == 1:
-            compute, other, is_compute = lanes[task.streams[0]]
-            (compute if is_compute else other).append(index)
-        else:
-            _place_rendezvous(schedule, index, found)
-    return dict(sorted(found.items()))
+def _spans_of_ranks(timeline: Timeline) -> dict[int, _Spans]:
+    """Per rank its tasks; one that holds streams of several ranks counts on each of them."""
+    program = timeline.program
+    computes = np.array([stream.name == Lane.COMPUTE for stream in program.streams], dtype=bool)
+    ranks = np.array([stream.rank for stream in program.streams], dtype=np.intp)
+    stream = _column(program.stream)
+    single = np.ones(len(stream), dtype=bool)
+    single[list(program.held)] = False
+    index = np.flatnonzero(single)
+    joint, rank, compute = _rendezvous(program)
+    index = np.concatenate([index, np.array(joint, dtype=np.intp)])
+    owner = np.concatenate([ranks[stream[single]], np.array(rank, dtype=np.intp)])
+    is_compute = np.concatenate([computes[stream[single]], np.array(compute, dtype=bool)])
+    start = np.frombuffer(timeline.start)
+    order = np.lexsort((index, owner))
+    index, owner, is_compute = index[order], owner[order], is_compute[order]
+    edges = np.searchsorted(owner, np.arange(len(program.classes) + 1))
+    found = {}
+    for number in sorted({each.rank for each in program.streams}):
+        mine = slice(edges[number], edges[number + 1])
+        other = index[mine][~is_compute[mine]]
+        found[number] = _Spans(
+            compute=index[mine][is_compute[mine]], other=other[np.argsort(start[other], kind="stable")]
+        )
+    return found
 
 
-def _place_rendezvous(
-    schedule: Schedule, index: int, found: Mapping[int, tuple[list[int], list[int]]]
-) -> None:
-    """Enter a task of several streams once for each of its ranks, as compute where it holds that stream."""
-    holds: dict[int, bool] = {}
-    for stream in schedule.tasks[index].streams:
-        rank, name = schedule.streams[stream]
-        holds[rank] = holds.get(rank, False) or name == COMPUTE
-    for rank, is_compute in holds.items():
-        found[rank][0 if is_compute else 1].append(index)
+def _rendezvous(program: Program) -> tuple[list[int], list[int], list[bool]]:
+    """Task, rank and whether it holds the rank's compute stream, for every rank of every rendezvous."""
+    rows: list[tuple[int, int, bool]] = []
+    for index, streams in program.held.items():
+        holds: dict[int, bool] = {}
+        for rank, name in (program.streams[stream] for stream in streams):
+            holds[rank] = holds.get(rank, False) or name == Lane.COMPUTE
+        rows += [(index, rank, compute) for rank, compute in holds.items()]
+    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
 
 
-def _breakdown(
-    timeline: Timeline, compute: Sequence[int], other: Sequence[int], step: float
-) -> dict[str, float]:
-    tasks = timeline.schedule.tasks
+def _breakdown(timeline: Timeline, rank: int, spans: _Spans) -> dict[str, float]:
+    begin, end = timeline.window(rank)
+    starts, ends = np.frombuffer(timeline.start)[spans.compute], np.frombuffer(timeline.end)[spans.compute]
+    inside = np.minimum(ends, end) - np.maximum(starts, begin)
+    kept = inside > 0 if timeline.windows else np.ones(len(inside), dtype=bool)
+    action = _column(timeline.program.action)[spans.compute][kept]
+    count = np.bincount(action, minlength=len(timeline.program.actions))
+    taken = np.bincount(action, weights=inside[kept], minlength=len(timeline.program.actions))
     causes: dict[str, float] = defaultdict(float)
-    busy = 0.0
-    for index in compute:
-        busy += tasks[index].duration
-        for name, seconds in _parts(tasks[index]):
-            causes[name] += seconds
-    communication = _exposed(timeline, compute, other, step)
+    for number in np.flatnonzero(count).tolist():
+        _add(causes, timeline.program, number, float(taken[number]), times=int(count[number]))
+    communication = _exposed(timeline, rank, spans)
     for name, seconds in communication.items():
         causes[name] += seconds
     # Not below zero, which rounding of the sums alone could reach.
-    causes[BUBBLE] += max(0.0, step - busy - sum(communication.values()))
+    rest = end - begin - float(inside[kept].sum()) - sum(communication.values())
+    causes[Cause.BUBBLE] += max(0.0, rest)
     return dict(causes)
 
 
-def _exposed(
-    timeline: Timeline, compute: Sequence[int], other: Sequence[int], step: float
-) -> dict[str, float]:
-    """Sweep of the compute stream's gaps against the spans of the other streams, both in time order."""
+def _add(causes: dict[str, float], program: Program, number: int, taken: float, *, times: int) -> None:
+    """Count what ``times`` tasks of one action took together [s]; work that took longer met contention."""
+    action = program.actions[number]
+    alone = action.duration * times
+    if not isinstance(action, Work) or taken < alone * (1 - NOTHING):
+        share = taken / action.duration if action.duration else 0.0
+        for name, seconds in action.parts:
+            causes[name] += seconds * share
+        return
+    parts = tuple((name, seconds * times) for name, seconds in action.parts)
+    for name, seconds in scaled(parts, taken if taken > alone * (1 + NOTHING) else 0.0):
+        causes[name] += seconds
+
+
+def _exposed(timeline: Timeline, rank: int, spans: _Spans) -> dict[str, float]:
+    """The spans of the other streams, each instant to the one that started first, where nothing computes."""
     causes: dict[str, float] = defaultdict(float)
-    gaps = _gaps(timeline, compute, step)
-    gap = next(gaps, None)
-    for index, begin, end in _owners(timeline, other):
-        shown = 0.0
-        while gap is not None and gap[0] < end:
-            shown += max(0.0, min(gap[1], end) - max(gap[0], begin))
-            if gap[1] > end:
-                break
-            gap = next(gaps, None)
-        if shown > 0.0:
-            task = timeline.schedule.tasks[index]
-            for name, seconds in _parts(task):
-                causes[name] += seconds * (shown / task.duration)
+    if not len(spans.other):
+        return {}
+    begin, end = timeline.window(rank)
+    starts, ends = np.frombuffer(timeline.start), np.frombuffer(timeline.end)
+    covered = np.maximum.accumulate(np.concatenate([[begin], ends[spans.other]]))
+    left = np.clip(np.maximum(starts[spans.other], covered[:-1]), begin, end)
+    right = np.clip(ends[spans.other], begin, end)
+    right = np.maximum(left, right)
+    busy = starts[spans.compute], ends[spans.compute]
+    shown = (right - left) - (_busy_before(right, *busy) - _busy_before(left, *busy))
+    action = _column(timeline.program.action)[spans.other]
+    seen = shown > NOTHING * timeline.step_time
+    taken = np.bincount(action[seen], weights=shown[seen], minlength=len(timeline.program.actions))
+    for number in np.flatnonzero(taken).tolist():
+        found = timeline.program.actions[number]
+        for name, seconds in found.parts:
+            causes[name] += seconds * (float(taken[number]) / found.duration)
     return dict(causes)
 
 
-def _parts(task: Task) -> tuple[tuple[str, float], ...]:
-    return task.parts or ((task.name, task.duration),)
-
-
-def _gaps(timeline: Timeline, indices: Sequence[int], step: float) -> Iterator[Interval]:
-    """Idle intervals, up to the step's end, of a stream that runs the given tasks in order."""
-    idle_from = 0.0
-    for index in indices:
-        if timeline.start[index] > idle_from:
-            yield idle_from, timeline.start[index]
-        idle_from = timeline.end[index]
-    if step > idle_from:
-        yield idle_from, step
-
-
-def _owners(timeline: Timeline, indices: Sequence[int]) -> Iterator[tuple[int, float, float]]:
-    """Disjoint intervals in time order, each with the running task that started first."""
-    start, end = timeline.start, timeline.end
-    covered = 0.0
-    for index in sorted(indices, key=start.__getitem__):
-        if end[index] > covered:
-            yield index, max(start[index], covered), end[index]
-            covered = end[index]
+def _busy_before(times: Floats, starts: Floats, ends: Floats) -> Floats:
+    """[s] of computation before each time, of tasks that follow one another."""
+    if not len(starts):
+        return np.zeros_like(times)
+    total = np.cumsum(ends - starts)
+    corners = np.stack([starts, ends], axis=1).ravel()
+    totals = np.stack([total - (ends - starts), total], axis=1).ravel()
+    found: Floats = np.interp(times, corners, totals, left=0.0)
+    return found

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from planner.figures.style import BLACK, CAUSES, OTHER, SERIES, TASKS, add_limit, axis, new_figure, words
 from planner.figures.thinning import Bar, thin
 from simdl.critical_tasks import critical_tasks
-from simdl.task import Task
-from simdl.timeline import Timeline
+from simdl.program.program import Task
+from simdl.engine.timeline import Timeline
 from simdl.timeline_metrics import memory_profiles
 
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ FRAME = 140  # [px] around the lanes
 
 def shown_ranks(timeline: Timeline, *, limit: int = RANKS) -> list[int]:
     """All ranks, or as many as allowed, evenly spaced with the first and the last."""
-    ranks = sorted({stream.rank for stream in timeline.schedule.streams})
+    ranks = sorted({stream.rank for stream in timeline.program.streams})
     if len(ranks) <= limit:
         return ranks
     return sorted({ranks[round(step * (len(ranks) - 1) / (limit - 1))] for step in range(limit)})
@@ -40,11 +40,11 @@ def shown_ranks(timeline: Timeline, *, limit: int = RANKS) -> list[int]:
 
 def timeline_note(timeline: Timeline) -> str:
     """What the figures of this timeline leave out; empty if nothing."""
-    ranks = {stream.rank for stream in timeline.schedule.streams}
+    ranks = {stream.rank for stream in timeline.program.streams}
     notes = []
     if len(ranks) > RANKS:
         notes.append(f"{RANKS} of {len(ranks)} ranks, evenly spaced")
-    if len(timeline.schedule.tasks) > SPANS:
+    if len(timeline.program.tasks) > SPANS:
         step = timeline.step_time * RESOLUTION
         notes.append(f"tasks within {step:.2g} s are drawn as one, each name in proportion to its time")
     return "; ".join(notes)
@@ -61,7 +61,7 @@ def gantt_figure(timeline: Timeline) -> go.Figure:
             _add_bars(figure, name, drawn)
     _add_critical_path(figure, timeline, lanes)
     figure.update_xaxes(axis("time from step start", "s"))
-    streams = timeline.schedule.streams
+    streams = timeline.program.streams
     figure.update_yaxes(
         tickvals=list(lanes.values()),
         ticktext=[f"{streams[index].rank} {streams[index].name}" for index in lanes],
@@ -130,15 +130,15 @@ def memory_by_part_figure(
 
 def _lanes(timeline: Timeline) -> dict[int, int]:
     """Streams that run anything on the shown ranks, to their lane from the top."""
-    used = {stream for task in timeline.schedule.tasks for stream in task.streams}
+    used = {stream for task in timeline.program.tasks for stream in task.streams}
     ranks = set(shown_ranks(timeline))
-    streams = timeline.schedule.streams
+    streams = timeline.program.streams
     kept = [i for i in range(len(streams)) if i in used and streams[i].rank in ranks]
     return {stream: lane for lane, stream in enumerate(kept)}
 
 
 def _bars(timeline: Timeline, lanes: Mapping[int, int]) -> list[Bar]:
-    tasks = timeline.schedule.tasks
+    tasks = timeline.program.tasks
     thinned = len(tasks) > SPANS
     bars = [
         Bar(
@@ -203,7 +203,7 @@ def _outline(bars: Sequence[Bar]) -> Iterator[tuple[float, float, str]]:
 
 def _add_critical_path(figure: go.Figure, timeline: Timeline, lanes: Mapping[int, int]) -> None:
     """Through the shown lanes only; neighbours on one lane are one stretch."""
-    tasks = timeline.schedule.tasks
+    tasks = timeline.program.tasks
     xs: list[float] = []
     ys: list[int] = []
     for index in critical_tasks(timeline):

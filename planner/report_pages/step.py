@@ -24,7 +24,7 @@ from simdl.memory import memory_by_part, usable_memory
 from simdl.report import StepReport
 from simdl.simulate import Simulation, price
 from simdl.step_cost import StepCost, step_cost
-from simdl.timeline import Timeline
+from simdl.engine.timeline import Timeline
 from simdl.timeline_metrics import breakdowns
 from workloads.network import Network
 

@@ -1,22 +1,20 @@
-"""Registry: the pipelines by name. A module of this package that defines ``PIPELINE`` is found by itself."""
+"""Registry: the pipelines by name, one a module of :mod:`simdl.pipelines.schedules`."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 from types import MappingProxyType
 
 from simdl.errors import SimdlError
+from simdl.pipelines import schedules
 from simdl.pipelines.pipeline import Pipeline
 
 
 def _load_pipelines() -> dict[str, Pipeline]:
-    names = (f"{__package__}.{module.name}" for module in iter_modules([str(Path(__file__).parent)]))
-    modules = (import_module(name) for name in names if name != __name__)
-    found = (module.PIPELINE for module in modules if hasattr(module, "PIPELINE"))
-    return {pipeline.name: pipeline for pipeline in found}
+    modules = (import_module(f"{schedules.__name__}.{module.name}") for module in iter_modules(schedules.__path__))
+    return {module.PIPELINE.name: module.PIPELINE for module in modules}
 
 
 _PIPELINES = _load_pipelines()

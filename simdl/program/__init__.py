@@ -1,1 +1,1 @@
-"""Programs: what the ranks of one training step do, between the strategy that asks and the engine that runs."""
+"""Programs: what the ranks of one training step do, between the strategy and the engine that runs it."""

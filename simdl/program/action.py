@@ -30,7 +30,7 @@ class Cause(StrEnum):
     BUBBLE = "bubble"
 
 
-class Activity(StrEnum):
+class Purpose(StrEnum):
     """What a task does, as traces and tables name it."""
 
     FORWARD = "forward"
@@ -55,16 +55,18 @@ class Work:
     """Computation on one device.
 
     Attributes:
-        activity: what it does.
+        purpose: what it does.
         parts: [s] by cause at full speed; adds up to ``duration``.
         stage: virtual stage, or -1.
+        partner: virtual stage of the second of two passes that run interleaved, or -1.
         acquire: [bytes] live on the rank from its start.
         release: [bytes] no longer live from its end.
     """
 
-    activity: Activity
+    purpose: Purpose
     parts: Parts
     stage: int = -1
+    partner: int = -1
     acquire: float = 0.0
     release: float = 0.0
 
@@ -81,10 +83,14 @@ class Load:
     Attributes:
         channel: index into the channels of the program.
         share: of the channel's bandwidth while the transfer runs alone, in (0, 1].
+        rank: lowest rank of the class whose ports these are.
+        members: ranks of that class behind these ports, which send together.
     """
 
     channel: int
     share: float
+    rank: int = 0
+    members: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,7 @@ class Transfer:
     """One message or collective, as one of its ranks sees it.
 
     Attributes:
-        activity: what it is for.
+        purpose: what it is for.
         cause: to which its seconds count.
         operation: collective, None for a message between two ranks.
         ranks: that take part.
@@ -104,7 +110,7 @@ class Transfer:
         stage: virtual stage, or -1.
     """
 
-    activity: Activity
+    purpose: Purpose
     cause: Cause
     operation: Operation | None
     ranks: int

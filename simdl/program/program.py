@@ -52,12 +52,18 @@ class Channel:
     """One direction of the ports of a domain of the cluster: what concurrent transfers share.
 
     Attributes:
-        name: such as ``"level 1 domain 3 out"``.
+        name: such as ``"infiniband of ranks 8 to 15, out"``.
         bandwidth: [bytes/s] of all ports together.
+        level: of the cluster, innermost first.
+        reach: ranks behind the ports.
+        outward: whether this is the direction away from these ranks.
     """
 
     name: str
     bandwidth: float
+    level: int = 0
+    reach: int = 1
+    outward: bool = True
 
 
 class Task(NamedTuple):
@@ -78,7 +84,7 @@ class Task(NamedTuple):
     @property
     def name(self) -> str:
         """What it does, in words."""
-        return self.action.activity.value
+        return str(self.action.purpose)
 
     @property
     def duration(self) -> float:
@@ -132,12 +138,12 @@ class Program:
     streams: tuple[Stream, ...]
     actions: tuple[Action, ...]
     channels: tuple[Channel, ...] = ()
-    action: array[int]
-    stream: array[int]
-    microbatch: array[int]
+    action: "array[int]"
+    stream: "array[int]"
+    microbatch: "array[int]"
     held: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    starts: array[int]
-    befores: array[int]
+    starts: "array[int]"
+    befores: "array[int]"
 
     def __len__(self) -> int:
         return len(self.action)

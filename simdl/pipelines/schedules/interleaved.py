@@ -9,7 +9,7 @@ so does this order.
 from collections.abc import Iterator
 
 from simdl.pipelines.merge import merge
-from simdl.pipelines.one_f_one_b import build_one_f_one_b
+from simdl.pipelines.schedules.one_f_one_b import build_one_f_one_b
 from simdl.pipelines.passes import Orders, Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline
 

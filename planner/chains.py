@@ -1,0 +1,158 @@
+"""A pipeline as a chain of stages whose seconds are arrays over candidates.
+
+The relaxation of the lowered program that a bound reads: passes of a stage are one number each, streams have
+no order, and equal microbatches are folded. What remains is how long a rank's passes take together, and what
+must come before its first and after its last one. Durations are those of the lowering, by the functions of
+:mod:`simdl.stage` and :mod:`simdl.step_cost`; what a pass needs, sends and completes is read off its kind.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from planner.orders import ShapeOrder
+from planner.prices import Floats, Prices
+from planner.shapes import Shape
+from simdl.collectives import Hop
+from simdl.pipelines.passes import PassKind, Phase
+from simdl.pricing import Pricing
+from simdl.stage import pass_seconds
+from simdl.step_cost import stage_hop, transfer_time
+from simdl.strategy import Strategy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chain:
+    """Seconds of one microbatch on the stages of one copy; arrays are [n x stages].
+
+    Attributes:
+        forward: of the pass that makes the activation.
+        back: of the pass that makes the gradient of the stage's input.
+        rest: of the pass that completes the weights' gradient, where it is another one.
+        sent: of the transfer to the next stage, or back (0 from the last).
+        blocking: transfers hold the compute stream of the rank that sends.
+        order: of the passes.
+    """
+
+    forward: Floats
+    back: Floats
+    rest: Floats
+    sent: Floats
+    blocking: bool
+    order: ShapeOrder
+
+    @property
+    def head(self) -> Floats:
+        """Before the first pass of a stage: the way of a microbatch to it."""
+        return _exclusive(self.forward + self.sent)
+
+    @property
+    def drain(self) -> Floats:
+        """After the last pass of a stage that sends a gradient back: its way to the first stage."""
+        arrives = np.zeros_like(self.sent)
+        arrives[:, 1:] = self.sent[:, :-1]
+        return _exclusive(self.back) + np.cumsum(arrives, axis=1)
+
+    @property
+    def last(self) -> Floats:
+        """The pass that completes the gradients, with its transfer where that holds the compute stream."""
+        if self.order.splits:
+            return self.rest
+        back = np.zeros_like(self.sent)
+        back[:, 1:] = self.sent[:, :-1]
+        return self.back + (back if self.blocking else 0.0)
+
+    @property
+    def outbound(self) -> Floats:
+        """Transfers that hold the compute stream of the stage, forward and back."""
+        if not self.blocking:
+            return np.zeros_like(self.sent)
+        back = np.zeros_like(self.sent)
+        back[:, 1:] = self.sent[:, :-1]
+        return self.sent + back
+
+    def by_rank(self, seconds: Floats, ranks: int) -> Floats:
+        """[n x ranks] sums over the stages of each rank, of all copies."""
+        total = np.zeros((len(seconds), ranks))
+        for stage, rank in enumerate(self.order.place.tolist()):
+            total[:, rank] += seconds[:, stage % seconds.shape[1]]
+        return total
+
+
+def _exclusive(values: Floats) -> Floats:
+    """Sums of all columns before each."""
+    found: Floats = np.cumsum(values, axis=1) - values
+    return found
+
+
+def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing) -> Chain:
+    """The chain of a shape's candidates."""
+    if order.overlaps:  # passes that run interleaved hide each other's collectives
+        seconds = {kind: _phase_sums(shape, kind.phases, prices, "device") for kind in order.kinds}
+    else:
+        seconds = {kind: _pass_seconds(shape, kind.phases, prices, pricing) for kind in order.kinds}
+    return Chain(
+        forward=_least(seconds, lambda kind: kind.sends_forward)[:, shape.kind],
+        back=_least(seconds, lambda kind: kind.sends_back)[:, shape.kind],
+        rest=_rest(seconds)[:, shape.kind],
+        sent=_transfers(shape, prices, pricing),
+        blocking=not pricing.stack.pipeline_overlap,
+        order=order,
+    )
+
+
+def _pass_seconds(shape: Shape, phases: Phase, prices: Prices, pricing: Pricing) -> Floats:
+    """[n x kinds of stage] of a pass with these phases."""
+    busy, host = (_phase_sums(shape, phases, prices, name) for name in ("busy", "host"))
+    found: Floats = pass_seconds(busy, host, pricing.stack)
+    return found
+
+
+def _phase_sums(shape: Shape, phases: Phase, prices: Prices, name: str) -> Floats:
+    """[n x kinds of stage] sums of a price over the blocks of a stage."""
+    counts = shape.counts(prices.parameters.shape[1]).T.astype(np.float64)
+    total = np.zeros((len(shape.rows), counts.shape[1]))
+    for phase in phases:
+        total += getattr(prices.phases[phase], name)[shape.rows] @ counts
+    return total
+
+
+def _least(seconds: dict[PassKind, Floats], wanted: Callable[[PassKind], bool]) -> Floats:
+    """Of the kinds that do what is wanted, the shortest."""
+    found: Floats = np.minimum.reduce([each for kind, each in seconds.items() if wanted(kind)])
+    return found
+
+
+def _rest(seconds: dict[PassKind, Floats]) -> Floats:
+    """What completes the gradients after the pass that sends one back; 0 where that pass may do both."""
+    if any(kind.completes and kind.sends_back for kind in seconds):
+        return np.zeros_like(next(iter(seconds.values())))
+    return _least(seconds, lambda kind: kind.completes)
+
+
+def _transfers(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
+    """[n x stages] seconds from each stage to the next."""
+    times = np.zeros((len(shape.rows), len(shape.kind)))
+    alike: dict[tuple[int, Hop], list[int]] = {}
+    for boundary, kind in enumerate(shape.kind[:-1].tolist()):
+        hop = stage_hop(boundary, shape.strategy, pricing.cluster)
+        if hop is not None:
+            alike.setdefault((shape.kinds[kind][-1], hop), []).append(boundary)
+    sequence = prices.sequence_parallel[shape.rows]
+    for (block, hop), boundaries in alike.items():
+        nbytes = prices.boundary[shape.rows, block]
+        _, first, inverse = np.unique(2 * nbytes + sequence, return_index=True, return_inverse=True)
+        seconds = [
+            _transfer_seconds(float(nbytes[place]), hop, bool(sequence[place]), shape.strategy.tp, pricing)
+            for place in first
+        ]
+        times[:, boundaries] = np.array(seconds)[inverse][:, None]
+    return times
+
+
+@lru_cache(maxsize=65536)
+def _transfer_seconds(nbytes: float, hop: Hop, sequence_parallel: bool, tp: int, pricing: Pricing) -> float:
+    strategy = Strategy(tp=tp, sequence_parallel=sequence_parallel)
+    return transfer_time(nbytes, hop, strategy, pricing)

@@ -1,0 +1,142 @@
+"""What a step takes at least beside its passes: communication, the update, and what the software adds.
+
+A transfer of a rank takes its whole time from the step where its compute stream has nothing to run beside it:
+the reduction of the last segment, the gather that the first one waits for, whatever follows the passes. Any
+other takes at least its footprint, whether it slows the computation beside it or runs while none is there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.chains import Chain
+from planner.orders import ShapeOrder
+from planner.prices import Floats, Prices
+from planner.shapes import Shape
+from simdl.pipelines.passes import Phase
+from simdl.pricing import Pricing
+from simdl.segments import segment_parts, segment_reduce_time
+from simdl.step_cost import gather_time, optimizer_time, reduce_time, tied_time
+from simdl.strategy import Strategy
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Exposure:
+    """Seconds by pipeline rank; [n x ranks] or [ranks].
+
+    Attributes:
+        after_passes: beside all passes of a rank, from its first one to the end of its step.
+        after_back: from the end of the last pass of the rank's first stage, whose reductions run beside it.
+        lane: from the start of a rank's last completing pass, if its collectives follow each other; what
+            that pass takes is not in it.
+    """
+
+    after_passes: Floats
+    after_back: Floats
+    lane: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reductions:
+    """Of one kind of stage [s]: of all segments, of the last one, and the share of the first in the pass."""
+
+    total: float
+    last: float
+    first_share: Floats | float
+
+
+class _Variant:
+    """One way of sharding a shape's candidates."""
+
+    def __init__(self, shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing) -> None:
+        stack = pricing.stack
+        self.shape, self.strategy, self.prices, self.pricing = shape, strategy, prices, pricing
+        many = strategy.replicas > 1
+        self.scattered = strategy.zero >= 2 and strategy.shards > 1
+        self.sharded = strategy.zero == 3 and strategy.shards > 1
+        self.beside = self.scattered or (many and stack.gradient_overlap)
+        self.ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
+        self.parameters = prices.parameters[shape.rows[0]]
+
+    def reductions(self, kind: int, *, last: bool) -> _Reductions:
+        """Of the backward pass of a kind of stage."""
+        order = np.array(self.shape.kinds[kind][::-1])
+        parts = segment_parts(self.parameters[order].tolist(), self.pricing, alone=self.scattered)
+        sums = [float(sum(self.parameters[order][part].tolist())) for part in parts]
+        times = {n: segment_reduce_time(n, self.strategy, self.pricing, last=last) for n in set(sums)}
+        device = sum(self.prices.phases[phase].device for phase in Phase if phase is not Phase.FORWARD)
+        first = device[self.shape.rows][:, order]
+        total = first.sum(axis=1)
+        share = first[:, parts[0]].sum(axis=1) / np.where(total > 0, total, 1.0)
+        return _Reductions(total=sum(times[n] for n in sums), last=times[sums[-1]], first_share=share)
+
+    def gathers(self, kind: int) -> tuple[float, float]:
+        """[s] of all gathers of a forward pass of a kind of stage, and of the first."""
+        order = np.array(self.shape.kinds[kind])
+        parts = segment_parts(self.parameters[order].tolist(), self.pricing, alone=self.sharded)
+        sums = [float(sum(self.parameters[order][part].tolist())) for part in parts]
+        times = {n: gather_time(n, self.strategy, self.pricing) for n in set(sums)}
+        return sum(times[n] for n in sums), times[sums[0]]
+
+
+def estimate_exposure(
+    shape: Shape,
+    order: ShapeOrder,
+    chain: Chain,
+    strategy: Strategy,
+    prices: Prices,
+    workload: Workload,
+    pricing: Pricing,
+) -> Exposure:
+    """What the candidates of one variant of a shape take beside their passes."""
+    variant = _Variant(shape, strategy, prices, pricing)
+    footprint, ranks = pricing.stack.contention, shape.ranks
+    update = _update(variant, order, workload)
+    own, back, lane = np.zeros((3, len(shape.rows), ranks))
+    first = order.first_stages(ranks)[0]
+    if variant.beside:
+        found = {kind: variant.reductions(kind, last=True) for kind in set(shape.kind.tolist())}
+        for rank in range(ranks):
+            stages = [found[int(shape.kind[stage])] for stage in order.stages_of(rank)]
+            mine = found[int(shape.kind[first[rank]])]
+            bare = min(each.last for each in stages) if order.splits else mine.last
+            own[:, rank] += footprint * (sum(each.total for each in stages) - bare) + bare
+            back[:, rank] += footprint * (mine.total - bare) + bare
+            alone = chain.last[:, first[rank]] if not order.splits else 0.0
+            lane[:, rank] += mine.total + mine.first_share * alone
+    before = shape.microbatches - 1
+    if variant.scattered:
+        each = variant.reductions(0, last=False)
+        bare = each.last if variant.sharded else 0.0
+        own += (before * (footprint * (each.total - bare) + bare))[:, None]
+    if variant.sharded:
+        total, alone = variant.gathers(0)
+        own += (shape.microbatches * (footprint * (2 * total - alone) + alone))[:, None]
+    elif variant.ahead:
+        total, alone = variant.gathers(int(shape.kind[0]))
+        own[:, order.place[0]] += footprint * (total - alone) + alone
+    return Exposure(after_passes=own + update, after_back=back + update, lane=lane + update)
+
+
+def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:
+    """[ranks] seconds of whatever follows the passes and their reductions, one after another."""
+    shape, strategy, pricing = variant.shape, variant.strategy, variant.pricing
+    stack = pricing.stack
+    counts = shape.counts(len(variant.parameters)) @ variant.parameters
+    held = np.zeros(shape.ranks)
+    for stage, rank in enumerate(order.place.tolist()):
+        held[rank] += counts[shape.kind[stage % len(shape.kind)]]
+
+    def seconds(count: float) -> float:
+        total = optimizer_time(count, workload, strategy, pricing) + stack.step_overhead
+        if strategy.replicas > 1 and not variant.beside:
+            total += reduce_time(count, strategy, pricing)
+        if strategy.zero in (1, 2) and strategy.shards > 1 and not stack.parameter_overlap:
+            total += gather_time(count, strategy, pricing)
+        return total
+
+    distinct = {count: seconds(count) for count in set(held.tolist())}
+    after = np.array([distinct[count] for count in held.tolist()])
+    after[[0, -1]] += tied_time(workload, strategy, pricing)
+    return after

@@ -1,0 +1,1 @@
+"""Runs programs as discrete events."""

@@ -1,0 +1,41 @@
+"""Timeline: what happened, with times."""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from simdl.program.program import Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Timeline:
+    """Times of all tasks of a program.
+
+    Attributes:
+        program: what was run; ``start[i]`` and ``end[i]`` belong to its task i.
+        start: [s] from the start of the first step.
+        end: [s] from the start of the first step.
+        windows: by rank class, when the measured step begins and ends there [s]; empty where the program is
+            one step.
+    """
+
+    program: Program
+    start: "array[float]"
+    end: "array[float]"
+    windows: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def step_time(self) -> float:
+        """[s] from the first task's start to the last task's end, or of the longest window."""
+        if self.windows:
+            return max(end - begin for begin, end in self.windows.values())
+        return max(self.end, default=0.0)
+
+    def window(self, rank: int) -> tuple[float, float]:
+        """When the measured step begins and ends on a rank class [s]."""
+        return self.windows.get(rank, (0.0, self.step_time))
+
+    @property
+    def steps(self) -> int:
+        """How many steps the program runs."""
+        return 1
