@@ -25,6 +25,7 @@ class PassKind(Enum):
     Attributes:
         letter: in the text form.
         phases: that it runs.
+        each: of them.
         acquires: activations of the microbatch live from its start.
         releases: they are gone from its end.
         completes: the microbatch's gradient of the stage's weights is complete at its end.
@@ -45,6 +46,7 @@ class PassKind(Enum):
     def __init__(self, letter: str, phases: Phase) -> None:
         self.letter = letter
         self.phases = phases
+        self.each = tuple(phases)
         self.acquires = self.sends_forward = self.needs_previous = Phase.FORWARD in phases
         self.releases = self.completes = Phase.WEIGHT_GRADIENT in phases
         self.sends_back = self.needs_next = Phase.INPUT_GRADIENT in phases
@@ -103,7 +105,7 @@ def passes_of(entry: Entry) -> tuple[Pass, ...]:
 
 def results(one: Pass) -> Iterator[Result]:
     """What a pass leaves."""
-    for phase in one.kind.phases:
+    for phase in one.kind.each:
         yield Result(phase, one.microbatch, one.stage)
 
 
@@ -115,7 +117,7 @@ def needs(one: Pass, chain: int) -> Iterator[Result]:
         chain: virtual stages that a microbatch runs through; stage s of copy c is number c * chain + s.
     """
     kind, microbatch, stage = one
-    if kind.needs_own:
+    if kind.needs_own is not None:
         yield Result(kind.needs_own, microbatch, stage)
     if kind.needs_previous and stage % chain:
         yield Result(Phase.FORWARD, microbatch, stage - 1)
