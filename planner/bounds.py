@@ -22,7 +22,7 @@ from planner.orders import ShapeOrder, activation_bytes, shape_orders, transient
 from planner.prices import Floats, Prices, price_space
 from planner.shapes import Shape, enumerate_shapes
 from planner.space import Integers, Space, single_space
-from simdl.memory import gathered_bytes, state_bytes
+from simdl.memory import gathered_bytes, stashed_bytes, state_bytes
 from simdl.pricing import Pricing
 from simdl.strategy import Strategy
 from workloads.workload import Workload
@@ -101,6 +101,8 @@ def _lasting_bytes(
     for stage, rank in enumerate(order.place.tolist()):
         held[rank] += counts[shape.kind[stage % len(shape.kind)]]
     lasting = sum(state_bytes(held, strategy, workload, pricing).values()) + pricing.stack.memory_context
+    for rank, stashed in enumerate(order.stashed(shape.ranks)):
+        lasting[rank] += sum(stashed_bytes(float(held[rank]), stashed, strategy, pricing).values())
     blocks = np.array(shape.kinds[0])  # where ZeRO shards blocks there is one stage
     parameters, saved = prices.parameters[shape.rows[0]][blocks], prices.saved[shape.rows][:, blocks]
     found: Floats = lasting + gathered_bytes(parameters, saved, strategy, pricing)[:, None]

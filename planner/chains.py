@@ -92,6 +92,11 @@ def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricin
         seconds = {kind: _phase_sums(shape, kind.phases, prices, "device") for kind in order.kinds}
     else:
         seconds = {kind: _pass_seconds(shape, kind.phases, prices, pricing) for kind in order.kinds}
+    if order.overlaps:
+        seconds = {
+            kind: found + (pricing.stack.microbatch_overhead if kind.acquires else 0.0)
+            for kind, found in seconds.items()
+        }
     return Chain(
         forward=_least(seconds, lambda kind: kind.sends_forward)[:, shape.kind],
         back=_least(seconds, lambda kind: kind.sends_back)[:, shape.kind],

@@ -16,7 +16,7 @@ from planner.shapes import Shape
 from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing
 from simdl.segments import segment_parts, segment_reduce_time
-from simdl.step_cost import gather_time, optimizer_time, reduce_time, tied_time
+from simdl.step_cost import copies_sum_time, gather_time, optimizer_time, reduce_time, tied_time
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 
@@ -94,7 +94,8 @@ def estimate_exposure(
     """What the candidates of one variant of a shape take beside their passes."""
     variant = _Variant(shape, strategy, prices, pricing)
     footprint, ranks = pricing.stack.contention, shape.ranks
-    update = _update(variant, order, workload)
+    updates = shape.microbatches[:, None] if order.updates_often else 1
+    update = updates * _update(variant, order, workload) + pricing.stack.step_overhead
     own, back, lane = np.zeros((3, len(shape.rows), ranks))
     first = order.first_stages(ranks)[0]
     if variant.beside:
@@ -107,13 +108,14 @@ def estimate_exposure(
             back[:, rank] += footprint * (mine.total - bare) + bare
             alone = chain.last[:, first[rank]] if not order.splits else 0.0
             lane[:, rank] += mine.total + mine.first_share * alone
+    own, back = own * updates, back * updates
     before = shape.microbatches - 1
     floor = np.zeros(len(shape.rows))
     if variant.scattered:
         each = variant.reductions(0, last=False)
         bare = each.last if variant.sharded else 0.0
         own += (before * (footprint * (each.total - bare) + bare))[:, None]
-        floor = before * each.total + found[0].total + update[0]
+        floor = before * each.total + found[0].total + update[..., 0]
         floor += 0.0 if variant.sharded else chain.forward[:, 0]
     if variant.sharded:
         total, alone = variant.gathers(0)
@@ -126,7 +128,7 @@ def estimate_exposure(
 
 
 def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:
-    """[ranks] seconds of whatever follows the passes and their reductions, one after another."""
+    """[ranks] seconds of an update: whatever follows the passes and their reductions, one after another."""
     shape, strategy, pricing = variant.shape, variant.strategy, variant.pricing
     stack = pricing.stack
     counts = shape.counts(len(variant.parameters)) @ variant.parameters
@@ -135,7 +137,7 @@ def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:
         held[rank] += counts[shape.kind[stage % len(shape.kind)]]
 
     def seconds(count: float) -> float:
-        total = optimizer_time(count, workload, strategy, pricing) + stack.step_overhead
+        total = optimizer_time(count, workload, strategy, pricing)
         if strategy.replicas > 1 and not variant.beside:
             total += reduce_time(count, strategy, pricing)
         if strategy.zero in (1, 2) and strategy.shards > 1 and not stack.parameter_overlap:
@@ -143,6 +145,11 @@ def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:
         return total
 
     distinct = {count: seconds(count) for count in set(held.tolist())}
-    after = np.array([distinct[count] for count in held.tolist()])
+    after = np.array(
+        [
+            distinct[count] + copies_sum_time(count, rank, strategy, pricing)
+            for rank, count in enumerate(held.tolist())
+        ]
+    )
     after[[0, -1]] += tied_time(workload, strategy, pricing)
     return after

@@ -57,6 +57,15 @@ class ShapeOrder:
         """[copies x stages, flat] pipeline rank of every stage."""
         return np.array(self._any.place)
 
+    @property
+    def updates_often(self) -> bool:
+        """Whether every microbatch updates the weights."""
+        return not self._any.pipeline.flushes
+
+    def stashed(self, ranks: int) -> list[int]:
+        """Older versions of its weights that every rank holds."""
+        return [self._any.pipeline.versions(rank, ranks) - 1 for rank in range(ranks)]
+
     def stages_of(self, rank: int) -> list[int]:
         """Stages, of the first copy, whose layers a rank holds."""
         chain = len(self.place) // self.copies

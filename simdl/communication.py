@@ -77,7 +77,7 @@ def _passes(step: StepCost) -> Iterator[Amount]:
     shard = replace(shard_of(step.strategy), pipelined=False)
     counts = Counter(index for indices in blocks_by_stage(step) for index in indices)
     for index, count in counts.items():
-        times = count * step.microbatches / step.strategy.pp
+        times = count * step.microbatches / step.pipeline.copies / step.strategy.pp
         for purpose, collective, messages, nbytes, seconds in _block(step, shard, index):
             sent = times * messages
             yield purpose, collective, sent, sent * nbytes, sent * seconds

@@ -34,6 +34,7 @@ class _Build:
         arrivals: per stage the task after which each microbatch's activation is there, and per ~stage the
             same of its gradient.
         waits: task, stage or ~stage, microbatch of every wait for a result, one after the other.
+        gathered: the gather of updated parameters that the next step on the rank waits for, or -1.
     """
 
     step: StepCost
@@ -46,6 +47,7 @@ class _Build:
     actions: dict[tuple[object, ...], int] = field(default_factory=dict)
     reduced: list[int] = field(default_factory=list)
     shift: int = 0
+    gathered: int = -1
 
     def arrive(self, key: int, microbatch: int, task: int) -> None:
         """Say after which task a result is there."""
@@ -64,6 +66,7 @@ def lower(step: StepCost) -> Program:
     strategy = step.strategy
     width = strategy.tp * strategy.replicas
     steps = 1 if step.pipeline.synchronised else STEADY
+    long = 1 if step.pipeline.flushes else steps
     builder = ProgramBuilder(
         [RankClass(stage=rank, count=width, first=rank * width) for rank in range(strategy.pp)],
         [Stream(rank, lane) for rank in range(strategy.pp) for lane in LANES],
@@ -71,18 +74,30 @@ def lower(step: StepCost) -> Program:
     build = _Build(
         step, builder, StepTransfers(step, builder), Segmentation(step), steps * step.microbatches
     )
-    orders = pipeline_order(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
-    for rank, order in enumerate(orders):
-        for number in range(steps):
-            build.reduced.clear()
+    sizes = strategy.pp, long * step.microbatches, strategy.virtual_stages
+    for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
+        build.gathered = -1
+        for number in range(steps // long):
             build.shift = number * step.microbatches
-            _passes(build, rank, order)
-            _reduce_at_end(build, rank)
-            _finish(build, rank)
+            for part in [order] if step.pipeline.flushes else _updates(order):
+                build.reduced.clear()
+                _passes(build, rank, part)
+                _reduce_at_end(build, rank)
+                _finish(build, rank)
     waits = iter(build.waits)
     for task, key, microbatch in zip(waits, waits, waits, strict=True):
         builder.wait(task, build.arrivals[key][microbatch])
     return builder.program()
+
+
+def _updates(order: Order) -> Iterator[Order]:
+    """The parts of an order that each end with the gradient of one microbatch complete, to be applied."""
+    part: list[Entry] = []
+    for entry in order:
+        part.append(entry)
+        if any(each.kind.completes for each in passes_of(entry)):
+            yield part
+            part = []
 
 
 def _stream(rank: int, lane: Lane) -> int:
@@ -92,6 +107,7 @@ def _stream(rank: int, lane: Lane) -> int:
 def _passes(build: _Build, rank: int, order: Order) -> None:
     """The passes of a rank in order; the first and the last of a stage may have communication beside them."""
     begins, completes = _ends(order)
+    gathered, build.gathered = build.gathered, -1
     for place, entry in enumerate(order):
         first, last = place in begins, place in completes
         segments = build.segmentation.segments(entry, first=first, last=last)
@@ -100,6 +116,8 @@ def _passes(build: _Build, rank: int, order: Order) -> None:
             if segments is None
             else _segmented_pass(build, rank, entry, segments)
         )
+        if place == 0 and gathered >= 0:
+            build.builder.wait(begin, gathered)
         for each in passes_of(entry):
             _connect(build, rank, each, begin, end)
 
@@ -231,15 +249,20 @@ def _finish(build: _Build, rank: int) -> None:
     after = tuple(build.reduced)
     for transfer in _sums(build, rank):
         after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, len(build.builder) - 1)),)
-    parts = ((Cause.OPTIMIZER, step.optimizer[rank]), (Cause.OVERHEAD, step.stack.step_overhead))
+    updates = 1 if step.pipeline.flushes else step.microbatches
+    overhead = step.stack.step_overhead / updates
+    parts = ((Cause.OPTIMIZER, step.optimizer[rank]), (Cause.OVERHEAD, overhead))
     done = build.add(rank, Lane.COMPUTE, Work(purpose=Purpose.OPTIMIZER, parts=parts), after)
     if strategy.zero in (1, 2) and strategy.shards > 1 and not step.stack.parameter_overlap:
         parameters = sum(stage.parameters for stage in step.rank_stages(rank))
-        build.add(rank, Lane.COLLECTIVE, build.transfers.gather(rank, parameters), (done,))
+        gather = build.transfers.gather(rank, parameters)
+        build.gathered = build.add(rank, Lane.COLLECTIVE, gather, (done,))
 
 
 def _sums(build: _Build, rank: int) -> Iterator[Transfer]:
     """Sums of gradients that pipeline ranks hold together: a tied embedding, copies of stages."""
     step = build.step
+    if step.pipeline.copies > 1:
+        yield build.transfers.reduce_copies(rank)
     if step.tied > 0 and rank in {0, step.strategy.pp - 1}:
         yield build.transfers.reduce_tied(rank)

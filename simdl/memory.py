@@ -32,10 +32,12 @@ def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
 def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, float]:
     stages = step.rank_stages(rank)
     parameters = sum(stage.parameters for stage in stages)
+    stashed = step.pipeline.versions(rank, step.strategy.pp) - 1
     blocks = [block for stage in stages for block in stage.blocks]
     sizes, saved = (np.array([getattr(b, name) for b in blocks]) for name in ("parameters", "saved"))
     return {
         **state_bytes(parameters, step.strategy, step.workload, step.pricing),
+        **stashed_bytes(parameters, stashed, step.strategy, step.pricing),
         "activations": activations,
         "transient": max(stage.transient for stage in stages),
         "gathered": float(gathered_bytes(sizes, saved, step.strategy, step.pricing)),
@@ -54,6 +56,16 @@ def state_bytes(
         "gradients": gradient_bytes(parameters, pricing) / (shards if strategy.zero >= 2 else 1),
         "optimizer": parameters * optimizer / (shards if strategy.zero >= 1 else 1),
     }
+
+
+def stashed_bytes(
+    parameters: Amount, versions: int, strategy: Strategy, pricing: Pricing
+) -> dict[str, Amount]:
+    """[bytes] of older weights that a schedule keeps for the microbatches in flight; nothing without."""
+    if not versions:
+        return {}
+    held = parameters * pricing.precision.parameter / (strategy.shards if strategy.zero >= 3 else 1)
+    return {"stashed": held * versions}
 
 
 def gathered_bytes(parameters: Floats, saved: Floats, strategy: Strategy, pricing: Pricing) -> Floats:

@@ -110,15 +110,17 @@ def kernel_times(step: StepCost) -> dict[str, float]:
     counts = Counter(index for indices in blocks_by_stage(step) for index in indices)
     found: dict[str, float] = defaultdict(float)
     for index, count in counts.items():
+        each = count * step.microbatches / step.pipeline.copies / step.strategy.pp
         for phase in PHASES:
             for _, kind, seconds in block_times(step, index, phase):
-                found[kind] += seconds * count * step.microbatches / step.strategy.pp
+                found[kind] += seconds * each
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def blocks_by_stage(step: StepCost) -> tuple[tuple[int, ...], ...]:
     """Indices into ``network.blocks`` by virtual stage."""
-    return stage_blocks(step.workload.network, [len(stage.blocks) for stage in step.stages])
+    chain = stage_blocks(step.workload.network, [len(stage.blocks) for stage in step.stages[: step.chain]])
+    return chain * step.pipeline.copies
 
 
 def _block_parts(

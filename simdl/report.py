@@ -29,6 +29,8 @@ class StepReport:
         memory_bound_fraction: share of kernel time in kernels that memory bandwidth bounds.
         bubble_fraction: share of stage time idle because of pipeline dependencies.
         exposed_communication: [s] during which a rank communicates and computes nothing.
+        weight_versions: of its parameters that a rank holds at most.
+        staleness: updates by which a gradient lags behind at most; 0 where training is synchronous.
         strategy: the question.
         feasible: whether it fits.
         reasons: why not; the stage that misses by most first.
@@ -53,6 +55,8 @@ class StepReport:
     memory_bound_fraction: float
     bubble_fraction: float
     exposed_communication: float
+    weight_versions: int
+    staleness: int
     strategy: Strategy
     feasible: bool
     reasons: tuple[str, ...]

@@ -16,7 +16,7 @@ from simdl.engine.run import run
 from simdl.engine.timeline import Timeline
 from simdl.errors import StrategyError
 from simdl.kernel_uses import kernel_uses, memory_bound_fraction
-from simdl.lowering import lower
+from simdl.lowering import STEADY, lower
 from simdl.memory import memory_by_rank, memory_shortfalls
 from simdl.operator_times import critical_operators, kernel_times
 from simdl.pricing import Pricing
@@ -115,7 +115,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
     network = step.workload.network
     model_flops = float(network.model_flops) * samples
     recomputed = sum(block.recomputed_flops for stage in step.stages for block in stage.blocks)
-    device = step.pricing.cluster.device
+    device, pp = step.pricing.cluster.device, step.strategy.pp
     peak = seconds * step.strategy.devices * device.flop_rate(step.workload.precision.matmul)
     causes = _mean_breakdown(timeline)
     path = critical_actions(timeline)
@@ -139,6 +139,8 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
         memory_bound_fraction=memory_bound_fraction(kernel_uses(step)),
         bubble_fraction=causes.get("bubble", 0.0) / seconds,
         exposed_communication=sum(causes.get(name, 0.0) for name in COMMUNICATION),
+        weight_versions=max(step.pipeline.versions(rank, pp) for rank in range(pp)),
+        staleness=max(step.pipeline.staleness(rank, pp) for rank in range(pp)),
         strategy=step.strategy,
         feasible=not reasons,
         reasons=reasons,
@@ -164,7 +166,8 @@ def _worst_rank(step: StepCost) -> Mapping[str, float]:
 def measured(timeline: Timeline, step: StepCost) -> Timeline:
     """The timeline with the windows of the last of several steps, where a schedule needs them.
 
-    A rank's window lasts from the end of its update to the end of the next one.
+    A rank's window ends with its last update, and is as long as the slowest rank needs from the last update
+    of the step before.
     """
     if step.pipeline.synchronised:
         return timeline
@@ -174,7 +177,10 @@ def measured(timeline: Timeline, step: StepCost) -> Timeline:
         if program.actions[action].purpose is Purpose.OPTIMIZER:
             for stream in program.streams_of(index):
                 ends.setdefault(program.streams[stream].rank, []).append(timeline.end[index])
-    return replace(timeline, windows={rank: (found[-2], found[-1]) for rank, found in ends.items()})
+    updates = 1 if step.pipeline.flushes else step.microbatches
+    length = max(found[-1] - found[-1 - updates] for found in ends.values())
+    windows = {rank: (found[-1] - length, found[-1]) for rank, found in ends.items()}
+    return replace(timeline, windows=windows, steps=STEADY)
 
 
 def _speed_problems(speeds: Mapping[int, float], cluster: Cluster) -> Iterator[str]:

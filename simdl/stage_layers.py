@@ -9,8 +9,8 @@ from simdl.step_cost import StepCost
 def stage_layers(step: StepCost) -> tuple[str, ...]:
     """Names of the blocks of every virtual stage, such as ``"embedding, decoder x12"``."""
     network = step.workload.network
-    cut = [len(stage.blocks) for stage in step.stages]
-    return tuple(
+    cut = [len(stage.blocks) for stage in step.stages[: step.chain]]
+    return step.pipeline.copies * tuple(
         ", ".join(_counted(network.blocks[index].name, sum(1 for _ in run)) for index, run in groupby(blocks))
         for blocks in stage_blocks(network, cut)
     )

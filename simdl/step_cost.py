@@ -30,6 +30,9 @@ from simdl.strategy import Strategy, unsupported, without_effect
 from workloads.network import Network
 from workloads.operators import OperatorKind
 from workloads.workload import Workload
+Call = tuple[Operation, float, Group, str]
+"""A collective: operation, [bytes] of the message, ranks, algorithm."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StepCost:
@@ -248,6 +251,21 @@ def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pr
     name = f"{optimizer.name} update"
     update = Kernel(name, OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul)
     return pricing.cost_model.kernel_time(update)
+
+
+def copies_sum(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> Call:
+    """The sum of the gradients of stages that a schedule holds on two pipeline ranks, mirrored."""
+    distance = abs(strategy.pp - 1 - 2 * rank) * strategy.tp * strategy.replicas
+    nbytes = gradient_bytes(parameters, pricing) / strategy.shards
+    return Operation.ALL_REDUCE, nbytes, Group(size=2, stride=distance), "auto"
+
+
+def copies_sum_time(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] of :func:`copies_sum`; 0 where the schedule holds every stage once."""
+    if pipeline(strategy.schedule).copies == 1:
+        return 0.0
+    operation, nbytes, group, _ = copies_sum(parameters, rank, strategy, pricing)
+    return _over_replicas(operation, nbytes, group.size, group.stride, pricing)
 
 
 def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float:

@@ -13,15 +13,16 @@ from simdl.program.action import Purpose, Cause, Load, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
 from simdl.step_cost import (
+    Call,
     StepCost,
+    copies_sum,
+    copies_sum_time,
     gather_time,
     gradient_bytes,
     reduce_time,
     stage_hop,
     tied_bytes,
 )
-
-Call = tuple[Operation, float, Group, str]  # operation, [bytes], ranks, algorithm
 
 
 class StepTransfers:
@@ -94,6 +95,14 @@ class StepTransfers:
         group = Group(size=2, stride=self._width * (strategy.pp - 1))
         call: Call = (Operation.ALL_REDUCE, nbytes, group, "auto")
         return self._collective(Purpose.REDUCE_TIED, rank, (call,), nbytes, step.tied, -1)
+
+    def reduce_copies(self, rank: int) -> Transfer:
+        """Sum of the gradients of stages that two pipeline ranks hold."""
+        step, strategy = self._step, self._step.strategy
+        parameters = sum(stage.parameters for stage in step.rank_stages(rank))
+        call = copies_sum(parameters, rank, strategy, step.pricing)
+        seconds = copies_sum_time(parameters, rank, strategy, step.pricing)
+        return self._collective(Purpose.REDUCE_COPIES, rank, (call,), call[1], seconds, -1)
 
     def _reductions(self, nbytes: float) -> tuple[Call, ...]:
         """What :func:`simdl.step_cost.reduce_time` adds up."""

@@ -9,13 +9,12 @@ import plotly.graph_objects as go
 
 from planner.bounds import Bounds
 from planner.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, add_limit, axis, new_figure
-from planner.space import RECOMPUTE, SCHEDULES, Integers, Space
+from planner.space import RECOMPUTE, Integers, Space
 
 POINTS = 4000  # candidates that a figure shows at most
 LINES = 500  # and that parallel coordinates show, which take the browser longer
 DEGREES = ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages")
 CHOICES = {
-    "schedule": SCHEDULES,
     "recompute": tuple(mode.value for mode in RECOMPUTE),
     "zero": ("0", "1", "2", "3"),
     "sequence_parallel": ("off", "on"),
@@ -163,7 +162,7 @@ def _choices(space: Space, shown: Integers) -> Iterator[dict[str, Any]]:
     """Every choice as a dimension with the values of the shown candidates and their texts."""
     for name in DEGREES:
         yield _degree(name, getattr(space, name)[shown])
-    for name, texts in CHOICES.items():
+    for name, texts in {"schedule": space.schedules, **CHOICES}.items():
         taken = sorted({*getattr(space, name)[shown].tolist()})
         yield {
             "label": LABELS.get(name, name),

@@ -17,12 +17,14 @@ class Timeline:
         end: [s] from the start of the first step.
         windows: by rank class, when the measured step begins and ends there [s]; empty where the program is
             one step.
+        steps: that the program runs one after the other.
     """
 
     program: Program
     start: "array[float]"
     end: "array[float]"
     windows: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    steps: int = 1
 
     @property
     def step_time(self) -> float:
@@ -34,8 +36,3 @@ class Timeline:
     def window(self, rank: int) -> tuple[float, float]:
         """When the measured step begins and ends on a rank class [s]."""
         return self.windows.get(rank, (0.0, self.step_time))
-
-    @property
-    def steps(self) -> int:
-        """How many steps the program runs."""
-        return 1

@@ -43,6 +43,7 @@ class Purpose(StrEnum):
     GATHER_PARAMETERS = "gather parameters"
     REDUCE_GRADIENTS = "reduce gradients"
     REDUCE_TIED = "reduce tied embedding"
+    REDUCE_COPIES = "reduce copies of stages"
     OPTIMIZER = "optimizer"
 
 
