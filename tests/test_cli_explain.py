@@ -14,7 +14,7 @@ from planner.commands.simulate import simulate
 from planner.format import format_seconds
 from planner.limits_of_step import limits_of_step
 from simdl.critical_tasks import critical_passes, total_parts
-from simdl.engine import run as run_schedule
+from simdl.engine.run import run as run_schedule
 from simdl.simulate import simulate as simulate_step
 from simdl.strategy import Strategy
 from simdl.task import Schedule
@@ -77,13 +77,13 @@ class TestExplain:
         timeline = simulate_step(
             build_workload(), build_cluster(), Strategy(dp=2, pp=4), stack=build_stack()
         ).timeline
-        schedule = timeline.schedule
+        schedule = timeline.program
         for removed, most in total_parts(critical_passes(timeline)).items():
             tasks = tuple(
                 task._replace(duration=sum(s for name, s in task.parts if name != removed))
                 for task in schedule.tasks
             )
-            faster = run_schedule(Schedule(streams=schedule.streams, tasks=tasks))
+            faster = run_schedule(build_program(streams=schedule.streams, tasks=tasks))
             assert timeline.step_time - faster.step_time <= most * (1 + 1e-9)
 
     def test_table_names_the_bound_and_the_critical_path(self, planned):

@@ -33,7 +33,7 @@ from planner.figures.timeline import (
     timeline_note,
 )
 from planner.space import enumerate_space
-from simdl.engine import run
+from simdl.engine.run import run
 from simdl.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.constant_costs import constant_cost_schedule
@@ -188,7 +188,7 @@ class TestShares:
             assert len(set(looks.values())) == len(looks)
 
     def test_every_task_message_and_kind_has_a_look(self, simulation, step):
-        assert {task.name for task in simulation.timeline.schedule.tasks} <= set(style.TASKS)
+        assert {task.name for task in simulation.timeline.program.tasks} <= set(style.TASKS)
         assert {use.purpose for use in simulation.report.communication} <= set(style.TASKS)
         assert {use.kind for use in kernel_uses(step)} <= set(style.KINDS)
         assert {kind.value for kind in OperatorKind} <= set(style.KINDS)
@@ -231,7 +231,7 @@ class TestTimeline:
         timeline = simulation.timeline
         drawn = [trace for trace in gantt_figure(timeline).data if trace.name == "forward"]
         assert len(drawn) == 1
-        tasks = enumerate(timeline.schedule.tasks)
+        tasks = enumerate(timeline.program.tasks)
         spans = sorted((timeline.start[i], timeline.end[i]) for i, task in tasks if task.name == "forward")
         assert sorted(tops(drawn[0])) == spans
         assert enclosed_time(drawn[0]) == pytest.approx(sum(end - start for start, end in spans))

@@ -10,7 +10,8 @@ from hardware.efficiency import (
     MemoryEfficiency,
 )
 from simdl.kernel import Product
-from simdl.task import Schedule, Stream, Task
+from programs import Task, build_program
+from simdl.program.program import Stream
 
 # Multiples of 1/64 add without rounding, so that equalities can be exact.
 DURATIONS = st.integers(0, 640).map(lambda ticks: ticks / 64)
@@ -31,7 +32,7 @@ def schedules(draw, max_tasks=24):
         tasks.append(Task(f"task {index}", tuple(held), duration, tuple(before), parts=parts))
     if all(len(task.streams) == 1 for task in tasks) and draw(st.booleans()):
         tasks = _by_stream(tasks)
-    return Schedule(streams=streams, tasks=tuple(tasks))
+    return build_program(streams=streams, tasks=tuple(tasks))
 
 
 def _by_stream(tasks):

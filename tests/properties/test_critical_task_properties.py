@@ -5,7 +5,7 @@ from hypothesis import given
 from strategies import schedules
 
 from simdl.critical_tasks import critical_passes, critical_tasks, total_parts
-from simdl.engine import run
+from simdl.engine.run import run
 
 pytestmark = pytest.mark.property
 

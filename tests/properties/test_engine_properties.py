@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import DURATIONS, schedules
 from timelines import busy_time, idle_time
 
-from simdl.engine import run
+from simdl.engine.run import run
 from simdl.pipelines import PIPELINES, peak_in_flight, pipeline_order
 from simdl.pipelines.constant_costs import constant_cost_schedule
 from simdl.task import Schedule
@@ -116,11 +116,11 @@ def _sampled(timeline, rank):
     for begin, end in itertools.pairwise(instants):
         middle = (begin + end) / 2
         running = [
-            timeline.schedule.streams[stream].name
-            for index, task in enumerate(timeline.schedule.tasks)
+            timeline.program.streams[stream].name
+            for index, task in enumerate(timeline.program.tasks)
             if timeline.start[index] < middle < timeline.end[index]
             for stream in task.streams
-            if timeline.schedule.streams[stream].rank == rank
+            if timeline.program.streams[stream].rank == rank
         ]
         if running and "compute" not in running:
             total += end - begin

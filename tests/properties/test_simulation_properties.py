@@ -107,15 +107,15 @@ def test_breakdowns_add_up_to_the_step_time(question, software):
 @given(questions(), SOFTWARE)
 def test_step_time_is_at_least_the_critical_path_and_the_busiest_stream(question, software):
     timeline = step(*question, software).timeline
-    assert timeline.step_time >= critical_path(timeline.schedule) * (1 - 1e-12)
-    for stream in range(len(timeline.schedule.streams)):
+    assert timeline.step_time >= critical_path(timeline.program) * (1 - 1e-12)
+    for stream in range(len(timeline.program.streams)):
         assert timeline.step_time >= busy_time(timeline, stream) * (1 - 1e-12)
 
 
 @CASES
 @given(questions(), SOFTWARE)
 def test_parts_of_every_task_add_up_to_its_duration(question, software):
-    for task in step(*question, software).timeline.schedule.tasks:
+    for task in step(*question, software).timeline.program.tasks:
         assert sum(seconds for _, seconds in task.parts) == pytest.approx(task.duration, rel=1e-9)
 
 

@@ -4,11 +4,12 @@ from itertools import groupby, pairwise
 import pytest
 
 from simdl.chrome_trace import chrome_trace, write_chrome_trace
-from simdl.engine import run
+from simdl.engine.run import run
 from simdl.errors import SimdlError
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.constant_costs import constant_cost_schedule
-from simdl.task import Schedule, Stream, Task
+from programs import Task, build_program
+from simdl.program.program import Stream
 
 REQUIRED = {
     "X": {"name", "ph", "pid", "tid", "ts", "dur", "args"},
@@ -33,7 +34,7 @@ def timeline():
         )
         for task in schedule.tasks
     )
-    return run(Schedule(streams=schedule.streams, tasks=tasks))
+    return run(build_program(streams=schedule.streams, tasks=tasks))
 
 
 def events(timeline, phase):
@@ -54,9 +55,9 @@ def test_events_have_the_fields_of_the_format(timeline):
 
 def test_every_task_shows_with_its_times_in_microseconds(timeline):
     spans = rank_spans(timeline)
-    assert len(spans) == len(timeline.schedule.tasks)
+    assert len(spans) == len(timeline.program.tasks)
     for span, task, start, end in zip(
-        spans, timeline.schedule.tasks, timeline.start, timeline.end, strict=True
+        spans, timeline.program.tasks, timeline.start, timeline.end, strict=True
     ):
         assert span["name"] == task.name
         assert span["ts"] == pytest.approx(start * 1e6, abs=1e-3)
@@ -140,7 +141,7 @@ def test_ranks_and_streams_are_named(timeline):
     assert {("process_name", rank, f"rank {rank}") for rank in range(3)} <= names
     assert ("thread_name", 2, "compute") in names
     lanes = [(e["pid"], e["tid"]) for e in events(timeline, "M") if e["name"] == "thread_name"]
-    assert len({lane for lane in lanes if lane[0] < RANKS}) == len(timeline.schedule.streams)
+    assert len({lane for lane in lanes if lane[0] < RANKS}) == len(timeline.program.streams)
 
 
 def test_memory_counts_live_bytes(timeline):
@@ -152,7 +153,7 @@ def test_memory_counts_live_bytes(timeline):
 
 def test_a_rendezvous_shows_on_all_its_lanes():
     streams = (Stream(0, "collective"), Stream(1, "collective"))
-    spans = events(run(Schedule(streams=streams, tasks=(Task("meet", (0, 1), 1.0),))), "X")
+    spans = events(run(build_program(streams=streams, tasks=(Task("meet", (0, 1), 1.0),))), "X")
     assert [(span["pid"], span["args"]) for span in spans if span["pid"] < 2] == [
         (0, {"critical": True}),
         (1, {"critical": True}),

@@ -67,8 +67,8 @@ def test_every_kernel_is_launched_by_one_call_within_its_step(traces):
 
 def test_all_work_of_the_timeline_is_there_and_communication_has_names_of_nccl(traces, timeline):
     kernels = [kernel for trace in traces.values() for kernel in of_category(trace, "kernel")]
-    assert len(kernels) == 4 * len(timeline.schedule.tasks)
-    sends = sum(1 for task in timeline.schedule.tasks if task.nbytes)
+    assert len(kernels) == 4 * len(timeline.program.tasks)
+    sends = sum(1 for task in timeline.program.tasks if task.nbytes)
     assert sum(1 for kernel in kernels if kernel["name"].startswith("ncclDevKernel_")) == 4 * sends > 0
 
 

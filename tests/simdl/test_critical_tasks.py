@@ -1,9 +1,10 @@
 """The critical path of a timeline."""
 
 from simdl.critical_tasks import critical_passes, critical_tasks, total_parts
-from simdl.engine import run
-from simdl.task import Schedule, Stream, Task
-from simdl.timeline import Timeline
+from simdl.engine.run import run
+from programs import Task, build_program
+from simdl.program.program import Stream
+from simdl.engine.timeline import Timeline
 
 
 def test_it_leads_through_the_task_that_is_waited_for():
@@ -13,7 +14,7 @@ def test_it_leads_through_the_task_that_is_waited_for():
         Task("long", (1,), 3.0, parts=(("work", 2.0), ("launch", 1.0))),
         Task("last", (0,), 2.0, after=(1,)),
     )
-    timeline = run(Schedule(streams=streams, tasks=tasks))
+    timeline = run(build_program(streams=streams, tasks=tasks))
     assert critical_tasks(timeline) == [1, 2]
     assert list(total_parts(critical_passes(timeline)).items()) == [
         ("work", 2.0),
@@ -23,6 +24,6 @@ def test_it_leads_through_the_task_that_is_waited_for():
 
 
 def test_an_empty_timeline_has_none():
-    empty = Timeline(schedule=Schedule(streams=(), tasks=()), start=(), end=())
+    empty = Timeline(schedule=build_program(streams=(), tasks=()), start=(), end=())
     assert critical_tasks(empty) == []
     assert total_parts(critical_passes(empty)) == {}

@@ -2,21 +2,22 @@ import math
 
 import pytest
 
-from simdl.engine import run
+from simdl.engine.run import run
 from simdl.errors import DeadlockError, SimdlError
-from simdl.task import Schedule, Stream, Task
+from programs import Task, build_program
+from simdl.program.program import Stream
 from simdl.timeline_metrics import critical_path
 
 STREAMS = (Stream(0, "compute"), Stream(0, "collective"), Stream(1, "compute"))
 
 
 def times(*tasks):
-    timeline = run(Schedule(streams=STREAMS, tasks=tasks))
+    timeline = run(build_program(streams=STREAMS, tasks=tasks))
     return list(zip(timeline.start, timeline.end, strict=True))
 
 
 def test_an_empty_schedule_takes_no_time():
-    assert run(Schedule(streams=STREAMS, tasks=())).step_time == 0.0
+    assert run(build_program(streams=STREAMS, tasks=())).step_time == 0.0
 
 
 def test_a_stream_runs_its_tasks_in_order():
@@ -64,7 +65,7 @@ def crossed_sends():
         Task("send", (2,), 1.0),
         Task("elsewhere", (1,), 1.0),
     )
-    return Schedule(streams=STREAMS, tasks=tasks)
+    return build_program(streams=STREAMS, tasks=tasks)
 
 
 @pytest.mark.parametrize("function", [run, critical_path])
@@ -88,14 +89,14 @@ def test_deadlock_names_the_wait_cycle(function):
 def test_deadlock_leaves_out_tasks_that_only_wait_for_the_cycle():
     bystander = Task("bystander", (1,), 1.0, after=(1,))
     with pytest.raises(DeadlockError, match="2 of 2 tasks never ran; wait cycle of 1:") as caught:
-        run(Schedule(streams=STREAMS, tasks=(bystander, Task("own tail", (0,), 1.0, after=(1,)))))
+        run(build_program(streams=STREAMS, tasks=(bystander, Task("own tail", (0,), 1.0, after=(1,)))))
     assert "bystander" not in str(caught.value)
 
 
 def test_crossed_rendezvous_deadlock_through_a_third_task():
     tasks = (Task("a", (0, 2), 1.0, after=(1,)), Task("b", (2, 0), 1.0))
     with pytest.raises(DeadlockError, match="stands before it on rank 1 compute"):
-        run(Schedule(streams=STREAMS, tasks=tasks))
+        run(build_program(streams=STREAMS, tasks=tasks))
 
 
 def test_the_cycle_passes_by_tasks_that_ran():
@@ -105,14 +106,14 @@ def test_the_cycle_passes_by_tasks_that_ran():
         Task("b", (2,), 1.0, after=(0, 1)),
     )
     with pytest.raises(DeadlockError, match="2 of 3 tasks never ran; wait cycle of 2:") as caught:
-        run(Schedule(streams=STREAMS, tasks=tasks))
+        run(build_program(streams=STREAMS, tasks=tasks))
     assert "ran'" not in str(caught.value)
 
 
 def test_a_long_cycle_is_cut_short_in_the_message():
     ring = tuple(Task(f"t{i}", (i,), 1.0, after=((i + 1) % 40,)) for i in range(40))
     with pytest.raises(DeadlockError, match="and 28 more tasks in the cycle"):
-        run(Schedule(streams=tuple(Stream(i, "compute") for i in range(40)), tasks=ring))
+        run(build_program(streams=tuple(Stream(i, "compute") for i in range(40)), tasks=ring))
 
 
 @pytest.mark.parametrize(
@@ -132,9 +133,9 @@ def test_a_long_cycle_is_cut_short_in_the_message():
 def test_a_bad_task_is_named(changes, message):
     bad = Task("wrong", (0,), 1.0, microbatch=3, stage=2)._replace(**changes)
     with pytest.raises(SimdlError, match=r"task 1 'wrong' \(microbatch 3, stage 2\): " + message):
-        run(Schedule(streams=STREAMS, tasks=(Task("a", (0,), 1.0), bad)))
+        run(build_program(streams=STREAMS, tasks=(Task("a", (0,), 1.0), bad)))
 
 
 def test_all_faults_of_a_task_are_reported_together():
     with pytest.raises(SimdlError, match=r"duration: .*; streams: .*; after: "):
-        run(Schedule(streams=STREAMS, tasks=(Task("wrong", (9,), -1.0, after=(7,)),)))
+        run(build_program(streams=STREAMS, tasks=(Task("wrong", (9,), -1.0, after=(7,)),)))

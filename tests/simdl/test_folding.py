@@ -8,7 +8,7 @@ from simdl.simulate import price, simulate
 from simdl.step_cost import step_cost
 from simdl.strategy import Recompute, Strategy
 from simdl.timeline_metrics import breakdowns
-from simdl.unfold import unfold
+from simdl.unfolding import every_rank, unfold
 
 DEGREES = {
     "data": {"dp": 8},
@@ -60,7 +60,7 @@ def both(degrees, stack, **changes):
 def test_folded_equals_unfolded(degrees, stack):
     folded, unfolded = both(degrees, stack)
     assert unfolded.report.step_time == folded.report.step_time
-    assert len(unfolded.timeline.schedule.streams) > len(folded.timeline.schedule.streams)
+    assert len(unfolded.timeline.program.streams) > len(folded.timeline.program.streams)
 
 
 @pytest.mark.parametrize("recompute", list(Recompute))
@@ -111,5 +111,5 @@ def test_a_hundred_thousand_devices_take_as_many_tasks_as_a_thousand():
         strategy = Strategy(dp=devices // 4, tp=2, pp=2, zero=1)
         workload = build_workload(global_batch=devices // 4 * 8)
         result = simulate(workload, build_cluster(devices // 4), strategy, stack=build_stack())
-        counts.append(len(result.timeline.schedule.tasks))
+        counts.append(len(result.timeline.program.tasks))
     assert counts[0] == counts[1]

@@ -6,7 +6,7 @@ import pytest
 
 from planner.question import Options, load_question
 from simdl.collectives import Group, Operation
-from simdl.engine import run
+from simdl.engine.run import run
 from simdl.errors import SimdlError
 from simdl.layer_cost import node_costs
 from simdl.layer_graph import build_layer_graph
@@ -195,7 +195,7 @@ def test_gradients_wait_for_the_backward_pass_where_the_stack_does_not_overlap()
     found = load_question(Options(model="vgg16", cluster="dgx-1-v100:2"))
     late = price(found.workload, found.cluster, stack=replace(found.stack, gradient_overlap=False))
     timeline = run(lower_layers(step_of(found.workload, late, "sample")))
-    tasks = timeline.schedule.tasks
+    tasks = timeline.program.tasks
     starts = [timeline.start[i] for i, task in enumerate(tasks) if task.name == "sum gradients"]
     ends = [timeline.end[i] for i, task in enumerate(tasks) if task.name == "backward"]
     assert min(starts) >= max(ends)

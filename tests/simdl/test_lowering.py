@@ -4,9 +4,9 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from uniform import uniform_network
 
-from simdl.engine import run
+from simdl.engine.run import run
 from simdl.lowering import LANES, PREFETCH, lower
-from simdl.memory import memory_by_part
+from simdl.memory import memory_by_rank
 from simdl.simulate import price
 from simdl.step_cost import step_cost
 from simdl.strategy import Strategy
@@ -190,5 +190,5 @@ def test_live_activations_rise_to_the_memory_model_and_end_at_nothing(strategy):
         timeline = run(lower(step))
         for rank in range(strategy.pp):
             profile = [nbytes for _, nbytes in memory_profile(timeline, rank)]
-            assert max(profile) == pytest.approx(memory_by_part(step, rank)["activations"])
+            assert max(profile) == pytest.approx(memory_by_rank(step)[rank]["activations"])
             assert profile[-1] == pytest.approx(0.0, abs=1e-3)

@@ -6,7 +6,7 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from uniform import uniform_network
 
-from simdl.memory import memory_by_part, memory_shortfalls, shortfall
+from simdl.memory import memory_by_rank, memory_shortfalls, shortfall
 from simdl.pipelines import in_flight, pipeline_order
 from simdl.simulate import price, simulate
 from simdl.step_cost import step_cost
@@ -24,7 +24,7 @@ def step_of(strategy, *, network=None, global_batch=32, cluster=None, **stack):
 
 
 def parts_of(strategy, rank=0, **options):
-    return memory_by_part(step_of(strategy, **options), rank)
+    return memory_by_rank(step_of(strategy, **options))[rank]
 
 
 def block_activations(b, *, t=1, sequence_parallel=False, scores=True):
@@ -143,7 +143,7 @@ def test_state_of_adam_by_precision(precision, nbytes):
     """Two moments, a gradient and a parameter, all FP32; in mixed precision a master copy; or all in BF16."""
     workload = build_workload(build_network(LAYERS), precision=precision)
     pricing = price(workload, build_cluster(1, devices=1), stack=build_stack())
-    parts = memory_by_part(step_cost(workload, Strategy(), pricing), 0)
+    parts = memory_by_rank(step_cost(workload, Strategy(), pricing))[0]
     state = sum(parts[name] for name in ("parameters", "gradients", "optimizer"))
     assert state == pytest.approx(nbytes * build_network(LAYERS).parameters, rel=1e-12)
 
@@ -160,7 +160,7 @@ def test_a_sharded_block_is_held_in_full_while_it_runs_backward(zero, gradient_s
         whole = 2 * (block.parameters + upcoming) if zero == 3 else 0
         freed = sum(later.saved for later in blocks[index + 1 :])
         needs.append(whole + gradient_size * block.parameters - freed)
-    assert memory_by_part(step, 0)["gathered"] == pytest.approx(max(needs), rel=1e-12)
+    assert memory_by_rank(step)[0]["gathered"] == pytest.approx(max(needs), rel=1e-12)
     assert needs.index(max(needs)) > 0  # the embedding is larger, but runs backward last
 
 
@@ -221,7 +221,7 @@ def test_every_stage_that_does_not_fit_is_named():
     found = list(memory_shortfalls(step, cluster.device))
     pattern = r"stage {} is \S+ [KMG]iB short \(needs \S+ [KMG]iB of \S+ [KMG]iB usable; most of it \w+, .*\)"
     assert len(found) == 4
-    needs = {rank: sum(memory_by_part(step, rank).values()) for rank in range(4)}
+    needs = {rank: sum(memory_by_rank(step)[rank].values()) for rank in range(4)}
     for rank, sentence in zip(sorted(needs, key=lambda rank: -needs[rank]), found, strict=True):
         assert re.fullmatch(pattern.format(rank), sentence), sentence
 

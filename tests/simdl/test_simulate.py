@@ -48,15 +48,15 @@ def test_breakdown_adds_up_to_the_step_time(strategy, overlap):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_step_time_is_at_least_the_critical_path_and_the_busiest_stream(strategy, overlap):
     timeline = simulated(strategy, **overlap).timeline
-    assert timeline.step_time >= critical_path(timeline.schedule) * (1 - 1e-12)
-    streams = range(len(timeline.schedule.streams))
+    assert timeline.step_time >= critical_path(timeline.program) * (1 - 1e-12)
+    streams = range(len(timeline.program.streams))
     assert timeline.step_time >= max(busy_time(timeline, stream) for stream in streams) * (1 - 1e-12)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_parts_of_a_task_add_up_to_its_duration(strategy):
     for overlap in ({}, OVERLAP | {"contention": 0.3}):
-        for task in simulated(strategy, **overlap).timeline.schedule.tasks:
+        for task in simulated(strategy, **overlap).timeline.program.tasks:
             assert sum(seconds for _, seconds in task.parts) == pytest.approx(task.duration, rel=1e-9)
 
 

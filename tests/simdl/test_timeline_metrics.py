@@ -1,7 +1,8 @@
 import pytest
 
-from simdl.engine import run
-from simdl.task import Schedule, Stream, Task
+from simdl.engine.run import run
+from programs import Task, build_program
+from simdl.program.program import Stream
 from simdl.timeline_metrics import (
     breakdown,
     breakdowns,
@@ -15,7 +16,7 @@ STREAMS = (Stream(0, "compute"), Stream(0, "collective"), Stream(0, "send-forwar
 
 
 def timeline_of(*tasks):
-    return run(Schedule(streams=STREAMS, tasks=tasks))
+    return run(build_program(streams=STREAMS, tasks=tasks))
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_critical_path_follows_dependencies_and_stream_order():
         Task("c", (3,), 4.0),
         Task("d", (1,), 6.0),
     )
-    assert critical_path(Schedule(streams=STREAMS, tasks=tasks)) == 7.0
+    assert critical_path(build_program(streams=STREAMS, tasks=tasks)) == 7.0
 
 
 def test_memory_rises_with_acquire_and_falls_with_release():

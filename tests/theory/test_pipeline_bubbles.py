@@ -6,7 +6,7 @@ GPipe: Huang et al. 2019, section 2.3. 1F1B and interleaving: Narayanan et al. 2
 
 import pytest
 
-from simdl.engine import run
+from simdl.engine.run import run
 from simdl.pipelines import peak_in_flight, pipeline_order
 from simdl.pipelines.constant_costs import constant_cost_schedule
 from simdl.timeline_metrics import breakdowns, bubble_fraction
