@@ -49,7 +49,7 @@ def _order(rank: int, ranks: int, half: int) -> Order:
 
 
 def _words(depth: int, ranks: int, half: int) -> Iterator[str]:
-    """Kinds with direction of the rank that is ``depth`` behind the nearer entrance; W is the oldest one due."""
+    """Kinds with direction on the rank that is ``depth`` behind the nearer entrance; W is the oldest due."""
     rest = ranks // 2 - depth - 1
     yield from 2 * rest * ["F0"]
     yield from (depth + 1) * ["F0", "F1"]
@@ -85,5 +85,9 @@ PIPELINE = Pipeline(
     problems=_problems,
     place=place_both_ways,
     copies=2,
-    conditions=("both copies of a stage add up their gradients before the update",),
+    conditions=(
+        "both copies of a stage add up their gradients before the update",
+        "forward and input gradient take the same time, a weight gradient no longer",
+        "on the ranks in the middle; on the others too where an interleaved pair takes as long as its passes",
+    ),
 )
