@@ -26,7 +26,7 @@ __all__ = [
     "registered",
 ]
 
-CHECKED = 4096  # microbatches times stages up to which an order is checked before it is used
+CHECKED = 256  # microbatches times stages up to which an order is checked before it is used
 
 
 def pipeline_order(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Orders:

@@ -1,6 +1,8 @@
 """Check: what an order must hold to be a training step."""
 
-from simdl.errors import SimdlError
+from collections import deque
+
+from simdl.errors import DeadlockError, SimdlError
 from simdl.pipelines.passes import Orders, Phase, Result, passes_of, results
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.walk import describe_result, walk
@@ -42,8 +44,10 @@ def check_orders(pipeline: Pipeline, orders: Orders, microbatches: int, virtual_
                         raise SimdlError(f"{place}; expected one {describe_result(result)} ({seen[result]})")
                     seen[result] = f"the first is rank {rank}, entry {position}"
     _require_all(pipeline, seen, copy, microbatches, chain)
-    for _ in walk(orders, chain):
-        pass
+    try:
+        deque(walk(orders, chain), maxlen=0)
+    except DeadlockError as error:
+        raise DeadlockError(f"schedule {pipeline.name}: {error}") from None
 
 
 def _require_all(

@@ -6,11 +6,11 @@ GPipe: Huang et al. 2019, section 2.3. 1F1B and interleaving: Narayanan et al. 2
 """
 
 import pytest
+from longest_paths import busy_times, longest_paths, step_ends
 
 from simdl.pipelines import pipeline, pipeline_order
 from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.pipelines.steps import orders_of_steps
-from longest_paths import busy_times, longest_paths, step_ends
 
 pytestmark = pytest.mark.theory
 
