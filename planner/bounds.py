@@ -118,12 +118,14 @@ class _Ends:
         self._first = order.first_stages(ranks)
         heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
         self._head = heads if order.synchronised else np.zeros_like(heads)
+        held = chain.returned[:, self._first[0]] if chain.blocking else 0.0
         self._back = np.maximum(
-            self._head + each * chain.by_rank(sent, ranks), self._round_trips(each)
+            self._head + each * chain.by_rank(sent, ranks) - held, self._round_trips(each)
         )
         self._busy = self._head + each * chain.by_rank(sent + chain.rest, ranks)
         last = np.min([chain.last[:, stages] for stages in self._first], axis=0)
         self._before_last = self._busy - last
+        self._sent = self._transfers(each)
 
     def _round_trips(self, each: Floats) -> Floats:
         """[n x ranks] ends of a rank's passes from round trips of its first stage to the last one and back."""
@@ -136,12 +138,25 @@ class _Ends:
         found: Floats = chain.head[:, first] + np.ceil(each / flight) * beyond[:, first]
         return found
 
+    def _transfers(self, each: Floats) -> Floats:
+        """[n] end of the first stage's passes if the transfers of one boundary follow each other."""
+        chain = self._chain
+        if not self._order.synchronised or self._order.copies > 1 or chain.sent.shape[1] == 1:
+            return np.zeros(len(each))
+        way = chain.forward + chain.back + 2 * chain.sent
+        beyond = np.cumsum(way[:, ::-1], axis=1)[:, ::-1][:, 1:]
+        before = (chain.head + chain.forward + chain.back + chain.drain)[:, :-1]
+        found: Floats = (before + (each + 1) * chain.sent[:, :-1] + beyond).max(axis=1)
+        return found
+
     def step_times(self, beside: Exposure) -> Floats:
         """[n] seconds that a step takes at least."""
         ends = np.maximum(self._busy + beside.after_passes, self._before_last + beside.lane)
         if self._order.synchronised and self._order.copies == 1:
             ends = np.maximum(ends, self._drained(self._back) + beside.after_back)
-        found: Floats = ends.max(axis=1)
+            first = self._order.place[0]
+            ends[:, first] = np.maximum(ends[:, first], self._sent + beside.after_back[:, first])
+        found: Floats = np.maximum(ends.max(axis=1), beside.floor)
         return found
 
     def _drained(self, ends: Floats) -> Floats:

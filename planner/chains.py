@@ -51,27 +51,26 @@ class Chain:
     @property
     def drain(self) -> Floats:
         """After the last pass of a stage that sends a gradient back: its way to the first stage."""
-        arrives = np.zeros_like(self.sent)
-        arrives[:, 1:] = self.sent[:, :-1]
-        return _exclusive(self.back) + np.cumsum(arrives, axis=1)
+        return _exclusive(self.back) + np.cumsum(self.returned, axis=1)
+
+    @property
+    def returned(self) -> Floats:
+        """Of the transfer of the gradient to the stage before (0 from the first)."""
+        found = np.zeros_like(self.sent)
+        found[:, 1:] = self.sent[:, :-1]
+        return found
 
     @property
     def last(self) -> Floats:
         """The pass that completes the gradients, with its transfer where that holds the compute stream."""
         if self.order.splits:
             return self.rest
-        back = np.zeros_like(self.sent)
-        back[:, 1:] = self.sent[:, :-1]
-        return self.back + (back if self.blocking else 0.0)
+        return self.back + (self.returned if self.blocking else 0.0)
 
     @property
     def outbound(self) -> Floats:
         """Transfers that hold the compute stream of the stage, forward and back."""
-        if not self.blocking:
-            return np.zeros_like(self.sent)
-        back = np.zeros_like(self.sent)
-        back[:, 1:] = self.sent[:, :-1]
-        return self.sent + back
+        return self.sent + self.returned if self.blocking else np.zeros_like(self.sent)
 
     def by_rank(self, seconds: Floats, ranks: int) -> Floats:
         """[n x ranks] sums over the stages of each rank, of all copies."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from planner.bounds import Bounds
 from planner.format import format_choice, format_seconds, format_strategy
-from planner.space import RECOMPUTE, SCHEDULES, Integers, Space
+from planner.space import RECOMPUTE, Integers, Space
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import simulate
@@ -35,37 +35,43 @@ def explain(
     bounds: Bounds,
     fits: Integers,
     *,
+    reports: Mapping[int, StepReport],
     workload: Workload,
     pricing: Pricing,
 ) -> tuple[str, ...]:
     """One sentence per best alternative to the best plan on some axis.
 
-    The alternative is the candidate with the least bound among those that differ from the best on the axis,
-    whatever else it changes; both are simulated, and their breakdowns say where the seconds go.
+    The alternative is the fastest of the ``reports`` that the search made by candidate, if one differs from
+    the best on the axis, else the candidate with the least bound that does, whatever else it changes; it is
+    simulated, and the breakdowns say where the seconds go.
     """
     axes: dict[int, list[str]] = {}
-    for axis, candidate in _alternatives(best.strategy, space, bounds, fits):
+    for axis, candidate in _alternatives(best.strategy, space, bounds, fits, reports):
         axes.setdefault(candidate, []).append(axis)
     return tuple(
-        _sentence(names, best, _simulated(space, candidate, workload, pricing))
+        _sentence(names, best, reports.get(candidate) or _simulated(space, candidate, workload, pricing))
         for candidate, names in axes.items()
     )
 
 
 def _alternatives(
-    strategy: Strategy, space: Space, bounds: Bounds, fits: Integers
+    strategy: Strategy, space: Space, bounds: Bounds, fits: Integers, reports: Mapping[int, StepReport]
 ) -> Iterator[tuple[str, int]]:
     for axis in AXES:
-        column = getattr(space, axis)[fits]
-        others = fits[column != _code(axis, strategy)]
-        if len(others):
+        column = getattr(space, axis)
+        code = _code(axis, strategy, space)
+        known = [candidate for candidate in reports if column[candidate] != code]
+        others = fits[column[fits] != code]
+        if known:
+            yield axis, min(known, key=lambda candidate: reports[candidate].step_time)
+        elif len(others):
             yield axis, int(others[np.argmin(bounds.step_time[others])])
 
 
-def _code(axis: str, strategy: Strategy) -> int:
+def _code(axis: str, strategy: Strategy, space: Space) -> int:
     """A strategy's value as the space writes it."""
     if axis == "schedule":
-        return SCHEDULES.index(strategy.schedule)
+        return space.schedules.index(strategy.schedule)
     if axis == "recompute":
         return RECOMPUTE.index(strategy.recompute)
     return int(getattr(strategy, axis))

@@ -30,11 +30,13 @@ class Exposure:
         after_back: from the end of the last pass of the rank's first stage, whose reductions run beside it.
         lane: from the start of a rank's last completing pass, if its collectives follow each other; what
             that pass takes is not in it.
+        floor: [n] of all collectives of a step one after another, where every pass has some.
     """
 
     after_passes: Floats
     after_back: Floats
     lane: Floats
+    floor: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +108,21 @@ def estimate_exposure(
             alone = chain.last[:, first[rank]] if not order.splits else 0.0
             lane[:, rank] += mine.total + mine.first_share * alone
     before = shape.microbatches - 1
+    floor = np.zeros(len(shape.rows))
     if variant.scattered:
         each = variant.reductions(0, last=False)
         bare = each.last if variant.sharded else 0.0
         own += (before * (footprint * (each.total - bare) + bare))[:, None]
+        floor = before * each.total + found[0].total + update[0]
+        floor += 0.0 if variant.sharded else chain.forward[:, 0]
     if variant.sharded:
         total, alone = variant.gathers(0)
         own += (shape.microbatches * (footprint * (2 * total - alone) + alone))[:, None]
+        floor += shape.microbatches * 2 * total
     elif variant.ahead:
         total, alone = variant.gathers(int(shape.kind[0]))
         own[:, order.place[0]] += footprint * (total - alone) + alone
-    return Exposure(after_passes=own + update, after_back=back + update, lane=lane + update)
+    return Exposure(after_passes=own + update, after_back=back + update, lane=lane + update, floor=floor)
 
 
 def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:

@@ -108,7 +108,15 @@ def plan(
         certified=ranking.certified,
         wall_time=time.perf_counter() - started,
         reasons=tuple(_reasons(space, bounds, fits, workload, pricing)),
-        why=explain(plans[0].report, space, bounds, fits, workload=workload, pricing=pricing)
+        why=explain(
+            plans[0].report,
+            space,
+            bounds,
+            fits,
+            reports=ranking.reports,
+            workload=workload,
+            pricing=pricing,
+        )
         if plans
         else (),
     )

@@ -6,7 +6,7 @@ from planner.errors import InfeasibleError, SolverError
 from planner.stage_partition import Group, solve_stage_partition
 from simdl.block_cost import BlockCost, block_costs
 from simdl.memory import state_bytes, usable_memory
-from simdl.pipelines import in_flight, pipeline_order
+from simdl.pipelines import in_flight
 from simdl.pricing import Pricing, Work
 from simdl.stack import Stack
 from simdl.stage import host_time
@@ -48,10 +48,10 @@ def _block_time(cost: BlockCost, stack: Stack) -> float:
 
 def _live_microbatches(strategy: Strategy, workload: Workload) -> list[int]:
     """Per virtual stage the microbatches whose activations are live together."""
-    orders = pipeline_order(
+    ranks = in_flight(
         strategy.schedule, strategy.pp, strategy.microbatches(workload.global_batch), strategy.virtual_stages
     )
-    live = {stage: held for rank in in_flight(orders) for stage, held in rank.items()}
+    live = {stage: held for rank in ranks for stage, held in rank.items()}
     return [live[stage] for stage in sorted(live)]
 
 

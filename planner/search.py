@@ -6,19 +6,19 @@ Lawler and Wood 1966).
 """
 
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from planner.bounds import Bounds
 from planner.space import Integers, Space
-from simdl.engine import run
+from simdl.engine.run import run
 from simdl.lowering import lower
 from simdl.memory import memory_shortfalls
 from simdl.pricing import Pricing
 from simdl.report import StepReport
-from simdl.simulate import report
+from simdl.simulate import measured, report
 from simdl.step_cost import step_cost
 from workloads.workload import Workload
 
@@ -43,12 +43,14 @@ class Ranking:
     Attributes:
         best: the fastest candidates that fit, best first.
         simulated: number of candidates simulated.
+        reports: by candidate, of those that were among the best when they were simulated.
         certified: no other candidate of the space is faster than the last of ``best``.
     """
 
     best: tuple[Found, ...]
     simulated: int
     certified: bool
+    reports: Mapping[int, StepReport]
 
 
 def search(
@@ -75,24 +77,27 @@ def search(
         progress: told about every candidate.
     """
     best: list[Found] = []
-    simulated = 0
+    reports: dict[int, StepReport] = {}
+    simulated, certified = 0, True
     order = fits[np.argsort(bounds.step_time[fits], kind="stable")].tolist()
     for position, candidate in enumerate(order):
         if len(best) == top and bounds.step_time[candidate] >= best[-1].step_time:
-            return Ranking(best=tuple(best), simulated=simulated, certified=True)
+            break
         if max_simulations is not None and simulated >= max_simulations:
-            return Ranking(best=tuple(best), simulated=simulated, certified=False)
+            certified = False
+            break
         step = step_cost(workload, space.strategy(candidate), pricing)
         if not any(memory_shortfalls(step, pricing.cluster.device)):
             simulated += 1
-            timeline = run(lower(step))
+            timeline = measured(run(lower(step)), step)
             if len(best) < top or timeline.step_time < best[-1].step_time:
+                reports[candidate] = report(step, timeline)
                 memory = float(bounds.memory[candidate])
-                insort(best, Found(timeline.step_time, memory, candidate, report(step, timeline)))
+                insort(best, Found(timeline.step_time, memory, candidate, reports[candidate]))
                 del best[top:]
         if progress is not None:
             progress(position + 1, _undecided(bounds, order, best, top))
-    return Ranking(best=tuple(best), simulated=simulated, certified=True)
+    return Ranking(best=tuple(best), simulated=simulated, certified=certified, reports=reports)
 
 
 def _undecided(bounds: Bounds, order: list[int], best: list[Found], top: int) -> int:

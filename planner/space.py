@@ -23,17 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
-from simdl.pipelines import PIPELINES, pipeline, pipeline_order
-from simdl.strategy import Recompute, Strategy, tensor_problems
+from simdl.pipelines import PIPELINES, pipeline, same_order
+from simdl.strategy import PLAIN, Recompute, Strategy, tensor_problems
 from workloads.network import Network
 from workloads.workload import Workload
 
 Integers = NDArray[np.int64]
 RECOMPUTE = tuple(Recompute)
-PLAIN = Strategy().schedule
-"""Schedule of strategies without a pipeline."""
-
-SMALL = 4  # ranks of a pipeline that shows whether two orders are one
 
 
 def ranked_schedules() -> tuple[str, ...]:
@@ -251,15 +247,7 @@ def accepts(schedule: str, ranks: int, microbatches: int, virtual_stages: int) -
     """Whether a schedule takes these sizes, and is not ``PLAIN`` under another name."""
     if any(pipeline(schedule).problems(ranks, microbatches, virtual_stages)):
         return False
-    return schedule == PLAIN or not _is_plain(schedule, min(ranks, SMALL), virtual_stages)
-
-
-@lru_cache(maxsize=1024)
-def _is_plain(schedule: str, ranks: int, virtual_stages: int) -> bool:
-    """Whether a small pipeline of the schedule has the order of ``PLAIN``."""
-    sizes = ranks, 2 * ranks, virtual_stages
-    refused = (reason for name in (schedule, PLAIN) for reason in pipeline(name).problems(*sizes))
-    return not any(refused) and pipeline_order(schedule, *sizes) == pipeline_order(PLAIN, *sizes)
+    return schedule == PLAIN or not same_order(schedule, PLAIN, ranks, virtual_stages)
 
 
 def _recompute_modes(network: Network) -> list[int]:

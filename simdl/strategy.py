@@ -6,14 +6,15 @@ from enum import StrEnum
 
 from hardware.cluster import Cluster
 from simdl.errors import SimdlError
-from simdl.pipelines import pipeline
+from simdl.pipelines import pipeline, same_order
 from simdl.stack import Stack
 from workloads.network import Network
 from workloads.workload import Workload
 
 PASSES = 4_000_000
 """Forward and backward passes of all pipeline ranks in one step, at most: half a minute of simulation."""
-INTERLEAVED = "interleaved-1f1b"
+PLAIN = "1f1b"
+"""Schedule of strategies that name none."""
 
 
 class Recompute(StrEnum):
@@ -31,8 +32,8 @@ class Strategy:
     Attributes:
         dp, tp, pp, cp: data-, tensor-, pipeline- and context-parallel degree.
         micro_batch: samples of one replica that pass through the pipeline together.
-        schedule: pipeline order (``gpipe``, ``1f1b``, ``interleaved-1f1b``).
-        virtual_stages: stages per pipeline rank (more than 1 only for interleaved-1f1b).
+        schedule: pipeline order, by the name of a file of :mod:`simdl.pipelines.schedules`.
+        virtual_stages: stages per pipeline rank (more than 1 only where the schedule takes them).
         recompute: discarded activations.
         zero: ZeRO stage: 1 shards optimizer state, 2 also gradients, 3 also parameters (FSDP).
         shard_degree: replicas that share one sharded copy under ZeRO (hybrid sharding); 0 for all of them.
@@ -45,7 +46,7 @@ class Strategy:
     pp: int = 1
     cp: int = 1
     micro_batch: int = 1
-    schedule: str = "1f1b"
+    schedule: str = PLAIN
     virtual_stages: int = 1
     recompute: Recompute = Recompute.NONE
     zero: int = 0
@@ -194,8 +195,10 @@ def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
             yield f"recompute selective has no effect: {network.name} has no attention to recompute"
     elif strategy.recompute is Recompute.FULL and not any(block.recomputable for block in network.blocks):
         yield f"recompute full has no effect: {network.name} has no block to recompute"
-    if strategy.schedule == INTERLEAVED and strategy.virtual_stages == 1:
-        yield f"schedule {INTERLEAVED} with 1 virtual stage is 1f1b; expected virtual stages of at least 2"
+    name, virtual = strategy.schedule, strategy.virtual_stages
+    if name != PLAIN and strategy.pp > 1 and same_order(name, PLAIN, strategy.pp, virtual):
+        stages = "1 virtual stage" if virtual == 1 else f"{virtual} virtual stages"
+        yield f"schedule {name} with {stages} is {PLAIN}; expected virtual stages of at least {virtual + 1}"
 
 
 def unsupported(strategy: Strategy, stack: Stack) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The page of one simulated step, and the sections that a plan shows of its best strategy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hardware.units import format_quantity
@@ -20,10 +20,10 @@ from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
 from simdl.communication import MessageUse
 from simdl.kernel_uses import kernel_uses
-from simdl.memory import memory_by_part, usable_memory
+from simdl.memory import memory_by_rank, usable_memory
 from simdl.report import StepReport
 from simdl.simulate import Simulation, price
-from simdl.step_cost import StepCost, step_cost
+from simdl.step_cost import step_cost
 from simdl.engine.timeline import Timeline
 from simdl.timeline_metrics import breakdowns
 from workloads.network import Network
@@ -69,7 +69,8 @@ def step_sections(question: Question, simulation: Simulation) -> tuple[Section, 
     step = step_cost(question.workload, strategy, pricing)
     device = question.cluster.device
     usable = usable_memory(step.stack, device)
-    parts = {rank: memory_by_part(step, rank) for rank in shown_ranks(timeline)}
+    by_rank = memory_by_rank(step)
+    parts = {rank: by_rank[rank] for rank in shown_ranks(timeline)}
     fullest = max(parts, key=lambda rank: sum(parts[rank].values()))
     thinned = timeline_note(timeline)
     folded = "One rank per pipeline stage; the others do the same at the same time."
@@ -82,7 +83,7 @@ def step_sections(question: Question, simulation: Simulation) -> tuple[Section, 
         ),
         Section(
             title="Memory over the step",
-            body=memory_figure(timeline, _lasting(step, timeline), usable),
+            body=memory_figure(timeline, _lasting(parts), usable),
             note="Activations live from a forward pass to its backward pass; all else lives for the step or "
             "is counted at its largest.",
         ),
@@ -165,7 +166,6 @@ def _ranks(timeline: Timeline) -> list[tuple[str, dict[str, float]]]:
     return [(f"rank {rank}", causes[rank]) for rank in shown_ranks(timeline)] if len(causes) > 1 else []
 
 
-def _lasting(step: StepCost, timeline: Timeline) -> dict[int, float]:
+def _lasting(parts: Mapping[int, Mapping[str, float]]) -> dict[int, float]:
     """[bytes] by rank of everything but the activations that the timeline follows."""
-    parts = {rank: memory_by_part(step, rank) for rank in shown_ranks(timeline)}
     return {rank: sum(part.values()) - part[LIVE] for rank, part in parts.items()}

@@ -1,4 +1,4 @@
-"""Steps: the orders of several training steps in a row, between which the ranks do not wait for each other."""
+"""Steps: orders of several training steps in a row, between which the ranks do not wait for each other."""
 
 from simdl.pipelines.passes import Entry, Orders, Overlap, Pass
 from simdl.pipelines.pipeline import Pipeline

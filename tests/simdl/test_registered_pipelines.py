@@ -2,14 +2,17 @@
 
 import pytest
 
+from simdl.engine.run import run
 from simdl.errors import DeadlockError, SimdlError
 from simdl.pipelines import PIPELINES, peak_in_flight, peaks, pipeline, pipeline_order, registered
 from simdl.pipelines.check import check_orders
+from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.pipelines.grid import format_grid, parse_grid
 from simdl.pipelines.live import activation_events, peaks_of
 from simdl.pipelines.passes import Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.steps import orders_of_steps
+from simdl.timeline_metrics import memory_profile
 
 F, B = PassKind.FORWARD, PassKind.BACKWARD
 SIZES = [(p, m, v) for p in (1, 2, 3, 4) for m in (1, 2, 3, 5, 8, 12) for v in (1, 2, 3)]
@@ -69,6 +72,17 @@ def test_the_largest_peak_is_that_of_the_events(name):
             assert rank.largest(saved) == pytest.approx(most)
 
 
+@pytest.mark.parametrize("name", sorted(PIPELINES))
+def test_the_simulated_peaks_are_those_of_the_order(name):
+    costs = Costs(forward=0.013, input_gradient=0.02, weight_gradient=0.007, transfer=0.001)
+    ranks, microbatches, virtual = accepted(name)[-1]
+    orders = pipeline_order(name, ranks, microbatches, virtual)
+    timeline = run(constant_cost_program(orders, costs, copies=pipeline(name).copies))
+    profiles = [memory_profile(timeline, rank) for rank in range(ranks)]
+    highest = tuple(max(live for _, live in profile) for profile in profiles)
+    assert highest == peak_in_flight(name, ranks, microbatches, virtual)
+
+
 def test_a_pipeline_is_known_for_a_while():
     added = Pipeline(name="throw-away", description="GPipe again", build=PIPELINES["gpipe"].build)
     with registered(added):
@@ -110,7 +124,7 @@ def test_a_microbatch_in_two_copies_is_refused():
     added = Pipeline(name="wrong", description="", build=lambda *_: [order], copies=2)
     with (
         registered(added),
-        pytest.raises(SimdlError, match="F0.1; expected microbatch 0 in copy 0 only"),
+        pytest.raises(SimdlError, match=r"F0\.1; expected microbatch 0 in copy 0 only"),
     ):
         pipeline_order("wrong", 1, 1)
 

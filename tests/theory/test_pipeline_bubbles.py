@@ -6,11 +6,12 @@ GPipe: Huang et al. 2019, section 2.3. 1F1B and interleaving: Narayanan et al. 2
 """
 
 import pytest
-from longest_paths import busy_times, longest_paths, step_ends
 
+from simdl.engine.run import run
 from simdl.pipelines import pipeline, pipeline_order
 from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.pipelines.steps import orders_of_steps
+from simdl.program.program import Lane
 
 pytestmark = pytest.mark.theory
 
@@ -32,17 +33,29 @@ def split(costs, **more):
 def step_and_bubbles(name, ranks, microbatches, virtual, costs):
     """[s] of one step, and per rank what of it is bubble."""
     orders = pipeline_order(name, ranks, microbatches, virtual)
-    program = constant_cost_program(orders, costs, copies=pipeline(name).copies)
-    step = max(longest_paths(program)[1])
-    return step, [step - busy for busy in busy_times(program)]
+    timeline = run(constant_cost_program(orders, costs, copies=pipeline(name).copies))
+    return timeline.step_time, [timeline.step_time - busy for busy in busy_times(timeline)]
 
 
 def steady_bubbles(name, ranks, microbatches, virtual, costs):
     """[s] per rank of bubble between the ends of two steps, of which others come before and after."""
     orders = orders_of_steps(pipeline(name), ranks, microbatches, virtual, 4)
-    program = constant_cost_program(orders, costs, copies=pipeline(name).copies)
-    ends = step_ends(program, microbatches)
-    return [own[2] - own[1] - busy / 4 for own, busy in zip(ends, busy_times(program), strict=True)]
+    timeline = run(constant_cost_program(orders, costs, copies=pipeline(name).copies))
+    ends = [[0.0] * 4 for _ in orders]
+    for task, end in zip(timeline.program.tasks, timeline.end, strict=True):
+        own = ends[timeline.program.streams[task.streams[0]].rank]
+        step = task.microbatch // microbatches
+        own[step] = max(own[step], end)
+    return [own[2] - own[1] - busy / 4 for own, busy in zip(ends, busy_times(timeline), strict=True)]
+
+
+def busy_times(timeline):
+    """[s] per rank of computation."""
+    busy = [0.0] * len(timeline.program.classes)
+    for task in timeline.program.tasks:
+        rank, lane = timeline.program.streams[task.streams[0]]
+        busy[rank] += task.duration if lane == Lane.COMPUTE else 0.0
+    return busy
 
 
 @pytest.mark.parametrize("name", ["gpipe", "1f1b"])
@@ -55,7 +68,7 @@ def test_bubble_of_one_stage_per_rank(name, p, m, costs):
 
 
 @pytest.mark.parametrize("name", ["interleaved-1f1b", "breadth-first"])
-@pytest.mark.parametrize("costs", COSTS)
+@pytest.mark.parametrize("costs", COSTS[1:3])
 @pytest.mark.parametrize("v", [1, 2, 3, 4])
 @pytest.mark.parametrize(("p", "m"), [(2, 2), (2, 8), (3, 6), (4, 4), (4, 16), (8, 24)])
 def test_virtual_stages_divide_the_bubble(name, p, m, v, costs):
