@@ -30,7 +30,7 @@ def check_orders(pipeline: Pipeline, orders: Orders, microbatches: int, virtual_
             place = f"rank {rank}, entry {position}"
             for one in passes_of(entry):
                 size = (len(orders), microbatches, virtual_stages)
-                for expected in _faults(pipeline, one, rank, size, copy, seen):
+                for expected in _faults(pipeline, one, rank, size, copy=copy, seen=seen):
                     raise SimdlError(f"schedule {pipeline.name}: {place}: found {entry}; expected {expected}")
                 copy[one.microbatch] = one.stage // chain
                 seen.update((result, place) for result in results(one))
@@ -46,6 +46,7 @@ def _faults(
     one: Pass,
     rank: int,
     size: tuple[int, int, int],
+    *,
     copy: Mapping[int, int],
     seen: Mapping[Result, str],
 ) -> Iterator[str]:
