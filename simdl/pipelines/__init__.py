@@ -1,24 +1,22 @@
 """Pipeline orders: for every rank, the passes in the order it runs them.
 
-One order a file: a module of this package that defines ``PIPELINE`` is known by that pipeline's name. What an
-order means for memory, lowering and traces follows from the properties of its passes (``passes``).
+One order a file: a module of ``schedules`` that defines ``PIPELINE`` is known by that pipeline's name. What
+an order means for memory, lowering and traces follows from the properties of its passes (``passes``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from simdl.errors import SimdlError
 from simdl.pipelines.check import check_orders
 from simdl.pipelines.live import Peaks, pipeline_peaks
-from simdl.pipelines.passes import Order, Orders, passes_of
+from simdl.pipelines.passes import Orders
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.registry import PIPELINES, pipeline, registered
 
 __all__ = [
     "PIPELINES",
-    "first_forward",
     "in_flight",
-    "last_backward",
     "peak_in_flight",
     "peaks",
     "pipeline",
@@ -27,8 +25,8 @@ __all__ = [
     "same_order",
 ]
 
+CHECKED = 256  # microbatches times stages up to which an order is checked before it is used
 SMALL = 4  # ranks of a pipeline that shows whether two orders are one
-CHECKED = 4096  # microbatches times stages up to which an order is checked before it is used
 
 
 def pipeline_order(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Orders:
@@ -83,18 +81,6 @@ def in_flight(
     return tuple(rank.by_stage for rank in peaks(name, ranks, microbatches, virtual_stages))
 
 
-def first_forward(order: Order) -> Mapping[int, int]:
-    """Per virtual stage of a rank the microbatch that runs forward first."""
-    passes = (one for entry in order for one in passes_of(entry))
-    return _first((one.stage, one.microbatch) for one in passes if one.kind.acquires)
-
-
-def last_backward(order: Order) -> Mapping[int, int]:
-    """Per virtual stage of a rank the microbatch whose gradient is complete last."""
-    passes = (one for entry in reversed(order) for one in passes_of(entry))
-    return _first((one.stage, one.microbatch) for one in passes if one.kind.completes)
-
-
 @lru_cache(maxsize=1024)
 def same_order(name: str, other: str, ranks: int, virtual_stages: int) -> bool:
     """Whether two schedules are one: a small pipeline of both has the same order."""
@@ -102,13 +88,6 @@ def same_order(name: str, other: str, ranks: int, virtual_stages: int) -> bool:
     if any(reason for each in (name, other) for reason in pipeline(each).problems(*sizes)):
         return False
     return pipeline(name).build(*sizes) == pipeline(other).build(*sizes)
-
-
-def _first(pairs: Iterable[tuple[int, int]]) -> Mapping[int, int]:
-    found: dict[int, int] = {}
-    for stage, microbatch in pairs:
-        found.setdefault(stage, microbatch)
-    return found
 
 
 def _accepted(name: str, ranks: int, microbatches: int, virtual_stages: int) -> Pipeline:

@@ -13,7 +13,9 @@ from simdl.pipelines.pipeline import Pipeline
 
 
 def _load_pipelines() -> dict[str, Pipeline]:
-    modules = (import_module(f"{schedules.__name__}.{module.name}") for module in iter_modules(schedules.__path__))
+    modules = (
+        import_module(f"{schedules.__name__}.{module.name}") for module in iter_modules(schedules.__path__)
+    )
     return {module.PIPELINE.name: module.PIPELINE for module in modules}
 
 

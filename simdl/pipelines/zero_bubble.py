@@ -1,6 +1,6 @@
 """The hand-made schedules of zero-bubble pipelines: 1F1B with input and weight gradients apart.
 
-Source: Qi et al., "Zero Bubble Pipeline Parallelism", 2023, section 2 and figures 2 and 3. The next stage back
+Source: Qi et al., "Zero Bubble Pipeline Parallelism", 2023, section 2 and figures 2 and 3. The previous stage
 waits for input gradients only, so weight gradients fill what would be bubble. The more of them a rank defers,
 the more activations it keeps.
 """

@@ -1,17 +1,11 @@
 import pytest
 
 from simdl.errors import DeadlockError, SimdlError
-from simdl.pipelines import PIPELINES, in_flight, peak_in_flight, pipeline, pipeline_order
-from simdl.pipelines.check import check_orders
+from simdl.pipelines import in_flight, peak_in_flight, pipeline, pipeline_order
 from simdl.pipelines.grid import format_grid
 from simdl.pipelines.passes import Pass, PassKind, Phase, Result, needs
 
 F, B, INPUT, WEIGHT = PassKind
-
-SIZES = [(1, 1, 1), (2, 3, 1), (4, 8, 1), (4, 8, 2), (2, 6, 3)]
-CASES = [
-    (name, size) for name in sorted(PIPELINES) for size in SIZES if not any(PIPELINES[name].problems(*size))
-]
 
 
 def test_the_text_names_pass_microbatch_and_stage():
@@ -31,12 +25,6 @@ def test_a_pass_needs_the_neighbours_and_its_own_phases():
 def test_a_copy_begins_and_ends_for_itself():
     assert list(needs(Pass(F, 1, 3), 3)) == []
     assert list(needs(Pass(INPUT, 1, 2), 3)) == [Result(Phase.FORWARD, 1, 2)]
-
-
-@pytest.mark.parametrize(("name", "size"), CASES)
-def test_every_phase_runs_once_on_the_rank_that_owns_its_stage(name, size):
-    _, microbatches, virtual = size
-    check_orders(pipeline(name), pipeline_order(name, *size), microbatches, virtual)
 
 
 def texts(name, rank, *sizes):

@@ -2,7 +2,8 @@
 
 Source: Lamy-Poirier, "Breadth-First Pipeline Parallelism", 2022, section 4 and figure 4d: the bubble of
 interleaving, the memory of GPipe, and one uninterrupted run of passes per stage, beside which sharded
-parameters are gathered and gradients are reduced once. Backward passes run in reverse order.
+parameters are gathered and gradients are reduced once. Backward passes run in reverse order, as in PyTorch's
+``ScheduleLoopedBFS``.
 """
 
 from simdl.pipelines.passes import Orders, Pass, PassKind

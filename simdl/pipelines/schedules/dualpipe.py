@@ -6,63 +6,65 @@ of (p / 2 - 1)(F&B + B - 3 W), where B is a full backward pass and F&B an interl
 activations; every stage is held twice.
 """
 
+from collections import deque
 from collections.abc import Iterator
 
-from simdl.pipelines.passes import Entry, Order, Orders, Overlap, Pass, PassKind
+from simdl.pipelines.passes import Entry, Orders, Overlap, Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline, single_stage
 
-LETTERS = {"F": PassKind.FORWARD, "B": PassKind.BACKWARD, "I": PassKind.INPUT_GRADIENT}
+FORWARD, BACKWARD, INPUT, WEIGHT, INTERLEAVED = "F", "B", "I", "W", "F&B"
 
 
 def build_dualpipe(ranks: int, microbatches: int, _virtual_stages: int) -> Orders:
     """The first half of the microbatches from rank 0 on, the second half from the last rank on."""
-    return tuple(_order(rank, ranks, microbatches // 2) for rank in range(ranks))
+    return tuple(tuple(_entries(rank, ranks, microbatches // 2)) for rank in range(ranks))
 
 
-def _order(rank: int, ranks: int, half: int) -> Order:
-    """Direction 0 of a rank is the one whose entrance is nearer."""
+def _entries(rank: int, ranks: int, half: int) -> Iterator[Entry]:
+    """Every pass takes the next microbatch of its direction; direction 0 enters at the nearer end."""
+    copies = (1, 0) if rank >= ranks // 2 else (0, 1)
     stages = (rank, 2 * ranks - 1 - rank)
-    near = int(rank >= ranks // 2)
-    deferred: list[Pass] = []
-    counts: dict[str, int] = {}
-
-    def numbered(word: str) -> Pass:
-        copy = near ^ int(word[1])
-        letter = "F" if word[0] == "F" else "B"
-        count = counts.get(letter + word[1], 0)
-        counts[letter + word[1]] = count + 1
-        one = Pass(LETTERS[word[0]], copy * half + count, stages[copy])
-        if one.kind is PassKind.INPUT_GRADIENT:
-            deferred.append(one._replace(kind=PassKind.WEIGHT_GRADIENT))
-        return one
-
-    def entries() -> Iterator[Entry]:
-        for word in _words(min(rank, ranks - 1 - rank), ranks, half):
-            if word == "W":
-                yield deferred.pop(0)
-            elif len(word) > 2:
-                yield Overlap(numbered(word[:2]), numbered(word[2:]))
-            else:
-                yield numbered(word)
-
-    return tuple(entries())
+    forwards = [_passes(PassKind.FORWARD, copy * half, half, stages[copy]) for copy in copies]
+    backwards = [_passes(PassKind.BACKWARD, copy * half, half, stages[copy]) for copy in copies]
+    deferred: deque[Pass] = deque()
+    for kind, direction in _kinds(min(rank, ranks - 1 - rank), ranks, half):
+        if kind == FORWARD:
+            yield next(forwards[direction])
+        elif kind == INTERLEAVED:
+            yield Overlap(next(forwards[direction]), next(backwards[1 - direction]))
+        elif kind == BACKWARD:
+            yield next(backwards[direction])
+        elif kind == INPUT:
+            _, microbatch, stage = next(backwards[direction])
+            deferred.append(Pass(PassKind.WEIGHT_GRADIENT, microbatch, stage))
+            yield Pass(PassKind.INPUT_GRADIENT, microbatch, stage)
+        else:
+            yield deferred.popleft()
 
 
-def _words(depth: int, ranks: int, half: int) -> Iterator[str]:
-    """Kinds with direction of the rank that is ``depth`` behind the nearer entrance; W is the oldest one due."""
+def _passes(kind: PassKind, first: int, count: int, stage: int) -> Iterator[Pass]:
+    return (Pass(kind, microbatch, stage) for microbatch in range(first, first + count))
+
+
+def _kinds(depth: int, ranks: int, half: int) -> Iterator[tuple[str, int]]:
+    """Kinds with direction on the rank that is ``depth`` behind the nearer entrance.
+
+    An interleaved pair has the direction of its forward pass; a weight gradient is the oldest one due.
+    """
     rest = ranks // 2 - depth - 1
-    yield from 2 * rest * ["F0"]
-    yield from (depth + 1) * ["F0", "F1"]
-    yield from rest * ["I1", "W", "F1"]
+    both = ((INTERLEAVED, 0), (INTERLEAVED, 1))
+    yield from 2 * rest * ((FORWARD, 0),)
+    yield from (depth + 1) * ((FORWARD, 0), (FORWARD, 1))
+    yield from rest * ((INPUT, 1), (WEIGHT, 1), (FORWARD, 1))
     # The two ranks in the middle do not interleave their first pair, which shortens the bubble further.
-    yield from ["F0B1", "F1B0"] if rest else ["F0", "B1", "F1B0"]
-    yield from (half - ranks + depth) * ["F0B1", "F1B0"]
-    yield from rest * ["B1", "F1B0"]
-    drain = (depth + 1) * ["1", "0"]
-    yield from ["B" + direction for direction in drain[: depth + 1]]
-    yield from ["I" + direction for direction in drain[depth + 1 :]]
-    yield from rest * ["W", "I0"]
-    yield from (depth + 1) * ["W"]
+    yield from both if rest else ((FORWARD, 0), (BACKWARD, 1), both[1])
+    yield from (half - ranks + depth) * both
+    yield from rest * ((BACKWARD, 1), both[1])
+    drain = (depth + 1) * (1, 0)
+    yield from ((BACKWARD, direction) for direction in drain[: depth + 1])
+    yield from ((INPUT, direction) for direction in drain[depth + 1 :])
+    yield from rest * ((WEIGHT, 0), (INPUT, 0))
+    yield from (depth + 1) * ((WEIGHT, 0),)
 
 
 def place_both_ways(stage: int, ranks: int, _virtual_stages: int) -> int:
@@ -85,5 +87,9 @@ PIPELINE = Pipeline(
     problems=_problems,
     place=place_both_ways,
     copies=2,
-    conditions=("both copies of a stage add up their gradients before the update",),
+    conditions=(
+        "both copies of a stage add up their gradients before the update",
+        "forward and input gradient take the same time, a weight gradient no longer",
+        "on the ranks in the middle; on the others too where an interleaved pair takes as long as its passes",
+    ),
 )

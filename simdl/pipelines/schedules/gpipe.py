@@ -6,7 +6,7 @@ bubble.
 """
 
 from simdl.pipelines.passes import Orders, Pass, PassKind
-from simdl.pipelines.pipeline import Pipeline, single_stage
+from simdl.pipelines.pipeline import Pipeline
 
 
 def build_gpipe(ranks: int, microbatches: int, _virtual_stages: int) -> Orders:
@@ -22,5 +22,4 @@ PIPELINE = Pipeline(
     name="gpipe",
     description="all forward passes, then all backward passes",
     build=build_gpipe,
-    problems=single_stage,
 )

@@ -9,9 +9,9 @@ so does this order.
 from collections.abc import Iterator
 
 from simdl.pipelines.merge import merge
-from simdl.pipelines.schedules.one_f_one_b import build_one_f_one_b
 from simdl.pipelines.passes import Orders, Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.schedules.one_f_one_b import build_one_f_one_b
 
 
 def build_interleaved(ranks: int, microbatches: int, virtual_stages: int) -> Orders:

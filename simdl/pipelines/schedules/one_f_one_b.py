@@ -7,7 +7,7 @@ holds at most p - r activations; the bubble is that of GPipe.
 
 from simdl.pipelines.merge import merge
 from simdl.pipelines.passes import Orders, Pass, PassKind
-from simdl.pipelines.pipeline import Pipeline, single_stage
+from simdl.pipelines.pipeline import Pipeline
 
 
 def build_one_f_one_b(ranks: int, microbatches: int, _virtual_stages: int) -> Orders:
@@ -26,5 +26,4 @@ PIPELINE = Pipeline(
     name="1f1b",
     description="one forward, one backward after a warm-up (PipeDream-Flush)",
     build=build_one_f_one_b,
-    problems=single_stage,
 )

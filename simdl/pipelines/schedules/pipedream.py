@@ -5,8 +5,8 @@ and 3.3, figures 4 and 9: every microbatch updates the weights. Rank r of p has 
 and keeps the weights that each of them ran forward with; its gradient lags p - r - 1 updates behind.
 """
 
-from simdl.pipelines.schedules.one_f_one_b import build_one_f_one_b
 from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.schedules.one_f_one_b import build_one_f_one_b
 
 
 def versions(rank: int, ranks: int) -> int:

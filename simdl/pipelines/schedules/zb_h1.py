@@ -23,6 +23,6 @@ PIPELINE = Pipeline(
     build=build_zb_h1,
     conditions=(
         "a step has at least as many microbatches as ranks",
-        "no kind of pass takes longer than the two others together",
+        "a weight gradient takes no longer than a forward pass or an input gradient",
     ),
 )

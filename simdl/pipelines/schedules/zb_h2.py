@@ -27,6 +27,6 @@ PIPELINE = Pipeline(
     conditions=(
         "ranks do not wait for each other between two steps: the optimizer's synchronisation is bypassed",
         "a step has at least 2 p - 1 microbatches on p ranks",
-        "no kind of pass takes longer than the two others together",
+        "a weight gradient takes no longer than a forward pass or an input gradient",
     ),
 )

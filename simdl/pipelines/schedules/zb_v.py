@@ -3,8 +3,8 @@
 Source: Qi et al., "Zero Bubble Pipeline Parallelism", 2023, section 6 and figure 5, and "Pipeline Parallelism
 with Controllable Memory", 2024, section 3.2: rank r of p holds stages r and 2 p - 1 - r, so that a microbatch
 ends where it began and its activations go early. At equal times of forward, input gradient and weight
-gradient there is no bubble, and 2 p activations of such half stages are live. The order is the hand-made one
-of PyTorch (``ScheduleZBVZeroBubble``), which the paper's search finds at equal times.
+gradient there is no bubble, and 2 p activations of such half stages are live. PyTorch writes this order out
+(``ScheduleZBVZeroBubble``), where the papers search for one.
 """
 
 from collections.abc import Iterator
