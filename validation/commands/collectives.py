@@ -11,8 +11,8 @@ import click
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.output_files import force_option, report_option
 from planner.report_page import report_path, write_page
-from validation.collective_sweeps.compare import RowResult, predict_sweeps, statistics_of, summary_groups
 from validation.errors import MeasurementError
+from validation.sweeps.compare import RowResult, predict_sweeps, statistics_of, summary_groups
 
 ERROR_HEADER = ("rows of", "predicted", "skipped", "median", "mean", "p90", "max", "bias")
 REASON_HEADER = ("rows", "sweep", "reason")
@@ -43,7 +43,7 @@ def collectives(data: Path | None, *, report_directory: Path | None, force: bool
         raise bad_input(error) from None
     answer, errors, reasons = report(results), error_rows(results), reason_rows(results)
     if page_path is not None:
-        from validation.collective_sweeps.page import collectives_page  # noqa: PLC0415 - plotly, where asked for
+        from validation.sweeps.page import collectives_page  # noqa: PLC0415 - plotly, where asked for
 
         write_page(collectives_page(ERROR_HEADER, errors, REASON_HEADER, reasons, answer), page_path)
     if as_json:

@@ -12,7 +12,7 @@ from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.output_files import force_option, report_option
 from planner.report_page import report_path, write_page
 from simdl.errors import SimdlError
-from validation.kernel_tables.compare import (
+from validation.kernels.compare import (
     KernelResult,
     KernelSummary,
     compare_kernels,
@@ -51,7 +51,7 @@ def kernels(data: Path | None, *, report_directory: Path | None, force: bool, as
     errors = [_cells(summary) for summary in summaries if summary.fitted.n or summary.held_out.n]
     reasons = _reasons(summaries)
     if page_path is not None:
-        from validation.kernel_tables.page import kernels_page  # noqa: PLC0415 - plotly, only where asked for
+        from validation.kernels.page import kernels_page  # noqa: PLC0415 - plotly, only where asked for
 
         write_page(kernels_page(reasons, answer), page_path)
     if as_json:

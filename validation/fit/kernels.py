@@ -18,8 +18,8 @@ from hardware.profiles import device_names, load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import ConvolutionCall, Product
 from simdl.kernel_costs.convolution import convolution_times
-from validation.kernel_tables.compare import TIMER_ROWS, kernel_tables
-from validation.kernel_tables.rows import KernelRow, load_kernel_rows
+from validation.kernels.compare import TIMER_ROWS, kernel_tables
+from validation.kernels.rows import KernelRow, load_kernel_rows
 from workloads.operators import OperatorKind, Pass
 
 CUT = 2.0

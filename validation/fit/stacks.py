@@ -24,9 +24,9 @@ from simdl.errors import SimdlError, StackError
 from simdl.stack import Stack
 from simdl.stacks import NUMBERS, load_stack, stack_names
 from validation.errors import RowSkippedError
-from validation.published_rows.setup import Setup
-from validation.published_rows.tables import PublishedRow, load_table, published_folder
-from validation.training_runs.prediction import first_that_fits, row_setup
+from validation.published.prediction import first_that_fits, row_setup
+from validation.published.rows.setup import Setup
+from validation.published.tables import PublishedRow, load_table, published_folder
 
 ROUNDS = 5
 FIRST_STEP = 1.4

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simdl.collectives import Operation, bus_factor
+from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.real_links.link_run import LinkRun, timings
 from validation.real_links.measure import names_of
 from validation.real_links.moves import POINT_TO_POINT
 from validation.real_links.prediction import predicted_time
-from validation.statistics import ErrorStatistics, error_statistics
 
 LARGE = 2**20  # [bytes] from which on the link, not the start of a message, sets the time
 
