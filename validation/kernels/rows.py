@@ -10,7 +10,7 @@ from pathlib import Path
 
 from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from validation.errors import MeasurementError, RowSkippedError
-from validation.kernels.devices import profile_name
+from validation.judging.device_names import device_named
 from validation.kernels.readers import READERS, Cells, Reader
 
 LARGE_TABLE = 500
@@ -78,7 +78,7 @@ def load_kernel_rows(path: Path) -> tuple[KernelRow, ...]:
 def _rows(file: str, line: int, cells: Cells, read: Reader, *, held_out: bool) -> Iterator[KernelRow]:
     text = cells.get("device") or cells.get("gpu") or ""
     try:
-        device = profile_name(text)
+        device = device_named(text, "kernels/devices.toml")
         found = list(read(cells))
     except RowSkippedError as reason:
         yield KernelRow(file=file, row=line, item="", device=text, skipped=str(reason))

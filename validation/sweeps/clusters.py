@@ -1,18 +1,21 @@
-"""From the columns of a sweep row to the cluster it ran on: text patterns on the table of machines.
+"""From the columns of a sweep row to the cluster it ran on: text patterns in files of rules.
 
 ``gpu`` names the device and sometimes the instance; ``intra_node`` and ``inter_node`` say in words what
-joins the devices. What the text leaves open (network ports, generation of NVLink) comes from the table, and
-the row carries a warning. A fabric that the text does not name is never guessed: the row is skipped.
+joins the devices. What the text leaves open (network ports, generation of NVLink) comes from
+``generations.toml``, and the row carries a warning. A fabric that the text does not name is never guessed:
+the row is skipped.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.profiles import load_device, load_link
 from validation.errors import RowSkippedError
-from validation.sweeps.machines import FABRICS, GENERATIONS, INSTANCES, Generation, Inside, Ports
+from validation.judging.rules import first_match, load_rules
+from validation.sweeps.machines import Fabric, Generation, Inside, Instance, Ports
 from validation.sweeps.rows import SweepRow, leading_count
 
 
@@ -52,10 +55,10 @@ def generation_of(text: str) -> Generation:
     Raises:
         RowSkippedError: no pattern of the table matches.
     """
-    for pattern, generation in GENERATIONS:
-        if re.search(pattern, text, re.IGNORECASE):
-            return generation
-    raise RowSkippedError(f"gpu: {text!r} names no device of the machine table")
+    found = first_match(load_rules("sweeps/generations.toml", Generation), text)
+    if found is None:
+        raise RowSkippedError(f"gpu: {text!r} names no device of the machine table")
+    return found
 
 
 def _nvlink(generation: int, topology: str) -> str:
@@ -102,19 +105,17 @@ def printed_ports(text: str) -> Ports | None:
     return None
 
 
-def _links_of_fabric(text: str) -> dict[int, str]:
-    for pattern, links in FABRICS:
-        if re.search(pattern, text, re.IGNORECASE):
-            return links
-    raise RowSkippedError(f"inter_node: {text!r} names no fabric")
+def _links_of_fabric(text: str) -> Mapping[int, str]:
+    fabric = first_match(load_rules("sweeps/fabrics.toml", Fabric), text)
+    if fabric is None:
+        raise RowSkippedError(f"inter_node: {text!r} names no fabric")
+    return fabric.links
 
 
 def _instance_ports(row: SweepRow) -> Ports | None:
-    text = f"{row['gpu']} {row['inter_node']}"
-    for pattern, ports in INSTANCES:
-        if re.search(pattern, text, re.IGNORECASE):
-            return ports
-    return None
+    instances = load_rules("sweeps/instances.toml", Instance)
+    found = first_match(instances, f"{row['gpu']} {row['inter_node']}")
+    return None if found is None else found.ports
 
 
 def outside_of(row: SweepRow, generation: Generation, per_node: int) -> tuple[Outside, str]:

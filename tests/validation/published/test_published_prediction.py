@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 
 from hardware.citation import Citation, CitedNumber
-from hardware.profiles import load_device, load_node, node_names
+from hardware.profiles import device_names, link_names, load_device, load_node, node_names
 from simdl.stacks import load_stack, stack_names
 from simdl.strategy import Recompute
+from validation.judging.device_names import DeviceRule
+from validation.judging.rules import load_rules
 from validation.published import prediction
 from validation.published.prediction import first_that_fits, fitted_on, predict_rows, row_setup
 from validation.published.rows.cluster import domain_size, resized_node, row_cluster
-from validation.published.rows.devices import DEVICES, MACHINES
+from validation.published.rows.machines import Machine
 from validation.published.rows.stack import choose_stack, stack_rules
 from validation.published.tables import load_published
 
@@ -27,9 +29,13 @@ def changed(original, **cells):
 
 
 def test_tables_name_registered_devices_machines_and_stacks():
-    for _, device in DEVICES:
-        load_device(device)
-    assert {machine.node for _, _, machine in MACHINES} <= set(node_names())
+    for file in ("published/rows/devices.toml", "kernels/devices.toml"):
+        for rule in load_rules(file, DeviceRule):
+            load_device(rule.device)
+    machines = load_rules("published/rows/machines.toml", Machine)
+    assert {machine.node for machine in machines} <= set(node_names())
+    assert {machine.link for machine in machines if machine.link} <= set(link_names())
+    assert {machine.board for machine in machines if machine.board} <= set(device_names())
     assert {rule.stack for rule in stack_rules()} <= set(stack_names())
 
 

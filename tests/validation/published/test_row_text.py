@@ -5,7 +5,7 @@ import pytest
 from simdl.strategy import Recompute
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import corrections, optional_count, optional_measurement
-from validation.published.rows.devices import device_name, machine_of
+from validation.published.rows.machines import device_name, machine_of
 from validation.published.rows.measurement import check_trusted, out_of_memory
 from validation.published.rows.network import decoder_network, decoder_shape
 from validation.published.rows.precision import row_precision

@@ -6,6 +6,7 @@ from hardware.profiles import device_names, link_names
 from simdl.collectives import Operation
 from simdl.collectives.library import library_names, load_library
 from validation.errors import MeasurementError, RowSkippedError
+from validation.judging.rules import load_rules
 from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.sweeps.clusters import build_cluster, conditions_of, printed_ports
 from validation.sweeps.compare import (
@@ -16,7 +17,7 @@ from validation.sweeps.compare import (
     statistics_of,
     summary_groups,
 )
-from validation.sweeps.machines import FABRICS, GENERATIONS, Ports
+from validation.sweeps.machines import Fabric, Generation, Ports
 from validation.sweeps.rows import SweepRow, load_sweep, measured_time
 
 HEADER = "sweep_id,collective,gpu,nodes,ranks,intra_node,inter_node,library,size_bytes,time_us,busbw_GBs"
@@ -93,8 +94,11 @@ def test_machine_follows_from_the_text(cells, inside, outside):
 
 
 def test_machine_table_names_registered_profiles_only():
-    machines = [machine for _, machine in GENERATIONS]
-    links = {machine.inside.link for machine in machines} | {link for _, f in FABRICS for link in f.values()}
+    machines = load_rules("sweeps/generations.toml", Generation)
+    fabrics = load_rules("sweeps/fabrics.toml", Fabric)
+    links = {machine.inside.link for machine in machines} | {
+        link for f in fabrics for link in f.links.values()
+    }
     assert {machine.device for machine in machines} <= set(device_names())
     assert links <= set(link_names())
     assert {machine.library for machine in machines} <= set(library_names())

@@ -14,7 +14,7 @@ from hardware.errors import HardwareError
 from hardware.profiles import load_device, load_link, load_node
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import optional_count, required_count
-from validation.published.rows.devices import Machine, device_name, machine_of
+from validation.published.rows.machines import Machine, device_name, machine_of
 from validation.published.tables import PublishedRow
 
 _MACHINE_COLUMNS = ("source", "source_item", "intra_node", "inter_node", "notes")
@@ -30,7 +30,7 @@ def row_cluster(row: PublishedRow) -> Cluster:
         RowSkippedError: no profile for its device or machine, or the devices do not fill whole nodes.
     """
     device = device_name(row["device"])
-    machine = machine_of(device, " | ".join(row[column].lower() for column in _MACHINE_COLUMNS))
+    machine = machine_of(device, " | ".join(row[column] for column in _MACHINE_COLUMNS))
     devices = required_count(row, "n_devices")
     try:
         node = _node(machine, device, _ports(row))
@@ -68,7 +68,7 @@ def _narrowed(level: Level, share: float) -> Level:
 
 @cache
 def _node(machine: Machine, device: str, ports: int) -> NodeType:
-    node, profile = load_node(machine.node), load_device(machine.device or device)
+    node, profile = load_node(machine.node), load_device(machine.board or device)
     if profile.name != node.device.name:
         node = replace(node, device=profile)
     *inner, outer = node.levels

@@ -13,7 +13,7 @@ from validation.published.rows.measurement import (
 from validation.published.rows.network import decoder_network, decoder_shape
 from validation.published.rows.precision import row_precision
 from validation.published.rows.setup import Setup, shared_workload
-from validation.published.rows.sources import UNKNOWN_SOURCE, source_defaults
+from validation.published.rows.sources import source_defaults
 from validation.published.rows.stack import choose_stack
 from validation.published.rows.strategy import row_degrees, row_strategies
 from validation.published.tables import PublishedRow
@@ -60,6 +60,5 @@ def language_model_setup(row: PublishedRow) -> Setup:
         measured_memory=None if memory is None else memory * _MEMORY_UNIT,
         question=(row.file, *(row[column] for column in _QUESTION)),
         assumptions=(*shape.assumptions, *assumed, *missing),
-        warnings=((choice.warning,) if choice.warning else ())
-        + (unknown if defaults is UNKNOWN_SOURCE else ()),
+        warnings=((choice.warning,) if choice.warning else ()) + (() if defaults.known else unknown),
     )

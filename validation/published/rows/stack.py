@@ -1,16 +1,12 @@
-"""The software stack of a published row, by the one table ``software_stacks.toml`` beside this module."""
+"""The software stack of a published row, by the rules of ``software_stacks.toml``."""
 
-import re
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
+from dataclasses import dataclass, fields
 
 from hardware.device import Device
 from simdl.errors import StackError
 from simdl.stacks import default_stack
 from validation.errors import RowSkippedError
+from validation.judging.rules import Pattern, load_rules
 from validation.published.tables import PublishedRow
 from workloads.network import Network
 
@@ -19,10 +15,22 @@ from workloads.network import Network
 class StackRule:
     """Rows whose cells match every pattern, on a device of a matching generation, ran on ``stack``."""
 
-    patterns: Mapping[str, re.Pattern[str]]
-    generation: re.Pattern[str]
+    source: Pattern | None = None
+    source_item: Pattern | None = None
+    model: Pattern | None = None
+    precision: Pattern | None = None
+    framework: Pattern | None = None
+    sync_method: Pattern | None = None
+    data_sharding: Pattern | None = None
+    notes: Pattern | None = None
+    generation: Pattern | None = None
     stack: str
     why: str
+
+
+_COLUMNS = tuple(
+    field.name for field in fields(StackRule) if field.name not in ("generation", "stack", "why")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,26 +63,13 @@ def choose_stack(row: PublishedRow, device: Device, network: Network) -> StackCh
     )
 
 
-@cache
 def stack_rules() -> tuple[StackRule, ...]:
     """The rules that come with the project, in order."""
-    text = (resources.files("validation.published.rows") / "software_stacks.toml").read_text(encoding="utf-8")
-    return tuple(_rule(entry) for entry in tomllib.loads(text)["rule"])
-
-
-def _rule(entry: Mapping[str, str]) -> StackRule:
-    columns = {key: text for key, text in entry.items() if key not in ("stack", "why", "generation")}
-    return StackRule(
-        patterns={column: re.compile(text, re.IGNORECASE) for column, text in columns.items()},
-        generation=re.compile(entry.get("generation", ""), re.IGNORECASE),
-        stack=entry["stack"],
-        why=entry["why"],
-    )
+    return load_rules("published/rows/software_stacks.toml", StackRule)
 
 
 def _matches(rule: StackRule, row: PublishedRow, device: Device) -> bool:
-    if not rule.generation.search(device.generation):
+    if rule.generation is not None and not rule.generation.search(device.generation):
         return False
-    return all(
-        column in row.cells and pattern.search(row[column]) for column, pattern in rule.patterns.items()
-    )
+    patterns = ((column, getattr(rule, column)) for column in _COLUMNS)
+    return all(column in row.cells and p.search(row[column]) for column, p in patterns if p is not None)
