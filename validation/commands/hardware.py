@@ -102,8 +102,8 @@ def _entries(index: int, row: HardwareRow) -> list[dict[str, Any]]:
 def _summary(rows: Sequence[HardwareRow]) -> dict[str, ErrorStatistics]:
     done = [(row.measured, row.predicted) for row in rows if row.measured and row.predicted]
     return {
-        "time": error_statistics((m.step_time, p.step_time) for m, p in done),
-        "memory": error_statistics((m.peak_memory, p.peak_memory) for m, p in done),
+        "time": error_statistics([m.step_time for m, _ in done], [p.step_time for _, p in done]),
+        "memory": error_statistics([m.peak_memory for m, _ in done], [p.peak_memory for _, p in done]),
     }
 
 

@@ -23,6 +23,7 @@ from validation.published.report import (
     reason_rows,
     report_json,
 )
+from validation.published.results import results_frame
 from validation.published.tables import PublishedTables, load_published, load_tables
 
 
@@ -49,7 +50,8 @@ def published(data: Path | None, *, report_directory: Path | None, force: bool, 
         tables = load_published() if data is None else load_tables(data)
     except MeasurementError as error:
         raise bad_input(error) from None
-    results = list(progress(predict_rows(tables.rows), total=len(tables.rows), label="rows"))
+    predictions = progress(predict_rows(tables.rows), total=len(tables.rows), label="rows")
+    results = results_frame(predictions)
     comparison = compare(results)
     answer = report_json(results, comparison, tables.skipped_files)
     if page_path is not None:

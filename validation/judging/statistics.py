@@ -4,10 +4,13 @@ The relative error of a row is predicted / measured - 1. The absolute errors giv
 percentile (linear interpolation) and maximum; the signed errors give the bias.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-import numpy as np
+import pandas as pd
+
+Values: TypeAlias = pd.Series | Sequence[float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +34,17 @@ class ErrorStatistics:
     bias: float = 0.0
 
 
-def error_statistics(pairs: Iterable[tuple[float, float]]) -> ErrorStatistics:
-    """Statistics of (measured, predicted) pairs, in any unit that both share."""
-    errors = np.array([predicted / measured - 1 for measured, predicted in pairs])
-    if not errors.size:
+def error_statistics(measured: Values, predicted: Values) -> ErrorStatistics:
+    """Statistics of the rows that have both, in any unit that both share."""
+    errors = (pd.Series(predicted, dtype=float) / pd.Series(measured, dtype=float) - 1).dropna()
+    if errors.empty:
         return ErrorStatistics(n=0)
-    size = np.abs(errors)
+    size = errors.abs()
     return ErrorStatistics(
-        n=int(errors.size),
+        n=len(errors),
         mean=float(size.mean()),
-        median=float(np.median(size)),
-        p90=float(np.percentile(size, 90)),
+        median=float(size.median()),
+        p90=float(size.quantile(0.9)),
         max=float(size.max()),
         bias=float(errors.mean()),
     )

@@ -6,42 +6,31 @@ of that group, and rows of less than ``TIMER_ROWS`` times the shortest are left 
 little but the timer.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import pandas as pd
 
 from hardware.device import Device
 from hardware.errors import HardwareError
 from hardware.profiles import load_device
 from simdl.cost_model import estimate_kernel_time
-from simdl.kernel import ConvolutionCall
+from simdl.kernel import ConvolutionCall, Kernel
 from simdl.kernel_costs.convolution_launch import fastest_launch
 from validation.errors import MeasurementError
 from validation.judging.statistics import ErrorStatistics, error_statistics
+from validation.judging.tables import counted, frame_of
 from validation.kernels.rows import KernelRow, load_kernel_rows
 
 PUBLISHED = Path(__file__).parents[1] / "published" / "kernels"
 
+GROUP = ["file", "device", "group"]
+"""Columns of rows that share a timer."""
+
 TIMER_ROWS = 3.0
 """Rows shorter than this many times the shortest of their group measure mostly the timer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelResult:
-    """A row with its prediction.
-
-    Attributes:
-        row: what was measured.
-        predicted: [s], 0 where skipped.
-        algorithm: convolution algorithm that the model chose, ``""`` for other kernels.
-        skipped: why it was not predicted, or None.
-    """
-
-    row: KernelRow
-    predicted: float = 0.0
-    algorithm: str = ""
-    skipped: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,20 +52,26 @@ class KernelSummary:
     held_out: ErrorStatistics
     same_family: float | None
     same_algorithm: float | None
-    skipped: tuple[tuple[str, int], ...]
+    skipped: Mapping[str, int]
 
 
-def compare_kernels(paths: Iterable[Path]) -> tuple[KernelResult, ...]:
+def compare_kernels(paths: Iterable[Path]) -> pd.DataFrame:
     """Predicts every row of these tables.
+
+    Returns:
+        a row for each, with the attributes of `KernelRow` as columns, ``predicted`` [s] where it is not
+        skipped, and ``chosen``, the convolution algorithm of the model.
 
     Raises:
         MeasurementError: a table cannot be read.
     """
-    rows = [row for path in paths for row in load_kernel_rows(path)]
-    floors = _floors(rows)
-    devices: dict[str, Device | str] = {}
-    results = [_predict(row, floors, devices) for row in rows]
-    return _with_timer_cost(results)
+    rows = frame_of((row for path in paths for row in load_kernel_rows(path)), KernelRow)
+    launched = rows["skipped"].isna()
+    found = [_predict(*row) for row in rows.loc[launched, ["kernel", "device"]].itertuples(index=False)]
+    predictions = pd.DataFrame(found, columns=["predicted", "chosen", "refused"], index=rows.index[launched])
+    results = rows.join(predictions)
+    results["skipped"] = results["skipped"].fillna(results["refused"])
+    return _with_timer_cost(results, launched & (rows["group"] != ""))
 
 
 def kernel_tables(data: Path | None) -> list[Path]:
@@ -92,98 +87,66 @@ def kernel_tables(data: Path | None) -> list[Path]:
     return tables
 
 
-_Group = tuple[str, str, str]
-
-
-def _group(row: KernelRow) -> _Group:
-    return row.file, row.device, row.group
-
-
-def _floors(rows: Iterable[KernelRow]) -> dict[_Group, float]:
-    floors: dict[_Group, float] = {}
-    for row in rows:
-        if row.group and row.skipped is None:
-            floors[_group(row)] = min(row.measured, floors.get(_group(row), row.measured))
-    return floors
-
-
-def _predict(row: KernelRow, floors: dict[_Group, float], devices: dict[str, Device | str]) -> KernelResult:
-    if row.skipped is not None or row.kernel is None:
-        return KernelResult(row=row, skipped=row.skipped)
-    device = _device(row.device, devices)
-    if isinstance(device, str):
-        return KernelResult(row=row, skipped=device)
+@cache
+def _device(name: str) -> Device | str:
+    """The profile, or why there is none."""
     try:
-        predicted = estimate_kernel_time(row.kernel, device)
-        algorithm = _chosen(row, device)
+        return load_device(name)
     except HardwareError as reason:
-        return KernelResult(row=row, skipped=str(reason))
-    timed = floors.get(_group(row), 0.0)
-    timer = timed < row.measured < TIMER_ROWS * timed
-    skipped = f"under {TIMER_ROWS:g} times the shortest row: measures the timer" if timer else None
-    return KernelResult(row=row, predicted=predicted, algorithm=algorithm, skipped=skipped)
+        return str(reason)
 
 
-def _device(name: str, devices: dict[str, Device | str]) -> Device | str:
-    if name not in devices:
-        try:
-            devices[name] = load_device(name)
-        except HardwareError as reason:
-            devices[name] = str(reason)
-    return devices[name]
+def _predict(kernel: Kernel, name: str) -> tuple[float | None, str, str | None]:
+    """Time [s], algorithm of a convolution, and why there is no prediction."""
+    device = _device(name)
+    if isinstance(device, str):
+        return None, "", device
+    try:
+        return estimate_kernel_time(kernel, device), _chosen(kernel, device), None
+    except HardwareError as reason:
+        return None, "", str(reason)
 
 
-def _chosen(row: KernelRow, device: Device) -> str:
-    kernel = row.kernel
-    if kernel is None or not isinstance(kernel.shape, ConvolutionCall):
+def _chosen(kernel: Kernel, device: Device) -> str:
+    if not isinstance(kernel.shape, ConvolutionCall):
         return ""
     return fastest_launch(kernel.shape, device, kernel.dtype, kernel.nbytes).algorithm
 
 
-def _with_timer_cost(results: Sequence[KernelResult]) -> tuple[KernelResult, ...]:
-    shortest: dict[_Group, KernelResult] = {}
-    for result in results:
-        key = _group(result.row)
-        if (
-            result.row.group
-            and result.predicted
-            and (key not in shortest or result.row.measured < shortest[key].row.measured)
-        ):
-            shortest[key] = result
-    timer = {key: max(0.0, r.row.measured - r.predicted) for key, r in shortest.items()}
-    return tuple(_priced(result, timer.get(_group(result.row)), shortest) for result in results)
+def _with_timer_cost(results: pd.DataFrame, timed: pd.Series) -> pd.DataFrame:
+    """Predictions with what the timer adds to them; the rows that measure little else are skipped."""
+    measured, scored = results["measured"], results["skipped"].isna()
+    shortest = results[timed].groupby(GROUP)["measured"].transform("min").reindex(results.index)
+    timer_only = scored & (measured > shortest) & (measured < TIMER_ROWS * shortest)
+    first = results[timed & results["predicted"].notna()].groupby(GROUP)["measured"].idxmin()
+    is_first = results.index.isin(first)
+    gap = (measured - results["predicted"]).clip(lower=0).where(is_first)
+    cost = gap.groupby([results[column] for column in GROUP]).transform("max").fillna(0)
+    skipped = (
+        results["skipped"]
+        .mask(timer_only, f"under {TIMER_ROWS:g} times the shortest row: measures the timer")
+        .mask(scored & ~timer_only & is_first, "the shortest row of its group: gives the timer's cost")
+    )
+    return results.assign(skipped=skipped, predicted=(results["predicted"] + cost).where(skipped.isna()))
 
 
-def _priced(result: KernelResult, timer: float | None, shortest: dict[_Group, KernelResult]) -> KernelResult:
-    if timer is None or result.skipped is not None:
-        return result
-    if result is shortest[_group(result.row)]:
-        return replace(result, skipped="the shortest row of its group: gives the timer's cost")
-    return replace(result, predicted=result.predicted + timer)
-
-
-def summarize_kernels(results: Iterable[KernelResult]) -> tuple[KernelSummary, ...]:
+def summarize_kernels(results: pd.DataFrame) -> tuple[KernelSummary, ...]:
     """Errors by table and device, in the order of first appearance."""
-    groups: dict[tuple[str, str], list[KernelResult]] = defaultdict(list)
-    for result in results:
-        groups[result.row.file, result.row.device].append(result)
-    return tuple(_summary(*key, group) for key, group in groups.items())
+    groups = results.groupby(["file", "device"], sort=False)
+    return tuple(_summary(file, device, part) for (file, device), part in groups)
 
 
-def _summary(file: str, device: str, results: Sequence[KernelResult]) -> KernelSummary:
-    scored = [r for r in results if r.skipped is None]
-    reasons: dict[str, int] = defaultdict(int)
-    for result in results:
-        if result.skipped is not None:
-            reasons[result.skipped] += 1
+def _summary(file: str, device: str, part: pd.DataFrame) -> KernelSummary:
+    scored = part[part["skipped"].isna()]
+    fitted, held_out = scored[~scored["held_out"]], scored[scored["held_out"]]
     return KernelSummary(
         file=file,
         device=device,
-        fitted=error_statistics((r.row.measured, r.predicted) for r in scored if not r.row.held_out),
-        held_out=error_statistics((r.row.measured, r.predicted) for r in scored if r.row.held_out),
+        fitted=error_statistics(fitted["measured"], fitted["predicted"]),
+        held_out=error_statistics(held_out["measured"], held_out["predicted"]),
         same_family=_agreement(scored, FAMILIES),
         same_algorithm=_agreement(scored, {name: name for name in FAMILIES}),
-        skipped=tuple(reasons.items()),
+        skipped=counted(part["skipped"]),
     )
 
 
@@ -200,10 +163,8 @@ FAMILIES = {
 """Algorithm families: members differ in workspace, not in the arithmetic they do."""
 
 
-def _agreement(results: Sequence[KernelResult], kinds: Mapping[str, str]) -> float | None:
+def _agreement(scored: pd.DataFrame, kinds: Mapping[str, str]) -> float | None:
     """Share of rows whose modelled algorithm is of the kind that the library chose."""
-    known = [r for r in results if r.row.algorithm]
-    if not known:
-        return None
-    same = sum(kinds.get(r.algorithm) == kinds.get(r.row.algorithm) for r in known)
-    return same / len(known)
+    known = scored[scored["algorithm"] != ""]
+    same = known["chosen"].map(kinds).fillna("") == known["algorithm"].map(kinds).fillna("")
+    return float(same.mean()) if len(known) else None

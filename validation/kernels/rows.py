@@ -3,7 +3,6 @@
 A layer of a table that the device profiles or the cost model cannot express carries the reason instead.
 """
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from validation.errors import MeasurementError, RowSkippedError
 from validation.judging.device_names import device_named
+from validation.judging.tables import numbered_rows, read_table
 from validation.kernels.readers import READERS, Cells, Reader
 
 LARGE_TABLE = 500
@@ -52,25 +52,20 @@ def load_kernel_rows(path: Path) -> tuple[KernelRow, ...]:
     """All rows of a table; the header says which table it is.
 
     Raises:
-        MeasurementError: unreadable, empty, or no known header.
+        MeasurementError: no table of text, or no known header.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            header, records = reader.fieldnames or (), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise MeasurementError(f"{path}: cannot be read: {fault}; expected a CSV file in UTF-8") from None
-    read = next((read for columns, read in READERS if columns <= set(header)), None)
-    if read is None or not records:
+    table = read_table(path)
+    read = next((read for columns, read in READERS if columns <= set(table.columns)), None)
+    if read is None:
         known = "; ".join(", ".join(sorted(columns)) for columns, _ in READERS)
         raise MeasurementError(
-            f"{path}: found {'no rows' if read else 'header ' + ', '.join(header)}; "
+            f"{path}: found header {', '.join(table.columns)}; "
             f"expected rows under one of these headers: {known}"
         )
-    split = HELD_OUT if len(records) >= LARGE_TABLE else 0
+    split = HELD_OUT if len(table) >= LARGE_TABLE else 0
     return tuple(
         row
-        for line, cells in enumerate(records, start=2)
+        for line, cells in ((number + 1, cells) for number, cells in numbered_rows(table))
         for row in _rows(path.name, line, cells, read, held_out=bool(split) and line % split == 0)
     )
 

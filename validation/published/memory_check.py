@@ -3,11 +3,11 @@
 A run that failed should be predicted not to fit, and a run that was measured should be predicted to fit.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pandas as pd
+
 from validation.judging.statistics import ErrorStatistics, error_statistics
-from validation.published.prediction import RowResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,24 +29,15 @@ class MemoryCheck:
     peaks: ErrorStatistics
 
 
-def check_memory(results: Iterable[RowResult]) -> MemoryCheck:
-    """Check the simulated rows of a set."""
-    failed: list[bool] = []
-    ran: list[bool] = []
-    peaks: list[tuple[float, float]] = []
-    for result in results:
-        if result.setup is None or result.report is None:
-            continue
-        if result.setup.out_of_memory:
-            failed.append(not result.report.feasible)
-        elif result.setup.measured is not None:
-            ran.append(result.report.feasible)
-        if result.setup.measured_memory is not None:
-            peaks.append((result.setup.measured_memory, result.report.peak_memory))
+def check_memory(results: pd.DataFrame) -> MemoryCheck:
+    """Check the simulated rows of a frame of results."""
+    simulated = results[results["feasible"].notna()]
+    fits, failed = simulated["feasible"].astype(bool), simulated["out_of_memory"].astype(bool)
+    ran = simulated["measured"].notna() & ~failed
     return MemoryCheck(
-        failed=len(failed),
-        failed_predicted=sum(failed),
-        ran=len(ran),
-        ran_predicted=sum(ran),
-        peaks=error_statistics(peaks),
+        failed=int(failed.sum()),
+        failed_predicted=int((failed & ~fits).sum()),
+        ran=int(ran.sum()),
+        ran_predicted=int((ran & fits).sum()),
+        peaks=error_statistics(simulated["measured_memory"], simulated["predicted_memory"]),
     )

@@ -4,63 +4,58 @@ Spearman's rho is the correlation of the ranks, ties sharing their average rank 
 what choosing by prediction costs: measured time of the predicted best over the measured best, minus 1.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+
+import pandas as pd
+
+_TIMES = ["measured", "predicted"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ranking:
-    """Order of the alternatives of one question, such as the strategies of a model on so many devices.
+class RankingSummary:
+    """Ranking over all questions with alternatives that are predicted to differ.
 
     Attributes:
-        n: alternatives.
-        correlation: Spearman's rho, None where all predictions or all measurements are equal.
-        regret: 0 when the predicted best is the measured best.
+        groups: questions.
+        rows: alternatives in them.
+        mean_correlation: mean of Spearman's rho over questions, None where none has one.
+        median_correlation: their median.
+        mean_regret, max_regret: measured loss of choosing by prediction, as a fraction of the best.
     """
 
-    n: int
-    correlation: float | None
-    regret: float
+    groups: int = 0
+    rows: int = 0
+    mean_correlation: float | None = None
+    median_correlation: float | None = None
+    mean_regret: float = 0.0
+    max_regret: float = 0.0
 
 
-def rank_predictions(measured: Sequence[float], predicted: Sequence[float]) -> Ranking:
-    """Ranking of alternatives by time (less is better).
+def rank_alternatives(scored: pd.DataFrame) -> RankingSummary:
+    """Ranking of the scored rows of a frame of results, by seconds per sample.
 
-    Args:
-        measured: at least one time, above 0.
-        predicted: as many.
+    A question whose measurements are all equal has a regret and no correlation.
     """
-    best = min(range(len(predicted)), key=lambda i: (predicted[i], measured[i]))
-    return Ranking(
-        n=len(measured),
-        correlation=spearman(measured, predicted),
-        regret=measured[best] / min(measured) - 1,
+    times = _seconds_per_sample(scored)
+    choices = times.groupby("question", sort=False)["predicted"].transform("nunique") > 1
+    questions = times[choices].groupby("question", sort=False)
+    if not len(questions):
+        return RankingSummary()
+    best = times[choices].sort_values(["predicted", "measured"]).groupby("question")["measured"].first()
+    regret = best / questions["measured"].min() - 1
+    correlations = questions[_TIMES].corr(method="spearman")["predicted"].xs("measured", level=-1).dropna()
+    return RankingSummary(
+        groups=len(questions),
+        rows=int(choices.sum()),
+        mean_correlation=float(correlations.mean()) if len(correlations) else None,
+        median_correlation=float(correlations.median()) if len(correlations) else None,
+        mean_regret=float(regret.mean()),
+        max_regret=float(regret.max()),
     )
 
 
-def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Correlation of ranks in [-1, 1]; None where either side is constant."""
-    return _correlation(average_ranks(first), average_ranks(second))
-
-
-def average_ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1 in increasing order; equal values share the mean of their ranks."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    start = 0
-    while start < len(order):
-        end = start
-        while end < len(order) and values[order[end]] == values[order[start]]:
-            end += 1
-        for position in order[start:end]:
-            ranks[position] = (start + 1 + end) / 2
-        start = end
-    return ranks
-
-
-def _correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
-    mean = (len(first) + 1) / 2
-    products = sum((a - mean) * (b - mean) for a, b in zip(first, second, strict=True))
-    spread = sqrt(sum((a - mean) ** 2 for a in first) * sum((b - mean) ** 2 for b in second))
-    return products / spread if spread else None
+def _seconds_per_sample(scored: pd.DataFrame) -> pd.DataFrame:
+    """Times of rows that print step times or rates, so that rows with different batches compare."""
+    steps = scored[_TIMES].div(scored["batch"], axis=0)
+    times = steps.where(scored["unit"] == "s", 1 / scored[_TIMES])
+    return times.assign(question=scored["question"].map(" | ".join))

@@ -1,12 +1,14 @@
 """The report of ``simdl validate published``: JSON with stable keys, and the rows of its tables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
+
 from validation.judging.statistics import ErrorStatistics
+from validation.judging.tables import json_rows
 from validation.published.compare import Comparison, Section
-from validation.published.prediction import RowResult
 
 ERROR_HEADER = ("table", "rows", "predicted", "skipped", "assumed", "mean", "median", "p90", "max", "bias")
 RANKING_HEADER = ("table", "questions", "rows", "rank correlation", "mean regret", "max regret")
@@ -24,31 +26,17 @@ OVERALL = "overall"
 
 
 def report_json(
-    results: Iterable[RowResult], comparison: Comparison, skipped_files: Mapping[str, str]
+    results: pd.DataFrame, comparison: Comparison, skipped_files: Mapping[str, str]
 ) -> dict[str, Any]:
     """The command's JSON: ``rows`` (``row`` is the data row counted from 1) and ``summary``."""
     return {
-        "rows": [row_json(result) for result in results],
+        "rows": json_rows(results),
         "summary": {
             "overall": asdict(comparison.overall),
             "files": {file: asdict(section) for file, section in comparison.files.items()},
             "skipped_files": dict(skipped_files),
             "warnings": list(comparison.warnings),
         },
-    }
-
-
-def row_json(result: RowResult) -> dict[str, Any]:
-    """One row of the JSON; ``skipped`` is null or the reason."""
-    setup = result.setup
-    return {
-        "file": result.row.file,
-        "row": result.row.number,
-        "item": result.row["source_item"],
-        "measured": setup.measured if setup else None,
-        "predicted": result.predicted,
-        "unit": setup.unit if setup else None,
-        "skipped": result.skipped,
     }
 
 

@@ -6,16 +6,15 @@ text until the other modules of this package give them meaning, because blank me
 ``OOM`` is a result.
 """
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from validation.errors import MeasurementError
+from validation.judging.tables import numbered_rows, read_table
 
 TableKind = Literal["llm", "cnn"]
 
@@ -114,40 +113,17 @@ def load_table(path: Path, *, name: str) -> tuple[PublishedRow, ...]:
         name: what the rows call it.
 
     Raises:
-        MeasurementError: unreadable, empty, without data rows, ragged, or a header that lacks columns.
+        MeasurementError: no table of text, or a header that lacks columns.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        lines = list(csv.reader(io.StringIO(text, newline="")))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MeasurementError(
-            f"{path}: cannot be read as UTF-8 text: {error}; expected a CSV file"
-        ) from None
-    if not lines or not any(map(str.strip, lines[0])):
-        raise MeasurementError(
-            f"{path}: found an empty file or first line; expected a header such as {_few(LLM_COLUMNS)}"
-        )
-    header = [column.strip() for column in lines[0]]
-    kind = _table_kind(path, header)
-    data = [(number, line) for number, line in enumerate(lines[1:], start=1) if any(map(str.strip, line))]
-    if not data:
-        raise MeasurementError(f"{path}: found a header and no rows; expected at least one measurement")
+    table = read_table(path)
+    kind = _table_kind(path, tuple(table.columns))
     return tuple(
-        PublishedRow(file=name, number=number, kind=kind, cells=_cells(f"{path}: row {number}", header, line))
-        for number, line in data
+        PublishedRow(file=name, number=number, kind=kind, cells=cells)
+        for number, cells in numbered_rows(table)
     )
 
 
-def _cells(place: str, header: list[str], line: list[str]) -> Mapping[str, str]:
-    if len(line) != len(header):
-        raise MeasurementError(f"{place}: found {len(line)} cells; expected {len(header)}")
-    return {column: cell.strip() for column, cell in zip(header, line, strict=True)}
-
-
-def _table_kind(path: Path, header: list[str]) -> TableKind:
-    repeated = [column for column, count in Counter(header).items() if count > 1]
-    if repeated:
-        raise MeasurementError(f"{path}: header: found {', '.join(repeated)} twice; expected unique columns")
+def _table_kind(path: Path, header: Sequence[str]) -> TableKind:
     missing = {kind: [c for c in columns if c not in header] for kind, columns in HEADERS.items()}
     kind = min(missing, key=lambda k: len(missing[k]) / len(HEADERS[k]))
     if missing[kind]:

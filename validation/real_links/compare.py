@@ -77,11 +77,7 @@ def relative_error(row: LinkRow) -> float | None:
 
 def statistics_of(rows: Sequence[LinkRow]) -> ErrorStatistics:
     """Error statistics of the measured rows."""
-    return error_statistics(
-        (row.measured, row.predicted)
-        for row in rows
-        if row.measured is not None and row.predicted is not None
-    )
+    return error_statistics([row.measured for row in rows], [row.predicted for row in rows])
 
 
 def summary_groups(rows: Sequence[LinkRow]) -> dict[str, list[LinkRow]]:

@@ -6,13 +6,16 @@ choice unless the row's note prints that it was forced.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from simdl.collectives import Group, collective_time
 from simdl.errors import SimdlError
 from validation.judging.statistics import ErrorStatistics, error_statistics
+from validation.judging.tables import frame_of
 from validation.sweeps.clusters import build_cluster, conditions_of
 from validation.sweeps.rows import SweepRow, load_sweep, measured_time, operation_of, size_of
 
@@ -120,35 +123,47 @@ def predict_row(row: SweepRow) -> RowResult:
     )
 
 
-def predict_sweeps(paths: Iterable[Path] | None = None) -> list[RowResult]:
+def predict_sweeps(paths: Iterable[Path] | None = None) -> pd.DataFrame:
     """Predict every row of the files, by default the published ones.
+
+    Returns:
+        a row for each, with the attributes of `RowResult` as columns.
 
     Raises:
         MeasurementError: a file is not a table of sweeps.
     """
-    chosen = [PUBLISHED / name for name in DEFAULT_FILES] if paths is None else list(paths)
-    return [predict_row(row) for path in chosen for row in load_sweep(path)]
+    chosen = [PUBLISHED / name for name in DEFAULT_FILES] if paths is None else paths
+    results = frame_of((predict_row(row) for path in chosen for row in load_sweep(path)), RowResult)
+    return results.astype({"measured": float, "predicted": float})
 
 
-def statistics_of(results: Iterable[RowResult]) -> ErrorStatistics:
-    """Error statistics of the predicted rows among the results."""
-    return error_statistics(
-        (result.measured, result.predicted)
-        for result in results
-        if result.measured is not None and result.predicted is not None
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepSummary:
+    """How well a group of rows is predicted: counts, and errors of those predicted."""
+
+    predicted: int
+    skipped: int
+    errors: ErrorStatistics
 
 
-def summary_groups(results: Sequence[RowResult]) -> dict[str, list[RowResult]]:
-    """The groups a summary reports: overall, large messages, fitted and held-out rows of these, and files."""
-    large = [result for result in results if result.size >= LARGE]
+def summarize_sweeps(results: pd.DataFrame) -> dict[str, SweepSummary]:
+    """Of all rows, of large messages, of fitted and held-out rows among these, and of each file."""
+    is_large = results["size"] >= LARGE
+    large = results[is_large]
     groups = {
-        "overall": list(results),
+        "overall": results,
         "at_least_1_mib": large,
-        "at_least_1_mib_fitted": [result for result in large if result.fitted],
-        "at_least_1_mib_held_out": [result for result in large if not result.fitted],
+        "at_least_1_mib_fitted": large[large["fitted"]],
+        "at_least_1_mib_held_out": large[~large["fitted"]],
     }
-    for name in dict.fromkeys(result.file for result in results):
-        groups[name] = [result for result in results if result.file == name]
-        groups[f"{name} at_least_1_mib"] = [result for result in large if result.file == name]
-    return groups
+    for file, part in results.groupby("file", sort=False):
+        groups |= {file: part, f"{file} at_least_1_mib": part[is_large[part.index]]}
+    return {name: _summary(part) for name, part in groups.items()}
+
+
+def _summary(part: pd.DataFrame) -> SweepSummary:
+    return SweepSummary(
+        predicted=int(part["predicted"].count()),
+        skipped=int(part["skipped"].count()),
+        errors=error_statistics(part["measured"], part["predicted"]),
+    )

@@ -4,7 +4,6 @@ Columns as in ``published/cnn/collective_sweeps.csv``. The measured time is ``ti
 ``inplace_time_us``, else it follows from a bus bandwidth by the definition of nccl-tests.
 """
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from simdl.collectives import Operation, bus_factor
 from validation.errors import MeasurementError, RowSkippedError
+from validation.judging.tables import numbered_rows, read_table
 
 REQUIRED = (
     "sweep_id",
@@ -63,31 +63,17 @@ def load_sweep(path: Path) -> list[SweepRow]:
     """Rows of a sweep file.
 
     Raises:
-        MeasurementError: unreadable, empty, or without the columns of a sweep.
+        MeasurementError: no table of text, or without the columns of a sweep.
     """
-    try:
-        lines = list(csv.reader(path.read_text("utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MeasurementError(f"{path}: cannot be read ({error}); expected a CSV file in UTF-8") from None
-    header = lines[0] if lines else []
-    missing = [column for column in REQUIRED if column not in header]
-    if missing or not {*TIMES, *RATES} & set(header):
+    table = read_table(path)
+    missing = [column for column in REQUIRED if column not in table.columns]
+    if missing or not {*TIMES, *RATES} & set(table.columns):
         raise MeasurementError(
-            f"{path.name}: header: found {', '.join(header) or 'nothing'}; "
+            f"{path}: header: found {', '.join(table.columns)}; "
             f"missing {', '.join(missing) or 'a measured column'}; "
             f"expected the columns of collective_sweeps.csv, one of {', '.join((*TIMES, *RATES))} included"
         )
-    if len(lines) == 1:
-        raise MeasurementError(f"{path.name}: found a header and no row; expected at least one measurement")
-    return [
-        SweepRow(
-            file=path.name,
-            row=number,
-            cells={key: value.strip() for key, value in zip(header, cells, strict=False)},
-        )
-        for number, cells in enumerate(lines[1:], start=1)
-        if cells
-    ]
+    return [SweepRow(file=path.name, row=number, cells=cells) for number, cells in numbered_rows(table)]
 
 
 def leading_count(row: SweepRow, column: str) -> int:

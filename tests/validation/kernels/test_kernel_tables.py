@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from hardware.profiles import load_device
+from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import AttentionCall, ConvolutionCall, Product
 from validation.commands.kernels import kernels
 from validation.errors import MeasurementError
@@ -45,7 +47,7 @@ def test_an_unknown_header_says_what_is_read(tmp_path):
 
 
 def test_an_empty_table_is_refused(tmp_path):
-    with pytest.raises(MeasurementError, match="found no rows"):
+    with pytest.raises(MeasurementError, match="found a header and no rows"):
         load_kernel_rows(table(tmp_path, GEMM))
 
 
@@ -74,11 +76,25 @@ def test_fused_attention_rows_become_attention_calls():
     assert all(isinstance(row.kernel.shape, AttentionCall) for row in rows)
 
 
+def test_what_the_shortest_row_takes_beyond_its_prediction_is_the_timer_cost(tmp_path):
+    """Three vector kernels of a group: the shortest gives the timer's cost, one is near it, one is scored."""
+    header = "device,op,rows_B,cols_H,latency_ms\n"
+    rows = "A100 40GB,relu,1,1024,0.01\nA100 40GB,relu,1,4096,0.02\nA100 40GB,relu,65536,4096,2\n"
+    path = table(tmp_path, header + rows)
+    first, _, last = (row.kernel for row in load_kernel_rows(path))
+    device = load_device("a100-sxm-40gb")
+    results = compare_kernels([path])
+    assert results["skipped"].str.partition(" ")[0].tolist()[:2] == ["the", "under"]
+    assert results["predicted"].isna().tolist() == [True, True, False]
+    timer = 1e-5 - estimate_kernel_time(first, device)
+    assert results["predicted"].iloc[2] == pytest.approx(estimate_kernel_time(last, device) + timer)
+
+
 def test_rows_that_measure_the_timer_are_left_out():
     results = compare_kernels([PUBLISHED / "neusight_vector_ops_fwd.csv"])
-    reasons = {r.skipped for r in results if r.skipped}
-    assert any(reason.startswith("under 3 times the shortest row") for reason in reasons)
-    assert all(r.predicted > 0 for r in results if r.skipped is None)
+    reasons = results["skipped"].dropna()
+    assert reasons.str.startswith("under 3 times the shortest row").any()
+    assert (results.loc[results["skipped"].isna(), "predicted"] > 0).all()
 
 
 @pytest.mark.published

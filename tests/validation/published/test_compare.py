@@ -15,6 +15,7 @@ from validation.published.report import (
     reason_rows,
     report_json,
 )
+from validation.published.results import results_frame
 from validation.published.tables import LLM_COLUMNS, PublishedRow
 
 
@@ -55,8 +56,12 @@ def skipped(number, reason, file="a.csv", **setup):
     )
 
 
+def compared(results):
+    return compare(results_frame(results))
+
+
 def test_errors_are_relative_to_the_measurement():
-    section = compare([scored(1, 1.1, measured=1.0), scored(2, 1.5, measured=2.0)]).overall
+    section = compared([scored(1, 1.1, measured=1.0), scored(2, 1.5, measured=2.0)]).overall
     assert section.errors.n == 2
     assert section.errors.mean == pytest.approx((0.1 + 0.25) / 2)
     assert section.errors.bias == pytest.approx((0.1 - 0.25) / 2)
@@ -64,25 +69,25 @@ def test_errors_are_relative_to_the_measurement():
 
 
 def test_skipped_rows_are_counted_by_reason_and_never_scored():
-    comparison = compare([scored(1, 1.0), skipped(2, "why"), skipped(3, "why"), skipped(4, "other")])
+    comparison = compared([scored(1, 1.0), skipped(2, "why"), skipped(3, "why"), skipped(4, "other")])
     assert comparison.overall.skip_reasons == {"why": 2, "other": 1}
     assert (comparison.overall.predicted, comparison.overall.skipped) == (1, 3)
     assert reason_rows(comparison) == [("a.csv", "2", "why"), ("a.csv", "1", "other")]
 
 
 def test_rows_used_for_fitting_are_kept_apart():
-    section = compare([scored(1, 1.0, fitted=True), scored(2, 1.4)]).overall
+    section = compared([scored(1, 1.0, fitted=True), scored(2, 1.4)]).overall
     assert (section.fitted.n, section.fitted.mean) == (1, 0.0)
     assert section.held_out.mean == pytest.approx(0.4)
 
 
 def test_assumptions_are_counted():
-    section = compare([scored(1, 1.0, assumptions=("x", "y")), scored(2, 1.0, assumptions=("x",))]).overall
+    section = compared([scored(1, 1.0, assumptions=("x", "y")), scored(2, 1.0, assumptions=("x",))]).overall
     assert (section.assumed_rows, section.assumptions) == (2, {"x": 2, "y": 1})
 
 
 def test_files_have_their_own_sections_and_an_overall_row():
-    comparison = compare([scored(1, 1.0), scored(1, 2.0, file="b.csv")])
+    comparison = compared([scored(1, 1.0), scored(1, 2.0, file="b.csv")])
     assert list(comparison.files) == ["a.csv", "b.csv"]
     assert [line[0] for line in error_rows(comparison)] == ["a.csv", "b.csv", "overall"]
 
@@ -94,7 +99,7 @@ def test_ranking_compares_rows_of_one_question_per_sample():
         scored(2, 0.5, measured=2.0, workload=small),  # measured 2 s, predicted 0.5 s a sample
         scored(3, 5.0, question=("other",)),
     ]
-    ranking = compare(results).overall.ranking
+    ranking = compared(results).overall.ranking
     assert (ranking.groups, ranking.rows) == (1, 2)
     assert ranking.mean_correlation == pytest.approx(-1)
     assert ranking.max_regret == pytest.approx(1.0)
@@ -105,11 +110,11 @@ def test_throughput_ranks_by_its_inverse():
         scored(1, 10.0, measured=10.0, unit="samples/s"),
         scored(2, 20.0, measured=30.0, unit="samples/s"),
     ]
-    assert compare(results).overall.ranking.mean_correlation == pytest.approx(1)
+    assert compared(results).overall.ranking.mean_correlation == pytest.approx(1)
 
 
 def test_equal_predictions_are_no_choice():
-    assert compare([scored(1, 1.0), scored(2, 1.0, measured=3.0)]).overall.ranking.groups == 0
+    assert compared([scored(1, 1.0), scored(2, 1.0, measured=3.0)]).overall.ranking.groups == 0
 
 
 def test_memory_checks_count_failures_and_fits():
@@ -119,7 +124,7 @@ def test_memory_checks_count_failures_and_fits():
         scored(3, 1.0, peak=11.0, measured_memory=10.0),
         skipped(4, "ran out of memory", measured=None, out_of_memory=True),
     ]
-    memory = compare(results).overall.memory
+    memory = compared(results).overall.memory
     assert (memory.ran, memory.ran_predicted) == (3, 2)
     assert (memory.failed, memory.failed_predicted) == (1, 1)
     assert memory.peaks.bias == pytest.approx(0.1)
@@ -127,7 +132,7 @@ def test_memory_checks_count_failures_and_fits():
 
 def test_json_has_the_contract_keys():
     results = [scored(1, 1.1), skipped(2, "why")]
-    data = report_json(results, compare(results), {"x.csv": "other header"})
+    data = report_json(results_frame(results), compared(results), {"x.csv": "other header"})
     assert data["rows"] == [
         {
             "file": "a.csv",
@@ -153,7 +158,7 @@ def test_json_has_the_contract_keys():
 
 
 def test_nothing_scored_still_reports():
-    comparison = compare([skipped(1, "why")])
+    comparison = compared([skipped(1, "why")])
     assert error_rows(comparison)[0][5:] == ("-",) * 5
     assert fit_rows(comparison)[0][1] == "0"
     assert ranking_rows(comparison) == []
@@ -162,4 +167,4 @@ def test_nothing_scored_still_reports():
 
 def test_warnings_are_said_once():
     results = [scored(1, 1.0, warnings=("unknown source",)), scored(2, 1.0, warnings=("unknown source",))]
-    assert compare(results).warnings == ("unknown source",)
+    assert compared(results).warnings == ("unknown source",)

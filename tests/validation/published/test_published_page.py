@@ -13,6 +13,7 @@ from validation.published.compare import compare
 from validation.published.page import published_page
 from validation.published.prediction import predict_rows
 from validation.published.report import report_json
+from validation.published.results import results_frame
 from validation.published.tables import load_published
 
 
@@ -20,7 +21,7 @@ from validation.published.tables import load_published
 def small():
     rows = load_published().rows
     chosen = [row for row in rows if row.file in {"megatron-lm.csv", "mosaic-llm-foundry.csv"}][:14]
-    results = list(predict_rows(chosen))
+    results = results_frame(predict_rows(chosen))
     comparison = compare(results)
     data = report_json(results, comparison, {})
     return published_page(comparison, data), data, comparison

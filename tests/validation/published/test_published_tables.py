@@ -43,11 +43,15 @@ def test_blank_lines_keep_the_numbers_of_the_others(tmp_path):
     ("content", "expected"),
     [
         ("", "found an empty"),
-        ("\n1,2\n", "found an empty"),
+        ("\n1,2\n", "Expected 0 fields in line 2, saw 2"),
         (",".join(LLM_COLUMNS) + "\n", "no rows"),
         ("a,b\n1,2\n", "expected also"),
-        (",".join(c for c in LLM_COLUMNS if c != "tp") + "\n1\n", "expected also tp"),
+        (
+            ",".join(c for c in LLM_COLUMNS if c != "tp") + "\n1" + "," * (len(LLM_COLUMNS) - 2),
+            "expected also tp",
+        ),
         (",".join(LLM_COLUMNS) + "\nx,y\n", "row 1: found 2 cells"),
+        ("a,b\n1,2,3\n", "Expected 2 fields in line 2, saw 3"),
         (",".join((*LLM_COLUMNS, "tp")) + "\n1\n", "found tp twice"),
     ],
 )

@@ -66,8 +66,8 @@ def measured(unit):
 def test_training_steps_come_out_within_the_limits(predictions, unit, quantity):
     found = measured(unit)
     assert len(found) >= 12
-    pairs = [(value, getattr(predictions[item], quantity)) for item, value in found.items()]
-    errors = error_statistics(pairs)
+    predicted = [getattr(predictions[item], quantity) for item in found]
+    errors = error_statistics(list(found.values()), predicted)
     assert errors.median <= 0.10
     assert errors.max <= 0.25
 

@@ -7,15 +7,13 @@ from simdl.collectives import Operation
 from simdl.collectives.library import library_names, load_library
 from validation.errors import MeasurementError, RowSkippedError
 from validation.judging.rules import load_rules
-from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.sweeps.clusters import build_cluster, conditions_of, printed_ports
 from validation.sweeps.compare import (
     algorithm_of,
     library_of,
     predict_row,
     predict_sweeps,
-    statistics_of,
-    summary_groups,
+    summarize_sweeps,
 )
 from validation.sweeps.machines import Fabric, Generation, Ports
 from validation.sweeps.rows import SweepRow, load_sweep, measured_time
@@ -167,9 +165,9 @@ def test_ports_next_to_the_ranks_serve_a_partly_used_node():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "found nothing"),
+        ("", "found an empty file"),
         ("a,b\n1,2\n", "missing sweep_id"),
-        (HEADER + "\n", "a header and no row"),
+        (HEADER + "\n", "a header and no rows"),
     ],
 )
 def test_tables_that_are_not_sweeps(tmp_path, text, message):
@@ -179,38 +177,24 @@ def test_tables_that_are_not_sweeps(tmp_path, text, message):
         load_sweep(path)
 
 
-def test_statistics():
-    found = error_statistics([(1.0, 1.1), (1.0, 0.8), (2.0, 2.0)])
-    assert found.n == 3
-    assert found.mean == pytest.approx(0.1)
-    assert found.median == pytest.approx(0.1)
-    assert found.max == pytest.approx(0.2)
-    assert found.bias == pytest.approx(-0.1 / 3)
-    assert error_statistics([]) == ErrorStatistics(n=0)
-
-
 @pytest.fixture(scope="module")
-def groups():
-    return summary_groups(predict_sweeps())
+def results():
+    return predict_sweeps()
 
 
 @pytest.mark.published
-def test_published_sweeps_of_one_mebibyte_and_more(groups):
-    large = statistics_of(groups["at_least_1_mib"])
-    assert large.n >= 300
-    assert large.median <= 0.12
-    assert large.mean <= 0.20
+@pytest.mark.parametrize(
+    ("group", "least"),
+    [("at_least_1_mib", 300), ("at_least_1_mib_held_out", 70)],  # held out: took no part in the fit
+)
+def test_published_sweeps_of_one_mebibyte_and_more(results, group, least):
+    found = summarize_sweeps(results)[group].errors
+    assert found.n >= least
+    assert found.median <= 0.12
+    assert found.mean <= 0.20
 
 
 @pytest.mark.published
-def test_sweeps_that_took_no_part_in_the_fit(groups):
-    held_out = statistics_of(groups["at_least_1_mib_held_out"])
-    assert held_out.n >= 70
-    assert held_out.median <= 0.12
-    assert held_out.mean <= 0.20
-
-
-@pytest.mark.published
-def test_every_row_is_predicted_or_says_why(groups):
-    assert len(groups["overall"]) == 609 + 140
-    assert all((found.predicted is None) != (found.skipped is None) for found in groups["overall"])
+def test_every_row_is_predicted_or_says_why(results):
+    assert len(results) == 609 + 140
+    assert (results["predicted"].isna() != results["skipped"].isna()).all()
