@@ -8,7 +8,6 @@ little but the timer.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -87,21 +86,10 @@ def kernel_tables(data: Path | None) -> list[Path]:
     return tables
 
 
-@cache
-def _device(name: str) -> Device | str:
-    """The profile, or why there is none."""
-    try:
-        return load_device(name)
-    except HardwareError as reason:
-        return str(reason)
-
-
 def _predict(kernel: Kernel, name: str) -> tuple[float | None, str, str | None]:
     """Time [s], algorithm of a convolution, and why there is no prediction."""
-    device = _device(name)
-    if isinstance(device, str):
-        return None, "", device
     try:
+        device = load_device(name)
         return estimate_kernel_time(kernel, device), _chosen(kernel, device), None
     except HardwareError as reason:
         return None, "", str(reason)

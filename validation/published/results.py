@@ -29,24 +29,27 @@ def results_frame(results: Iterable[RowResult]) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(numbers, float) | {"fitted": bool})
 
 
-def _cells(result: RowResult) -> tuple[object, ...]:
+def _cells(result: RowResult) -> dict[str, object]:
     row, setup, report = result.row, result.setup, result.report
-    printed = (row.file, row.number, row["source_item"])
-    if setup is None:
-        return (*printed, None, result.predicted, None, result.skipped, result.fitted, *[None] * 8)
-    return (
-        *printed,
-        setup.measured,
-        result.predicted,
-        setup.unit,
-        result.skipped,
-        result.fitted,
-        setup.workload.global_batch,
-        setup.question,
-        setup.assumptions,
-        setup.warnings,
-        setup.out_of_memory,
-        None if report is None else report.feasible,
-        setup.measured_memory,
-        None if report is None else report.peak_memory,
-    )
+    cells: dict[str, object] = {
+        "file": row.file,
+        "row": row.number,
+        "item": row["source_item"],
+        "predicted": result.predicted,
+        "skipped": result.skipped,
+        "fitted": result.fitted,
+    }
+    if setup is not None:
+        cells |= {
+            "measured": setup.measured,
+            "unit": setup.unit,
+            "batch": setup.workload.global_batch,
+            "question": setup.question,
+            "assumptions": setup.assumptions,
+            "warnings": setup.warnings,
+            "out_of_memory": setup.out_of_memory,
+            "measured_memory": setup.measured_memory,
+        }
+    if report is not None:
+        cells |= {"feasible": report.feasible, "predicted_memory": report.peak_memory}
+    return cells

@@ -15,7 +15,7 @@ from validation.sweeps.compare import (
     predict_sweeps,
     summarize_sweeps,
 )
-from validation.sweeps.machines import Fabric, Generation, Ports
+from validation.sweeps.machines import Fabric, Generation, Instance, Ports
 from validation.sweeps.rows import SweepRow, load_sweep, measured_time
 
 HEADER = "sweep_id,collective,gpu,nodes,ranks,intra_node,inter_node,library,size_bytes,time_us,busbw_GBs"
@@ -97,6 +97,8 @@ def test_machine_table_names_registered_profiles_only():
     links = {machine.inside.link for machine in machines} | {
         link for f in fabrics for link in f.links.values()
     }
+    instances = load_rules("sweeps/instances.toml", Instance)
+    links |= {instance.ports.link for instance in instances if instance.ports.link}
     assert {machine.device for machine in machines} <= set(device_names())
     assert links <= set(link_names())
     assert {machine.library for machine in machines} <= set(library_names())
