@@ -44,21 +44,26 @@ def run(program: Program) -> Timeline:
     def begin(index: int, now: float) -> None:
         start[index] = now
         if shares[index]:
-            sharing.start(index, durations[index])
+            sharing.start(index, durations[index], now)
         else:
             Timeout(environment, durations[index], index).callbacks.append(finish)
 
     def end_task(index: int) -> None:
         end[index] = now = environment.now
-        for follower in followers[starts[index] : starts[index + 1]]:
+        for place in range(starts[index], starts[index + 1]):
+            follower = followers[place]
             waits[follower] -= 1
             if not waits[follower]:
                 begin(follower, now)
 
-    def finish(event: Event) -> None:
+    def finish_alone(event: Event) -> None:
+        end_task(event.value)
+
+    def finish_beside(event: Event) -> None:
         end_task(event.value)
         sharing.settle()
 
+    finish = finish_beside if any(shares) else finish_alone
     sharing = Sharing(program, shared, environment, end_task)
     for index in [index for index, count in enumerate(waits) if not count]:
         begin(index, 0.0)

@@ -22,39 +22,36 @@ class Sharing:
         self, program: Program, shared: Shared, environment: Environment, end_task: Callable[[int], None]
     ) -> None:
         self._program = program
-        self._shared = shared
         self._environment = environment
         self._end_task = end_task
-        self._is_work = tuple(isinstance(action, Work) for action in program.actions)
+        self._is_work = [isinstance(action, Work) for action in program.actions]
+        self._footprints = shared.footprints
+        self._ranks = [(stream.rank,) for stream in program.streams]
         alarm = Alarm(environment, self._ring)
-        self._devices = Devices(program.classes, alarm)
-        self._flows = Flows(len(program.channels), alarm)
+        self._devices = Devices(program.classes, shared.footprints, alarm)
+        self._flows = Flows(len(program.channels), shared.shares, shared.rates, alarm)
+        self._slowed, self._crowded = self._devices.changed, self._flows.changed
 
-    def start(self, index: int, duration: float) -> None:
+    def start(self, index: int, duration: float, now: float) -> None:
         """Run a task that takes so long alone [s]."""
-        action = self._program.action[index]
-        task = Running(
-            index=index,
-            ranks=self._ranks(index),
-            remaining=duration,
-            since=self._environment.now,
-            shares=self._shared.shares[action],
-            rate=self._shared.rates[action],
-            footprint=self._shared.footprints[action],
-        )
+        program = self._program
+        action = program.action[index]
+        ranks = self._joint_ranks(index) if index in program.held else self._ranks[program.stream[index]]
+        task = Running(index, action, ranks, duration, now)
         if self._is_work[action]:
-            self._devices.start(task)
+            self._devices.start(task, now)
             return
-        if task.footprint:
+        if self._footprints[action]:
             self._devices.occupy(task)
-        self._flows.start(task)
+        self._flows.start(task, now)
 
     def settle(self) -> None:
         """Give running tasks their speeds, if the last event of this instant has been served."""
-        if self._devices.changed or self._flows.changed:
-            if self._environment.peek() > self._environment.now:
-                self._devices.settle()
-                self._flows.settle()
+        if self._slowed or self._crowded:
+            now = self._environment.now
+            if self._environment.peek() > now:
+                self._devices.settle(now)
+                self._flows.settle(now)
 
     def _ring(self, event: Event) -> None:
         """End the tasks that an event is to end."""
@@ -65,14 +62,14 @@ class Sharing:
         self.settle()
 
     def _end(self, task: Running) -> None:
-        if self._is_work[self._program.action[task.index]]:
+        if self._is_work[task.action]:
             self._devices.end(task)
             return
-        if task.footprint:
+        if self._footprints[task.action]:
             self._devices.leave(task)
         self._flows.end(task)
 
-    def _ranks(self, index: int) -> tuple[int, ...]:
-        """Classes whose streams a task holds."""
+    def _joint_ranks(self, index: int) -> tuple[int, ...]:
+        """Classes whose streams a rendezvous holds."""
         streams = self._program.streams
-        return tuple(sorted({streams[stream].rank for stream in self._program.streams_of(index)}))
+        return tuple(sorted({streams[stream].rank for stream in self._program.held[index]}))
