@@ -8,9 +8,9 @@ new speeds: n concurrent flows cost n events, not n squared.
 from collections.abc import Iterator, Sequence
 from math import fsum
 
-from simdl.engine_next.rates import Shares, max_min_speeds
-from simdl.engine_next.running import Alarm, Running
-from simdl.engine_next.shared import overfull
+from simdl.engine.rates import Shares, max_min_speeds
+from simdl.engine.running import Alarm, Running
+from simdl.engine.shared import overfull
 
 
 class Flows:

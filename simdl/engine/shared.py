@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simdl.engine_next.holdings import holdings, indices
-from simdl.engine_next.rates import TOLERANCE, Shares
+from simdl.engine.holdings import holdings, indices
+from simdl.engine.rates import TOLERANCE, Shares
 from simdl.program.action import Transfer
 from simdl.program.program import Program
 

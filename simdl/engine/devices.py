@@ -7,7 +7,7 @@ leave nothing. Work of several classes runs at the speed of the slowest.
 from collections.abc import Sequence
 from math import fsum
 
-from simdl.engine_next.running import Alarm, Running
+from simdl.engine.running import Alarm, Running
 from simdl.program.program import RankClass
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from simpy import Environment, Event
 
-from simdl.engine_next.devices import Devices
-from simdl.engine_next.flows import Flows
-from simdl.engine_next.running import Alarm, Running
-from simdl.engine_next.shared import Shared
+from simdl.engine.devices import Devices
+from simdl.engine.flows import Flows
+from simdl.engine.running import Alarm, Running
+from simdl.engine.shared import Shared
 from simdl.program.action import Work
 from simdl.program.program import Program
 

@@ -3,9 +3,9 @@
 from array import array
 from collections.abc import Sequence
 
-from simdl.engine_next.deadlock import deadlock
-from simdl.engine_next.durations import task_durations
-from simdl.engine_next.precedence import Precedence, precedence
+from simdl.engine.deadlock import deadlock
+from simdl.engine.durations import task_durations
+from simdl.engine.precedence import Precedence, precedence
 from simdl.program.program import Program
 
 
@@ -15,7 +15,7 @@ def longest_path(
     """Per task its end [s] when every task lasts as long as it takes alone: no end of a run is earlier.
 
     Args:
-        program: without faults (:func:`simdl.engine_next.faults.check`).
+        program: without faults (:func:`simdl.engine.check.check`).
         durations: per action [s] at full speed; without, the actions' own.
         links: the precedence of the program, to save its building.
 
@@ -31,8 +31,7 @@ def longest_path(
         index = ready.pop()
         ends[index] = end = ends[index] + seconds[index]
         for follower in followers[starts[index] : starts[index + 1]]:
-            if end > ends[follower]:
-                ends[follower] = end
+            ends[follower] = max(ends[follower], end)
             waits[follower] -= 1
             if not waits[follower]:
                 ready.append(follower)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simdl.engine_next.holdings import holdings, indices
+from simdl.engine.holdings import holdings, indices
 from simdl.program.action import Work
 from simdl.program.program import Program
 
