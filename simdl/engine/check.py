@@ -104,8 +104,8 @@ def _rendezvous_faults(program: Program) -> Iterator[str]:
         inside = all(0 <= stream < len(program.streams) for stream in streams)
         if not inside or len(set(streams)) < len(streams) or program.stream[task] != (*streams, -1)[0]:
             yield (
-                f"task {task}: streams: found {streams}; expected each once, 0 to {len(program.streams) - 1}, "
-                f"the task's own {program.stream[task]} first"
+                f"task {task}: streams: found {streams}; expected each once, "
+                f"0 to {len(program.streams) - 1}, the task's own {program.stream[task]} first"
             )
 
 

@@ -1,7 +1,7 @@
 """Devices: the speed of work beside transfers that take a share of the same device.
 
-Work runs at what the footprints of the transfers that run at that moment on the same class leave, at 0 if they
-leave nothing. Work of several classes runs at the speed of the slowest.
+Work runs at what the footprints of the transfers that run at that moment on the same class leave, at 0 if
+they leave nothing. Work of several classes runs at the speed of the slowest.
 """
 
 from collections.abc import Sequence

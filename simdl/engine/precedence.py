@@ -52,7 +52,8 @@ def _stands_behind(program: Program) -> Indices:
     tasks, streams = holdings(program)
     stream, task = np.divmod(np.sort(streams * len(program) + tasks), max(len(program), 1))
     neighbours = stream[1:] == stream[:-1]
-    return task[:-1][neighbours] * len(program) + task[1:][neighbours]
+    links: Indices = task[:-1][neighbours] * len(program) + task[1:][neighbours]
+    return links
 
 
 def _column(values: np.ndarray) -> "array[int]":

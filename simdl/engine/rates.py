@@ -33,12 +33,10 @@ def max_min_speeds(shares: Sequence[Shares], rates: Sequence[float]) -> list[flo
     while rising:
         level = max(level, _next_level(shares, rates, rising, left))
         limit = level * (1.0 + TOLERANCE)
-        full = {
-            channel
-            for channel, load in _slopes(shares, rates, rising).items()
-            if left[channel] <= load * limit
-        }
-        stopped, going = [], []
+        slopes = _slopes(shares, rates, rising)
+        full = {channel for channel, slope in slopes.items() if left[channel] <= slope * limit}
+        stopped: list[int] = []
+        going: list[int] = []
         for flow in rising:
             slow = any(channel in full for channel, _ in shares[flow])
             (stopped if slow or rates[flow] <= limit else going).append(flow)

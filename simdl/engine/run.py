@@ -10,6 +10,7 @@ timeline.
 """
 
 from array import array
+from typing import cast
 
 from simpy import Environment, Event, Timeout
 
@@ -57,10 +58,10 @@ def run(program: Program) -> Timeline:
                 begin(follower, now)
 
     def finish_alone(event: Event) -> None:
-        end_task(event.value)
+        end_task(cast("int", event.value))
 
     def finish_beside(event: Event) -> None:
-        end_task(event.value)
+        end_task(cast("int", event.value))
         sharing.settle()
 
     finish = finish_beside if any(shares) else finish_alone

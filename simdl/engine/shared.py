@@ -93,4 +93,4 @@ def _shared_tasks(program: Program, shares: tuple[Shares, ...], footprints: tupl
     works = np.array([not isinstance(each, Transfer) and each.duration > 0.0 for each in program.actions])
     slowed = slowed_rank[ranks] & works[action][tasks]
     found[tasks[slowed]] = True
-    return found.astype(np.uint8).tobytes()
+    return bytes(found)

@@ -3,7 +3,8 @@
 All changes of one instant are settled together, after its last event, so that their order does not matter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from simpy import Environment, Event
 
@@ -55,7 +56,7 @@ class Sharing:
 
     def _ring(self, event: Event) -> None:
         """End the tasks that an event is to end."""
-        for task in event.value:
+        for task in cast("Sequence[Running]", event.value):
             if task.event is event:
                 self._end(task)
                 self._end_task(task.index)
