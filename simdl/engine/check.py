@@ -93,7 +93,7 @@ def _task_faults(program: Program) -> Iterator[str]:
         found = np.frombuffer(values, dtype=np.intc)
         for place in np.flatnonzero((found < 0) | (found >= count))[:SHOWN].tolist():
             task = place if name != "after" else _owner(program, place)
-            yield f"task {task}: {name}: found {values[place]}; expected 0 to {count - 1}"
+            yield f"{_place(program, task)}: {name}: found {values[place]}; expected 0 to {count - 1}"
 
 
 def _rendezvous_faults(program: Program) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _rendezvous_faults(program: Program) -> Iterator[str]:
         inside = all(0 <= stream < len(program.streams) for stream in streams)
         if not inside or len(set(streams)) < len(streams) or program.stream[task] != (*streams, -1)[0]:
             yield (
-                f"task {task}: streams: found {streams}; expected each once, "
+                f"{_place(program, task)}: streams: found {streams}; expected each once, "
                 f"0 to {len(program.streams) - 1}, the task's own {program.stream[task]} first"
             )
 
@@ -126,3 +126,11 @@ def _column_faults(program: Program) -> Iterator[str]:
 def _owner(program: Program, place: int) -> int:
     starts = np.frombuffer(program.starts, dtype=np.intc)
     return int(np.searchsorted(starts, place, side="right")) - 1
+
+
+def _place(program: Program, task: int) -> str:
+    number = program.action[task]
+    if not 0 <= number < len(program.actions):
+        return f"task {task}"
+    action = program.actions[number]
+    return f"task {task} {str(action.purpose)!r} (microbatch {program.microbatch[task]}, stage {action.stage})"
