@@ -133,4 +133,6 @@ def _place(program: Program, task: int) -> str:
     if not 0 <= number < len(program.actions):
         return f"task {task}"
     action = program.actions[number]
-    return f"task {task} {str(action.purpose)!r} (microbatch {program.microbatch[task]}, stage {action.stage})"
+    return (
+        f"task {task} {str(action.purpose)!r} (microbatch {program.microbatch[task]}, stage {action.stage})"
+    )

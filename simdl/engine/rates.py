@@ -31,9 +31,11 @@ def max_min_speeds(shares: Sequence[Shares], rates: Sequence[float]) -> list[flo
     rising = list(range(len(rates)))
     level = 0.0
     while rising:
-        level = max(level, _next_level(shares, rates, rising, left))
-        limit = level * (1.0 + TOLERANCE)
         slopes = _slopes(shares, rates, rising)
+        alone = min(rates[flow] for flow in rising)
+        filled = min((left[channel] / slope for channel, slope in slopes.items()), default=alone)
+        level = max(level, min(alone, filled))
+        limit = level * (1.0 + TOLERANCE)
         full = {channel for channel, slope in slopes.items() if left[channel] <= slope * limit}
         stopped: list[int] = []
         going: list[int] = []
@@ -46,15 +48,6 @@ def max_min_speeds(shares: Sequence[Shares], rates: Sequence[float]) -> list[flo
                 left[channel] -= share * speeds[flow]
         rising = going
     return speeds
-
-
-def _next_level(
-    shares: Sequence[Shares], rates: Sequence[float], rising: Sequence[int], left: dict[int, float]
-) -> float:
-    """The rate [bytes/s] at which the next flow is as fast as alone, or the next channel is full."""
-    alone = min(rates[flow] for flow in rising)
-    slopes = _slopes(shares, rates, rising)
-    return min(alone, min((left[channel] / slope for channel, slope in slopes.items()), default=alone))
 
 
 def _slopes(shares: Sequence[Shares], rates: Sequence[float], rising: Sequence[int]) -> dict[int, float]:

@@ -2,6 +2,7 @@ import pytest
 from programs import Task, build_program
 
 from simdl.engine.longest_path import longest_path
+from simdl.engine.precedence import precedence
 from simdl.engine.run import run
 from simdl.errors import DeadlockError
 from simdl.program.program import Stream
@@ -112,3 +113,12 @@ def test_a_long_cycle_is_cut_short_in_the_message():
     ring = tuple(Task(f"t{i}", (i,), 1.0, after=((i + 1) % 40,)) for i in range(40))
     with pytest.raises(DeadlockError, match="and 28 more tasks in the cycle"):
         run(build_program(streams=tuple(Stream(i, "compute") for i in range(40)), tasks=ring))
+
+
+def test_longest_paths_of_other_durations_by_action():
+    program = build_program(
+        streams=STREAMS,
+        tasks=(Task("a", (0,), 1.0), Task("b", (1,), 2.0, after=(0,)), Task("a", (2,), 1.0, after=(1,))),
+    )
+    assert list(longest_path(program)) == [1.0, 3.0, 4.0]
+    assert list(longest_path(program, [4.0, 0.5], precedence(program))) == [4.0, 4.5, 8.5]

@@ -24,9 +24,10 @@ SEND = Transfer(
     footprint=0.1,
     stage=2,
 )
+CLASSES = RankClass(stage=6), RankClass(stage=7)
 
 
-def program(work=WORK, send=SEND, classes=(RankClass(stage=6), RankClass(stage=7)), bandwidth=1e9):
+def program(work=WORK, send=SEND, classes=CLASSES, bandwidth=1e9):
     """A pass, another one after it, and the send of its result."""
     streams = [Stream(rank, lane) for rank in range(2) for lane in (Lane.COMPUTE, Lane.SEND_FORWARD)]
     builder = ProgramBuilder(classes, streams)
