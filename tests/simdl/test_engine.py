@@ -1,12 +1,11 @@
-import math
-
 import pytest
-
-from simdl.engine.run import run
-from simdl.errors import DeadlockError, SimdlError
 from programs import Task, build_program
+
+from simdl.engine.longest_path import longest_path
+from simdl.engine.precedence import precedence
+from simdl.engine.run import run
+from simdl.errors import DeadlockError
 from simdl.program.program import Stream
-from simdl.timeline_metrics import critical_path
 
 STREAMS = (Stream(0, "compute"), Stream(0, "collective"), Stream(1, "compute"))
 
@@ -68,7 +67,7 @@ def crossed_sends():
     return build_program(streams=STREAMS, tasks=tasks)
 
 
-@pytest.mark.parametrize("function", [run, critical_path])
+@pytest.mark.parametrize("function", [run, longest_path])
 def test_deadlock_names_the_wait_cycle(function):
     with pytest.raises(DeadlockError) as caught:
         function(crossed_sends())
@@ -116,26 +115,10 @@ def test_a_long_cycle_is_cut_short_in_the_message():
         run(build_program(streams=tuple(Stream(i, "compute") for i in range(40)), tasks=ring))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"duration": -1.0}, "duration: found -1.0"),
-        ({"duration": math.nan}, "duration: found nan"),
-        ({"duration": math.inf}, "duration: found inf"),
-        ({"streams": ()}, r"streams: found \(\); expected at least one"),
-        ({"streams": (0, 0)}, r"streams: found \(0, 0\); expected at least one, each once"),
-        ({"streams": (3,)}, r"streams: found \(3,\); expected indices 0 to 2"),
-        ({"streams": (-1,)}, r"streams: found \(-1,\); expected indices 0 to 2"),
-        ({"after": (2,)}, r"after: found \(2,\); expected task indices 0 to 1"),
-        ({"after": (-1,)}, r"after: found \(-1,\); expected task indices 0 to 1"),
-    ],
-)
-def test_a_bad_task_is_named(changes, message):
-    bad = Task("wrong", (0,), 1.0, microbatch=3, stage=2)._replace(**changes)
-    with pytest.raises(SimdlError, match=r"task 1 'wrong' \(microbatch 3, stage 2\): " + message):
-        run(build_program(streams=STREAMS, tasks=(Task("a", (0,), 1.0), bad)))
-
-
-def test_all_faults_of_a_task_are_reported_together():
-    with pytest.raises(SimdlError, match=r"duration: .*; streams: .*; after: "):
-        run(build_program(streams=STREAMS, tasks=(Task("wrong", (9,), -1.0, after=(7,)),)))
+def test_longest_paths_of_other_durations_by_action():
+    program = build_program(
+        streams=STREAMS,
+        tasks=(Task("a", (0,), 1.0), Task("b", (1,), 2.0, after=(0,)), Task("a", (2,), 1.0, after=(1,))),
+    )
+    assert list(longest_path(program)) == [1.0, 3.0, 4.0]
+    assert list(longest_path(program, [4.0, 0.5], precedence(program))) == [4.0, 4.5, 8.5]
