@@ -18,6 +18,7 @@ from planner.prices import Floats, Prices, price_space
 from planner.segment_runs import Ends, run_segments, split_pass
 from planner.shapes import Shape, enumerate_shapes
 from planner.space import Integers, Space, single_space
+from simdl.memory import usable_memory
 from simdl.pricing import Pricing
 from simdl.step_cost import gather_time, optimizer_time, reduce_time, tied_time
 from simdl.strategy import Strategy
@@ -40,25 +41,36 @@ class Bounds:
 
 
 def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bounds:
-    """Bounds of all candidates of a space.
+    """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
+
+    The time is the least of those that fit, or that of the one which misses by least.
 
     Args:
         space: the candidates.
         workload: what is computed.
         pricing: what prices it; of the cluster that the space was enumerated for.
     """
-    step_time, memory = np.zeros(len(space)), np.zeros(len(space))
-    worst = np.zeros(len(space), dtype=np.int64)
-    if not len(space):
-        return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
+    count = len(space)
+    if not count:
+        return Bounds(step_time=np.zeros(0), memory=np.zeros(0), worst_rank=np.zeros(0, dtype=np.int64))
+    usable = usable_memory(pricing.stack, pricing.cluster.device)
+    fitting, nearest, memory = np.full(count, np.inf), np.full(count, np.inf), np.full(count, np.inf)
+    worst = np.zeros(count, dtype=np.int64)
     prices = price_space(space, pricing)
     for shape in enumerate_shapes(space, prices, pricing):
-        for candidates, seconds in _step_times(shape, prices, workload, pricing):
-            step_time[candidates] = seconds
-        for candidates, need in memory_needs(shape, prices, workload, pricing):
-            memory[candidates] = need.max(axis=1)
-            worst[candidates] = need.argmax(axis=1)
-    return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
+        needs = memory_needs(shape, prices, workload, pricing)
+        times = _step_times(shape, prices, workload, pricing)
+        for (candidates, need), (_, seconds) in zip(needs, times, strict=True):
+            most = need.max(axis=1)
+            fits = np.where(most <= usable, seconds, np.inf)
+            fitting[candidates] = np.minimum(fitting[candidates], fits)
+            less = most < memory[candidates]
+            nearer = candidates[less]
+            memory[nearer], nearest[nearer] = most[less], seconds[less]
+            worst[nearer] = need.argmax(axis=1)[less]
+    return Bounds(
+        step_time=np.where(np.isfinite(fitting), fitting, nearest), memory=memory, worst_rank=worst
+    )
 
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:

@@ -18,7 +18,7 @@ from simdl.layer_step import LayerStep, layer_memory
 from simdl.memory import memory_shortfalls, usable_memory
 from simdl.pricing import Pricing
 from simdl.simulate import simulate
-from simdl.step_cost import step_cost
+from simdl.automatic_cut import step_cost
 from simdl.strategy import Strategy
 from simdl.timeline_metrics import breakdown
 from workloads.workload import Workload

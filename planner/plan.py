@@ -20,7 +20,7 @@ from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import price, simulate
 from simdl.stack import Stack
-from simdl.step_cost import step_cost
+from simdl.automatic_cut import step_cost
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 

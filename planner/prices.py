@@ -14,7 +14,6 @@ from simdl.block_cost import BlockCost, block_costs
 from simdl.pricing import Pricing, Work
 from simdl.sharding import Shard
 from simdl.stage import host_time
-from simdl.step_cost import split_weight
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +27,6 @@ class Prices:
         forward, backward: [s] the device is busy with one microbatch (backward with recomputation).
         forward_device, backward_device: [s] of that spent in kernels, which the segments of a pass share by.
         forward_host, backward_host: [s] the host needs to launch it.
-        weight: [s] by which the default cut balances stages.
         sequence_parallel: [rows] 0 or 1.
         saved, transient, boundary: [bytes] as in :class:`simdl.block_cost.BlockCost`.
         parameters: elements of a rank before ZeRO.
@@ -41,7 +39,6 @@ class Prices:
     backward_device: Floats
     forward_host: Floats
     backward_host: Floats
-    weight: Floats
     sequence_parallel: Integers
     saved: Floats
     transient: Floats
@@ -60,7 +57,7 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
         for cost in block_costs(pricing, _shard(space, index), RECOMPUTE[space.recompute[index]])
     ]
     times = ("forward", "backward", "forward_device", "backward_device", "forward_host", "backward_host")
-    names = (*times, "weight", "saved", "transient", "boundary", "parameters")
+    names = (*times, "saved", "transient", "boundary", "parameters")
     columns = np.array(table, dtype=np.float64).reshape(len(first), -1, len(names))
     sequence = space.sequence_parallel[first]
     values = {name: columns[:, :, index] for index, name in enumerate(names)}
@@ -95,7 +92,6 @@ def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:
         backward.device,
         host_time(cost.forward, pricing.stack),
         host_time(backward, pricing.stack),
-        split_weight(cost),
         cost.saved,
         cost.transient,
         cost.boundary,

@@ -19,7 +19,7 @@ from simdl.memory import memory_shortfalls
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import report
-from simdl.step_cost import step_cost
+from simdl.automatic_cut import step_cost
 from workloads.workload import Workload
 
 Progress = Callable[[int, int], None]

@@ -20,7 +20,8 @@ from simdl.operator_times import critical_operators, kernel_times
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.stack import Stack
-from simdl.step_cost import StepCost, step_cost
+from simdl.automatic_cut import step_cost
+from simdl.step_cost import StepCost
 from simdl.strategy import Strategy, problems
 from simdl.timeline import Timeline
 from simdl.timeline_metrics import breakdowns

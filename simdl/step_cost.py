@@ -4,7 +4,7 @@ The lowering turns it into tasks, the memory model into bytes and the planner's 
 three agree by construction.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
-from simdl.block_cost import BlockCost, block_costs
+from simdl.block_cost import block_costs
 from simdl.collectives import Group, Hop, Operation, collective_time, find_hop, hop_time
 from simdl.kernel import Kernel
-from simdl.pricing import Pricing, Work
+from simdl.pricing import Pricing
 from simdl.sharding import Shard
 from simdl.stack import Stack
-from simdl.stage import StageCost, split_network, stage_blocks, stage_cost
+from simdl.stage import StageCost, stage_blocks, stage_cost
 from simdl.strategy import Strategy, unsupported, without_effect
 from workloads.network import Network
 from workloads.operators import OperatorKind
@@ -74,12 +74,11 @@ def shard_of(strategy: Strategy) -> Shard:
     )
 
 
-def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepCost:
-    """Price one step."""
+def cut_step_cost(
+    workload: Workload, strategy: Strategy, pricing: Pricing, cut: Sequence[int]
+) -> StepCost:
+    """Price one step with so many blocks per virtual stage."""
     costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
-    cut = strategy.stages or split_network(
-        workload.network, strategy.pp * strategy.virtual_stages, [split_weight(cost) for cost in costs]
-    )
     stages = tuple(
         stage_cost(tuple(costs[index] for index in blocks), pricing.stack)
         for blocks in stage_blocks(workload.network, cut)
@@ -106,12 +105,6 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
             ),
         ),
     )
-
-
-def split_weight(cost: BlockCost) -> float:
-    """[s] by which the default cut balances stages."""
-    total: Work = cost.forward + cost.backward + cost.recompute
-    return total.busy
 
 
 def _transfers(stages: tuple[StageCost, ...], strategy: Strategy, pricing: Pricing) -> Iterator[float]:

@@ -23,7 +23,8 @@ from simdl.kernel_uses import kernel_uses
 from simdl.memory import memory_by_part, usable_memory
 from simdl.report import StepReport
 from simdl.simulate import Simulation, price
-from simdl.step_cost import StepCost, step_cost
+from simdl.automatic_cut import step_cost
+from simdl.step_cost import StepCost
 from simdl.timeline import Timeline
 from simdl.timeline_metrics import breakdowns
 from workloads.network import Network

@@ -8,7 +8,7 @@ from simdl.engine import run
 from simdl.lowering import LANES, PREFETCH, lower
 from simdl.memory import memory_by_part
 from simdl.simulate import price
-from simdl.step_cost import step_cost
+from simdl.automatic_cut import step_cost
 from simdl.strategy import Strategy
 from simdl.timeline_metrics import memory_profile
 

@@ -13,7 +13,7 @@ from simdl.operator_times import (
     longest_operators,
 )
 from simdl.simulate import price, simulate
-from simdl.step_cost import step_cost
+from simdl.automatic_cut import step_cost
 from simdl.strategy import Recompute, Strategy
 
 STRATEGIES = {

@@ -12,7 +12,7 @@ from simdl.report import StepReport
 from simdl.simulate import price, simulate
 from simdl.stack import Stack
 from simdl.stacks import load_stack
-from simdl.step_cost import step_cost
+from simdl.automatic_cut import step_cost
 from simdl.strategy import Strategy, problems
 from validation.errors import RowSkippedError
 from validation.published_rows.language_model import language_model_setup

@@ -1,0 +1,96 @@
+"""A step with its cut: the strategy's own, or the fastest of the stated set.
+
+The automatic cut is the one of :mod:`simdl.cut_set` with the shortest step among those that fit in memory, the
+one that needs least memory where none fits. A step is timed by its longest path: what the simulated step takes
+where nothing shares a device or a link with anything else. Cuts come in the order of what they take at
+least, so that few have to be timed.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import accumulate
+
+from simdl.cut_set import cut_set
+from simdl.lowering import lower
+from simdl.memory import memory_by_part, usable_memory
+from simdl.pipelines import pipeline_order
+from simdl.pricing import Pricing
+from simdl.stage_cut import Cut
+from simdl.step_cost import StepCost, cut_step_cost
+from simdl.strategy import Strategy
+from simdl.timeline_metrics import critical_path
+from workloads.workload import Workload
+
+
+def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepCost:
+    """Price one step, with the automatic cut where the strategy has none."""
+    cut = strategy.stages or automatic_cut(workload, strategy, pricing)
+    return cut_step_cost(workload, strategy, pricing, cut)
+
+
+@lru_cache(maxsize=65536)
+def automatic_cut(workload: Workload, strategy: Strategy, pricing: Pricing) -> Cut:
+    """Blocks per stage of a strategy that does not say."""
+    cuts = cut_set(workload.network, strategy.pp * strategy.virtual_stages)
+    return fastest_step(cuts, workload, strategy, pricing) if len(cuts) > 1 else cuts[0]
+
+
+def fastest_step(cuts: Sequence[Cut], workload: Workload, strategy: Strategy, pricing: Pricing) -> Cut:
+    """The cut of the shortest step, of those that fit in memory if any does."""
+    steps = {cut: cut_step_cost(workload, strategy, pricing, cut) for cut in cuts}
+    usable = usable_memory(pricing.stack, pricing.cluster.device)
+    needs: dict[Cut, float] = {}
+
+    def fits(cut: Cut) -> bool:
+        needs[cut] = memory_need(steps[cut])
+        return needs[cut] <= usable
+
+    least = {cut: least_time(step) for cut, step in steps.items()}
+    return choose_cut(least, lambda cut: step_time(steps[cut]), fits) or min(needs, key=needs.__getitem__)
+
+
+def choose_cut(
+    least: dict[Cut, float], evaluate: Callable[[Cut], float], fits: Callable[[Cut], bool]
+) -> Cut | None:
+    """The cut of least time among those that fit, the first of equal ones; None where none fits.
+
+    Args:
+        least: [s] that the step of each cut takes at least; exact ones make one evaluation enough.
+        evaluate: [s] that the step of a cut takes.
+        fits: whether it can be run at all.
+    """
+    best, fastest = None, float("inf")
+    for cut in sorted(least, key=least.__getitem__):
+        if least[cut] >= fastest:
+            break
+        if fits(cut) and (seconds := evaluate(cut)) < fastest:
+            best, fastest = cut, seconds
+    return best
+
+
+def step_time(step: StepCost) -> float:
+    """[s] of a step in which nothing shares a device or a link with anything else."""
+    return critical_path(lower(step))
+
+
+def memory_need(step: StepCost) -> float:
+    """[bytes] at the peak of the pipeline rank that needs most."""
+    return max(sum(memory_by_part(step, rank).values()) for rank in range(step.strategy.pp))
+
+
+def least_time(step: StepCost) -> float:
+    """[s] that a step takes at least: every rank works on all its passes, once the first has come to it.
+
+    After its last pass come its optimizer, or what is left of that microbatch on the ranks before it and the
+    optimizer of the first of them.
+    """
+    strategy, stages = step.strategy, step.stages
+    orders = pipeline_order(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
+    fill = [0.0, *accumulate(s.forward.duration + t for s, t in zip(stages, step.transfer, strict=True))]
+    drain = [0.0, *accumulate(s.backward.duration + t for s, t in zip(stages, step.transfer, strict=True))]
+    ends = []
+    for rank, order in enumerate(orders):
+        own = sum(stage.forward.duration + stage.backward.duration for stage in step.rank_stages(rank))
+        after = max(step.optimizer[rank], drain[order[-1].stage] + step.optimizer[0])
+        ends.append(fill[order[0].stage] + step.microbatches * own + after)
+    return max(ends) + step.stack.step_overhead
