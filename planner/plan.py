@@ -14,13 +14,13 @@ from planner.format import format_strategy
 from planner.recut import recut
 from planner.search import Progress, search
 from planner.space import Integers, Limits, Space, enumerate_space
+from simdl.automatic_cut import step_cost
 from simdl.cost_model import CostModel
 from simdl.memory import memory_shortfalls, usable_memory
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import price, simulate
 from simdl.stack import Stack
-from simdl.automatic_cut import step_cost
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from planner.bounds import Bounds
 from planner.space import Integers, Space
+from simdl.automatic_cut import step_cost
 from simdl.engine import run
 from simdl.lowering import lower
 from simdl.memory import memory_shortfalls
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import report
-from simdl.automatic_cut import step_cost
 from workloads.workload import Workload
 
 Progress = Callable[[int, int], None]

@@ -11,8 +11,8 @@ import numpy as np
 
 from planner.prices import Prices
 from planner.space import SCHEDULES, Integers, Space
-from simdl.pricing import Pricing
 from simdl.cut_set import cut_set
+from simdl.pricing import Pricing
 from simdl.stage import stage_blocks
 from simdl.strategy import Strategy
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from hardware.cluster import Cluster
 from hardware.device import Device
+from simdl.automatic_cut import step_cost
 from simdl.collector import collector_paused
 from simdl.communication import message_uses
 from simdl.cost_model import CostModel, DeviceCostModel
@@ -20,7 +21,6 @@ from simdl.operator_times import critical_operators, kernel_times
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.stack import Stack
-from simdl.automatic_cut import step_cost
 from simdl.step_cost import StepCost
 from simdl.strategy import Strategy, problems
 from simdl.timeline import Timeline

@@ -4,11 +4,19 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from uniform import FLOPS, uniform_network
 
+from simdl.automatic_cut import step_cost
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.cost_model import ConstantCostModel
 from simdl.simulate import price
-from simdl.automatic_cut import step_cost
-from simdl.step_cost import gather_time, gradient_bytes, optimizer_time, reduce_time, stage_hop, tied_time, transfer_time
+from simdl.step_cost import (
+    gather_time,
+    gradient_bytes,
+    optimizer_time,
+    reduce_time,
+    stage_hop,
+    tied_time,
+    transfer_time,
+)
 from simdl.strategy import Strategy
 
 CLUSTER = build_cluster(4)  # four nodes of four devices
