@@ -1,8 +1,8 @@
 """A step with its cut: the strategy's own, or the fastest of the stated set.
 
-The automatic cut is the one of :mod:`simdl.cut_set` with the shortest step among those that fit in memory, the
-one that needs least memory where none fits. A step is timed by its longest path: what the simulated step takes
-where nothing shares a device or a link with anything else. Cuts come in the order of what they take at
+The automatic cut is the one of :mod:`simdl.cut_set` with the shortest step among those that fit in memory,
+the one that needs least memory where none fits. A step is timed by its longest path: what the simulated step
+takes where nothing shares a device or a link with anything else. Cuts come in the order of what they take at
 least, so that few have to be timed.
 """
 

@@ -5,8 +5,9 @@ it cannot get slower by them.
 
 - Repeated blocks that divide are cut evenly, as frameworks do, and no other way.
 - Else all cuts, if there are at most ``CUTS``.
-- Else the cuts that balance the work of the stages, their traffic and mixtures of both, or their number of
-  blocks, and those in which one place between two stages of these is moved by one block.
+- Else every cut that balances some mixture of what stages have to do: work (flops), traffic (parameters and
+  what layers put out) and operators to launch. Each share of a mixture is a multiple of 1 / ``PARTS``, and of
+  1 where one block is repeated between an embedding and a head.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +19,10 @@ from simdl.stage_cut import Cut, fastest_cut, range_sums
 from workloads.network import Block, Network
 from workloads.operators import Pass
 
-CUTS = 300
+CUTS = 64
 """Cuts that are all tried."""
-MIXTURES = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Shares of traffic, the rest work, by which stages are balanced where not all cuts are tried."""
+PARTS = 8
+"""Steps in which the mixtures go from one extreme to another."""
 
 
 @lru_cache(maxsize=1024)
@@ -32,8 +33,8 @@ def cut_set(network: Network, stages: int) -> tuple[Cut, ...]:
         return (even,)
     if comb(network.depth - 1, stages - 1) <= CUTS:
         return tuple(_all_cuts(network.depth, stages))
-    balanced = [balanced_cut(weights, stages) for weights in _weights(network)]
-    return tuple(dict.fromkeys([*balanced, *(moved for cut in balanced for moved in _neighbours(cut))]))
+    parts = 1 if _repeated(network) else PARTS
+    return tuple(dict.fromkeys(balanced_cut(weights, stages) for weights in _mixtures(network, parts)))
 
 
 def even_cut(network: Network, stages: int) -> Cut:
@@ -45,12 +46,18 @@ def even_cut(network: Network, stages: int) -> Cut:
         return (network.depth,)
     counts = [block.count for block in network.blocks]
     position = counts.index(max(counts))
-    if counts[position] % stages or network.depth - counts[position] > 2 or counts[position] == 1:
+    if counts[position] % stages or not _repeated(network):
         return ()
     cut = [counts[position] // stages] * stages
     cut[0] += sum(counts[:position])
     cut[-1] += sum(counts[position + 1 :])
     return tuple(cut)
+
+
+def _repeated(network: Network) -> bool:
+    """Whether a network is one block several times, but for one block at most on either side."""
+    most = max(block.count for block in network.blocks)
+    return most > 1 and network.depth - most <= 2
 
 
 def balanced_cut(weights: Sequence[float], stages: int) -> Cut:
@@ -66,12 +73,15 @@ def _all_cuts(depth: int, stages: int) -> Iterator[Cut]:
         yield tuple(end - start for start, end in pairwise((0, *places, depth)))
 
 
-def _weights(network: Network) -> Iterator[list[float]]:
+def _mixtures(network: Network, parts: int) -> Iterator[list[float]]:
     """What the stages of a balanced cut have equal amounts of, per block of the chain."""
-    work, traffic = (_shares(network, amount) for amount in (_flops, _elements))
-    for share in MIXTURES:
-        yield [(1 - share) * w + share * t for w, t in zip(work, traffic, strict=True)]
-    yield [1.0] * network.depth
+    work, traffic, launches = (_shares(network, amount) for amount in (_flops, _elements, _operators))
+    for most in range(parts + 1):
+        for other in range(parts + 1 - most):
+            rest = parts - most - other
+            yield [
+                most * a + other * b + rest * c for a, b, c in zip(work, traffic, launches, strict=True)
+            ]
 
 
 def _shares(network: Network, amount: Callable[[Block], int]) -> list[float]:
@@ -89,9 +99,5 @@ def _elements(block: Block) -> int:
     return block.parameters + sum(layer.output_elements for layer in block.layers)
 
 
-def _neighbours(cut: Cut) -> Iterator[Cut]:
-    """Cuts in which one stage has given a block to the next, or taken one from it."""
-    for index in range(len(cut) - 1):
-        for moved in (-1, 1):
-            if cut[index] + moved and cut[index + 1] - moved:
-                yield (*cut[:index], cut[index] + moved, cut[index + 1] - moved, *cut[index + 2 :])
+def _operators(block: Block) -> int:
+    return sum(len(layer.operators(which)) for layer in block.layers for which in Pass)

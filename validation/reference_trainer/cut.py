@@ -1,7 +1,7 @@
 """Where a pipeline is cut: as the strategy says, else evenly, else so that no stage has many more flops.
 
-The simulator's own default is the cut of the fastest simulated step, which a trainer does not know beforehand.
-To compare the two, name the stages in the strategy.
+The simulator's own default is the cut of the fastest simulated step, which a trainer does not know
+beforehand. To compare the two, name the stages in the strategy.
 """
 
 from simdl.cut_set import balanced_cut, even_cut
