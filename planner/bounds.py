@@ -40,7 +40,9 @@ class Bounds:
     worst_rank: Integers
 
 
-def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bounds:
+def estimate_bounds(
+    space: Space, workload: Workload, pricing: Pricing, *, cut: tuple[int, ...] = ()
+) -> Bounds:
     """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
 
     The time is the least of those that fit, or that of the one which misses by least.
@@ -49,6 +51,7 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bound
         space: the candidates.
         workload: what is computed.
         pricing: what prices it; of the cluster that the space was enumerated for.
+        cut: blocks per stage of all candidates; () for the cuts that each may choose from.
     """
     count = len(space)
     if not count:
@@ -57,7 +60,7 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bound
     fitting, nearest, memory = np.full(count, np.inf), np.full(count, np.inf), np.full(count, np.inf)
     worst = np.zeros(count, dtype=np.int64)
     prices = price_space(space, pricing)
-    for shape in enumerate_shapes(space, prices, pricing):
+    for shape in enumerate_shapes(space, prices, pricing, cut=cut):
         needs = memory_needs(shape, prices, workload, pricing)
         times = _step_times(shape, prices, workload, pricing)
         for (candidates, need), (_, seconds) in zip(needs, times, strict=True):
@@ -75,11 +78,8 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bound
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:
     """[s] that the simulated step of one strategy takes at least, with its own cut if it has one."""
-    space = single_space(strategy, workload)
-    prices = price_space(space, pricing)
-    shapes = enumerate_shapes(space, prices, pricing, cut=strategy.stages)
-    _, seconds = next(_step_times(next(shapes), prices, workload, pricing))
-    return float(seconds[0])
+    bounds = estimate_bounds(single_space(strategy, workload), workload, pricing, cut=strategy.stages)
+    return float(bounds.step_time[0])
 
 
 def _step_times(

@@ -13,7 +13,7 @@ import numpy as np
 
 from planner.bounds import Bounds
 from planner.space import Integers, Space
-from simdl.automatic_cut import step_cost
+from simdl.automatic_cut import step_cost, with_cut
 from simdl.engine import run
 from simdl.lowering import lower
 from simdl.memory import memory_shortfalls
@@ -82,13 +82,13 @@ def search(
             return Ranking(best=tuple(best), simulated=simulated, certified=True)
         if max_simulations is not None and simulated >= max_simulations:
             return Ranking(best=tuple(best), simulated=simulated, certified=False)
-        step = step_cost(workload, space.strategy(candidate), pricing)
+        step = step_cost(workload, with_cut(space.strategy(candidate), workload, pricing), pricing)
         if not any(memory_shortfalls(step, pricing.cluster.device)):
             simulated += 1
             timeline = run(lower(step))
             if len(best) < top or timeline.step_time < best[-1].step_time:
-                memory = float(bounds.memory[candidate])
-                insort(best, Found(timeline.step_time, memory, candidate, report(step, timeline)))
+                told = report(step, timeline)
+                insort(best, Found(timeline.step_time, told.peak_memory, candidate, told))
                 del best[top:]
         if progress is not None:
             progress(position + 1, _undecided(bounds, order, best, top))

@@ -7,6 +7,7 @@ least, so that few have to be timed.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
 
@@ -26,6 +27,14 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
     """Price one step, with the automatic cut where the strategy has none."""
     cut = strategy.stages or automatic_cut(workload, strategy, pricing)
     return cut_step_cost(workload, strategy, pricing, cut)
+
+
+def with_cut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy:
+    """A strategy that names its cut where there was a choice."""
+    alone = len(cut_set(workload.network, strategy.pp * strategy.virtual_stages)) == 1
+    if strategy.stages or alone:
+        return strategy
+    return replace(strategy, stages=automatic_cut(workload, strategy, pricing))
 
 
 @lru_cache(maxsize=65536)
