@@ -55,9 +55,10 @@ def solve_stage_partition(groups: Sequence[Group], room: Sequence[float], *, vir
     relaxed = fastest_cut(tables.within(whole))
     if relaxed is not None and _fits(tables, relaxed, room):
         return relaxed
-    if virtual_stages == 1:
-        raise _infeasible(tables, room, f"cut into {stages} stages")
-    least = _slowest(tables, relaxed) if relaxed else 0.0
+    leanest = cheapest_cut(tables.nbytes)
+    if relaxed is None or leanest is None or sum(stage_costs(tables.nbytes, leanest)) > sum(room) * (1 + EXACT):
+        raise _infeasible(tables, room, leanest)
+    least = _slowest(tables, relaxed)
     start = fastest_cut(tables.within([limit / virtual_stages for limit in whole]))
     most = _slowest(tables, start) if start else inf
     if start is not None and most <= least * (1 + EXACT):
@@ -93,15 +94,13 @@ def _fits(tables: _Tables, cut: Cut, room: Sequence[float]) -> bool:
     return all(sum(needs[rank :: len(room)]) <= limit * (1 + EXACT) for rank, limit in enumerate(room))
 
 
-def _infeasible(tables: _Tables, room: Sequence[float], name: str) -> InfeasibleError:
-    """By how much the room of every stage must be raised if the sum of what is missing is to be least."""
-    missing = [
-        np.where(np.isfinite(nbytes), np.maximum(nbytes - limit, 0.0), np.inf)
-        for nbytes, limit in zip(tables.nbytes, room, strict=True)
-    ]
-    cut = cheapest_cut(missing)
-    short = stage_costs(missing, cut) if cut else ()
-    return InfeasibleError(
-        name, {memory_name(rank): nbytes / GIB for rank, nbytes in enumerate(short) if nbytes > 0}
-    )
-
+def _infeasible(tables: _Tables, room: Sequence[float], leanest: Cut | None) -> InfeasibleError:
+    """What every rank is short of: in the cut that misses least, or in the one that needs least altogether."""
+    stages, cut = len(tables.nbytes), leanest
+    if stages == len(room):
+        missing = [np.maximum(nbytes - limit, 0.0) for nbytes, limit in zip(tables.nbytes, room, strict=True)]
+        cut = cheapest_cut(missing)
+    needs = stage_costs(tables.nbytes, cut) if cut else ()
+    short = {memory_name(rank): sum(needs[rank :: len(room)]) - limit for rank, limit in enumerate(room)}
+    binding = {name: nbytes / GIB for name, nbytes in short.items() if nbytes > 0}
+    return InfeasibleError(f"cut into {stages} stages", binding)
