@@ -23,6 +23,8 @@ CUTS = 64
 """Cuts that are all tried."""
 PARTS = 8
 """Steps in which the mixtures go from one extreme to another."""
+WHOLE = 2**40
+"""What the shares of a chain's blocks add up to, about."""
 
 
 @lru_cache(maxsize=1024)
@@ -85,9 +87,10 @@ def _mixtures(network: Network, parts: int) -> Iterator[list[float]]:
 
 
 def _shares(network: Network, amount: Callable[[Block], int]) -> list[float]:
+    """Whole numbers, so that equal stages are equal however they are added up."""
     amounts = [amount(block) for block in network.chain()]
-    total = sum(amounts) or 1
-    return [value / total for value in amounts]
+    total = sum(amounts)
+    return [float(round(WHOLE * value / total)) if total else 1.0 for value in amounts]
 
 
 def _flops(block: Block) -> int:
