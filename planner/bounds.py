@@ -71,9 +71,7 @@ def estimate_bounds(
             nearer = candidates[less]
             memory[nearer], nearest[nearer] = most[less], seconds[less]
             worst[nearer] = need.argmax(axis=1)[less]
-    return Bounds(
-        step_time=np.where(np.isfinite(fitting), fitting, nearest), memory=memory, worst_rank=worst
-    )
+    return Bounds(step_time=np.where(np.isfinite(fitting), fitting, nearest), memory=memory, worst_rank=worst)
 
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:

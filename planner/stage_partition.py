@@ -1,10 +1,10 @@
 """Cut of a network into pipeline stages whose slowest stage is as fast as possible within memory limits.
 
 The dynamic programme of :mod:`simdl.stage_cut` first. It is exact with the memory of every stage for itself,
-and so for one stage per rank. Where several share the memory of a rank it gives two bounds: the least slowest
-stage if each stage could have all of its rank's room, and a cut in which each has an equal part of it. Only
-where the one cut does not fit and the other is slower does the integer program of
-:mod:`planner.stage_program` decide between the two.
+and so for one stage per rank. Where several share the memory of a rank it gives two bounds: no cut is faster
+than the one in which each stage may have all of its rank's room, and one in which each has an equal part of
+it fits. Only where the one does not fit and the other is slower does the integer program of
+:mod:`planner.stage_program` decide, between the two.
 """
 
 from collections.abc import Sequence
@@ -55,9 +55,8 @@ def solve_stage_partition(groups: Sequence[Group], room: Sequence[float], *, vir
     relaxed = fastest_cut(tables.within(whole))
     if relaxed is not None and _fits(tables, relaxed, room):
         return relaxed
-    leanest = cheapest_cut(tables.nbytes)
-    if relaxed is None or leanest is None or sum(stage_costs(tables.nbytes, leanest)) > sum(room) * (1 + EXACT):
-        raise _infeasible(tables, room, leanest)
+    if relaxed is None or _least_need(tables) > sum(room) * (1 + EXACT):
+        raise _infeasible(tables, room)
     least = _slowest(tables, relaxed)
     start = fastest_cut(tables.within([limit / virtual_stages for limit in whole]))
     most = _slowest(tables, start) if start else inf
@@ -74,13 +73,10 @@ def solve_stage_partition(groups: Sequence[Group], room: Sequence[float], *, vir
 
 def _tables(groups: Sequence[Group], stages: int) -> _Tables:
     chain = [group for group in groups for _ in range(group.count)]
-    needs: dict[tuple[float, ...], Table] = {}
-    for stage in range(stages):
-        key = tuple(group.nbytes[stage] for group in chain)
-        needs.setdefault(key, range_sums(key))
+    needs = [tuple(group.nbytes[stage] for group in chain) for stage in range(stages)]
+    distinct = {need: range_sums(need) for need in dict.fromkeys(needs)}
     return _Tables(
-        time=range_sums([group.time for group in chain]),
-        nbytes=tuple(needs[tuple(group.nbytes[stage] for group in chain)] for stage in range(stages)),
+        time=range_sums([group.time for group in chain]), nbytes=tuple(distinct[need] for need in needs)
     )
 
 
@@ -94,12 +90,18 @@ def _fits(tables: _Tables, cut: Cut, room: Sequence[float]) -> bool:
     return all(sum(needs[rank :: len(room)]) <= limit * (1 + EXACT) for rank, limit in enumerate(room))
 
 
-def _infeasible(tables: _Tables, room: Sequence[float], leanest: Cut | None) -> InfeasibleError:
-    """What every rank is short of: in the cut that misses least, or in the one that needs least altogether."""
-    stages, cut = len(tables.nbytes), leanest
-    if stages == len(room):
-        missing = [np.maximum(nbytes - limit, 0.0) for nbytes, limit in zip(tables.nbytes, room, strict=True)]
-        cut = cheapest_cut(missing)
+def _least_need(tables: _Tables) -> float:
+    """[bytes] that all ranks need together at least."""
+    leanest = cheapest_cut(tables.nbytes)
+    return sum(stage_costs(tables.nbytes, leanest)) if leanest else inf
+
+
+def _infeasible(tables: _Tables, room: Sequence[float]) -> InfeasibleError:
+    """What each rank is short of in the cut whose stages miss least of an equal part of their rank's room."""
+    stages = len(tables.nbytes)
+    parts = [room[stage % len(room)] * len(room) / stages for stage in range(stages)]
+    missing = [np.maximum(nbytes - part, 0.0) for nbytes, part in zip(tables.nbytes, parts, strict=True)]
+    cut = cheapest_cut(missing)
     needs = stage_costs(tables.nbytes, cut) if cut else ()
     short = {memory_name(rank): sum(needs[rank :: len(room)]) - limit for rank, limit in enumerate(room)}
     binding = {name: nbytes / GIB for name, nbytes in short.items() if nbytes > 0}

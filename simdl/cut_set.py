@@ -81,9 +81,7 @@ def _mixtures(network: Network, parts: int) -> Iterator[list[float]]:
     for most in range(parts + 1):
         for other in range(parts + 1 - most):
             rest = parts - most - other
-            yield [
-                most * a + other * b + rest * c for a, b, c in zip(work, traffic, launches, strict=True)
-            ]
+            yield [most * a + other * b + rest * c for a, b, c in zip(work, traffic, launches, strict=True)]
 
 
 def _shares(network: Network, amount: Callable[[Block], int]) -> list[float]:

@@ -74,9 +74,7 @@ def shard_of(strategy: Strategy) -> Shard:
     )
 
 
-def cut_step_cost(
-    workload: Workload, strategy: Strategy, pricing: Pricing, cut: Sequence[int]
-) -> StepCost:
+def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut: Sequence[int]) -> StepCost:
     """Price one step with so many blocks per virtual stage."""
     costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
     stages = tuple(

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.profiles import load_cluster
-from simdl.automatic_cut import automatic_cut, choose_cut, least_time, memory_need, step_cost, step_time, with_cut
+from simdl.automatic_cut import (
+    automatic_cut,
+    choose_cut,
+    least_time,
+    memory_need,
+    step_cost,
+    step_time,
+    with_cut,
+)
 from simdl.cost_model import CostModel
 from simdl.cut_set import cut_set
 from simdl.engine import run
@@ -174,7 +182,8 @@ def test_alexnet_on_a_device_half_as_fast_again(micro_batch):
     workload, stack = question("alexnet"), load_stack("pytorch-ngc")
     strategy = Strategy(dp=2, pp=4, zero=1, micro_batch=micro_batch)
     before, after = (
-        simulate(workload, cluster, strategy, stack=stack).report for cluster in (NODE, faster_device(NODE, 1.5))
+        simulate(workload, cluster, strategy, stack=stack).report
+        for cluster in (NODE, faster_device(NODE, 1.5))
     )
     assert after.step_time < 0.97 * before.step_time
     assert after.peak_memory == pytest.approx(before.peak_memory, rel=0.07)

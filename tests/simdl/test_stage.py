@@ -7,6 +7,7 @@ from uniform import uniform_network
 from simdl.pricing import Work
 from simdl.stage import host_time, pass_cost, stage_blocks
 
+
 def test_stages_name_their_blocks_in_chain_order():
     assert stage_blocks(build_network(4), (2, 1, 3)) == ((0, 1), (1,), (1, 1, 2))
     assert stage_blocks(uniform_network(3), (1, 2)) == ((0,), (0, 0))
