@@ -8,8 +8,8 @@ bandwidth B_k,
 
 and A_0 is the sum of T_l (Narayanan et al. 2019, PipeDream, SOSP, section 3.1). A graph is cut along one
 topological order; a_s are all tensors that cross the cut. The inner minimum is that of
-:mod:`simdl.stage_cut`, for every first layer at once. Of more than ``CUTS`` places to cut,
-those that the fewest bytes cross are tried.
+:mod:`simdl.stage_cut`, for every first layer at once. Of more than ``CUTS`` places to cut, those that the
+fewest bytes cross are tried.
 """
 
 from collections.abc import Iterator, Sequence
@@ -151,8 +151,9 @@ class _Sums:
         self.places = [0, *sorted(inside), len(layers)]
         between = self.places[:-1]
         times = [layer.forward + layer.backward for layer in layers]
-        self.compute = range_sums(np.add.reduceat(times, between))
-        self.weights = range_sums(np.add.reduceat([layer.parameters for layer in layers], between))
+        self.compute = range_sums(np.add.reduceat(times, between).tolist())
+        weights = [layer.parameters for layer in layers]
+        self.weights = range_sums(np.add.reduceat(weights, between).tolist())
         self.crossing = crossing[self.places]
 
 

@@ -8,7 +8,7 @@ a candidate, is the same schedule as one, or lies outside the limits:
 - a step has at most ``Limits.passes`` passes, because each candidate is simulated within seconds;
 - virtual stages hold equal numbers of the repeated block, as frameworks require;
 - ZeRO shards over all replicas, or over those of one innermost domain (hybrid sharding, Zhao et al. 2023);
-- stages are the default cut.
+- stages are the automatic cut.
 
 Same schedules: with one pipeline rank, or one virtual stage, every order is 1F1B; ZeRO and selective
 recomputation are left out where there is nothing to shard or to recompute.

@@ -1,6 +1,7 @@
 """The automatic cut: the fastest step of the stated set, among those that fit."""
 
 from dataclasses import replace
+
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given, settings
@@ -147,20 +148,16 @@ def test_the_automatic_cut_is_the_fastest_of_the_set(flags, name, schedule, micr
 @settings(deadline=None, max_examples=60)
 @given(
     flags=FLAGS,
-    name=st.sampled_from(["alexnet", "lenet5", "vgg16", "resnet50", "googlenet"]),
+    name=st.sampled_from(["alexnet", "vgg16", "resnet50", "googlenet"]),
     shape=st.sampled_from([(1, 8), (2, 4), (4, 2)]),
-    schedule=st.sampled_from(["1f1b", "gpipe"]),
-    micro_batch=st.sampled_from([4, 16]),
-    zero=st.sampled_from([0, 1]),
+    pipeline=st.tuples(st.sampled_from(["1f1b", "gpipe"]), st.sampled_from([4, 16])),
     change=st.sampled_from(["device", "links", "memory"]),
 )
-def test_no_step_gets_slower_on_a_better_machine(flags, name, shape, schedule, micro_batch, zero, change):
+def test_no_step_gets_slower_on_a_better_machine(flags, name, shape, pipeline, change):
     """With algorithm choices held (one rate for kernels) and nothing shared (no contention)."""
-    dp, pp = shape
-    if name == "lenet5" and pp == 8:
-        return
+    (dp, pp), (schedule, micro_batch) = shape, pipeline
     workload = question(name, batch=64)
-    strategy = Strategy(dp=dp, pp=pp, zero=zero if dp > 1 else 0, schedule=schedule, micro_batch=micro_batch)
+    strategy = Strategy(dp=dp, pp=pp, zero=int(dp > 1), schedule=schedule, micro_batch=micro_batch)
     stack = replace(load_stack("pytorch-ngc"), contention=0.0, **flags)
     tight = with_device(NODE, memory_capacity=2.1e9)
     better = {
