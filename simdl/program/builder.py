@@ -83,6 +83,7 @@ class ProgramBuilder:
 
 def _grouped(keys: "array[int]", values: "array[int]", count: int) -> "tuple[array[int], array[int]]":
     """Values in the order of their keys, and where each key's begin (a counting sort)."""
+
     key, value = np.frombuffer(keys, dtype=np.intc), np.frombuffer(values, dtype=np.intc)
     starts = np.zeros(count + 1, dtype=np.intc)
     np.cumsum(np.bincount(key, minlength=count), out=starts[1:])
