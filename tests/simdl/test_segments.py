@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer
 
+from simdl.automatic_cut import step_cost
 from simdl.segments import Segmentation, buckets
 from simdl.simulate import price
-from simdl.step_cost import gather_time, reduce_time, step_cost
+from simdl.step_cost import gather_time, reduce_time
 from simdl.strategy import Strategy
 from workloads.network import Block, Network
 
