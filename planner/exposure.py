@@ -97,11 +97,11 @@ def estimate_exposure(
     updates = shape.microbatches[:, None] if order.updates_often else 1
     update = updates * _update(variant, order, workload) + pricing.stack.step_overhead
     own, back, lane = np.zeros((3, len(shape.rows), ranks))
-    first = order.first_stages(ranks)[0]
+    first = order.placement.first[0]
     if variant.beside:
         found = {kind: variant.reductions(kind, last=True) for kind in set(shape.kind.tolist())}
         for rank in range(ranks):
-            stages = [found[int(shape.kind[stage])] for stage in order.stages_of(rank)]
+            stages = [found[int(shape.kind[stage])] for stage in order.placement.owned[rank]]
             mine = found[int(shape.kind[first[rank]])]
             bare = min(each.last for each in stages) if order.splits else mine.last
             own[:, rank] += footprint * (sum(each.total for each in stages) - bare) + bare
@@ -123,7 +123,7 @@ def estimate_exposure(
         floor += shape.microbatches * 2 * total
     elif variant.ahead:
         total, alone = variant.gathers(int(shape.kind[0]))
-        own[:, order.place[0]] += footprint * (total - alone) + alone
+        own[:, order.placement.place[0]] += footprint * (total - alone) + alone
     return Exposure(after_passes=own + update, after_back=back + update, lane=lane + update, floor=floor)
 
 
@@ -132,9 +132,7 @@ def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:
     shape, strategy, pricing = variant.shape, variant.strategy, variant.pricing
     stack = pricing.stack
     counts = shape.counts(len(variant.parameters)) @ variant.parameters
-    held = np.zeros(shape.ranks)
-    for stage, rank in enumerate(order.place.tolist()):
-        held[rank] += counts[shape.kind[stage % len(shape.kind)]]
+    held = order.by_rank(counts[shape.kind], shape.ranks)
 
     def seconds(count: float) -> float:
         total = optimizer_time(count, workload, strategy, pricing)

@@ -1,61 +1,97 @@
 """Outline: what memory and bounds read off a pipeline order without keeping it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simdl.pipelines import peaks, pipeline
-from simdl.pipelines.live import Peaks
 from simdl.pipelines.passes import Overlap, PassKind, passes_of
 from simdl.pipelines.pipeline import Pipeline
 
+Integers = NDArray[np.int64]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outline:
-    """A pipeline order in short.
+    """A pipeline order in short, whatever its length.
 
     Attributes:
         pipeline: the schedule.
         kinds: of its passes.
         overlaps: whether passes run interleaved as one.
         place: pipeline rank of every virtual stage, of all copies.
-        peaks: per rank the live activations at the moments that can be its peak.
     """
 
     pipeline: Pipeline
     kinds: tuple[PassKind, ...]
     overlaps: bool
     place: tuple[int, ...]
-    peaks: tuple[Peaks, ...]
 
 
 @lru_cache(maxsize=4096)
-def outline(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Outline:
-    """The outline of :func:`simdl.pipelines.pipeline_order` with the same arguments.
+def outline(name: str, ranks: int, virtual_stages: int = 1) -> Outline:
+    """The outline of the orders of a schedule.
 
     Raises:
-        SimdlError: unknown name, or a size that the order does not take.
+        SimdlError: unknown name.
     """
     found = pipeline(name)
-    stages = found.copies * ranks * virtual_stages
-    kinds, overlaps = _kinds(found, ranks, microbatches, virtual_stages)
+    kinds, overlaps = _kinds(found, virtual_stages)
     return Outline(
         pipeline=found,
         kinds=kinds,
         overlaps=overlaps,
-        place=tuple(found.place(stage, ranks, virtual_stages) for stage in range(stages)),
-        peaks=peaks(name, ranks, microbatches, virtual_stages),
+        place=tuple(
+            found.place(stage, ranks, virtual_stages) for stage in range(found.copies * ranks * virtual_stages)
+        ),
     )
 
 
-def _kinds(
-    found: Pipeline, ranks: int, microbatches: int, virtual_stages: int
-) -> tuple[tuple[PassKind, ...], bool]:
-    """Kinds of pass of the first rank's order, in a shorter step where there is one."""
-    settled = found.settled(ranks, virtual_stages)
-    short = settled + (microbatches - settled) % ranks
-    if short < microbatches and not any(found.problems(ranks, short, virtual_stages)):
-        microbatches = short
-    order = found.build(ranks, microbatches, virtual_stages)[0]
-    kinds = {one.kind for entry in order for one in passes_of(entry)}
-    overlaps = any(isinstance(entry, Overlap) for entry in order)
+@lru_cache(maxsize=1024)
+def _kinds(found: Pipeline, virtual_stages: int) -> tuple[tuple[PassKind, ...], bool]:
+    """Kinds of pass in the smallest pipeline that the schedule takes."""
+    entries = [entry for order in next(_small_orders(found, virtual_stages), ()) for entry in order]
+    kinds = {one.kind for entry in entries for one in passes_of(entry)}
+    overlaps = any(isinstance(entry, Overlap) for entry in entries)
     return tuple(kind for kind in PassKind if kind in kinds), overlaps
+
+
+def _small_orders(found: Pipeline, virtual_stages: int) -> Iterator[object]:
+    for ranks, rounds in product((4, 2, 3, 6, 8, 1), (4, 2, 1, 8)):
+        if not any(found.problems(ranks, ranks * rounds, virtual_stages)):
+            yield found.build(ranks, ranks * rounds, virtual_stages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Live:
+    """Live activations of an order.
+
+    Attributes:
+        stages: [ranks x stages of a rank] virtual stages that each rank runs, ascending.
+        counts: [ranks x moments x stages of a rank] activations of each of them at the moments that can be the
+            rank's peak.
+    """
+
+    stages: Integers
+    counts: Integers
+
+
+@lru_cache(maxsize=4096)
+def live_activations(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Live:
+    """What every rank of an order holds at its peaks.
+
+    Raises:
+        SimdlError: unknown name, or a size that the order does not take.
+    """
+    moments = pipeline(name).moments
+    if moments is not None:
+        stages = np.argsort(outline(name, ranks, virtual_stages).place, kind="stable").reshape(ranks, -1)
+        return Live(stages=stages, counts=moments(ranks, microbatches, virtual_stages))
+    found = peaks(name, ranks, microbatches, virtual_stages)
+    most = max(len(rank.counts) for rank in found)
+    counts = [rank.counts + rank.counts[:1] * (most - len(rank.counts)) for rank in found]
+    return Live(stages=np.array([rank.stages for rank in found]), counts=np.array(counts))
