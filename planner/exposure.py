@@ -93,7 +93,7 @@ def estimate_exposure(
 ) -> Exposure:
     """What the candidates of one variant of a shape take beside their passes."""
     variant = _Variant(shape, strategy, prices, pricing)
-    footprint, ranks = pricing.stack.contention, shape.ranks
+    footprint, ranks = pricing.stack.contention or 0.0, shape.ranks
     updates = shape.microbatches[:, None] if order.updates_often else 1
     update = updates * _update(variant, order, workload) + pricing.stack.step_overhead
     own, back, lane = np.zeros((3, len(shape.rows), ranks))

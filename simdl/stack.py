@@ -57,7 +57,8 @@ class Stack:
         pipeline_overlap: stage-to-stage transfers run beside computation.
         scatter_gather: tensor-parallel ranks each send their part of a stage boundary and gather it on
             arrival.
-        contention: relative slow-down of computation while communication runs beside it.
+        contention: share of a device that collectives take from computation beside them, where training runs
+            say other than the library's kernels do; None: what those take.
         library: collective library profile, such as ``nccl``.
         memory_context: [bytes] taken by contexts and libraries.
         memory_reserve: share of the device's memory the allocator cannot use (fragmentation).
@@ -91,7 +92,7 @@ class Stack:
     tensor_overlap: float
     pipeline_overlap: bool
     scatter_gather: bool
-    contention: float
+    contention: float | None
     library: str
     memory_context: float
     memory_reserve: float

@@ -51,6 +51,8 @@ NUMBERS: Mapping[str, str] = {
     "memory_context": "bytes",
     "memory_reserve": "fraction",
 }
+LIBRARY = "library"
+"""Contention of stacks whose collectives take of a device what the kernels of their library do."""
 FLAGS = ("context_parallel", "gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
 WORDS = ("description", "attention", "selective", "gradient_algorithm", "library")
 
@@ -155,8 +157,13 @@ def parse_stack(text: str, place: str, *, base: Callable[[str], RawStack]) -> Ra
         inherited = base(reader.text("base")) if "base" in reader.data else NOTHING
         values = {**_flags(reader), **_words(reader)}
         values |= {
-            key: reader.number(key, dimension) for key, dimension in NUMBERS.items() if key in reader.data
+            key: reader.number(key, dimension)
+            for key, dimension in NUMBERS.items()
+            if key in reader.data and reader.data[key] != LIBRARY
         }
+        if reader.data.get("contention") == LIBRARY:
+            reader.allow("contention")
+            values["contention"] = None
         if "fused" in reader.data:
             values["fused"] = frozenset(_list(reader, "fused"))
         if "schedules" in reader.data:

@@ -5,10 +5,19 @@ Each has the seconds that it takes alone (:mod:`simdl.step_cost`) and what it lo
 stage they belong to.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from simdl.collectives import Group, Operation
-from simdl.collectives.ports import PortLoad, collective_loads, hop_loads, port_bandwidth, reach
+from simdl.collectives.footprint import footprint
+from simdl.collectives.library import load_library
+from simdl.collectives.ports import (
+    PortLoad,
+    collective_loads,
+    hop_loads,
+    port_bandwidth,
+    reach,
+    sent_bytes,
+)
 from simdl.program.action import Purpose, Cause, Load, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
@@ -23,6 +32,13 @@ from simdl.step_cost import (
     stage_hop,
     tied_bytes,
 )
+
+MEMORY_PASSES = {
+    Operation.ALL_REDUCE: 4.0,  # reads two operands and writes one, then reads or writes the result once more
+    Operation.REDUCE_SCATTER: 3.0,
+    Operation.ALL_GATHER: 2.0,
+}
+"""Bytes of device memory that a kernel moves per byte of its message."""
 
 
 class StepTransfers:
@@ -136,9 +152,19 @@ class StepTransfers:
             nbytes=nbytes,
             duration=seconds,
             loads=tuple(self._both_ways(self._port_loads(real, seconds), rank)) if seconds > 0 else (),
-            footprint=self._step.stack.contention,
+            footprint=self._footprint(real, seconds),
             stage=stage,
         )
+
+    def _footprint(self, calls: Sequence[Call], seconds: float) -> float:
+        """What the kernels of a transfer take of its devices: as the stack's rows say, or as they are."""
+        stack, cluster = self._step.stack, self._step.pricing.cluster
+        if stack.contention is not None or seconds <= 0:
+            return stack.contention or 0.0
+        library = load_library(stack.library)
+        rate = sum(sent_bytes(*call[:3], cluster, library=stack.library, algorithm=call[3]) for call in calls)
+        traffic = sum(MEMORY_PASSES[call[0]] * call[1] for call in calls)
+        return footprint(library, cluster.device, rate=rate / seconds, traffic=traffic / seconds)
 
     def _port_loads(self, calls: Iterable[Call], seconds: float) -> Iterator[PortLoad]:
         """What the calls of one transfer load of each level, all in ``seconds`` [s]."""

@@ -62,6 +62,8 @@ class Library:
         launch: [s] of a call that moves nothing.
         ramp: exponent g of the bandwidth ramp, time = s/B (1 + (half_size/s)^g).
         concurrent_peers: partners that an all-to-all serves at once.
+        processor_bandwidth: [bytes/s] that one multiprocessor of a device moves for it; 0 where a file names
+            none, because engines or host threads move the bytes.
         protocols: ways to move a message; the fastest is taken.
         algorithms: by operation, those that ``auto`` chooses among.
         in_switch: links whose switch the library lets reduce.
@@ -74,6 +76,7 @@ class Library:
     launch: float
     ramp: float
     concurrent_peers: float
+    processor_bandwidth: float
     protocols: tuple[Protocol, ...]
     algorithms: Mapping[Operation, tuple[str, ...]]
     in_switch: Mapping[str, InSwitch]
@@ -122,6 +125,9 @@ def _read(name: str, reader: ProfileReader) -> Library:
         launch=reader.number("launch", "time"),
         ramp=reader.number("ramp", "fraction"),
         concurrent_peers=reader.number("concurrent_peers", "number"),
+        processor_bandwidth=(
+            reader.number("processor_bandwidth", "bandwidth") if "processor_bandwidth" in reader.data else 0.0
+        ),
         protocols=tuple(_protocol(reader, key) for key in reader.keys("protocols")),
         algorithms=_algorithms(reader),
         in_switch={

@@ -70,6 +70,23 @@ def collective_loads(
             yield PortLoad(level, min(share, 1.0), members)
 
 
+def sent_bytes(
+    operation: Operation,
+    nbytes: float,
+    group: Group,
+    cluster: Cluster,
+    *,
+    library: str,
+    algorithm: str = "auto",
+) -> float:
+    """[bytes] that one rank of a collective sends on the level where it sends most."""
+    chosen = collective_time(operation, nbytes, group, cluster, library, algorithm).algorithm
+    if chosen == "none":
+        return 0.0
+    terms = find_algorithm(operation, chosen).terms(extents(group, cluster))
+    return nbytes * max(term.sent for term in terms)
+
+
 def hop_loads(nbytes: float, hop: Hop, cluster: Cluster, *, seconds: float) -> PortLoad:
     """Load of the messages that cross a hop together in ``seconds``, on either end of it."""
     share = nbytes * hop.flows / (seconds * port_bandwidth(hop.level, cluster))
