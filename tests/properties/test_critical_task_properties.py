@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from strategies import schedules
 
-from simdl.critical_tasks import critical_passes, critical_tasks, total_parts
+from simdl.critical_tasks import critical_actions, critical_tasks, total_parts
 from simdl.engine.run import run
 
 pytestmark = pytest.mark.property
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.property
 def test_it_is_a_chain_without_a_pause_as_long_as_the_step(schedule):
     timeline = run(schedule)
     path = critical_tasks(timeline)
-    assert sum(total_parts(critical_passes(timeline)).values()) == pytest.approx(timeline.step_time)
+    assert sum(total_parts(critical_actions(timeline)).values()) == pytest.approx(timeline.step_time)
     if path:
         assert timeline.start[path[0]] == 0.0
         assert timeline.end[path[-1]] == timeline.step_time
