@@ -22,9 +22,10 @@ def critical_tasks(timeline: Timeline) -> list[int]:
     end, program = timeline.end, timeline.program
     if not len(program):
         return []
-    begin = max(end) - timeline.step_time
+    last = max((until for _, until in timeline.windows.values()), default=max(end))
+    begin = last - timeline.step_time
     before, joint = _stream_predecessors(program)
-    index = max(range(len(end)), key=lambda task: (end[task], task))
+    index = max((task for task in range(len(end)) if end[task] <= last), key=lambda task: (end[task], task))
     path = [index]
     while waits := (
         *program.after(index),
@@ -41,8 +42,9 @@ def critical_tasks(timeline: Timeline) -> list[int]:
 def critical_actions(timeline: Timeline) -> Actions:
     """[s] by cause along the critical path, for every action on it."""
     found: Actions = {}
-    begin = max(timeline.end, default=0.0) - timeline.step_time
-    for index in critical_tasks(timeline):
+    path = critical_tasks(timeline)
+    begin = timeline.end[path[-1]] - timeline.step_time if path else 0.0
+    for index in path:
         action = timeline.program.actions[timeline.program.action[index]]
         causes = found.setdefault(action, {})
         since = max(timeline.start[index], begin) if timeline.windows else timeline.start[index]

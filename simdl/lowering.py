@@ -35,6 +35,7 @@ class _Build:
             same of its gradient.
         waits: task, stage or ~stage, microbatch of every wait for a result, one after the other.
         gathered: the gather of updated parameters that the next step on the rank waits for, or -1.
+        updated: the update before which no parameters of the next step are gathered, or -1.
     """
 
     step: StepCost
@@ -48,6 +49,7 @@ class _Build:
     reduced: list[int] = field(default_factory=list)
     shift: int = 0
     gathered: int = -1
+    updated: int = -1
 
     def arrive(self, key: int, microbatch: int, task: int) -> None:
         """Say after which task a result is there."""
@@ -76,7 +78,7 @@ def lower(step: StepCost) -> Program:
     )
     sizes = strategy.pp, long * step.microbatches, strategy.virtual_stages
     for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
-        build.gathered = -1
+        build.gathered = build.updated = -1
         for number in range(steps // long):
             build.shift = number * step.microbatches
             for part in [order] if step.pipeline.flushes else _updates(order):
@@ -220,6 +222,8 @@ def _gather(
     if segment.gather <= 0:
         return ()
     held = (computed[-PREFETCH],) if len(computed) >= PREFETCH else ()
+    if not computed and build.updated >= 0:
+        held = (build.updated,)
     transfer = build.transfers.gather(rank, segment.parameters, entry.stage)
     return (build.add(rank, Lane.COLLECTIVE, transfer, held, entry.microbatch + build.shift),)
 
@@ -253,6 +257,7 @@ def _finish(build: _Build, rank: int) -> None:
     overhead = step.stack.step_overhead / updates
     parts = ((Cause.OPTIMIZER, step.optimizer[rank]), (Cause.OVERHEAD, overhead))
     done = build.add(rank, Lane.COMPUTE, Work(purpose=Purpose.OPTIMIZER, parts=parts), after)
+    build.updated = done
     if strategy.zero in (1, 2) and strategy.shards > 1 and not step.stack.parameter_overlap:
         parameters = sum(stage.parameters for stage in step.rank_stages(rank))
         gather = build.transfers.gather(rank, parameters)

@@ -164,7 +164,7 @@ def _worst_rank(step: StepCost) -> Mapping[str, float]:
 
 
 def measured(timeline: Timeline, step: StepCost) -> Timeline:
-    """The timeline with the windows of the last of several steps, where a schedule needs them.
+    """The timeline with the windows of one of several steps, where a schedule needs them.
 
     A rank's window ends with its last update, and is as long as the slowest rank needs from the last update
     of the step before.
@@ -178,8 +178,9 @@ def measured(timeline: Timeline, step: StepCost) -> Timeline:
             for stream in program.streams_of(index):
                 ends.setdefault(program.streams[stream].rank, []).append(timeline.end[index])
     updates = 1 if step.pipeline.flushes else step.microbatches
-    length = max(found[-1] - found[-1 - updates] for found in ends.values())
-    windows = {rank: (found[-1] - length, found[-1]) for rank, found in ends.items()}
+    last = -1 if step.pipeline.flushes else -1 - updates  # what never flushes drains in the last step
+    length = max(found[last] - found[last - updates] for found in ends.values())
+    windows = {rank: (found[last] - length, found[last]) for rank, found in ends.items()}
     return replace(timeline, windows=windows, steps=STEADY)
 
 
