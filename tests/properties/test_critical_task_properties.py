@@ -1,8 +1,10 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from strategies import schedules
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from programs import build_program
+from strategies import recipes, shared_recipes
 
 from simdl.critical_tasks import critical_actions, critical_tasks, total_parts
 from simdl.engine.run import run
@@ -10,13 +12,14 @@ from simdl.engine.run import run
 pytestmark = pytest.mark.property
 
 
-@given(schedules())
-def test_it_is_a_chain_without_a_pause_as_long_as_the_step(schedule):
-    timeline = run(schedule)
+@settings(max_examples=40)
+@given(st.one_of(recipes(), shared_recipes()))
+def test_it_is_a_chain_without_a_pause_as_long_as_the_step(recipe):
+    timeline = run(build_program(**recipe))
     path = critical_tasks(timeline)
     assert sum(total_parts(critical_actions(timeline)).values()) == pytest.approx(timeline.step_time)
     if path:
         assert timeline.start[path[0]] == 0.0
         assert timeline.end[path[-1]] == timeline.step_time
     for first, second in pairwise(path):
-        assert timeline.end[first] == timeline.start[second]
+        assert timeline.end[first] == pytest.approx(timeline.start[second])

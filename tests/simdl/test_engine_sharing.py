@@ -154,3 +154,16 @@ def test_what_sharing_lengthens_counts_to_the_transfer():
         build_program(streams=STREAMS, tasks=(flow(FORWARD, 3.0, 0), flow(BACKWARD, 3.0, 0)), channels=(1.0,))
     )
     assert breakdown(timeline, 0) == pytest.approx({"flow": 6.0, "bubble": 0.0})
+
+
+def test_a_longer_task_can_shorten_a_step_that_shares():
+    """A flow that starts later leaves the link to the one that much waits for: bounds leave sharing out."""
+    tasks = [
+        Task("before", (OTHER,), 0.0),
+        flow(OTHER + FORWARD, 2.0, 0, after=(0,)),
+        flow(FORWARD, 2.0, 0),
+        Task("after", (COMPUTE,), 10.0, (2,)),
+    ]
+    assert times(*tasks)[3] == (4.0, 14.0)
+    tasks[0] = Task("before", (OTHER,), 2.0)
+    assert times(*tasks)[3] == (2.0, 12.0)
