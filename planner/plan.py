@@ -13,9 +13,10 @@ from planner.explain import explain
 from planner.format import format_strategy
 from planner.recut import recut
 from planner.search import Progress, search
-from planner.space import Integers, Limits, Space, enumerate_space
+from planner.space import Integers, Limits, Space, enumerate_space, ranked_schedules
 from simdl.cost_model import CostModel
 from simdl.memory import memory_shortfalls, usable_memory
+from simdl.pipelines import PIPELINES
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import price, simulate
@@ -124,7 +125,8 @@ def plan(
 
 def stack_limits(stack: Stack) -> Limits:
     """Where the space ends for what a stack can do."""
-    return Limits(zero=stack.zero, context_parallel=stack.context_parallel)
+    schedules = tuple(name for name in ranked_schedules() if name in (stack.schedules or PIPELINES))
+    return Limits(zero=stack.zero, context_parallel=stack.context_parallel, schedules=schedules)
 
 
 def _report(strategy: Strategy, workload: Workload, pricing: Pricing) -> StepReport:

@@ -24,7 +24,7 @@ from simdl.program.action import Purpose
 from simdl.report import StepReport
 from simdl.stack import Stack
 from simdl.step_cost import StepCost, step_cost
-from simdl.strategy import Strategy, problems
+from simdl.strategy import Strategy, problems, refused
 from simdl.timeline_metrics import breakdowns
 from simdl.unfolding import apart, every_rank, unfold
 from workloads.workload import Workload
@@ -74,7 +74,11 @@ def simulate(
     Raises:
         StrategyError: the strategy cannot be carried out, or a speed is none; carries every reason.
     """
-    reasons = (*problems(strategy, workload, cluster), *_speed_problems(speeds or {}, cluster))
+    reasons = (
+        *problems(strategy, workload, cluster),
+        *refused(strategy, stack),
+        *_speed_problems(speeds or {}, cluster),
+    )
     if reasons:
         raise StrategyError(reasons)
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)

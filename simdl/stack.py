@@ -37,6 +37,7 @@ class Stack:
             (all but the core and every other linear layer).
         zero: highest ZeRO stage the software offers.
         context_parallel: whether it offers context parallelism.
+        schedules: pipeline schedules it runs; empty for any, where it takes orders as data.
         fused: fusion groups of operators that run as one kernel.
         launch: [s] host time per kernel.
         collective_launch: [s] host time per collective or transfer call.
@@ -74,6 +75,7 @@ class Stack:
     selective: str
     zero: int
     context_parallel: bool
+    schedules: tuple[str, ...]
     fused: frozenset[str]
     launch: float
     collective_launch: float

@@ -22,6 +22,7 @@ from hardware.errors import ProfileError
 from hardware.profile_reader import ProfileReader
 from simdl.collectives import ALGORITHMS, Operation
 from simdl.errors import StackError
+from simdl.pipelines import PIPELINES
 from simdl.stack import Stack
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -90,7 +91,7 @@ def build_stack(name: str, raw: RawStack) -> Stack:
     """
     missing = [
         f"stacks/{name}.toml: {key}: missing; expected here or in a base"
-        for key in (*NUMBERS, *FLAGS, *WORDS, "fused")
+        for key in (*NUMBERS, *FLAGS, *WORDS, "fused", "schedules")
         if key not in raw.values
     ]
     if missing:
@@ -158,6 +159,8 @@ def parse_stack(text: str, place: str, *, base: Callable[[str], RawStack]) -> Ra
         }
         if "fused" in reader.data:
             values["fused"] = frozenset(_list(reader, "fused"))
+        if "schedules" in reader.data:
+            values["schedules"] = _schedules(reader)
         defaults = _default_kinds(reader)
         numbers = {number.path: number for number in reader.finish()}
     except ProfileError as error:
@@ -192,6 +195,14 @@ def _list(reader: ProfileReader, key: str) -> tuple[str, ...]:
         return tuple(found)
     reader.fault(key, f"found {found!r}; expected a list of names")
     return ()
+
+
+def _schedules(reader: ProfileReader) -> tuple[str, ...]:
+    found = _list(reader, "schedules")
+    for name in found:
+        if name not in PIPELINES:
+            reader.fault("schedules", f"found {name!r}; expected names among {', '.join(sorted(PIPELINES))}")
+    return found
 
 
 def _default_kinds(reader: ProfileReader) -> tuple[str, ...]:

@@ -187,6 +187,16 @@ def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:
         yield f"schedule {strategy.schedule}: {problem}"
 
 
+def refused(strategy: Strategy, stack: Stack) -> Iterator[str]:
+    """What software cannot carry out at all, one sentence each."""
+    offered = stack.schedules
+    if strategy.pp > 1 and offered and strategy.schedule not in offered:
+        yield (
+            f"schedule: found {strategy.schedule}, which software stack {stack.name} cannot run; expected "
+            f"{' or '.join(offered)}, or a stack that runs it"
+        )
+
+
 def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
     """What a strategy asks for that changes nothing, one sentence each."""
     network = workload.network

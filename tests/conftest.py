@@ -102,7 +102,7 @@ def build_workload(network=None, *, global_batch=16, precision="bf16") -> Worklo
 
 
 def build_stack(**changes) -> Stack:
-    return replace(load_stack("megatron-2021"), **changes)
+    return replace(load_stack("megatron-2021"), **({"schedules": ()} | changes))
 
 
 @pytest.fixture

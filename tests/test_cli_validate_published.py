@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from validation.commands.validate import validate
-from validation.published_rows.tables import LLM_COLUMNS, load_published
+from validation.published.tables import LLM_COLUMNS, load_published
 
 
 def run(*arguments):

@@ -1,7 +1,8 @@
-"""What really happened: published measurements, predictions of them, and fits.
+"""What really happened, beside what the model says.
 
-Published: ``published`` (the tables), ``published_rows`` (what a row of training tables says),
-``training_runs``, ``kernel_tables`` and ``collective_sweeps`` (predictions against them), ``fit``. Measured
-here: ``microbenchmarks`` and ``calibration``, ``reference_trainer`` and ``real_steps``, ``real_links``,
-``micro_batching``, ``gpu_session``; ``measured`` keeps what was.
+Judging predictions: ``published`` (training runs that were printed, and all published tables as data),
+``kernels``, ``sweeps`` (of collectives), and ``fit``, which fits numbers on them; ``judging`` is what they
+share. Measuring: ``microbenchmarks`` and ``calibration``, ``reference_trainer`` and ``real_steps``,
+``real_links``, ``micro_batching``, ``gpu_session``; ``measured`` keeps what was. ``commands`` opens both to
+the command line.
 """

@@ -21,7 +21,7 @@ from simdl.kernel_costs.convolution_launch import convolution_launches
 from validation.calibration.fit_terms import Timed, fit_terms
 from validation.calibration.rows import timed_kernels
 from validation.fit.kernels import REDUCTIONS, STREAMS, fit_fraction
-from validation.kernel_tables.rows import KernelRow
+from validation.kernels.rows import KernelRow
 from validation.microbenchmarks.measurement import Measurement
 from workloads.operators import Pass
 

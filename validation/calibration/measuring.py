@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from validation.errors import MeasurementError
-from validation.host_process import threads_per_process, usable_cores
+from validation.microbenchmarks.host_process import threads_per_process, usable_cores
 from validation.microbenchmarks.session import Order, measurements_name
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,18 +1,19 @@
 """`simdl validate collectives`: predict every row of collective sweeps and score the predictions."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.output_files import force_option, report_option
 from planner.report_page import report_path, write_page
-from validation.collective_sweeps.compare import RowResult, predict_sweeps, statistics_of, summary_groups
 from validation.errors import MeasurementError
+from validation.judging.tables import json_rows
+from validation.sweeps.compare import SweepSummary, predict_sweeps, summarize_sweeps
 
 ERROR_HEADER = ("rows of", "predicted", "skipped", "median", "mean", "p90", "max", "bias")
 REASON_HEADER = ("rows", "sweep", "reason")
@@ -41,9 +42,10 @@ def collectives(data: Path | None, *, report_directory: Path | None, force: bool
         results = predict_sweeps(None if data is None else sweep_files(data))
     except MeasurementError as error:
         raise bad_input(error) from None
-    answer, errors, reasons = report(results), error_rows(results), reason_rows(results)
+    summaries = summarize_sweeps(results)
+    answer, errors, reasons = report(results, summaries), error_rows(summaries), reason_rows(results)
     if page_path is not None:
-        from validation.collective_sweeps.page import collectives_page  # noqa: PLC0415 - plotly, where asked for
+        from validation.sweeps.page import collectives_page  # noqa: PLC0415 - plotly, where asked for
 
         write_page(collectives_page(ERROR_HEADER, errors, REASON_HEADER, reasons, answer), page_path)
     if as_json:
@@ -52,7 +54,7 @@ def collectives(data: Path | None, *, report_directory: Path | None, force: bool
     print_table(ERROR_HEADER, errors, title="Relative errors of time, predicted / measured - 1")
     if reasons:
         print_table(REASON_HEADER, reasons, title="Skipped rows")
-    for warning, count in Counter(text for result in results for text in result.warnings).items():
+    for warning, count in results["warnings"].explode().value_counts(sort=False).items():
         click.echo(f"warning: {count} rows: {warning}", err=True)
 
 
@@ -68,57 +70,32 @@ def sweep_files(path: Path) -> list[Path]:
     return files
 
 
-def report(results: Sequence[RowResult]) -> dict[str, Any]:
+def report(results: pd.DataFrame, summaries: Mapping[str, SweepSummary]) -> dict[str, Any]:
     """The JSON of the command."""
+    rows = results.assign(unit="s", warnings=results["warnings"].map(list))
     return {
-        "rows": [_row(result) for result in results],
+        "rows": json_rows(rows, "algorithm", "fitted", "warnings"),
         "summary": {
-            name: {
-                "predicted": sum(result.predicted is not None for result in group),
-                "skipped": sum(result.skipped is not None for result in group),
-                **asdict(statistics_of(group)),
-            }
-            for name, group in summary_groups(results).items()
+            name: {"predicted": found.predicted, "skipped": found.skipped, **asdict(found.errors)}
+            for name, found in summaries.items()
         },
     }
 
 
-def _row(result: RowResult) -> dict[str, Any]:
-    return {
-        "file": result.file,
-        "row": result.row,
-        "item": result.item,
-        "measured": result.measured,
-        "predicted": result.predicted,
-        "unit": "s",
-        "skipped": result.skipped,
-        "algorithm": result.algorithm,
-        "fitted": result.fitted,
-        "warnings": list(result.warnings),
-    }
-
-
-def error_rows(results: Sequence[RowResult]) -> list[tuple[str, ...]]:
+def error_rows(summaries: Mapping[str, SweepSummary]) -> list[tuple[str, ...]]:
     """One row of text per summary group."""
     rows = []
-    for name, group in summary_groups(results).items():
-        errors = statistics_of(group)
+    for name, found in summaries.items():
+        errors = found.errors
         shares = (errors.median, errors.mean, errors.p90, errors.max)
-        rows.append(
-            (
-                name,
-                str(errors.n),
-                str(sum(result.skipped is not None for result in group)),
-                *(f"{share:.1%}" for share in shares),
-                f"{errors.bias:+.1%}",
-            )
-        )
+        sizes = (f"{share:.1%}" for share in shares)
+        rows.append((name, str(errors.n), str(found.skipped), *sizes, f"{errors.bias:+.1%}"))
     return rows
 
 
-def reason_rows(results: Sequence[RowResult]) -> list[tuple[str, ...]]:
+def reason_rows(results: pd.DataFrame) -> list[tuple[str, ...]]:
     """How many rows of each sweep were skipped, and why."""
-    counted = Counter(
-        (result.item.split()[0], result.skipped) for result in results if result.skipped is not None
-    )
-    return [(str(count), sweep, reason) for (sweep, reason), count in counted.items()]
+    skipped = results[results["skipped"].notna()]
+    sweeps = skipped["item"].str.split().str[0]
+    counts = skipped.groupby([sweeps, skipped["skipped"]], sort=False).size()
+    return [(str(count), sweep, reason) for (sweep, reason), count in counts.items()]

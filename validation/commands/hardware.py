@@ -14,12 +14,12 @@ from planner.format import format_seconds
 from planner.output_files import force_option, report_option
 from planner.report_page import report_path, write_page
 from validation.calibration.session import run_calibration
+from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.backends import load_backend, resolve_device
 from validation.microbenchmarks.session import Order
 from validation.real_steps.cases import hardware_cases
 from validation.real_steps.runs import HardwareRow, load_profiles, run_cases
-from validation.statistics import ErrorStatistics, error_statistics
 
 HEADER = ("case", "predicted", "measured", "error", "spread", "memory predicted", "measured", "error")
 SUMMARY = ("", "cases", "median", "mean", "90 %", "worst", "bias")
@@ -102,8 +102,8 @@ def _entries(index: int, row: HardwareRow) -> list[dict[str, Any]]:
 def _summary(rows: Sequence[HardwareRow]) -> dict[str, ErrorStatistics]:
     done = [(row.measured, row.predicted) for row in rows if row.measured and row.predicted]
     return {
-        "time": error_statistics((m.step_time, p.step_time) for m, p in done),
-        "memory": error_statistics((m.peak_memory, p.peak_memory) for m, p in done),
+        "time": error_statistics([m.step_time for m, _ in done], [p.step_time for _, p in done]),
+        "memory": error_statistics([m.peak_memory for m, _ in done], [p.peak_memory for _, p in done]),
     }
 
 

@@ -1,19 +1,18 @@
 """`simdl validate kernels`: the cost model against tables of measured kernels."""
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 
 from planner.console import bad_input, print_json, print_table, reporting_errors
 from planner.output_files import force_option, report_option
 from planner.report_page import report_path, write_page
 from simdl.errors import SimdlError
-from validation.kernel_tables.compare import (
-    KernelResult,
+from validation.judging.tables import counted, json_rows
+from validation.kernels.compare import (
     KernelSummary,
     compare_kernels,
     kernel_tables,
@@ -47,11 +46,11 @@ def kernels(data: Path | None, *, report_directory: Path | None, force: bool, as
     except SimdlError as error:
         raise bad_input(error) from None
     summaries = summarize_kernels(results)
-    answer = {"rows": [_row(r) for r in results], "summary": [_entry(s) for s in summaries]}
+    answer = {"rows": _rows(results), "summary": [_entry(s) for s in summaries]}
     errors = [_cells(summary) for summary in summaries if summary.fitted.n or summary.held_out.n]
-    reasons = _reasons(summaries)
+    reasons = [(count, reason) for reason, count in counted(results["skipped"]).items()]
     if page_path is not None:
-        from validation.kernel_tables.page import kernels_page  # noqa: PLC0415 - plotly, only where asked for
+        from validation.kernels.page import kernels_page  # noqa: PLC0415 - plotly, only where asked for
 
         write_page(kernels_page(reasons, answer), page_path)
     if as_json:
@@ -61,17 +60,10 @@ def kernels(data: Path | None, *, report_directory: Path | None, force: bool, as
     print_table(("rows", "skipped because"), reasons, title="Skipped rows")
 
 
-def _row(result: KernelResult) -> dict[str, Any]:
-    row = result.row
-    return {
-        "file": row.file,
-        "row": row.row,
-        "item": f"{row.device} {row.item}".strip(),
-        "measured": row.measured or None,
-        "predicted": result.predicted if result.skipped is None else None,
-        "unit": "s",
-        "skipped": result.skipped,
-    }
+def _rows(results: pd.DataFrame) -> list[dict[str, Any]]:
+    items = (results["device"] + " " + results["item"]).str.strip()
+    measured = results["measured"].where(results["measured"] > 0)
+    return json_rows(results.assign(item=items, measured=measured, unit="s"))
 
 
 def _entry(summary: KernelSummary) -> dict[str, Any]:
@@ -84,13 +76,6 @@ def _entry(summary: KernelSummary) -> dict[str, Any]:
         "same_algorithm": summary.same_algorithm,
         "skipped": dict(summary.skipped),
     }
-
-
-def _reasons(summaries: Sequence[KernelSummary]) -> list[tuple[int, str]]:
-    counts = Counter[str]()
-    for summary in summaries:
-        counts.update(dict(summary.skipped))
-    return [(count, reason) for reason, count in counts.most_common()]
 
 
 def _cells(summary: KernelSummary) -> tuple[str, ...]:
@@ -110,7 +95,7 @@ def _cells(summary: KernelSummary) -> tuple[str, ...]:
         both("bias"),
         _share(summary.same_family),
         _share(summary.same_algorithm),
-        str(sum(count for _, count in summary.skipped)),
+        str(sum(summary.skipped.values())),
     )
 
 

@@ -12,7 +12,7 @@ from planner.console import bad_input, print_json, print_table, progress_bar, re
 from planner.option_values import option_quantity
 from planner.output_files import check_new, force_option, report_option
 from planner.report_page import report_path, write_page
-from validation.host_process import usable_cores
+from validation.microbenchmarks.host_process import usable_cores
 from validation.real_links.availability import reason_unavailable
 from validation.real_links.compare import compare, skipped_rows
 from validation.real_links.link_report import (

@@ -8,10 +8,9 @@ from planner.console import bad_input, print_json, print_table, progress, report
 from planner.output_files import force_option, report_option
 from planner.report_page import report_path, write_page
 from validation.errors import MeasurementError
-from validation.published_rows.tables import PublishedTables, load_published, load_tables
-from validation.training_runs.compare import Comparison, compare
-from validation.training_runs.prediction import predict_rows
-from validation.training_runs.report import (
+from validation.published.compare import Comparison, compare
+from validation.published.prediction import predict_rows
+from validation.published.report import (
     ERROR_HEADER,
     FIT_HEADER,
     MEMORY_HEADER,
@@ -24,6 +23,8 @@ from validation.training_runs.report import (
     reason_rows,
     report_json,
 )
+from validation.published.results import results_frame
+from validation.published.tables import PublishedTables, load_published, load_tables
 
 
 @click.command()
@@ -49,11 +50,12 @@ def published(data: Path | None, *, report_directory: Path | None, force: bool, 
         tables = load_published() if data is None else load_tables(data)
     except MeasurementError as error:
         raise bad_input(error) from None
-    results = list(progress(predict_rows(tables.rows), total=len(tables.rows), label="rows"))
+    predictions = progress(predict_rows(tables.rows), total=len(tables.rows), label="rows")
+    results = results_frame(predictions)
     comparison = compare(results)
     answer = report_json(results, comparison, tables.skipped_files)
     if page_path is not None:
-        from validation.training_runs.page import published_page  # noqa: PLC0415 - plotly, only where asked for
+        from validation.published.page import published_page  # noqa: PLC0415 - plotly, only where asked for
 
         write_page(published_page(comparison, answer), page_path)
     if as_json:

@@ -18,8 +18,9 @@ from hardware.profiles import device_names, load_device
 from simdl.cost_model import estimate_kernel_time
 from simdl.kernel import ConvolutionCall, Product
 from simdl.kernel_costs.convolution import convolution_times
-from validation.kernel_tables.compare import TIMER_ROWS, kernel_tables
-from validation.kernel_tables.rows import KernelRow, load_kernel_rows
+from validation.judging.tables import frame_of
+from validation.kernels.compare import TIMER_ROWS, kernel_tables
+from validation.kernels.rows import KernelRow, load_kernel_rows
 from workloads.operators import OperatorKind, Pass
 
 CUT = 2.0
@@ -178,14 +179,11 @@ def fitting_rows(device: Device) -> list[KernelRow]:
         for row in load_kernel_rows(path)
         if row.device == device.name and row.skipped is None
     ]
-    shortest: dict[tuple[str, str], float] = {}
-    for row in rows:
-        key = row.file, row.group
-        shortest[key] = min(row.measured, shortest.get(key, row.measured))
+    shortest = frame_of(rows, KernelRow).groupby(["file", "group"])["measured"].transform("min")
     return [
-        _without_timer(row, shortest[row.file, row.group], device.matmul.latency)
-        for row in rows
-        if not row.held_out and (not row.group or row.measured >= TIMER_ROWS * shortest[row.file, row.group])
+        _without_timer(row, least, device.matmul.latency)
+        for row, least in zip(rows, shortest, strict=True)
+        if not row.held_out and (not row.group or row.measured >= TIMER_ROWS * least)
     ]
 
 

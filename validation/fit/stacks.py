@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hardware.cluster import Cluster
 from hardware.device import Device
@@ -24,9 +25,9 @@ from simdl.errors import SimdlError, StackError
 from simdl.stack import Stack
 from simdl.stacks import NUMBERS, load_stack, stack_names
 from validation.errors import RowSkippedError
-from validation.published_rows.setup import Setup
-from validation.published_rows.tables import PublishedRow, load_table, published_folder
-from validation.training_runs.prediction import first_that_fits, row_setup
+from validation.published.prediction import first_that_fits, row_setup
+from validation.published.rows.setup import Setup
+from validation.published.tables import PublishedRow, load_table, published_folder
 
 ROUNDS = 5
 FIRST_STEP = 1.4
@@ -89,11 +90,11 @@ def mean_error(asked: Sequence[Question], stack: Stack, values: Values) -> float
     """Mean absolute log error of the predictions, every table weighing alike."""
     changes: dict[str, Any] = {name: value for name, value in values.items() if name != DEVICE_FIELD}
     changed = replace(stack, **changes)
-    errors: dict[str, list[float]] = {}
-    for question in asked:
-        error = abs(_log_error(question.setup, changed, values.get(DEVICE_FIELD)))
-        errors.setdefault(question.table, []).append(error)
-    return float(np.mean([np.mean(table) for table in errors.values()]))
+    errors = pd.Series(
+        [abs(_log_error(question.setup, changed, values.get(DEVICE_FIELD))) for question in asked],
+        index=[question.table for question in asked],
+    )
+    return float(errors.groupby(level=0).mean().mean())
 
 
 def _log_error(setup: Setup, stack: Stack, sustained: float | None) -> float:

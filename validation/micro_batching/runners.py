@@ -4,9 +4,9 @@ from importlib import import_module
 
 import numpy as np
 
-from validation.host_process import keep_freed_memory
 from validation.micro_batching.runner import ArrayRunner, Runner
 from validation.microbenchmarks.backends import load_backend
+from validation.microbenchmarks.host_process import keep_freed_memory
 
 
 def load_runner(name: str, device: str) -> Runner:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from validation.errors import MeasurementError
-from validation.host_process import keep_freed_memory
+from validation.microbenchmarks.host_process import keep_freed_memory
 from validation.microbenchmarks.session import Order, measure
 
 

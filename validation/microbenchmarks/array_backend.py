@@ -11,7 +11,6 @@ from typing import Any, final
 
 import numpy as np
 
-from validation.host_process import processor_name, usable_cores
 from validation.microbenchmarks.arena import Arena, block_elements
 from validation.microbenchmarks.array_convolutions import ALGORITHMS, build_convolution
 from validation.microbenchmarks.array_kernels import BUILDERS, Fresh, build_product
@@ -27,6 +26,7 @@ from validation.microbenchmarks.backend import (
 )
 from validation.microbenchmarks.beside import host_copies
 from validation.microbenchmarks.case import Case, convolution_of
+from validation.microbenchmarks.host_process import processor_name, usable_cores
 from validation.microbenchmarks.timing import Call, HostTimer, Timer
 from workloads.operators import Pass
 

@@ -5,9 +5,9 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from validation.errors import MeasurementError
-from validation.host_process import threads_per_process
 from validation.microbenchmarks.array_backend import NumpyBackend
 from validation.microbenchmarks.backend import Backend
+from validation.microbenchmarks.host_process import threads_per_process
 
 BACKENDS = ("numpy", "cupy", "torch")
 DEVICE = re.compile(r"cpu|cuda:\d+")

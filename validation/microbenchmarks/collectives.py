@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection
 
 import numpy as np
 
-from validation.host_process import keep_freed_memory
 from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.families.collective import collective_cases
+from validation.microbenchmarks.host_process import keep_freed_memory
 from validation.microbenchmarks.measurement import Measurement
 from validation.microbenchmarks.suite import Run
 from validation.microbenchmarks.timing import HostTimer, Timing, summarize

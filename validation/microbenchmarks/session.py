@@ -6,11 +6,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from validation.errors import MeasurementError
-from validation.host_process import keep_freed_memory, threads_per_process
 from validation.microbenchmarks.backend import Backend
 from validation.microbenchmarks.backends import default_backend, load_backend, resolve_device
 from validation.microbenchmarks.collectives import measure_collectives
 from validation.microbenchmarks.companions import Alone, Processes, serve
+from validation.microbenchmarks.host_process import keep_freed_memory, threads_per_process
 from validation.microbenchmarks.journal import (
     append_measurements,
     finish_journal,

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simdl.collectives import Operation, bus_factor
+from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.real_links.link_run import LinkRun, timings
 from validation.real_links.measure import names_of
 from validation.real_links.moves import POINT_TO_POINT
 from validation.real_links.prediction import predicted_time
-from validation.statistics import ErrorStatistics, error_statistics
 
 LARGE = 2**20  # [bytes] from which on the link, not the start of a message, sets the time
 
@@ -77,11 +77,7 @@ def relative_error(row: LinkRow) -> float | None:
 
 def statistics_of(rows: Sequence[LinkRow]) -> ErrorStatistics:
     """Error statistics of the measured rows."""
-    return error_statistics(
-        (row.measured, row.predicted)
-        for row in rows
-        if row.measured is not None and row.predicted is not None
-    )
+    return error_statistics([row.measured for row in rows], [row.predicted for row in rows])
 
 
 def summary_groups(rows: Sequence[LinkRow]) -> dict[str, list[LinkRow]]:

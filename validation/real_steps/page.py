@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner.report_page import Page, Section
-from validation.accuracy_sections import accuracy_section, error_section, row_pairs, text_table
+from validation.judging.page_sections import accuracy_section, error_section, row_pairs, text_table
 
 
 def hardware_page(header: Sequence[str], cells: Sequence[Sequence[str]], data: Any) -> Page:  # noqa: ANN401 - JSON

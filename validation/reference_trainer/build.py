@@ -6,6 +6,7 @@ import torch
 import torch.distributed as dist
 
 from simdl.pipelines import pipeline_order
+from simdl.pipelines.passes import Pass
 from validation.reference_trainer.case import TrainingCase
 from validation.reference_trainer.cut import boundary_shapes, stage_sizes
 from validation.reference_trainer.data import Batch, synthetic_batch
@@ -59,7 +60,7 @@ def _pipeline(case: TrainingCase, rank: int, device: torch.device, autocast: Aut
     return PipelineTrainer(
         {number: _stage(case, cut, number).to(device) for number in range(rank, len(cut), ranks)},
         _microbatches(case, 0, workload.global_batch, device),
-        orders[rank],
+        [entry for entry in orders[rank] if isinstance(entry, Pass)],
         boundary_shapes(network, cut, strategy.micro_batch),
         ranks=ranks,
         optimizer=workload.optimizer.name,

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from validation.errors import TrainerError
-from validation.host_process import threads_per_process
+from validation.microbenchmarks.host_process import threads_per_process
 from validation.reference_trainer.case import TrainingCase
 
 Autocast = Callable[[], AbstractContextManager[None]]

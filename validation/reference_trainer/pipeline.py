@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 import torch.distributed as dist
 
-from simdl.pipelines.action import Action, Order
+from simdl.pipelines.passes import Pass, PassKind
 from validation.reference_trainer.data import Batch
 from validation.reference_trainer.devices import Autocast
 from validation.reference_trainer.network_module import StageModule
@@ -29,7 +29,7 @@ class PipelineTrainer(Trainer):
         self,
         stages: Mapping[int, StageModule],
         microbatches: Sequence[Batch],
-        order: Order,
+        order: Sequence[Pass],
         shapes: Sequence[tuple[int, ...]],
         *,
         ranks: int,
@@ -78,12 +78,12 @@ class PipelineTrainer(Trainer):
             device=self._device,
         )
         observe(FORWARD)
-        for index, action in enumerate(self._order):
-            if action.kind == "B":
-                self._backward(action, live, transfers)
+        for index, one in enumerate(self._order):
+            if one.kind.sends_back:
+                self._backward(one, live, transfers)
                 continue
-            loss = self._forward(action, live, transfers)
-            if action.stage == self._last:
+            loss = self._forward(one, live, transfers)
+            if one.stage == self._last:
                 total += loss.detach()
             if index == 0:
                 observe(SAVED)
@@ -94,13 +94,13 @@ class PipelineTrainer(Trainer):
 
     def _messages(self) -> Iterator[Message]:
         for kind, microbatch, stage in self._order:
-            if kind == "F" and stage > 0:
-                yield Message(Action("F", microbatch, stage - 1), self._shapes[stage - 1])
-            elif kind == "B" and stage < self._last:
-                yield Message(Action("B", microbatch, stage + 1), self._shapes[stage])
+            if kind.needs_previous and stage > 0:
+                yield Message(Pass(PassKind.FORWARD, microbatch, stage - 1), self._shapes[stage - 1])
+            elif kind.needs_next and stage < self._last:
+                yield Message(Pass(PassKind.BACKWARD, microbatch, stage + 1), self._shapes[stage])
 
-    def _forward(self, action: Action, live: Live, transfers: Transfers) -> torch.Tensor:
-        _, microbatch, stage = action
+    def _forward(self, one: Pass, live: Live, transfers: Transfers) -> torch.Tensor:
+        _, microbatch, stage = one
         batch, last = self._microbatches[microbatch], stage == self._last
         source = transfers.receive().requires_grad_() if stage else batch.inputs
         with self._autocast():
@@ -109,17 +109,17 @@ class PipelineTrainer(Trainer):
                 output = output / len(self._microbatches)
         live[microbatch, stage] = (source, output)
         if not last:
-            transfers.send(output, action, stage + 1)
+            transfers.send(output, one, stage + 1)
         return output
 
-    def _backward(self, action: Action, live: Live, transfers: Transfers) -> None:
-        _, microbatch, stage = action
+    def _backward(self, one: Pass, live: Live, transfers: Transfers) -> None:
+        _, microbatch, stage = one
         source, output = live.pop((microbatch, stage))
         gradient = None if stage == self._last else transfers.receive().to(output.dtype)
         torch.autograd.backward(output, gradient)
         if stage:
             assert source.grad is not None  # noqa: S101 (every stage computes with its input)
-            transfers.send(source.grad, action, stage - 1)
+            transfers.send(source.grad, one, stage - 1)
 
     def _add_shared_gradients(self) -> None:
         """Sum the gradients of a weight over the ranks that hold it, which are the first and the last."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import validation
 from validation.errors import TrainerError
-from validation.host_process import threads_per_process
+from validation.microbenchmarks.host_process import threads_per_process
 from validation.reference_trainer.case import TrainingCase
 
 GRACE = 30.0

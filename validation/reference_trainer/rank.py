@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from validation.host_process import keep_freed_memory, processor_name
+from validation.microbenchmarks.host_process import keep_freed_memory, processor_name
 from validation.reference_trainer.build import build_trainer
 from validation.reference_trainer.case import LayerTime, TrainingCase
 from validation.reference_trainer.cut import stage_sizes

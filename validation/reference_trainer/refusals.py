@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from math import inf
 
 from simdl.pipelines import PIPELINES
+from simdl.pipelines.outline import outline
+from simdl.pipelines.passes import PassKind
 from simdl.strategy import Recompute, Strategy
 from validation.reference_trainer.case import LEAST_STEPS, TrainingCase
 from workloads.workload import Workload
@@ -83,4 +85,16 @@ def _batch_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
         yield f"schedule: found {strategy.schedule!r}; expected one of {', '.join(sorted(PIPELINES))}"
     else:
         count = strategy.microbatches(workload.global_batch)
-        yield from chosen.problems(strategy.pp, count, strategy.virtual_stages)
+        reasons = list(chosen.problems(strategy.pp, count, strategy.virtual_stages))
+        yield from reasons
+        if not reasons and not _is_plain(strategy, count):
+            yield (
+                f"schedule: found {strategy.schedule}; the reference trainer runs forward and whole backward "
+                "passes, each stage once, and flushes every step"
+            )
+
+
+def _is_plain(strategy: Strategy, microbatches: int) -> bool:
+    found = outline(strategy.schedule, strategy.pp, microbatches, strategy.virtual_stages)
+    whole = all(kind in {PassKind.FORWARD, PassKind.BACKWARD} for kind in found.kinds) and not found.overlaps
+    return whole and found.pipeline.copies == 1 and found.pipeline.flushes

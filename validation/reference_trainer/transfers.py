@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-from simdl.pipelines.action import Action
+from simdl.pipelines.passes import Pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Message:
         shape: of the tensor, batch included.
     """
 
-    action: Action
+    made_by: Pass
     shape: tuple[int, ...]
 
 
@@ -62,7 +62,7 @@ class Transfers:
         work.wait()
         return tensor
 
-    def send(self, tensor: torch.Tensor, made_by: Action, stage: int) -> None:
+    def send(self, tensor: torch.Tensor, made_by: Pass, stage: int) -> None:
         """Send the result of a pass to the rank of another stage."""
         whole = tensor.detach().to(self._dtype).contiguous()
         work = dist.isend(whole, stage % self._ranks, tag=self._tag(made_by))
@@ -78,8 +78,8 @@ class Transfers:
         if self._waiting:
             message = self._waiting.popleft()
             tensor = torch.empty(message.shape, dtype=self._dtype, device=self._device)
-            source = message.action.stage % self._ranks
-            self._posted.append((dist.irecv(tensor, source, tag=self._tag(message.action)), tensor))
+            source = message.made_by.stage % self._ranks
+            self._posted.append((dist.irecv(tensor, source, tag=self._tag(message.made_by)), tensor))
 
-    def _tag(self, action: Action) -> int:
-        return 2 * (action.microbatch * self._stages + action.stage) + (action.kind == "B")
+    def _tag(self, made_by: Pass) -> int:
+        return 2 * (made_by.microbatch * self._stages + made_by.stage) + made_by.kind.sends_back

@@ -1,0 +1,202 @@
+"""Sweep rows: machines from text, measured times, and the accuracy promised on the published rows."""
+
+import pytest
+
+from hardware.profiles import device_names, link_names
+from simdl.collectives import Operation
+from simdl.collectives.library import library_names, load_library
+from validation.errors import MeasurementError, RowSkippedError
+from validation.judging.rules import load_rules
+from validation.sweeps.clusters import build_cluster, conditions_of, printed_ports
+from validation.sweeps.compare import (
+    algorithm_of,
+    library_of,
+    predict_row,
+    predict_sweeps,
+    summarize_sweeps,
+)
+from validation.sweeps.machines import Fabric, Generation, Instance, Ports
+from validation.sweeps.rows import SweepRow, load_sweep, measured_time
+
+HEADER = "sweep_id,collective,gpu,nodes,ranks,intra_node,inter_node,library,size_bytes,time_us,busbw_GBs"
+
+
+def row(**cells):
+    defaults = {
+        "sweep_id": "made-up",
+        "collective": "all_reduce",
+        "gpu": "H100-SXM5-80GB",
+        "nodes": "2",
+        "ranks": "16",
+        "intra_node": "NVLink4+NVSwitch (8 GPU)",
+        "inter_node": "8x NDR400 InfiniBand",
+        "library": "NCCL 2.20",
+        "size_bytes": "1048576",
+        "time_us": "100",
+    }
+    return SweepRow(file="made-up.csv", row=1, cells=defaults | cells)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("8x HDR200 InfiniBand ConnectX-6", Ports(count=8, rate=200)),
+        ("4x EDR100 InfiniBand", Ports(count=4, rate=100)),
+        ("8x BlueField-3 400GbE RoCE per node", Ports(count=8, rate=400)),
+        ("8x400G RoCE", Ports(count=8, rate=400)),
+        ("4x 400 Gb/s class NIC RoCE", Ports(count=4, rate=400)),
+        ("EFA 4x100 Gb/s", Ports(count=4, rate=100)),
+        ("Omni-Path 100", Ports(count=1, rate=100)),
+        ("GPUDirect-TCPXO 1.6 Tbps class", Ports(count=8, rate=200)),
+        ("InfiniBand (NICs not stated)", None),
+    ],
+)
+def test_printed_ports(text, expected):
+    assert printed_ports(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("cells", "inside", "outside"),
+    [
+        ({}, ("nvswitch3", 18, "switch"), ("infiniband-ndr", 8)),
+        (
+            {"gpu": "A100-SXM4", "intra_node": "NVLink3+NVSwitch", "inter_node": "8x HDR200 InfiniBand"},
+            ("nvswitch2", 12, "switch"),
+            ("infiniband-hdr", 8),
+        ),
+        (
+            {
+                "gpu": "V100 (DGX-1)",
+                "intra_node": "NVLink2 hybrid cube mesh",
+                "inter_node": "4x EDR100 InfiniBand",
+            },
+            ("nvlink2", 6, "mesh"),
+            ("infiniband-edr", 4),
+        ),
+        (
+            {"gpu": "H100 (p5.48xlarge)", "inter_node": "EFA (32 adapters)"},
+            ("nvswitch3", 18, "switch"),
+            ("efa-v2-100g", 32),
+        ),
+        (
+            {"gpu": "H100-80GB", "ranks": "4", "inter_node": "InfiniBand (NICs not stated)"},
+            ("nvswitch3", 18, "switch"),
+            ("infiniband-ndr", 2),
+        ),
+    ],
+)
+def test_machine_follows_from_the_text(cells, inside, outside):
+    found = conditions_of(row(**cells))
+    assert (found.inside.link, found.inside.ports, found.inside.topology) == inside
+    assert (found.outside.link, found.outside.ports) == outside
+
+
+def test_machine_table_names_registered_profiles_only():
+    machines = load_rules("sweeps/generations.toml", Generation)
+    fabrics = load_rules("sweeps/fabrics.toml", Fabric)
+    links = {machine.inside.link for machine in machines} | {
+        link for f in fabrics for link in f.links.values()
+    }
+    instances = load_rules("sweeps/instances.toml", Instance)
+    links |= {instance.ports.link for instance in instances if instance.ports.link}
+    assert {machine.device for machine in machines} <= set(device_names())
+    assert links <= set(link_names())
+    assert {machine.library for machine in machines} <= set(library_names())
+
+
+def test_links_that_libraries_name_are_registered():
+    for name in library_names():
+        library = load_library(name)
+        assert {*library.in_switch, *library.tree} <= set(link_names())
+
+
+def test_one_device_per_node_has_no_inner_link():
+    found = conditions_of(row(ranks="2", intra_node="none", inter_node="4x 400 Gb/s RoCE"))
+    assert found.inside is None
+    assert found.outside.ports == 1
+
+
+def test_open_ports_are_assumed_and_said():
+    found = conditions_of(row(inter_node="InfiniBand (NICs not stated)"))
+    assert "states no ports: assumed 8 of 400 Gbit/s" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({"gpu": "not stated"}, "gpu: 'not stated' names no device"),
+        ({"inter_node": "RDMA"}, "inter_node: 'RDMA' names no fabric"),
+        ({"inter_node": "8x 300G InfiniBand"}, "no link at 300 Gbit/s; known"),
+        ({"nodes": "unknown"}, "nodes: 'unknown' is not a count"),
+        ({"ranks": "15"}, "15 do not divide into 2 nodes"),
+        ({"collective": "sendrecv"}, "'sendrecv' is not modelled"),
+        ({"time_us": ""}, "neither a time nor a bus bandwidth"),
+        ({"size_bytes": "0"}, "not a positive number"),
+        ({"intra_node": "none"}, "'none' with 8 devices per node"),
+    ],
+)
+def test_rows_that_cannot_be_placed_say_why(cells, reason):
+    found = predict_row(row(**cells))
+    assert found.predicted is None
+    assert reason in found.skipped
+
+
+def test_measured_time_prefers_the_printed_time():
+    assert measured_time(row(), Operation.ALL_REDUCE, 16) == pytest.approx(1e-4)
+    printed = row(time_us="", busbw_GBs="187.5", size_bytes="1e9")
+    assert measured_time(printed, Operation.ALL_REDUCE, 16) == pytest.approx(0.01)
+    with pytest.raises(RowSkippedError):
+        measured_time(row(time_us="nan"), Operation.ALL_REDUCE, 16)
+
+
+def test_library_and_forced_algorithm():
+    assert library_of(row(library="RCCL 2.27.7"), "nccl") == "rccl"
+    assert library_of(row(library="NCCL 2.0 MPI"), "nccl") == "nccl"
+    assert library_of(row(library="Open MPI 5"), "nccl") == "mpi"
+    assert algorithm_of(row(algo_note="NCCL_ALGO=Tree")) == "double_tree"
+    assert algorithm_of(row(algo_note="Ring (NVLS off)")) == "ring"
+    assert algorithm_of(row(algo_note="Ring (NCCL choice)")) == "auto"
+
+
+def test_ports_next_to_the_ranks_serve_a_partly_used_node():
+    cluster = build_cluster(conditions_of(row(ranks="4")))
+    assert cluster.devices == 4
+    assert cluster.levels[1].ports == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "found an empty file"),
+        ("a,b\n1,2\n", "missing sweep_id"),
+        (HEADER + "\n", "a header and no rows"),
+    ],
+)
+def test_tables_that_are_not_sweeps(tmp_path, text, message):
+    path = tmp_path / "odd.csv"
+    path.write_text(text)
+    with pytest.raises(MeasurementError, match=message):
+        load_sweep(path)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return predict_sweeps()
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("group", "least"),
+    [("at_least_1_mib", 300), ("at_least_1_mib_held_out", 70)],  # held out: took no part in the fit
+)
+def test_published_sweeps_of_one_mebibyte_and_more(results, group, least):
+    found = summarize_sweeps(results)[group].errors
+    assert found.n >= least
+    assert found.median <= 0.12
+    assert found.mean <= 0.20
+
+
+@pytest.mark.published
+def test_every_row_is_predicted_or_says_why(results):
+    assert len(results) == 609 + 140
+    assert (results["predicted"].isna() != results["skipped"].isna()).all()

@@ -1,0 +1,168 @@
+"""One reader for each kernel table, told by its header: from the cells of a row to the launches it measured.
+
+FP32 tables were measured without TF32, so they price on the FP32 peak; DeepBench's mixed sheet multiplies
+FP16.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.kernel_costs.matmul import ELEMENT_SIZE
+from validation.errors import RowSkippedError
+from validation.kernels.launches import Launch, attention_kernel, convolution_kernel, product_kernel
+from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
+
+Cells = Mapping[str, str]
+Reader = Callable[[Cells], Iterator[Launch]]
+
+
+def _deepbench_gemm(cells: Cells) -> Iterator[Launch]:
+    product = Product(int(cells["M"]), int(cells["N"]), int(cells["K"]))
+    yield Launch(product_kernel("matmul", product, _sheet_dtype(cells)), float(cells["time_ms"]) * 1e-3)
+
+
+def _sheet_dtype(cells: Cells) -> str:
+    note = cells["precision_note"]
+    if note == "Float":
+        return "fp32"
+    if note.startswith("16 bit inputs"):
+        return "fp16"
+    raise RowSkippedError(f"precision {note!r} is not one of the model's")
+
+
+def _neusight_gemm(cells: Cells) -> Iterator[Launch]:
+    product = Product(int(cells["M"]), int(cells["N"]), int(cells["K"]), int(cells["batch"]))
+    kernel = product_kernel(cells["op"], product, "fp32")
+    yield Launch(kernel, float(cells["latency_ms"]) * 1e-3, group=cells["op"])
+
+
+def _achieved_gemm(cells: Cells) -> Iterator[Launch]:
+    dtype = re.sub(r"_e4m3fn$", "", cells["precision"])
+    if dtype not in ELEMENT_SIZE or not cells["M"]:
+        raise RowSkippedError("no shape, or no dtype of the model's")
+    product = Product(int(cells["M"]), int(cells["N"]), int(cells["K"]))
+    kernel = product_kernel("matmul", product, dtype)
+    yield Launch(kernel, kernel.flops / (float(cells["achieved_tflops"]) * 1e12))
+
+
+TENSORS = {"add": 3, "mul": 3, "relu": 2, "gelu": 2, "softmax": 2, "ln": 2}
+KINDS = {"softmax": OperatorKind.SOFTMAX, "ln": OperatorKind.NORMALIZATION}
+
+
+def _neusight_vector(cells: Cells) -> Iterator[Launch]:
+    name = cells["op"]
+    nbytes = 4.0 * TENSORS[name] * int(cells["rows_B"]) * int(cells["cols_H"])
+    kernel = Kernel(name, KINDS.get(name, OperatorKind.ELEMENTWISE), 0.0, nbytes, "fp32")
+    yield Launch(kernel, float(cells["latency_ms"]) * 1e-3, group=name)
+
+
+def _neusight_conv(cells: Cells) -> Iterator[Launch]:
+    size, taps = int(cells["input_hw"]), int(cells["kernel"])
+    stride, padding = int(cells["stride"]), int(cells["padding"])
+    out = (size + 2 * padding - taps) // stride + 1
+    shape = ConvolutionShape(
+        in_channels=int(cells["in_ch"]),
+        out_channels=int(cells["out_ch"]),
+        in_height=size,
+        in_width=size,
+        out_height=out,
+        out_width=out,
+        kernel_height=taps,
+        kernel_width=taps,
+        stride_height=stride,
+        stride_width=stride,
+    )
+    kernel = convolution_kernel(ConvolutionCall(shape, int(cells["batch"]), Pass.FORWARD), "fp32")
+    yield Launch(kernel, float(cells["latency_ms"]) * 1e-3, "conv", cells["algo_family_inferred"])
+
+
+DEEPBENCH_PASSES = {
+    "fwd_ms": Pass.FORWARD,
+    "bwd_input_ms": Pass.INPUT_GRADIENT,
+    "bwd_param_ms": Pass.WEIGHT_GRADIENT,
+}
+
+
+SPELLINGS = {"licit_precomp_gemm": "implicit_precomp_gemm", "direct conv": "direct"}
+"""Algorithms that DeepBench's sheets spell in their own way."""
+
+
+def _deepbench_conv(cells: Cells) -> Iterator[Launch]:
+    dtype, shape = _sheet_dtype(cells), _deepbench_shape(cells)
+    for column, which in DEEPBENCH_PASSES.items():
+        if not cells[column]:
+            continue
+        kernel = convolution_kernel(ConvolutionCall(shape, int(cells["batch_N"]), which), dtype)
+        chosen = cells["fwd_algorithm"].lower() if which is Pass.FORWARD else ""
+        yield Launch(kernel, float(cells[column]) * 1e-3, algorithm=SPELLINGS.get(chosen, chosen))
+
+
+def _deepbench_shape(cells: Cells) -> ConvolutionShape:
+    height, width = int(cells["in_H"]), int(cells["in_W"])
+    taps_high, taps_wide = int(cells["filter_height_R"]), int(cells["filter_width_S"])
+    stride_high, stride_wide = int(cells["stride_h"]), int(cells["stride_w"])
+    return ConvolutionShape(
+        in_channels=int(cells["C"]),
+        out_channels=int(cells["filters_K"]),
+        in_height=height,
+        in_width=width,
+        out_height=(height + 2 * int(cells["pad_h"]) - taps_high) // stride_high + 1,
+        out_width=(width + 2 * int(cells["pad_w"]) - taps_wide) // stride_wide + 1,
+        kernel_height=taps_high,
+        kernel_width=taps_wide,
+        stride_height=stride_high,
+        stride_width=stride_wide,
+    )
+
+
+MODES = {"fwd": Pass.FORWARD, "bwd": Pass.INPUT_GRADIENT}
+
+
+def _flash_attention(cells: Cells) -> Iterator[Launch]:
+    """Rates count 4 B H S^2 D flops forward (half when causal) and 2.5 times as many backward."""
+    complete = cells["batch"] and cells["heads"] and cells["seq_len"] and cells["head_dim"]
+    fused = cells["implementation"].startswith(("FA", "cuDNN"))
+    if not complete or cells["mode"] not in MODES or not fused:
+        raise RowSkippedError("no full shape, no single pass, or not a fused kernel")
+    tokens = int(cells["seq_len"])
+    shape = AttentionShape(
+        query_tokens=tokens,
+        key_tokens=tokens,
+        heads=int(cells["heads"]),
+        kv_heads=int(cells["heads"]),
+        head_size=int(cells["head_dim"]),
+        causal=cells["causal"] == "True",
+    )
+    kernel = attention_kernel(AttentionCall(shape, int(cells["batch"]), MODES[cells["mode"]]), "bf16")
+    yield Launch(kernel, kernel.flops / (float(cells["tflops"]) * 1e12))
+
+
+def _whole_layers(cells: Cells) -> Iterator[Launch]:
+    raise RowSkippedError(f"a row of {cells['kind']} does not give a layer's dimensions")
+
+
+STREAM_BYTES = 1e9
+
+
+def _bandwidth(cells: Cells) -> Iterator[Launch]:
+    """BabelStream rows: copy, scale, add and triad stream; dot reduces."""
+    match = re.fullmatch(r"HBM (\w+)", cells["measurement"])
+    if not match or cells["unit"] != "TB/s":
+        raise RowSkippedError("not a measurement of device memory by a kernel of this model")
+    kind = OperatorKind.ELEMENTWISE
+    kernel = Kernel(match[1].lower(), kind, 0.0, STREAM_BYTES, "fp32")
+    yield Launch(kernel, STREAM_BYTES / (float(cells["value"]) * 1e12))
+
+
+READERS: tuple[tuple[frozenset[str], Reader], ...] = (
+    (frozenset({"device", "M", "N", "K", "time_ms", "precision_note"}), _deepbench_gemm),
+    (frozenset({"device", "op", "batch", "M", "N", "K", "latency_ms"}), _neusight_gemm),
+    (frozenset({"device", "precision", "M", "N", "K", "achieved_tflops"}), _achieved_gemm),
+    (frozenset({"device", "op", "rows_B", "cols_H", "latency_ms"}), _neusight_vector),
+    (frozenset({"device", "input_hw", "algo_family_inferred", "latency_ms"}), _neusight_conv),
+    (frozenset({"device", "precision_note", "fwd_ms", "fwd_algorithm"}), _deepbench_conv),
+    (frozenset({"gpu", "implementation", "mode", "seq_len", "tflops"}), _flash_attention),
+    (frozenset({"device", "measurement", "value", "unit"}), _bandwidth),
+    (frozenset({"gpu", "network_or_layer", "library", "layer"}), _whole_layers),
+)

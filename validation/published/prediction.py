@@ -1,0 +1,143 @@
+"""Predict published rows: one result per row, either a pair of numbers or the reason why there is none."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from hardware.cluster import Cluster
+from hardware.errors import HardwareError
+from simdl.errors import SimdlError, StrategyError
+from simdl.memory import memory_shortfalls
+from simdl.report import StepReport
+from simdl.simulate import price, simulate
+from simdl.stack import Stack
+from simdl.stacks import load_stack
+from simdl.step_cost import step_cost
+from simdl.strategy import Strategy, problems
+from validation.errors import RowSkippedError
+from validation.published.rows.language_model import language_model_setup
+from validation.published.rows.setup import Setup
+from validation.published.rows.throughput import throughput_setup
+from validation.published.tables import PublishedRow
+from workloads.errors import WorkloadError
+from workloads.workload import Workload
+
+StackLoader = Callable[[str], Stack]
+Answer = Callable[[Workload, Cluster, tuple[Strategy, ...], Stack], StepReport]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RowResult:
+    """What became of one published row.
+
+    Attributes:
+        row: the printed cells.
+        setup: the question asked, None where the row is not even that.
+        report: the prediction (its ``strategy`` is the candidate chosen), None where there is none.
+        predicted: in the unit of ``setup``; None where the row is skipped.
+        skipped: why the row is not scored, None where it is.
+        fitted: the stack's numbers were fitted on this row's table.
+    """
+
+    row: PublishedRow
+    setup: Setup | None = None
+    report: StepReport | None = None
+    predicted: float | None = None
+    skipped: str | None = None
+    fitted: bool = False
+
+
+def predict_rows(
+    rows: Iterable[PublishedRow], *, stack_loader: StackLoader = load_stack
+) -> Iterator[RowResult]:
+    """Predict rows one after another; rows that ask the same are simulated once.
+
+    Args:
+        rows: of any published tables.
+        stack_loader: stack name to stack; pass another one to try other stack numbers.
+    """
+    loader, answer = cache(stack_loader), cache(first_that_fits)
+    for row in rows:
+        yield predict_row(row, stack_loader=loader, answer=answer)
+
+
+def row_setup(row: PublishedRow) -> Setup:
+    """The question a row asks.
+
+    Raises:
+        RowSkippedError: it cannot be asked; the message says why.
+    """
+    return language_model_setup(row) if row.kind == "llm" else throughput_setup(row)
+
+
+def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer | None = None) -> RowResult:
+    """Predict one row.
+
+    Args:
+        row: printed cells.
+        stack_loader: stack name to stack.
+        answer: simulates one question; `first_that_fits` unless given.
+    """
+    try:
+        setup = row_setup(row)
+    except RowSkippedError as error:
+        return RowResult(row=row, skipped=str(error))
+    try:
+        stack = stack_loader(setup.stack)
+        report = (answer or first_that_fits)(setup.workload, setup.cluster, setup.strategies, stack)
+    except (SimdlError, HardwareError, WorkloadError) as error:
+        return RowResult(row=row, setup=setup, skipped=f"cannot be simulated: {error}")
+    scored = setup.measured is not None and not setup.out_of_memory
+    return RowResult(
+        row=row,
+        setup=setup,
+        report=report,
+        predicted=_predicted(report, setup.unit) if scored else None,
+        skipped=None if scored else _unscored(setup),
+        fitted=fitted_on(stack, row.file),
+    )
+
+
+def first_that_fits(
+    workload: Workload, cluster: Cluster, strategies: tuple[Strategy, ...], stack: Stack
+) -> StepReport:
+    """Report of the first candidate that fits in memory, of the last one where none does.
+
+    Raises:
+        SimdlError: the strategy cannot be carried out at all.
+    """
+    fitting = (s for s in strategies[:-1] if fits(workload, cluster, s, stack))
+    strategy = next(fitting, strategies[-1])
+    return simulate(workload, cluster, strategy, stack=stack).report
+
+
+def fits(workload: Workload, cluster: Cluster, strategy: Strategy, stack: Stack) -> bool:
+    """Whether a strategy fits in memory, found without simulating the step.
+
+    Raises:
+        StrategyError: the strategy cannot be carried out at all.
+    """
+    reasons = tuple(problems(strategy, workload, cluster))
+    if reasons:
+        raise StrategyError(reasons)
+    step = step_cost(workload, strategy, price(workload, cluster, stack=stack))
+    return not tuple(memory_shortfalls(step, cluster.device))
+
+
+def fitted_on(stack: Stack, file: str) -> bool:
+    """A number of the stack was fitted on this table, by what its citation names."""
+    return any(
+        number.citation.kind == "fitted" and file in f"{number.citation.location} {number.citation.title}"
+        for number in stack.numbers
+    )
+
+
+def _predicted(report: StepReport, unit: str) -> float:
+    rates = {"s": report.step_time, "samples/s": report.samples_per_s, "tokens/s": report.tokens_per_s}
+    return rates[unit]
+
+
+def _unscored(setup: Setup) -> str:
+    if setup.out_of_memory:
+        return "ran out of memory: checked under memory"
+    return "only memory is published: checked under memory"

@@ -1,0 +1,116 @@
+"""The report of ``simdl validate published``: JSON with stable keys, and the rows of its tables."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from validation.judging.statistics import ErrorStatistics
+from validation.judging.tables import json_rows
+from validation.published.compare import Comparison, Section
+
+ERROR_HEADER = ("table", "rows", "predicted", "skipped", "assumed", "mean", "median", "p90", "max", "bias")
+RANKING_HEADER = ("table", "questions", "rows", "rank correlation", "mean regret", "max regret")
+FIT_HEADER = ("rows", "n", "mean", "median", "p90", "max", "bias")
+MEMORY_HEADER = (
+    "table",
+    "ran: predicted to fit",
+    "out of memory: predicted",
+    "peaks",
+    "median error",
+    "bias",
+)
+REASON_HEADER = ("table", "rows", "skipped because")
+OVERALL = "overall"
+
+
+def report_json(
+    results: pd.DataFrame, comparison: Comparison, skipped_files: Mapping[str, str]
+) -> dict[str, Any]:
+    """The command's JSON: ``rows`` (``row`` is the data row counted from 1) and ``summary``."""
+    return {
+        "rows": json_rows(results),
+        "summary": {
+            "overall": asdict(comparison.overall),
+            "files": {file: asdict(section) for file, section in comparison.files.items()},
+            "skipped_files": dict(skipped_files),
+            "warnings": list(comparison.warnings),
+        },
+    }
+
+
+def error_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Rows under ``ERROR_HEADER``: one per table, then all of them."""
+    return [_error_row(name, section) for name, section in _sections(comparison)]
+
+
+def fit_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Rows under ``FIT_HEADER``: those the stacks were fitted on, and those they were not."""
+    overall = comparison.overall
+    parts = (("fitted on", overall.fitted), ("not fitted on", overall.held_out))
+    return [(name, str(part.n), *format_errors(part)) for name, part in parts]
+
+
+def ranking_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Rows under ``RANKING_HEADER`` of tables with at least one question."""
+    return [
+        (
+            name,
+            str(section.ranking.groups),
+            str(section.ranking.rows),
+            "-" if section.ranking.mean_correlation is None else f"{section.ranking.mean_correlation:.3f}",
+            format_share(section.ranking.mean_regret),
+            format_share(section.ranking.max_regret),
+        )
+        for name, section in _sections(comparison)
+        if section.ranking.groups
+    ]
+
+
+def memory_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Rows under ``MEMORY_HEADER`` of tables with anything simulated."""
+    return [
+        (
+            name,
+            f"{section.memory.ran_predicted} of {section.memory.ran}",
+            f"{section.memory.failed_predicted} of {section.memory.failed}",
+            str(section.memory.peaks.n),
+            format_share(section.memory.peaks.median) if section.memory.peaks.n else "-",
+            f"{section.memory.peaks.bias:+.1%}" if section.memory.peaks.n else "-",
+        )
+        for name, section in _sections(comparison)
+        if section.memory.ran or section.memory.failed or section.memory.peaks.n
+    ]
+
+
+def reason_rows(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Rows under ``REASON_HEADER``: skipped rows of each table by reason."""
+    return [
+        (file, str(count), reason)
+        for file, section in comparison.files.items()
+        for reason, count in section.skip_reasons.items()
+    ]
+
+
+def format_errors(errors: ErrorStatistics) -> tuple[str, ...]:
+    """Mean, median, 90th percentile and maximum absolute error, and signed bias, in percent."""
+    if not errors.n:
+        return ("-",) * 5
+    sizes = (errors.mean, errors.median, errors.p90, errors.max)
+    return (*map(format_share, sizes), f"{errors.bias:+.1%}")
+
+
+def format_share(share: float) -> str:
+    """A fraction in percent."""
+    return f"{share:.1%}"
+
+
+def _sections(comparison: Comparison) -> list[tuple[str, Section]]:
+    sections = list(comparison.files.items())
+    return [*sections, (OVERALL, comparison.overall)] if len(sections) > 1 else sections
+
+
+def _error_row(name: str, section: Section) -> tuple[str, ...]:
+    counts = (section.rows, section.predicted, section.skipped, section.assumed_rows)
+    return (name, *map(str, counts), *format_errors(section.errors))

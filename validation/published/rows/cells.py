@@ -1,0 +1,74 @@
+"""Cells of a published row as numbers: blank is None, anything unreadable skips the row with a reason."""
+
+import re
+from collections.abc import Mapping
+
+from validation.errors import RowSkippedError
+from validation.published.tables import PublishedRow
+
+OUT_OF_MEMORY = "OOM"
+_COUNT = re.compile(r"(\d[\d,]*)(?:\.0+)?(k)?\b", re.IGNORECASE)
+# A row's note may correct a printed cell: (pattern, column). The last group is the corrected value.
+_CORRECTIONS = (
+    (re.compile(r"heading says GBS=(\d+).*so use (\d+)"), "global_batch"),
+    (re.compile(r"printed GBS (\d+) looks like a typo for (\d+)"), "global_batch"),
+    (re.compile(r"DP\*TP\*PP=(\d+) but .*DP is probably (\d+)"), "dp"),
+)
+
+
+def optional_count(row: PublishedRow, column: str) -> int | None:
+    """A count cell (layers, degrees, batch): None when blank, corrected where the row's note corrects it.
+
+    Raises:
+        RowSkippedError: not a count, or below 1.
+    """
+    text = corrections(row).get(column, row[column])
+    if not text:
+        return None
+    match = _COUNT.match(text)
+    value = int(match[1].replace(",", "")) * (1000 if match[2] else 1) if match else 0
+    if value < 1:
+        raise RowSkippedError(f"{column} is {text!r}, not a positive count")
+    return value
+
+
+def required_count(row: PublishedRow, column: str) -> int:
+    """A count cell that changes what was measured, so that a blank one is never guessed.
+
+    Raises:
+        RowSkippedError: blank, not a count, or below 1.
+    """
+    value = optional_count(row, column)
+    if value is None:
+        raise RowSkippedError(f"{column} is not published")
+    return value
+
+
+def optional_measurement(row: PublishedRow, column: str) -> float | None:
+    """A measured cell: None when blank or ``OOM``.
+
+    Raises:
+        RowSkippedError: not a number, or not above 0.
+    """
+    text = row[column]
+    if not text or text.upper() == OUT_OF_MEMORY:
+        return None
+    try:
+        value = float(text.replace(",", "").rstrip("%"))
+    except ValueError:
+        raise RowSkippedError(f"{column} is {text!r}, not a number") from None
+    if value <= 0:
+        raise RowSkippedError(f"{column} is {text}; a measurement is above 0")
+    return value
+
+
+def corrections(row: PublishedRow) -> Mapping[str, str]:
+    """Cells that the row's own note corrects, such as a batch size that its source's arithmetic rules out."""
+    found = ((pattern.search(row["notes"]), column) for pattern, column in _CORRECTIONS)
+    return {column: match[match.lastindex or 0] for match, column in found if match}
+
+
+def note_count(row: PublishedRow, pattern: str) -> int | None:
+    """A count that only the notes state, such as ``head_dim 128``; None when they do not."""
+    match = re.search(pattern, row["notes"])
+    return int(match[1]) if match else None

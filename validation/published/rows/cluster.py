@@ -1,0 +1,90 @@
+"""The cluster of a published row: a registered node type, cut to the devices the run used.
+
+Runs smaller than a node use part of it, tables print machines with fewer devices per node or fewer network
+ports than the registered type has: each gives a variant of the node type. Network ports shrink with the
+devices (nodes have a port per device or share them), but never below one.
+"""
+
+import re
+from dataclasses import replace
+from functools import cache
+
+from hardware.cluster import Cluster, Level, NodeType
+from hardware.errors import HardwareError
+from hardware.profiles import load_device, load_link, load_node
+from validation.errors import RowSkippedError
+from validation.published.rows.cells import optional_count, required_count
+from validation.published.rows.machines import Machine, device_name, machine_of
+from validation.published.tables import PublishedRow
+
+_MACHINE_COLUMNS = ("source", "source_item", "intra_node", "inter_node", "notes")
+# More devices than this on the innermost level are a rack or a slice: ``devices_per_node`` does not bound
+# them.
+_LARGEST_MACHINE = 16
+
+
+def row_cluster(row: PublishedRow) -> Cluster:
+    """The cluster a row ran on; equal machines share one object.
+
+    Raises:
+        RowSkippedError: no profile for its device or machine, or the devices do not fill whole nodes.
+    """
+    device = device_name(row["device"])
+    machine = machine_of(device, " | ".join(row[column] for column in _MACHINE_COLUMNS))
+    devices = required_count(row, "n_devices")
+    try:
+        node = _node(machine, device, _ports(row))
+    except HardwareError as error:
+        raise RowSkippedError(f"machine without a profile: {error}") from None
+    full = node.devices
+    if full <= _LARGEST_MACHINE:
+        full = optional_count(row, "devices_per_node") or full
+    size = domain_size(devices, full)
+    return _cluster(resized_node(node, size), devices // size)
+
+
+def domain_size(devices: int, full: int) -> int:
+    """Devices of one node of a run: a full node, or the largest equal share that fits in one.
+
+    A run of 256 devices on 72-device domains uses 64 of each, as published runs on such racks do.
+    """
+    return next(size for size in range(min(devices, full), 0, -1) if devices % size == 0)
+
+
+@cache
+def resized_node(node: NodeType, size: int) -> NodeType:
+    """The node type with ``size`` devices on its innermost level."""
+    if size == node.devices:
+        return node
+    share = size / node.devices
+    inner, *outer = node.levels
+    levels = (replace(inner, size=size), *(_narrowed(level, share) for level in outer))
+    return replace(node, name=f"{node.name}[{size}]", levels=levels)
+
+
+def _narrowed(level: Level, share: float) -> Level:
+    return replace(level, ports=max(level.ports * share, min(level.ports, 1.0)))
+
+
+@cache
+def _node(machine: Machine, device: str, ports: int) -> NodeType:
+    node, profile = load_node(machine.node), load_device(machine.board or device)
+    if profile.name != node.device.name:
+        node = replace(node, device=profile)
+    *inner, outer = node.levels
+    if machine.link:
+        outer = replace(outer, link=load_link(machine.link), ports=machine.ports)
+    if ports:
+        outer = replace(outer, ports=float(ports))
+    return replace(node, levels=(*inner, outer)) if machine.link or ports else node
+
+
+def _ports(row: PublishedRow) -> int:
+    """Network ports that the row prints, as in ``1x 100 Gb/s InfiniBand per node``; 0 where it does not."""
+    match = re.match(r"(\d+)x .*per node", row["inter_node"])
+    return int(match[1]) if match else 0
+
+
+@cache
+def _cluster(node: NodeType, count: int) -> Cluster:
+    return Cluster(node=node, count=count)

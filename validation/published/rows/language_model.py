@@ -1,0 +1,64 @@
+"""A language-model row (the ``llm`` header) as a question to the simulator."""
+
+from validation.errors import RowSkippedError
+from validation.published.rows.cells import optional_measurement, required_count
+from validation.published.rows.cluster import row_cluster
+from validation.published.rows.measurement import (
+    RATE_COLUMNS,
+    RunSize,
+    check_trusted,
+    out_of_memory,
+    step_time,
+)
+from validation.published.rows.network import decoder_network, decoder_shape
+from validation.published.rows.precision import row_precision
+from validation.published.rows.setup import Setup, shared_workload
+from validation.published.rows.sources import source_defaults
+from validation.published.rows.stack import choose_stack
+from validation.published.rows.strategy import row_degrees, row_strategies
+from validation.published.tables import PublishedRow
+
+# Tables print GB or GiB without saying which; 1 GiB is 7 % more, within what memory is checked to.
+_MEMORY_UNIT = 2**30
+_QUESTION = ("model", "n_layers", "hidden", "seq_len", "device", "n_devices", "precision")
+
+
+def language_model_setup(row: PublishedRow) -> Setup:
+    """Everything the simulator needs to predict a row, and what was measured.
+
+    Raises:
+        RowSkippedError: the row cannot be predicted or scored; the message says why.
+    """
+    check_trusted(row)
+    defaults = source_defaults(row["source"])
+    degrees = row_degrees(row)
+    shape = decoder_shape(row, tp=degrees.tp)
+    network = decoder_network(row, shape)
+    cluster = row_cluster(row)
+    precision = row_precision(row["precision"], defaults.precision)
+    batch = required_count(row, "global_batch")
+    strategies, assumed = row_strategies(row, degrees, network, defaults)
+    choice = choose_stack(row, cluster.device, network)
+    size = RunSize(
+        shape=shape, batch=batch, devices=cluster.devices, device=cluster.device, precision=precision
+    )
+    memory = optional_measurement(row, "mem_gib")
+    failed = out_of_memory(row)
+    timed = any(row[column] for column in RATE_COLUMNS) and not failed
+    if not timed and not failed and memory is None:
+        raise RowSkippedError("no time, throughput or utilisation is published")
+    missing = () if row["precision"] else (f"precision {precision.name}",)
+    unknown = (f"{row.file}: no conventions known for source {row['source']!r}",)
+    return Setup(
+        workload=shared_workload(network, defaults.optimizer, precision, batch),
+        cluster=cluster,
+        strategies=strategies,
+        stack=choice.stack,
+        measured=step_time(row, size, defaults, strategies[-1].recompute) if timed else None,
+        unit="s",
+        out_of_memory=failed,
+        measured_memory=None if memory is None else memory * _MEMORY_UNIT,
+        question=(row.file, *(row[column] for column in _QUESTION)),
+        assumptions=(*shape.assumptions, *assumed, *missing),
+        warnings=((choice.warning,) if choice.warning else ()) + (() if defaults.known else unknown),
+    )

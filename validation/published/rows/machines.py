@@ -1,0 +1,56 @@
+"""Which device and node type a published row ran on, by ``devices.toml`` and ``machines.toml``.
+
+The device follows from the ``device`` column. The node type gives the interconnect: from what the row says
+about its machine (links, source, notes), else the usual node of that device. A node whose device differs from
+the row's is rebuilt around the row's device by ``validation.published.rows.cluster``.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+from validation.errors import RowSkippedError
+from validation.judging.device_names import device_named
+from validation.judging.rules import Pattern, load_rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A node type, with the network of the run where it is not the registered one.
+
+    Attributes:
+        device: found in the device profile's name.
+        text: found in what a row says about its machine; None where anything is.
+        node: registered node type.
+        board: profile of the device that this machine carries, "" for what the device column names.
+        link: registered link between nodes, "" for the node type's own.
+        ports: of that link per node.
+    """
+
+    device: Pattern
+    text: Pattern | None = None
+    node: str
+    board: str = ""
+    link: str = ""
+    ports: float = 0.0
+
+
+def device_name(text: str) -> str:
+    """The device profile a ``device`` cell names.
+
+    Raises:
+        RowSkippedError: blank, or no device of the rules.
+    """
+    return device_named(text, "published/rows/devices.toml")
+
+
+@cache
+def machine_of(device: str, text: str) -> Machine:
+    """The machine of a device profile that this text describes.
+
+    Raises:
+        RowSkippedError: no node type of the rules carries the device.
+    """
+    for machine in load_rules("published/rows/machines.toml", Machine):
+        if machine.device.search(device) and (machine.text is None or machine.text.search(text)):
+            return machine
+    raise RowSkippedError(f"device {device} has no node type")

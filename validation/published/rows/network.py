@@ -1,0 +1,157 @@
+"""The network of a published language-model row, built from its shape columns and its family's conventions.
+
+Equal rows share one network object, so that the simulator's memory of costs serves them all.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from validation.errors import RowSkippedError
+from validation.published.rows.cells import note_count, optional_count, required_count
+from validation.published.rows.families import Family, family_of
+from validation.published.tables import PublishedRow
+from workloads.errors import WorkloadError
+from workloads.network import Network
+from workloads.zoo.decoder import DecoderConfig, build_decoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """Dimensions of a decoder, with the cells that were blank and what they were taken to be."""
+
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    ffn: int
+    vocab: int
+    tokens: int
+    assumptions: tuple[str, ...]
+
+
+def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
+    """Dimensions a row prints; blanks that a family defines are filled and listed.
+
+    Args:
+        row: of a language-model table.
+        tp: tensor-parallel degree, which the vocabulary is padded for.
+
+    Raises:
+        RowSkippedError: mixture of experts, an unknown family, or a blank that changes what was measured.
+    """
+    if row["moe_experts"] not in ("", "0", "1"):
+        raise RowSkippedError("mixture of experts is not modelled yet")
+    if "lora" in f"{row['model']} {row['notes']}".lower():
+        raise RowSkippedError("training of low-rank adapters is not modelled yet")
+    family = family_of(row["source"], row["model"])
+    layers, hidden = required_count(row, "n_layers"), required_count(row, "hidden")
+    assumed = dict(_assumed(row, family, hidden))
+    heads = optional_count(row, "n_heads") or assumed["n_heads"]
+    return Shape(
+        layers=layers,
+        hidden=hidden,
+        heads=heads,
+        kv_heads=optional_count(row, "n_kv_heads") or heads,
+        head_size=_head_size(row, family, hidden, heads),
+        ffn=optional_count(row, "ffn") or assumed["ffn"],
+        vocab=_padded(_vocab(row) or assumed["vocab"], family, tp),
+        tokens=required_count(row, "seq_len"),
+        assumptions=tuple(f"{column} {value} ({family.name} default)" for column, value in assumed.items()),
+    )
+
+
+def decoder_network(row: PublishedRow, shape: Shape) -> Network:
+    """The network of a row's shape.
+
+    Raises:
+        RowSkippedError: the dimensions contradict each other.
+    """
+    return _network(family_of(row["source"], row["model"]), shape)
+
+
+def plain_shape(*, layers: int, hidden: int, vocab: int, tokens: int, head_size: int) -> Shape:
+    """A GPT with the classic proportions (feed-forward 4 x hidden, as many key-value as query heads)."""
+    heads = hidden // head_size
+    return Shape(
+        layers=layers,
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_size=head_size,
+        ffn=4 * hidden,
+        vocab=vocab,
+        tokens=tokens,
+        assumptions=(f"n_heads {heads} (head size {head_size})",),
+    )
+
+
+def family_network(source: str, model: str, shape: Shape) -> Network:
+    """The network of a shape in the family of a source and model name."""
+    return _network(family_of(source, model), shape)
+
+
+@cache
+def _network(family: Family, shape: Shape) -> Network:
+    try:
+        return build_decoder(_config(family, shape))
+    except WorkloadError as error:
+        raise RowSkippedError(f"the printed shape is no network: {error}") from None
+
+
+def _config(family: Family, shape: Shape) -> DecoderConfig:
+    return DecoderConfig(
+        name=f"{family.name}-l{shape.layers}-h{shape.hidden}-s{shape.tokens}",
+        source=family.source,
+        layers=shape.layers,
+        hidden=shape.hidden,
+        heads=shape.heads,
+        kv_heads=shape.kv_heads,
+        head_size=shape.head_size,
+        ffn=shape.ffn,
+        vocab=shape.vocab,
+        tokens=shape.tokens,
+        gated=family.gated,
+        activation=family.activation,
+        normalization=family.normalization,
+        positions=family.positions,
+        max_positions=shape.tokens if family.positions == "learned" else 0,
+        bias=family.bias,
+        qkv_bias=family.qkv_bias,
+        tied=family.tied,
+        dropout=family.dropout,
+    )
+
+
+def _assumed(row: PublishedRow, family: Family, hidden: int) -> Iterator[tuple[str, int]]:
+    if not row["n_heads"]:
+        yield "n_heads", _default("n_heads", family.heads)
+    if not row["ffn"]:
+        yield "ffn", _default("ffn", 0 if family.gated else 4 * hidden)
+    if not row["vocab"]:
+        yield "vocab", _default("vocab", family.vocab)
+
+
+def _default(column: str, value: int) -> int:
+    if not value:
+        raise RowSkippedError(f"{column} is not published")
+    return value
+
+
+def _head_size(row: PublishedRow, family: Family, hidden: int, heads: int) -> int:
+    printed = note_count(row, r"head_dim (\d+)") or family.head_size
+    if not printed and hidden % heads:
+        raise RowSkippedError(f"{heads} heads do not divide the hidden size {hidden}")
+    return printed or hidden // heads
+
+
+def _vocab(row: PublishedRow) -> int | None:
+    padded = row["vocab"].partition("pad to ")[2].rstrip(")")
+    return int(padded) if padded.isdecimal() else optional_count(row, "vocab")
+
+
+def _padded(vocab: int, family: Family, tp: int) -> int:
+    """The vocabulary as trained: at least a multiple of tp, so that ranks share it evenly."""
+    multiple = family.vocab_multiple * tp
+    return -(-vocab // multiple) * multiple

@@ -1,0 +1,49 @@
+"""What a published row leaves unsaid about how it was trained: ``sources.toml`` by source family."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from validation.judging.rules import Pattern, first_match, load_rules
+
+FlopConvention = Literal["full", "causal", "megatron", "bigscience"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDefaults:
+    """Defaults of one source family.
+
+    Attributes:
+        name: of the family.
+        pattern: found in the ``source`` column; an empty one stands for sources that are not known.
+        flops: how its TFLOP/s and MFU count.
+        zero: ZeRO stage where the sharding is blank.
+        sequence_parallel: with tp > 1, where the column is blank.
+        precision: where blank.
+        micro_batch: where blank, 0 to skip the row.
+        optimizer: registered name.
+        reason: where the defaults are written down.
+    """
+
+    name: str
+    pattern: Pattern
+    flops: FlopConvention
+    zero: int
+    sequence_parallel: bool
+    precision: str
+    micro_batch: int = 0
+    optimizer: str = "adam"
+    reason: str
+
+    @property
+    def known(self) -> bool:
+        """Whether the conventions are those of this very source."""
+        return bool(self.pattern.pattern)
+
+
+@cache
+def source_defaults(source: str) -> SourceDefaults:
+    """Defaults of the source family of a ``source`` cell."""
+    found = first_match(load_rules("published/rows/sources.toml", SourceDefaults), source)
+    assert found is not None  # noqa: S101 (the last rule matches everything)
+    return found

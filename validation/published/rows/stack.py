@@ -1,0 +1,75 @@
+"""The software stack of a published row, by the rules of ``software_stacks.toml``."""
+
+from dataclasses import dataclass, fields
+
+from hardware.device import Device
+from simdl.errors import StackError
+from simdl.stacks import default_stack
+from validation.errors import RowSkippedError
+from validation.judging.rules import Pattern, load_rules
+from validation.published.tables import PublishedRow
+from workloads.network import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackRule:
+    """Rows whose cells match every pattern, on a device of a matching generation, ran on ``stack``."""
+
+    source: Pattern | None = None
+    source_item: Pattern | None = None
+    model: Pattern | None = None
+    precision: Pattern | None = None
+    framework: Pattern | None = None
+    sync_method: Pattern | None = None
+    data_sharding: Pattern | None = None
+    notes: Pattern | None = None
+    generation: Pattern | None = None
+    stack: str
+    why: str
+
+
+_COLUMNS = tuple(
+    field.name for field in fields(StackRule) if field.name not in ("generation", "stack", "why")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackChoice:
+    """A stack and, where it is only a default, the warning that says so."""
+
+    stack: str
+    warning: str = ""
+
+
+def choose_stack(row: PublishedRow, device: Device, network: Network) -> StackChoice:
+    """The stack a row ran on, or the default of its device generation with a warning.
+
+    Raises:
+        RowSkippedError: the generation has no default stack either.
+    """
+    for rule in stack_rules():
+        if _matches(rule, row, device):
+            return StackChoice(stack=rule.stack)
+    try:
+        stack = default_stack(device.generation, network.sample)
+    except StackError as error:
+        raise RowSkippedError(f"software is not known: {error}") from None
+    return StackChoice(
+        stack=stack,
+        warning=(
+            f"{row.file}: software of source {row['source']!r} is not known; "
+            f"took {stack}, the default of {device.generation} devices"
+        ),
+    )
+
+
+def stack_rules() -> tuple[StackRule, ...]:
+    """The rules that come with the project, in order."""
+    return load_rules("published/rows/software_stacks.toml", StackRule)
+
+
+def _matches(rule: StackRule, row: PublishedRow, device: Device) -> bool:
+    if rule.generation is not None and not rule.generation.search(device.generation):
+        return False
+    patterns = ((column, getattr(rule, column)) for column in _COLUMNS)
+    return all(column in row.cells and p.search(row[column]) for column, p in patterns if p is not None)

@@ -1,0 +1,170 @@
+"""The strategy of a language-model row: degrees, microbatches, sharding and recomputation from its text.
+
+Degrees that are blank follow from the others (dp = devices / (tp pp cp)); a degree that changes what was
+measured and cannot be derived skips the row. Where recomputation is not printed the answer is a list of
+candidates, least recomputation first, and the first that fits in memory is the prediction.
+"""
+
+import re
+from dataclasses import dataclass
+
+from simdl.strategy import Recompute, Strategy
+from validation.errors import RowSkippedError
+from validation.published.rows.cells import optional_count, required_count
+from validation.published.rows.sources import SourceDefaults
+from validation.published.tables import PublishedRow
+from workloads.network import Network
+
+LEAST_FIRST = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)
+# Text of the recompute column, first match wins.
+_RECOMPUTE = (
+    (r"offload", Recompute.FULL),  # qkv_proj_offloaded keeps its few tensors on the host, recomputes the rest
+    (r"selective|minimal|save_|attention core|core attention", Recompute.SELECTIVE),
+    (r"^(no|none|off|false)\b", Recompute.NONE),
+    (r"full|checkpoint|yes|true", Recompute.FULL),
+)
+# Text of the data_sharding column, first match wins.
+_SHARDING = (
+    (r"zero-?_?(\d)", None),
+    (r"fsdp ?= ?0|distributed[- _]?optimizer", 1),
+    (r"shard_grad_op", 2),
+    (r"no_shard|\bnone\b", 0),
+    (r"fsdp|full_shard|hybrid_shard", 3),
+    (r"\bddp\b|data parallel", 0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degrees:
+    """How a row's devices are arranged."""
+
+    tp: int
+    pp: int
+    cp: int
+    dp: int
+
+
+def row_degrees(row: PublishedRow) -> Degrees:
+    """Degrees of a row whose product is its number of devices.
+
+    Raises:
+        RowSkippedError: tp or pp is blank on a machine where it matters, or the product is not the devices.
+    """
+    devices = required_count(row, "n_devices")
+    if devices > 1 and not row["tp"] and not row["dp"]:
+        raise RowSkippedError("tp and pp are not published")
+    tp, pp, cp = (optional_count(row, column) or 1 for column in ("tp", "pp", "cp"))
+    inner = tp * pp * cp
+    dp = optional_count(row, "dp") or devices // inner
+    if dp * inner != devices:
+        raise RowSkippedError(
+            f"tp {tp} x pp {pp} x cp {cp} x dp {dp} = {dp * inner} is not the {devices} devices printed"
+        )
+    return Degrees(tp=tp, pp=pp, cp=cp, dp=dp)
+
+
+def row_strategies(
+    row: PublishedRow, degrees: Degrees, network: Network, defaults: SourceDefaults
+) -> tuple[tuple[Strategy, ...], tuple[str, ...]]:
+    """Candidate strategies of a row, least recomputation first, and what was assumed.
+
+    Raises:
+        RowSkippedError: the microbatch is blank and has no default, or a text is not understood.
+    """
+    assumed: list[str] = []
+    micro_batch = optional_count(row, "micro_batch")
+    if micro_batch is None:
+        if not defaults.micro_batch:
+            raise RowSkippedError("micro_batch is not published")
+        micro_batch = defaults.micro_batch
+        assumed.append(f"micro_batch {micro_batch}")
+    virtual = optional_count(row, "vp") or 1 if degrees.pp > 1 else 1
+    zero, sequence_parallel = (
+        _zero(row, defaults, assumed),
+        _sequence_parallel(row, degrees, defaults, assumed),
+    )
+    modes = row_recompute(row, assumed)
+    strategies = tuple(
+        Strategy(
+            dp=degrees.dp,
+            tp=degrees.tp,
+            pp=degrees.pp,
+            cp=degrees.cp,
+            micro_batch=micro_batch,
+            schedule=_schedule(row, virtual),
+            virtual_stages=virtual,
+            recompute=mode,
+            zero=zero,
+            shard_degree=_shard_degree(row, degrees, zero),
+            sequence_parallel=sequence_parallel,
+            stages=_stages(network, degrees.pp * virtual),
+        )
+        for mode in modes
+    )
+    return strategies, tuple(assumed)
+
+
+def row_recompute(row: PublishedRow, assumed: list[str]) -> tuple[Recompute, ...]:
+    """Printed recomputation, or all modes from the least on where it is not printed.
+
+    Raises:
+        RowSkippedError: the text is none that is known.
+    """
+    text = row["recompute"].lower()
+    if not text:
+        assumed.append("recompute: the least that fits")
+        return LEAST_FIRST
+    for pattern, mode in _RECOMPUTE:
+        if re.search(pattern, text):
+            return (mode,)
+    raise RowSkippedError(f"recompute {row['recompute']!r} is not understood")
+
+
+def _zero(row: PublishedRow, defaults: SourceDefaults, assumed: list[str]) -> int:
+    text = row["data_sharding"].lower()
+    if not text:
+        assumed.append(f"data_sharding: ZeRO stage {defaults.zero}")
+        return defaults.zero
+    for pattern, stage in _SHARDING:
+        match = re.search(pattern, text)
+        if match:
+            return int(match[1]) if stage is None else stage
+    raise RowSkippedError(f"data_sharding {row['data_sharding']!r} is not understood")
+
+
+def _shard_degree(row: PublishedRow, degrees: Degrees, zero: int) -> int:
+    """Printed size of the sharding group where it is a part of the replicas, else 0 for all of them.
+
+    "FSDP2 4" with cp 2 names the dp degree: the context-parallel ranks shard too.
+    """
+    match = re.search(r"fsdp2? (?:group )?(\d+)", row["data_sharding"].lower())
+    group, replicas = int(match[1]) if match else 0, degrees.dp * degrees.cp
+    if not zero or not group or group in (degrees.dp, replicas) or replicas % group:
+        return 0
+    return group
+
+
+def _sequence_parallel(
+    row: PublishedRow, degrees: Degrees, defaults: SourceDefaults, assumed: list[str]
+) -> bool:
+    if degrees.tp == 1:
+        return False
+    text = row["sp"].lower()
+    if text:
+        return text in {"yes", "true", "on", "1", str(degrees.tp)}
+    assumed.append(f"sp {'on' if defaults.sequence_parallel else 'off'}")
+    return defaults.sequence_parallel
+
+
+def _schedule(row: PublishedRow, virtual: int) -> str:
+    if virtual > 1:
+        return "interleaved-1f1b"
+    return "gpipe" if "gpipe" in row["schedule"].lower() else "1f1b"
+
+
+def _stages(network: Network, chunks: int) -> tuple[int, ...]:
+    """Even stages where embedding and head count as layers (NeMo: account_for_embedding_in_..._split)."""
+    layers = max(block.count for block in network.blocks)
+    if layers % chunks and network.depth % chunks == 0:
+        return (network.depth // chunks,) * chunks
+    return ()

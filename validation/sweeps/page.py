@@ -1,0 +1,30 @@
+"""The page of `simdl validate collectives`: predicted against measured times of sweeps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from planner.report_page import Page, Section
+from validation.judging.page_sections import accuracy_section, error_section, row_pairs, text_table
+
+
+def collectives_page(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    reason_header: Sequence[str],
+    reasons: Sequence[Sequence[str]],
+    data: dict[str, Any],
+) -> Page:
+    """The page of predicted sweeps; tables are those that the command prints, ``data`` its JSON."""
+    pairs = row_pairs(data["rows"], "s")
+    overall = data["summary"]["overall"]
+    figures = [accuracy_section(pairs, "time", "s"), error_section(pairs)] if pairs else []
+    return Page(
+        title="Collective sweeps, predicted",
+        lines=(f"{overall['predicted']} rows predicted, {overall['skipped']} skipped.",),
+        sections=(
+            Section(title="Relative errors of time", body=text_table(header, rows)),
+            *figures,
+            Section(title="Skipped rows", body=text_table(reason_header, reasons)),
+        ),
+        data=data,
+    )

@@ -1,1 +1,0 @@
-"""Published training runs against their predictions: errors, ranking and memory."""
