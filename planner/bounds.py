@@ -22,9 +22,10 @@ from planner.orders import ShapeOrder, activation_bytes, shape_orders, transient
 from planner.prices import Floats, Prices, price_space
 from planner.shapes import Shape, enumerate_shapes
 from planner.space import Integers, Space, single_space
+from simdl.errors import StrategyError
 from simdl.memory import gathered_bytes, stashed_bytes, state_bytes
 from simdl.pricing import Pricing
-from simdl.strategy import Strategy
+from simdl.strategy import Strategy, problems
 from workloads.workload import Workload
 
 
@@ -65,7 +66,14 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bound
 
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:
-    """[s] that the simulated step of one strategy takes at least, with its own cut if it has one."""
+    """[s] that the simulated step of one strategy takes at least, with its own cut if it has one.
+
+    Raises:
+        StrategyError: the strategy cannot be carried out, as :func:`simdl.simulate.simulate` would say.
+    """
+    reasons = tuple(problems(strategy, workload, pricing.cluster))
+    if reasons:
+        raise StrategyError(reasons)
     space = single_space(strategy, workload)
     prices = price_space(space, pricing)
     shapes = enumerate_shapes(space, prices, pricing, cut=strategy.stages)
