@@ -18,7 +18,8 @@ def check(program: Program) -> None:
     Raises:
         SimdlError: names each class, action or task, what was found and what is expected.
     """
-    faults = [*_class_faults(program), *_action_faults(program), *_task_faults(program)]
+    faults = [*_class_faults(program), *_channel_faults(program), *_action_faults(program)]
+    faults += [*_column_faults(program)] or [*_task_faults(program), *_rendezvous_faults(program)]
     if faults:
         more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         raise SimdlError(f"program: {'; '.join(faults[:SHOWN])}{more}")
@@ -50,6 +51,15 @@ def _class_faults(program: Program) -> Iterator[str]:
             )
 
 
+def _channel_faults(program: Program) -> Iterator[str]:
+    for number, channel in enumerate(program.channels):
+        if not 0 < channel.bandwidth < inf:
+            yield (
+                f"channel {number} ({channel.name}): bandwidth: found {channel.bandwidth}; expected finite "
+                "bytes/s above 0"
+            )
+
+
 def _action_faults(program: Program) -> Iterator[str]:
     for number, action in enumerate(program.actions):
         for fault in _faults(action, len(program.channels)):
@@ -63,6 +73,9 @@ def _faults(action: Action, channels: int) -> Iterator[str]:
         return
     if not 0.0 <= action.footprint <= 1.0:
         yield f"footprint: found {action.footprint}; expected a fraction, 0 to 1"
+    numbers = [load.channel for load in action.loads]
+    if len({*numbers}) < len(numbers):
+        yield f"channels: found {numbers}; expected each once"
     for load in action.loads:
         if not 0.0 < load.share <= 1.0:
             yield f"share of channel {load.channel}: found {load.share}; expected above 0, at most 1"
@@ -80,15 +93,46 @@ def _task_faults(program: Program) -> Iterator[str]:
         found = np.frombuffer(values, dtype=np.intc)
         for place in np.flatnonzero((found < 0) | (found >= count))[:SHOWN].tolist():
             task = place if name != "after" else _owner(program, place)
-            yield f"task {task}: {name}: found {values[place]}; expected 0 to {count - 1}"
+            yield f"{_place(program, task)}: {name}: found {values[place]}; expected 0 to {count - 1}"
+
+
+def _rendezvous_faults(program: Program) -> Iterator[str]:
     for task, streams in program.held.items():
+        if not 0 <= task < len(program):
+            yield f"held: found task {task}; expected 0 to {len(program) - 1}"
+            continue
         inside = all(0 <= stream < len(program.streams) for stream in streams)
-        if not inside or len(set(streams)) < len(streams) or program.stream[task] not in streams:
+        if not inside or len(set(streams)) < len(streams) or program.stream[task] != (*streams, -1)[0]:
             yield (
-                f"task {task}: streams: found {streams}; expected each once, 0 to {len(program.streams) - 1}"
+                f"{_place(program, task)}: streams: found {streams}; expected each once, "
+                f"0 to {len(program.streams) - 1}, the task's own {program.stream[task]} first"
             )
+
+
+def _column_faults(program: Program) -> Iterator[str]:
+    count = len(program)
+    for name, values, length in (
+        ("stream", program.stream, count),
+        ("microbatch", program.microbatch, count),
+        ("starts", program.starts, count + 1),
+    ):
+        if len(values) != length:
+            yield f"column {name}: found {len(values)} entries; expected {length} for {count} tasks"
+    starts = np.frombuffer(program.starts, dtype=np.intc)
+    if starts.size and (starts[0] or starts[-1] != len(program.befores) or (np.diff(starts) < 0).any()):
+        yield f"column starts: expected numbers that rise from 0 to {len(program.befores)}"
 
 
 def _owner(program: Program, place: int) -> int:
     starts = np.frombuffer(program.starts, dtype=np.intc)
     return int(np.searchsorted(starts, place, side="right")) - 1
+
+
+def _place(program: Program, task: int) -> str:
+    number = program.action[task]
+    if not 0 <= number < len(program.actions):
+        return f"task {task}"
+    action = program.actions[number]
+    return (
+        f"task {task} {str(action.purpose)!r} (microbatch {program.microbatch[task]}, stage {action.stage})"
+    )

@@ -1,62 +1,60 @@
-"""Precedence of tasks: who waits for whom, by dependency and by the order of a stream, as flat arrays."""
+"""Precedence of tasks: who waits for whom, by dependency and by the order of a stream."""
 
 from array import array
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from simdl.engine.holdings import Indices, holdings, indices
 from simdl.program.builder import INDEX
 from simdl.program.program import Program
-
-Indices = NDArray[np.intc]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precedence:
-    """Links between tasks.
+    """Who waits for whom.
 
     Attributes:
-        waiting: per task the number of tasks it waits for.
+        waits: per task the number of ends that it waits for.
         starts: per task, and once more at the end, where its part of ``followers`` begins.
-        followers: tasks that wait for it.
+        followers: tasks that wait for it, in the order of the program.
     """
 
-    waiting: list[int]
+    waits: "array[int]"
     starts: "array[int]"
     followers: "array[int]"
 
 
 def precedence(program: Program) -> Precedence:
-    """The links of a checked program."""
+    """The precedence of a program without faults (:func:`simdl.engine.check.check`)."""
     count = len(program)
-    befores = np.frombuffer(program.befores, dtype=np.intc)
-    tasks = np.repeat(np.arange(count, dtype=np.intc), np.diff(np.frombuffer(program.starts, dtype=np.intc)))
-    earlier, later = _neighbours(program)
-    before, after = np.concatenate([befores, earlier]), np.concatenate([tasks, later])
+    # One number a link, so that sorting orders by the earlier task, then by the later one.
+    links = np.concatenate([_depends(program), _stands_behind(program)])
+    links.sort()
+    earlier, later = np.divmod(links, max(count, 1))
+    del links
     starts = np.zeros(count + 1, dtype=np.intc)
-    np.cumsum(np.bincount(before, minlength=count), out=starts[1:])
-    order = np.argsort(before, kind="stable")
+    np.cumsum(np.bincount(earlier, minlength=count), out=starts[1:])
+    del earlier
     return Precedence(
-        waiting=np.bincount(after, minlength=count).tolist(),
-        starts=array(INDEX, starts.tobytes()),
-        followers=array(INDEX, after[order].tobytes()),
+        waits=_column(np.bincount(later, minlength=count)), starts=_column(starts), followers=_column(later)
     )
 
 
-def _neighbours(program: Program) -> tuple[Indices, Indices]:
-    """Tasks that stand next to each other on some stream."""
-    stream = np.frombuffer(program.stream, dtype=np.intc)
-    index = np.arange(len(stream), dtype=np.intc)
-    if program.held:
-        more = [(task, other) for task, streams in program.held.items() for other in streams]
-        alone = np.ones(len(stream), dtype=bool)
-        alone[list(program.held)] = False
-        index = np.concatenate([index[alone], np.array([task for task, _ in more], dtype=np.intc)])
-        stream = np.concatenate([stream[alone], np.array([other for _, other in more], dtype=np.intc)])
-        order = np.lexsort((index, stream))
-    else:
-        order = np.argsort(stream, kind="stable")
-    index, stream = index[order], stream[order]
-    same = stream[1:] == stream[:-1]
-    return index[:-1][same], index[1:][same]
+def _depends(program: Program) -> Indices:
+    """Links from every task to those that name it in their ``after``."""
+    later = np.repeat(np.arange(len(program)), np.diff(indices(program.starts)))
+    return indices(program.befores) * len(program) + later
+
+
+def _stands_behind(program: Program) -> Indices:
+    """Links between neighbours on a stream."""
+    tasks, streams = holdings(program)
+    stream, task = np.divmod(np.sort(streams * len(program) + tasks), max(len(program), 1))
+    neighbours = stream[1:] == stream[:-1]
+    links: Indices = task[:-1][neighbours] * len(program) + task[1:][neighbours]
+    return links
+
+
+def _column(values: np.ndarray) -> "array[int]":
+    return array(INDEX, values.astype(np.intc).tobytes())

@@ -1,12 +1,12 @@
-"""The engine: runs a program as discrete events in SimPy and returns the timeline.
+"""Run: the event loop.
 
-A task starts when it stands at the head of all its streams and every task that it waits for has ended.
-Because the order of every stream is fixed, "at the head" means "the task before it on that stream has ended",
-so both conditions count down one number per task; the event that brings it to zero starts the task. A task
-that cannot meet another costs one SimPy timeout; those that can have a rate (:mod:`simdl.engine.rates`).
+A task starts when it stands at the head of all its streams and every task in its ``after`` has ended.
+Because the order of every stream is fixed, "at the head" means "the task before it on that stream has
+ended", so both conditions count down one number per task; the event that brings it to zero starts the task.
+A task that can share nothing costs one SimPy timeout.
 
-The engine knows tasks, streams and channels only, never what they stand for. Equal times are served in the
-order in which the tasks were started, so two runs of one program give the same timeline.
+Equal times are served in the order in which the events were set, so two runs of one program give the same
+timeline.
 """
 
 from array import array
@@ -16,8 +16,10 @@ from simpy import Environment, Event, Timeout
 
 from simdl.engine.check import check
 from simdl.engine.deadlock import deadlock
+from simdl.engine.durations import task_durations
 from simdl.engine.precedence import precedence
-from simdl.engine.rates import Contest, Rates
+from simdl.engine.shared import find_shared
+from simdl.engine.sharing import Sharing
 from simdl.engine.timeline import Timeline
 from simdl.program.program import Program
 
@@ -30,42 +32,44 @@ def run(program: Program) -> Timeline:
 
     Raises:
         DeadlockError: tasks wait for each other; the message names the wait cycle.
-        SimdlError: a class without ranks, a bad index, or a number that none can be.
+        SimdlError: a class, channel, action or task that cannot be run, with what was found and expected.
     """
     check(program)
     links = precedence(program)
-    waiting, starts, followers = links.waiting, links.starts, links.followers
+    waits, starts, followers = links.waits.tolist(), links.starts, links.followers
+    durations, shared = task_durations(program), find_shared(program)
+    shares = shared.tasks
+    start, end = (array("d", bytes(8 * len(program))) for _ in range(2))
     environment = Environment()
-    start = array("d", bytes(8 * len(program)))
-    end = array("d", bytes(8 * len(program)))
-    actions = program.action
-    durations = [action.duration for action in program.actions]
-    contest = Contest(program)
-    watched = contest.watched
 
-    def begin(index: int) -> None:
-        start[index] = environment.now
-        action = actions[index]
-        if watched[action]:
-            rates.begin(index)
+    def begin(index: int, now: float) -> None:
+        start[index] = now
+        if shares[index]:
+            sharing.start(index, durations[index], now)
         else:
-            Timeout(environment, durations[action], index).callbacks.append(finish)
+            Timeout(environment, durations[index], index).callbacks.append(finish)
 
-    def finish(event: Event) -> None:
-        ended(cast("int", event.value))
-
-    def ended(index: int) -> None:
-        end[index] = environment.now
+    def end_task(index: int) -> None:
+        end[index] = now = environment.now
         for place in range(starts[index], starts[index + 1]):
             follower = followers[place]
-            waiting[follower] -= 1
-            if not waiting[follower]:
-                begin(follower)
+            waits[follower] -= 1
+            if not waits[follower]:
+                begin(follower, now)
 
-    rates = Rates(program, environment, contest, ended)
-    for index in [index for index, count in enumerate(waiting) if not count]:
-        begin(index)
+    def finish_alone(event: Event) -> None:
+        end_task(cast("int", event.value))
+
+    def finish_beside(event: Event) -> None:
+        end_task(cast("int", event.value))
+        sharing.settle()
+
+    finish = finish_beside if any(shares) else finish_alone
+    sharing = Sharing(program, shared, environment, end_task)
+    for index in [index for index, count in enumerate(waits) if not count]:
+        begin(index, 0.0)
+    sharing.settle()
     environment.run()
-    if any(waiting):
-        raise deadlock(program, [count > 0 for count in waiting])
+    if any(waits):
+        raise deadlock(program, [count > 0 for count in waits])
     return Timeline(program=program, start=start, end=end)

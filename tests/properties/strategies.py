@@ -18,11 +18,8 @@ DURATIONS = st.integers(0, 640).map(lambda ticks: ticks / 64)
 
 
 @st.composite
-def recipes(draw, max_tasks=24):
-    """What :func:`build_program` takes, without deadlock and without sharing.
-
-    Tasks on compute and other streams, rendezvous, and ``after`` that points both ways.
-    """
+def schedules(draw, max_tasks=24):
+    """Schedules without deadlock: compute, transfers, rendezvous, and ``after`` that points both ways."""
     ranks = draw(st.integers(1, 3))
     names = ("compute", "collective")
     streams = tuple(Stream(rank, name) for rank in range(ranks) for name in names)
@@ -34,16 +31,11 @@ def recipes(draw, max_tasks=24):
         tasks.append(Task(f"task {index}", tuple(held), duration, _before(draw, index), parts=parts))
     if all(len(task.streams) == 1 for task in tasks) and draw(st.booleans()):
         tasks = _by_stream(tasks)
-    return {"streams": streams, "tasks": tuple(tasks)}
-
-
-def programs(max_tasks=24):
-    """Programs without deadlock and without sharing."""
-    return recipes(max_tasks).map(lambda recipe: build_program(**recipe))
+    return build_program(streams=streams, tasks=tuple(tasks))
 
 
 @st.composite
-def shared_recipes(draw, max_tasks=14):
+def sharing_programs(draw, max_tasks=14):
     """Work that transfers slow down and transfers that share channels, on devices of two speeds.
 
     A transfer moves its bytes over all its channels at one rate.
@@ -62,7 +54,7 @@ def shared_recipes(draw, max_tasks=14):
         held = draw(st.lists(st.sampled_from(own), min_size=1, max_size=2, unique=True))
         task = Task(f"task {index}", tuple(held), draw(DURATIONS), _before(draw, index))
         tasks.append(task if work else task._replace(nbytes=1.0, **_taken(draw, channels)))
-    return {"streams": streams, "tasks": tuple(tasks), "channels": channels, "classes": classes}
+    return build_program(streams=streams, tasks=tasks, channels=channels, classes=classes)
 
 
 def _before(draw, index):

@@ -3,8 +3,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import build_program
-from strategies import recipes, shared_recipes
+from strategies import schedules, sharing_programs
 
 from simdl.critical_tasks import critical_actions, critical_tasks, total_parts
 from simdl.engine.run import run
@@ -13,9 +12,9 @@ pytestmark = pytest.mark.property
 
 
 @settings(max_examples=40)
-@given(st.one_of(recipes(), shared_recipes()))
-def test_it_is_a_chain_without_a_pause_as_long_as_the_step(recipe):
-    timeline = run(build_program(**recipe))
+@given(st.one_of(schedules(), sharing_programs()))
+def test_it_is_a_chain_without_a_pause_as_long_as_the_step(program):
+    timeline = run(program)
     path = critical_tasks(timeline)
     assert sum(total_parts(critical_actions(timeline)).values()) == pytest.approx(timeline.step_time)
     if path:

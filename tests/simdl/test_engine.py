@@ -1,12 +1,11 @@
-import math
-
 import pytest
-
 from programs import Task, build_program
 
+from simdl.engine.longest_path import longest_path
+from simdl.engine.precedence import precedence
 from simdl.engine.run import run
-from simdl.errors import DeadlockError, SimdlError
-from simdl.program.program import RankClass, Stream
+from simdl.errors import DeadlockError
+from simdl.program.program import Stream
 
 STREAMS = (Stream(0, "compute"), Stream(0, "collective"), Stream(1, "compute"))
 
@@ -16,7 +15,7 @@ def times(*tasks):
     return list(zip(timeline.start, timeline.end, strict=True))
 
 
-def test_an_empty_program_takes_no_time():
+def test_an_empty_schedule_takes_no_time():
     assert run(build_program(streams=STREAMS, tasks=())).step_time == 0.0
 
 
@@ -68,9 +67,10 @@ def crossed_sends():
     return build_program(streams=STREAMS, tasks=tasks)
 
 
-def test_deadlock_names_the_wait_cycle():
+@pytest.mark.parametrize("function", [run, longest_path])
+def test_deadlock_names_the_wait_cycle(function):
     with pytest.raises(DeadlockError) as caught:
-        run(crossed_sends())
+        function(crossed_sends())
     first, *cycle = str(caught.value).splitlines()
     assert first == "deadlock: 4 of 5 tasks never ran; wait cycle of 4:"
     receives = [
@@ -115,56 +115,10 @@ def test_a_long_cycle_is_cut_short_in_the_message():
         run(build_program(streams=tuple(Stream(i, "compute") for i in range(40)), tasks=ring))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"duration": -1.0}, r"action 1 'wrong' \(stage 2\): duration: found -1.0; expected finite seconds"),
-        ({"duration": math.nan}, "duration: found nan"),
-        ({"duration": math.inf}, "duration: found inf"),
-        ({"footprint": 1.5}, "footprint: found 1.5; expected a fraction, 0 to 1"),
-        ({"shares": {0: 1.5}}, "share of channel 0: found 1.5; expected above 0, at most 1"),
-        ({"shares": {0: -0.5}}, "share of channel 0: found -0.5; expected above 0"),
-        ({"shares": {4: 0.5}}, "channel: found 4; expected 0 to 0"),
-        ({"streams": (3,)}, "task 1: stream: found 3; expected 0 to 2"),
-        ({"streams": (-1,)}, "task 1: stream: found -1; expected 0 to 2"),
-        ({"streams": (0, 0)}, r"task 1: streams: found \(0, 0\); expected each once, 0 to 2"),
-        ({"streams": (0, 3)}, r"task 1: streams: found \(0, 3\); expected each once, 0 to 2"),
-        ({"after": (2,)}, "task 1: after: found 2; expected 0 to 1"),
-        ({"after": (-1,)}, "task 1: after: found -1; expected 0 to 1"),
-    ],
-)
-def test_what_no_program_can_hold_is_refused_with_its_place(changes, message):
-    bad = Task("wrong", (0,), 1.0, microbatch=3, stage=2)._replace(**changes)
-    with pytest.raises(SimdlError, match=message):
-        run(build_program(streams=STREAMS, tasks=(Task("a", (0,), 1.0), bad), channels=(1.0,)))
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"count": 0}, r"class 1 \(stage 7\): count: found 0; expected at least 1 rank"),
-        ({"speed": 0.0}, r"class 1 \(stage 7\): speed: found 0.0; expected a number above 0"),
-        ({"speed": math.inf}, r"class 1 \(stage 7\): speed: found inf; expected a number above 0"),
-    ],
-)
-def test_a_class_without_ranks_or_speed_is_refused_with_its_place(changes, message):
-    classes = [RankClass(stage=0), RankClass(stage=7, first=1, **changes)]
-    with pytest.raises(SimdlError, match=message):
-        run(build_program(streams=STREAMS, tasks=(), classes=classes))
-
-
-def test_a_stream_of_no_class_is_refused():
-    with pytest.raises(SimdlError, match=r"stream 2 \(compute\): rank: found 1; expected 0 to 0"):
-        run(build_program(streams=STREAMS, tasks=(), classes=[RankClass(stage=0)]))
-
-
-def test_all_faults_are_reported_together():
-    wrong = Task("wrong", (9,), -1.0, after=(7,))
-    with pytest.raises(SimdlError, match=r"duration: .*; task 0: stream: .*; task 0: after: "):
-        run(build_program(streams=STREAMS, tasks=(wrong,)))
-
-
-def test_a_message_names_five_faults_and_counts_the_others():
-    wrong = [Task(f"wrong {number}", (0,), -1.0) for number in range(8)]
-    with pytest.raises(SimdlError, match=r"'wrong 4'.*; and 3 more$"):
-        run(build_program(streams=STREAMS, tasks=wrong))
+def test_longest_paths_of_other_durations_by_action():
+    program = build_program(
+        streams=STREAMS,
+        tasks=(Task("a", (0,), 1.0), Task("b", (1,), 2.0, after=(0,)), Task("a", (2,), 1.0, after=(1,))),
+    )
+    assert list(longest_path(program)) == [1.0, 3.0, 4.0]
+    assert list(longest_path(program, [4.0, 0.5], precedence(program))) == [4.0, 4.5, 8.5]
