@@ -18,10 +18,12 @@ class ShapeOrder:
     Attributes:
         outlines: by number of microbatches, with the candidates [n] that have so many.
         in_flight: [n x stages] largest number of live activations of each stage.
+        fresh: [n] forward passes of the first rank that come first or after gradients are complete.
     """
 
     outlines: tuple[tuple[Outline, Integers], ...]
     in_flight: Integers
+    fresh: Integers
 
     @property
     def _any(self) -> Outline:
@@ -86,10 +88,12 @@ def shape_orders(shape: Shape) -> ShapeOrder:
         found.append((each, np.flatnonzero(shape.microbatches == count)))
         stages = len(each.place)
     flight = np.zeros((len(shape.rows), stages), dtype=np.int64)
+    fresh = np.zeros(len(shape.rows), dtype=np.int64)
     for each, members in found:
+        fresh[members] = each.fresh
         for rank in each.peaks:
             flight[np.ix_(members, rank.stages)] = np.array(rank.counts).max(axis=0)
-    return ShapeOrder(outlines=tuple(found), in_flight=flight)
+    return ShapeOrder(outlines=tuple(found), in_flight=flight, fresh=fresh)
 
 
 def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:

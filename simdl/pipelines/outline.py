@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from simdl.pipelines import peaks, pipeline
 from simdl.pipelines.live import Peaks
-from simdl.pipelines.passes import Overlap, PassKind, passes_of
+from simdl.pipelines.passes import Order, Overlap, PassKind, passes_of
 from simdl.pipelines.pipeline import Pipeline
 
 
@@ -18,6 +18,7 @@ class Outline:
         kinds: of its passes.
         overlaps: whether passes run interleaved as one.
         place: pipeline rank of every virtual stage, of all copies.
+        fresh: forward passes of the first rank that come first or right after a gradient is complete.
         peaks: per rank the live activations at the moments that can be its peak.
     """
 
@@ -25,6 +26,7 @@ class Outline:
     kinds: tuple[PassKind, ...]
     overlaps: bool
     place: tuple[int, ...]
+    fresh: int
     peaks: tuple[Peaks, ...]
 
 
@@ -37,25 +39,46 @@ def outline(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -
     """
     found = pipeline(name)
     stages = found.copies * ranks * virtual_stages
-    kinds, overlaps = _kinds(found, ranks, microbatches, virtual_stages)
+    sizes = ranks, microbatches, virtual_stages
+    short = _short(found, *sizes)
+    order = found.build(ranks, short, virtual_stages)[0]
     return Outline(
         pipeline=found,
-        kinds=kinds,
-        overlaps=overlaps,
+        kinds=_kinds(order),
+        overlaps=any(isinstance(entry, Overlap) for entry in order),
         place=tuple(found.place(stage, ranks, virtual_stages) for stage in range(stages)),
+        fresh=_fresh(order) + (microbatches - short) // ranks * _fresh_of_turn(found, order, *sizes),
         peaks=peaks(name, ranks, microbatches, virtual_stages),
     )
 
 
-def _kinds(
-    found: Pipeline, ranks: int, microbatches: int, virtual_stages: int
-) -> tuple[tuple[PassKind, ...], bool]:
-    """Kinds of pass of the first rank's order, in a shorter step where there is one."""
+def _short(found: Pipeline, ranks: int, microbatches: int, virtual_stages: int) -> int:
+    """Microbatches of a shorter step of which this one has a longer steady state, where there is one."""
     settled = found.settled(ranks, virtual_stages)
     short = settled + (microbatches - settled) % ranks
-    if short < microbatches and not any(found.problems(ranks, short, virtual_stages)):
-        microbatches = short
-    order = found.build(ranks, microbatches, virtual_stages)[0]
+    fits = short < microbatches and not any(found.problems(ranks, short, virtual_stages))
+    return short if fits else microbatches
+
+
+def _kinds(order: Order) -> tuple[PassKind, ...]:
     kinds = {one.kind for entry in order for one in passes_of(entry)}
-    overlaps = any(isinstance(entry, Overlap) for entry in order)
-    return tuple(kind for kind in PassKind if kind in kinds), overlaps
+    return tuple(kind for kind in PassKind if kind in kinds)
+
+
+def _fresh(order: Order) -> int:
+    before, count = True, 0
+    for entry in order:
+        passes = passes_of(entry)
+        count += before and any(each.kind.acquires for each in passes)
+        before = any(each.kind.completes for each in passes)
+    return count
+
+
+def _fresh_of_turn(
+    found: Pipeline, order: Order, ranks: int, microbatches: int, virtual_stages: int
+) -> int:
+    """How many more of them every further ``ranks`` microbatches bring, at least."""
+    short = _short(found, ranks, microbatches, virtual_stages)
+    if short == microbatches or any(found.problems(ranks, short + ranks, virtual_stages)):
+        return 0
+    return _fresh(found.build(ranks, short + ranks, virtual_stages)[0]) - _fresh(order)
