@@ -25,7 +25,7 @@ from planner.space import Integers, Space, single_space
 from simdl.errors import StrategyError
 from simdl.memory import gathered_bytes, stashed_bytes, state_bytes
 from simdl.pricing import Pricing
-from simdl.strategy import Strategy, problems
+from simdl.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 
 
@@ -71,7 +71,7 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     Raises:
         StrategyError: the strategy cannot be carried out, as :func:`simdl.simulate.simulate` would say.
     """
-    reasons = tuple(problems(strategy, workload, pricing.cluster))
+    reasons = (*problems(strategy, workload, pricing.cluster), *refused(strategy, pricing.stack))
     if reasons:
         raise StrategyError(reasons)
     space = single_space(strategy, workload)

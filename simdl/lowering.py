@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from simdl.collector import collector_paused
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.passes import Entry, Order, Overlap, Pass, passes_of
+from simdl.pipelines.steps import STEADY, order_length
 from simdl.program.action import Action, Purpose, Cause, Transfer, Work
 from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
@@ -22,8 +23,6 @@ from simdl.transfers import StepTransfers
 
 LANES = tuple(Lane)
 PREFETCH = 2  # parameter gathers in flight ahead of the block being computed, as FSDP's rate limiter allows
-STEADY = 3
-"""Steps in a row of a schedule whose ranks do not wait for one another between steps; the last is measured."""
 
 
 @dataclass(slots=True)
@@ -76,7 +75,8 @@ def lower(step: StepCost) -> Program:
     build = _Build(
         step, builder, StepTransfers(step, builder), Segmentation(step), steps * step.microbatches
     )
-    sizes = strategy.pp, long * step.microbatches, strategy.virtual_stages
+    length = order_length(step.pipeline, step.microbatches)
+    sizes = strategy.pp, length, strategy.virtual_stages
     for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
         build.gathered = build.updated = -1
         for number in range(steps // long):

@@ -16,9 +16,10 @@ from simdl.engine.run import run
 from simdl.engine.timeline import Timeline
 from simdl.errors import StrategyError
 from simdl.kernel_uses import kernel_uses, memory_bound_fraction
-from simdl.lowering import STEADY, lower
+from simdl.lowering import lower
 from simdl.memory import memory_by_rank, memory_shortfalls
 from simdl.operator_times import critical_operators, kernel_times
+from simdl.pipelines.steps import STEADY
 from simdl.pricing import Pricing
 from simdl.program.action import Purpose
 from simdl.report import StepReport

@@ -7,6 +7,7 @@ from simdl.pipelines import peaks, pipeline
 from simdl.pipelines.live import Peaks
 from simdl.pipelines.passes import Order, Overlap, PassKind, passes_of
 from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.steps import order_length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class Outline:
 def outline(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Outline:
     """The outline of :func:`simdl.pipelines.pipeline_order` with the same arguments.
 
+    The peaks are those of all steps of a simulation where steps run into one another.
+
     Raises:
         SimdlError: unknown name, or a size that the order does not take.
     """
@@ -48,7 +51,7 @@ def outline(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -
         overlaps=any(isinstance(entry, Overlap) for entry in order),
         place=tuple(found.place(stage, ranks, virtual_stages) for stage in range(stages)),
         fresh=_fresh(order) + (microbatches - short) // ranks * _fresh_of_turn(found, order, *sizes),
-        peaks=peaks(name, ranks, microbatches, virtual_stages),
+        peaks=peaks(name, ranks, order_length(found, microbatches), virtual_stages),
     )
 
 

@@ -3,6 +3,14 @@
 from simdl.pipelines.passes import Entry, Orders, Overlap, Pass
 from simdl.pipelines.pipeline import Pipeline
 
+STEADY = 3
+"""Steps in a row of a schedule whose ranks do not wait for one another between steps; one is measured."""
+
+
+def order_length(pipeline: Pipeline, microbatches: int) -> int:
+    """Microbatches of one order of a simulation: of a step, or of all steps that run into one another."""
+    return microbatches if pipeline.flushes else STEADY * microbatches
+
 
 def orders_of_steps(
     pipeline: Pipeline, ranks: int, microbatches: int, virtual_stages: int, steps: int
