@@ -108,16 +108,13 @@ def estimate_exposure(
             stages = [found[int(shape.kind[stage])] for stage in order.stages_of(rank)]
             mine = found[int(shape.kind[first[rank]])]
             bare = min(each.last for each in stages) if order.splits else mine.last
-            whole = sum(each.total for each in stages)
             hidden = 0.0 if order.splits else _sent_last(chain, first[rank])
-            if chain.blocking and len(stages) > 1:
-                whole, mine_total = bare, bare
-            else:
-                mine_total = mine.total
-            own[:, rank] += footprint * np.maximum(whole - np.maximum(bare, hidden), 0.0)
+            beside_any = chain.blocking and len(stages) > 1
+            every, alike = (bare, bare) if beside_any else (sum(each.total for each in stages), mine.total)
+            own[:, rank] += footprint * np.maximum(every - np.maximum(bare, hidden), 0.0)
             own[:, rank] += np.maximum(bare - hidden, 0.0)
-            back[:, rank] += footprint * (mine_total - bare) + bare
-            alone = chain.last[:, first[rank]] if not order.splits else 0.0
+            back[:, rank] += footprint * (alike - bare) + bare
+            alone = 0.0 if order.splits else chain.back[:, first[rank]]
             lane[:, rank] += mine.total + mine.first_share * alone
     own, back = own * updates, back * updates
     before = np.zeros(len(shape.rows)) if order.updates_often else shape.microbatches - 1

@@ -16,12 +16,13 @@ from simdl.pipelines import PIPELINES
 from simdl.program.action import Transfer
 from simdl.simulate import price, simulate
 from simdl.step_cost import step_cost
-from simdl.strategy import Strategy, problems
+from simdl.strategy import PLAIN, Strategy, problems
 from simdl.timeline_metrics import breakdowns, memory_profiles
 
 pytestmark = pytest.mark.property
 
 PLACES = [(2, 4), (1, 4), (2, 3), (3, 2), (1, 8)]  # stages on nodes of three straddle them
+LAYERS = 16
 COUNTS = (1, 2, 3, 4, 6, 8, 9, 12)
 FLAGS = st.fixed_dictionaries(
     {
@@ -74,12 +75,12 @@ def questions(draw, schedule, *, accepted):
         shard_degree=draw(st.sampled_from(degrees)),
         sequence_parallel=tp > 1 and draw(st.booleans()),
     )
-    workload = build_workload(build_network(16), global_batch=dp * strategy.micro_batch * count)
+    workload = build_workload(build_network(LAYERS), global_batch=dp * strategy.micro_batch * count)
     return workload, cluster, strategy
 
 
 @SCHEDULES
-@settings(max_examples=25)
+@settings(max_examples=50)
 @given(data=st.data(), flags=FLAGS)
 def test_bounds_hold_and_what_a_step_takes_adds_up(schedule, data, flags):
     workload, cluster, strategy = data.draw(questions(schedule, accepted=True))
@@ -101,7 +102,7 @@ def test_bounds_hold_and_what_a_step_takes_adds_up(schedule, data, flags):
 
 
 @SCHEDULES
-@settings(max_examples=25)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_what_is_refused_is_refused_alike_everywhere(schedule, data):
     workload, cluster, strategy = data.draw(questions(schedule, accepted=False))
@@ -133,14 +134,16 @@ def in_space(strategy, workload, cluster):
 def canonical(strategy, workload, cluster):
     """Whether the space holds this very strategy and not one that is the same."""
     inside = cluster.levels[0].size // strategy.tp
-    plain = accepts(
+    accepted = accepts(
         strategy.schedule,
         strategy.pp,
         strategy.microbatches(workload.global_batch),
         strategy.virtual_stages,
     )
+    chunks = strategy.pp * strategy.virtual_stages
     return (
-        (strategy.pp > 1 and plain if strategy.schedule != "1f1b" else True)
+        (strategy.schedule == PLAIN or (strategy.pp > 1 and accepted))
+        and (strategy.virtual_stages == 1 or LAYERS % chunks == 0)
         and (strategy.zero == 0 or strategy.replicas > 1)
         and (strategy.shard_degree == 0 or 1 < inside == strategy.shard_degree < strategy.replicas)
     )
