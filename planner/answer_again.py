@@ -6,9 +6,10 @@ from math import isclose
 from planner.answer_file import TOLERANCE, Answer
 from planner.question import Question, load_question
 from planner.strategy_file import build_strategy
+from simdl.automatic_cut import step_cost
 from simdl.errors import SimdlError
 from simdl.simulate import Simulation, price, simulate
-from simdl.step_cost import StepCost, step_cost
+from simdl.step_cost import StepCost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -23,7 +23,7 @@ from planner.prices import Floats, Prices, price_space
 from planner.shapes import Shape, enumerate_shapes
 from planner.space import Integers, Space, single_space
 from simdl.errors import StrategyError
-from simdl.memory import gathered_bytes, stashed_bytes, state_bytes
+from simdl.memory import gathered_bytes, stashed_bytes, state_bytes, usable_memory
 from simdl.pricing import Pricing
 from simdl.strategy import Strategy, problems, refused
 from workloads.workload import Workload
@@ -44,25 +44,36 @@ class Bounds:
     worst_rank: Integers
 
 
-def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bounds:
-    """Bounds of all candidates of a space.
+def estimate_bounds(
+    space: Space, workload: Workload, pricing: Pricing, *, cut: tuple[int, ...] = ()
+) -> Bounds:
+    """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
+
+    The time is the least of those that fit, or that of the one which misses by least.
 
     Args:
         space: the candidates.
         workload: what is computed.
         pricing: what prices it; of the cluster that the space was enumerated for.
+        cut: blocks per stage of all candidates; () for the cuts that each may choose from.
     """
-    step_time, memory = np.zeros(len(space)), np.zeros(len(space))
-    worst = np.zeros(len(space), dtype=np.int64)
-    if not len(space):
-        return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
+    count = len(space)
+    if not count:
+        return Bounds(step_time=np.zeros(0), memory=np.zeros(0), worst_rank=np.zeros(0, dtype=np.int64))
+    usable = usable_memory(pricing.stack, pricing.cluster.device)
+    fitting, nearest, memory = np.full(count, np.inf), np.full(count, np.inf), np.full(count, np.inf)
+    worst = np.zeros(count, dtype=np.int64)
     prices = price_space(space, pricing)
-    for shape in enumerate_shapes(space, prices, pricing):
+    for shape in enumerate_shapes(space, prices, pricing, cut=cut):
         for candidates, seconds, need in _bounds(shape, prices, workload, pricing):
-            step_time[candidates] = seconds
-            memory[candidates] = need.max(axis=1)
-            worst[candidates] = need.argmax(axis=1)
-    return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
+            most = need.max(axis=1)
+            fits = np.where(most <= usable, seconds, np.inf)
+            fitting[candidates] = np.minimum(fitting[candidates], fits)
+            less = most < memory[candidates]
+            nearer = candidates[less]
+            memory[nearer], nearest[nearer] = most[less], seconds[less]
+            worst[nearer] = need.argmax(axis=1)[less]
+    return Bounds(step_time=np.where(np.isfinite(fitting), fitting, nearest), memory=memory, worst_rank=worst)
 
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:
@@ -74,11 +85,8 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     reasons = (*problems(strategy, workload, pricing.cluster), *refused(strategy, pricing.stack))
     if reasons:
         raise StrategyError(reasons)
-    space = single_space(strategy, workload)
-    prices = price_space(space, pricing)
-    shapes = enumerate_shapes(space, prices, pricing, cut=strategy.stages)
-    _, seconds, _ = next(_bounds(next(shapes), prices, workload, pricing))
-    return float(seconds[0])
+    bounds = estimate_bounds(single_space(strategy, workload), workload, pricing, cut=strategy.stages)
+    return float(bounds.step_time[0])
 
 
 def _bounds(

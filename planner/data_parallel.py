@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hardware.units import format_quantity
 from planner.space import divisors
+from simdl.automatic_cut import step_cost
 from simdl.engine import run
 from simdl.errors import StrategyError
 from simdl.layer_cost import node_costs
@@ -18,7 +19,6 @@ from simdl.layer_step import LayerStep, layer_memory
 from simdl.memory import memory_shortfalls, usable_memory
 from simdl.pricing import Pricing
 from simdl.simulate import simulate
-from simdl.step_cost import step_cost
 from simdl.strategy import Strategy
 from simdl.timeline_metrics import breakdown
 from workloads.workload import Workload

@@ -7,9 +7,9 @@ bandwidth B_k,
     A_k(i..j, m) = min(T_k(i..j, m), min over s, m' of max(A_k(i..s, m - m'), 2 a_s / B_k, T_k(s+1..j, m')))
 
 and A_0 is the sum of T_l (Narayanan et al. 2019, PipeDream, SOSP, section 3.1). A graph is cut along one
-topological order; a_s are all tensors that cross the cut. The inner minimum is a matrix product in which max
-takes the place of multiplication, so whole tables are computed at once. Of more than ``CUTS`` places to cut,
-those that the fewest bytes cross are tried.
+topological order; a_s are all tensors that cross the cut. The inner minimum is that of
+:mod:`simdl.stage_cut`, for every first layer at once. Of more than ``CUTS`` places to cut, those that the
+fewest bytes cross are tried.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
 from simdl.collectives.network import channels
 from simdl.errors import SimdlError
+from simdl.stage_cut import Table, least_slowest, range_sums
 from workloads.importers.layer_profile import LayerProfile
 
-Table = NDArray[np.float64]
 WORK = 2e10  # comparisons of a cut, and what starts one costs; about a minute
 STARTED = 1500  # comparisons that one call of numpy costs
 CUTS = 400  # places at which deeper profiles may be cut: those that the fewest bytes cross
@@ -150,16 +149,12 @@ class _Sums:
         crossing = _crossing(profile)
         inside = sorted(range(1, len(layers)), key=crossing.__getitem__)[:CUTS]
         self.places = [0, *sorted(inside), len(layers)]
-        self.compute = _range_sums([layer.forward + layer.backward for layer in layers], self.places)
-        self.weights = _range_sums([layer.parameters for layer in layers], self.places)
+        between = self.places[:-1]
+        times = [layer.forward + layer.backward for layer in layers]
+        self.compute = range_sums(np.add.reduceat(times, between).tolist())
+        weights = [layer.parameters for layer in layers]
+        self.weights = range_sums(np.add.reduceat(weights, between).tolist())
         self.crossing = crossing[self.places]
-
-
-def _range_sums(values: Sequence[float], places: Sequence[int]) -> Table:
-    total = np.concatenate([[0.0], np.cumsum(values)])[list(places)]
-    table = np.asarray(total[None, :] - total[:, None], dtype=np.float64)
-    table[np.tril_indices(len(total))] = np.inf
-    return table
 
 
 def _crossing(profile: LayerProfile) -> Table:
@@ -192,10 +187,8 @@ class _Level:
     def _extend(self, m: int, last: int) -> None:
         """Pipelines over m components whose last stage has ``last`` replicas, for every end at once."""
         before = np.maximum(self.best[m - last], self.transfer[None, :])
-        behind, table = self.stage[last], self.best[m]
-        for end in range(2, len(behind)):
-            cuts = np.maximum(before[: end - 1, 1:end], behind[None, 1:end, end])
-            np.minimum(table[: end - 1, end], cuts.min(axis=1), out=table[: end - 1, end])
+        found = least_slowest(before, self.stage[last])
+        np.minimum(self.best[m], found, out=self.best[m])
 
     def split(self, first: int, end: int, m: int) -> tuple[int, int] | None:
         """(cut, replicas of the last stage) of the best pipeline; None where it is one stage."""

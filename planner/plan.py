@@ -14,15 +14,17 @@ from planner.format import format_strategy
 from planner.recut import recut
 from planner.search import Progress, search
 from planner.space import Integers, Limits, Space, enumerate_space, ranked_schedules
+from simdl.automatic_cut import step_cost
 from simdl.cost_model import CostModel
+from simdl.cut_set import cut_set
 from simdl.memory import memory_shortfalls, usable_memory
 from simdl.pipelines import PIPELINES
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.simulate import price, simulate
 from simdl.stack import Stack
-from simdl.step_cost import step_cost
 from simdl.strategy import Strategy
+from workloads.network import Network
 from workloads.workload import Workload
 
 UNLIMITED = 2**62  # passes that no step has
@@ -51,6 +53,7 @@ class PlanResult:
         feasible: those that fit in memory.
         simulated: those that were simulated to rank the plans.
         certified: no other candidate is faster than the last plan.
+        certified_over: among what, in words.
         wall_time: [s] the planner took.
         reasons: why candidates are infeasible.
         why: what makes the best plan better than its neighbours.
@@ -61,6 +64,7 @@ class PlanResult:
     feasible: int
     simulated: int
     certified: bool
+    certified_over: str
     wall_time: float
     reasons: tuple[str, ...]
     why: tuple[str, ...]
@@ -107,6 +111,7 @@ def plan(
         feasible=len(fits),
         simulated=ranking.simulated,
         certified=ranking.certified,
+        certified_over=certified_over(space, workload.network),
         wall_time=time.perf_counter() - started,
         reasons=tuple(_reasons(space, bounds, fits, workload, pricing)),
         why=explain(
@@ -120,6 +125,20 @@ def plan(
         )
         if plans
         else (),
+    )
+
+
+def certified_over(space: Space, network: Network) -> str:
+    """Among what a ranking is the best: the candidates, and the cuts into stages that each may have."""
+    chunks = {*np.unique(space.pp * space.virtual_stages).tolist()} - {1}
+    cuts = [len(cut_set(network, count)) for count in sorted(chunks)]
+    what = f"{len(space):,} candidates"
+    if not cuts:
+        return f"{what}, none of them a pipeline"
+    if max(cuts) == 1:
+        return f"{what}, each with the one cut into stages that the network decides"
+    return (
+        f"{what}, each with the fastest of up to {max(cuts)} cuts into stages that the network alone decides"
     )
 
 

@@ -16,7 +16,6 @@ from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing, Work
 from simdl.sharding import Shard
 from simdl.stage import host_time
-from simdl.step_cost import split_weight
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +42,6 @@ class Prices:
     Attributes:
         row: [candidates] row of each candidate.
         phases: of a pass; recomputation belongs to the input gradient.
-        weight: [s] by which the default cut balances stages.
         sequence_parallel: [rows] 0 or 1.
         saved, transient, boundary: [bytes] as in :class:`simdl.block_cost.BlockCost`.
         parameters: elements of a rank before ZeRO.
@@ -51,7 +49,6 @@ class Prices:
 
     row: Integers
     phases: Mapping[Phase, PhasePrices]
-    weight: Floats
     sequence_parallel: Integers
     saved: Floats
     transient: Floats
@@ -69,12 +66,14 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
         for index in first
         for cost in block_costs(pricing, _shard(space, index), RECOMPUTE[space.recompute[index]])
     ]
-    names = ("weight", "saved", "transient", "boundary", "parameters")
+    names = ("saved", "transient", "boundary", "parameters")
     width = len(names) + 3 * len(Phase)
     columns = np.array(table, dtype=np.float64).reshape(len(first), -1, width)
     values = {name: columns[:, :, index] for index, name in enumerate(names)}
     phases = {
-        phase: PhasePrices(busy=columns[:, :, place], device=columns[:, :, place + 1], host=columns[:, :, place + 2])
+        phase: PhasePrices(
+            busy=columns[:, :, place], device=columns[:, :, place + 1], host=columns[:, :, place + 2]
+        )
         for phase, place in zip(Phase, range(len(names), width, 3), strict=True)
     }
     return Prices(row=row, phases=phases, sequence_parallel=space.sequence_parallel[first], **values)
@@ -102,14 +101,9 @@ def _shard(space: Space, index: int) -> Shard:
 def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:
     works: tuple[Work, ...] = (cost.forward, cost.input_gradient + cost.recompute, cost.weight_gradient)
     return (
-        split_weight(cost),
         cost.saved,
         cost.transient,
         cost.boundary,
         cost.parameters,
-        *(
-            seconds
-            for work in works
-            for seconds in (work.busy, work.device, host_time(work, pricing.stack))
-        ),
+        *(seconds for work in works for seconds in (work.busy, work.device, host_time(work, pricing.stack))),
     )

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from planner.errors import InfeasibleError, SolverError
-from planner.stage_partition import Group, solve_stage_partition
+from planner.stage_partition import solve_stage_partition
+from planner.stage_program import Group
 from simdl.block_cost import BlockCost, block_costs
 from simdl.memory import state_bytes, usable_memory
 from simdl.pipelines import in_flight

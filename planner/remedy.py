@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from planner.format import format_strategy
+from simdl.automatic_cut import step_cost
 from simdl.memory import memory_shortfalls
 from simdl.pricing import Pricing
-from simdl.step_cost import step_cost
 from simdl.strategy import Recompute, Strategy, problems, unsupported
 from workloads.workload import Workload
 

@@ -68,6 +68,7 @@ def plan_json(question: Question, result: PlanResult) -> dict[str, Any]:
             "simulated": result.simulated,
         },
         "certified": result.certified,
+        "certified_over": result.certified_over,
         "wall_time": result.wall_time,
         "reasons": list(result.reasons),
         "why": list(result.why),

@@ -13,13 +13,14 @@ import numpy as np
 
 from planner.bounds import Bounds
 from planner.space import Integers, Space
+from simdl.automatic_cut import step_cost, with_cut
 from simdl.engine.run import run
 from simdl.lowering import lower
 from simdl.memory import memory_shortfalls
 from simdl.pricing import Pricing
 from simdl.report import StepReport
-from simdl.simulate import measured, report
-from simdl.step_cost import step_cost
+from simdl.simulate import report
+from simdl.steady import measured
 from workloads.workload import Workload
 
 Progress = Callable[[int, int], None]
@@ -86,14 +87,13 @@ def search(
         if max_simulations is not None and simulated >= max_simulations:
             certified = False
             break
-        step = step_cost(workload, space.strategy(candidate), pricing)
+        step = step_cost(workload, with_cut(space.strategy(candidate), workload, pricing), pricing)
         if not any(memory_shortfalls(step, pricing.cluster.device)):
             simulated += 1
             timeline = measured(run(lower(step)), step)
             if len(best) < top or timeline.step_time < best[-1].step_time:
-                reports[candidate] = report(step, timeline)
-                memory = float(bounds.memory[candidate])
-                insort(best, Found(timeline.step_time, memory, candidate, reports[candidate]))
+                told = reports[candidate] = report(step, timeline)
+                insort(best, Found(timeline.step_time, told.peak_memory, candidate, told))
                 del best[top:]
         if progress is not None:
             progress(position + 1, _undecided(bounds, order, best, top))

@@ -11,8 +11,9 @@ import numpy as np
 
 from planner.prices import Prices
 from planner.space import Integers, Space
+from simdl.cut_set import cut_set
 from simdl.pricing import Pricing
-from simdl.stage import even_cut, split_network, stage_blocks
+from simdl.stage import stage_blocks
 from simdl.strategy import Strategy
 
 Blocks = tuple[int, ...]
@@ -55,20 +56,19 @@ class Shape:
 def enumerate_shapes(
     space: Space, prices: Prices, pricing: Pricing, *, cut: tuple[int, ...] = ()
 ) -> Iterator[Shape]:
-    """Every shape of a space; together they hold each candidate once.
+    """Every shape of a space; together they hold each candidate once per cut.
 
     Args:
         space: the candidates.
         prices: of the space.
         pricing: what priced it.
-        cut: blocks per stage of all candidates; () for the default cut of each.
+        cut: blocks per stage of all candidates; () for all among which the automatic one is chosen.
     """
     for members in _alike((space.schedule, space.pp, space.virtual_stages, space.tp), np.arange(len(space))):
         variants = list(_alike((space.zero, space.shard_degree), members))
-        if cut:
-            yield _shape(variants, cut, space, prices, pricing)
-        else:
-            yield from _cuts(variants, space, prices, pricing)
+        chunks = int(space.pp[members[0]] * space.virtual_stages[members[0]])
+        for one in (cut,) if cut else cut_set(pricing.network, chunks):
+            yield _shape(variants, one, space, prices, pricing)
 
 
 def _alike(columns: tuple[Integers, ...], members: Integers) -> Iterator[Integers]:
@@ -79,23 +79,6 @@ def _alike(columns: tuple[Integers, ...], members: Integers) -> Iterator[Integer
     order = np.argsort(code, kind="stable")
     splits = np.flatnonzero(np.diff(code[order])) + 1
     yield from np.split(members[order], splits) if len(members) else ()
-
-
-def _cuts(variants: list[Integers], space: Space, prices: Prices, pricing: Pricing) -> Iterator[Shape]:
-    """One shape per distinct default cut of candidates that agree in everything else."""
-    members = variants[0]
-    first = int(members[0])
-    chunks = int(space.pp[first] * space.virtual_stages[first])
-    even = even_cut(pricing.network, chunks)
-    if even:
-        yield _shape(variants, even, space, prices, pricing)
-        return
-    rows, inverse = np.unique(prices.row[members], return_inverse=True)
-    cuts = [split_network(pricing.network, chunks, prices.weight[row].tolist()) for row in rows]
-    distinct = {cut: index for index, cut in enumerate(dict.fromkeys(cuts))}
-    chosen = np.array([distinct[cut] for cut in cuts])[inverse]
-    for cut, index in distinct.items():
-        yield _shape([variant[chosen == index] for variant in variants], cut, space, prices, pricing)
 
 
 def _shape(

@@ -9,7 +9,7 @@ a candidate, is the same schedule as one, or lies outside the limits:
 - schedules are those of ``Limits.schedules``;
 - virtual stages hold equal numbers of the repeated block, as frameworks require;
 - ZeRO shards over all replicas, or over those of one innermost domain (hybrid sharding, Zhao et al. 2023);
-- stages are the default cut.
+- stages are the automatic cut.
 
 Same strategies: with one pipeline rank every order runs the same passes, so only ``PLAIN`` is taken; ZeRO and
 selective recomputation are left out where there is nothing to shard or to recompute.
@@ -113,7 +113,14 @@ def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | No
     schedules = tuple(dict.fromkeys((PLAIN, *names)))
     columns = [field.name for field in fields(Space) if field.name != "schedules"]
     parts = [
-        _variants(workload, degrees, cluster.levels[0].size, bounds, [schedules.index(name) for name in names], schedules)
+        _variants(
+            workload,
+            degrees,
+            cluster.levels[0].size,
+            bounds,
+            [schedules.index(name) for name in names],
+            schedules,
+        )
         for degrees in _degrees(workload, cluster, bounds)
     ]
     if not parts:
@@ -236,7 +243,8 @@ def _accepted(
     """Whether the schedule of each candidate takes its sizes."""
     distinct, place = np.unique(microbatches, return_inverse=True)
     table = np.array(
-        [[accepts(names[each], pp, count, v) for count in distinct.tolist()] for each, v in orders], dtype=bool
+        [[accepts(names[each], pp, count, v) for count in distinct.tolist()] for each, v in orders],
+        dtype=bool,
     ).reshape(len(orders), len(distinct))
     found: NDArray[np.bool_] = table[order, place]
     return found

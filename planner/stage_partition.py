@@ -1,41 +1,43 @@
 """Cut of a network into pipeline stages whose slowest stage is as fast as possible within memory limits.
 
-With c[s, g] blocks of group g (equal blocks in a row, time t_g, bytes b_g) in stages 0 to s and x = c[s] -
-c[s - 1],
-
-    minimise T   under   sum_g t_g x[s, g] <= T,   sum over stages of rank r of b[s, g] x[s, g] <= room of r,
-                         c[s, g + 1] > 0 only if c[s, g] is the whole group,   every stage holds a block
-
-A chain partition (Bokhari 1988) as an integer program: repeated blocks are one variable a stage, so that a
-transformer of 96 layers takes no longer than one of 12.
+The dynamic programme of :mod:`simdl.stage_cut` first. It is exact with the memory of every stage for itself,
+and so for one stage per rank. Where several share the memory of a rank it gives two bounds: no cut is faster
+than the one in which each stage may have all of its rank's room, and one in which each has an equal part of
+it fits. Only where the one does not fit and the other is slower does the integer program of
+:mod:`planner.stage_program` decide, between the two.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
-from planner.ilp import Constraint, Program, Solution, Variable, solve_program
+import numpy as np
+
+from planner.errors import InfeasibleError, SolverError
+from planner.ilp import solve_program
+from planner.stage_program import GIB, Group, cut_of, memory_name, partition_program
+from simdl.stage_cut import Cut, Table, cheapest_cut, fastest_cut, range_sums, stage_costs
+
+EXACT = 1e-9
+"""Relative: what rounding may make of equal sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Equal blocks in a row.
+class _Tables:
+    """Seconds of a stage, and bytes per stage, by first block and end."""
 
-    Attributes:
-        name: for messages.
-        count: how many.
-        time: [s] one of them takes per microbatch.
-        nbytes: [stages] bytes that one of them needs on each stage.
-    """
+    time: Table
+    nbytes: tuple[Table, ...]
 
-    name: str
-    count: int
-    time: float
-    nbytes: tuple[float, ...]
+    def within(self, room: Sequence[float]) -> list[Table]:
+        """Seconds per stage, infinite where its bytes exceed its room."""
+        return [
+            np.where(nbytes <= limit * (1 + EXACT), self.time, np.inf)
+            for nbytes, limit in zip(self.nbytes, room, strict=True)
+        ]
 
 
-def solve_stage_partition(
-    groups: Sequence[Group], room: Sequence[float], *, virtual_stages: int = 1
-) -> tuple[int, ...]:
+def solve_stage_partition(groups: Sequence[Group], room: Sequence[float], *, virtual_stages: int = 1) -> Cut:
     """Blocks per stage in chain order.
 
     Args:
@@ -45,101 +47,62 @@ def solve_stage_partition(
 
     Raises:
         InfeasibleError: no cut fits; names the ranks whose limits bind and the bytes they are short.
-        SolverError: the solver gave up.
+        SolverError: the solver gave up without a cut.
     """
-    stages = range(len(room) * virtual_stages)
-    solution = solve_program(partition_program(groups, room, len(stages)))
-    ends = [sum(_blocks(solution, stage, index) for index in range(len(groups))) for stage in stages]
-    return tuple(end - start for start, end in zip([0, *ends[:-1]], ends, strict=True))
+    stages = len(room) * virtual_stages
+    tables = _tables(groups, stages)
+    whole = [room[stage % len(room)] for stage in range(stages)]
+    relaxed = fastest_cut(tables.within(whole))
+    if relaxed is not None and _fits(tables, relaxed, room):
+        return relaxed
+    if relaxed is None or _least_need(tables) > sum(room) * (1 + EXACT):
+        raise _infeasible(tables, room)
+    least = _slowest(tables, relaxed)
+    start = fastest_cut(tables.within([limit / virtual_stages for limit in whole]))
+    most = _slowest(tables, start) if start else inf
+    if start is not None and most <= least * (1 + EXACT):
+        return start
+    program = partition_program(groups, room, stages, between=(least, most))
+    try:
+        return cut_of(solve_program(program), len(groups), stages)
+    except SolverError:
+        if start is None:
+            raise
+        return start
 
 
-def _blocks(solution: Solution, stage: int, group: int) -> int:
-    return round(solution.values[_count(stage, group)])
-
-
-def _count(stage: int, group: int) -> str:
-    return f"blocks of group {group} up to stage {stage}"
-
-
-def _whole(stage: int, group: int) -> str:
-    return f"group {group} is complete at stage {stage}"
-
-
-def partition_program(groups: Sequence[Group], room: Sequence[float], stages: int) -> Program:
-    """The integer program of a partition; times and bytes are scaled to the order of one."""
-    total = sum(group.time * group.count for group in groups) or 1.0
-    least = max(total / stages, *(group.time for group in groups)) / total
-    counts = [
-        Variable(name=_count(s, g), high=group.count, integer=True)
-        for s in range(stages)
-        for g, group in enumerate(groups)
-    ]
-    whole = [
-        Variable(name=_whole(s, g), high=1, integer=True)
-        for s in range(stages)
-        for g in range(len(groups) - 1)
-    ]
-    constraints = [
-        *(_load(groups, s, total) for s in range(stages)),
-        *(_memory(groups, range(rank, stages, len(room)), limit) for rank, limit in enumerate(room)),
-        *(_filled(groups, s) for s in range(stages)),
-        *(rule for s in range(stages) for g in range(len(groups)) for rule in _order(groups, s, g, stages)),
-    ]
-    return Program(
-        name=f"cut into {stages} stages",
-        objective={"slowest": 1.0},
-        variables=(Variable(name="slowest", low=least), *counts, *whole),
-        constraints=tuple(constraints),
+def _tables(groups: Sequence[Group], stages: int) -> _Tables:
+    chain = [group for group in groups for _ in range(group.count)]
+    needs = [tuple(group.nbytes[stage] for group in chain) for stage in range(stages)]
+    distinct = {need: range_sums(need) for need in dict.fromkeys(needs)}
+    return _Tables(
+        time=range_sums([group.time for group in chain]), nbytes=tuple(distinct[need] for need in needs)
     )
 
 
-def _on_stage(coefficients: Sequence[float], stage: int) -> dict[str, float]:
-    """Sum of coefficient x (c[s, g] - c[s - 1, g])."""
-    terms = {_count(stage, g): value for g, value in enumerate(coefficients)}
-    if stage:
-        terms |= {_count(stage - 1, g): -value for g, value in enumerate(coefficients)}
-    return terms
+def _slowest(tables: _Tables, cut: Cut) -> float:
+    return max(stage_costs([tables.time] * len(cut), cut))
 
 
-def _load(groups: Sequence[Group], stage: int, total: float) -> Constraint:
-    terms = _on_stage([group.time / total for group in groups], stage)
-    return Constraint(name=f"time of stage {stage}", terms={**terms, "slowest": -1.0}, limit=0.0)
+def _fits(tables: _Tables, cut: Cut, room: Sequence[float]) -> bool:
+    """Whether the stages of every rank fit together."""
+    needs = stage_costs(tables.nbytes, cut)
+    return all(sum(needs[rank :: len(room)]) <= limit * (1 + EXACT) for rank, limit in enumerate(room))
 
 
-def _memory(groups: Sequence[Group], stages: range, limit: float) -> Constraint:
-    """In GiB, so that coefficients are of the order of one."""
-    terms: dict[str, float] = {}
-    for stage in stages:
-        for name, value in _on_stage([group.nbytes[stage] / 2**30 for group in groups], stage).items():
-            terms[name] = terms.get(name, 0.0) + value
-    name = f"memory of rank {stages.start} [GiB]"
-    return Constraint(name=name, terms=terms, limit=limit / 2**30, elastic=True)
+def _least_need(tables: _Tables) -> float:
+    """[bytes] that all ranks need together at least."""
+    leanest = cheapest_cut(tables.nbytes)
+    return sum(stage_costs(tables.nbytes, leanest)) if leanest else inf
 
 
-def _filled(groups: Sequence[Group], stage: int) -> Constraint:
-    return Constraint(
-        name=f"stage {stage} holds a block",
-        terms={name: -value for name, value in _on_stage([1.0] * len(groups), stage).items()},
-        limit=-1.0,
-    )
-
-
-def _order(groups: Sequence[Group], stage: int, group: int, stages: int) -> list[Constraint]:
-    """Counts never fall, a group starts when the one before is complete, the last stage ends the chain."""
-    here = _count(stage, group)
-    rules = []
-    if stage:
-        rules.append(
-            Constraint(name=f"{here} rises", terms={_count(stage - 1, group): 1.0, here: -1.0}, limit=0.0)
-        )
-    if stage == stages - 1:
-        rules.append(
-            Constraint(name=f"{here} ends", terms={here: 1.0}, limit=groups[group].count, equal=True)
-        )
-    if group + 1 < len(groups):
-        whole, following = _whole(stage, group), groups[group + 1].count
-        complete = {whole: float(groups[group].count), here: -1.0}
-        after = {_count(stage, group + 1): 1.0, whole: -float(following)}
-        rules.append(Constraint(name=f"{whole} if set", terms=complete, limit=0.0))
-        rules.append(Constraint(name=f"{whole} before the next", terms=after, limit=0.0))
-    return rules
+def _infeasible(tables: _Tables, room: Sequence[float]) -> InfeasibleError:
+    """What each rank is short of in the cut whose stages miss least of an equal part of their rank's room."""
+    stages = len(tables.nbytes)
+    parts = [room[stage % len(room)] * len(room) / stages for stage in range(stages)]
+    missing = [np.maximum(nbytes - part, 0.0) for nbytes, part in zip(tables.nbytes, parts, strict=True)]
+    cut = cheapest_cut(missing)
+    needs = stage_costs(tables.nbytes, cut) if cut else ()
+    short = {memory_name(rank): sum(needs[rank :: len(room)]) - limit for rank, limit in enumerate(room)}
+    binding = {name: nbytes / GIB for name, nbytes in short.items() if nbytes > 0}
+    return InfeasibleError(f"cut into {stages} stages", binding)

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from planner.question import Question
+from simdl.automatic_cut import step_cost
 from simdl.chrome_trace import chrome_trace, write_chrome_trace
 from simdl.simulate import Simulation, price
 from simdl.stage_layers import stage_layers
-from simdl.step_cost import step_cost
 
 
 def step_trace(question: Question, simulation: Simulation) -> dict[str, Any]:

@@ -58,7 +58,9 @@ class _Build:
 
     def add(self, rank: int, lane: Lane, action: Action, after: tuple[int, ...], microbatch: int = -1) -> int:
         """Add a task whose action may be new."""
-        return self.builder.add(self.builder.action(action), _stream(rank, lane), after, microbatch=microbatch)
+        return self.builder.add(
+            self.builder.action(action), _stream(rank, lane), after, microbatch=microbatch
+        )
 
 
 @collector_paused()  # 10^5 objects without a cycle: to look for cycles takes longer than to build them
@@ -72,9 +74,7 @@ def lower(step: StepCost) -> Program:
         [RankClass(stage=rank, count=width, first=rank * width) for rank in range(strategy.pp)],
         [Stream(rank, lane) for rank in range(strategy.pp) for lane in LANES],
     )
-    build = _Build(
-        step, builder, StepTransfers(step, builder), Segmentation(step), steps * step.microbatches
-    )
+    build = _Build(step, builder, StepTransfers(step, builder), Segmentation(step), steps * step.microbatches)
     length = order_length(step.pipeline, step.microbatches)
     sizes = strategy.pp, length, strategy.virtual_stages
     for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
@@ -162,9 +162,7 @@ def _send(build: _Build, rank: int, done: Pass, end: int, *, forward: bool) -> i
         return end
     beside = Lane.SEND_FORWARD if forward else Lane.SEND_BACKWARD
     lane = beside if build.step.stack.pipeline_overlap else Lane.COMPUTE
-    return build.builder.add(
-        action, _stream(rank, lane), (end,), microbatch=done.microbatch + build.shift
-    )
+    return build.builder.add(action, _stream(rank, lane), (end,), microbatch=done.microbatch + build.shift)
 
 
 def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
@@ -193,9 +191,7 @@ def purpose_of(entry: Entry) -> Purpose:
     return Purpose.OVERLAPPED if isinstance(entry, Overlap) else Purpose[entry.kind.name]
 
 
-def _segmented_pass(
-    build: _Build, rank: int, entry: Pass, segments: tuple[Segment, ...]
-) -> tuple[int, int]:
+def _segmented_pass(build: _Build, rank: int, entry: Pass, segments: tuple[Segment, ...]) -> tuple[int, int]:
     """Gathers run at most PREFETCH segments ahead; a reduction follows the gather that its segment let go."""
     saved = build.step.stages[entry.stage].saved
     computed: list[int] = []
@@ -216,9 +212,7 @@ def _segmented_pass(
     return computed[0], computed[-1]
 
 
-def _gather(
-    build: _Build, rank: int, entry: Pass, segment: Segment, computed: list[int]
-) -> tuple[int, ...]:
+def _gather(build: _Build, rank: int, entry: Pass, segment: Segment, computed: list[int]) -> tuple[int, ...]:
     if segment.gather <= 0:
         return ()
     held = (computed[-PREFETCH],) if len(computed) >= PREFETCH else ()

@@ -1,13 +1,14 @@
 """The front door: workload, cluster and strategy to a timeline and its report."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from typing import Any
 
 from hardware.cluster import Cluster
 from hardware.device import Device
+from simdl.automatic_cut import step_cost
 from simdl.collector import collector_paused
 from simdl.communication import message_uses
 from simdl.cost_model import CostModel, DeviceCostModel
@@ -21,10 +22,10 @@ from simdl.memory import memory_by_rank, memory_shortfalls
 from simdl.operator_times import critical_operators, kernel_times
 from simdl.pipelines.steps import STEADY
 from simdl.pricing import Pricing
-from simdl.program.action import Purpose
 from simdl.report import StepReport
 from simdl.stack import Stack
-from simdl.step_cost import StepCost, step_cost
+from simdl.steady import measured
+from simdl.step_cost import StepCost
 from simdl.strategy import Strategy, problems, refused
 from simdl.timeline_metrics import breakdowns
 from simdl.unfolding import apart, every_rank, unfold
@@ -166,27 +167,6 @@ def _mean_breakdown(timeline: Timeline) -> dict[str, float]:
 
 def _worst_rank(step: StepCost) -> Mapping[str, float]:
     return max(memory_by_rank(step), key=lambda parts: sum(parts.values()))
-
-
-def measured(timeline: Timeline, step: StepCost) -> Timeline:
-    """The timeline with the windows of one of several steps, where a schedule needs them.
-
-    A rank's window ends with its last update, and is as long as the slowest rank needs from the last update
-    of the step before.
-    """
-    if step.pipeline.synchronised:
-        return timeline
-    program = timeline.program
-    ends: dict[int, list[float]] = {}
-    for index, action in enumerate(program.action):
-        if program.actions[action].purpose is Purpose.OPTIMIZER:
-            for stream in program.streams_of(index):
-                ends.setdefault(program.streams[stream].rank, []).append(timeline.end[index])
-    updates = 1 if step.pipeline.flushes else step.microbatches
-    last = -1 if step.pipeline.flushes else -1 - updates  # what never flushes drains in the last step
-    length = max(found[last] - found[last - updates] for found in ends.values())
-    windows = {rank: (found[last] - length, found[last]) for rank, found in ends.items()}
-    return replace(timeline, windows=windows, steps=STEADY)
 
 
 def _speed_problems(speeds: Mapping[int, float], cluster: Cluster) -> Iterator[str]:

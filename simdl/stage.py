@@ -7,7 +7,6 @@ pass of a stage the device needs max(busy, launches x launch time + collectives 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -17,10 +16,6 @@ from simdl.pricing import Work
 from simdl.program.action import Cause, Parts
 from simdl.stack import Amount, Stack
 from workloads.network import Network
-
-WEIGHT_STEPS = (
-    1000  # of relative weights: no cut hangs on a thousandth, and few distinct ones are solved once
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,91 +43,6 @@ class StageCost:
     saved: float
     transient: float
     boundary: float
-
-
-def split_network(network: Network, stages: int, weights: Sequence[float]) -> tuple[int, ...]:
-    """Blocks per stage: repeated blocks evenly where they divide, else the cut of least maximum weight.
-
-    Args:
-        network: the chain of blocks.
-        stages: number of virtual stages.
-        weights: [s] per distinct block, for the uneven cut.
-    """
-    even = even_cut(network, stages)
-    if even:
-        return even
-    heaviest = max(weights) or 1.0
-    counts = tuple(block.count for block in network.blocks)
-    return _uneven_cut(counts, tuple(round(WEIGHT_STEPS * weight / heaviest) for weight in weights), stages)
-
-
-@lru_cache(maxsize=65536)
-def _uneven_cut(counts: tuple[int, ...], weights: tuple[int, ...], stages: int) -> tuple[int, ...]:
-    chain = [weight for count, weight in zip(counts, weights, strict=True) for _ in range(count)]
-    return balanced_cut(chain, stages, precision=0.5)
-
-
-def even_cut(network: Network, stages: int) -> tuple[int, ...]:
-    """The cut that needs no weights, or () where there is none.
-
-    Frameworks give every stage the same number of layers, embedding and head on top of first and last.
-    """
-    if stages == 1:
-        return (network.depth,)
-    counts = [block.count for block in network.blocks]
-    position = counts.index(max(counts))
-    if counts[position] % stages or network.depth - counts[position] > 2 or counts[position] == 1:
-        return ()
-    cut = [counts[position] // stages] * stages
-    cut[0] += sum(counts[:position])
-    cut[-1] += sum(counts[position + 1 :])
-    return tuple(cut)
-
-
-def balanced_cut(chain: Sequence[float], stages: int, *, precision: float = 0.0) -> tuple[int, ...]:
-    """Contiguous parts of a chain with the least maximum sum, by bisection on the limit; at least one each.
-
-    Args:
-        chain: weights.
-        stages: number of parts.
-        precision: distance from the least limit at which to stop; below one is exact for whole numbers.
-    """
-    low = max(*chain, sum(chain) / stages)
-    high = low + max(chain)
-    for _ in range(60):
-        if high - low <= precision:
-            break
-        middle = (low + high) / 2
-        if _parts_needed(chain, middle) <= stages:
-            high = middle
-        else:
-            low = middle
-    return _greedy_parts(chain, high, stages)
-
-
-def _parts_needed(chain: Sequence[float], limit: float) -> int:
-    parts, load = 1, 0.0
-    for weight in chain:
-        if load + weight > limit:
-            parts, load = parts + 1, 0.0
-        load += weight
-    return parts
-
-
-def _greedy_parts(chain: Sequence[float], limit: float, stages: int) -> tuple[int, ...]:
-    """Fill parts up to the limit, leaving at least one block for every part still to come."""
-    cut: list[int] = []
-    load, count = 0.0, 0
-    for index, weight in enumerate(chain):
-        remaining = len(chain) - index
-        full = load + weight > limit * (1 + 1e-12)
-        if count and len(cut) < stages - 1 and (full or remaining == stages - 1 - len(cut)):
-            cut.append(count)
-            load, count = 0.0, 0
-        load += weight
-        count += 1
-    cut.append(count)
-    return tuple(cut)
 
 
 def stage_blocks(network: Network, cut: Sequence[int]) -> tuple[tuple[int, ...], ...]:

@@ -9,27 +9,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hardware.cluster import Cluster
-from simdl.block_cost import BlockCost, block_costs
+from simdl.block_cost import block_costs
 from simdl.collectives import Group, Hop, Operation, collective_time, find_hop, hop_time
 from simdl.kernel import Kernel
 from simdl.pipelines import Pipeline, pipeline
 from simdl.pipelines.passes import PassKind
-from simdl.pricing import Pricing, Work
+from simdl.pricing import Pricing
 from simdl.sharding import Shard
 from simdl.stack import Amount, Stack
-from simdl.stage import (
-    PassCost,
-    StageCost,
-    pass_cost,
-    split_network,
-    stage_blocks,
-    stage_cost,
-    stage_works,
-)
+from simdl.stage import PassCost, StageCost, pass_cost, stage_blocks, stage_cost, stage_works
 from simdl.strategy import Strategy, unsupported, without_effect
 from workloads.network import Network
 from workloads.operators import OperatorKind
 from workloads.workload import Workload
+
 Call = tuple[Operation, float, Group, str]
 """A collective: operation, [bytes] of the message, ranks, algorithm."""
 
@@ -100,12 +93,9 @@ def shard_of(strategy: Strategy) -> Shard:
     )
 
 
-def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepCost:
-    """Price one step."""
+def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut: Sequence[int]) -> StepCost:
+    """Price one step with so many blocks per virtual stage."""
     costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
-    cut = strategy.stages or split_network(
-        workload.network, strategy.pp * strategy.virtual_stages, [split_weight(cost) for cost in costs]
-    )
     chain = tuple(
         stage_cost(tuple(costs[index] for index in blocks)) for blocks in stage_blocks(workload.network, cut)
     )
@@ -130,12 +120,6 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
             ),
         ),
     )
-
-
-def split_weight(cost: BlockCost) -> float:
-    """[s] by which the default cut balances stages."""
-    total: Work = cost.forward + cost.backward + cost.recompute
-    return total.busy
 
 
 def _rank_parameters(stages: tuple[StageCost, ...], strategy: Strategy) -> list[float]:

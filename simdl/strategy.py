@@ -38,7 +38,7 @@ class Strategy:
         zero: ZeRO stage: 1 shards optimizer state, 2 also gradients, 3 also parameters (FSDP).
         shard_degree: replicas that share one sharded copy under ZeRO (hybrid sharding); 0 for all of them.
         sequence_parallel: shard the residual stream over the tensor-parallel ranks.
-        stages: blocks per virtual stage in chain order (length pp * virtual_stages), () for the default cut.
+        stages: blocks per virtual stage in order (length pp * virtual_stages), () for the automatic cut.
     """
 
     dp: int = 1

@@ -141,6 +141,7 @@ def _notes(question: Question, result: PlanResult) -> list[str]:
         sure = "nothing to rank"
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
     lines = [f"space: {counts}; {sure} ({result.wall_time:.1f} s)"]
+    lines += [f"certified over: {result.certified_over}"] if result.certified and result.plans else []
     groups = (("why", result.why), ("does not fit", result.reasons), ("assumed", question.assumptions))
     lines += [f"{name}: {sentence}" for name, sentences in groups for sentence in sentences]
     lines += [

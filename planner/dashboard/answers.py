@@ -17,11 +17,11 @@ from planner.report_json import simulation_json
 from planner.report_page import Page
 from planner.report_pages.step import simulate_page
 from planner.strategy_file import build_strategy
+from simdl.automatic_cut import step_cost
 from simdl.collector import collector_paused
 from simdl.errors import StrategyError
 from simdl.memory import memory_shortfalls
 from simdl.simulate import Simulation, price, simulate
-from simdl.step_cost import step_cost
 from simdl.strategy import Strategy, problems
 
 LIVE = 200_000  # passes of a step that the page simulates, about three seconds

@@ -34,12 +34,12 @@ from planner.figures.timeline import (
     timeline_note,
 )
 from planner.space import enumerate_space
+from simdl.automatic_cut import step_cost
 from simdl.engine.run import run
 from simdl.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.simulate import price, simulate
-from simdl.step_cost import step_cost
 from simdl.strategy import Strategy
 from workloads.operators import OperatorKind
 

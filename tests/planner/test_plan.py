@@ -4,9 +4,9 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
 from planner.format import format_strategy
-from planner.plan import plan
+from planner.plan import certified_over, plan
 from planner.question import Options, default_global_batch, default_precision, load_question
-from planner.space import Limits
+from planner.space import Limits, enumerate_space
 from simdl.simulate import simulate
 from simdl.strategy import Recompute, Strategy
 from workloads.registry import load_network
@@ -127,3 +127,23 @@ def test_steps_too_long_to_simulate_by_the_dozen_are_left_out_and_counted():
     assert "strategies of more than 500,000 passes a step" in result.reasons[0]
     few = plan(build_workload(), build_cluster(2), stack=build_stack(), top=1, max_simulations=1)
     assert not any("left out" in reason for reason in few.reasons)
+
+
+def test_a_plan_says_over_what_it_is_certified():
+    question = load_question(Options(model="resnet50", cluster="dgx-1-v100:8", global_batch=32))
+    result = plan(question.workload, question.cluster, stack=question.stack)
+    assert result.certified
+    assert result.certified_over == (
+        "92 candidates, each with the fastest of up to 17 cuts into stages that the network alone decides"
+    )
+    best = result.plans[0].report
+    assert (best.strategy.dp, best.strategy.pp, best.strategy.stages) == (32, 2, (7, 11))
+    assert best.step_time < 7.48e-3  # 7.496 ms with the cut of least slowest stage, 9-9
+
+
+def test_transformers_that_divide_have_one_cut():
+    network = build_network(8)
+    space = enumerate_space(build_workload(network), build_cluster(1))
+    assert certified_over(space, network).endswith(
+        "each with the one cut into stages that the network decides"
+    )

@@ -1,14 +1,18 @@
 """Stage partition and the integer programs under it."""
 
 import random
+import time
 
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
+from planner import stage_partition
 from planner.errors import InfeasibleError, SolverError
 from planner.ilp import Constraint, Program, Variable, solve_program
+from planner.question import Options, load_question
 from planner.recut import recut
-from planner.stage_partition import Group, solve_stage_partition
+from planner.stage_partition import solve_stage_partition
+from planner.stage_program import Group
 from simdl.simulate import price, simulate
 from simdl.strategy import Strategy
 
@@ -122,3 +126,47 @@ def test_recut_gives_up_where_nothing_fits():
     workload, stack = build_workload(), build_stack()
     cluster = build_cluster(1, memory_capacity=1.7e9)
     assert recut(Strategy(dp=2, pp=2), workload, price(workload, cluster, stack=stack)) is None
+
+
+def refuse(program, **_):
+    raise AssertionError(f"solver called for {program.name}")
+
+
+@pytest.mark.parametrize("stages", [8, 16, 32])
+def test_a_network_of_many_distinct_blocks_takes_no_solver(monkeypatch, stages):
+    """DenseNet-121: as an integer program alone, 6 s for 32 stages."""
+    monkeypatch.setattr(stage_partition, "solve_program", refuse)
+    question = load_question(Options(model="densenet121", cluster="dgx-a100:8", global_batch=512))
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    started = time.perf_counter()
+    cut = recut(Strategy(dp=64 // stages, pp=stages), question.workload, pricing)
+    assert time.perf_counter() - started < 4.0  # most of it prices 63 blocks, on a loaded machine
+    assert len(cut.stages) == stages
+
+
+def test_no_solver_decides_what_equal_parts_of_a_rank_prove(monkeypatch):
+    monkeypatch.setattr(stage_partition, "solve_program", refuse)
+    groups = chain([1, 1, 1, 1, 1, 1, 1, 1], nbytes=GIB, stages=4)
+    assert solve_stage_partition(groups, [4 * GIB] * 2, virtual_stages=2) == (2, 2, 2, 2)
+
+
+def test_no_solver_tells_that_more_is_needed_than_there_is(monkeypatch):
+    monkeypatch.setattr(stage_partition, "solve_program", refuse)
+    with pytest.raises(InfeasibleError) as caught:
+        solve_stage_partition(chain([1] * 8, nbytes=GIB, stages=4), [3 * GIB] * 2, virtual_stages=2)
+    assert sum(caught.value.binding.values()) == pytest.approx(2.0)
+
+
+def test_the_solver_stays_between_what_the_dynamic_programmes_know(monkeypatch):
+    """One rank has 3 of the 4 GiB, so neither the balanced cut fits nor one of equal parts."""
+    seen = []
+
+    def solve(program):
+        seen.append(next(v for v in program.variables if v.name == "slowest"))
+        return solve_program(program)
+
+    monkeypatch.setattr(stage_partition, "solve_program", solve)
+    groups = chain([1, 1, 1, 1, 1, 1], nbytes=GIB, stages=4)
+    cut = solve_stage_partition(groups, [3 * GIB, 3 * GIB], virtual_stages=2)
+    assert sum(cut[::2]) == sum(cut[1::2]) == 3
+    assert all(slowest.low * 6 <= max(cut) for slowest in seen)

@@ -8,10 +8,12 @@ from conftest import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner import stage_partition
 from planner.bounds import estimate_bounds
 from planner.errors import InfeasibleError
 from planner.space import enumerate_space
-from planner.stage_partition import Group, solve_stage_partition
+from planner.stage_partition import solve_stage_partition
+from planner.stage_program import Group
 from simdl.simulate import price, simulate
 
 pytestmark = pytest.mark.property
@@ -59,8 +61,8 @@ def test_no_simulated_step_is_shorter_than_its_bound(network, place, bandwidth, 
 
 
 @st.composite
-def partitions(draw):
-    stages = draw(st.integers(1, 3))
+def partitions(draw, stages=(1, 2, 3)):
+    stages = draw(st.sampled_from(stages))
     groups = [
         Group(
             name=str(index),
@@ -74,14 +76,15 @@ def partitions(draw):
     return groups, room
 
 
-def brute_force(groups, room):
+def brute_force(groups, room, virtual_stages=1):
     """The least slowest stage over all cuts that fit, or None."""
     chain = [group for group in groups for _ in range(group.count)]
-    best = None
-    for ends in combinations(range(1, len(chain)), len(room) - 1):
+    ranks, best = len(room), None
+    for ends in combinations(range(1, len(chain)), ranks * virtual_stages - 1):
         edges = [0, *ends, len(chain)]
         parts = [chain[a:b] for a, b in pairwise(edges)]
-        if all(sum(g.nbytes[0] for g in part) <= limit for part, limit in zip(parts, room, strict=True)):
+        needs = [sum(g.nbytes[0] for part in parts[rank::ranks] for g in part) for rank in range(ranks)]
+        if all(need <= limit for need, limit in zip(needs, room, strict=True)):
             slowest = max(sum(group.time for group in part) for part in parts)
             best = slowest if best is None else min(best, slowest)
     return best
@@ -89,8 +92,14 @@ def brute_force(groups, room):
 
 @settings(max_examples=60, deadline=None)
 @given(partitions())
-def test_stage_partition_equals_brute_force(case):
+def test_stage_partition_equals_brute_force_without_a_solver(case):
     groups, room = case
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(stage_partition, "solve_program")
+        _equals_brute_force(groups, room)
+
+
+def _equals_brute_force(groups, room):
     chain = [group for group in groups for _ in range(group.count)]
     expected = brute_force(groups, room)
     if expected is None:
@@ -102,4 +111,23 @@ def test_stage_partition_equals_brute_force(case):
     assert min(cut) >= 1
     starts = [sum(cut[:index]) for index in range(len(cut))]
     loads = [sum(g.time for g in chain[a : a + n]) for a, n in zip(starts, cut, strict=True)]
+    assert max(loads) == pytest.approx(expected, rel=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(partitions(stages=(2, 4)))
+def test_shared_memory_of_a_rank_equals_brute_force(case):
+    """Two virtual stages per rank, whose blocks share its room."""
+    groups, room = case
+    ranks = len(room) // 2
+    shared = [sum(room[rank::ranks]) for rank in range(ranks)]
+    expected = brute_force(groups, shared, virtual_stages=2)
+    if expected is None:
+        with pytest.raises(InfeasibleError):
+            solve_stage_partition(groups, shared, virtual_stages=2)
+        return
+    cut = solve_stage_partition(groups, shared, virtual_stages=2)
+    chain = [group for group in groups for _ in range(group.count)]
+    edges = [sum(cut[:index]) for index in range(len(cut) + 1)]
+    loads = [sum(g.time for g in chain[a:b]) for a, b in pairwise(edges)]
     assert max(loads) == pytest.approx(expected, rel=1e-5)

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from planner.bounds import estimate_bound, estimate_bounds
 from planner.space import Limits, accepts, enumerate_space, single_space
+from simdl.automatic_cut import step_cost
 from simdl.errors import StrategyError
 from simdl.lowering import lower
 from simdl.memory import memory_by_rank
 from simdl.pipelines import PIPELINES
 from simdl.program.action import Transfer
 from simdl.simulate import price, simulate
-from simdl.step_cost import step_cost
 from simdl.strategy import PLAIN, Strategy, problems
 from simdl.timeline_metrics import breakdowns, memory_profiles
 

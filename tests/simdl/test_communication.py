@@ -3,9 +3,9 @@
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
+from simdl.automatic_cut import step_cost
 from simdl.communication import POINT_TO_POINT, message_uses
 from simdl.simulate import price, simulate
-from simdl.step_cost import step_cost
 from simdl.strategy import Recompute, Strategy
 
 LAYERS, HIDDEN, TOKENS, BATCH = 4, 256, 128, 16

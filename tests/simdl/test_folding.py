@@ -4,10 +4,10 @@ import pytest
 from conftest import build_cluster, build_stack, build_workload
 from timelines import critical_path
 
+from simdl.automatic_cut import step_cost
 from simdl.errors import StrategyError
 from simdl.lowering import lower
 from simdl.simulate import price, simulate
-from simdl.step_cost import step_cost
 from simdl.strategy import Recompute, Strategy
 from simdl.timeline_metrics import breakdowns
 from simdl.unfolding import every_rank, unfold

@@ -4,11 +4,11 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from uniform import uniform_network
 
+from simdl.automatic_cut import step_cost
 from simdl.engine.run import run
 from simdl.lowering import LANES, PREFETCH, lower
 from simdl.memory import memory_by_rank
 from simdl.simulate import price
-from simdl.step_cost import step_cost
 from simdl.strategy import Strategy
 from simdl.timeline_metrics import memory_profile
 

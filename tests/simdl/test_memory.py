@@ -6,10 +6,10 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from uniform import uniform_network
 
+from simdl.automatic_cut import step_cost
 from simdl.memory import memory_by_rank, memory_shortfalls, shortfall
 from simdl.pipelines import in_flight
 from simdl.simulate import price, simulate
-from simdl.step_cost import step_cost
 from simdl.strategy import Recompute, Strategy
 
 LAYERS, HIDDEN, HEADS, TOKENS, VOCAB = 8, 256, 8, 128, 1000

@@ -3,6 +3,7 @@
 import pytest
 from conftest import build_cluster, build_stack, build_workload
 
+from simdl.automatic_cut import step_cost
 from simdl.critical_tasks import critical_actions
 from simdl.operator_times import (
     OTHERS,
@@ -13,7 +14,6 @@ from simdl.operator_times import (
     longest_operators,
 )
 from simdl.simulate import price, simulate
-from simdl.step_cost import step_cost
 from simdl.strategy import Recompute, Strategy
 
 STRATEGIES = {

@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer
 
+from simdl.automatic_cut import step_cost
 from simdl.engine.run import run
 from simdl.lowering import lower
 from simdl.pipelines.passes import Overlap, Pass, PassKind
 from simdl.program.action import Cause
 from simdl.segments import Segmentation, buckets
 from simdl.simulate import price
-from simdl.step_cost import gather_time, reduce_time, step_cost
+from simdl.step_cost import gather_time, reduce_time
 from simdl.strategy import Strategy
 from simdl.timeline_metrics import breakdown
 from workloads.network import Block, Network

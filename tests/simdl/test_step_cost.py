@@ -4,6 +4,7 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from uniform import FLOPS, uniform_network
 
+from simdl.automatic_cut import step_cost
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.cost_model import ConstantCostModel
 from simdl.pipelines.passes import PassKind
@@ -14,7 +15,6 @@ from simdl.step_cost import (
     optimizer_time,
     reduce_time,
     stage_hop,
-    step_cost,
     tied_time,
     transfer_time,
 )

@@ -1,5 +1,4 @@
 import pytest
-
 from programs import Task, build_program
 
 from simdl.engine.run import run

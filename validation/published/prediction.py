@@ -6,13 +6,13 @@ from functools import cache
 
 from hardware.cluster import Cluster
 from hardware.errors import HardwareError
+from simdl.automatic_cut import step_cost
 from simdl.errors import SimdlError, StrategyError
 from simdl.memory import memory_shortfalls
 from simdl.report import StepReport
 from simdl.simulate import price, simulate
 from simdl.stack import Stack
 from simdl.stacks import load_stack
-from simdl.step_cost import step_cost
 from simdl.strategy import Strategy, problems
 from validation.errors import RowSkippedError
 from validation.published.rows.language_model import language_model_setup

@@ -7,12 +7,10 @@ from pathlib import Path
 from hardware.cluster import Cluster
 from hardware.profiles import load_cluster
 from planner.question import Options, Question, load_question
-from simdl.block_cost import block_costs
+from simdl.automatic_cut import automatic_cut
 from simdl.errors import SimdlError
 from simdl.report import StepReport
 from simdl.simulate import price, simulate
-from simdl.stage import split_network
-from simdl.step_cost import shard_of, split_weight
 from simdl.strategy import Strategy
 from validation.calibration.session import profile_name
 from validation.errors import MeasurementError, TrainerError
@@ -173,10 +171,7 @@ def case_strategy(case: HardwareCase, question: Question) -> Strategy:
     if strategy.pp == 1:
         return strategy
     pricing = price(question.workload, question.cluster, stack=question.stack)
-    costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
-    weights = [split_weight(cost) for cost in costs]
-    parts = strategy.pp * strategy.virtual_stages
-    return replace(strategy, stages=split_network(question.workload.network, parts, weights))
+    return replace(strategy, stages=automatic_cut(question.workload, strategy, pricing))
 
 
 def describe(case: HardwareCase) -> str:

@@ -1,10 +1,10 @@
 """Where a pipeline is cut: as the strategy says, else evenly, else so that no stage has many more flops.
 
-The simulator's own default weighs blocks by their seconds on a device, which a trainer does not know
+The simulator's own default is the cut of the fastest simulated step, which a trainer does not know
 beforehand. To compare the two, name the stages in the strategy.
 """
 
-from simdl.stage import split_network
+from simdl.cut_set import balanced_cut, even_cut
 from simdl.strategy import Strategy
 from workloads.network import Block, Network
 from workloads.operators import Pass
@@ -13,7 +13,8 @@ from workloads.operators import Pass
 def stage_sizes(network: Network, strategy: Strategy) -> tuple[int, ...]:
     """Blocks per virtual stage, in chain order."""
     count = strategy.pp * strategy.virtual_stages
-    return strategy.stages or split_network(network, count, [_flops(block) for block in network.blocks])
+    flops = [_flops(block) for block in network.chain()]
+    return strategy.stages or even_cut(network, count) or balanced_cut(flops, count)
 
 
 def boundary_shapes(network: Network, cut: tuple[int, ...], samples: int) -> tuple[tuple[int, ...], ...]:

@@ -1,0 +1,92 @@
+"""The cut of a chain into stages whose slowest stage is fastest, as a dynamic programme.
+
+With ``C_s[i, j]`` what stage s takes if it holds the blocks i to j - 1 of a chain (infinite where that is not
+allowed, as where its memory is too small),
+
+    best_1[j] = C_1[0, j],    best_s[j] = min over i of max(best_{s-1}[i], C_s[i, j])
+
+and the least slowest stage is best_S[n] (Bokhari 1988, "Partitioning Problems in Parallel, Pipelined, and
+Distributed Computing"). Exact for whatever a stage costs, as long as it depends on its own blocks alone. With
+a sum in place of the maximum it finds the cut of least total.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table = NDArray[np.float64]
+"""[places x places] of what a stage of the blocks between two places takes, infinite up to the diagonal."""
+Cut = tuple[int, ...]
+"""Blocks per stage in chain order."""
+
+
+def range_sums(values: Sequence[float]) -> Table:
+    """Sums of the values between any two places of a chain."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    table = np.asarray(total[None, :] - total[:, None], dtype=np.float64)
+    table[np.tril_indices(len(total))] = np.inf
+    return table
+
+
+def least_slowest(before: Table, behind: Table) -> Table:
+    """[... x places] least over places i of the slower of ``before[..., i]`` and ``behind[i, place]``."""
+    if before.ndim == 1:
+        least: Table = np.maximum(before[:, None], behind).min(axis=0)
+        return least
+    table = np.full_like(before, np.inf)
+    for end in range(2, len(behind)):  # nothing starts behind its end
+        cuts = np.maximum(before[: end - 1, 1:end], behind[None, 1:end, end])
+        table[: end - 1, end] = cuts.min(axis=1)
+    return table
+
+
+def least_total(before: Table, behind: Table) -> Table:
+    """[places] least over places i of ``before[i] + behind[i, place]``."""
+    least: Table = (before[:, None] + behind).min(axis=0)
+    return least
+
+
+def fastest_cut(costs: Sequence[Table]) -> Cut | None:
+    """The cut of least slowest stage; None where every cut is infinite.
+
+    Of cuts that are equally good, one in which the stages up to each place are as fast as they can be.
+
+    Args:
+        costs: a table per stage.
+
+    Example:
+        >>> fastest_cut([range_sums([1.0, 1.0, 1.0, 3.0])] * 2)
+        (3, 1)
+    """
+    best = [costs[0][0]]
+    for cost in costs[1:]:
+        best.append(least_slowest(best[-1], cost))
+    return _traced(best, costs, np.maximum)
+
+
+def cheapest_cut(costs: Sequence[Table]) -> Cut | None:
+    """The cut of least total over its stages; None where every cut is infinite."""
+    best = [costs[0][0]]
+    for cost in costs[1:]:
+        best.append(least_total(best[-1], cost))
+    return _traced(best, costs, np.add)
+
+
+def _traced(best: Sequence[Table], costs: Sequence[Table], join: np.ufunc) -> Cut | None:
+    """The first place at which each stage may start, from the last one back."""
+    end = len(best[0]) - 1
+    if not np.isfinite(best[-1][end]):
+        return None
+    sizes = []
+    for before, cost in zip(best[-2::-1], costs[:0:-1], strict=True):
+        start = int(np.argmin(join(before, cost[:, end])))
+        sizes.append(end - start)
+        end = start
+    return (end, *reversed(sizes))
+
+
+def stage_costs(costs: Sequence[Table], cut: Cut) -> tuple[float, ...]:
+    """What every stage of a cut takes."""
+    ends = np.cumsum((0, *cut)).tolist()
+    return tuple(float(cost[i, j]) for cost, i, j in zip(costs, ends[:-1], ends[1:], strict=True))

@@ -1,0 +1,195 @@
+"""The automatic cut: the fastest step of the stated set, among those that fit."""
+
+from dataclasses import replace
+
+import pytest
+from conftest import build_cluster, build_network, build_stack, build_workload
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hardware.profiles import load_cluster
+from simdl.automatic_cut import (
+    automatic_cut,
+    choose_cut,
+    least_time,
+    memory_need,
+    step_cost,
+    step_time,
+    with_cut,
+)
+from simdl.cost_model import CostModel
+from simdl.cut_set import cut_set
+from simdl.engine import run
+from simdl.lowering import lower
+from simdl.simulate import device_cost_model, price, simulate
+from simdl.stacks import load_stack
+from simdl.strategy import Strategy
+from workloads.dtypes import load_precision
+from workloads.optimizers import load_optimizer
+from workloads.registry import load_network
+from workloads.workload import Workload
+
+NODE = load_cluster("jean-zay-a100:1")
+FLAGS = st.fixed_dictionaries(
+    {
+        "gradient_overlap": st.booleans(),
+        "parameter_overlap": st.booleans(),
+        "pipeline_overlap": st.booleans(),
+        "bucket": st.sampled_from([1e5, 25e6]),
+        "launch": st.sampled_from([0.0, 8e-6]),
+    }
+)
+
+
+class Scaled(CostModel):
+    """The kernels of a node's device, all of them as many times as fast."""
+
+    def __init__(self, factor):
+        self._factor = factor
+        self._model = device_cost_model(NODE.device)
+
+    def kernel_time(self, kernel):
+        return self._model.kernel_time(kernel) / self._factor
+
+
+MODELS = {factor: Scaled(factor) for factor in (1.0, 1.5)}
+
+
+def question(name, batch=128, precision="bf16"):
+    return Workload(
+        network=load_network(name),
+        optimizer=load_optimizer("sgd"),
+        precision=load_precision(precision),
+        global_batch=batch,
+    )
+
+
+def with_device(cluster, **changes):
+    return replace(cluster, node=replace(cluster.node, device=replace(cluster.device, **changes)))
+
+
+def faster_device(cluster, factor):
+    device = cluster.device
+    return with_device(
+        cluster,
+        memory_bandwidth=device.memory_bandwidth * factor,
+        vector_flop_rate=device.vector_flop_rate * factor,
+        peak_flop_rate={dtype: rate * factor for dtype, rate in device.peak_flop_rate.items()},
+    )
+
+
+def faster_links(cluster, factor):
+    levels = tuple(
+        replace(level, link=replace(level.link, bandwidth=level.link.bandwidth * factor))
+        for level in cluster.levels
+    )
+    return replace(cluster, node=replace(cluster.node, levels=levels))
+
+
+def test_choosing_times_no_cut_that_cannot_win():
+    timed = []
+
+    def evaluate(cut):
+        timed.append(cut)
+        return {(1, 3): 5.0, (2, 2): 4.0, (3, 1): 9.0}[cut]
+
+    least = {(1, 3): 3.5, (2, 2): 3.0, (3, 1): 4.5}
+    assert choose_cut(least, evaluate, lambda _: True) == (2, 2)
+    assert timed == [(2, 2), (1, 3)]
+    assert choose_cut(least, evaluate, lambda cut: cut != (2, 2)) == (1, 3)
+    assert choose_cut(least, evaluate, lambda _: False) is None
+
+
+def test_of_cuts_that_do_not_fit_the_leanest_is_taken():
+    workload, stack = question("alexnet"), load_stack("pytorch-ngc")
+    small = price(workload, with_device(NODE, memory_capacity=1e9), stack=stack)
+    strategy = Strategy(dp=2, pp=4)
+    needs = {
+        cut: memory_need(step_cost(workload, replace(strategy, stages=cut), small))
+        for cut in cut_set(workload.network, 4)
+    }
+    assert needs[automatic_cut(workload, strategy, small)] == min(needs.values())
+
+
+def test_a_strategy_names_its_cut_only_where_there_was_a_choice():
+    workload, stack = question("alexnet"), load_stack("pytorch-ngc")
+    pricing = price(workload, NODE, stack=stack)
+    free, own = Strategy(dp=2, pp=4), Strategy(dp=2, pp=4, stages=(2, 2, 2, 2))
+    assert with_cut(free, workload, pricing).stages == automatic_cut(workload, free, pricing)
+    assert with_cut(own, workload, pricing) == own
+    even = build_workload(build_network(8))
+    only = Strategy(dp=2, pp=4)
+    assert with_cut(only, even, price(even, build_cluster(), stack=build_stack())) == only
+
+
+@pytest.mark.property
+@settings(deadline=None, max_examples=25)
+@given(
+    flags=FLAGS,
+    name=st.sampled_from(["alexnet", "lenet5"]),
+    schedule=st.sampled_from(["1f1b", "gpipe"]),
+    micro_batch=st.sampled_from([4, 16]),
+    zero=st.sampled_from([0, 1]),
+)
+def test_the_automatic_cut_is_the_fastest_of_the_set(flags, name, schedule, micro_batch, zero):
+    workload, stack = question(name, batch=64), replace(load_stack("pytorch-ngc"), **flags)
+    strategy = Strategy(dp=2, pp=4, zero=zero, schedule=schedule, micro_batch=micro_batch)
+    pricing = price(workload, NODE, stack=stack)
+    times = {}
+    for cut in cut_set(workload.network, 4):
+        step = step_cost(workload, replace(strategy, stages=cut), pricing)
+        times[cut] = run(lower(step)).step_time
+        assert step_time(step) == pytest.approx(times[cut], rel=1e-12)
+        assert least_time(step) <= times[cut] * (1 + 1e-12)
+    assert times[automatic_cut(workload, strategy, pricing)] == min(times.values())
+
+
+@pytest.mark.property
+@settings(deadline=None, max_examples=60)
+@given(
+    flags=FLAGS,
+    name=st.sampled_from(["alexnet", "vgg16", "resnet50", "googlenet"]),
+    shape=st.sampled_from([(1, 8), (2, 4), (4, 2)]),
+    pipeline=st.tuples(st.sampled_from(["1f1b", "gpipe"]), st.sampled_from([4, 16])),
+    change=st.sampled_from(["device", "links", "memory"]),
+)
+def test_no_step_gets_slower_on_a_better_machine(flags, name, shape, pipeline, change):
+    """With algorithm choices held (one rate for kernels) and nothing shared (no contention)."""
+    (dp, pp), (schedule, micro_batch) = shape, pipeline
+    workload = question(name, batch=64)
+    strategy = Strategy(dp=dp, pp=pp, zero=int(dp > 1), schedule=schedule, micro_batch=micro_batch)
+    stack = replace(load_stack("pytorch-ngc"), contention=0.0, **flags)
+    tight = with_device(NODE, memory_capacity=2.1e9)
+    better = {
+        "device": (tight, 1.5),
+        "links": (faster_links(tight, 1.5), 1.0),
+        "memory": (with_device(tight, memory_capacity=2.5e9), 1.0),
+    }
+    before = step(workload, strategy, stack, tight, 1.0)
+    after = step(workload, strategy, stack, *better[change])
+    assert after.step_time <= before.step_time * (1 + 1e-9)
+    cuts = [cut_of(workload, strategy, stack, tight, 1.0), cut_of(workload, strategy, stack, *better[change])]
+    if cuts[0] == cuts[1]:
+        assert after.peak_memory == before.peak_memory
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2, 4, 8, 16, 32])
+def test_alexnet_on_a_device_half_as_fast_again(micro_batch):
+    """A cut by slowest stage made this step 10 % slower and changed its memory by 17 %."""
+    workload, stack = question("alexnet"), load_stack("pytorch-ngc")
+    strategy = Strategy(dp=2, pp=4, zero=1, micro_batch=micro_batch)
+    before, after = (
+        simulate(workload, cluster, strategy, stack=stack).report
+        for cluster in (NODE, faster_device(NODE, 1.5))
+    )
+    assert after.step_time < 0.97 * before.step_time
+    assert after.peak_memory == pytest.approx(before.peak_memory, rel=0.07)
+
+
+def step(workload, strategy, stack, cluster, factor):
+    return simulate(workload, cluster, strategy, stack=stack, cost_model=MODELS[factor]).report
+
+
+def cut_of(workload, strategy, stack, cluster, factor):
+    pricing = price(workload, cluster, stack=stack, cost_model=MODELS[factor])
+    return automatic_cut(workload, strategy, pricing)
