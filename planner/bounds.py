@@ -113,9 +113,7 @@ def _lasting_bytes(
 ) -> Floats:
     """[n x ranks] bytes of what lives for the step, and of what ZeRO holds in full beside it."""
     counts = shape.counts(prices.parameters.shape[1]) @ prices.parameters[shape.rows[0]]
-    held = np.zeros(shape.ranks)
-    for stage, rank in enumerate(order.place.tolist()):
-        held[rank] += counts[shape.kind[stage % len(shape.kind)]]
+    held = order.by_rank(counts[shape.kind], shape.ranks)
     lasting = sum(state_bytes(held, strategy, workload, pricing).values()) + pricing.stack.memory_context
     for rank, stashed in enumerate(order.stashed(shape.ranks)):
         lasting[rank] += sum(stashed_bytes(float(held[rank]), stashed, strategy, pricing).values())
@@ -133,7 +131,8 @@ class _Ends:
         each = shape.microbatches[:, None] / order.copies
         sent = chain.forward + chain.back + chain.outbound
         self._order, self._chain = order, chain
-        self._first = order.first_stages(ranks)
+        self._first = order.placement.first
+        self._flight = order.in_flight(len(shape.rows))
         heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
         self._head = heads if order.synchronised else np.zeros_like(heads)
         held = chain.returned[:, self._first[0]] if chain.blocking else 0.0
@@ -152,7 +151,7 @@ class _Ends:
             return np.zeros((len(chain.forward), len(first)))
         way = chain.forward + chain.back + 2 * chain.sent
         beyond = np.cumsum(way[:, ::-1], axis=1)[:, ::-1]
-        flight = np.maximum(self._order.in_flight[:, first], 1)
+        flight = np.maximum(self._flight, 1)
         found: Floats = chain.head[:, first] + np.ceil(each / flight) * beyond[:, first]
         return found
 
@@ -172,7 +171,7 @@ class _Ends:
         ends = np.maximum(self._busy + beside.after_passes, self._before_last + beside.lane)
         if self._order.synchronised and self._order.copies == 1:
             ends = np.maximum(ends, self._drained(self._back) + beside.after_back)
-            first = self._order.place[0]
+            first = self._order.placement.place[0]
             ends[:, first] = np.maximum(ends[:, first], self._sent + beside.after_back[:, first])
         found: Floats = np.maximum(ends.max(axis=1), beside.floor)
         return found

@@ -74,10 +74,7 @@ class Chain:
 
     def by_rank(self, seconds: Floats, ranks: int) -> Floats:
         """[n x ranks] sums over the stages of each rank, of all copies."""
-        total = np.zeros((len(seconds), ranks))
-        for stage, rank in enumerate(self.order.place.tolist()):
-            total[:, rank] += seconds[:, stage % seconds.shape[1]]
-        return total
+        return self.order.by_rank(seconds, ranks)
 
 
 def _exclusive(values: Floats) -> Floats:
@@ -88,11 +85,11 @@ def _exclusive(values: Floats) -> Floats:
 
 def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing) -> Chain:
     """The chain of a shape's candidates."""
-    if order.overlaps:  # passes that run interleaved hide each other's collectives
-        seconds = {kind: _phase_sums(shape, kind.phases, prices, "device") for kind in order.kinds}
+    if order.outline.overlaps:  # passes that run interleaved hide each other's collectives
+        seconds = {kind: _phase_sums(shape, kind.phases, prices, "device") for kind in order.outline.kinds}
     else:
-        seconds = {kind: _pass_seconds(shape, kind.phases, prices, pricing) for kind in order.kinds}
-    if order.overlaps:
+        seconds = {kind: _pass_seconds(shape, kind.phases, prices, pricing) for kind in order.outline.kinds}
+    if order.outline.overlaps:
         seconds = {
             kind: found + (pricing.stack.microbatch_overhead if kind.acquires else 0.0)
             for kind, found in seconds.items()

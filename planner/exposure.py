@@ -17,6 +17,7 @@ from planner.chains import Chain
 from planner.orders import ShapeOrder
 from planner.prices import Floats, Prices
 from planner.shapes import Shape
+from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing
 from simdl.segments import segment_parts, segment_reduce_time
@@ -101,11 +102,11 @@ def estimate_exposure(
     updates = shape.microbatches[:, None] if order.updates_often else 1
     update = updates * _update(variant, order, workload) + pricing.stack.step_overhead
     own, back, lane = np.zeros((3, len(shape.rows), ranks))
-    first = order.first_stages(ranks)[0]
+    first = order.placement.first[0]
     if variant.beside:
         found = {kind: variant.reductions(kind, last=True) for kind in set(shape.kind.tolist())}
         for rank in range(ranks):
-            stages = [found[int(shape.kind[stage])] for stage in order.stages_of(rank)]
+            stages = [found[int(shape.kind[stage])] for stage in order.placement.owned[rank]]
             mine = found[int(shape.kind[first[rank]])]
             bare = min(each.last for each in stages) if order.splits else mine.last
             hidden = 0.0 if order.splits else _sent_last(chain, first[rank])
@@ -127,11 +128,13 @@ def estimate_exposure(
         floor += 0.0 if variant.sharded else chain.forward[:, 0]
     if variant.sharded:
         total, alone = variant.gathers(0)
-        own += (shape.microbatches * footprint * 2 * total + order.fresh * (1 - footprint) * alone)[:, None]
+        counts = shape.microbatches.tolist()
+        fresh = np.array([fresh_passes(shape.strategy.schedule, count) for count in counts])
+        own += (shape.microbatches * footprint * 2 * total + fresh * (1 - footprint) * alone)[:, None]
         floor += shape.microbatches * 2 * total
     elif variant.ahead:
         total, alone = variant.gathers(int(shape.kind[0]))
-        own[:, order.place[0]] += footprint * (total - alone) + alone
+        own[:, order.placement.place[0]] += footprint * (total - alone) + alone
     return Exposure(after_passes=own + update, after_back=back + update, lane=lane + update, floor=floor)
 
 
@@ -145,9 +148,7 @@ def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:
     shape, strategy, pricing = variant.shape, variant.strategy, variant.pricing
     stack = pricing.stack
     counts = shape.counts(len(variant.parameters)) @ variant.parameters
-    held = np.zeros(shape.ranks)
-    for stage, rank in enumerate(order.place.tolist()):
-        held[rank] += counts[shape.kind[stage % len(shape.kind)]]
+    held = order.by_rank(counts[shape.kind], shape.ranks)
 
     def seconds(count: float) -> float:
         total = optimizer_time(count, workload, strategy, pricing)

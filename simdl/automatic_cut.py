@@ -89,7 +89,7 @@ def least_time(step: StepCost) -> float:
     optimizer of the first of them. Nothing is known of passes that hide parts of one another.
     """
     strategy = step.strategy
-    found = outline(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
+    found = outline(strategy.schedule, strategy.pp, strategy.virtual_stages)
     if found.overlaps or found.pipeline.copies > 1:
         return 0.0
     forward, back, rest = _stage_seconds(step, found)

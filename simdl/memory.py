@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
     """[bytes] at the peak of every pipeline rank, by part."""
     strategy = step.strategy
-    length = order_length(step.pipeline, step.microbatches)
+    length = order_length(step.pipeline, strategy.pp, step.microbatches)
     found = peaks(strategy.schedule, strategy.pp, length, strategy.virtual_stages)
     saved = [stage.saved for stage in step.stages]
     return [_memory_by_part(step, rank, peak.largest(saved)) for rank, peak in enumerate(found)]

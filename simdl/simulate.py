@@ -20,7 +20,6 @@ from simdl.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.lowering import lower
 from simdl.memory import memory_by_rank, memory_shortfalls
 from simdl.operator_times import critical_operators, kernel_times
-from simdl.pipelines.steps import STEADY
 from simdl.pricing import Pricing
 from simdl.report import StepReport
 from simdl.stack import Stack

@@ -65,10 +65,11 @@ def peaks_of(order: Order) -> Peaks:
             moments.add(tuple(live))
         live[place[stage]] += change
         rising = change > 0
-    return Peaks(stages=tuple(stages), counts=tuple(_largest(moments)))
+    return Peaks(stages=tuple(stages), counts=tuple(largest(moments)))
 
 
-def _largest(moments: Iterable[Counts]) -> Iterator[Counts]:
+def largest(moments: Iterable[Counts]) -> Iterator[Counts]:
+    """Those moments that no other exceeds on every stage, falling."""
     kept: list[Counts] = []
     for moment in sorted(moments, reverse=True):  # one that exceeds another on every stage comes before it
         if not any(all(a >= b for a, b in zip(other, moment, strict=True)) for other in kept):
@@ -79,6 +80,8 @@ def _largest(moments: Iterable[Counts]) -> Iterator[Counts]:
 @lru_cache(maxsize=1024)
 def pipeline_peaks(pipeline: Pipeline, ranks: int, microbatches: int, virtual: int) -> tuple[Peaks, ...]:
     """The peaks of every rank; those of a long step follow from two short ones (``Pipeline.settled``)."""
+    if pipeline.moments is not None:
+        return tuple(_in_closed_form(pipeline, ranks, microbatches, virtual))
     first = pipeline.settled(ranks, virtual) + (microbatches - pipeline.settled(ranks, virtual)) % ranks
     refused = any(pipeline.problems(ranks, first, virtual))
     if microbatches <= first + ranks or refused:
@@ -86,6 +89,15 @@ def pipeline_peaks(pipeline: Pipeline, ranks: int, microbatches: int, virtual: i
     short, longer = (pipeline_peaks(pipeline, ranks, first + more, virtual) for more in (0, ranks))
     periods = (microbatches - first) // ranks
     return tuple(_extended(a, b, periods) for a, b in zip(short, longer, strict=True))
+
+
+def _in_closed_form(pipeline: Pipeline, ranks: int, microbatches: int, virtual: int) -> Iterator[Peaks]:
+    assert pipeline.moments is not None  # noqa: S101 - asked before
+    owned: list[list[int]] = [[] for _ in range(ranks)]
+    for stage in range(pipeline.copies * ranks * virtual):
+        owned[pipeline.place(stage, ranks, virtual)].append(stage)
+    for stages, moments in zip(owned, pipeline.moments(ranks, microbatches, virtual).tolist(), strict=True):
+        yield Peaks(stages=tuple(stages), counts=tuple(dict.fromkeys(map(tuple, moments))))
 
 
 def _extended(short: Peaks, longer: Peaks, periods: int) -> Peaks:

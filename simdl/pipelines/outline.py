@@ -1,71 +1,117 @@
 """Outline: what memory and bounds read off a pipeline order without keeping it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simdl.pipelines import peaks, pipeline
-from simdl.pipelines.live import Peaks
 from simdl.pipelines.passes import Order, Overlap, PassKind, passes_of
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.steps import order_length
 
+Integers = NDArray[np.int64]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outline:
-    """A pipeline order in short.
+    """A pipeline order in short, whatever its length.
 
     Attributes:
         pipeline: the schedule.
         kinds: of its passes.
         overlaps: whether passes run interleaved as one.
         place: pipeline rank of every virtual stage, of all copies.
-        fresh: forward passes of the first rank that come first or right after a gradient is complete.
-        peaks: per rank the live activations at the moments that can be its peak.
     """
 
     pipeline: Pipeline
     kinds: tuple[PassKind, ...]
     overlaps: bool
     place: tuple[int, ...]
-    fresh: int
-    peaks: tuple[Peaks, ...]
 
 
 @lru_cache(maxsize=4096)
-def outline(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Outline:
-    """The outline of :func:`simdl.pipelines.pipeline_order` with the same arguments.
+def outline(name: str, ranks: int, virtual_stages: int = 1) -> Outline:
+    """The outline of the orders of a schedule.
 
-    The peaks are those of all steps of a simulation where steps run into one another.
+    Raises:
+        SimdlError: unknown name.
+    """
+    found = pipeline(name)
+    kinds, overlaps = _kinds(found, virtual_stages)
+    return Outline(
+        pipeline=found,
+        kinds=kinds,
+        overlaps=overlaps,
+        place=tuple(
+            found.place(stage, ranks, virtual_stages) for stage in range(found.copies * ranks * virtual_stages)
+        ),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _kinds(found: Pipeline, virtual_stages: int) -> tuple[tuple[PassKind, ...], bool]:
+    """Kinds of pass in the smallest pipeline that the schedule takes."""
+    entries = [entry for order in next(_small_orders(found, virtual_stages), ()) for entry in order]
+    kinds = {one.kind for entry in entries for one in passes_of(entry)}
+    overlaps = any(isinstance(entry, Overlap) for entry in entries)
+    return tuple(kind for kind in PassKind if kind in kinds), overlaps
+
+
+def _small_orders(found: Pipeline, virtual_stages: int) -> Iterator[object]:
+    for ranks, rounds in product((4, 2, 3, 6, 8, 1), (4, 2, 1, 8)):
+        if not any(found.problems(ranks, ranks * rounds, virtual_stages)):
+            yield found.build(ranks, ranks * rounds, virtual_stages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Live:
+    """Live activations of an order.
+
+    Attributes:
+        stages: [ranks x stages of a rank] virtual stages that each rank runs, ascending.
+        counts: [ranks x moments x stages of a rank] activations of each of them at the moments that can be the
+            rank's peak.
+    """
+
+    stages: Integers
+    counts: Integers
+
+
+@lru_cache(maxsize=4096)
+def live_activations(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Live:
+    """What every rank holds at the peaks of an order, of all its steps where they run into one another.
 
     Raises:
         SimdlError: unknown name, or a size that the order does not take.
     """
     found = pipeline(name)
-    stages = found.copies * ranks * virtual_stages
-    sizes = ranks, microbatches, virtual_stages
-    short = _short(found, *sizes)
-    order = found.build(ranks, short, virtual_stages)[0]
-    return Outline(
-        pipeline=found,
-        kinds=_kinds(order),
-        overlaps=any(isinstance(entry, Overlap) for entry in order),
-        place=tuple(found.place(stage, ranks, virtual_stages) for stage in range(stages)),
-        fresh=_fresh(order) + (microbatches - short) // ranks * _fresh_of_turn(found, order, *sizes),
-        peaks=peaks(name, ranks, order_length(found, microbatches), virtual_stages),
-    )
+    microbatches = order_length(found, ranks, microbatches)
+    if found.moments is not None:
+        stages = np.argsort(outline(name, ranks, virtual_stages).place, kind="stable").reshape(ranks, -1)
+        return Live(stages=stages, counts=found.moments(ranks, microbatches, virtual_stages))
+    read = peaks(name, ranks, microbatches, virtual_stages)
+    most = max(len(rank.counts) for rank in read)
+    counts = [rank.counts + rank.counts[:1] * (most - len(rank.counts)) for rank in read]
+    return Live(stages=np.array([rank.stages for rank in read]), counts=np.array(counts))
 
 
-def _short(found: Pipeline, ranks: int, microbatches: int, virtual_stages: int) -> int:
-    """Microbatches of a shorter step of which this one has a longer steady state, where there is one."""
-    settled = found.settled(ranks, virtual_stages)
-    short = settled + (microbatches - settled) % ranks
-    fits = short < microbatches and not any(found.problems(ranks, short, virtual_stages))
-    return short if fits else microbatches
+@lru_cache(maxsize=4096)
+def fresh_passes(name: str, microbatches: int) -> int:
+    """Forward passes of one rank alone that come first or right after a gradient is complete, at least.
 
-
-def _kinds(order: Order) -> tuple[PassKind, ...]:
-    kinds = {one.kind for entry in order for one in passes_of(entry)}
-    return tuple(kind for kind in PassKind if kind in kinds)
+    Raises:
+        SimdlError: unknown name.
+    """
+    found = pipeline(name)
+    short = min(microbatches, found.settled(1, 1))
+    if any(reason for count in (short, short + 1) for reason in found.problems(1, count, 1)):
+        return 1
+    first, longer = (_fresh(found.build(1, count, 1)[0]) for count in (short, short + 1))
+    return first + (microbatches - short) * (longer - first)
 
 
 def _fresh(order: Order) -> int:
@@ -75,13 +121,3 @@ def _fresh(order: Order) -> int:
         count += before and any(each.kind.acquires for each in passes)
         before = any(each.kind.completes for each in passes)
     return count
-
-
-def _fresh_of_turn(
-    found: Pipeline, order: Order, ranks: int, microbatches: int, virtual_stages: int
-) -> int:
-    """How many more of them every further ``ranks`` microbatches bring, at least."""
-    short = _short(found, ranks, microbatches, virtual_stages)
-    if short == microbatches or any(found.problems(ranks, short + ranks, virtual_stages)):
-        return 0
-    return _fresh(found.build(ranks, short + ranks, virtual_stages)[0]) - _fresh(order)

@@ -3,7 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from simdl.pipelines.passes import Orders
+
+Moments = NDArray[np.int64]
 
 
 def single_stage(_ranks: int, _microbatches: int, virtual_stages: int) -> Iterator[str]:
@@ -59,6 +64,9 @@ class Pipeline:
         staleness: updates that a rank's gradients lag behind.
         settled: microbatches from which on every further ``ranks`` of them only lengthen the steady state:
             the live activations at the peaks grow by a constant, possibly 0; ranks, virtual stages per rank.
+        moments: closed form of what ranks hold when they may hold most, where the planner needs it quickly:
+            ranks, microbatches, virtual stages per rank to [ranks x moments x stages of a rank, ascending] live
+            activations. None: read off the order, which says the same.
     """
 
     name: str
@@ -74,3 +82,4 @@ class Pipeline:
     versions: Callable[[int, int], int] = one_version
     staleness: Callable[[int, int], int] = no_staleness
     settled: Callable[[int, int], int] = twice_the_ranks
+    moments: Callable[[int, int, int], Moments] | None = None

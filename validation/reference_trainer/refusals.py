@@ -87,14 +87,14 @@ def _batch_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
         count = strategy.microbatches(workload.global_batch)
         reasons = list(chosen.problems(strategy.pp, count, strategy.virtual_stages))
         yield from reasons
-        if not reasons and not _is_plain(strategy, count):
+        if not reasons and not _is_plain(strategy):
             yield (
                 f"schedule: found {strategy.schedule}; the reference trainer runs forward and whole backward "
                 "passes, each stage once, and flushes every step"
             )
 
 
-def _is_plain(strategy: Strategy, microbatches: int) -> bool:
-    found = outline(strategy.schedule, strategy.pp, microbatches, strategy.virtual_stages)
+def _is_plain(strategy: Strategy) -> bool:
+    found = outline(strategy.schedule, strategy.pp, strategy.virtual_stages)
     whole = all(kind in {PassKind.FORWARD, PassKind.BACKWARD} for kind in found.kinds) and not found.overlaps
     return whole and found.pipeline.copies == 1 and found.pipeline.flushes

@@ -5,8 +5,10 @@ figure 2c and section 2.3: with p ranks and m microbatches a share (p - 1) / (m 
 bubble.
 """
 
+import numpy as np
+
 from simdl.pipelines.passes import Orders, Pass, PassKind
-from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.pipeline import Moments, Pipeline
 
 
 def build_gpipe(ranks: int, microbatches: int, _virtual_stages: int) -> Orders:
@@ -18,8 +20,14 @@ def build_gpipe(ranks: int, microbatches: int, _virtual_stages: int) -> Orders:
     )
 
 
+def moments(ranks: int, microbatches: int, _virtual_stages: int) -> Moments:
+    """All microbatches at once."""
+    return np.full((ranks, 1, 1), microbatches)
+
+
 PIPELINE = Pipeline(
     name="gpipe",
     description="all forward passes, then all backward passes",
     build=build_gpipe,
+    moments=moments,
 )

@@ -5,9 +5,11 @@ Source: Narayanan et al., "Memory-Efficient Pipeline-Parallel DNN Training", 202
 holds at most p - r activations; the bubble is that of GPipe.
 """
 
+import numpy as np
+
 from simdl.pipelines.merge import merge
 from simdl.pipelines.passes import Orders, Pass, PassKind
-from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.pipeline import Moments, Pipeline
 
 
 def build_one_f_one_b(ranks: int, microbatches: int, _virtual_stages: int) -> Orders:
@@ -22,8 +24,14 @@ def build_one_f_one_b(ranks: int, microbatches: int, _virtual_stages: int) -> Or
     )
 
 
+def moments(ranks: int, microbatches: int, _virtual_stages: int) -> Moments:
+    """At most p - r activations on rank r."""
+    return np.minimum(microbatches, np.arange(ranks, 0, -1))[:, None, None]
+
+
 PIPELINE = Pipeline(
     name="1f1b",
     description="one forward, one backward after a warm-up (PipeDream-Flush)",
     build=build_one_f_one_b,
+    moments=moments,
 )
