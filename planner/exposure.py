@@ -78,6 +78,14 @@ class _Variant:
         share = first[:, parts[0]].sum(axis=1) / np.where(total > 0, total, 1.0)
         return _Reductions(total=sum(times[n] for n in sums), last=times[sums[-1]], first_share=share)
 
+    def first_forward(self, seconds: Floats) -> Floats:
+        """[n] before the first backward pass: the gathers of parameters follow each other, and run beside it."""
+        if not self.ahead:
+            return seconds
+        total, alone = self.gathers(int(self.shape.kind[0]))
+        found: Floats = np.maximum(alone + seconds, total)
+        return found
+
     def gathers(self, kind: int) -> tuple[float, float]:
         """[s] of all gathers of a forward pass of a kind of stage, and of the first."""
         order = np.array(self.shape.kinds[kind])
@@ -125,7 +133,9 @@ def estimate_exposure(
         bare = each.last if variant.sharded else 0.0
         own += (before * (footprint * (each.total - bare) + bare))[:, None]
         floor = before * each.total + (shape.microbatches - before) * found[0].total + update[..., 0]
-        floor += 0.0 if variant.sharded else chain.forward[:, 0]
+        if not variant.sharded:
+            turn = chain.back[:, 0] * (1.0 if order.splits else each.first_share)
+            floor += variant.first_forward(chain.forward[:, 0]) + turn
     if variant.sharded:
         total, alone = variant.gathers(0)
         counts = shape.microbatches.tolist()
