@@ -22,9 +22,10 @@ from planner.orders import ShapeOrder, activation_bytes, shape_orders, transient
 from planner.prices import Floats, Prices, price_space
 from planner.shapes import Shape, enumerate_shapes
 from planner.space import Integers, Space, single_space
+from simdl.errors import StrategyError
 from simdl.memory import gathered_bytes, stashed_bytes, state_bytes, usable_memory
 from simdl.pricing import Pricing
-from simdl.strategy import Strategy
+from simdl.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 
 
@@ -76,7 +77,14 @@ def estimate_bounds(
 
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:
-    """[s] that the simulated step of one strategy takes at least, with its own cut if it has one."""
+    """[s] that the simulated step of one strategy takes at least, with its own cut if it has one.
+
+    Raises:
+        StrategyError: the strategy cannot be carried out, as :func:`simdl.simulate.simulate` would say.
+    """
+    reasons = (*problems(strategy, workload, pricing.cluster), *refused(strategy, pricing.stack))
+    if reasons:
+        raise StrategyError(reasons)
     bounds = estimate_bounds(single_space(strategy, workload), workload, pricing, cut=strategy.stages)
     return float(bounds.step_time[0])
 

@@ -3,6 +3,10 @@
 A transfer of a rank takes its whole time from the step where its compute stream has nothing to run beside it:
 the reduction of the last segment, the gather that the first one waits for, whatever follows the passes. Any
 other takes at least its footprint, whether it slows the computation beside it or runs while none is there.
+A message that holds the compute stream slows no transfer and no transfer slows it, so what may run beside one
+counts nothing: the last segment's reduction beside the gradient that the same pass sends back, and, on ranks
+of several stages, all reductions but that one. The first gather of a pass waits in its lane for the reduction
+of the pass before, or for the update; behind a pass that reduces nothing it is fetched ahead.
 """
 
 from dataclasses import dataclass
@@ -13,6 +17,7 @@ from planner.chains import Chain
 from planner.orders import ShapeOrder
 from planner.prices import Floats, Prices
 from planner.shapes import Shape
+from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing
 from simdl.segments import segment_parts, segment_reduce_time
@@ -73,6 +78,14 @@ class _Variant:
         share = first[:, parts[0]].sum(axis=1) / np.where(total > 0, total, 1.0)
         return _Reductions(total=sum(times[n] for n in sums), last=times[sums[-1]], first_share=share)
 
+    def first_forward(self, seconds: Floats) -> Floats:
+        """[n] before the first backward pass: the gathers of parameters follow each other, and run beside it."""
+        if not self.ahead:
+            return seconds
+        total, alone = self.gathers(int(self.shape.kind[0]))
+        found: Floats = np.maximum(alone + seconds, total)
+        return found
+
     def gathers(self, kind: int) -> tuple[float, float]:
         """[s] of all gathers of a forward pass of a kind of stage, and of the first."""
         order = np.array(self.shape.kinds[kind])
@@ -104,27 +117,40 @@ def estimate_exposure(
             stages = [found[int(shape.kind[stage])] for stage in order.placement.owned[rank]]
             mine = found[int(shape.kind[first[rank]])]
             bare = min(each.last for each in stages) if order.splits else mine.last
-            own[:, rank] += footprint * (sum(each.total for each in stages) - bare) + bare
-            back[:, rank] += footprint * (mine.total - bare) + bare
-            alone = chain.last[:, first[rank]] if not order.splits else 0.0
+            hidden = 0.0 if order.splits else _sent_last(chain, first[rank])
+            beside_any = chain.blocking and len(stages) > 1
+            every, alike = (bare, bare) if beside_any else (sum(each.total for each in stages), mine.total)
+            own[:, rank] += footprint * np.maximum(every - np.maximum(bare, hidden), 0.0)
+            own[:, rank] += np.maximum(bare - hidden, 0.0)
+            back[:, rank] += footprint * (alike - bare) + bare
+            alone = 0.0 if order.splits else chain.back[:, first[rank]]
             lane[:, rank] += mine.total + mine.first_share * alone
     own, back = own * updates, back * updates
-    before = shape.microbatches - 1
+    before = np.zeros(len(shape.rows)) if order.updates_often else shape.microbatches - 1
     floor = np.zeros(len(shape.rows))
     if variant.scattered:
         each = variant.reductions(0, last=False)
         bare = each.last if variant.sharded else 0.0
         own += (before * (footprint * (each.total - bare) + bare))[:, None]
-        floor = before * each.total + found[0].total + update[..., 0]
-        floor += 0.0 if variant.sharded else chain.forward[:, 0]
+        floor = before * each.total + (shape.microbatches - before) * found[0].total + update[..., 0]
+        if not variant.sharded:
+            turn = chain.back[:, 0] * (1.0 if order.splits else each.first_share)
+            floor += variant.first_forward(chain.forward[:, 0]) + turn
     if variant.sharded:
         total, alone = variant.gathers(0)
-        own += (shape.microbatches * (footprint * (2 * total - alone) + alone))[:, None]
+        counts = shape.microbatches.tolist()
+        fresh = np.array([fresh_passes(shape.strategy.schedule, count) for count in counts])
+        own += (shape.microbatches * footprint * 2 * total + fresh * (1 - footprint) * alone)[:, None]
         floor += shape.microbatches * 2 * total
     elif variant.ahead:
         total, alone = variant.gathers(int(shape.kind[0]))
         own[:, order.placement.place[0]] += footprint * (total - alone) + alone
     return Exposure(after_passes=own + update, after_back=back + update, lane=lane + update, floor=floor)
+
+
+def _sent_last(chain: Chain, stage: int) -> Floats | float:
+    """[n] seconds of the last gradient that a rank sends on its compute stream."""
+    return chain.returned[:, stage] if chain.blocking else 0.0
 
 
 def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:

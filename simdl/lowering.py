@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from simdl.collector import collector_paused
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.passes import Entry, Order, Overlap, Pass, passes_of
+from simdl.pipelines.steps import order_length, steps_in_a_row
 from simdl.program.action import Action, Purpose, Cause, Transfer, Work
 from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
@@ -22,8 +23,6 @@ from simdl.transfers import StepTransfers
 
 LANES = tuple(Lane)
 PREFETCH = 2  # parameter gathers in flight ahead of the block being computed, as FSDP's rate limiter allows
-STEADY = 3
-"""Steps in a row of a schedule whose ranks do not wait for one another between steps; the last is measured."""
 
 
 @dataclass(slots=True)
@@ -66,17 +65,18 @@ class _Build:
 
 @collector_paused()  # 10^5 objects without a cycle: to look for cycles takes longer than to build them
 def lower(step: StepCost) -> Program:
-    """The program of one step, or of ``STEADY`` in a row where the schedule's ranks never wait for all."""
+    """The program of one step, or of several in a row where the schedule's ranks never wait for all."""
     strategy = step.strategy
     width = strategy.tp * strategy.replicas
-    steps = 1 if step.pipeline.synchronised else STEADY
+    steps = steps_in_a_row(step.pipeline, strategy.pp, step.microbatches)
     long = 1 if step.pipeline.flushes else steps
     builder = ProgramBuilder(
         [RankClass(stage=rank, count=width, first=rank * width) for rank in range(strategy.pp)],
         [Stream(rank, lane) for rank in range(strategy.pp) for lane in LANES],
     )
     build = _Build(step, builder, StepTransfers(step, builder), Segmentation(step), steps * step.microbatches)
-    sizes = strategy.pp, long * step.microbatches, strategy.virtual_stages
+    length = order_length(step.pipeline, strategy.pp, step.microbatches)
+    sizes = strategy.pp, length, strategy.virtual_stages
     for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
         build.gathered = build.updated = -1
         for number in range(steps // long):

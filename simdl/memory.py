@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hardware.device import Device
 from hardware.units import format_quantity
 from simdl.pipelines import peaks
+from simdl.pipelines.steps import order_length
 from simdl.pricing import Pricing
 from simdl.stack import Amount, Stack
 from simdl.step_cost import StepCost, gradient_bytes
@@ -24,7 +25,8 @@ Floats = NDArray[np.float64]
 def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
     """[bytes] at the peak of every pipeline rank, by part."""
     strategy = step.strategy
-    found = peaks(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
+    length = order_length(step.pipeline, strategy.pp, step.microbatches)
+    found = peaks(strategy.schedule, strategy.pp, length, strategy.virtual_stages)
     saved = [stage.saved for stage in step.stages]
     return [_memory_by_part(step, rank, peak.largest(saved)) for rank, peak in enumerate(found)]
 

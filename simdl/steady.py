@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from simdl.engine.longest_path import longest_path
 from simdl.engine.timeline import Timeline
-from simdl.lowering import STEADY, lower
+from simdl.lowering import lower
+from simdl.pipelines.steps import filling_steps, steps_in_a_row
 from simdl.program.action import Purpose
 from simdl.step_cost import StepCost
 
@@ -23,11 +24,12 @@ def measured(timeline: Timeline, step: StepCost) -> Timeline:
         if program.actions[action].purpose is Purpose.OPTIMIZER:
             for stream in program.streams_of(index):
                 ends.setdefault(program.streams[stream].rank, []).append(timeline.end[index])
-    updates = 1 if step.pipeline.flushes else step.microbatches
-    last = -1 if step.pipeline.flushes else -1 - updates  # what never flushes drains in the last step
+    ranks, count = step.strategy.pp, step.microbatches
+    updates = 1 if step.pipeline.flushes else count
+    last = -1 if step.pipeline.flushes else -1 - updates * filling_steps(ranks, count)
     length = max(found[last] - found[last - updates] for found in ends.values())
     windows = {rank: (found[last] - length, found[last]) for rank, found in ends.items()}
-    return replace(timeline, windows=windows, steps=STEADY)
+    return replace(timeline, windows=windows, steps=steps_in_a_row(step.pipeline, ranks, count))
 
 
 def alone_time(step: StepCost) -> float:

@@ -1,9 +1,10 @@
-"""What a stream of a timeline does, counted from its tasks alone: a check on the metrics of the library."""
+"""What a timeline and its program do, counted from the tasks alone: a check on what the library says."""
 
 
 def busy_time(timeline, stream):
-    """[s] during which a stream (index into ``schedule.streams``) runs tasks."""
-    return sum(task.duration for task in timeline.program.tasks if stream in task.streams)
+    """[s] during which a stream (index into ``program.streams``) runs tasks."""
+    tasks = enumerate(timeline.program.tasks)
+    return sum(timeline.end[i] - timeline.start[i] for i, task in tasks if stream in task.streams)
 
 
 def idle_time(timeline, stream):
@@ -14,3 +15,21 @@ def idle_time(timeline, stream):
             idle += timeline.start[index] - free_from
             free_from = timeline.end[index]
     return idle + timeline.step_time - free_from
+
+
+def critical_path(program):
+    """[s] of the longest chain of tasks that wait for each other, each as long as alone."""
+    tasks = list(program.tasks)
+    before, last = [set(task.after) for task in tasks], {}
+    for index, task in enumerate(tasks):
+        before[index] |= {last[stream] for stream in task.streams if stream in last}
+        last.update(dict.fromkeys(task.streams, index))
+    ends, open_tasks = {}, [*range(len(tasks))][::-1]
+    while open_tasks:
+        index = open_tasks[-1]
+        missing = [other for other in before[index] if other not in ends]
+        open_tasks.extend(missing)
+        if not missing:
+            open_tasks.pop()
+            ends[index] = max((ends[other] for other in before[index]), default=0.0) + tasks[index].duration
+    return max(ends.values(), default=0.0)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdl.pipelines import peaks, pipeline
-from simdl.pipelines.passes import Overlap, PassKind, passes_of
+from simdl.pipelines.passes import Order, Overlap, PassKind, passes_of
 from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.steps import order_length
 
 Integers = NDArray[np.int64]
 
@@ -82,16 +83,41 @@ class Live:
 
 @lru_cache(maxsize=4096)
 def live_activations(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Live:
-    """What every rank of an order holds at its peaks.
+    """What every rank holds at the peaks of an order, of all its steps where they run into one another.
 
     Raises:
         SimdlError: unknown name, or a size that the order does not take.
     """
-    moments = pipeline(name).moments
-    if moments is not None:
+    found = pipeline(name)
+    microbatches = order_length(found, ranks, microbatches)
+    if found.moments is not None:
         stages = np.argsort(outline(name, ranks, virtual_stages).place, kind="stable").reshape(ranks, -1)
-        return Live(stages=stages, counts=moments(ranks, microbatches, virtual_stages))
-    found = peaks(name, ranks, microbatches, virtual_stages)
-    most = max(len(rank.counts) for rank in found)
-    counts = [rank.counts + rank.counts[:1] * (most - len(rank.counts)) for rank in found]
-    return Live(stages=np.array([rank.stages for rank in found]), counts=np.array(counts))
+        return Live(stages=stages, counts=found.moments(ranks, microbatches, virtual_stages))
+    read = peaks(name, ranks, microbatches, virtual_stages)
+    most = max(len(rank.counts) for rank in read)
+    counts = [rank.counts + rank.counts[:1] * (most - len(rank.counts)) for rank in read]
+    return Live(stages=np.array([rank.stages for rank in read]), counts=np.array(counts))
+
+
+@lru_cache(maxsize=4096)
+def fresh_passes(name: str, microbatches: int) -> int:
+    """Forward passes of one rank alone that come first or right after a gradient is complete, at least.
+
+    Raises:
+        SimdlError: unknown name.
+    """
+    found = pipeline(name)
+    short = min(microbatches, found.settled(1, 1))
+    if any(reason for count in (short, short + 1) for reason in found.problems(1, count, 1)):
+        return 1
+    first, longer = (_fresh(found.build(1, count, 1)[0]) for count in (short, short + 1))
+    return first + (microbatches - short) * (longer - first)
+
+
+def _fresh(order: Order) -> int:
+    before, count = True, 0
+    for entry in order:
+        passes = passes_of(entry)
+        count += before and any(each.kind.acquires for each in passes)
+        before = any(each.kind.completes for each in passes)
+    return count

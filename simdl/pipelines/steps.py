@@ -3,6 +3,28 @@
 from simdl.pipelines.passes import Entry, Orders, Overlap, Pass
 from simdl.pipelines.pipeline import Pipeline
 
+STEADY = 3
+"""Steps in a row of a schedule whose ranks do not wait for one another between steps; the last is measured."""
+
+
+def filling_steps(ranks: int, microbatches: int) -> int:
+    """Steps that fill a pipeline which never flushes, and as many that drain it; one between is measured."""
+    return -(-ranks // microbatches)
+
+
+def steps_in_a_row(pipeline: Pipeline, ranks: int, microbatches: int) -> int:
+    """Steps that a simulation runs, of which it measures one."""
+    if pipeline.flushes:
+        return 1 if pipeline.synchronised else STEADY
+    return 2 * filling_steps(ranks, microbatches) + 1
+
+
+def order_length(pipeline: Pipeline, ranks: int, microbatches: int) -> int:
+    """Microbatches of one order of a simulation: of a step, or of all steps that run into one another."""
+    if pipeline.flushes:
+        return microbatches
+    return steps_in_a_row(pipeline, ranks, microbatches) * microbatches
+
 
 def orders_of_steps(
     pipeline: Pipeline, ranks: int, microbatches: int, virtual_stages: int, steps: int

@@ -1,6 +1,7 @@
 """Figures: what they draw agrees with what they are given, and every axis has its unit."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -37,12 +38,13 @@ from simdl.automatic_cut import step_cost
 from simdl.engine.run import run
 from simdl.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.pipelines import pipeline_order
-from simdl.pipelines.constant_costs import constant_cost_schedule
+from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.simulate import price, simulate
 from simdl.strategy import Strategy
 from workloads.operators import OperatorKind
 
 STRATEGY = Strategy(dp=4, pp=2)
+COSTS = Costs(forward=1.0, input_gradient=1.0, weight_gradient=1.0)
 ROWS = [
     {"size": 1024, "time": 1e-5, "algorithm": "ring", "bus_bandwidth": 1e8},
     {"size": 2048, "time": 1.5e-5, "algorithm": "ring", "bus_bandwidth": 2e8},
@@ -77,7 +79,7 @@ def candidates():
 
 def long_timeline(ranks=40, microbatches=200):
     orders = pipeline_order("gpipe", ranks, microbatches, 1)
-    return run(constant_cost_schedule(orders, forward=1.0, backward=2.0, transfer=0.0))
+    return run(constant_cost_program(orders, COSTS))
 
 
 def tops(trace):
@@ -350,7 +352,7 @@ class TestRows:
 class TestSize:
     def test_a_timeline_of_alternating_tasks_stays_small(self):
         orders = pipeline_order("1f1b", 32, 1000, 1)
-        timeline = run(constant_cost_schedule(orders, forward=1.0, backward=2.0, transfer=0.01))
+        timeline = run(constant_cost_program(orders, replace(COSTS, transfer=0.01)))
         text = gantt_figure(timeline).to_json()
         assert len(text) < 4e6
         lanes = {round(float(y)) for trace in gantt_figure(timeline).data for y in trace.y}

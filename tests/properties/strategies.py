@@ -1,6 +1,7 @@
 """Hypothesis strategies shared by the property tests."""
 
 from hypothesis import strategies as st
+from programs import Task, build_program
 
 from hardware.device import Device
 from hardware.efficiency import (
@@ -10,8 +11,7 @@ from hardware.efficiency import (
     MemoryEfficiency,
 )
 from simdl.kernel import Product
-from programs import Task, build_program
-from simdl.program.program import Stream
+from simdl.program.program import RankClass, Stream
 
 # Multiples of 1/64 add without rounding, so that equalities can be exact.
 DURATIONS = st.integers(0, 640).map(lambda ticks: ticks / 64)
@@ -26,13 +26,49 @@ def schedules(draw, max_tasks=24):
     tasks = []
     for index in range(draw(st.integers(1, max_tasks))):
         held = draw(st.lists(st.integers(0, len(streams) - 1), min_size=1, max_size=2, unique=True))
-        before = draw(st.lists(st.integers(0, index - 1), max_size=3)) if index else []
         duration = draw(DURATIONS)
         parts = (("first", duration / 4), ("second", duration * 3 / 4))
-        tasks.append(Task(f"task {index}", tuple(held), duration, tuple(before), parts=parts))
+        tasks.append(Task(f"task {index}", tuple(held), duration, _before(draw, index), parts=parts))
     if all(len(task.streams) == 1 for task in tasks) and draw(st.booleans()):
         tasks = _by_stream(tasks)
     return build_program(streams=streams, tasks=tuple(tasks))
+
+
+@st.composite
+def sharing_programs(draw, max_tasks=14):
+    """Work that transfers slow down and transfers that share channels, on devices of two speeds.
+
+    A transfer moves its bytes over all its channels at one rate.
+    """
+    ranks = draw(st.integers(1, 3))
+    lanes = ("compute", "collective", "send-forward")
+    streams = tuple(Stream(rank, lane) for rank in range(ranks) for lane in lanes)
+    channels = tuple(draw(st.lists(st.sampled_from([1.0, 2.0, 4.0]), min_size=1, max_size=3)))
+    classes = [
+        RankClass(stage=rank, first=rank, speed=draw(st.sampled_from([0.5, 1.0]))) for rank in range(ranks)
+    ]
+    tasks = []
+    for index in range(draw(st.integers(1, max_tasks))):
+        work = draw(st.booleans())
+        own = [number for number, stream in enumerate(streams) if (stream.name == "compute") == work]
+        held = draw(st.lists(st.sampled_from(own), min_size=1, max_size=2, unique=True))
+        task = Task(f"task {index}", tuple(held), draw(DURATIONS), _before(draw, index))
+        tasks.append(task if work else task._replace(nbytes=1.0, **_taken(draw, channels)))
+    return build_program(streams=streams, tasks=tasks, channels=channels, classes=classes)
+
+
+def _before(draw, index):
+    return tuple(draw(st.lists(st.integers(0, index - 1), max_size=3))) if index else ()
+
+
+def _taken(draw, channels):
+    """Shares of channels and of the device."""
+    used = draw(st.sets(st.integers(0, len(channels) - 1), max_size=2))
+    rate = draw(st.sampled_from([0.5, 1.0, 2.0]))
+    shares = {number: min(1.0, rate / channels[number]) for number in sorted(used)}
+    least = min((channels[number] * share for number, share in shares.items()), default=0.0)
+    shares = {number: least / channels[number] for number in shares}
+    return {"shares": shares, "footprint": draw(st.sampled_from([0.0, 0.25, 0.5]))}
 
 
 def _by_stream(tasks):

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simdl.block_cost import block_costs
-from simdl.block_kernels import backward_kernels, context_transfers, forward_kernels
+from simdl.block_kernels import (
+    context_transfers,
+    forward_kernels,
+    input_gradient_kernels,
+    weight_gradient_kernels,
+)
 from simdl.sharding import Shard
 from simdl.simulate import price
 from simdl.strategy import Recompute
@@ -75,7 +80,11 @@ def rank_work(network, stack, shard, mode):
     """Names and shapes of the kernels of a decoder block, and everything about it that has a size."""
     prices = price(build_workload(network), build_cluster(6), stack=stack)
     block = network.blocks[1]
-    kernels = [*forward_kernels(prices, shard, block), *backward_kernels(prices, shard, block)]
+    kernels = [
+        kernel
+        for found in (forward_kernels, input_gradient_kernels, weight_gradient_kernels)
+        for kernel in found(prices, shard, block)
+    ]
     cost = block_costs(prices, shard, mode)[1]
     sizes = [size for _, kernel in kernels for size in (kernel.flops, kernel.nbytes)]
     sizes += [nbytes for _, nbytes, _ in context_transfers(prices, shard, block.layers, backward=True)]

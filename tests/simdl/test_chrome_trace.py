@@ -1,14 +1,16 @@
 import json
+from dataclasses import replace
 from itertools import groupby, pairwise
 
 import pytest
+from programs import Task, build_program
 
 from simdl.chrome_trace import chrome_trace, write_chrome_trace
 from simdl.engine.run import run
 from simdl.errors import SimdlError
 from simdl.pipelines import pipeline_order
-from simdl.pipelines.constant_costs import constant_cost_schedule
-from programs import Task, build_program
+from simdl.pipelines.constant_costs import Costs, constant_cost_program
+from simdl.program.action import Work
 from simdl.program.program import Stream
 
 REQUIRED = {
@@ -25,16 +27,15 @@ RANKS = 3  # of the fixture; processes after them are the links and the critical
 def timeline():
     """Costs that are no whole nanoseconds, and memory that follows the passes."""
     orders = pipeline_order("interleaved-1f1b", 3, 6, 2)
-    schedule = constant_cost_schedule(orders, forward=1e-3 / 6, backward=2e-3 / 3, transfer=1e-5 / 6)
-    tasks = tuple(
-        task._replace(
-            acquire=100.0 * (task.name == "forward"),
-            release=100.0 * (task.name == "backward"),
-            nbytes=5000.0 * task.name.startswith("send"),
-        )
-        for task in schedule.tasks
+    costs = Costs(forward=1e-3 / 6, input_gradient=1e-3 / 3, weight_gradient=1e-3 / 3, transfer=1e-5 / 6)
+    program = constant_cost_program(orders, costs)
+    actions = tuple(
+        replace(action, acquire=100 * action.acquire, release=100 * action.release)
+        if isinstance(action, Work)
+        else replace(action, nbytes=5000.0)
+        for action in program.actions
     )
-    return run(build_program(streams=schedule.streams, tasks=tasks))
+    return run(replace(program, actions=actions))
 
 
 def events(timeline, phase):
@@ -155,8 +156,8 @@ def test_a_rendezvous_shows_on_all_its_lanes():
     streams = (Stream(0, "collective"), Stream(1, "collective"))
     spans = events(run(build_program(streams=streams, tasks=(Task("meet", (0, 1), 1.0),))), "X")
     assert [(span["pid"], span["args"]) for span in spans if span["pid"] < 2] == [
-        (0, {"critical": True}),
-        (1, {"critical": True}),
+        (0, {"parts_us": {"meet": 1e6}, "critical": True}),
+        (1, {"parts_us": {"meet": 1e6}, "critical": True}),
     ]
 
 

@@ -1,9 +1,11 @@
-"""Folded equals unfolded exactly (design decision 7)."""
+"""Folded equals unfolded: to the last bit where nothing is shared, to rounding where it is (design decision 7)."""
 
 import pytest
 from conftest import build_cluster, build_stack, build_workload
+from timelines import critical_path
 
 from simdl.automatic_cut import step_cost
+from simdl.errors import StrategyError
 from simdl.lowering import lower
 from simdl.simulate import price, simulate
 from simdl.strategy import Recompute, Strategy
@@ -55,11 +57,28 @@ def both(degrees, stack, **changes):
     return [simulate(*arguments, stack=build_stack(**stack), unfolded=flag) for flag in (False, True)]
 
 
+def shares(simulation):
+    """Whether anything took longer than alone."""
+    timeline = simulation.timeline
+    taken = (end - start for start, end in zip(timeline.start, timeline.end, strict=True))
+    return any(
+        took > task.duration * (1 + 1e-9) + 1e-12
+        for took, task in zip(taken, timeline.program.tasks, strict=True)
+    )
+
+
+def assert_equal(folded, unfolded):
+    found, expected = unfolded.report.step_time, folded.report.step_time
+    assert found == expected or shares(folded)
+    assert found == pytest.approx(expected, rel=1e-9)
+    assert expected >= critical_path(folded.timeline.program) * (1 - 1e-12)
+
+
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
 @pytest.mark.parametrize("degrees", DEGREES.values(), ids=DEGREES)
 def test_folded_equals_unfolded(degrees, stack):
     folded, unfolded = both(degrees, stack)
-    assert unfolded.report.step_time == folded.report.step_time
+    assert_equal(folded, unfolded)
     assert len(unfolded.timeline.program.streams) > len(folded.timeline.program.streams)
 
 
@@ -68,7 +87,19 @@ def test_folded_equals_unfolded_with_recomputation(recompute):
     folded, unfolded = both(
         DEGREES["data x tensor x pipeline"], STACKS["everything overlaps"], recompute=recompute
     )
+    assert_equal(folded, unfolded)
+
+
+@pytest.mark.parametrize("degrees", [DEGREES["data"], DEGREES["tensor"], DEGREES["zero 3"]])
+def test_where_nothing_is_shared_they_are_equal_to_the_last_bit(degrees):
+    folded, unfolded = both(degrees, STACKS["nothing overlaps"])
+    assert not shares(folded)
     assert unfolded.report.step_time == folded.report.step_time
+
+
+def test_some_of_these_steps_share_channels_and_are_slowed():
+    folded, _ = both(DEGREES["zero 1"], STACKS["everything overlaps"])
+    assert shares(folded)
 
 
 @pytest.mark.parametrize("degrees", [DEGREES["zero 1 interleaved"], DEGREES["data x tensor x pipeline"]])
@@ -85,9 +116,11 @@ def test_unfolding_makes_a_gradient_reduction_one_rendezvous_of_all_replicas():
     strategy = Strategy(dp=2, tp=2, pp=2)
     pricing = price(build_workload(), build_cluster(), stack=build_stack())
     folded = lower(step_cost(build_workload(pricing.network), strategy, pricing))
-    schedule = unfold(folded, replicas=2, width=2)
-    reductions = [task for task in schedule.tasks if task.name == "reduce gradients"]
-    forwards = [task for task in schedule.tasks if task.name == "forward"]
+    program = unfold(folded, every_rank(2, 2))
+    reductions = [task for task in program.tasks if task.name == "reduce gradients"]
+    forwards = [task for task in program.tasks if task.name == "forward"]
+    assert [rank.first for rank in program.classes] == list(range(8))
+    assert {rank.count for rank in program.classes} == {1}
     assert len(reductions) == strategy.pp
     assert all(len(task.streams) == strategy.dp * strategy.tp for task in reductions)
     assert len(forwards) == strategy.devices / strategy.tp * 8
@@ -113,3 +146,88 @@ def test_a_hundred_thousand_devices_take_as_many_tasks_as_a_thousand():
         result = simulate(workload, build_cluster(devices // 4), strategy, stack=build_stack())
         counts.append(len(result.timeline.program.tasks))
     assert counts[0] == counts[1]
+
+
+def slowed(strategy, speeds, *, unfolded=False, **stack):
+    changes = {"gradient_overlap": False} | stack
+    arguments = build_workload(), build_cluster(), strategy
+    return simulate(*arguments, stack=build_stack(**changes), speeds=speeds, unfolded=unfolded)
+
+
+def pass_times(simulation, name="forward"):
+    """Seconds of passes, by the first rank of the classes that run them together."""
+    timeline, found = simulation.timeline, {}
+    program = timeline.program
+    for index, task in enumerate(program.tasks):
+        if task.name == name:
+            first = program.classes[program.streams[task.streams[0]].rank].first
+            found.setdefault(first, set()).add(round(timeline.end[index] - timeline.start[index], 12))
+    return found
+
+
+def test_a_slow_device_slows_the_passes_of_its_replica_only():
+    """Rank 5 is of the third of four replicas of two tensor-parallel ranks."""
+    strategy = Strategy(dp=4, tp=2)
+    (alone,) = pass_times(slowed(strategy, None))[0]
+    found = pass_times(slowed(strategy, {5: 0.5}))
+    assert {first: pytest.approx(list(seconds)) for first, seconds in found.items()} == {
+        0: [alone],
+        4: [2 * alone],
+        6: [alone],
+    }
+
+
+def test_collectives_wait_for_the_slow_device():
+    """The step takes as long as if all were slow but for what is no work of the slow device."""
+    strategy = Strategy(dp=8)
+    fast, one = slowed(strategy, None), slowed(strategy, {3: 0.5})
+    every = slowed(strategy, dict.fromkeys(range(8), 0.5))
+    assert one.report.step_time == pytest.approx(every.report.step_time, rel=1e-12)
+    communication = fast.report.breakdown["data_communication"]
+    computed = fast.report.step_time - communication
+    assert one.report.step_time == pytest.approx(2 * computed + communication, rel=1e-9)
+    starts = {
+        simulation.timeline.start[index]
+        for simulation in (one, every)
+        for index, task in enumerate(simulation.timeline.program.tasks)
+        if task.name == "reduce gradients"
+    }
+    assert min(starts) == pytest.approx(max(starts))
+
+
+SLOW = {
+    "data": Strategy(dp=8),
+    "data x tensor": Strategy(dp=4, tp=2),
+    "data x tensor x pipeline": Strategy(dp=2, tp=2, pp=2),
+    "zero 3": Strategy(dp=8, zero=3),
+    "zero 1 x pipeline": Strategy(dp=4, pp=2, zero=1),
+    "two slow ones": Strategy(dp=8),
+}
+
+
+@pytest.mark.parametrize("stack", ["nothing overlaps", "everything overlaps"])
+@pytest.mark.parametrize("name", SLOW)
+def test_classes_that_set_slow_devices_apart_equal_every_rank(name, stack):
+    strategy = SLOW[name]
+    speeds = {5: 0.5} if name != "two slow ones" else {1: 0.7, 6: 0.5}
+    split, every = (
+        slowed(strategy, speeds, unfolded=flag, **STACKS[stack]) for flag in (False, True)
+    )
+    assert len(split.timeline.program.classes) < len(every.timeline.program.classes) == 8
+    assert every.report.step_time == pytest.approx(split.report.step_time, rel=1e-9)
+    usual = slowed(strategy, None, **STACKS[stack]).report.step_time
+    assert split.report.step_time > usual
+
+
+@pytest.mark.parametrize(
+    ("speeds", "message"),
+    [
+        ({8: 0.5}, "speeds: found rank 8; expected 0 to 7"),
+        ({-1: 0.5}, "speeds: found rank -1; expected 0 to 7"),
+        ({0: 0.0}, "speeds: found 0.0 for rank 0; expected a number above 0"),
+        ({0: float("nan")}, "speeds: found nan for rank 0; expected a number above 0"),
+    ],
+)
+def test_speeds_that_none_can_have_are_refused(speeds, message):
+    with pytest.raises(StrategyError, match=message):
+        slowed(Strategy(dp=8), speeds)

@@ -8,7 +8,7 @@ from uniform import uniform_network
 
 from simdl.automatic_cut import step_cost
 from simdl.memory import memory_by_rank, memory_shortfalls, shortfall
-from simdl.pipelines import in_flight, pipeline_order
+from simdl.pipelines import in_flight
 from simdl.simulate import price, simulate
 from simdl.strategy import Recompute, Strategy
 
@@ -79,7 +79,7 @@ def test_interleaving_holds_more_by_p_minus_1_over_p_v(v):
     """Korthikanti et al. 2022, section 4.3: 1 + (p - 1)/(p v) times the blocks of 1F1B, which are all L."""
     p, m = 2, 32
     strategy = Strategy(pp=p, schedule="interleaved-1f1b", virtual_stages=v, stages=_even(p * v))
-    masks = in_flight(pipeline_order(strategy.schedule, p, m, v))[0][0]
+    masks = in_flight(strategy.schedule, p, m, v)[0][0]
     held = parts_of(strategy, global_batch=m)["activations"] - masks * TOKENS * HIDDEN
     expected = LAYERS * (1 + (p - 1) / (p * v))
     assert held / block_activations(1) == pytest.approx(expected, rel=1e-12)

@@ -4,7 +4,7 @@ import pytest
 from conftest import build_cluster, build_stack, build_workload
 
 from simdl.automatic_cut import step_cost
-from simdl.critical_tasks import critical_passes
+from simdl.critical_tasks import critical_actions
 from simdl.operator_times import (
     OTHERS,
     PHASES,
@@ -76,7 +76,7 @@ def test_an_operator_of_one_device_takes_its_kernel_times_the_microbatches():
     strategy = Strategy(micro_batch=2)
     step = step_cost(workload, strategy, price(workload, cluster, stack=stack))
     timeline = simulate(workload, cluster, strategy, stack=stack).timeline
-    found = {(o.name, o.phase): o for o in critical_operators(step, critical_passes(timeline))}
+    found = {(o.name, o.phase): o for o in critical_operators(step, critical_actions(timeline))}
     by_kind = {}
     for operator in found.values():
         by_kind[operator.kind] = by_kind.get(operator.kind, 0.0) + operator.seconds

@@ -7,14 +7,20 @@ from hypothesis import strategies as st
 from uniform import uniform_layer
 
 from simdl.automatic_cut import step_cost
+from simdl.engine.run import run
+from simdl.lowering import lower
+from simdl.pipelines.passes import Overlap, Pass, PassKind
+from simdl.program.action import Cause
 from simdl.segments import Segmentation, buckets
 from simdl.simulate import price
 from simdl.step_cost import gather_time, reduce_time
 from simdl.strategy import Strategy
+from simdl.timeline_metrics import breakdown
 from workloads.network import Block, Network
 
 SIZES = (1_000_000, 2_000_000, 3_000_000, 4_000_000)
 BYTES = 2  # of a gradient element in the stack of these tests
+F, B, INPUT, WEIGHT = (Pass(kind, 0, 0) for kind in PassKind)
 
 
 def growing_network():
@@ -47,54 +53,72 @@ def test_buckets_hold_every_gradient_once_and_fill(sizes, bucket):
 def test_gradients_of_the_last_block_are_reduced_first():
     strategy = Strategy(dp=4)
     step, segmentation = segmented(strategy)
-    segments = segmentation.segments("B", 0, step.microbatches - 1)
+    segments = segmentation.segments(B, first=False, last=True)
     expected = [reduce_time(size, strategy, step.pricing) for size in reversed(SIZES)]
     assert [segment.reduce for segment in segments] == pytest.approx(expected)
-    assert sum(segment.cost.duration for segment in segments) == pytest.approx(
-        step.stages[0].backward.duration
-    )
+    whole = step.pass_cost(((B.kind, 0),)).duration
+    assert sum(segment.cost.duration for segment in segments) == pytest.approx(whole)
 
 
 def test_a_bucket_takes_as_many_blocks_as_fill_it():
     strategy = Strategy(dp=4)
     step, segmentation = segmented(strategy, bucket=4_000_000.0 * BYTES)
-    segments = segmentation.segments("B", 0, step.microbatches - 1)
+    segments = segmentation.segments(B, first=False, last=True)
     expected = [reduce_time(size, strategy, step.pricing) for size in (4_000_000, 5_000_000, 1_000_000)]
     assert [segment.reduce for segment in segments] == pytest.approx(expected)
 
 
+def test_only_the_last_backward_pass_is_split():
+    _, segmentation = segmented(Strategy(dp=4, pp=2))
+    assert segmentation.segments(B, first=False, last=True) is not None
+    assert segmentation.segments(B, first=False, last=False) is None
+    assert segmentation.segments(F, first=True, last=False) is None
+
+
 @pytest.mark.parametrize(("schedule", "final"), [("1f1b", 3), ("gpipe", 0)])
-def test_only_the_last_backward_pass_completes_gradients(schedule, final):
-    strategy = Strategy(dp=4, pp=2, schedule=schedule)
-    _, segmentation = segmented(strategy)
-    split = [m for m in range(4) if segmentation.segments("B", 0, m) is not None]
-    assert split == [final]
-    assert all(segmentation.segments("F", 0, m) is None for m in range(4))
+def test_the_pass_that_completes_the_gradients_is_that_of_the_order(schedule, final):
+    step, _ = segmented(Strategy(dp=4, pp=2, schedule=schedule))
+    reductions = [task for task in lower(step).tasks if task.name == "reduce gradients"]
+    assert {task.microbatch for task in reductions} == {final}
+
+
+def test_gradients_that_two_passes_make_are_complete_with_the_second():
+    _, segmentation = segmented(Strategy(dp=4, pp=2, schedule="zb-h1"))
+    assert segmentation.segments(INPUT, first=False, last=True) is None
+    segments = segmentation.segments(WEIGHT, first=False, last=True)
+    assert all(segment.reduce > 0 for segment in segments)
+
+
+def test_passes_that_run_interleaved_stay_one_task():
+    _, segmentation = segmented(Strategy(dp=4, pp=2))
+    (segment,) = segmentation.segments(Overlap(F, B), first=True, last=True)
+    assert segment.reduce > 0 == segment.gather
 
 
 def test_nothing_is_split_where_nothing_overlaps():
     for strategy, stack in ((Strategy(dp=4), {"gradient_overlap": False}), (Strategy(pp=2), {})):
         _, segmentation = segmented(strategy, **stack)
-        assert all(segmentation.segments(kind, 0, m) is None for kind in "FB" for m in range(4))
+        assert all(segmentation.segments(one, first=True, last=True) is None for one in (F, B))
 
 
 def test_zero_1_gathers_updated_parameters_beside_the_first_forward_pass():
     strategy = Strategy(dp=4, zero=1)
     step, segmentation = segmented(strategy)
-    first = segmentation.segments("F", 0, 0)
+    first = segmentation.segments(F, first=True, last=False)
     expected = [gather_time(size, strategy, step.pricing) for size in SIZES]
     assert [segment.gather for segment in first] == pytest.approx(expected)
-    assert segmentation.segments("F", 0, 1) is None
-    assert segmented(strategy, parameter_overlap=False)[1].segments("F", 0, 0) is None
+    assert segmentation.segments(F, first=False, last=False) is None
+    serial = segmented(strategy, parameter_overlap=False)[1]
+    assert serial.segments(F, first=True, last=False) is None
 
 
 def test_zero_3_gathers_in_every_pass_and_reduces_in_every_backward_pass():
     strategy = Strategy(dp=4, zero=3)
     step, segmentation = segmented(strategy)
     gathers = [gather_time(size, strategy, step.pricing) for size in SIZES]
-    for microbatch in range(step.microbatches):
-        forward = segmentation.segments("F", 0, microbatch)
-        backward = segmentation.segments("B", 0, microbatch)
+    for end in (True, False):
+        forward = segmentation.segments(F, first=end, last=False)
+        backward = segmentation.segments(B, first=False, last=end)
         assert [segment.gather for segment in forward] == pytest.approx(gathers)
         assert [segment.gather for segment in backward] == pytest.approx(gathers[::-1])
         assert all(segment.reduce == 0 for segment in forward)
@@ -102,20 +126,29 @@ def test_zero_3_gathers_in_every_pass_and_reduces_in_every_backward_pass():
 
 
 def test_hybrid_sharding_sums_across_copies_in_the_last_microbatch_only():
-    step, segmentation = segmented(Strategy(dp=4, zero=3, shard_degree=2))
+    _, segmentation = segmented(Strategy(dp=4, zero=3, shard_degree=2))
     earlier, last = (
-        sum(segment.reduce for segment in segmentation.segments("B", 0, microbatch))
-        for microbatch in (0, step.microbatches - 1)
+        sum(segment.reduce for segment in segmentation.segments(B, first=False, last=end))
+        for end in (False, True)
     )
     assert 0 < earlier < last
 
 
-def test_communication_beside_computation_slows_it_by_the_contention():
-    strategy = Strategy(dp=4)
-    step, segmentation = segmented(strategy, contention=0.2)
-    segments = segmentation.segments("B", 0, step.microbatches - 1)
-    whole = step.stages[0].backward.duration
-    beside = min(whole, sum(segment.reduce for segment in segments))
-    assert sum(segment.cost.duration for segment in segments) == pytest.approx(whole + 0.2 * beside)
-    slowed = sum(dict(segment.cost.parts)["contention"] for segment in segments)
-    assert slowed == pytest.approx(0.2 * beside)
+def test_communication_beside_computation_slows_it_while_both_run():
+    """All buckets but the last, which begins when nothing is left to compute, run beside the pass."""
+    strategy, taken = Strategy(dp=4), 0.2
+    step, segmentation = segmented(strategy, contention=taken, launch=0.0)
+    segments = segmentation.segments(B, first=False, last=True)
+    timeline = run(lower(step))
+    tasks = timeline.program.tasks
+    last = [index for index, task in enumerate(tasks) if task.name == "backward"][-len(segments) :]
+    sums = [index for index, task in enumerate(tasks) if task.name == "reduce gradients"]
+    computed = timeline.start[last[0]], timeline.end[last[-1]]
+    beside = sum(
+        max(0.0, min(timeline.end[index], computed[1]) - timeline.start[index]) for index in sums
+    )
+    assert beside > 0
+    slowed = breakdown(timeline, 0)[Cause.CONTENTION]
+    assert slowed == pytest.approx(taken * beside)
+    alone = sum(segment.cost.duration for segment in segments)
+    assert computed[1] - computed[0] == pytest.approx(alone + slowed)

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
-from timelines import busy_time
+from timelines import busy_time, critical_path
 from uniform import FLOPS, free_stack, simulate_uniform, uniform_network
 
 from simdl.cost_model import ConstantCostModel
 from simdl.errors import StrategyError
 from simdl.simulate import COMMUNICATION, simulate
 from simdl.strategy import Recompute, Strategy
-from simdl.timeline_metrics import breakdowns, critical_path
+from simdl.timeline_metrics import breakdowns
 from workloads.operators import OperatorKind, Pass
 
 STRATEGIES = [

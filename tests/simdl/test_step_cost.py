@@ -7,6 +7,7 @@ from uniform import FLOPS, uniform_network
 from simdl.automatic_cut import step_cost
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.cost_model import ConstantCostModel
+from simdl.pipelines.passes import PassKind
 from simdl.simulate import price
 from simdl.step_cost import (
     gather_time,
@@ -157,11 +158,11 @@ def test_gradients_that_accumulate_move_memory_in_every_backward_pass():
     plain, more = (
         step_cost(
             build_workload(network), Strategy(dp=16), pricing(network, accumulation_traffic=nbytes)
-        ).stages[0]
+        ).pass_cost(((PassKind.BACKWARD, 0),))
         for nbytes in (0.0, 6.0)
     )
-    assert plain.backward.duration < more.backward.duration
-    device = dict(more.backward.parts)["backward"]
+    assert plain.duration < more.duration
+    device = dict(more.parts)["backward"]
     assert device == pytest.approx(2 * 2 * FLOPS * 1e-12 + 2 * 6 * PARAMETERS * 1e-9, rel=1e-9)
 
 

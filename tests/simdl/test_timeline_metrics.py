@@ -1,13 +1,12 @@
 import pytest
+from programs import Task, build_program
 
 from simdl.engine.run import run
-from programs import Task, build_program
 from simdl.program.program import Stream
 from simdl.timeline_metrics import (
     breakdown,
     breakdowns,
     bubble_fraction,
-    critical_path,
     exposed,
     memory_profile,
 )
@@ -68,16 +67,6 @@ def test_a_rendezvous_that_holds_the_compute_stream_is_not_exposed():
 
 def test_an_empty_timeline_has_no_bubble():
     assert bubble_fraction(timeline_of()) == 0.0
-
-
-def test_critical_path_follows_dependencies_and_stream_order():
-    tasks = (
-        Task("a", (0,), 2.0),
-        Task("b", (3,), 1.0, after=(0,)),
-        Task("c", (3,), 4.0),
-        Task("d", (1,), 6.0),
-    )
-    assert critical_path(build_program(streams=STREAMS, tasks=tasks)) == 7.0
 
 
 def test_memory_rises_with_acquire_and_falls_with_release():

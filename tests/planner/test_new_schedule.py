@@ -1,0 +1,122 @@
+"""A schedule that nobody knows but its file: simulated, bounded, planned, drawn and traced by being registered."""
+
+import numpy as np
+import pytest
+from conftest import build_cluster, build_network, build_stack, build_workload
+
+from planner.bounds import estimate_bound, estimate_bounds
+from planner.figures.timeline import gantt_figure
+from planner.search import search
+from planner.space import Limits, enumerate_space
+from simdl.chrome_trace import chrome_trace
+from simdl.errors import StrategyError
+from simdl.pipelines import registered
+from simdl.pipelines.passes import Pass, PassKind
+from simdl.pipelines.pipeline import Pipeline
+from simdl.simulate import price, simulate
+from simdl.strategy import Strategy
+
+NAME = "pairs-of-two"
+
+
+def build_pairs(ranks, microbatches, _virtual_stages):
+    """Two microbatches forward, then both backward, their weight gradients last: an order of this test alone."""
+    kinds = PassKind.FORWARD, PassKind.INPUT_GRADIENT, PassKind.WEIGHT_GRADIENT
+    return tuple(
+        tuple(
+            Pass(kind, microbatch, rank)
+            for first in range(0, microbatches, 2)
+            for kind in kinds
+            for microbatch in (first, first + 1)
+        )
+        for rank in range(ranks)
+    )
+
+
+def even(_ranks, microbatches, virtual_stages):
+    if microbatches % 2:
+        yield f"microbatches: found {microbatches}; expected an even number"
+    if virtual_stages != 1:
+        yield f"virtual stages: found {virtual_stages}; expected 1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _known():
+    added = Pipeline(name=NAME, description="of a test", build=build_pairs, problems=even)
+    with registered(added):
+        yield
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Workload, cluster, stack and pricing of a step in which gradients and messages run beside passes."""
+    workload, cluster = build_workload(build_network(8), global_batch=16), build_cluster(2)
+    stack = build_stack(gradient_overlap=True, pipeline_overlap=True, bucket=1e5, contention=0.1)
+    return workload, cluster, stack, price(workload, cluster, stack=stack)
+
+
+@pytest.fixture(scope="module")
+def simulation(case):
+    workload, cluster, stack, _ = case
+    return simulate(workload, cluster, Strategy(dp=2, pp=4, schedule=NAME, zero=1), stack=stack)
+
+
+def test_it_is_simulated(simulation):
+    report = simulation.report
+    names = [task.name for task in simulation.timeline.program.tasks]
+    assert names.count("input gradient") == 4 * 8
+    assert sum(report.breakdown.values()) == pytest.approx(report.step_time, rel=1e-9)
+    assert 0 < report.mfu < 1
+
+
+def test_it_is_bounded(case, simulation):
+    workload, _, _, pricing = case
+    bound = estimate_bound(simulation.report.strategy, workload, pricing)
+    assert 0.5 * simulation.report.step_time < bound <= simulation.report.step_time * (1 + 1e-9)
+
+
+def test_its_sizes_are_refused_alike(case):
+    workload, cluster, stack, pricing = case
+    strategy = Strategy(dp=2, pp=4, schedule=NAME, micro_batch=8)
+    message = f"schedule {NAME}: microbatches: found 1; expected an even number"
+    for refuse in (
+        lambda: simulate(workload, cluster, strategy, stack=stack),
+        lambda: estimate_bound(strategy, workload, pricing),
+    ):
+        with pytest.raises(StrategyError, match=message):
+            refuse()
+
+
+def test_it_is_planned(case):
+    workload, _, stack, pricing = case
+    space = enumerate_space(workload, pricing.cluster, limits=Limits(schedules=(NAME,)))
+    of_it = np.flatnonzero(np.array(space.schedules)[space.schedule] == NAME)
+    assert len(of_it) > 100
+    assert (space.microbatches[of_it] % 2 == 0).all()
+    bounds = estimate_bounds(space, workload, pricing)
+    ranking = search(space, bounds, of_it, workload, pricing, top=3)
+    assert ranking.certified
+    every = [
+        simulate(workload, pricing.cluster, space.strategy(index), stack=stack).report
+        for index in of_it[np.argsort(bounds.step_time[of_it])][:40].tolist()
+    ]
+    fastest = sorted(report.step_time for report in every if report.feasible)[:3]
+    assert [found.step_time for found in ranking.best] == pytest.approx(fastest, rel=1e-12)
+    assert {found.report.strategy.schedule for found in ranking.best} == {NAME}
+
+
+def test_it_is_among_the_plans_of_a_stack_that_takes_orders_as_data(case):
+    workload, _, _, pricing = case
+    space = enumerate_space(workload, pricing.cluster)
+    assert NAME in np.array(space.schedules)[space.schedule]
+
+
+def test_it_is_drawn(simulation):
+    drawn = {trace.name for trace in gantt_figure(simulation.timeline).data}
+    assert {"forward", "input gradient", "weight gradient"} <= drawn
+
+
+def test_it_is_exported_to_a_trace(simulation):
+    events = [event for event in chrome_trace(simulation.timeline)["traceEvents"] if event["ph"] == "X"]
+    names = [event["name"] for event in events if event["pid"] < 4]
+    assert names.count("weight gradient") >= 4 * 8
