@@ -11,10 +11,11 @@ import numpy as np
 
 from planner.prices import Floats, Prices
 from planner.shapes import Blocks, Shape
+from simdl.gradients import gradient_bytes
 from simdl.lowering import PREFETCH
 from simdl.pricing import Pricing
 from simdl.segments import buckets
-from simdl.step_cost import copies_time, gather_time, gradient_bytes, reduce_time
+from simdl.step_cost import gather_time, reduce_time
 from simdl.strategy import Strategy
 
 
@@ -61,7 +62,7 @@ def split_pass(
     sums = [float(sum(parameters[part].tolist())) for part in parts]
     sizes = set(sums)  # equal blocks fill equal segments
     gather = {n: gather_time(n, strategy, pricing) if sharded or not backward else 0.0 for n in sizes}
-    reduce = {n: _reduce(strategy, pricing, n, last=last) if backward else 0.0 for n in sizes}
+    reduce = {n: reduce_time(n, strategy, pricing, copies=last) if backward else 0.0 for n in sizes}
     gathers = np.array([gather[n] for n in sums])
     reduces = np.array([reduce[n] for n in sums])
     device = (prices.backward_device if backward else prices.forward_device)[shape.rows][:, order]
@@ -96,14 +97,6 @@ def run_segments(segments: Segments, start: Ends, *, fetched: int = 0) -> Ends:
 
 def _reduced(lane: Floats, after: Floats, seconds: float) -> Floats:
     return np.maximum(lane, after) + seconds if seconds > 0 else lane
-
-
-def _reduce(strategy: Strategy, pricing: Pricing, parameters: float, *, last: bool) -> float:
-    seconds = reduce_time(parameters, strategy, pricing)
-    if last:
-        return seconds
-    shard = gradient_bytes(parameters, pricing) / strategy.shards
-    return seconds - copies_time(shard, strategy, pricing)
 
 
 def _shares(device: Floats, parts: list[slice]) -> Floats:

@@ -15,6 +15,8 @@ from simdl.block_kernels import (
     recomputed_kernels,
     tensor_collectives,
 )
+from simdl.collectives import Group
+from simdl.gradients import GradientShare
 from simdl.pricing import Pricing, Work, priced
 from simdl.sharding import Shard, layer_kernels
 from simdl.strategy import Recompute
@@ -29,7 +31,7 @@ class BlockCost:
 
     Attributes:
         forward, backward, recompute: work of each pass (backward without recomputation).
-        parameters: elements this rank keeps before ZeRO.
+        gradients: parameters this rank keeps before ZeRO, by the ranks that hold the same ones.
         saved: [bytes] kept from forward to backward per microbatch.
         transient: [bytes] live only while the block runs backward.
         boundary: [bytes] of the block's output that a pipeline sends on.
@@ -39,11 +41,16 @@ class BlockCost:
     forward: Work
     backward: Work
     recompute: Work
-    parameters: float
+    gradients: tuple[GradientShare, ...]
     saved: float
     transient: float
     boundary: float
     recomputed_flops: int
+
+    @property
+    def parameters(self) -> float:
+        """Elements this rank keeps before ZeRO."""
+        return sum(share.parameters for share in self.gradients)
 
 
 @lru_cache(maxsize=65536)
@@ -67,11 +74,12 @@ def _block_cost(
     boundary = block.output_elements * shard.share(Split.SEQUENCE) * activation
     redone = recomputed_layers(block, mode, pricing.stack)
     kept = kept_bytes(pricing, shard, block, before, redone)
+    parameters = _parameters(block, shard.tp, pipelined=pipelined)
     return BlockCost(
         forward=_forward(pricing, shard, block),
         backward=_backward(pricing, shard, block),
         recompute=_recompute(pricing, shard, block, redone),
-        parameters=_parameters(block, shard.tp, pipelined=pipelined),
+        gradients=(GradientShare(Group(size=shard.cp, stride=shard.tp), parameters),),
         saved=kept,
         transient=everything - kept + largest_output(block, shard) * activation,
         boundary=boundary,

@@ -27,7 +27,7 @@ def backward_kernels(pricing: Pricing, shard: Shard, block: Block) -> list[Named
     return [
         *_kernels(pricing, shard, block, Pass.INPUT_GRADIENT),
         *_kernels(pricing, shard, block, Pass.WEIGHT_GRADIENT),
-        *_accumulation(pricing, shard, block),
+        *accumulation_kernels(pricing, shard, block.layers),
     ]
 
 
@@ -42,7 +42,7 @@ def _kernels(pricing: Pricing, shard: Shard, block: Block, which: Pass) -> list[
     )
 
 
-def _accumulation(pricing: Pricing, shard: Shard, block: Block) -> list[NamedKernel]:
+def accumulation_kernels(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...]) -> list[NamedKernel]:
     """Adding fresh weight gradients to those of earlier microbatches, where no product's epilogue does it."""
     traffic = pricing.stack.accumulation_traffic
     if not traffic:
@@ -59,7 +59,7 @@ def _accumulation(pricing: Pricing, shard: Shard, block: Block) -> list[NamedKer
                 dtype,
             ),
         )
-        for layer in block.layers
+        for layer in layers
         if layer.parameters
     ]
 

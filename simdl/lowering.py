@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simdl.collector import collector_paused
+from simdl.gradients import gathers, gradient_bytes, reductions, total_seconds
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.action import Action
 from simdl.segments import Segment, Segmentation
-from simdl.step_cost import StepCost, gather_time, gradient_bytes, reduce_time, tied_bytes
+from simdl.step_cost import StepCost, tied_bytes
 from simdl.task import Schedule, Stream, Task
 
 LANES = ("compute", "collective", "send-forward", "send-backward")
@@ -169,7 +170,7 @@ def _reduce_at_end(build: _Build, rank: int) -> None:
     if strategy.replicas == 1 or scattered or step.stack.gradient_overlap:
         return
     parameters = sum(stage.parameters for stage in step.rank_stages(rank))
-    seconds = reduce_time(parameters, strategy, step.pricing)
+    seconds = total_seconds(reductions(step.rank_gradients(rank), strategy, step.pricing))
     last = len(build.drafts) - 1
     nbytes = gradient_bytes(parameters, step.pricing)
     build.reduced[rank] = [_collective(build, rank, "reduce gradients", seconds, (last,), nbytes)]
@@ -188,9 +189,9 @@ def _finish(build: _Build, rank: int) -> None:
     parts = (("optimizer", update), ("overhead", overhead))
     stream = (_stream(rank, COMPUTE),)
     done = build.add(["optimizer", stream, update + overhead, after, -1, -1, parts, 0.0, 0.0, 0.0])
-    gathers = strategy.zero in (1, 2) and strategy.shards > 1
-    if gathers and not step.stack.parameter_overlap:
+    sharded = strategy.zero in (1, 2) and strategy.shards > 1
+    if sharded and not step.stack.parameter_overlap:
         parameters = sum(stage.parameters for stage in step.rank_stages(rank))
-        seconds = gather_time(parameters, strategy, step.pricing)
+        seconds = total_seconds(gathers(step.rank_gradients(rank), strategy, step.pricing))
         nbytes = parameters * step.pricing.precision.parameter
         _collective(build, rank, "gather parameters", seconds, (done,), nbytes)

@@ -4,17 +4,19 @@ Parameters, gradients and optimizer state follow Rajbhandari et al. 2020 (ZeRO),
 al. 2022; the number of live microbatches comes from the pipeline order itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.device import Device
 from hardware.units import format_quantity
+from simdl.block_cost import BlockCost
+from simdl.gradients import Amount, GradientShare, gradient_bytes, share_shards
 from simdl.pipelines import pipeline_order
 from simdl.pricing import Pricing
 from simdl.stack import Stack
-from simdl.step_cost import Amount, StepCost, gradient_bytes
+from simdl.step_cost import StepCost
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 
@@ -23,24 +25,49 @@ Floats = NDArray[np.float64]
 
 def memory_by_part(step: StepCost, rank: int) -> dict[str, float]:
     """[bytes] at the peak of one pipeline rank, by part."""
-    stages = step.rank_stages(rank)
-    parameters = sum(stage.parameters for stage in stages)
+    stages, strategy = step.rank_stages(rank), step.strategy
     blocks = [block for stage in stages for block in stage.blocks]
-    sizes, saved = (np.array([getattr(b, name) for b in blocks]) for name in ("parameters", "saved"))
+    sizes = np.array([_sharded(block, strategy) for block in blocks])
+    saved = np.array([block.saved for block in blocks])
     return {
-        **state_bytes(parameters, step.strategy, step.workload, step.pricing),
+        **shares_bytes(step.rank_gradients(rank), strategy, step.workload, step.pricing),
         "activations": _activations(step, rank),
         "transient": max(stage.transient for stage in stages),
-        "gathered": float(gathered_bytes(sizes, saved, step.strategy, step.pricing)),
+        "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
         "context": step.stack.memory_context,
     }
 
 
+def _sharded(block: BlockCost, strategy: Strategy) -> float:
+    """Parameters of a block that ZeRO divides."""
+    return sum(share.parameters for share in block.gradients if share_shards(share.group, strategy) > 1)
+
+
+def shares_bytes(
+    shares: Iterable[GradientShare], strategy: Strategy, workload: Workload, pricing: Pricing
+) -> dict[str, float]:
+    """[bytes] of parameters, gradients and optimizer state, each share divided over its own ranks."""
+    total = state_bytes(0.0, strategy, workload, pricing)
+    for share in shares:
+        shards = share_shards(share.group, strategy)
+        part = state_bytes(share.parameters, strategy, workload, pricing, shards=shards)
+        total = {name: total[name] + nbytes for name, nbytes in part.items()}
+    return total
+
+
 def state_bytes(
-    parameters: Amount, strategy: Strategy, workload: Workload, pricing: Pricing
+    parameters: Amount, strategy: Strategy, workload: Workload, pricing: Pricing, *, shards: int = 0
 ) -> dict[str, Amount]:
-    """[bytes] of parameters, gradients and optimizer state, each divided from its ZeRO stage on."""
-    precision, shards = workload.precision, strategy.shards
+    """[bytes] of parameters, gradients and optimizer state, each divided from its ZeRO stage on.
+
+    Args:
+        parameters: elements of a rank before ZeRO.
+        strategy: with its ZeRO stage.
+        workload: with its precision and optimizer.
+        pricing: with the size of gradients.
+        shards: ranks that ZeRO divides them over; 0 for those of parameters that all replicas hold alike.
+    """
+    precision, shards = workload.precision, shards or strategy.shards
     optimizer = workload.optimizer.moments * precision.moment + precision.master
     return {
         "parameters": parameters * precision.parameter / (shards if strategy.zero >= 3 else 1),

@@ -7,14 +7,22 @@ and one per bucket in the first forward pass where ZeRO-1 or 2 gathers updated p
 passes are one task.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from simdl.block_cost import BlockCost
+from simdl.gradients import (
+    Collective,
+    GradientShare,
+    gathers,
+    gradient_bytes,
+    reductions,
+    total_seconds,
+)
 from simdl.pipelines import last_backward
 from simdl.pricing import Work
 from simdl.stage import PassCost, StageCost
-from simdl.step_cost import StepCost, copies_time, gather_time, gradient_bytes, reduce_time
+from simdl.step_cost import StepCost
 
 Group = tuple[BlockCost, ...]
 
@@ -25,15 +33,26 @@ class Segment:
 
     Attributes:
         cost: computation.
-        gather: [s] of the parameter gather it waits for.
-        reduce: [s] of the gradient reduction it sets off.
+        gathers: of parameters, which it waits for; one per group of replicas.
+        reductions: of gradients, which it sets off; one per group of replicas, two where sharded copies are
+            added up too.
         parameters: elements it gathers and reduces.
     """
 
     cost: PassCost
-    gather: float
-    reduce: float
+    gathers: tuple[Collective, ...]
+    reductions: tuple[Collective, ...]
     parameters: float
+
+    @property
+    def gather(self) -> float:
+        """[s] of what it waits for."""
+        return total_seconds(self.gathers)
+
+    @property
+    def reduce(self) -> float:
+        """[s] of what it sets off."""
+        return total_seconds(self.reductions)
 
 
 class Segmentation:
@@ -67,9 +86,9 @@ class Segmentation:
         backward = kind == "B"
         whole = stage.backward if backward else stage.forward
         groups = self._groups(stage, backward=backward)
-        gathers = [self._gather(group) if self._sharded or not backward else 0.0 for group in groups]
-        reduces = [self._reduce(group, last=last) if backward else 0.0 for group in groups]
-        beside = min(sum(gathers) + sum(reduces), whole.duration)
+        gathered = [self._gathers(group) if self._sharded or not backward else () for group in groups]
+        reduced = [self._reductions(group, last=last) if backward else () for group in groups]
+        beside = min(sum(map(total_seconds, (*gathered, *reduced))), whole.duration)
         slowed = _slowed(whole, self._step.stack.contention * beside)
         device = [_device(group, backward=backward) for group in groups]
         total = sum(device)
@@ -80,7 +99,7 @@ class Segmentation:
                 reduce,
                 sum(block.parameters for block in group),
             )
-            for group, share, gather, reduce in zip(groups, device, gathers, reduces, strict=True)
+            for group, share, gather, reduce in zip(groups, device, gathered, reduced, strict=True)
         )
 
     def _groups(self, stage: StageCost, *, backward: bool) -> list[Group]:
@@ -90,19 +109,14 @@ class Segmentation:
         alone = self._sharded or (backward and self._scattered)
         return [blocks[part] for part in buckets(sizes, 0.0 if alone else self._step.stack.bucket)]
 
-    def _gather(self, group: Group) -> float:
+    def _gathers(self, group: Group) -> tuple[Collective, ...]:
         step = self._step
-        return gather_time(sum(block.parameters for block in group), step.strategy, step.pricing)
+        return tuple(gathers(_shares(group), step.strategy, step.pricing))
 
-    def _reduce(self, group: Group, *, last: bool) -> float:
+    def _reductions(self, group: Group, *, last: bool) -> tuple[Collective, ...]:
         """Sharded gradients are reduced in every microbatch, across sharded copies only in the last."""
         step = self._step
-        parameters = sum(block.parameters for block in group)
-        seconds = reduce_time(parameters, step.strategy, step.pricing)
-        if last:
-            return seconds
-        shard = gradient_bytes(parameters, step.pricing) / step.strategy.shards
-        return seconds - copies_time(shard, step.strategy, step.pricing)
+        return tuple(reductions(_shares(group), step.strategy, step.pricing, copies=last))
 
 
 def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
@@ -120,6 +134,10 @@ def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
             parts.append(slice(first, index + 1))
             first, size = index + 1, 0.0
     return [*parts, slice(first, len(sizes))] if first < len(sizes) else parts
+
+
+def _shares(group: Group) -> Iterator[GradientShare]:
+    return (share for block in group for share in block.gradients)
 
 
 def _device(group: Group, *, backward: bool) -> float:

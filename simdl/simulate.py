@@ -30,6 +30,7 @@ from workloads.workload import Workload
 COMMUNICATION = (
     "tensor_communication",
     "context_communication",
+    "resharding",
     "pipeline_communication",
     "data_communication",
 )
@@ -77,7 +78,9 @@ def simulate(
     step = step_cost(workload, strategy, pricing)
     schedule = lower(step)
     if unfolded:
-        schedule = unfold(schedule, replicas=strategy.dp, width=strategy.tp * strategy.cp)
+        schedule = unfold(
+            schedule, replicas=strategy.dp, width=strategy.devices // (strategy.dp * strategy.pp)
+        )
     timeline = run(schedule)
     return Simulation(report=report(step, timeline), timeline=timeline)
 

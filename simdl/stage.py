@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from simdl.block_cost import BlockCost
+from simdl.gradients import GradientShare, merged_shares
 from simdl.pricing import Work
 from simdl.stack import Stack
 from workloads.network import Network
@@ -35,7 +36,7 @@ class StageCost:
     Attributes:
         blocks: costs of its blocks in chain order.
         forward, backward: passes of one microbatch (backward includes recomputation).
-        parameters: elements this rank keeps before ZeRO.
+        gradients: its parameters before ZeRO, by the ranks that hold the same ones.
         saved: [bytes] kept per microbatch.
         transient: [bytes] largest short-lived need.
         boundary: [bytes] sent to the next stage per microbatch.
@@ -44,10 +45,15 @@ class StageCost:
     blocks: tuple[BlockCost, ...]
     forward: PassCost
     backward: PassCost
-    parameters: float
+    gradients: tuple[GradientShare, ...]
     saved: float
     transient: float
     boundary: float
+
+    @property
+    def parameters(self) -> float:
+        """Elements this rank keeps before ZeRO."""
+        return sum(share.parameters for share in self.gradients)
 
 
 def split_network(network: Network, stages: int, weights: Sequence[float]) -> tuple[int, ...]:
@@ -155,7 +161,7 @@ def stage_cost(blocks: tuple[BlockCost, ...], stack: Stack) -> StageCost:
         blocks=blocks,
         forward=pass_cost((("forward", forward),), stack),
         backward=pass_cost((("backward", backward), ("recompute", recompute)), stack),
-        parameters=sum(block.parameters for block in blocks),
+        gradients=merged_shares(share for block in blocks for share in block.gradients),
         saved=sum(block.saved for block in blocks),
         transient=max(block.transient for block in blocks),
         boundary=blocks[-1].boundary,
@@ -170,6 +176,7 @@ def pass_cost(works: Sequence[tuple[str, Work]], stack: Stack) -> PassCost:
     parts = [(name, work.device) for name, work in works]
     parts.append(("tensor_communication", total.tensor))
     parts.append(("context_communication", total.context))
+    parts.append(("resharding", total.resharding))
     parts.append(("launch", starved))
     parts.append(("overhead", stack.microbatch_overhead))
     kept = tuple((name, seconds) for name, seconds in parts if seconds > 0)

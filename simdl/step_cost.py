@@ -4,29 +4,35 @@ The lowering turns it into tasks, the memory model into bytes and the planner's 
 three agree by construction.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from itertools import accumulate
 
 from hardware.cluster import Cluster
 from simdl.block_cost import BlockCost, block_costs
 from simdl.collectives import Group, Hop, Operation, collective_time, find_hop, hop_time
+from simdl.gradients import (
+    GradientShare,
+    gathers,
+    gradient_bytes,
+    merged_shares,
+    reductions,
+    share_shards,
+    total_seconds,
+    uniform_share,
+)
 from simdl.kernel import Kernel
+from simdl.layer_splits.block_costs import split_block_costs
+from simdl.pass_contents import Division
 from simdl.pricing import Pricing, Work
 from simdl.sharding import Shard
 from simdl.stack import Stack
-from simdl.stage import StageCost, split_network, stage_blocks, stage_cost
-from simdl.strategy import Strategy, unsupported, without_effect
+from simdl.stage import StageCost, split_network, stage_cost
+from simdl.strategy import Strategy, arrangement_of, unsupported, without_effect
 from workloads.network import Network
 from workloads.operators import OperatorKind
 from workloads.workload import Workload
-
-Amount = TypeVar("Amount", float, NDArray[np.float64])
-"""A number, or many at once in the planner's bounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,6 +68,10 @@ class StepCost:
         """Virtual stages of one pipeline rank."""
         return self.stages[rank :: self.strategy.pp]
 
+    def rank_gradients(self, rank: int) -> tuple[GradientShare, ...]:
+        """Parameters of one pipeline rank before ZeRO, by the ranks that hold the same ones."""
+        return merged_shares(share for stage in self.rank_stages(rank) for share in stage.gradients)
+
 
 def shard_of(strategy: Strategy) -> Shard:
     """The part of a microbatch one rank works on."""
@@ -74,15 +84,22 @@ def shard_of(strategy: Strategy) -> Shard:
     )
 
 
+def division_of(strategy: Strategy) -> Division:
+    """How the ranks of one replica and stage divide a microbatch; tied parameters aside."""
+    if strategy.split_degree > 1:
+        return arrangement_of(strategy)
+    return replace(shard_of(strategy), pipelined=False)
+
+
 def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepCost:
     """Price one step."""
-    costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
+    chain = chain_costs(strategy, pricing)
     cut = strategy.stages or split_network(
-        workload.network, strategy.pp * strategy.virtual_stages, [split_weight(cost) for cost in costs]
+        workload.network, strategy.pp * strategy.virtual_stages, _weights(chain, workload.network)
     )
     stages = tuple(
-        stage_cost(tuple(costs[index] for index in blocks), pricing.stack)
-        for blocks in stage_blocks(workload.network, cut)
+        stage_cost(chain[end - size : end], pricing.stack)
+        for size, end in zip(cut, accumulate(cut), strict=True)
     )
     return StepCost(
         strategy=strategy,
@@ -92,9 +109,7 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
         stages=stages,
         transfer=tuple(_transfers(stages, strategy, pricing)),
         optimizer=tuple(
-            optimizer_time(
-                sum(s.parameters for s in stages[rank :: strategy.pp]), workload, strategy, pricing
-            )
+            update_time(_owned(stages[rank :: strategy.pp], strategy), workload, pricing)
             for rank in range(strategy.pp)
         ),
         tied=tied_time(workload, strategy, pricing),
@@ -108,10 +123,30 @@ def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepC
     )
 
 
+def chain_costs(strategy: Strategy, pricing: Pricing) -> tuple[BlockCost, ...]:
+    """Costs of every block in the chain of a network, divided alike or layer by layer."""
+    if strategy.split_degree > 1:
+        return split_block_costs(pricing, arrangement_of(strategy), strategy.recompute)
+    costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
+    counted = zip(costs, pricing.network.blocks, strict=True)
+    return tuple(cost for cost, block in counted for _ in range(block.count))
+
+
+def _weights(chain: tuple[BlockCost, ...], network: Network) -> list[float]:
+    """[s] per distinct block by which the default cut balances stages, of its last copy."""
+    return [split_weight(chain[end - 1]) for end in accumulate(block.count for block in network.blocks)]
+
+
 def split_weight(cost: BlockCost) -> float:
     """[s] by which the default cut balances stages."""
     total: Work = cost.forward + cost.backward + cost.recompute
     return total.busy
+
+
+def _owned(stages: Iterable[StageCost], strategy: Strategy) -> float:
+    """Parameters that one rank updates."""
+    shares = merged_shares(share for stage in stages for share in stage.gradients)
+    return sum(share.parameters / share_shards(share.group, strategy) for share in shares)
 
 
 def _transfers(stages: tuple[StageCost, ...], strategy: Strategy, pricing: Pricing) -> Iterator[float]:
@@ -151,62 +186,31 @@ def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing)
     return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather.time
 
 
-def gradient_bytes(parameters: Amount, pricing: Pricing) -> Amount:
-    """[bytes] of the gradient that is reduced; never in fewer than the backward pass writes."""
-    return parameters * max(pricing.stack.gradient_size, pricing.precision.gradient)
+def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing, *, copies: bool = True) -> float:
+    """[s] to reduce the gradient of parameters that all replicas hold alike.
 
-
-def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] to reduce the gradient of some parameters over all replicas.
-
-    Without ZeRO an all-reduce; with it a reduce-scatter over the shards and, where several sharded copies
-    exist, an all-reduce of each shard across them (Rajbhandari et al. 2020).
+    Args:
+        parameters: elements of a rank before ZeRO.
+        strategy: with its replicas and ZeRO stage.
+        pricing: what prices it.
+        copies: across the sharded copies of a hybrid-sharded model too.
     """
-    if strategy.replicas == 1:
-        return 0.0
-    nbytes = gradient_bytes(parameters, pricing)
-    if strategy.zero == 0:
-        return gradient_sum_time(nbytes, Group(size=strategy.replicas, stride=strategy.tp), pricing)
-    shards = strategy.shards
-    scatter = _over_replicas(Operation.REDUCE_SCATTER, nbytes, shards, strategy.tp, pricing)
-    return scatter / pricing.stack.reduction_speed + copies_time(nbytes / shards, strategy, pricing)
-
-
-def copies_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] to all-reduce one shard across the sharded copies of a hybrid-sharded model."""
-    copies = strategy.replicas // strategy.shards
-    return gradient_sum_time(nbytes, Group(size=copies, stride=strategy.tp * strategy.shards), pricing)
-
-
-def gradient_sum_time(nbytes: float, group: Group, pricing: Pricing) -> float:
-    """[s] to all-reduce ``nbytes`` of gradients, by the stack's algorithm and at its speed.
-
-    Raises:
-        CollectiveError: the algorithm does not apply to the group.
-    """
-    stack = pricing.stack
-    cost = collective_time(
-        Operation.ALL_REDUCE, nbytes, group, pricing.cluster, stack.library, stack.gradient_algorithm
-    )
-    return cost.time / stack.reduction_speed
+    share = uniform_share(parameters, strategy)
+    return total_seconds(reductions((share,), strategy, pricing, copies=copies))
 
 
 def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] to gather the parameters that ZeRO shards."""
-    nbytes = parameters * pricing.precision.parameter
-    return _over_replicas(Operation.ALL_GATHER, nbytes, strategy.shards, strategy.tp, pricing)
-
-
-def _over_replicas(operation: Operation, nbytes: float, size: int, stride: int, pricing: Pricing) -> float:
-    if size == 1 or nbytes <= 0:
-        return 0.0
-    group = Group(size=size, stride=stride)
-    return collective_time(operation, nbytes, group, pricing.cluster, library=pricing.stack.library).time
+    """[s] to gather the parameters that ZeRO shards, where all replicas hold them alike."""
+    return total_seconds(gathers((uniform_share(parameters, strategy),), strategy, pricing))
 
 
 def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] of the update of one rank's share: gradient, master and state words stream through memory once."""
-    owned = parameters / strategy.shards
+    """[s] of the update of one rank's share of parameters that all replicas hold alike."""
+    return update_time(parameters / strategy.shards, workload, pricing)
+
+
+def update_time(owned: float, workload: Workload, pricing: Pricing) -> float:
+    """[s] of the update of parameters: gradient, master and state words stream through memory once."""
     precision, optimizer = workload.precision, workload.optimizer
     kept = optimizer.moments * precision.moment + (precision.master or precision.parameter)
     words = 2 * kept + gradient_bytes(1, pricing)
@@ -223,7 +227,10 @@ def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float
         return 0.0
     stride = strategy.tp * strategy.replicas * (strategy.pp - 1)
     nbytes = tied_bytes(workload.network, strategy, pricing)
-    return _over_replicas(Operation.ALL_REDUCE, nbytes, 2, stride, pricing)
+    if nbytes <= 0:
+        return 0.0
+    group, library = Group(size=2, stride=stride), pricing.stack.library
+    return collective_time(Operation.ALL_REDUCE, nbytes, group, pricing.cluster, library=library).time
 
 
 def tied_bytes(network: Network, strategy: Strategy, pricing: Pricing) -> float:
