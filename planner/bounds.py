@@ -19,7 +19,7 @@ from planner.segment_runs import Ends, run_segments, split_pass
 from planner.shapes import Shape, enumerate_shapes
 from planner.space import Integers, Space, single_space
 from simdl.pricing import Pricing
-from simdl.step_cost import gather_time, optimizer_time, reduce_time, tied_time
+from simdl.step_cost import StepCost, gather_time, optimizer_time, reduce_time, step_cost, tied_time
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 
@@ -61,8 +61,21 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing) -> Bound
     return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
 
 
+def work_bound(step: StepCost) -> float:
+    """[s] that a rank computes at least: its passes, which run one after another, and the update."""
+
+    def rank_time(rank: int) -> float:
+        stages = step.rank_stages(rank)
+        passes = sum(stage.forward.duration + stage.backward.duration for stage in stages)
+        return step.microbatches * passes + step.optimizer[rank] + step.stack.step_overhead
+
+    return max(map(rank_time, range(step.strategy.pp)))
+
+
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:
     """[s] that the simulated step of one strategy takes at least, with its own cut if it has one."""
+    if strategy.split_degree > 1:
+        return work_bound(step_cost(workload, strategy, pricing))
     space = single_space(strategy, workload)
     prices = price_space(space, pricing)
     shapes = enumerate_shapes(space, prices, pricing, cut=strategy.stages)

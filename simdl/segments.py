@@ -16,7 +16,9 @@ from simdl.gradients import (
     GradientShare,
     gathers,
     gradient_bytes,
+    merged_shares,
     reductions,
+    replica_group,
     total_seconds,
 )
 from simdl.pipelines import last_backward
@@ -24,7 +26,9 @@ from simdl.pricing import Work
 from simdl.stage import PassCost, StageCost
 from simdl.step_cost import StepCost
 
-Group = tuple[BlockCost, ...]
+Blocks = tuple[BlockCost, ...]
+Part = tuple[Blocks, tuple[GradientShare, ...]]
+"""Blocks that run as one task, and the parameters that are gathered before or reduced after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,40 +87,72 @@ class Segmentation:
         return self._cache[key]
 
     def _split(self, kind: str, stage: StageCost, *, last: bool) -> tuple[Segment, ...]:
-        backward = kind == "B"
+        backward, step = kind == "B", self._step
         whole = stage.backward if backward else stage.forward
-        groups = self._groups(stage, backward=backward)
-        gathered = [self._gathers(group) if self._sharded or not backward else () for group in groups]
-        reduced = [self._reductions(group, last=last) if backward else () for group in groups]
+        parts = self._parts(stage, backward=backward)
+        gathered = [
+            tuple(gathers(shares, step.strategy, step.pricing)) if self._sharded or not backward else ()
+            for _, shares in parts
+        ]
+        # sharded gradients are reduced in every microbatch, across sharded copies only in the last
+        reduced = [
+            tuple(reductions(shares, step.strategy, step.pricing, copies=last)) if backward else ()
+            for _, shares in parts
+        ]
         beside = min(sum(map(total_seconds, (*gathered, *reduced))), whole.duration)
-        slowed = _slowed(whole, self._step.stack.contention * beside)
-        device = [_device(group, backward=backward) for group in groups]
+        slowed = _slowed(whole, step.stack.contention * beside)
+        device = [_device(blocks, backward=backward) for blocks, _ in parts]
         total = sum(device)
         return tuple(
             Segment(
-                _scaled(slowed, share / total if total else 1 / len(groups)),
+                _scaled(slowed, share / total if total else 1 / len(parts)),
                 gather,
                 reduce,
-                sum(block.parameters for block in group),
+                sum(part.parameters for part in shares),
             )
-            for group, share, gather, reduce in zip(groups, device, gathered, reduced, strict=True)
+            for (_, shares), share, gather, reduce in zip(parts, device, gathered, reduced, strict=True)
         )
 
-    def _groups(self, stage: StageCost, *, backward: bool) -> list[Group]:
+    def _parts(self, stage: StageCost, *, backward: bool) -> list[Part]:
         """Blocks in the order of the pass: one each where all is sharded, else as many as fill a bucket."""
         blocks = tuple(reversed(stage.blocks)) if backward else stage.blocks
+        bucket, alone = self._step.stack.bucket, self._sharded or (backward and self._scattered)
+        if backward and not alone:
+            return list(filled_buckets(blocks, bucket, self._step))
         sizes = [gradient_bytes(block.parameters, self._step.pricing) for block in blocks]
-        alone = self._sharded or (backward and self._scattered)
-        return [blocks[part] for part in buckets(sizes, 0.0 if alone else self._step.stack.bucket)]
+        parts = (blocks[part] for part in buckets(sizes, 0.0 if alone else bucket))
+        return [(part, merged_shares(share for block in part for share in block.gradients)) for part in parts]
 
-    def _gathers(self, group: Group) -> tuple[Collective, ...]:
-        step = self._step
-        return tuple(gathers(_shares(group), step.strategy, step.pricing))
 
-    def _reductions(self, group: Group, *, last: bool) -> tuple[Collective, ...]:
-        """Sharded gradients are reduced in every microbatch, across sharded copies only in the last."""
-        step = self._step
-        return tuple(reductions(_shares(group), step.strategy, step.pricing, copies=last))
+def filled_buckets(blocks: Blocks, bucket: float, step: StepCost) -> Iterator[Part]:
+    """Blocks in the order of a backward pass, cut where a bucket is ready, with the gradients that are sent.
+
+    Gradients of every group of replicas fill buckets of their own, because one collective adds up those of
+    one group. A group's rest is sent with its last gradient, or at the end of the pass.
+    """
+    strategy, pricing = step.strategy, step.pricing
+    last = {
+        share.group: index
+        for index, block in enumerate(blocks)
+        for share in block.gradients
+        if share.parameters > 0 and replica_group(share.group, strategy).size > 1
+    }
+    end = max(last.values(), default=-1)
+    first, waiting = 0, dict.fromkeys(last, 0.0)
+    for index, block in enumerate(blocks):
+        ready: list[GradientShare] = []
+        for share in block.gradients:
+            if share.group in last:
+                waiting[share.group] += share.parameters
+                filled = gradient_bytes(waiting[share.group], pricing) >= bucket
+                if filled or (index == last[share.group] and index < end):
+                    ready.append(GradientShare(share.group, waiting.pop(share.group)))
+                    waiting[share.group] = 0.0
+        if ready:
+            yield blocks[first : index + 1], tuple(ready)
+            first = index + 1
+    if first < len(blocks):
+        yield blocks[first:], tuple(GradientShare(*rest) for rest in waiting.items())
 
 
 def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
@@ -136,11 +172,7 @@ def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
     return [*parts, slice(first, len(sizes))] if first < len(sizes) else parts
 
 
-def _shares(group: Group) -> Iterator[GradientShare]:
-    return (share for block in group for share in block.gradients)
-
-
-def _device(group: Group, *, backward: bool) -> float:
+def _device(group: Blocks, *, backward: bool) -> float:
     """[s] in kernels: the share of a pass that a segment takes does not hang on the links."""
     works = (block.backward + block.recompute if backward else block.forward for block in group)
     return sum(works, Work()).device
