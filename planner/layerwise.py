@@ -20,7 +20,6 @@ from planner.layer_problem import Choice as Picked
 from planner.layer_problem import estimate_step
 from planner.layer_program import first_answers, solve_layer_problem
 from planner.layer_times import LayerTime, layer_times
-from simdl.cost_model import CostModel
 from simdl.errors import SimdlError
 from simdl.layer_splits.arrangement import Arrangement, named_splits
 from simdl.layer_splits.graph import LayerGraph, build_layer_graph
@@ -29,8 +28,7 @@ from simdl.layer_splits.registry import Choice, format_choice
 from simdl.memory import memory_shortfalls
 from simdl.pricing import Pricing
 from simdl.report import StepReport
-from simdl.simulate import price, simulate
-from simdl.stack import Stack
+from simdl.simulate import simulate
 from simdl.step_cost import step_cost
 from simdl.strategy import Strategy, problems
 from workloads.workload import Workload
@@ -49,7 +47,9 @@ class LayerPlan:
     """Strategies with a split for every layer, simulated, and what is known of the best.
 
     Attributes:
-        candidates: [s] that each takes at least, and its report, fastest first; all of them fit.
+        candidates: [s] that each takes at least, and its report, fastest first; all of them fit and have a
+            layer that is not split by sample (without, they are strategies that divide all layers alike).
+        tried: strategies that were looked at.
         best: report of the fastest, or of plain data parallelism where that is within :data:`MARGIN`.
         layers: what each layer of the best takes of the step.
         estimate: [s] of the integer program's objective for its answer.
@@ -60,6 +60,7 @@ class LayerPlan:
     """
 
     candidates: tuple[tuple[float, StepReport], ...]
+    tried: int
     best: StepReport
     layers: tuple[LayerTime, ...]
     estimate: float
@@ -84,16 +85,12 @@ class _Answer:
     variables: int
 
 
-def plan_layers(
-    workload: Workload, cluster: Cluster, *, stack: Stack, cost_model: CostModel | None = None
-) -> LayerPlan:
+def plan_layers(workload: Workload, pricing: Pricing) -> LayerPlan:
     """The fastest per-layer plans on all devices of a cluster.
 
     Args:
         workload: images; a microbatch is divided over the sample groups of every layer.
-        cluster: on what.
-        stack: the software it runs on.
-        cost_model: seconds per kernel; the device's own by default.
+        pricing: what prices it.
 
     Raises:
         SimdlError: the network has no per-layer splits (its samples are no images), or no split uses
@@ -102,19 +99,21 @@ def plan_layers(
         SolverError: the solver gave up.
     """
     started = time.perf_counter()
-    pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
     answer = _first_that_fits(workload, pricing)
     tried = dict.fromkeys([*answer.strategies, *_variants(answer.strategies[0], workload, pricing)])
     runs = [run for strategy in tried for run in _simulated(strategy, workload, pricing)]
-    if not runs:
-        raise SimdlError(f"{workload.network.name} on {cluster.name}: no split of layers fits as simulated")
     runs.sort(key=lambda run: (run[1].step_time, run[1].peak_memory))
     plain = next((report for _, report in runs if is_data_parallel(report.strategy)), None)
-    best = runs[0][1]
-    if plain is not None and plain.step_time <= best.step_time * (1 + MARGIN):
+    split = [run for run in runs if run[1].strategy.splits]
+    if not runs:
+        name = f"{workload.network.name} on {pricing.cluster.name}"
+        raise SimdlError(f"{name}: no split of layers fits as it is simulated; expected more devices")
+    best = (split or runs)[0][1]
+    if plain is not None and (not split or plain.step_time <= best.step_time * (1 + MARGIN)):
         best = plain
     return LayerPlan(
-        candidates=tuple(runs),
+        candidates=tuple(split),
+        tried=len(tried),
         best=best,
         layers=layer_times(best.strategy, workload, pricing),
         estimate=answer.estimate,
@@ -126,8 +125,8 @@ def plan_layers(
 
 
 def is_data_parallel(strategy: Strategy) -> bool:
-    """Whether every layer is split by sample alone, which needs no names."""
-    return strategy.split_degree > 1 and not strategy.splits
+    """Whether every layer is split by sample alone, which needs no names, and nothing else is done."""
+    return not strategy.splits and strategy.zero == 0 and strategy.pp == 1
 
 
 def _first_that_fits(workload: Workload, pricing: Pricing) -> _Answer:
@@ -136,9 +135,7 @@ def _first_that_fits(workload: Workload, pricing: Pricing) -> _Answer:
     for count in ACCUMULATED:
         if workload.global_batch % count:
             break
-        whole = Strategy(
-            split_degree=pricing.cluster.devices, micro_batch=workload.global_batch // count
-        )
+        whole = Strategy(split_degree=pricing.cluster.devices, micro_batch=workload.global_batch // count)
         try:
             return _solve(whole, workload, pricing)
         except InfeasibleError as error:
@@ -181,8 +178,10 @@ def _splits(workload: Workload, graph: LayerGraph, choices: Sequence[Choice], fo
 
 def _variants(best: Strategy, workload: Workload, pricing: Pricing) -> Iterator[Strategy]:
     """The best splits with sharded state and in more microbatches, and splits of the stages of a pipeline."""
-    forms = [best, *(replace(best, micro_batch=best.micro_batch // 2) for _ in range(best.micro_batch % 2 == 0))]
-    yield from forms[1:]
+    forms = [best]
+    if best.micro_batch % 2 == 0:
+        forms.append(replace(best, micro_batch=best.micro_batch // 2))
+        yield forms[1]
     if pricing.stack.zero >= 1:
         yield from (replace(form, zero=1) for form in forms)
     ranks, microbatches = PIPELINED
@@ -199,7 +198,7 @@ def _variants(best: Strategy, workload: Workload, pricing: Pricing) -> Iterator[
 def _simulated(
     strategy: Strategy, workload: Workload, pricing: Pricing
 ) -> Iterator[tuple[float, StepReport]]:
-    """What the step takes at least, and its report; nothing where it cannot be carried out or does not fit."""
+    """What the step takes at least, and its report; nothing where it cannot run or does not fit."""
     if any(problems(strategy, workload, pricing.cluster)):
         return
     step = step_cost(workload, strategy, pricing)

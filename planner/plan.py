@@ -9,12 +9,14 @@ import numpy as np
 from hardware.cluster import Cluster
 from hardware.units import format_quantity
 from planner.bounds import Bounds, estimate_bound, estimate_bounds
-from planner.explain import explain
+from planner.explain import explain, explain_splits
 from planner.format import format_strategy
+from planner.layerwise import LayerPlan, plan_layers
 from planner.recut import recut
 from planner.search import Progress, search
 from planner.space import Integers, Limits, Space, enumerate_space
 from simdl.cost_model import CostModel
+from simdl.errors import SimdlError
 from simdl.memory import memory_shortfalls, usable_memory
 from simdl.pricing import Pricing
 from simdl.report import StepReport
@@ -53,6 +55,8 @@ class PlanResult:
         wall_time: [s] the planner took.
         reasons: why candidates are infeasible.
         why: what makes the best plan better than its neighbours.
+        layers: the per-layer plans among the candidates; None for sequences and where there are none.
+        layers_reason: why there are none, if it was tried.
     """
 
     plans: tuple[Plan, ...]
@@ -63,6 +67,8 @@ class PlanResult:
     wall_time: float
     reasons: tuple[str, ...]
     why: tuple[str, ...]
+    layers: LayerPlan | None = None
+    layers_reason: str = ""
 
 
 def plan(
@@ -99,19 +105,51 @@ def plan(
         Plan(bound=float(bounds.step_time[found.candidate]), report=found.report) for found in ranking.best
     ]
     plans += list(_recut_all(plans, workload, pricing, cut))
+    alike = min(plans, key=lambda plan: plan.report.step_time, default=None)
+    layers, layers_reason = _per_layer(workload, pricing)
+    split = layers.candidates if layers else ()
+    plans += [Plan(bound=bound, report=report) for bound, report in split]
     plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
     return PlanResult(
         plans=tuple(plans[:top]),
-        candidates=len(space),
-        feasible=len(fits),
-        simulated=ranking.simulated,
+        candidates=len(space) + (layers.tried if layers else 0),
+        feasible=len(fits) + len(split),
+        simulated=ranking.simulated + len(split),
         certified=ranking.certified,
         wall_time=time.perf_counter() - started,
         reasons=tuple(_reasons(space, bounds, fits, workload, pricing)),
-        why=explain(plans[0].report, space, bounds, fits, workload=workload, pricing=pricing)
-        if plans
-        else (),
+        why=_why(plans, alike, space, bounds, fits, workload, pricing),
+        layers=layers,
+        layers_reason=layers_reason,
     )
+
+
+def _per_layer(workload: Workload, pricing: Pricing) -> tuple[LayerPlan | None, str]:
+    """The per-layer plans of a convolutional network, or why there are none (empty for sequences)."""
+    if workload.network.sample != "image":
+        return None, ""
+    try:
+        return plan_layers(workload, pricing), ""
+    except SimdlError as error:
+        return None, str(error)
+
+
+def _why(  # noqa: PLR0917 - what explains a ranking
+    plans: Sequence[Plan],
+    alike: Plan | None,
+    space: Space,
+    bounds: Bounds,
+    fits: Integers,
+    workload: Workload,
+    pricing: Pricing,
+) -> tuple[str, ...]:
+    """What makes the best plan better than its neighbours, or than the best that divides layers alike."""
+    if not plans:
+        return ()
+    best = plans[0].report
+    if best.strategy.split_degree > 1:
+        return explain_splits(best, alike.report if alike else None)
+    return explain(best, space, bounds, fits, workload=workload, pricing=pricing)
 
 
 def stack_limits(stack: Stack) -> Limits:

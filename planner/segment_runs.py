@@ -11,6 +11,8 @@ import numpy as np
 
 from planner.prices import Floats, Prices
 from planner.shapes import Blocks, Shape
+from planner.space import Integers
+from simdl.block_cost import block_tensors
 from simdl.gradients import gradient_bytes
 from simdl.lowering import PREFETCH
 from simdl.pricing import Pricing
@@ -59,16 +61,29 @@ def split_pass(
     order = np.array(blocks[::-1] if backward else blocks)
     parameters = prices.parameters[shape.rows[0]][order]
     parts = buckets(gradient_bytes(parameters, pricing).tolist(), 0.0 if alone else pricing.stack.bucket)
-    sums = [float(sum(parameters[part].tolist())) for part in parts]
+    sums = [(float(sum(parameters[part].tolist())), _tensors(order[part], pricing)) for part in parts]
     sizes = set(sums)  # equal blocks fill equal segments
-    gather = {n: gather_time(n, strategy, pricing) if sharded or not backward else 0.0 for n in sizes}
-    reduce = {n: reduce_time(n, strategy, pricing, copies=last) if backward else 0.0 for n in sizes}
-    gathers = np.array([gather[n] for n in sums])
-    reduces = np.array([reduce[n] for n in sums])
+    gather = {
+        (n, count): gather_time(n, strategy, pricing) if sharded or not backward else 0.0
+        for n, count in sizes
+    }
+    reduce = {
+        (n, count): reduce_time(n, strategy, pricing, copies=last, tensors=count) if backward else 0.0
+        for n, count in sizes
+    }
+    gathers = np.array([gather[size] for size in sums])
+    reduces = np.array([reduce[size] for size in sums])
     device = (prices.backward_device if backward else prices.forward_device)[shape.rows][:, order]
     beside = np.minimum(gathers.sum() + reduces.sum(), whole)
     slowed = whole + pricing.stack.contention * beside
     return Segments(computed=_shares(device, parts) * slowed[:, None], gathers=gathers, reduces=reduces)
+
+
+def _tensors(blocks: Integers, pricing: Pricing) -> int:
+    """Variables of some blocks, where no bucket joins them."""
+    if pricing.stack.bucket:
+        return 1
+    return sum(block_tensors(pricing.network.blocks[index]) for index in blocks)
 
 
 def run_segments(segments: Segments, start: Ends, *, fetched: int = 0) -> Ends:

@@ -16,7 +16,7 @@ from simdl.block_kernels import (
     tensor_collectives,
 )
 from simdl.collectives import Group
-from simdl.gradients import GradientShare
+from simdl.gradients import GradientShare, gradient_tensors
 from simdl.pricing import Pricing, Work, priced
 from simdl.sharding import Shard, layer_kernels
 from simdl.strategy import Recompute
@@ -79,7 +79,9 @@ def _block_cost(
         forward=_forward(pricing, shard, block),
         backward=_backward(pricing, shard, block),
         recompute=_recompute(pricing, shard, block, redone),
-        gradients=(GradientShare(Group(size=shard.cp, stride=shard.tp), parameters),),
+        gradients=(
+            GradientShare(Group(size=shard.cp, stride=shard.tp), parameters, block_tensors(block)),
+        ),
         saved=kept,
         transient=everything - kept + largest_output(block, shard) * activation,
         boundary=boundary,
@@ -95,6 +97,12 @@ def _parameters(block: Block, tp: int, *, pipelined: bool) -> float:
         for layer in block.layers
         if pipelined or not layer.tied
     )
+
+
+@lru_cache(maxsize=4096)
+def block_tensors(block: Block) -> int:
+    """Variables of a block."""
+    return sum(gradient_tensors(layer) for layer in block.layers)
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from simdl.collectives import Group, Operation, collective_time
 from simdl.pricing import Pricing
 from simdl.strategy import Strategy
+from workloads.layer import Layer
 
 Amount = TypeVar("Amount", float, NDArray[np.float64])
 """A number, or many at once in the planner's bounds."""
@@ -27,21 +28,23 @@ class GradientShare:
     Attributes:
         group: the ranks of one replica that hold them; every other replica has as many.
         parameters: elements before ZeRO.
+        tensors: variables that they belong to.
     """
 
     group: Group
     parameters: float
+    tensors: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Collective:
-    """One collective over replicas.
+    """One collective over replicas, or one call for each variable.
 
     Attributes:
         operation: what it does.
         group: the ranks that take part.
         nbytes: [bytes] as :func:`simdl.collectives.collective_time` counts them.
-        seconds: [s] alone.
+        seconds: [s] alone, of all calls.
     """
 
     operation: Operation
@@ -52,10 +55,11 @@ class Collective:
 
 def merged_shares(shares: Iterable[GradientShare]) -> tuple[GradientShare, ...]:
     """One share per group, in the order in which groups first appear."""
-    found: dict[Group, float] = {}
+    found: dict[Group, tuple[float, int]] = {}
     for share in shares:
-        found[share.group] = found.get(share.group, 0.0) + share.parameters
-    return tuple(GradientShare(group, parameters) for group, parameters in found.items())
+        parameters, tensors = found.get(share.group, (0.0, 0))
+        found[share.group] = parameters + share.parameters, tensors + share.tensors
+    return tuple(GradientShare(group, *amounts) for group, amounts in found.items())
 
 
 def replica_group(group: Group, strategy: Strategy) -> Group:
@@ -63,9 +67,18 @@ def replica_group(group: Group, strategy: Strategy) -> Group:
     return Group(size=group.size * strategy.dp, stride=group.stride)
 
 
-def uniform_share(parameters: float, strategy: Strategy) -> GradientShare:
+def uniform_share(parameters: float, strategy: Strategy, *, tensors: int = 1) -> GradientShare:
     """Parameters that all replicas hold alike, as where every layer is divided the same way."""
-    return GradientShare(Group(size=strategy.cp * strategy.split_degree, stride=strategy.tp), parameters)
+    group = Group(size=strategy.cp * strategy.split_degree, stride=strategy.tp)
+    return GradientShare(group, parameters, tensors)
+
+
+def gradient_tensors(layer: Layer) -> int:
+    """Variables of a layer: weights and bias; scale and shift of a normalisation."""
+    if layer.kind == "normalization":
+        return 2
+    bias = sum(operator.weights for operator in layer.forward if operator.name == "bias")
+    return (bias > 0) + (layer.parameters > bias)
 
 
 def share_shards(group: Group, strategy: Strategy) -> int:
@@ -97,7 +110,8 @@ def reductions(
     """What adds up the gradients of some parameters: per group, one collective or two.
 
     Without ZeRO an all-reduce over all replicas; with it a reduce-scatter over the shards and, where several
-    sharded copies exist, an all-reduce of each shard across them (Rajbhandari et al. 2020).
+    sharded copies exist, an all-reduce of each shard across them (Rajbhandari et al. 2020). In a stack without
+    buckets every variable goes alone.
 
     Args:
         shares: what is added up; those of one group travel together.
@@ -108,18 +122,19 @@ def reductions(
     for share in merged_shares(shares):
         group, shards = replica_group(share.group, strategy), share_shards(share.group, strategy)
         nbytes = gradient_bytes(share.parameters, pricing)
+        calls = 1 if pricing.stack.bucket else max(1, share.tensors)
         if strategy.zero and shards > 1 and nbytes > 0:
-            yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing)
+            yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls)
         across = Group(size=group.size // shards, stride=group.stride * shards)
         if across.size > 1 and nbytes > 0 and copies:
-            seconds = gradient_sum_time(nbytes / shards, across, pricing)
+            seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
             yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds)
 
 
-def _scatter(nbytes: float, group: Group, pricing: Pricing) -> Collective:
-    stack = pricing.stack
-    cost = collective_time(Operation.REDUCE_SCATTER, nbytes, group, pricing.cluster, library=stack.library)
-    return Collective(Operation.REDUCE_SCATTER, group, nbytes, cost.time / stack.reduction_speed)
+def _scatter(nbytes: float, group: Group, pricing: Pricing, calls: int) -> Collective:
+    stack, operation = pricing.stack, Operation.REDUCE_SCATTER
+    cost = collective_time(operation, nbytes / calls, group, pricing.cluster, library=stack.library)
+    return Collective(operation, group, nbytes, calls * cost.time / stack.reduction_speed)
 
 
 def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:

@@ -138,21 +138,22 @@ def filled_buckets(blocks: Blocks, bucket: float, step: StepCost) -> Iterator[Pa
         if share.parameters > 0 and replica_group(share.group, strategy).size > 1
     }
     end = max(last.values(), default=-1)
-    first, waiting = 0, dict.fromkeys(last, 0.0)
+    first, waiting = 0, {group: GradientShare(group, 0.0, 0) for group in last}
     for index, block in enumerate(blocks):
         ready: list[GradientShare] = []
         for share in block.gradients:
             if share.group in last:
-                waiting[share.group] += share.parameters
-                filled = gradient_bytes(waiting[share.group], pricing) >= bucket
+                (held,) = merged_shares((waiting[share.group], share))
+                filled = gradient_bytes(held.parameters, pricing) >= bucket
                 if filled or (index == last[share.group] and index < end):
-                    ready.append(GradientShare(share.group, waiting.pop(share.group)))
-                    waiting[share.group] = 0.0
+                    ready.append(held)
+                    held = GradientShare(share.group, 0.0, 0)
+                waiting[share.group] = held
         if ready:
             yield blocks[first : index + 1], tuple(ready)
             first = index + 1
     if first < len(blocks):
-        yield blocks[first:], tuple(GradientShare(*rest) for rest in waiting.items())
+        yield blocks[first:], tuple(waiting.values())
 
 
 def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:

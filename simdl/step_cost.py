@@ -186,7 +186,9 @@ def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing)
     return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather.time
 
 
-def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing, *, copies: bool = True) -> float:
+def reduce_time(
+    parameters: float, strategy: Strategy, pricing: Pricing, *, copies: bool = True, tensors: int = 1
+) -> float:
     """[s] to reduce the gradient of parameters that all replicas hold alike.
 
     Args:
@@ -194,8 +196,9 @@ def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing, *, copi
         strategy: with its replicas and ZeRO stage.
         pricing: what prices it.
         copies: across the sharded copies of a hybrid-sharded model too.
+        tensors: variables that they belong to.
     """
-    share = uniform_share(parameters, strategy)
+    share = uniform_share(parameters, strategy, tensors=tensors)
     return total_seconds(reductions((share,), strategy, pricing, copies=copies))
 
 

@@ -142,8 +142,8 @@ def _split_problems(strategy: Strategy, network: Network) -> Iterator[str]:
         return
     if strategy.tp * strategy.cp > 1:
         yield (
-            f"split_degree {strategy.split_degree} with tp {strategy.tp} and cp {strategy.cp}: per-layer splits "
-            "take their place; expected tp 1 and cp 1"
+            f"split_degree {strategy.split_degree} with tp {strategy.tp} and cp {strategy.cp}: per-layer "
+            "splits take their place; expected tp 1 and cp 1"
         )
     if strategy.recompute is Recompute.SELECTIVE:
         yield "recompute selective with per-layer splits; expected none or full"
@@ -152,8 +152,8 @@ def _split_problems(strategy: Strategy, network: Network) -> Iterator[str]:
     sizes = {group.size * strategy.dp for group in found.groups}
     for size in sorted(size for size in sizes if size % max(1, strategy.shard_degree)):
         yield (
-            f"shard_degree {strategy.shard_degree}: found a layer whose parameters {size} ranks hold; expected "
-            "a divisor of that"
+            f"shard_degree {strategy.shard_degree}: found a layer whose parameters {size} ranks hold; "
+            "expected a divisor of that"
         )
 
 

@@ -1,7 +1,7 @@
 """Arrangements: ranks that share the samples of a microbatch, every layer split among them in its own way.
 
-A layer is named by ``block/layer``, of a node the first; those that follow it keep its layout. A layer that is
-not named is split like the one that it reads, where that applies to it, otherwise by sample.
+A layer is named by ``block/layer``, of a node the first; those that follow it keep its layout. A layer that
+is not named is split like the one that it reads, where that applies to it, otherwise by sample.
 """
 
 from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ from functools import lru_cache
 from simdl.block_kernels import NamedKernel, accumulation_kernels
 from simdl.collectives import collective_time, ring_time
 from simdl.errors import SimdlError
-from simdl.gradients import GradientShare
+from simdl.gradients import GradientShare, gradient_tensors
 from simdl.layer_splits.arrangement import divide_node
 from simdl.layer_splits.graph import Node
 from simdl.layer_splits.layout import Layout
@@ -98,7 +98,11 @@ def node_cost(node: Node, choice: Choice, ranks: int, pricing: Pricing) -> NodeC
         forward=_work(forward, parts, (Pass.FORWARD,), pricing),
         backward=_work(backward, parts, BACKWARD, pricing),
         exchange=sum(beat.exchange for beat in (*forward, *backward)),
-        gradient=GradientShare(lead.replicas, float(sum(part.layer.parameters for part in parts))),
+        gradient=GradientShare(
+            lead.replicas,
+            float(sum(part.layer.parameters for part in parts)),
+            sum(gradient_tensors(part.layer) for part in parts),
+        ),
         saved=sum(_saved(part, activation) for part in parts),
         transient=(2 * largest * last.samples + lead.gathered) * activation,
         boundary=node.sites[-1].layer.output_elements / lead.output.parts * last.samples * activation,
