@@ -14,7 +14,12 @@ from simdl.block_kernels import (
     tensor_collectives,
 )
 from simdl.layer_splits.arrangement import Arrangement
-from simdl.layer_splits.block_costs import Use, split_kernels, split_messages
+from simdl.layer_splits.block_costs import (
+    Use,
+    split_accumulation,
+    split_kernels,
+    split_messages,
+)
 from simdl.pricing import Pricing
 from simdl.sharding import Shard, named_kernels, pass_layers
 from simdl.strategy import Recompute
@@ -44,7 +49,9 @@ def phase_kernels(
         if phase == "recompute" and mode is Recompute.NONE:
             return []
         passes = GRADIENTS if phase == "backward" else (Pass.FORWARD,)
-        return [kernel for which in passes for kernel in split_kernels(pricing, division, block, which)]
+        kernels = [kernel for which in passes for kernel in split_kernels(pricing, division, block, which)]
+        added = split_accumulation(pricing, division, block) if phase == "backward" else []
+        return [*kernels, *added]
     if phase == "forward":
         return forward_kernels(pricing, division, block)
     if phase == "backward":

@@ -16,6 +16,7 @@ from simdl.layer_splits.arrangement import Arrangement, Parts, Resolved, resolve
 from simdl.layer_splits.graph import Edge
 from simdl.layer_splits.node_cost import (
     NodeCost,
+    accumulated_kernels,
     message_use,
     node_cost,
     node_kernels,
@@ -134,6 +135,12 @@ def split_kernels(pricing: Pricing, arrangement: Arrangement, block: Block, whic
         for parts in _block_parts(pricing, arrangement, block, which)
         for kernel in node_kernels(parts, which, pricing)
     ]
+
+
+def split_accumulation(pricing: Pricing, arrangement: Arrangement, block: Block) -> list[NamedKernel]:
+    """Kernels that add the gradients of a block to those of earlier microbatches."""
+    parts = _block_parts(pricing, arrangement, block, Pass.WEIGHT_GRADIENT)
+    return [kernel for node in parts for kernel in accumulated_kernels(node, pricing)]
 
 
 def split_messages(pricing: Pricing, arrangement: Arrangement, block: Block, which: Pass) -> Iterator[Use]:

@@ -121,7 +121,7 @@ def _work(beats: Iterable[Beat], parts: Sequence[Divided], passes: Sequence[Pass
     return Work(
         device=sum(compute for compute, _ in pairs),
         tensor=sum(exposed for _, exposed in pairs),
-        launches=sum(len(node_kernels(parts, which, pricing)) for which in passes),
+        launches=sum(len(_all_kernels(parts, which, pricing)) for which in passes),
         calls=sum(len(list(_messages(parts, which))) for which in passes),
     )
 
@@ -172,17 +172,30 @@ def _real(beats: Iterable[Beat]) -> tuple[Beat, ...]:
 
 def _compute(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> float:
     """[s] of the kernels of one pass."""
-    return priced(pricing, [kernel for _, kernel in node_kernels(parts, which, pricing)]).device
+    return priced(pricing, [kernel for _, kernel in _all_kernels(parts, which, pricing)]).device
+
+
+def _all_kernels(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> list[NamedKernel]:
+    """Kernels of one pass over a node; fresh weight gradients are added to those of earlier microbatches."""
+    added = accumulated_kernels(parts, pricing) if which is Pass.WEIGHT_GRADIENT else []
+    return [*node_kernels(parts, which, pricing), *added]
 
 
 def node_kernels(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> list[NamedKernel]:
-    """Kernels of one pass over a node in launch order; weight gradients are added to earlier ones."""
+    """Kernels of one pass over a node in launch order, without the adding up of several microbatches."""
     layers = tuple(part.layer for part in parts)
-    shard = Shard(micro_batch=parts[0].samples)
-    order = layers if which is Pass.FORWARD else layers[::-1]
-    kernels = named_kernels(order, which, shard=shard, precision=pricing.precision, stack=pricing.stack)
-    added = accumulation_kernels(pricing, shard, layers) if which is Pass.WEIGHT_GRADIENT else []
-    return [*kernels, *added]
+    return named_kernels(
+        layers if which is Pass.FORWARD else layers[::-1],
+        which,
+        shard=Shard(micro_batch=parts[0].samples),
+        precision=pricing.precision,
+        stack=pricing.stack,
+    )
+
+
+def accumulated_kernels(parts: Sequence[Divided], pricing: Pricing) -> list[NamedKernel]:
+    """Kernels that add the gradients of a node to those of earlier microbatches."""
+    return accumulation_kernels(pricing, Shard(), tuple(part.layer for part in parts))
 
 
 def _messages(parts: Sequence[Divided], which: Pass) -> Iterator[tuple[Divided, Message]]:
