@@ -55,6 +55,7 @@ class PlanResult:
         wall_time: [s] the planner took.
         reasons: why candidates are infeasible.
         why: what makes the best plan better than its neighbours.
+        alike: the best plan that divides all layers alike, if one fits.
         layers: the per-layer plans among the candidates; None for sequences and where there are none.
         layers_reason: why there are none, if it was tried.
     """
@@ -67,6 +68,7 @@ class PlanResult:
     wall_time: float
     reasons: tuple[str, ...]
     why: tuple[str, ...]
+    alike: Plan | None = None
     layers: LayerPlan | None = None
     layers_reason: str = ""
 
@@ -119,6 +121,7 @@ def plan(
         wall_time=time.perf_counter() - started,
         reasons=tuple(_reasons(space, bounds, fits, workload, pricing)),
         why=_why(plans, alike, space, bounds, fits, workload, pricing),
+        alike=alike,
         layers=layers,
         layers_reason=layers_reason,
     )

@@ -23,7 +23,7 @@ def layer_sections(result: PlanResult) -> tuple[Section, ...]:
     found = result.layers
     if found is None:
         return ()
-    alike = next((plan.report for plan in result.plans if plan.report.strategy.split_degree == 1), None)
+    alike = result.alike.report if result.alike else None
     bars = [*([("layers alike", alike.breakdown)] if alike else ()), ("per layer", found.best.breakdown)]
     return (
         Section(
@@ -50,7 +50,7 @@ def _compared(found: LayerPlan, alike: StepReport | None) -> Iterator[str]:
     gain = alike.step_time / step - 1
     yield (
         f"With every layer split its own way a step takes {format_seconds(step)}, {abs(gain):.1%} "
-        f"{'faster' if gain >= 0 else 'slower'} than the best ranked plan that divides all layers alike "
+        f"{'faster' if gain >= 0 else 'slower'} than the best plan that divides all layers alike "
         f"({format_seconds(alike.step_time)})."
     )
 

@@ -69,11 +69,14 @@ def resolve(network: Network, arrangement: Arrangement) -> Resolved:
     named = dict(arrangement.splits)
     choices: list[Choice] = []
     parts: list[Parts] = []
+    unnamed = 0
     for index, node in enumerate(graph.nodes):
         try:
             choice, found = _split(graph, index, choices, named.get(node.name), arrangement.ranks)
         except SimdlError as error:
-            problems.append(f"splits: {node.name}: {error}")
+            if node.name in named or not unnamed:
+                problems.append(f"splits: {node.name}: {error}")
+            unnamed += node.name not in named  # the layers behind it lack a split too: the first is enough
             choice, found = SAMPLE, ()
         choices.append(choice)
         parts.append(found)
@@ -111,13 +114,14 @@ def _split(
         return choice, divide_node(node, choice, ranks)
     before = [edge.source for edge in graph.edges if edge.target == index and not edge.back]
     tried = dict.fromkeys([*(choices[source] for source in before[:1]), SAMPLE])
+    why = ""
     for choice in tried:
         try:
             return choice, divide_node(node, choice, ranks)
-        except SimdlError:
-            continue
+        except SimdlError as error:
+            why = str(error).removeprefix(f"found {format_choice(choice)}; ")
     words = " nor ".join(map(format_choice, tried))
-    raise SimdlError(f"found none, and {words} does not apply; expected a split")
+    raise SimdlError(f"found none, and {words} does not apply ({why}); expected a split")
 
 
 def divide_node(node: Node, choice: Choice, ranks: int) -> Parts:
