@@ -34,7 +34,8 @@ from simdl.strategy import Strategy, problems
 from workloads.workload import Workload
 
 Splits = tuple[tuple[str, str], ...]
-MANY = 60  # nodes of a graph beyond which fewer group sizes, and no pipelines, are tried
+MANY = 60  # nodes of a graph beyond which fewer group sizes are tried
+QUICK = 2000  # variables of a program up to which one for the stages of a pipeline is solved too
 MARGIN = 0.005  # of a step that splitting layers must gain over data parallelism, which needs no new code
 ACCUMULATED = (1, 2, 4, 8, 16)
 """Microbatches tried until a choice fits in memory."""
@@ -100,7 +101,7 @@ def plan_layers(workload: Workload, pricing: Pricing) -> LayerPlan:
     """
     started = time.perf_counter()
     answer = _first_that_fits(workload, pricing)
-    tried = dict.fromkeys([*answer.strategies, *_variants(answer.strategies[0], workload, pricing)])
+    tried = dict.fromkeys([*answer.strategies, *_variants(answer, workload, pricing)])
     runs = [run for strategy in tried for run in _simulated(strategy, workload, pricing)]
     runs.sort(key=lambda run: (run[1].step_time, run[1].peak_memory))
     plain = next((report for _, report in runs if is_data_parallel(report.strategy)), None)
@@ -176,8 +177,9 @@ def _splits(workload: Workload, graph: LayerGraph, choices: Sequence[Choice], fo
     return named_splits(workload.network, every)
 
 
-def _variants(best: Strategy, workload: Workload, pricing: Pricing) -> Iterator[Strategy]:
+def _variants(answer: _Answer, workload: Workload, pricing: Pricing) -> Iterator[Strategy]:
     """The best splits with sharded state and in more microbatches, and splits of the stages of a pipeline."""
+    best = answer.strategies[0]
     forms = [best]
     if best.micro_batch % 2 == 0:
         forms.append(replace(best, micro_batch=best.micro_batch // 2))
@@ -186,8 +188,7 @@ def _variants(best: Strategy, workload: Workload, pricing: Pricing) -> Iterator[
         yield from (replace(form, zero=1) for form in forms)
     ranks, microbatches = PIPELINED
     devices, batch = pricing.cluster.devices, workload.global_batch
-    nodes = len(build_layer_graph(workload.network, best.micro_batch).nodes)
-    if devices % ranks or batch % microbatches or nodes > MANY or workload.network.depth < ranks:
+    if devices % ranks or batch % microbatches or workload.network.depth < ranks or answer.variables > QUICK:
         return
     staged = Strategy(pp=ranks, split_degree=devices // ranks, micro_batch=batch // microbatches)
     if staged.split_degree > 1:

@@ -149,6 +149,8 @@ def filled_buckets(blocks: Blocks, bucket: float, step: StepCost) -> Iterator[Pa
                     ready.append(held)
                     held = GradientShare(share.group, 0.0, 0)
                 waiting[share.group] = held
+        if ready and index == end:  # no gradient comes after it
+            ready += [rest for rest in waiting.values() if rest.parameters > 0]
         if ready:
             yield blocks[first : index + 1], tuple(ready)
             first = index + 1

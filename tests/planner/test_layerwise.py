@@ -21,6 +21,7 @@ from planner.layer_problem import (
 )
 from planner.layer_program import solve_layer_problem
 from planner.layerwise import group_sizes, plan_layers
+from planner.plan import plan as find_plans
 from planner.question import Options, load_question
 from simdl.simulate import price
 from workloads.registry import load_network
@@ -189,6 +190,32 @@ def test_plan_names_the_split_of_every_layer():
     assert done.exit_code == 0, done.output
     assert "layers: sample: conv1/conv1 to conv5/pool5" in done.output
     assert "why: layers split one by one rather than alike: " in done.output
+
+
+@pytest.mark.parametrize(
+    ("model", "most", "least_alike"), [("alexnet", 3.4e-3, 6e-3), ("vgg16", 11.5e-3, 19e-3)]
+)
+def test_one_table_ranks_plans_of_both_kinds_by_simulated_time(model, most, least_alike):
+    question = load_question(Options(model=model, cluster="dgx-1-v100:8", global_batch=256))
+    result = find_plans(question.workload, question.cluster, stack=question.stack, top=20)
+    times = [plan.report.step_time for plan in result.plans]
+    assert times == sorted(times)
+    assert all(0 < plan.bound <= plan.report.step_time * (1 + 1e-12) for plan in result.plans)
+    kinds = {plan.report.strategy.split_degree > 1 for plan in result.plans}
+    assert kinds == {True, False}
+    assert result.plans[0].report.strategy.splits
+    assert times[0] < most
+    assert result.alike.report.step_time > least_alike
+    strategies = [plan.report.strategy for plan in result.plans]
+    assert len(set(strategies)) == len(strategies)
+
+
+def test_a_batch_that_no_replicas_divide_is_planned_by_splits():
+    """Four images of 256 pixels on 24 devices."""
+    question = load_question(Options(model="vgg11", cluster="dgx-1-v100:3", global_batch=4))
+    result = find_plans(question.workload, question.cluster, stack=question.stack, top=3)
+    assert result.plans[0].report.strategy.split_degree > 1
+    assert result.plans[0].report.feasible
 
 
 def answer(*arguments):

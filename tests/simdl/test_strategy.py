@@ -112,8 +112,8 @@ def test_splits_that_do_not_fit_the_rest_of_a_strategy_are_named():
     assert problem == "recompute selective with per-layer splits; expected none or full"
     (problem,) = split(micro_batch=4)
     assert problem == (
-        "splits: conv1/conv1: found none, and sample does not apply (8 sample groups do not divide 4 samples); "
-        "expected a split"
+        "splits: conv1/conv1: found none, and sample does not apply (8 sample groups do not divide 4 "
+        "samples); expected a split"
     )
     (problem,) = split(("conv1/conv1", "spatial 8"), ("conv1/conv1", "sample"))
     assert problem == "splits: conv1/conv1: found 2 times; expected once"

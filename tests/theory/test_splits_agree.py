@@ -2,6 +2,7 @@
 
 import pytest
 
+from planner.bounds import estimate_bound
 from planner.question import Options, load_question
 from simdl.collectives import Group
 from simdl.gradients import reductions, replica_group
@@ -100,3 +101,31 @@ def test_zero_divides_every_share_over_the_ranks_that_hold_it():
     unit = whole / sum(shares.values())
     assert set(shares) == {2, 16}
     assert sharded == pytest.approx(unit * (shares[2] / 2 + shares[16] / 16))
+
+
+@pytest.mark.parametrize("fields", [{"zero": 1}, {"pp": 2}, {"pp": 2, "zero": 1}])
+def test_one_rank_of_every_stage_stands_for_all(fields):
+    question = ask("alexnet")
+    inner = RANKS // 2 // fields.get("pp", 1)
+    splits = (("conv1/conv1", "spatial 2x2"), ("fc6/fc6", "column 4"))
+    strategy = Strategy(dp=2, split_degree=inner, micro_batch=64, splits=splits, **fields)
+    folded, unfolded = (
+        simulate(question.workload, question.cluster, strategy, stack=question.stack, unfolded=each).report
+        for each in (False, True)
+    )
+    assert unfolded.step_time == folded.step_time
+    assert dict(unfolded.breakdown) == pytest.approx(dict(folded.breakdown), rel=1e-9)
+
+
+@pytest.mark.parametrize("model", ["alexnet", "resnet50"])
+@pytest.mark.parametrize("fields", [{}, {"zero": 1}, {"pp": 2}, {"zero": 3}, {"recompute": Recompute.FULL}])
+def test_no_step_of_splits_is_shorter_than_its_bound(model, fields):
+    question = ask(model)
+    ranks = RANKS // fields.get("pp", 1)
+    first = "conv1/conv1"
+    for split in ("sample", "spatial 2", "replicated 2"):
+        strategy = Strategy(split_degree=ranks, micro_batch=128, splits=((first, split),), **fields)
+        pricing = price(question.workload, question.cluster, stack=question.stack)
+        found = simulate(question.workload, question.cluster, strategy, stack=question.stack).report
+        bound = estimate_bound(strategy, question.workload, pricing)
+        assert 0 < bound <= found.step_time * (1 + 1e-12)
