@@ -142,7 +142,7 @@ def filled_buckets(blocks: Blocks, bucket: float, step: StepCost) -> Iterator[Pa
     for index, block in enumerate(blocks):
         ready: list[GradientShare] = []
         for share in block.gradients:
-            if share.group in last:
+            if share.group in waiting:
                 (held,) = merged_shares((waiting[share.group], share))
                 filled = gradient_bytes(held.parameters, pricing) >= bucket
                 if filled or (index == last[share.group] and index < end):
@@ -151,6 +151,7 @@ def filled_buckets(blocks: Blocks, bucket: float, step: StepCost) -> Iterator[Pa
                 waiting[share.group] = held
         if ready and index == end:  # no gradient comes after it
             ready += [rest for rest in waiting.values() if rest.parameters > 0]
+            waiting.clear()
         if ready:
             yield blocks[first : index + 1], tuple(ready)
             first = index + 1

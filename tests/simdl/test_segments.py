@@ -162,7 +162,7 @@ def test_gradients_of_every_group_fill_buckets_of_their_own(gradients, bucket):
     assert {share.group: share.parameters for share in sent if share.parameters} == expected
     for group in expected:
         sizes = [share.parameters * BYTES for _, shares in parts for share in shares if share.group == group]
-        assert all(size >= bucket for size in sizes[:-1] if size)
+        assert all(size >= bucket for size in [size for size in sizes if size][:-1])
 
 
 @pytest.mark.property
