@@ -1,6 +1,6 @@
 """Text forms of strategies, seconds and rates, for tables and messages."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from simdl.strategy import Recompute, Strategy
 
@@ -69,6 +69,8 @@ def format_choice(axis: str, value: object) -> str:
     """
     if isinstance(value, bool):
         return "on" if value else "off"
+    if axis == "splits" and isinstance(value, Mapping):
+        return format_splits(value.items()) or "none"
     return "all" if axis == "shard_degree" and value == 0 else str(value)
 
 

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from simdl.collectives import Group
 from simdl.gradients import gradient_bytes, gradient_sum_time, replica_group
-from simdl.layer_splits.arrangement import Resolved, resolve
-from simdl.layer_splits.graph import Edge
-from simdl.layer_splits.node_cost import NodeCost, node_cost, reshard_time
+from simdl.layer_splits.arrangement import resolve
+from simdl.layer_splits.block_costs import edge_reshard
+from simdl.layer_splits.node_cost import NodeCost, messages_time, node_cost
 from simdl.layer_splits.registry import format_choice
 from simdl.pricing import Pricing
 from simdl.strategy import Strategy, arrangement_of
@@ -46,8 +45,9 @@ def layer_times(strategy: Strategy, workload: Workload, pricing: Pricing) -> tup
     ]
     resharding = [0.0] * len(costs)
     for edge in found.graph.edges:
-        seconds = sum(edge_times(found, edge, strategy.micro_batch, pricing))
-        resharding[edge.target] += edge.count * microbatches * seconds
+        change = edge_reshard(found, edge, strategy.micro_batch)
+        sent = [message for message in (change.forward, change.backward) if message is not None]
+        resharding[edge.target] += edge.count * microbatches * messages_time(sent, pricing)
     return tuple(
         LayerTime(
             layer=node.name,
@@ -62,18 +62,9 @@ def layer_times(strategy: Strategy, workload: Workload, pricing: Pricing) -> tup
     )
 
 
-def edge_times(found: Resolved, edge: Edge, samples: int, pricing: Pricing) -> tuple[float, float]:
-    """[s] to reshard a tensor of so many samples forward, and its gradient backward."""
-    reader = found.parts[edge.target][0]
-    source, target = found.parts[edge.source][0].output, reader.output if edge.late else reader.source
-    elements = float(edge.elements * samples)
-    forward = reshard_time(source, target, elements, pricing)
-    return forward, reshard_time(target, source, elements, pricing)
-
-
 def sum_time(cost: NodeCost, strategy: Strategy, pricing: Pricing) -> float:
     """[s] of a node's share of the bucket that carries its gradient."""
-    group: Group = replica_group(cost.gradient.group, strategy)
+    group = replica_group(cost.gradient.group, strategy)
     nbytes = gradient_bytes(cost.gradient.parameters, pricing)
     filled = max(nbytes, pricing.stack.bucket)
     return gradient_sum_time(filled, group, pricing) * nbytes / filled if nbytes else 0.0

@@ -119,7 +119,7 @@ def plan(
         simulated=ranking.simulated + len(split),
         certified=ranking.certified,
         wall_time=time.perf_counter() - started,
-        reasons=tuple(_reasons(space, bounds, fits, workload, pricing)),
+        reasons=tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split))),
         why=_why(plans, alike, space, bounds, fits, workload, pricing),
         alike=alike,
         layers=layers,
@@ -217,9 +217,12 @@ def _however_long(workload: Workload, cluster: Cluster, limits: Limits) -> int:
 
 
 def _reasons(
-    space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing
+    space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing, *, others: bool
 ) -> Iterator[str]:
-    """Why candidates are infeasible: how many, and the one that misses by least."""
+    """Why candidates are infeasible: how many, and the one that misses by least.
+
+    ``others`` says whether plans that split layers fit.
+    """
     limits = stack_limits(pricing.stack)
     if left := _however_long(workload, pricing.cluster, limits) - len(space):
         yield (
@@ -245,6 +248,6 @@ def _reasons(
     step = step_cost(workload, space.strategy(nearest), pricing)
     short = next(memory_shortfalls(step, pricing.cluster.device), "")
     yield f"the nearest of them, {format_strategy(space.strategy(nearest))}: {short}"
-    if not len(fits):
+    if not len(fits) and not others:
         need = format_quantity(float(bounds.memory[nearest]), "bytes")
         yield f"no candidate fits; expected more devices, or devices with at least {need} to use"

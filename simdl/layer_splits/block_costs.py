@@ -99,10 +99,11 @@ def reshards(found: Resolved, arrangement: Arrangement, block: int, *, first: bo
     for edge in found.graph.edges:
         inner = nodes[edge.source].block == block and not edge.back
         if nodes[edge.target].block == block and (inner or edge.back != first):
-            yield _reshard(found, edge, arrangement.samples)
+            yield edge_reshard(found, edge, arrangement.samples)
 
 
-def _reshard(found: Resolved, edge: Edge, samples: int) -> Reshard:
+def edge_reshard(found: Resolved, edge: Edge, samples: int) -> Reshard:
+    """The layout change of one tensor of so many samples."""
     reader = found.parts[edge.target][0]
     source = found.parts[edge.source][0].output
     target = reader.output if edge.late else reader.source

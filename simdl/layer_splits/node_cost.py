@@ -6,6 +6,7 @@ its computation: kernels and exposed exchanges add up to the pass.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -67,16 +68,11 @@ class NodeCost:
 
 def node_costs(node: Node, pricing: Pricing, ranks: int, inner: Sequence[int]) -> tuple[NodeCost, ...]:
     """Costs of every split that applies to a node, with groups of each of the ``inner`` sizes."""
-    choices = [choice for choice, _ in enumerate_choices(node.sites[0], ranks, inner)]
-    return tuple(node_cost(node, choice, ranks, pricing) for choice in choices if _fits(node, choice, ranks))
-
-
-def _fits(node: Node, choice: Choice, ranks: int) -> bool:
-    try:
-        divide_node(node, choice, ranks)
-    except SimdlError:
-        return False
-    return True
+    found: list[NodeCost] = []
+    for choice, _ in enumerate_choices(node.sites[0], ranks, inner):
+        with suppress(SimdlError):  # more parts than a layer behind it has
+            found.append(node_cost(node, choice, ranks, pricing))
+    return tuple(found)
 
 
 @lru_cache(maxsize=65536)
