@@ -10,7 +10,8 @@ from planner.layer_problem import Item, LayerProblem, Matrix, Option, Tensor
 from planner.layer_times import sum_time
 from simdl.layer_splits.graph import Edge, LayerGraph
 from simdl.layer_splits.layout import Layout
-from simdl.layer_splits.node_cost import NodeCost, reshard_time
+from simdl.layer_splits.message_times import reshard_time
+from simdl.layer_splits.node_cost import NodeCost
 from simdl.memory import state_bytes, usable_memory
 from simdl.pricing import Pricing
 from simdl.stage import host_time

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from simdl.gradients import gradient_bytes, gradient_sum_time, replica_group
 from simdl.layer_splits.arrangement import resolve
 from simdl.layer_splits.block_costs import edge_reshard
-from simdl.layer_splits.node_cost import NodeCost, messages_time, node_cost
+from simdl.layer_splits.message_times import messages_time
+from simdl.layer_splits.node_cost import NodeCost, node_cost
 from simdl.layer_splits.registry import format_choice
 from simdl.pricing import Pricing
 from simdl.strategy import Strategy, arrangement_of

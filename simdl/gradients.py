@@ -110,8 +110,8 @@ def reductions(
     """What adds up the gradients of some parameters: per group, one collective or two.
 
     Without ZeRO an all-reduce over all replicas; with it a reduce-scatter over the shards and, where several
-    sharded copies exist, an all-reduce of each shard across them (Rajbhandari et al. 2020). In a stack without
-    buckets every variable goes alone.
+    sharded copies exist, an all-reduce of each shard across them (Rajbhandari et al. 2020). In a stack
+    without buckets every variable goes alone.
 
     Args:
         shares: what is added up; those of one group travel together.

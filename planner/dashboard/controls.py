@@ -125,9 +125,16 @@ def _field(name: str, value: int | str | None, *, side: str = "", hint: str = ""
     """A number as text, so that a wrong one is explained rather than swallowed by the browser."""
     text = "" if value is None else str(value)
     identity = _identity(name, side)
-    keys = "text" if name == "splits" else "numeric"
     return _labelled(
-        name, dcc.Input(id=identity, type="text", inputMode=keys, value=text, placeholder=hint, debounce=True)
+        name,
+        dcc.Input(
+            id=identity,
+            type="text",
+            inputMode="verbatim" if name == "splits" else "numeric",
+            value=text,
+            placeholder=hint,
+            debounce=True,
+        ),
     )
 
 

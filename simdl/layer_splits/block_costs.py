@@ -13,15 +13,10 @@ from simdl.block_cost import BlockCost
 from simdl.block_kernels import NamedKernel
 from simdl.gradients import merged_shares
 from simdl.layer_splits.arrangement import Arrangement, Parts, Resolved, resolve
+from simdl.layer_splits.beats import accumulated_kernels, node_kernels, node_messages
 from simdl.layer_splits.graph import Edge
-from simdl.layer_splits.node_cost import (
-    NodeCost,
-    accumulated_kernels,
-    message_use,
-    node_cost,
-    node_kernels,
-    node_messages,
-)
+from simdl.layer_splits.message_times import message_use
+from simdl.layer_splits.node_cost import NodeCost, node_cost
 from simdl.layer_splits.resharding import reshard_message
 from simdl.layer_splits.site import Message
 from simdl.pricing import Pricing, Work

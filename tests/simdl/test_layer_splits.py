@@ -12,7 +12,8 @@ from simdl.layer_splits import SPLITS, Choice, Layout, Site, enumerate_choices
 from simdl.layer_splits.arrangement import Arrangement, named_splits, resolve
 from simdl.layer_splits.block_costs import split_block_costs
 from simdl.layer_splits.graph import Node, build_layer_graph
-from simdl.layer_splits.node_cost import messages_time, node_cost
+from simdl.layer_splits.message_times import messages_time
+from simdl.layer_splits.node_cost import node_cost
 from simdl.layer_splits.registry import format_choice, parse_choice
 from simdl.layer_splits.resharding import reshard_message
 from simdl.simulate import price, simulate

@@ -7,7 +7,7 @@ from simdl.collectives import Group, Operation, collective_time, point_to_point_
 from simdl.cost_model import ConstantCostModel
 from simdl.gradients import gradient_bytes, gradient_sum_time
 from simdl.layer_splits import SPLITS, Layout, Site
-from simdl.layer_splits.node_cost import messages_time, reshard_time
+from simdl.layer_splits.message_times import messages_time, reshard_time
 from simdl.pricing import Pricing
 from workloads.dtypes import load_precision
 from workloads.layers.convolution import convolution
