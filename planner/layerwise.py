@@ -35,7 +35,7 @@ from workloads.workload import Workload
 
 Splits = tuple[tuple[str, str], ...]
 MANY = 60  # nodes of a graph beyond which fewer group sizes are tried
-QUICK = 2000  # variables of a program up to which one for the stages of a pipeline is solved too
+SMALL, QUICK = 40, 2000  # nodes, and variables of a program, up to which a pipeline is tried too
 MARGIN = 0.005  # of a step that splitting layers must gain over data parallelism, which needs no new code
 ACCUMULATED = (1, 2, 4, 8, 16)
 """Microbatches tried until a choice fits in memory."""
@@ -188,7 +188,9 @@ def _variants(answer: _Answer, workload: Workload, pricing: Pricing) -> Iterator
         yield from (replace(form, zero=1) for form in forms)
     ranks, microbatches = PIPELINED
     devices, batch = pricing.cluster.devices, workload.global_batch
-    if devices % ranks or batch % microbatches or workload.network.depth < ranks or answer.variables > QUICK:
+    nodes = len(build_layer_graph(workload.network, best.micro_batch).nodes)
+    divides = devices % ranks == 0 and batch % microbatches == 0 and workload.network.depth >= ranks
+    if not divides or nodes > SMALL or answer.variables > QUICK:
         return
     staged = Strategy(pp=ranks, split_degree=devices // ranks, micro_batch=batch // microbatches)
     if staged.split_degree > 1:
