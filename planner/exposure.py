@@ -72,7 +72,8 @@ class _Variant:
         parts = segment_parts(self.parameters[order].tolist(), self.pricing, alone=self.scattered)
         sums = [float(sum(self.parameters[order][part].tolist())) for part in parts]
         times = {n: segment_reduce_time(n, self.strategy, self.pricing, last=last) for n in set(sums)}
-        device = sum(self.prices.phases[phase].device for phase in Phase if phase is not Phase.FORWARD)
+        gradients = [phase for phase in Phase if phase is not Phase.FORWARD]
+        device = np.sum([self.prices.phases[phase].device for phase in gradients], axis=0)
         first = device[self.shape.rows][:, order]
         total = first.sum(axis=1)
         share = first[:, parts[0]].sum(axis=1) / np.where(total > 0, total, 1.0)

@@ -7,8 +7,10 @@ later command can tell whether it can read it, and ask again.
 from dataclasses import asdict
 from typing import Any
 
+from planner.layer_report import layer_plan_json
 from planner.plan import PlanResult
 from planner.question import Question
+from planner.strategy_file import strategy_json
 from simdl.operator_times import longest_operators
 from simdl.report import StepReport
 
@@ -49,7 +51,7 @@ def report_json(report: StepReport) -> dict[str, Any]:
         "memory_bound_fraction": report.memory_bound_fraction,
         "bubble_fraction": report.bubble_fraction,
         "exposed_communication": report.exposed_communication,
-        "strategy": asdict(report.strategy),
+        "strategy": strategy_json(report.strategy),
         "feasible": report.feasible,
         "reasons": list(report.reasons),
         "warnings": list(report.warnings),
@@ -69,6 +71,7 @@ def plan_json(question: Question, result: PlanResult) -> dict[str, Any]:
         },
         "certified": result.certified,
         "certified_over": result.certified_over,
+        "layerwise": layer_plan_json(result),
         "wall_time": result.wall_time,
         "reasons": list(result.reasons),
         "why": list(result.why),

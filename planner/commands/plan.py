@@ -13,7 +13,7 @@ from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
 from planner.format import format_rate, format_seconds, format_strategy
-from planner.layer_report import LayerAnswer, answer_layers, layer_plan_json, layer_plan_lines
+from planner.layer_report import split_lines
 from planner.output_files import force_option, report_option
 from planner.plan import Plan, PlanResult
 from planner.plan import plan as find_plans
@@ -69,33 +69,26 @@ def plan(
             )
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
-    layers = answer_layers(question)
     fewer = None if page_path is None else [asdict(cluster) for cluster in smaller_clusters(question)]
-    data = {
-        **plan_json(question, result),
-        "layerwise": layer_plan_json(*layers),
-        "smaller_clusters": fewer,
-    }
+    data = {**plan_json(question, result), "smaller_clusters": fewer}
     if page_path is not None:
-        _write_report(question, result, layers, data, page_path)
+        _write_report(question, result, data, page_path)
     if as_json:
         print_json(data)
     else:
-        _print_result(question, result, list(layer_plan_lines(*layers)))
-    if not result.plans and layers[0] is None:
+        _print_result(question, result)
+    if not result.plans:
         sys.exit(1)
 
 
-def _write_report(
-    question: Question, result: PlanResult, layers: LayerAnswer, data: dict[str, Any], path: Path
-) -> None:
+def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:
     from planner.report_pages.plan import plan_page  # noqa: PLC0415 - plotly, only where it is asked for
 
     with reporting_errors():
-        write_page(plan_page(question, result, layers, data), path)
+        write_page(plan_page(question, result, data), path)
 
 
-def _print_result(question: Question, result: PlanResult, layers: list[str]) -> None:
+def _print_result(question: Question, result: PlanResult) -> None:
     workload, cluster = question.workload, question.cluster
     if result.plans:
         unit = "images/s" if workload.network.sample == "image" else "tokens/s"
@@ -105,9 +98,11 @@ def _print_result(question: Question, result: PlanResult, layers: list[str]) -> 
         print_table(header, rows, title=title)
         first = breakdown_rows(result.plans[0].report.breakdown)
         print_table(BREAKDOWN_HEADER, first, title="where the step of plan 1 goes")
+        for line in split_lines(result.plans[0].report.strategy, workload.network):
+            click.echo(line)
     else:
         click.echo("no feasible plan")
-    click.echo("\n".join([*layers, *_notes(question, result)]))
+    click.echo("\n".join(_notes(question, result)))
 
 
 def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
@@ -142,7 +137,13 @@ def _notes(question: Question, result: PlanResult) -> list[str]:
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
     lines = [f"space: {counts}; {sure} ({result.wall_time:.1f} s)"]
     lines += [f"certified over: {result.certified_over}"] if result.certified and result.plans else []
-    groups = (("why", result.why), ("does not fit", result.reasons), ("assumed", question.assumptions))
+    layers = (result.layers_reason,) if result.layers_reason else ()
+    groups = (
+        ("why", result.why),
+        ("does not fit", result.reasons),
+        ("per layer", layers),
+        ("assumed", question.assumptions),
+    )
     lines += [f"{name}: {sentence}" for name, sentences in groups for sentence in sentences]
     lines += [
         f"warning: {text}" for text in dict.fromkeys(w for p in result.plans for w in p.report.warnings)

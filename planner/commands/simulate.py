@@ -12,6 +12,7 @@ from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console import bad_input, print_json, print_table
 from planner.format import format_rate, format_seconds, format_strategy
+from planner.layer_report import split_lines
 from planner.output_files import check_new, force_option, report_option
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
@@ -200,7 +201,8 @@ def _print_report(question: Question, report: StepReport) -> None:
         [(name, format_quantity(nbytes, "bytes")) for name, nbytes in report.memory.items() if nbytes],
         title="memory of the fullest device",
     )
-    lines = [f"assumed: {sentence}" for sentence in question.assumptions]
+    lines = list(split_lines(report.strategy, workload.network))
+    lines += [f"assumed: {sentence}" for sentence in question.assumptions]
     lines += [f"warning: {sentence}" for sentence in report.warnings]
     lines.append(f"from: {_provenance(report)}")
     click.echo("\n".join(lines))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from planner.dashboard.catalog import REFUSALS, Asked, Catalog, ask
-from planner.layer_report import LayerAnswer, answer_layers
 from planner.plan import PlanResult, plan
 from planner.question import Question
 from planner.search import Progress
@@ -29,10 +28,9 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finished:
-    """The answer, and the plan that splits layers one by one, or why there is none."""
+    """The answer."""
 
     result: PlanResult
-    layers: LayerAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +56,7 @@ def run_plan(connection: Connection, asked: Asked, catalog: Catalog, top: int) -
 def _answer(connection: Connection, question: Question, top: int) -> Finished:
     progress = _reporter(connection)
     result = plan(question.workload, question.cluster, stack=question.stack, top=top, progress=progress)
-    return Finished(result=result, layers=answer_layers(question))
+    return Finished(result=result)
 
 
 def _reporter(connection: Connection) -> Progress:

@@ -1,17 +1,27 @@
 """Passes split so that communication runs beside computation."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import build_cluster, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer
 
+<<<<<<< HEAD
 from simdl.automatic_cut import step_cost
 from simdl.engine.run import run
 from simdl.lowering import lower
 from simdl.pipelines.passes import Overlap, Pass, PassKind
 from simdl.program.action import Cause
 from simdl.segments import Segmentation, buckets
+=======
+from simdl.block_cost import BlockCost
+from simdl.collectives import Group
+from simdl.gradients import GradientShare, merged_shares
+from simdl.pricing import Work
+from simdl.segments import Segmentation, buckets, filled_buckets
+>>>>>>> wt-layers
 from simdl.simulate import price
 from simdl.step_cost import gather_time, reduce_time
 from simdl.strategy import Strategy
@@ -134,6 +144,7 @@ def test_hybrid_sharding_sums_across_copies_in_the_last_microbatch_only():
     assert 0 < earlier < last
 
 
+<<<<<<< HEAD
 def test_communication_beside_computation_slows_it_while_both_run():
     """All buckets but the last, which begins when nothing is left to compute, run beside the pass."""
     strategy, taken = Strategy(dp=4), 0.2
@@ -152,3 +163,63 @@ def test_communication_beside_computation_slows_it_while_both_run():
     assert slowed == pytest.approx(taken * beside)
     alone = sum(segment.cost.duration for segment in segments)
     assert computed[1] - computed[0] == pytest.approx(alone + slowed)
+=======
+def test_communication_beside_computation_slows_it_by_the_contention():
+    strategy = Strategy(dp=4)
+    step, segmentation = segmented(strategy, contention=0.2)
+    segments = segmentation.segments("B", 0, step.microbatches - 1)
+    whole = step.stages[0].backward.duration
+    beside = min(whole, sum(segment.reduce for segment in segments))
+    assert sum(segment.cost.duration for segment in segments) == pytest.approx(whole + 0.2 * beside)
+    slowed = sum(dict(segment.cost.parts)["contention"] for segment in segments)
+    assert slowed == pytest.approx(0.2 * beside)
+
+
+SHARES = st.builds(
+    GradientShare,
+    st.sampled_from([Group(size=4), Group(size=2, stride=2), Group(size=1, stride=4)]),
+    st.integers(0, 3_000_000).map(float),
+)
+
+
+def block_of(shares):
+    return BlockCost(
+        forward=Work(device=1.0),
+        backward=Work(device=2.0),
+        recompute=Work(),
+        gradients=tuple(shares),
+        saved=0.0,
+        transient=0.0,
+        boundary=0.0,
+        recomputed_flops=0,
+    )
+
+
+@pytest.mark.property
+@settings(deadline=None)
+@given(st.lists(st.lists(SHARES, max_size=3), min_size=1, max_size=8), st.integers(0, 6_000_000))
+def test_gradients_of_every_group_fill_buckets_of_their_own(gradients, bucket):
+    step, _ = segmented(Strategy(dp=4))
+    strategy = Strategy(split_degree=4)
+    step = replace(step, strategy=strategy)
+    blocks = tuple(block_of(merged_shares(shares)) for shares in gradients)
+    parts = list(filled_buckets(blocks, float(bucket), step))
+    assert [block for part, _ in parts for block in part] == list(blocks)
+    sent = merged_shares(share for _, shares in parts for share in shares)
+    held = merged_shares(share for block in blocks for share in block.gradients)
+    expected = {share.group: share.parameters for share in held if share.parameters and share.group.size > 1}
+    assert {share.group: share.parameters for share in sent if share.parameters} == expected
+    for group in expected:
+        sizes = [share.parameters * BYTES for _, shares in parts for share in shares if share.group == group]
+        assert all(size >= bucket for size in [size for size in sizes if size][:-1])
+
+
+@pytest.mark.property
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 5_000_000), min_size=1, max_size=8), st.integers(0, 6_000_000))
+def test_gradients_of_one_group_fill_buckets_as_blocks_do(sizes, bucket):
+    step, _ = segmented(Strategy(dp=4))
+    blocks = tuple(block_of([GradientShare(Group(size=1), float(size))]) for size in sizes)
+    parts = [list(part) for part, _ in filled_buckets(blocks, float(bucket), step)]
+    assert parts == [list(blocks[part]) for part in buckets([BYTES * size for size in sizes], float(bucket))]
+>>>>>>> wt-layers
