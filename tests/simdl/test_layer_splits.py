@@ -6,10 +6,6 @@ import pytest
 
 from planner.question import Options, load_question
 from simdl.collectives import Group, Operation
-<<<<<<< HEAD
-from simdl.engine.run import run
-=======
->>>>>>> wt-layers
 from simdl.errors import SimdlError
 from simdl.gradients import GradientShare, gradient_sum_time, reductions
 from simdl.layer_splits import SPLITS, Choice, Layout, Site, enumerate_choices
@@ -263,19 +259,11 @@ def test_gradients_travel_tensor_by_tensor_where_nothing_joins_them():
 
 
 def test_gradients_wait_for_the_backward_pass_where_the_stack_does_not_overlap():
-<<<<<<< HEAD
-    found = load_question(Options(model="vgg16", cluster="dgx-1-v100:2"))
-    late = price(found.workload, found.cluster, stack=replace(found.stack, gradient_overlap=False))
-    timeline = run(lower_layers(step_of(found.workload, late, "sample")))
-    tasks = timeline.program.tasks
-    starts = [timeline.start[i] for i, task in enumerate(tasks) if task.name == "sum gradients"]
-=======
     workload, cluster, stack = question("vgg16")
     late = replace(stack, gradient_overlap=False)
     timeline = simulate(workload, cluster, split_everything(workload, "column"), stack=late).timeline
-    tasks = timeline.schedule.tasks
+    tasks = timeline.program.tasks
     starts = [timeline.start[i] for i, task in enumerate(tasks) if task.name == "reduce gradients"]
->>>>>>> wt-layers
     ends = [timeline.end[i] for i, task in enumerate(tasks) if task.name == "backward"]
     assert min(starts) >= max(ends)
 

@@ -8,20 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer
 
-<<<<<<< HEAD
 from simdl.automatic_cut import step_cost
-from simdl.engine.run import run
-from simdl.lowering import lower
-from simdl.pipelines.passes import Overlap, Pass, PassKind
-from simdl.program.action import Cause
-from simdl.segments import Segmentation, buckets
-=======
 from simdl.block_cost import BlockCost
 from simdl.collectives import Group
+from simdl.engine.run import run
 from simdl.gradients import GradientShare, merged_shares
+from simdl.lowering import lower
+from simdl.pipelines.passes import Overlap, Pass, PassKind
 from simdl.pricing import Work
+from simdl.program.action import Cause
 from simdl.segments import Segmentation, buckets, filled_buckets
->>>>>>> wt-layers
 from simdl.simulate import price
 from simdl.step_cost import gather_time, reduce_time
 from simdl.strategy import Strategy
@@ -144,7 +140,6 @@ def test_hybrid_sharding_sums_across_copies_in_the_last_microbatch_only():
     assert 0 < earlier < last
 
 
-<<<<<<< HEAD
 def test_communication_beside_computation_slows_it_while_both_run():
     """All buckets but the last, which begins when nothing is left to compute, run beside the pass."""
     strategy, taken = Strategy(dp=4), 0.2
@@ -163,16 +158,6 @@ def test_communication_beside_computation_slows_it_while_both_run():
     assert slowed == pytest.approx(taken * beside)
     alone = sum(segment.cost.duration for segment in segments)
     assert computed[1] - computed[0] == pytest.approx(alone + slowed)
-=======
-def test_communication_beside_computation_slows_it_by_the_contention():
-    strategy = Strategy(dp=4)
-    step, segmentation = segmented(strategy, contention=0.2)
-    segments = segmentation.segments("B", 0, step.microbatches - 1)
-    whole = step.stages[0].backward.duration
-    beside = min(whole, sum(segment.reduce for segment in segments))
-    assert sum(segment.cost.duration for segment in segments) == pytest.approx(whole + 0.2 * beside)
-    slowed = sum(dict(segment.cost.parts)["contention"] for segment in segments)
-    assert slowed == pytest.approx(0.2 * beside)
 
 
 SHARES = st.builds(
@@ -185,7 +170,8 @@ SHARES = st.builds(
 def block_of(shares):
     return BlockCost(
         forward=Work(device=1.0),
-        backward=Work(device=2.0),
+        input_gradient=Work(device=1.0),
+        weight_gradient=Work(device=1.0),
         recompute=Work(),
         gradients=tuple(shares),
         saved=0.0,
@@ -222,4 +208,3 @@ def test_gradients_of_one_group_fill_buckets_as_blocks_do(sizes, bucket):
     blocks = tuple(block_of([GradientShare(Group(size=1), float(size))]) for size in sizes)
     parts = [list(part) for part, _ in filled_buckets(blocks, float(bucket), step)]
     assert parts == [list(blocks[part]) for part in buckets([BYTES * size for size in sizes], float(bucket))]
->>>>>>> wt-layers
