@@ -10,10 +10,11 @@ import click
 from hardware.errors import HardwareError, UnitError
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity
-from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
 from planner.option_values import option_quantity
 from planner.output_files import force_option, report_option
 from planner.question_options import CLUSTER
+from planner.refusals import bad_input, reporting_errors
 from planner.report_page import report_path, write_page
 from simdl.collectives import (
     CollectiveCost,

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from planner.answer_file import Answer, load_answer
-from planner.console import bar, print_json, print_table, reporting_errors
+from planner.console import bar, print_json, print_table
 from planner.format import format_seconds
 from planner.limits_of_step import Limit, limits_of_step
+from planner.refusals import reporting_errors
 from simdl.operator_times import OTHERS
 
 BAR = 30  # characters of the longest bar

@@ -3,10 +3,11 @@
 import click
 
 from hardware.profiles import load_cluster
-from planner.console import print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
 from planner.format import format_seconds
 from planner.profile_answer import load_named_profile, profile_plan_json, profile_plan_rows
 from planner.question_options import CLUSTER
+from planner.refusals import reporting_errors
 
 HEADER = ("stage", "layers", "devices", "one minibatch", "per device")
 

@@ -11,7 +11,7 @@ import click
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
-from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
+from planner.console import print_json, print_table, progress_bar
 from planner.format import format_rate, format_seconds, format_strategy
 from planner.layer_report import LayerAnswer, answer_layers, layer_plan_json, layer_plan_lines
 from planner.output_files import force_option, report_option
@@ -19,6 +19,7 @@ from planner.plan import Plan, PlanResult
 from planner.plan import plan as find_plans
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
+from planner.refusals import bad_input, reporting_errors
 from planner.report_json import plan_json
 from planner.report_page import report_path, write_page
 from planner.smaller_clusters import smaller_clusters
