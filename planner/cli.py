@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from planner.command_clock import start_clock
 from planner.command_entries import CommandEntry, command_entries, short_help
 from planner.command_group import StrictGroup
 from planner.endings import check_streams, ending_well
@@ -48,6 +49,7 @@ class CommandGroup(StrictGroup):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; what a user can get wrong is one message, whichever the command."""
+        start_clock(ctx)
         with ending_well(), reporting_errors():
             return super().invoke(ctx)
 

@@ -1,7 +1,8 @@
 """Integer linear programs as data, solved by HiGHS in process through PuLP.
 
-The only file that knows PuLP, and written for versions 3.3 and 4: variables are created by the problem, and
-what became of a solve is read in one place. Single thread, fixed seed and a gap limit rather than a time
+The only file that knows PuLP, imported where a program is solved and not before, because that takes as long
+as a small plan. Written for versions 3.3 and 4: variables are created by the problem, and what became of a
+solve is read in one place. Single thread, fixed seed and a gap limit rather than a time
 limit, so that the same program always has the same solution.
 """
 
@@ -9,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-
-import pulp
 
 from planner.background import in_background
 from planner.errors import InfeasibleError, SolverError
@@ -132,6 +131,11 @@ def _binding(program: Program, *, gap: float, node_limit: int) -> dict[str, floa
 
 
 def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution | None, Status]:
+    import pulp  # noqa: PLC0415 - see the top of this file
+
+    def total(terms: Terms) -> Any:  # noqa: ANN401 - a PuLP expression
+        return pulp.lpSum(factor * variables[name] for name, factor in terms.items())
+
     problem = pulp.LpProblem("program", pulp.LpMinimize)
     variables = {
         variable.name: problem.add_variable(
@@ -142,9 +146,9 @@ def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution |
         )
         for index, variable in enumerate(program.variables)
     }
-    problem += _sum(program.objective, variables)
+    problem += total(program.objective)
     for index, constraint in enumerate(program.constraints):
-        left = _sum(constraint.terms, variables)
+        left = total(constraint.terms)
         problem += (left == constraint.limit if constraint.equal else left <= constraint.limit), f"c{index}"
     solver = pulp.HiGHS(msg=False, threads=1, gapRel=gap, random_seed=0, mip_max_nodes=node_limit)
     with quiet_output():
@@ -171,10 +175,6 @@ def _solved(problem: Any, solver: Any) -> Status:  # noqa: ANN401 - PuLP has no 
 def _bound(problem: Any, objective: float) -> float:  # noqa: ANN401 - PuLP has no types
     """The bound of the search, which rounding may put a last digit above the objective."""
     return min(float(problem.solverModel.getInfo().mip_dual_bound), objective)
-
-
-def _sum(terms: Terms, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a PuLP expression
-    return pulp.lpSum(factor * variables[name] for name, factor in terms.items())
 
 
 def _status(problem: Any, outcome: Any) -> Status:  # noqa: ANN401 - differ between PuLP 3.3 and 4

@@ -50,7 +50,7 @@ class PlanResult:
         feasible: those that fit in memory.
         simulated: those that were simulated to rank the plans.
         certified: no other candidate is faster than the last plan.
-        wall_time: [s] the planner took.
+        wall_time: [s] that :func:`plan` took, all of it.
         reasons: why candidates are infeasible.
         why: what makes the best plan better than its neighbours.
     """
@@ -100,6 +100,9 @@ def plan(
     ]
     plans += list(_recut_all(plans, workload, pricing, cut))
     plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
+    reasons = tuple(_reasons(space, bounds, fits, workload, pricing))
+    best = plans[0].report if plans else None
+    why = () if best is None else explain(best, space, bounds, fits, workload=workload, pricing=pricing)
     return PlanResult(
         plans=tuple(plans[:top]),
         candidates=len(space),
@@ -107,10 +110,8 @@ def plan(
         simulated=ranking.simulated,
         certified=ranking.certified,
         wall_time=time.perf_counter() - started,
-        reasons=tuple(_reasons(space, bounds, fits, workload, pricing)),
-        why=explain(plans[0].report, space, bounds, fits, workload=workload, pricing=pricing)
-        if plans
-        else (),
+        reasons=reasons,
+        why=why,
     )
 
 

@@ -7,13 +7,12 @@ later command can tell whether it can read it, and ask again.
 from dataclasses import asdict
 from typing import Any
 
+from planner.answer_file import VERSION
 from planner.plan import PlanResult
 from planner.question import Question
 from simdl.operator_times import longest_operators
 from simdl.report import StepReport
 
-VERSION = 2
-"""Of the keys below; another number means that a file cannot be read."""
 OPERATORS = 100
 """Operators of the critical path that an answer names; the others are added up by phase and kind."""
 
@@ -57,8 +56,14 @@ def report_json(report: StepReport) -> dict[str, Any]:
     }
 
 
-def plan_json(question: Question, result: PlanResult) -> dict[str, Any]:
-    """A plan result by key, plans best first."""
+def plan_json(question: Question, result: PlanResult, *, wall_time: float) -> dict[str, Any]:
+    """A plan result by key, plans best first.
+
+    Args:
+        question: what was asked.
+        result: the ranked strategies.
+        wall_time: [s] that whoever asked has waited for the answer.
+    """
     return {
         **_answered(question),
         "plans": [{"bound": plan.bound, **report_json(plan.report)} for plan in result.plans],
@@ -68,7 +73,7 @@ def plan_json(question: Question, result: PlanResult) -> dict[str, Any]:
             "simulated": result.simulated,
         },
         "certified": result.certified,
-        "wall_time": result.wall_time,
+        "wall_time": wall_time,
         "reasons": list(result.reasons),
         "why": list(result.why),
         "assumptions": list(question.assumptions),

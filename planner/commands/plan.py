@@ -11,6 +11,7 @@ import click
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.command_clock import seconds_waited, start_clock
 from planner.console import print_json, print_table, progress_bar
 from planner.format import format_rate, format_seconds, format_strategy
 from planner.layer_report import LayerAnswer, answer_layers, layer_plan_json, layer_plan_lines
@@ -54,8 +55,10 @@ def plan(
     """Rank the strategies for training MODEL on a cluster.
 
     MODEL is a registered name, a TOML file or a Hugging Face config.json. Exits with 1, and the reasons, if
-    no strategy fits.
+    no strategy fits. The seconds in brackets (wall_time in JSON) are those from the start of simdl to the
+    answer, pages included; what Python takes to start comes on top.
     """
+    start_clock(click.get_current_context())
     try:
         page_path = report_path(report_directory, "plan", force=force)
         question = load_question(options)
@@ -73,16 +76,17 @@ def plan(
     layers = answer_layers(question)
     fewer = None if page_path is None else [asdict(cluster) for cluster in smaller_clusters(question)]
     data = {
-        **plan_json(question, result),
+        **plan_json(question, result, wall_time=seconds_waited()),
         "layerwise": layer_plan_json(*layers),
         "smaller_clusters": fewer,
     }
     if page_path is not None:
         _write_report(question, result, layers, data, page_path)
+        data["wall_time"] = seconds_waited()
     if as_json:
         print_json(data)
     else:
-        _print_result(question, result, list(layer_plan_lines(*layers)))
+        _print_result(question, result, list(layer_plan_lines(*layers)), seconds_waited())
     if not result.plans and layers[0] is None:
         sys.exit(1)
 
@@ -96,7 +100,7 @@ def _write_report(
         write_page(plan_page(question, result, layers, data), path)
 
 
-def _print_result(question: Question, result: PlanResult, layers: list[str]) -> None:
+def _print_result(question: Question, result: PlanResult, layers: list[str], waited: float) -> None:
     workload, cluster = question.workload, question.cluster
     if result.plans:
         unit = "images/s" if workload.network.sample == "image" else "tokens/s"
@@ -108,7 +112,7 @@ def _print_result(question: Question, result: PlanResult, layers: list[str]) -> 
         print_table(BREAKDOWN_HEADER, first, title="where the step of plan 1 goes")
     else:
         click.echo("no feasible plan")
-    click.echo("\n".join([*layers, *_notes(question, result)]))
+    click.echo("\n".join([*layers, *_notes(question, result, waited)]))
 
 
 def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
@@ -135,13 +139,19 @@ def _losses(report: StepReport) -> Iterator[str]:
             yield f"{cause.replace('_', ' ')} {share}"
 
 
-def _notes(question: Question, result: PlanResult) -> list[str]:
-    """What stands under the table: how sure the ranking is, why it came out so, and what was assumed."""
+def _notes(question: Question, result: PlanResult, waited: float) -> list[str]:
+    """What stands under the table: how sure the ranking is, why it came out so, and what was assumed.
+
+    Args:
+        question: what was asked.
+        result: the ranked strategies.
+        waited: [s] for the answer.
+    """
     sure = "certified best of them" if result.certified else "not certified: stopped at the simulation limit"
     if not result.plans:
         sure = "nothing to rank"
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
-    lines = [f"space: {counts}; {sure} ({result.wall_time:.1f} s)"]
+    lines = [f"space: {counts}; {sure} ({waited:.1f} s)"]
     groups = (("why", result.why), ("does not fit", result.reasons), ("assumed", question.assumptions))
     lines += [f"{name}: {sentence}" for name, sentences in groups for sentence in sentences]
     lines += [
