@@ -194,6 +194,8 @@ def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
             yield f"recompute selective has no effect: {network.name} has no attention to recompute"
     elif strategy.recompute is Recompute.FULL and not any(block.recomputable for block in network.blocks):
         yield f"recompute full has no effect: {network.name} has no block to recompute"
+    if strategy.zero and strategy.replicas == 1:
+        yield f"zero {strategy.zero} with dp x cp 1 has no effect; expected at least 2 ranks to shard over"
     if strategy.schedule == INTERLEAVED and strategy.virtual_stages == 1:
         yield f"schedule {INTERLEAVED} with 1 virtual stage is 1f1b; expected virtual stages of at least 2"
 

@@ -43,7 +43,11 @@ TRACE_FORMATS = ("chrome", "hta")
 @click.option("--pp", type=int, default=PLAIN.pp, show_default=True, help="Pipeline-parallel degree.")
 @click.option("--cp", type=int, default=PLAIN.cp, show_default=True, help="Context-parallel degree.")
 @click.option(
-    "--ep", type=int, default=1, show_default=True, help="Expert-parallel degree; others are not modelled."
+    "--ep",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Expert-parallel degree; more than 1 is not modelled.",
 )
 @click.option(
     "--micro-batch",

@@ -145,7 +145,11 @@ def _check_source(table: str | None, plan: Path | None, options: dict[str, objec
     if missing:
         raise bad_input(f"{', '.join(sorted(missing))}: missing; expected with --table or --measure")
     if surplus:
-        source = "--plan, which has its own" if plan is not None else "--table; expected with --measure"
+        source = (
+            "--table; expected with --measure"
+            if plan is None
+            else "--plan; expected with --table or --measure"
+        )
         raise bad_input(f"{', '.join(sorted(surplus))}: found with {source}")
 
 
