@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
-from pathlib import Path
 
 GROUP = "simdl.commands"
 VALUE = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<attribute>[\w.]+)\s*(\[.*\])?")
@@ -124,9 +123,10 @@ def _source(entry: CommandEntry) -> str | None:
         spec = find_spec(entry.module)
     except ModuleNotFoundError:
         return None
-    if spec is None or spec.origin is None:
+    if spec is None or spec.loader is None:
         return None
-    return Path(spec.origin).read_text(encoding="utf-8")
+    read = getattr(spec.loader, "get_source", None)  # of an archive too; absent where there is no source
+    return (read(entry.module) if read else None) or ""
 
 
 def _statements(source: str, name: str) -> list[ast.stmt]:

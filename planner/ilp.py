@@ -2,8 +2,8 @@
 
 The only file that knows PuLP, imported where a program is solved and not before, because that takes as long
 as a small plan. Written for versions 3.3 and 4: variables are created by the problem, and what became of a
-solve is read in one place. Single thread, fixed seed and a gap limit rather than a time
-limit, so that the same program always has the same solution.
+solve is read in one place. Single thread, fixed seed and a gap limit rather than a time limit, so that the
+same program always has the same solution.
 """
 
 from collections.abc import Mapping
@@ -156,9 +156,13 @@ def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution |
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return None, status
     values = {name: float(variable.value()) for name, variable in variables.items()}
+    return _solution(program, values, problem, optimal=status is Status.OPTIMAL), status
+
+
+def _solution(program: Program, values: Mapping[str, float], problem: Any, *, optimal: bool) -> Solution:  # noqa: ANN401 - PuLP has no types
     objective = sum(factor * values[name] for name, factor in program.objective.items())
     bound = _bound(problem, objective) if any(v.integer for v in program.variables) else objective
-    return Solution(values=values, objective=objective, optimal=status is Status.OPTIMAL, bound=bound), status
+    return Solution(values=values, objective=objective, optimal=optimal, bound=bound)
 
 
 def _solved(problem: Any, solver: Any) -> Status:  # noqa: ANN401 - PuLP has no types
