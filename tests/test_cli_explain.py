@@ -113,6 +113,12 @@ class TestExplain:
         assert names["decoder/projection/all_reduce"] == "communication"
         assert names["send activation"] == "communication"
 
+    def test_a_length_of_the_table_is_refused_where_there_is_none(self, simulated):
+        result = run(explain, simulated, "--top", "4", "--json")
+        assert result.exit_code == 2
+        assert "--top 4: found with --json, which holds every operator; expected one or" in result.stderr
+        assert not result.stdout
+
     def test_json_agrees_with_the_file(self, planned):
         found = json.loads(run(explain, planned, "--plan", "2", "--json").stdout)
         second = json.loads(planned.read_text())["plans"][1]
