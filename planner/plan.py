@@ -56,7 +56,7 @@ class PlanResult:
         simulated: those that were simulated to rank the plans.
         certified: no other candidate is faster than the last plan.
         certified_over: among what, in words.
-        wall_time: [s] the planner took.
+        wall_time: [s] that :func:`plan` took, all of it.
         reasons: why candidates are infeasible.
         why: what makes the best plan better than its neighbours.
         alike: the best plan that divides all layers alike, if one fits.
@@ -117,6 +117,8 @@ def plan(
     split = layers.candidates if layers else ()
     plans += [Plan(bound=bound, report=report) for bound, report in split]
     plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
+    reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split)))
+    why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing)
     return PlanResult(
         plans=tuple(plans[:top]),
         candidates=len(space) + (layers.tried if layers else 0),
@@ -125,8 +127,8 @@ def plan(
         certified=ranking.certified,
         certified_over=certified_over(space, workload.network),
         wall_time=time.perf_counter() - started,
-        reasons=tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split))),
-        why=_why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing),
+        reasons=reasons,
+        why=why,
         alike=alike,
         layers=layers,
         layers_reason=layers_reason,

@@ -250,6 +250,8 @@ def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
     if name != PLAIN and strategy.pp > 1 and same_order(name, PLAIN, strategy.pp, virtual):
         stages = "1 virtual stage" if virtual == 1 else f"{virtual} virtual stages"
         yield f"schedule {name} with {stages} is {PLAIN}; expected virtual stages of at least {virtual + 1}"
+    if strategy.zero and strategy.replicas == 1:
+        yield f"zero {strategy.zero} with dp x cp 1 has no effect; expected at least 2 ranks to shard over"
 
 
 def unsupported(strategy: Strategy, stack: Stack) -> Iterator[str]:

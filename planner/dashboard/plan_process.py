@@ -12,7 +12,6 @@ from multiprocessing.connection import Connection
 
 from planner.dashboard.catalog import REFUSALS, Asked, Catalog, ask
 from planner.plan import PlanResult, plan
-from planner.question import Question
 from planner.search import Progress
 
 PAUSE = 0.1  # [s] between two reports of progress
@@ -28,9 +27,10 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finished:
-    """The answer."""
+    """The answer, and the [s] that it took."""
 
     result: PlanResult
+    wall_time: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +48,16 @@ def run_plan(connection: Connection, asked: Asked, catalog: Catalog, top: int) -
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(BrokenPipeError), connection:
         try:
-            connection.send(_answer(connection, ask(asked, catalog), top))
+            connection.send(_answer(connection, asked, catalog, top))
         except REFUSALS as error:
             connection.send(Failed(message=str(error)))
 
 
-def _answer(connection: Connection, question: Question, top: int) -> Finished:
-    progress = _reporter(connection)
+def _answer(connection: Connection, asked: Asked, catalog: Catalog, top: int) -> Finished:
+    started, progress = time.perf_counter(), _reporter(connection)
+    question = ask(asked, catalog)
     result = plan(question.workload, question.cluster, stack=question.stack, top=top, progress=progress)
-    return Finished(result=result)
+    return Finished(result=result, wall_time=time.perf_counter() - started)
 
 
 def _reporter(connection: Connection) -> Progress:

@@ -47,7 +47,7 @@ def plan_status(job: Job) -> str:
     if isinstance(outcome, Failed):
         return f"plan: {outcome.message}"
     if isinstance(outcome, Finished):
-        return _count(outcome.result)
+        return _count(outcome.result, outcome.wall_time)
     if job.advanced is None:
         return "plan: reading the question and bounding every candidate"
     done, total = job.advanced.done, job.advanced.total
@@ -55,10 +55,10 @@ def plan_status(job: Job) -> str:
     return f"plan: {done:,} of {total:,} candidates and cuts tried{rest}"
 
 
-def _count(result: PlanResult) -> str:
+def _count(result: PlanResult, waited: float) -> str:
     sure = "certified best of them" if result.certified else "not certified"
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
-    return f"{counts}; {sure if result.plans else 'nothing to rank'} ({result.wall_time:.1f} s)"
+    return f"{counts}; {sure if result.plans else 'nothing to rank'} ({waited:.1f} s)"
 
 
 def plan_fraction(job: Job) -> float | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from planner.question import Options, load_question
+from simdl.automatic_cut import step_cost
 from simdl.collectives import Group, Operation
 from simdl.errors import SimdlError
 from simdl.gradients import GradientShare, gradient_sum_time, reductions
@@ -18,7 +19,6 @@ from simdl.layer_splits.registry import format_choice, parse_choice
 from simdl.layer_splits.resharding import reshard_message
 from simdl.simulate import price, simulate
 from simdl.stacks import load_stack
-from simdl.automatic_cut import step_cost
 from simdl.strategy import Recompute, Strategy
 from workloads.layers.convolution import convolution
 from workloads.layers.linear import linear

@@ -4,11 +4,11 @@ import pytest
 
 from planner.bounds import estimate_bound
 from planner.question import Options, load_question
+from simdl.automatic_cut import step_cost
 from simdl.collectives import Group
 from simdl.gradients import reductions, replica_group
 from simdl.memory import memory_by_part
 from simdl.simulate import price, simulate
-from simdl.automatic_cut import step_cost
 from simdl.strategy import Recompute, Strategy
 
 pytestmark = pytest.mark.theory
