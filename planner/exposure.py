@@ -130,7 +130,7 @@ def estimate_exposure(
 
 
 def _last_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tuple[Floats, Floats, Floats]:
-    """Of the passes that complete an update: what they add beside all passes, after them, and on their lane."""
+    """Of the passes that complete an update: what is added beside all passes, after them, and by their lane."""
     shape, footprint = variant.shape, variant.footprint
     own, back, lane = np.zeros((3, len(shape.rows), shape.ranks))
     first = order.placement.first[0]
@@ -152,7 +152,7 @@ def _last_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tupl
 
 
 def _earlier_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tuple[Floats, Floats]:
-    """[n] of what reductions in every microbatch add beside the passes, and of all until the update begins."""
+    """[n] what the reductions of every microbatch add beside the passes, and all until the update begins."""
     shape, footprint = variant.shape, variant.footprint
     before = np.zeros(len(shape.rows)) if order.updates_often else shape.microbatches - 1
     each, last = (variant.reductions(0, last=end) for end in (False, True))

@@ -1,4 +1,4 @@
-"""Folded equals unfolded: to the last bit where nothing is shared, to rounding where it is (design decision 7)."""
+"""Folded equals unfolded: to the last bit where nothing is shared, else to rounding (design decision 7)."""
 
 import pytest
 from conftest import build_cluster, build_stack, build_workload
