@@ -80,7 +80,7 @@ class _Variant:
         return _Reductions(total=sum(times[n] for n in sums), last=times[sums[-1]], first_share=share)
 
     def first_forward(self, seconds: Floats) -> Floats:
-        """[n] before the first backward pass: the gathers of parameters follow each other, and run beside it."""
+        """[n] before the first backward pass: gathers of parameters follow each other, and run beside it."""
         if not self.ahead:
             return seconds
         total, alone = self.gathers(int(self.shape.kind[0]))
@@ -130,7 +130,7 @@ def estimate_exposure(
 
 
 def _last_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tuple[Floats, Floats, Floats]:
-    """Of the passes that complete an update: what is added beside all passes, after them, and by their lane."""
+    """What passes that complete an update add: beside all passes, after the first stage, and on the lane."""
     shape, footprint = variant.shape, variant.footprint
     own, back, lane = np.zeros((3, len(shape.rows), shape.ranks))
     first = order.placement.first[0]
