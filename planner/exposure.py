@@ -154,15 +154,14 @@ def _last_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tupl
 def _earlier_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tuple[Floats, Floats]:
     """[n] what the reductions of every microbatch add beside the passes, and all until the update begins."""
     shape, footprint = variant.shape, variant.footprint
-    before = np.zeros(len(shape.rows)) if order.updates_often else shape.microbatches - 1
+    before = np.zeros(len(shape.rows), dtype=np.int64) if order.updates_often else shape.microbatches - 1
     each, last = (variant.reductions(0, last=end) for end in (False, True))
     bare = each.last if variant.sharded else 0.0
     until: Floats = before * each.total + (shape.microbatches - before) * last.total
     if not variant.sharded:
         turn = chain.back[:, 0] * (1.0 if order.splits else each.first_share)
         until = until + variant.first_forward(chain.forward[:, 0]) + turn
-    beside: Floats = before * (footprint * (each.total - bare) + bare)
-    return beside, until
+    return (footprint * (each.total - bare) + bare) * before.astype(np.float64), until
 
 
 def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:
