@@ -170,14 +170,10 @@ def parse_stack(text: str, place: str, *, base: Callable[[str], RawStack]) -> Ra
             values["schedules"] = _schedules(reader)
         defaults = _default_kinds(reader)
         numbers = {number.path: number for number in reader.finish()}
-        inherited_numbers = dict(inherited.numbers)
-        if "contention" in values and values["contention"] is None:
-            inherited_numbers.pop("contention", None)
     except ProfileError as error:
         raise StackError(str(error)) from None
-    return RawStack(
-        values={**inherited.values, **values}, numbers={**inherited_numbers, **numbers}, defaults=defaults
-    )
+    kept = {key: number for key, number in inherited.numbers.items() if values.get(key, 0.0) is not None}
+    return RawStack(values={**inherited.values, **values}, numbers={**kept, **numbers}, defaults=defaults)
 
 
 def _flags(reader: ProfileReader) -> dict[str, Any]:

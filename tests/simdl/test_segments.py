@@ -150,9 +150,7 @@ def test_communication_beside_computation_slows_it_while_both_run():
     last = [index for index, task in enumerate(tasks) if task.name == "backward"][-len(segments) :]
     sums = [index for index, task in enumerate(tasks) if task.name == "reduce gradients"]
     computed = timeline.start[last[0]], timeline.end[last[-1]]
-    beside = sum(
-        max(0.0, min(timeline.end[index], computed[1]) - timeline.start[index]) for index in sums
-    )
+    beside = sum(max(0.0, min(timeline.end[index], computed[1]) - timeline.start[index]) for index in sums)
     assert beside > 0
     slowed = breakdown(timeline, 0)[Cause.CONTENTION]
     assert slowed == pytest.approx(taken * beside)
