@@ -106,7 +106,7 @@ def _bounds(
         yield candidates, ends.step_times(beside), live + lasting
 
 
-def _lasting_bytes(
+def _lasting_bytes(  # noqa: PLR0917 - all that state and buffers hang on
     shape: Shape,
     order: ShapeOrder,
     strategy: Strategy,
@@ -149,7 +149,7 @@ class _Ends:
         self._sent = self._transfers(each)
 
     def _round_trips(self, each: Floats) -> Floats:
-        """[n x ranks] ends of a rank's passes from round trips of its first stage to the last one and back."""
+        """[n x ranks] ends of a rank's passes from round trips of its first stage to the last and back."""
         chain, first = self._chain, self._first[0]
         if not self._order.synchronised or self._order.copies > 1:
             return np.zeros((len(chain.forward), len(first)))
@@ -181,7 +181,7 @@ class _Ends:
         return found
 
     def _drained(self, ends: Floats) -> Floats:
-        """[n x ranks] ends of the last gradient of each rank given later stages', which have yet to travel."""
+        """[n x ranks] ends of the last gradient of each rank given later stages', which are yet to travel."""
         first = self._first[0]
         drain, order = self._chain.drain[:, first], np.argsort(first)
         found = np.empty_like(ends)

@@ -97,7 +97,7 @@ class _Variant:
         return sum(times[n] for n in sums), times[sums[0]]
 
 
-def estimate_exposure(
+def estimate_exposure(  # noqa: PLR0917 - all that a variant of a shape hangs on
     shape: Shape,
     order: ShapeOrder,
     chain: Chain,
