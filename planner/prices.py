@@ -14,7 +14,7 @@ from planner.space import RECOMPUTE, Integers, Space
 from simdl.block_cost import BlockCost, block_costs
 from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing, Work
-from simdl.sharding import Shard
+from simdl.sharding import ShardTable
 from simdl.stage import host_time
 
 Floats = NDArray[np.float64]
@@ -57,26 +57,37 @@ class Prices:
 
 
 def price_space(space: Space, pricing: Pricing) -> Prices:
-    """Price every distinct shard of a space."""
+    """Price every distinct shard of a space, all of them at once per way of recomputation."""
     pipelined = (space.pp > 1).astype(np.int64)
-    keys = (space.tp, space.cp, space.sequence_parallel, space.micro_batch, space.recompute, pipelined)
-    first, row = _distinct(keys)
-    table = [
-        _block_prices(cost, pricing)
-        for index in first
-        for cost in block_costs(pricing, _shard(space, index), RECOMPUTE[space.recompute[index]])
-    ]
+    degrees = (space.tp, space.cp, space.sequence_parallel, space.micro_batch, pipelined)
+    first, shard = _distinct(degrees)
+    modes, mode = np.unique(space.recompute, return_inverse=True)
+    tp, cp, sequence, micro_batch, piped = (degree[first] for degree in degrees)
+    table = ShardTable(
+        tp=tp,
+        cp=cp,
+        sequence_parallel=sequence > 0,
+        micro_batch=micro_batch,
+        pipelined=piped > 0,
+    )
     names = ("saved", "transient", "boundary", "parameters")
     width = len(names) + 3 * len(Phase)
-    columns = np.array(table, dtype=np.float64).reshape(len(first), -1, width)
-    values = {name: columns[:, :, index] for index, name in enumerate(names)}
+    columns = np.empty((width, len(modes) * len(first), len(pricing.network.blocks)))
+    for place, each in enumerate(modes.tolist()):
+        rows = slice(place * len(first), (place + 1) * len(first))
+        for block, cost in enumerate(block_costs(pricing, table, RECOMPUTE[each])):
+            for column, amount in zip(columns, _block_prices(cost, pricing), strict=True):
+                column[rows, block] = amount
     phases = {
-        phase: PhasePrices(
-            busy=columns[:, :, place], device=columns[:, :, place + 1], host=columns[:, :, place + 2]
-        )
+        phase: PhasePrices(busy=columns[place], device=columns[place + 1], host=columns[place + 2])
         for phase, place in zip(Phase, range(len(names), width, 3), strict=True)
     }
-    return Prices(row=row, phases=phases, sequence_parallel=space.sequence_parallel[first], **values)
+    return Prices(
+        row=mode * len(first) + shard,
+        phases=phases,
+        sequence_parallel=np.tile(sequence, len(modes)),
+        **dict(zip(names, columns, strict=False)),
+    )
 
 
 def _distinct(keys: tuple[Integers, ...]) -> tuple[Integers, Integers]:
@@ -86,16 +97,6 @@ def _distinct(keys: tuple[Integers, ...]) -> tuple[Integers, Integers]:
         code = code * (int(key.max(initial=0)) + 1) + key
     _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
     return first, inverse
-
-
-def _shard(space: Space, index: int) -> Shard:
-    return Shard(
-        tp=int(space.tp[index]),
-        cp=int(space.cp[index]),
-        sequence_parallel=bool(space.sequence_parallel[index]),
-        micro_batch=int(space.micro_batch[index]),
-        pipelined=bool(space.pp[index] > 1),
-    )
 
 
 def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:

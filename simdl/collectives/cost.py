@@ -13,9 +13,12 @@ as the message grows. The arithmetic of a reduction reads two operands and write
 bandwidth, and overlaps when streaming.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import pow as power
+from typing import Any
+
+import numpy as np
 
 from hardware.cluster import Cluster
 from simdl.collectives.algorithms import ALGORITHMS, Algorithm, applicable, find_algorithm
@@ -25,6 +28,7 @@ from simdl.collectives.network import Channel, channels
 from simdl.collectives.operation import Operation, bus_factor
 from simdl.collectives.terms import Terms
 from simdl.errors import CollectiveError
+from workloads.amounts import Number, is_table, power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ class Curve:
     fill: float
     growth: float
 
-    def time(self, n: float) -> float:
+    def time(self, n: Number) -> Number:
         """Time [s] of n > 0 bytes."""
         return self.fixed + self.rate * n + self.fill * power(n, self.growth)
 
@@ -146,6 +150,15 @@ def _refusal(
     )
 
 
+def least_time(found: Iterable[Curve], nbytes: Number) -> Number:
+    """[s] by the fastest of some curves; nothing takes no time."""
+    if not is_table(nbytes):
+        return min(curve.time(nbytes) for curve in found) if nbytes > 0 else 0.0
+    times: Any = np.minimum.reduce([curve.time(nbytes) for curve in found])
+    times[nbytes <= 0] = 0.0
+    return times
+
+
 @lru_cache(maxsize=4096)
 def curves(
     operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str
@@ -217,3 +230,19 @@ def collective_time(  # noqa: PLR0917 - the call every caller makes, in the orde
         algorithm_bandwidth=rate,
         bus_bandwidth=rate * bus_factor(operation, group.size),
     )
+
+
+def collective_seconds(  # noqa: PLR0917 - the same call
+    operation: Operation,
+    nbytes: Number,
+    group: Group,
+    cluster: Cluster,
+    library: str = "nccl",
+    algorithm: str = "auto",
+) -> Number:
+    """[s] of :func:`collective_time`, or of many messages of one group at once."""
+    if not is_table(nbytes):
+        return collective_time(operation, nbytes, group, cluster, library, algorithm).time
+    if group.size == 1:
+        return np.zeros(len(nbytes))
+    return least_time(curves(operation, group, cluster, library, algorithm), nbytes)

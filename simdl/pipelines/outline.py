@@ -47,7 +47,8 @@ def outline(name: str, ranks: int, virtual_stages: int = 1) -> Outline:
         kinds=kinds,
         overlaps=overlaps,
         place=tuple(
-            found.place(stage, ranks, virtual_stages) for stage in range(found.copies * ranks * virtual_stages)
+            found.place(stage, ranks, virtual_stages)
+            for stage in range(found.copies * ranks * virtual_stages)
         ),
     )
 
