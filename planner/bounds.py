@@ -22,6 +22,7 @@ from planner.orders import ShapeOrder, activation_bytes, shape_orders, transient
 from planner.prices import Floats, Prices, price_space
 from planner.shapes import Shape, enumerate_shapes
 from planner.space import Integers, Space, single_space
+from simdl.automatic_cut import least_time, step_cost
 from simdl.errors import StrategyError
 from simdl.memory import gathered_bytes, stashed_bytes, state_bytes, usable_memory
 from simdl.pricing import Pricing
@@ -85,6 +86,8 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     reasons = (*problems(strategy, workload, pricing.cluster), *refused(strategy, pricing.stack))
     if reasons:
         raise StrategyError(reasons)
+    if strategy.split_degree > 1:  # priced layer by layer rather than as a row of the space
+        return least_time(step_cost(workload, strategy, pricing))
     bounds = estimate_bounds(single_space(strategy, workload), workload, pricing, cut=strategy.stages)
     return float(bounds.step_time[0])
 
@@ -114,7 +117,8 @@ def _lasting_bytes(
     """[n x ranks] bytes of what lives for the step, and of what ZeRO holds in full beside it."""
     counts = shape.counts(prices.parameters.shape[1]) @ prices.parameters[shape.rows[0]]
     held = order.by_rank(counts[shape.kind], shape.ranks)
-    lasting = sum(state_bytes(held, strategy, workload, pricing).values()) + pricing.stack.memory_context
+    state = state_bytes(held, strategy, workload, pricing)
+    lasting = np.sum(list(state.values()), axis=0) + pricing.stack.memory_context
     for rank, stashed in enumerate(order.stashed(shape.ranks)):
         lasting[rank] += sum(stashed_bytes(float(held[rank]), stashed, strategy, pricing).values())
     blocks = np.array(shape.kinds[0])  # where ZeRO shards blocks there is one stage

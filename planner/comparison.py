@@ -8,6 +8,7 @@ from hardware.units import format_quantity
 from planner.explain import AXES, describe_differences
 from planner.format import format_choice, format_seconds
 from planner.question import Options
+from planner.strategy_file import strategy_json
 from simdl.report import StepReport
 
 SAME = 1e-9  # relative difference below which two times are one
@@ -24,6 +25,7 @@ FIELDS = {
 LOADED = {"cluster": "cluster", "device": "device", "model": "network", "stack": "stack"}
 """What the provenance says of a field, for where the questions do not differ in it; of devices always."""
 AXIS_NAMES = {"dp": "data parallelism", **AXES, "ep": "expert parallelism", "stages": "cut"}
+AXIS_NAMES |= {"split_degree": "ranks that split layers", "splits": "splits"}
 HEADER = ("cause", "A", "B", "B - A")
 
 
@@ -91,7 +93,7 @@ def reported_step(report: StepReport) -> ReportedStep:
         mfu=report.mfu,
         peak_memory=report.peak_memory,
         breakdown=report.breakdown,
-        strategy=asdict(report.strategy),
+        strategy=strategy_json(report.strategy),
         provenance=report.provenance,
     )
 

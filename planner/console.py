@@ -1,4 +1,4 @@
-"""What every command prints with: errors, tables, JSON and progress.
+"""What every command prints with: tables, JSON and progress.
 
 Results go to standard output, progress and errors to standard error. rich is imported only where a terminal
 is drawn on, so that help stays instant.
@@ -16,10 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from hardware.errors import HardwareError
 from planner.table_layout import GAP, Column, Layout, below_row, layout_table, wrap
-from simdl.errors import SimdlError
-from workloads.errors import WorkloadError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,38 +24,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 BAR_STYLE = "blue"  # on terminals with colour; rich leaves it out under NO_COLOR
 Advance = Callable[[int, int], None]  # done, total
-
-
-class BadInputError(click.ClickException):
-    """A user's input is refused: one message on standard error, exit status 2."""
-
-    exit_code = 2
-
-
-def bad_input(error: Exception | str) -> BadInputError:
-    """The error as one message on standard error; the command ends with exit status 2."""
-    if isinstance(error, OSError) and error.filename is not None:
-        return BadInputError(f"{error.filename}: {error.strerror}")
-    return BadInputError(str(error))
-
-
-@contextmanager
-def reporting_errors() -> Iterator[None]:
-    """Turn what a user can get wrong into a refusal; a context, or a decorator as ``@reporting_errors()``.
-
-    An OSError counts only if it names a file: a closed pipe is no bad input.
-
-    Raises:
-        BadInputError: in place of HardwareError, WorkloadError, SimdlError and OSError.
-    """
-    try:
-        yield
-    except (HardwareError, WorkloadError, SimdlError) as error:
-        raise bad_input(error) from None
-    except OSError as error:
-        if error.filename is None:
-            raise
-        raise bad_input(error) from None
 
 
 def print_json(data: object) -> None:

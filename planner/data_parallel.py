@@ -1,7 +1,6 @@
 """Plain data parallelism, simulated: the yardstick of scaling curves.
 
-Images run layer by layer (:mod:`simdl.layer_lowering`), so that gradients travel tensor by tensor; other
-samples run as the strategy with one replica a device, in the largest microbatch that fits.
+One replica a device, in the largest microbatch that fits; the strategy runs as `simdl simulate` runs it.
 """
 
 from collections.abc import Mapping
@@ -10,17 +9,11 @@ from dataclasses import dataclass
 from hardware.units import format_quantity
 from planner.space import divisors
 from simdl.automatic_cut import step_cost
-from simdl.engine import run
 from simdl.errors import StrategyError
-from simdl.layer_cost import node_costs
-from simdl.layer_graph import build_layer_graph
-from simdl.layer_lowering import lower_layers
-from simdl.layer_step import LayerStep, layer_memory
 from simdl.memory import memory_shortfalls, usable_memory
 from simdl.pricing import Pricing
 from simdl.simulate import simulate
 from simdl.strategy import Strategy
-from simdl.timeline_metrics import breakdown
 from workloads.workload import Workload
 
 
@@ -55,27 +48,6 @@ def simulate_data_parallel(workload: Workload, pricing: Pricing) -> DataParallel
         reason = f"global batch {workload.global_batch} on {devices} devices"
         reason += ": fewer samples than devices" if workload.global_batch < devices else ": does not divide"
         return DataParallelRun(step_time=0.0, breakdown={}, peak_memory=0.0, reason=reason)
-    if workload.network.sample == "image":
-        return _layers(workload, pricing)
-    return _strategies(workload, pricing)
-
-
-def _layers(workload: Workload, pricing: Pricing) -> DataParallelRun:
-    graph = build_layer_graph(workload)
-    costs = tuple(node_costs(node, pricing, (1,))[0] for node in graph.nodes)
-    step = LayerStep(graph=graph, costs=costs, workload=workload, pricing=pricing)
-    timeline = run(lower_layers(step))
-    need = sum(layer_memory(step).values())
-    return DataParallelRun(
-        step_time=timeline.step_time,
-        breakdown=breakdown(timeline, 0),
-        peak_memory=need,
-        reason=_shortfall(need, pricing),
-    )
-
-
-def _strategies(workload: Workload, pricing: Pricing) -> DataParallelRun:
-    devices = pricing.cluster.devices
     strategy = Strategy(dp=devices)
     if _fits(strategy, workload, pricing):
         sizes = reversed(divisors(workload.global_batch // devices))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from planner.console import bad_input
+from planner.refusals import bad_input
 
 INTERRUPTED = 128 + 2  # by the signal INT
 READER_GONE = 128 + 13  # by the signal PIPE

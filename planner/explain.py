@@ -54,6 +54,16 @@ def explain(
     )
 
 
+def explain_splits(best: StepReport, alike: StepReport | None) -> tuple[str, ...]:
+    """What a plan that splits layers one by one gains over the best that divides all of them alike."""
+    if alike is None:
+        return ("layers split one by one: nothing that divides all of them alike fits",)
+    differences = describe_differences(best.breakdown, alike.breakdown)
+    slower = format_seconds(alike.step_time - best.step_time)
+    other = format_strategy(alike.strategy)
+    return (f"layers split one by one rather than alike: {other} is {slower} slower ({differences})",)
+
+
 def _alternatives(
     strategy: Strategy, space: Space, bounds: Bounds, fits: Integers, reports: Mapping[int, StepReport]
 ) -> Iterator[tuple[str, int]]:

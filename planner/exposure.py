@@ -59,6 +59,7 @@ class _Variant:
     def __init__(self, shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing) -> None:
         stack = pricing.stack
         self.shape, self.strategy, self.prices, self.pricing = shape, strategy, prices, pricing
+        self.footprint = stack.contention or 0.0
         many = strategy.replicas > 1
         self.scattered = strategy.zero >= 2 and strategy.shards > 1
         self.sharded = strategy.zero == 3 and strategy.shards > 1
@@ -72,14 +73,15 @@ class _Variant:
         parts = segment_parts(self.parameters[order].tolist(), self.pricing, alone=self.scattered)
         sums = [float(sum(self.parameters[order][part].tolist())) for part in parts]
         times = {n: segment_reduce_time(n, self.strategy, self.pricing, last=last) for n in set(sums)}
-        device = sum(self.prices.phases[phase].device for phase in Phase if phase is not Phase.FORWARD)
+        gradients = [phase for phase in Phase if phase is not Phase.FORWARD]
+        device = np.sum([self.prices.phases[phase].device for phase in gradients], axis=0)
         first = device[self.shape.rows][:, order]
         total = first.sum(axis=1)
         share = first[:, parts[0]].sum(axis=1) / np.where(total > 0, total, 1.0)
         return _Reductions(total=sum(times[n] for n in sums), last=times[sums[-1]], first_share=share)
 
     def first_forward(self, seconds: Floats) -> Floats:
-        """[n] before the first backward pass: the gathers of parameters follow each other, and run beside it."""
+        """[n] before the first backward pass: gathers of parameters follow each other, and run beside it."""
         if not self.ahead:
             return seconds
         total, alone = self.gathers(int(self.shape.kind[0]))
@@ -106,40 +108,20 @@ def estimate_exposure(
 ) -> Exposure:
     """What the candidates of one variant of a shape take beside their passes."""
     variant = _Variant(shape, strategy, prices, pricing)
-    footprint, ranks = pricing.stack.contention or 0.0, shape.ranks
+    footprint = variant.footprint
     updates = shape.microbatches[:, None] if order.updates_often else 1
     update = updates * _update(variant, order, workload) + pricing.stack.step_overhead
-    own, back, lane = np.zeros((3, len(shape.rows), ranks))
-    first = order.placement.first[0]
-    if variant.beside:
-        found = {kind: variant.reductions(kind, last=True) for kind in set(shape.kind.tolist())}
-        for rank in range(ranks):
-            stages = [found[int(shape.kind[stage])] for stage in order.placement.owned[rank]]
-            mine = found[int(shape.kind[first[rank]])]
-            bare = min(each.last for each in stages) if order.splits else mine.last
-            hidden = 0.0 if order.splits else _sent_last(chain, first[rank])
-            beside_any = chain.blocking and len(stages) > 1
-            every, alike = (bare, bare) if beside_any else (sum(each.total for each in stages), mine.total)
-            own[:, rank] += footprint * np.maximum(every - np.maximum(bare, hidden), 0.0)
-            own[:, rank] += np.maximum(bare - hidden, 0.0)
-            back[:, rank] += footprint * (alike - bare) + bare
-            alone = 0.0 if order.splits else chain.back[:, first[rank]]
-            lane[:, rank] += mine.total + mine.first_share * alone
-    own, back = own * updates, back * updates
-    before = np.zeros(len(shape.rows)) if order.updates_often else shape.microbatches - 1
+    own, back, lane = np.zeros((3, len(shape.rows), shape.ranks))
     floor = np.zeros(len(shape.rows))
+    if variant.beside:
+        own, back, lane = _last_reductions(variant, order, chain)
+        own, back = own * updates, back * updates
     if variant.scattered:
-        each = variant.reductions(0, last=False)
-        bare = each.last if variant.sharded else 0.0
-        own += (before * (footprint * (each.total - bare) + bare))[:, None]
-        floor = before * each.total + (shape.microbatches - before) * found[0].total + update[..., 0]
-        if not variant.sharded:
-            turn = chain.back[:, 0] * (1.0 if order.splits else each.first_share)
-            floor += variant.first_forward(chain.forward[:, 0]) + turn
+        before, after = _earlier_reductions(variant, order, chain)
+        own, floor = own + before[:, None], floor + after + update[..., 0]
     if variant.sharded:
         total, alone = variant.gathers(0)
-        counts = shape.microbatches.tolist()
-        fresh = np.array([fresh_passes(shape.strategy.schedule, count) for count in counts])
+        fresh = np.array([fresh_passes(shape.strategy.schedule, n) for n in shape.microbatches.tolist()])
         own += (shape.microbatches * footprint * 2 * total + fresh * (1 - footprint) * alone)[:, None]
         floor += shape.microbatches * 2 * total
     elif variant.ahead:
@@ -148,9 +130,39 @@ def estimate_exposure(
     return Exposure(after_passes=own + update, after_back=back + update, lane=lane + update, floor=floor)
 
 
-def _sent_last(chain: Chain, stage: int) -> Floats | float:
-    """[n] seconds of the last gradient that a rank sends on its compute stream."""
-    return chain.returned[:, stage] if chain.blocking else 0.0
+def _last_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tuple[Floats, Floats, Floats]:
+    """What passes that complete an update add: beside all passes, after the first stage, and on the lane."""
+    shape, footprint = variant.shape, variant.footprint
+    own, back, lane = np.zeros((3, len(shape.rows), shape.ranks))
+    first = order.placement.first[0]
+    found = {kind: variant.reductions(kind, last=True) for kind in set(shape.kind.tolist())}
+    for rank in range(shape.ranks):
+        stages = [found[int(shape.kind[stage])] for stage in order.placement.owned[rank]]
+        mine = found[int(shape.kind[first[rank]])]
+        bare = min(each.last for each in stages) if order.splits else mine.last
+        every, total = sum(each.total for each in stages), mine.total
+        if chain.blocking and len(stages) > 1:
+            every = total = bare
+        hidden = chain.returned[:, first[rank]] if chain.blocking and not order.splits else 0.0
+        own[:, rank] = footprint * np.maximum(every - np.maximum(bare, hidden), 0.0)
+        own[:, rank] += np.maximum(bare - hidden, 0.0)
+        back[:, rank] = footprint * (total - bare) + bare
+        alone = 0.0 if order.splits else chain.back[:, first[rank]]
+        lane[:, rank] = mine.total + mine.first_share * alone
+    return own, back, lane
+
+
+def _earlier_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tuple[Floats, Floats]:
+    """[n] what the reductions of every microbatch add beside the passes, and all until the update begins."""
+    shape, footprint = variant.shape, variant.footprint
+    before = np.zeros(len(shape.rows), dtype=np.int64) if order.updates_often else shape.microbatches - 1
+    each, last = (variant.reductions(0, last=end) for end in (False, True))
+    bare = each.last if variant.sharded else 0.0
+    until: Floats = before * each.total + (shape.microbatches - before) * last.total
+    if not variant.sharded:
+        turn = chain.back[:, 0] * (1.0 if order.splits else each.first_share)
+        until = until + variant.first_forward(chain.forward[:, 0]) + turn
+    return (footprint * (each.total - bare) + bare) * before.astype(np.float64), until
 
 
 def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:

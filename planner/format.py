@@ -1,7 +1,10 @@
 """Text forms of strategies, seconds and rates, for tables and messages."""
 
+from collections.abc import Iterable, Mapping
+
 from simdl.strategy import Recompute, Strategy
 
+SHOWN = 3  # splits that a strategy on one line names
 WHOLE = 1000  # from which a rate has no decimals
 
 
@@ -19,6 +22,7 @@ def format_strategy(strategy: Strategy) -> str:
             ("tp", strategy.tp),
             ("pp", strategy.pp),
             ("cp", strategy.cp),
+            ("split", strategy.split_degree),
         )
         if degree > 1
     ] or ["one device"]
@@ -34,7 +38,26 @@ def format_strategy(strategy: Strategy) -> str:
         words.append("SP")
     if strategy.stages:
         words.append("cut " + "-".join(map(str, strategy.stages)))
+    if strategy.splits:
+        words.append(f"({_splits(strategy)})")
     return " ".join(words)
+
+
+def _splits(strategy: Strategy) -> str:
+    """The splits that layers are given, each once, those of the first layers first."""
+    texts = list(dict.fromkeys(split for _, split in strategy.splits))
+    more = f", {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more
+
+
+def format_splits(splits: Iterable[tuple[str, str]]) -> str:
+    """Splits on one line.
+
+    Example:
+        >>> format_splits((("conv1/conv1", "spatial 2x2"), ("fc/fc", "row 4")))
+        'conv1/conv1: spatial 2x2, fc/fc: row 4'
+    """
+    return ", ".join(f"{layer}: {split}" for layer, split in splits)
 
 
 def format_choice(axis: str, value: object) -> str:
@@ -46,6 +69,8 @@ def format_choice(axis: str, value: object) -> str:
     """
     if isinstance(value, bool):
         return "on" if value else "off"
+    if axis == "splits" and isinstance(value, Mapping):
+        return format_splits(value.items()) or "none"
     return "all" if axis == "shard_degree" and value == 0 else str(value)
 
 

@@ -1,16 +1,15 @@
 """Integer linear programs as data, solved by HiGHS in process through PuLP.
 
-The only file that knows PuLP, and written for versions 3.3 and 4: variables are created by the problem, and
-what became of a solve is read in one place. Single thread, fixed seed and a gap limit rather than a time
-limit, so that the same program always has the same solution.
+The only file that knows PuLP, imported where a program is solved and not before, because that takes as long
+as a small plan. Written for versions 3.3 and 4: variables are created by the problem, and what became of a
+solve is read in one place. Single thread, fixed seed and a gap limit rather than a time limit, so that the
+same program always has the same solution.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-
-import pulp
 
 from planner.background import in_background
 from planner.errors import InfeasibleError, SolverError
@@ -132,6 +131,11 @@ def _binding(program: Program, *, gap: float, node_limit: int) -> dict[str, floa
 
 
 def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution | None, Status]:
+    import pulp  # noqa: PLC0415 - see the top of this file
+
+    def total(terms: Terms) -> Any:  # noqa: ANN401 - a PuLP expression
+        return pulp.lpSum(factor * variables[name] for name, factor in terms.items())
+
     problem = pulp.LpProblem("program", pulp.LpMinimize)
     variables = {
         variable.name: problem.add_variable(
@@ -142,9 +146,9 @@ def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution |
         )
         for index, variable in enumerate(program.variables)
     }
-    problem += _sum(program.objective, variables)
+    problem += total(program.objective)
     for index, constraint in enumerate(program.constraints):
-        left = _sum(constraint.terms, variables)
+        left = total(constraint.terms)
         problem += (left == constraint.limit if constraint.equal else left <= constraint.limit), f"c{index}"
     solver = pulp.HiGHS(msg=False, threads=1, gapRel=gap, random_seed=0, mip_max_nodes=node_limit)
     with quiet_output():
@@ -152,9 +156,13 @@ def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution |
     if status not in {Status.OPTIMAL, Status.FEASIBLE}:
         return None, status
     values = {name: float(variable.value()) for name, variable in variables.items()}
+    return _solution(program, values, problem, optimal=status is Status.OPTIMAL), status
+
+
+def _solution(program: Program, values: Mapping[str, float], problem: Any, *, optimal: bool) -> Solution:  # noqa: ANN401 - PuLP has no types
     objective = sum(factor * values[name] for name, factor in program.objective.items())
     bound = _bound(problem, objective) if any(v.integer for v in program.variables) else objective
-    return Solution(values=values, objective=objective, optimal=status is Status.OPTIMAL, bound=bound), status
+    return Solution(values=values, objective=objective, optimal=optimal, bound=bound)
 
 
 def _solved(problem: Any, solver: Any) -> Status:  # noqa: ANN401 - PuLP has no types
@@ -171,10 +179,6 @@ def _solved(problem: Any, solver: Any) -> Status:  # noqa: ANN401 - PuLP has no 
 def _bound(problem: Any, objective: float) -> float:  # noqa: ANN401 - PuLP has no types
     """The bound of the search, which rounding may put a last digit above the objective."""
     return min(float(problem.solverModel.getInfo().mip_dual_bound), objective)
-
-
-def _sum(terms: Terms, variables: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a PuLP expression
-    return pulp.lpSum(factor * variables[name] for name, factor in terms.items())
 
 
 def _status(problem: Any, outcome: Any) -> Status:  # noqa: ANN401 - differ between PuLP 3.3 and 4

@@ -1,73 +1,47 @@
-"""Text and JSON forms of per-layer plans."""
+"""Text and JSON forms of per-layer splits."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from hardware.units import format_quantity
-from planner.errors import InfeasibleError, SolverError
-from planner.format import format_rate, format_seconds
-from planner.layerwise import LayerPlan, plan_layers
-from planner.question import Question
-from simdl.errors import SimdlError
-
-LayerAnswer = tuple[LayerPlan | None, str]
-"""A per-layer plan, or why there is none."""
+from planner.plan import PlanResult
+from simdl.layer_splits.arrangement import resolve
+from simdl.layer_splits.registry import format_choice
+from simdl.strategy import Strategy, arrangement_of
+from workloads.network import Network
 
 
-def answer_layers(question: Question) -> LayerAnswer:
-    """The per-layer plan of a convolutional network, or why there is none (empty for sequences)."""
-    if question.workload.network.sample != "image":
-        return None, ""
-    try:
-        return plan_layers(question.workload, question.cluster, stack=question.stack), ""
-    except (InfeasibleError, SolverError) as error:
-        return None, str(error)
-    except SimdlError as error:
-        return None, f"no per-layer plan: {error}"
-
-
-def layer_plan_json(found: LayerPlan | None, reason: str) -> dict[str, Any] | None:
-    """A per-layer plan by key in base units, or the reason why there is none; None for sequences."""
+def layer_plan_json(result: PlanResult) -> dict[str, Any] | None:
+    """The best per-layer plan by key in base units, or the reason why there is none; None for sequences."""
+    found = result.layers
     if found is None:
-        return {"reasons": [reason]} if reason else None
+        return {"reasons": [result.layers_reason]} if result.layers_reason else None
     return {
         "splits": dict(found.splits),
         "layers": [asdict(layer) for layer in found.layers],
-        "step_time": found.step_time,
+        "step_time": found.best.step_time,
         "estimate": found.estimate,
-        "samples_per_s": found.samples_per_s,
-        "breakdown": dict(found.breakdown),
-        "peak_memory": sum(found.memory.values()),
-        "memory": dict(found.memory),
+        "samples_per_s": found.best.samples_per_s,
+        "breakdown": dict(found.best.breakdown),
+        "peak_memory": found.best.peak_memory,
+        "memory": dict(found.best.memory),
         "optimal": found.optimal,
         "data_parallel": found.data_parallel,
         "wall_time": found.wall_time,
     }
 
 
-def layer_plan_lines(found: LayerPlan | None, reason: str) -> Iterator[str]:
-    """What the table of plans says about splitting layers one by one."""
-    if found is None:
-        if reason:
-            yield f"per layer: {reason}"
+def split_lines(strategy: Strategy, network: Network) -> Iterator[str]:
+    """How the layers of a strategy are split, those in a row together; nothing where none is."""
+    if strategy.split_degree == 1:
         return
-    rate = f"{format_seconds(found.step_time)}, {format_rate(found.samples_per_s)} images/s"
-    proof = "proven best choice" if found.optimal else "best choice found"
-    yield (
-        f"per layer: {rate}, {format_quantity(sum(found.memory.values()), 'bytes')}; {proof}"
-        f"{_against(found)} ({found.wall_time:.1f} s)"
-    )
-    for split, names in groupby(found.splits, key=lambda name: found.splits[name]):
+    found = resolve(network, arrangement_of(strategy))
+    splits = {
+        node.name: format_choice(choice)
+        for node, choice in zip(found.graph.nodes, found.choices, strict=True)
+    }
+    for split, names in groupby(splits, key=splits.__getitem__):
         layers = list(names)
         span = layers[0] if len(layers) == 1 else f"{layers[0]} to {layers[-1]}"
-        yield f"per layer: {split}: {span}"
-
-
-def _against(found: LayerPlan) -> str:
-    if found.data_parallel is None:
-        return "; plain data parallelism cannot run"
-    if found.data_parallel <= found.step_time:
-        return "; that is plain data parallelism"
-    return f"; {found.data_parallel / found.step_time - 1:.1%} faster than plain data parallelism"
+        yield f"layers: {split}: {span}"

@@ -86,7 +86,8 @@ class ShapeOrder:
         if len(self.placement.place) == ranks == values.shape[-1]:
             return values
         total = np.zeros((*values.shape[:-1], ranks))
-        np.add.at(total, (..., self.placement.place), values[..., self.placement.chain])
+        for stage, rank in enumerate(self.placement.place.tolist()):
+            total[..., rank] += values[..., self.placement.chain[stage]]
         return total
 
     def in_flight(self, count: int) -> Integers:
@@ -128,5 +129,6 @@ def transient_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
     kinds = np.stack([prices.transient[shape.rows][:, held].max(axis=1) for held in present], axis=1)
     stages = kinds[:, shape.kind[order.placement.chain]]
     largest = np.zeros((len(shape.rows), shape.ranks))
-    np.maximum.at(largest, (slice(None), order.placement.place), stages)
+    for stage, rank in enumerate(order.placement.place.tolist()):
+        largest[:, rank] = np.maximum(largest[:, rank], stages[:, stage])
     return largest

@@ -1,7 +1,7 @@
 """Plans: the ranked, simulated strategies for a workload on a cluster, and why they are what they are."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,14 +9,16 @@ import numpy as np
 from hardware.cluster import Cluster
 from hardware.units import format_quantity
 from planner.bounds import Bounds, estimate_bound, estimate_bounds
-from planner.explain import explain
+from planner.explain import explain, explain_splits
 from planner.format import format_strategy
+from planner.layerwise import LayerPlan, plan_layers
 from planner.recut import recut
 from planner.search import Progress, search
 from planner.space import Integers, Limits, Space, enumerate_space, ranked_schedules
 from simdl.automatic_cut import step_cost
 from simdl.cost_model import CostModel
 from simdl.cut_set import cut_set
+from simdl.errors import SimdlError
 from simdl.memory import memory_shortfalls, usable_memory
 from simdl.pipelines import PIPELINES
 from simdl.pricing import Pricing
@@ -54,9 +56,12 @@ class PlanResult:
         simulated: those that were simulated to rank the plans.
         certified: no other candidate is faster than the last plan.
         certified_over: among what, in words.
-        wall_time: [s] the planner took.
+        wall_time: [s] that :func:`plan` took, all of it.
         reasons: why candidates are infeasible.
         why: what makes the best plan better than its neighbours.
+        alike: the best plan that divides all layers alike, if one fits.
+        layers: the per-layer plans among the candidates; None for sequences and where there are none.
+        layers_reason: why there are none, if it was tried.
     """
 
     plans: tuple[Plan, ...]
@@ -68,6 +73,9 @@ class PlanResult:
     wall_time: float
     reasons: tuple[str, ...]
     why: tuple[str, ...]
+    alike: Plan | None = None
+    layers: LayerPlan | None = None
+    layers_reason: str = ""
 
 
 def plan(
@@ -104,28 +112,56 @@ def plan(
         Plan(bound=float(bounds.step_time[found.candidate]), report=found.report) for found in ranking.best
     ]
     plans += list(_recut_all(plans, workload, pricing, cut))
+    alike = min(plans, key=lambda plan: plan.report.step_time, default=None)
+    layers, layers_reason = _per_layer(workload, pricing)
+    split = layers.candidates if layers else ()
+    plans += [Plan(bound=bound, report=report) for bound, report in split]
     plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
+    reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split)))
+    why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing)
     return PlanResult(
         plans=tuple(plans[:top]),
-        candidates=len(space),
-        feasible=len(fits),
-        simulated=ranking.simulated,
+        candidates=len(space) + (layers.tried if layers else 0),
+        feasible=len(fits) + len(split),
+        simulated=ranking.simulated + len(split),
         certified=ranking.certified,
         certified_over=certified_over(space, workload.network),
         wall_time=time.perf_counter() - started,
-        reasons=tuple(_reasons(space, bounds, fits, workload, pricing)),
-        why=explain(
-            plans[0].report,
-            space,
-            bounds,
-            fits,
-            reports=ranking.reports,
-            workload=workload,
-            pricing=pricing,
-        )
-        if plans
-        else (),
+        reasons=reasons,
+        why=why,
+        alike=alike,
+        layers=layers,
+        layers_reason=layers_reason,
     )
+
+
+def _per_layer(workload: Workload, pricing: Pricing) -> tuple[LayerPlan | None, str]:
+    """The per-layer plans of a convolutional network, or why there are none (empty for sequences)."""
+    if workload.network.sample != "image":
+        return None, ""
+    try:
+        return plan_layers(workload, pricing), ""
+    except SimdlError as error:
+        return None, str(error)
+
+
+def _why(  # noqa: PLR0917 - what explains a ranking
+    plans: Sequence[Plan],
+    alike: Plan | None,
+    space: Space,
+    bounds: Bounds,
+    fits: Integers,
+    reports: Mapping[int, StepReport],
+    workload: Workload,
+    pricing: Pricing,
+) -> tuple[str, ...]:
+    """What makes the best plan better than its neighbours, or than the best that divides layers alike."""
+    if not plans:
+        return ()
+    best = plans[0].report
+    if best.strategy.split_degree > 1:
+        return explain_splits(best, alike.report if alike else None)
+    return explain(best, space, bounds, fits, reports=reports, workload=workload, pricing=pricing)
 
 
 def certified_over(space: Space, network: Network) -> str:
@@ -205,9 +241,12 @@ def _however_long(workload: Workload, cluster: Cluster, limits: Limits) -> int:
 
 
 def _reasons(
-    space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing
+    space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing, *, others: bool
 ) -> Iterator[str]:
-    """Why candidates are infeasible: how many, and the one that misses by least."""
+    """Why candidates are infeasible: how many, and the one that misses by least.
+
+    ``others`` says whether plans that split layers fit.
+    """
     limits = stack_limits(pricing.stack)
     if left := _however_long(workload, pricing.cluster, limits) - len(space):
         yield (
@@ -233,6 +272,6 @@ def _reasons(
     step = step_cost(workload, space.strategy(nearest), pricing)
     short = next(memory_shortfalls(step, pricing.cluster.device), "")
     yield f"the nearest of them, {format_strategy(space.strategy(nearest))}: {short}"
-    if not len(fits):
+    if not len(fits) and not others:
         need = format_quantity(float(bounds.memory[nearest]), "bytes")
         yield f"no candidate fits; expected more devices, or devices with at least {need} to use"

@@ -1,6 +1,5 @@
 """The answer of `simdl pipeline`: a profile named ``FILE_nodes.csv:NAME``, cut for a cluster."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ def load_named_profile(model: str) -> LayerProfile:
 
 def profile_plan_json(profile: LayerProfile, cluster: Cluster) -> dict[str, Any]:
     """The best pipeline of a profile on a cluster by key, in base units."""
-    began = time.perf_counter()
     found = solve_profile_pipeline(profile, cluster_tiers(cluster))
     return {
         "model": profile.name,
@@ -38,7 +36,6 @@ def profile_plan_json(profile: LayerProfile, cluster: Cluster) -> dict[str, Any]
         "step_time": found.time,
         "data_parallel": found.data_parallel,
         "stages": [_stage_json(profile, stage) for stage in found.stages],
-        "wall_time": time.perf_counter() - began,
     }
 
 

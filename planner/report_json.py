@@ -7,13 +7,14 @@ later command can tell whether it can read it, and ask again.
 from dataclasses import asdict
 from typing import Any
 
+from planner.answer_file import VERSION
+from planner.layer_report import layer_plan_json
 from planner.plan import PlanResult
 from planner.question import Question
+from planner.strategy_file import strategy_json
 from simdl.operator_times import longest_operators
 from simdl.report import StepReport
 
-VERSION = 2
-"""Of the keys below; another number means that a file cannot be read."""
 OPERATORS = 100
 """Operators of the critical path that an answer names; the others are added up by phase and kind."""
 
@@ -49,7 +50,7 @@ def report_json(report: StepReport) -> dict[str, Any]:
         "memory_bound_fraction": report.memory_bound_fraction,
         "bubble_fraction": report.bubble_fraction,
         "exposed_communication": report.exposed_communication,
-        "strategy": asdict(report.strategy),
+        "strategy": strategy_json(report.strategy),
         "feasible": report.feasible,
         "reasons": list(report.reasons),
         "warnings": list(report.warnings),
@@ -57,8 +58,14 @@ def report_json(report: StepReport) -> dict[str, Any]:
     }
 
 
-def plan_json(question: Question, result: PlanResult) -> dict[str, Any]:
-    """A plan result by key, plans best first."""
+def plan_json(question: Question, result: PlanResult, *, wall_time: float) -> dict[str, Any]:
+    """A plan result by key, plans best first.
+
+    Args:
+        question: what was asked.
+        result: the ranked strategies.
+        wall_time: [s] that whoever asked has waited for the answer.
+    """
     return {
         **_answered(question),
         "plans": [{"bound": plan.bound, **report_json(plan.report)} for plan in result.plans],
@@ -69,7 +76,8 @@ def plan_json(question: Question, result: PlanResult) -> dict[str, Any]:
         },
         "certified": result.certified,
         "certified_over": result.certified_over,
-        "wall_time": result.wall_time,
+        "layerwise": layer_plan_json(result),
+        "wall_time": wall_time,
         "reasons": list(result.reasons),
         "why": list(result.why),
         "assumptions": list(question.assumptions),

@@ -15,6 +15,7 @@ from planner.errors import InfeasibleError, SolverError
 from planner.layerwise import plan_layers
 from simdl.cost_model import CostModel
 from simdl.errors import SimdlError
+from simdl.pricing import Pricing
 from simdl.simulate import price
 from simdl.stack import Stack
 from workloads.workload import Workload
@@ -139,7 +140,7 @@ def scale(
     points: list[ScalePoint] = []
     for cluster, sized in zip(clusters, workloads, strict=True):
         pricing = price(sized, cluster, stack=stack, cost_model=cost_model)
-        split = _split_layers(sized, cluster, stack, cost_model) if split_layers else None
+        split = _split_layers(sized, pricing) if split_layers else None
         points.append(_point(sized, cluster, simulate_data_parallel(sized, pricing), points, split))
     stop = next(_stops(points), None)
     return ScaleCurve(
@@ -157,11 +158,9 @@ def _sized(workload: Workload, cluster: Cluster, first: Cluster, mode: str) -> W
     return replace(workload, global_batch=workload.global_batch * cluster.devices // first.devices)
 
 
-def _split_layers(
-    workload: Workload, cluster: Cluster, stack: Stack, cost_model: CostModel | None
-) -> float | None:
+def _split_layers(workload: Workload, pricing: Pricing) -> float | None:
     try:
-        return plan_layers(workload, cluster, stack=stack, cost_model=cost_model).samples_per_s
+        return plan_layers(workload, pricing).best.samples_per_s
     except (InfeasibleError, SolverError):
         return None
 

@@ -18,6 +18,8 @@ from simdl.block_kernels import (
     tensor_collectives,
     weight_gradient_kernels,
 )
+from simdl.collectives import Group
+from simdl.gradients import GradientShare, gradient_tensors
 from simdl.pricing import Pricing, Work, priced
 from simdl.sharding import Shard, by_part, layer_kernels
 from simdl.strategy import Recompute
@@ -33,7 +35,7 @@ class BlockCost:
 
     Attributes:
         forward, input_gradient, weight_gradient, recompute: work of each phase (without recomputation).
-        parameters: elements this rank keeps before ZeRO.
+        gradients: parameters this rank keeps before ZeRO, by the ranks that hold the same ones.
         saved: [bytes] kept from forward to backward per microbatch.
         transient: [bytes] live only while the block runs backward.
         boundary: [bytes] of the block's output that a pipeline sends on.
@@ -44,7 +46,7 @@ class BlockCost:
     input_gradient: Work
     weight_gradient: Work
     recompute: Work
-    parameters: float
+    gradients: tuple[GradientShare, ...]
     saved: float
     transient: float
     boundary: float
@@ -54,6 +56,11 @@ class BlockCost:
     def backward(self) -> Work:
         """Both gradients."""
         return self.input_gradient + self.weight_gradient
+
+    @property
+    def parameters(self) -> float:
+        """Elements this rank keeps before ZeRO."""
+        return sum(share.parameters for share in self.gradients)
 
 
 @lru_cache(maxsize=65536)
@@ -77,12 +84,13 @@ def _block_cost(
     boundary = block.output_elements * shard.share(Split.SEQUENCE) * activation
     redone = recomputed_layers(block, mode, pricing.stack)
     kept = kept_bytes(pricing, shard, block, before, redone)
+    parameters = _parameters(block, shard, pipelined=pipelined)
     return BlockCost(
         forward=_forward(pricing, shard, block),
         input_gradient=_input_gradient(pricing, shard, block),
         weight_gradient=_priced(pricing, weight_gradient_kernels(pricing, shard, block)),
         recompute=_recompute(pricing, shard, block, redone),
-        parameters=_parameters(block, shard, pipelined=pipelined),
+        gradients=(GradientShare(Group(size=shard.cp, stride=shard.tp), parameters, block_tensors(block)),),
         saved=kept,
         transient=everything - kept + largest_output(block, shard) * activation,
         boundary=boundary,
@@ -102,6 +110,12 @@ def _parameters(block: Block, shard: Shard, *, pipelined: bool) -> float:
         * (choose(pipelined, 1, 0) if layer.tied else 1)
         for layer in block.layers
     )
+
+
+@lru_cache(maxsize=4096)
+def block_tensors(block: Block) -> int:
+    """Variables of a block."""
+    return sum(gradient_tensors(layer) for layer in block.layers)
 
 
 @lru_cache(maxsize=4096)

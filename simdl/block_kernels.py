@@ -31,7 +31,7 @@ def weight_gradient_kernels(pricing: Pricing, shard: Shard, block: Block) -> lis
     """Kernels of the gradient of the weights, and of adding to the gradients of earlier microbatches."""
     return [
         *_kernels(pricing, shard, block, Pass.WEIGHT_GRADIENT),
-        *_accumulation(pricing, shard, block),
+        *accumulation_kernels(pricing, shard, block.layers),
     ]
 
 
@@ -46,7 +46,7 @@ def _kernels(pricing: Pricing, shard: Shard, block: Block, which: Pass) -> list[
     )
 
 
-def _accumulation(pricing: Pricing, shard: Shard, block: Block) -> list[NamedKernel]:
+def accumulation_kernels(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...]) -> list[NamedKernel]:
     """Adding fresh weight gradients to those of earlier microbatches, where no product's epilogue does it."""
     traffic = pricing.stack.accumulation_traffic
     if not traffic:
@@ -63,7 +63,7 @@ def _accumulation(pricing: Pricing, shard: Shard, block: Block) -> list[NamedKer
                 dtype,
             ),
         )
-        for layer in block.layers
+        for layer in layers
         if layer.parameters
     ]
 

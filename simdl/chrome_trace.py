@@ -22,8 +22,8 @@ from simdl.chrome_trace_links import (
     span_times,
 )
 from simdl.critical_tasks import critical_tasks, spent
-from simdl.program.program import Program, Task
 from simdl.engine.timeline import Timeline
+from simdl.program.program import Program, Task
 from simdl.timeline_metrics import memory_profiles
 
 

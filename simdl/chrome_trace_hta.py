@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from simdl.atomic_write import write_together
+from simdl.engine.timeline import Timeline
 from simdl.errors import SimdlError
 from simdl.program.program import Task
-from simdl.engine.timeline import Timeline
 
 Event = dict[str, Any]
 STEPS = 4

@@ -6,16 +6,19 @@ context parallelism run within passes and are counted from what every pass runs.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simdl.activations import recomputed_layers
-from simdl.block_kernels import context_transfers, tensor_collectives
+from simdl.block_kernels import context_transfers
 from simdl.engine.timeline import Timeline
+from simdl.layer_splits.arrangement import Arrangement
+from simdl.layer_splits.block_costs import reshard_messages
 from simdl.operator_times import blocks_by_stage
+from simdl.pass_contents import Division, phase_messages
 from simdl.program.action import Transfer
-from simdl.sharding import Shard
-from simdl.step_cost import StepCost, shard_of
+from simdl.step_cost import StepCost, division_of
 from simdl.strategy import Recompute
+from workloads.network import Block
 
 POINT_TO_POINT = "point_to_point"
 Amount = tuple[str, str, float, float, float]  # purpose, collective, count, [bytes], [s]
@@ -74,23 +77,40 @@ def _tasks(timeline: Timeline) -> Iterator[Amount]:
 
 def _passes(step: StepCost) -> Iterator[Amount]:
     """Messages within passes, mean over pipeline ranks."""
-    shard = replace(shard_of(step.strategy), pipelined=False)
+    division = division_of(step.strategy)
     counts = Counter(index for indices in blocks_by_stage(step) for index in indices)
     for index, count in counts.items():
         times = count * step.microbatches / step.pipeline.copies / step.strategy.pp
-        for purpose, collective, messages, nbytes, seconds in _block(step, shard, index):
+        for purpose, collective, messages, nbytes, seconds in _block(step, division, index):
             sent = times * messages
             yield purpose, collective, sent, sent * nbytes, sent * seconds
 
 
-def _block(step: StepCost, shard: Shard, index: int) -> Iterator[Amount]:
+def _block(step: StepCost, division: Division, index: int) -> Iterator[Amount]:
     """Messages of one block for one microbatch: forward, backward, and what runs again before that."""
     pricing, block = step.pricing, step.workload.network.blocks[index]
     mode = step.strategy.recompute if block.recomputable else Recompute.NONE
     again = recomputed_layers(block, mode, pricing.stack)
-    for backward in (False, True, *((False,) if again == block.layers else ())):
-        for _, operation, nbytes, seconds in tensor_collectives(pricing, shard, block, backward=backward):
-            yield "tensor parallelism", operation.value, 1, nbytes, seconds
+    phases = ("forward", "backward", *(("recompute",) if again == block.layers else ()))
+    purpose = "layer splits" if isinstance(division, Arrangement) else "tensor parallelism"
+    for phase in phases:
+        for _, operation, nbytes, seconds in phase_messages(pricing, division, block, phase):
+            yield purpose, operation, 1, nbytes, seconds
+    if isinstance(division, Arrangement):
+        yield from _resharding(step, division, block, phases)
+        return
     for layers, backward in ((block.layers, False), (block.layers, True), (again, False)):
-        for _, nbytes, seconds in context_transfers(pricing, shard, layers, backward=backward):
-            yield "context parallelism", POINT_TO_POINT, shard.cp - 1, nbytes, seconds
+        for _, nbytes, seconds in context_transfers(pricing, division, layers, backward=backward):
+            yield "context parallelism", POINT_TO_POINT, division.cp - 1, nbytes, seconds
+
+
+def _resharding(
+    step: StepCost, division: Arrangement, block: Block, phases: tuple[str, ...]
+) -> Iterator[Amount]:
+    """Layout changes of one block, mean over its copies, of which the first reads another block."""
+    for first, copies in ((True, 1), (False, block.count - 1)):
+        for phase in phases if copies else ():
+            for _, operation, nbytes, seconds in reshard_messages(
+                step.pricing, division, block, first=first, backward=phase == "backward"
+            ):
+                yield "resharding", operation, copies / block.count, nbytes, seconds

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 from hardware.device import Device
 from simdl.kernel import Kernel
+from simdl.pass_contents import Division, pass_kernels
 from simdl.pricing import Pricing, priced
-from simdl.sharding import Shard, named_kernels, pass_layers
-from simdl.step_cost import StepCost, shard_of
+from simdl.step_cost import StepCost, division_of
 from workloads.operators import Pass
 
 
@@ -41,7 +41,7 @@ def kernel_uses(step: StepCost) -> tuple[KernelUse, ...]:
 
     Without recomputation, and without the adding up of gradients of several microbatches.
     """
-    return _kernel_uses(step.pricing, shard_of(step.strategy))
+    return _kernel_uses(step.pricing, division_of(step.strategy))
 
 
 def memory_bound_fraction(uses: tuple[KernelUse, ...]) -> float:
@@ -51,7 +51,7 @@ def memory_bound_fraction(uses: tuple[KernelUse, ...]) -> float:
 
 
 @lru_cache(maxsize=1024)
-def _kernel_uses(pricing: Pricing, shard: Shard) -> tuple[KernelUse, ...]:
+def _kernel_uses(pricing: Pricing, division: Division) -> tuple[KernelUse, ...]:
     device = pricing.cluster.device
     return tuple(
         KernelUse(
@@ -64,9 +64,7 @@ def _kernel_uses(pricing: Pricing, shard: Shard) -> tuple[KernelUse, ...]:
         )
         for block in pricing.network.blocks
         for which in Pass
-        for layer, kernel in named_kernels(
-            pass_layers(block, which), which, shard=shard, precision=pricing.precision, stack=pricing.stack
-        )
+        for layer, kernel in pass_kernels(pricing, division, block, which)
     )
 
 

@@ -14,7 +14,7 @@ from simdl.collector import collector_paused
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.passes import Entry, Order, Overlap, Pass, passes_of
 from simdl.pipelines.steps import order_length, steps_in_a_row
-from simdl.program.action import Action, Purpose, Cause, Transfer, Work
+from simdl.program.action import Action, Cause, Purpose, Transfer, Work
 from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
 from simdl.segments import Segment, Segmentation
@@ -191,24 +191,28 @@ def purpose_of(entry: Entry) -> Purpose:
     return Purpose.OVERLAPPED if isinstance(entry, Overlap) else Purpose[entry.kind.name]
 
 
-def _segmented_pass(build: _Build, rank: int, entry: Pass, segments: tuple[Segment, ...]) -> tuple[int, int]:
+def _segmented_pass(build: _Build, rank: int, entry: Entry, segments: tuple[Segment, ...]) -> tuple[int, int]:
     """Gathers run at most PREFETCH segments ahead; a reduction follows the gather that its segment let go."""
-    saved = build.step.stages[entry.stage].saved
+    stages, passes = build.step.stages, passes_of(entry)
+    split = next((each for each in passes if each.kind.completes), passes[0])
+    acquire = sum(stages[each.stage].saved for each in passes if each.kind.acquires)
+    release = sum(stages[each.stage].saved for each in passes if each.kind.releases)
     computed: list[int] = []
     for index, segment in enumerate(segments):
-        after = _gather(build, rank, entry, segment, computed)
+        after = _gather(build, rank, split, segment, computed)
         if index >= PREFETCH:
-            _reduce(build, rank, entry, segments[index - PREFETCH], computed[index - PREFETCH])
+            _reduce(build, rank, split, segments[index - PREFETCH], computed[index - PREFETCH])
         work = Work(
             purpose=purpose_of(entry),
             parts=segment.cost.parts,
-            stage=entry.stage,
-            acquire=saved if entry.kind.acquires and index == 0 else 0.0,
-            release=saved if entry.kind.releases and index == len(segments) - 1 else 0.0,
+            stage=passes[0].stage,
+            partner=passes[1].stage if len(passes) > 1 else -1,
+            acquire=acquire if index == 0 else 0.0,
+            release=release if index == len(segments) - 1 else 0.0,
         )
-        computed.append(build.add(rank, Lane.COMPUTE, work, after, entry.microbatch + build.shift))
+        computed.append(build.add(rank, Lane.COMPUTE, work, after, split.microbatch + build.shift))
     for segment, task in list(zip(segments, computed, strict=True))[-PREFETCH:]:
-        _reduce(build, rank, entry, segment, task)
+        _reduce(build, rank, split, segment, task)
     return computed[0], computed[-1]
 
 
@@ -218,13 +222,16 @@ def _gather(build: _Build, rank: int, entry: Pass, segment: Segment, computed: l
     held = (computed[-PREFETCH],) if len(computed) >= PREFETCH else ()
     if not computed and build.updated >= 0:
         held = (build.updated,)
-    transfer = build.transfers.gather(rank, segment.parameters, entry.stage)
-    return (build.add(rank, Lane.COLLECTIVE, transfer, held, entry.microbatch + build.shift),)
+    microbatch = entry.microbatch + build.shift
+    return tuple(
+        build.add(rank, Lane.COLLECTIVE, build.transfers.gather(rank, each, entry.stage), held, microbatch)
+        for each in segment.gathers
+    )
 
 
 def _reduce(build: _Build, rank: int, entry: Pass, segment: Segment, task: int) -> None:
-    if segment.reduce > 0:
-        transfer = build.transfers.reduce(rank, segment.parameters, segment.reduce, entry.stage)
+    for each in segment.reductions:
+        transfer = build.transfers.reduce(rank, each, entry.stage)
         done = build.add(rank, Lane.COLLECTIVE, transfer, (task,), entry.microbatch + build.shift)
         build.reduced.append(done)
 
@@ -236,8 +243,10 @@ def _reduce_at_end(build: _Build, rank: int) -> None:
     scattered = strategy.zero >= 2 and strategy.shards > 1
     if strategy.replicas == 1 or scattered or step.stack.gradient_overlap:
         return
-    last = len(build.builder) - 1
-    build.reduced = [build.add(rank, Lane.COLLECTIVE, build.transfers.reduce_all(rank), (last,))]
+    after = (len(build.builder) - 1,)
+    build.reduced = [
+        build.add(rank, Lane.COLLECTIVE, transfer, after) for transfer in build.transfers.reduce_all(rank)
+    ]
 
 
 def _finish(build: _Build, rank: int) -> None:
@@ -253,9 +262,8 @@ def _finish(build: _Build, rank: int) -> None:
     done = build.add(rank, Lane.COMPUTE, Work(purpose=Purpose.OPTIMIZER, parts=parts), after)
     build.updated = done
     if strategy.zero in (1, 2) and strategy.shards > 1 and not step.stack.parameter_overlap:
-        parameters = sum(stage.parameters for stage in step.rank_stages(rank))
-        gather = build.transfers.gather(rank, parameters)
-        build.gathered = build.add(rank, Lane.COLLECTIVE, gather, (done,))
+        for gather in build.transfers.gather_all(rank):
+            build.gathered = build.add(rank, Lane.COLLECTIVE, gather, (done,))
 
 
 def _sums(build: _Build, rank: int) -> Iterator[Transfer]:

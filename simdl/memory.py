@@ -4,18 +4,20 @@ Parameters, gradients and optimizer state follow Rajbhandari et al. 2020 (ZeRO),
 al. 2022; the number of live microbatches comes from the pipeline order itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.device import Device
 from hardware.units import format_quantity
+from simdl.block_cost import BlockCost
+from simdl.gradients import GradientShare, gradient_bytes, share_shards
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
 from simdl.pricing import Pricing
 from simdl.stack import Amount, Stack
-from simdl.step_cost import StepCost, gradient_bytes
+from simdl.step_cost import StepCost
 from simdl.strategy import Strategy
 from workloads.workload import Workload
 
@@ -32,26 +34,52 @@ def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
 
 
 def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, float]:
-    stages = step.rank_stages(rank)
-    parameters = sum(stage.parameters for stage in stages)
-    stashed = step.pipeline.versions(rank, step.strategy.pp) - 1
+    stages, strategy = step.rank_stages(rank), step.strategy
+    stashed = step.pipeline.versions(rank, strategy.pp) - 1
+    state = shares_bytes(step.rank_gradients(rank), strategy, step.workload, step.pricing)
     blocks = [block for stage in stages for block in stage.blocks]
-    sizes, saved = (np.array([getattr(b, name) for b in blocks]) for name in ("parameters", "saved"))
+    sizes = np.array([_sharded(block, strategy) for block in blocks])
+    saved = np.array([block.saved for block in blocks])
     return {
-        **state_bytes(parameters, step.strategy, step.workload, step.pricing),
-        **stashed_bytes(parameters, stashed, step.strategy, step.pricing),
+        **state,
+        **({"stashed": stashed * state["parameters"]} if stashed else {}),
         "activations": activations,
         "transient": max(stage.transient for stage in stages),
-        "gathered": float(gathered_bytes(sizes, saved, step.strategy, step.pricing)),
+        "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
         "context": step.stack.memory_context,
     }
 
 
+def _sharded(block: BlockCost, strategy: Strategy) -> float:
+    """Parameters of a block that ZeRO divides."""
+    return sum(share.parameters for share in block.gradients if share_shards(share.group, strategy) > 1)
+
+
+def shares_bytes(
+    shares: Iterable[GradientShare], strategy: Strategy, workload: Workload, pricing: Pricing
+) -> dict[str, float]:
+    """[bytes] of parameters, gradients and optimizer state, each share divided over its own ranks."""
+    total = state_bytes(0.0, strategy, workload, pricing)
+    for share in shares:
+        shards = share_shards(share.group, strategy)
+        part = state_bytes(share.parameters, strategy, workload, pricing, shards=shards)
+        total = {name: total[name] + nbytes for name, nbytes in part.items()}
+    return total
+
+
 def state_bytes(
-    parameters: Amount, strategy: Strategy, workload: Workload, pricing: Pricing
+    parameters: Amount, strategy: Strategy, workload: Workload, pricing: Pricing, *, shards: int = 0
 ) -> dict[str, Amount]:
-    """[bytes] of parameters, gradients and optimizer state, each divided from its ZeRO stage on."""
-    precision, shards = workload.precision, strategy.shards
+    """[bytes] of parameters, gradients and optimizer state, each divided from its ZeRO stage on.
+
+    Args:
+        parameters: elements of a rank before ZeRO.
+        strategy: with its ZeRO stage.
+        workload: with its precision and optimizer.
+        pricing: with the size of gradients.
+        shards: ranks that ZeRO divides them over; 0 for those of parameters that all replicas hold alike.
+    """
+    precision, shards = workload.precision, shards or strategy.shards
     optimizer = workload.optimizer.moments * precision.moment + precision.master
     return {
         "parameters": parameters * precision.parameter / (shards if strategy.zero >= 3 else 1),

@@ -6,25 +6,16 @@ proportion to their device time, tensor-parallel communication in proportion to 
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
-from simdl.activations import recomputed_layers
-from simdl.block_kernels import (
-    NamedKernel,
-    forward_kernels,
-    input_gradient_kernels,
-    recomputed_kernels,
-    tensor_collectives,
-    weight_gradient_kernels,
-)
 from simdl.critical_tasks import Actions
+from simdl.pass_contents import Division, phase_kernels, phase_messages
 from simdl.pricing import Pricing, Work, priced
-from simdl.program.action import Action, Purpose, Cause
+from simdl.program.action import Action, Cause, Purpose
 from simdl.program.action import Work as StageWork
-from simdl.sharding import Shard
 from simdl.stage import stage_blocks
-from simdl.step_cost import StepCost, shard_of
+from simdl.step_cost import StepCost, division_of
 from simdl.strategy import Recompute
 from workloads.network import Block
 
@@ -175,43 +166,29 @@ def block_times(step: StepCost, block: int, phase: str, *, tensor: bool = False)
     Returns:
         Name, kind and [s] for one microbatch.
     """
-    shard = replace(shard_of(step.strategy), pipelined=False)
+    division = division_of(step.strategy)
     which = step.workload.network.blocks[block]
     shares = _collective_shares if tensor else _kernel_shares
-    return shares(step.pricing, shard, which, step.strategy.recompute, phase)
+    return shares(step.pricing, division, which, step.strategy.recompute, phase)
 
 
 @lru_cache(maxsize=4096)
 def _kernel_shares(
-    pricing: Pricing, shard: Shard, block: Block, recompute: Recompute, phase: str
+    pricing: Pricing, division: Division, block: Block, recompute: Recompute, phase: str
 ) -> tuple[Share, ...]:
     """[s] of the kernels of one block in one phase, for one microbatch."""
     return tuple(
         (f"{block.name}/{layer}/{kernel.name}", kernel.kind.value, priced(pricing, [kernel]).device)
-        for layer, kernel in _kernels(pricing, shard, block, recompute, phase)
+        for layer, kernel in phase_kernels(pricing, division, block, recompute, phase)
     )
-
-
-def _kernels(
-    pricing: Pricing, shard: Shard, block: Block, recompute: Recompute, phase: str
-) -> list[NamedKernel]:
-    if phase == "forward":
-        return forward_kernels(pricing, shard, block)
-    if phase != "recompute":
-        gradients = {"input gradient": input_gradient_kernels, "weight gradient": weight_gradient_kernels}
-        wanted = BOTH if phase == "backward" else (phase,)
-        return [kernel for each in wanted for kernel in gradients[each](pricing, shard, block)]
-    mode = recompute if block.recomputable else Recompute.NONE
-    return recomputed_kernels(pricing, shard, recomputed_layers(block, mode, pricing.stack))
 
 
 @lru_cache(maxsize=4096)
 def _collective_shares(
-    pricing: Pricing, shard: Shard, block: Block, _recompute: Recompute, phase: str
+    pricing: Pricing, division: Division, block: Block, _recompute: Recompute, phase: str
 ) -> tuple[Share, ...]:
-    """[s] of the tensor-parallel collectives of one block in one phase, for one microbatch."""
-    calls = tensor_collectives(pricing, shard, block, backward=phase in {"backward", "input gradient"})
+    """[s] of the messages within one phase of one block, for one microbatch, hidden or not."""
     return tuple(
-        (f"{block.name}/{layer}/{operation.value}", COMMUNICATION, seconds)
-        for layer, operation, _, seconds in calls
+        (f"{block.name}/{layer}/{operation}", COMMUNICATION, seconds)
+        for layer, operation, _, seconds in phase_messages(pricing, division, block, phase)
     )

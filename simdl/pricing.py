@@ -22,6 +22,7 @@ class Work:
         device: [s] kernels back to back on the device.
         tensor: [s] exposed tensor-parallel communication.
         context: [s] exposed context-parallel communication.
+        resharding: [s] of tensors that change layout between two layers.
         launches: kernels the host launches.
         calls: collectives and transfers the host calls.
     """
@@ -29,6 +30,7 @@ class Work:
     device: float = 0.0
     tensor: float = 0.0
     context: float = 0.0
+    resharding: float = 0.0
     launches: int = 0
     calls: int = 0
 
@@ -37,6 +39,7 @@ class Work:
             self.device + other.device,
             self.tensor + other.tensor,
             self.context + other.context,
+            self.resharding + other.resharding,
             self.launches + other.launches,
             self.calls + other.calls,
         )
@@ -47,6 +50,7 @@ class Work:
             self.device * count,
             self.tensor * count,
             self.context * count,
+            self.resharding * count,
             self.launches * count,
             self.calls * count,
         )
@@ -54,7 +58,7 @@ class Work:
     @property
     def busy(self) -> float:
         """[s] the device is occupied when the host keeps up."""
-        return self.device + self.tensor + self.context
+        return self.device + self.tensor + self.context + self.resharding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

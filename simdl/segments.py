@@ -7,17 +7,29 @@ and one per bucket in the first forward pass where ZeRO-1 or 2 gathers updated p
 passes are one task.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from simdl.block_cost import BlockCost
+from simdl.gradients import (
+    Collective,
+    GradientShare,
+    gathers,
+    gradient_bytes,
+    merged_shares,
+    reductions,
+    replica_group,
+    total_seconds,
+)
 from simdl.pipelines.passes import Entry, Overlap, PassKind, Phase, passes_of
 from simdl.pricing import Pricing, Work
-from simdl.stage import PassCost, stage_works
-from simdl.step_cost import StepCost, copies_time, gather_time, gradient_bytes, reduce_time
+from simdl.stage import PassCost, StageCost, stage_works
+from simdl.step_cost import StepCost, reduce_time
 from simdl.strategy import Strategy
 
 Blocks = tuple[BlockCost, ...]
+Part = tuple[Blocks, tuple[GradientShare, ...]]
+"""Blocks that run as one task, and the parameters that are gathered before or reduced after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +38,26 @@ class Segment:
 
     Attributes:
         cost: computation.
-        gather: [s] of the parameter gather it waits for.
-        reduce: [s] of the gradient reduction it sets off.
+        gathers: of parameters, which it waits for; one per group of replicas.
+        reductions: of gradients, which it sets off; one per group of replicas, two where sharded copies are
+            added up too.
         parameters: elements it gathers and reduces.
     """
 
     cost: PassCost
-    gather: float
-    reduce: float
+    gathers: tuple[Collective, ...]
+    reductions: tuple[Collective, ...]
     parameters: float
+
+    @property
+    def gather(self) -> float:
+        """[s] of what it waits for."""
+        return total_seconds(self.gathers)
+
+    @property
+    def reduce(self) -> float:
+        """[s] of what it sets off."""
+        return total_seconds(self.reductions)
 
 
 class Segmentation:
@@ -69,39 +92,40 @@ class Segmentation:
         return self._cache[key]
 
     def _split(self, passes: tuple[tuple[PassKind, int], ...], *, last: bool) -> list[Segment]:
+        step = self._step
         kind, stage = next(((k, s) for k, s in passes if k.completes), passes[0])
-        whole = self._step.pass_cost(passes)
-        blocks = self._step.stages[stage].blocks
-        groups = [blocks] if len(passes) > 1 else self._groups(blocks, kind)
-        device = [_device(group, kind.phases) for group in groups]
+        whole = step.pass_cost(passes)
+        parts = self._parts(step.stages[stage], kind, whole=len(passes) > 1)
+        device = [_device(blocks, kind.phases) for blocks, _ in parts]
         total = sum(device)
         return [
             Segment(
-                cost=_scaled(whole, share / total if total else 1 / len(groups)),
-                gather=self._gather(group) if self._gathers(kind) else 0.0,
-                reduce=self._reduce(group, last=last) if kind.completes else 0.0,
-                parameters=sum(block.parameters for block in group),
+                cost=_scaled(whole, share / total if total else 1 / len(parts)),
+                gathers=tuple(gathers(shares, step.strategy, step.pricing)) if self._gathers(kind) else (),
+                reductions=tuple(reductions(shares, step.strategy, step.pricing, copies=last))
+                if kind.completes
+                else (),
+                parameters=sum(part.parameters for part in shares),
             )
-            for group, share in zip(groups, device, strict=True)
+            for (_, shares), share in zip(parts, device, strict=True)
         ]
 
     def _gathers(self, kind: PassKind) -> bool:
         return kind.acquires or self._sharded
 
-    def _groups(self, blocks: Blocks, kind: PassKind) -> list[Blocks]:
+    def _parts(self, stage: StageCost, kind: PassKind, *, whole: bool) -> list[Part]:
         """Blocks in the order of the pass: one each where all is sharded, else as many as fill a bucket."""
-        blocks = blocks if kind.acquires else tuple(reversed(blocks))
+        blocks = stage.blocks if kind.acquires else tuple(reversed(stage.blocks))
+        if whole:
+            return [(blocks, stage.gradients)]
         alone = self._sharded or (kind.completes and self._scattered)
+        if kind.completes and not alone:
+            return list(filled_buckets(blocks, self._step.stack.bucket, self._step))
         parts = segment_parts([block.parameters for block in blocks], self._step.pricing, alone=alone)
-        return [blocks[part] for part in parts]
-
-    def _gather(self, group: Blocks) -> float:
-        step = self._step
-        return gather_time(sum(block.parameters for block in group), step.strategy, step.pricing)
-
-    def _reduce(self, group: Blocks, *, last: bool) -> float:
-        parameters = sum(block.parameters for block in group)
-        return segment_reduce_time(parameters, self._step.strategy, self._step.pricing, last=last)
+        return [
+            (blocks[part], merged_shares(share for block in blocks[part] for share in block.gradients))
+            for part in parts
+        ]
 
 
 def segment_parts(parameters: Sequence[float], pricing: Pricing, *, alone: bool) -> list[slice]:
@@ -111,15 +135,46 @@ def segment_parts(parameters: Sequence[float], pricing: Pricing, *, alone: bool)
 
 
 def segment_reduce_time(parameters: float, strategy: Strategy, pricing: Pricing, *, last: bool) -> float:
-    """[s] to reduce the gradient of a segment.
+    """[s] to reduce the gradient of a segment that all replicas hold alike.
 
     Sharded gradients are reduced in every microbatch, across sharded copies only in the last.
     """
-    seconds = reduce_time(parameters, strategy, pricing)
-    if last:
-        return seconds
-    shard = gradient_bytes(parameters, pricing) / strategy.shards
-    return seconds - copies_time(shard, strategy, pricing)
+    return reduce_time(parameters, strategy, pricing, copies=last)
+
+
+def filled_buckets(blocks: Blocks, bucket: float, step: StepCost) -> Iterator[Part]:
+    """Blocks in the order of a backward pass, cut where a bucket is ready, with the gradients that are sent.
+
+    Gradients of every group of replicas fill buckets of their own, because one collective adds up those of
+    one group. A group's rest is sent with its last gradient, or at the end of the pass.
+    """
+    strategy, pricing = step.strategy, step.pricing
+    last = {
+        share.group: index
+        for index, block in enumerate(blocks)
+        for share in block.gradients
+        if share.parameters > 0 and replica_group(share.group, strategy).size > 1
+    }
+    end = max(last.values(), default=-1)
+    first, waiting = 0, {group: GradientShare(group, 0.0, 0) for group in last}
+    for index, block in enumerate(blocks):
+        ready: list[GradientShare] = []
+        for share in block.gradients:
+            if share.group in waiting:
+                (held,) = merged_shares((waiting[share.group], share))
+                filled = gradient_bytes(held.parameters, pricing) >= bucket
+                if filled or (index == last[share.group] and index < end):
+                    ready.append(held)
+                    held = GradientShare(share.group, 0.0, 0)
+                waiting[share.group] = held
+        if ready and index == end:  # no gradient comes after it
+            ready += [rest for rest in waiting.values() if rest.parameters > 0]
+            waiting.clear()
+        if ready:
+            yield blocks[first : index + 1], tuple(ready)
+            first = index + 1
+    if first < len(blocks):
+        yield blocks[first:], tuple(waiting.values())
 
 
 def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:

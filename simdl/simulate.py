@@ -33,6 +33,7 @@ from workloads.workload import Workload
 COMMUNICATION = (
     "tensor_communication",
     "context_communication",
+    "resharding",
     "pipeline_communication",
     "data_communication",
 )
@@ -85,7 +86,7 @@ def simulate(
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
     step = step_cost(workload, strategy, pricing)
     program = lower(step)
-    lanes = strategy.tp * strategy.cp
+    lanes = strategy.devices // (strategy.dp * strategy.pp)
     if unfolded:
         program = unfold(program, every_rank(strategy.dp, lanes), speeds)
     elif speeds:

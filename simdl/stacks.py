@@ -172,9 +172,8 @@ def parse_stack(text: str, place: str, *, base: Callable[[str], RawStack]) -> Ra
         numbers = {number.path: number for number in reader.finish()}
     except ProfileError as error:
         raise StackError(str(error)) from None
-    return RawStack(
-        values={**inherited.values, **values}, numbers={**inherited.numbers, **numbers}, defaults=defaults
-    )
+    kept = {key: number for key, number in inherited.numbers.items() if values.get(key, 0.0) is not None}
+    return RawStack(values={**inherited.values, **values}, numbers={**kept, **numbers}, defaults=defaults)
 
 
 def _flags(reader: ProfileReader) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simdl.block_cost import BlockCost
+from simdl.gradients import GradientShare, merged_shares
 from simdl.pipelines.passes import Phase
 from simdl.pricing import Work
 from simdl.program.action import Cause, Parts
@@ -32,17 +33,22 @@ class StageCost:
 
     Attributes:
         blocks: costs of its blocks in chain order.
-        parameters: elements this rank keeps before ZeRO.
+        gradients: its parameters before ZeRO, by the ranks that hold the same ones.
         saved: [bytes] kept per microbatch.
         transient: [bytes] largest short-lived need.
         boundary: [bytes] sent to the next stage per microbatch.
     """
 
     blocks: tuple[BlockCost, ...]
-    parameters: float
+    gradients: tuple[GradientShare, ...]
     saved: float
     transient: float
     boundary: float
+
+    @property
+    def parameters(self) -> float:
+        """Elements this rank keeps before ZeRO."""
+        return sum(share.parameters for share in self.gradients)
 
 
 def stage_blocks(network: Network, cut: Sequence[int]) -> tuple[tuple[int, ...], ...]:
@@ -60,7 +66,7 @@ def stage_cost(blocks: tuple[BlockCost, ...]) -> StageCost:
     """Sum of the blocks of one stage."""
     return StageCost(
         blocks=blocks,
-        parameters=sum(block.parameters for block in blocks),
+        gradients=merged_shares(share for block in blocks for share in block.gradients),
         saved=sum(block.saved for block in blocks),
         transient=max(block.transient for block in blocks),
         boundary=blocks[-1].boundary,
@@ -96,6 +102,7 @@ def pass_cost(works: Sequence[tuple[Cause, Work]], stack: Stack, *, overlapped: 
         seconds[cause] = seconds.get(cause, 0.0) + work.device
     seconds[Cause.TENSOR] = total.tensor * shown
     seconds[Cause.CONTEXT] = total.context * shown
+    seconds[Cause.RESHARDING] = total.resharding * shown
     seconds[Cause.LAUNCH] = max(0.0, host_time(total, stack) - (total.busy - hidden))
     seconds[Cause.OVERHEAD] = stack.microbatch_overhead
     kept = tuple((cause, time) for cause, time in seconds.items() if time > 0)
@@ -104,7 +111,8 @@ def pass_cost(works: Sequence[tuple[Cause, Work]], stack: Stack, *, overlapped: 
 
 def pass_seconds(busy: Amount, host: Amount, stack: Stack) -> Amount:
     """[s] of one pass whose kernels and collectives take ``busy`` [s] and whose launches take ``host`` [s]."""
-    return np.maximum(busy, host) + stack.microbatch_overhead
+    longer: Amount = np.maximum(busy, host)
+    return longer + stack.microbatch_overhead
 
 
 def host_time(work: Work, stack: Stack) -> float:

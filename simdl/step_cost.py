@@ -4,27 +4,39 @@ The lowering turns it into tasks, the memory model into bytes and the planner's 
 three agree by construction.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate
 
 from hardware.cluster import Cluster
-from simdl.block_cost import block_costs
+from simdl.block_cost import BlockCost, block_costs
 from simdl.collectives import Group, Hop, Operation, collective_time, find_hop, hop_time
+from simdl.gradients import (
+    Collective,
+    GradientShare,
+    gathers,
+    gradient_bytes,
+    merged_shares,
+    reductions,
+    share_shards,
+    total_seconds,
+    uniform_share,
+)
 from simdl.kernel import Kernel
-from simdl.pipelines import Pipeline, pipeline
+from simdl.layer_splits.block_costs import split_block_costs
+from simdl.pass_contents import Division
+from simdl.pipelines import pipeline
 from simdl.pipelines.passes import PassKind
+from simdl.pipelines.pipeline import Pipeline
 from simdl.pricing import Pricing
 from simdl.sharding import Shard
-from simdl.stack import Amount, Stack
-from simdl.stage import PassCost, StageCost, pass_cost, stage_blocks, stage_cost, stage_works
-from simdl.strategy import Strategy, unsupported, without_effect
+from simdl.stack import Stack
+from simdl.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
+from simdl.strategy import Strategy, arrangement_of, unsupported, without_effect
 from workloads.network import Network
 from workloads.operators import OperatorKind
 from workloads.workload import Workload
-
-Call = tuple[Operation, float, Group, str]
-"""A collective: operation, [bytes] of the message, ranks, algorithm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +93,10 @@ class StepCost:
         ]
         return pass_cost(works, self.stack, overlapped=len(passes) > 1)
 
+    def rank_gradients(self, rank: int) -> tuple[GradientShare, ...]:
+        """Parameters of one pipeline rank before ZeRO, by the ranks that hold the same ones."""
+        return merged_shares(share for stage in self.rank_stages(rank) for share in stage.gradients)
+
 
 def shard_of(strategy: Strategy) -> Shard:
     """The part of a microbatch one rank works on."""
@@ -93,11 +109,18 @@ def shard_of(strategy: Strategy) -> Shard:
     )
 
 
+def division_of(strategy: Strategy) -> Division:
+    """How the ranks of one replica and stage divide a microbatch; tied parameters aside."""
+    if strategy.split_degree > 1:
+        return arrangement_of(strategy)
+    return replace(shard_of(strategy), pipelined=False)
+
+
 def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut: Sequence[int]) -> StepCost:
     """Price one step with so many blocks per virtual stage."""
-    costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
+    blocks = chain_costs(strategy, pricing)
     chain = tuple(
-        stage_cost(tuple(costs[index] for index in blocks)) for blocks in stage_blocks(workload.network, cut)
+        stage_cost(blocks[end - size : end]) for size, end in zip(cut, accumulate(cut), strict=True)
     )
     stages = chain * pipeline(strategy.schedule).copies
     return StepCost(
@@ -107,10 +130,7 @@ def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut:
         microbatches=strategy.microbatches(workload.global_batch),
         stages=stages,
         transfer=tuple(_transfers(stages, strategy, pricing)),
-        optimizer=tuple(
-            optimizer_time(parameters, workload, strategy, pricing)
-            for parameters in _rank_parameters(stages, strategy)
-        ),
+        optimizer=tuple(update_time(owned, workload, pricing) for owned in _owned_by_rank(stages, strategy)),
         tied=tied_time(workload, strategy, pricing),
         warnings=(
             *without_effect(strategy, workload),
@@ -122,13 +142,28 @@ def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut:
     )
 
 
-def _rank_parameters(stages: tuple[StageCost, ...], strategy: Strategy) -> list[float]:
-    """Elements that each pipeline rank keeps before ZeRO."""
+def chain_costs(strategy: Strategy, pricing: Pricing) -> tuple[BlockCost, ...]:
+    """Costs of every block in the chain of a network, divided alike or layer by layer."""
+    if strategy.split_degree > 1:
+        return split_block_costs(pricing, arrangement_of(strategy), strategy.recompute)
+    costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
+    counted = zip(costs, pricing.network.blocks, strict=True)
+    return tuple(cost for cost, block in counted for _ in range(block.count))
+
+
+def _owned_by_rank(stages: tuple[StageCost, ...], strategy: Strategy) -> Iterator[float]:
+    """Parameters that every pipeline rank updates."""
     place = pipeline(strategy.schedule).place
-    held = [0.0] * strategy.pp
+    held: list[list[StageCost]] = [[] for _ in range(strategy.pp)]
     for index, stage in enumerate(stages):
-        held[place(index, strategy.pp, strategy.virtual_stages)] += stage.parameters
-    return held
+        held[place(index, strategy.pp, strategy.virtual_stages)].append(stage)
+    return (_owned(own, strategy) for own in held)
+
+
+def _owned(stages: Iterable[StageCost], strategy: Strategy) -> float:
+    """Parameters that one rank updates."""
+    shares = merged_shares(share for stage in stages for share in stage.gradients)
+    return sum(share.parameters / share_shards(share.group, strategy) for share in shares)
 
 
 def _transfers(stages: tuple[StageCost, ...], strategy: Strategy, pricing: Pricing) -> Iterator[float]:
@@ -171,62 +206,34 @@ def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing)
     return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather.time
 
 
-def gradient_bytes(parameters: Amount, pricing: Pricing) -> Amount:
-    """[bytes] of the gradient that is reduced; never in fewer than the backward pass writes."""
-    return parameters * max(pricing.stack.gradient_size, pricing.precision.gradient)
+def reduce_time(
+    parameters: float, strategy: Strategy, pricing: Pricing, *, copies: bool = True, tensors: int = 1
+) -> float:
+    """[s] to reduce the gradient of parameters that all replicas hold alike.
 
-
-def reduce_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] to reduce the gradient of some parameters over all replicas.
-
-    Without ZeRO an all-reduce; with it a reduce-scatter over the shards and, where several sharded copies
-    exist, an all-reduce of each shard across them (Rajbhandari et al. 2020).
+    Args:
+        parameters: elements of a rank before ZeRO.
+        strategy: with its replicas and ZeRO stage.
+        pricing: what prices it.
+        copies: across the sharded copies of a hybrid-sharded model too.
+        tensors: variables that they belong to.
     """
-    if strategy.replicas == 1:
-        return 0.0
-    nbytes = gradient_bytes(parameters, pricing)
-    if strategy.zero == 0:
-        return gradient_sum_time(nbytes, Group(size=strategy.replicas, stride=strategy.tp), pricing)
-    shards = strategy.shards
-    scatter = _over_replicas(Operation.REDUCE_SCATTER, nbytes, shards, strategy.tp, pricing)
-    return scatter / pricing.stack.reduction_speed + copies_time(nbytes / shards, strategy, pricing)
-
-
-def copies_time(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] to all-reduce one shard across the sharded copies of a hybrid-sharded model."""
-    copies = strategy.replicas // strategy.shards
-    return gradient_sum_time(nbytes, Group(size=copies, stride=strategy.tp * strategy.shards), pricing)
-
-
-def gradient_sum_time(nbytes: float, group: Group, pricing: Pricing) -> float:
-    """[s] to all-reduce ``nbytes`` of gradients, by the stack's algorithm and at its speed.
-
-    Raises:
-        CollectiveError: the algorithm does not apply to the group.
-    """
-    stack = pricing.stack
-    cost = collective_time(
-        Operation.ALL_REDUCE, nbytes, group, pricing.cluster, stack.library, stack.gradient_algorithm
-    )
-    return cost.time / stack.reduction_speed
+    share = uniform_share(parameters, strategy, tensors=tensors)
+    return total_seconds(reductions((share,), strategy, pricing, copies=copies))
 
 
 def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] to gather the parameters that ZeRO shards."""
-    nbytes = parameters * pricing.precision.parameter
-    return _over_replicas(Operation.ALL_GATHER, nbytes, strategy.shards, strategy.tp, pricing)
-
-
-def _over_replicas(operation: Operation, nbytes: float, size: int, stride: int, pricing: Pricing) -> float:
-    if size == 1 or nbytes <= 0:
-        return 0.0
-    group = Group(size=size, stride=stride)
-    return collective_time(operation, nbytes, group, pricing.cluster, library=pricing.stack.library).time
+    """[s] to gather the parameters that ZeRO shards, where all replicas hold them alike."""
+    return total_seconds(gathers((uniform_share(parameters, strategy),), strategy, pricing))
 
 
 def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] of the update of one rank's share: gradient, master and state words stream through memory once."""
-    owned = parameters / strategy.shards
+    """[s] of the update of one rank's share of parameters that all replicas hold alike."""
+    return update_time(parameters / strategy.shards, workload, pricing)
+
+
+def update_time(owned: float, workload: Workload, pricing: Pricing) -> float:
+    """[s] of the update of parameters: gradient, master and state words stream through memory once."""
     precision, optimizer = workload.precision, workload.optimizer
     kept = optimizer.moments * precision.moment + (precision.master or precision.parameter)
     words = 2 * kept + gradient_bytes(1, pricing)
@@ -237,19 +244,19 @@ def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pr
     return pricing.cost_model.kernel_time(update)
 
 
-def copies_sum(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> Call:
+def copies_sum(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> Collective:
     """The sum of the gradients of stages that a schedule holds on two pipeline ranks, mirrored."""
     distance = abs(strategy.pp - 1 - 2 * rank) * strategy.tp * strategy.replicas
-    nbytes = gradient_bytes(parameters, pricing) / strategy.shards
-    return Operation.ALL_REDUCE, nbytes, Group(size=2, stride=distance), "auto"
+    nbytes, group = gradient_bytes(parameters, pricing) / strategy.shards, Group(size=2, stride=distance)
+    operation, library = Operation.ALL_REDUCE, pricing.stack.library
+    cost = collective_time(operation, nbytes, group, pricing.cluster, library=library)
+    return Collective(operation, group, nbytes, cost.time)
 
 
 def copies_sum_time(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> float:
     """[s] of :func:`copies_sum`; 0 where the schedule holds every stage once."""
-    if pipeline(strategy.schedule).copies == 1:
-        return 0.0
-    operation, nbytes, group, _ = copies_sum(parameters, rank, strategy, pricing)
-    return _over_replicas(operation, nbytes, group.size, group.stride, pricing)
+    single = pipeline(strategy.schedule).copies == 1
+    return 0.0 if single else copies_sum(parameters, rank, strategy, pricing).seconds
 
 
 def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
@@ -258,7 +265,10 @@ def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float
         return 0.0
     stride = strategy.tp * strategy.replicas * (strategy.pp - 1)
     nbytes = tied_bytes(workload.network, strategy, pricing)
-    return _over_replicas(Operation.ALL_REDUCE, nbytes, 2, stride, pricing)
+    if nbytes <= 0:
+        return 0.0
+    group, library = Group(size=2, stride=stride), pricing.stack.library
+    return collective_time(Operation.ALL_REDUCE, nbytes, group, pricing.cluster, library=library).time
 
 
 def tied_bytes(network: Network, strategy: Strategy, pricing: Pricing) -> float:

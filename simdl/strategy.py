@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from hardware.cluster import Cluster
 from simdl.errors import SimdlError
+from simdl.layer_splits.arrangement import Arrangement, resolve
 from simdl.pipelines import pipeline, same_order
 from simdl.stack import Stack
 from workloads.network import Network
@@ -31,7 +32,8 @@ class Strategy:
 
     Attributes:
         dp, tp, pp, cp: data-, tensor-, pipeline- and context-parallel degree.
-        micro_batch: samples of one replica that pass through the pipeline together.
+        micro_batch: samples of one replica that pass through the pipeline together (of all ``split_degree``
+            ranks that share them).
         schedule: pipeline order, by the name of a file of :mod:`simdl.pipelines.schedules`.
         virtual_stages: stages per pipeline rank (more than 1 only where the schedule takes them).
         recompute: discarded activations.
@@ -39,6 +41,10 @@ class Strategy:
         shard_degree: replicas that share one sharded copy under ZeRO (hybrid sharding); 0 for all of them.
         sequence_parallel: shard the residual stream over the tensor-parallel ranks.
         stages: blocks per virtual stage in order (length pp * virtual_stages), () for the automatic cut.
+        split_degree: neighbouring ranks that share the samples of a microbatch, every layer split among them
+            in its own way; data parallelism repeats them.
+        splits: (``block/layer``, how it is split) such as ``("conv1/conv1", "spatial 2x2")``; a layer that is
+            not named is split like the one it reads, or by sample (:mod:`simdl.layer_splits.arrangement`).
     """
 
     dp: int = 1
@@ -53,16 +59,21 @@ class Strategy:
     shard_degree: int = 0
     sequence_parallel: bool = False
     stages: tuple[int, ...] = ()
+    split_degree: int = 1
+    splits: tuple[tuple[str, str], ...] = ()
 
     @property
     def devices(self) -> int:
         """Devices the strategy occupies."""
-        return self.dp * self.tp * self.pp * self.cp
+        return self.dp * self.tp * self.pp * self.cp * self.split_degree
 
     @property
     def replicas(self) -> int:
-        """Ranks that hold the same parameters before ZeRO: data- and context-parallel ones."""
-        return self.dp * self.cp
+        """Ranks that hold the same parameters before ZeRO: data- and context-parallel ones.
+
+        Where layers are split one by one, those that do for a layer split by sample.
+        """
+        return self.dp * self.cp * self.split_degree
 
     @property
     def shards(self) -> int:
@@ -80,12 +91,13 @@ class Strategy:
 
 def problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
     """Reasons why a strategy cannot be carried out at all (memory aside), one sentence each."""
-    for name in ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages"):
+    for name in ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages", "split_degree"):
         value = getattr(strategy, name)
         if value < 1:
             yield f"{name}: found {value}; expected at least 1"
             return
     yield from _degree_problems(strategy, workload, cluster)
+    yield from _split_problems(strategy, workload.network)
     yield from _batch_problems(strategy, workload)
     yield from _schedule_problems(strategy, workload)
 
@@ -94,7 +106,8 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -
     network = workload.network
     if strategy.devices != cluster.devices:
         yield (
-            f"dp {strategy.dp} x tp {strategy.tp} x pp {strategy.pp} x cp {strategy.cp} = "
+            f"dp {strategy.dp} x tp {strategy.tp} x pp {strategy.pp} x cp {strategy.cp}"
+            f"{f' x split_degree {strategy.split_degree}' if strategy.split_degree > 1 else ''} = "
             f"{strategy.devices} devices; expected the {cluster.devices} of {cluster.name}"
         )
     yield from tensor_problems(network, strategy.tp)
@@ -120,6 +133,34 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -
             f"zero {strategy.zero} with pp {strategy.pp}: gradients of a pipeline accumulate locally; "
             "expected zero 0 or 1"
         )
+
+
+def _split_problems(strategy: Strategy, network: Network) -> Iterator[str]:
+    """Reasons why layers cannot be split as they are asked to be."""
+    if strategy.split_degree == 1:
+        if strategy.splits:
+            yield f"splits: found {len(strategy.splits)} with split_degree 1; expected a split_degree above 1"
+        return
+    if strategy.tp * strategy.cp > 1:
+        yield (
+            f"split_degree {strategy.split_degree} with tp {strategy.tp} and cp {strategy.cp}: per-layer "
+            "splits take their place; expected tp 1 and cp 1"
+        )
+    if strategy.recompute is Recompute.SELECTIVE:
+        yield "recompute selective with per-layer splits; expected none or full"
+    found = resolve(network, arrangement_of(strategy))
+    yield from found.problems
+    sizes = {group.size * strategy.dp for group in found.groups}
+    for size in sorted(size for size in sizes if size % max(1, strategy.shard_degree)):
+        yield (
+            f"shard_degree {strategy.shard_degree}: found a layer whose parameters {size} ranks hold; "
+            "expected a divisor of that"
+        )
+
+
+def arrangement_of(strategy: Strategy) -> Arrangement:
+    """How the ranks of one replica share a microbatch, layer by layer."""
+    return Arrangement(ranks=strategy.split_degree, samples=strategy.micro_batch, splits=strategy.splits)
 
 
 def tensor_problems(network: Network, tp: int) -> Iterator[str]:
@@ -209,6 +250,8 @@ def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
     if name != PLAIN and strategy.pp > 1 and same_order(name, PLAIN, strategy.pp, virtual):
         stages = "1 virtual stage" if virtual == 1 else f"{virtual} virtual stages"
         yield f"schedule {name} with {stages} is {PLAIN}; expected virtual stages of at least {virtual + 1}"
+    if strategy.zero and strategy.replicas == 1:
+        yield f"zero {strategy.zero} with dp x cp 1 has no effect; expected at least 2 ranks to shard over"
 
 
 def unsupported(strategy: Strategy, stack: Stack) -> Iterator[str]:

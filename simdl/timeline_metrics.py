@@ -6,8 +6,8 @@ one that started first (exposed communication). Otherwise: the bubble. So the br
 the step time. Where the last of several steps is measured, what lies in a rank's window of it counts.
 """
 
+from array import array
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,8 +77,9 @@ def memory_profiles(timeline: Timeline) -> dict[int, list[tuple[float, float]]]:
     return found
 
 
-def _column(values: Sequence[int]) -> NDArray[np.intc]:
-    return np.frombuffer(values, dtype=np.intc)  # type: ignore[call-overload]
+def _column(values: "array[int]") -> NDArray[np.intc]:
+    found: NDArray[np.intc] = np.frombuffer(values, dtype=np.intc)
+    return found
 
 
 def _spans_of_ranks(timeline: Timeline) -> dict[int, _Spans]:

@@ -5,7 +5,7 @@ Each has the seconds that it takes alone (:mod:`simdl.step_cost`) and what it lo
 stage they belong to.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from simdl.collectives import Group, Operation
 from simdl.collectives.footprint import footprint
@@ -18,20 +18,11 @@ from simdl.collectives.ports import (
     reach,
     sent_bytes,
 )
-from simdl.program.action import Purpose, Cause, Load, Transfer
+from simdl.gradients import Collective, gathers, reductions
+from simdl.program.action import Cause, Load, Purpose, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
-from simdl.step_cost import (
-    Call,
-    StepCost,
-    copies_sum,
-    copies_sum_time,
-    gather_time,
-    gradient_bytes,
-    reduce_time,
-    stage_hop,
-    tied_bytes,
-)
+from simdl.step_cost import StepCost, copies_sum, stage_hop, tied_bytes
 
 MEMORY_PASSES = {
     Operation.ALL_REDUCE: 4.0,  # reads two operands and writes one, then reads or writes the result once more
@@ -79,112 +70,94 @@ class StepTransfers:
             stage=stage,
         )
 
-    def gather(self, rank: int, parameters: float, stage: int = -1) -> Transfer:
-        """Gather of the parameters that ZeRO shards."""
-        strategy, pricing = self._step.strategy, self._step.pricing
-        nbytes = parameters * pricing.precision.parameter
-        seconds = gather_time(parameters, strategy, pricing)
-        call: Call = (
-            Operation.ALL_GATHER,
-            nbytes,
-            Group(size=strategy.shards, stride=strategy.tp),
-            "auto",
-        )
-        return self._collective(Purpose.GATHER_PARAMETERS, rank, (call,), nbytes, seconds, stage)
+    def gather(self, rank: int, gathered: Collective, stage: int = -1) -> Transfer:
+        """A gather of parameters that ZeRO shards."""
+        return self._collective(Purpose.GATHER_PARAMETERS, rank, gathered, stage)
 
-    def reduce(self, rank: int, parameters: float, seconds: float, stage: int = -1) -> Transfer:
-        """Reduction of a gradient, which takes ``seconds`` [s] alone."""
-        nbytes = gradient_bytes(parameters, self._step.pricing)
-        calls = self._reductions(nbytes)
-        return self._collective(Purpose.REDUCE_GRADIENTS, rank, calls, nbytes, seconds, stage)
+    def reduce(self, rank: int, reduced: Collective, stage: int = -1) -> Transfer:
+        """A reduction of gradients."""
+        return self._collective(Purpose.REDUCE_GRADIENTS, rank, reduced, stage)
 
-    def reduce_all(self, rank: int) -> Transfer:
-        """Reduction of a rank's whole gradient at once."""
-        parameters = sum(stage.parameters for stage in self._step.rank_stages(rank))
-        seconds = reduce_time(parameters, self._step.strategy, self._step.pricing)
-        return self.reduce(rank, parameters, seconds)
+    def gather_all(self, rank: int) -> list[Transfer]:
+        """Gathers of all parameters of a rank at once."""
+        step = self._step
+        found = gathers(step.rank_gradients(rank), step.strategy, step.pricing)
+        return [self.gather(rank, each) for each in found]
+
+    def reduce_all(self, rank: int) -> list[Transfer]:
+        """Reductions of a rank's whole gradient at once."""
+        step = self._step
+        found = reductions(step.rank_gradients(rank), step.strategy, step.pricing)
+        return [self.reduce(rank, each) for each in found]
 
     def reduce_tied(self, rank: int) -> Transfer:
         """Sum of the gradients of an embedding that first and last stage share."""
         step, strategy = self._step, self._step.strategy
         nbytes = tied_bytes(step.workload.network, strategy, step.pricing)
         group = Group(size=2, stride=self._width * (strategy.pp - 1))
-        call: Call = (Operation.ALL_REDUCE, nbytes, group, "auto")
-        return self._collective(Purpose.REDUCE_TIED, rank, (call,), nbytes, step.tied, -1)
+        both = Collective(Operation.ALL_REDUCE, group, nbytes, step.tied)
+        return self._collective(Purpose.REDUCE_TIED, rank, both, -1)
 
     def reduce_copies(self, rank: int) -> Transfer:
         """Sum of the gradients of stages that two pipeline ranks hold."""
-        step, strategy = self._step, self._step.strategy
+        step = self._step
         parameters = sum(stage.parameters for stage in step.rank_stages(rank))
-        call = copies_sum(parameters, rank, strategy, step.pricing)
-        seconds = copies_sum_time(parameters, rank, strategy, step.pricing)
-        return self._collective(Purpose.REDUCE_COPIES, rank, (call,), call[1], seconds, -1)
+        both = copies_sum(parameters, rank, step.strategy, step.pricing)
+        return self._collective(Purpose.REDUCE_COPIES, rank, both, -1)
 
-    def _reductions(self, nbytes: float) -> tuple[Call, ...]:
-        """What :func:`simdl.step_cost.reduce_time` adds up."""
-        strategy, algorithm = self._step.strategy, self._step.stack.gradient_algorithm
-        if strategy.zero == 0:
-            group = Group(size=strategy.replicas, stride=strategy.tp)
-            return ((Operation.ALL_REDUCE, nbytes, group, algorithm),)
-        shards = strategy.shards
-        inner = Group(size=shards, stride=strategy.tp)
-        outer = Group(size=strategy.replicas // shards, stride=strategy.tp * shards)
-        return (
-            (Operation.REDUCE_SCATTER, nbytes, inner, "auto"),
-            (Operation.ALL_REDUCE, nbytes / shards, outer, algorithm),
-        )
-
-    def _collective(
-        self,
-        purpose: Purpose,
-        rank: int,
-        calls: tuple[Call, ...],
-        nbytes: float,
-        seconds: float,
-        stage: int,
-    ) -> Transfer:
-        real = [call for call in calls if call[2].size > 1]
+    def _collective(self, purpose: Purpose, rank: int, made: Collective, stage: int) -> Transfer:
+        loads = list(self._port_loads(purpose, made)) if made.seconds > 0 else []
         return Transfer(
             purpose=purpose,
             cause=Cause.DATA,
-            operation=real[0][0] if real else None,
-            ranks=max((call[2].size for call in real), default=1),
-            nbytes=nbytes,
-            duration=seconds,
-            loads=tuple(self._both_ways(self._port_loads(real, seconds), rank)) if seconds > 0 else (),
-            footprint=self._footprint(real, seconds),
+            operation=made.operation,
+            ranks=made.group.size,
+            nbytes=made.nbytes,
+            duration=made.seconds,
+            loads=tuple(self._both_ways(loads, rank)),
+            footprint=self._footprint(purpose, made),
             stage=stage,
         )
 
-    def _footprint(self, calls: Sequence[Call], seconds: float) -> float:
+    def _algorithm(self, purpose: Purpose, made: Collective) -> str:
+        """The stack's own algorithm of gradients, else the library's choice."""
+        of_gradients = purpose is Purpose.REDUCE_GRADIENTS and made.operation is Operation.ALL_REDUCE
+        return self._step.stack.gradient_algorithm if of_gradients else "auto"
+
+    def _footprint(self, purpose: Purpose, made: Collective) -> float:
         """What the kernels of a transfer take of its devices: as the stack's rows say, or as they are."""
         stack, cluster = self._step.stack, self._step.pricing.cluster
-        if stack.contention is not None or seconds <= 0:
+        if stack.contention is not None or made.seconds <= 0:
             return stack.contention or 0.0
-        library = load_library(stack.library)
-        rate = sum(sent_bytes(*call[:3], cluster, library=stack.library, algorithm=call[3]) for call in calls)
-        traffic = sum(MEMORY_PASSES[call[0]] * call[1] for call in calls)
-        return footprint(library, cluster.device, rate=rate / seconds, traffic=traffic / seconds)
+        sent = sent_bytes(
+            made.operation,
+            made.nbytes,
+            made.group,
+            cluster,
+            library=stack.library,
+            algorithm=self._algorithm(purpose, made),
+        )
+        traffic = MEMORY_PASSES[made.operation] * made.nbytes
+        return footprint(
+            load_library(stack.library),
+            cluster.device,
+            rate=sent / made.seconds,
+            traffic=traffic / made.seconds,
+        )
 
-    def _port_loads(self, calls: Iterable[Call], seconds: float) -> Iterator[PortLoad]:
-        """What the calls of one transfer load of each level, all in ``seconds`` [s]."""
+    def _port_loads(self, purpose: Purpose, made: Collective) -> Iterator[PortLoad]:
+        """What a collective loads of each level."""
         pricing = self._step.pricing
-        found: dict[int, PortLoad] = {}
-        for operation, nbytes, group, algorithm in calls:
-            for load in collective_loads(
-                operation,
-                nbytes,
-                group,
-                pricing.cluster,
-                library=pricing.stack.library,
-                algorithm=algorithm,
-                seconds=seconds,
-                width=self._width,
-            ):
-                before = found.get(load.level)
-                share = min(1.0, load.share + (before.share if before else 0.0))
-                found[load.level] = PortLoad(load.level, share, load.members)
-        yield from found.values()
+        return collective_loads(
+            made.operation,
+            made.nbytes,
+            made.group,
+            pricing.cluster,
+            library=pricing.stack.library,
+            algorithm=self._algorithm(purpose, made),
+            seconds=made.seconds,
+            width=self._width,
+        )
 
     def _both_ways(self, loads: Iterable[PortLoad], rank: int) -> Iterator[Load]:
         for load in loads:

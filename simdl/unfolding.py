@@ -11,7 +11,7 @@ agree; the tests hold them equal.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from simdl.program.action import Action, Load, Transfer, Work
+from simdl.program.action import Action, Load, Work
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel, Lane, Program, RankClass, Stream
 

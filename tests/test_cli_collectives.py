@@ -71,6 +71,15 @@ def test_table():
         (["--cluster", "dgx-a100:2", "--algorithm", "wheel"], "expected auto or one of ring"),
         (["--cluster", "dgx-a100:2", "--library", "ncl"], "did you mean nccl"),
         (["--cluster", "dgx-a100:2", "--op", "gossip"], "gossip"),
+        (
+            ["--cluster", "dgx-a100:1", "--ranks", "1", "--stride", "3"],
+            "--stride 3: found with a group of 1 rank; expected --ranks of at least 2",
+        ),
+        (
+            ["--cluster", "dgx-a100:1", "--ranks", "1", "--algorithm", "ring"],
+            "--algorithm ring: found with a group of 1 rank, which sends nothing; expected --ranks of at",
+        ),
+        (["--cluster", "dgx-a100:1", "--ranks", "1", "--library", "ncl"], "did you mean nccl"),
     ],
 )
 def test_bad_input_is_one_message_and_status_two(arguments, message):
@@ -78,6 +87,11 @@ def test_bad_input_is_one_message_and_status_two(arguments, message):
     assert done.exit_code == 2
     assert message.replace("1 K", "K") in done.output
     assert "Traceback" not in done.output
+
+
+def test_one_rank_alone_sends_nothing():
+    done = run(collectives, "--cluster", "dgx-a100:1", "--ranks", "1", "--size", "1MiB", "--json")
+    assert [row["time"] for row in json.loads(done.stdout)["rows"]] == [0]
 
 
 def test_validate_reports_rows_and_summary():

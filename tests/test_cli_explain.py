@@ -17,7 +17,6 @@ from simdl.critical_tasks import critical_passes, total_parts
 from simdl.engine.run import run as run_schedule
 from simdl.simulate import simulate as simulate_step
 from simdl.strategy import Strategy
-from simdl.task import Schedule
 
 ASKED = {
     "model": "gpt2",
@@ -112,6 +111,12 @@ class TestExplain:
         names = {o.name: o.kind for o in load_answer(simulated).critical_operators}
         assert names["decoder/projection/all_reduce"] == "communication"
         assert names["send activation"] == "communication"
+
+    def test_a_length_of_the_table_is_refused_where_there_is_none(self, simulated):
+        result = run(explain, simulated, "--top", "4", "--json")
+        assert result.exit_code == 2
+        assert "--top 4: found with --json, which holds every operator; expected one or" in result.stderr
+        assert not result.stdout
 
     def test_json_agrees_with_the_file(self, planned):
         found = json.loads(run(explain, planned, "--plan", "2", "--json").stdout)

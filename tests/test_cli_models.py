@@ -83,7 +83,8 @@ def test_one_network_as_a_table_shows_totals_and_layers():
         (("gpt2", "--precision", "fp61"), "did you mean fp16"),
         (("none.toml",), "none.toml: cannot be read"),
         (("none.json",), "none.json: cannot be read"),
-        (("--seq-len", "128"), "--seq-len"),
+        (("--seq-len", "128"), "--seq-len 128: found without NAME; expected a network whose samples it sets"),
+        (("--precision", "fp32"), "--precision fp32: found without NAME; expected a network whose activ"),
         (("--precision", "fp61"), "fp61"),
     ],
 )

@@ -1,10 +1,13 @@
 """`simdl plan` from the outside."""
 
 import json
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
+from planner.cli import main
 from planner.commands.plan import plan
 
 REPORT_KEYS = {
@@ -118,3 +121,45 @@ def test_force_without_anything_to_replace_is_refused():
     assert (
         "--force: nothing is written; expected an option that names a file, such as --report" in done.stderr
     )
+
+
+PARTS = (
+    "planner.cli._load",
+    "planner.commands.plan.load_question",
+    "planner.plan.price",
+    "planner.plan.search",
+    "planner.plan._recut_all",
+    "planner.plan._reasons",
+    "planner.plan.explain",
+    "planner.commands.plan.answer_layers",
+    "planner.commands.plan.write_page",
+)
+"""What the user waits for, from the import of the command to the page."""
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """A clock on which each of the parts takes a second, and nothing else any time."""
+    now = 0.0
+
+    def counting(function):
+        def slow(*arguments, **named):
+            nonlocal now
+            now += 1
+            return function(*arguments, **named)
+
+        return slow
+
+    for part in PARTS:
+        module, _, name = part.rpartition(".")
+        monkeypatch.setattr(part, counting(getattr(import_module(module), name)))
+    monkeypatch.setattr("planner.command_clock.time", SimpleNamespace(perf_counter=lambda: now))
+
+
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize(("as_json", "said"), [(("--json",), '"wall_time": 9.0'), ((), "(9.0 s)")])
+def test_the_clock_counts_all_that_the_user_waits_for(tmp_path, as_json, said):
+    arguments = ("lenet5", "--cluster", "dgx-1-v100:1", "--global-batch", "64", "--report", str(tmp_path))
+    done = CliRunner().invoke(main, ["plan", *arguments, *as_json])
+    assert done.exit_code == 0, done.stderr
+    assert said in done.stdout

@@ -129,6 +129,10 @@ def test_json_of_what_does_not_fit_says_so():
             (*GPT2, "--pp", 8, "--schedule", "interleaved-1f1b"),
             "schedule interleaved-1f1b with 1 virtual stage is 1f1b; expected virtual stages of at least 2",
         ),
+        (
+            (*GPT2, "--pp", 4, "--tp", 2, "--zero", 1),
+            "zero 1 with dp x cp 1 has no effect; expected at least 2 ranks to shard over",
+        ),
     ],
 )
 def test_what_has_no_effect_is_a_warning(question, warning):

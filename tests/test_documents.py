@@ -93,7 +93,7 @@ def written(tmp_path):
 
 
 def test_the_page_on_files_has_an_example_of_every_kind():
-    assert set(FILES) == {"cluster", "strategy", "image network", "decoder network"}
+    assert set(FILES) == {"cluster", "strategy", "split strategy", "image network", "decoder network"}
 
 
 def test_the_example_of_a_cluster_is_one(written):
@@ -104,9 +104,22 @@ def test_the_example_of_a_cluster_is_one(written):
     assert load_cluster(f"{written('cluster')}:16").count == 16
 
 
-def test_the_example_of_a_strategy_names_every_key_and_can_be_carried_out(written):
+def test_the_examples_of_strategies_name_every_key():
+    named = {key for name in ("strategy", "split strategy") for key in tomllib.loads(FILES[name])}
+    assert named == {field.name for field in fields(Strategy)}
+
+
+def test_the_example_of_splits_can_be_carried_out(written):
+    question = ("alexnet", "--cluster", "dgx-1-v100:4", "--global-batch", "1024")
+    done = CliRunner().invoke(simulate, [*question, "--strategy", written("split strategy"), "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["strategy"]["splits"]["fc8/fc8"] == "summa 4x2"
+    assert found["breakdown"]["resharding"] > 0
+
+
+def test_the_example_of_a_strategy_can_be_carried_out(written):
     path = written("strategy")
-    assert set(tomllib.loads(FILES["strategy"])) == {field.name for field in fields(Strategy)}
     question = ("gpt3-6.7b", "--cluster", "dgx-a100:4", "--global-batch", "64")
     done = CliRunner().invoke(simulate, [*question, "--strategy", path, "--json"])
     assert done.exit_code == 0, done.output

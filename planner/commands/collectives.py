@@ -10,10 +10,11 @@ import click
 from hardware.errors import HardwareError, UnitError
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity
-from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
 from planner.option_values import option_quantity
 from planner.output_files import force_option, report_option
 from planner.question_options import CLUSTER
+from planner.refusals import bad_input, reporting_errors
 from planner.report_page import report_path, write_page
 from simdl.collectives import (
     CollectiveCost,
@@ -23,7 +24,8 @@ from simdl.collectives import (
     collective_time,
     library_names,
 )
-from simdl.errors import SimdlError
+from simdl.collectives.library import load_library
+from simdl.errors import CollectiveError, SimdlError
 
 HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
 
@@ -44,8 +46,14 @@ HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
     show_default=True,
     help="A size such as 64MiB, or a range LOW..HIGH whose powers of two are shown.",
 )
-@click.option("--ranks", type=int, show_default="all devices", help="Members of the group.")
-@click.option("--stride", type=int, default=1, show_default=True, help="Distance in rank between members.")
+@click.option("--ranks", type=int, show_default="all devices", help="Members of the group; 1 sends nothing.")
+@click.option(
+    "--stride",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Distance in rank between neighbours of the group.",
+)
 @click.option(
     "--algorithm",
     default="auto",
@@ -80,6 +88,9 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
         cluster = load_cluster(cluster_name)
         operation = Operation(op)
         group = Group(size=cluster.devices if ranks is None else ranks, stride=stride)
+        load_library(library)
+        if group.size == 1:
+            _check_alone(stride, algorithm)
         names = (
             applicable_algorithms(operation, group, cluster, library) if algorithm == "all" else (algorithm,)
         )
@@ -115,8 +126,25 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
             )
             for row in rows
         ],
-        title=f"{op} over {group.size} ranks of {cluster.name}, {library}",
+        title=f"{op} over {group.size} rank{'s' * (group.size > 1)} of {cluster.name}, {library}",
     )
+
+
+def _check_alone(stride: int, algorithm: str) -> None:
+    """Refuse what has no meaning for a group of one rank.
+
+    Raises:
+        CollectiveError: it has.
+    """
+    if stride != 1:
+        raise CollectiveError(
+            f"--stride {stride}: found with a group of 1 rank; expected --ranks of at least 2"
+        )
+    if algorithm != "auto":
+        raise CollectiveError(
+            f"--algorithm {algorithm}: found with a group of 1 rank, which sends nothing; expected --ranks "
+            "of at least 2, or --algorithm auto"
+        )
 
 
 def _write_report(data: dict[str, Any], path: Path) -> None:

@@ -13,7 +13,8 @@ from planner.comparison import (
     compare_questions,
     comparison_rows,
 )
-from planner.console import bar, print_json, print_table, reporting_errors
+from planner.console import bar, print_json, print_table
+from planner.refusals import reporting_errors
 
 BAR = 20  # characters of the longest bar
 

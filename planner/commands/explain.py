@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from planner.answer_file import Answer, load_answer
-from planner.console import bar, print_json, print_table, reporting_errors
+from planner.console import bar, print_json, print_table
 from planner.format import format_seconds
 from planner.limits_of_step import Limit, limits_of_step
+from planner.refusals import bad_input, reporting_errors
 from simdl.operator_times import OTHERS
 
+TOP = 15  # operators in the table
 BAR = 30  # characters of the longest bar
 
 
@@ -20,16 +22,24 @@ BAR = 30  # characters of the longest bar
 @click.option(
     "--plan", "number", type=click.IntRange(min=1), default=1, show_default=True, help="Which plan."
 )
-@click.option("--top", type=click.IntRange(min=1), default=15, show_default=True, help="Operators to print.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    show_default=str(TOP),
+    help="Operators in the table; JSON has them all.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 @reporting_errors()
-def explain(*, file: Path, number: int, top: int, as_json: bool) -> None:
+def explain(*, file: Path, number: int, top: int | None, as_json: bool) -> None:
     """Name what bounds the step of a plan or a simulation.
 
     PLAN.json is what `simdl plan --json` or `simdl simulate --json` printed. Gains are upper limits: without
-    a cause the step is shorter by no more than what the cause takes on the critical path. JSON holds every
-    operator of the file.
+    a cause the step is shorter by no more than what the cause takes on the critical path.
     """
+    if as_json and top is not None:
+        raise bad_input(
+            f"--top {top}: found with --json, which holds every operator; expected one or the other"
+        )
     answer = load_answer(file, number=number)
     limits = limits_of_step(answer)
     if as_json:
@@ -43,7 +53,7 @@ def explain(*, file: Path, number: int, top: int, as_json: bool) -> None:
             }
         )
         return
-    _print(answer, limits, top)
+    _print(answer, limits, top or TOP)
 
 
 def _print(answer: Answer, limits: tuple[Limit, ...], top: int) -> None:

@@ -12,7 +12,7 @@ from hardware.device import Device
 from hardware.errors import HardwareError
 from hardware.profiles import device_names, load_cluster, load_device, load_node, node_names
 from hardware.units import format_quantity
-from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
 from planner.errors import InfeasibleError
 from planner.microbatch.configuration import Configuration, Policy, micro_batch_sizes
 from planner.microbatch.convolutions import (
@@ -24,6 +24,7 @@ from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
 from planner.option_values import option_quantity
 from planner.output_files import check_new_file, force_option, report_option
+from planner.refusals import bad_input, reporting_errors
 from planner.report_page import report_path, write_page
 from simdl.convolution_table import read_convolution_table, write_convolution_table
 from workloads.dtypes import load_precision

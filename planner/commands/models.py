@@ -2,8 +2,9 @@
 
 import click
 
-from planner.console import bad_input, print_json, print_table
+from planner.console import print_json, print_table
 from planner.model_table import describe_model, distinct_layers, registered_models
+from planner.refusals import bad_input
 from workloads.dtypes import PRECISIONS, Precision, load_precision
 from workloads.errors import WorkloadError
 from workloads.network import Network
@@ -14,29 +15,32 @@ from workloads.registry import load_network
 @click.argument("name", required=False)
 @click.option(
     "--precision",
-    default="fp32",
-    show_default=True,
-    help=f"Number format of activations: {', '.join(PRECISIONS)}.",
+    show_default="fp32",
+    help=f"Number format of the activations of NAME: {', '.join(PRECISIONS)}.",
 )
-@click.option("--seq-len", type=int, help="Tokens of one sample instead of the published number.")
+@click.option("--seq-len", type=int, help="Tokens of one sample of NAME instead of the published number.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
-def models(name: str | None, precision: str, seq_len: int | None, *, as_json: bool) -> None:
+def models(name: str | None, precision: str | None, seq_len: int | None, *, as_json: bool) -> None:
     """List the registered networks, or show the totals and layers of NAME.
 
     NAME is a registered network, a TOML file or a Hugging Face config.json. Counts are per sample (one image
     or one sequence); a multiply-add is two flops.
     """
     try:
-        chosen = load_precision(precision)
+        chosen = load_precision(precision or "fp32")
         network = None if name is None else load_network(name, tokens=seq_len)
     except WorkloadError as error:
         raise bad_input(error) from None
     if network is not None:
         _show(network, chosen, as_json=as_json)
-    elif seq_len is not None:
-        raise bad_input("--seq-len: found no NAME; expected a network whose samples it sets")
-    else:
-        _list(as_json=as_json)
+        return
+    for option, value, what in (
+        ("--precision", precision, "activations it counts"),
+        ("--seq-len", seq_len, "samples it sets"),
+    ):
+        if value is not None:
+            raise bad_input(f"{option} {value}: found without NAME; expected a network whose {what}")
+    _list(as_json=as_json)
 
 
 def _list(*, as_json: bool) -> None:

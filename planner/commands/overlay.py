@@ -6,11 +6,12 @@ from typing import Any
 import click
 
 from planner.answer_file import Answer, load_answer
-from planner.console import bad_input, bar, print_json, print_table, reporting_errors
+from planner.console import bar, print_json, print_table
 from planner.format import format_seconds
 from planner.kineto.measured_steps import MeasuredTrace, measure_trace
 from planner.output_files import force_option, report_option
 from planner.overlay import Overlay, overlay_trace
+from planner.refusals import bad_input, reporting_errors
 from planner.report_page import report_path, write_page
 
 BAR = 24  # characters of the longest bar

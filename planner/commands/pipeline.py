@@ -3,10 +3,12 @@
 import click
 
 from hardware.profiles import load_cluster
-from planner.console import print_json, print_table, reporting_errors
+from planner.command_clock import seconds_waited, start_clock
+from planner.console import print_json, print_table
 from planner.format import format_seconds
 from planner.profile_answer import load_named_profile, profile_plan_json, profile_plan_rows
 from planner.question_options import CLUSTER
+from planner.refusals import reporting_errors
 
 HEADER = ("stage", "layers", "devices", "one minibatch", "per device")
 
@@ -22,9 +24,10 @@ def pipeline(profile: str, cluster: str, *, as_json: bool) -> None:
     PROFILE is FILE_nodes.csv:NAME in the columns of PipeDream's profiler, with FILE_edges.csv beside it. The
     times are those of the profile; the cluster says how many devices there are and how fast they exchange.
     """
+    start_clock(click.get_current_context())
     answer = profile_plan_json(load_named_profile(profile), load_cluster(cluster))
     if as_json:
-        print_json(answer)
+        print_json({**answer, "wall_time": seconds_waited()})
         return
     title = f"{answer['model']} on {answer['cluster']}, measured profile"
     print_table(HEADER, profile_plan_rows(answer), title=title)

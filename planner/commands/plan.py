@@ -11,14 +11,16 @@ import click
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
-from planner.console import bad_input, print_json, print_table, progress_bar, reporting_errors
+from planner.command_clock import seconds_waited, start_clock
+from planner.console import print_json, print_table, progress_bar
 from planner.format import format_rate, format_seconds, format_strategy
-from planner.layer_report import LayerAnswer, answer_layers, layer_plan_json, layer_plan_lines
+from planner.layer_report import split_lines
 from planner.output_files import force_option, report_option
 from planner.plan import Plan, PlanResult
 from planner.plan import plan as find_plans
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
+from planner.refusals import bad_input, reporting_errors
 from planner.report_json import plan_json
 from planner.report_page import report_path, write_page
 from planner.smaller_clusters import smaller_clusters
@@ -53,8 +55,10 @@ def plan(
     """Rank the strategies for training MODEL on a cluster.
 
     MODEL is a registered name, a TOML file or a Hugging Face config.json. Exits with 1, and the reasons, if
-    no strategy fits.
+    no strategy fits. The seconds in brackets (wall_time in JSON) are those from the start of simdl to the
+    answer, pages included; what Python takes to start comes on top.
     """
+    start_clock(click.get_current_context())
     try:
         page_path = report_path(report_directory, "plan", force=force)
         question = load_question(options)
@@ -69,33 +73,27 @@ def plan(
             )
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
-    layers = answer_layers(question)
     fewer = None if page_path is None else [asdict(cluster) for cluster in smaller_clusters(question)]
-    data = {
-        **plan_json(question, result),
-        "layerwise": layer_plan_json(*layers),
-        "smaller_clusters": fewer,
-    }
+    data = {**plan_json(question, result, wall_time=seconds_waited()), "smaller_clusters": fewer}
     if page_path is not None:
-        _write_report(question, result, layers, data, page_path)
+        _write_report(question, result, data, page_path)
+        data["wall_time"] = seconds_waited()
     if as_json:
         print_json(data)
     else:
-        _print_result(question, result, list(layer_plan_lines(*layers)))
-    if not result.plans and layers[0] is None:
+        _print_result(question, result, seconds_waited())
+    if not result.plans:
         sys.exit(1)
 
 
-def _write_report(
-    question: Question, result: PlanResult, layers: LayerAnswer, data: dict[str, Any], path: Path
-) -> None:
+def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:
     from planner.report_pages.plan import plan_page  # noqa: PLC0415 - plotly, only where it is asked for
 
     with reporting_errors():
-        write_page(plan_page(question, result, layers, data), path)
+        write_page(plan_page(question, result, data), path)
 
 
-def _print_result(question: Question, result: PlanResult, layers: list[str]) -> None:
+def _print_result(question: Question, result: PlanResult, waited: float) -> None:
     workload, cluster = question.workload, question.cluster
     if result.plans:
         unit = "images/s" if workload.network.sample == "image" else "tokens/s"
@@ -105,9 +103,11 @@ def _print_result(question: Question, result: PlanResult, layers: list[str]) -> 
         print_table(header, rows, title=title)
         first = breakdown_rows(result.plans[0].report.breakdown)
         print_table(BREAKDOWN_HEADER, first, title="where the step of plan 1 goes")
+        for line in split_lines(result.plans[0].report.strategy, workload.network):
+            click.echo(line)
     else:
         click.echo("no feasible plan")
-    click.echo("\n".join([*layers, *_notes(question, result)]))
+    click.echo("\n".join(_notes(question, result, waited)))
 
 
 def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
@@ -134,15 +134,27 @@ def _losses(report: StepReport) -> Iterator[str]:
             yield f"{cause.replace('_', ' ')} {share}"
 
 
-def _notes(question: Question, result: PlanResult) -> list[str]:
-    """What stands under the table: how sure the ranking is, why it came out so, and what was assumed."""
+def _notes(question: Question, result: PlanResult, waited: float) -> list[str]:
+    """What stands under the table: how sure the ranking is, why it came out so, and what was assumed.
+
+    Args:
+        question: what was asked.
+        result: the ranked strategies.
+        waited: [s] for the answer.
+    """
     sure = "certified best of them" if result.certified else "not certified: stopped at the simulation limit"
     if not result.plans:
         sure = "nothing to rank"
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
-    lines = [f"space: {counts}; {sure} ({result.wall_time:.1f} s)"]
+    lines = [f"space: {counts}; {sure} ({waited:.1f} s)"]
     lines += [f"certified over: {result.certified_over}"] if result.certified and result.plans else []
-    groups = (("why", result.why), ("does not fit", result.reasons), ("assumed", question.assumptions))
+    layers = (result.layers_reason,) if result.layers_reason else ()
+    groups = (
+        ("why", result.why),
+        ("does not fit", result.reasons),
+        ("per layer", layers),
+        ("assumed", question.assumptions),
+    )
     lines += [f"{name}: {sentence}" for name, sentences in groups for sentence in sentences]
     lines += [
         f"warning: {text}" for text in dict.fromkeys(w for p in result.plans for w in p.report.warnings)

@@ -10,12 +10,13 @@ import click
 
 from hardware.profiles import load_cluster
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
-from planner.console import print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
 from planner.format import format_rate, format_seconds
 from planner.option_values import option_quantity
 from planner.output_files import force_option, report_option
 from planner.question import Options, load_question
 from planner.question_options import asking
+from planner.refusals import reporting_errors
 from planner.report_page import report_path, write_page
 from planner.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
 from planner.scaling import scale as find_curve

@@ -10,11 +10,13 @@ from hardware.cluster import Cluster
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
-from planner.console import bad_input, print_json, print_table
+from planner.console import print_json, print_table
 from planner.format import format_rate, format_seconds, format_strategy
+from planner.layer_report import split_lines
 from planner.output_files import check_new, force_option, report_option
 from planner.question import Options, Question, load_question
 from planner.question_options import question_options
+from planner.refusals import bad_input
 from planner.remedy import remedies
 from planner.report_json import simulation_json
 from planner.report_page import report_path, write_page
@@ -42,7 +44,11 @@ TRACE_FORMATS = ("chrome", "hta")
 @click.option("--pp", type=int, default=PLAIN.pp, show_default=True, help="Pipeline-parallel degree.")
 @click.option("--cp", type=int, default=PLAIN.cp, show_default=True, help="Context-parallel degree.")
 @click.option(
-    "--ep", type=int, default=1, show_default=True, help="Expert-parallel degree; others are not modelled."
+    "--ep",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Expert-parallel degree; more than 1 is not modelled.",
 )
 @click.option(
     "--micro-batch",
@@ -200,7 +206,8 @@ def _print_report(question: Question, report: StepReport) -> None:
         [(name, format_quantity(nbytes, "bytes")) for name, nbytes in report.memory.items() if nbytes],
         title="memory of the fullest device",
     )
-    lines = [f"assumed: {sentence}" for sentence in question.assumptions]
+    lines = list(split_lines(report.strategy, workload.network))
+    lines += [f"assumed: {sentence}" for sentence in question.assumptions]
     lines += [f"warning: {sentence}" for sentence in report.warnings]
     lines.append(f"from: {_provenance(report)}")
     click.echo("\n".join(lines))

@@ -11,6 +11,7 @@ from dash import dcc, html
 from planner.dashboard.catalog import Asked, Catalog
 from planner.dashboard.positions import position_of, slider_positions
 from planner.dashboard.state import SIDES, State, Values
+from planner.format import format_splits
 from planner.question import Question
 from simdl.pipelines import PIPELINES
 from simdl.stacks import stack_names
@@ -40,6 +41,8 @@ LABELS = {
     "recompute": "Recompute",
     "sequence_parallel": "Sequence parallel",
     "stages": "Blocks by stage, such as 3-3-2",
+    "split_degree": "Ranks that split layers",
+    "splits": "Splits, such as fc/fc: row 4",
 }
 
 
@@ -90,6 +93,8 @@ def _side_controls(side: str, values: Values, question: Question | None) -> list
         _menu("recompute", [mode.value for mode in Recompute], recompute, side=side, hint=None),
         _switch(side, on=bool(values.get("sequence_parallel", False))),
         _field("stages", "-".join(map(str, values.get("stages", ()))) or None, side=side, hint="even"),
+        _field("split_degree", values.get("split_degree", 1), side=side),
+        _field("splits", format_splits(values.get("splits", ())) or None, side=side, hint="by sample"),
     ]
 
 
@@ -122,7 +127,14 @@ def _field(name: str, value: int | str | None, *, side: str = "", hint: str = ""
     identity = _identity(name, side)
     return _labelled(
         name,
-        dcc.Input(id=identity, type="text", inputMode="numeric", value=text, placeholder=hint, debounce=True),
+        dcc.Input(
+            id=identity,
+            type="text",
+            inputMode="verbatim" if name == "splits" else "numeric",
+            value=text,
+            placeholder=hint,
+            debounce=True,
+        ),
     )
 
 

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from planner.dashboard.catalog import REFUSALS, Asked, Catalog, ask
-from planner.layer_report import LayerAnswer, answer_layers
 from planner.plan import PlanResult, plan
-from planner.question import Question
 from planner.search import Progress
 
 PAUSE = 0.1  # [s] between two reports of progress
@@ -29,10 +27,10 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finished:
-    """The answer, and the plan that splits layers one by one, or why there is none."""
+    """The answer, and the [s] that it took."""
 
     result: PlanResult
-    layers: LayerAnswer
+    wall_time: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +48,16 @@ def run_plan(connection: Connection, asked: Asked, catalog: Catalog, top: int) -
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(BrokenPipeError), connection:
         try:
-            connection.send(_answer(connection, ask(asked, catalog), top))
+            connection.send(_answer(connection, asked, catalog, top))
         except REFUSALS as error:
             connection.send(Failed(message=str(error)))
 
 
-def _answer(connection: Connection, question: Question, top: int) -> Finished:
-    progress = _reporter(connection)
+def _answer(connection: Connection, asked: Asked, catalog: Catalog, top: int) -> Finished:
+    started, progress = time.perf_counter(), _reporter(connection)
+    question = ask(asked, catalog)
     result = plan(question.workload, question.cluster, stack=question.stack, top=top, progress=progress)
-    return Finished(result=result, layers=answer_layers(question))
+    return Finished(result=result, wall_time=time.perf_counter() - started)
 
 
 def _reporter(connection: Connection) -> Progress:

@@ -11,7 +11,6 @@ from planner.dashboard.plan_process import Failed, Finished
 from planner.dashboard.sections import show_sections
 from planner.dashboard.state import SIDES
 from planner.format import format_seconds, format_strategy
-from planner.layer_report import layer_plan_lines
 from planner.plan import PlanResult
 from planner.report_pages.layers import layer_sections
 from planner.report_pages.plan import ranking_sections, space_sections
@@ -48,7 +47,7 @@ def plan_status(job: Job) -> str:
     if isinstance(outcome, Failed):
         return f"plan: {outcome.message}"
     if isinstance(outcome, Finished):
-        return _count(outcome.result)
+        return _count(outcome.result, outcome.wall_time)
     if job.advanced is None:
         return "plan: reading the question and bounding every candidate"
     done, total = job.advanced.done, job.advanced.total
@@ -56,10 +55,10 @@ def plan_status(job: Job) -> str:
     return f"plan: {done:,} of {total:,} candidates and cuts tried{rest}"
 
 
-def _count(result: PlanResult) -> str:
+def _count(result: PlanResult, waited: float) -> str:
     sure = "certified best of them" if result.certified else "not certified"
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
-    return f"{counts}; {sure if result.plans else 'nothing to rank'} ({result.wall_time:.1f} s)"
+    return f"{counts}; {sure if result.plans else 'nothing to rank'} ({waited:.1f} s)"
 
 
 def plan_fraction(job: Job) -> float | None:
@@ -84,7 +83,8 @@ def show_ranked(number: str, finished: Finished) -> list[Any]:
     ]
     reasons = [html.Li(reason) for reason in finished.result.reasons]
     empty = [html.P("No strategy fits:"), html.Ul(reasons)] if not rows else []
-    return [html.Ol(rows, className="ranked"), *empty, *map(html.P, layer_plan_lines(*finished.layers))]
+    layers = finished.result.layers_reason
+    return [html.Ol(rows, className="ranked"), *empty, *([html.P(f"per layer: {layers}")] if layers else ())]
 
 
 def _buttons(number: str, rank: int) -> Iterator[html.Button]:
@@ -101,5 +101,5 @@ def show_plan(job: Job, finished: Finished, catalog: Catalog) -> list[Any]:
     reasons = [html.P(f"does not fit: {sentence}") for sentence in result.reasons]
     folded = html.Details([html.Summary("Why, and what does not fit"), *why, *reasons])
     title = f"Plan for {question.workload.network.name} on {question.cluster.name}"
-    sections = [*ranking, *layer_sections(finished.layers[0], result), *space_sections(question, result)]
+    sections = [*ranking, *layer_sections(result), *space_sections(question, result)]
     return [html.H2(title), folded, *show_sections(sections, "plan")]

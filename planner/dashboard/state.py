@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from planner.dashboard.catalog import Asked, Catalog, default_count
-from planner.strategy_file import KEYS
+from planner.format import format_splits
+from planner.strategy_file import KEYS, PAIR
 from simdl.errors import SimdlError
 from simdl.strategy import Strategy
 
@@ -137,7 +138,17 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - differs by key
         return FLAGS[text]
     if field == "stages":
         return tuple(_number(part, least=1) for part in text.split("-"))
+    if field == "splits":
+        return _splits(text)
     return _number(text, least=0 if field in {"zero", "shard_degree"} else 1)
+
+
+def _splits(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = tuple(tuple(part.strip() for part in item.split(":")) for item in text.split(","))
+    found = tuple((pair[0], pair[1]) for pair in pairs if len(pair) == PAIR and all(pair))
+    if len(found) != len(pairs):
+        raise ValueError("layers and their splits, such as conv1/conv1: spatial 2x2, fc/fc: row 4")
+    return found
 
 
 def _number(text: str, *, least: int) -> int:
@@ -149,6 +160,8 @@ def _number(text: str, *, least: int) -> int:
 def _text(value: Any) -> str:  # noqa: ANN401 - differs by key
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple) and isinstance(value[0], tuple):
+        return format_splits(value)
     if isinstance(value, tuple):
         return "-".join(map(str, value))
     return str(value.value if isinstance(value, Enum) else value)

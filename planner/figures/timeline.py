@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from planner.figures.style import BLACK, CAUSES, OTHER, SERIES, TASKS, add_limit, axis, new_figure, words
 from planner.figures.thinning import Bar, thin
 from simdl.critical_tasks import critical_tasks
-from simdl.program.program import Task
 from simdl.engine.timeline import Timeline
+from simdl.program.program import Task
 from simdl.timeline_metrics import memory_profiles
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""The sections of a per-layer plan: how every layer is split, and the step next to the best plain one."""
+"""The sections of a per-layer plan: how every layer is split, and the step next to one that splits none."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,7 @@ from planner.layer_times import LayerTime
 from planner.layerwise import LayerPlan
 from planner.plan import PlanResult
 from planner.report_page import Cell, Section, Table
+from simdl.report import StepReport
 
 HEADER = ("place", "layer", "split", "copies", "computation", "exchange", "resharding", "gradient sum")
 TIMES = (
@@ -17,16 +18,18 @@ TIMES = (
 )
 
 
-def layer_sections(found: LayerPlan | None, result: PlanResult) -> tuple[Section, ...]:
-    """What a per-layer plan shows; nothing where there is none."""
+def layer_sections(result: PlanResult) -> tuple[Section, ...]:
+    """What the best per-layer plan shows; nothing where there is none."""
+    found = result.layers
     if found is None:
         return ()
-    bars = [*(("plan 1", plan.report.breakdown) for plan in result.plans[:1]), ("per layer", found.breakdown)]
+    alike = result.alike.report if result.alike else None
+    bars = [*([("layers alike", alike.breakdown)] if alike else ()), ("per layer", found.best.breakdown)]
     return (
         Section(
             title="Per layer: where the time goes",
             body=breakdown_figure(bars),
-            note=" ".join([*compare_layers(found, result), "Every bar adds up to the step time."]),
+            note=" ".join([*_compared(found, alike), "Every bar adds up to the step time."]),
         ),
         Section(title="Per layer: time by layer", body=layers_figure(found.layers), note=TIMES),
         Section(
@@ -39,16 +42,16 @@ def layer_sections(found: LayerPlan | None, result: PlanResult) -> tuple[Section
     )
 
 
-def compare_layers(found: LayerPlan | None, result: PlanResult) -> Iterator[str]:
-    """A sentence on the per-layer step and the best plan, which divides all layers alike; none without."""
-    if found is None or not result.plans:
+def _compared(found: LayerPlan, alike: StepReport | None) -> Iterator[str]:
+    """A sentence on the per-layer step and the best ranked plan that divides all layers alike, if any."""
+    if alike is None:
         return
-    step = result.plans[0].report.step_time
-    gain = step / found.step_time - 1
-    against = f"{abs(gain):.1%} {'faster' if gain >= 0 else 'slower'} than plan 1 ({format_seconds(step)})"
+    step = found.best.step_time
+    gain = alike.step_time / step - 1
     yield (
-        f"With every layer split its own way a step takes {format_seconds(found.step_time)}, {against}, "
-        "the best that divides all layers alike."
+        f"With every layer split its own way a step takes {format_seconds(step)}, {abs(gain):.1%} "
+        f"{'faster' if gain >= 0 else 'slower'} than the best plan that divides all layers alike "
+        f"({format_seconds(alike.step_time)})."
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,10 @@ from planner.figures.space import (
     shortage_figure,
 )
 from planner.format import format_rate, format_seconds, format_strategy
-from planner.layer_report import LayerAnswer, layer_plan_lines
 from planner.plan import Plan, PlanResult, stack_limits
 from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
-from planner.report_pages.layers import compare_layers, layer_sections
+from planner.report_pages.layers import layer_sections
 from planner.report_pages.step import step_sections
 from planner.space import Integers, enumerate_space
 from simdl.memory import usable_memory
@@ -33,25 +31,23 @@ from simdl.simulate import price, simulate
 from workloads.network import Network
 
 
-def plan_page(question: Question, result: PlanResult, layers: LayerAnswer, data: Any) -> Page:  # noqa: ANN401 - JSON
+def plan_page(question: Question, result: PlanResult, data: Any) -> Page:  # noqa: ANN401 - JSON
     """The page of `simdl plan`. The best plan is simulated once more.
 
     Args:
         question: what was asked.
-        result: the ranked strategies, which divide all layers alike.
-        layers: the plan that splits layers one by one, or why there is none.
+        result: the ranked strategies.
         data: the command's JSON.
     """
     workload, cluster = question.workload, question.cluster
     opening = [
         f"Global batch {workload.global_batch}. {_count(result)}.",
         *(() if result.plans else _why_nothing(result)),
-        *map(_sentence, islice(layer_plan_lines(*layers), 1)),
-        *compare_layers(layers[0], result),
+        *((f"Per layer: {result.layers_reason}.",) if result.layers_reason else ()),
     ]
     sections = [
         *(ranking_sections(question, result) if result.plans else ()),
-        *layer_sections(layers[0], result),
+        *layer_sections(result),
         *space_sections(question, result),
         *devices_sections(question, result, data["smaller_clusters"] or ()),
         *_best(question, result),

@@ -20,11 +20,11 @@ from planner.question import Question
 from planner.report_page import Cell, Page, Section, Table
 from simdl.automatic_cut import step_cost
 from simdl.communication import MessageUse
+from simdl.engine.timeline import Timeline
 from simdl.kernel_uses import kernel_uses
 from simdl.memory import memory_by_rank, usable_memory
 from simdl.report import StepReport
 from simdl.simulate import Simulation, price
-from simdl.engine.timeline import Timeline
 from simdl.timeline_metrics import breakdowns
 from workloads.network import Network
 

@@ -1,9 +1,11 @@
 """Every way to split a layer by name, and which of them apply to a layer at given degrees."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
 
+from simdl.errors import SimdlError
 from simdl.layer_splits import (
     channel,
     channel_filter,
@@ -20,6 +22,9 @@ from simdl.layer_splits.site import Divided, Site
 from workloads.operators import ConvolutionShape
 
 Grid = tuple[int, int]
+GRID = 2  # sides
+SQUARES = frozenset({"channel-filter", "summa"})  # both degrees above one
+LINES = frozenset({"replicated", "channel", "filter", "column", "row"})  # one degree
 STREAMING = frozenset({"activation", "dropout", "normalization", "addition", "concatenation"})
 WINDOWED = frozenset({"convolution", "pooling"})
 EVERY = STREAMING | WINDOWED | {"response_normalization", "linear", "softmax"}
@@ -61,6 +66,28 @@ def format_choice(choice: Choice) -> str:
         return "sample"
     rows, columns = choice.grid
     return f"{choice.split} {rows}" + (f"x{columns}" if columns > 1 else "")
+
+
+def parse_choice(text: str) -> Choice:
+    """The split that :func:`format_choice` prints so.
+
+    Example:
+        >>> parse_choice("spatial 2x1").grid, parse_choice("column 4").grid
+        ((2, 1), (4, 1))
+
+    Raises:
+        SimdlError: no such split, or degrees that are none.
+    """
+    name, _, degrees = text.partition(" ")
+    if name not in SPLITS:
+        raise SimdlError(f"found {text!r}; expected a split and its degrees, of {', '.join(SPLITS)}")
+    if name == "sample" and not degrees:
+        return Choice(name, (1, 1))
+    sides = degrees.split("x")
+    if name == "sample" or len(sides) > GRID or not all(re.fullmatch("[1-9][0-9]*", side) for side in sides):
+        expected = "sample alone" if name == "sample" else f"degrees such as '{name} 4' or '{name} 2x2'"
+        raise SimdlError(f"found {text!r}; expected {expected}")
+    return Choice(name, (int(sides[0]), int(sides[1]) if len(sides) == GRID else 1))
 
 
 def _alone(ranks: int) -> list[Grid]:
@@ -108,20 +135,43 @@ SPLITS = {
 
 
 def enumerate_choices(site: Site, ranks: int, inner: Sequence[int]) -> Iterator[tuple[Choice, Divided]]:
-    """Every split that applies to a layer, with groups of each of the ``inner`` sizes.
-
-    A split applies if every rank gets a part: at least one sample a group, a row, a channel. Sample groups
-    must divide the batch. Grouped convolutions are not divided by channel or filter, because a rank would
-    need the filters of other groups.
-    """
+    """Every split that applies to a layer, with groups of each of the ``inner`` sizes."""
     for size in inner:
         for split in SPLITS.values():
             if site.layer.kind not in split.kinds:
                 continue
             for grid in split.grids(size):
+                choice = Choice(split.name, grid)
                 divided = split.divide(site, ranks, grid)
-                if _applies(site, split, divided):
-                    yield Choice(split.name, grid), divided
+                if not _unfit(site, choice, divided):
+                    yield choice, divided
+
+
+def divide_layer(site: Site, choice: Choice, ranks: int) -> Divided:
+    """What one rank does of a layer.
+
+    A split applies if every rank gets a part: at least one sample a group, a row, a channel. Sample groups
+    must divide the batch. Grouped convolutions are not divided by channel or filter, because a rank would
+    need the filters of other groups.
+
+    Raises:
+        SimdlError: the split does not apply to the layer; says why.
+    """
+    split, (rows, columns) = SPLITS[choice.split], choice.grid
+    text = format_choice(choice)
+    if site.layer.kind not in split.kinds:
+        known = ", ".join(name for name, other in SPLITS.items() if site.layer.kind in other.kinds)
+        raise SimdlError(f"found {text} on a layer of kind {site.layer.kind}; expected one of {known}")
+    if ranks % (rows * columns) or (rows * columns == 1) != (choice.split == "sample"):
+        raise SimdlError(f"found {text} with {ranks} ranks; expected degrees above 1 that divide them")
+    if choice.split in LINES and columns > 1:
+        raise SimdlError(f"found {text}; expected one degree")
+    if choice.split in SQUARES and min(rows, columns) == 1:
+        raise SimdlError(f"found {text}; expected two degrees above 1")
+    divided = split.divide(site, ranks, choice.grid)
+    if unfit := _unfit(site, choice, divided):
+        raise SimdlError(f"found {text}; {unfit}")
+    return divided
 
 
 def follow(site: Site, layout: Layout) -> Divided:
@@ -135,17 +185,23 @@ def follow(site: Site, layout: Layout) -> Divided:
     return sample.divide(site, layout.ranks, (1, 1))
 
 
-def _applies(site: Site, split: Split, divided: Divided) -> bool:
-    groups = (divided.source.sample, divided.output.sample)
-    if any(site.batch % count for count in groups) or _is_grouped(site, split):
-        return False
-    return divided.output.fits(site.layer.output_shape) and all(
-        divided.source.fits(shape) for shape in site.shapes
-    )
+def _unfit(site: Site, choice: Choice, divided: Divided) -> str:
+    """Why a rank would be left without a part; empty if each has one."""
+    for count in (divided.source.sample, divided.output.sample):
+        if site.batch % count:
+            return f"{count} sample groups do not divide {site.batch} samples"
+    if _is_grouped(site, choice.split):
+        return "a convolution in groups; expected sample, replicated or spatial"
+    if divided.output.fits(site.layer.output_shape) and all(map(divided.source.fits, site.shapes)):
+        return ""
+    return f"more parts than {site.layer.output_shape} or one of {site.shapes} has"
 
 
-def _is_grouped(site: Site, split: Split) -> bool:
+def _is_grouped(site: Site, split: str) -> bool:
     operators = site.layer.forward
     shape = operators[0].shape if operators else None
-    divides = split.name in {"channel", "filter", "channel-filter"}
-    return divides and isinstance(shape, ConvolutionShape) and shape.groups > 1
+    return (
+        split in {"channel", "filter", "channel-filter"}
+        and isinstance(shape, ConvolutionShape)
+        and shape.groups > 1
+    )

@@ -20,7 +20,7 @@ class Site:
     Attributes:
         layer: undivided.
         shapes: of one sample of each of its inputs.
-        batch: samples of the step.
+        batch: samples that pass together, all sample groups of them.
     """
 
     layer: Layer

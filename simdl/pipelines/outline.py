@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdl.pipelines import peaks, pipeline
-from simdl.pipelines.passes import Order, Overlap, PassKind, passes_of
+from simdl.pipelines.passes import Order, Orders, Overlap, PassKind, passes_of
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.steps import order_length
 
@@ -62,7 +62,7 @@ def _kinds(found: Pipeline, virtual_stages: int) -> tuple[tuple[PassKind, ...], 
     return tuple(kind for kind in PassKind if kind in kinds), overlaps
 
 
-def _small_orders(found: Pipeline, virtual_stages: int) -> Iterator[object]:
+def _small_orders(found: Pipeline, virtual_stages: int) -> Iterator[Orders]:
     for ranks, rounds in product((4, 2, 3, 6, 8, 1), (4, 2, 1, 8)):
         if not any(found.problems(ranks, ranks * rounds, virtual_stages)):
             yield found.build(ranks, ranks * rounds, virtual_stages)

@@ -4,7 +4,7 @@ from simdl.pipelines.passes import Entry, Orders, Overlap, Pass
 from simdl.pipelines.pipeline import Pipeline
 
 STEADY = 3
-"""Steps in a row of a schedule whose ranks do not wait for one another between steps; the last is measured."""
+"""Steps in a row where the ranks do not wait for one another between steps; the last is measured."""
 
 
 def filling_steps(ranks: int, microbatches: int) -> int:

@@ -26,7 +26,7 @@ CLOSE = {
     "zb-h1": (0.97, 0.93),
     "zb-h2": (0.92, 0.8),
     "zb-v": (0.93, 0.75),
-    "dualpipe": (0.5, 0.35),
+    "dualpipe": (0.5, 0.3),
 }
 """Mean and least share of the simulated step that the bound of a schedule reaches."""
 
@@ -79,7 +79,7 @@ def test_bound_of_a_pipeline_over_two_nodes_is_close_and_counts_the_hop_between_
         cluster = build_cluster(2, bandwidth=bandwidth)
         simulated = simulate(workload, cluster, strategy, stack=stack).report.step_time
         bounds.append(estimate_bound(strategy, workload, price(workload, cluster, stack=stack)))
-        assert bounds[-1] == pytest.approx(simulated, rel=1e-3 if overlap or schedule != "gpipe" else 1e-2)
+        assert bounds[-1] == pytest.approx(simulated, rel=1e-3 if overlap or schedule != "gpipe" else 2e-2)
         assert bounds[-1] <= simulated * (1 + 1e-9)
     assert bounds[0] < bounds[1]
 

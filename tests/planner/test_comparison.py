@@ -37,6 +37,12 @@ def test_the_faster_is_named_first():
     assert compare_in_words(FIRST, FIRST) == ["A and B are equally fast: 2 s a step."]
 
 
+def test_splits_read_as_a_list():
+    one, two = ({"split_degree": 4, "splits": splits} for splits in ({"fc/fc": "row 4"}, {}))
+    words = compare_in_words(replace(FIRST, strategy=one), replace(SECOND, strategy=two))
+    assert words[2] == "strategies of A and B: splits fc/fc: row 4 and none"
+
+
 def test_other_questions_are_said_to_be_others():
     other = replace(SECOND, samples_per_s=8 / 1.5, tokens_per_s=8192 / 1.5, provenance={"cluster": "tiny:2"})
     words = compare_in_words(FIRST, other)

@@ -179,7 +179,7 @@ def test_a_convolutional_network_is_split_layer_by_layer_too(client):
     number = client.jobs.start(Asked(model="lenet5", node="dgx-1-v100", count=1, global_batch=64), 1)
     wait(lambda: client.jobs.find(number).outcome is not None)
     answer = client.call("plan-ranked.children", "plan-done.data", plan_done__data=number)
-    assert "per layer: " in texts(answer["plan-ranked.children"])
+    assert "split 8 mb 64" in texts(answer["plan-ranked.children"])
     titles = [texts(title) for title in parts(answer["plan.children"], "H3")]
     assert "Per layer: time by layer" in titles
 

@@ -24,6 +24,7 @@ from workloads.errors import UnknownNameError
 START = "model=gpt3-175b&node=dgx-a100&count=128"
 COUNTS = st.integers(1, 10**9 - 1)
 WORDS = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=20)
+LAYERS = st.from_regex(r"[a-z][a-z0-9_.-]{0,8}/[a-z][a-z0-9_.-]{0,8}", fullmatch=True)
 STRATEGIES = st.builds(
     Strategy,
     dp=COUNTS,
@@ -38,6 +39,10 @@ STRATEGIES = st.builds(
     shard_degree=st.integers(0, 64),
     sequence_parallel=st.booleans(),
     stages=st.lists(st.integers(1, 99), max_size=4).map(tuple),
+    split_degree=COUNTS,
+    splits=st.dictionaries(LAYERS, st.sampled_from(["sample", "spatial 2x1", "row 4"]), max_size=3).map(
+        lambda splits: tuple(splits.items())
+    ),
 )
 QUESTIONS = st.builds(
     Asked,

@@ -1,4 +1,4 @@
-"""A schedule that nobody knows but its file: simulated, bounded, planned, drawn and traced by being registered."""
+"""A schedule that nothing names: registered, it is simulated, bounded, planned, drawn and traced."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ NAME = "pairs-of-two"
 
 
 def build_pairs(ranks, microbatches, _virtual_stages):
-    """Two microbatches forward, then both backward, their weight gradients last: an order of this test alone."""
+    """Two microbatches forward, then both backward, weight gradients last: an order of this test alone."""
     kinds = PassKind.FORWARD, PassKind.INPUT_GRADIENT, PassKind.WEIGHT_GRADIENT
     return tuple(
         tuple(

@@ -1,5 +1,7 @@
 """Plans as a whole: ranking, reasons, explanations, defaults."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
@@ -137,8 +139,11 @@ def test_a_plan_says_over_what_it_is_certified():
         "92 candidates, each with the fastest of up to 17 cuts into stages that the network alone decides"
     )
     best = result.plans[0].report
-    assert (best.strategy.dp, best.strategy.pp, best.strategy.stages) == (32, 2, (7, 11))
-    assert best.step_time < 7.48e-3  # 7.496 ms with the cut of least slowest stage, 9-9
+    assert (best.strategy.dp, best.strategy.pp) == (32, 2)
+    for first in range(1, 18):
+        other = replace(best.strategy, stages=(first, 18 - first))
+        simulated = simulate(question.workload, question.cluster, other, stack=question.stack)
+        assert simulated.report.step_time >= best.step_time
 
 
 def test_transformers_that_divide_have_one_cut():

@@ -9,8 +9,9 @@ from planner.data_parallel import simulate_data_parallel
 from planner.question import Options, load_question
 from planner.scaling import node_counts, scale
 from simdl.errors import SimdlError
-from simdl.simulate import price
+from simdl.simulate import price, simulate
 from simdl.stacks import load_stack
+from simdl.strategy import Strategy
 
 
 def curve(model, node, counts, mode, **options):
@@ -35,6 +36,19 @@ def test_weak_scaling_keeps_samples_of_a_device_and_strong_those_of_a_step():
     assert {point.global_batch for point in strong.points} == {512}
     assert weak.points[0].samples_per_s == strong.points[0].samples_per_s
     assert all(w.efficiency > s.efficiency for w, s in zip(weak.points[1:], strong.points[1:], strict=True))
+
+
+@pytest.mark.parametrize("model", ["resnet50", "gpt2"])
+def test_a_point_is_the_strategy_that_simulate_runs(model):
+    question = load_question(Options(model=model, cluster="dgx-1-v100:1", global_batch=64))
+    (point,) = scale(question.workload, [question.cluster], stack=question.stack, mode="weak").points
+    steps = {
+        simulate(
+            question.workload, question.cluster, Strategy(dp=8, micro_batch=size), stack=question.stack
+        ).report.step_time
+        for size in (1, 2, 4, 8)
+    }
+    assert point.step_time in steps
 
 
 def test_efficiency_and_gain_of_a_point():

@@ -26,7 +26,7 @@ def test_tasks_take_what_exact_fractions_say(program):
 @settings(max_examples=40)
 @given(sharing_programs())
 def test_what_bounds_an_unshared_step_bounds_a_shared_one(program):
-    """A longer task never shortens the longest chain, and sharing only lengthens tasks (design decision 9)."""
+    """A longer task never shortens the longest chain; sharing only lengthens tasks (design decision 9)."""
     assert run(program).step_time >= critical_path(program) * (1 - 1e-9)
 
 

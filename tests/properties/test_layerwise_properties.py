@@ -11,7 +11,7 @@ from planner.errors import InfeasibleError
 from planner.layer_problem import Item, LayerProblem, Option, Tensor, estimate_step, needed_bytes
 from planner.layer_program import first_answers, solve_layer_problem
 from simdl.layer_splits import SPLITS, Layout, Site, enumerate_choices
-from simdl.resharding import reshard_message
+from simdl.layer_splits.resharding import reshard_message
 from workloads.layers.convolution import convolution
 from workloads.tensors import Tensor as Input
 

@@ -14,15 +14,15 @@ from simdl.automatic_cut import (
     least_time,
     memory_need,
     step_cost,
-    step_time,
     with_cut,
 )
 from simdl.cost_model import CostModel
 from simdl.cut_set import cut_set
-from simdl.engine import run
+from simdl.engine.run import run
 from simdl.lowering import lower
 from simdl.simulate import device_cost_model, price, simulate
 from simdl.stacks import load_stack
+from simdl.steady import alone_time
 from simdl.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.optimizers import load_optimizer
@@ -131,17 +131,19 @@ def test_a_strategy_names_its_cut_only_where_there_was_a_choice():
     micro_batch=st.sampled_from([4, 16]),
     zero=st.sampled_from([0, 1]),
 )
-def test_the_automatic_cut_is_the_fastest_of_the_set(flags, name, schedule, micro_batch, zero):
+def test_the_automatic_cut_is_the_fastest_of_the_set_where_nothing_is_shared(
+    flags, name, schedule, micro_batch, zero
+):
     workload, stack = question(name, batch=64), replace(load_stack("pytorch-ngc"), **flags)
     strategy = Strategy(dp=2, pp=4, zero=zero, schedule=schedule, micro_batch=micro_batch)
     pricing = price(workload, NODE, stack=stack)
-    times = {}
+    alone = {}
     for cut in cut_set(workload.network, 4):
         step = step_cost(workload, replace(strategy, stages=cut), pricing)
-        times[cut] = run(lower(step)).step_time
-        assert step_time(step) == pytest.approx(times[cut], rel=1e-12)
-        assert least_time(step) <= times[cut] * (1 + 1e-12)
-    assert times[automatic_cut(workload, strategy, pricing)] == min(times.values())
+        alone[cut] = alone_time(step)
+        assert alone[cut] <= run(lower(step)).step_time * (1 + 1e-9)
+        assert least_time(step) <= alone[cut] * (1 + 1e-12)
+    assert alone[automatic_cut(workload, strategy, pricing)] == min(alone.values())
 
 
 @pytest.mark.property

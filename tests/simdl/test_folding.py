@@ -1,4 +1,4 @@
-"""Folded equals unfolded: to the last bit where nothing is shared, to rounding where it is (design decision 7)."""
+"""Folded equals unfolded: to the last bit where nothing is shared, else to rounding (design decision 7)."""
 
 import pytest
 from conftest import build_cluster, build_stack, build_workload
@@ -210,9 +210,7 @@ SLOW = {
 def test_classes_that_set_slow_devices_apart_equal_every_rank(name, stack):
     strategy = SLOW[name]
     speeds = {5: 0.5} if name != "two slow ones" else {1: 0.7, 6: 0.5}
-    split, every = (
-        slowed(strategy, speeds, unfolded=flag, **STACKS[stack]) for flag in (False, True)
-    )
+    split, every = (slowed(strategy, speeds, unfolded=flag, **STACKS[stack]) for flag in (False, True))
     assert len(split.timeline.program.classes) < len(every.timeline.program.classes) == 8
     assert every.report.step_time == pytest.approx(split.report.step_time, rel=1e-9)
     usual = slowed(strategy, None, **STACKS[stack]).report.step_time

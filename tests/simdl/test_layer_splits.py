@@ -5,20 +5,21 @@ from dataclasses import replace
 import pytest
 
 from planner.question import Options, load_question
+from simdl.automatic_cut import step_cost
 from simdl.collectives import Group, Operation
-from simdl.engine.run import run
 from simdl.errors import SimdlError
-from simdl.layer_cost import node_costs
-from simdl.layer_graph import build_layer_graph
-from simdl.layer_lowering import lower_layers
+from simdl.gradients import GradientShare, gradient_sum_time, reductions
 from simdl.layer_splits import SPLITS, Choice, Layout, Site, enumerate_choices
-from simdl.layer_splits.registry import format_choice
-from simdl.layer_step import LayerStep, layer_memory
-from simdl.resharding import reshard_message
+from simdl.layer_splits.arrangement import Arrangement, named_splits, resolve
+from simdl.layer_splits.block_costs import split_block_costs
+from simdl.layer_splits.graph import Node, build_layer_graph
+from simdl.layer_splits.message_times import messages_time
+from simdl.layer_splits.node_cost import node_cost
+from simdl.layer_splits.registry import format_choice, parse_choice
+from simdl.layer_splits.resharding import reshard_message
 from simdl.simulate import price, simulate
 from simdl.stacks import load_stack
-from simdl.strategy import Strategy
-from simdl.timeline_metrics import breakdown
+from simdl.strategy import Recompute, Strategy
 from workloads.layers.convolution import convolution
 from workloads.layers.linear import linear
 from workloads.layers.normalization import batch_norm
@@ -125,6 +126,36 @@ def test_choices_read_as_text():
     assert format_choice(Choice("sample", (1, 1))) == "sample"
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [choice for choice, _ in enumerate_choices(conv_site(), RANKS, (1, 2, 4, 16))],
+    ids=format_choice,
+)
+def test_what_is_printed_of_a_split_reads_back(choice):
+    assert parse_choice(format_choice(choice)) == choice
+
+
+@pytest.mark.parametrize("text", ["space 2", "spatial", "spatial 2x", "spatial 0x2", "row 2x2x2", "sample 2"])
+def test_texts_that_are_no_split_are_refused(text):
+    with pytest.raises(SimdlError, match=r"found .*; expected"):
+        parse_choice(text)
+
+
+def test_a_layer_that_is_not_named_is_split_like_the_one_it_reads_where_that_applies():
+    network = question("alexnet")[0].network
+    arrangement = Arrangement(ranks=16, samples=64, splits=(("conv1/conv1", "spatial 4"),))
+    found = resolve(network, arrangement)
+    splits = {
+        node.name: format_choice(choice)
+        for node, choice in zip(found.graph.nodes, found.choices, strict=True)
+    }
+    assert splits["conv5/conv5"] == "spatial 4"
+    assert splits["fc6/fc6"] == "sample"
+    assert named_splits(network, arrangement) == arrangement.splits
+    every = replace(arrangement, splits=tuple(splits.items()))
+    assert named_splits(network, every) == arrangement.splits
+
+
 def test_resharding_sends_only_what_is_missing():
     sample, copied, rows = Layout(8), Layout(2, copies=4), Layout(2, height=4)
     assert reshard_message(sample, sample, 800.0) is None
@@ -144,59 +175,95 @@ def test_resharding_sends_only_what_is_missing():
 
 def question(model, cluster="dgx-1-v100:2", **options):
     found = load_question(Options(model=model, cluster=cluster, **options))
-    return found.workload, price(found.workload, found.cluster, stack=found.stack)
+    return found.workload, found.cluster, found.stack
 
 
-def step_of(workload, pricing, split):
-    graph = build_layer_graph(workload)
-    costs = []
+def split_everything(workload, name, ranks=16):
+    """The same split of two ranks for every layer that it applies to, the others by sample."""
+    graph = build_layer_graph(workload.network, workload.global_batch)
+    chosen = []
     for node in graph.nodes:
-        found = {cost.choice.split: cost for cost in node_costs(node, pricing, (1, 2))}
-        costs.append(found.get(split, found.get("replicated", found["sample"])))
-    return LayerStep(graph=graph, costs=tuple(costs), workload=workload, pricing=pricing)
+        found = {choice.split: choice for choice, _ in enumerate_choices(node.sites[0], ranks, (1, 2))}
+        chosen.append((node.name, format_choice(found.get(name, found["sample"]))))
+    return Strategy(split_degree=ranks, micro_batch=workload.global_batch, splits=tuple(chosen))
 
 
-@pytest.mark.parametrize("model", ["alexnet", "vgg16", "googlenet", "resnet50"])
-def test_splitting_everything_by_sample_is_data_parallelism(model):
-    workload, pricing = question(model)
-    step = step_of(workload, pricing, "sample")
-    timeline = run(lower_layers(step))
-    plain = simulate(workload, pricing.cluster, Strategy(dp=16, micro_batch=64), stack=pricing.stack).report
-    # gradients fill buckets tensor by tensor here, block by block there
-    assert timeline.step_time == pytest.approx(plain.step_time, rel=0.01)
-    assert sum(layer_memory(step).values()) == pytest.approx(plain.peak_memory, rel=1e-9)
-
-
-@pytest.mark.parametrize("split", ["sample", "spatial", "channel", "filter", "column", "row"])
+@pytest.mark.parametrize("split", ["spatial", "channel", "filter", "column", "row"])
 def test_every_split_runs_and_accounts_for_its_time(split):
-    workload, pricing = question("resnet50")
-    timeline = run(lower_layers(step_of(workload, pricing, split)))
-    assert sum(breakdown(timeline, 0).values()) == pytest.approx(timeline.step_time)
+    workload, cluster, stack = question("resnet50")
+    found = simulate(workload, cluster, split_everything(workload, split), stack=stack).report
+    assert sum(found.breakdown.values()) == pytest.approx(found.step_time)
+    assert sum(found.critical_path.values()) == pytest.approx(found.step_time)
+    assert sum(operator.seconds for operator in found.critical_operators) == pytest.approx(found.step_time)
+    passes = found.breakdown["forward"] + found.breakdown["backward"]
+    assert sum(found.kernels.values()) == pytest.approx(passes)
 
 
-def test_repeated_blocks_stand_once_in_the_graph_and_all_run():
-    graphs = {m: build_layer_graph(question(m)[0]) for m in ("resnet50", "resnet152")}
+def test_messages_of_splits_and_layouts_are_reported():
+    workload, cluster, stack = question("resnet50")
+    found = simulate(workload, cluster, split_everything(workload, "channel"), stack=stack).report
+    seconds = {}
+    for use in found.communication:
+        seconds[use.purpose] = seconds.get(use.purpose, 0.0) + use.seconds
+    assert seconds["layer splits"] >= found.breakdown["tensor_communication"] * (1 - 1e-9)
+    assert seconds["resharding"] == pytest.approx(found.breakdown["resharding"])
+
+
+def test_repeated_blocks_stand_once_in_the_graph_and_all_are_priced():
+    networks = {model: question(model)[0].network for model in ("resnet50", "resnet152")}
+    graphs = {model: build_layer_graph(network, 64) for model, network in networks.items()}
     assert len(graphs["resnet50"].nodes) == len(graphs["resnet152"].nodes)
-    workload, pricing = question("resnet152")
-    step = step_of(workload, pricing, "sample")
-    names = [task.name for task in lower_layers(step).tasks]
-    assert names.count("forward") == sum(node.count for node in graphs["resnet152"].nodes)
+    workload, cluster, stack = question("resnet152")
+    pricing = price(workload, cluster, stack=stack)
+    arrangement = Arrangement(ranks=16, samples=workload.global_batch)
+    assert len(split_block_costs(pricing, arrangement, Recompute.NONE)) == networks["resnet152"].depth
 
 
-def test_gradients_travel_tensor_by_tensor_where_nothing_fuses_them():
-    found = load_question(Options(model="resnet50", cluster="dgx-1-v100:2"))
-    bare = price(found.workload, found.cluster, stack=replace(found.stack, bucket=0.0))
-    tasks = lower_layers(step_of(found.workload, bare, "sample")).tasks
-    sums = [task for task in tasks if task.name == "sum gradients"]
-    assert len(sums) == 53 + 2 * 53 + 2  # filters, scales and shifts, head
+def test_first_copy_of_a_repeated_block_reshards_what_it_reads_of_another():
+    workload, cluster, stack = question("resnet50")
+    pricing = price(workload, cluster, stack=stack)
+    nodes = build_layer_graph(workload.network, workload.global_batch).nodes
+    repeated = next(block.name for block in workload.network.blocks if block.count > 1)
+    splits = tuple(
+        (node.name, "spatial 2" if node.name.startswith(f"{repeated}/") else "sample") for node in nodes
+    )
+    arrangement = Arrangement(ranks=16, samples=workload.global_batch, splits=splits)
+    chain = split_block_costs(pricing, arrangement, Recompute.NONE)
+    first = [block.name for block in workload.network.chain()].index(repeated)
+    costs = chain[first], chain[first + 1]
+    assert costs[0].forward.resharding > 0 == costs[1].forward.resharding
+    assert costs[0].forward.device == costs[1].forward.device
+
+
+def test_an_exchange_is_exposed_where_its_beat_does_not_cover_it():
+    site = conv_site(kernel=5, padding=2)
+    node = Node(name="b/conv", block=0, count=1, sites=(site,))
+    workload, cluster, stack = question("alexnet")
+    pricing = price(workload, cluster, stack=stack)
+    cost = node_cost(node, Choice("spatial", (4, 1)), 16, pricing)
+    divided = divide("spatial", site)
+    halo = messages_time(divided.forward.before, pricing)
+    inner = cost.forward.device * divided.forward.interior
+    assert cost.forward.tensor == pytest.approx(max(0.0, halo - inner))
+    assert cost.forward.calls == len(divided.forward.before)
+
+
+def test_gradients_travel_tensor_by_tensor_where_nothing_joins_them():
+    workload, cluster, stack = question("resnet50")
+    pricing = price(workload, cluster, stack=replace(stack, bucket=0.0))
+    step = step_cost(workload, split_everything(workload, "sample"), pricing)
+    (share,) = step.rank_gradients(0)
+    assert share.tensors == 53 + 2 * 53 + 2  # filters, scales and shifts, head
+    (alone,) = reductions([GradientShare(Group(size=16), 1e6, 4)], step.strategy, pricing)
+    assert alone.seconds == pytest.approx(4 * gradient_sum_time(alone.nbytes / 4, Group(size=16), pricing))
 
 
 def test_gradients_wait_for_the_backward_pass_where_the_stack_does_not_overlap():
-    found = load_question(Options(model="vgg16", cluster="dgx-1-v100:2"))
-    late = price(found.workload, found.cluster, stack=replace(found.stack, gradient_overlap=False))
-    timeline = run(lower_layers(step_of(found.workload, late, "sample")))
+    workload, cluster, stack = question("vgg16")
+    late = replace(stack, gradient_overlap=False)
+    timeline = simulate(workload, cluster, split_everything(workload, "column"), stack=late).timeline
     tasks = timeline.program.tasks
-    starts = [timeline.start[i] for i, task in enumerate(tasks) if task.name == "sum gradients"]
+    starts = [timeline.start[i] for i, task in enumerate(tasks) if task.name == "reduce gradients"]
     ends = [timeline.end[i] for i, task in enumerate(tasks) if task.name == "backward"]
     assert min(starts) >= max(ends)
 
@@ -204,17 +271,14 @@ def test_gradients_wait_for_the_backward_pass_where_the_stack_does_not_overlap()
 def test_sequences_are_refused():
     workload = load_question(Options(model="gpt3-1.3b", cluster="dgx-a100:1")).workload
     with pytest.raises(SimdlError, match="per-layer splits need images"):
-        build_layer_graph(workload)
+        build_layer_graph(workload.network, 64)
 
 
 def test_an_algorithm_of_the_stack_adds_up_gradients():
-    found = load_question(Options(model="resnet50", cluster="p40-roce100:128", precision="fp32"))
-    stacks = {
-        name: replace(load_stack("tensorflow-horovod"), gradient_algorithm=name, bucket=0.0)
-        for name in ("ring", "hierarchical")
-    }
+    workload, cluster, _ = question("resnet50", cluster="p40-roce100:128", precision="fp32")
     times = {}
-    for name, stack in stacks.items():
-        pricing = price(found.workload, found.cluster, stack=stack)
-        times[name] = run(lower_layers(step_of(found.workload, pricing, "sample"))).step_time
+    for name in ("ring", "hierarchical"):
+        stack = replace(load_stack("tensorflow-horovod"), gradient_algorithm=name, bucket=0.0)
+        strategy = split_everything(workload, "sample", ranks=cluster.devices)
+        times[name] = simulate(workload, cluster, strategy, stack=stack).report.step_time
     assert times["hierarchical"] < times["ring"]

@@ -1,5 +1,7 @@
 """Passes split so that communication runs beside computation."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import build_cluster, build_stack, build_workload
 from hypothesis import given, settings
@@ -7,11 +9,15 @@ from hypothesis import strategies as st
 from uniform import uniform_layer
 
 from simdl.automatic_cut import step_cost
+from simdl.block_cost import BlockCost
+from simdl.collectives import Group
 from simdl.engine.run import run
+from simdl.gradients import GradientShare, merged_shares
 from simdl.lowering import lower
 from simdl.pipelines.passes import Overlap, Pass, PassKind
+from simdl.pricing import Work
 from simdl.program.action import Cause
-from simdl.segments import Segmentation, buckets
+from simdl.segments import Segmentation, buckets, filled_buckets
 from simdl.simulate import price
 from simdl.step_cost import gather_time, reduce_time
 from simdl.strategy import Strategy
@@ -144,11 +150,59 @@ def test_communication_beside_computation_slows_it_while_both_run():
     last = [index for index, task in enumerate(tasks) if task.name == "backward"][-len(segments) :]
     sums = [index for index, task in enumerate(tasks) if task.name == "reduce gradients"]
     computed = timeline.start[last[0]], timeline.end[last[-1]]
-    beside = sum(
-        max(0.0, min(timeline.end[index], computed[1]) - timeline.start[index]) for index in sums
-    )
+    beside = sum(max(0.0, min(timeline.end[index], computed[1]) - timeline.start[index]) for index in sums)
     assert beside > 0
     slowed = breakdown(timeline, 0)[Cause.CONTENTION]
     assert slowed == pytest.approx(taken * beside)
     alone = sum(segment.cost.duration for segment in segments)
     assert computed[1] - computed[0] == pytest.approx(alone + slowed)
+
+
+SHARES = st.builds(
+    GradientShare,
+    st.sampled_from([Group(size=4), Group(size=2, stride=2), Group(size=1, stride=4)]),
+    st.integers(0, 3_000_000).map(float),
+)
+
+
+def block_of(shares):
+    return BlockCost(
+        forward=Work(device=1.0),
+        input_gradient=Work(device=1.0),
+        weight_gradient=Work(device=1.0),
+        recompute=Work(),
+        gradients=tuple(shares),
+        saved=0.0,
+        transient=0.0,
+        boundary=0.0,
+        recomputed_flops=0,
+    )
+
+
+@pytest.mark.property
+@settings(deadline=None)
+@given(st.lists(st.lists(SHARES, max_size=3), min_size=1, max_size=8), st.integers(0, 6_000_000))
+def test_gradients_of_every_group_fill_buckets_of_their_own(gradients, bucket):
+    step, _ = segmented(Strategy(dp=4))
+    strategy = Strategy(split_degree=4)
+    step = replace(step, strategy=strategy)
+    blocks = tuple(block_of(merged_shares(shares)) for shares in gradients)
+    parts = list(filled_buckets(blocks, float(bucket), step))
+    assert [block for part, _ in parts for block in part] == list(blocks)
+    sent = merged_shares(share for _, shares in parts for share in shares)
+    held = merged_shares(share for block in blocks for share in block.gradients)
+    expected = {share.group: share.parameters for share in held if share.parameters and share.group.size > 1}
+    assert {share.group: share.parameters for share in sent if share.parameters} == expected
+    for group in expected:
+        sizes = [share.parameters * BYTES for _, shares in parts for share in shares if share.group == group]
+        assert all(size >= bucket for size in [size for size in sizes if size][:-1])
+
+
+@pytest.mark.property
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 5_000_000), min_size=1, max_size=8), st.integers(0, 6_000_000))
+def test_gradients_of_one_group_fill_buckets_as_blocks_do(sizes, bucket):
+    step, _ = segmented(Strategy(dp=4))
+    blocks = tuple(block_of([GradientShare(Group(size=1), float(size))]) for size in sizes)
+    parts = [list(part) for part, _ in filled_buckets(blocks, float(bucket), step)]
+    assert parts == [list(blocks[part]) for part in buckets([BYTES * size for size in sizes], float(bucket))]

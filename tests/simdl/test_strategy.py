@@ -1,10 +1,13 @@
 """What a strategy may not be, one sentence each."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import build_cluster, build_network, build_workload
 from uniform import uniform_network
 
-from simdl.strategy import Strategy, problems
+from simdl.strategy import Recompute, Strategy, problems
+from workloads.registry import load_network
 
 
 def found(strategy, *, workload=None, cluster=None):
@@ -55,10 +58,65 @@ def test_a_strategy_that_divides_has_no_problem(degrees):
             "stages: found 2 adding up to 5 blocks; expected 2 adding up to 6",
         ),
         ({"dp": 4, "pp": 2, "stages": (6,)}, "stages: found 1 adding up to 6 blocks; expected 2"),
+        ({"split_degree": 0}, "split_degree: found 0; expected at least 1"),
+        ({"dp": 8, "splits": (("a/b", "row 2"),)}, "splits: found 1 with split_degree 1; expected"),
+        ({"split_degree": 8}, "splits: tiny: per-layer splits need images and a convolution first; found"),
+        (
+            {"tp": 2, "split_degree": 4},
+            "split_degree 4 with tp 2 and cp 1: per-layer splits",
+        ),
+        ({"dp": 2, "split_degree": 2}, "x cp 1 x split_degree 2 = 4 devices; expected the 8 of tiny:2"),
     ],
 )
 def test_one_problem_is_named(degrees, message):
     assert any(message in problem for problem in found(Strategy(**degrees)))
+
+
+def split(*splits, **fields):
+    workload = replace(build_workload(load_network("alexnet")), global_batch=32)
+    strategy = Strategy(**{"split_degree": 8, "micro_batch": 32, "splits": splits, **fields})
+    return found(strategy, workload=workload)
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({"conv1/conv": "spatial 2"}, "conv1/conv: unknown layer; expected BLOCK/LAYER such as conv1/conv1"),
+        (
+            {"conv2/conv2": "space 2"},
+            "conv2/conv2: found 'space 2'; expected a split and its degrees",
+        ),
+        ({"conv2/conv2": "row 2"}, "found row 2 on a layer of kind convolution; expected one of sample"),
+        ({"conv2/conv2": "spatial 3"}, "found spatial 3 with 8 ranks; expected degrees above 1 that divide"),
+        (
+            {"conv2/conv2": "filter 2"},
+            "conv2/conv2: found filter 2; a convolution in groups",
+        ),
+        ({"conv1/conv1": "channel 8"}, "conv1/conv1: found channel 8; more parts than"),
+        ({"fc6/fc6": "row 2x2"}, "fc6/fc6: found row 2x2; expected one degree"),
+        ({"fc6/fc6": "summa 4"}, "fc6/fc6: found summa 4; expected two degrees above 1"),
+    ],
+)
+def test_splits_that_do_not_fit_a_layer_are_named(splits, message):
+    (problem,) = split(*splits.items())
+    assert message in problem
+
+
+def test_splits_that_do_not_fit_the_rest_of_a_strategy_are_named():
+    assert split(("fc6/fc6", "row 8"), zero=1) == []
+    (problem,) = split(("fc6/fc6", "row 8"), zero=1, shard_degree=8)
+    assert problem.startswith(
+        "shard_degree 8: found a layer whose parameters 1 ranks hold; expected a divisor"
+    )
+    (problem,) = split(recompute=Recompute.SELECTIVE)
+    assert problem == "recompute selective with per-layer splits; expected none or full"
+    (problem,) = split(micro_batch=4)
+    assert problem == (
+        "splits: conv1/conv1: found none, and sample does not apply (8 sample groups do not divide 4 "
+        "samples); expected a split"
+    )
+    (problem,) = split(("conv1/conv1", "spatial 8"), ("conv1/conv1", "sample"))
+    assert problem == "splits: conv1/conv1: found 2 times; expected once"
 
 
 def test_heads_and_features_that_do_not_divide_are_named():

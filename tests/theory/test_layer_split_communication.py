@@ -5,8 +5,9 @@ from conftest import build_cluster, build_stack
 
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.cost_model import ConstantCostModel
-from simdl.layer_cost import messages_time, reduce_gradient_time, reshard_time
+from simdl.gradients import gradient_bytes, gradient_sum_time
 from simdl.layer_splits import SPLITS, Layout, Site
+from simdl.layer_splits.message_times import messages_time, reshard_time
 from simdl.pricing import Pricing
 from workloads.dtypes import load_precision
 from workloads.layers.convolution import convolution
@@ -98,8 +99,8 @@ def test_weight_gradients_are_added_up_by_segments(name, grid):
     """Each quarter of the filters over the two sample groups that hold it, rather than all over all ranks."""
     divided = SPLITS[name].divide(conv_site(), P, grid)
     assert divided.replicas == Group(size=2, stride=4)
-    segment = reduce_gradient_time(divided.layer.parameters, divided.replicas, pricing())
-    nbytes = divided.layer.parameters * pricing().stack.gradient_size or divided.layer.parameters * 2
+    nbytes = gradient_bytes(divided.layer.parameters, pricing())
+    segment = gradient_sum_time(nbytes, divided.replicas, pricing())
     alone = collective_time(Operation.ALL_REDUCE, nbytes, Group(size=2, stride=4), CLUSTER).time
     assert segment == pytest.approx(alone / pricing().stack.reduction_speed)
 

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
-from planner.console import print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
 from planner.output_files import force_option, report_option
+from planner.refusals import reporting_errors
 from planner.report_page import report_path, write_page
 from validation.calibration.outcome import (
     Agreement,

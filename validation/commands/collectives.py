@@ -8,8 +8,9 @@ from typing import Any
 import click
 import pandas as pd
 
-from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
 from planner.output_files import force_option, report_option
+from planner.refusals import bad_input, reporting_errors
 from planner.report_page import report_path, write_page
 from validation.errors import MeasurementError
 from validation.judging.tables import json_rows

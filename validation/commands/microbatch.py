@@ -9,13 +9,14 @@ import click
 
 from hardware.units import format_quantity
 from planner.commands.microbatch import load_passes
-from planner.console import bad_input, print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
 from planner.errors import InfeasibleError
 from planner.microbatch.configuration import Policy, micro_batch_sizes
 from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.plan import Mode
 from planner.option_values import option_quantity
 from planner.output_files import check_new_file, force_option
+from planner.refusals import bad_input, reporting_errors
 from simdl.convolution_table import ConvolutionRow, read_convolution_table, write_convolution_table
 from simdl.errors import SimdlError
 from validation.micro_batching.choices import Chosen, check_algorithms, choose, read_choices
@@ -144,7 +145,11 @@ def _check_source(table: str | None, plan: Path | None, options: dict[str, objec
     if missing:
         raise bad_input(f"{', '.join(sorted(missing))}: missing; expected with --table or --measure")
     if surplus:
-        source = "--plan, which has its own" if plan is not None else "--table; expected with --measure"
+        source = (
+            "--table; expected with --measure"
+            if plan is None
+            else "--plan; expected with --table or --measure"
+        )
         raise bad_input(f"{', '.join(sorted(surplus))}: found with {source}")
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from planner.console import bad_input, print_json, print_table, progress, reporting_errors
+from planner.console import print_json, print_table, progress
 from planner.output_files import force_option, report_option
+from planner.refusals import bad_input, reporting_errors
 from planner.report_page import report_path, write_page
 from validation.errors import MeasurementError
 from validation.published.compare import Comparison, compare

@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
-from planner.console import print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
 from planner.format import format_seconds, format_strategy
 from planner.question_options import optimizer_option, seq_len_option
+from planner.refusals import reporting_errors
 from simdl.pipelines import PIPELINES
 from simdl.stacks import default_stack, load_stack
 from simdl.strategy import Strategy

@@ -17,7 +17,8 @@ import click
 from hardware.cluster import Cluster
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity
-from planner.console import print_json, print_table, reporting_errors
+from planner.console import print_json, print_table
+from planner.refusals import reporting_errors
 from simdl.simulate import simulate
 from simdl.stacks import load_stack
 from simdl.strategy import Strategy

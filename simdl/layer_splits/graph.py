@@ -8,6 +8,7 @@ blocks stand once with their count; where a block reads the block before, a repe
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from simdl.errors import SimdlError
 from simdl.layer_splits.site import Site, elements
@@ -15,7 +16,6 @@ from workloads.layer import Layer
 from workloads.network import Block, Network
 from workloads.operators import ConvolutionShape
 from workloads.tensors import BLOCK_INPUT
-from workloads.workload import Workload
 
 FOLLOWERS = frozenset({"activation", "addition", "dropout", "normalization"})
 Shape = tuple[int, ...]
@@ -67,18 +67,22 @@ class LayerGraph:
     edges: tuple[Edge, ...]
 
 
-def build_layer_graph(workload: Workload) -> LayerGraph:
+@lru_cache(maxsize=256)
+def build_layer_graph(network: Network, samples: int) -> LayerGraph:
     """The graph of a convolutional network's distinct blocks.
+
+    Args:
+        network: what is computed.
+        samples: that pass together.
 
     Raises:
         SimdlError: the samples are no images, or the network's first layer is no convolution.
     """
-    network = workload.network
     nodes: list[Node] = []
     edges: list[Edge] = []
     shape, exit_node = input_shape(network), -1
     for index, block in enumerate(network.blocks):
-        found = _BlockNodes(block, shape, workload.global_batch)
+        found = _BlockNodes(block, shape, samples)
         first = len(nodes)
         nodes += [found.node(index, place) for place in range(len(found.groups))]
         edges += found.inner(first)

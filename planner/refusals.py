@@ -1,0 +1,42 @@
+"""What a user can get wrong, as one message on standard error and exit status 2."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from hardware.errors import HardwareError
+from simdl.errors import SimdlError
+from workloads.errors import WorkloadError
+
+
+class BadInputError(click.ClickException):
+    """A user's input is refused: one message on standard error, exit status 2."""
+
+    exit_code = 2
+
+
+def bad_input(error: Exception | str) -> BadInputError:
+    """The error as one message on standard error; the command ends with exit status 2."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return BadInputError(f"{error.filename}: {error.strerror}")
+    return BadInputError(str(error))
+
+
+@contextmanager
+def reporting_errors() -> Iterator[None]:
+    """Turn what a user can get wrong into a refusal; a context, or a decorator as ``@reporting_errors()``.
+
+    An OSError counts only if it names a file: a closed pipe is no bad input.
+
+    Raises:
+        BadInputError: in place of HardwareError, WorkloadError, SimdlError and OSError.
+    """
+    try:
+        yield
+    except (HardwareError, WorkloadError, SimdlError) as error:
+        raise bad_input(error) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise bad_input(error) from None
