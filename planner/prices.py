@@ -5,17 +5,20 @@ space of some hundred thousand candidates, which gather them by index.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.space import RECOMPUTE, Integers, Space
+from planner.space import RECOMPUTE, Integers, Space, distinct
 from simdl.block_cost import BlockCost, block_costs
+from simdl.collectives import Hop
 from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing, Work
 from simdl.sharding import ShardTable
 from simdl.stage import host_time
+from simdl.step_cost import transfer_time
+from simdl.strategy import Strategy
 
 Floats = NDArray[np.float64]
 
@@ -42,25 +45,29 @@ class Prices:
     Attributes:
         row: [candidates] row of each candidate.
         phases: of a pass; recomputation belongs to the input gradient.
+        tp: [rows] tensor-parallel degree.
         sequence_parallel: [rows] 0 or 1.
         saved, transient, boundary: [bytes] as in :class:`simdl.block_cost.BlockCost`.
         parameters: elements of a rank before ZeRO.
+        transfers: what :func:`transfer_seconds` has found, by hop.
     """
 
     row: Integers
     phases: Mapping[Phase, PhasePrices]
+    tp: Integers
     sequence_parallel: Integers
     saved: Floats
     transient: Floats
     boundary: Floats
     parameters: Floats
+    transfers: dict[Hop, Floats] = field(default_factory=dict)
 
 
 def price_space(space: Space, pricing: Pricing) -> Prices:
     """Price every distinct shard of a space, all of them at once per way of recomputation."""
     pipelined = (space.pp > 1).astype(np.int64)
     degrees = (space.tp, space.cp, space.sequence_parallel, space.micro_batch, pipelined)
-    first, shard = _distinct(degrees)
+    first, shard = distinct(degrees)
     modes, mode = np.unique(space.recompute, return_inverse=True)
     tp, cp, sequence, micro_batch, piped = (degree[first] for degree in degrees)
     table = ShardTable(
@@ -85,18 +92,22 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
     return Prices(
         row=mode * len(first) + shard,
         phases=phases,
+        tp=np.tile(tp, len(modes)),
         sequence_parallel=np.tile(sequence, len(modes)),
         **dict(zip(names, columns, strict=False)),
     )
 
 
-def _distinct(keys: tuple[Integers, ...]) -> tuple[Integers, Integers]:
-    """First place of every distinct tuple of keys, and which distinct tuple stands at each place."""
-    code = np.zeros(len(keys[0]), dtype=np.int64)
-    for key in keys:
-        code = code * (int(key.max(initial=0)) + 1) + key
-    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    return first, inverse
+def transfer_seconds(hop: Hop, prices: Prices, pricing: Pricing) -> Floats:
+    """[rows x distinct blocks] seconds to send the output of a block over a hop to the next stage."""
+    if hop not in prices.transfers:
+        seconds = np.empty_like(prices.boundary)
+        for tp, sequence in {*zip(prices.tp.tolist(), prices.sequence_parallel.tolist(), strict=True)}:
+            rows = (prices.tp == tp) & (prices.sequence_parallel == sequence)
+            strategy = Strategy(tp=tp, sequence_parallel=bool(sequence))
+            seconds[rows] = transfer_time(prices.boundary[rows], hop, strategy, pricing)
+        prices.transfers[hop] = seconds
+    return prices.transfers[hop]
 
 
 def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:

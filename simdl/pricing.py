@@ -1,14 +1,13 @@
 """Prices: kernels to seconds of work in one software stack on one cluster."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from hardware.cluster import Cluster
-from simdl.cost_model import CostModel
+from simdl.cost_model import CostModel, launch_time
 from simdl.kernel import AttentionCall, Kernel
 from simdl.kernel_costs.matmul import uses_matrix_units
 from simdl.stack import Stack
-from workloads.amounts import choose, is_table
+from workloads.amounts import choose
 from workloads.dtypes import Precision
 from workloads.network import Network
 from workloads.operators import PRODUCTS, AttentionShape, OperatorKind
@@ -84,9 +83,7 @@ def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
     Products on matrix units draw the most power and lower the clock; convolutions alternate with kernels that
     stream and stay below the limit.
     """
-    many = is_table(kernel.nbytes, kernel.flops)
-    model = pricing.cost_model
-    seconds: Any = model.kernel_times(kernel) if many else model.kernel_time(kernel)
+    seconds = launch_time(pricing.cost_model, kernel)
     if kernel.kind not in PRODUCTS:
         return seconds / pricing.stack.streaming_speed
     if kernel.kind is OperatorKind.CONVOLUTION:

@@ -11,7 +11,8 @@ from itertools import accumulate
 
 from hardware.cluster import Cluster
 from simdl.block_cost import BlockCost, block_costs
-from simdl.collectives import Group, Hop, Operation, collective_time, find_hop, hop_time
+from simdl.collectives import Group, Hop, Operation, collective_seconds, collective_time, find_hop, hop_time
+from simdl.cost_model import launch_time
 from simdl.gradients import (
     Collective,
     GradientShare,
@@ -31,7 +32,7 @@ from simdl.pipelines.passes import PassKind
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pricing import Pricing
 from simdl.sharding import Shard
-from simdl.stack import Stack
+from simdl.stack import Amount, Stack
 from simdl.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
 from simdl.strategy import Strategy, arrangement_of, unsupported, without_effect
 from workloads.network import Network
@@ -191,7 +192,7 @@ def _rank_hop(first: int, second: int, width: int, cluster: Cluster) -> Hop:
     return find_hop(first * width, second * width + width - 1, senders=width, cluster=cluster)
 
 
-def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing) -> float:
+def transfer_time(nbytes: Amount, hop: Hop, strategy: Strategy, pricing: Pricing) -> Amount:
     """[s] to send one microbatch's activations (or their gradient) over a hop to the neighbouring stage.
 
     Without sequence parallelism every tensor-parallel rank holds the whole boundary; with scatter-gather
@@ -200,15 +201,15 @@ def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing)
     library = pricing.stack.library
     if not (pricing.stack.scatter_gather and strategy.tp > 1 and not strategy.sequence_parallel):
         return hop_time(nbytes, hop, pricing.cluster, library=library)
-    gather = collective_time(
+    gather = collective_seconds(
         Operation.ALL_GATHER, nbytes, Group(size=strategy.tp, stride=1), pricing.cluster, library=library
     )
-    return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather.time
+    return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather
 
 
 def reduce_time(
-    parameters: float, strategy: Strategy, pricing: Pricing, *, copies: bool = True, tensors: int = 1
-) -> float:
+    parameters: Amount, strategy: Strategy, pricing: Pricing, *, copies: bool = True, tensors: int = 1
+) -> Amount:
     """[s] to reduce the gradient of parameters that all replicas hold alike.
 
     Args:
@@ -222,7 +223,7 @@ def reduce_time(
     return total_seconds(reductions((share,), strategy, pricing, copies=copies))
 
 
-def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
+def gather_time(parameters: Amount, strategy: Strategy, pricing: Pricing) -> Amount:
     """[s] to gather the parameters that ZeRO shards, where all replicas hold them alike."""
     return total_seconds(gathers((uniform_share(parameters, strategy),), strategy, pricing))
 
@@ -232,7 +233,7 @@ def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pr
     return update_time(parameters / strategy.shards, workload, pricing)
 
 
-def update_time(owned: float, workload: Workload, pricing: Pricing) -> float:
+def update_time(owned: Amount, workload: Workload, pricing: Pricing) -> Amount:
     """[s] of the update of parameters: gradient, master and state words stream through memory once."""
     precision, optimizer = workload.precision, workload.optimizer
     kept = optimizer.moments * precision.moment + (precision.master or precision.parameter)
@@ -241,7 +242,7 @@ def update_time(owned: float, workload: Workload, pricing: Pricing) -> float:
     nbytes = owned * (words + copies + pricing.stack.optimizer_traffic)
     name = f"{optimizer.name} update"
     update = Kernel(name, OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul)
-    return pricing.cost_model.kernel_time(update)
+    return launch_time(pricing.cost_model, update)
 
 
 def copies_sum(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> Collective:
