@@ -9,9 +9,8 @@ of several stages, all reductions but that one. The first gather of a pass waits
 of the pass before, or for the update; behind a pass that reduces nothing it is fetched ahead.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from planner.chains import Chain
 from planner.orders import ShapeOrder
 from planner.prices import Floats, Prices
-from planner.shapes import Shape
+from planner.shapes import Blocks, Shape
 from planner.space import Integers
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
@@ -56,52 +55,73 @@ class _Messages:
     last: Floats
 
 
+class _Segments:
+    """The segments in which every kind of stage runs its blocks, for some parameters per block."""
+
+    def __init__(self, chains: Sequence[Blocks], parameters: Floats, pricing: Pricing, *, alone: bool) -> None:
+        self.begins: list[Blocks] = []
+        sums: list[float] = []
+        starts = []
+        for blocks in chains:
+            counts = parameters[list(blocks)].tolist()
+            parts = segment_parts(counts, pricing, alone=alone)
+            self.begins.append(blocks[parts[0]])
+            starts.append(len(sums))
+            sums += [sum(counts[part]) for part in parts]
+        self._starts, self._ends = np.array(starts), np.array([*starts[1:], len(sums)]) - 1
+        distinct = {count: number for number, count in enumerate(dict.fromkeys(sums))}
+        self.sizes = np.array(list(distinct))
+        self._places = np.array([distinct[count] for count in sums])
+
+    def messages(self, times: Floats) -> _Messages:
+        """What messages take, given [sizes] seconds of each."""
+        each = (np.zeros(len(self.sizes)) + times)[self._places]
+        return _Messages(
+            total=np.add.reduceat(each, self._starts), first=each[self._starts], last=each[self._ends]
+        )
+
+
 class _Variant:
     """One way of sharding a shape's candidates."""
 
-    def __init__(self, shape: Shape, number: int, pricing: Pricing) -> None:
+    def __init__(
+        self, shape: Shape, number: int, pricing: Pricing, segments: dict[tuple[int, bool, bool], _Segments]
+    ) -> None:
         stack, strategy = pricing.stack, shape.variants[number]
         self.shape, self.strategy, self.pricing = shape, strategy, pricing
-        self.parameters = shape.parameters[number]
         self.scattered = strategy.zero >= 2 and strategy.shards > 1
         self.sharded = strategy.zero == 3 and strategy.shards > 1
         self.beside = self.scattered or (strategy.replicas > 1 and stack.gradient_overlap)
         self.ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
+        self._number, self._segments = number, segments
 
-    @cached_property
-    def buckets(self) -> list[tuple[Integers, list[slice]]]:
-        """Per kind of stage its blocks in the order of a backward pass, and the segments they run in."""
-        found = []
-        for blocks in self.shape.kinds:
-            order = np.array(blocks[::-1])
-            parts = segment_parts(self.parameters[order].tolist(), self.pricing, alone=self.scattered)
-            found.append((order, parts))
-        return found
+    @property
+    def backward(self) -> _Segments:
+        """Of a pass that completes gradients."""
+        return self._cut(True, self.scattered)
+
+    @property
+    def forward(self) -> _Segments:
+        """Of a pass that waits for parameters."""
+        return self._cut(False, self.sharded)
+
+    def _cut(self, back: bool, alone: bool) -> _Segments:
+        key = self.strategy.tp, back, alone
+        if key not in self._segments:
+            kinds = self.shape.kinds
+            chains = [blocks[::-1] for blocks in kinds] if back else kinds
+            parameters = self.shape.parameters[self._number]
+            self._segments[key] = _Segments(chains, parameters, self.pricing, alone=alone)
+        return self._segments[key]
 
     def reductions(self, *, last: bool) -> _Messages:
         """Of backward passes."""
-        return self._messages(
-            [[float(self.parameters[order][part].sum()) for part in parts] for order, parts in self.buckets],
-            lambda counts: segment_reduce_time(counts, self.strategy, self.pricing, last=last),
-        )
+        times = segment_reduce_time(self.backward.sizes, self.strategy, self.pricing, last=last)
+        return self.backward.messages(times)
 
     def gathers(self) -> _Messages:
         """Of forward passes."""
-        sums = []
-        for blocks in self.shape.kinds:
-            parameters = self.parameters[list(blocks)]
-            parts = segment_parts(parameters.tolist(), self.pricing, alone=self.sharded)
-            sums.append([float(parameters[part].sum()) for part in parts])
-        return self._messages(sums, lambda counts: gather_time(counts, self.strategy, self.pricing))
-
-    @staticmethod
-    def _messages(sums: list[list[float]], price: Callable[[Floats], Floats]) -> _Messages:
-        flat = np.array([count for counts in sums for count in counts])
-        values, inverse = np.unique(flat, return_inverse=True)
-        times = (np.zeros(len(values)) + price(values))[inverse]
-        ends = np.cumsum([len(counts) for counts in sums])
-        starts = ends - [len(counts) for counts in sums]
-        return _Messages(total=np.add.reduceat(times, starts), first=times[starts], last=times[ends - 1])
+        return self.forward.messages(gather_time(self.forward.sizes, self.strategy, self.pricing))
 
 
 class _Variants:
@@ -109,7 +129,8 @@ class _Variants:
 
     def __init__(self, shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, pricing: Pricing) -> None:
         self.shape, self.order, self.chain, self.prices, self.pricing = shape, order, chain, prices, pricing
-        self.each = [_Variant(shape, number, pricing) for number in range(len(shape.variants))]
+        segments: dict[tuple[int, bool, bool], _Segments] = {}  # by tp, direction, and whether blocks are alone
+        self.each = [_Variant(shape, number, pricing, segments) for number in range(len(shape.variants))]
         self.footprint = pricing.stack.contention or 0.0
         self.lane, self.setting = shape.with_cuts(shape.lane), shape.with_cuts(shape.variant)
         self.microbatches = np.repeat(shape.microbatches[shape.lane], shape.cuts)
@@ -197,7 +218,7 @@ def _first_shares(variants: _Variants) -> Floats:
             continue
         key = variant.strategy.tp, variant.scattered
         if key not in found:
-            begins = [device[:, order[parts[0]]].sum(axis=1) for order, parts in variant.buckets]
+            begins = [device[:, list(blocks)].sum(axis=1) for blocks in variant.backward.begins]
             found[key] = (np.stack(begins, axis=1) / total)[:, shape.kind.ravel()]
         members = shape.variant == number
         shares[members] = found[key][shape.lane[members]]
@@ -259,25 +280,32 @@ def _update(variants: _Variants, workload: Workload) -> Floats:
     """[variants and cuts x ranks] seconds of an update: whatever follows the passes and their reductions."""
     shape, pricing = variants.shape, variants.pricing
     held = variants.order.by_rank(shape.spread(shape.parameters @ shape.counts()), shape.ranks)
-    shards = np.repeat([strategy.shards for strategy in shape.variants], shape.cuts)
-    owned, place = np.unique(held / shards[:, None], return_inverse=True)
-    after = update_time(owned, workload, pricing)[place].reshape(held.shape)
-    tied: dict[int, float] = {}
-    for number, variant in enumerate(variants.each):
-        strategy, rows = variant.strategy, slice(number * shape.cuts, (number + 1) * shape.cuts)
-        counts, place = np.unique(held[rows], return_inverse=True)
-        seconds = np.zeros(len(counts))
+    first, place = _alike(held.reshape(len(shape.variants), -1))
+    held = held.reshape(len(shape.variants), -1)[:, first]
+    shards = np.array([[strategy.shards] for strategy in shape.variants])
+    seconds = update_time((held / shards).ravel(), workload, pricing).reshape(held.shape)
+    for variant, counts, found in zip(variants.each, held, seconds, strict=True):
+        strategy = variant.strategy
         if strategy.replicas > 1 and not variant.beside:
-            seconds += reduce_time(counts, strategy, pricing)
+            found += reduce_time(counts, strategy, pricing)
         if strategy.zero in (1, 2) and strategy.shards > 1 and not pricing.stack.parameter_overlap:
-            seconds += gather_time(counts, strategy, pricing)
-        after[rows] += seconds[place].reshape(-1, shape.ranks)
+            found += gather_time(counts, strategy, pricing)
+    after = seconds[:, place].reshape(-1, shape.cuts, shape.ranks)
+    tied = {one.tp: tied_time(workload, one, pricing) for one in {s.tp: s for s in shape.variants}.values()}
+    for strategy, counts, found in zip(shape.variants, held[:, place].tolist(), after, strict=True):
+        found[:, [0, -1]] += tied[strategy.tp]
         if variants.order.copies > 1:
-            after[rows] += [
-                [copies_sum_time(count, rank, strategy, pricing) for rank, count in enumerate(counts)]
-                for counts in held[rows].tolist()
-            ]
-        if strategy.tp not in tied:
-            tied[strategy.tp] = tied_time(workload, strategy, pricing)
-        after[rows, [0, -1]] += tied[strategy.tp]
-    return after
+            ranks = [number % shape.ranks for number in range(len(counts))]
+            sums = [copies_sum_time(n, rank, strategy, pricing) for n, rank in zip(counts, ranks, strict=True)]
+            found += np.array(sums).reshape(found.shape)
+    return after.reshape(-1, shape.ranks)
+
+
+def _alike(columns: Floats) -> tuple[Integers, Integers]:
+    """First place of every distinct column, and which distinct column stands at each place."""
+    keys = [column.tobytes() for column in np.ascontiguousarray(columns.T)]
+    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    place = np.array([number[key] for key in keys])
+    first = np.zeros(len(number), dtype=np.int64)
+    first[place[::-1]] = np.arange(len(keys))[::-1]
+    return first, place

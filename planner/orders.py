@@ -110,7 +110,7 @@ def shape_orders(shape: Shape) -> ShapeOrder:
                 live_activations(name, ranks, count, virtual),
                 shape.with_cuts(np.flatnonzero(shape.microbatches == count)),
             )
-            for count in np.unique(shape.microbatches).tolist()
+            for count in sorted({*shape.microbatches.tolist()})
         ),
     )
 

@@ -150,13 +150,20 @@ def _refusal(
     )
 
 
-def least_time(found: Iterable[Curve], nbytes: Number) -> Number:
+def least_time(found: tuple[Curve, ...], nbytes: Number) -> Number:
     """[s] by the fastest of some curves; nothing takes no time."""
     if not is_table(nbytes):
         return min(curve.time(nbytes) for curve in found) if nbytes > 0 else 0.0
-    times: Any = np.minimum.reduce([curve.time(nbytes) for curve in found])
+    times: Any = _all_curves(found).time(np.asarray(nbytes)[..., None]).min(axis=-1)
     times[nbytes <= 0] = 0.0
     return times
+
+
+def _all_curves(found: tuple[Curve, ...]) -> Curve:
+    """Curves as one whose numbers are arrays."""
+    fixed, rate, fill, growth = np.array([(c.fixed, c.rate, c.fill, c.growth) for c in found]).T
+    same: Any = growth[0] if (growth == growth[0]).all() else growth
+    return Curve(algorithm="", fixed=fixed, rate=rate, fill=fill, growth=same)
 
 
 @lru_cache(maxsize=4096)
