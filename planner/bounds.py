@@ -34,7 +34,7 @@ class Bounds:
     """What is known of every candidate of a space without simulating it.
 
     Attributes:
-        step_time: [s] that the simulated step takes at least.
+        step_time: [s] that the simulated step takes at least; 0 for what does not fit where others do.
         memory: [bytes] that the worst rank needs.
         worst_rank: pipeline rank that needs them.
     """
@@ -49,7 +49,8 @@ def estimate_bounds(
 ) -> Bounds:
     """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
 
-    The time is the least of those that fit, or that of the one which misses by least.
+    The time is the least of those that fit. What does not fit is not asked for its time and has 0, unless
+    nothing in the space fits; then it is that of the cut which misses by least.
 
     Args:
         space: the candidates.
@@ -61,16 +62,23 @@ def estimate_bounds(
     if not count:
         return Bounds(step_time=np.zeros(0), memory=np.zeros(0), worst_rank=np.zeros(0, dtype=np.int64))
     usable = usable_memory(pricing.stack, pricing.cluster.device)
-    step_time, memory, worst = np.empty(count), np.empty(count), np.empty(count, dtype=np.int64)
+    step_time, memory, worst = np.zeros(count), np.empty(count), np.empty(count, dtype=np.int64)
     prices = price_space(space, pricing)
+    shapes = []
     for shape in enumerate_shapes(space, prices, pricing, cut=cut):
-        seconds, need, rank = (
-            each.reshape(-1, shape.cuts) for each in _bounds(shape, prices, workload, pricing)
-        )
+        need, rank = _memory(shape, prices, workload, pricing)
         nearest = np.arange(len(need)), need.argmin(axis=1)
-        fitting = np.where(need <= usable, seconds, np.inf).min(axis=1)
-        step_time[shape.candidates] = np.where(np.isfinite(fitting), fitting, seconds[nearest])
         memory[shape.candidates], worst[shape.candidates] = need[nearest], rank[nearest]
+        shapes.append((shape, need))
+    wanted = memory <= usable
+    if not wanted.any():
+        wanted[:] = True
+    for shape, need in shapes:
+        kept = wanted[shape.candidates]
+        if kept.any():
+            seconds, need = _seconds(shape.only(kept), prices, workload, pricing), need[kept]
+            most = np.maximum(need.min(axis=1, keepdims=True), usable)
+            step_time[shape.candidates[kept]] = np.where(need <= most, seconds, np.inf).min(axis=1)
     return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
 
 
@@ -89,20 +97,24 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     return float(bounds.step_time[0])
 
 
-def _bounds(
-    shape: Shape, prices: Prices, workload: Workload, pricing: Pricing
-) -> tuple[Floats, Floats, Integers]:
-    """[candidates and cuts] seconds of a step at least, bytes of the worst rank, and which that is."""
+def _memory(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> tuple[Floats, Integers]:
+    """[candidates x cuts] bytes of the worst rank, and which that is."""
     order = shape_orders(shape)
-    chain = build_chain(shape, order, prices, pricing)
     live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
     lasting = _lasting_bytes(shape, order, workload, pricing)
     need = live[shape.with_cuts(shape.lane)] + lasting[shape.with_cuts(shape.variant)]
     if shape.ranks == 1:
         need += _gathered_bytes(shape, prices, pricing)[:, None]
-    beside = estimate_exposure(shape, order, chain, prices, workload, pricing)
     worst = need.argmax(axis=1)
-    return _Ends(shape, order, chain).step_times(beside), need[np.arange(len(need)), worst], worst
+    return need[np.arange(len(need)), worst].reshape(-1, shape.cuts), worst.reshape(-1, shape.cuts)
+
+
+def _seconds(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> Floats:
+    """[candidates x cuts] seconds of a step at least."""
+    order = shape_orders(shape)
+    chain = build_chain(shape, order, prices, pricing)
+    beside = estimate_exposure(shape, order, chain, prices, workload, pricing)
+    return _Ends(shape, order, chain).step_times(beside).reshape(-1, shape.cuts)
 
 
 def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:
@@ -163,10 +175,8 @@ class _Ends:
         chain, first = self._chain, self._first[0]
         if not self._order.synchronised or self._order.copies > 1:
             return np.zeros((len(chain.forward), len(first)))
-        way = chain.forward + chain.back + 2 * chain.sent
-        beyond = np.cumsum(way[:, ::-1], axis=1)[:, ::-1]
         flight = np.maximum(self._flight, 1)
-        found: Floats = chain.head[:, first] + np.ceil(each / flight) * beyond[:, first]
+        found: Floats = chain.head[:, first] + np.ceil(each / flight) * chain.beyond[:, first]
         return found
 
     def _transfers(self, each: Floats) -> Floats:
@@ -174,10 +184,8 @@ class _Ends:
         chain = self._chain
         if not self._order.synchronised or self._order.copies > 1 or chain.sent.shape[1] == 1:
             return np.zeros(len(each))
-        way = chain.forward + chain.back + 2 * chain.sent
-        beyond = np.cumsum(way[:, ::-1], axis=1)[:, ::-1][:, 1:]
         before = (chain.head + chain.forward + chain.back + chain.drain)[:, :-1]
-        found: Floats = (before + (each + 1) * chain.sent[:, :-1] + beyond).max(axis=1)
+        found: Floats = (before + (each + 1) * chain.sent[:, :-1] + chain.beyond[:, 1:]).max(axis=1)
         return found
 
     def step_times(self, beside: Exposure) -> Floats:

@@ -8,6 +8,7 @@ must come before its first and after its last one. Durations are those of the lo
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from simdl.stage import pass_seconds
 from simdl.step_cost import stage_hop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Chain:
     """Seconds of one microbatch on the stages of one copy; arrays are [lanes and cuts x stages].
 
@@ -41,34 +42,41 @@ class Chain:
     blocking: bool
     order: ShapeOrder
 
-    @property
+    @cached_property
     def head(self) -> Floats:
         """Before the first pass of a stage: the way of a microbatch to it."""
         return _exclusive(self.forward + self.sent)
 
-    @property
+    @cached_property
     def drain(self) -> Floats:
         """After the last pass of a stage that sends a gradient back: its way to the first stage."""
         return _exclusive(self.back) + np.cumsum(self.returned, axis=1)
 
-    @property
+    @cached_property
     def returned(self) -> Floats:
         """Of the transfer of the gradient to the stage before (0 from the first)."""
         found = np.zeros_like(self.sent)
         found[:, 1:] = self.sent[:, :-1]
         return found
 
-    @property
+    @cached_property
     def last(self) -> Floats:
         """The pass that completes the gradients, with its transfer where that holds the compute stream."""
         if self.order.splits:
             return self.rest
         return self.back + (self.returned if self.blocking else 0.0)
 
-    @property
+    @cached_property
     def outbound(self) -> Floats:
         """Transfers that hold the compute stream of the stage, forward and back."""
         return self.sent + self.returned if self.blocking else np.zeros_like(self.sent)
+
+    @cached_property
+    def beyond(self) -> Floats:
+        """From the first pass of a stage to the last one of its microbatch: to the last stage and back."""
+        way = self.forward + self.back + 2 * self.sent
+        found: Floats = np.cumsum(way[:, ::-1], axis=1)[:, ::-1]
+        return found
 
     def by_rank(self, seconds: Floats, ranks: int) -> Floats:
         """[lanes and cuts x ranks] sums over the stages of each rank, of all copies."""

@@ -181,7 +181,7 @@ def _last_reductions(variants: _Variants) -> tuple[Floats, Floats, Floats]:
     [candidates and cuts x ranks], or what broadcasts to it.
     """
     order, chain, footprint = variants.order, variants.chain, variants.footprint
-    first, owned = order.placement.first[0], np.array(order.placement.owned)
+    first, owned = order.placement.first[0], order.placement.owned
     found = [each.reductions(last=True) if each.beside else None for each in variants.each]
     totals, lasts = (
         variants.spread([each and getattr(each, name) for each in found]) for name in ("total", "last")

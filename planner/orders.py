@@ -19,13 +19,13 @@ class Placement:
         place: [copies x stages, flat] pipeline rank of every stage.
         chain: [copies x stages, flat] its place in the chain of layers.
         first: [copies x ranks] the first stage of each copy on every rank.
-        owned: per rank the places in the chain of all its stages.
+        owned: [ranks x stages of a rank] the places in the chain of all its stages.
     """
 
     place: Integers
     chain: Integers
     first: Integers
-    owned: tuple[tuple[int, ...], ...]
+    owned: Integers
 
 
 @lru_cache(maxsize=4096)
@@ -39,7 +39,7 @@ def placement(name: str, ranks: int, virtual_stages: int) -> Placement:
         place=place,
         chain=chain,
         first=np.array([[int(np.argmax(copy == rank)) for rank in range(ranks)] for copy in by_copy]),
-        owned=tuple(tuple(chain[place == rank].tolist()) for rank in range(ranks)),
+        owned=chain[np.argsort(place, kind="stable")].reshape(ranks, -1),
     )
 
 
@@ -85,10 +85,8 @@ class ShapeOrder:
         """[... x ranks] sums over the stages of each rank, of all copies, of [... x stages] values."""
         if len(self.placement.place) == ranks == values.shape[-1]:
             return values
-        total = np.zeros((*values.shape[:-1], ranks))
-        for stage, rank in enumerate(self.placement.place.tolist()):
-            total[..., rank] += values[..., self.placement.chain[stage]]
-        return total
+        found: Floats = values[..., self.placement.owned].sum(axis=-1)
+        return found
 
     def in_flight(self, count: int) -> Integers:
         """[lanes and cuts x ranks] largest number of live activations of the first stage of every rank."""
@@ -129,10 +127,6 @@ def transient_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
     """[lanes and cuts x ranks] bytes of the largest short-lived need."""
     transient = prices.transient[shape.rows]
     kinds = [transient[:, list(dict.fromkeys(blocks))].max(axis=1) for blocks in shape.kinds]
-    stages = shape.spread(np.stack(kinds, axis=1))[:, order.placement.chain]
-    if len(order.placement.place) == shape.ranks:
-        return stages
-    largest = np.zeros((len(stages), shape.ranks))
-    for stage, rank in enumerate(order.placement.place.tolist()):
-        largest[:, rank] = np.maximum(largest[:, rank], stages[:, stage])
-    return largest
+    stages = shape.spread(np.stack(kinds, axis=1))
+    found: Floats = stages[:, order.placement.owned].max(axis=2)
+    return found

@@ -8,9 +8,10 @@ one *kind*.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.prices import Floats, Prices
 from planner.space import Integers, Space, distinct
@@ -62,6 +63,23 @@ class Shape:
     def cuts(self) -> int:
         """Cuts of every candidate."""
         return len(self.kind)
+
+    def only(self, kept: NDArray[np.bool_]) -> "Shape":
+        """The shape with some of its candidates, and the lanes and variants that they use."""
+        if kept.all():
+            return self
+        lanes, lane = np.unique(self.lane[kept], return_inverse=True)
+        variants, variant = np.unique(self.variant[kept], return_inverse=True)
+        return replace(
+            self,
+            variants=tuple(self.variants[number] for number in variants.tolist()),
+            parameters=self.parameters[variants],
+            rows=self.rows[lanes],
+            microbatches=self.microbatches[lanes],
+            candidates=self.candidates[kept],
+            lane=lane,
+            variant=variant,
+        )
 
     def counts(self) -> Floats:
         """[distinct blocks x kinds] how often each block stands in each kind of stage."""

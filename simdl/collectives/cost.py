@@ -159,6 +159,7 @@ def least_time(found: tuple[Curve, ...], nbytes: Number) -> Number:
     return times
 
 
+@lru_cache(maxsize=4096)
 def _all_curves(found: tuple[Curve, ...]) -> Curve:
     """Curves as one whose numbers are arrays."""
     fixed, rate, fill, growth = np.array([(c.fixed, c.rate, c.fill, c.growth) for c in found]).T
