@@ -76,9 +76,9 @@ def estimate_bounds(
     for shape, need in shapes:
         kept = wanted[shape.candidates]
         if kept.any():
-            seconds, need = _seconds(shape.only(kept), prices, workload, pricing), need[kept]
-            most = np.maximum(need.min(axis=1, keepdims=True), usable)
-            step_time[shape.candidates[kept]] = np.where(need <= most, seconds, np.inf).min(axis=1)
+            seconds = _seconds(shape.only(kept), prices, workload, pricing)
+            allowed = need[kept] <= np.maximum(need[kept].min(axis=1, keepdims=True), usable)
+            step_time[shape.candidates[kept]] = np.where(allowed, seconds, np.inf).min(axis=1)
     return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
 
 
@@ -138,7 +138,7 @@ def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing:
 
 
 def _gathered_bytes(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
-    """[candidates and cuts] bytes that ZeRO holds in full beside the rest; where it does there is one stage."""
+    """[candidates and cuts] bytes that ZeRO holds in full beside the rest, where there is one stage."""
     blocks = np.array(shape.kinds[0])
     found = np.zeros(len(shape.candidates))
     for number, strategy in enumerate(shape.variants):
@@ -171,7 +171,7 @@ class _Ends:
         self._sent = self._transfers(each)
 
     def _round_trips(self, each: Floats) -> Floats:
-        """[lanes and cuts x ranks] ends of a rank's passes from round trips of its first stage to the last one and back."""
+        """[lanes and cuts x ranks] ends of passes by round trips of a rank's first stage to the last one."""
         chain, first = self._chain, self._first[0]
         if not self._order.synchronised or self._order.copies > 1:
             return np.zeros((len(chain.forward), len(first)))
@@ -180,7 +180,7 @@ class _Ends:
         return found
 
     def _transfers(self, each: Floats) -> Floats:
-        """[lanes and cuts] end of the first stage's passes if the transfers of one boundary follow each other."""
+        """[lanes and cuts] end of the first stage's passes if transfers of one boundary follow each other."""
         chain = self._chain
         if not self._order.synchronised or self._order.copies > 1 or chain.sent.shape[1] == 1:
             return np.zeros(len(each))
@@ -200,7 +200,7 @@ class _Ends:
         return found
 
     def _drained(self, ends: Floats) -> Floats:
-        """[lanes and cuts x ranks] ends of the last gradient of each rank given later stages', which have yet to travel."""
+        """[lanes and cuts x ranks] ends of each rank's last gradient given those of later stages."""
         first = self._first[0]
         drain, order = self._chain.drain[:, first], np.argsort(first)
         found = np.empty_like(ends)

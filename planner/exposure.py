@@ -25,6 +25,7 @@ from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing
 from simdl.segments import segment_parts, segment_reduce_time
 from simdl.step_cost import copies_sum_time, gather_time, reduce_time, tied_time, update_time
+from workloads.amounts import as_number
 from workloads.workload import Workload
 
 
@@ -37,7 +38,7 @@ class Exposure:
         after_back: from the end of the last pass of the rank's first stage, whose reductions run beside it.
         lane: from the start of a rank's last completing pass, if its collectives follow each other; what
             that pass takes is not in it.
-        floor: [candidates and cuts] of all collectives of a step one after another, where every pass has some.
+        floor: [candidates and cuts] of all collectives of a step one after another, where passes have some.
     """
 
     after_passes: Floats
@@ -58,7 +59,9 @@ class _Messages:
 class _Segments:
     """The segments in which every kind of stage runs its blocks, for some parameters per block."""
 
-    def __init__(self, chains: Sequence[Blocks], parameters: Floats, pricing: Pricing, *, alone: bool) -> None:
+    def __init__(
+        self, chains: Sequence[Blocks], parameters: Floats, pricing: Pricing, *, alone: bool
+    ) -> None:
         self.begins: list[Blocks] = []
         sums: list[float] = []
         starts = []
@@ -73,7 +76,7 @@ class _Segments:
         self.sizes = np.array(list(distinct))
         self._places = np.array([distinct[count] for count in sums])
 
-    def messages(self, times: Floats) -> _Messages:
+    def messages(self, times: Floats | float) -> _Messages:
         """What messages take, given [sizes] seconds of each."""
         each = (np.zeros(len(self.sizes)) + times)[self._places]
         return _Messages(
@@ -116,20 +119,25 @@ class _Variant:
 
     def reductions(self, *, last: bool) -> _Messages:
         """Of backward passes."""
-        times = segment_reduce_time(self.backward.sizes, self.strategy, self.pricing, last=last)
-        return self.backward.messages(times)
+        sizes = as_number(self.backward.sizes)
+        return self.backward.messages(segment_reduce_time(sizes, self.strategy, self.pricing, last=last))
 
     def gathers(self) -> _Messages:
         """Of forward passes."""
-        return self.forward.messages(gather_time(self.forward.sizes, self.strategy, self.pricing))
+        sizes = as_number(self.forward.sizes)
+        return self.forward.messages(gather_time(sizes, self.strategy, self.pricing))
 
 
 class _Variants:
     """All ways of sharding a shape's candidates."""
 
-    def __init__(self, shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, pricing: Pricing) -> None:
+    def __init__(
+        self, shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, pricing: Pricing
+    ) -> None:
         self.shape, self.order, self.chain, self.prices, self.pricing = shape, order, chain, prices, pricing
-        segments: dict[tuple[int, bool, bool], _Segments] = {}  # by tp, direction, and whether blocks are alone
+        segments: dict[
+            tuple[int, bool, bool], _Segments
+        ] = {}  # by tp, direction, and whether blocks are alone
         self.each = [_Variant(shape, number, pricing, segments) for number in range(len(shape.variants))]
         self.footprint = pricing.stack.contention or 0.0
         self.lane, self.setting = shape.with_cuts(shape.lane), shape.with_cuts(shape.variant)
@@ -139,13 +147,13 @@ class _Variants:
         """[variants] those of which something is true."""
         return np.array([getattr(each, name) for each in self.each])
 
-    def spread(self, values: Sequence[Floats | None]) -> Floats:
-        """[variants and cuts x stages] of [kinds] per variant, 0 where there is none."""
+    def spread(self, found: Sequence[_Messages | None], name: str) -> Floats:
+        """[variants and cuts x stages] seconds of some messages, 0 where there are none."""
         nothing = np.zeros(len(self.shape.kinds))
-        return self.shape.spread(np.array([nothing if each is None else each for each in values]))
+        return self.shape.spread(np.array([getattr(each, name) if each else nothing for each in found]))
 
 
-def estimate_exposure(
+def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the order it is made
     shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, workload: Workload, pricing: Pricing
 ) -> Exposure:
     """What the candidates of a shape take beside their passes."""
@@ -167,9 +175,7 @@ def estimate_exposure(
         own, floor = own + beside[:, None], floor + until
     if variants.which("ahead").any():
         found = [each.gathers() if each.ahead else None for each in variants.each]
-        total, first = (
-            variants.spread([each and getattr(each, name) for each in found])[:, 0] for name in ("total", "first")
-        )
+        total, first = (variants.spread(found, name)[:, 0] for name in ("total", "first"))
         own = own.copy()
         own[:, order.placement.place[0]] += (variants.footprint * (total - first) + first)[setting]
     return Exposure(after_passes=own, after_back=back, lane=lane, floor=floor)
@@ -183,9 +189,7 @@ def _last_reductions(variants: _Variants) -> tuple[Floats, Floats, Floats]:
     order, chain, footprint = variants.order, variants.chain, variants.footprint
     first, owned = order.placement.first[0], order.placement.owned
     found = [each.reductions(last=True) if each.beside else None for each in variants.each]
-    totals, lasts = (
-        variants.spread([each and getattr(each, name) for each in found]) for name in ("total", "last")
-    )
+    totals, lasts = (variants.spread(found, name) for name in ("total", "last"))
     bare = lasts[:, owned].min(axis=2) if order.splits else lasts[:, first]
     every, total, mine = totals[:, owned].sum(axis=2), totals[:, first], totals[:, first]
     if chain.blocking and owned.shape[1] > 1:
@@ -232,15 +236,12 @@ def _earlier_reductions(variants: _Variants) -> tuple[Floats, Floats]:
     """
     order, chain, footprint, setting = variants.order, variants.chain, variants.footprint, variants.setting
     before = 0 * variants.microbatches if order.updates_often else variants.microbatches - 1
-    found = [
-        (each.reductions(last=False), each.reductions(last=True)) if each.scattered else None
-        for each in variants.each
-    ]
-    each, alone = (
-        variants.spread([pair and getattr(pair[0], name) for pair in found])[setting, 0]
-        for name in ("total", "last")
+    early, late = (
+        [each.reductions(last=last) if each.scattered else None for each in variants.each]
+        for last in (False, True)
     )
-    last = variants.spread([pair and pair[1].total for pair in found])[setting, 0]
+    each, alone = (variants.spread(early, name)[setting, 0] for name in ("total", "last"))
+    last = variants.spread(late, "total")[setting, 0]
     sharded = np.repeat(variants.which("sharded"), variants.shape.cuts)[setting]
     bare = np.where(sharded, alone, 0.0)
     until = before * each + (variants.microbatches - before) * last
@@ -254,22 +255,16 @@ def _first_forward(variants: _Variants) -> Floats:
     """[candidates and cuts] before the first backward pass: gathers follow each other, and run beside it."""
     seconds = variants.chain.forward[:, 0][variants.lane]
     found = [each.gathers() if each.ahead else None for each in variants.each]
-    total, first = (
-        variants.spread([each and getattr(each, name) for each in found])[variants.setting, 0]
-        for name in ("total", "first")
-    )
+    total, first = (variants.spread(found, name)[variants.setting, 0] for name in ("total", "first"))
     longer: Floats = np.maximum(first + seconds, total)
     return longer
 
 
 def _sharded_gathers(variants: _Variants) -> tuple[Floats, Floats]:
-    """[candidates and cuts] what gathers of every pass add beside the passes, and how long all of them take."""
+    """[candidates and cuts] what gathers of all passes add beside them, and how long all of them take."""
     shape, footprint, setting = variants.shape, variants.footprint, variants.setting
     found = [each.gathers() if each.sharded else None for each in variants.each]
-    total, first = (
-        variants.spread([each and getattr(each, name) for each in found])[setting, 0]
-        for name in ("total", "first")
-    )
+    total, first = (variants.spread(found, name)[setting, 0] for name in ("total", "first"))
     counts, place = np.unique(variants.microbatches, return_inverse=True)
     fresh = np.array([fresh_passes(shape.strategy.schedule, count) for count in counts.tolist()])[place]
     beside = variants.microbatches * footprint * 2 * total + fresh * (1 - footprint) * first
@@ -283,21 +278,24 @@ def _update(variants: _Variants, workload: Workload) -> Floats:
     first, place = _alike(held.reshape(len(shape.variants), -1))
     held = held.reshape(len(shape.variants), -1)[:, first]
     shards = np.array([[strategy.shards] for strategy in shape.variants])
-    seconds = update_time((held / shards).ravel(), workload, pricing).reshape(held.shape)
-    for variant, counts, found in zip(variants.each, held, seconds, strict=True):
+    owned = as_number((held / shards).ravel())
+    seconds = np.reshape(update_time(owned, workload, pricing), held.shape)
+    for number, (variant, counts) in enumerate(zip(variants.each, held, strict=True)):
         strategy = variant.strategy
         if strategy.replicas > 1 and not variant.beside:
-            found += reduce_time(counts, strategy, pricing)
+            seconds[number] += reduce_time(as_number(counts), strategy, pricing)
         if strategy.zero in (1, 2) and strategy.shards > 1 and not pricing.stack.parameter_overlap:
-            found += gather_time(counts, strategy, pricing)
-    after = seconds[:, place].reshape(-1, shape.cuts, shape.ranks)
+            seconds[number] += gather_time(as_number(counts), strategy, pricing)
+    after: Floats = seconds[:, place].reshape(-1, shape.cuts, shape.ranks)
     tied = {one.tp: tied_time(workload, one, pricing) for one in {s.tp: s for s in shape.variants}.values()}
-    for strategy, counts, found in zip(shape.variants, held[:, place].tolist(), after, strict=True):
-        found[:, [0, -1]] += tied[strategy.tp]
+    for number, (strategy, counts) in enumerate(zip(shape.variants, held[:, place].tolist(), strict=True)):
+        after[number, :, [0, -1]] += tied[strategy.tp]
         if variants.order.copies > 1:
-            ranks = [number % shape.ranks for number in range(len(counts))]
-            sums = [copies_sum_time(n, rank, strategy, pricing) for n, rank in zip(counts, ranks, strict=True)]
-            found += np.array(sums).reshape(found.shape)
+            sums = [
+                copies_sum_time(count, place % shape.ranks, strategy, pricing)
+                for place, count in enumerate(counts)
+            ]
+            after[number] += np.reshape(sums, (-1, shape.ranks))
     return after.reshape(-1, shape.ranks)
 
 

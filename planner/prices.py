@@ -19,6 +19,7 @@ from simdl.sharding import ShardTable
 from simdl.stage import host_time
 from simdl.step_cost import transfer_time
 from simdl.strategy import Strategy
+from workloads.amounts import as_number
 
 Floats = NDArray[np.float64]
 
@@ -71,14 +72,13 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
     modes, mode = np.unique(space.recompute, return_inverse=True)
     tp, cp, sequence, micro_batch, piped = (degree[first] for degree in degrees)
     table = ShardTable(
-        tp=tp,
-        cp=cp,
-        sequence_parallel=sequence > 0,
-        micro_batch=micro_batch,
-        pipelined=piped > 0,
+        tp=as_number(tp),
+        cp=as_number(cp),
+        sequence_parallel=as_number(sequence > 0),
+        micro_batch=as_number(micro_batch),
+        pipelined=as_number(piped > 0),
     )
-    names = ("saved", "transient", "boundary", "parameters")
-    width = len(names) + 3 * len(Phase)
+    width = 4 + 3 * len(Phase)
     columns = np.empty((width, len(modes) * len(first), len(pricing.network.blocks)))
     for place, each in enumerate(modes.tolist()):
         rows = slice(place * len(first), (place + 1) * len(first))
@@ -87,14 +87,17 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
                 column[rows, block] = amount
     phases = {
         phase: PhasePrices(busy=columns[place], device=columns[place + 1], host=columns[place + 2])
-        for phase, place in zip(Phase, range(len(names), width, 3), strict=True)
+        for phase, place in zip(Phase, range(4, width, 3), strict=True)
     }
     return Prices(
         row=mode * len(first) + shard,
         phases=phases,
         tp=np.tile(tp, len(modes)),
         sequence_parallel=np.tile(sequence, len(modes)),
-        **dict(zip(names, columns, strict=False)),
+        saved=columns[0],
+        transient=columns[1],
+        boundary=columns[2],
+        parameters=columns[3],
     )
 
 
@@ -105,7 +108,7 @@ def transfer_seconds(hop: Hop, prices: Prices, pricing: Pricing) -> Floats:
         for tp, sequence in {*zip(prices.tp.tolist(), prices.sequence_parallel.tolist(), strict=True)}:
             rows = (prices.tp == tp) & (prices.sequence_parallel == sequence)
             strategy = Strategy(tp=tp, sequence_parallel=bool(sequence))
-            seconds[rows] = transfer_time(prices.boundary[rows], hop, strategy, pricing)
+            seconds[rows] = transfer_time(as_number(prices.boundary[rows]), hop, strategy, pricing)
         prices.transfers[hop] = seconds
     return prices.transfers[hop]
 

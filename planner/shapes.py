@@ -1,10 +1,9 @@
 """Shapes: candidates that share a pipeline, so that one set of array operations bounds all of them.
 
-A shape fixes schedule, pp and virtual stages. Its *lanes* are the ways to run a microbatch through it (a row of
-prices each), its *variants* the ways to shard what a rank holds (tp, ZeRO stage, shard degree); a candidate is
-one of both. Cuts are an axis of their own: arrays over lanes or variants that hang on the cut have an entry
-for every cut of the first, then for every cut of the second, and so on. Stages made of the same blocks are
-one *kind*.
+A shape fixes schedule, pp and virtual stages. Its *lanes* are the ways to run a microbatch through it, a row
+of prices each; its *variants* the ways to shard what a rank holds (tp, ZeRO stage, shard degree); a candidate
+has one of both. Cuts are an axis of their own: arrays over lanes, variants or candidates *and cuts* hold all
+cuts of the first one, then all of the second, and so on. Stages made of the same blocks are one *kind*.
 """
 
 from collections.abc import Iterator

@@ -11,7 +11,7 @@ of the device.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, assert_never, final
+from typing import assert_never, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from simdl.kernel_costs.convolution_launch import fastest_launch
 from simdl.kernel_costs.matmul import matmul_time
 from simdl.kernel_costs.memory_bound import traffic_time
 from simdl.kernel_costs.terms import measured_time
-from workloads.amounts import is_table, larger, root_of_squares
+from workloads.amounts import as_number, is_table, larger, root_of_squares
 
 
 class CostModel(ABC):
@@ -91,9 +91,12 @@ class ConstantCostModel(CostModel):
         return self._seconds + kernel.flops * self._seconds_per_flop + kernel.nbytes * self._seconds_per_byte
 
 
-def launch_time(model: CostModel, kernel: Kernel) -> Any:
+def launch_time(model: CostModel, kernel: Kernel) -> float:
     """Device seconds of one launch, or [n] where the kernel's dimensions are arrays [n]."""
-    return model.kernel_times(kernel) if is_table(kernel.nbytes, kernel.flops) else model.kernel_time(kernel)
+    if is_table(kernel.nbytes, kernel.flops):
+        seconds: float = as_number(model.kernel_times(kernel))
+        return seconds
+    return model.kernel_time(kernel)
 
 
 def estimate_kernel_time(kernel: Kernel, device: Device) -> float:

@@ -66,17 +66,18 @@ def kernel_rows(kernel: Kernel) -> list[Kernel]:
     return _rows(kernel, _length(kernel))
 
 
-def _rows(value: Any, count: int) -> list[Any]:
+def _rows(value: object, count: int) -> list[Any]:
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        return list(value.tolist())
     if not is_dataclass(value):
         return [value] * count
+    kind: Any = type(value)
     names = [each.name for each in fields(value)]
     columns = [_rows(getattr(value, name), count) for name in names]
-    return [type(value)(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+    return [kind(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-def _length(value: Any) -> int:
+def _length(value: object) -> int:
     """Rows of the arrays in a kernel; 1 if there are none."""
     if isinstance(value, np.ndarray):
         return len(value)

@@ -11,7 +11,7 @@ from itertools import accumulate
 
 from hardware.cluster import Cluster
 from simdl.block_cost import BlockCost, block_costs
-from simdl.collectives import Group, Hop, Operation, collective_seconds, collective_time, find_hop, hop_time
+from simdl.collectives import Group, Hop, Operation, collective_seconds, find_hop, hop_time
 from simdl.cost_model import launch_time
 from simdl.gradients import (
     Collective,
@@ -32,7 +32,7 @@ from simdl.pipelines.passes import PassKind
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pricing import Pricing
 from simdl.sharding import Shard
-from simdl.stack import Amount, Stack
+from simdl.stack import Stack
 from simdl.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
 from simdl.strategy import Strategy, arrangement_of, unsupported, without_effect
 from workloads.network import Network
@@ -192,7 +192,7 @@ def _rank_hop(first: int, second: int, width: int, cluster: Cluster) -> Hop:
     return find_hop(first * width, second * width + width - 1, senders=width, cluster=cluster)
 
 
-def transfer_time(nbytes: Amount, hop: Hop, strategy: Strategy, pricing: Pricing) -> Amount:
+def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing) -> float:
     """[s] to send one microbatch's activations (or their gradient) over a hop to the neighbouring stage.
 
     Without sequence parallelism every tensor-parallel rank holds the whole boundary; with scatter-gather
@@ -208,8 +208,8 @@ def transfer_time(nbytes: Amount, hop: Hop, strategy: Strategy, pricing: Pricing
 
 
 def reduce_time(
-    parameters: Amount, strategy: Strategy, pricing: Pricing, *, copies: bool = True, tensors: int = 1
-) -> Amount:
+    parameters: float, strategy: Strategy, pricing: Pricing, *, copies: bool = True, tensors: int = 1
+) -> float:
     """[s] to reduce the gradient of parameters that all replicas hold alike.
 
     Args:
@@ -223,7 +223,7 @@ def reduce_time(
     return total_seconds(reductions((share,), strategy, pricing, copies=copies))
 
 
-def gather_time(parameters: Amount, strategy: Strategy, pricing: Pricing) -> Amount:
+def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
     """[s] to gather the parameters that ZeRO shards, where all replicas hold them alike."""
     return total_seconds(gathers((uniform_share(parameters, strategy),), strategy, pricing))
 
@@ -233,7 +233,7 @@ def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pr
     return update_time(parameters / strategy.shards, workload, pricing)
 
 
-def update_time(owned: Amount, workload: Workload, pricing: Pricing) -> Amount:
+def update_time(owned: float, workload: Workload, pricing: Pricing) -> float:
     """[s] of the update of parameters: gradient, master and state words stream through memory once."""
     precision, optimizer = workload.precision, workload.optimizer
     kept = optimizer.moments * precision.moment + (precision.master or precision.parameter)
@@ -250,8 +250,8 @@ def copies_sum(parameters: float, rank: int, strategy: Strategy, pricing: Pricin
     distance = abs(strategy.pp - 1 - 2 * rank) * strategy.tp * strategy.replicas
     nbytes, group = gradient_bytes(parameters, pricing) / strategy.shards, Group(size=2, stride=distance)
     operation, library = Operation.ALL_REDUCE, pricing.stack.library
-    cost = collective_time(operation, nbytes, group, pricing.cluster, library=library)
-    return Collective(operation, group, nbytes, cost.time)
+    seconds = collective_seconds(operation, nbytes, group, pricing.cluster, library=library)
+    return Collective(operation, group, nbytes, seconds)
 
 
 def copies_sum_time(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> float:
@@ -269,7 +269,7 @@ def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float
     if nbytes <= 0:
         return 0.0
     group, library = Group(size=2, stride=stride), pricing.stack.library
-    return collective_time(Operation.ALL_REDUCE, nbytes, group, pricing.cluster, library=library).time
+    return collective_seconds(Operation.ALL_REDUCE, nbytes, group, pricing.cluster, library=library)
 
 
 def tied_bytes(network: Network, strategy: Strategy, pricing: Pricing) -> float:

@@ -1,14 +1,21 @@
 """Numbers, or many at once: what prices one shard prices a table of them, by the same formulas.
 
-A table has one entry per row in every amount. Plain numbers stay plain, because they are quicker one by one.
+A table is an array with one entry per row, wherever a number stands: a ``float`` or an ``int`` of a function
+that says so may be a table. Plain numbers stay plain, because they are quicker one by one.
 """
 
 import math
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-Number = TypeVar("Number", bound=Any)
+Number = TypeVar("Number", int, float)
+
+
+def as_number(table: NDArray[Any]) -> Any:  # noqa: ANN401 - int or float, as the place asks
+    """Many at once where a number is asked for."""
+    return table
 
 
 def is_table(*amounts: object) -> bool:
@@ -18,31 +25,38 @@ def is_table(*amounts: object) -> bool:
 
 def choose(condition: object, yes: Number, no: Number) -> Number:
     """One or the other, row by row."""
-    found: Any = (
-        np.where(condition, yes, no) if isinstance(condition, np.ndarray) else yes if condition else no
-    )
+    if not isinstance(condition, np.ndarray):
+        return yes if condition else no
+    found: Number = as_number(np.where(condition, yes, no))
     return found
 
 
 def larger(first: Number, second: Number) -> Number:
     """The larger of two, row by row."""
-    found: Any = np.maximum(first, second) if is_table(first, second) else max(first, second)
+    if not is_table(first, second):
+        return max(first, second)
+    found: Number = as_number(np.maximum(first, second))
     return found
 
 
 def rounded(amount: float) -> int:
     """To a whole number, halves to the even one."""
-    found: Any = np.rint(amount).astype(np.int64) if isinstance(amount, np.ndarray) else round(amount)
+    if not isinstance(amount, np.ndarray):
+        return round(amount)
+    found: int = as_number(np.rint(amount).astype(np.int64))
     return found
 
 
-def root_of_squares(first: Number, second: Number) -> Number:
+def root_of_squares(first: float, second: float) -> float:
     """Root of the sum of two squares."""
-    found: Any = np.hypot(first, second)
-    return found if is_table(first, second) else float(found)
+    found = np.hypot(first, second)
+    number: float = as_number(np.asarray(found)) if is_table(first, second) else float(found)
+    return number
 
 
-def power(base: Number, exponent: float) -> Number:
+def power(base: float, exponent: float) -> float:
     """A base of at least 0 to a power."""
-    found: Any = np.power(base, exponent) if isinstance(base, np.ndarray) else math.pow(base, exponent)
+    if not isinstance(base, np.ndarray):
+        return math.pow(base, exponent)
+    found: float = as_number(np.power(base, exponent))
     return found

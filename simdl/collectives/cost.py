@@ -13,7 +13,6 @@ as the message grows. The arithmetic of a reduction reads two operands and write
 bandwidth, and overlaps when streaming.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -28,7 +27,7 @@ from simdl.collectives.network import Channel, channels
 from simdl.collectives.operation import Operation, bus_factor
 from simdl.collectives.terms import Terms
 from simdl.errors import CollectiveError
-from workloads.amounts import Number, is_table, power
+from workloads.amounts import as_number, is_table, power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ class Curve:
     fill: float
     growth: float
 
-    def time(self, n: Number) -> Number:
+    def time(self, n: float) -> float:
         """Time [s] of n > 0 bytes."""
         return self.fixed + self.rate * n + self.fill * power(n, self.growth)
 
@@ -150,21 +149,22 @@ def _refusal(
     )
 
 
-def least_time(found: tuple[Curve, ...], nbytes: Number) -> Number:
-    """[s] by the fastest of some curves; nothing takes no time."""
-    if not is_table(nbytes):
+def least_time(found: tuple[Curve, ...], nbytes: float) -> float:
+    """[s] by the fastest of some curves, for one size or a table; nothing takes no time."""
+    if not isinstance(nbytes, np.ndarray):
         return min(curve.time(nbytes) for curve in found) if nbytes > 0 else 0.0
-    times: Any = _all_curves(found).time(np.asarray(nbytes)[..., None]).min(axis=-1)
-    times[nbytes <= 0] = 0.0
-    return times
+    every: Any = _all_curves(found).time(as_number(nbytes[..., None]))
+    seconds: float = as_number(np.where(nbytes > 0, every.min(axis=-1), 0.0))
+    return seconds
 
 
 @lru_cache(maxsize=4096)
 def _all_curves(found: tuple[Curve, ...]) -> Curve:
-    """Curves as one whose numbers are arrays."""
+    """Curves of one library, whose ramp they share, as one with arrays for numbers."""
     fixed, rate, fill, growth = np.array([(c.fixed, c.rate, c.fill, c.growth) for c in found]).T
-    same: Any = growth[0] if (growth == growth[0]).all() else growth
-    return Curve(algorithm="", fixed=fixed, rate=rate, fill=fill, growth=same)
+    return Curve(
+        algorithm="", fixed=as_number(fixed), rate=as_number(rate), fill=as_number(fill), growth=growth[0]
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -242,15 +242,15 @@ def collective_time(  # noqa: PLR0917 - the call every caller makes, in the orde
 
 def collective_seconds(  # noqa: PLR0917 - the same call
     operation: Operation,
-    nbytes: Number,
+    nbytes: float,
     group: Group,
     cluster: Cluster,
     library: str = "nccl",
     algorithm: str = "auto",
-) -> Number:
+) -> float:
     """[s] of :func:`collective_time`, or of many messages of one group at once."""
     if not is_table(nbytes):
         return collective_time(operation, nbytes, group, cluster, library, algorithm).time
     if group.size == 1:
-        return np.zeros(len(nbytes))
+        return nbytes * 0.0
     return least_time(curves(operation, group, cluster, library, algorithm), nbytes)

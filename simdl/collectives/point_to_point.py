@@ -15,7 +15,7 @@ from simdl.collectives.group import Group, extents
 from simdl.collectives.library import load_library
 from simdl.collectives.network import Channel, level_channel
 from simdl.errors import CollectiveError
-from workloads.amounts import Number, larger, power
+from workloads.amounts import larger, power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ def _curves(hop: Hop, cluster: Cluster, library: str) -> tuple[Curve, ...]:
     )
 
 
-def hop_time(nbytes: Number, hop: Hop, cluster: Cluster, library: str = "nccl") -> Number:
+def hop_time(nbytes: float, hop: Hop, cluster: Cluster, library: str = "nccl") -> float:
     """Time [s] until every pair of a hop has sent ``nbytes``.
 
     Raises:
@@ -80,14 +80,15 @@ def hop_time(nbytes: Number, hop: Hop, cluster: Cluster, library: str = "nccl") 
     return least_time(_curves(hop, cluster, library), nbytes)
 
 
-def ring_time(nbytes: Number, group: Group, cluster: Cluster, library: str = "nccl") -> Number:
+def ring_time(nbytes: float, group: Group, cluster: Cluster, library: str = "nccl") -> float:
     """Time [s] until every member of all groups has sent ``nbytes`` to the next, the last to the first.
 
     Raises:
         CollectiveError: the group does not fit, or the library is unknown.
     """
     hops = _ring_hops(group, cluster)
-    return reduce(larger, (hop_time(nbytes, hop, cluster, library) for hop in hops), 0.0 * nbytes)
+    times = (hop_time(nbytes, hop, cluster, library) for hop in hops)
+    return reduce(larger, times, nbytes * 0.0)
 
 
 @lru_cache(maxsize=4096)

@@ -17,9 +17,8 @@ Sources: NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave 
 Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
 """
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from hardware.device import Device
 from hardware.errors import HardwareError
@@ -28,6 +27,7 @@ from simdl.kernel_costs.memory_bound import traffic_time
 from workloads.amounts import choose, is_table
 
 Tile = tuple[int, int]
+Floats = NDArray[np.float64]
 
 _SMALL_TILES: tuple[Tile, ...] = (
     (128, 128),
@@ -126,7 +126,7 @@ def _usable(tiles: tuple[Tile, ...], smallest: int) -> tuple[Tile, ...]:
     return tuple(tile for tile in tiles if tile[0] * tile[1] >= smallest)
 
 
-def _axes(extent: int) -> Any:
+def _axes(extent: int) -> Floats:
     """An extent with axes for tiles and splits behind it."""
     return np.asarray(extent, dtype=np.float64)[..., None, None]
 
@@ -156,6 +156,6 @@ def _is_misaligned_batch(product: Product, size: float) -> bool:
     return (product.count > 1) & odd
 
 
-def _waves(tiles: Any, multiprocessors: int) -> Any:
+def _waves(tiles: Floats, multiprocessors: int) -> Floats:
     partial = PARTIAL_WAVE * np.ceil(tiles / multiprocessors) + (1 - PARTIAL_WAVE) * tiles / multiprocessors
     return np.where(tiles <= multiprocessors, 1.0, partial)
