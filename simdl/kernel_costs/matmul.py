@@ -24,7 +24,7 @@ from hardware.device import Device
 from hardware.errors import HardwareError
 from simdl.kernel import Product
 from simdl.kernel_costs.memory_bound import traffic_time
-from workloads.amounts import choose, is_table
+from workloads.amounts import as_number, choose, is_table
 
 Tile = tuple[int, int]
 Floats = NDArray[np.float64]
@@ -116,7 +116,7 @@ def _fastest(product: Product, device: Device, size: float, rate: float, tiles: 
     waves = _waves(blocks * splits, device.multiprocessors)
     nbytes = 8 * splits * (m * n * count)
     # partial results of a split depth are written and read once more in FP32, by a second kernel
-    reduction = np.where(splits == 1, 0.0, device.memory.latency + traffic_time(nbytes, device))
+    reduction = np.where(splits == 1, 0.0, device.memory.latency + traffic_time(as_number(nbytes), device))
     times = waves * (height * width) * (np.ceil(k / splits) * second + write) + reduction
     best = times.min(axis=(-2, -1))
     return best if is_table(product.m, product.n, product.k, product.count) else float(best)
