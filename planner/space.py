@@ -186,7 +186,7 @@ def _sharding(degrees: tuple[int, int, int, int], domain: int, limits: Limits) -
     return [(0, 0), *((zero, 0) for zero in stages), *hybrid]
 
 
-def _variants(
+def _variants(  # noqa: PLR0917 - what candidates are made from
     workload: Workload,
     degrees: tuple[int, int, int, int],
     domain: int,

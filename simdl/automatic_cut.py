@@ -109,7 +109,7 @@ def least_time(step: StepCost) -> float:
 
 
 def _stage_seconds(step: StepCost, found: Outline) -> tuple[list[float], list[float], list[float]]:
-    """[s] per stage of the passes that send forward, that send back, and that complete the gradients after."""
+    """[s] per stage of the passes that send forward, that send back, and that complete gradients after."""
 
     def seconds(kinds: list[PassKind]) -> list[float]:
         return [

@@ -66,7 +66,8 @@ def simulate(
         strategy: how it is divided and carried out.
         stack: the software it runs on.
         cost_model: seconds per kernel; the device's own by default.
-        unfolded: simulate every rank instead of one class of equal ranks per pipeline rank (slow; same result).
+        unfolded: simulate every rank instead of one class of equal ranks per pipeline rank (slow; same
+            result).
         speeds: of the devices of some ranks, as a factor of what the device profile says; 1 for the others.
 
     Returns:

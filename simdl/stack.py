@@ -5,14 +5,15 @@ every number (kind ``fitted`` where it was fitted on training rows, and on which
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeVar
 
 from hardware.citation import CitedNumber
 
-Amount = TypeVar("Amount", float, NDArray[np.float64])
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Amount = TypeVar("Amount", float, "NDArray[np.float64]")
 """A number, or many at once in the planner's bounds."""
 
 

@@ -110,7 +110,7 @@ def pass_cost(works: Sequence[tuple[Cause, Work]], stack: Stack, *, overlapped: 
 
 
 def pass_seconds(busy: Amount, host: Amount, stack: Stack) -> Amount:
-    """[s] of one pass whose kernels and collectives take ``busy`` [s] and whose launches take ``host`` [s]."""
+    """[s] of one pass whose kernels and collectives take ``busy`` [s] and whose launches take ``host``."""
     longer: Amount = np.maximum(busy, host)
     return longer + stack.microbatch_overhead
 

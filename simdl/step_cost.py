@@ -245,10 +245,13 @@ def update_time(owned: float, workload: Workload, pricing: Pricing) -> float:
     return launch_time(pricing.cost_model, update)
 
 
-def copies_sum(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> Collective:
+def copies_sum(
+    shares: Iterable[GradientShare], rank: int, strategy: Strategy, pricing: Pricing
+) -> Collective:
     """The sum of the gradients of stages that a schedule holds on two pipeline ranks, mirrored."""
     distance = abs(strategy.pp - 1 - 2 * rank) * strategy.tp * strategy.replicas
-    nbytes, group = gradient_bytes(parameters, pricing) / strategy.shards, Group(size=2, stride=distance)
+    owned = sum(share.parameters / share_shards(share.group, strategy) for share in shares)
+    nbytes, group = gradient_bytes(owned, pricing), Group(size=2, stride=distance)
     operation, library = Operation.ALL_REDUCE, pricing.stack.library
     seconds = collective_seconds(operation, nbytes, group, pricing.cluster, library=library)
     return Collective(operation, group, nbytes, seconds)
@@ -256,8 +259,9 @@ def copies_sum(parameters: float, rank: int, strategy: Strategy, pricing: Pricin
 
 def copies_sum_time(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> float:
     """[s] of :func:`copies_sum`; 0 where the schedule holds every stage once."""
-    single = pipeline(strategy.schedule).copies == 1
-    return 0.0 if single else copies_sum(parameters, rank, strategy, pricing).seconds
+    if pipeline(strategy.schedule).copies == 1:
+        return 0.0
+    return copies_sum((uniform_share(parameters, strategy),), rank, strategy, pricing).seconds
 
 
 def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float:

@@ -41,7 +41,7 @@ class StepTransfers:
         self._width = step.strategy.tp * step.strategy.replicas
 
     def send(self, stage: int, *, forward: bool) -> Transfer | None:
-        """Result of a pass of a stage to the next one, or gradient to the one before; None if none is sent."""
+        """Result of a pass of a stage to the next one, or gradient to the one before; None if not sent."""
         step = self._step
         boundary = stage if forward else stage - 1
         outside = not forward and stage % step.chain == 0
@@ -101,8 +101,7 @@ class StepTransfers:
     def reduce_copies(self, rank: int) -> Transfer:
         """Sum of the gradients of stages that two pipeline ranks hold."""
         step = self._step
-        parameters = sum(stage.parameters for stage in step.rank_stages(rank))
-        both = copies_sum(parameters, rank, step.strategy, step.pricing)
+        both = copies_sum(step.rank_gradients(rank), rank, step.strategy, step.pricing)
         return self._collective(Purpose.REDUCE_COPIES, rank, both, -1)
 
     def _collective(self, purpose: Purpose, rank: int, made: Collective, stage: int) -> Transfer:

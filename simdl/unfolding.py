@@ -54,7 +54,7 @@ def unfold(program: Program, slices: Sequence[Slice], speeds: Mapping[int, float
     Args:
         program: one class per pipeline rank.
         slices: that together are all ranks of a class.
-        speeds: of the compute streams of some ranks; 1 for the others. A class is as fast as its slowest rank.
+        speeds: of the compute streams of some ranks; 1 for others. A class is as fast as its slowest rank.
     """
     classes = [
         RankClass(

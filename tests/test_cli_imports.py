@@ -7,6 +7,7 @@ import pytest
 
 HEAVY = {"pulp", "highspy", "plotly", "pandas", "pydantic", "rich", "dash", "torch", "cupy"}
 SIMULATION = {"numpy", "simpy"}
+FRAMES = {"pandas", "pydantic"}
 PROFILE = "validation/published/cnn/pipedream_profile_nodes.csv:vgg16"
 SIMULATED = ("gpt3-6.7b", "--cluster", "dgx-a100:4", "--dp", "8", "--tp", "4")
 
@@ -31,7 +32,6 @@ def imported_by(*arguments):
         ("models",),
         ("models", "gpt2", "--json"),
         ("hardware", "dgx-a100", "--json"),
-        ("collectives", "--cluster", "dgx-a100:2", "--size", "1MiB"),
         ("dashboard", "--help"),
         ("validate", "--help"),
     ],
@@ -43,6 +43,7 @@ def test_what_simulates_nothing_imports_neither_arrays_nor_events(arguments):
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("collectives", "--cluster", "dgx-a100:2", "--size", "1MiB"),
         ("plan", "gpt2", "--cluster", "dgx-a100:1", "--top", "1", "--json"),
         ("simulate", *SIMULATED),
         ("simulate", *SIMULATED, "--json"),
@@ -52,18 +53,27 @@ def test_what_simulates_nothing_imports_neither_arrays_nor_events(arguments):
         ("explain", "--help"),
         ("diff", "--help"),
         ("overlay", "--help"),
-        ("validate", "collectives"),
-        ("validate", "kernels"),
-        ("validate", "published", "--help"),
-        ("validate", "links", "--help"),
-        ("validate", "hardware", "--help"),
         ("validate", "microbatch", "--help"),
-        ("calibrate", "--help"),
         ("train", "--help"),
     ],
 )
 def test_neither_solver_nor_figures_nor_frames_are_imported_for_nothing(arguments):
     assert not imported_by(*arguments) & HEAVY
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("validate", "collectives"),
+        ("validate", "kernels"),
+        ("validate", "published", "--help"),
+        ("validate", "links", "--help"),
+        ("validate", "hardware", "--help"),
+        ("calibrate", "--help"),
+    ],
+)
+def test_what_judges_tables_imports_frames_but_neither_solver_nor_figures(arguments):
+    assert not imported_by(*arguments) & (HEAVY - FRAMES)
 
 
 def test_a_program_that_is_solved_imports_the_solver_and_a_page_imports_figures(tmp_path):

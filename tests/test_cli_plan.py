@@ -130,8 +130,8 @@ PARTS = (
     "planner.plan.search",
     "planner.plan._recut_all",
     "planner.plan._reasons",
-    "planner.plan.explain",
-    "planner.commands.plan.answer_layers",
+    "planner.plan._per_layer",
+    "planner.plan._why",
     "planner.commands.plan.write_page",
 )
 """What the user waits for, from the import of the command to the page."""

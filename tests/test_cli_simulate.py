@@ -34,7 +34,8 @@ def test_data_parallelism_takes_the_devices_that_are_left():
 def test_a_file_and_the_same_flags_agree(tmp_path):
     path = tmp_path / "strategy.toml"
     path.write_text(
-        'dp = 2\ntp = 2\npp = 2\nmicro_batch = 2\nschedule = "gpipe"\nrecompute = "full"\n'
+        'dp = 2\ntp = 2\npp = 2\nmicro_batch = 2\nschedule = "interleaved-1f1b"\n'
+        'virtual_stages = 3\nrecompute = "full"\n'
         "zero = 1\nsequence_parallel = true\n"
     )
     flags = [
@@ -47,7 +48,9 @@ def test_a_file_and_the_same_flags_agree(tmp_path):
         "--micro-batch",
         "2",
         "--schedule",
-        "gpipe",
+        "interleaved-1f1b",
+        "--virtual-stages",
+        "3",
         "--recompute",
         "full",
         "--zero",

@@ -18,7 +18,7 @@ STEPS = {
     "sharded": (*GPT2, "--zero", "3", "--stack", "torchtitan"),
     "tensor": (*GPT2, "--tp", "4", "--sequence-parallel", "--recompute", "full"),
     "context": (*GPT2, "--cp", "2"),
-    "gpipe": (*GPT2, "--pp", "4", "--schedule", "gpipe"),
+    "gpipe": (*GPT2, "--pp", "4", "--schedule", "gpipe", "--stack", "torchtitan"),
     "interleaved": (*GPT2, "--pp", "2", "--schedule", "interleaved-1f1b", "--virtual-stages", "2"),
     "sharded pipeline": (*GPT2, "--pp", "2", "--zero", "1", "--stack", "megatron-bridge-2025"),
 }

@@ -19,10 +19,21 @@ ROUNDING = 1e-15  # [s]
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Seconds of computation and of communication that run beside each other."""
+    """Seconds of computation and of communication that run beside each other.
+
+    Attributes:
+        compute, exchange: [s] of each.
+        earlier: what is exchanged is the result of the pass before.
+    """
 
     compute: float
     exchange: float
+    earlier: bool = False
+
+    @property
+    def exposed(self) -> float:
+        """[s] for which the exchange goes on after the computation."""
+        return max(0.0, self.exchange - self.compute)
 
 
 def _forward_beats(parts: Sequence[Divided], pricing: Pricing) -> Iterator[Beat]:
@@ -49,7 +60,9 @@ def _weight_gradient_beats(parts: Sequence[Divided], pricing: Pricing) -> Iterat
     lead = parts[0]
     yield Beat(0.0, messages_time(lead.weight_gradient.before, pricing))
     yield Beat(
-        _compute(parts, Pass.WEIGHT_GRADIENT, pricing), messages_time(lead.input_gradient.after, pricing)
+        _compute(parts, Pass.WEIGHT_GRADIENT, pricing),
+        messages_time(lead.input_gradient.after, pricing),
+        earlier=True,
     )
     yield Beat(0.0, messages_time(lead.weight_gradient.after, pricing))
 
@@ -79,7 +92,7 @@ def real_beats(beats: Iterable[Beat]) -> tuple[Beat, ...]:
         if kept and not beat.exchange and not kept[-1].exchange:
             kept[-1] = Beat(kept[-1].compute + compute, 0.0)
         elif max(compute, beat.exchange) > ROUNDING:
-            kept.append(Beat(compute, beat.exchange))
+            kept.append(Beat(compute, beat.exchange, beat.earlier))
     return tuple(kept)
 
 

@@ -4,7 +4,7 @@ What a beat exposes of its exchange is what goes on after its computation, so ke
 add up to the pass.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,7 +30,7 @@ class NodeCost:
         source: layout in which it reads its inputs.
         output: layout of its output.
         forward, input_gradient, weight_gradient: work of each pass, its exposed exchanges as tensor
-            communication.
+            communication; the gradient of the input is exchanged beside the weight gradient.
         exchange: [s] of all messages of these passes, hidden or not.
         gradient: the parameters of this rank, and the ranks that hold the same ones.
         saved: [bytes] kept from forward to backward.
@@ -80,6 +80,7 @@ def node_cost(node: Node, choice: Choice, ranks: int, pricing: Pricing) -> NodeC
     largest = max(site.layer.output_elements for site in node.sites) / lead.output.parts
     beats = {which: real_beats(BEATS[which](parts, pricing)) for which in Pass}
     forward, input_gradient, weight_gradient = (_work(beats[which], parts, which, pricing) for which in Pass)
+    input_gradient += Work(tensor=_exposed(beats[Pass.WEIGHT_GRADIENT], earlier=True))
     return NodeCost(
         choice=choice,
         source=lead.source,
@@ -105,15 +106,19 @@ def node_cost(node: Node, choice: Choice, ranks: int, pricing: Pricing) -> NodeC
     )
 
 
-def _work(beats: Iterable[Beat], parts: Sequence[Divided], which: Pass, pricing: Pricing) -> Work:
+def _work(beats: Sequence[Beat], parts: Sequence[Divided], which: Pass, pricing: Pricing) -> Work:
     """The seconds of the beats of a pass by cause, and what the host launches and calls for them."""
-    pairs = [(beat.compute, max(0.0, beat.exchange - beat.compute)) for beat in beats]
     return Work(
-        device=sum(compute for compute, _ in pairs),
-        tensor=sum(exposed for _, exposed in pairs),
+        device=sum(beat.compute for beat in beats),
+        tensor=_exposed(beats, earlier=False),
         launches=len(all_kernels(parts, which, pricing)),
         calls=len(list(pass_messages(parts, which))),
     )
+
+
+def _exposed(beats: Sequence[Beat], *, earlier: bool) -> float:
+    """[s] of messages that no computation hides, of the pass itself or of the one before."""
+    return sum(beat.exposed for beat in beats if beat.earlier is earlier)
 
 
 def _saved(part: Divided, activation: int) -> float:

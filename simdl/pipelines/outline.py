@@ -75,8 +75,8 @@ class Live:
 
     Attributes:
         stages: [ranks x stages of a rank] virtual stages that each rank runs, ascending.
-        counts: [ranks x moments x stages of a rank] activations of each of them at the moments that can be the
-            rank's peak.
+        counts: [ranks x moments x stages of a rank] activations of each of them at the moments that can be
+            the rank's peak.
     """
 
     stages: Integers

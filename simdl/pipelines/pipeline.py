@@ -65,8 +65,8 @@ class Pipeline:
         settled: microbatches from which on every further ``ranks`` of them only lengthen the steady state:
             the live activations at the peaks grow by a constant, possibly 0; ranks, virtual stages per rank.
         moments: closed form of what ranks hold when they may hold most, where the planner needs it quickly:
-            ranks, microbatches, virtual stages per rank to [ranks x moments x stages of a rank, ascending] live
-            activations. None: read off the order, which says the same.
+            ranks, microbatches, virtual stages per rank to [ranks x moments x stages of a rank, ascending]
+            live activations. None: read off the order, which says the same.
     """
 
     name: str

@@ -1,6 +1,7 @@
 """Rules of every registered schedule, on drawn clusters, stacks and ways of sharding."""
 
 from functools import lru_cache
+from itertools import product
 
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
@@ -35,6 +36,7 @@ FLAGS = st.fixed_dictionaries(
         "launch": st.sampled_from([0.0, 8e-6]),
     }
 )
+OVERLAPS = ("gradient_overlap", "parameter_overlap", "pipeline_overlap")
 BANDWIDTHS = st.sampled_from([1e7, 1e9, 1e11])
 SCHEDULES = pytest.mark.parametrize("schedule", sorted(PIPELINES))
 
@@ -102,6 +104,32 @@ def test_bounds_hold_and_what_a_step_takes_adds_up(schedule, data, flags):
 
 
 @SCHEDULES
+@pytest.mark.parametrize("zero", [0, 1, 2, 3])
+def test_bounds_hold_for_every_sharding_overlap_and_count(schedule, zero):
+    """All of them, not a sample: both refuse the same, and no step is below its bound."""
+    compared, ranks = 0, (1, 2) if schedule == PLAIN else (2,)
+    for flags in map(dict, product(*([(name, False), (name, True)] for name in OVERLAPS))):
+        stack = build_stack(bucket=1e5, contention=0.1, **flags)
+        for pp, count, degree in product(ranks, (1, 2, 4, 6), (0, 1, 2) if zero else (0,)):
+            virtual = 2 if any(PIPELINES[schedule].problems(pp, 4, 1)) else 1
+            strategy = Strategy(
+                dp=4, pp=pp, schedule=schedule, virtual_stages=virtual, zero=zero, shard_degree=degree
+            )
+            workload, cluster = build_workload(build_network(4), global_batch=4 * count), build_cluster(pp)
+            pricing = price(workload, cluster, stack=stack)
+            reasons = tuple(problems(strategy, workload, cluster))
+            if reasons:
+                assert refusals(workload, cluster, strategy, stack) == {reasons}
+                continue
+            report = simulate(workload, cluster, strategy, stack=stack).report
+            assert estimate_bound(strategy, workload, pricing) <= report.step_time * (1 + 1e-9)
+            bounds = estimate_bounds(single_space(strategy, workload), workload, pricing)
+            assert bounds.memory[0] <= report.peak_memory * (1 + 1e-9)
+            compared += 1
+    assert compared or (zero > 1 and schedule != PLAIN)
+
+
+@SCHEDULES
 @settings(max_examples=50)
 @given(data=st.data())
 def test_what_is_refused_is_refused_alike_everywhere(schedule, data):
@@ -112,11 +140,16 @@ def test_what_is_refused_is_refused_alike_everywhere(schedule, data):
         assert in_space(strategy, workload, cluster) == canonical(strategy, workload, cluster)
         return
     assert not in_space(strategy, workload, cluster)
+    assert refusals(workload, cluster, strategy, stack) == {reasons}
+
+
+def refusals(workload, cluster, strategy, stack):
+    """Why a step is not simulated, and why it is not bounded."""
     with pytest.raises(StrategyError) as simulated:
         simulate(workload, cluster, strategy, stack=stack)
     with pytest.raises(StrategyError) as bounded:
         estimate_bound(strategy, workload, price(workload, cluster, stack=stack))
-    assert simulated.value.reasons == bounded.value.reasons == reasons
+    return {simulated.value.reasons, bounded.value.reasons}
 
 
 def in_space(strategy, workload, cluster):

@@ -7,7 +7,7 @@ from planner.question import Options, load_question
 from simdl.automatic_cut import step_cost
 from simdl.collectives import Group
 from simdl.gradients import reductions, replica_group
-from simdl.memory import memory_by_part
+from simdl.memory import memory_by_rank
 from simdl.simulate import price, simulate
 from simdl.strategy import Recompute, Strategy
 
@@ -94,7 +94,7 @@ def test_zero_divides_every_share_over_the_ranks_that_hold_it():
         strategy = Strategy(split_degree=RANKS, micro_batch=BATCH, zero=zero, splits=splits)
         step = step_cost(question.workload, strategy, pricing)
         shares = {share.group.size: share.parameters for share in step.rank_gradients(0)}
-        return memory_by_part(step, 0)["optimizer"], shares
+        return memory_by_rank(step)[0]["optimizer"], shares
 
     whole, shares = optimizer(0)
     sharded, _ = optimizer(1)

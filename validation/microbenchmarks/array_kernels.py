@@ -147,7 +147,8 @@ BUILDERS: Mapping[str, Builder] = {
     "elementwise/gelu": _unary(_gelu),
     "elementwise/add": _binary(lambda xp, a, b, out: xp.add(a, b, out=out)),
     "elementwise/bias": _unary(lambda xp, x, out: xp.add(x, 1.0, out=out)),
-    "elementwise/gradient sum": _binary(lambda xp, a, b, _out: xp.subtract(b, a, out=a)),
+    # A minimum moves what a sum moves and stays in range, also where a case reads what another has written.
+    "elementwise/gradient sum": _binary(lambda xp, a, b, _out: xp.minimum(a, b, out=a)),
     "elementwise/normalise": _unary(_normalise),
     "reduction/bias gradient": _unary(lambda _xp, x, _out: x.sum(axis=0)),
     "reduction/statistics": _unary(_statistics),

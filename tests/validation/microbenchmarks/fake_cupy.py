@@ -96,6 +96,7 @@ def build_fake_cupy(*, devices=1, capability="90", memory=8e9):
         "maximum",
         "add",
         "multiply",
+        "minimum",
         "subtract",
         "tanh",
         "exp",
