@@ -1,87 +1,172 @@
-"""Speed of the planner, each figure against its target (a file named planner.py would hide the package).
+"""Speed and tightness of the planner beside a bare SimPy loop (named planner.py, it would hide the package).
 
-    python benchmarks/planning.py [--cluster dgx-a100:512]
+- screen: candidates of the space that the stack offers, enumerated and bounded cold (no cache is warm), a
+  second, over the tasks a second that the bare loop of ``engine.py`` runs in the same run (at least 1); the
+  median over turns in which all take part, so that a busy machine slows them alike;
+- bounds: of every registered schedule the bound over the simulated step, on a sample of candidates;
+- plan: seconds of whole plans;
+- step: one simulated step of Megatron-1T on 3,072 A100s, 64 stages: seconds, and bytes per pass at the peak
+  of lowering and running it (at most 500);
+- devices: simulating 100,000 devices over 1,000 with the same pipeline.
 
-- screen: strategies bounded per second on one core, pricing included (target 100,000; Calculon prices 283),
-  on the default stack;
-- plan: GPT-3 175B on 4,096 A100s over its whole space, on a stack that offers all of it
-  (target 20 s on two cores; one is used);
-- step: one simulated step of Megatron-1T on 3,072 A100s, 64 stages (target 1 s);
-- devices: simulating 100,000 devices over 1,000 with the same pipeline (target 1).
+    python benchmarks/planning.py [--turns 5] [--quick]
 """
 
 import argparse
-from time import perf_counter
+import gc
+import tracemalloc
+from dataclasses import replace
+from functools import lru_cache
+from statistics import fmean, median
+from time import perf_counter, process_time
+
+import numpy as np
+from engine import bare_loop, build
 
 from planner.bounds import estimate_bounds
-from planner.plan import plan
+from planner.plan import plan, stack_limits
 from planner.question import Options, Question, load_question
-from planner.space import enumerate_space
+from planner.space import Limits, enumerate_space
+from simdl.automatic_cut import step_cost
+from simdl.engine.run import run
+from simdl.lowering import lower
+from simdl.pipelines import PIPELINES
 from simdl.simulate import price, simulate
 from simdl.strategy import Recompute, Strategy
 
-STACK = "megatron-bridge-2025"  # offers every kind of parallelism, so that the space is whole
-CALCULON = 283  # strategies a second on the machine of the issue
+SCREENS = (("gpt3-175b", "dgx-a100:512"), ("llama3.1-405b", "dgx-h100:2048"))
+IMAGES = (("vgg16", "dgx-1-v100:8"), ("resnet152", "dgx-1-v100:8"), ("densenet121", "dgx-1-v100:8"))
+CACHED = type(lru_cache(len))
+SAMPLE = 40  # candidates simulated per schedule
 
 
-def report(name, value, unit, target, *, at_least):
-    share = value / target if at_least else target / value
-    sign = ">=" if at_least else "<="
-    verdict = "met" if share >= 1 else "MISSED"
-    print(f"{name:<42}{value:>14,.4g} {unit:<14} target {sign} {target:,g}: {share:.2f} of it, {verdict}")
+def load(model: str, cluster: str, batch: int | None = None) -> Question:
+    return load_question(Options(model=model, cluster=cluster, global_batch=batch))
 
 
-def screen(question: Question) -> float:
-    """Strategies per second; a second call on the same question finds its kernels priced."""
+def forget() -> None:
+    """Empty every cache, as a new process has them."""
+    for found in gc.get_objects():
+        if isinstance(found, CACHED):
+            found.cache_clear()
+    gc.collect()
+
+
+def screen(model: str, cluster: str) -> tuple[int, float]:
+    """Candidates and seconds of a cold screen."""
+    forget()
+    question = load(model, cluster)
     pricing = price(question.workload, question.cluster, stack=question.stack)
     began = perf_counter()
-    space = enumerate_space(question.workload, question.cluster)
+    space = enumerate_space(question.workload, question.cluster, limits=stack_limits(question.stack))
     estimate_bounds(space, question.workload, pricing)
-    return len(space) / (perf_counter() - began)
+    return len(space), perf_counter() - began
 
 
-def step_seconds(question: Question, strategy: Strategy) -> float:
+def screens(turns: int) -> None:
+    program = build(64, 128, sharing=False)
+    rates: dict[object, list[float]] = {"bare": []}
+    sizes = {}
+    for _ in range(turns):
+        began = perf_counter()
+        bare_loop(program)
+        rates["bare"].append(len(program) / (perf_counter() - began))
+        for question in (*SCREENS, *IMAGES):
+            sizes[question], seconds = screen(*question)
+            rates.setdefault(question, []).append(sizes[question] / seconds)
+    print(f"{'bare SimPy loop':<34}{median(rates['bare']):>12,.0f} tasks/s")
+    for question, count in sizes.items():
+        ratio = median(one / bare for one, bare in zip(rates[question], rates["bare"], strict=True))
+        target = "   (at least 1)" if question in SCREENS else ""
+        name = f"screen of {' '.join(question)}"
+        print(
+            f"{name:<34}{median(rates[question]):>12,.0f} candidates/s of {count:,}, "
+            f"{ratio:.2f} of the loop{target}"
+        )
+
+
+def tightness() -> None:
+    """Bound over simulated step by schedule, on the default stack freed of what it cannot run."""
+    question = load("gpt3-6.7b", "dgx-a100:4", 128)
+    workload, cluster, stack = question.workload, question.cluster, question.stack
+    stack = replace(stack, schedules=())
+    space = enumerate_space(workload, cluster, limits=Limits(schedules=tuple(PIPELINES)))
+    bounds = estimate_bounds(space, workload, price(workload, cluster, stack=stack))
+    generator = np.random.default_rng(0)
+    for name in space.schedules:
+        of_it = np.flatnonzero((space.schedule == space.schedules.index(name)) & (bounds.step_time > 0))
+        of_it = of_it[(space.pp[of_it] > 1) & (space.microbatches[of_it] <= 64)]
+        chosen = generator.choice(of_it, min(SAMPLE, len(of_it)), replace=False).tolist()
+        ratios = [
+            bounds.step_time[index]
+            / simulate(workload, cluster, space.strategy(index), stack=stack).report.step_time
+            for index in chosen
+        ]
+        if ratios:
+            print(f"{'bound / simulated, ' + name:<42}{fmean(ratios):>8.3f} mean{min(ratios):>8.3f} least")
+
+
+def plans() -> None:
+    for model, cluster, batch, target in (
+        ("gpt3-175b", "dgx-a100:512", None, "at most 10 s"),
+        ("megatron-1t", "dgx-a100:384", 9216, "at most 20 s of processor time"),
+    ):
+        forget()
+        question = load(model, cluster, batch)
+        began = process_time()
+        result = plan(question.workload, question.cluster, stack=question.stack)
+        print(
+            f"{'plan of ' + model:<28}{result.wall_time:>12.2f} s, {process_time() - began:.2f} s of processor"
+            f" time ({target}); {result.candidates:,} candidates, {result.simulated} simulated, "
+            f"certified: {result.certified}"
+        )
+
+
+def step() -> None:
+    question = load("megatron-1t", "dgx-a100:384")
+    strategy = Strategy(dp=6, tp=8, pp=64, recompute=Recompute.SELECTIVE, sequence_parallel=True, zero=1)
     began = perf_counter()
     simulate(question.workload, question.cluster, strategy, stack=question.stack)
-    return perf_counter() - began
+    print(f"{'step of megatron-1t, 64 stages':<34}{perf_counter() - began:>12.2f} s")
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    forget()
+    costs = step_cost(question.workload, strategy, pricing)
+    gc.collect()
+    tracemalloc.start()
+    run(lower(costs))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    passes = strategy.passes(question.workload.global_batch)
+    print(f"{'  lowering and running':<34}{peak / passes:>12.0f} bytes per pass (at most 500)")
 
 
-def devices_ratio() -> float:
+def devices() -> None:
     """Seconds of a simulated step at 100,096 devices over those at 1,088, same pipeline, in turn."""
-    strategies = {
-        nodes: Strategy(dp=nodes // 8, tp=8, pp=8, recompute=Recompute.SELECTIVE, sequence_parallel=True)
-        for nodes in (136, 12_512)
-    }
-    times = {nodes: [] for nodes in strategies}
+    times: dict[int, list[float]] = {136: [], 12_512: []}
     for _ in range(15):
-        for nodes, strategy in strategies.items():
-            batch = strategy.dp * 64
-            question = load_question(
-                Options(model="gpt3-175b", cluster=f"dgx-a100:{nodes}", global_batch=batch)
+        for nodes, found in times.items():
+            strategy = Strategy(
+                dp=nodes // 8, tp=8, pp=8, recompute=Recompute.SELECTIVE, sequence_parallel=True
             )
-            times[nodes].append(step_seconds(question, strategy))
-    return min(times[12_512]) / min(times[136])
+            question = load("gpt3-175b", f"dgx-a100:{nodes}", strategy.dp * 64)
+            began = perf_counter()
+            simulate(question.workload, question.cluster, strategy, stack=question.stack)
+            found.append(perf_counter() - began)
+    ratio = min(times[12_512]) / min(times[136])
+    print(f"{'step at 100,096 / 1,088 devices':<34}{ratio:>12.2f}   (at most 1.1)")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cluster", default="dgx-a100:512")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="screens only")
     options = parser.parse_args()
-    question = load_question(Options(model="gpt3-175b", cluster=options.cluster))
-    rate = screen(question)
-    report("screen, cold", rate, "strategies/s", 100_000, at_least=True)
-    print(f"{'screen / Calculon':<42}{rate / CALCULON:>14,.0f}")
-    report("screen, kernels priced before", screen(question), "strategies/s", 100_000, at_least=True)
-    fresh = load_question(Options(model="gpt3-175b", cluster=options.cluster, stack=STACK))
-    print(f"{'screen, cold, on ' + STACK:<42}{screen(fresh):>14,.4g} strategies/s")
-    fresh = load_question(Options(model="gpt3-175b", cluster=options.cluster, stack=STACK))
-    result = plan(fresh.workload, fresh.cluster, stack=fresh.stack)
-    report(f"plan, {result.candidates:,} candidates", result.wall_time, "s", 20, at_least=False)
-    print(f"{'plan: simulated, certified':<42}{result.simulated:>14,} {result.certified}")
-    trillion = load_question(Options(model="megatron-1t", cluster="dgx-a100:384"))
-    strategy = Strategy(dp=6, tp=8, pp=64, recompute=Recompute.SELECTIVE, sequence_parallel=True, zero=1)
-    report("step of megatron-1t, 64 stages", step_seconds(trillion, strategy), "s", 1, at_least=False)
-    report("step at 100,096 / 1,088 devices", devices_ratio(), "", 1.1, at_least=False)
+    screens(options.turns)
+    if not options.quick:
+        tightness()
+        step()
+        devices()
+        plans()
 
 
 if __name__ == "__main__":

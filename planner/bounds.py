@@ -11,7 +11,6 @@ trips are a second bound. Sharing and contention only add time. A transfer takes
 compute stream beside it, because what it does not take it waits idle for.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +34,7 @@ class Bounds:
     """What is known of every candidate of a space without simulating it.
 
     Attributes:
-        step_time: [s] that the simulated step takes at least.
+        step_time: [s] that the simulated step takes at least; 0 for what does not fit where others do.
         memory: [bytes] that the worst rank needs.
         worst_rank: pipeline rank that needs them.
     """
@@ -50,7 +49,8 @@ def estimate_bounds(
 ) -> Bounds:
     """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
 
-    The time is the least of those that fit, or that of the one which misses by least.
+    The time is the least of those that fit. What does not fit is not asked for its time and has 0, unless
+    nothing in the space fits; then it is that of the cut which misses by least.
 
     Args:
         space: the candidates.
@@ -62,19 +62,24 @@ def estimate_bounds(
     if not count:
         return Bounds(step_time=np.zeros(0), memory=np.zeros(0), worst_rank=np.zeros(0, dtype=np.int64))
     usable = usable_memory(pricing.stack, pricing.cluster.device)
-    fitting, nearest, memory = np.full(count, np.inf), np.full(count, np.inf), np.full(count, np.inf)
-    worst = np.zeros(count, dtype=np.int64)
+    step_time, memory, worst = np.zeros(count), np.empty(count), np.empty(count, dtype=np.int64)
     prices = price_space(space, pricing)
+    shapes = []
     for shape in enumerate_shapes(space, prices, pricing, cut=cut):
-        for candidates, seconds, need in _bounds(shape, prices, workload, pricing):
-            most = need.max(axis=1)
-            fits = np.where(most <= usable, seconds, np.inf)
-            fitting[candidates] = np.minimum(fitting[candidates], fits)
-            less = most < memory[candidates]
-            nearer = candidates[less]
-            memory[nearer], nearest[nearer] = most[less], seconds[less]
-            worst[nearer] = need.argmax(axis=1)[less]
-    return Bounds(step_time=np.where(np.isfinite(fitting), fitting, nearest), memory=memory, worst_rank=worst)
+        need, rank = _memory(shape, prices, workload, pricing)
+        nearest = np.arange(len(need)), need.argmin(axis=1)
+        memory[shape.candidates], worst[shape.candidates] = need[nearest], rank[nearest]
+        shapes.append((shape, need))
+    wanted = memory <= usable
+    if not wanted.any():
+        wanted[:] = True
+    for shape, need in shapes:
+        kept = wanted[shape.candidates]
+        if kept.any():
+            seconds = _seconds(shape.only(kept), prices, workload, pricing)
+            allowed = need[kept] <= np.maximum(need[kept].min(axis=1, keepdims=True), usable)
+            step_time[shape.candidates[kept]] = np.where(allowed, seconds, np.inf).min(axis=1)
+    return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
 
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:
@@ -92,39 +97,56 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     return float(bounds.step_time[0])
 
 
-def _bounds(
-    shape: Shape, prices: Prices, workload: Workload, pricing: Pricing
-) -> Iterator[tuple[Integers, Floats, Floats]]:
-    """Candidates, the seconds that their steps take at least and the bytes of every rank, by variant."""
+def _memory(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> tuple[Floats, Integers]:
+    """[candidates x cuts] bytes of the worst rank, and which that is."""
+    order = shape_orders(shape)
+    live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
+    lasting = _lasting_bytes(shape, order, workload, pricing)
+    need = live[shape.with_cuts(shape.lane)] + lasting[shape.with_cuts(shape.variant)]
+    if shape.ranks == 1:
+        need += _gathered_bytes(shape, prices, pricing)[:, None]
+    worst = need.argmax(axis=1)
+    return need[np.arange(len(need)), worst].reshape(-1, shape.cuts), worst.reshape(-1, shape.cuts)
+
+
+def _seconds(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> Floats:
+    """[candidates x cuts] seconds of a step at least."""
     order = shape_orders(shape)
     chain = build_chain(shape, order, prices, pricing)
-    live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
-    ends = _Ends(shape, order, chain)
-    for strategy, candidates in shape.variants:
-        beside = estimate_exposure(shape, order, chain, strategy, prices, workload, pricing)
-        lasting = _lasting_bytes(shape, order, strategy, prices, workload, pricing)
-        yield candidates, ends.step_times(beside), live + lasting
+    beside = estimate_exposure(shape, order, chain, prices, workload, pricing)
+    return _Ends(shape, order, chain).step_times(beside).reshape(-1, shape.cuts)
 
 
-def _lasting_bytes(  # noqa: PLR0917 - all that state and buffers hang on
-    shape: Shape,
-    order: ShapeOrder,
-    strategy: Strategy,
-    prices: Prices,
-    workload: Workload,
-    pricing: Pricing,
-) -> Floats:
-    """[n x ranks] bytes of what lives for the step, and of what ZeRO holds in full beside it."""
-    counts = shape.counts(prices.parameters.shape[1]) @ prices.parameters[shape.rows[0]]
-    held = order.by_rank(counts[shape.kind], shape.ranks)
-    state = state_bytes(held, strategy, workload, pricing)
-    lasting = np.sum(list(state.values()), axis=0) + pricing.stack.memory_context
-    for rank, stashed in enumerate(order.stashed(shape.ranks)):
-        lasting[rank] += sum(stashed_bytes(float(held[rank]), stashed, strategy, pricing).values())
-    blocks = np.array(shape.kinds[0])  # where ZeRO shards blocks there is one stage
-    parameters, saved = prices.parameters[shape.rows[0]][blocks], prices.saved[shape.rows][:, blocks]
-    found: Floats = lasting + gathered_bytes(parameters, saved, strategy, pricing)[:, None]
+def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:
+    """[variants and cuts x ranks] bytes of what lives for the step."""
+    held = order.by_rank(shape.spread(shape.parameters @ shape.counts()), shape.ranks)
+    stashed = order.stashed(shape.ranks)
+    each = np.array(
+        [
+            [
+                sum(state_bytes(1.0, strategy, workload, pricing).values())
+                + sum(stashed_bytes(1.0, versions, strategy, pricing).values())
+                for versions in stashed
+            ]
+            if any(stashed)
+            else [sum(state_bytes(1.0, strategy, workload, pricing).values())] * len(stashed)
+            for strategy in shape.variants
+        ]
+    )
+    found: Floats = held * np.repeat(each, shape.cuts, axis=0) + pricing.stack.memory_context
     return found
+
+
+def _gathered_bytes(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
+    """[candidates and cuts] bytes that ZeRO holds in full beside the rest, where there is one stage."""
+    blocks = np.array(shape.kinds[0])
+    found = np.zeros(len(shape.candidates))
+    for number, strategy in enumerate(shape.variants):
+        members = np.flatnonzero(shape.variant == number)
+        if strategy.zero >= 2 and strategy.shards > 1:
+            saved = prices.saved[shape.rows[shape.lane[members]]][:, blocks]
+            found[members] = gathered_bytes(shape.parameters[number][blocks], saved, strategy, pricing)
+    return np.repeat(found, shape.cuts)
 
 
 class _Ends:
@@ -132,11 +154,11 @@ class _Ends:
 
     def __init__(self, shape: Shape, order: ShapeOrder, chain: Chain) -> None:
         ranks = shape.ranks
-        each = shape.microbatches[:, None] / order.copies
+        each = np.repeat(shape.microbatches, shape.cuts)[:, None] / order.copies
         sent = chain.forward + chain.back + chain.outbound
-        self._order, self._chain = order, chain
+        self._order, self._chain, self._lane = order, chain, shape.with_cuts(shape.lane)
         self._first = order.placement.first
-        self._flight = order.in_flight(len(shape.rows))
+        self._flight = order.in_flight(len(each))
         heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
         self._head = heads if order.synchronised else np.zeros_like(heads)
         held = chain.returned[:, self._first[0]] if chain.blocking else 0.0
@@ -149,39 +171,36 @@ class _Ends:
         self._sent = self._transfers(each)
 
     def _round_trips(self, each: Floats) -> Floats:
-        """[n x ranks] ends of a rank's passes from round trips of its first stage to the last and back."""
+        """[lanes and cuts x ranks] ends of passes by round trips of a rank's first stage to the last one."""
         chain, first = self._chain, self._first[0]
         if not self._order.synchronised or self._order.copies > 1:
             return np.zeros((len(chain.forward), len(first)))
-        way = chain.forward + chain.back + 2 * chain.sent
-        beyond = np.cumsum(way[:, ::-1], axis=1)[:, ::-1]
         flight = np.maximum(self._flight, 1)
-        found: Floats = chain.head[:, first] + np.ceil(each / flight) * beyond[:, first]
+        found: Floats = chain.head[:, first] + np.ceil(each / flight) * chain.beyond[:, first]
         return found
 
     def _transfers(self, each: Floats) -> Floats:
-        """[n] end of the first stage's passes if the transfers of one boundary follow each other."""
+        """[lanes and cuts] end of the first stage's passes if transfers of one boundary follow each other."""
         chain = self._chain
         if not self._order.synchronised or self._order.copies > 1 or chain.sent.shape[1] == 1:
             return np.zeros(len(each))
-        way = chain.forward + chain.back + 2 * chain.sent
-        beyond = np.cumsum(way[:, ::-1], axis=1)[:, ::-1][:, 1:]
         before = (chain.head + chain.forward + chain.back + chain.drain)[:, :-1]
-        found: Floats = (before + (each + 1) * chain.sent[:, :-1] + beyond).max(axis=1)
+        found: Floats = (before + (each + 1) * chain.sent[:, :-1] + chain.beyond[:, 1:]).max(axis=1)
         return found
 
     def step_times(self, beside: Exposure) -> Floats:
-        """[n] seconds that a step takes at least."""
-        ends = np.maximum(self._busy + beside.after_passes, self._before_last + beside.lane)
+        """[candidates and cuts] seconds that a step takes at least."""
+        lane = self._lane
+        ends = np.maximum(self._busy[lane] + beside.after_passes, self._before_last[lane] + beside.lane)
         if self._order.synchronised and self._order.copies == 1:
-            ends = np.maximum(ends, self._drained(self._back) + beside.after_back)
+            ends = np.maximum(ends, self._drained(self._back)[lane] + beside.after_back)
             first = self._order.placement.place[0]
-            ends[:, first] = np.maximum(ends[:, first], self._sent + beside.after_back[:, first])
+            ends[:, first] = np.maximum(ends[:, first], self._sent[lane] + beside.after_back[:, first])
         found: Floats = np.maximum(ends.max(axis=1), beside.floor)
         return found
 
     def _drained(self, ends: Floats) -> Floats:
-        """[n x ranks] ends of the last gradient of each rank given later stages', which are yet to travel."""
+        """[lanes and cuts x ranks] ends of each rank's last gradient given those of later stages."""
         first = self._first[0]
         drain, order = self._chain.drain[:, first], np.argsort(first)
         found = np.empty_like(ends)

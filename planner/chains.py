@@ -8,24 +8,23 @@ must come before its first and after its last one. Durations are those of the lo
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
 
 from planner.orders import ShapeOrder
-from planner.prices import Floats, Prices
+from planner.prices import Floats, Prices, transfer_seconds
 from planner.shapes import Shape
 from simdl.collectives import Hop
 from simdl.pipelines.passes import PassKind, Phase
 from simdl.pricing import Pricing
 from simdl.stage import pass_seconds
-from simdl.step_cost import stage_hop, transfer_time
-from simdl.strategy import Strategy
+from simdl.step_cost import stage_hop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Chain:
-    """Seconds of one microbatch on the stages of one copy; arrays are [n x stages].
+    """Seconds of one microbatch on the stages of one copy; arrays are [lanes and cuts x stages].
 
     Attributes:
         forward: of the pass that makes the activation.
@@ -43,37 +42,44 @@ class Chain:
     blocking: bool
     order: ShapeOrder
 
-    @property
+    @cached_property
     def head(self) -> Floats:
         """Before the first pass of a stage: the way of a microbatch to it."""
         return _exclusive(self.forward + self.sent)
 
-    @property
+    @cached_property
     def drain(self) -> Floats:
         """After the last pass of a stage that sends a gradient back: its way to the first stage."""
         return _exclusive(self.back) + np.cumsum(self.returned, axis=1)
 
-    @property
+    @cached_property
     def returned(self) -> Floats:
         """Of the transfer of the gradient to the stage before (0 from the first)."""
         found = np.zeros_like(self.sent)
         found[:, 1:] = self.sent[:, :-1]
         return found
 
-    @property
+    @cached_property
     def last(self) -> Floats:
         """The pass that completes the gradients, with its transfer where that holds the compute stream."""
         if self.order.splits:
             return self.rest
         return self.back + (self.returned if self.blocking else 0.0)
 
-    @property
+    @cached_property
     def outbound(self) -> Floats:
         """Transfers that hold the compute stream of the stage, forward and back."""
         return self.sent + self.returned if self.blocking else np.zeros_like(self.sent)
 
+    @cached_property
+    def beyond(self) -> Floats:
+        """From the first pass of a stage to the last one of its microbatch: to the last stage and back."""
+        way = self.forward + self.back + 2 * self.sent
+        found: Floats = np.cumsum(way[:, ::-1], axis=1)[:, ::-1]
+        return found
+
     def by_rank(self, seconds: Floats, ranks: int) -> Floats:
-        """[n x ranks] sums over the stages of each rank, of all copies."""
+        """[lanes and cuts x ranks] sums over the stages of each rank, of all copies."""
         return self.order.by_rank(seconds, ranks)
 
 
@@ -95,9 +101,9 @@ def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricin
             for kind, found in seconds.items()
         }
     return Chain(
-        forward=_least(seconds, lambda kind: kind.sends_forward)[:, shape.kind],
-        back=_least(seconds, lambda kind: kind.sends_back)[:, shape.kind],
-        rest=_rest(seconds)[:, shape.kind],
+        forward=shape.spread(_least(seconds, lambda kind: kind.sends_forward)),
+        back=shape.spread(_least(seconds, lambda kind: kind.sends_back)),
+        rest=shape.spread(_rest(seconds)),
         sent=_transfers(shape, prices, pricing),
         blocking=not pricing.stack.pipeline_overlap,
         order=order,
@@ -105,19 +111,17 @@ def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricin
 
 
 def _pass_seconds(shape: Shape, phases: Phase, prices: Prices, pricing: Pricing) -> Floats:
-    """[n x kinds of stage] of a pass with these phases."""
+    """[lanes x kinds] of a pass with these phases."""
     busy, host = (_phase_sums(shape, phases, prices, name) for name in ("busy", "host"))
     found: Floats = pass_seconds(busy, host, pricing.stack)
     return found
 
 
 def _phase_sums(shape: Shape, phases: Phase, prices: Prices, name: str) -> Floats:
-    """[n x kinds of stage] sums of a price over the blocks of a stage."""
-    counts = shape.counts(prices.parameters.shape[1]).T.astype(np.float64)
-    total = np.zeros((len(shape.rows), counts.shape[1]))
-    for phase in phases:
-        total += getattr(prices.phases[phase], name)[shape.rows] @ counts
-    return total
+    """[lanes x kinds] sums of a price over the blocks of a stage."""
+    blocks = np.sum([getattr(prices.phases[phase], name)[shape.rows] for phase in phases], axis=0)
+    found: Floats = blocks @ shape.counts()
+    return found
 
 
 def _least(seconds: dict[PassKind, Floats], wanted: Callable[[PassKind], bool]) -> Floats:
@@ -134,26 +138,15 @@ def _rest(seconds: dict[PassKind, Floats]) -> Floats:
 
 
 def _transfers(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
-    """[n x stages] seconds from each stage to the next."""
-    times = np.zeros((len(shape.rows), len(shape.kind)))
-    alike: dict[tuple[int, Hop], list[int]] = {}
-    for boundary, kind in enumerate(shape.kind[:-1].tolist()):
+    """[lanes and cuts x stages] seconds from each stage to the next."""
+    times = np.zeros((len(shape.rows), *shape.kind.shape))
+    last = np.array([blocks[-1] for blocks in shape.kinds])[shape.kind]
+    alike: dict[Hop, list[int]] = {}
+    for boundary in range(shape.kind.shape[1] - 1):
         hop = stage_hop(boundary, shape.strategy, pricing.cluster)
         if hop is not None:
-            alike.setdefault((shape.kinds[kind][-1], hop), []).append(boundary)
-    sequence = prices.sequence_parallel[shape.rows]
-    for (block, hop), boundaries in alike.items():
-        nbytes = prices.boundary[shape.rows, block]
-        _, first, inverse = np.unique(2 * nbytes + sequence, return_index=True, return_inverse=True)
-        seconds = [
-            _transfer_seconds(float(nbytes[place]), hop, bool(sequence[place]), shape.strategy.tp, pricing)
-            for place in first
-        ]
-        times[:, boundaries] = np.array(seconds)[inverse][:, None]
-    return times
-
-
-@lru_cache(maxsize=65536)
-def _transfer_seconds(nbytes: float, hop: Hop, sequence_parallel: bool, tp: int, pricing: Pricing) -> float:
-    strategy = Strategy(tp=tp, sequence_parallel=sequence_parallel)
-    return transfer_time(nbytes, hop, strategy, pricing)
+            alike.setdefault(hop, []).append(boundary)
+    for hop, boundaries in alike.items():
+        seconds = transfer_seconds(hop, prices, pricing)[shape.rows]
+        times[:, :, boundaries] = seconds[:, last[:, boundaries]]
+    return times.reshape(-1, shape.kind.shape[1])

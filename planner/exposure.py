@@ -9,33 +9,36 @@ of several stages, all reductions but that one. The first gather of a pass waits
 of the pass before, or for the update; behind a pass that reduces nothing it is fetched ahead.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.chains import Chain
 from planner.orders import ShapeOrder
 from planner.prices import Floats, Prices
-from planner.shapes import Shape
+from planner.shapes import Blocks, Shape
+from planner.space import Integers
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing
 from simdl.segments import segment_parts, segment_reduce_time
-from simdl.step_cost import copies_sum_time, gather_time, optimizer_time, reduce_time, tied_time
-from simdl.strategy import Strategy
+from simdl.step_cost import copies_sum_time, gather_time, reduce_time, tied_time, update_time
+from workloads.amounts import as_number
 from workloads.workload import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Exposure:
-    """Seconds by pipeline rank; [n x ranks] or [ranks].
+    """Seconds by pipeline rank; [candidates and cuts x ranks].
 
     Attributes:
         after_passes: beside all passes of a rank, from its first one to the end of its step.
         after_back: from the end of the last pass of the rank's first stage, whose reductions run beside it.
         lane: from the start of a rank's last completing pass, if its collectives follow each other; what
             that pass takes is not in it.
-        floor: [n] of all collectives of a step one after another, where every pass has some.
+        floor: [candidates and cuts] of all collectives of a step one after another, where passes have some.
     """
 
     after_passes: Floats
@@ -44,148 +47,263 @@ class Exposure:
     floor: Floats
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reductions:
-    """Of one kind of stage [s]: of all segments, of the last one, and the share of the first in the pass."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Messages:
+    """Of one variant, [kinds] seconds: of all messages of a pass of a stage, of the first and of the last."""
 
-    total: float
-    last: float
-    first_share: Floats | float
+    total: Floats
+    first: Floats
+    last: Floats
+
+
+class _Segments:
+    """The segments in which every kind of stage runs its blocks, for some parameters per block."""
+
+    def __init__(
+        self, chains: Sequence[Blocks], parameters: Floats, pricing: Pricing, *, alone: bool
+    ) -> None:
+        self.begins: list[Blocks] = []
+        sums: list[float] = []
+        starts = []
+        for blocks in chains:
+            counts = parameters[list(blocks)].tolist()
+            parts = segment_parts(counts, pricing, alone=alone)
+            self.begins.append(blocks[parts[0]])
+            starts.append(len(sums))
+            sums += [sum(counts[part]) for part in parts]
+        self._starts, self._ends = np.array(starts), np.array([*starts[1:], len(sums)]) - 1
+        distinct = {count: number for number, count in enumerate(dict.fromkeys(sums))}
+        self.sizes = np.array(list(distinct))
+        self._places = np.array([distinct[count] for count in sums])
+
+    def messages(self, times: Floats | float) -> _Messages:
+        """What messages take, given [sizes] seconds of each."""
+        each = (np.zeros(len(self.sizes)) + times)[self._places]
+        return _Messages(
+            total=np.add.reduceat(each, self._starts), first=each[self._starts], last=each[self._ends]
+        )
 
 
 class _Variant:
     """One way of sharding a shape's candidates."""
 
-    def __init__(self, shape: Shape, strategy: Strategy, prices: Prices, pricing: Pricing) -> None:
-        stack = pricing.stack
-        self.shape, self.strategy, self.prices, self.pricing = shape, strategy, prices, pricing
-        self.footprint = stack.contention or 0.0
-        many = strategy.replicas > 1
+    def __init__(
+        self, shape: Shape, number: int, pricing: Pricing, segments: dict[tuple[int, bool, bool], _Segments]
+    ) -> None:
+        stack, strategy = pricing.stack, shape.variants[number]
+        self.shape, self.strategy, self.pricing = shape, strategy, pricing
         self.scattered = strategy.zero >= 2 and strategy.shards > 1
         self.sharded = strategy.zero == 3 and strategy.shards > 1
-        self.beside = self.scattered or (many and stack.gradient_overlap)
+        self.beside = self.scattered or (strategy.replicas > 1 and stack.gradient_overlap)
         self.ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
-        self.parameters = prices.parameters[shape.rows[0]]
+        self._number, self._segments = number, segments
 
-    def reductions(self, kind: int, *, last: bool) -> _Reductions:
-        """Of the backward pass of a kind of stage."""
-        order = np.array(self.shape.kinds[kind][::-1])
-        parts = segment_parts(self.parameters[order].tolist(), self.pricing, alone=self.scattered)
-        sums = [float(sum(self.parameters[order][part].tolist())) for part in parts]
-        times = {n: segment_reduce_time(n, self.strategy, self.pricing, last=last) for n in set(sums)}
-        gradients = [phase for phase in Phase if phase is not Phase.FORWARD]
-        device = np.sum([self.prices.phases[phase].device for phase in gradients], axis=0)
-        first = device[self.shape.rows][:, order]
-        total = first.sum(axis=1)
-        share = first[:, parts[0]].sum(axis=1) / np.where(total > 0, total, 1.0)
-        return _Reductions(total=sum(times[n] for n in sums), last=times[sums[-1]], first_share=share)
+    @property
+    def backward(self) -> _Segments:
+        """Of a pass that completes gradients."""
+        return self._cut(True, self.scattered)
 
-    def first_forward(self, seconds: Floats) -> Floats:
-        """[n] before the first backward pass: gathers of parameters follow each other, and run beside it."""
-        if not self.ahead:
-            return seconds
-        total, alone = self.gathers(int(self.shape.kind[0]))
-        found: Floats = np.maximum(alone + seconds, total)
-        return found
+    @property
+    def forward(self) -> _Segments:
+        """Of a pass that waits for parameters."""
+        return self._cut(False, self.sharded)
 
-    def gathers(self, kind: int) -> tuple[float, float]:
-        """[s] of all gathers of a forward pass of a kind of stage, and of the first."""
-        order = np.array(self.shape.kinds[kind])
-        parts = segment_parts(self.parameters[order].tolist(), self.pricing, alone=self.sharded)
-        sums = [float(sum(self.parameters[order][part].tolist())) for part in parts]
-        times = {n: gather_time(n, self.strategy, self.pricing) for n in set(sums)}
-        return sum(times[n] for n in sums), times[sums[0]]
+    def _cut(self, back: bool, alone: bool) -> _Segments:
+        key = self.strategy.tp, back, alone
+        if key not in self._segments:
+            kinds = self.shape.kinds
+            chains = [blocks[::-1] for blocks in kinds] if back else kinds
+            parameters = self.shape.parameters[self._number]
+            self._segments[key] = _Segments(chains, parameters, self.pricing, alone=alone)
+        return self._segments[key]
+
+    def reductions(self, *, last: bool) -> _Messages:
+        """Of backward passes."""
+        sizes = as_number(self.backward.sizes)
+        return self.backward.messages(segment_reduce_time(sizes, self.strategy, self.pricing, last=last))
+
+    def gathers(self) -> _Messages:
+        """Of forward passes."""
+        sizes = as_number(self.forward.sizes)
+        return self.forward.messages(gather_time(sizes, self.strategy, self.pricing))
 
 
-def estimate_exposure(  # noqa: PLR0917 - all that a variant of a shape hangs on
-    shape: Shape,
-    order: ShapeOrder,
-    chain: Chain,
-    strategy: Strategy,
-    prices: Prices,
-    workload: Workload,
-    pricing: Pricing,
+class _Variants:
+    """All ways of sharding a shape's candidates."""
+
+    def __init__(
+        self, shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, pricing: Pricing
+    ) -> None:
+        self.shape, self.order, self.chain, self.prices, self.pricing = shape, order, chain, prices, pricing
+        segments: dict[
+            tuple[int, bool, bool], _Segments
+        ] = {}  # by tp, direction, and whether blocks are alone
+        self.each = [_Variant(shape, number, pricing, segments) for number in range(len(shape.variants))]
+        self.footprint = pricing.stack.contention or 0.0
+        self.lane, self.setting = shape.with_cuts(shape.lane), shape.with_cuts(shape.variant)
+        self.microbatches = np.repeat(shape.microbatches[shape.lane], shape.cuts)
+
+    def which(self, name: str) -> NDArray[np.bool_]:
+        """[variants] those of which something is true."""
+        return np.array([getattr(each, name) for each in self.each])
+
+    def spread(self, found: Sequence[_Messages | None], name: str) -> Floats:
+        """[variants and cuts x stages] seconds of some messages, 0 where there are none."""
+        nothing = np.zeros(len(self.shape.kinds))
+        return self.shape.spread(np.array([getattr(each, name) if each else nothing for each in found]))
+
+
+def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the order it is made
+    shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, workload: Workload, pricing: Pricing
 ) -> Exposure:
-    """What the candidates of one variant of a shape take beside their passes."""
-    variant = _Variant(shape, strategy, prices, pricing)
-    footprint = variant.footprint
-    updates = shape.microbatches[:, None] if order.updates_often else 1
-    update = updates * _update(variant, order, workload) + pricing.stack.step_overhead
-    own, back, lane = np.zeros((3, len(shape.rows), shape.ranks))
-    floor = np.zeros(len(shape.rows))
-    if variant.beside:
-        own, back, lane = _last_reductions(variant, order, chain)
-        own, back = own * updates, back * updates
-    if variant.scattered:
-        before, after = _earlier_reductions(variant, order, chain)
-        own, floor = own + before[:, None], floor + after + update[..., 0]
-    if variant.sharded:
-        total, alone = variant.gathers(0)
-        fresh = np.array([fresh_passes(shape.strategy.schedule, n) for n in shape.microbatches.tolist()])
-        own += (shape.microbatches * footprint * 2 * total + fresh * (1 - footprint) * alone)[:, None]
-        floor += shape.microbatches * 2 * total
-    elif variant.ahead:
-        total, alone = variant.gathers(int(shape.kind[0]))
-        own[:, order.placement.place[0]] += footprint * (total - alone) + alone
-    return Exposure(after_passes=own + update, after_back=back + update, lane=lane + update, floor=floor)
+    """What the candidates of a shape take beside their passes."""
+    variants = _Variants(shape, order, chain, prices, pricing)
+    setting = variants.setting
+    updates = variants.microbatches[:, None] if order.updates_often else 1
+    update = updates * _update(variants, workload)[setting] + pricing.stack.step_overhead
+    own, back, lane, floor = update, update, update, np.zeros(len(setting))
+    if variants.which("beside").any():
+        beside, behind, on_lane = _last_reductions(variants)
+        own, back, lane = own + beside * updates, back + behind * updates, lane + on_lane
+    scattered = np.repeat(variants.which("scattered"), shape.cuts)[setting]
+    if scattered.any():
+        before, until = _earlier_reductions(variants)
+        own = own + before[:, None]
+        floor = np.where(scattered, until + update[:, 0], 0.0)
+    if variants.which("sharded").any():
+        beside, until = _sharded_gathers(variants)
+        own, floor = own + beside[:, None], floor + until
+    if variants.which("ahead").any():
+        found = [each.gathers() if each.ahead else None for each in variants.each]
+        total, first = (variants.spread(found, name)[:, 0] for name in ("total", "first"))
+        own = own.copy()
+        own[:, order.placement.place[0]] += (variants.footprint * (total - first) + first)[setting]
+    return Exposure(after_passes=own, after_back=back, lane=lane, floor=floor)
 
 
-def _last_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tuple[Floats, Floats, Floats]:
-    """What passes that complete an update add: beside all passes, after the first stage, and on the lane."""
-    shape, footprint = variant.shape, variant.footprint
-    own, back, lane = np.zeros((3, len(shape.rows), shape.ranks))
-    first = order.placement.first[0]
-    found = {kind: variant.reductions(kind, last=True) for kind in set(shape.kind.tolist())}
-    for rank in range(shape.ranks):
-        stages = [found[int(shape.kind[stage])] for stage in order.placement.owned[rank]]
-        mine = found[int(shape.kind[first[rank]])]
-        bare = min(each.last for each in stages) if order.splits else mine.last
-        every, total = sum(each.total for each in stages), mine.total
-        if chain.blocking and len(stages) > 1:
-            every = total = bare
-        hidden = chain.returned[:, first[rank]] if chain.blocking and not order.splits else 0.0
-        own[:, rank] = footprint * np.maximum(every - np.maximum(bare, hidden), 0.0)
-        own[:, rank] += np.maximum(bare - hidden, 0.0)
-        back[:, rank] = footprint * (total - bare) + bare
-        alone = 0.0 if order.splits else chain.back[:, first[rank]]
-        lane[:, rank] = mine.total + mine.first_share * alone
-    return own, back, lane
+def _last_reductions(variants: _Variants) -> tuple[Floats, Floats, Floats]:
+    """What passes that complete an update add: beside all passes, after the first stage, and on the lane.
+
+    [candidates and cuts x ranks], or what broadcasts to it.
+    """
+    order, chain, footprint = variants.order, variants.chain, variants.footprint
+    first, owned = order.placement.first[0], order.placement.owned
+    found = [each.reductions(last=True) if each.beside else None for each in variants.each]
+    totals, lasts = (variants.spread(found, name) for name in ("total", "last"))
+    bare = lasts[:, owned].min(axis=2) if order.splits else lasts[:, first]
+    every, total, mine = totals[:, owned].sum(axis=2), totals[:, first], totals[:, first]
+    if chain.blocking and owned.shape[1] > 1:
+        every = total = bare
+    setting = variants.setting
+    back = (footprint * (total - bare) + bare)[setting]
+    if chain.blocking and not order.splits:
+        hidden = chain.returned[:, first][variants.lane]
+        bare, every = bare[setting], every[setting]
+        own = footprint * np.maximum(every - np.maximum(bare, hidden), 0.0) + np.maximum(bare - hidden, 0.0)
+    else:
+        own = (footprint * np.maximum(every - bare, 0.0) + bare)[setting]
+    if order.splits:
+        return own, back, mine[setting]
+    turn = _first_shares(variants)[:, first] * chain.back[:, first][variants.lane]
+    return own, back, mine[setting] + turn
 
 
-def _earlier_reductions(variant: _Variant, order: ShapeOrder, chain: Chain) -> tuple[Floats, Floats]:
-    """[n] what the reductions of every microbatch add beside the passes, and all until the update begins."""
-    shape, footprint = variant.shape, variant.footprint
-    before = np.zeros(len(shape.rows), dtype=np.int64) if order.updates_often else shape.microbatches - 1
-    each, last = (variant.reductions(0, last=end) for end in (False, True))
-    bare = each.last if variant.sharded else 0.0
-    until: Floats = before * each.total + (shape.microbatches - before) * last.total
-    if not variant.sharded:
-        turn = chain.back[:, 0] * (1.0 if order.splits else each.first_share)
-        until = until + variant.first_forward(chain.forward[:, 0]) + turn
-    return (footprint * (each.total - bare) + bare) * before.astype(np.float64), until
+def _first_shares(variants: _Variants) -> Floats:
+    """[candidates and cuts x stages] share of the first segment in the pass that completes the gradients."""
+    shape, prices = variants.shape, variants.prices
+    gradients = [phase for phase in Phase if phase is not Phase.FORWARD]
+    device = np.sum([prices.phases[phase].device[shape.rows] for phase in gradients], axis=0)
+    total = device @ shape.counts()
+    total = np.where(total > 0, total, 1.0)
+    shares = np.zeros((len(shape.candidates), shape.kind.shape[1] * shape.cuts))
+    found: dict[tuple[int, bool], Floats] = {}
+    for number, variant in enumerate(variants.each):
+        if not variant.beside:
+            continue
+        key = variant.strategy.tp, variant.scattered
+        if key not in found:
+            begins = [device[:, list(blocks)].sum(axis=1) for blocks in variant.backward.begins]
+            found[key] = (np.stack(begins, axis=1) / total)[:, shape.kind.ravel()]
+        members = shape.variant == number
+        shares[members] = found[key][shape.lane[members]]
+    return shares.reshape(-1, shape.kind.shape[1])
 
 
-def _update(variant: _Variant, order: ShapeOrder, workload: Workload) -> Floats:
-    """[ranks] seconds of an update: whatever follows the passes and their reductions, one after another."""
-    shape, strategy, pricing = variant.shape, variant.strategy, variant.pricing
-    stack = pricing.stack
-    counts = shape.counts(len(variant.parameters)) @ variant.parameters
-    held = order.by_rank(counts[shape.kind], shape.ranks)
+def _earlier_reductions(variants: _Variants) -> tuple[Floats, Floats]:
+    """What the reductions of every microbatch add beside the passes, and all until the update begins.
 
-    def seconds(count: float) -> float:
-        total = optimizer_time(count, workload, strategy, pricing)
-        if strategy.replicas > 1 and not variant.beside:
-            total += reduce_time(count, strategy, pricing)
-        if strategy.zero in (1, 2) and strategy.shards > 1 and not stack.parameter_overlap:
-            total += gather_time(count, strategy, pricing)
-        return total
-
-    distinct = {count: seconds(count) for count in set(held.tolist())}
-    after = np.array(
-        [
-            distinct[count] + copies_sum_time(count, rank, strategy, pricing)
-            for rank, count in enumerate(held.tolist())
-        ]
+    [candidates and cuts]; where gradients are scattered there is one stage.
+    """
+    order, chain, footprint, setting = variants.order, variants.chain, variants.footprint, variants.setting
+    before = 0 * variants.microbatches if order.updates_often else variants.microbatches - 1
+    early, late = (
+        [each.reductions(last=last) if each.scattered else None for each in variants.each]
+        for last in (False, True)
     )
-    after[[0, -1]] += tied_time(workload, strategy, pricing)
-    return after
+    each, alone = (variants.spread(early, name)[setting, 0] for name in ("total", "last"))
+    last = variants.spread(late, "total")[setting, 0]
+    sharded = np.repeat(variants.which("sharded"), variants.shape.cuts)[setting]
+    bare = np.where(sharded, alone, 0.0)
+    until = before * each + (variants.microbatches - before) * last
+    turn = chain.back[:, 0][variants.lane]
+    turn = turn if order.splits else turn * _first_shares(variants)[:, 0]
+    until = until + np.where(sharded, 0.0, _first_forward(variants) + turn)
+    return (footprint * (each - bare) + bare) * before, until
+
+
+def _first_forward(variants: _Variants) -> Floats:
+    """[candidates and cuts] before the first backward pass: gathers follow each other, and run beside it."""
+    seconds = variants.chain.forward[:, 0][variants.lane]
+    found = [each.gathers() if each.ahead else None for each in variants.each]
+    total, first = (variants.spread(found, name)[variants.setting, 0] for name in ("total", "first"))
+    longer: Floats = np.maximum(first + seconds, total)
+    return longer
+
+
+def _sharded_gathers(variants: _Variants) -> tuple[Floats, Floats]:
+    """[candidates and cuts] what gathers of all passes add beside them, and how long all of them take."""
+    shape, footprint, setting = variants.shape, variants.footprint, variants.setting
+    found = [each.gathers() if each.sharded else None for each in variants.each]
+    total, first = (variants.spread(found, name)[setting, 0] for name in ("total", "first"))
+    counts, place = np.unique(variants.microbatches, return_inverse=True)
+    fresh = np.array([fresh_passes(shape.strategy.schedule, count) for count in counts.tolist()])[place]
+    beside = variants.microbatches * footprint * 2 * total + fresh * (1 - footprint) * first
+    return beside, variants.microbatches * 2 * total
+
+
+def _update(variants: _Variants, workload: Workload) -> Floats:
+    """[variants and cuts x ranks] seconds of an update: whatever follows the passes and their reductions."""
+    shape, pricing = variants.shape, variants.pricing
+    held = variants.order.by_rank(shape.spread(shape.parameters @ shape.counts()), shape.ranks)
+    first, place = _alike(held.reshape(len(shape.variants), -1))
+    held = held.reshape(len(shape.variants), -1)[:, first]
+    shards = np.array([[strategy.shards] for strategy in shape.variants])
+    owned = as_number((held / shards).ravel())
+    seconds = np.reshape(update_time(owned, workload, pricing), held.shape)
+    for number, (variant, counts) in enumerate(zip(variants.each, held, strict=True)):
+        strategy = variant.strategy
+        if strategy.replicas > 1 and not variant.beside:
+            seconds[number] += reduce_time(as_number(counts), strategy, pricing)
+        if strategy.zero in (1, 2) and strategy.shards > 1 and not pricing.stack.parameter_overlap:
+            seconds[number] += gather_time(as_number(counts), strategy, pricing)
+    after: Floats = seconds[:, place].reshape(-1, shape.cuts, shape.ranks)
+    tied = {one.tp: tied_time(workload, one, pricing) for one in {s.tp: s for s in shape.variants}.values()}
+    for number, (strategy, counts) in enumerate(zip(shape.variants, held[:, place].tolist(), strict=True)):
+        after[number, :, [0, -1]] += tied[strategy.tp]
+        if variants.order.copies > 1:
+            sums = [
+                copies_sum_time(count, place % shape.ranks, strategy, pricing)
+                for place, count in enumerate(counts)
+            ]
+            after[number] += np.reshape(sums, (-1, shape.ranks))
+    return after.reshape(-1, shape.ranks)
+
+
+def _alike(columns: Floats) -> tuple[Integers, Integers]:
+    """First place of every distinct column, and which distinct column stands at each place."""
+    keys = [column.tobytes() for column in np.ascontiguousarray(columns.T)]
+    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    place = np.array([number[key] for key in keys])
+    first = np.zeros(len(number), dtype=np.int64)
+    first[place[::-1]] = np.arange(len(keys))[::-1]
+    return first, place

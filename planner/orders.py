@@ -19,13 +19,13 @@ class Placement:
         place: [copies x stages, flat] pipeline rank of every stage.
         chain: [copies x stages, flat] its place in the chain of layers.
         first: [copies x ranks] the first stage of each copy on every rank.
-        owned: per rank the places in the chain of all its stages.
+        owned: [ranks x stages of a rank] the places in the chain of all its stages.
     """
 
     place: Integers
     chain: Integers
     first: Integers
-    owned: tuple[tuple[int, ...], ...]
+    owned: Integers
 
 
 @lru_cache(maxsize=4096)
@@ -39,7 +39,7 @@ def placement(name: str, ranks: int, virtual_stages: int) -> Placement:
         place=place,
         chain=chain,
         first=np.array([[int(np.argmax(copy == rank)) for rank in range(ranks)] for copy in by_copy]),
-        owned=tuple(tuple(chain[place == rank].tolist()) for rank in range(ranks)),
+        owned=chain[np.argsort(place, kind="stable")].reshape(ranks, -1),
     )
 
 
@@ -50,7 +50,7 @@ class ShapeOrder:
     Attributes:
         outline: of the schedule.
         placement: of its stages.
-        live: by number of microbatches, with the candidates [n] that have so many.
+        live: by number of microbatches, with the lanes and cuts that have so many.
     """
 
     outline: Outline
@@ -85,13 +85,11 @@ class ShapeOrder:
         """[... x ranks] sums over the stages of each rank, of all copies, of [... x stages] values."""
         if len(self.placement.place) == ranks == values.shape[-1]:
             return values
-        total = np.zeros((*values.shape[:-1], ranks))
-        for stage, rank in enumerate(self.placement.place.tolist()):
-            total[..., rank] += values[..., self.placement.chain[stage]]
-        return total
+        found: Floats = values[..., self.placement.owned].sum(axis=-1)
+        return found
 
     def in_flight(self, count: int) -> Integers:
-        """[n x ranks] largest number of live activations of the first stage of every rank."""
+        """[lanes and cuts x ranks] largest number of live activations of the first stage of every rank."""
         flight = np.zeros((count, self.placement.first.shape[1]), dtype=np.int64)
         for each, members in self.live:
             flight[members] = each.counts[:, :, 0].max(axis=1)
@@ -106,17 +104,19 @@ def shape_orders(shape: Shape) -> ShapeOrder:
         outline=outline(name, ranks, virtual),
         placement=placement(name, ranks, virtual),
         live=tuple(
-            (live_activations(name, ranks, count, virtual), np.flatnonzero(shape.microbatches == count))
-            for count in np.unique(shape.microbatches).tolist()
+            (
+                live_activations(name, ranks, count, virtual),
+                shape.with_cuts(np.flatnonzero(shape.microbatches == count)),
+            )
+            for count in sorted({*shape.microbatches.tolist()})
         ),
     )
 
 
 def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
-    """[n x ranks] bytes of activations that are live together at the peak of every rank."""
-    counts = shape.counts(prices.saved.shape[1]).T.astype(np.float64)
-    saved = (prices.saved[shape.rows] @ counts)[:, shape.kind]
-    live = np.zeros((len(shape.rows), shape.ranks))
+    """[lanes and cuts x ranks] bytes of activations that are live together at the peak of every rank."""
+    saved = shape.spread(prices.saved[shape.rows] @ shape.counts())
+    live = np.zeros((len(saved), shape.ranks))
     for each, members in order.live:
         own = saved[members[:, None, None], each.stages % saved.shape[1]]
         live[members] = np.matmul(own[:, :, None, :], each.counts.transpose(0, 2, 1)).max(axis=(2, 3))
@@ -124,11 +124,9 @@ def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
 
 
 def transient_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
-    """[n x ranks] bytes of the largest short-lived need."""
-    present = shape.counts(prices.transient.shape[1]) > 0
-    kinds = np.stack([prices.transient[shape.rows][:, held].max(axis=1) for held in present], axis=1)
-    stages = kinds[:, shape.kind[order.placement.chain]]
-    largest = np.zeros((len(shape.rows), shape.ranks))
-    for stage, rank in enumerate(order.placement.place.tolist()):
-        largest[:, rank] = np.maximum(largest[:, rank], stages[:, stage])
-    return largest
+    """[lanes and cuts x ranks] bytes of the largest short-lived need."""
+    transient = prices.transient[shape.rows]
+    kinds = [transient[:, list(dict.fromkeys(blocks))].max(axis=1) for blocks in shape.kinds]
+    stages = shape.spread(np.stack(kinds, axis=1))
+    found: Floats = stages[:, order.placement.owned].max(axis=2)
+    return found

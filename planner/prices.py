@@ -5,17 +5,21 @@ space of some hundred thousand candidates, which gather them by index.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.space import RECOMPUTE, Integers, Space
+from planner.space import RECOMPUTE, Integers, Space, distinct
 from simdl.block_cost import BlockCost, block_costs
+from simdl.collectives import Hop
 from simdl.pipelines.passes import Phase
 from simdl.pricing import Pricing, Work
-from simdl.sharding import Shard
+from simdl.sharding import ShardTable
 from simdl.stage import host_time
+from simdl.step_cost import transfer_time
+from simdl.strategy import Strategy
+from workloads.amounts import as_number
 
 Floats = NDArray[np.float64]
 
@@ -42,60 +46,71 @@ class Prices:
     Attributes:
         row: [candidates] row of each candidate.
         phases: of a pass; recomputation belongs to the input gradient.
+        tp: [rows] tensor-parallel degree.
         sequence_parallel: [rows] 0 or 1.
         saved, transient, boundary: [bytes] as in :class:`simdl.block_cost.BlockCost`.
         parameters: elements of a rank before ZeRO.
+        transfers: what :func:`transfer_seconds` has found, by hop.
     """
 
     row: Integers
     phases: Mapping[Phase, PhasePrices]
+    tp: Integers
     sequence_parallel: Integers
     saved: Floats
     transient: Floats
     boundary: Floats
     parameters: Floats
+    transfers: dict[Hop, Floats] = field(default_factory=dict)
 
 
 def price_space(space: Space, pricing: Pricing) -> Prices:
-    """Price every distinct shard of a space."""
+    """Price every distinct shard of a space, all of them at once per way of recomputation."""
     pipelined = (space.pp > 1).astype(np.int64)
-    keys = (space.tp, space.cp, space.sequence_parallel, space.micro_batch, space.recompute, pipelined)
-    first, row = _distinct(keys)
-    table = [
-        _block_prices(cost, pricing)
-        for index in first
-        for cost in block_costs(pricing, _shard(space, index), RECOMPUTE[space.recompute[index]])
-    ]
-    names = ("saved", "transient", "boundary", "parameters")
-    width = len(names) + 3 * len(Phase)
-    columns = np.array(table, dtype=np.float64).reshape(len(first), -1, width)
-    values = {name: columns[:, :, index] for index, name in enumerate(names)}
-    phases = {
-        phase: PhasePrices(
-            busy=columns[:, :, place], device=columns[:, :, place + 1], host=columns[:, :, place + 2]
-        )
-        for phase, place in zip(Phase, range(len(names), width, 3), strict=True)
-    }
-    return Prices(row=row, phases=phases, sequence_parallel=space.sequence_parallel[first], **values)
-
-
-def _distinct(keys: tuple[Integers, ...]) -> tuple[Integers, Integers]:
-    """First place of every distinct tuple of keys, and which distinct tuple stands at each place."""
-    code = np.zeros(len(keys[0]), dtype=np.int64)
-    for key in keys:
-        code = code * (int(key.max(initial=0)) + 1) + key
-    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    return first, inverse
-
-
-def _shard(space: Space, index: int) -> Shard:
-    return Shard(
-        tp=int(space.tp[index]),
-        cp=int(space.cp[index]),
-        sequence_parallel=bool(space.sequence_parallel[index]),
-        micro_batch=int(space.micro_batch[index]),
-        pipelined=bool(space.pp[index] > 1),
+    degrees = (space.tp, space.cp, space.sequence_parallel, space.micro_batch, pipelined)
+    first, shard = distinct(degrees)
+    modes, mode = np.unique(space.recompute, return_inverse=True)
+    tp, cp, sequence, micro_batch, piped = (degree[first] for degree in degrees)
+    table = ShardTable(
+        tp=as_number(tp),
+        cp=as_number(cp),
+        sequence_parallel=as_number(sequence > 0),
+        micro_batch=as_number(micro_batch),
+        pipelined=as_number(piped > 0),
     )
+    width = 4 + 3 * len(Phase)
+    columns = np.empty((width, len(modes) * len(first), len(pricing.network.blocks)))
+    for place, each in enumerate(modes.tolist()):
+        rows = slice(place * len(first), (place + 1) * len(first))
+        for block, cost in enumerate(block_costs(pricing, table, RECOMPUTE[each])):
+            for column, amount in zip(columns, _block_prices(cost, pricing), strict=True):
+                column[rows, block] = amount
+    phases = {
+        phase: PhasePrices(busy=columns[place], device=columns[place + 1], host=columns[place + 2])
+        for phase, place in zip(Phase, range(4, width, 3), strict=True)
+    }
+    return Prices(
+        row=mode * len(first) + shard,
+        phases=phases,
+        tp=np.tile(tp, len(modes)),
+        sequence_parallel=np.tile(sequence, len(modes)),
+        saved=columns[0],
+        transient=columns[1],
+        boundary=columns[2],
+        parameters=columns[3],
+    )
+
+
+def transfer_seconds(hop: Hop, prices: Prices, pricing: Pricing) -> Floats:
+    """[rows x distinct blocks] seconds to send the output of a block over a hop to the next stage."""
+    if hop not in prices.transfers:
+        seconds = np.empty_like(prices.boundary)
+        for tp, sequence in {*zip(prices.tp.tolist(), prices.sequence_parallel.tolist(), strict=True)}:
+            rows = (prices.tp == tp) & (prices.sequence_parallel == sequence)
+            strategy = Strategy(tp=tp, sequence_parallel=bool(sequence))
+            seconds[rows] = transfer_time(as_number(prices.boundary[rows]), hop, strategy, pricing)
+        prices.transfers[hop] = seconds
+    return prices.transfers[hop]
 
 
 def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:

@@ -266,6 +266,15 @@ def _recompute_modes(network: Network) -> list[int]:
     return [index for index, mode in enumerate(RECOMPUTE) if wanted[mode]]
 
 
+def distinct(columns: tuple[Integers, ...]) -> tuple[Integers, Integers]:
+    """First place of every distinct tuple of columns, and which distinct tuple stands at each place."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        code = code * (int(column.max(initial=0)) + 1) + column
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    return first, inverse
+
+
 def divisors(number: int) -> list[int]:
     """Divisors of a positive number, rising.
 

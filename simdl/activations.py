@@ -3,12 +3,13 @@
 Korthikanti et al. 2022 (arXiv:2205.05198), section 4; tiled attention keeps no scores (Dao et al. 2022).
 """
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 from simdl.pricing import Pricing
 from simdl.sharding import Shard
 from simdl.stack import Stack
 from simdl.strategy import Recompute
+from workloads.amounts import larger
 from workloads.dtypes import Precision
 from workloads.layer import Layer, SavedActivation
 from workloads.network import Block
@@ -76,8 +77,13 @@ def _tensor_bytes(tensor: SavedActivation, precision: Precision, shard: Shard) -
 @lru_cache(maxsize=65536)
 def largest_output(block: Block, shard: Shard) -> float:
     """Elements of the largest layer output and its gradient, live while the block runs backward."""
-    return 2 * max(
-        layer.output_elements
-        * shard.share(layer.parameter_split if layer.parameter_split.axis is Split.COLUMN else Split.SEQUENCE)
-        for layer in block.layers
+    return 2 * reduce(
+        larger,
+        (
+            layer.output_elements
+            * shard.share(
+                layer.parameter_split if layer.parameter_split.axis is Split.COLUMN else Split.SEQUENCE
+            )
+            for layer in block.layers
+        ),
     )

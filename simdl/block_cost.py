@@ -6,6 +6,8 @@ Everything is priced once per distinct block and shard; simulation, memory and t
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+
 from simdl.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.block_kernels import (
     NamedKernel,
@@ -19,8 +21,9 @@ from simdl.block_kernels import (
 from simdl.collectives import Group
 from simdl.gradients import GradientShare, gradient_tensors
 from simdl.pricing import Pricing, Work, priced
-from simdl.sharding import Shard, layer_kernels
+from simdl.sharding import Shard, by_part, layer_kernels
 from simdl.strategy import Recompute
+from workloads.amounts import choose, larger
 from workloads.layer import Layer
 from workloads.network import Block
 from workloads.operators import PRODUCTS, Pass, Split
@@ -76,12 +79,12 @@ def _block_cost(
 ) -> BlockCost:
     mode = recompute if block.recomputable else Recompute.NONE
     activation = pricing.precision.activation
-    pipelined, shard = shard.pipelined, replace(shard, pipelined=False)  # both price the passes alike
+    pipelined, shard = shard.pipelined, _unpipelined(shard)  # both price the passes alike
     everything = saved_bytes(block, pricing, shard)
     boundary = block.output_elements * shard.share(Split.SEQUENCE) * activation
     redone = recomputed_layers(block, mode, pricing.stack)
     kept = kept_bytes(pricing, shard, block, before, redone)
-    parameters = _parameters(block, shard.tp, pipelined=pipelined)
+    parameters = _parameters(block, shard, pipelined=pipelined)
     return BlockCost(
         forward=_forward(pricing, shard, block),
         input_gradient=_input_gradient(pricing, shard, block),
@@ -96,12 +99,16 @@ def _block_cost(
 
 
 @lru_cache(maxsize=4096)
-def _parameters(block: Block, tp: int, *, pipelined: bool) -> float:
-    shard = Shard(tp=tp)
+def _unpipelined(shard: Shard) -> Shard:
+    return replace(shard, pipelined=False)
+
+
+def _parameters(block: Block, shard: Shard, *, pipelined: bool) -> float:
     return sum(
-        layer.parameters * shard.parameter_share(layer.parameter_split)
+        layer.parameters
+        * shard.parameter_share(layer.parameter_split)
+        * (choose(pipelined, 1, 0) if layer.tied else 1)
         for layer in block.layers
-        if pipelined or not layer.tied
     )
 
 
@@ -149,9 +156,13 @@ def _priced(pricing: Pricing, kernels: list[NamedKernel]) -> Work:
 
 def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> Work:
     """What no product hides of the collectives of tensor parallelism."""
-    calls = list(tensor_collectives(pricing, shard, block, backward=backward))
-    seconds = sum(time for *_, time in calls)
-    return Work(tensor=seconds * (1 - pricing.stack.tensor_overlap), calls=len(calls))
+
+    def calls(part: Shard) -> tuple[float, int]:
+        found = list(tensor_collectives(pricing, part, block, backward=backward))
+        return sum(time for *_, time in found), len(found)
+
+    seconds, count = by_part(shard, ("tp", "sequence_parallel"), calls)
+    return Work(tensor=seconds * (1 - pricing.stack.tensor_overlap), calls=count)
 
 
 def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:
@@ -160,14 +171,22 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
     cp - 1 transfers forward, twice the bytes backward (gradients of keys and values travel too); only what
     the attention kernels do not cover is exposed (Liu et al. 2023, section 3).
     """
-    if shard.cp == 1:
+    if np.all(shard.cp == 1):
         return Work()
     which = Pass.INPUT_GRADIENT if backward else Pass.FORWARD
     exposed = 0.0
-    for layer, _, transfer in context_transfers(pricing, shard, layers, backward=backward):
+    for layer in layers:
+        if layer.core is None:
+            continue
+
+        def transfers(part: Shard, layer: Layer = layer) -> tuple[float]:
+            found = context_transfers(pricing, part, (layer,), backward=backward)
+            return (sum(time for *_, time in found),)
+
+        (transfer,) = by_part(shard, ("tp", "cp"), transfers)
         kernels = layer_kernels(
             (layer,), which, shard=shard, precision=pricing.precision, stack=pricing.stack
         )
         cover = priced(pricing, kernels).device / shard.cp
-        exposed += (shard.cp - 1) * max(0.0, transfer - cover)
+        exposed = exposed + (shard.cp - 1) * larger(0.0, transfer - cover)
     return Work(context=exposed, calls=2 * (shard.cp - 1))

@@ -5,7 +5,7 @@ Costs add these up, the operators of the critical path name them; both read the 
 
 from collections.abc import Iterator
 
-from simdl.collectives import Group, Operation, collective_time, ring_time
+from simdl.collectives import Group, Operation, collective_seconds, ring_time
 from simdl.kernel import Kernel
 from simdl.pricing import Pricing
 from simdl.sharding import Shard, named_kernels, pass_layers, rank_core
@@ -89,14 +89,16 @@ def tensor_collectives(
         ends = ((reduce,), ()) if backward else ((), (reduce,))
     group = Group(size=shard.tp, stride=1)
     scale = shard.micro_batch / shard.cp * pricing.precision.activation
+    priced: dict[tuple[Operation, int], float] = {}
     for layer in block.layers:
         for elements, operations in zip((layer.tensor_entry, layer.tensor_exit), ends, strict=True):
             for operation in operations if elements else ():
-                nbytes = elements * scale
-                cost = collective_time(
-                    operation, nbytes, group, pricing.cluster, library=pricing.stack.library
-                )
-                yield layer.name, operation, nbytes, cost.time
+                key = operation, elements
+                if key not in priced:
+                    priced[key] = collective_seconds(
+                        operation, elements * scale, group, pricing.cluster, library=pricing.stack.library
+                    )
+                yield layer.name, operation, elements * scale, priced[key]
 
 
 def context_transfers(

@@ -11,16 +11,19 @@ of the device.
 """
 
 from abc import ABC, abstractmethod
-from math import hypot
 from typing import assert_never, final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hardware.device import Device
-from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product, kernel_rows
 from simdl.kernel_costs.attention import attention_time
 from simdl.kernel_costs.convolution_launch import fastest_launch
 from simdl.kernel_costs.matmul import matmul_time
 from simdl.kernel_costs.memory_bound import traffic_time
 from simdl.kernel_costs.terms import measured_time
+from workloads.amounts import as_number, is_table, larger, root_of_squares
 
 
 class CostModel(ABC):
@@ -29,6 +32,12 @@ class CostModel(ABC):
     @abstractmethod
     def kernel_time(self, kernel: Kernel) -> float:
         """Device seconds of one launch."""
+
+    def kernel_times(self, kernel: Kernel) -> NDArray[np.float64]:
+        """[n] device seconds of a kernel whose dimensions are arrays [n], one launch each."""
+        rows = kernel_rows(kernel)
+        times = {row: self.kernel_time(row) for row in set(rows)}
+        return np.array([times[row] for row in rows])
 
 
 @final
@@ -53,6 +62,12 @@ class DeviceCostModel(CostModel):
             time = self._times[key] = estimate_kernel_time(kernel, self._device)
         return time
 
+    def kernel_times(self, kernel: Kernel) -> NDArray[np.float64]:
+        """[n] device seconds of a kernel whose dimensions are arrays [n], one launch each."""
+        if self._device.kernels or isinstance(kernel.shape, ConvolutionCall):
+            return super().kernel_times(kernel)
+        return np.asarray(estimate_kernel_time(kernel, self._device))
+
 
 @final
 class ConstantCostModel(CostModel):
@@ -76,6 +91,14 @@ class ConstantCostModel(CostModel):
         return self._seconds + kernel.flops * self._seconds_per_flop + kernel.nbytes * self._seconds_per_byte
 
 
+def launch_time(model: CostModel, kernel: Kernel) -> float:
+    """Device seconds of one launch, or [n] where the kernel's dimensions are arrays [n]."""
+    if is_table(kernel.nbytes, kernel.flops):
+        seconds: float = as_number(model.kernel_times(kernel))
+        return seconds
+    return model.kernel_time(kernel)
+
+
 def estimate_kernel_time(kernel: Kernel, device: Device) -> float:
     """Device seconds of one launch, not remembered.
 
@@ -89,8 +112,10 @@ def estimate_kernel_time(kernel: Kernel, device: Device) -> float:
         return measured
     traffic = traffic_time(kernel.nbytes, device, kernel.kind)
     if kernel.shape is None:
-        return device.memory.latency + max(kernel.flops / device.vector_flop_rate, traffic)
-    return device.matmul.latency + hypot(_arithmetic_time(kernel.shape, device, kernel.dtype), traffic)
+        return device.memory.latency + larger(kernel.flops / device.vector_flop_rate, traffic)
+    return device.matmul.latency + root_of_squares(
+        _arithmetic_time(kernel.shape, device, kernel.dtype), traffic
+    )
 
 
 def _arithmetic_time(shape: Product | AttentionCall, device: Device, dtype: str) -> float:

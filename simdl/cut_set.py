@@ -77,16 +77,21 @@ def _all_cuts(depth: int, stages: int) -> Iterator[Cut]:
 
 def _mixtures(network: Network, parts: int) -> Iterator[list[float]]:
     """What the stages of a balanced cut have equal amounts of, per block of the chain."""
-    work, traffic, launches = (_shares(network, amount) for amount in (_flops, _elements, _operators))
+    work, traffic, launches = _extremes(network)
     for most in range(parts + 1):
         for other in range(parts + 1 - most):
             rest = parts - most - other
             yield [most * a + other * b + rest * c for a, b, c in zip(work, traffic, launches, strict=True)]
 
 
+@lru_cache(maxsize=64)
+def _extremes(network: Network) -> tuple[list[float], ...]:
+    return tuple(_shares(network, amount) for amount in (_flops, _elements, _operators))
+
+
 def _shares(network: Network, amount: Callable[[Block], int]) -> list[float]:
     """Whole numbers, so that equal stages are equal however they are added up."""
-    amounts = [amount(block) for block in network.chain()]
+    amounts = [value for block in network.blocks for value in [amount(block)] * block.count]
     total = sum(amounts)
     return [float(round(WHOLE * value / total)) if total else 1.0 for value in amounts]
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from simdl.collectives import Group, Operation, collective_time
+from simdl.collectives import Group, Operation, collective_seconds
 from simdl.pricing import Pricing
 from simdl.strategy import Strategy
 from workloads.layer import Layer
@@ -98,10 +98,10 @@ def gradient_sum_time(nbytes: float, group: Group, pricing: Pricing) -> float:
         CollectiveError: the algorithm does not apply to the group.
     """
     stack = pricing.stack
-    cost = collective_time(
+    seconds = collective_seconds(
         Operation.ALL_REDUCE, nbytes, group, pricing.cluster, stack.library, stack.gradient_algorithm
     )
-    return cost.time / stack.reduction_speed
+    return seconds / stack.reduction_speed
 
 
 def reductions(
@@ -123,18 +123,18 @@ def reductions(
         group, shards = replica_group(share.group, strategy), share_shards(share.group, strategy)
         nbytes = gradient_bytes(share.parameters, pricing)
         calls = 1 if pricing.stack.bucket else max(1, share.tensors)
-        if strategy.zero and shards > 1 and nbytes > 0:
+        if strategy.zero and shards > 1 and np.any(nbytes > 0):
             yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls)
         across = Group(size=group.size // shards, stride=group.stride * shards)
-        if across.size > 1 and nbytes > 0 and copies:
+        if across.size > 1 and np.any(nbytes > 0) and copies:
             seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
             yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds)
 
 
 def _scatter(nbytes: float, group: Group, pricing: Pricing, calls: int) -> Collective:
     stack, operation = pricing.stack, Operation.REDUCE_SCATTER
-    cost = collective_time(operation, nbytes / calls, group, pricing.cluster, library=stack.library)
-    return Collective(operation, group, nbytes, calls * cost.time / stack.reduction_speed)
+    seconds = collective_seconds(operation, nbytes / calls, group, pricing.cluster, library=stack.library)
+    return Collective(operation, group, nbytes, calls * seconds / stack.reduction_speed)
 
 
 def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:
@@ -142,12 +142,12 @@ def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricin
     for share in merged_shares(shares):
         shards = share_shards(share.group, strategy)
         nbytes = share.parameters * pricing.precision.parameter
-        if shards > 1 and nbytes > 0:
+        if shards > 1 and np.any(nbytes > 0):
             group = Group(size=shards, stride=share.group.stride)
-            cost = collective_time(
+            seconds = collective_seconds(
                 Operation.ALL_GATHER, nbytes, group, pricing.cluster, library=pricing.stack.library
             )
-            yield Collective(Operation.ALL_GATHER, group, nbytes, cost.time)
+            yield Collective(Operation.ALL_GATHER, group, nbytes, seconds)
 
 
 def total_seconds(collectives: Iterable[Collective]) -> float:

@@ -4,7 +4,10 @@ An :class:`Operator` is mathematics per sample of the whole network; a :class:`K
 device with concrete dimensions. The cost model turns kernels into seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
 
 from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
 
@@ -56,3 +59,27 @@ class Kernel:
     nbytes: float
     dtype: str
     shape: Product | ConvolutionCall | AttentionCall | None = None
+
+
+def kernel_rows(kernel: Kernel) -> list[Kernel]:
+    """The kernels of one whose dimensions are arrays [n]."""
+    return _rows(kernel, _length(kernel))
+
+
+def _rows(value: object, count: int) -> list[Any]:
+    if isinstance(value, np.ndarray):
+        return list(value.tolist())
+    if not is_dataclass(value):
+        return [value] * count
+    kind: Any = type(value)
+    names = [each.name for each in fields(value)]
+    columns = [_rows(getattr(value, name), count) for name in names]
+    return [kind(**dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def _length(value: object) -> int:
+    """Rows of the arrays in a kernel; 1 if there are none."""
+    if isinstance(value, np.ndarray):
+        return len(value)
+    inner = (getattr(value, each.name) for each in fields(value)) if is_dataclass(value) else ()
+    return max((_length(each) for each in inner), default=1)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from hardware.cluster import Cluster
-from simdl.cost_model import CostModel
+from simdl.cost_model import CostModel, launch_time
 from simdl.kernel import AttentionCall, Kernel
 from simdl.kernel_costs.matmul import uses_matrix_units
 from simdl.stack import Stack
+from workloads.amounts import choose
 from workloads.dtypes import Precision
 from workloads.network import Network
 from workloads.operators import PRODUCTS, AttentionShape, OperatorKind
@@ -82,15 +83,15 @@ def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
     Products on matrix units draw the most power and lower the clock; convolutions alternate with kernels that
     stream and stay below the limit.
     """
-    seconds = pricing.cost_model.kernel_time(kernel)
+    seconds = launch_time(pricing.cost_model, kernel)
     if kernel.kind not in PRODUCTS:
         return seconds / pricing.stack.streaming_speed
     if kernel.kind is OperatorKind.CONVOLUTION:
         return seconds / pricing.stack.convolution_speed
     if kernel.kind is OperatorKind.ATTENTION:
-        seconds /= pricing.stack.attention_speed
-        if isinstance(kernel.shape, AttentionCall) and _is_part(kernel.shape.shape):
-            seconds /= pricing.stack.context_speed
+        seconds = seconds / pricing.stack.attention_speed
+        if isinstance(kernel.shape, AttentionCall):
+            seconds = seconds / choose(_is_part(kernel.shape.shape), pricing.stack.context_speed, 1.0)
     device = pricing.cluster.device
     return seconds / device.sustained if uses_matrix_units(device, kernel.dtype) else seconds
 

@@ -6,11 +6,16 @@ parallelism: Korthikanti et al. 2022), context parallelism divides the tokens of
 (Dao et al. 2022).
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from simdl.stack import Stack
+from workloads.amounts import choose, is_table, larger, rounded
 from workloads.dtypes import Precision
 from workloads.layer import Layer
 from workloads.network import Block
@@ -48,7 +53,8 @@ class Shard:
         """Samples of this rank's part of a tensor or operator: microbatch over the degrees that divide it."""
         axis = split.axis
         divided = self.sequence_parallel if axis is Split.SEQUENCE else axis is not Split.REPLICATED
-        return self.micro_batch / (self.cp * self.tp if divided else self.cp) * split.copies(self.tp)
+        degree = choose(divided, self.cp * self.tp, self.cp)
+        return self.micro_batch / degree * split.copies(self.tp)
 
     def parameter_share(self, split: Division) -> float:
         """Part of a parameter tensor that this rank keeps (before ZeRO)."""
@@ -57,7 +63,37 @@ class Shard:
 
     def held(self, extent: int, split: Division) -> int:
         """What all tensor-parallel ranks together hold of an extent of whole heads, copies counted."""
-        return round(extent * split.copies(self.tp))
+        return rounded(extent * split.copies(self.tp))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShardTable(Shard):
+    """Many shards at once: every attribute is an array [n], and so is whatever is counted with them."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+def by_part(
+    shard: Shard, names: Sequence[str], function: Callable[[Shard], tuple[float, ...]]
+) -> tuple[Any, ...]:
+    """What a function finds for a shard that has some attributes as plain numbers.
+
+    Of a table, rows that agree in them make one call, and the results are put back in the order of the rows.
+    """
+    if not isinstance(shard, ShardTable):
+        return function(shard)
+    values, inverse = np.unique([getattr(shard, name) for name in names], axis=1, return_inverse=True)
+    every = {each.name: getattr(shard, each.name) for each in fields(Shard)}
+    columns: list[NDArray[np.float64]] = []
+    for number, value in enumerate(values.T.tolist()):
+        rows = np.flatnonzero(inverse.ravel() == number)
+        part = {name: held[rows] if is_table(held) else held for name, held in every.items()}
+        found = function(ShardTable(**{**part, **dict(zip(names, value, strict=True))}))
+        columns = columns or [np.zeros(inverse.size) for _ in found]
+        for column, amount in zip(columns, found, strict=True):
+            column[rows] = amount
+    return tuple(columns)
 
 
 def block_kernels(
@@ -125,7 +161,7 @@ def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
         name=f"{first.name}+{second.name}",
         kind=first.kind,
         flops=first.flops + second.flops,
-        nbytes=max(first.nbytes + second.nbytes - saved, 0.0),
+        nbytes=larger(first.nbytes + second.nbytes - saved, 0.0),
         dtype=first.dtype,
         shape=first.shape,
     )
@@ -185,8 +221,8 @@ def _product(shape: MatmulShape, split: Division, shard: Shard) -> Product:
         depth = _part(shard.held(depth, split), shard.tp)
     elif axis is Split.HEADS:
         products = _part(products, shard.tp)
-    elif axis is Split.SEQUENCE and shard.sequence_parallel:
-        rows = _part(rows, shard.tp)
+    elif axis is Split.SEQUENCE:
+        rows = choose(shard.sequence_parallel, _part(rows, shard.tp), rows)
     return Product(rows, columns, depth, products)
 
 

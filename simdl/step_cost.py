@@ -11,7 +11,8 @@ from itertools import accumulate
 
 from hardware.cluster import Cluster
 from simdl.block_cost import BlockCost, block_costs
-from simdl.collectives import Group, Hop, Operation, collective_time, find_hop, hop_time
+from simdl.collectives import Group, Hop, Operation, collective_seconds, find_hop, hop_time
+from simdl.cost_model import launch_time
 from simdl.gradients import (
     Collective,
     GradientShare,
@@ -200,10 +201,10 @@ def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing)
     library = pricing.stack.library
     if not (pricing.stack.scatter_gather and strategy.tp > 1 and not strategy.sequence_parallel):
         return hop_time(nbytes, hop, pricing.cluster, library=library)
-    gather = collective_time(
+    gather = collective_seconds(
         Operation.ALL_GATHER, nbytes, Group(size=strategy.tp, stride=1), pricing.cluster, library=library
     )
-    return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather.time
+    return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather
 
 
 def reduce_time(
@@ -241,7 +242,7 @@ def update_time(owned: float, workload: Workload, pricing: Pricing) -> float:
     nbytes = owned * (words + copies + pricing.stack.optimizer_traffic)
     name = f"{optimizer.name} update"
     update = Kernel(name, OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul)
-    return pricing.cost_model.kernel_time(update)
+    return launch_time(pricing.cost_model, update)
 
 
 def copies_sum(
@@ -252,8 +253,8 @@ def copies_sum(
     owned = sum(share.parameters / share_shards(share.group, strategy) for share in shares)
     nbytes, group = gradient_bytes(owned, pricing), Group(size=2, stride=distance)
     operation, library = Operation.ALL_REDUCE, pricing.stack.library
-    cost = collective_time(operation, nbytes, group, pricing.cluster, library=library)
-    return Collective(operation, group, nbytes, cost.time)
+    seconds = collective_seconds(operation, nbytes, group, pricing.cluster, library=library)
+    return Collective(operation, group, nbytes, seconds)
 
 
 def copies_sum_time(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> float:
@@ -272,7 +273,7 @@ def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float
     if nbytes <= 0:
         return 0.0
     group, library = Group(size=2, stride=stride), pricing.stack.library
-    return collective_time(Operation.ALL_REDUCE, nbytes, group, pricing.cluster, library=library).time
+    return collective_seconds(Operation.ALL_REDUCE, nbytes, group, pricing.cluster, library=library)
 
 
 def tied_bytes(network: Network, strategy: Strategy, pricing: Pricing) -> float:

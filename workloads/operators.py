@@ -8,6 +8,8 @@ neighbours a software stack may fuse it with. flops count a multiply-add as two.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from workloads.amounts import larger
+
 
 class OperatorKind(StrEnum):
     """What a kernel does; the cost model has one rule per kind."""
@@ -91,7 +93,7 @@ class HeadSplit:
 
     def _heads(self, degree: int) -> int:
         """Heads that all ranks of a degree hold together."""
-        return self.queries + self.tensors * max(self.kv_heads, degree)
+        return self.queries + self.tensors * larger(self.kv_heads, degree)
 
 
 Division = Split | HeadSplit

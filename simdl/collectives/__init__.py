@@ -1,7 +1,7 @@
 """Collectives: algorithms as alpha-beta-gamma terms, libraries as data, and the time of one on a cluster."""
 
 from simdl.collectives.algorithms import ALGORITHMS
-from simdl.collectives.cost import CollectiveCost, applicable_algorithms, collective_time
+from simdl.collectives.cost import CollectiveCost, applicable_algorithms, collective_seconds, collective_time
 from simdl.collectives.group import Group, extents
 from simdl.collectives.library import library_names
 from simdl.collectives.operation import Operation, bus_factor
@@ -15,6 +15,7 @@ __all__ = [
     "Operation",
     "applicable_algorithms",
     "bus_factor",
+    "collective_seconds",
     "collective_time",
     "extents",
     "find_hop",

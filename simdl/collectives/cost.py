@@ -15,7 +15,9 @@ bandwidth, and overlaps when streaming.
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import pow as power
+from typing import Any
+
+import numpy as np
 
 from hardware.cluster import Cluster
 from simdl.collectives.algorithms import ALGORITHMS, Algorithm, applicable, find_algorithm
@@ -25,6 +27,7 @@ from simdl.collectives.network import Channel, channels
 from simdl.collectives.operation import Operation, bus_factor
 from simdl.collectives.terms import Terms
 from simdl.errors import CollectiveError
+from workloads.amounts import as_number, is_table, power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,24 @@ def _refusal(
     )
 
 
+def least_time(found: tuple[Curve, ...], nbytes: float) -> float:
+    """[s] by the fastest of some curves, for one size or a table; nothing takes no time."""
+    if not isinstance(nbytes, np.ndarray):
+        return min(curve.time(nbytes) for curve in found) if nbytes > 0 else 0.0
+    every: Any = _all_curves(found).time(as_number(nbytes[..., None]))
+    seconds: float = as_number(np.where(nbytes > 0, every.min(axis=-1), 0.0))
+    return seconds
+
+
+@lru_cache(maxsize=4096)
+def _all_curves(found: tuple[Curve, ...]) -> Curve:
+    """Curves of one library, whose ramp they share, as one with arrays for numbers."""
+    fixed, rate, fill, growth = np.array([(c.fixed, c.rate, c.fill, c.growth) for c in found]).T
+    return Curve(
+        algorithm="", fixed=as_number(fixed), rate=as_number(rate), fill=as_number(fill), growth=growth[0]
+    )
+
+
 @lru_cache(maxsize=4096)
 def curves(
     operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str
@@ -217,3 +238,19 @@ def collective_time(  # noqa: PLR0917 - the call every caller makes, in the orde
         algorithm_bandwidth=rate,
         bus_bandwidth=rate * bus_factor(operation, group.size),
     )
+
+
+def collective_seconds(  # noqa: PLR0917 - the same call
+    operation: Operation,
+    nbytes: float,
+    group: Group,
+    cluster: Cluster,
+    library: str = "nccl",
+    algorithm: str = "auto",
+) -> float:
+    """[s] of :func:`collective_time`, or of many messages of one group at once."""
+    if not is_table(nbytes):
+        return collective_time(operation, nbytes, group, cluster, library, algorithm).time
+    if group.size == 1:
+        return nbytes * 0.0
+    return least_time(curves(operation, group, cluster, library, algorithm), nbytes)

@@ -5,18 +5,17 @@ pairs that leave a node share its ports. A rank alone uses one port, or its part
 ports than devices.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from math import pow as power
+from functools import lru_cache, reduce
 from math import prod
 
 from hardware.cluster import Cluster
-from simdl.collectives.cost import Curve
+from simdl.collectives.cost import Curve, least_time
 from simdl.collectives.group import Group, extents
 from simdl.collectives.library import load_library
 from simdl.collectives.network import Channel, level_channel
 from simdl.errors import CollectiveError
+from workloads.amounts import larger, power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +71,15 @@ def _curves(hop: Hop, cluster: Cluster, library: str) -> tuple[Curve, ...]:
     )
 
 
-@lru_cache(maxsize=65536)
 def hop_time(nbytes: float, hop: Hop, cluster: Cluster, library: str = "nccl") -> float:
     """Time [s] until every pair of a hop has sent ``nbytes``.
 
     Raises:
         CollectiveError: the library is unknown.
     """
-    if nbytes <= 0:
-        return 0.0
-    return min(curve.time(nbytes) for curve in _curves(hop, cluster, library))
+    return least_time(_curves(hop, cluster, library), nbytes)
 
 
-@lru_cache(maxsize=65536)
 def ring_time(nbytes: float, group: Group, cluster: Cluster, library: str = "nccl") -> float:
     """Time [s] until every member of all groups has sent ``nbytes`` to the next, the last to the first.
 
@@ -92,21 +87,24 @@ def ring_time(nbytes: float, group: Group, cluster: Cluster, library: str = "ncc
         CollectiveError: the group does not fit, or the library is unknown.
     """
     hops = _ring_hops(group, cluster)
-    return max((hop_time(nbytes, hop, cluster, library) for hop in hops), default=0.0)
+    times = (hop_time(nbytes, hop, cluster, library) for hop in hops)
+    return reduce(larger, times, nbytes * 0.0)
 
 
-def _ring_hops(group: Group, cluster: Cluster) -> Iterator[Hop]:
+@lru_cache(maxsize=4096)
+def _ring_hops(group: Group, cluster: Cluster) -> tuple[Hop, ...]:
     """The levels that a ring crosses.
 
     ``stride`` members next to one another leave a domain at its end, and at its start too where groups and
     domains are not aligned.
     """
-    below = 1
+    found, below = [], 1
     for index, (m, level) in enumerate(zip(extents(group, cluster), cluster.levels, strict=True)):
         if m > 1:
             ends = 1 if group.size * group.stride % below == 0 else 2
-            yield Hop(level=index, flows=min(ends * group.stride, below))
+            found.append(Hop(level=index, flows=min(ends * group.stride, below)))
         below *= level.size
+    return tuple(found)
 
 
 def point_to_point_time(nbytes: float, stride: int, cluster: Cluster, library: str = "nccl") -> float:

@@ -9,10 +9,9 @@ takes one block of queries of one head at a time, so that few or short sequences
 Source: Dao, "FlashAttention-2" (2023), sections 3.1-3.3 (work partition, flops of both passes).
 """
 
-from math import ceil
-
 from hardware.device import Device
 from simdl.kernel import AttentionCall
+from workloads.amounts import larger
 from workloads.operators import Pass
 
 BLOCK = 128
@@ -36,13 +35,13 @@ def attention_time(call: AttentionCall, device: Device, dtype: str) -> float:
     outer, inner = (
         (shape.query_tokens, shape.key_tokens) if forward else (shape.key_tokens, shape.query_tokens)
     )
-    blocks = call.batch * shape.heads * ceil(outer / BLOCK)
+    blocks = call.batch * shape.heads * -(-outer // BLOCK)
     flops = 4 * BLOCK * _seen(shape.causal, inner) * shape.head_size
-    waves = max(1.0, blocks / device.multiprocessors)
+    waves = larger(1.0, blocks / device.multiprocessors)
     return waves * flops / rate * (1.0 if forward else BACKWARD_RATIO)
 
 
 def _seen(causal: bool, tokens: int) -> float:
     """Mean tokens that one block meets: half of them, and half a block on the diagonal, when causal."""
-    padded = ceil(tokens / BLOCK) * BLOCK
+    padded = -(-tokens // BLOCK) * BLOCK
     return (padded + BLOCK) / 2 if causal else padded

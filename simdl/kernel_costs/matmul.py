@@ -17,14 +17,17 @@ Sources: NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave 
 Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
 """
 
-from math import ceil, inf
+import numpy as np
+from numpy.typing import NDArray
 
 from hardware.device import Device
 from hardware.errors import HardwareError
 from simdl.kernel import Product
 from simdl.kernel_costs.memory_bound import traffic_time
+from workloads.amounts import as_number, choose, is_table
 
 Tile = tuple[int, int]
+Floats = NDArray[np.float64]
 
 _SMALL_TILES: tuple[Tile, ...] = (
     (128, 128),
@@ -77,27 +80,55 @@ def matmul_time(product: Product, device: Device, dtype: str, *, smallest: int =
         HardwareError: the device has no such dtype, or its profile no achieved fraction for it.
     """
     size = ELEMENT_SIZE[dtype]
-    misaligned = uses_matrix_units(device, dtype) and _is_misaligned_batch(product, size)
-    on_matrix_units = uses_matrix_units(device, dtype) and not misaligned
-    tiles = MATRIX_TILES if on_matrix_units else VECTOR_TILES
     rate = sustained_rate(device, dtype) / device.multiprocessors
-    if misaligned:
-        rate = min(rate, device.vector_flop_rate / device.multiprocessors)
+    if not uses_matrix_units(device, dtype):
+        return _fastest(product, device, size, rate, _usable(VECTOR_TILES, smallest))
+    misaligned = _is_misaligned_batch(product, size)
+    found = 0.0
+    if not np.all(misaligned):
+        found = _fastest(product, device, size, rate, _usable(MATRIX_TILES, smallest))
+        found = choose(product.k * size % 4 != 0, found / ODD_DEPTH, found)
+    if not np.any(misaligned):
+        return found
+    slower = min(rate, device.vector_flop_rate / device.multiprocessors)
+    return choose(misaligned, _fastest(product, device, size, slower, _usable(VECTOR_TILES, smallest)), found)
+
+
+def _fastest(product: Product, device: Device, size: float, rate: float, tiles: tuple[Tile, ...]) -> float:
+    """Seconds with the best of some tiles and ways to split the depth, all of them at once.
+
+    Args:
+        product: what is multiplied.
+        device: where.
+        size: [bytes] of an operand's element.
+        rate: [FLOP/s] of a multiprocessor on the largest tile.
+        tiles: to choose from; the largest there is comes first.
+    """
+    m, n, k, count = (_axes(each) for each in (product.m, product.n, product.k, product.count))
     cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
     overhead = size * rate / (2 * cache)
     write = device.matmul.epilogue * traffic_time(size, device) * device.multiprocessors
-    depths = [(split, ceil(product.k / split), _reduction_time(product, split, device)) for split in SPLITS]
-    best = inf
-    for tile in tiles:
-        if tile[0] * tile[1] < smallest:
-            continue
-        second = 2 * _slowdown(tile, tiles[0], overhead) / rate  # per result and depth
-        count = ceil(product.m / tile[0]) * ceil(product.n / tile[1]) * product.count
-        for split, depth, reduction in depths:
-            waves = _waves(count * split, device.multiprocessors)
-            best = min(best, waves * tile[0] * tile[1] * (depth * second + write) + reduction)
-    odd = on_matrix_units and product.k * size % 4 != 0
-    return best / ODD_DEPTH if odd else best
+    height, width = np.array(tiles, dtype=np.float64).T[:, :, None]
+    splits = np.array(SPLITS, dtype=np.float64)
+    reuse = height * width / (height + width)
+    second = 2 * ((1 + overhead / reuse) / (1 + overhead / reuse[0])) / rate  # per result and depth
+    blocks = np.ceil(m / height) * np.ceil(n / width) * count
+    waves = _waves(blocks * splits, device.multiprocessors)
+    nbytes = 8 * splits * (m * n * count)
+    # partial results of a split depth are written and read once more in FP32, by a second kernel
+    reduction = np.where(splits == 1, 0.0, device.memory.latency + traffic_time(as_number(nbytes), device))
+    times = waves * (height * width) * (np.ceil(k / splits) * second + write) + reduction
+    best = times.min(axis=(-2, -1))
+    return best if is_table(product.m, product.n, product.k, product.count) else float(best)
+
+
+def _usable(tiles: tuple[Tile, ...], smallest: int) -> tuple[Tile, ...]:
+    return tuple(tile for tile in tiles if tile[0] * tile[1] >= smallest)
+
+
+def _axes(extent: int) -> Floats:
+    """An extent with axes for tiles and splits behind it."""
+    return np.asarray(extent, dtype=np.float64)[..., None, None]
 
 
 def sustained_rate(device: Device, dtype: str) -> float:
@@ -121,29 +152,10 @@ def uses_matrix_units(device: Device, dtype: str) -> bool:
 
 
 def _is_misaligned_batch(product: Product, size: float) -> bool:
-    rows = (product.k * size, product.n * size)
-    return product.count > 1 and any(row % STRIDED_ALIGNMENT for row in rows)
+    odd = (product.k * size % STRIDED_ALIGNMENT != 0) | (product.n * size % STRIDED_ALIGNMENT != 0)
+    return (product.count > 1) & odd
 
 
-def _waves(tiles: int, multiprocessors: int) -> float:
-    if tiles <= multiprocessors:
-        return 1.0
-    whole = ceil(tiles / multiprocessors)
-    return PARTIAL_WAVE * whole + (1 - PARTIAL_WAVE) * tiles / multiprocessors
-
-
-def _slowdown(tile: Tile, largest: Tile, overhead: float) -> float:
-    """Seconds per operation on this tile over those on the largest."""
-    return (1 + overhead / _reuse(tile)) / (1 + overhead / _reuse(largest))
-
-
-def _reuse(tile: Tile) -> float:
-    return tile[0] * tile[1] / (tile[0] + tile[1])
-
-
-def _reduction_time(product: Product, split: int, device: Device) -> float:
-    """Partial results of a split depth are written and read once more in FP32, by a second kernel."""
-    if split == 1:
-        return 0.0
-    nbytes = 8 * split * product.m * product.n * product.count
-    return device.memory.latency + traffic_time(nbytes, device)
+def _waves(tiles: Floats, multiprocessors: int) -> Floats:
+    partial = PARTIAL_WAVE * np.ceil(tiles / multiprocessors) + (1 - PARTIAL_WAVE) * tiles / multiprocessors
+    return np.where(tiles <= multiprocessors, 1.0, partial)

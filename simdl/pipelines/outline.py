@@ -63,9 +63,10 @@ def _kinds(found: Pipeline, virtual_stages: int) -> tuple[tuple[PassKind, ...], 
 
 
 def _small_orders(found: Pipeline, virtual_stages: int) -> Iterator[Orders]:
-    for ranks, rounds in product((4, 2, 3, 6, 8, 1), (4, 2, 1, 8)):
-        if not any(found.problems(ranks, ranks * rounds, virtual_stages)):
-            yield found.build(ranks, ranks * rounds, virtual_stages)
+    few = dict.fromkeys((min(virtual_stages, 2), virtual_stages))  # more of them repeat the same passes
+    for virtual, ranks, rounds in product(few, (4, 2, 3, 6, 8, 1), (4, 2, 1, 8)):
+        if not any(found.problems(ranks, ranks * rounds, virtual)):
+            yield found.build(ranks, ranks * rounds, virtual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
