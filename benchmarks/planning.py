@@ -116,8 +116,8 @@ def plans() -> None:
         began = process_time()
         result = plan(question.workload, question.cluster, stack=question.stack)
         print(
-            f"{'plan of ' + model:<28}{result.wall_time:>12.2f} s, {process_time() - began:.2f} s of processor"
-            f" time ({target}); {result.candidates:,} candidates, {result.simulated} simulated, "
+            f"{'plan of ' + model:<28}{result.wall_time:>12.2f} s, {process_time() - began:.2f} s of "
+            f"processor time ({target}); {result.candidates:,} candidates, {result.simulated} simulated, "
             f"certified: {result.certified}"
         )
 
