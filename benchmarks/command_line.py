@@ -15,7 +15,7 @@ import sys
 from statistics import median
 from time import perf_counter
 
-from planner.command_entries import command_entries, short_help
+from planner.console.command_entries import command_entries, short_help
 
 TARGET = 1.5
 SIMDL = "from planner.cli import main; main(prog_name='simdl')"

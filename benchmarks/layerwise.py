@@ -12,10 +12,10 @@ from pathlib import Path
 from time import perf_counter
 
 import validation
-from planner.layerwise import plan_layers
-from planner.pipeline_profile import Tier, solve_profile_pipeline
-from planner.question import Options, load_question
-from simdl.simulate import price
+from planner.per_layer.search import plan_layers
+from planner.profiles.pipeline_profile import Tier, solve_profile_pipeline
+from planner.questions.question import Options, load_question
+from simdl.step.simulate import price
 from workloads.importers.layer_profile import load_layer_profile
 
 MODELS = ("alexnet", "vgg16", "googlenet", "resnet50", "resnet152")

@@ -23,16 +23,16 @@ from time import perf_counter, process_time
 import numpy as np
 from engine import bare_loop, build
 
-from planner.bounds import estimate_bounds
-from planner.plan import plan, stack_limits
-from planner.question import Options, Question, load_question
-from planner.space import Limits, enumerate_space
-from simdl.automatic_cut import step_cost
+from planner.bounds.estimate import estimate_bounds
+from planner.questions.question import Options, Question, load_question
+from planner.search.plan import plan, stack_limits
+from planner.space.candidates import Limits, enumerate_space
 from simdl.engine.run import run
-from simdl.lowering import lower
 from simdl.pipelines import PIPELINES
-from simdl.simulate import price, simulate
-from simdl.strategy import Recompute, Strategy
+from simdl.step.automatic_cut import step_cost
+from simdl.step.lowering import lower
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Recompute, Strategy
 
 SCREENS = (("gpt3-175b", "dgx-a100:512"), ("llama3.1-405b", "dgx-h100:2048"))
 IMAGES = (("vgg16", "dgx-1-v100:8"), ("resnet152", "dgx-1-v100:8"), ("densenet121", "dgx-1-v100:8"))

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from planner.command_clock import start_clock
-from planner.command_entries import CommandEntry, command_entries, short_help
-from planner.command_group import StrictGroup
-from planner.endings import check_streams, ending_well
-from planner.refusals import bad_input, reporting_errors
+from planner.console.command_clock import start_clock
+from planner.console.command_entries import CommandEntry, command_entries, short_help
+from planner.console.command_group import StrictGroup
+from planner.console.endings import check_streams, ending_well
+from planner.console.refusals import bad_input, reporting_errors
 
 
 class CommandGroup(StrictGroup):

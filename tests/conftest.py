@@ -9,8 +9,8 @@ from hardware.cluster import Cluster, Level, NodeType
 from hardware.device import Device
 from hardware.efficiency import FAMILIES
 from hardware.link import Link
-from simdl.stack import Stack
-from simdl.stacks import load_stack
+from simdl.software.reader import load_stack
+from simdl.software.stack import Stack
 from workloads.dtypes import load_precision
 from workloads.network import Network
 from workloads.optimizers import load_optimizer

@@ -17,10 +17,10 @@ from planner.commands.overlay import overlay
 from planner.commands.plan import plan
 from planner.commands.scale import scale
 from planner.commands.simulate import simulate
-from planner.figures.accuracy import Pair, accuracy_figure
-from planner.figures.calibration import CalibrationPoint
-from planner.report_page import Cell, Page, Section, Table, write_page
-from planner.report_pages.calibration import calibration_page
+from planner.pages.figures.accuracy import Pair, accuracy_figure
+from planner.pages.figures.calibration import CalibrationPoint
+from planner.pages.page import Cell, Page, Section, Table, write_page
+from planner.pages.sections.calibration import calibration_page
 from validation.commands.validate import validate
 
 PUBLISHED = Path(validation.__file__).parent / "published"

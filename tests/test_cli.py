@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from hardware.errors import HardwareError
 from planner.cli import main
-from planner.command_entries import command_entries, short_help
+from planner.console.command_entries import command_entries, short_help
 
 NAMES = ("collectives", "hardware", "microbatch", "models", "plan", "scale", "simulate", "validate")
 HEAVY = {"numpy", "pandas", "pulp", "rich", "pydantic", "simpy", "plotly", "highspy", "cupy"}
-SLOW = {"importlib.metadata", "email", "zipfile", "json", "planner.console"}
+SLOW = {"importlib.metadata", "email", "zipfile", "json", "planner.console.output"}
 """What takes a tenth of the help or more to import."""
 
 

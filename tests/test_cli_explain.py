@@ -7,18 +7,18 @@ import pytest
 from click.testing import CliRunner
 from conftest import build_cluster, build_stack, build_workload
 
-from planner.answer_file import load_answer
 from planner.commands.diff import diff
 from planner.commands.explain import explain
 from planner.commands.plan import plan
 from planner.commands.simulate import simulate
-from planner.format import format_seconds
-from planner.limits_of_step import limits_of_step
-from simdl.critical_tasks import critical_actions, total_parts
+from planner.console.format import format_seconds
+from planner.questions.answer_file import load_answer
+from planner.search.limits_of_step import limits_of_step
 from simdl.engine.run import run as run_program
 from simdl.program.action import Cause, Work
-from simdl.simulate import simulate as simulate_step
-from simdl.strategy import Strategy
+from simdl.report.critical_tasks import critical_actions, total_parts
+from simdl.step.simulate import simulate as simulate_step
+from simdl.step.strategy import Strategy
 
 ASKED = {
     "model": "gpt2",

@@ -7,18 +7,18 @@ import pytest
 from click.testing import CliRunner
 from kineto_traces import RECORDED, gpu_trace
 
-from planner.answer_again import ask_again
-from planner.answer_file import load_answer
 from planner.commands.overlay import overlay
 from planner.commands.simulate import simulate
-from planner.figures.style import KINDS
-from planner.format import format_seconds
+from planner.console.format import format_seconds
 from planner.kineto.measured_steps import measure_trace
-from planner.overlay import overlay_trace, simulated_categories, typical_step
-from planner.report_page import Table
-from planner.report_pages.overlay import overlay_page
-from planner.simulated_activities import simulated_activities
-from simdl.operator_times import PHASES
+from planner.overlays.overlay import overlay_trace, simulated_categories, typical_step
+from planner.overlays.simulated_activities import simulated_activities
+from planner.pages.figures.style import KINDS
+from planner.pages.page import Table
+from planner.pages.sections.overlay import overlay_page
+from planner.questions.answer_again import ask_again
+from planner.questions.answer_file import load_answer
+from simdl.report.operator_times import PHASES
 
 LENET = ("lenet5", "--cluster", "cpu-node:1", "--precision", "fp32", "--global-batch", "256")
 GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32", "--tp", "2", "--pp", "2", "--zero", "1")

@@ -126,12 +126,12 @@ def test_force_without_anything_to_replace_is_refused():
 PARTS = (
     "planner.cli._load",
     "planner.commands.plan.load_question",
-    "planner.plan.price",
-    "planner.plan.search",
-    "planner.plan._recut_all",
-    "planner.plan._reasons",
-    "planner.plan._per_layer",
-    "planner.plan._why",
+    "planner.search.plan.price",
+    "planner.search.plan.search",
+    "planner.search.plan._recut_all",
+    "planner.search.plan._reasons",
+    "planner.search.plan._per_layer",
+    "planner.search.plan._why",
     "planner.commands.plan.write_page",
 )
 """What the user waits for, from the import of the command to the page."""
@@ -153,7 +153,7 @@ def counted(monkeypatch):
     for part in PARTS:
         module, _, name = part.rpartition(".")
         monkeypatch.setattr(part, counting(getattr(import_module(module), name)))
-    monkeypatch.setattr("planner.command_clock.time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr("planner.console.command_clock.time", SimpleNamespace(perf_counter=lambda: now))
 
 
 @pytest.mark.usefixtures("counted")

@@ -8,7 +8,7 @@ from measured_rows import FACTS, write_measurements
 
 from hardware.profiles import load_cluster
 from planner.cli import main
-from simdl.simulate import simulate
+from simdl.step.simulate import simulate
 from validation.calibration.session import fit_file
 from validation.commands import hardware as command
 from validation.errors import TrainerError

@@ -14,8 +14,8 @@ from project import ROOT, all_commands, section
 from hardware.profiles import load_cluster
 from planner.commands.plan import plan
 from planner.commands.simulate import simulate
-from simdl.stacks import stack_names
-from simdl.strategy import Strategy
+from simdl.software.reader import stack_names
+from simdl.step.strategy import Strategy
 from validation.commands.kernels import kernels
 from workloads.registry import load_network
 

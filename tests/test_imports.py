@@ -124,4 +124,4 @@ def test_every_import_of_the_project_names_something_that_exists():
 
 def test_only_one_file_knows_the_solver():
     users = {module_name(path) for path in project_files() if {"pulp", "highspy"} & set(imports(path))}
-    assert users <= {"planner.ilp"}
+    assert users <= {"planner.solver.ilp"}

@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from planner.bounds import estimate_bound
-from planner.question import Options, load_question
+from planner.bounds.estimate import estimate_bound
+from planner.questions.question import Options, load_question
 from simdl.collectives import Group, Operation, collective_time
 from simdl.collectives.algorithms import ALGORITHMS, Algorithm
 from simdl.collectives.terms import Terms, per_level
 from simdl.engine.run import run
-from simdl.layer_splits import Divided, Layout, Site
-from simdl.layer_splits.registry import LINES, SPLITS, Split
-from simdl.layer_splits.site import local_samples
 from simdl.pipelines import registered
 from simdl.pipelines.passes import Orders, Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline
 from simdl.program.action import Cause, Purpose, Work
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Lane, RankClass, Stream
-from simdl.simulate import price, simulate
-from simdl.strategy import Strategy
+from simdl.splits import Divided, Layout, Site
+from simdl.splits.registry import LINES, SPLITS, Split
+from simdl.splits.site import local_samples
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Strategy
 
 TEXT = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

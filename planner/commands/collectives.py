@@ -10,12 +10,12 @@ import click
 from hardware.errors import HardwareError, UnitError
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity
-from planner.console import print_json, print_table
-from planner.option_values import option_quantity
-from planner.output_files import force_option, report_option
-from planner.question_options import CLUSTER
-from planner.refusals import bad_input, reporting_errors
-from planner.report_page import report_path, write_page
+from planner.console.option_values import option_quantity
+from planner.console.output import print_json, print_table
+from planner.console.output_files import force_option, report_option
+from planner.console.question_options import CLUSTER
+from planner.console.refusals import bad_input, reporting_errors
+from planner.pages.page import report_path, write_page
 from simdl.collectives import (
     CollectiveCost,
     Group,
@@ -148,7 +148,7 @@ def _check_alone(stride: int, algorithm: str) -> None:
 
 
 def _write_report(data: dict[str, Any], path: Path) -> None:
-    from planner.report_pages.collectives import (  # noqa: PLC0415 - plotly, only where it is asked for
+    from planner.pages.sections.collectives import (  # noqa: PLC0415 - plotly, only where it is asked for
         collectives_page,
     )
 

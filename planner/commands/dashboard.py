@@ -2,8 +2,8 @@
 
 import click
 
+from planner.console.refusals import bad_input, reporting_errors
 from planner.dashboard.limits import BODY, HOST, PORT
-from planner.refusals import bad_input, reporting_errors
 
 INSTALL = "pip install -e '.[dash]' from a checkout"
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
-from planner.answer_file import Answer, load_answer
-from planner.comparison import (
+from planner.console.output import bar, print_json, print_table
+from planner.console.refusals import reporting_errors
+from planner.questions.answer_file import Answer, load_answer
+from planner.search.comparison import (
     HEADER,
     compare_causes,
     compare_choices,
@@ -13,8 +15,6 @@ from planner.comparison import (
     compare_questions,
     comparison_rows,
 )
-from planner.console import bar, print_json, print_table
-from planner.refusals import reporting_errors
 
 BAR = 20  # characters of the longest bar
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from planner.answer_file import Answer, load_answer
-from planner.console import bar, print_json, print_table
-from planner.format import format_seconds
-from planner.limits_of_step import Limit, limits_of_step
-from planner.refusals import bad_input, reporting_errors
-from simdl.operator_times import OTHERS
+from planner.console.format import format_seconds
+from planner.console.output import bar, print_json, print_table
+from planner.console.refusals import bad_input, reporting_errors
+from planner.questions.answer_file import Answer, load_answer
+from planner.search.limits_of_step import Limit, limits_of_step
+from simdl.report.operator_times import OTHERS
 
 TOP = 15  # operators in the table
 BAR = 30  # characters of the longest bar

@@ -19,8 +19,8 @@ from hardware.profiles import (
     node_names,
 )
 from hardware.units import format_quantity
-from planner.console import print_json, print_table
-from planner.refusals import bad_input
+from planner.console.output import print_json, print_table
+from planner.console.refusals import bad_input
 
 Profile = Device | Link | NodeType
 

@@ -12,7 +12,10 @@ from hardware.device import Device
 from hardware.errors import HardwareError
 from hardware.profiles import device_names, load_cluster, load_device, load_node, node_names
 from hardware.units import format_quantity
-from planner.console import print_json, print_table
+from planner.console.option_values import option_quantity
+from planner.console.output import print_json, print_table
+from planner.console.output_files import check_new_file, force_option, report_option
+from planner.console.refusals import bad_input, reporting_errors
 from planner.errors import InfeasibleError
 from planner.microbatch.configuration import Configuration, Policy, micro_batch_sizes
 from planner.microbatch.convolutions import (
@@ -22,11 +25,8 @@ from planner.microbatch.convolutions import (
 )
 from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
-from planner.option_values import option_quantity
-from planner.output_files import check_new_file, force_option, report_option
-from planner.refusals import bad_input, reporting_errors
-from planner.report_page import report_path, write_page
-from simdl.convolution_table import read_convolution_table, write_convolution_table
+from planner.pages.page import report_path, write_page
+from simdl.kernels.convolution_table import read_convolution_table, write_convolution_table
 from workloads.dtypes import load_precision
 from workloads.registry import load_network
 
@@ -136,7 +136,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
 
 
 def _write_report(result: MicrobatchPlan, data: dict[str, Any], path: Path) -> None:
-    from planner.report_pages.micro_batches import (  # noqa: PLC0415 - plotly, only where it is asked for
+    from planner.pages.sections.micro_batches import (  # noqa: PLC0415 - plotly, only where it is asked for
         micro_batch_page,
     )
 

@@ -2,9 +2,9 @@
 
 import click
 
-from planner.console import print_json, print_table
-from planner.model_table import describe_model, distinct_layers, registered_models
-from planner.refusals import bad_input
+from planner.console.model_table import describe_model, distinct_layers, registered_models
+from planner.console.output import print_json, print_table
+from planner.console.refusals import bad_input
 from workloads.dtypes import PRECISIONS, Precision, load_precision
 from workloads.errors import WorkloadError
 from workloads.network import Network

@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from planner.answer_file import Answer, load_answer
-from planner.console import bar, print_json, print_table
-from planner.format import format_seconds
+from planner.console.format import format_seconds
+from planner.console.output import bar, print_json, print_table
+from planner.console.output_files import force_option, report_option
+from planner.console.refusals import bad_input, reporting_errors
 from planner.kineto.measured_steps import MeasuredTrace, measure_trace
-from planner.output_files import force_option, report_option
-from planner.overlay import Overlay, overlay_trace
-from planner.refusals import bad_input, reporting_errors
-from planner.report_page import report_path, write_page
+from planner.overlays.overlay import Overlay, overlay_trace
+from planner.pages.page import report_path, write_page
+from planner.questions.answer_file import Answer, load_answer
 
 BAR = 24  # characters of the longest bar
 HEADER = ("category", "measured", "share", "", "simulated", "share", "", "simulated - measured")
@@ -58,7 +58,7 @@ def overlay(
     result = overlay_trace(trace, answer)
     data = overlay_json(trace_file, answer, trace, result)
     if page_path is not None:
-        from planner.report_pages.overlay import overlay_page  # noqa: PLC0415 - plotly, only where asked for
+        from planner.pages.sections.overlay import overlay_page  # noqa: PLC0415 - plotly, only where asked for
 
         write_page(overlay_page(answer, trace, result, data, rank=rank or 0), page_path)
     if as_json:

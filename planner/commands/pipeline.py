@@ -3,12 +3,12 @@
 import click
 
 from hardware.profiles import load_cluster
-from planner.command_clock import seconds_waited, start_clock
-from planner.console import print_json, print_table
-from planner.format import format_seconds
-from planner.profile_answer import load_named_profile, profile_plan_json, profile_plan_rows
-from planner.question_options import CLUSTER
-from planner.refusals import reporting_errors
+from planner.console.command_clock import seconds_waited, start_clock
+from planner.console.format import format_seconds
+from planner.console.output import print_json, print_table
+from planner.console.question_options import CLUSTER
+from planner.console.refusals import reporting_errors
+from planner.profiles.profile_answer import load_named_profile, profile_plan_json, profile_plan_rows
 
 HEADER = ("stage", "layers", "devices", "one minibatch", "per device")
 

@@ -10,22 +10,22 @@ import click
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
-from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
-from planner.command_clock import seconds_waited, start_clock
-from planner.console import print_json, print_table, progress_bar
-from planner.format import format_rate, format_seconds, format_strategy
-from planner.layer_report import split_lines
-from planner.output_files import force_option, report_option
-from planner.plan import Plan, PlanResult
-from planner.plan import plan as find_plans
-from planner.question import Options, Question, load_question
-from planner.question_options import question_options
-from planner.refusals import bad_input, reporting_errors
-from planner.report_json import plan_json
-from planner.report_page import report_path, write_page
-from planner.smaller_clusters import smaller_clusters
+from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.command_clock import seconds_waited, start_clock
+from planner.console.format import format_rate, format_seconds, format_strategy
+from planner.console.output import print_json, print_table, progress_bar
+from planner.console.output_files import force_option, report_option
+from planner.console.question_options import question_options
+from planner.console.refusals import bad_input, reporting_errors
+from planner.console.report_json import plan_json
+from planner.pages.page import report_path, write_page
+from planner.per_layer.report import split_lines
+from planner.questions.question import Options, Question, load_question
+from planner.search.plan import Plan, PlanResult
+from planner.search.plan import plan as find_plans
+from planner.search.smaller_clusters import smaller_clusters
 from simdl.errors import SimdlError
-from simdl.report import StepReport
+from simdl.report.step_report import StepReport
 from workloads.errors import WorkloadError
 
 LOSSES = 3  # causes other than computation that the table names
@@ -87,7 +87,7 @@ def plan(
 
 
 def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:
-    from planner.report_pages.plan import plan_page  # noqa: PLC0415 - plotly, only where it is asked for
+    from planner.pages.sections.plan import plan_page  # noqa: PLC0415 - plotly, only where it is asked for
 
     with reporting_errors():
         write_page(plan_page(question, result, data), path)

@@ -9,19 +9,19 @@ from typing import Any
 import click
 
 from hardware.profiles import load_cluster
-from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
-from planner.console import print_json, print_table
-from planner.format import format_rate, format_seconds
-from planner.option_values import option_quantity
-from planner.output_files import force_option, report_option
-from planner.question import Options, load_question
-from planner.question_options import asking
-from planner.refusals import reporting_errors
-from planner.report_page import report_path, write_page
-from planner.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
-from planner.scaling import scale as find_curve
+from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.format import format_rate, format_seconds
+from planner.console.option_values import option_quantity
+from planner.console.output import print_json, print_table
+from planner.console.output_files import force_option, report_option
+from planner.console.question_options import asking
+from planner.console.refusals import reporting_errors
+from planner.pages.page import report_path, write_page
+from planner.questions.question import Options, load_question
+from planner.search.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
+from planner.search.scaling import scale as find_curve
 from simdl.collectives import ALGORITHMS, Operation
-from simdl.stack import Stack
+from simdl.software.stack import Stack
 
 MEASURES = ("step_time", "samples_per_s", "efficiency", "gain")
 RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]{1,30})\.\.(?P<last>[0-9]{1,30})")
@@ -86,7 +86,7 @@ def scale(
     data = {"model": options.model, **curve_json(curve), "assumptions": list(question.assumptions)}
     title, sample = f"{options.model} on {options.cluster}, {mode} scaling", question.workload.network.sample
     if page_path is not None:
-        from planner.report_pages.scaling import scale_page  # noqa: PLC0415 - plotly, only where asked for
+        from planner.pages.sections.scaling import scale_page  # noqa: PLC0415 - plotly, only where asked for
 
         write_page(scale_page(data, title, sample), page_path)
     if as_json:

@@ -9,26 +9,26 @@ from click.core import ParameterSource
 from hardware.cluster import Cluster
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
-from planner.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
-from planner.console import print_json, print_table
-from planner.format import format_rate, format_seconds, format_strategy
-from planner.layer_report import split_lines
-from planner.output_files import check_new, force_option, report_option
-from planner.question import Options, Question, load_question
-from planner.question_options import question_options
-from planner.refusals import bad_input
-from planner.remedy import remedies
-from planner.report_json import simulation_json
-from planner.report_page import report_path, write_page
-from planner.step_trace import write_step_trace
-from planner.strategy_file import build_strategy, load_strategy
-from simdl.chrome_trace_hta import write_hta_traces
+from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.format import format_rate, format_seconds, format_strategy
+from planner.console.output import print_json, print_table
+from planner.console.output_files import check_new, force_option, report_option
+from planner.console.question_options import question_options
+from planner.console.refusals import bad_input
+from planner.console.report_json import simulation_json
+from planner.overlays.step_trace import write_step_trace
+from planner.pages.page import report_path, write_page
+from planner.per_layer.report import split_lines
+from planner.questions.question import Options, Question, load_question
+from planner.questions.strategy_file import build_strategy, load_strategy
+from planner.search.remedy import remedies
 from simdl.errors import SimdlError
 from simdl.pipelines import PIPELINES
-from simdl.report import StepReport
-from simdl.simulate import Simulation, price
-from simdl.simulate import simulate as simulate_step
-from simdl.strategy import Recompute, Strategy
+from simdl.report.chrome_trace_hta import write_hta_traces
+from simdl.report.step_report import StepReport
+from simdl.step.simulate import Simulation, price
+from simdl.step.simulate import simulate as simulate_step
+from simdl.step.strategy import Recompute, Strategy
 from workloads.errors import WorkloadError
 
 REMEDIES = 3
@@ -174,7 +174,7 @@ def _write_trace(question: Question, simulation: Simulation, path: Path, trace_f
 
 
 def _write_report(question: Question, simulation: Simulation, path: Path) -> None:
-    from planner.report_pages.step import simulate_page  # noqa: PLC0415 - plotly, only where it is asked for
+    from planner.pages.sections.step import simulate_page  # noqa: PLC0415 - plotly, only where it is asked for
 
     write_page(simulate_page(question, simulation, simulation_json(question, simulation.report)), path)
 

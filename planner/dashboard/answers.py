@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from planner.bounds import estimate_bound
+from planner.bounds.estimate import estimate_bound
+from planner.console.report_json import simulation_json
 from planner.dashboard.catalog import Asked, Catalog, ask
 from planner.dashboard.state import SIDES, State
-from planner.question import Question
-from planner.remedy import remedies
-from planner.report_json import simulation_json
-from planner.report_page import Page
-from planner.report_pages.step import simulate_page
-from planner.strategy_file import build_strategy
-from simdl.automatic_cut import step_cost
+from planner.pages.page import Page
+from planner.pages.sections.step import simulate_page
+from planner.questions.question import Question
+from planner.questions.strategy_file import build_strategy
+from planner.search.remedy import remedies
 from simdl.collector import collector_paused
 from simdl.errors import StrategyError
-from simdl.memory import memory_shortfalls
-from simdl.simulate import Simulation, price, simulate
-from simdl.strategy import Strategy, problems
+from simdl.memory.needs import memory_shortfalls
+from simdl.step.automatic_cut import step_cost
+from simdl.step.simulate import Simulation, price, simulate
+from simdl.step.strategy import Strategy, problems
 
 LIVE = 200_000  # passes of a step that the page simulates, about three seconds
 QUICK = 20_000  # passes up to which it simulates at once

@@ -18,7 +18,7 @@ from planner.dashboard.plan_process import Finished
 from planner.dashboard.results import show_details, show_figures, show_verdict
 from planner.dashboard.state import SIDES, StateError, format_state, parse_state, start_state, strategy_values
 from planner.dashboard.state import State as PageState
-from planner.question import Question
+from planner.questions.question import Question
 from simdl.errors import SimdlError
 
 CHOICE, SLIDER = {"type": "choice", "name": ALL}, {"type": "slider", "name": ALL}

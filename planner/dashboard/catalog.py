@@ -6,7 +6,7 @@ from functools import lru_cache
 from hardware.errors import HardwareError
 from hardware.errors import UnknownNameError as UnknownHardwareError
 from hardware.profiles import load_cluster, node_names
-from planner.question import Options, Question, load_question
+from planner.questions.question import Options, Question, load_question
 from simdl.errors import SimdlError
 from workloads.errors import UnknownNameError, WorkloadError
 from workloads.registry import load_network, network_names
@@ -20,7 +20,7 @@ class Asked:
         model: registered network, or a file the server was started with.
         node: registered node type, or a file likewise.
         count: nodes.
-        global_batch, seq_len, precision, optimizer, stack: as in :class:`planner.question.Options`.
+        global_batch, seq_len, precision, optimizer, stack: as in :class:`planner.questions.question.Options`.
     """
 
     model: str

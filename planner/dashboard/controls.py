@@ -8,14 +8,14 @@ from typing import Any
 
 from dash import dcc, html
 
+from planner.console.format import format_splits
 from planner.dashboard.catalog import Asked, Catalog
 from planner.dashboard.positions import position_of, slider_positions
 from planner.dashboard.state import SIDES, State, Values
-from planner.format import format_splits
-from planner.question import Question
+from planner.questions.question import Question
 from simdl.pipelines import PIPELINES
-from simdl.stacks import stack_names
-from simdl.strategy import Recompute, Strategy
+from simdl.software.reader import stack_names
+from simdl.step.strategy import Recompute, Strategy
 from workloads.dtypes import PRECISIONS
 from workloads.optimizers import OPTIMIZERS
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 from dash import html
 from flask import Flask, Response, abort, request
 
-from planner.console import plain_json
+from planner.console.output import plain_json
+from planner.console.report_json import simulation_json
 from planner.dashboard.answers import check_strategy, simulation
 from planner.dashboard.catalog import REFUSALS, Catalog, ask
 from planner.dashboard.state import SIDES, State, format_state, parse_state
-from planner.question import Question
-from planner.report_json import simulation_json
-from planner.step_trace import step_trace
-from planner.strategy_file import format_strategy_file
+from planner.overlays.step_trace import step_trace
+from planner.questions.question import Question
+from planner.questions.strategy_file import format_strategy_file
 from simdl.errors import SimdlError, StrategyError
-from simdl.simulate import Simulation
+from simdl.step.simulate import Simulation
 
 TRACE = "trace.json"
 ROUTE = "/download"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from planner.dashboard.catalog import REFUSALS, Asked, Catalog, ask
-from planner.plan import PlanResult, plan
-from planner.search import Progress
+from planner.search.best_first import Progress
+from planner.search.plan import PlanResult, plan
 
 PAUSE = 0.1  # [s] between two reports of progress
 

@@ -5,15 +5,15 @@ from typing import Any
 
 from dash import dcc, html
 
+from planner.console.format import format_seconds, format_strategy
 from planner.dashboard.catalog import Catalog, ask
 from planner.dashboard.plan_jobs import TOP, Job
 from planner.dashboard.plan_process import Failed, Finished
 from planner.dashboard.sections import show_sections
 from planner.dashboard.state import SIDES
-from planner.format import format_seconds, format_strategy
-from planner.plan import PlanResult
-from planner.report_pages.layers import layer_sections
-from planner.report_pages.plan import ranking_sections, space_sections
+from planner.pages.sections.layers import layer_sections
+from planner.pages.sections.plan import ranking_sections, space_sections
+from planner.search.plan import PlanResult
 
 POLL = 400  # [ms] between two looks at a running plan
 

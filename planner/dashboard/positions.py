@@ -6,8 +6,8 @@ Invalid choices stay within reach, because the page explains why they are none.
 from collections.abc import Iterable, Mapping
 
 from planner.dashboard.state import Values
-from planner.question import Question
-from planner.space import divisors
+from planner.questions.question import Question
+from planner.space.candidates import divisors
 
 AUTO, ALL = "auto", "all"
 """Texts of a position that leaves the value out: dp by the other degrees, shards over all replicas."""

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 from dash import html
 
-from planner.comparison import compare_in_words, reported_step
+from planner.console.format import format_seconds, format_strategy
 from planner.dashboard.answers import (
     QUICK,
     check_strategy,
@@ -24,12 +24,12 @@ from planner.dashboard.catalog import REFUSALS, Catalog, ask
 from planner.dashboard.downloads import download_links
 from planner.dashboard.sections import show_sections
 from planner.dashboard.state import State
-from planner.format import format_seconds, format_strategy
-from planner.report_page import Page, Section
-from planner.report_pages.comparison import comparison_sections
-from planner.report_pages.step import totals_table
-from simdl.report import StepReport
-from simdl.strategy import Strategy
+from planner.pages.page import Page, Section
+from planner.pages.sections.comparison import comparison_sections
+from planner.pages.sections.step import totals_table
+from planner.search.comparison import compare_in_words, reported_step
+from simdl.report.step_report import StepReport
+from simdl.step.strategy import Strategy
 from workloads.network import Network
 
 CARD = ("step time", "tokens/s", "samples/s", "MFU", "peak memory", "bubble")

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 from dash import dcc, html
 
-from planner.report_page import CONFIG, Cell, Section, Table
+from planner.pages.page import CONFIG, Cell, Section, Table
 
 
 def show_sections(sections: Iterable[Section], prefix: str) -> list[html.Section]:

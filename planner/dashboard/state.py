@@ -3,8 +3,8 @@
     model=gpt3-175b&node=dgx-a100&count=128&a.tp=8&a.pp=8&a.recompute=full&b.tp=4
 
 Keys of the question stand alone; those of strategy A and, where two are compared, B are the fields of
-:class:`simdl.strategy.Strategy` after ``a.`` and ``b.``. A key that is missing or empty takes the default of
-the command line: without ``dp`` a strategy takes the devices that its other degrees leave.
+:class:`simdl.step.strategy.Strategy` after ``a.`` and ``b.``. A key that is missing or empty takes the
+default of the command line: without ``dp`` a strategy takes the devices that its other degrees leave.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,11 @@ from enum import Enum
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from planner.console.format import format_splits
 from planner.dashboard.catalog import Asked, Catalog, default_count
-from planner.format import format_splits
-from planner.strategy_file import KEYS, PAIR
+from planner.questions.strategy_file import KEYS, PAIR
 from simdl.errors import SimdlError
-from simdl.strategy import Strategy
+from simdl.step.strategy import Strategy
 
 SIDES = ("a", "b")
 LENGTH = 4000  # [characters] of a query

@@ -1,8 +1,8 @@
 """What each micro-batch of a pass costs: from the model, or from a table where it holds the pass.
 
 A modelled launch takes what the simulator charges for the same kernel: latency, and arithmetic and traffic
-combined (`simdl.cost_model`). A table that holds a layer's pass on the device replaces the model there
-altogether: measured and modelled times are never weighed against each other within one pass, and an
+combined (`simdl.kernels.cost_model`). A table that holds a layer's pass on the device replaces the model
+there altogether: measured and modelled times are never weighed against each other within one pass, and an
 algorithm or a batch that was not measured does not exist.
 """
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from hardware.device import Device
 from planner.microbatch.configuration import MicroBatch, undominated
 from planner.microbatch.convolutions import ConvolutionPass
-from simdl.convolution_table import ConvolutionRow
 from simdl.errors import SimdlError
-from simdl.kernel import ConvolutionCall
-from simdl.kernel_costs.convolution_launch import convolution_launches
+from simdl.kernels.convolution_table import ConvolutionRow
+from simdl.kernels.costs.convolution_launch import convolution_launches
+from simdl.kernels.kernel import ConvolutionCall
 from workloads.dtypes import Precision
 from workloads.operators import Pass
 

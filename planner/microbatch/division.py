@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.errors import InfeasibleError
-from planner.ilp import Constraint, Program, Solution, Variable, solve_program
 from planner.microbatch.configuration import Configuration
 from planner.microbatch.relaxation import Relaxation, relax_limit
+from planner.solver.ilp import Constraint, Program, Solution, Variable, solve_program
 
 CORE = 2
 """Configurations per pass, on average, of the first programme."""

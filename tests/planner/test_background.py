@@ -7,8 +7,8 @@ from threading import Timer
 
 import pytest
 
-from planner.background import in_background
 from planner.errors import SolverError
+from planner.solver.background import in_background
 
 
 def test_gives_what_the_call_gives():

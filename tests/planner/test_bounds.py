@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from planner.bounds import estimate_bound, estimate_bounds
-from planner.space import enumerate_space
-from simdl.simulate import price, simulate
-from simdl.strategy import Recompute, Strategy
+from planner.bounds.estimate import estimate_bound, estimate_bounds
+from planner.space.candidates import enumerate_space
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Recompute, Strategy
 
 OVERLAPPED = {
     "gradient_overlap": True,

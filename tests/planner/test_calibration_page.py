@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from planner.figures.calibration import CalibrationPoint, fitted_figure, residual_figure
-from planner.report_page import Table, render_page
-from planner.report_pages.calibration import HEADER, calibration_page
+from planner.pages.figures.calibration import CalibrationPoint, fitted_figure, residual_figure
+from planner.pages.page import Table, render_page
+from planner.pages.sections.calibration import HEADER, calibration_page
 
 
 def point(

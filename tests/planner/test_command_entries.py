@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from planner.command_entries import GROUP, CommandEntry, command_entries, short_help
+from planner.console.command_entries import GROUP, CommandEntry, command_entries, short_help
 
 MODULE = '''
 import click

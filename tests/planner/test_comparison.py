@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from planner.comparison import ReportedStep, compare_in_words, compare_questions, comparison_rows
-from planner.question import Options
+from planner.questions.question import Options
+from planner.search.comparison import ReportedStep, compare_in_words, compare_questions, comparison_rows
 
 FIRST = ReportedStep(
     step_time=2.0,

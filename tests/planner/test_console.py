@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.errors import HardwareError
-from planner.console import bar, print_json, print_table, progress, progress_bar
-from planner.refusals import BadInputError, bad_input, reporting_errors
+from planner.console.output import bar, print_json, print_table, progress, progress_bar
+from planner.console.refusals import BadInputError, bad_input, reporting_errors
 from simdl.errors import SimdlError, StrategyError
 from workloads.errors import WorkloadError
 

@@ -15,8 +15,8 @@ from planner.dashboard.answers import LIVE, step_page
 from planner.dashboard.catalog import ask
 from planner.dashboard.limits import BODY
 from planner.dashboard.state import format_state, parse_state, start_state
-from planner.figures.style import CAUSES
-from planner.strategy_file import build_strategy, load_strategy
+from planner.pages.figures.style import CAUSES
+from planner.questions.strategy_file import build_strategy, load_strategy
 from simdl.errors import DeadlockError
 
 GPT2 = "model=gpt2&node=dgx-a100&count=1&global_batch=32&"

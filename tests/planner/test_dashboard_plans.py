@@ -12,8 +12,8 @@ from planner.dashboard.plan_jobs import RUNNING, TOP, PlanJobs
 from planner.dashboard.plan_process import Advanced, Failed, Finished
 from planner.dashboard.plan_view import plan_fraction, plan_status
 from planner.dashboard.state import format_state, parse_state, strategy_values
-from planner.plan import plan
-from planner.question import Options, load_question
+from planner.questions.question import Options, load_question
+from planner.search.plan import plan
 from simdl.errors import SimdlError
 
 SMALL = Asked(model="gpt2", node="dgx-a100", count=1, global_batch=32)

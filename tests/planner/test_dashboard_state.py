@@ -15,10 +15,10 @@ from planner.dashboard.state import (
     start_state,
     strategy_values,
 )
-from planner.strategy_file import build_strategy
+from planner.questions.strategy_file import build_strategy
 from simdl.errors import SimdlError
 from simdl.pipelines import PIPELINES
-from simdl.strategy import Recompute, Strategy
+from simdl.step.strategy import Recompute, Strategy
 from workloads.errors import UnknownNameError
 
 START = "model=gpt3-175b&node=dgx-a100&count=128"

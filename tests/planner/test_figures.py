@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from planner.bounds import estimate_bounds
-from planner.figures import style
-from planner.figures.accuracy import Pair, accuracy_figure, error_figure
-from planner.figures.collectives import bus_bandwidth_figure, collective_time_figure
-from planner.figures.roofline import roofline_figure
-from planner.figures.shares import breakdown_figure, memory_parts_figure
-from planner.figures.space import (
+from planner.bounds.estimate import estimate_bounds
+from planner.pages.figures import style
+from planner.pages.figures.accuracy import Pair, accuracy_figure, error_figure
+from planner.pages.figures.collectives import bus_bandwidth_figure, collective_time_figure
+from planner.pages.figures.roofline import roofline_figure
+from planner.pages.figures.shares import breakdown_figure, memory_parts_figure
+from planner.pages.figures.space import (
     Point,
     common_choices,
     coordinates_figure,
@@ -22,8 +22,8 @@ from planner.figures.space import (
     pareto_front,
     sample_candidates,
 )
-from planner.figures.thinning import Bar, thin
-from planner.figures.timeline import (
+from planner.pages.figures.thinning import Bar, thin
+from planner.pages.figures.timeline import (
     BAR,
     RANKS,
     _thinned,
@@ -33,14 +33,14 @@ from planner.figures.timeline import (
     shown_ranks,
     timeline_note,
 )
-from planner.space import enumerate_space
-from simdl.automatic_cut import step_cost
+from planner.space.candidates import enumerate_space
 from simdl.engine.run import run
-from simdl.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.constant_costs import Costs, constant_cost_program
-from simdl.simulate import price, simulate
-from simdl.strategy import Strategy
+from simdl.report.kernel_uses import kernel_uses, memory_bound_fraction
+from simdl.step.automatic_cut import step_cost
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Strategy
 from workloads.operators import OperatorKind
 
 STRATEGY = Strategy(dp=4, pp=2)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from planner.commands.plan import plan as plan_command
 from planner.errors import InfeasibleError
-from planner.layer_problem import (
+from planner.per_layer.problem import (
     Item,
     LayerProblem,
     Option,
@@ -19,11 +19,11 @@ from planner.layer_problem import (
     greedy_choice,
     needed_bytes,
 )
-from planner.layer_program import solve_layer_problem
-from planner.layerwise import group_sizes, plan_layers
-from planner.plan import plan as find_plans
-from planner.question import Options, load_question
-from simdl.simulate import price
+from planner.per_layer.program import solve_layer_problem
+from planner.per_layer.search import group_sizes, plan_layers
+from planner.questions.question import Options, load_question
+from planner.search.plan import plan as find_plans
+from simdl.step.simulate import price
 from workloads.registry import load_network
 
 GIB = 2.0**30

@@ -10,10 +10,10 @@ from planner.microbatch.configuration import Policy, micro_batch_sizes
 from planner.microbatch.convolutions import network_convolutions, read_layer_list
 from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Mode, plan_micro_batches
-from simdl.convolution_table import ConvolutionRow
-from simdl.cost_model import estimate_kernel_time
 from simdl.errors import SimdlError
-from simdl.kernel import ConvolutionCall, Kernel
+from simdl.kernels.convolution_table import ConvolutionRow
+from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.kernel import ConvolutionCall, Kernel
 from workloads.dtypes import load_precision
 from workloads.operators import OperatorKind, Pass
 from workloads.registry import load_network

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from planner.bounds import estimate_bound, estimate_bounds
-from planner.figures.timeline import gantt_figure
-from planner.search import search
-from planner.space import Limits, enumerate_space
-from simdl.chrome_trace import chrome_trace
+from planner.bounds.estimate import estimate_bound, estimate_bounds
+from planner.pages.figures.timeline import gantt_figure
+from planner.search.best_first import search
+from planner.space.candidates import Limits, enumerate_space
 from simdl.errors import StrategyError
 from simdl.pipelines import registered
 from simdl.pipelines.passes import Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline
-from simdl.simulate import price, simulate
-from simdl.strategy import Strategy
+from simdl.report.chrome_trace import chrome_trace
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Strategy
 
 NAME = "pairs-of-two"
 

@@ -9,7 +9,7 @@ import pytest
 
 import validation
 from hardware.profiles import load_cluster
-from planner.pipeline_profile import Tier, cluster_tiers, solve_profile_pipeline
+from planner.profiles.pipeline_profile import Tier, cluster_tiers, solve_profile_pipeline
 from simdl.errors import SimdlError
 from workloads.errors import NetworkError, WorkloadError
 from workloads.importers.layer_profile import (

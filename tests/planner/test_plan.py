@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from planner.format import format_strategy
-from planner.plan import certified_over, plan
-from planner.question import Options, default_global_batch, default_precision, load_question
-from planner.space import Limits, enumerate_space
-from simdl.simulate import simulate
-from simdl.strategy import Recompute, Strategy
+from planner.console.format import format_strategy
+from planner.questions.question import Options, default_global_batch, default_precision, load_question
+from planner.search.plan import certified_over, plan
+from planner.space.candidates import Limits, enumerate_space
+from simdl.step.simulate import simulate
+from simdl.step.strategy import Recompute, Strategy
 from workloads.registry import load_network
 
 

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from planner.bounds import estimate_bound, estimate_bounds
-from planner.prices import price_space, transfer_seconds
-from planner.space import RECOMPUTE, enumerate_space
-from simdl.block_cost import block_costs
+from planner.bounds.estimate import estimate_bound, estimate_bounds
+from planner.space.candidates import RECOMPUTE, enumerate_space
+from planner.space.prices import price_space, transfer_seconds
 from simdl.collectives import Hop
-from simdl.cost_model import ConstantCostModel, CostModel, DeviceCostModel
-from simdl.memory import usable_memory
+from simdl.kernels.cost_model import ConstantCostModel, CostModel, DeviceCostModel
+from simdl.memory.needs import usable_memory
 from simdl.pipelines.passes import Phase
-from simdl.simulate import price
-from simdl.stage import host_time
-from simdl.step_cost import shard_of, transfer_time
+from simdl.step.block_cost import block_costs
+from simdl.step.simulate import price
+from simdl.step.stage import host_time
+from simdl.step.step_cost import shard_of, transfer_time
 
 
 class OneByOne(CostModel):

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-from planner.ilp import Program, Variable, solve_program
-from planner.quiet_output import quiet_output
+from planner.solver.ilp import Program, Variable, solve_program
+from planner.solver.quiet_output import quiet_output
 
 
 def run(*lines):
@@ -23,7 +23,7 @@ def test_a_solve_prints_nothing(capfd):
 def test_what_is_written_past_python_is_lost_and_the_rest_is_not():
     text = run(
         "import os",
-        "from planner.quiet_output import quiet_output",
+        "from planner.solver.quiet_output import quiet_output",
         "print('before', flush=True)",
         "with quiet_output():",
         "    os.write(1, b'lost')",
@@ -33,6 +33,6 @@ def test_what_is_written_past_python_is_lost_and_the_rest_is_not():
 
 
 def test_a_closed_standard_output_stays_closed():
-    assert run("import os", "os.close(1)", "from planner.quiet_output import quiet_output") == ""
+    assert run("import os", "os.close(1)", "from planner.solver.quiet_output import quiet_output") == ""
     with quiet_output():
         pass

@@ -4,10 +4,10 @@ import pytest
 from conftest import build_workload
 
 from hardware.profiles import load_cluster
-from planner.remedy import remedies
-from simdl.simulate import price
-from simdl.stacks import load_stack
-from simdl.strategy import Strategy
+from planner.search.remedy import remedies
+from simdl.software.reader import load_stack
+from simdl.step.simulate import price
+from simdl.step.strategy import Strategy
 from workloads.registry import load_network
 
 SHORT = Strategy(dp=8, micro_batch=2)

@@ -7,13 +7,13 @@ import pytest
 from click.testing import CliRunner
 from test_report_page import GPT2, pages
 
-from planner.breakdown_rows import real_amounts
 from planner.commands.collectives import collectives
 from planner.commands.microbatch import microbatch
 from planner.commands.plan import plan
 from planner.commands.scale import scale
 from planner.commands.simulate import simulate
-from planner.format import format_seconds
+from planner.console.breakdown_rows import real_amounts
+from planner.console.format import format_seconds
 
 UNITS = {
     "": 1.0,

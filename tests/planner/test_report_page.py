@@ -15,8 +15,8 @@ from planner.commands.microbatch import microbatch
 from planner.commands.plan import plan
 from planner.commands.scale import scale
 from planner.commands.simulate import simulate
-from planner.format import format_seconds
-from planner.report_page import Cell, Page, Section, Table, render_page, report_path, write_page
+from planner.console.format import format_seconds
+from planner.pages.page import Cell, Page, Section, Table, render_page, report_path, write_page
 from simdl.errors import SimdlError
 
 GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")

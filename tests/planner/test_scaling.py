@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from hardware.profiles import load_cluster
-from planner.data_parallel import simulate_data_parallel
-from planner.question import Options, load_question
-from planner.scaling import node_counts, scale
+from planner.questions.question import Options, load_question
+from planner.search.data_parallel import simulate_data_parallel
+from planner.search.scaling import node_counts, scale
 from simdl.errors import SimdlError
-from simdl.simulate import price, simulate
-from simdl.stacks import load_stack
-from simdl.strategy import Strategy
+from simdl.software.reader import load_stack
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Strategy
 
 
 def curve(model, node, counts, mode, **options):

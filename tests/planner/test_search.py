@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from planner.bounds import estimate_bounds
-from planner.search import search
-from planner.space import enumerate_space
-from simdl.memory import usable_memory
-from simdl.simulate import price, simulate
+from planner.bounds.estimate import estimate_bounds
+from planner.search.best_first import search
+from planner.space.candidates import enumerate_space
+from simdl.memory.needs import usable_memory
+from simdl.step.simulate import price, simulate
 
 
 @pytest.fixture(scope="module")

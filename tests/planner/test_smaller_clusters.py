@@ -3,11 +3,11 @@
 import pytest
 from conftest import build_cluster, build_stack, build_workload
 
-from planner.figures.devices import devices_figure
-from planner.figures.space import Point
-from planner.plan import plan
-from planner.question import Options, Question
-from planner.smaller_clusters import smaller_clusters
+from planner.pages.figures.devices import devices_figure
+from planner.pages.figures.space import Point
+from planner.questions.question import Options, Question
+from planner.search.plan import plan
+from planner.search.smaller_clusters import smaller_clusters
 
 CLUSTERS = [
     {"devices": 4, "bound": 8.0, "memory": 2e9, "strategy": "a"},

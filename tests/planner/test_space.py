@@ -5,8 +5,8 @@ from itertools import product
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from planner.space import Limits, divisors, enumerate_space, single_space
-from simdl.strategy import Recompute, Strategy, problems
+from planner.space.candidates import Limits, divisors, enumerate_space, single_space
+from simdl.step.strategy import Recompute, Strategy, problems
 
 LIMITS = Limits(tensor_domains=2, context_tokens=32)
 

@@ -6,15 +6,15 @@ import time
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from planner import stage_partition
 from planner.errors import InfeasibleError, SolverError
-from planner.ilp import Constraint, Program, Variable, solve_program
-from planner.question import Options, load_question
-from planner.recut import recut
-from planner.stage_partition import solve_stage_partition
-from planner.stage_program import Group
-from simdl.simulate import price, simulate
-from simdl.strategy import Strategy
+from planner.questions.question import Options, load_question
+from planner.search.best_first import stage_partition
+from planner.search.recut import recut
+from planner.search.stage_partition import solve_stage_partition
+from planner.search.stage_program import Group
+from planner.solver.ilp import Constraint, Program, Variable, solve_program
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Strategy
 
 GIB = 2.0**30
 

@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_dashboard_state import STRATEGIES
 
-from planner.strategy_file import build_strategy, format_strategy_file, load_strategy
+from planner.questions.strategy_file import build_strategy, format_strategy_file, load_strategy
 from simdl.errors import StrategyError
-from simdl.strategy import Recompute, Strategy
+from simdl.step.strategy import Recompute, Strategy
 
 TITLES = st.text(st.characters(min_codepoint=32, blacklist_characters="\x7f", blacklist_categories=("Cs",)))
 

@@ -10,7 +10,7 @@ from hardware.efficiency import (
     MatmulEfficiency,
     MemoryEfficiency,
 )
-from simdl.kernel import Product
+from simdl.kernels.kernel import Product
 from simdl.program.program import RankClass, Stream
 
 # Multiples of 1/64 add without rounding, so that equalities can be exact.

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from strategies import kernel_devices, products
 
 from hardware.profiles import load_device
-from simdl.cost_model import estimate_kernel_time
-from simdl.kernel import Kernel, Product
-from simdl.kernel_costs.matmul import ELEMENT_SIZE, matmul_time
+from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.costs.matmul import ELEMENT_SIZE, matmul_time
+from simdl.kernels.kernel import Kernel, Product
 from workloads.operators import OperatorKind
 
 pytestmark = pytest.mark.property

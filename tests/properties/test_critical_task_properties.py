@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import schedules, sharing_programs
 
-from simdl.critical_tasks import critical_actions, critical_tasks, total_parts
 from simdl.engine.run import run
+from simdl.report.critical_tasks import critical_actions, critical_tasks, total_parts
 
 pytestmark = pytest.mark.property
 

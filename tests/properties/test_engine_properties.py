@@ -13,7 +13,7 @@ from simdl.engine.run import run
 from simdl.pipelines import PIPELINES, peak_in_flight, pipeline_order
 from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.program.action import Transfer
-from simdl.timeline_metrics import breakdowns, bubble_fraction, exposed
+from simdl.report.timeline_metrics import breakdowns, bubble_fraction, exposed
 
 pytestmark = pytest.mark.property
 

@@ -9,7 +9,7 @@ from strategies import sharing_programs
 from timelines import busy_time, critical_path
 
 from simdl.engine.run import run
-from simdl.timeline_metrics import breakdowns, bubble_fraction, exposed
+from simdl.report.timeline_metrics import breakdowns, bubble_fraction, exposed
 
 pytestmark = pytest.mark.property
 

@@ -7,16 +7,16 @@ from conftest import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simdl.block_cost import block_costs
-from simdl.block_kernels import (
+from simdl.kernels.block_kernels import (
     context_transfers,
     forward_kernels,
     input_gradient_kernels,
     weight_gradient_kernels,
 )
-from simdl.sharding import Shard
-from simdl.simulate import price
-from simdl.strategy import Recompute
+from simdl.kernels.sharding import Shard
+from simdl.step.block_cost import block_costs
+from simdl.step.simulate import price
+from simdl.step.strategy import Recompute
 from workloads.operators import HeadSplit, Split
 
 pytestmark = pytest.mark.property

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.errors import InfeasibleError
-from planner.layer_problem import Item, LayerProblem, Option, Tensor, estimate_step, needed_bytes
-from planner.layer_program import first_answers, solve_layer_problem
-from simdl.layer_splits import SPLITS, Layout, Site, enumerate_choices
-from simdl.layer_splits.resharding import reshard_message
+from planner.per_layer.problem import Item, LayerProblem, Option, Tensor, estimate_step, needed_bytes
+from planner.per_layer.program import first_answers, solve_layer_problem
+from simdl.splits import SPLITS, Layout, Site, enumerate_choices
+from simdl.splits.resharding import reshard_message
 from workloads.layers.convolution import convolution
 from workloads.tensors import Tensor as Input
 

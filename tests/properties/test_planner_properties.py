@@ -8,13 +8,13 @@ from conftest import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner import stage_partition
-from planner.bounds import estimate_bounds
+from planner.bounds.estimate import estimate_bounds
 from planner.errors import InfeasibleError
-from planner.space import enumerate_space
-from planner.stage_partition import solve_stage_partition
-from planner.stage_program import Group
-from simdl.simulate import price, simulate
+from planner.search.best_first import stage_partition
+from planner.search.stage_partition import solve_stage_partition
+from planner.search.stage_program import Group
+from planner.space.candidates import enumerate_space
+from simdl.step.simulate import price, simulate
 
 pytestmark = pytest.mark.property
 

@@ -8,17 +8,17 @@ from conftest import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.bounds import estimate_bound, estimate_bounds
-from planner.space import Limits, accepts, enumerate_space, single_space
-from simdl.automatic_cut import step_cost
+from planner.bounds.estimate import estimate_bound, estimate_bounds
+from planner.space.candidates import Limits, accepts, enumerate_space, single_space
 from simdl.errors import StrategyError
-from simdl.lowering import lower
-from simdl.memory import memory_by_rank
+from simdl.memory.needs import memory_by_rank
 from simdl.pipelines import PIPELINES
 from simdl.program.action import Transfer
-from simdl.simulate import price, simulate
-from simdl.strategy import PLAIN, Strategy, problems
-from simdl.timeline_metrics import breakdowns, memory_profiles
+from simdl.report.timeline_metrics import breakdowns, memory_profiles
+from simdl.step.automatic_cut import step_cost
+from simdl.step.lowering import lower
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import PLAIN, Strategy, problems
 
 pytestmark = pytest.mark.property
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from timelines import busy_time, critical_path
 
 from hardware.cluster import Cluster
-from simdl.simulate import simulate
-from simdl.strategy import Recompute, Strategy, problems
-from simdl.timeline_metrics import breakdowns
+from simdl.report.timeline_metrics import breakdowns
+from simdl.step.simulate import simulate
+from simdl.step.strategy import Recompute, Strategy, problems
 
 pytestmark = pytest.mark.property
 

@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.profiles import load_cluster
-from simdl.automatic_cut import (
+from simdl.engine.run import run
+from simdl.kernels.cost_model import CostModel
+from simdl.software.reader import load_stack
+from simdl.step.automatic_cut import (
     automatic_cut,
     choose_cut,
     least_time,
@@ -16,14 +19,11 @@ from simdl.automatic_cut import (
     step_cost,
     with_cut,
 )
-from simdl.cost_model import CostModel
-from simdl.cut_set import cut_set
-from simdl.engine.run import run
-from simdl.lowering import lower
-from simdl.simulate import device_cost_model, price, simulate
-from simdl.stacks import load_stack
-from simdl.steady import alone_time
-from simdl.strategy import Strategy
+from simdl.step.cut_set import cut_set
+from simdl.step.lowering import lower
+from simdl.step.simulate import device_cost_model, price, simulate
+from simdl.step.steady import alone_time
+from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network

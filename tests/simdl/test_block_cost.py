@@ -3,12 +3,12 @@
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from simdl.block_cost import block_costs
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
-from simdl.cost_model import ConstantCostModel
-from simdl.sharding import Shard
-from simdl.simulate import price
-from simdl.strategy import Recompute
+from simdl.kernels.cost_model import ConstantCostModel
+from simdl.kernels.sharding import Shard
+from simdl.step.block_cost import block_costs
+from simdl.step.simulate import price
+from simdl.step.strategy import Recompute
 
 TOKENS, HIDDEN = 128, 256
 ACTIVATION = 2  # bytes

@@ -6,10 +6,10 @@ from itertools import groupby, pairwise
 import pytest
 from conftest import build_cluster, build_stack, build_workload
 
-from simdl.chrome_trace_hta import hta_traces, write_hta_traces
 from simdl.errors import SimdlError
-from simdl.simulate import simulate
-from simdl.strategy import Strategy
+from simdl.report.chrome_trace_hta import hta_traces, write_hta_traces
+from simdl.step.simulate import simulate
+from simdl.step.strategy import Strategy
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from simdl.automatic_cut import step_cost
-from simdl.communication import POINT_TO_POINT, message_uses
-from simdl.simulate import price, simulate
-from simdl.strategy import Recompute, Strategy
+from simdl.report.communication import POINT_TO_POINT, message_uses
+from simdl.step.automatic_cut import step_cost
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Recompute, Strategy
 
 LAYERS, HIDDEN, TOKENS, BATCH = 4, 256, 128, 16
 

@@ -4,7 +4,7 @@ import pytest
 from test_cost_model import device
 from test_cost_model_convolution import call
 
-from simdl.kernel_costs.convolution import ALGORITHMS, convolution_times
+from simdl.kernels.costs.convolution import ALGORITHMS, convolution_times
 from workloads.operators import ConvolutionShape, Pass
 
 EIGHT = {

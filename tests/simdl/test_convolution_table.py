@@ -2,8 +2,8 @@
 
 import pytest
 
-from simdl.convolution_table import ConvolutionRow, read_convolution_table, write_convolution_table
 from simdl.errors import SimdlError
+from simdl.kernels.convolution_table import ConvolutionRow, read_convolution_table, write_convolution_table
 from workloads.operators import Pass
 
 HEADER = "device,layer,pass,algorithm,batch,time_us,workspace_MiB"

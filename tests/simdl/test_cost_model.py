@@ -8,9 +8,9 @@ from hardware.efficiency import (
     MemoryEfficiency,
 )
 from hardware.errors import HardwareError
-from simdl.cost_model import ConstantCostModel, DeviceCostModel, estimate_kernel_time
-from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
-from simdl.kernel_costs.matmul import matmul_time, uses_matrix_units
+from simdl.kernels.cost_model import ConstantCostModel, DeviceCostModel, estimate_kernel_time
+from simdl.kernels.costs.matmul import matmul_time, uses_matrix_units
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
 
 PEAKS = {"fp32": 20e12, "fp16": 300e12, "bf16": 300e12}

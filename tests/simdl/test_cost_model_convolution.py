@@ -2,10 +2,10 @@ import pytest
 from test_cost_model import device
 
 from hardware.errors import HardwareError
-from simdl.kernel import ConvolutionCall
-from simdl.kernel_costs.convolution import convolution_times, reduced_product
-from simdl.kernel_costs.convolution_launch import fastest_launch
-from simdl.kernel_costs.matmul import matmul_time
+from simdl.kernels.costs.convolution import convolution_times, reduced_product
+from simdl.kernels.costs.convolution_launch import fastest_launch
+from simdl.kernels.costs.matmul import matmul_time
+from simdl.kernels.kernel import ConvolutionCall
 from workloads.operators import ConvolutionShape, Pass
 
 

@@ -2,9 +2,9 @@
 
 from programs import Task, build_program
 
-from simdl.critical_tasks import critical_actions, critical_tasks, total_parts
 from simdl.engine.run import run
 from simdl.program.program import Stream
+from simdl.report.critical_tasks import critical_actions, critical_tasks, total_parts
 
 
 def test_it_leads_through_the_task_that_is_waited_for():

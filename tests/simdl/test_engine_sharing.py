@@ -5,7 +5,7 @@ from programs import Task, build_program
 
 from simdl.engine.run import run
 from simdl.program.program import Stream
-from simdl.timeline_metrics import breakdown
+from simdl.report.timeline_metrics import breakdown
 
 pytestmark = pytest.mark.theory
 

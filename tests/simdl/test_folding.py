@@ -4,13 +4,13 @@ import pytest
 from conftest import build_cluster, build_stack, build_workload
 from timelines import critical_path
 
-from simdl.automatic_cut import step_cost
 from simdl.errors import StrategyError
-from simdl.lowering import lower
-from simdl.simulate import price, simulate
-from simdl.strategy import Recompute, Strategy
-from simdl.timeline_metrics import breakdowns
-from simdl.unfolding import every_rank, unfold
+from simdl.program.unfolding import every_rank, unfold
+from simdl.report.timeline_metrics import breakdowns
+from simdl.step.automatic_cut import step_cost
+from simdl.step.lowering import lower
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Recompute, Strategy
 
 DEGREES = {
     "data": {"dp": 8},

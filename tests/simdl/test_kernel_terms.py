@@ -10,10 +10,10 @@ from test_cost_model import device
 from test_cost_model_convolution import call
 
 from hardware.kernel_terms import KernelTerms, Tier, terms_time, traffic_seconds
-from simdl.cost_model import DeviceCostModel, estimate_kernel_time
-from simdl.kernel import AttentionCall, Kernel, Product
-from simdl.kernel_costs.convolution_launch import convolution_launches, fastest_launch
-from simdl.kernel_costs.terms import convolution_flops, kernel_keys, operand_bytes
+from simdl.kernels.cost_model import DeviceCostModel, estimate_kernel_time
+from simdl.kernels.costs.convolution_launch import convolution_launches, fastest_launch
+from simdl.kernels.costs.terms import convolution_flops, kernel_keys, operand_bytes
+from simdl.kernels.kernel import AttentionCall, Kernel, Product
 from workloads.operators import AttentionShape, OperatorKind, Pass
 
 TIERS = (Tier(start=0.0, bandwidth=100.0), Tier(start=1000.0, bandwidth=10.0))

@@ -4,22 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from planner.question import Options, load_question
-from simdl.automatic_cut import step_cost
+from planner.questions.question import Options, load_question
 from simdl.collectives import Group, Operation
 from simdl.errors import SimdlError
-from simdl.gradients import GradientShare, gradient_sum_time, reductions
-from simdl.layer_splits import SPLITS, Choice, Layout, Site, enumerate_choices
-from simdl.layer_splits.arrangement import Arrangement, named_splits, resolve
-from simdl.layer_splits.block_costs import split_block_costs
-from simdl.layer_splits.graph import Node, build_layer_graph
-from simdl.layer_splits.message_times import messages_time
-from simdl.layer_splits.node_cost import node_cost
-from simdl.layer_splits.registry import format_choice, parse_choice
-from simdl.layer_splits.resharding import reshard_message
-from simdl.simulate import price, simulate
-from simdl.stacks import load_stack
-from simdl.strategy import Recompute, Strategy
+from simdl.software.reader import load_stack
+from simdl.splits import SPLITS, Choice, Layout, Site, enumerate_choices
+from simdl.splits.arrangement import Arrangement, named_splits, resolve
+from simdl.splits.block_costs import split_block_costs
+from simdl.splits.graph import Node, build_layer_graph
+from simdl.splits.message_times import messages_time
+from simdl.splits.node_cost import node_cost
+from simdl.splits.registry import format_choice, parse_choice
+from simdl.splits.resharding import reshard_message
+from simdl.step.automatic_cut import step_cost
+from simdl.step.gradients import GradientShare, gradient_sum_time, reductions
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Recompute, Strategy
 from workloads.layers.convolution import convolution
 from workloads.layers.linear import linear
 from workloads.layers.normalization import batch_norm

@@ -4,13 +4,13 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from uniform import uniform_network
 
-from simdl.automatic_cut import step_cost
 from simdl.engine.run import run
-from simdl.lowering import LANES, PREFETCH, lower
-from simdl.memory import memory_by_rank
-from simdl.simulate import price
-from simdl.strategy import Strategy
-from simdl.timeline_metrics import memory_profile
+from simdl.memory.needs import memory_by_rank
+from simdl.report.timeline_metrics import memory_profile
+from simdl.step.automatic_cut import step_cost
+from simdl.step.lowering import LANES, PREFETCH, lower
+from simdl.step.simulate import price
+from simdl.step.strategy import Strategy
 
 OVERLAP = {"gradient_overlap": True, "parameter_overlap": True, "pipeline_overlap": True, "bucket": 0.0}
 

@@ -6,11 +6,11 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from uniform import uniform_network
 
-from simdl.automatic_cut import step_cost
-from simdl.memory import memory_by_rank, memory_shortfalls, shortfall
+from simdl.memory.needs import memory_by_rank, memory_shortfalls, shortfall
 from simdl.pipelines import in_flight
-from simdl.simulate import price, simulate
-from simdl.strategy import Recompute, Strategy
+from simdl.step.automatic_cut import step_cost
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Recompute, Strategy
 
 LAYERS, HIDDEN, HEADS, TOKENS, VOCAB = 8, 256, 8, 128, 1000
 GIB = 2.0**30

@@ -3,9 +3,8 @@
 import pytest
 from conftest import build_cluster, build_stack, build_workload
 
-from simdl.automatic_cut import step_cost
-from simdl.critical_tasks import critical_actions
-from simdl.operator_times import (
+from simdl.report.critical_tasks import critical_actions
+from simdl.report.operator_times import (
     OTHERS,
     PHASES,
     OperatorTime,
@@ -13,8 +12,9 @@ from simdl.operator_times import (
     kernel_times,
     longest_operators,
 )
-from simdl.simulate import price, simulate
-from simdl.strategy import Recompute, Strategy
+from simdl.step.automatic_cut import step_cost
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Recompute, Strategy
 
 STRATEGIES = {
     "data": Strategy(dp=8),

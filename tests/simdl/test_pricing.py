@@ -5,10 +5,10 @@ from conftest import build_network, build_stack, build_workload
 
 from hardware.cluster import Cluster
 from hardware.profiles import load_node
-from simdl.cost_model import ConstantCostModel
-from simdl.kernel import Kernel, Product
-from simdl.pricing import priced
-from simdl.simulate import price
+from simdl.kernels.cost_model import ConstantCostModel
+from simdl.kernels.kernel import Kernel, Product
+from simdl.kernels.pricing import priced
+from simdl.step.simulate import price
 from workloads.operators import OperatorKind
 
 SECONDS = 1e-3

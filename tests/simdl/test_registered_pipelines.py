@@ -12,7 +12,7 @@ from simdl.pipelines.live import activation_events, peaks_of
 from simdl.pipelines.passes import Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.steps import orders_of_steps
-from simdl.timeline_metrics import memory_profile
+from simdl.report.timeline_metrics import memory_profile
 
 F, B = PassKind.FORWARD, PassKind.BACKWARD
 SIZES = [(p, m, v) for p in (1, 2, 3, 4) for m in (1, 2, 3, 5, 8, 12) for v in (1, 2, 3)]

@@ -8,20 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer
 
-from simdl.automatic_cut import step_cost
-from simdl.block_cost import BlockCost
 from simdl.collectives import Group
 from simdl.engine.run import run
-from simdl.gradients import GradientShare, merged_shares
-from simdl.lowering import lower
+from simdl.kernels.pricing import Work
 from simdl.pipelines.passes import Overlap, Pass, PassKind
-from simdl.pricing import Work
 from simdl.program.action import Cause
-from simdl.segments import Segmentation, buckets, filled_buckets
-from simdl.simulate import price
-from simdl.step_cost import gather_time, reduce_time
-from simdl.strategy import Strategy
-from simdl.timeline_metrics import breakdown
+from simdl.report.timeline_metrics import breakdown
+from simdl.step.automatic_cut import step_cost
+from simdl.step.block_cost import BlockCost
+from simdl.step.gradients import GradientShare, merged_shares
+from simdl.step.lowering import lower
+from simdl.step.segments import Segmentation, buckets, filled_buckets
+from simdl.step.simulate import price
+from simdl.step.step_cost import gather_time, reduce_time
+from simdl.step.strategy import Strategy
 from workloads.network import Block, Network
 
 SIZES = (1_000_000, 2_000_000, 3_000_000, 4_000_000)

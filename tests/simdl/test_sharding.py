@@ -5,8 +5,8 @@ from itertools import groupby
 import pytest
 from conftest import build_network, build_stack
 
-from simdl.kernel import AttentionCall, Product
-from simdl.sharding import Shard, block_kernels
+from simdl.kernels.kernel import AttentionCall, Product
+from simdl.kernels.sharding import Shard, block_kernels
 from workloads.dtypes import load_precision
 from workloads.operators import OperatorKind, Pass, Split
 

@@ -7,11 +7,11 @@ from conftest import build_cluster, build_network, build_stack, build_workload
 from timelines import busy_time, critical_path
 from uniform import FLOPS, free_stack, simulate_uniform, uniform_network
 
-from simdl.cost_model import ConstantCostModel
 from simdl.errors import StrategyError
-from simdl.simulate import COMMUNICATION, simulate
-from simdl.strategy import Recompute, Strategy
-from simdl.timeline_metrics import breakdowns
+from simdl.kernels.cost_model import ConstantCostModel
+from simdl.report.timeline_metrics import breakdowns
+from simdl.step.simulate import COMMUNICATION, simulate
+from simdl.step.strategy import Recompute, Strategy
 from workloads.operators import OperatorKind, Pass
 
 STRATEGIES = [

@@ -4,7 +4,7 @@ import pytest
 
 from simdl.collectives import library_names
 from simdl.errors import StackError
-from simdl.stacks import (
+from simdl.software.reader import (
     FLAGS,
     NOTHING,
     NUMBERS,

@@ -4,8 +4,8 @@ import pytest
 from conftest import build_network, build_stack
 from uniform import uniform_network
 
-from simdl.pricing import Work
-from simdl.stage import host_time, pass_cost, stage_blocks
+from simdl.kernels.pricing import Work
+from simdl.step.stage import host_time, pass_cost, stage_blocks
 
 
 def test_stages_name_their_blocks_in_chain_order():

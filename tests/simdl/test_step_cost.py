@@ -4,12 +4,12 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from uniform import FLOPS, uniform_network
 
-from simdl.automatic_cut import step_cost
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
-from simdl.cost_model import ConstantCostModel
+from simdl.kernels.cost_model import ConstantCostModel
 from simdl.pipelines.passes import PassKind
-from simdl.simulate import price
-from simdl.step_cost import (
+from simdl.step.automatic_cut import step_cost
+from simdl.step.simulate import price
+from simdl.step.step_cost import (
     gather_time,
     gradient_bytes,
     optimizer_time,
@@ -18,7 +18,7 @@ from simdl.step_cost import (
     tied_time,
     transfer_time,
 )
-from simdl.strategy import Strategy
+from simdl.step.strategy import Strategy
 
 CLUSTER = build_cluster(4)  # four nodes of four devices
 PARAMETERS = 1_000_000

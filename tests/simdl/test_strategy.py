@@ -6,7 +6,7 @@ import pytest
 from conftest import build_cluster, build_network, build_workload
 from uniform import uniform_network
 
-from simdl.strategy import Recompute, Strategy, problems
+from simdl.step.strategy import Recompute, Strategy, problems
 from workloads.registry import load_network
 
 

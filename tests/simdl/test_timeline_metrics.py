@@ -3,7 +3,7 @@ from programs import Task, build_program
 
 from simdl.engine.run import run
 from simdl.program.program import Stream
-from simdl.timeline_metrics import (
+from simdl.report.timeline_metrics import (
     breakdown,
     breakdowns,
     bubble_fraction,

@@ -2,8 +2,8 @@
 
 from conftest import build_cluster, build_stack, build_workload
 
-from simdl.cost_model import ConstantCostModel
-from simdl.simulate import simulate
+from simdl.kernels.cost_model import ConstantCostModel
+from simdl.step.simulate import simulate
 from workloads.layer import Layer
 from workloads.network import Block, Network
 from workloads.operators import Operator, OperatorKind

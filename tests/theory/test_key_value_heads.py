@@ -7,13 +7,13 @@ A rank of degree t has a/t of the a query heads and max(1, g/t) of the g key-val
 import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 
-from simdl.activations import LOG_SUM_EXP
-from simdl.block_cost import block_costs
-from simdl.block_kernels import context_transfers
-from simdl.kernel import Product
-from simdl.sharding import Shard, block_kernels
-from simdl.simulate import price, simulate
-from simdl.strategy import Recompute, Strategy
+from simdl.kernels.block_kernels import context_transfers
+from simdl.kernels.kernel import Product
+from simdl.kernels.sharding import Shard, block_kernels
+from simdl.memory.activations import LOG_SUM_EXP
+from simdl.step.block_cost import block_costs
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Recompute, Strategy
 from workloads.network import Network
 from workloads.operators import Pass
 from workloads.registry import load_network

@@ -4,11 +4,11 @@ import pytest
 from conftest import build_cluster, build_stack
 
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
-from simdl.cost_model import ConstantCostModel
-from simdl.gradients import gradient_bytes, gradient_sum_time
-from simdl.layer_splits import SPLITS, Layout, Site
-from simdl.layer_splits.message_times import messages_time, reshard_time
-from simdl.pricing import Pricing
+from simdl.kernels.cost_model import ConstantCostModel
+from simdl.kernels.pricing import Pricing
+from simdl.splits import SPLITS, Layout, Site
+from simdl.splits.message_times import messages_time, reshard_time
+from simdl.step.gradients import gradient_bytes, gradient_sum_time
 from workloads.dtypes import load_precision
 from workloads.layers.convolution import convolution
 from workloads.layers.linear import linear

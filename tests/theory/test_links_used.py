@@ -7,8 +7,8 @@ from conftest import build_cluster, build_network, build_stack, build_workload
 
 from hardware.cluster import Cluster
 from simdl.collectives import Group, Operation, collective_time, find_hop, hop_time, ring_time
-from simdl.simulate import simulate
-from simdl.strategy import Strategy
+from simdl.step.simulate import simulate
+from simdl.step.strategy import Strategy
 
 pytestmark = pytest.mark.theory
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from planner.bounds import estimate_bound
-from planner.question import Options, load_question
-from simdl.automatic_cut import step_cost
+from planner.bounds.estimate import estimate_bound
+from planner.questions.question import Options, load_question
 from simdl.collectives import Group
-from simdl.gradients import reductions, replica_group
-from simdl.memory import memory_by_rank
-from simdl.simulate import price, simulate
-from simdl.strategy import Recompute, Strategy
+from simdl.memory.needs import memory_by_rank
+from simdl.step.automatic_cut import step_cost
+from simdl.step.gradients import reductions, replica_group
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Recompute, Strategy
 
 pytestmark = pytest.mark.theory
 

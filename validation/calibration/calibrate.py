@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hardware.kernel_terms import KernelTerms, terms_time
-from simdl.kernel import ConvolutionCall, Kernel
-from simdl.kernel_costs.terms import convolution_bytes, convolution_flops, operand_bytes
+from simdl.kernels.costs.terms import convolution_bytes, convolution_flops, operand_bytes
+from simdl.kernels.kernel import ConvolutionCall, Kernel
 from validation.calibration.fit_gpu import predict_rows
 from validation.calibration.fit_links import fit_link
 from validation.calibration.fit_terms import Timed, fit_terms

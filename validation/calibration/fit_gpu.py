@@ -1,6 +1,6 @@
 """Fractions of a GPU's analytic model from measurements of that very GPU, and terms of what streams.
 
-Products, attention and convolutions of a GPU go by tiles and waves (`simdl.kernel_costs`), which terms that
+Products, attention and convolutions of a GPU go by tiles and waves (`simdl.kernels.costs`), which terms that
 add up cannot follow. So the model stays, and only what it leaves open is fitted: the achieved fractions of a
 profile, each on the rows that depend on it, by `validation.fit.kernels.fit_fraction`. Kernels that stream get
 terms (`fit_terms`), and fractions besides for those that were not measured.
@@ -15,9 +15,9 @@ from functools import partial
 
 from hardware.device import Device
 from hardware.kernel_terms import KernelTerms
-from simdl.cost_model import estimate_kernel_time
-from simdl.kernel import AttentionCall, ConvolutionCall, Product
-from simdl.kernel_costs.convolution_launch import convolution_launches
+from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.costs.convolution_launch import convolution_launches
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
 from validation.calibration.fit_terms import Timed, fit_terms
 from validation.calibration.rows import timed_kernels
 from validation.fit.kernels import REDUCTIONS, STREAMS, fit_fraction

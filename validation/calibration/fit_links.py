@@ -19,7 +19,7 @@ from validation.calibration.least_squares import solve_relative
 from validation.microbenchmarks.measurement import Measurement, quietest
 
 LIBRARY = "gloo"
-"""Collective library of `simdl.stacks` on processors."""
+"""Collective library of `simdl.software.reader` on processors."""
 
 LEAST_PACE = 1e-13
 """[s] per byte below which a bandwidth cannot be told."""

@@ -12,8 +12,8 @@ from math import inf
 import numpy as np
 
 from hardware.kernel_terms import KernelTerms, Tier
-from simdl.kernel import ConvolutionCall, Kernel
-from simdl.kernel_costs.terms import convolution_bytes, convolution_flops, operand_bytes
+from simdl.kernels.costs.terms import convolution_bytes, convolution_flops, operand_bytes
+from simdl.kernels.kernel import ConvolutionCall, Kernel
 from validation.calibration.least_squares import Matrix, solve_relative
 
 STARTS = (0.0, 2.0**18, 2.0**22, 2.0**26)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from hardware.units import format_quantity
-from planner.figures.calibration import CalibrationPoint
-from planner.report_page import Page
-from planner.report_pages.calibration import calibration_page
+from planner.pages.figures.calibration import CalibrationPoint
+from planner.pages.page import Page
+from planner.pages.sections.calibration import calibration_page
 from validation.calibration.calibrate import Residual
 from validation.calibration.session import Calibration, shape_text
 from validation.microbenchmarks.session import describe

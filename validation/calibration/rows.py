@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from simdl.kernel import ConvolutionCall, Kernel
-from simdl.kernel_costs.terms import convolution_keys, kernel_keys
+from simdl.kernels.costs.terms import convolution_keys, kernel_keys
+from simdl.kernels.kernel import ConvolutionCall, Kernel
 from validation.calibration.fit_terms import Timed
 from validation.microbenchmarks.case import Case, case_kernel
 from validation.microbenchmarks.families.overheads import GRADIENT, GRADIENT_CALL, IN_A_ROW, LAYER

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hardware.profiles import load_cluster
 from simdl.atomic_write import write_atomically
-from simdl.convolution_table import format_convolution_table
+from simdl.kernels.convolution_table import format_convolution_table
 from validation.calibration.calibrate import Residual, calibrate
 from validation.calibration.measuring import measure_apart, process_counts
 from validation.calibration.profile import Fitted, device_name, format_profile

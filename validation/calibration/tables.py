@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from simdl.convolution_table import ConvolutionRow
+from simdl.kernels.convolution_table import ConvolutionRow
 from validation.microbenchmarks.families.convolution import TABLES, convolution_dims, convolution_shape
 from validation.microbenchmarks.measurement import Measurement, quietest
 from workloads.operators import ConvolutionShape, Pass

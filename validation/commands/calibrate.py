@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
-from planner.console import print_json, print_table
-from planner.output_files import force_option, report_option
-from planner.refusals import reporting_errors
-from planner.report_page import report_path, write_page
+from planner.console.output import print_json, print_table
+from planner.console.output_files import force_option, report_option
+from planner.console.refusals import reporting_errors
+from planner.pages.page import report_path, write_page
 from validation.calibration.outcome import (
     Agreement,
     FamilyError,

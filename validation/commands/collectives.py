@@ -8,10 +8,10 @@ from typing import Any
 import click
 import pandas as pd
 
-from planner.console import print_json, print_table
-from planner.output_files import force_option, report_option
-from planner.refusals import bad_input, reporting_errors
-from planner.report_page import report_path, write_page
+from planner.console.output import print_json, print_table
+from planner.console.output_files import force_option, report_option
+from planner.console.refusals import bad_input, reporting_errors
+from planner.pages.page import report_path, write_page
 from validation.errors import MeasurementError
 from validation.judging.tables import json_rows
 from validation.sweeps.compare import SweepSummary, predict_sweeps, summarize_sweeps

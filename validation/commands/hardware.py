@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
-from planner.console import print_json, print_table, progress
-from planner.format import format_seconds
-from planner.output_files import force_option, report_option
-from planner.refusals import reporting_errors
-from planner.report_page import report_path, write_page
+from planner.console.format import format_seconds
+from planner.console.output import print_json, print_table, progress
+from planner.console.output_files import force_option, report_option
+from planner.console.refusals import reporting_errors
+from planner.pages.page import report_path, write_page
 from validation.calibration.session import run_calibration
 from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.microbenchmarks.backend import DeviceFacts

@@ -9,16 +9,16 @@ import click
 
 from hardware.units import format_quantity
 from planner.commands.microbatch import load_passes
-from planner.console import print_json, print_table
+from planner.console.option_values import option_quantity
+from planner.console.output import print_json, print_table
+from planner.console.output_files import check_new_file, force_option
+from planner.console.refusals import bad_input, reporting_errors
 from planner.errors import InfeasibleError
 from planner.microbatch.configuration import Policy, micro_batch_sizes
 from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.plan import Mode
-from planner.option_values import option_quantity
-from planner.output_files import check_new_file, force_option
-from planner.refusals import bad_input, reporting_errors
-from simdl.convolution_table import ConvolutionRow, read_convolution_table, write_convolution_table
 from simdl.errors import SimdlError
+from simdl.kernels.convolution_table import ConvolutionRow, read_convolution_table, write_convolution_table
 from validation.micro_batching.choices import Chosen, check_algorithms, choose, read_choices
 from validation.micro_batching.measure import RunPass, measure_choices
 from validation.micro_batching.report import HEADER, record, rows, total_of

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from planner.console import print_json, print_table, progress
-from planner.output_files import force_option, report_option
-from planner.refusals import bad_input, reporting_errors
-from planner.report_page import report_path, write_page
+from planner.console.output import print_json, print_table, progress
+from planner.console.output_files import force_option, report_option
+from planner.console.refusals import bad_input, reporting_errors
+from planner.pages.page import report_path, write_page
 from validation.errors import MeasurementError
 from validation.published.compare import Comparison, compare
 from validation.published.prediction import predict_rows

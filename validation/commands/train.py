@@ -6,13 +6,13 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
-from planner.console import print_json, print_table
-from planner.format import format_seconds, format_strategy
-from planner.question_options import optimizer_option, seq_len_option
-from planner.refusals import reporting_errors
+from planner.console.format import format_seconds, format_strategy
+from planner.console.output import print_json, print_table
+from planner.console.question_options import optimizer_option, seq_len_option
+from planner.console.refusals import reporting_errors
 from simdl.pipelines import PIPELINES
-from simdl.stacks import default_stack, load_stack
-from simdl.strategy import Strategy
+from simdl.software.reader import default_stack, load_stack
+from simdl.step.strategy import Strategy
 from validation.reference_trainer.cut import stage_sizes
 from validation.reference_trainer.run import TrainingCase, TrainingMeasurement, measure_training
 from workloads.dtypes import load_precision

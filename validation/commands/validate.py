@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-from planner.command_group import StrictGroup
+from planner.console.command_group import StrictGroup
 
 SUBCOMMANDS = {
     "collectives": "Collective sweeps: time and bus bandwidth.",

@@ -15,9 +15,9 @@ import numpy as np
 
 from hardware.device import Device
 from hardware.profiles import device_names, load_device
-from simdl.cost_model import estimate_kernel_time
-from simdl.kernel import ConvolutionCall, Product
-from simdl.kernel_costs.convolution import convolution_times
+from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.costs.convolution import convolution_times
+from simdl.kernels.kernel import ConvolutionCall, Product
 from validation.judging.tables import frame_of
 from validation.kernels.compare import TIMER_ROWS, kernel_tables
 from validation.kernels.rows import KernelRow, load_kernel_rows

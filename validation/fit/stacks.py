@@ -22,8 +22,8 @@ import pandas as pd
 from hardware.cluster import Cluster
 from hardware.device import Device
 from simdl.errors import SimdlError, StackError
-from simdl.stack import Stack
-from simdl.stacks import NUMBERS, load_stack, stack_names
+from simdl.software.reader import NUMBERS, load_stack, stack_names
+from simdl.software.stack import Stack
 from validation.errors import RowSkippedError
 from validation.published.prediction import first_that_fits, row_setup
 from validation.published.rows.setup import Setup
@@ -155,7 +155,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Fit numbers of a software stack on published training runs. Nothing is written: the "
         "numbers printed go into the stack's file by hand.",
     )
-    parser.add_argument("stack", choices=stack_names(), metavar="STACK", help="a file of simdl/stacks/")
+    parser.add_argument(
+        "stack", choices=stack_names(), metavar="STACK", help="a file of simdl/software/stacks/"
+    )
     parser.add_argument(
         "words",
         nargs="+",

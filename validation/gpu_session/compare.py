@@ -17,11 +17,11 @@ import click
 from hardware.cluster import Cluster
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity
-from planner.console import print_json, print_table
-from planner.refusals import reporting_errors
-from simdl.simulate import simulate
-from simdl.stacks import load_stack
-from simdl.strategy import Strategy
+from planner.console.output import print_json, print_table
+from planner.console.refusals import reporting_errors
+from simdl.software.reader import load_stack
+from simdl.step.simulate import simulate
+from simdl.step.strategy import Strategy
 from validation.errors import MeasurementError
 from validation.gpu_session.parts import NETWORKS, PRECISIONS
 from workloads.dtypes import load_precision

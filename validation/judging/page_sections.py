@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner.figures.accuracy import Pair, accuracy_figure, error_figure
-from planner.report_page import Cell, Section, Table
+from planner.pages.figures.accuracy import Pair, accuracy_figure, error_figure
+from planner.pages.page import Cell, Section, Table
 
 
 def row_pairs(rows: Sequence[Mapping[str, Any]], unit: str) -> list[Pair]:

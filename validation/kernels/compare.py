@@ -15,9 +15,9 @@ import pandas as pd
 from hardware.device import Device
 from hardware.errors import HardwareError
 from hardware.profiles import load_device
-from simdl.cost_model import estimate_kernel_time
-from simdl.kernel import ConvolutionCall, Kernel
-from simdl.kernel_costs.convolution_launch import fastest_launch
+from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.costs.convolution_launch import fastest_launch
+from simdl.kernels.kernel import ConvolutionCall, Kernel
 from validation.errors import MeasurementError
 from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.judging.tables import counted, frame_of

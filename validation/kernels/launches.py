@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
-from simdl.kernel_costs.matmul import ELEMENT_SIZE
+from simdl.kernels.costs.matmul import ELEMENT_SIZE
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from workloads.operators import OperatorKind, Pass
 
 

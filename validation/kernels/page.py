@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from planner.report_page import Cell, Page, Section, Table
+from planner.pages.page import Cell, Page, Section, Table
 from validation.judging.page_sections import accuracy_section, error_section, row_pairs, text_table
 
 ERRORS = ("median", "mean", "p90", "bias")

@@ -7,8 +7,8 @@ FP16.
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
-from simdl.kernel_costs.matmul import ELEMENT_SIZE
+from simdl.kernels.costs.matmul import ELEMENT_SIZE
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from validation.errors import RowSkippedError
 from validation.kernels.launches import Launch, attention_kernel, convolution_kernel, product_kernel
 from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from validation.errors import MeasurementError, RowSkippedError
 from validation.judging.device_names import device_named
 from validation.judging.tables import numbered_rows, read_table

@@ -17,8 +17,8 @@ from planner.microbatch.configuration import (
 from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.costs import price_passes
 from planner.microbatch.plan import Choice, Mode, plan_micro_batches
-from simdl.convolution_table import ConvolutionRow
 from simdl.errors import SimdlError
+from simdl.kernels.convolution_table import ConvolutionRow
 from validation.errors import MeasurementError
 from workloads.dtypes import load_precision
 from workloads.operators import Pass

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.micro_batching.runner import Array, ArrayRunner, Host, Runner
 from validation.microbenchmarks.array_convolutions import result_shape
 from validation.microbenchmarks.backend import Backend

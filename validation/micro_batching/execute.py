@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from planner.microbatch.configuration import Configuration
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.micro_batching.runner import Array, Runner
 from workloads.operators import Pass
 

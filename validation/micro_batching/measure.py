@@ -9,7 +9,7 @@ import numpy as np
 from planner.microbatch.configuration import Configuration, MicroBatch, build_configuration
 from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.plan import Choice
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.micro_batching.execute import execute
 from validation.micro_batching.rounding import rounding_tolerance
 from validation.micro_batching.runner import Array, Host, Runner

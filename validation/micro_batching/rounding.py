@@ -12,7 +12,7 @@ difference of two answers; ``TRANSFORMS`` roundings stand for those of an FFT or
 a micro-batch left out changes a result by a b sqrt(depth times its share): far more than that.
 """
 
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from workloads.operators import Pass
 
 UNIT = 2.0**-24

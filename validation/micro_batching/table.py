@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 
 from planner.microbatch.convolutions import ConvolutionPass
-from simdl.convolution_table import ConvolutionRow
+from simdl.kernels.convolution_table import ConvolutionRow
 from validation.microbenchmarks.backend import Backend, OutOfMemoryError, UnsupportedCaseError
 from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.families.convolution import convolution_dims

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any, final
 
 from simdl.errors import SimdlError
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.micro_batching.runner import Array, Host, Runner
 from validation.microbenchmarks.array_convolutions import padding_of
 from validation.microbenchmarks.backend import Backend

@@ -14,7 +14,7 @@ padded sources, patches, products, transforms.
 from collections.abc import Callable, Mapping
 from math import prod
 
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_kernels import Fresh
 from validation.microbenchmarks.array_spectral import points_of, spectral
 from validation.microbenchmarks.array_windows import (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from simdl.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
 
 

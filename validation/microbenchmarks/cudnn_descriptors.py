@@ -6,7 +6,7 @@ They live as long as the process: a few hundred bytes a shape.
 from ctypes import c_void_p
 from dataclasses import dataclass
 
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import padding_of
 from validation.microbenchmarks.cudnn_algorithms import FORMATS
 from validation.microbenchmarks.cudnn_library import CROSS_CORRELATION, FLOAT, NCHW, CudnnLibrary

@@ -11,8 +11,8 @@ from ctypes import POINTER, byref, c_float, c_int, c_size_t, cast
 from dataclasses import dataclass
 from typing import Any, final
 
-from simdl.kernel import ConvolutionCall
-from simdl.kernel_costs.convolution_launch import WORKSPACE_LIMIT
+from simdl.kernels.costs.convolution_launch import WORKSPACE_LIMIT
+from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import operand_shapes, result_shape
 from validation.microbenchmarks.backend import OutOfMemoryError, Prepared, UnsupportedCaseError
 from validation.microbenchmarks.cudnn_algorithms import ALGORITHMS, NAMES, Algorithm, read_rows

@@ -12,7 +12,7 @@ from importlib import import_module
 from math import prod
 from typing import Any, final
 
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import operand_shapes, padding_of, result_shape
 from validation.microbenchmarks.backend import OutOfMemoryError, Prepared, UnsupportedCaseError
 from validation.microbenchmarks.timing import Timer, sample

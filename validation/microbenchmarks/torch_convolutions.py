@@ -8,7 +8,7 @@ search (`torch.backends.cudnn.benchmark`); what it chose is not told, so it is o
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import padding_of
 from validation.microbenchmarks.backend import Prepared, UnsupportedCaseError
 from validation.microbenchmarks.case import Case

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from planner.report_page import Page, Section
+from planner.pages.page import Page, Section
 from validation.judging.page_sections import accuracy_section, error_section, row_pairs, text_table
 from validation.published.compare import Comparison
 from validation.published.report import (

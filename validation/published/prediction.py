@@ -6,14 +6,14 @@ from functools import cache
 
 from hardware.cluster import Cluster
 from hardware.errors import HardwareError
-from simdl.automatic_cut import step_cost
 from simdl.errors import SimdlError, StrategyError
-from simdl.memory import memory_shortfalls
-from simdl.report import StepReport
-from simdl.simulate import price, simulate
-from simdl.stack import Stack
-from simdl.stacks import load_stack
-from simdl.strategy import Strategy, problems
+from simdl.memory.needs import memory_shortfalls
+from simdl.report.step_report import StepReport
+from simdl.software.reader import load_stack
+from simdl.software.stack import Stack
+from simdl.step.automatic_cut import step_cost
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Strategy, problems
 from validation.errors import RowSkippedError
 from validation.published.rows.language_model import language_model_setup
 from validation.published.rows.setup import Setup

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hardware.units import format_quantity
-from planner.figures.accuracy import Pair
-from planner.report_page import Page, Section
+from planner.pages.figures.accuracy import Pair
+from planner.pages.page import Page, Section
 from validation.judging.page_sections import accuracy_section, error_section, text_table
 from validation.real_links.compare import LinkRow
 from validation.real_links.link_report import ERROR_HEADER, HEADER, conditions_text, error_cells, row_cells

@@ -15,7 +15,7 @@ class HardwareCase:
     """One run.
 
     Attributes:
-        network: registered name. batch: samples per step. strategy: fields of `simdl.strategy.Strategy`
+        network: registered name. batch: samples per step. strategy: fields of `simdl.step.strategy.Strategy`
         other than their defaults; the micro-batch is all samples of
             a replica unless given.
         precision: number formats.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from planner.report_page import Page, Section
+from planner.pages.page import Page, Section
 from validation.judging.page_sections import accuracy_section, error_section, row_pairs, text_table
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from hardware.cluster import Cluster
 from hardware.profiles import load_cluster
-from planner.question import Options, Question, load_question
-from simdl.automatic_cut import automatic_cut
+from planner.questions.question import Options, Question, load_question
 from simdl.errors import SimdlError
-from simdl.report import StepReport
-from simdl.simulate import price, simulate
-from simdl.strategy import Strategy
+from simdl.report.step_report import StepReport
+from simdl.step.automatic_cut import automatic_cut
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Strategy
 from validation.calibration.session import profile_name
 from validation.errors import MeasurementError, TrainerError
 from validation.microbenchmarks.backend import DeviceFacts

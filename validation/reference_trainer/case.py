@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simdl.stack import Stack
-from simdl.strategy import Strategy
+from simdl.software.stack import Stack
+from simdl.step.strategy import Strategy
 from workloads.workload import Workload
 
 LEAST_STEPS = 3

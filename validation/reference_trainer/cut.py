@@ -4,8 +4,8 @@ The simulator's own default is the cut of the fastest simulated step, which a tr
 beforehand. To compare the two, name the stages in the strategy.
 """
 
-from simdl.cut_set import balanced_cut, even_cut
-from simdl.strategy import Strategy
+from simdl.step.cut_set import balanced_cut, even_cut
+from simdl.step.strategy import Strategy
 from workloads.network import Block, Network
 from workloads.operators import Pass
 

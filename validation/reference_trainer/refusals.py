@@ -7,7 +7,7 @@ from math import inf
 from simdl.pipelines import PIPELINES
 from simdl.pipelines.outline import outline
 from simdl.pipelines.passes import PassKind
-from simdl.strategy import Recompute, Strategy
+from simdl.step.strategy import Recompute, Strategy
 from validation.reference_trainer.case import LEAST_STEPS, TrainingCase
 from workloads.workload import Workload
 

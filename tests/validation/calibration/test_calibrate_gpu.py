@@ -6,7 +6,7 @@ import pytest
 from test_fit_gpu import TRUE, build_truth, measure, scope
 
 from hardware.profiles import load_cluster, load_device
-from simdl.convolution_table import read_convolution_table
+from simdl.kernels.convolution_table import read_convolution_table
 from validation.calibration.session import fit_file
 from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.journal import finish_journal, start_journal

@@ -12,7 +12,7 @@ from measured_rows import BANDWIDTH, COPY, FACTS, LATENCY, measured_rows, write_
 from hardware.profiles import load_cluster
 from planner.cli import main
 from simdl.collectives import Group, Operation, collective_time
-from simdl.convolution_table import read_convolution_table
+from simdl.kernels.convolution_table import read_convolution_table
 from validation.calibration.calibrate import calibrate
 from validation.calibration.fit_links import fit_link
 from validation.calibration.outcome import family_errors

@@ -7,8 +7,8 @@ import pytest
 from gpu_facts import H100
 
 from hardware.profiles import load_device
-from simdl.cost_model import estimate_kernel_time
-from simdl.kernel_costs.convolution_launch import convolution_launches
+from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.costs.convolution_launch import convolution_launches
 from validation.calibration.fit_gpu import FEWEST, fit_gpu_device, predict_rows, with_fraction
 from validation.microbenchmarks.array_kernels import BUILDERS
 from validation.microbenchmarks.backend import Offer

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.kernel_terms import KernelTerms, Tier, terms_time
-from simdl.kernel import ConvolutionCall, Kernel, Product
+from simdl.kernels.kernel import ConvolutionCall, Kernel, Product
 from validation.calibration.calibrate import predicted_time
 from validation.calibration.fit_terms import LANES, STARTS, Timed, fit_terms
 from workloads.operators import ConvolutionShape, OperatorKind, Pass

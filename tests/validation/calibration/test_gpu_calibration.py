@@ -3,7 +3,7 @@
 import pytest
 
 from hardware.profiles import load_cluster, load_device
-from simdl.cost_model import estimate_kernel_time
+from simdl.kernels.cost_model import estimate_kernel_time
 from validation.calibration.calibrate import calibrate
 from validation.calibration.fit_gpu import with_fraction
 from validation.calibration.profile import format_profile

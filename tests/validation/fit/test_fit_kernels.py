@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from hardware.profiles import load_device
-from simdl.cost_model import estimate_kernel_time
-from simdl.kernel import Product
+from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.kernel import Product
 from validation.fit.kernels import fit_device, fit_fraction, fitting_rows, main
 from validation.kernels.launches import product_kernel
 from validation.kernels.rows import KernelRow

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from simdl.stacks import load_stack
+from simdl.software.reader import load_stack
 from validation.fit import stacks
 from validation.fit.stacks import fit_stack, main, mean_error, questions
 from validation.published.prediction import first_that_fits

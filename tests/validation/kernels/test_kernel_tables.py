@@ -5,8 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from hardware.profiles import load_device
-from simdl.cost_model import estimate_kernel_time
-from simdl.kernel import AttentionCall, ConvolutionCall, Product
+from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
 from validation.commands.kernels import kernels
 from validation.errors import MeasurementError
 from validation.kernels.compare import PUBLISHED, compare_kernels, kernel_tables, summarize_kernels

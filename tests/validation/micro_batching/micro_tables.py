@@ -1,8 +1,8 @@
 """Tables of convolution times, made up, for a network that is small enough to run."""
 
 from planner.microbatch.convolutions import network_convolutions
-from simdl.convolution_table import ConvolutionRow, write_convolution_table
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.convolution_table import ConvolutionRow, write_convolution_table
+from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import refuse, workspace_of
 from validation.microbenchmarks.backend import UnsupportedCaseError
 from workloads.registry import load_network

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from micro_tables import workspace_between, write_table
 
 from planner.commands.microbatch import microbatch as plan_microbatch
-from simdl.convolution_table import read_convolution_table
+from simdl.kernels.convolution_table import read_convolution_table
 from validation.commands.microbatch import microbatch
 
 

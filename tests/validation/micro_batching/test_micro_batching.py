@@ -10,7 +10,7 @@ from planner.errors import InfeasibleError
 from planner.microbatch.configuration import MicroBatch, Policy, build_configuration
 from planner.microbatch.plan import Mode
 from simdl.errors import SimdlError
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.errors import MeasurementError
 from validation.micro_batching.choices import check_algorithms, choose
 from validation.micro_batching.execute import execute

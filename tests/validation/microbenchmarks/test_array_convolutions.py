@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from simdl.kernel import ConvolutionCall
-from simdl.kernel_costs.convolution import ALGORITHMS as SIMULATED
+from simdl.kernels.costs.convolution import ALGORITHMS as SIMULATED
+from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import (
     ALGORITHMS,
     build_convolution,

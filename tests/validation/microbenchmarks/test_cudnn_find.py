@@ -10,8 +10,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from simdl.kernel import ConvolutionCall
-from simdl.kernel_costs.convolution import ALGORITHMS as SIMULATED
+from simdl.kernels.costs.convolution import ALGORITHMS as SIMULATED
+from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import convolve, operand_shapes
 from validation.microbenchmarks.backend import OutOfMemoryError, UnsupportedCaseError
 from validation.microbenchmarks.cudnn_algorithms import ALGORITHMS, NAMES, read_rows

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fake_cupy import build_fake_cupy
 
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import convolve, result_shape
 from validation.microbenchmarks.backend import OutOfMemoryError, UnsupportedCaseError
 from validation.microbenchmarks.cudnn_frontend_plans import FrontendConvolutions, packed_strides

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fake_cupy import CUDARuntimeError, build_fake_cupy
 
-from simdl.kernel import ConvolutionCall
+from simdl.kernels.kernel import ConvolutionCall
 from validation.micro_batching.cudnn_runner import load_cupy_runner
 from validation.microbenchmarks.array_convolutions import ALGORITHMS, convolve, operand_shapes
 from validation.microbenchmarks.array_kernels import BUILDERS

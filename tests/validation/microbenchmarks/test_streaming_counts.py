@@ -6,10 +6,10 @@ launch and left out of the table. Not compared: `elementwise/bias+tanh`, which n
 
 import pytest
 
-from simdl.sharding import Shard, layer_kernels
-from simdl.stacks import load_stack
-from simdl.step_cost import optimizer_time
-from simdl.strategy import Strategy
+from simdl.kernels.sharding import Shard, layer_kernels
+from simdl.software.reader import load_stack
+from simdl.step.step_cost import optimizer_time
+from simdl.step.strategy import Strategy
 from validation.microbenchmarks.array_kernels import EDGE
 from validation.microbenchmarks.families.streaming import DIFFERENCES, STREAMS
 from workloads.dtypes import load_precision

@@ -4,7 +4,7 @@ from statistics import median
 
 import pytest
 
-from simdl.strategy import Recompute
+from simdl.step.strategy import Recompute
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import optional_count, optional_measurement
 from validation.published.rows.families import family_of

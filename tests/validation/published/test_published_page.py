@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import validation
-from planner.report_page import Cell
+from planner.pages.page import Cell
 from validation.commands.published import published
 from validation.published.compare import compare
 from validation.published.page import published_page

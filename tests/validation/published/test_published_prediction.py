@@ -6,8 +6,8 @@ import pytest
 
 from hardware.citation import Citation, CitedNumber
 from hardware.profiles import device_names, link_names, load_device, load_node, node_names
-from simdl.stacks import load_stack, stack_names
-from simdl.strategy import Recompute
+from simdl.software.reader import load_stack, stack_names
+from simdl.step.strategy import Recompute
 from validation.judging.device_names import DeviceRule
 from validation.judging.rules import load_rules
 from validation.published import prediction

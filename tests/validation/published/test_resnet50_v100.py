@@ -4,9 +4,9 @@ import pytest
 
 from hardware.cluster import Cluster
 from hardware.profiles import load_device, load_node
-from simdl.simulate import simulate
-from simdl.stacks import load_stack
-from simdl.strategy import Strategy
+from simdl.software.reader import load_stack
+from simdl.step.simulate import simulate
+from simdl.step.strategy import Strategy
 from validation.published.rows.cluster import resized_node
 from workloads.dtypes import load_precision
 from workloads.optimizers import load_optimizer

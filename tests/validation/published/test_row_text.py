@@ -2,7 +2,7 @@
 
 import pytest
 
-from simdl.strategy import Recompute
+from simdl.step.strategy import Recompute
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import corrections, optional_count, optional_measurement
 from validation.published.rows.machines import device_name, machine_of

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hardware.profiles import load_cluster
-from simdl.simulate import simulate
+from simdl.step.simulate import simulate
 from validation.calibration.outcome import family_errors
 from validation.calibration.session import fit_file
 from validation.judging.statistics import error_statistics

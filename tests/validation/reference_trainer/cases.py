@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from simdl.stacks import load_stack
-from simdl.strategy import Strategy
+from simdl.software.reader import load_stack
+from simdl.step.strategy import Strategy
 from validation.reference_trainer.case import TrainingCase
 from workloads.dtypes import load_precision
 from workloads.layers.classifier import softmax

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from cases import build_case, small_decoder, small_images  # noqa: E402
 from one_step import one_step  # noqa: E402
 
-from simdl.strategy import Strategy  # noqa: E402
+from simdl.step.strategy import Strategy  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]

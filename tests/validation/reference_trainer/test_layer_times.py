@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from cases import build_case, small_images  # noqa: E402
 
-from simdl.strategy import Strategy  # noqa: E402
+from simdl.step.strategy import Strategy  # noqa: E402
 from validation.reference_trainer.build import build_trainer  # noqa: E402
 from validation.reference_trainer.layer_times import Clock, measure_layers  # noqa: E402
 

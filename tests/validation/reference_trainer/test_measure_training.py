@@ -3,7 +3,7 @@
 import pytest
 from cases import build_case, small_decoder
 
-from simdl.strategy import Strategy
+from simdl.step.strategy import Strategy
 from validation.reference_trainer.run import measure_training
 
 pytest.importorskip("torch")

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from cases import build_case, small_decoder  # noqa: E402
 
-from simdl.strategy import Strategy  # noqa: E402
+from simdl.step.strategy import Strategy  # noqa: E402
 from validation.reference_trainer.build import build_trainer  # noqa: E402
 from validation.reference_trainer.tensor_memory import MEASURED, _replay, measure_memory  # noqa: E402
 from validation.reference_trainer.trainer import FORWARD, SAVED  # noqa: E402

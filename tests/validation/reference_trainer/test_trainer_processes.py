@@ -10,7 +10,7 @@ import time
 import pytest
 from cases import build_case
 
-from simdl.strategy import Strategy
+from simdl.step.strategy import Strategy
 from validation.errors import TrainerError
 from validation.reference_trainer import processes
 from validation.reference_trainer.lifeline import ORPHANED

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from cases import build_case, small_decoder
 
-from simdl.stacks import load_stack
-from simdl.strategy import Recompute, Strategy
+from simdl.software.reader import load_stack
+from simdl.step.strategy import Recompute, Strategy
 from validation.errors import TrainerError
 from validation.reference_trainer.cut import boundary_shapes, stage_sizes
 from validation.reference_trainer.refusals import case_problems

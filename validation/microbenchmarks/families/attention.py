@@ -37,7 +37,7 @@ def attention_cases(scope: Scope) -> Iterator[Case]:
 
 
 def _case(dims: dict[str, int], which: Pass, dtype: str, *, held_out: bool) -> Case:
-    """Flops and bytes as `simdl.sharding` counts a fused attention kernel."""
+    """Flops and bytes as `simdl.kernels.sharding` counts a fused attention kernel."""
     rows = dims["batch"] * dims["tokens"] * dims["heads"]
     flops = 4.0 * rows * dims["tokens"] * dims["head_size"] * (0.5 if dims["causal"] else 1.0)
     elements = 4 * rows * dims["head_size"]

@@ -9,7 +9,7 @@ with recomputation (Narayanan et al. 2021, arXiv:2104.04473, equation 3).
 
 from collections.abc import Callable, Mapping
 
-from simdl.strategy import Recompute
+from simdl.step.strategy import Recompute
 from validation.published.rows.network import Shape
 from validation.published.rows.sources import FlopConvention
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hardware.device import Device
-from simdl.strategy import Recompute
+from simdl.step.strategy import Recompute
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import OUT_OF_MEMORY, optional_measurement
 from validation.published.rows.families import family_of

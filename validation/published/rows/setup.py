@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from hardware.cluster import Cluster
-from simdl.strategy import Strategy
+from simdl.step.strategy import Strategy
 from workloads.dtypes import Precision
 from workloads.network import Network
 from workloads.optimizers import load_optimizer

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 from hardware.device import Device
 from simdl.errors import StackError
-from simdl.stacks import default_stack
+from simdl.software.reader import default_stack
 from validation.errors import RowSkippedError
 from validation.judging.rules import Pattern, load_rules
 from validation.published.tables import PublishedRow

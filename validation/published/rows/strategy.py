@@ -8,7 +8,7 @@ candidates, least recomputation first, and the first that fits in memory is the 
 import re
 from dataclasses import dataclass
 
-from simdl.strategy import Recompute, Strategy
+from simdl.step.strategy import Recompute, Strategy
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import optional_count, required_count
 from validation.published.rows.sources import SourceDefaults

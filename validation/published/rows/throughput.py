@@ -8,7 +8,7 @@ model-parallel size.
 import re
 from functools import cache
 
-from simdl.strategy import Recompute, Strategy
+from simdl.step.strategy import Recompute, Strategy
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import note_count, optional_count, optional_measurement, required_count
 from validation.published.rows.cluster import row_cluster

@@ -1,0 +1,1 @@
+"""Bounds: what every candidate takes at least, without simulating it."""

@@ -1,0 +1,153 @@
+"""A pipeline as a chain of stages whose seconds are arrays over candidates.
+
+The relaxation of the lowered program that a bound reads: passes of a stage are one number each, streams have
+no order, and equal microbatches are folded. What remains is how long a rank's passes take together, and what
+must come before its first and after its last one. Durations are those of the lowering, by the functions of
+:mod:`simdl.step.stage` and :mod:`simdl.step.step_cost`; what a pass needs, sends and completes is read off
+its kind.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from planner.bounds.orders import ShapeOrder
+from planner.space.prices import Floats, Prices, transfer_seconds
+from planner.space.shapes import Shape
+from simdl.collectives import Hop
+from simdl.kernels.pricing import Pricing
+from simdl.pipelines.passes import PassKind, Phase
+from simdl.step.stage import pass_seconds
+from simdl.step.step_cost import stage_hop
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chain:
+    """Seconds of one microbatch on the stages of one copy; arrays are [lanes and cuts x stages].
+
+    Attributes:
+        forward: of the pass that makes the activation.
+        back: of the pass that makes the gradient of the stage's input.
+        rest: of the pass that completes the weights' gradient, where it is another one.
+        sent: of the transfer to the next stage, or back (0 from the last).
+        blocking: transfers hold the compute stream of the rank that sends.
+        order: of the passes.
+    """
+
+    forward: Floats
+    back: Floats
+    rest: Floats
+    sent: Floats
+    blocking: bool
+    order: ShapeOrder
+
+    @cached_property
+    def head(self) -> Floats:
+        """Before the first pass of a stage: the way of a microbatch to it."""
+        return _exclusive(self.forward + self.sent)
+
+    @cached_property
+    def drain(self) -> Floats:
+        """After the last pass of a stage that sends a gradient back: its way to the first stage."""
+        return _exclusive(self.back) + np.cumsum(self.returned, axis=1)
+
+    @cached_property
+    def returned(self) -> Floats:
+        """Of the transfer of the gradient to the stage before (0 from the first)."""
+        found = np.zeros_like(self.sent)
+        found[:, 1:] = self.sent[:, :-1]
+        return found
+
+    @cached_property
+    def last(self) -> Floats:
+        """The pass that completes the gradients, with its transfer where that holds the compute stream."""
+        if self.order.splits:
+            return self.rest
+        return self.back + (self.returned if self.blocking else 0.0)
+
+    @cached_property
+    def outbound(self) -> Floats:
+        """Transfers that hold the compute stream of the stage, forward and back."""
+        return self.sent + self.returned if self.blocking else np.zeros_like(self.sent)
+
+    @cached_property
+    def beyond(self) -> Floats:
+        """From the first pass of a stage to the last one of its microbatch: to the last stage and back."""
+        way = self.forward + self.back + 2 * self.sent
+        found: Floats = np.cumsum(way[:, ::-1], axis=1)[:, ::-1]
+        return found
+
+    def by_rank(self, seconds: Floats, ranks: int) -> Floats:
+        """[lanes and cuts x ranks] sums over the stages of each rank, of all copies."""
+        return self.order.by_rank(seconds, ranks)
+
+
+def _exclusive(values: Floats) -> Floats:
+    """Sums of all columns before each."""
+    found: Floats = np.cumsum(values, axis=1) - values
+    return found
+
+
+def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing) -> Chain:
+    """The chain of a shape's candidates."""
+    if order.outline.overlaps:  # passes that run interleaved hide each other's collectives
+        seconds = {kind: _phase_sums(shape, kind.phases, prices, "device") for kind in order.outline.kinds}
+    else:
+        seconds = {kind: _pass_seconds(shape, kind.phases, prices, pricing) for kind in order.outline.kinds}
+    if order.outline.overlaps:
+        seconds = {
+            kind: found + (pricing.stack.microbatch_overhead if kind.acquires else 0.0)
+            for kind, found in seconds.items()
+        }
+    return Chain(
+        forward=shape.spread(_least(seconds, lambda kind: kind.sends_forward)),
+        back=shape.spread(_least(seconds, lambda kind: kind.sends_back)),
+        rest=shape.spread(_rest(seconds)),
+        sent=_transfers(shape, prices, pricing),
+        blocking=not pricing.stack.pipeline_overlap,
+        order=order,
+    )
+
+
+def _pass_seconds(shape: Shape, phases: Phase, prices: Prices, pricing: Pricing) -> Floats:
+    """[lanes x kinds] of a pass with these phases."""
+    busy, host = (_phase_sums(shape, phases, prices, name) for name in ("busy", "host"))
+    found: Floats = pass_seconds(busy, host, pricing.stack)
+    return found
+
+
+def _phase_sums(shape: Shape, phases: Phase, prices: Prices, name: str) -> Floats:
+    """[lanes x kinds] sums of a price over the blocks of a stage."""
+    blocks = np.sum([getattr(prices.phases[phase], name)[shape.rows] for phase in phases], axis=0)
+    found: Floats = blocks @ shape.counts()
+    return found
+
+
+def _least(seconds: dict[PassKind, Floats], wanted: Callable[[PassKind], bool]) -> Floats:
+    """Of the kinds that do what is wanted, the shortest."""
+    found: Floats = np.minimum.reduce([each for kind, each in seconds.items() if wanted(kind)])
+    return found
+
+
+def _rest(seconds: dict[PassKind, Floats]) -> Floats:
+    """What completes the gradients after the pass that sends one back; 0 where that pass may do both."""
+    if any(kind.completes and kind.sends_back for kind in seconds):
+        return np.zeros_like(next(iter(seconds.values())))
+    return _least(seconds, lambda kind: kind.completes)
+
+
+def _transfers(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
+    """[lanes and cuts x stages] seconds from each stage to the next."""
+    times = np.zeros((len(shape.rows), *shape.kind.shape))
+    last = np.array([blocks[-1] for blocks in shape.kinds])[shape.kind]
+    alike: dict[Hop, list[int]] = {}
+    for boundary in range(shape.kind.shape[1] - 1):
+        hop = stage_hop(boundary, shape.strategy, pricing.cluster)
+        if hop is not None:
+            alike.setdefault(hop, []).append(boundary)
+    for hop, boundaries in alike.items():
+        seconds = transfer_seconds(hop, prices, pricing)[shape.rows]
+        times[:, :, boundaries] = seconds[:, last[:, boundaries]]
+    return times.reshape(-1, shape.kind.shape[1])

@@ -1,0 +1,208 @@
+"""Bounds: for every candidate at once, seconds its simulated step takes at least and bytes that it needs.
+
+A relaxation of the lowered program (:mod:`planner.bounds.chains`): streams without an order, equal
+microbatches folded. On every pipeline rank
+
+    bound = way of a microbatch to its first pass + all its passes + what is certainly exposed after them
+
+or, from its last pass that sends a gradient back, the way of that gradient to the first stage. At most L
+activations of a stage live together, so microbatch i + L cannot start there before i has come back: round
+trips are a second bound. Sharing and contention only add time. A transfer takes at least its footprint of the
+compute stream beside it, because what it does not take it waits idle for.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.bounds.chains import Chain, build_chain
+from planner.bounds.exposure import Exposure, estimate_exposure
+from planner.bounds.orders import ShapeOrder, activation_bytes, shape_orders, transient_bytes
+from planner.space.candidates import Integers, Space, single_space
+from planner.space.prices import Floats, Prices, price_space
+from planner.space.shapes import Shape, enumerate_shapes
+from simdl.errors import StrategyError
+from simdl.kernels.pricing import Pricing
+from simdl.memory.needs import gathered_bytes, stashed_bytes, state_bytes, usable_memory
+from simdl.step.automatic_cut import least_time, step_cost
+from simdl.step.strategy import Strategy, problems, refused
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bounds:
+    """What is known of every candidate of a space without simulating it.
+
+    Attributes:
+        step_time: [s] that the simulated step takes at least; 0 for what does not fit where others do.
+        memory: [bytes] that the worst rank needs.
+        worst_rank: pipeline rank that needs them.
+    """
+
+    step_time: Floats
+    memory: Floats
+    worst_rank: Integers
+
+
+def estimate_bounds(
+    space: Space, workload: Workload, pricing: Pricing, *, cut: tuple[int, ...] = ()
+) -> Bounds:
+    """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
+
+    The time is the least of those that fit. What does not fit is not asked for its time and has 0, unless
+    nothing in the space fits; then it is that of the cut which misses by least.
+
+    Args:
+        space: the candidates.
+        workload: what is computed.
+        pricing: what prices it; of the cluster that the space was enumerated for.
+        cut: blocks per stage of all candidates; () for the cuts that each may choose from.
+    """
+    count = len(space)
+    if not count:
+        return Bounds(step_time=np.zeros(0), memory=np.zeros(0), worst_rank=np.zeros(0, dtype=np.int64))
+    usable = usable_memory(pricing.stack, pricing.cluster.device)
+    step_time, memory, worst = np.zeros(count), np.empty(count), np.empty(count, dtype=np.int64)
+    prices = price_space(space, pricing)
+    shapes = []
+    for shape in enumerate_shapes(space, prices, pricing, cut=cut):
+        need, rank = _memory(shape, prices, workload, pricing)
+        nearest = np.arange(len(need)), need.argmin(axis=1)
+        memory[shape.candidates], worst[shape.candidates] = need[nearest], rank[nearest]
+        shapes.append((shape, need))
+    wanted = memory <= usable
+    if not wanted.any():
+        wanted[:] = True
+    for shape, need in shapes:
+        kept = wanted[shape.candidates]
+        if kept.any():
+            seconds = _seconds(shape.only(kept), prices, workload, pricing)
+            allowed = need[kept] <= np.maximum(need[kept].min(axis=1, keepdims=True), usable)
+            step_time[shape.candidates[kept]] = np.where(allowed, seconds, np.inf).min(axis=1)
+    return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
+
+
+def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:
+    """[s] that the simulated step of one strategy takes at least, with its own cut if it has one.
+
+    Raises:
+        StrategyError: the strategy cannot be carried out, as :func:`simdl.step.simulate.simulate` would say.
+    """
+    reasons = (*problems(strategy, workload, pricing.cluster), *refused(strategy, pricing.stack))
+    if reasons:
+        raise StrategyError(reasons)
+    if strategy.split_degree > 1:  # priced layer by layer rather than as a row of the space
+        return least_time(step_cost(workload, strategy, pricing))
+    bounds = estimate_bounds(single_space(strategy, workload), workload, pricing, cut=strategy.stages)
+    return float(bounds.step_time[0])
+
+
+def _memory(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> tuple[Floats, Integers]:
+    """[candidates x cuts] bytes of the worst rank, and which that is."""
+    order = shape_orders(shape)
+    live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
+    lasting = _lasting_bytes(shape, order, workload, pricing)
+    need = live[shape.with_cuts(shape.lane)] + lasting[shape.with_cuts(shape.variant)]
+    if shape.ranks == 1:
+        need += _gathered_bytes(shape, prices, pricing)[:, None]
+    worst = need.argmax(axis=1)
+    return need[np.arange(len(need)), worst].reshape(-1, shape.cuts), worst.reshape(-1, shape.cuts)
+
+
+def _seconds(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> Floats:
+    """[candidates x cuts] seconds of a step at least."""
+    order = shape_orders(shape)
+    chain = build_chain(shape, order, prices, pricing)
+    beside = estimate_exposure(shape, order, chain, prices, workload, pricing)
+    return _Ends(shape, order, chain).step_times(beside).reshape(-1, shape.cuts)
+
+
+def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:
+    """[variants and cuts x ranks] bytes of what lives for the step."""
+    held = order.by_rank(shape.spread(shape.parameters @ shape.counts()), shape.ranks)
+    stashed = order.stashed(shape.ranks)
+    each = np.array(
+        [
+            [
+                sum(state_bytes(1.0, strategy, workload, pricing).values())
+                + sum(stashed_bytes(1.0, versions, strategy, pricing).values())
+                for versions in stashed
+            ]
+            if any(stashed)
+            else [sum(state_bytes(1.0, strategy, workload, pricing).values())] * len(stashed)
+            for strategy in shape.variants
+        ]
+    )
+    found: Floats = held * np.repeat(each, shape.cuts, axis=0) + pricing.stack.memory_context
+    return found
+
+
+def _gathered_bytes(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
+    """[candidates and cuts] bytes that ZeRO holds in full beside the rest, where there is one stage."""
+    blocks = np.array(shape.kinds[0])
+    found = np.zeros(len(shape.candidates))
+    for number, strategy in enumerate(shape.variants):
+        members = np.flatnonzero(shape.variant == number)
+        if strategy.zero >= 2 and strategy.shards > 1:
+            saved = prices.saved[shape.rows[shape.lane[members]]][:, blocks]
+            found[members] = gathered_bytes(shape.parameters[number][blocks], saved, strategy, pricing)
+    return np.repeat(found, shape.cuts)
+
+
+class _Ends:
+    """When ranks are done with their passes at the earliest; what does not hang on how a variant shards."""
+
+    def __init__(self, shape: Shape, order: ShapeOrder, chain: Chain) -> None:
+        ranks = shape.ranks
+        each = np.repeat(shape.microbatches, shape.cuts)[:, None] / order.copies
+        sent = chain.forward + chain.back + chain.outbound
+        self._order, self._chain, self._lane = order, chain, shape.with_cuts(shape.lane)
+        self._first = order.placement.first
+        self._flight = order.in_flight(len(each))
+        heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
+        self._head = heads if order.synchronised else np.zeros_like(heads)
+        held = chain.returned[:, self._first[0]] if chain.blocking else 0.0
+        self._back = np.maximum(
+            self._head + each * chain.by_rank(sent, ranks) - held, self._round_trips(each)
+        )
+        self._busy = self._head + each * chain.by_rank(sent + chain.rest, ranks)
+        last = np.min([chain.last[:, stages] for stages in self._first], axis=0)
+        self._before_last = self._busy - last
+        self._sent = self._transfers(each)
+
+    def _round_trips(self, each: Floats) -> Floats:
+        """[lanes and cuts x ranks] ends of passes by round trips of a rank's first stage to the last one."""
+        chain, first = self._chain, self._first[0]
+        if not self._order.synchronised or self._order.copies > 1:
+            return np.zeros((len(chain.forward), len(first)))
+        flight = np.maximum(self._flight, 1)
+        found: Floats = chain.head[:, first] + np.ceil(each / flight) * chain.beyond[:, first]
+        return found
+
+    def _transfers(self, each: Floats) -> Floats:
+        """[lanes and cuts] end of the first stage's passes if transfers of one boundary follow each other."""
+        chain = self._chain
+        if not self._order.synchronised or self._order.copies > 1 or chain.sent.shape[1] == 1:
+            return np.zeros(len(each))
+        before = (chain.head + chain.forward + chain.back + chain.drain)[:, :-1]
+        found: Floats = (before + (each + 1) * chain.sent[:, :-1] + chain.beyond[:, 1:]).max(axis=1)
+        return found
+
+    def step_times(self, beside: Exposure) -> Floats:
+        """[candidates and cuts] seconds that a step takes at least."""
+        lane = self._lane
+        ends = np.maximum(self._busy[lane] + beside.after_passes, self._before_last[lane] + beside.lane)
+        if self._order.synchronised and self._order.copies == 1:
+            ends = np.maximum(ends, self._drained(self._back)[lane] + beside.after_back)
+            first = self._order.placement.place[0]
+            ends[:, first] = np.maximum(ends[:, first], self._sent[lane] + beside.after_back[:, first])
+        found: Floats = np.maximum(ends.max(axis=1), beside.floor)
+        return found
+
+    def _drained(self, ends: Floats) -> Floats:
+        """[lanes and cuts x ranks] ends of each rank's last gradient given those of later stages."""
+        first = self._first[0]
+        drain, order = self._chain.drain[:, first], np.argsort(first)
+        found = np.empty_like(ends)
+        found[:, order] = np.maximum.accumulate((ends + drain)[:, order][:, ::-1], axis=1)[:, ::-1]
+        return found - drain

@@ -1,0 +1,132 @@
+"""The orders of a shape's candidates in short: which rank runs which stage, and what lives together."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from planner.space.candidates import Integers
+from planner.space.prices import Floats, Prices
+from planner.space.shapes import Shape
+from simdl.pipelines.outline import Live, Outline, live_activations, outline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Placement:
+    """Which pipeline rank runs which stage.
+
+    Attributes:
+        place: [copies x stages, flat] pipeline rank of every stage.
+        chain: [copies x stages, flat] its place in the chain of layers.
+        first: [copies x ranks] the first stage of each copy on every rank.
+        owned: [ranks x stages of a rank] the places in the chain of all its stages.
+    """
+
+    place: Integers
+    chain: Integers
+    first: Integers
+    owned: Integers
+
+
+@lru_cache(maxsize=4096)
+def placement(name: str, ranks: int, virtual_stages: int) -> Placement:
+    """The placement of a schedule."""
+    found = outline(name, ranks, virtual_stages)
+    place = np.array(found.place)
+    chain = np.arange(len(place)) % (ranks * virtual_stages)
+    by_copy = place.reshape(found.pipeline.copies, -1)
+    return Placement(
+        place=place,
+        chain=chain,
+        first=np.array([[int(np.argmax(copy == rank)) for rank in range(ranks)] for copy in by_copy]),
+        owned=chain[np.argsort(place, kind="stable")].reshape(ranks, -1),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShapeOrder:
+    """What candidates of one shape share of their orders, and what hangs on their microbatches.
+
+    Attributes:
+        outline: of the schedule.
+        placement: of its stages.
+        live: by number of microbatches, with the lanes and cuts that have so many.
+    """
+
+    outline: Outline
+    placement: Placement
+    live: tuple[tuple[Live, Integers], ...]
+
+    @property
+    def splits(self) -> bool:
+        """Whether other passes complete the gradients than those that send them back."""
+        return any(kind.completes and not kind.sends_back for kind in self.outline.kinds)
+
+    @property
+    def copies(self) -> int:
+        """How often a replica holds every stage."""
+        return self.outline.pipeline.copies
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether a step ends for all ranks together."""
+        return self.outline.pipeline.synchronised
+
+    @property
+    def updates_often(self) -> bool:
+        """Whether every microbatch updates the weights."""
+        return not self.outline.pipeline.flushes
+
+    def stashed(self, ranks: int) -> list[int]:
+        """Older versions of its weights that every rank holds."""
+        return [self.outline.pipeline.versions(rank, ranks) - 1 for rank in range(ranks)]
+
+    def by_rank(self, values: Floats, ranks: int) -> Floats:
+        """[... x ranks] sums over the stages of each rank, of all copies, of [... x stages] values."""
+        if len(self.placement.place) == ranks == values.shape[-1]:
+            return values
+        found: Floats = values[..., self.placement.owned].sum(axis=-1)
+        return found
+
+    def in_flight(self, count: int) -> Integers:
+        """[lanes and cuts x ranks] largest number of live activations of the first stage of every rank."""
+        flight = np.zeros((count, self.placement.first.shape[1]), dtype=np.int64)
+        for each, members in self.live:
+            flight[members] = each.counts[:, :, 0].max(axis=1)
+        return flight
+
+
+def shape_orders(shape: Shape) -> ShapeOrder:
+    """The orders of a shape's candidates."""
+    strategy = shape.strategy
+    name, ranks, virtual = strategy.schedule, strategy.pp, strategy.virtual_stages
+    return ShapeOrder(
+        outline=outline(name, ranks, virtual),
+        placement=placement(name, ranks, virtual),
+        live=tuple(
+            (
+                live_activations(name, ranks, count, virtual),
+                shape.with_cuts(np.flatnonzero(shape.microbatches == count)),
+            )
+            for count in sorted({*shape.microbatches.tolist()})
+        ),
+    )
+
+
+def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
+    """[lanes and cuts x ranks] bytes of activations that are live together at the peak of every rank."""
+    saved = shape.spread(prices.saved[shape.rows] @ shape.counts())
+    live = np.zeros((len(saved), shape.ranks))
+    for each, members in order.live:
+        own = saved[members[:, None, None], each.stages % saved.shape[1]]
+        live[members] = np.matmul(own[:, :, None, :], each.counts.transpose(0, 2, 1)).max(axis=(2, 3))
+    return live
+
+
+def transient_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
+    """[lanes and cuts x ranks] bytes of the largest short-lived need."""
+    transient = prices.transient[shape.rows]
+    kinds = [transient[:, list(dict.fromkeys(blocks))].max(axis=1) for blocks in shape.kinds]
+    stages = shape.spread(np.stack(kinds, axis=1))
+    found: Floats = stages[:, order.placement.owned].max(axis=2)
+    return found

@@ -1,0 +1,1 @@
+"""The command line: options, tables, JSON, messages and exit statuses."""

@@ -1,0 +1,100 @@
+"""Text forms of strategies, seconds and rates, for tables and messages."""
+
+from collections.abc import Iterable, Mapping
+
+from simdl.step.strategy import Recompute, Strategy
+
+SHOWN = 3  # splits that a strategy on one line names
+WHOLE = 1000  # from which a rate has no decimals
+
+
+def format_strategy(strategy: Strategy) -> str:
+    """A strategy on one line, degrees first, what is off left out.
+
+    Example:
+        >>> format_strategy(Strategy(dp=8, tp=4, pp=2, micro_batch=2, zero=1, sequence_parallel=True))
+        'dp 8 tp 4 pp 2 mb 2 1f1b ZeRO-1 SP'
+    """
+    words = [
+        f"{name} {degree}"
+        for name, degree in (
+            ("dp", strategy.dp),
+            ("tp", strategy.tp),
+            ("pp", strategy.pp),
+            ("cp", strategy.cp),
+            ("split", strategy.split_degree),
+        )
+        if degree > 1
+    ] or ["one device"]
+    words.append(f"mb {strategy.micro_batch}")
+    if strategy.pp > 1:
+        words.append(_schedule(strategy))
+    if strategy.recompute is not Recompute.NONE:
+        words.append(f"recompute {strategy.recompute.value}")
+    if strategy.zero:
+        within = f"/{strategy.shard_degree}" if strategy.shard_degree else ""
+        words.append(f"ZeRO-{strategy.zero}{within}")
+    if strategy.sequence_parallel:
+        words.append("SP")
+    if strategy.stages:
+        words.append("cut " + "-".join(map(str, strategy.stages)))
+    if strategy.splits:
+        words.append(f"({_splits(strategy)})")
+    return " ".join(words)
+
+
+def _splits(strategy: Strategy) -> str:
+    """The splits that layers are given, each once, those of the first layers first."""
+    texts = list(dict.fromkeys(split for _, split in strategy.splits))
+    more = f", {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more
+
+
+def format_splits(splits: Iterable[tuple[str, str]]) -> str:
+    """Splits on one line.
+
+    Example:
+        >>> format_splits((("conv1/conv1", "spatial 2x2"), ("fc/fc", "row 4")))
+        'conv1/conv1: spatial 2x2, fc/fc: row 4'
+    """
+    return ", ".join(f"{layer}: {split}" for layer, split in splits)
+
+
+def format_choice(axis: str, value: object) -> str:
+    """A strategy's value on one axis, to read.
+
+    Example:
+        >>> format_choice("sequence_parallel", True), format_choice("shard_degree", 0), format_choice("tp", 4)
+        ('on', 'all', '4')
+    """
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if axis == "splits" and isinstance(value, Mapping):
+        return format_splits(value.items()) or "none"
+    return "all" if axis == "shard_degree" and value == 0 else str(value)
+
+
+def _schedule(strategy: Strategy) -> str:
+    if strategy.virtual_stages > 1:
+        return f"interleaved x{strategy.virtual_stages}"
+    return strategy.schedule
+
+
+def format_seconds(seconds: float) -> str:
+    """Seconds to read: four digits, in ms below one second.
+
+    Example:
+        >>> format_seconds(0.01234), format_seconds(12.3456)
+        ('12.34 ms', '12.35 s')
+    """
+    return f"{seconds * 1e3:.4g} ms" if abs(seconds) < 1 else f"{seconds:.4g} s"
+
+
+def format_rate(per_second: float) -> str:
+    """Samples or tokens per second to read: whole from a thousand, four digits below.
+
+    Example:
+        >>> format_rate(0.78125), format_rate(27.0), format_rate(12345.6)
+        ('0.7812', '27', '12,346')
+    """
+    return f"{per_second:,.0f}" if per_second >= WHOLE else f"{per_second:,.4g}"

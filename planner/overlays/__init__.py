@@ -1,0 +1,1 @@
+"""A measured trace beside the simulated step."""

@@ -1,0 +1,37 @@
+"""The Chrome trace of a simulated step, with what only its question knows: layers by stage, equal ranks."""
+
+from pathlib import Path
+from typing import Any
+
+from planner.questions.question import Question
+from simdl.report.chrome_trace import chrome_trace, write_chrome_trace
+from simdl.report.stage_layers import stage_layers
+from simdl.step.automatic_cut import step_cost
+from simdl.step.simulate import Simulation, price
+
+
+def step_trace(question: Question, simulation: Simulation) -> dict[str, Any]:
+    """The trace as a JSON-ready object."""
+    return chrome_trace(simulation.timeline, layers=_layers(question, simulation), copies=_copies(simulation))
+
+
+def write_step_trace(question: Question, simulation: Simulation, path: Path) -> None:
+    """Write the trace as a whole or not at all.
+
+    Raises:
+        SimdlError: the directory is missing or not writable.
+    """
+    write_chrome_trace(
+        simulation.timeline, path, layers=_layers(question, simulation), copies=_copies(simulation)
+    )
+
+
+def _layers(question: Question, simulation: Simulation) -> tuple[str, ...]:
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    return tuple(stage_layers(step_cost(question.workload, simulation.report.strategy, pricing)))
+
+
+def _copies(simulation: Simulation) -> int:
+    """Equal ranks that a simulated one stands for."""
+    strategy = simulation.report.strategy
+    return strategy.devices // strategy.pp

@@ -1,0 +1,1 @@
+"""Report pages that need no network."""

@@ -1,0 +1,66 @@
+"""Scaling curves: throughput by number of devices with the ideal line, and the efficiency."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from planner.pages.figures.style import BLACK, BLUE, ORANGE, axis, new_figure
+
+
+def throughput_figure(points: Sequence[Mapping[str, Any]], sample: str) -> go.Figure:
+    """Throughput over devices on logarithmic axes; ideal is the first point's, device for device."""
+    figure = new_figure(height=460)
+    ran = [point for point in points if point["step_time"]]
+    devices = [point["devices"] for point in ran]
+    each = ran[0]["samples_per_s"] / devices[0] if ran else 0.0
+    figure.add_scatter(
+        mode="lines",
+        name="ideal",
+        x=devices,
+        y=[each * count for count in devices],
+        line={"color": BLACK, "dash": "dash"},
+    )
+    figure.add_scatter(
+        mode="lines+markers",
+        name="data parallel",
+        x=devices,
+        y=[point["samples_per_s"] for point in ran],
+        line={"color": BLUE},
+        marker={"size": 8},
+    )
+    split = [point for point in ran if point["split_layers"] is not None]
+    if split:
+        figure.add_scatter(
+            mode="lines+markers",
+            name="layers split",
+            x=[point["devices"] for point in split],
+            y=[point["split_layers"] for point in split],
+            line={"color": ORANGE},
+            marker={"size": 8, "symbol": "square"},
+        )
+    figure.update_xaxes(
+        type="log", title={"text": "devices [count]"}, tickvals=devices, ticktext=list(map(str, devices))
+    )
+    figure.update_yaxes(axis("throughput", f"{sample}s/s", log=True))
+    return figure
+
+
+def efficiency_figure(points: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Share of the ideal throughput over devices."""
+    figure = new_figure(height=360)
+    ran = [point for point in points if point["step_time"]]
+    devices = [point["devices"] for point in ran]
+    figure.add_scatter(
+        mode="lines+markers",
+        name="efficiency",
+        x=devices,
+        y=[point["efficiency"] for point in ran],
+        line={"color": BLUE},
+        marker={"size": 8},
+    )
+    figure.update_xaxes(
+        type="log", title={"text": "devices [count]"}, tickvals=devices, ticktext=list(map(str, devices))
+    )
+    figure.update_yaxes(title={"text": "share of ideal throughput [1]"}, rangemode="tozero")
+    return figure

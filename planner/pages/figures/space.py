@@ -1,0 +1,184 @@
+"""The space of a plan: bounds against memory with their Pareto front, and all candidates side by side."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from planner.bounds.estimate import Bounds
+from planner.pages.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, add_limit, axis, new_figure
+from planner.space.candidates import RECOMPUTE, Integers, Space
+
+POINTS = 4000  # candidates that a figure shows at most
+LINES = 500  # and that parallel coordinates show, which take the browser longer
+DEGREES = ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages")
+CHOICES = {
+    "recompute": tuple(mode.value for mode in RECOMPUTE),
+    "zero": ("0", "1", "2", "3"),
+    "sequence_parallel": ("off", "on"),
+}
+LABELS = {
+    "micro_batch": "micro-batch",
+    "virtual_stages": "virtual",
+    "zero": "ZeRO",
+    "sequence_parallel": "SP",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One simulated plan: its text, [s] of its step and [bytes] at its peak."""
+
+    label: str
+    step_time: float
+    memory: float
+
+
+def sample_candidates(bounds: Bounds, fits: Integers, *, points: int = POINTS) -> Integers:
+    """Candidates to show: all that fit, or as many as allowed, evenly spaced in the order of their bounds."""
+    order = fits[np.argsort(bounds.step_time[fits], kind="stable")]
+    if len(order) <= points:
+        return order
+    return order[np.linspace(0, len(order) - 1, points).round().astype(np.int64)]
+
+
+def pareto_front(step_time: Sequence[float], memory: Sequence[float]) -> list[int]:
+    """Indices that no other beats on both: rising memory, falling step time.
+
+    Example:
+        >>> pareto_front([3.0, 1.0, 2.0], [1.0, 3.0, 4.0])
+        [0, 1]
+    """
+    front: list[int] = []
+    for index in sorted(range(len(memory)), key=lambda i: (memory[i], step_time[i])):
+        if not front or step_time[index] < step_time[front[-1]]:
+            front.append(index)
+    return front
+
+
+def pareto_figure(bounds: Bounds, shown: Integers, fits: Integers, plans: Sequence[Point]) -> go.Figure:
+    """Least step time against peak memory: candidates, their Pareto front, and the simulated plans."""
+    figure = new_figure(height=460)
+    seconds, nbytes = bounds.step_time[shown].tolist(), bounds.memory[shown].tolist()
+    figure.add_scatter(
+        mode="markers",
+        name="candidates (bound)",
+        x=nbytes,
+        y=seconds,
+        marker={"size": 4, "color": BLUE, "opacity": 0.35},
+        hovertemplate="%{x:.4s}B, at least %{y:.4g} s<extra>candidate</extra>",
+    )
+    time, memory = bounds.step_time[fits].tolist(), bounds.memory[fits].tolist()
+    front = pareto_front(time, memory)
+    figure.add_scatter(
+        mode="lines",
+        name="Pareto front of the bounds",
+        x=[memory[index] for index in front],
+        y=[time[index] for index in front],
+        line={"shape": "hv", "color": VERMILION, "width": 2},
+    )
+    figure.add_scatter(
+        mode="markers",
+        name="simulated plans",
+        x=[plan.memory for plan in plans],
+        y=[plan.step_time for plan in plans],
+        text=[plan.label for plan in plans],
+        marker={"size": 11, "color": ORANGE, "symbol": "diamond", "line": {"color": "black", "width": 1}},
+        hovertemplate="%{text}<br>%{x:.4s}B, %{y:.6g} s<extra></extra>",
+    )
+    figure.update_xaxes(axis("peak memory of a device", "B"))
+    figure.update_yaxes(axis("step time", "s", log=True))
+    return figure
+
+
+def shortage_figure(bounds: Bounds, shown: Integers, usable: float) -> go.Figure:
+    """Least step time against peak memory where nothing fits, with what a device can hold [bytes]."""
+    figure = new_figure(height=460)
+    figure.add_scatter(
+        mode="markers",
+        name="candidates (bound)",
+        showlegend=True,
+        x=bounds.memory[shown].tolist(),
+        y=bounds.step_time[shown].tolist(),
+        marker={"size": 4, "color": BLUE, "opacity": 0.35},
+        hovertemplate="%{x:.4s}B, at least %{y:.4g} s<extra>candidate</extra>",
+    )
+    add_limit(figure, "usable", x=usable)
+    figure.update_annotations(x=float(np.log10(usable)))  # unlike lines, they take logarithms
+    low, high = np.log10([usable / 1.5, bounds.memory[shown].max() * 1.5]).tolist()
+    decades = {"dtick": 1} if high - low > 2 else {}  # fewer ticks would be too few
+    figure.update_xaxes(axis("peak memory of a device", "B", log=True), range=[low, high], **decades)
+    figure.update_yaxes(axis("step time", "s", log=True))
+    return figure
+
+
+def coordinates_figure(space: Space, bounds: Bounds, shown: Integers) -> go.Figure:
+    """Parallel coordinates: one line per candidate through all its choices, coloured by its bound.
+
+    A choice that is the same for all has no axis (:func:`common_choices` names it): it would tell nothing,
+    and every axis takes a browser without a graphics card a tenth of a second.
+    """
+    seconds = bounds.step_time[shown]
+    dimensions = [choice for choice in _choices(space, shown) if _differs(choice)]
+    dimensions += [
+        {"label": "memory [B]", "values": bounds.memory[shown], "tickformat": "~s"},
+        {"label": "bound [s]", "values": seconds, "tickformat": "~s"},
+    ]
+    figure = new_figure(height=400)
+    low, high = np.log10([seconds.min(), seconds.max()]) if len(seconds) else (0.0, 1.0)
+    ticks = np.linspace(low, high, 5).tolist()
+    figure.add_parcoords(
+        dimensions=dimensions,
+        line={
+            "color": np.log10(seconds).tolist(),
+            "colorscale": SEQUENTIAL,
+            "reversescale": True,
+            "showscale": True,
+            "colorbar": {
+                "title": {"text": "bound [s]"},
+                "tickvals": ticks,
+                "ticktext": [f"{10**tick:.3g}" for tick in ticks],
+            },
+        },
+    )
+    figure.update_layout(margin={"l": 60, "r": 30, "t": 60, "b": 30})
+    return figure
+
+
+def common_choices(space: Space, shown: Integers) -> list[str]:
+    """The choices that are the same for all shown candidates, such as ``cp 1``."""
+    same = [choice for choice in _choices(space, shown) if not _differs(choice)]
+    return [f"{choice['label']} {choice['ticktext'][0]}" for choice in same]
+
+
+def _differs(dimension: Mapping[str, Any]) -> bool:
+    values: Integers = dimension["values"]
+    return bool((values != values[:1]).any())
+
+
+def _choices(space: Space, shown: Integers) -> Iterator[dict[str, Any]]:
+    """Every choice as a dimension with the values of the shown candidates and their texts."""
+    for name in DEGREES:
+        yield _degree(name, getattr(space, name)[shown])
+    for name, texts in {"schedule": space.schedules, **CHOICES}.items():
+        taken = sorted({*getattr(space, name)[shown].tolist()})
+        yield {
+            "label": LABELS.get(name, name),
+            "values": getattr(space, name)[shown],
+            "tickvals": taken,
+            "ticktext": [texts[place] for place in taken],
+        }
+
+
+def _degree(name: str, values: Integers) -> dict[str, Any]:
+    """A degree on a scale of powers of two."""
+    kept = sorted({*values.tolist()})
+    ticks = [value for value in kept if value & (value - 1) == 0] or kept
+    return {
+        "label": LABELS.get(name, name),
+        "values": np.log2(values),
+        "tickvals": np.log2(ticks).tolist(),
+        "ticktext": [str(tick) for tick in ticks],
+    }

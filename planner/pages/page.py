@@ -1,0 +1,181 @@
+"""Report pages: figures and tables on one self-contained HTML page that needs no network.
+
+plotly's script stands in the page once; tables sort by a click on a header. Cells keep the number behind
+their text in base units, as the JSON prints it, and the JSON itself is part of the page.
+"""
+
+import json
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from planner.console.output import plain_json
+from planner.console.output_files import check_new
+from simdl.atomic_write import write_atomically
+from simdl.errors import SimdlError
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+TEMPLATE = Path(__file__).with_name("report_page.html")
+MISSING = ("-", "")  # texts of a number that there is not
+CONFIG = {"responsive": True, "displayModeBar": False}  # its buttons would cover legends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Text, and the value in base units it stands for (None for text alone)."""
+
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table whose rows sort by a click on a header; numbers that there are not stand last."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def is_number(self, cell: Cell, column: int) -> bool:
+        """Whether a cell stands as a number: it is one, or is missing in a column of numbers."""
+        if cell.value is not None:
+            return True
+        return cell.text in MISSING and any(row[column].value is not None for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Section:
+    """A headed part of a page: a figure or a table, with a sentence below the heading.
+
+    A ``wide`` figure scrolls on a narrow screen rather than shrink.
+    """
+
+    title: str
+    body: "go.Figure | Table"
+    note: str = ""
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Page:
+    """A report page.
+
+    Attributes:
+        title: the question in a few words.
+        lines: sentences under the title.
+        sections: in the order of the page.
+        data: the command's JSON.
+        open_lines: how many of the lines are read at once; the others are folded away.
+    """
+
+    title: str
+    lines: tuple[str, ...]
+    sections: tuple[Section, ...]
+    data: Any
+    open_lines: int = 1
+
+
+def report_path(
+    directory: Path | None, name: str, *, force: bool, beside: Path | str | None = None
+) -> Path | None:
+    """Where the page of a command goes; None where none is wanted.
+
+    Args:
+        directory: that the page goes into.
+        name: of the page.
+        force: replace what exists.
+        beside: another file that the command writes.
+
+    Raises:
+        SimdlError: the directory is a file, or holds such a page and ``force`` is off; or ``force`` is on and
+            nothing is written.
+    """
+    if force and directory is None and beside is None:
+        raise SimdlError(
+            "--force: nothing is written; expected an option that names a file, such as --report"
+        )
+    if directory is None:
+        return None
+    if directory.exists() and not directory.is_dir():
+        raise SimdlError(f"{directory}: is a file; expected a directory for the report")
+    path = directory / f"{name}.html"
+    check_new(path, force=force, what="report")
+    return path
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write a page as a whole or not at all, in a directory that is created if it is missing.
+
+    Raises:
+        SimdlError: the directory cannot be created or written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{path.parent}: cannot write the report: {error.strerror}; expected a writable directory"
+        raise SimdlError(message) from error
+    write_atomically(path, render_page(page), what="report")
+
+
+def render_page(page: Page) -> str:
+    """The page as HTML."""
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415 - only for a page
+
+    data = json.dumps(plain_json(page.data), allow_nan=False, ensure_ascii=False).replace("</", "<\\/")
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(page.title),
+        lines=_lines(page.lines, page.open_lines),
+        contents="\n".join(
+            f'<a href="#part-{number}">{escape(section.title)}</a>'
+            for number, section in enumerate(page.sections)
+        ),
+        sections="\n".join(_section(number, section) for number, section in enumerate(page.sections)),
+        data=data,
+        plotly=get_plotlyjs(),
+    )
+
+
+def _lines(lines: tuple[str, ...], shown: int) -> str:
+    texts = [f"<p>{escape(line)}</p>" for line in lines]
+    first, folded = "\n".join(texts[:shown]), "\n".join(texts[shown:])
+    if not folded:
+        return first
+    return f"{first}\n<details><summary>Reasons, assumptions and warnings</summary>\n{folded}\n</details>"
+
+
+def _section(number: int, section: Section) -> str:
+    note = f"<p>{escape(section.note)}</p>" if section.note else ""
+    body = _table(section.body) if isinstance(section.body, Table) else _figure(number, section.body)
+    if section.wide:
+        body = f'<div class="wide"><div>{body}</div></div>'
+    return f'<section id="part-{number}"><h2>{escape(section.title)}</h2>{note}\n{body}</section>'
+
+
+def _figure(number: int, figure: "go.Figure") -> str:
+    return str(
+        figure.to_html(full_html=False, include_plotlyjs=False, config=CONFIG, div_id=f"figure-{number}")
+    )
+
+
+def _table(table: Table) -> str:
+    header = "".join(f'<th tabindex="0" scope="col">{escape(name)}</th>' for name in table.header)
+    rows = "\n".join(
+        "<tr>"
+        + "".join(_cell(cell, number=table.is_number(cell, place)) for place, cell in enumerate(row))
+        + "</tr>"
+        for row in table.rows
+    )
+    return (
+        f'<div class="table"><table><thead><tr>{header}</tr></thead><tbody>\n{rows}\n</tbody></table></div>'
+    )
+
+
+def _cell(cell: Cell, *, number: bool) -> str:
+    marked = ' class="number"' if number else ""
+    if cell.value is not None:
+        value = json.dumps(cell.value)
+        marked += f' data-value="{value}" title="{value}"'
+    return f"<td{marked}>{escape(cell.text)}</td>"

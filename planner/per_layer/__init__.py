@@ -1,0 +1,1 @@
+"""The integer program that gives every layer of a convolutional network its split."""

@@ -1,0 +1,1 @@
+"""Questions and answers: what is asked, files of strategies and answers."""

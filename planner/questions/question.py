@@ -1,0 +1,130 @@
+"""The question that `plan` and `simulate` share: which network, on what, trained how; and what was assumed.
+
+Defaults are the published ones of the network's family where they are known. Global batches: Radford et al.
+2019, section 2.3 (GPT-2); Brown et al. 2020, table 2.1, with the 1,536 sequences of Narayanan et al. 2021,
+table 1, for GPT-3 175B; Narayanan et al. 2021, table 1 (Megatron); Touvron et al. 2023, section 2.2 (Llama:
+4 Mi tokens); Devlin et al. 2018, section A.2 (BERT).
+"""
+
+from dataclasses import dataclass, replace
+
+from hardware.cluster import Cluster
+from hardware.device import Device
+from hardware.profiles import load_cluster
+from simdl.software.reader import default_stack, load_stack
+from simdl.software.stack import Stack
+from workloads.dtypes import load_precision
+from workloads.network import Network
+from workloads.optimizers import load_optimizer
+from workloads.registry import load_network
+from workloads.workload import Workload
+
+SEQUENCES = {
+    "gpt2": 512,
+    "gpt3-175b": 1536,
+    "bert": 256,
+    "megatron-1t": 3072,
+    "megatron-530b": 2520,
+    "megatron-310b": 2160,
+    "megatron-145b": 2304,
+    "megatron-76b": 1792,
+    "megatron-39b": 1536,
+    "megatron-18b": 1024,
+    "megatron-7.5b": 512,
+    "megatron-3.6b": 512,
+    "megatron-1.7b": 512,
+}
+"""Published global batch [sequences] by the start of a network's name."""
+TOKENS = {
+    "gpt3-13b": 2**21,
+    "gpt3-6.7b": 2**21,
+    "gpt3-2.7b": 2**20,
+    "gpt3-1.3b": 2**20,
+    "gpt3": 2**19,
+    "llama": 2**22,
+}
+"""Published global batch [tokens] by the start of a network's name."""
+PER_DEVICE = {"image": 64, "sequence": 8}
+"""Samples per device where nothing is published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says; None where it says nothing."""
+
+    model: str
+    cluster: str
+    global_batch: int | None = None
+    seq_len: int | None = None
+    precision: str | None = None
+    optimizer: str | None = None
+    stack: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Workload, cluster and stack, with a sentence for everything that was assumed.
+
+    ``options`` are the question in words with nothing left open: they load the same question again.
+    """
+
+    workload: Workload
+    cluster: Cluster
+    stack: Stack
+    assumptions: tuple[str, ...]
+    options: Options
+
+
+def load_question(options: Options) -> Question:
+    """Read everything the options name.
+
+    Raises:
+        WorkloadError, HardwareError, SimdlError: unknown names, bad files or impossible sizes.
+    """
+    network = load_network(options.model, tokens=options.seq_len)
+    cluster = load_cluster(options.cluster)
+    assumptions: list[str] = []
+    batch = options.global_batch
+    if batch is None:
+        batch, reason = default_global_batch(network, cluster)
+        assumptions.append(f"global batch {batch} ({reason})")
+    precision = options.precision or default_precision(cluster.device)
+    if options.precision is None:
+        assumptions.append(f"precision {precision} (the shortest matrix format in common use on the device)")
+    optimizer = options.optimizer or ("momentum" if network.sample == "image" else "adam")
+    if options.optimizer is None:
+        assumptions.append(f"optimizer {optimizer} (usual for {network.sample}s)")
+    stack = options.stack or default_stack(cluster.device.generation, network.sample)
+    if options.stack is None:
+        assumptions.append(f"software stack {stack} (default of {cluster.device.generation} devices)")
+    workload = Workload(
+        network=network,
+        optimizer=load_optimizer(optimizer),
+        precision=load_precision(precision),
+        global_batch=batch,
+    )
+    cluster.device.flop_rate(workload.precision.matmul)
+    return Question(
+        workload=workload,
+        cluster=cluster,
+        stack=load_stack(stack),
+        assumptions=tuple(assumptions),
+        options=replace(options, global_batch=batch, precision=precision, optimizer=optimizer, stack=stack),
+    )
+
+
+def default_global_batch(network: Network, cluster: Cluster) -> tuple[int, str]:
+    """Samples per step where none are given, and why that many."""
+    for start, sequences in SEQUENCES.items():
+        if network.name.startswith(start):
+            return sequences, f"published for {start}"
+    for start, tokens in TOKENS.items():
+        if network.name.startswith(start):
+            return max(1, tokens // network.tokens), f"{tokens:,} tokens, published for {start}"
+    each = PER_DEVICE[network.sample]
+    return each * cluster.devices, f"{each} {network.sample}s per device"
+
+
+def default_precision(device: Device) -> str:
+    """bf16 where the device has it, else fp16, else fp32."""
+    return next((name for name in ("bf16", "fp16") if name in device.peak_flop_rate), "fp32")

@@ -1,0 +1,107 @@
+"""Search: simulate candidates in the order of their bounds until no other can be among the best.
+
+Every simulated step takes at least its bound, so once the next bound exceeds the k-th best simulated time,
+the k best are certified: no candidate of the space is faster under the model (best-first branch and bound,
+Lawler and Wood 1966).
+"""
+
+from bisect import insort
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from planner.bounds.estimate import Bounds
+from planner.space.candidates import Integers, Space
+from simdl.engine.run import run
+from simdl.kernels.pricing import Pricing
+from simdl.memory.needs import memory_shortfalls
+from simdl.report.step_report import StepReport
+from simdl.step.automatic_cut import step_cost, with_cut
+from simdl.step.lowering import lower
+from simdl.step.simulate import report
+from simdl.step.steady import measured
+from workloads.workload import Workload
+
+Progress = Callable[[int, int], None]
+"""Called with the steps done so far and all that there are to do, such as candidates to decide."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Found:
+    """A simulated candidate with its report; faster ones come first, then those that need less memory."""
+
+    step_time: float
+    memory: float
+    candidate: int
+    report: StepReport = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """What a search gives.
+
+    Attributes:
+        best: the fastest candidates that fit, best first.
+        simulated: number of candidates simulated.
+        reports: by candidate, of those that were among the best when they were simulated.
+        certified: no other candidate of the space is faster than the last of ``best``.
+    """
+
+    best: tuple[Found, ...]
+    simulated: int
+    certified: bool
+    reports: Mapping[int, StepReport]
+
+
+def search(
+    space: Space,
+    bounds: Bounds,
+    fits: Integers,
+    workload: Workload,
+    pricing: Pricing,
+    *,
+    top: int,
+    max_simulations: int | None = None,
+    progress: Progress | None = None,
+) -> Ranking:
+    """The ``top`` fastest candidates.
+
+    Args:
+        space: the candidates.
+        bounds: of all candidates.
+        fits: candidates whose memory bound fits; memory is checked exactly before each simulation.
+        workload: what is computed.
+        pricing: what prices it.
+        top: how many to find.
+        max_simulations: after which the search gives up certainty; None for no limit.
+        progress: told about every candidate.
+    """
+    best: list[Found] = []
+    reports: dict[int, StepReport] = {}
+    simulated, certified = 0, True
+    order = fits[np.argsort(bounds.step_time[fits], kind="stable")].tolist()
+    for position, candidate in enumerate(order):
+        if len(best) == top and bounds.step_time[candidate] >= best[-1].step_time:
+            break
+        if max_simulations is not None and simulated >= max_simulations:
+            certified = False
+            break
+        step = step_cost(workload, with_cut(space.strategy(candidate), workload, pricing), pricing)
+        if not any(memory_shortfalls(step, pricing.cluster.device)):
+            simulated += 1
+            timeline = measured(run(lower(step)), step)
+            if len(best) < top or timeline.step_time < best[-1].step_time:
+                told = reports[candidate] = report(step, timeline)
+                insort(best, Found(timeline.step_time, told.peak_memory, candidate, told))
+                del best[top:]
+        if progress is not None:
+            progress(position + 1, _undecided(bounds, order, best, top))
+    return Ranking(best=tuple(best), simulated=simulated, certified=certified, reports=reports)
+
+
+def _undecided(bounds: Bounds, order: list[int], best: list[Found], top: int) -> int:
+    """Candidates that would have to be simulated if the best did not improve any further."""
+    if len(best) < top:
+        return len(order)
+    return int(np.searchsorted(bounds.step_time[order], best[-1].step_time))

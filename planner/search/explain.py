@@ -1,0 +1,120 @@
+"""Why the best plan is the best: on every axis, the best alternative and what it would gain and lose."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from planner.bounds.estimate import Bounds
+from planner.console.format import format_choice, format_seconds, format_strategy
+from planner.space.candidates import RECOMPUTE, Integers, Space
+from simdl.kernels.pricing import Pricing
+from simdl.report.step_report import StepReport
+from simdl.step.simulate import simulate
+from simdl.step.strategy import Strategy
+from workloads.workload import Workload
+
+AXES = {
+    "tp": "tensor parallelism",
+    "pp": "pipeline parallelism",
+    "cp": "context parallelism",
+    "micro_batch": "micro-batch",
+    "schedule": "schedule",
+    "virtual_stages": "virtual stages",
+    "recompute": "recomputation",
+    "zero": "ZeRO stage",
+    "shard_degree": "shard degree",
+    "sequence_parallel": "sequence parallelism",
+}
+CAUSES = 3  # differences that a sentence names
+NOTABLE = 0.1  # share of the largest difference below which one is not named
+
+
+def explain(
+    best: StepReport,
+    space: Space,
+    bounds: Bounds,
+    fits: Integers,
+    *,
+    reports: Mapping[int, StepReport],
+    workload: Workload,
+    pricing: Pricing,
+) -> tuple[str, ...]:
+    """One sentence per best alternative to the best plan on some axis.
+
+    The alternative is the fastest of the ``reports`` that the search made by candidate, if one differs from
+    the best on the axis, else the candidate with the least bound that does, whatever else it changes; it is
+    simulated, and the breakdowns say where the seconds go.
+    """
+    axes: dict[int, list[str]] = {}
+    for axis, candidate in _alternatives(best.strategy, space, bounds, fits, reports):
+        axes.setdefault(candidate, []).append(axis)
+    return tuple(
+        _sentence(names, best, reports.get(candidate) or _simulated(space, candidate, workload, pricing))
+        for candidate, names in axes.items()
+    )
+
+
+def explain_splits(best: StepReport, alike: StepReport | None) -> tuple[str, ...]:
+    """What a plan that splits layers one by one gains over the best that divides all of them alike."""
+    if alike is None:
+        return ("layers split one by one: nothing that divides all of them alike fits",)
+    differences = describe_differences(best.breakdown, alike.breakdown)
+    slower = format_seconds(alike.step_time - best.step_time)
+    other = format_strategy(alike.strategy)
+    return (f"layers split one by one rather than alike: {other} is {slower} slower ({differences})",)
+
+
+def _alternatives(
+    strategy: Strategy, space: Space, bounds: Bounds, fits: Integers, reports: Mapping[int, StepReport]
+) -> Iterator[tuple[str, int]]:
+    for axis in AXES:
+        column = getattr(space, axis)
+        code = _code(axis, strategy, space)
+        known = [candidate for candidate in reports if column[candidate] != code]
+        others = fits[column[fits] != code]
+        if known:
+            yield axis, min(known, key=lambda candidate: reports[candidate].step_time)
+        elif len(others):
+            yield axis, int(others[np.argmin(bounds.step_time[others])])
+
+
+def _code(axis: str, strategy: Strategy, space: Space) -> int:
+    """A strategy's value as the space writes it."""
+    if axis == "schedule":
+        return space.schedules.index(strategy.schedule)
+    if axis == "recompute":
+        return RECOMPUTE.index(strategy.recompute)
+    return int(getattr(strategy, axis))
+
+
+def _simulated(space: Space, candidate: int, workload: Workload, pricing: Pricing) -> StepReport:
+    strategy = space.strategy(candidate)
+    return simulate(
+        workload, pricing.cluster, strategy, stack=pricing.stack, cost_model=pricing.cost_model
+    ).report
+
+
+def _sentence(axes: list[str], best: StepReport, other: StepReport) -> str:
+    slower = other.step_time - best.step_time
+    change = f"{format_seconds(slower)} slower" if slower > 0 else "no faster"
+    choices = ", ".join(
+        f"{AXES[axis]} {format_choice(axis, getattr(best.strategy, axis))} rather than "
+        f"{format_choice(axis, getattr(other.strategy, axis))}"
+        for axis in axes
+    )
+    differences = describe_differences(best.breakdown, other.breakdown)
+    return f"{choices}: {format_strategy(other.strategy)} is {change} ({differences})"
+
+
+def describe_differences(best: Mapping[str, float], other: Mapping[str, float]) -> str:
+    """The causes on which two breakdowns [s] differ most, as the other's gains and losses."""
+    causes = sorted({*best, *other})
+    changes = {cause: other.get(cause, 0.0) - best.get(cause, 0.0) for cause in causes}
+    named = sorted(causes, key=lambda cause: -abs(changes[cause]))[:CAUSES]
+    least = NOTABLE * abs(changes[named[0]])
+    words = [
+        f"{'+' if changes[cause] > 0 else '-'}{format_seconds(abs(changes[cause]))} {cause.replace('_', ' ')}"
+        for cause in named
+        if abs(changes[cause]) > 0 and abs(changes[cause]) >= least
+    ]
+    return ", ".join(words) or "no difference"

@@ -1,0 +1,77 @@
+"""What bounds a step: its time by kind of limit, and what removing each could gain at most.
+
+Removing a cause shortens the critical path by the seconds it takes there, while every other chain of tasks
+keeps its length: the step gains at most these seconds. The bubble is not on the critical path; a step
+without it would take the mean busy time of its ranks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from planner.questions.answer_file import Answer
+
+COMPUTE, BANDWIDTH = "compute", "memory bandwidth"
+COMMUNICATION, BUBBLE, LAUNCH = "exposed communication", "bubble", "launch cost"
+OTHER = "other"
+KERNELS = ("forward", "backward", "recompute")
+LIMITS = {
+    "optimizer": BANDWIDTH,
+    "tensor_communication": COMMUNICATION,
+    "context_communication": COMMUNICATION,
+    "pipeline_communication": COMMUNICATION,
+    "data_communication": COMMUNICATION,
+    "resharding": COMMUNICATION,
+    "contention": COMMUNICATION,
+    "launch": LAUNCH,
+    "overhead": LAUNCH,
+    "bubble": BUBBLE,
+}
+"""Limit by cause; kernels are divided between compute and memory bandwidth."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """One kind of limit.
+
+    Attributes:
+        name: such as ``"compute"``.
+        seconds: [s] mean over ranks; the limits of a step add up to the step time.
+        share: of the step time.
+        critical: [s] on the critical path.
+        gain: [s] that the step could at most become shorter without it.
+    """
+
+    name: str
+    seconds: float
+    share: float
+    critical: float
+    gain: float
+
+
+def limits_of_step(answer: Answer) -> tuple[Limit, ...]:
+    """All limits of a step, the largest first."""
+    mean = _by_limit(answer.breakdown, answer.memory_bound_fraction)
+    critical = _by_limit(answer.critical_path, answer.memory_bound_fraction)
+    limits = [
+        Limit(
+            name=name,
+            seconds=seconds,
+            share=seconds / answer.step_time,
+            critical=critical.get(name, 0.0),
+            gain=seconds if name == BUBBLE else critical.get(name, 0.0),
+        )
+        for name, seconds in mean.items()
+    ]
+    return tuple(sorted(limits, key=lambda limit: -limit.seconds))
+
+
+def _by_limit(causes: Mapping[str, float], memory_bound: float) -> dict[str, float]:
+    found = dict.fromkeys((COMPUTE, BANDWIDTH, COMMUNICATION, BUBBLE, LAUNCH), 0.0)
+    for cause, seconds in causes.items():
+        if cause in KERNELS:
+            found[COMPUTE] += seconds * (1 - memory_bound)
+            found[BANDWIDTH] += seconds * memory_bound
+        else:
+            name = LIMITS.get(cause, OTHER)
+            found[name] = found.get(name, 0.0) + seconds
+    return found

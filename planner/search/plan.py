@@ -1,0 +1,277 @@
+"""Plans: the ranked, simulated strategies for a workload on a cluster, and why they are what they are."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hardware.cluster import Cluster
+from hardware.units import format_quantity
+from planner.bounds.estimate import Bounds, estimate_bound, estimate_bounds
+from planner.console.format import format_strategy
+from planner.per_layer.search import LayerPlan, plan_layers
+from planner.search.best_first import Progress, search
+from planner.search.explain import explain, explain_splits
+from planner.search.recut import recut
+from planner.space.candidates import Integers, Limits, Space, enumerate_space, ranked_schedules
+from simdl.errors import SimdlError
+from simdl.kernels.cost_model import CostModel
+from simdl.kernels.pricing import Pricing
+from simdl.memory.needs import memory_shortfalls, usable_memory
+from simdl.pipelines import PIPELINES
+from simdl.report.step_report import StepReport
+from simdl.software.stack import Stack
+from simdl.step.automatic_cut import step_cost
+from simdl.step.cut_set import cut_set
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Strategy
+from workloads.network import Network
+from workloads.workload import Workload
+
+UNLIMITED = 2**62  # passes that no step has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """A strategy with its predicted report.
+
+    Attributes:
+        bound: [s] that the step was known to take at least before it was simulated.
+        report: of the simulated step; its ``strategy`` is the answer.
+    """
+
+    bound: float
+    report: StepReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlanResult:
+    """The planner's answer.
+
+    Attributes:
+        plans: best first; empty if nothing fits.
+        candidates: strategies whose degrees divide.
+        feasible: those that fit in memory.
+        simulated: those that were simulated to rank the plans.
+        certified: no other candidate is faster than the last plan.
+        certified_over: among what, in words.
+        wall_time: [s] that :func:`plan` took, all of it.
+        reasons: why candidates are infeasible.
+        why: what makes the best plan better than its neighbours.
+        alike: the best plan that divides all layers alike, if one fits.
+        layers: the per-layer plans among the candidates; None for sequences and where there are none.
+        layers_reason: why there are none, if it was tried.
+    """
+
+    plans: tuple[Plan, ...]
+    candidates: int
+    feasible: int
+    simulated: int
+    certified: bool
+    certified_over: str
+    wall_time: float
+    reasons: tuple[str, ...]
+    why: tuple[str, ...]
+    alike: Plan | None = None
+    layers: LayerPlan | None = None
+    layers_reason: str = ""
+
+
+def plan(
+    workload: Workload,
+    cluster: Cluster,
+    *,
+    stack: Stack,
+    top: int = 5,
+    max_simulations: int | None = None,
+    cost_model: CostModel | None = None,
+    progress: Progress | None = None,
+) -> PlanResult:
+    """The ``top`` fastest strategies for a workload on all devices of a cluster.
+
+    Args:
+        workload: what is computed.
+        cluster: on what.
+        stack: the software it runs on.
+        top: plans wanted.
+        max_simulations: give up certainty after so many; None for no limit.
+        cost_model: seconds per kernel; the device's own by default.
+        progress: told about the search and the cuts tried after it.
+    """
+    started = time.perf_counter()
+    pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
+    space = enumerate_space(workload, cluster, limits=stack_limits(stack))
+    bounds = estimate_bounds(space, workload, pricing)
+    fits = np.flatnonzero(bounds.memory <= usable_memory(stack, cluster.device))
+    decided, cut = _in_two_parts(progress, cuts=min(top, len(fits)))
+    ranking = search(
+        space, bounds, fits, workload, pricing, top=top, max_simulations=max_simulations, progress=decided
+    )
+    plans = [
+        Plan(bound=float(bounds.step_time[found.candidate]), report=found.report) for found in ranking.best
+    ]
+    plans += list(_recut_all(plans, workload, pricing, cut))
+    alike = min(plans, key=lambda plan: plan.report.step_time, default=None)
+    layers, layers_reason = _per_layer(workload, pricing)
+    split = layers.candidates if layers else ()
+    plans += [Plan(bound=bound, report=report) for bound, report in split]
+    plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
+    reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split)))
+    why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing)
+    return PlanResult(
+        plans=tuple(plans[:top]),
+        candidates=len(space) + (layers.tried if layers else 0),
+        feasible=len(fits) + len(split),
+        simulated=ranking.simulated + len(split),
+        certified=ranking.certified,
+        certified_over=certified_over(space, workload.network),
+        wall_time=time.perf_counter() - started,
+        reasons=reasons,
+        why=why,
+        alike=alike,
+        layers=layers,
+        layers_reason=layers_reason,
+    )
+
+
+def _per_layer(workload: Workload, pricing: Pricing) -> tuple[LayerPlan | None, str]:
+    """The per-layer plans of a convolutional network, or why there are none (empty for sequences)."""
+    if workload.network.sample != "image":
+        return None, ""
+    try:
+        return plan_layers(workload, pricing), ""
+    except SimdlError as error:
+        return None, str(error)
+
+
+def _why(  # noqa: PLR0917 - what explains a ranking
+    plans: Sequence[Plan],
+    alike: Plan | None,
+    space: Space,
+    bounds: Bounds,
+    fits: Integers,
+    reports: Mapping[int, StepReport],
+    workload: Workload,
+    pricing: Pricing,
+) -> tuple[str, ...]:
+    """What makes the best plan better than its neighbours, or than the best that divides layers alike."""
+    if not plans:
+        return ()
+    best = plans[0].report
+    if best.strategy.split_degree > 1:
+        return explain_splits(best, alike.report if alike else None)
+    return explain(best, space, bounds, fits, reports=reports, workload=workload, pricing=pricing)
+
+
+def certified_over(space: Space, network: Network) -> str:
+    """Among what a ranking is the best: the candidates, and the cuts into stages that each may have."""
+    chunks = {*np.unique(space.pp * space.virtual_stages).tolist()} - {1}
+    cuts = [len(cut_set(network, count)) for count in sorted(chunks)]
+    what = f"{len(space):,} candidates"
+    if not cuts:
+        return f"{what}, none of them a pipeline"
+    if max(cuts) == 1:
+        return f"{what}, each with the one cut into stages that the network decides"
+    return (
+        f"{what}, each with the fastest of up to {max(cuts)} cuts into stages that the network alone decides"
+    )
+
+
+def stack_limits(stack: Stack) -> Limits:
+    """Where the space ends for what a stack can do."""
+    schedules = tuple(name for name in ranked_schedules() if name in (stack.schedules or PIPELINES))
+    return Limits(zero=stack.zero, context_parallel=stack.context_parallel, schedules=schedules)
+
+
+def _report(strategy: Strategy, workload: Workload, pricing: Pricing) -> StepReport:
+    return simulate(
+        workload, pricing.cluster, strategy, stack=pricing.stack, cost_model=pricing.cost_model
+    ).report
+
+
+def _in_two_parts(progress: Progress | None, *, cuts: int) -> tuple[Progress, Progress]:
+    """What the search and what the cuts after it report to, so that they count as one piece of work."""
+    searched = 0
+
+    def decided(done: int, total: int) -> None:
+        nonlocal searched
+        searched = done
+        if progress is not None:
+            progress(done, total + cuts)
+
+    def cut(done: int, total: int) -> None:
+        if progress is not None:
+            progress(searched + done, searched + total)
+
+    return decided, cut
+
+
+def _recut_all(
+    plans: Sequence[Plan], workload: Workload, pricing: Pricing, progress: Progress
+) -> Iterator[Plan]:
+    """The plans that other cuts make faster."""
+    for done, plan in enumerate(tuple(plans), start=1):
+        better = _recut(plan, workload, pricing)
+        if better is not None:
+            yield better
+        progress(done, len(plans))
+
+
+def _recut(plan: Plan, workload: Workload, pricing: Pricing) -> Plan | None:
+    """The plan with the stages of :mod:`planner.search.stage_partition`, where that is faster and fits."""
+    strategy = plan.report.strategy
+    changed = recut(strategy, workload, pricing) if strategy.pp > 1 else None
+    if changed is None:
+        return None
+    bound = estimate_bound(changed, workload, pricing)
+    if bound >= plan.report.step_time:
+        return None
+    report = _report(changed, workload, pricing)
+    return Plan(bound=bound, report=report) if _is_better(report, plan.report) else None
+
+
+def _is_better(report: StepReport, other: StepReport) -> bool:
+    return report.feasible and report.step_time < other.step_time * (1 - 1e-9)
+
+
+def _however_long(workload: Workload, cluster: Cluster, limits: Limits) -> int:
+    """Candidates there would be, however many passes a step had."""
+    return len(enumerate_space(workload, cluster, limits=replace(limits, passes=UNLIMITED)))
+
+
+def _reasons(
+    space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing, *, others: bool
+) -> Iterator[str]:
+    """Why candidates are infeasible: how many, and the one that misses by least.
+
+    ``others`` says whether plans that split layers fit.
+    """
+    limits = stack_limits(pricing.stack)
+    if left := _however_long(workload, pricing.cluster, limits) - len(space):
+        yield (
+            f"{left} strategies of more than {limits.passes:,} passes a step (2 x pp x virtual stages x "
+            f"microbatches) are left out; expected a global batch smaller than {workload.global_batch:,} to "
+            "try them all"
+        )
+        if not len(space):
+            return
+    if not len(space):
+        yield (
+            f"no product dp x tp x pp x cp = {pricing.cluster.devices} divides {workload.network.name} "
+            f"(tensor divisors {workload.network.tensor_divisors}, {workload.network.depth} blocks) and the "
+            f"global batch {workload.global_batch}; expected a global batch that more replicas divide, or "
+            "fewer devices"
+        )
+        return
+    excess = np.setdiff1d(np.arange(len(space)), fits)
+    if not len(excess):
+        return
+    nearest = int(excess[np.argmin(bounds.memory[excess])])
+    yield f"{len(excess)} of {len(space)} candidates need more memory than a device has"
+    step = step_cost(workload, space.strategy(nearest), pricing)
+    short = next(memory_shortfalls(step, pricing.cluster.device), "")
+    yield f"the nearest of them, {format_strategy(space.strategy(nearest))}: {short}"
+    if not len(fits) and not others:
+        need = format_quantity(float(bounds.memory[nearest]), "bytes")
+        yield f"no candidate fits; expected more devices, or devices with at least {need} to use"

@@ -1,0 +1,63 @@
+"""Uneven cuts: the stage partition of a strategy, solved for its own block times and memory."""
+
+from dataclasses import replace
+
+from planner.errors import InfeasibleError, SolverError
+from planner.search.stage_partition import solve_stage_partition
+from planner.search.stage_program import Group
+from simdl.kernels.pricing import Pricing, Work
+from simdl.memory.needs import state_bytes, usable_memory
+from simdl.pipelines import in_flight
+from simdl.software.stack import Stack
+from simdl.step.block_cost import BlockCost, block_costs
+from simdl.step.stage import host_time
+from simdl.step.step_cost import shard_of
+from simdl.step.strategy import Strategy
+from workloads.workload import Workload
+
+
+def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy | None:
+    """The strategy with the cut whose slowest stage is fastest; None where none fits or the solver gives up.
+
+    Room for what is live only while a block runs is kept for the largest block on every rank.
+    """
+    costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
+    live = _live_microbatches(strategy, workload)
+    groups = [
+        Group(
+            name=block.name,
+            count=block.count,
+            time=_block_time(cost, pricing.stack),
+            nbytes=tuple(_block_bytes(cost, held, strategy, workload, pricing) for held in live),
+        )
+        for block, cost in zip(workload.network.blocks, costs, strict=True)
+    ]
+    brief = max(cost.transient for cost in costs) + pricing.stack.memory_context
+    room = [usable_memory(pricing.stack, pricing.cluster.device) - brief] * strategy.pp
+    try:
+        cut = solve_stage_partition(groups, room, virtual_stages=strategy.virtual_stages)
+    except (InfeasibleError, SolverError):
+        return None
+    return replace(strategy, stages=cut)
+
+
+def _block_time(cost: BlockCost, stack: Stack) -> float:
+    """[s] of both passes of a block, at the host's pace where that is slower."""
+    passes: tuple[Work, ...] = (cost.forward, cost.backward + cost.recompute)
+    return sum(max(work.busy, host_time(work, stack)) for work in passes)
+
+
+def _live_microbatches(strategy: Strategy, workload: Workload) -> list[int]:
+    """Per virtual stage the microbatches whose activations are live together."""
+    ranks = in_flight(
+        strategy.schedule, strategy.pp, strategy.microbatches(workload.global_batch), strategy.virtual_stages
+    )
+    live = {stage: held for rank in ranks for stage, held in rank.items()}
+    return [live[stage] for stage in sorted(live)]
+
+
+def _block_bytes(
+    cost: BlockCost, live: int, strategy: Strategy, workload: Workload, pricing: Pricing
+) -> float:
+    """[bytes] that a block takes on a stage with so many live microbatches."""
+    return sum(state_bytes(cost.parameters, strategy, workload, pricing).values()) + live * cost.saved

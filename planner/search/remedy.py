@@ -1,0 +1,42 @@
+"""Remedies: single changes that make a strategy fit in memory."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from planner.console.format import format_strategy
+from simdl.kernels.pricing import Pricing
+from simdl.memory.needs import memory_shortfalls
+from simdl.step.automatic_cut import step_cost
+from simdl.step.strategy import Recompute, Strategy, problems, unsupported
+from workloads.workload import Workload
+
+
+def remedies(strategy: Strategy, workload: Workload, pricing: Pricing) -> Iterator[str]:
+    """Changes that the software offers and that fit, least drastic first."""
+    for changed in dict.fromkeys(_changes(strategy)):
+        if any(problems(changed, workload, pricing.cluster)) or any(unsupported(changed, pricing.stack)):
+            continue
+        step = step_cost(workload, changed, pricing)
+        if not any(memory_shortfalls(step, pricing.cluster.device)):
+            yield format_strategy(changed)
+
+
+def _changes(strategy: Strategy) -> Iterator[Strategy]:
+    plain = replace(strategy, stages=())
+    half = {"dp": strategy.dp // 2} if strategy.dp % 2 == 0 else None
+    changes: list[dict[str, Any] | None] = [
+        {"sequence_parallel": True},
+        {"zero": 1},
+        {"micro_batch": max(1, strategy.micro_batch // 2)},
+        {"recompute": Recompute.SELECTIVE},
+        {"recompute": Recompute.FULL},
+        {"zero": 3},
+        {**half, "tp": strategy.tp * 2} if half else None,
+        {**half, "pp": strategy.pp * 2} if half else None,
+        {**half, "pp": strategy.pp * 2, "recompute": Recompute.FULL} if half else None,
+        {"micro_batch": 1, "recompute": Recompute.FULL, "zero": max(1, strategy.zero)},
+    ]
+    for change in changes:
+        if change is not None and any(getattr(plain, key) != value for key, value in change.items()):
+            yield replace(plain, **change)

@@ -1,0 +1,1 @@
+"""Integer programs as data, and the one solver."""

@@ -1,0 +1,286 @@
+"""The space: every strategy whose degrees divide, as a structure of arrays.
+
+Agrees with :func:`simdl.step.strategy.problems`: every candidate passes it, and every strategy that passes it
+is a candidate, is the same schedule as one, or lies outside the limits:
+
+- tensor parallelism spans at most ``Limits.tensor_domains`` domains of the innermost level (two nodes);
+- context parallelism leaves a rank at least ``Limits.context_tokens`` tokens of a sample;
+- a step has at most ``Limits.passes`` passes, because each candidate is simulated within seconds;
+- schedules are those of ``Limits.schedules``;
+- virtual stages hold equal numbers of the repeated block, as frameworks require;
+- ZeRO shards over all replicas, or over those of one innermost domain (hybrid sharding, Zhao et al. 2023);
+- stages are the automatic cut.
+
+Same strategies: with one pipeline rank every order runs the same passes, so only ``PLAIN`` is taken; ZeRO and
+selective recomputation are left out where there is nothing to shard or to recompute.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.cluster import Cluster
+from simdl.pipelines import PIPELINES, pipeline, same_order
+from simdl.step.strategy import PLAIN, Recompute, Strategy, tensor_problems
+from workloads.network import Network
+from workloads.workload import Workload
+
+Integers = NDArray[np.int64]
+RECOMPUTE = tuple(Recompute)
+
+
+def ranked_schedules() -> tuple[str, ...]:
+    """Registered schedules that leave the update as it is; others are ranked only when asked for."""
+    return tuple(name for name, found in PIPELINES.items() if not found.changes_update)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Where the space ends.
+
+    Attributes:
+        tensor_domains: innermost domains (nodes) that one tensor-parallel group may span.
+        context_tokens: least tokens of a sample that a context-parallel rank keeps.
+        zero: highest ZeRO stage.
+        context_parallel: whether context parallelism is offered at all.
+        passes: of all pipeline ranks in one step.
+        schedules: names of the schedules to try; None for all that leave the update as it is.
+    """
+
+    tensor_domains: int = 2
+    context_tokens: int = 128
+    zero: float = 3
+    context_parallel: bool = True
+    passes: int = 500_000
+    schedules: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Space:
+    """Candidates; entry i of every array belongs to candidate i.
+
+    Attributes:
+        dp, tp, pp, cp, micro_batch, virtual_stages, zero, shard_degree: as in a
+            :class:`simdl.step.strategy.Strategy`.
+        microbatches: per replica.
+        schedule: index into ``schedules``.
+        recompute: index into ``RECOMPUTE``.
+        sequence_parallel: 0 or 1.
+        schedules: names of schedules.
+    """
+
+    schedules: tuple[str, ...]
+    dp: Integers
+    tp: Integers
+    pp: Integers
+    cp: Integers
+    micro_batch: Integers
+    microbatches: Integers
+    schedule: Integers
+    virtual_stages: Integers
+    recompute: Integers
+    zero: Integers
+    shard_degree: Integers
+    sequence_parallel: Integers
+
+    def __len__(self) -> int:
+        return len(self.dp)
+
+    def strategy(self, index: int) -> Strategy:
+        """One candidate as a question to the simulator."""
+        return Strategy(
+            dp=int(self.dp[index]),
+            tp=int(self.tp[index]),
+            pp=int(self.pp[index]),
+            cp=int(self.cp[index]),
+            micro_batch=int(self.micro_batch[index]),
+            schedule=self.schedules[self.schedule[index]],
+            virtual_stages=int(self.virtual_stages[index]),
+            recompute=RECOMPUTE[self.recompute[index]],
+            zero=int(self.zero[index]),
+            shard_degree=int(self.shard_degree[index]),
+            sequence_parallel=bool(self.sequence_parallel[index]),
+        )
+
+
+def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | None = None) -> Space:
+    """Every candidate for a workload on all devices of a cluster; none if nothing divides."""
+    bounds = limits or Limits()
+    names = ranked_schedules() if bounds.schedules is None else bounds.schedules
+    schedules = tuple(dict.fromkeys((PLAIN, *names)))
+    columns = [field.name for field in fields(Space) if field.name != "schedules"]
+    parts = [
+        _variants(
+            workload,
+            degrees,
+            cluster.levels[0].size,
+            bounds,
+            [schedules.index(name) for name in names],
+            schedules,
+        )
+        for degrees in _degrees(workload, cluster, bounds)
+    ]
+    if not parts:
+        return Space(schedules=schedules, **{name: np.zeros(0, dtype=np.int64) for name in columns})
+    return Space(
+        schedules=schedules, **{name: np.concatenate([part[name] for part in parts]) for name in columns}
+    )
+
+
+def single_space(strategy: Strategy, workload: Workload) -> Space:
+    """The space of one strategy (its cut is not part of a space)."""
+    values = {
+        "dp": strategy.dp,
+        "tp": strategy.tp,
+        "pp": strategy.pp,
+        "cp": strategy.cp,
+        "micro_batch": strategy.micro_batch,
+        "microbatches": strategy.microbatches(workload.global_batch),
+        "schedule": 0,
+        "virtual_stages": strategy.virtual_stages,
+        "recompute": RECOMPUTE.index(strategy.recompute),
+        "zero": strategy.zero,
+        "shard_degree": strategy.shard_degree,
+        "sequence_parallel": int(strategy.sequence_parallel),
+    }
+    columns = {name: np.array([value], dtype=np.int64) for name, value in values.items()}
+    return Space(schedules=(strategy.schedule,), **columns)
+
+
+def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[tuple[int, int, int, int]]:
+    """(dp, tp, pp, cp) that use every device and divide network and batch."""
+    network, devices = workload.network, cluster.devices
+    for tp in divisors(devices):
+        if tp > limits.tensor_domains * cluster.levels[0].size or any(tensor_problems(network, tp)):
+            continue
+        for cp in divisors(devices // tp):
+            short = network.tokens // cp < limits.context_tokens or not limits.context_parallel
+            if network.tokens % cp or (cp > 1 and short):
+                continue
+            for pp in divisors(devices // (tp * cp)):
+                dp = devices // (tp * cp * pp)
+                if pp <= network.depth and workload.global_batch % dp == 0:
+                    yield dp, tp, pp, cp
+
+
+def _virtual_stages(network: Network, pp: int) -> list[int]:
+    """Virtual stages per rank beyond one."""
+    repeated = max(block.count for block in network.blocks)
+    if pp == 1 or repeated % pp:
+        return []
+    return [v for v in divisors(repeated // pp) if v > 1 and pp * v <= network.depth]
+
+
+def _sharding(degrees: tuple[int, int, int, int], domain: int, limits: Limits) -> list[tuple[int, int]]:
+    """(ZeRO stage, shard degree) pairs; a pipeline accumulates gradients locally, which ends ZeRO at 1."""
+    dp, tp, pp, cp = degrees
+    replicas = dp * cp
+    if replicas == 1:
+        return [(0, 0)]
+    stages = [zero for zero in ((1,) if pp > 1 else (1, 2, 3)) if zero <= limits.zero]
+    inside = domain // tp if tp and domain % tp == 0 else 0
+    hybrid = [(zero, inside) for zero in stages if 1 < inside < replicas and replicas % inside == 0]
+    return [(0, 0), *((zero, 0) for zero in stages), *hybrid]
+
+
+def _variants(  # noqa: PLR0917 - what candidates are made from
+    workload: Workload,
+    degrees: tuple[int, int, int, int],
+    domain: int,
+    limits: Limits,
+    schedules: list[int],
+    names: tuple[str, ...],
+) -> dict[str, Integers]:
+    """All candidates with these degrees, by column; ``domain`` devices share the innermost level."""
+    dp, tp, pp, cp = degrees
+    network = workload.network
+    split = tp > 1 and network.tokens % (cp * tp) == 0
+    virtual = [1, *_virtual_stages(network, pp)]
+    orders = [(each, v) for each in (schedules if pp > 1 else [0]) for v in virtual]
+    sharding = np.array(_sharding(degrees, domain, limits), dtype=np.int64)
+    per_replica = workload.global_batch // dp
+    mesh = np.meshgrid(
+        np.array(divisors(per_replica)),
+        np.arange(len(orders)),
+        np.array(_recompute_modes(network)),
+        np.arange(len(sharding)),
+        np.arange(2 if split else 1),
+        indexing="ij",
+    )
+    micro, order, recompute, shards, sequence = (axis.ravel().astype(np.int64) for axis in mesh)
+    schedule, stages = np.array(orders, dtype=np.int64)[order].T
+    zero, shard_degree = sharding[shards].T
+    microbatches = per_replica // micro
+    keep = _accepted(names, pp, orders, order, microbatches)
+    keep &= 2 * pp * stages * microbatches <= limits.passes
+    same = np.ones(np.count_nonzero(keep), dtype=np.int64)
+    return {
+        "dp": same * dp,
+        "tp": same * tp,
+        "pp": same * pp,
+        "cp": same * cp,
+        "micro_batch": micro[keep],
+        "microbatches": microbatches[keep],
+        "schedule": schedule[keep],
+        "virtual_stages": stages[keep],
+        "recompute": recompute[keep],
+        "zero": zero[keep],
+        "shard_degree": shard_degree[keep],
+        "sequence_parallel": sequence[keep],
+    }
+
+
+def _accepted(
+    names: tuple[str, ...],
+    pp: int,
+    orders: list[tuple[int, int]],
+    order: Integers,
+    microbatches: Integers,
+) -> NDArray[np.bool_]:
+    """Whether the schedule of each candidate takes its sizes."""
+    distinct, place = np.unique(microbatches, return_inverse=True)
+    table = np.array(
+        [[accepts(names[each], pp, count, v) for count in distinct.tolist()] for each, v in orders],
+        dtype=bool,
+    ).reshape(len(orders), len(distinct))
+    found: NDArray[np.bool_] = table[order, place]
+    return found
+
+
+@lru_cache(maxsize=65536)
+def accepts(schedule: str, ranks: int, microbatches: int, virtual_stages: int) -> bool:
+    """Whether a schedule takes these sizes, and is not ``PLAIN`` under another name."""
+    if any(pipeline(schedule).problems(ranks, microbatches, virtual_stages)):
+        return False
+    return schedule == PLAIN or not same_order(schedule, PLAIN, ranks, virtual_stages)
+
+
+def _recompute_modes(network: Network) -> list[int]:
+    """Indices into ``RECOMPUTE`` that differ for this network."""
+    selective = any(layer.selective for block in network.blocks for layer in block.layers)
+    full = any(block.recomputable for block in network.blocks)
+    wanted = {Recompute.NONE: True, Recompute.SELECTIVE: selective, Recompute.FULL: full}
+    return [index for index, mode in enumerate(RECOMPUTE) if wanted[mode]]
+
+
+def distinct(columns: tuple[Integers, ...]) -> tuple[Integers, Integers]:
+    """First place of every distinct tuple of columns, and which distinct tuple stands at each place."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        code = code * (int(column.max(initial=0)) + 1) + column
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def divisors(number: int) -> list[int]:
+    """Divisors of a positive number, rising.
+
+    Example:
+        >>> divisors(12)
+        [1, 2, 3, 4, 6, 12]
+    """
+    small = [n for n in range(1, int(number**0.5) + 1) if number % n == 0]
+    return sorted({*small, *(number // n for n in small)})

@@ -1,0 +1,271 @@
+"""Convolutions by algorithm: each has a time and a workspace, and a library takes the fastest that fits.
+
+Every algorithm reduces a pass to matrix products (``ConvolutionEfficiency.fraction`` says how close it comes
+to them) and to memory traffic of what it writes down on the way:
+
+- implicit GEMM: one product, its patch matrix formed on the fly; the precomputed form stores the offsets;
+- GEMM: the patch matrix (im2col) is written to the workspace and read back;
+- direct: one product in all but name, no workspace;
+- FFT: spectra of images, filters and results, and one complex product per frequency; tiled or whole image;
+- Winograd F(o x o, r x r): one product per point of a (o + r - 1)-square tile; fused with o = 2 (filter
+  transforms stored), or not fused on tiles of 6 x 6 points (all transforms stored).
+
+An algorithm is left out where cuDNN refuses it. FFT: strides, padding as large as the filter, more than 256
+padded pixels on a side, or (tiled) filters over 32. Winograd: strides, filters other than 3 x 3 (not fused:
+also 5 x 5); fused, weight gradients. ``direct`` is left to CPUs: cuDNN never had it. Groups are priced as
+products only.
+
+Sources: Chetlur et al., "cuDNN" (2014); NVIDIA, "cuDNN API reference", version 7, cudnnConvolutionForward,
+-BackwardData and -BackwardFilter; Mathieu et al., "Fast Training of Convolutional Networks through FFTs"
+(2014); Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), section 4.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil, log2
+
+from hardware.device import Device
+from hardware.errors import HardwareError
+from simdl.kernels.costs.matmul import ELEMENT_SIZE, matmul_time, uses_matrix_units
+from simdl.kernels.costs.memory_bound import traffic_time
+from simdl.kernels.kernel import ConvolutionCall, Product
+from workloads.operators import ConvolutionShape, Pass
+
+CHANNEL_LOAD = 16
+"""[bytes] of channels that a matrix-unit convolution loads at once (eight FP16 channels)."""
+
+NONFUSED_TILE = 128 * 128
+"""Products of Winograd that is not fused run on this tile (kernel names in NeuSight's convolution table)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmCost:
+    """One way to carry out a convolution.
+
+    Attributes:
+        algorithm: name as in ``ConvolutionEfficiency.fraction``.
+        time: [s]; of the arithmetic here, of a whole launch in `simdl.kernels.costs.convolution_launch`.
+        workspace: [bytes] of scratch memory.
+    """
+
+    algorithm: str
+    time: float
+    workspace: float
+
+
+def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tuple[AlgorithmCost, ...]:
+    """Arithmetic time, without latency and traffic, and workspace of every algorithm the device offers.
+
+    Raises:
+        HardwareError: the device has no such dtype, or its profile names an unknown algorithm.
+    """
+    speed = _pass_speed(call.which, device)
+    products: dict[tuple[Product, int], float] = {}
+    costs = []
+    for name, fraction in device.convolution.fraction.items():
+        work = _algorithm(name, device)(call, device, dtype)
+        if work is None:
+            continue
+        key = work.product, work.smallest
+        if key not in products:
+            products[key] = matmul_time(work.product, device, dtype, smallest=work.smallest)
+        costs.append(
+            AlgorithmCost(name, products[key] / (fraction * speed) + work.transforms, work.workspace)
+        )
+    return tuple(costs)
+
+
+def algorithm_workspace(name: str, call: ConvolutionCall, device: Device, dtype: str) -> float | None:
+    """[bytes] of workspace of an algorithm; None where it does not apply to the call."""
+    work = _algorithm(name, device)(call, device, dtype)
+    return None if work is None else work.workspace
+
+
+def _algorithm(name: str, device: Device) -> "_Reduction":
+    try:
+        return _ALGORITHMS[name]
+    except KeyError:
+        raise HardwareError(
+            f"device {device.name}: efficiency.convolution.fraction.{name}: no such algorithm; "
+            f"known: {', '.join(sorted(_ALGORITHMS))}"
+        ) from None
+
+
+def _pass_speed(which: Pass, device: Device) -> float:
+    match which:
+        case Pass.FORWARD:
+            return 1.0
+        case Pass.INPUT_GRADIENT:
+            return device.convolution.input_gradient
+        case Pass.WEIGHT_GRADIENT:
+            return device.convolution.weight_gradient
+
+
+def reduced_product(call: ConvolutionCall) -> Product:
+    """The matrix product that a pass reduces to (one per group).
+
+    A strided input gradient meets each kernel position only at every stride-th pixel.
+    """
+    s = call.shape
+    taps = s.kernel_height * s.kernel_width
+    channels, filters = s.in_channels // s.groups, s.out_channels // s.groups
+    pixels = call.batch * s.out_height * s.out_width
+    match call.which:
+        case Pass.FORWARD:
+            return Product(pixels, filters, channels * taps, s.groups)
+        case Pass.INPUT_GRADIENT:
+            depth = ceil(filters * taps / (s.stride_height * s.stride_width))
+            return Product(call.batch * s.in_height * s.in_width, channels, depth, s.groups)
+        case Pass.WEIGHT_GRADIENT:
+            return Product(filters, channels * taps, pixels, s.groups)
+
+
+def _product_of(call: ConvolutionCall, device: Device, dtype: str) -> Product:
+    """The product as it runs: matrix units pad channels to whole vector loads."""
+    if not uses_matrix_units(device, dtype):
+        return reduced_product(call)
+    lanes = int(CHANNEL_LOAD // ELEMENT_SIZE[dtype]) * call.shape.groups
+    channels = ceil(call.shape.in_channels / lanes) * lanes
+    return reduced_product(replace(call, shape=replace(call.shape, in_channels=channels)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What an algorithm makes of a pass.
+
+    Attributes:
+        product: the matrix product it comes down to.
+        workspace: [bytes].
+        transforms: [s] on the way to the product and back.
+        smallest: ``matmul_time``'s least tile.
+    """
+
+    product: Product
+    workspace: float = 0.0
+    transforms: float = 0.0
+    smallest: int = 0
+
+
+_Reduction = Callable[[ConvolutionCall, Device, str], _Work | None]
+
+
+def _implicit(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
+    return _Work(_product_of(call, device, dtype))
+
+
+def _precomputed(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
+    """Offsets take one 4-byte index for each row of the patch matrix."""
+    product = _product_of(call, device, dtype)
+    return _Work(product, workspace=4.0 * (product.k + product.m))
+
+
+def _explicit(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
+    s = call.shape
+    patches = s.kernel_height * s.kernel_width * s.in_channels * s.out_height * s.out_width * call.batch
+    workspace = float(patches * ELEMENT_SIZE[dtype])
+    return _Work(reduced_product(call), workspace, transforms=traffic_time(2 * workspace, device))
+
+
+def _winograd_fused(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
+    """Only the transformed filters are stored; tiles stay on chip."""
+    s = call.shape
+    if call.which is Pass.WEIGHT_GRADIENT or uses_matrix_units(device, dtype) or not _is_winograd(s, (3,)):
+        return None
+    product = _winograd_product(call, 2)
+    return _Work(
+        product, workspace=float(product.count * s.in_channels * s.out_channels * ELEMENT_SIZE[dtype])
+    )
+
+
+def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
+    if uses_matrix_units(device, dtype) or not _is_winograd(call.shape, (3, 5)):
+        return None
+    product = _winograd_product(call, 7 - call.shape.kernel_height)
+    elements = product.count * (product.m * product.k + product.k * product.n + product.m * product.n)
+    workspace = float(elements * ELEMENT_SIZE[dtype])
+    return _Work(product, workspace, traffic_time(2 * workspace, device), NONFUSED_TILE)
+
+
+def _is_winograd(shape: ConvolutionShape, sizes: tuple[int, ...]) -> bool:
+    square = shape.kernel_height == shape.kernel_width and shape.kernel_height in sizes
+    return square and shape.stride_height == shape.stride_width == 1 and shape.groups == 1
+
+
+def _winograd_product(call: ConvolutionCall, outputs: int) -> Product:
+    """One product per point of the transformed tile; ``outputs`` pixels on a side come out of each tile."""
+    s = call.shape
+    tiles = call.batch * ceil(s.out_height / outputs) * ceil(s.out_width / outputs)
+    points = (outputs + s.kernel_height - 1) ** 2
+    return _per_pass(call, tiles, points)
+
+
+def _per_pass(call: ConvolutionCall, tiles: int, points: int) -> Product:
+    s = call.shape
+    match call.which:
+        case Pass.FORWARD:
+            return Product(tiles, s.out_channels, s.in_channels, points)
+        case Pass.INPUT_GRADIENT:
+            return Product(tiles, s.in_channels, s.out_channels, points)
+        case Pass.WEIGHT_GRADIENT:
+            return Product(s.out_channels, s.in_channels, tiles, points)
+
+
+def _fft(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
+    """Whole images, padded to a power of two; cuDNN takes at most 256 padded pixels on a side."""
+    padded = max(_padded(call.shape))
+    if padded > 256:
+        return None
+    return _spectral(call, device, dtype, side=2 ** ceil(log2(padded)), images=call.batch)
+
+
+def _fft_tiled(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
+    """Tiles of 32 x 32, of which neighbours share all but 33 less the filter's extent."""
+    s = call.shape
+    if max(s.kernel_height, s.kernel_width) > 32:
+        return None
+    tiles = ceil(s.in_height / (33 - s.kernel_height)) * ceil(s.in_width / (33 - s.kernel_width))
+    return _spectral(call, device, dtype, side=32, images=call.batch * tiles)
+
+
+def _padded(shape: ConvolutionShape) -> tuple[int, int]:
+    """Height and width that a filter of stride one has walked over."""
+    return shape.out_height + shape.kernel_height - 1, shape.out_width + shape.kernel_width - 1
+
+
+def _is_spectral(shape: ConvolutionShape) -> bool:
+    """Stride one, ungrouped, and a filter larger than the padding on either axis."""
+    height, width = _padded(shape)
+    dense = (shape.stride_height, shape.stride_width, shape.groups) == (1, 1, 1)
+    return (
+        dense
+        and height - shape.in_height < 2 * shape.kernel_height
+        and width - shape.in_width < 2 * shape.kernel_width
+    )
+
+
+def _spectral(call: ConvolutionCall, device: Device, dtype: str, *, side: int, images: int) -> _Work | None:
+    """Complex products count as four real ones; a real image has half the frequencies."""
+    if uses_matrix_units(device, dtype) or not _is_spectral(call.shape):
+        return None
+    frequencies = side * (side // 2 + 1)
+    product = _per_pass(call, images, frequencies)
+    elements = product.m * product.k + product.k * product.n + product.m * product.n
+    workspace = 8.0 * frequencies * elements
+    real = Product(2 * product.m, product.n, 2 * product.k, frequencies)
+    transforms = 2.5 * side * side * 2 * log2(side) * elements / device.vector_flop_rate
+    return _Work(real, workspace, transforms=max(transforms, traffic_time(2 * workspace, device)))
+
+
+_ALGORITHMS: dict[str, _Reduction] = {
+    "implicit_gemm": _implicit,
+    "implicit_precomp_gemm": _precomputed,
+    "gemm": _explicit,
+    "direct": _implicit,
+    "fft": _fft,
+    "fft_tiling": _fft_tiled,
+    "winograd": _winograd_fused,
+    "winograd_nonfused": _winograd_nonfused,
+}
+
+ALGORITHMS = tuple(_ALGORITHMS)
+"""Names of all algorithms."""

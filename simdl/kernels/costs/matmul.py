@@ -1,0 +1,161 @@
+"""Dense matrix products by shape: tiles, waves, split depth.
+
+A library kernel cuts the m x n result into a x b tiles and hands them to the multiprocessors in waves. The
+rate of one multiprocessor is R = peak x fraction / multiprocessors on the largest tile; smaller tiles reuse
+less of what they read from the cache (bandwidth B per multiprocessor, s bytes per element):
+
+    seconds of one tile = 2 a b k / R x e(H) / e(h) + epilogue x s a b / M
+    e(h) = h / (h + c),   c = s R / (2 B),   h = a b / (a + b),   H = h of the largest tile
+
+where the second term writes the result at the multiprocessor's share M of the memory bandwidth. A last wave
+that is only partly filled costs ``PARTIAL_WAVE`` of its idle time (wave quantisation; several tiles fit on
+one multiprocessor, so neighbouring waves overlap). A result with too few tiles has its depth split over
+several multiprocessors and partial results added up in memory. The library is taken to choose the best of a
+small set.
+
+Sources: NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave quantisation);
+Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.device import Device
+from hardware.errors import HardwareError
+from simdl.kernels.costs.memory_bound import traffic_time
+from simdl.kernels.kernel import Product
+from workloads.amounts import as_number, choose, is_table
+
+Tile = tuple[int, int]
+Floats = NDArray[np.float64]
+
+_SMALL_TILES: tuple[Tile, ...] = (
+    (128, 128),
+    (128, 64),
+    (64, 128),
+    (64, 64),
+    (128, 32),
+    (32, 128),
+    (64, 32),
+    (32, 64),
+    (32, 32),
+)
+
+MATRIX_TILES: tuple[Tile, ...] = ((256, 128), (128, 256), *_SMALL_TILES)
+"""Tiles of kernels for matrix units (tensor cores, MFMA, MXU), largest first."""
+
+VECTOR_TILES = _SMALL_TILES
+"""Tiles of kernels for vector units (FP32 without tensor cores), largest first."""
+
+SPLITS = (1, 2, 4, 8, 16, 32)
+"""Ways the depth is divided over multiprocessors."""
+
+PARTIAL_WAVE = 0.3
+"""Share of a partial last wave's idle time that is lost; fitted on DeepBench's FP16 and FP32 V100
+products."""
+
+ODD_DEPTH = 0.5
+"""Share of its speed that a matrix-unit kernel keeps where rows are not aligned to 4 bytes, so that operands
+load element by element. Assumed: no table holds such a product; NVIDIA's guide shows losses of this order."""
+
+STRIDED_ALIGNMENT = 16
+"""[bytes] to which rows of batched products (attention heads) must be aligned, or they leave the matrix
+units. BigScience's comparison of head counts shows it: heads of 108 elements take a third longer per step
+than 216."""
+
+ELEMENT_SIZE = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1, "fp4": 0.5}
+"""[bytes] of one operand element by dtype."""
+
+
+def matmul_time(product: Product, device: Device, dtype: str, *, smallest: int = 0) -> float:
+    """Seconds of one launch without the kernel's latency and without moving operands from memory.
+
+    Args:
+        product: what is multiplied.
+        device: where.
+        dtype: arithmetic, a key of ``Device.peak_flop_rate``.
+        smallest: tiles of fewer results than this are not to be had.
+
+    Raises:
+        HardwareError: the device has no such dtype, or its profile no achieved fraction for it.
+    """
+    size = ELEMENT_SIZE[dtype]
+    rate = sustained_rate(device, dtype) / device.multiprocessors
+    if not uses_matrix_units(device, dtype):
+        return _fastest(product, device, size, rate, _usable(VECTOR_TILES, smallest))
+    misaligned = _is_misaligned_batch(product, size)
+    found = 0.0
+    if not np.all(misaligned):
+        found = _fastest(product, device, size, rate, _usable(MATRIX_TILES, smallest))
+        found = choose(product.k * size % 4 != 0, found / ODD_DEPTH, found)
+    if not np.any(misaligned):
+        return found
+    slower = min(rate, device.vector_flop_rate / device.multiprocessors)
+    return choose(misaligned, _fastest(product, device, size, slower, _usable(VECTOR_TILES, smallest)), found)
+
+
+def _fastest(product: Product, device: Device, size: float, rate: float, tiles: tuple[Tile, ...]) -> float:
+    """Seconds with the best of some tiles and ways to split the depth, all of them at once.
+
+    Args:
+        product: what is multiplied.
+        device: where.
+        size: [bytes] of an operand's element.
+        rate: [FLOP/s] of a multiprocessor on the largest tile.
+        tiles: to choose from; the largest there is comes first.
+    """
+    m, n, k, count = (_axes(each) for each in (product.m, product.n, product.k, product.count))
+    cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
+    overhead = size * rate / (2 * cache)
+    write = device.matmul.epilogue * traffic_time(size, device) * device.multiprocessors
+    height, width = np.array(tiles, dtype=np.float64).T[:, :, None]
+    splits = np.array(SPLITS, dtype=np.float64)
+    reuse = height * width / (height + width)
+    second = 2 * ((1 + overhead / reuse) / (1 + overhead / reuse[0])) / rate  # per result and depth
+    blocks = np.ceil(m / height) * np.ceil(n / width) * count
+    waves = _waves(blocks * splits, device.multiprocessors)
+    nbytes = 8 * splits * (m * n * count)
+    # partial results of a split depth are written and read once more in FP32, by a second kernel
+    reduction = np.where(splits == 1, 0.0, device.memory.latency + traffic_time(as_number(nbytes), device))
+    times = waves * (height * width) * (np.ceil(k / splits) * second + write) + reduction
+    best = times.min(axis=(-2, -1))
+    return best if is_table(product.m, product.n, product.k, product.count) else float(best)
+
+
+def _usable(tiles: tuple[Tile, ...], smallest: int) -> tuple[Tile, ...]:
+    return tuple(tile for tile in tiles if tile[0] * tile[1] >= smallest)
+
+
+def _axes(extent: int) -> Floats:
+    """An extent with axes for tiles and splits behind it."""
+    return np.asarray(extent, dtype=np.float64)[..., None, None]
+
+
+def sustained_rate(device: Device, dtype: str) -> float:
+    """FLOP/s that large, well-shaped products sustain.
+
+    Raises:
+        HardwareError: the device has no such dtype, or its profile no achieved fraction for it.
+    """
+    peak = device.flop_rate(dtype)
+    if dtype not in device.matmul.fraction:
+        known = ", ".join(sorted(device.matmul.fraction))
+        raise HardwareError(
+            f"device {device.name}: efficiency.matmul.fraction.{dtype}: missing; it has {known}"
+        )
+    return peak * device.matmul.fraction[dtype]
+
+
+def uses_matrix_units(device: Device, dtype: str) -> bool:
+    """Whether products of this dtype run on matrix units: far faster than the vector units' FP32."""
+    return device.flop_rate(dtype) > 2.5 * device.vector_flop_rate
+
+
+def _is_misaligned_batch(product: Product, size: float) -> bool:
+    odd = (product.k * size % STRIDED_ALIGNMENT != 0) | (product.n * size % STRIDED_ALIGNMENT != 0)
+    return (product.count > 1) & odd
+
+
+def _waves(tiles: Floats, multiprocessors: int) -> Floats:
+    partial = PARTIAL_WAVE * np.ceil(tiles / multiprocessors) + (1 - PARTIAL_WAVE) * tiles / multiprocessors
+    return np.where(tiles <= multiprocessors, 1.0, partial)

@@ -1,0 +1,114 @@
+"""Kernels that were measured on the very device: their terms take the place of the analytic model.
+
+    key of a kernel                          operands
+    ``elementwise/relu``                     ``all``
+    ``matmul/product/fp32``                  ``left``, ``right``, ``result``
+    ``attention/forward/fp32/causal``        ``all``
+    ``convolution/forward/direct/fp32``      ``image``, ``filter``, ``result``
+
+A fused kernel without terms of its own (``elementwise/bias+relu``) takes those of its first member; a
+kernel that streams takes those of its kind at last (``elementwise``), a product those of a linear layer's.
+Products and attention of a dtype that was not measured have none and are priced analytically. ``/causal``
+stands behind attention whose flops leave the masked half out, ``/strided`` behind convolutions with strides
+above one, and behind those of fewer than 16 input channels ``/thin``, or ``/narrow`` for gradients of four
+or more, which are computed like wide ones.
+"""
+
+from collections.abc import Mapping
+from math import ceil, prod
+
+from hardware.device import Device
+from hardware.kernel_terms import KernelTerms, terms_time
+from simdl.kernels.costs.matmul import ELEMENT_SIZE
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from workloads.operators import Pass
+
+THIN = 16
+"""Input channels below which a vector is not filled by them."""
+
+FLAT = 4
+"""Input channels below which gradients, too, do not fill a vector with them: between three and four the rates
+of PyTorch's kernels change (`validation/measured/epyc-2-cores`)."""
+
+
+def measured_time(kernel: Kernel, device: Device) -> float | None:
+    """Device seconds of one launch by the terms of its kernel; None where the device has none.
+
+    Convolutions have one set of terms per algorithm; see :func:`convolution_terms_time`.
+    """
+    terms = kernel_terms(kernel, device)
+    if terms is None:
+        return None
+    return terms_time(terms, kernel.flops, operand_bytes(kernel))
+
+
+def kernel_terms(kernel: Kernel, device: Device) -> KernelTerms | None:
+    """The terms that hold for a kernel, or None."""
+    kernels = device.kernels
+    return next((kernels[key] for key in kernel_keys(kernel) if key in kernels), None)
+
+
+def kernel_keys(kernel: Kernel) -> tuple[str, ...]:
+    """Keys under which a kernel's terms may stand, the most special first."""
+    kind, name = kernel.kind.value, kernel.name
+    if isinstance(kernel.shape, AttentionCall):
+        masked = "/causal" if kernel.shape.shape.causal else ""
+        return (f"{kind}/{kernel.shape.which.value}/{kernel.dtype}{masked}",)
+    leading = name.partition("+")[0]  # fused kernels are named by all that they do
+    if kernel.shape is not None:
+        return tuple(dict.fromkeys(f"{kind}/{part}/{kernel.dtype}" for part in (name, leading, "product")))
+    return tuple(dict.fromkeys((f"{kind}/{name}", f"{kind}/{leading}", kind)))
+
+
+def operand_bytes(kernel: Kernel) -> Mapping[str, float]:
+    """[bytes] by operand of a kernel that is no convolution."""
+    if not isinstance(kernel.shape, Product):
+        return {"all": kernel.nbytes}
+    size = ELEMENT_SIZE[kernel.dtype] * kernel.shape.count
+    m, n, k = kernel.shape.m, kernel.shape.n, kernel.shape.k
+    return {"left": size * m * k, "right": size * k * n, "result": size * m * n}
+
+
+def convolution_keys(call: ConvolutionCall, algorithm: str, dtype: str) -> tuple[str, ...]:
+    """Keys under which the terms of one algorithm may stand, the most special first."""
+    plain = f"convolution/{call.which.value}/{algorithm}/{dtype}"
+    return tuple(f"{plain}{variant}" for variant in _variants(call))
+
+
+def _variants(call: ConvolutionCall) -> tuple[str, ...]:
+    """Thin, narrow and strided convolutions are kernels of their own in every library."""
+    shape = call.shape
+    channels = shape.in_channels // shape.groups
+    if channels >= THIN:
+        return ("/strided",) if shape.stride_height * shape.stride_width > 1 else ("",)
+    return ("/thin",) if channels < FLAT or call.which is Pass.FORWARD else ("/narrow", "/thin")
+
+
+def convolution_terms_time(call: ConvolutionCall, algorithm: str, device: Device, dtype: str) -> float | None:
+    """Device seconds of one launch of an algorithm by its terms; None where the device has none."""
+    keys = convolution_keys(call, algorithm, dtype)
+    terms = next((device.kernels[key] for key in keys if key in device.kernels), None)
+    if terms is None:
+        return None
+    return terms_time(terms, convolution_flops(call, terms.lanes), convolution_bytes(call, dtype))
+
+
+def convolution_flops(call: ConvolutionCall, lanes: int) -> float:
+    """Flops with channels filled up to whole vectors; input channels of thin convolutions stay as is."""
+    s = call.shape
+    inner, outer = s.in_channels // s.groups, s.out_channels // s.groups
+    bare = inner <= lanes and (call.which is Pass.FORWARD or inner < FLAT)
+    filled = ceil(outer / lanes) * lanes * (inner if bare else ceil(inner / lanes) * lanes)
+    pixels = call.batch * s.out_height * s.out_width
+    return 2.0 * pixels * s.kernel_height * s.kernel_width * s.groups * filled
+
+
+def convolution_bytes(call: ConvolutionCall, dtype: str) -> Mapping[str, float]:
+    """[bytes] by operand; the same operands in all three passes, one of them the one that is computed."""
+    s = call.shape
+    size = ELEMENT_SIZE[dtype]
+    return {
+        "image": size * call.batch * prod((s.in_channels, s.in_height, s.in_width)),
+        "filter": size * prod((s.out_channels, s.in_channels // s.groups, s.kernel_height, s.kernel_width)),
+        "result": size * call.batch * prod((s.out_channels, s.out_height, s.out_width)),
+    }

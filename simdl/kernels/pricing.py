@@ -1,0 +1,101 @@
+"""Prices: kernels to seconds of work in one software stack on one cluster."""
+
+from dataclasses import dataclass
+
+from hardware.cluster import Cluster
+from simdl.kernels.cost_model import CostModel, launch_time
+from simdl.kernels.costs.matmul import uses_matrix_units
+from simdl.kernels.kernel import AttentionCall, Kernel
+from simdl.software.stack import Stack
+from workloads.amounts import choose
+from workloads.dtypes import Precision
+from workloads.network import Network
+from workloads.operators import PRODUCTS, AttentionShape, OperatorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Seconds of one pass by cause.
+
+    Attributes:
+        device: [s] kernels back to back on the device.
+        tensor: [s] exposed tensor-parallel communication.
+        context: [s] exposed context-parallel communication.
+        resharding: [s] of tensors that change layout between two layers.
+        launches: kernels the host launches.
+        calls: collectives and transfers the host calls.
+    """
+
+    device: float = 0.0
+    tensor: float = 0.0
+    context: float = 0.0
+    resharding: float = 0.0
+    launches: int = 0
+    calls: int = 0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            self.device + other.device,
+            self.tensor + other.tensor,
+            self.context + other.context,
+            self.resharding + other.resharding,
+            self.launches + other.launches,
+            self.calls + other.calls,
+        )
+
+    def times(self, count: int) -> "Work":
+        """The same work ``count`` times."""
+        return Work(
+            self.device * count,
+            self.tensor * count,
+            self.context * count,
+            self.resharding * count,
+            self.launches * count,
+            self.calls * count,
+        )
+
+    @property
+    def busy(self) -> float:
+        """[s] the device is occupied when the host keeps up."""
+        return self.device + self.tensor + self.context + self.resharding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pricing:
+    """Everything that prices blocks: the identity of these objects keys the cache."""
+
+    network: Network
+    precision: Precision
+    cluster: Cluster
+    stack: Stack
+    cost_model: CostModel
+
+
+def priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
+    """Kernels back to back on the device, each launched by the host."""
+    seconds = sum(_kernel_time(pricing, kernel) for kernel in kernels)
+    return Work(device=seconds, launches=len(kernels))
+
+
+def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
+    """Device seconds of one kernel in this stack, at the clock that hours of training leave.
+
+    Products on matrix units draw the most power and lower the clock; convolutions alternate with kernels that
+    stream and stay below the limit.
+    """
+    seconds = launch_time(pricing.cost_model, kernel)
+    if kernel.kind not in PRODUCTS:
+        return seconds / pricing.stack.streaming_speed
+    if kernel.kind is OperatorKind.CONVOLUTION:
+        return seconds / pricing.stack.convolution_speed
+    if kernel.kind is OperatorKind.ATTENTION:
+        seconds = seconds / pricing.stack.attention_speed
+        if isinstance(kernel.shape, AttentionCall):
+            seconds = seconds / choose(_is_part(kernel.shape.shape), pricing.stack.context_speed, 1.0)
+    device = pricing.cluster.device
+    return seconds / device.sustained if uses_matrix_units(device, kernel.dtype) else seconds
+
+
+def _is_part(shape: AttentionShape) -> bool:
+    """Whether context parallelism gives this rank only some of the queries."""
+    return shape.query_tokens < shape.key_tokens

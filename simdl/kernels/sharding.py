@@ -1,0 +1,264 @@
+"""From operators to kernels: what one rank launches for one microbatch of one block.
+
+Tensor parallelism of degree t divides operators as their ``split`` says (Shoeybi et al. 2019; sequence
+parallelism: Korthikanti et al. 2022), context parallelism divides the tokens of every sample (Liu et al.
+2023), and a software stack fuses neighbouring operators and replaces the attention core by one tiled kernel
+(Dao et al. 2022).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.software.stack import Stack
+from workloads.amounts import choose, is_table, larger, rounded
+from workloads.dtypes import Precision
+from workloads.layer import Layer
+from workloads.network import Block
+from workloads.operators import (
+    AttentionShape,
+    ConvolutionShape,
+    Division,
+    MatmulShape,
+    Operator,
+    OperatorKind,
+    Pass,
+    Split,
+)
+
+STARTS = (OperatorKind.MATMUL, OperatorKind.CONVOLUTION)  # a product never joins another kernel
+CAST = {"fp8": 2 + 1 + 1, "fp4": 2 + 0.5 + 0.5}  # [bytes] per element quantised: read, written twice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """The part of one microbatch that one rank works on.
+
+    Attributes:
+        tp, cp, sequence_parallel, micro_batch: as in :class:`simdl.step.strategy.Strategy`.
+        pipelined: first and last block are on different ranks, so tied parameters exist twice.
+    """
+
+    tp: int = 1
+    cp: int = 1
+    sequence_parallel: bool = False
+    micro_batch: int = 1
+    pipelined: bool = False
+
+    def share(self, split: Division) -> float:
+        """Samples of this rank's part of a tensor or operator: microbatch over the degrees that divide it."""
+        axis = split.axis
+        divided = self.sequence_parallel if axis is Split.SEQUENCE else axis is not Split.REPLICATED
+        degree = choose(divided, self.cp * self.tp, self.cp)
+        return self.micro_batch / degree * split.copies(self.tp)
+
+    def parameter_share(self, split: Division) -> float:
+        """Part of a parameter tensor that this rank keeps (before ZeRO)."""
+        whole = split.axis is Split.REPLICATED or split.axis is Split.SEQUENCE
+        return 1.0 if whole else 1 / self.tp * split.copies(self.tp)
+
+    def held(self, extent: int, split: Division) -> int:
+        """What all tensor-parallel ranks together hold of an extent of whole heads, copies counted."""
+        return rounded(extent * split.copies(self.tp))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShardTable(Shard):
+    """Many shards at once: every attribute is an array [n], and so is whatever is counted with them."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+def by_part(
+    shard: Shard, names: Sequence[str], function: Callable[[Shard], tuple[float, ...]]
+) -> tuple[Any, ...]:
+    """What a function finds for a shard that has some attributes as plain numbers.
+
+    Of a table, rows that agree in them make one call, and the results are put back in the order of the rows.
+    """
+    if not isinstance(shard, ShardTable):
+        return function(shard)
+    values, inverse = np.unique([getattr(shard, name) for name in names], axis=1, return_inverse=True)
+    every = {each.name: getattr(shard, each.name) for each in fields(Shard)}
+    columns: list[NDArray[np.float64]] = []
+    for number, value in enumerate(values.T.tolist()):
+        rows = np.flatnonzero(inverse.ravel() == number)
+        part = {name: held[rows] if is_table(held) else held for name, held in every.items()}
+        found = function(ShardTable(**{**part, **dict(zip(names, value, strict=True))}))
+        columns = columns or [np.zeros(inverse.size) for _ in found]
+        for column, amount in zip(columns, found, strict=True):
+            column[rows] = amount
+    return tuple(columns)
+
+
+def block_kernels(
+    block: Block, which: Pass, *, shard: Shard, precision: Precision, stack: Stack
+) -> list[Kernel]:
+    """Kernels of one pass over one microbatch of a block, in launch order, after fusion.
+
+    The backward passes run the layers in reverse order.
+    """
+    return layer_kernels(pass_layers(block, which), which, shard=shard, precision=precision, stack=stack)
+
+
+def pass_layers(block: Block, which: Pass) -> tuple[Layer, ...]:
+    """The layers of a block in the order of a pass."""
+    return block.layers if which is Pass.FORWARD else tuple(reversed(block.layers))
+
+
+def layer_kernels(
+    layers: Iterable[Layer], which: Pass, *, shard: Shard, precision: Precision, stack: Stack
+) -> list[Kernel]:
+    """Kernels of one pass over some layers, in the order given, neighbours fused as the stack does."""
+    return [
+        kernel for _, kernel in named_kernels(layers, which, shard=shard, precision=precision, stack=stack)
+    ]
+
+
+def named_kernels(
+    layers: Iterable[Layer], which: Pass, *, shard: Shard, precision: Precision, stack: Stack
+) -> list[tuple[str, Kernel]]:
+    """:func:`layer_kernels`, each with the name of its layer; of fused ones, of the first."""
+    kernels: list[tuple[str, Kernel]] = []
+    group = ""
+    for layer, operator, kernel in _unfused(layers, which, shard, precision, stack):
+        fusible = operator is not None and operator.fusion in stack.fused
+        if operator is not None and fusible and operator.fusion == group and operator.kind not in STARTS:
+            saved = 2 * operator.chained * shard.share(operator.split) * _size(operator, precision)
+            first, before = kernels[-1]
+            kernels[-1] = first, _merge(before, kernel, saved)
+        else:
+            kernels.append((layer, kernel))
+        group = operator.fusion if operator is not None and fusible else ""
+    return kernels
+
+
+def _unfused(
+    layers: Iterable[Layer], which: Pass, shard: Shard, precision: Precision, stack: Stack
+) -> Iterator[tuple[str, Operator | None, Kernel]]:
+    for layer in layers:
+        if layer.core is not None and stack.attention != "unfused":
+            if which is not Pass.WEIGHT_GRADIENT:
+                yield layer.name, None, _attention_kernel(layer.core, which, shard, precision, stack)
+            continue
+        for operator in layer.operators(which):
+            dtype = precision.matmul if layer.narrow else precision.attention
+            kernel = _kernel(operator, which, shard, precision, dtype)
+            cast = _cast(operator, kernel, dtype)
+            if cast is not None:
+                yield layer.name, None, cast
+            yield layer.name, operator, kernel
+
+
+def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
+    """One kernel that does both, named by both; a product absorbs the element-wise work of its epilogue."""
+    return Kernel(
+        name=f"{first.name}+{second.name}",
+        kind=first.kind,
+        flops=first.flops + second.flops,
+        nbytes=larger(first.nbytes + second.nbytes - saved, 0.0),
+        dtype=first.dtype,
+        shape=first.shape,
+    )
+
+
+def _size(operator: Operator, precision: Precision) -> int:
+    return operator.element_size or precision.activation
+
+
+def _cast(operator: Operator, kernel: Kernel, dtype: str) -> Kernel | None:
+    """Quantisation before a narrow product: reads 16 bit, writes 8 or 4 bit twice, once transposed.
+
+    The transpose serves the weight gradient, so only products that grow with the batch in their rows pay
+    (Transformer Engine documentation, FP8 primer).
+    """
+    rows = isinstance(operator.shape, MatmulShape) and operator.shape.batch_axis == "rows"
+    if dtype not in CAST or not rows or not isinstance(kernel.shape, Product):
+        return None
+    nbytes = CAST[dtype] * kernel.shape.m * kernel.shape.k
+    return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype)
+
+
+def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision, dtype: str) -> Kernel:
+    share = shard.share(operator.split)
+    weights = operator.weights * shard.parameter_share(operator.split)
+    nbytes = (operator.reads + operator.writes) * share * _size(operator, precision)
+    nbytes += weights * precision.parameter
+    shape: Product | ConvolutionCall | None = None
+    if isinstance(operator.shape, MatmulShape):
+        shape = _product(operator.shape, operator.split, shard)
+        nbytes = shape.count * _product_elements(shape) * _size(operator, precision)
+        if operator.shape.batch_axis == "products":
+            dtype = precision.attention
+    elif isinstance(operator.shape, ConvolutionShape):
+        shape = ConvolutionCall(operator.shape, shard.micro_batch, which)
+    return Kernel(operator.name, operator.kind, operator.flops * share, nbytes, dtype, shape)
+
+
+def _product_elements(product: Product) -> int:
+    return product.m * product.k + product.k * product.n + product.m * product.n
+
+
+def _product(shape: MatmulShape, split: Division, shard: Shard) -> Product:
+    """Concrete dimensions: the batch axis grows with the samples, the split axis shrinks with the degree."""
+    rows, columns, depth, products = shape.rows, shape.columns, shape.depth, shape.products
+    if shape.batch_axis == "products":
+        products *= shard.micro_batch
+        rows = _part(rows, shard.cp)
+    elif shape.batch_axis == "depth":
+        depth = _part(depth * shard.micro_batch, shard.cp)
+    else:
+        rows = _part(rows * shard.micro_batch, shard.cp)
+    axis = split.axis
+    if axis is Split.COLUMN:
+        columns = _part(shard.held(columns, split), shard.tp)
+    elif axis is Split.ROW:
+        depth = _part(shard.held(depth, split), shard.tp)
+    elif axis is Split.HEADS:
+        products = _part(products, shard.tp)
+    elif axis is Split.SEQUENCE:
+        rows = choose(shard.sequence_parallel, _part(rows, shard.tp), rows)
+    return Product(rows, columns, depth, products)
+
+
+def _part(extent: int, degree: int) -> int:
+    """Share of an extent, rounded up: the largest part sets the pace (padded vocabularies, uneven heads)."""
+    return -(-extent // degree)
+
+
+def rank_core(core: AttentionShape, shard: Shard) -> AttentionShape:
+    """The attention of one rank: its queries on all keys, of one key-value head at least."""
+    return replace(
+        core,
+        query_tokens=_part(core.query_tokens, shard.cp),
+        heads=_part(core.heads, shard.tp),
+        kv_heads=_part(core.kv_heads, shard.tp),
+    )
+
+
+def _attention_kernel(
+    core: AttentionShape, which: Pass, shard: Shard, precision: Precision, stack: Stack
+) -> Kernel:
+    """One tiled attention kernel; backward computes the scores again: 2.5 times the forward flops."""
+    local = replace(rank_core(core, shard), causal=core.causal and stack.attention == "flash-causal")
+    scores = local.query_tokens * local.key_tokens * local.heads * shard.micro_batch
+    flops = 4.0 * scores * local.head_size * (0.5 if local.causal else 1.0)
+    queries = local.query_tokens * local.heads
+    keys = local.key_tokens * local.kv_heads
+    elements = (2 * queries + 2 * keys) * local.head_size * shard.micro_batch
+    if which is Pass.INPUT_GRADIENT:
+        flops *= 2.5
+        elements *= 2
+    return Kernel(
+        "attention",
+        OperatorKind.ATTENTION,
+        flops,
+        elements * precision.activation,
+        precision.attention,
+        AttentionCall(local, shard.micro_batch, which),
+    )

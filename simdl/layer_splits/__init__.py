@@ -1,7 +1,0 @@
-"""Ways to split one layer over a group of ranks, one a file, and what each makes a rank compute and send."""
-
-from simdl.layer_splits.layout import Layout
-from simdl.layer_splits.registry import SPLITS, Choice, enumerate_choices
-from simdl.layer_splits.site import Divided, Message, Phase, Site
-
-__all__ = ["SPLITS", "Choice", "Divided", "Layout", "Message", "Phase", "Site", "enumerate_choices"]

@@ -1,0 +1,147 @@
+"""Memory of one rank by lifetime: the whole step, from forward to backward, or briefly.
+
+Parameters, gradients and optimizer state follow Rajbhandari et al. 2020 (ZeRO), activations Korthikanti et
+al. 2022; the number of live microbatches comes from the pipeline order itself.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.device import Device
+from hardware.units import format_quantity
+from simdl.kernels.pricing import Pricing
+from simdl.pipelines import peaks
+from simdl.pipelines.steps import order_length
+from simdl.software.stack import Amount, Stack
+from simdl.step.block_cost import BlockCost
+from simdl.step.gradients import GradientShare, gradient_bytes, share_shards
+from simdl.step.step_cost import StepCost
+from simdl.step.strategy import Strategy
+from workloads.workload import Workload
+
+Floats = NDArray[np.float64]
+
+
+def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
+    """[bytes] at the peak of every pipeline rank, by part."""
+    strategy = step.strategy
+    length = order_length(step.pipeline, strategy.pp, step.microbatches)
+    found = peaks(strategy.schedule, strategy.pp, length, strategy.virtual_stages)
+    saved = [stage.saved for stage in step.stages]
+    return [_memory_by_part(step, rank, peak.largest(saved)) for rank, peak in enumerate(found)]
+
+
+def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, float]:
+    stages, strategy = step.rank_stages(rank), step.strategy
+    stashed = step.pipeline.versions(rank, strategy.pp) - 1
+    state = shares_bytes(step.rank_gradients(rank), strategy, step.workload, step.pricing)
+    blocks = [block for stage in stages for block in stage.blocks]
+    sizes = np.array([_sharded(block, strategy) for block in blocks])
+    saved = np.array([block.saved for block in blocks])
+    return {
+        **state,
+        **({"stashed": stashed * state["parameters"]} if stashed else {}),
+        "activations": activations,
+        "transient": max(stage.transient for stage in stages),
+        "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
+        "context": step.stack.memory_context,
+    }
+
+
+def _sharded(block: BlockCost, strategy: Strategy) -> float:
+    """Parameters of a block that ZeRO divides."""
+    return sum(share.parameters for share in block.gradients if share_shards(share.group, strategy) > 1)
+
+
+def shares_bytes(
+    shares: Iterable[GradientShare], strategy: Strategy, workload: Workload, pricing: Pricing
+) -> dict[str, float]:
+    """[bytes] of parameters, gradients and optimizer state, each share divided over its own ranks."""
+    total = state_bytes(0.0, strategy, workload, pricing)
+    for share in shares:
+        shards = share_shards(share.group, strategy)
+        part = state_bytes(share.parameters, strategy, workload, pricing, shards=shards)
+        total = {name: total[name] + nbytes for name, nbytes in part.items()}
+    return total
+
+
+def state_bytes(
+    parameters: Amount, strategy: Strategy, workload: Workload, pricing: Pricing, *, shards: int = 0
+) -> dict[str, Amount]:
+    """[bytes] of parameters, gradients and optimizer state, each divided from its ZeRO stage on.
+
+    Args:
+        parameters: elements of a rank before ZeRO.
+        strategy: with its ZeRO stage.
+        workload: with its precision and optimizer.
+        pricing: with the size of gradients.
+        shards: ranks that ZeRO divides them over; 0 for those of parameters that all replicas hold alike.
+    """
+    precision, shards = workload.precision, shards or strategy.shards
+    optimizer = workload.optimizer.moments * precision.moment + precision.master
+    return {
+        "parameters": parameters * precision.parameter / (shards if strategy.zero >= 3 else 1),
+        "gradients": gradient_bytes(parameters, pricing) / (shards if strategy.zero >= 2 else 1),
+        "optimizer": parameters * optimizer / (shards if strategy.zero >= 1 else 1),
+    }
+
+
+def stashed_bytes(
+    parameters: Amount, versions: int, strategy: Strategy, pricing: Pricing
+) -> dict[str, Amount]:
+    """[bytes] of older weights that a schedule keeps for the microbatches in flight; nothing without."""
+    if not versions:
+        return {}
+    held = parameters * pricing.precision.parameter / (strategy.shards if strategy.zero >= 3 else 1)
+    return {"stashed": held * versions}
+
+
+def gathered_bytes(parameters: Floats, saved: Floats, strategy: Strategy, pricing: Pricing) -> Floats:
+    """[bytes] that ZeRO-2 and 3 hold in full beside all activations, at the peak of a backward pass.
+
+    While a block runs backward, its gradient is whole, and with ZeRO-3 its parameters and those of the next
+    one; the activations of the blocks that ran before it are gone (Zhao et al. 2023, "PyTorch FSDP", section
+    3). So what a large first block needs may find room where activations were.
+
+    Args:
+        parameters: [blocks] elements of each block of a rank, in the order of the forward pass.
+        saved: [... x blocks] bytes of activations of one microbatch.
+        strategy: with its ZeRO stage and shards.
+        pricing: sizes of parameters and gradients.
+    """
+    if strategy.zero < 2 or strategy.shards == 1:
+        return np.zeros(saved.shape[:-1])
+    held = gradient_bytes(parameters, pricing)
+    if strategy.zero == 3:
+        upcoming = np.concatenate([[0.0], parameters[:-1]])
+        held = held + (parameters + upcoming) * pricing.precision.parameter
+    freed = np.cumsum(saved[..., ::-1], axis=-1)[..., ::-1] - saved
+    most: Floats = (held - freed).max(axis=-1)
+    return most
+
+
+def usable_memory(stack: Stack, device: Device) -> float:
+    """[bytes] that a rank can fill: capacity less what the allocator loses."""
+    return device.memory_capacity * (1 - stack.memory_reserve)
+
+
+def memory_shortfalls(step: StepCost, device: Device) -> Iterator[str]:
+    """One sentence per pipeline rank that does not fit, the one that misses by most first."""
+    usable = usable_memory(step.stack, device)
+    by_rank = dict(enumerate(memory_by_rank(step)))
+    needs = {rank: sum(parts.values()) for rank, parts in by_rank.items()}
+    for rank in sorted(needs, key=lambda rank: -needs[rank]):
+        if needs[rank] > usable:
+            yield shortfall(rank, needs[rank], usable, by_rank[rank])
+
+
+def shortfall(rank: int, need: float, usable: float, parts: Mapping[str, float]) -> str:
+    """The sentence for one rank: how much is missing, and what takes most of it."""
+    largest = max(parts, key=lambda part: parts[part])
+    return (
+        f"stage {rank} is {format_quantity(need - usable, 'bytes')} short "
+        f"(needs {format_quantity(need, 'bytes')} of {format_quantity(usable, 'bytes')} usable; "
+        f"most of it {largest}, {format_quantity(parts[largest], 'bytes')})"
+    )

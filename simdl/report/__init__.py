@@ -1,0 +1,1 @@
+"""What a timeline says: causes, critical path, operators, messages, traces."""

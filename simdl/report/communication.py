@@ -1,0 +1,116 @@
+"""What a rank sends in a step, by collective: how often, how much, how long, whether hidden or not.
+
+Messages between passes are tasks of the schedule; the collectives of tensor parallelism and the ring of
+context parallelism run within passes and are counted from what every pass runs.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from simdl.engine.timeline import Timeline
+from simdl.kernels.block_kernels import context_transfers
+from simdl.memory.activations import recomputed_layers
+from simdl.program.action import Transfer
+from simdl.report.operator_times import blocks_by_stage
+from simdl.splits.arrangement import Arrangement
+from simdl.splits.block_costs import reshard_messages
+from simdl.step.pass_contents import Division, phase_messages
+from simdl.step.step_cost import StepCost, division_of
+from simdl.step.strategy import Recompute
+from workloads.network import Block
+
+POINT_TO_POINT = "point_to_point"
+Amount = tuple[str, str, float, float, float]  # purpose, collective, count, [bytes], [s]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageUse:
+    """All messages of a step with one purpose, on the mean pipeline rank.
+
+    Attributes:
+        purpose: such as ``"reduce gradients"``.
+        collective: operation of the library, such as ``"reduce_scatter"``.
+        count: messages.
+        nbytes: [bytes] of all of them.
+        seconds: [s] that they take, hidden or not.
+    """
+
+    purpose: str
+    collective: str
+    count: float
+    nbytes: float
+    seconds: float
+
+
+def message_uses(step: StepCost, timeline: Timeline) -> tuple[MessageUse, ...]:
+    """By purpose and collective, those that take longest first."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for purpose, collective, *amounts in (*_tasks(timeline), *_passes(step)):
+        total = found.setdefault((purpose, collective), [0.0, 0.0, 0.0])
+        for place, amount in enumerate(amounts):
+            total[place] += amount
+    uses = [
+        MessageUse(purpose=purpose, collective=collective, count=count, nbytes=nbytes, seconds=seconds)
+        for (purpose, collective), (count, nbytes, seconds) in found.items()
+    ]
+    return tuple(sorted(uses, key=lambda use: -use.seconds))
+
+
+def _tasks(timeline: Timeline) -> Iterator[Amount]:
+    """Messages of the program, added up by action, mean over ranks of one step."""
+    program = timeline.program
+    counts: dict[int, list[float]] = {}
+    for index, number in enumerate(program.action):
+        if isinstance(program.actions[number], Transfer):
+            total = counts.setdefault(number, [0.0, 0.0])
+            shares = len(program.streams_of(index))  # a rendezvous counts on each of its ranks
+            total[0] += shares
+            total[1] += shares * (timeline.end[index] - timeline.start[index])
+    ranks = len({stream.rank for stream in program.streams}) * timeline.steps
+    for number, (count, seconds) in counts.items():
+        action = program.actions[number]
+        assert isinstance(action, Transfer)  # noqa: S101 - counted above
+        collective = POINT_TO_POINT if action.operation is None else action.operation.value
+        yield action.purpose.value, collective, count / ranks, count * action.nbytes / ranks, seconds / ranks
+
+
+def _passes(step: StepCost) -> Iterator[Amount]:
+    """Messages within passes, mean over pipeline ranks."""
+    division = division_of(step.strategy)
+    counts = Counter(index for indices in blocks_by_stage(step) for index in indices)
+    for index, count in counts.items():
+        times = count * step.microbatches / step.pipeline.copies / step.strategy.pp
+        for purpose, collective, messages, nbytes, seconds in _block(step, division, index):
+            sent = times * messages
+            yield purpose, collective, sent, sent * nbytes, sent * seconds
+
+
+def _block(step: StepCost, division: Division, index: int) -> Iterator[Amount]:
+    """Messages of one block for one microbatch: forward, backward, and what runs again before that."""
+    pricing, block = step.pricing, step.workload.network.blocks[index]
+    mode = step.strategy.recompute if block.recomputable else Recompute.NONE
+    again = recomputed_layers(block, mode, pricing.stack)
+    phases = ("forward", "backward", *(("recompute",) if again == block.layers else ()))
+    purpose = "layer splits" if isinstance(division, Arrangement) else "tensor parallelism"
+    for phase in phases:
+        for _, operation, nbytes, seconds in phase_messages(pricing, division, block, phase):
+            yield purpose, operation, 1, nbytes, seconds
+    if isinstance(division, Arrangement):
+        yield from _resharding(step, division, block, phases)
+        return
+    for layers, backward in ((block.layers, False), (block.layers, True), (again, False)):
+        for _, nbytes, seconds in context_transfers(pricing, division, layers, backward=backward):
+            yield "context parallelism", POINT_TO_POINT, division.cp - 1, nbytes, seconds
+
+
+def _resharding(
+    step: StepCost, division: Arrangement, block: Block, phases: tuple[str, ...]
+) -> Iterator[Amount]:
+    """Layout changes of one block, mean over its copies, of which the first reads another block."""
+    for first, copies in ((True, 1), (False, block.count - 1)):
+        for phase in phases if copies else ():
+            for _, operation, nbytes, seconds in reshard_messages(
+                step.pricing, division, block, first=first, backward=phase == "backward"
+            ):
+                yield "resharding", operation, copies / block.count, nbytes, seconds

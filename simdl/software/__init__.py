@@ -1,0 +1,1 @@
+"""Software stacks: what a training program fuses, overlaps, offers and costs."""

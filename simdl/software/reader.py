@@ -1,0 +1,220 @@
+"""Reader of software stacks: ``simdl/software/stacks/NAME.toml``.
+
+    base = "megatron-2021"              # optional: the stack that sets every key this file does not
+    defaults = ["ampere:sequence"]      # device generation and sample kind this stack is the default for
+    attention = "flash-causal"
+    fused = ["bias_gelu"]
+    gradient_overlap = true
+    launch = { value = "8 us", source = "fit", note = "..." }
+
+Every number names one of the file's ``[sources.KEY]`` tables. Every fault of a file is reported at once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from hardware.citation import CitedNumber
+from hardware.errors import ProfileError
+from hardware.profile_reader import ProfileReader
+from simdl.collectives import ALGORITHMS, Operation
+from simdl.errors import StackError
+from simdl.pipelines import PIPELINES
+from simdl.software.stack import Stack
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "attention": ("unfused", "flash", "flash-causal"),
+    "selective": ("attention", "alternate"),
+    "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
+}
+SAMPLES = ("sequence", "image")
+NUMBERS: Mapping[str, str] = {
+    "attention_speed": "fraction",
+    "convolution_speed": "number",
+    "streaming_speed": "fraction",
+    "reduction_speed": "fraction",
+    "context_speed": "fraction",
+    "zero": "count",
+    "launch": "time",
+    "collective_launch": "time",
+    "step_overhead": "time",
+    "microbatch_overhead": "time",
+    "gradient_size": "bytes",
+    "optimizer_traffic": "bytes",
+    "accumulation_traffic": "bytes",
+    "bucket": "bytes",
+    "tensor_overlap": "fraction",
+    "contention": "fraction",
+    "memory_context": "bytes",
+    "memory_reserve": "fraction",
+}
+LIBRARY = "library"
+"""Contention of stacks whose collectives take of a device what the kernels of their library do."""
+FLAGS = ("context_parallel", "gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
+WORDS = ("description", "attention", "selective", "gradient_algorithm", "library")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawStack:
+    """One file's keys over its base's keys, and the numbers among them with their sources."""
+
+    values: Mapping[str, Any]
+    numbers: Mapping[str, CitedNumber]
+    defaults: tuple[str, ...]
+
+
+NOTHING = RawStack(values={}, numbers={}, defaults=())
+
+
+def stack_names() -> tuple[str, ...]:
+    """Names of all stacks, sorted."""
+    folder = resources.files("simdl.software") / "stacks"
+    return tuple(sorted(path.name[:-5] for path in folder.iterdir() if path.name.endswith(".toml")))
+
+
+@lru_cache(maxsize=256)
+def load_stack(name: str) -> Stack:
+    """The stack of a name.
+
+    Raises:
+        StackError: no such stack, or its file breaks a rule (one line per fault).
+    """
+    return build_stack(name, _load_raw(name))
+
+
+def build_stack(name: str, raw: RawStack) -> Stack:
+    """The stack of these keys.
+
+    Raises:
+        StackError: keys are missing; one line for each.
+    """
+    missing = [
+        f"stacks/{name}.toml: {key}: missing; expected here or in a base"
+        for key in (*NUMBERS, *FLAGS, *WORDS, "fused", "schedules")
+        if key not in raw.values
+    ]
+    if missing:
+        raise StackError("\n".join(missing))
+    known = {field.name for field in fields(Stack)} - {"name", "numbers"}
+    return Stack(
+        name=name,
+        numbers=tuple(raw.numbers.values()),
+        **{key: value for key, value in raw.values.items() if key in known},
+    )
+
+
+@lru_cache(maxsize=1)
+def _defaults() -> Mapping[str, str]:
+    return {kind: name for name in stack_names() for kind in _load_raw(name).defaults}
+
+
+def default_stack(generation: str, sample: str) -> str:
+    """Name of the stack that a device generation runs by default.
+
+    Args:
+        generation: of the device, such as ``"ampere"``.
+        sample: ``"sequence"`` or ``"image"``.
+
+    Raises:
+        StackError: no stack is the default of this generation.
+    """
+    found = _defaults().get(f"{generation}:{sample}")
+    if found is None:
+        kinds = ", ".join(sorted(_defaults()))
+        raise StackError(
+            f"no default software stack for {sample} workloads on {generation} devices; "
+            f"name one with --stack (one of {', '.join(stack_names())}; defaults exist for {kinds})"
+        )
+    return found
+
+
+@lru_cache(maxsize=256)
+def _load_raw(name: str) -> RawStack:
+    if name not in stack_names():
+        near = get_close_matches(name, stack_names(), n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(stack_names())}"
+        raise StackError(f"unknown software stack {name!r}; {hint}")
+    text = (resources.files("simdl.software") / "stacks" / f"{name}.toml").read_text(encoding="utf-8")
+    return parse_stack(text, f"stacks/{name}.toml", base=_load_raw)
+
+
+def parse_stack(text: str, place: str, *, base: Callable[[str], RawStack]) -> RawStack:
+    """Keys of one stack file over those of its base.
+
+    Args:
+        text: of the file.
+        place: how messages name the file.
+        base: the keys of another stack by name.
+
+    Raises:
+        StackError: the file breaks one or more rules; one line per fault.
+    """
+    try:
+        reader = ProfileReader(text, place)
+        inherited = base(reader.text("base")) if "base" in reader.data else NOTHING
+        values = {**_flags(reader), **_words(reader)}
+        values |= {
+            key: reader.number(key, dimension)
+            for key, dimension in NUMBERS.items()
+            if key in reader.data and reader.data[key] != LIBRARY
+        }
+        if reader.data.get("contention") == LIBRARY:
+            reader.allow("contention")
+            values["contention"] = None
+        if "fused" in reader.data:
+            values["fused"] = frozenset(_list(reader, "fused"))
+        if "schedules" in reader.data:
+            values["schedules"] = _schedules(reader)
+        defaults = _default_kinds(reader)
+        numbers = {number.path: number for number in reader.finish()}
+    except ProfileError as error:
+        raise StackError(str(error)) from None
+    kept = {key: number for key, number in inherited.numbers.items() if values.get(key, 0.0) is not None}
+    return RawStack(values={**inherited.values, **values}, numbers={**kept, **numbers}, defaults=defaults)
+
+
+def _flags(reader: ProfileReader) -> dict[str, Any]:
+    found = {key: reader.data[key] for key in FLAGS if key in reader.data}
+    for key, value in found.items():
+        reader.allow(key)
+        if not isinstance(value, bool):
+            reader.fault(key, f"found {value!r}; expected true or false")
+    return found
+
+
+def _words(reader: ProfileReader) -> dict[str, Any]:
+    found = {key: reader.text(key) for key in WORDS if key in reader.data}
+    for key, choices in CHOICES.items():
+        if key in found and found[key] not in choices:
+            reader.fault(key, f"found {found[key]!r}; expected one of {', '.join(choices)}")
+    return found
+
+
+def _list(reader: ProfileReader, key: str) -> tuple[str, ...]:
+    """A list of words; none where the file has no such key."""
+    reader.allow(key)
+    found = reader.data.get(key, [])
+    if isinstance(found, list) and all(isinstance(item, str) for item in found):
+        return tuple(found)
+    reader.fault(key, f"found {found!r}; expected a list of names")
+    return ()
+
+
+def _schedules(reader: ProfileReader) -> tuple[str, ...]:
+    found = _list(reader, "schedules")
+    for name in found:
+        if name not in PIPELINES:
+            reader.fault("schedules", f"found {name!r}; expected names among {', '.join(sorted(PIPELINES))}")
+    return found
+
+
+def _default_kinds(reader: ProfileReader) -> tuple[str, ...]:
+    kinds = _list(reader, "defaults")
+    for kind in kinds:
+        generation, _, sample = kind.partition(":")
+        if not generation or sample not in SAMPLES:
+            reader.fault("defaults", f"found {kind!r}; expected GENERATION:sequence or GENERATION:image")
+    return kinds

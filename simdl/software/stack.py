@@ -1,0 +1,100 @@
+"""Software stacks as data: which kernels are fused, what overlaps, what a launch costs.
+
+A stack is the training software a strategy runs on. Its file ``simdl/software/stacks/NAME.toml`` names a
+source for every number (kind ``fitted`` where it was fitted on training rows, and on which).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from hardware.citation import CitedNumber
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Amount = TypeVar("Amount", float, "NDArray[np.float64]")
+"""A number, or many at once in the planner's bounds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stack:
+    """Training software.
+
+    Attributes:
+        name, description: identity.
+        attention: ``"unfused"``, ``"flash"`` (exact, tiled, whole score matrix) or ``"flash-causal"`` (skips
+            the masked half).
+        attention_speed: speed of fused attention kernels over the device's best ones (older generations of
+            them).
+        convolution_speed: speed of convolutions over the device's best algorithms (layout changes, an older
+            library); above 1 where the library is newer than the one that the device's table timed.
+        streaming_speed: speed of kernels bound by memory over the device's best (casts between precisions,
+            copies and element-wise operators that the fusion groups do not count).
+        reduction_speed: speed of gradient reductions over the collective library's (a call per variable,
+            staging through other buffers).
+        context_speed: speed of attention in parts under context parallelism over attention in one piece.
+        selective: what selective recomputation runs again: ``"attention"`` (the core) or ``"alternate"``
+            (all but the core and every other linear layer).
+        zero: highest ZeRO stage the software offers.
+        context_parallel: whether it offers context parallelism.
+        schedules: pipeline schedules it runs; empty for any, where it takes orders as data.
+        fused: fusion groups of operators that run as one kernel.
+        launch: [s] host time per kernel.
+        collective_launch: [s] host time per collective or transfer call.
+        step_overhead: [s] per step outside the kernels (gradient clipping, loss scale, logging, data).
+        microbatch_overhead: [s] per microbatch and pass of host work that leaves the device idle.
+        gradient_size: [bytes] per element in gradient reduction at least; the precision's gradient may be
+            wider.
+        optimizer_traffic: [bytes] per parameter that the step moves beside the optimizer's own update
+            (copies to the master gradient, unscaling, norm, clipping).
+        accumulation_traffic: [bytes] per parameter and microbatch that adding up gradients moves; 0 where the
+            product's epilogue adds or nothing accumulates.
+        gradient_overlap: gradient reduction runs beside the backward pass of the last microbatch.
+        bucket: [bytes] of gradients sent in one collective.
+        gradient_algorithm: all-reduce algorithm of gradients, ``"auto"`` for the library's choice.
+        parameter_overlap: parameter all-gathers (ZeRO-1 and 3) run beside the forward pass.
+        tensor_overlap: share of tensor-parallel communication hidden behind its products.
+        pipeline_overlap: stage-to-stage transfers run beside computation.
+        scatter_gather: tensor-parallel ranks each send their part of a stage boundary and gather it on
+            arrival.
+        contention: share of a device that collectives take from computation beside them, where training runs
+            say other than the library's kernels do; None: what those take.
+        library: collective library profile, such as ``nccl``.
+        memory_context: [bytes] taken by contexts and libraries.
+        memory_reserve: share of the device's memory the allocator cannot use (fragmentation).
+        numbers: every number as written, with its source.
+    """
+
+    name: str
+    description: str
+    attention: str
+    attention_speed: float
+    convolution_speed: float
+    streaming_speed: float
+    reduction_speed: float
+    context_speed: float
+    selective: str
+    zero: int
+    context_parallel: bool
+    schedules: tuple[str, ...]
+    fused: frozenset[str]
+    launch: float
+    collective_launch: float
+    step_overhead: float
+    microbatch_overhead: float
+    gradient_size: int
+    optimizer_traffic: float
+    accumulation_traffic: float
+    gradient_overlap: bool
+    bucket: float
+    gradient_algorithm: str
+    parameter_overlap: bool
+    tensor_overlap: float
+    pipeline_overlap: bool
+    scatter_gather: bool
+    contention: float | None
+    library: str
+    memory_context: float
+    memory_reserve: float
+    numbers: tuple[CitedNumber, ...] = ()

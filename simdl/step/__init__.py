@@ -1,0 +1,1 @@
+"""A training step: from a strategy to its costs, and from these to a program and its report."""

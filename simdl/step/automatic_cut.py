@@ -1,0 +1,125 @@
+"""A step with its cut: the strategy's own, or the fastest of the stated set.
+
+The automatic cut is the one of :mod:`simdl.step.cut_set` with the shortest step among those that fit in
+memory, the one that needs least memory where none fits. A step is timed by its longest path: what the
+simulated step takes where nothing shares a device or a link with anything else. Cuts come in the order of
+what they take at least, so that few have to be timed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import accumulate
+
+from simdl.kernels.pricing import Pricing
+from simdl.memory.needs import memory_by_rank, usable_memory
+from simdl.pipelines.outline import Outline, outline
+from simdl.pipelines.passes import PassKind
+from simdl.step.cut_set import cut_set
+from simdl.step.stage_cut import Cut
+from simdl.step.steady import alone_time
+from simdl.step.step_cost import StepCost, cut_step_cost
+from simdl.step.strategy import Strategy
+from workloads.workload import Workload
+
+
+def step_cost(workload: Workload, strategy: Strategy, pricing: Pricing) -> StepCost:
+    """Price one step, with the automatic cut where the strategy has none."""
+    cut = strategy.stages or automatic_cut(workload, strategy, pricing)
+    return cut_step_cost(workload, strategy, pricing, cut)
+
+
+def with_cut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy:
+    """A strategy that names its cut where there was a choice."""
+    alone = len(cut_set(workload.network, strategy.pp * strategy.virtual_stages)) == 1
+    if strategy.stages or alone:
+        return strategy
+    return replace(strategy, stages=automatic_cut(workload, strategy, pricing))
+
+
+@lru_cache(maxsize=65536)
+def automatic_cut(workload: Workload, strategy: Strategy, pricing: Pricing) -> Cut:
+    """Blocks per stage of a strategy that does not say."""
+    cuts = cut_set(workload.network, strategy.pp * strategy.virtual_stages)
+    return fastest_step(cuts, workload, strategy, pricing) if len(cuts) > 1 else cuts[0]
+
+
+def fastest_step(cuts: Sequence[Cut], workload: Workload, strategy: Strategy, pricing: Pricing) -> Cut:
+    """The cut of the shortest step, of those that fit in memory if any does."""
+    steps = {cut: cut_step_cost(workload, strategy, pricing, cut) for cut in cuts}
+    usable = usable_memory(pricing.stack, pricing.cluster.device)
+    needs: dict[Cut, float] = {}
+
+    def fits(cut: Cut) -> bool:
+        needs[cut] = memory_need(steps[cut])
+        return needs[cut] <= usable
+
+    least = {cut: least_time(step) for cut, step in steps.items()}
+    return choose_cut(least, lambda cut: alone_time(steps[cut]), fits) or min(needs, key=needs.__getitem__)
+
+
+def choose_cut(
+    least: dict[Cut, float], evaluate: Callable[[Cut], float], fits: Callable[[Cut], bool]
+) -> Cut | None:
+    """The cut of least time among those that fit, the first of equal ones; None where none fits.
+
+    Args:
+        least: [s] that the step of each cut takes at least; exact ones make one evaluation enough.
+        evaluate: [s] that the step of a cut takes.
+        fits: whether it can be run at all.
+    """
+    best, fastest = None, float("inf")
+    for cut in sorted(least, key=least.__getitem__):
+        if least[cut] >= fastest:
+            break
+        if fits(cut) and (seconds := evaluate(cut)) < fastest:
+            best, fastest = cut, seconds
+    return best
+
+
+def memory_need(step: StepCost) -> float:
+    """[bytes] at the peak of the pipeline rank that needs most."""
+    return max(sum(parts.values()) for parts in memory_by_rank(step))
+
+
+def least_time(step: StepCost) -> float:
+    """[s] that a step takes at least: every rank works on all its passes, once the first has come to it.
+
+    After its last pass come its optimizer, or what is left of that microbatch on the ranks before it and the
+    optimizer of the first of them. Nothing is known of passes that hide parts of one another.
+    """
+    strategy = step.strategy
+    found = outline(strategy.schedule, strategy.pp, strategy.virtual_stages)
+    if found.overlaps or found.pipeline.copies > 1:
+        return 0.0
+    forward, back, rest = _stage_seconds(step, found)
+    fill = [0.0, *accumulate(f + t for f, t in zip(forward, step.transfer, strict=True))]
+    drain = [0.0, *accumulate(b + t for b, t in zip(back, step.transfer, strict=True))]
+    ends = []
+    for rank in range(strategy.pp):
+        own = [stage for stage, place in enumerate(found.place) if place == rank]
+        sent = step.microbatches * sum(forward[stage] + back[stage] for stage in own)
+        passes = sent + step.microbatches * sum(rest[stage] for stage in own)
+        if not found.pipeline.synchronised:
+            ends.append(passes + step.optimizer[rank])
+            continue
+        after = drain[own[0]] + step.optimizer[found.place[0]]
+        ends.append(fill[own[0]] + max(passes + step.optimizer[rank], sent + after))
+    return max(ends) + step.stack.step_overhead
+
+
+def _stage_seconds(step: StepCost, found: Outline) -> tuple[list[float], list[float], list[float]]:
+    """[s] per stage of the passes that send forward, that send back, and that complete gradients after."""
+
+    def seconds(kinds: list[PassKind]) -> list[float]:
+        return [
+            min((step.pass_cost([(kind, stage)]).duration for kind in kinds), default=0.0)
+            for stage in range(len(step.stages))
+        ]
+
+    both = any(kind.sends_back and kind.completes for kind in found.kinds)
+    return (
+        seconds([kind for kind in found.kinds if kind.sends_forward]),
+        seconds([kind for kind in found.kinds if kind.sends_back]),
+        seconds([] if both else [kind for kind in found.kinds if kind.completes]),
+    )

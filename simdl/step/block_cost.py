@@ -1,0 +1,192 @@
+"""Cost of one block for one microbatch on one rank: seconds by cause, parameters and bytes kept.
+
+Everything is priced once per distinct block and shard; simulation, memory and the planner's bound share it.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from simdl.collectives import Group
+from simdl.kernels.block_kernels import (
+    NamedKernel,
+    context_transfers,
+    forward_kernels,
+    input_gradient_kernels,
+    recomputed_kernels,
+    tensor_collectives,
+    weight_gradient_kernels,
+)
+from simdl.kernels.pricing import Pricing, Work, priced
+from simdl.kernels.sharding import Shard, by_part, layer_kernels
+from simdl.memory.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
+from simdl.step.gradients import GradientShare, gradient_tensors
+from simdl.step.strategy import Recompute
+from workloads.amounts import choose, larger
+from workloads.layer import Layer
+from workloads.network import Block
+from workloads.operators import PRODUCTS, Pass, Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlockCost:
+    """One block, one microbatch, one rank.
+
+    Attributes:
+        forward, input_gradient, weight_gradient, recompute: work of each phase (without recomputation).
+        gradients: parameters this rank keeps before ZeRO, by the ranks that hold the same ones.
+        saved: [bytes] kept from forward to backward per microbatch.
+        transient: [bytes] live only while the block runs backward.
+        boundary: [bytes] of the block's output that a pipeline sends on.
+        recomputed_flops: product flops per sample of the whole block that are done twice.
+    """
+
+    forward: Work
+    input_gradient: Work
+    weight_gradient: Work
+    recompute: Work
+    gradients: tuple[GradientShare, ...]
+    saved: float
+    transient: float
+    boundary: float
+    recomputed_flops: int
+
+    @property
+    def backward(self) -> Work:
+        """Both gradients."""
+        return self.input_gradient + self.weight_gradient
+
+    @property
+    def parameters(self) -> float:
+        """Elements this rank keeps before ZeRO."""
+        return sum(share.parameters for share in self.gradients)
+
+
+@lru_cache(maxsize=65536)
+def block_costs(pricing: Pricing, shard: Shard, recompute: Recompute) -> tuple[BlockCost, ...]:
+    """Costs of the distinct blocks of a network, in the order of ``network.blocks``."""
+    blocks = pricing.network.blocks
+    previous = (blocks[0], *blocks[:-1])
+    return tuple(
+        _block_cost(pricing, shard, recompute, block, before)
+        for block, before in zip(blocks, previous, strict=True)
+    )
+
+
+def _block_cost(
+    pricing: Pricing, shard: Shard, recompute: Recompute, block: Block, before: Block
+) -> BlockCost:
+    mode = recompute if block.recomputable else Recompute.NONE
+    activation = pricing.precision.activation
+    pipelined, shard = shard.pipelined, _unpipelined(shard)  # both price the passes alike
+    everything = saved_bytes(block, pricing, shard)
+    boundary = block.output_elements * shard.share(Split.SEQUENCE) * activation
+    redone = recomputed_layers(block, mode, pricing.stack)
+    kept = kept_bytes(pricing, shard, block, before, redone)
+    parameters = _parameters(block, shard, pipelined=pipelined)
+    return BlockCost(
+        forward=_forward(pricing, shard, block),
+        input_gradient=_input_gradient(pricing, shard, block),
+        weight_gradient=_priced(pricing, weight_gradient_kernels(pricing, shard, block)),
+        recompute=_recompute(pricing, shard, block, redone),
+        gradients=(GradientShare(Group(size=shard.cp, stride=shard.tp), parameters, block_tensors(block)),),
+        saved=kept,
+        transient=everything - kept + largest_output(block, shard) * activation,
+        boundary=boundary,
+        recomputed_flops=_product_flops(redone),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _unpipelined(shard: Shard) -> Shard:
+    return replace(shard, pipelined=False)
+
+
+def _parameters(block: Block, shard: Shard, *, pipelined: bool) -> float:
+    return sum(
+        layer.parameters
+        * shard.parameter_share(layer.parameter_split)
+        * (choose(pipelined, 1, 0) if layer.tied else 1)
+        for layer in block.layers
+    )
+
+
+@lru_cache(maxsize=4096)
+def block_tensors(block: Block) -> int:
+    """Variables of a block."""
+    return sum(gradient_tensors(layer) for layer in block.layers)
+
+
+@lru_cache(maxsize=4096)
+def _product_flops(layers: tuple[Layer, ...]) -> int:
+    return sum(operator.flops for layer in layers for operator in layer.forward if operator.kind in PRODUCTS)
+
+
+@lru_cache(maxsize=65536)
+def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
+    return (
+        _priced(pricing, forward_kernels(pricing, shard, block))
+        + _tensor(pricing, shard, block, backward=False)
+        + _context(pricing, shard, block.layers, backward=False)
+    )
+
+
+@lru_cache(maxsize=65536)
+def _input_gradient(pricing: Pricing, shard: Shard, block: Block) -> Work:
+    return (
+        _priced(pricing, input_gradient_kernels(pricing, shard, block))
+        + _tensor(pricing, shard, block, backward=True)
+        + _context(pricing, shard, block.layers, backward=True)
+    )
+
+
+def _recompute(pricing: Pricing, shard: Shard, block: Block, redone: tuple[Layer, ...]) -> Work:
+    if not redone:
+        return Work()
+    if redone == block.layers:
+        return _forward(pricing, shard, block)
+    kernels = recomputed_kernels(pricing, shard, redone)
+    return _priced(pricing, kernels) + _context(pricing, shard, redone, backward=False)
+
+
+def _priced(pricing: Pricing, kernels: list[NamedKernel]) -> Work:
+    return priced(pricing, [kernel for _, kernel in kernels])
+
+
+def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> Work:
+    """What no product hides of the collectives of tensor parallelism."""
+
+    def calls(part: Shard) -> tuple[float, int]:
+        found = list(tensor_collectives(pricing, part, block, backward=backward))
+        return sum(time for *_, time in found), len(found)
+
+    seconds, count = by_part(shard, ("tp", "sequence_parallel"), calls)
+    return Work(tensor=seconds * (1 - pricing.stack.tensor_overlap), calls=count)
+
+
+def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:
+    """Ring attention: keys and values travel round the group beside the attention of the part at hand.
+
+    cp - 1 transfers forward, twice the bytes backward (gradients of keys and values travel too); only what
+    the attention kernels do not cover is exposed (Liu et al. 2023, section 3).
+    """
+    if np.all(shard.cp == 1):
+        return Work()
+    which = Pass.INPUT_GRADIENT if backward else Pass.FORWARD
+    exposed = 0.0
+    for layer in layers:
+        if layer.core is None:
+            continue
+
+        def transfers(part: Shard, layer: Layer = layer) -> tuple[float]:
+            found = context_transfers(pricing, part, (layer,), backward=backward)
+            return (sum(time for *_, time in found),)
+
+        (transfer,) = by_part(shard, ("tp", "cp"), transfers)
+        kernels = layer_kernels(
+            (layer,), which, shard=shard, precision=pricing.precision, stack=pricing.stack
+        )
+        cover = priced(pricing, kernels).device / shard.cp
+        exposed = exposed + (shard.cp - 1) * larger(0.0, transfer - cover)
+    return Work(context=exposed, calls=2 * (shard.cp - 1))

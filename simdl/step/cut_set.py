@@ -1,0 +1,109 @@
+"""The cuts among which the automatic one is chosen: a set that the network alone decides, not its prices.
+
+A faster device, link or memory therefore chooses among the same cuts, and where a step is chosen by its time
+it cannot get slower by them.
+
+- Repeated blocks that divide are cut evenly, as frameworks do, and no other way.
+- Else all cuts, if there are at most ``CUTS``.
+- Else every cut that balances some mixture of what stages have to do: work (flops), traffic (parameters and
+  what layers put out) and operators to launch. Each share of a mixture is a multiple of 1 / ``PARTS``, and of
+  1 where one block is repeated between an embedding and a head.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import combinations, pairwise
+from math import comb
+
+from simdl.step.stage_cut import Cut, fastest_cut, range_sums
+from workloads.network import Block, Network
+from workloads.operators import Pass
+
+CUTS = 64
+"""Cuts that are all tried."""
+PARTS = 8
+"""Steps in which the mixtures go from one extreme to another."""
+WHOLE = 2**40
+"""What the shares of a chain's blocks add up to, about."""
+
+
+@lru_cache(maxsize=1024)
+def cut_set(network: Network, stages: int) -> tuple[Cut, ...]:
+    """The cuts of a network into so many stages, each once and in the same order every time."""
+    even = even_cut(network, stages)
+    if even:
+        return (even,)
+    if comb(network.depth - 1, stages - 1) <= CUTS:
+        return tuple(_all_cuts(network.depth, stages))
+    parts = 1 if _repeated(network) else PARTS
+    return tuple(dict.fromkeys(balanced_cut(weights, stages) for weights in _mixtures(network, parts)))
+
+
+def even_cut(network: Network, stages: int) -> Cut:
+    """The cut that frameworks make, or () where they would not know one.
+
+    Every stage has the same number of layers, embedding and head on top of first and last.
+    """
+    if stages == 1:
+        return (network.depth,)
+    counts = [block.count for block in network.blocks]
+    position = counts.index(max(counts))
+    if counts[position] % stages or not _repeated(network):
+        return ()
+    cut = [counts[position] // stages] * stages
+    cut[0] += sum(counts[:position])
+    cut[-1] += sum(counts[position + 1 :])
+    return tuple(cut)
+
+
+def _repeated(network: Network) -> bool:
+    """Whether a network is one block several times, but for one block at most on either side."""
+    most = max(block.count for block in network.blocks)
+    return most > 1 and network.depth - most <= 2
+
+
+def balanced_cut(weights: Sequence[float], stages: int) -> Cut:
+    """The cut of a chain of blocks into stages of which the heaviest is lightest; at least one block each."""
+    cut = fastest_cut([range_sums(weights)] * stages)
+    if cut is None:
+        raise AssertionError(f"{len(weights)} blocks for {stages} stages")
+    return cut
+
+
+def _all_cuts(depth: int, stages: int) -> Iterator[Cut]:
+    for places in combinations(range(1, depth), stages - 1):
+        yield tuple(end - start for start, end in pairwise((0, *places, depth)))
+
+
+def _mixtures(network: Network, parts: int) -> Iterator[list[float]]:
+    """What the stages of a balanced cut have equal amounts of, per block of the chain."""
+    work, traffic, launches = _extremes(network)
+    for most in range(parts + 1):
+        for other in range(parts + 1 - most):
+            rest = parts - most - other
+            yield [most * a + other * b + rest * c for a, b, c in zip(work, traffic, launches, strict=True)]
+
+
+@lru_cache(maxsize=64)
+def _extremes(network: Network) -> tuple[list[float], ...]:
+    return tuple(_shares(network, amount) for amount in (_flops, _elements, _operators))
+
+
+def _shares(network: Network, amount: Callable[[Block], int]) -> list[float]:
+    """Whole numbers, so that equal stages are equal however they are added up."""
+    amounts = [value for block in network.blocks for value in [amount(block)] * block.count]
+    total = sum(amounts)
+    return [float(round(WHOLE * value / total)) if total else 1.0 for value in amounts]
+
+
+def _flops(block: Block) -> int:
+    return sum(layer.flops(which) for layer in block.layers for which in Pass)
+
+
+def _elements(block: Block) -> int:
+    """Parameters and what the layers put out per sample: what a device reads and writes."""
+    return block.parameters + sum(layer.output_elements for layer in block.layers)
+
+
+def _operators(block: Block) -> int:
+    return sum(len(layer.operators(which)) for layer in block.layers for which in Pass)

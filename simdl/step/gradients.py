@@ -1,0 +1,155 @@
+"""Gradients and parameters between replicas: which ranks hold the same ones, and what they send one another.
+
+Where every layer is divided alike, all replicas of a stage hold the same parameters. Where layers are split
+one by one, each split has replicas of its own: the sample groups within one arrangement of ranks. Data
+parallelism repeats the arrangement, so a group goes on at the same distance in all of them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simdl.collectives import Group, Operation, collective_seconds
+from simdl.kernels.pricing import Pricing
+from simdl.step.strategy import Strategy
+from workloads.layer import Layer
+
+Amount = TypeVar("Amount", float, NDArray[np.float64])
+"""A number, or many at once in the planner's bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradientShare:
+    """Parameters of a rank that the same ranks hold.
+
+    Attributes:
+        group: the ranks of one replica that hold them; every other replica has as many.
+        parameters: elements before ZeRO.
+        tensors: variables that they belong to.
+    """
+
+    group: Group
+    parameters: float
+    tensors: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Collective:
+    """One collective over replicas, or one call for each variable.
+
+    Attributes:
+        operation: what it does.
+        group: the ranks that take part.
+        nbytes: [bytes] as :func:`simdl.collectives.collective_time` counts them.
+        seconds: [s] alone, of all calls.
+    """
+
+    operation: Operation
+    group: Group
+    nbytes: float
+    seconds: float
+
+
+def merged_shares(shares: Iterable[GradientShare]) -> tuple[GradientShare, ...]:
+    """One share per group, in the order in which groups first appear."""
+    found: dict[Group, tuple[float, int]] = {}
+    for share in shares:
+        parameters, tensors = found.get(share.group, (0.0, 0))
+        found[share.group] = parameters + share.parameters, tensors + share.tensors
+    return tuple(GradientShare(group, *amounts) for group, amounts in found.items())
+
+
+def replica_group(group: Group, strategy: Strategy) -> Group:
+    """The ranks of all replicas that hold what these ranks of one replica hold."""
+    return Group(size=group.size * strategy.dp, stride=group.stride)
+
+
+def uniform_share(parameters: float, strategy: Strategy, *, tensors: int = 1) -> GradientShare:
+    """Parameters that all replicas hold alike, as where every layer is divided the same way."""
+    group = Group(size=strategy.cp * strategy.split_degree, stride=strategy.tp)
+    return GradientShare(group, parameters, tensors)
+
+
+def gradient_tensors(layer: Layer) -> int:
+    """Variables of a layer: weights and bias; scale and shift of a normalisation."""
+    if layer.kind == "normalization":
+        return 2
+    bias = sum(operator.weights for operator in layer.forward if operator.name == "bias")
+    return (bias > 0) + (layer.parameters > bias)
+
+
+def share_shards(group: Group, strategy: Strategy) -> int:
+    """Ranks over which ZeRO divides one copy of what a group holds."""
+    return (strategy.shard_degree or replica_group(group, strategy).size) if strategy.zero else 1
+
+
+def gradient_bytes(parameters: Amount, pricing: Pricing) -> Amount:
+    """[bytes] of the gradient that is reduced; never in fewer than the backward pass writes."""
+    return parameters * max(pricing.stack.gradient_size, pricing.precision.gradient)
+
+
+def gradient_sum_time(nbytes: float, group: Group, pricing: Pricing) -> float:
+    """[s] to all-reduce ``nbytes`` of gradients, by the stack's algorithm and at its speed.
+
+    Raises:
+        CollectiveError: the algorithm does not apply to the group.
+    """
+    stack = pricing.stack
+    seconds = collective_seconds(
+        Operation.ALL_REDUCE, nbytes, group, pricing.cluster, stack.library, stack.gradient_algorithm
+    )
+    return seconds / stack.reduction_speed
+
+
+def reductions(
+    shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricing, *, copies: bool = True
+) -> Iterator[Collective]:
+    """What adds up the gradients of some parameters: per group, one collective or two.
+
+    Without ZeRO an all-reduce over all replicas; with it a reduce-scatter over the shards and, where several
+    sharded copies exist, an all-reduce of each shard across them (Rajbhandari et al. 2020). In a stack
+    without buckets every variable goes alone.
+
+    Args:
+        shares: what is added up; those of one group travel together.
+        strategy: with its ZeRO stage and shards.
+        pricing: what prices it.
+        copies: add up across sharded copies too.
+    """
+    for share in merged_shares(shares):
+        group, shards = replica_group(share.group, strategy), share_shards(share.group, strategy)
+        nbytes = gradient_bytes(share.parameters, pricing)
+        calls = 1 if pricing.stack.bucket else max(1, share.tensors)
+        if strategy.zero and shards > 1 and np.any(nbytes > 0):
+            yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls)
+        across = Group(size=group.size // shards, stride=group.stride * shards)
+        if across.size > 1 and np.any(nbytes > 0) and copies:
+            seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
+            yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds)
+
+
+def _scatter(nbytes: float, group: Group, pricing: Pricing, calls: int) -> Collective:
+    stack, operation = pricing.stack, Operation.REDUCE_SCATTER
+    seconds = collective_seconds(operation, nbytes / calls, group, pricing.cluster, library=stack.library)
+    return Collective(operation, group, nbytes, calls * seconds / stack.reduction_speed)
+
+
+def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:
+    """What gathers the parameters that ZeRO shards: per group one all-gather."""
+    for share in merged_shares(shares):
+        shards = share_shards(share.group, strategy)
+        nbytes = share.parameters * pricing.precision.parameter
+        if shards > 1 and np.any(nbytes > 0):
+            group = Group(size=shards, stride=share.group.stride)
+            seconds = collective_seconds(
+                Operation.ALL_GATHER, nbytes, group, pricing.cluster, library=pricing.stack.library
+            )
+            yield Collective(Operation.ALL_GATHER, group, nbytes, seconds)
+
+
+def total_seconds(collectives: Iterable[Collective]) -> float:
+    """[s] of collectives one after another."""
+    return sum(collective.seconds for collective in collectives)

@@ -1,0 +1,275 @@
+"""From a priced step to a program: one class of equal ranks per pipeline rank, four lanes each.
+
+Data-, tensor- and context-parallel ranks of a stage do the same at the same time, so one of them stands for
+all and its collectives last as long as their group needs (design decision 7); :mod:`simdl.program.unfolding`
+makes one class per rank. Orders come from :mod:`simdl.pipelines`; nothing here knows a schedule or a kind of
+pass by name, only what kinds need, send and complete.
+"""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from simdl.collector import collector_paused
+from simdl.pipelines import pipeline_order
+from simdl.pipelines.passes import Entry, Order, Overlap, Pass, passes_of
+from simdl.pipelines.steps import order_length, steps_in_a_row
+from simdl.program.action import Action, Cause, Purpose, Transfer, Work
+from simdl.program.builder import INDEX, ProgramBuilder
+from simdl.program.program import Lane, Program, RankClass, Stream
+from simdl.step.segments import Segment, Segmentation
+from simdl.step.step_cost import StepCost
+from simdl.step.transfers import StepTransfers
+
+LANES = tuple(Lane)
+PREFETCH = 2  # parameter gathers in flight ahead of the block being computed, as FSDP's rate limiter allows
+
+
+@dataclass(slots=True)
+class _Build:
+    """The program so far: where results arrive, who waits for them, and what has been reduced.
+
+    Attributes:
+        arrivals: per stage the task after which each microbatch's activation is there, and per ~stage the
+            same of its gradient.
+        waits: task, stage or ~stage, microbatch of every wait for a result, one after the other.
+        gathered: the gather of updated parameters that the next step on the rank waits for, or -1.
+        updated: the update before which no parameters of the next step are gathered, or -1.
+    """
+
+    step: StepCost
+    builder: ProgramBuilder
+    transfers: StepTransfers
+    segmentation: Segmentation
+    microbatches: int
+    arrivals: "dict[int, array[int]]" = field(default_factory=dict)
+    waits: "array[int]" = field(default_factory=lambda: array(INDEX))
+    actions: dict[tuple[object, ...], int] = field(default_factory=dict)
+    reduced: list[int] = field(default_factory=list)
+    shift: int = 0
+    gathered: int = -1
+    updated: int = -1
+
+    def arrive(self, key: int, microbatch: int, task: int) -> None:
+        """Say after which task a result is there."""
+        if key not in self.arrivals:
+            self.arrivals[key] = array(INDEX, [-1]) * self.microbatches
+        self.arrivals[key][microbatch] = task
+
+    def add(self, rank: int, lane: Lane, action: Action, after: tuple[int, ...], microbatch: int = -1) -> int:
+        """Add a task whose action may be new."""
+        return self.builder.add(
+            self.builder.action(action), _stream(rank, lane), after, microbatch=microbatch
+        )
+
+
+@collector_paused()  # 10^5 objects without a cycle: to look for cycles takes longer than to build them
+def lower(step: StepCost) -> Program:
+    """The program of one step, or of several in a row where the schedule's ranks never wait for all."""
+    strategy = step.strategy
+    width = strategy.tp * strategy.replicas
+    steps = steps_in_a_row(step.pipeline, strategy.pp, step.microbatches)
+    long = 1 if step.pipeline.flushes else steps
+    builder = ProgramBuilder(
+        [RankClass(stage=rank, count=width, first=rank * width) for rank in range(strategy.pp)],
+        [Stream(rank, lane) for rank in range(strategy.pp) for lane in LANES],
+    )
+    build = _Build(step, builder, StepTransfers(step, builder), Segmentation(step), steps * step.microbatches)
+    length = order_length(step.pipeline, strategy.pp, step.microbatches)
+    sizes = strategy.pp, length, strategy.virtual_stages
+    for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
+        build.gathered = build.updated = -1
+        for number in range(steps // long):
+            build.shift = number * step.microbatches
+            for part in [order] if step.pipeline.flushes else _updates(order):
+                build.reduced.clear()
+                _passes(build, rank, part)
+                _reduce_at_end(build, rank)
+                _finish(build, rank)
+    waits = iter(build.waits)
+    for task, key, microbatch in zip(waits, waits, waits, strict=True):
+        builder.wait(task, build.arrivals[key][microbatch])
+    return builder.program()
+
+
+def _updates(order: Order) -> Iterator[Order]:
+    """The parts of an order that each end with the gradient of one microbatch complete, to be applied."""
+    part: list[Entry] = []
+    for entry in order:
+        part.append(entry)
+        if any(each.kind.completes for each in passes_of(entry)):
+            yield part
+            part = []
+
+
+def _stream(rank: int, lane: Lane) -> int:
+    return len(LANES) * rank + LANES.index(lane)
+
+
+def _passes(build: _Build, rank: int, order: Order) -> None:
+    """The passes of a rank in order; the first and the last of a stage may have communication beside them."""
+    begins, completes = _ends(order)
+    gathered, build.gathered = build.gathered, -1
+    for place, entry in enumerate(order):
+        first, last = place in begins, place in completes
+        segments = build.segmentation.segments(entry, first=first, last=last)
+        begin, end = (
+            _whole_pass(build, rank, entry)
+            if segments is None
+            else _segmented_pass(build, rank, entry, segments)
+        )
+        if place == 0 and gathered >= 0:
+            build.builder.wait(begin, gathered)
+        for each in passes_of(entry):
+            _connect(build, rank, each, begin, end)
+
+
+def _ends(order: Order) -> tuple[set[int], set[int]]:
+    """Places in an order of the first forward pass and of the last completing pass of each stage."""
+    begins: dict[int, int] = {}
+    completes: dict[int, int] = {}
+    for place, entry in enumerate(order):
+        for kind, _, stage in passes_of(entry):
+            if kind.acquires:
+                begins.setdefault(stage, place)
+            if kind.completes:
+                completes[stage] = place
+    return {*begins.values()}, {*completes.values()}
+
+
+def _connect(build: _Build, rank: int, done: Pass, begin: int, end: int) -> None:
+    """Let a pass wait for the neighbouring stage's result and pass its own on."""
+    kind, stage, microbatch = done.kind, done.stage, done.microbatch + build.shift
+    chain = build.step.chain
+    if kind.needs_previous and stage % chain:
+        build.waits.extend((begin, stage - 1, microbatch))
+    if kind.needs_next and (stage + 1) % chain:
+        build.waits.extend((begin, ~(stage + 1), microbatch))
+    if kind.sends_forward:
+        build.arrive(stage, microbatch, _send(build, rank, done, end, forward=True))
+    if kind.sends_back:
+        build.arrive(~stage, microbatch, _send(build, rank, done, end, forward=False))
+
+
+def _send(build: _Build, rank: int, done: Pass, end: int, *, forward: bool) -> int:
+    """Transfer the result to the neighbouring stage, on its own lane where the stack overlaps it."""
+    key = ("send", done.stage, forward)
+    if key not in build.actions:
+        transfer = build.transfers.send(done.stage, forward=forward)
+        build.actions[key] = -1 if transfer is None else build.builder.action(transfer)
+    action = build.actions[key]
+    if action < 0:
+        return end
+    beside = Lane.SEND_FORWARD if forward else Lane.SEND_BACKWARD
+    lane = beside if build.step.stack.pipeline_overlap else Lane.COMPUTE
+    return build.builder.add(action, _stream(rank, lane), (end,), microbatch=done.microbatch + build.shift)
+
+
+def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
+    """One task; it begins and ends the pass."""
+    passes = passes_of(entry)
+    key = tuple((each.kind, each.stage) for each in passes)
+    if key not in build.actions:
+        cost = build.step.pass_cost(key)
+        work = Work(
+            purpose=purpose_of(entry),
+            parts=cost.parts,
+            stage=passes[0].stage,
+            partner=passes[1].stage if len(passes) > 1 else -1,
+            acquire=sum(build.step.stages[each.stage].saved for each in passes if each.kind.acquires),
+            release=sum(build.step.stages[each.stage].saved for each in passes if each.kind.releases),
+        )
+        build.actions[key] = build.builder.action(work)
+    task = build.builder.add(
+        build.actions[key], _stream(rank, Lane.COMPUTE), microbatch=passes[0].microbatch + build.shift
+    )
+    return task, task
+
+
+def purpose_of(entry: Entry) -> Purpose:
+    """What a task that runs a pass is called."""
+    return Purpose.OVERLAPPED if isinstance(entry, Overlap) else Purpose[entry.kind.name]
+
+
+def _segmented_pass(build: _Build, rank: int, entry: Entry, segments: tuple[Segment, ...]) -> tuple[int, int]:
+    """Gathers run at most PREFETCH segments ahead; a reduction follows the gather that its segment let go."""
+    stages, passes = build.step.stages, passes_of(entry)
+    split = next((each for each in passes if each.kind.completes), passes[0])
+    acquire = sum(stages[each.stage].saved for each in passes if each.kind.acquires)
+    release = sum(stages[each.stage].saved for each in passes if each.kind.releases)
+    computed: list[int] = []
+    for index, segment in enumerate(segments):
+        after = _gather(build, rank, split, segment, computed)
+        if index >= PREFETCH:
+            _reduce(build, rank, split, segments[index - PREFETCH], computed[index - PREFETCH])
+        work = Work(
+            purpose=purpose_of(entry),
+            parts=segment.cost.parts,
+            stage=passes[0].stage,
+            partner=passes[1].stage if len(passes) > 1 else -1,
+            acquire=acquire if index == 0 else 0.0,
+            release=release if index == len(segments) - 1 else 0.0,
+        )
+        computed.append(build.add(rank, Lane.COMPUTE, work, after, split.microbatch + build.shift))
+    for segment, task in list(zip(segments, computed, strict=True))[-PREFETCH:]:
+        _reduce(build, rank, split, segment, task)
+    return computed[0], computed[-1]
+
+
+def _gather(build: _Build, rank: int, entry: Pass, segment: Segment, computed: list[int]) -> tuple[int, ...]:
+    if segment.gather <= 0:
+        return ()
+    held = (computed[-PREFETCH],) if len(computed) >= PREFETCH else ()
+    if not computed and build.updated >= 0:
+        held = (build.updated,)
+    microbatch = entry.microbatch + build.shift
+    return tuple(
+        build.add(rank, Lane.COLLECTIVE, build.transfers.gather(rank, each, entry.stage), held, microbatch)
+        for each in segment.gathers
+    )
+
+
+def _reduce(build: _Build, rank: int, entry: Pass, segment: Segment, task: int) -> None:
+    for each in segment.reductions:
+        transfer = build.transfers.reduce(rank, each, entry.stage)
+        done = build.add(rank, Lane.COLLECTIVE, transfer, (task,), entry.microbatch + build.shift)
+        build.reduced.append(done)
+
+
+def _reduce_at_end(build: _Build, rank: int) -> None:
+    """One reduction of the rank's whole gradient where nothing reduced it beside a backward pass."""
+    step = build.step
+    strategy = step.strategy
+    scattered = strategy.zero >= 2 and strategy.shards > 1
+    if strategy.replicas == 1 or scattered or step.stack.gradient_overlap:
+        return
+    after = (len(build.builder) - 1,)
+    build.reduced = [
+        build.add(rank, Lane.COLLECTIVE, transfer, after) for transfer in build.transfers.reduce_all(rank)
+    ]
+
+
+def _finish(build: _Build, rank: int) -> None:
+    """Sums over copies, optimizer, and the gather of updated parameters where nothing hides it."""
+    step = build.step
+    strategy = step.strategy
+    after = tuple(build.reduced)
+    for transfer in _sums(build, rank):
+        after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, len(build.builder) - 1)),)
+    updates = 1 if step.pipeline.flushes else step.microbatches
+    overhead = step.stack.step_overhead / updates
+    parts = ((Cause.OPTIMIZER, step.optimizer[rank]), (Cause.OVERHEAD, overhead))
+    done = build.add(rank, Lane.COMPUTE, Work(purpose=Purpose.OPTIMIZER, parts=parts), after)
+    build.updated = done
+    if strategy.zero in (1, 2) and strategy.shards > 1 and not step.stack.parameter_overlap:
+        for gather in build.transfers.gather_all(rank):
+            build.gathered = build.add(rank, Lane.COLLECTIVE, gather, (done,))
+
+
+def _sums(build: _Build, rank: int) -> Iterator[Transfer]:
+    """Sums of gradients that pipeline ranks hold together: a tied embedding, copies of stages."""
+    step = build.step
+    if step.pipeline.copies > 1:
+        yield build.transfers.reduce_copies(rank)
+    if step.tied > 0 and rank in {0, step.strategy.pp - 1}:
+        yield build.transfers.reduce_tied(rank)

@@ -1,0 +1,204 @@
+"""Segments: a pass split into parts so that communication can run beside computation.
+
+One segment per gradient bucket in the last microbatch's backward pass (wait-free back-propagation, Zhang et
+al. 2017; buckets, Li et al. 2020), one per block where ZeRO-3 gathers parameters and in every backward pass
+where ZeRO-2 or 3 keeps only a shard of the gradient (Rajbhandari et al. 2020, section 5; Zhao et al. 2023),
+and one per bucket in the first forward pass where ZeRO-1 or 2 gathers updated parameters beside it. All other
+passes are one task.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from simdl.kernels.pricing import Pricing, Work
+from simdl.pipelines.passes import Entry, Overlap, PassKind, Phase, passes_of
+from simdl.step.block_cost import BlockCost
+from simdl.step.gradients import (
+    Collective,
+    GradientShare,
+    gathers,
+    gradient_bytes,
+    merged_shares,
+    reductions,
+    replica_group,
+    total_seconds,
+)
+from simdl.step.stage import PassCost, StageCost, stage_works
+from simdl.step.step_cost import StepCost, reduce_time
+from simdl.step.strategy import Strategy
+
+Blocks = tuple[BlockCost, ...]
+Part = tuple[Blocks, tuple[GradientShare, ...]]
+"""Blocks that run as one task, and the parameters that are gathered before or reduced after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive blocks of one pass that run as one task, with the communication that goes with them.
+
+    Attributes:
+        cost: computation.
+        gathers: of parameters, which it waits for; one per group of replicas.
+        reductions: of gradients, which it sets off; one per group of replicas, two where sharded copies are
+            added up too.
+        parameters: elements it gathers and reduces.
+    """
+
+    cost: PassCost
+    gathers: tuple[Collective, ...]
+    reductions: tuple[Collective, ...]
+    parameters: float
+
+    @property
+    def gather(self) -> float:
+        """[s] of what it waits for."""
+        return total_seconds(self.gathers)
+
+    @property
+    def reduce(self) -> float:
+        """[s] of what it sets off."""
+        return total_seconds(self.reductions)
+
+
+class Segmentation:
+    """Which passes of a step are split, and into what; computed once per kind of pass and virtual stage."""
+
+    def __init__(self, step: StepCost) -> None:
+        strategy, stack = step.strategy, step.stack
+        self._step = step
+        self._sharded = strategy.zero == 3 and strategy.shards > 1
+        self._scattered = strategy.zero >= 2 and strategy.shards > 1
+        self._ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
+        self._bucketed = strategy.replicas > 1 and stack.gradient_overlap
+        self._cache: dict[tuple[object, ...], tuple[Segment, ...]] = {}
+
+    def segments(self, entry: Entry, *, first: bool, last: bool) -> tuple[Segment, ...] | None:
+        """The segments of one pass in order, or None for a pass that runs as one task.
+
+        Args:
+            entry: the pass.
+            first: whether it is the first forward pass of its stage.
+            last: whether it completes the gradients of its stage.
+        """
+        passes = passes_of(entry)
+        completes = any(each.kind.completes for each in passes)
+        reduces = completes and (self._scattered or (last and self._bucketed))
+        ahead = first and self._ahead and not isinstance(entry, Overlap)
+        if not (self._sharded or reduces or ahead):
+            return None
+        key = (tuple((each.kind, each.stage) for each in passes), last)
+        if key not in self._cache:
+            self._cache[key] = tuple(self._split(key[0], last=last))
+        return self._cache[key]
+
+    def _split(self, passes: tuple[tuple[PassKind, int], ...], *, last: bool) -> list[Segment]:
+        step = self._step
+        kind, stage = next(((k, s) for k, s in passes if k.completes), passes[0])
+        whole = step.pass_cost(passes)
+        parts = self._parts(step.stages[stage], kind, whole=len(passes) > 1)
+        device = [_device(blocks, kind.phases) for blocks, _ in parts]
+        total = sum(device)
+        return [
+            Segment(
+                cost=_scaled(whole, share / total if total else 1 / len(parts)),
+                gathers=tuple(gathers(shares, step.strategy, step.pricing)) if self._gathers(kind) else (),
+                reductions=tuple(reductions(shares, step.strategy, step.pricing, copies=last))
+                if kind.completes
+                else (),
+                parameters=sum(part.parameters for part in shares),
+            )
+            for (_, shares), share in zip(parts, device, strict=True)
+        ]
+
+    def _gathers(self, kind: PassKind) -> bool:
+        return kind.acquires or self._sharded
+
+    def _parts(self, stage: StageCost, kind: PassKind, *, whole: bool) -> list[Part]:
+        """Blocks in the order of the pass: one each where all is sharded, else as many as fill a bucket."""
+        blocks = stage.blocks if kind.acquires else tuple(reversed(stage.blocks))
+        if whole:
+            return [(blocks, stage.gradients)]
+        alone = self._sharded or (kind.completes and self._scattered)
+        if kind.completes and not alone:
+            return list(filled_buckets(blocks, self._step.stack.bucket, self._step))
+        parts = segment_parts([block.parameters for block in blocks], self._step.pricing, alone=alone)
+        return [
+            (blocks[part], merged_shares(share for block in blocks[part] for share in block.gradients))
+            for part in parts
+        ]
+
+
+def segment_parts(parameters: Sequence[float], pricing: Pricing, *, alone: bool) -> list[slice]:
+    """Blocks in the order of a pass as segments: each alone, or as many as fill a bucket of gradients."""
+    sizes = [gradient_bytes(count, pricing) for count in parameters]
+    return buckets(sizes, 0.0 if alone else pricing.stack.bucket)
+
+
+def segment_reduce_time(parameters: float, strategy: Strategy, pricing: Pricing, *, last: bool) -> float:
+    """[s] to reduce the gradient of a segment that all replicas hold alike.
+
+    Sharded gradients are reduced in every microbatch, across sharded copies only in the last.
+    """
+    return reduce_time(parameters, strategy, pricing, copies=last)
+
+
+def filled_buckets(blocks: Blocks, bucket: float, step: StepCost) -> Iterator[Part]:
+    """Blocks in the order of a backward pass, cut where a bucket is ready, with the gradients that are sent.
+
+    Gradients of every group of replicas fill buckets of their own, because one collective adds up those of
+    one group. A group's rest is sent with its last gradient, or at the end of the pass.
+    """
+    strategy, pricing = step.strategy, step.pricing
+    last = {
+        share.group: index
+        for index, block in enumerate(blocks)
+        for share in block.gradients
+        if share.parameters > 0 and replica_group(share.group, strategy).size > 1
+    }
+    end = max(last.values(), default=-1)
+    first, waiting = 0, {group: GradientShare(group, 0.0, 0) for group in last}
+    for index, block in enumerate(blocks):
+        ready: list[GradientShare] = []
+        for share in block.gradients:
+            if share.group in waiting:
+                (held,) = merged_shares((waiting[share.group], share))
+                filled = gradient_bytes(held.parameters, pricing) >= bucket
+                if filled or (index == last[share.group] and index < end):
+                    ready.append(held)
+                    held = GradientShare(share.group, 0.0, 0)
+                waiting[share.group] = held
+        if ready and index == end:  # no gradient comes after it
+            ready += [rest for rest in waiting.values() if rest.parameters > 0]
+            waiting.clear()
+        if ready:
+            yield blocks[first : index + 1], tuple(ready)
+            first = index + 1
+    if first < len(blocks):
+        yield blocks[first:], tuple(waiting.values())
+
+
+def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
+    """Consecutive items, as many together as fill a bucket; the rest, if any, in one more.
+
+    Example:
+        >>> buckets([3.0, 3.0, 3.0], 5.0)
+        [slice(0, 2, None), slice(2, 3, None)]
+    """
+    parts: list[slice] = []
+    first, size = 0, 0.0
+    for index, item in enumerate(sizes):
+        size += item
+        if size >= bucket:
+            parts.append(slice(first, index + 1))
+            first, size = index + 1, 0.0
+    return [*parts, slice(first, len(sizes))] if first < len(sizes) else parts
+
+
+def _device(group: Blocks, phases: Phase) -> float:
+    """[s] in kernels: the share of a pass that a segment takes does not hang on the links."""
+    return sum((work for _, work in stage_works(group, phases)), Work()).device
+
+
+def _scaled(cost: PassCost, share: float) -> PassCost:
+    parts = tuple((cause, seconds * share) for cause, seconds in cost.parts)
+    return PassCost(duration=cost.duration * share, parts=parts)

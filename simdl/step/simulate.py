@@ -1,0 +1,196 @@
+"""The front door: workload, cluster and strategy to a timeline and its report."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import inf
+from typing import Any
+
+from hardware.cluster import Cluster
+from hardware.device import Device
+from simdl.collector import collector_paused
+from simdl.engine.run import run
+from simdl.engine.timeline import Timeline
+from simdl.errors import StrategyError
+from simdl.kernels.cost_model import CostModel, DeviceCostModel
+from simdl.kernels.pricing import Pricing
+from simdl.memory.needs import memory_by_rank, memory_shortfalls
+from simdl.program.unfolding import apart, every_rank, unfold
+from simdl.report.communication import message_uses
+from simdl.report.critical_tasks import critical_actions, total_parts
+from simdl.report.kernel_uses import kernel_uses, memory_bound_fraction
+from simdl.report.operator_times import critical_operators, kernel_times
+from simdl.report.step_report import StepReport
+from simdl.report.timeline_metrics import breakdowns
+from simdl.software.stack import Stack
+from simdl.step.automatic_cut import step_cost
+from simdl.step.lowering import lower
+from simdl.step.steady import measured
+from simdl.step.step_cost import StepCost
+from simdl.step.strategy import Strategy, problems, refused
+from workloads.workload import Workload
+
+COMMUNICATION = (
+    "tensor_communication",
+    "context_communication",
+    "resharding",
+    "pipeline_communication",
+    "data_communication",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Simulation:
+    """What one simulated step gives: the metrics and the timeline they were read from."""
+
+    report: StepReport
+    timeline: Timeline
+
+
+@collector_paused()  # events, tasks and times by the 10^5, none of them in a cycle
+def simulate(
+    workload: Workload,
+    cluster: Cluster,
+    strategy: Strategy,
+    *,
+    stack: Stack,
+    cost_model: CostModel | None = None,
+    unfolded: bool = False,
+    speeds: Mapping[int, float] | None = None,
+) -> Simulation:
+    """Simulate one training step.
+
+    Args:
+        workload: what is computed.
+        cluster: on what.
+        strategy: how it is divided and carried out.
+        stack: the software it runs on.
+        cost_model: seconds per kernel; the device's own by default.
+        unfolded: simulate every rank instead of one class of equal ranks per pipeline rank (slow; same
+            result).
+        speeds: of the devices of some ranks, as a factor of what the device profile says; 1 for the others.
+
+    Returns:
+        The report and the timeline. A step that does not fit in memory is simulated all the same; its report
+        is not feasible and names the reasons.
+
+    Raises:
+        StrategyError: the strategy cannot be carried out, or a speed is none; carries every reason.
+    """
+    reasons = (
+        *problems(strategy, workload, cluster),
+        *refused(strategy, stack),
+        *_speed_problems(speeds or {}, cluster),
+    )
+    if reasons:
+        raise StrategyError(reasons)
+    pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
+    step = step_cost(workload, strategy, pricing)
+    program = lower(step)
+    lanes = strategy.devices // (strategy.dp * strategy.pp)
+    if unfolded:
+        program = unfold(program, every_rank(strategy.dp, lanes), speeds)
+    elif speeds:
+        program = unfold(program, apart([*speeds], replicas=strategy.dp, lanes=lanes), speeds)
+    timeline = measured(run(program), step)
+    return Simulation(report=report(step, timeline), timeline=timeline)
+
+
+def price(
+    workload: Workload, cluster: Cluster, *, stack: Stack, cost_model: CostModel | None = None
+) -> Pricing:
+    """What prices the blocks of a workload on a cluster with a software stack."""
+    return Pricing(
+        network=workload.network,
+        precision=workload.precision,
+        cluster=cluster,
+        stack=stack,
+        cost_model=cost_model or device_cost_model(cluster.device),
+    )
+
+
+@lru_cache(maxsize=256)
+def device_cost_model(device: Device) -> CostModel:
+    """The one cost model of a device, so that kernels are priced once per process."""
+    return DeviceCostModel(device)
+
+
+def report(step: StepCost, timeline: Timeline) -> StepReport:
+    """Metrics of one step from its timeline."""
+    seconds = timeline.step_time
+    samples = step.workload.global_batch
+    network = step.workload.network
+    model_flops = float(network.model_flops) * samples
+    recomputed = sum(block.recomputed_flops for stage in step.stages for block in stage.blocks)
+    device, pp = step.pricing.cluster.device, step.strategy.pp
+    peak = seconds * step.strategy.devices * device.flop_rate(step.workload.precision.matmul)
+    causes = _mean_breakdown(timeline)
+    path = critical_actions(timeline)
+    memory = _worst_rank(step)
+    reasons = tuple(memory_shortfalls(step, device))
+    return StepReport(
+        step_time=seconds,
+        samples_per_s=samples / seconds,
+        tokens_per_s=samples * network.tokens / seconds,
+        model_flops=model_flops,
+        mfu=model_flops / peak,
+        hfu=(model_flops + float(recomputed) * samples) / peak,
+        flop_rate_per_device=model_flops / seconds / step.strategy.devices,
+        peak_memory=sum(memory.values()),
+        memory=memory,
+        breakdown=causes,
+        critical_path=total_parts(path),
+        critical_operators=critical_operators(step, path),
+        kernels=kernel_times(step),
+        communication=message_uses(step, timeline),
+        memory_bound_fraction=memory_bound_fraction(kernel_uses(step)),
+        bubble_fraction=causes.get("bubble", 0.0) / seconds,
+        exposed_communication=sum(causes.get(name, 0.0) for name in COMMUNICATION),
+        weight_versions=max(step.pipeline.versions(rank, pp) for rank in range(pp)),
+        staleness=max(step.pipeline.staleness(rank, pp) for rank in range(pp)),
+        strategy=step.strategy,
+        feasible=not reasons,
+        reasons=reasons,
+        warnings=step.warnings,
+        provenance=_provenance(step),
+    )
+
+
+def _mean_breakdown(timeline: Timeline) -> dict[str, float]:
+    """Seconds by cause, mean over ranks; every rank's causes add up to the step time, so the mean does."""
+    ranks = breakdowns(timeline)
+    total: dict[str, float] = {}
+    for causes in ranks.values():
+        for name, seconds in causes.items():
+            total[name] = total.get(name, 0.0) + seconds
+    return {name: seconds / len(ranks) for name, seconds in total.items()}
+
+
+def _worst_rank(step: StepCost) -> Mapping[str, float]:
+    return max(memory_by_rank(step), key=lambda parts: sum(parts.values()))
+
+
+def _speed_problems(speeds: Mapping[int, float], cluster: Cluster) -> Iterator[str]:
+    for rank, speed in speeds.items():
+        if not 0 <= rank < cluster.devices:
+            yield f"speeds: found rank {rank}; expected 0 to {cluster.devices - 1}"
+        elif not 0 < speed < inf:
+            yield f"speeds: found {speed} for rank {rank}; expected a number above 0"
+
+
+def _provenance(step: StepCost) -> dict[str, Any]:
+    """Where the number comes from: stack, profiles, and how many of their numbers are of which kind."""
+    cluster, stack = step.pricing.cluster, step.stack
+    numbers = [*stack.numbers, *cluster.node.numbers, *cluster.device.numbers]
+    numbers += [number for level in cluster.levels for number in level.link.numbers]
+    kinds: dict[str, int] = {}
+    for number in numbers:
+        kinds[number.citation.kind] = kinds.get(number.citation.kind, 0) + 1
+    return {
+        "stack": stack.name,
+        "cluster": cluster.name,
+        "device": cluster.device.name,
+        "links": [level.link.name for level in cluster.levels],
+        "network": step.workload.network.source,
+        "numbers": kinds,
+    }

@@ -1,0 +1,120 @@
+"""Stages: consecutive blocks of a network on one pipeline rank, and what a microbatch costs there.
+
+A host that launches kernels runs ahead of the device and shows only where the device would starve: over one
+pass of a stage the device needs max(busy, launches x launch time + collectives x call time) (design decision
+1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simdl.kernels.pricing import Work
+from simdl.pipelines.passes import Phase
+from simdl.program.action import Cause, Parts
+from simdl.software.stack import Amount, Stack
+from simdl.step.block_cost import BlockCost
+from simdl.step.gradients import GradientShare, merged_shares
+from workloads.network import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassCost:
+    """One pass of one microbatch over some blocks: seconds, and the same by cause."""
+
+    duration: float
+    parts: Parts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StageCost:
+    """One virtual stage.
+
+    Attributes:
+        blocks: costs of its blocks in chain order.
+        gradients: its parameters before ZeRO, by the ranks that hold the same ones.
+        saved: [bytes] kept per microbatch.
+        transient: [bytes] largest short-lived need.
+        boundary: [bytes] sent to the next stage per microbatch.
+    """
+
+    blocks: tuple[BlockCost, ...]
+    gradients: tuple[GradientShare, ...]
+    saved: float
+    transient: float
+    boundary: float
+
+    @property
+    def parameters(self) -> float:
+        """Elements this rank keeps before ZeRO."""
+        return sum(share.parameters for share in self.gradients)
+
+
+def stage_blocks(network: Network, cut: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """Indices into ``network.blocks`` of every stage's blocks in chain order."""
+    chain = [index for index, block in enumerate(network.blocks) for _ in range(block.count)]
+    stages = []
+    first = 0
+    for size in cut:
+        stages.append(tuple(chain[first : first + size]))
+        first += size
+    return tuple(stages)
+
+
+def stage_cost(blocks: tuple[BlockCost, ...]) -> StageCost:
+    """Sum of the blocks of one stage."""
+    return StageCost(
+        blocks=blocks,
+        gradients=merged_shares(share for block in blocks for share in block.gradients),
+        saved=sum(block.saved for block in blocks),
+        transient=max(block.transient for block in blocks),
+        boundary=blocks[-1].boundary,
+    )
+
+
+def stage_works(blocks: Sequence[BlockCost], phases: Phase) -> list[tuple[Cause, Work]]:
+    """Work of some phases of a pass over blocks, by cause; recomputation precedes the input gradient."""
+    works: list[tuple[Cause, Work]] = []
+    if Phase.FORWARD in phases:
+        works.append((Cause.FORWARD, sum((block.forward for block in blocks), Work())))
+    if Phase.INPUT_GRADIENT in phases:
+        works.append((Cause.BACKWARD, sum((block.input_gradient for block in blocks), Work())))
+        works.append((Cause.RECOMPUTE, sum((block.recompute for block in blocks), Work())))
+    if Phase.WEIGHT_GRADIENT in phases:
+        works.append((Cause.BACKWARD, sum((block.weight_gradient for block in blocks), Work())))
+    return works
+
+
+def pass_cost(works: Sequence[tuple[Cause, Work]], stack: Stack, *, overlapped: bool = False) -> PassCost:
+    """Duration of one pass and its parts; the device starves where launching takes longer than running.
+
+    Args:
+        works: of the phases that run back to back.
+        stack: the software.
+        overlapped: the kernels of one pass hide the collectives of another (DualPipe).
+    """
+    total = sum((work for _, work in works), Work())
+    hidden = min(total.device, total.busy - total.device) if overlapped else 0.0
+    shown = 1 - hidden / (total.busy - total.device) if hidden else 1.0
+    seconds: dict[Cause, float] = {}
+    for cause, work in works:
+        seconds[cause] = seconds.get(cause, 0.0) + work.device
+    seconds[Cause.TENSOR] = total.tensor * shown
+    seconds[Cause.CONTEXT] = total.context * shown
+    seconds[Cause.RESHARDING] = total.resharding * shown
+    seconds[Cause.LAUNCH] = max(0.0, host_time(total, stack) - (total.busy - hidden))
+    seconds[Cause.OVERHEAD] = stack.microbatch_overhead
+    kept = tuple((cause, time) for cause, time in seconds.items() if time > 0)
+    return PassCost(duration=sum(time for _, time in kept), parts=kept)
+
+
+def pass_seconds(busy: Amount, host: Amount, stack: Stack) -> Amount:
+    """[s] of one pass whose kernels and collectives take ``busy`` [s] and whose launches take ``host``."""
+    longer: Amount = np.maximum(busy, host)
+    return longer + stack.microbatch_overhead
+
+
+def host_time(work: Work, stack: Stack) -> float:
+    """[s] the host needs to launch a pass; linear, so that a stage takes the sum over its blocks."""
+    return work.launches * stack.launch + work.calls * stack.collective_launch

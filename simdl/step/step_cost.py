@@ -1,0 +1,288 @@
+"""Everything one step costs, before it is put in order: stages, transfers, collectives.
+
+The lowering turns it into tasks, the memory model into bytes and the planner's bound into arrays, so all
+three agree by construction.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
+
+from hardware.cluster import Cluster
+from simdl.collectives import Group, Hop, Operation, collective_seconds, find_hop, hop_time
+from simdl.kernels.cost_model import launch_time
+from simdl.kernels.kernel import Kernel
+from simdl.kernels.pricing import Pricing
+from simdl.kernels.sharding import Shard
+from simdl.pipelines import pipeline
+from simdl.pipelines.passes import PassKind
+from simdl.pipelines.pipeline import Pipeline
+from simdl.software.stack import Stack
+from simdl.splits.block_costs import split_block_costs
+from simdl.step.block_cost import BlockCost, block_costs
+from simdl.step.gradients import (
+    Collective,
+    GradientShare,
+    gathers,
+    gradient_bytes,
+    merged_shares,
+    reductions,
+    share_shards,
+    total_seconds,
+    uniform_share,
+)
+from simdl.step.pass_contents import Division
+from simdl.step.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
+from simdl.step.strategy import Strategy, arrangement_of, unsupported, without_effect
+from workloads.network import Network
+from workloads.operators import OperatorKind
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StepCost:
+    """One step of one strategy, unordered.
+
+    Attributes:
+        strategy, workload, pricing: the question and its prices.
+        microbatches: per replica.
+        stages: virtual stages in chain order, once more for every further copy of the schedule.
+        transfer: [s] per virtual stage of sending one microbatch's output on (0 for the last).
+        optimizer: [s] per pipeline rank.
+        tied: [s] of the all-reduce of a tied embedding between first and last stage.
+        warnings: assumptions and extrapolations behind the prices.
+    """
+
+    strategy: Strategy
+    workload: Workload
+    pricing: Pricing
+    microbatches: int
+    stages: tuple[StageCost, ...]
+    transfer: tuple[float, ...]
+    optimizer: tuple[float, ...]
+    tied: float
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def stack(self) -> Stack:
+        """The software the step runs on."""
+        return self.pricing.stack
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The schedule."""
+        return pipeline(self.strategy.schedule)
+
+    @property
+    def chain(self) -> int:
+        """Virtual stages that a microbatch runs through."""
+        return self.strategy.pp * self.strategy.virtual_stages
+
+    def place(self, stage: int) -> int:
+        """Pipeline rank of a virtual stage."""
+        return self.pipeline.place(stage, self.strategy.pp, self.strategy.virtual_stages)
+
+    def rank_stages(self, rank: int) -> tuple[StageCost, ...]:
+        """Virtual stages of one pipeline rank."""
+        return tuple(stage for index, stage in enumerate(self.stages) if self.place(index) == rank)
+
+    def pass_cost(self, passes: Sequence[tuple[PassKind, int]]) -> PassCost:
+        """A pass of one kind over a stage, or several that run interleaved as one."""
+        works = [
+            work for kind, stage in passes for work in stage_works(self.stages[stage].blocks, kind.phases)
+        ]
+        return pass_cost(works, self.stack, overlapped=len(passes) > 1)
+
+    def rank_gradients(self, rank: int) -> tuple[GradientShare, ...]:
+        """Parameters of one pipeline rank before ZeRO, by the ranks that hold the same ones."""
+        return merged_shares(share for stage in self.rank_stages(rank) for share in stage.gradients)
+
+
+def shard_of(strategy: Strategy) -> Shard:
+    """The part of a microbatch one rank works on."""
+    return Shard(
+        tp=strategy.tp,
+        cp=strategy.cp,
+        sequence_parallel=strategy.sequence_parallel,
+        micro_batch=strategy.micro_batch,
+        pipelined=strategy.pp > 1,
+    )
+
+
+def division_of(strategy: Strategy) -> Division:
+    """How the ranks of one replica and stage divide a microbatch; tied parameters aside."""
+    if strategy.split_degree > 1:
+        return arrangement_of(strategy)
+    return replace(shard_of(strategy), pipelined=False)
+
+
+def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut: Sequence[int]) -> StepCost:
+    """Price one step with so many blocks per virtual stage."""
+    blocks = chain_costs(strategy, pricing)
+    chain = tuple(
+        stage_cost(blocks[end - size : end]) for size, end in zip(cut, accumulate(cut), strict=True)
+    )
+    stages = chain * pipeline(strategy.schedule).copies
+    return StepCost(
+        strategy=strategy,
+        workload=workload,
+        pricing=pricing,
+        microbatches=strategy.microbatches(workload.global_batch),
+        stages=stages,
+        transfer=tuple(_transfers(stages, strategy, pricing)),
+        optimizer=tuple(update_time(owned, workload, pricing) for owned in _owned_by_rank(stages, strategy)),
+        tied=tied_time(workload, strategy, pricing),
+        warnings=(
+            *without_effect(strategy, workload),
+            *(
+                f"{problem}; the stack's numbers are assumed to hold"
+                for problem in unsupported(strategy, pricing.stack)
+            ),
+        ),
+    )
+
+
+def chain_costs(strategy: Strategy, pricing: Pricing) -> tuple[BlockCost, ...]:
+    """Costs of every block in the chain of a network, divided alike or layer by layer."""
+    if strategy.split_degree > 1:
+        return split_block_costs(pricing, arrangement_of(strategy), strategy.recompute)
+    costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
+    counted = zip(costs, pricing.network.blocks, strict=True)
+    return tuple(cost for cost, block in counted for _ in range(block.count))
+
+
+def _owned_by_rank(stages: tuple[StageCost, ...], strategy: Strategy) -> Iterator[float]:
+    """Parameters that every pipeline rank updates."""
+    place = pipeline(strategy.schedule).place
+    held: list[list[StageCost]] = [[] for _ in range(strategy.pp)]
+    for index, stage in enumerate(stages):
+        held[place(index, strategy.pp, strategy.virtual_stages)].append(stage)
+    return (_owned(own, strategy) for own in held)
+
+
+def _owned(stages: Iterable[StageCost], strategy: Strategy) -> float:
+    """Parameters that one rank updates."""
+    shares = merged_shares(share for stage in stages for share in stage.gradients)
+    return sum(share.parameters / share_shards(share.group, strategy) for share in shares)
+
+
+def _transfers(stages: tuple[StageCost, ...], strategy: Strategy, pricing: Pricing) -> Iterator[float]:
+    chain = strategy.pp * strategy.virtual_stages
+    for boundary, stage in enumerate(stages):
+        hop = stage_hop(boundary, strategy, pricing.cluster) if (boundary + 1) % chain else None
+        yield 0.0 if hop is None else transfer_time(stage.boundary, hop, strategy, pricing)
+
+
+def stage_hop(boundary: int, strategy: Strategy, cluster: Cluster) -> Hop | None:
+    """Hop from virtual stage ``boundary`` to the next, or back, by all ranks of the stage at once.
+
+    None where both are on one pipeline rank.
+    """
+    place = pipeline(strategy.schedule).place
+    first, second = (place(s, strategy.pp, strategy.virtual_stages) for s in (boundary, boundary + 1))
+    if first == second:
+        return None
+    return _rank_hop(min(first, second), max(first, second), strategy.tp * strategy.replicas, cluster)
+
+
+@lru_cache(maxsize=65536)
+def _rank_hop(first: int, second: int, width: int, cluster: Cluster) -> Hop:
+    """Hop between two pipeline ranks, each ``width`` ranks of the cluster wide."""
+    return find_hop(first * width, second * width + width - 1, senders=width, cluster=cluster)
+
+
+def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] to send one microbatch's activations (or their gradient) over a hop to the neighbouring stage.
+
+    Without sequence parallelism every tensor-parallel rank holds the whole boundary; with scatter-gather
+    each sends 1/t of it and the receivers gather it inside the node (Narayanan et al. 2021, section 4.1).
+    """
+    library = pricing.stack.library
+    if not (pricing.stack.scatter_gather and strategy.tp > 1 and not strategy.sequence_parallel):
+        return hop_time(nbytes, hop, pricing.cluster, library=library)
+    gather = collective_seconds(
+        Operation.ALL_GATHER, nbytes, Group(size=strategy.tp, stride=1), pricing.cluster, library=library
+    )
+    return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather
+
+
+def reduce_time(
+    parameters: float, strategy: Strategy, pricing: Pricing, *, copies: bool = True, tensors: int = 1
+) -> float:
+    """[s] to reduce the gradient of parameters that all replicas hold alike.
+
+    Args:
+        parameters: elements of a rank before ZeRO.
+        strategy: with its replicas and ZeRO stage.
+        pricing: what prices it.
+        copies: across the sharded copies of a hybrid-sharded model too.
+        tensors: variables that they belong to.
+    """
+    share = uniform_share(parameters, strategy, tensors=tensors)
+    return total_seconds(reductions((share,), strategy, pricing, copies=copies))
+
+
+def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] to gather the parameters that ZeRO shards, where all replicas hold them alike."""
+    return total_seconds(gathers((uniform_share(parameters, strategy),), strategy, pricing))
+
+
+def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] of the update of one rank's share of parameters that all replicas hold alike."""
+    return update_time(parameters / strategy.shards, workload, pricing)
+
+
+def update_time(owned: float, workload: Workload, pricing: Pricing) -> float:
+    """[s] of the update of parameters: gradient, master and state words stream through memory once."""
+    precision, optimizer = workload.precision, workload.optimizer
+    kept = optimizer.moments * precision.moment + (precision.master or precision.parameter)
+    words = 2 * kept + gradient_bytes(1, pricing)
+    copies = precision.parameter if precision.master else 0
+    nbytes = owned * (words + copies + pricing.stack.optimizer_traffic)
+    name = f"{optimizer.name} update"
+    update = Kernel(name, OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul)
+    return launch_time(pricing.cost_model, update)
+
+
+def copies_sum(
+    shares: Iterable[GradientShare], rank: int, strategy: Strategy, pricing: Pricing
+) -> Collective:
+    """The sum of the gradients of stages that a schedule holds on two pipeline ranks, mirrored."""
+    distance = abs(strategy.pp - 1 - 2 * rank) * strategy.tp * strategy.replicas
+    owned = sum(share.parameters / share_shards(share.group, strategy) for share in shares)
+    nbytes, group = gradient_bytes(owned, pricing), Group(size=2, stride=distance)
+    operation, library = Operation.ALL_REDUCE, pricing.stack.library
+    seconds = collective_seconds(operation, nbytes, group, pricing.cluster, library=library)
+    return Collective(operation, group, nbytes, seconds)
+
+
+def copies_sum_time(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] of :func:`copies_sum`; 0 where the schedule holds every stage once."""
+    if pipeline(strategy.schedule).copies == 1:
+        return 0.0
+    return copies_sum((uniform_share(parameters, strategy),), rank, strategy, pricing).seconds
+
+
+def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] to add up the gradients of an embedding that first and last stage share."""
+    if strategy.pp == 1:
+        return 0.0
+    stride = strategy.tp * strategy.replicas * (strategy.pp - 1)
+    nbytes = tied_bytes(workload.network, strategy, pricing)
+    if nbytes <= 0:
+        return 0.0
+    group, library = Group(size=2, stride=stride), pricing.stack.library
+    return collective_seconds(Operation.ALL_REDUCE, nbytes, group, pricing.cluster, library=library)
+
+
+def tied_bytes(network: Network, strategy: Strategy, pricing: Pricing) -> float:
+    """[bytes] of one rank's gradient of an embedding that first and last stage share."""
+    tied = {layer.tied for block in network.blocks for layer in block.layers if layer.tied}
+    parameters = sum(
+        layer.parameters
+        for block in network.blocks
+        for layer in block.layers
+        if f"{block.name}/{layer.name}" in tied
+    )
+    return gradient_bytes(parameters / strategy.tp, pricing)

@@ -1,0 +1,262 @@
+"""Strategy: how the work is divided over the ranks and carried out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hardware.cluster import Cluster
+from simdl.errors import SimdlError
+from simdl.pipelines import pipeline, same_order
+from simdl.software.stack import Stack
+from simdl.splits.arrangement import Arrangement, resolve
+from workloads.network import Network
+from workloads.workload import Workload
+
+PASSES = 4_000_000
+"""Forward and backward passes of all pipeline ranks in one step, at most: half a minute of simulation."""
+PLAIN = "1f1b"
+"""Schedule of strategies that name none."""
+
+
+class Recompute(StrEnum):
+    """Which activations are discarded in the forward pass and computed again in the backward pass."""
+
+    NONE = "none"
+    SELECTIVE = "selective"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """How work is divided; a question to the simulator.
+
+    Attributes:
+        dp, tp, pp, cp: data-, tensor-, pipeline- and context-parallel degree.
+        micro_batch: samples of one replica that pass through the pipeline together (of all ``split_degree``
+            ranks that share them).
+        schedule: pipeline order, by the name of a file of :mod:`simdl.pipelines.schedules`.
+        virtual_stages: stages per pipeline rank (more than 1 only where the schedule takes them).
+        recompute: discarded activations.
+        zero: ZeRO stage: 1 shards optimizer state, 2 also gradients, 3 also parameters (FSDP).
+        shard_degree: replicas that share one sharded copy under ZeRO (hybrid sharding); 0 for all of them.
+        sequence_parallel: shard the residual stream over the tensor-parallel ranks.
+        stages: blocks per virtual stage in order (length pp * virtual_stages), () for the automatic cut.
+        split_degree: neighbouring ranks that share the samples of a microbatch, every layer split among them
+            in its own way; data parallelism repeats them.
+        splits: (``block/layer``, how it is split) such as ``("conv1/conv1", "spatial 2x2")``; a layer that is
+            not named is split like the one it reads, or by sample (:mod:`simdl.splits.arrangement`).
+    """
+
+    dp: int = 1
+    tp: int = 1
+    pp: int = 1
+    cp: int = 1
+    micro_batch: int = 1
+    schedule: str = PLAIN
+    virtual_stages: int = 1
+    recompute: Recompute = Recompute.NONE
+    zero: int = 0
+    shard_degree: int = 0
+    sequence_parallel: bool = False
+    stages: tuple[int, ...] = ()
+    split_degree: int = 1
+    splits: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def devices(self) -> int:
+        """Devices the strategy occupies."""
+        return self.dp * self.tp * self.pp * self.cp * self.split_degree
+
+    @property
+    def replicas(self) -> int:
+        """Ranks that hold the same parameters before ZeRO: data- and context-parallel ones.
+
+        Where layers are split one by one, those that do for a layer split by sample.
+        """
+        return self.dp * self.cp * self.split_degree
+
+    @property
+    def shards(self) -> int:
+        """Ranks over which ZeRO divides one copy of the state."""
+        return (self.shard_degree or self.replicas) if self.zero else 1
+
+    def microbatches(self, global_batch: int) -> int:
+        """Microbatches per replica and step; the degrees must divide the batch."""
+        return global_batch // (self.dp * self.micro_batch)
+
+    def passes(self, global_batch: int) -> int:
+        """Forward and backward passes of all pipeline ranks in one step."""
+        return 2 * self.pp * self.virtual_stages * self.microbatches(global_batch)
+
+
+def problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
+    """Reasons why a strategy cannot be carried out at all (memory aside), one sentence each."""
+    for name in ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages", "split_degree"):
+        value = getattr(strategy, name)
+        if value < 1:
+            yield f"{name}: found {value}; expected at least 1"
+            return
+    yield from _degree_problems(strategy, workload, cluster)
+    yield from _split_problems(strategy, workload.network)
+    yield from _batch_problems(strategy, workload)
+    yield from _schedule_problems(strategy, workload)
+
+
+def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
+    network = workload.network
+    if strategy.devices != cluster.devices:
+        yield (
+            f"dp {strategy.dp} x tp {strategy.tp} x pp {strategy.pp} x cp {strategy.cp}"
+            f"{f' x split_degree {strategy.split_degree}' if strategy.split_degree > 1 else ''} = "
+            f"{strategy.devices} devices; expected the {cluster.devices} of {cluster.name}"
+        )
+    yield from tensor_problems(network, strategy.tp)
+    if network.tokens % (strategy.cp * (strategy.tp if strategy.sequence_parallel else 1)):
+        yield (
+            f"cp {strategy.cp} (with sequence parallelism: x tp) does not divide the {network.tokens} tokens "
+            "of a sample"
+        )
+    if strategy.sequence_parallel and strategy.tp == 1:
+        yield "sequence_parallel needs tp > 1; found tp 1"
+    if strategy.zero not in (0, 1, 2, 3):
+        yield f"zero: found {strategy.zero}; expected 0, 1, 2 or 3"
+    unfit = (
+        strategy.zero == 0 or strategy.shard_degree < 0 or strategy.replicas % max(1, strategy.shard_degree)
+    )
+    if strategy.shard_degree and unfit:
+        yield (
+            f"shard_degree {strategy.shard_degree} with zero {strategy.zero} and {strategy.replicas} "
+            "replicas; expected a divisor of dp x cp, with zero 1, 2 or 3"
+        )
+    if strategy.zero > 1 and strategy.pp > 1:
+        yield (
+            f"zero {strategy.zero} with pp {strategy.pp}: gradients of a pipeline accumulate locally; "
+            "expected zero 0 or 1"
+        )
+
+
+def _split_problems(strategy: Strategy, network: Network) -> Iterator[str]:
+    """Reasons why layers cannot be split as they are asked to be."""
+    if strategy.split_degree == 1:
+        if strategy.splits:
+            yield f"splits: found {len(strategy.splits)} with split_degree 1; expected a split_degree above 1"
+        return
+    if strategy.tp * strategy.cp > 1:
+        yield (
+            f"split_degree {strategy.split_degree} with tp {strategy.tp} and cp {strategy.cp}: per-layer "
+            "splits take their place; expected tp 1 and cp 1"
+        )
+    if strategy.recompute is Recompute.SELECTIVE:
+        yield "recompute selective with per-layer splits; expected none or full"
+    found = resolve(network, arrangement_of(strategy))
+    yield from found.problems
+    sizes = {group.size * strategy.dp for group in found.groups}
+    for size in sorted(size for size in sizes if size % max(1, strategy.shard_degree)):
+        yield (
+            f"shard_degree {strategy.shard_degree}: found a layer whose parameters {size} ranks hold; "
+            "expected a divisor of that"
+        )
+
+
+def arrangement_of(strategy: Strategy) -> Arrangement:
+    """How the ranks of one replica share a microbatch, layer by layer."""
+    return Arrangement(ranks=strategy.split_degree, samples=strategy.micro_batch, splits=strategy.splits)
+
+
+def tensor_problems(network: Network, tp: int) -> Iterator[str]:
+    """Reasons why a network cannot be divided over ``tp`` tensor-parallel ranks, one sentence each."""
+    if tp > 1 and not network.tensor_divisors:
+        yield f"tp {tp}: {network.name} has no tensor-parallel form; expected tp 1"
+    undivided = [divisor for divisor in network.tensor_divisors if divisor % tp]
+    for divisor in undivided:
+        yield f"tp {tp} does not divide {divisor} of {network.name}; expected a divisor"
+    if not undivided and network.kv_heads % tp and tp % network.kv_heads:
+        yield (
+            f"tp {tp} does not divide the {network.kv_heads} key-value heads of {network.name} and is no "
+            "multiple of them; expected a divisor or a multiple"
+        )
+
+
+def _batch_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
+    share = strategy.dp * strategy.micro_batch
+    if workload.global_batch < strategy.dp:
+        yield (
+            f"global batch {workload.global_batch} is smaller than the {strategy.dp} replicas; "
+            "expected at least one sample each"
+        )
+    elif workload.global_batch % share:
+        yield (
+            f"dp {strategy.dp} x micro-batch {strategy.micro_batch} = {share} does not divide global batch "
+            f"{workload.global_batch}"
+        )
+    passes = strategy.passes(workload.global_batch)
+    if passes > PASSES:
+        yield (
+            f"a step of {passes:,} passes (2 x pp x virtual stages x microbatches); expected at most "
+            f"{PASSES:,}: a larger micro-batch or a smaller global batch"
+        )
+
+
+def _schedule_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
+    depth = workload.network.depth
+    chunks = strategy.pp * strategy.virtual_stages
+    if chunks > depth:
+        yield (
+            f"pp {strategy.pp} x virtual stages {strategy.virtual_stages} = {chunks} stages; "
+            f"{workload.network.name} has {depth} blocks"
+        )
+    if strategy.virtual_stages > 1 and strategy.pp == 1:
+        yield f"virtual stages {strategy.virtual_stages} with pp 1; expected pp of at least 2"
+    yield from _order_problems(strategy, strategy.microbatches(workload.global_batch))
+    if strategy.stages and (len(strategy.stages) != chunks or sum(strategy.stages) != depth):
+        yield (
+            f"stages: found {len(strategy.stages)} adding up to {sum(strategy.stages)} blocks; "
+            f"expected {chunks} adding up to {depth}"
+        )
+    elif strategy.stages and min(strategy.stages) < 1:
+        yield f"stages: found one of {min(strategy.stages)} blocks; expected at least 1 in each"
+
+
+def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:
+    """What the pipeline order itself refuses."""
+    try:
+        chosen = pipeline(strategy.schedule)
+    except SimdlError as error:
+        yield str(error)
+        return
+    for problem in chosen.problems(strategy.pp, max(microbatches, 1), strategy.virtual_stages):
+        yield f"schedule {strategy.schedule}: {problem}"
+
+
+def refused(strategy: Strategy, stack: Stack) -> Iterator[str]:
+    """What software cannot carry out at all, one sentence each."""
+    offered = stack.schedules
+    if strategy.pp > 1 and offered and strategy.schedule not in offered:
+        yield (
+            f"schedule: found {strategy.schedule}, which software stack {stack.name} cannot run; expected "
+            f"{' or '.join(offered)}, or a stack that runs it"
+        )
+
+
+def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
+    """What a strategy asks for that changes nothing, one sentence each."""
+    network = workload.network
+    if strategy.recompute is Recompute.SELECTIVE:
+        if not any(layer.selective for block in network.blocks for layer in block.layers):
+            yield f"recompute selective has no effect: {network.name} has no attention to recompute"
+    elif strategy.recompute is Recompute.FULL and not any(block.recomputable for block in network.blocks):
+        yield f"recompute full has no effect: {network.name} has no block to recompute"
+    name, virtual = strategy.schedule, strategy.virtual_stages
+    if name != PLAIN and strategy.pp > 1 and same_order(name, PLAIN, strategy.pp, virtual):
+        stages = "1 virtual stage" if virtual == 1 else f"{virtual} virtual stages"
+        yield f"schedule {name} with {stages} is {PLAIN}; expected virtual stages of at least {virtual + 1}"
+    if strategy.zero and strategy.replicas == 1:
+        yield f"zero {strategy.zero} with dp x cp 1 has no effect; expected at least 2 ranks to shard over"
+
+
+def unsupported(strategy: Strategy, stack: Stack) -> Iterator[str]:
+    """What a strategy asks of its software that the software does not offer, one sentence each."""
+    if strategy.zero > stack.zero:
+        yield f"software stack {stack.name} offers ZeRO up to stage {stack.zero:.0f}; found {strategy.zero}"
+    if strategy.cp > 1 and not stack.context_parallel:
+        yield f"software stack {stack.name} has no context parallelism; found cp {strategy.cp}"

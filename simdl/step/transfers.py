@@ -1,0 +1,180 @@
+"""Transfers of a step: messages between stages, gathers of parameters and reductions of gradients.
+
+Each has the seconds that it takes alone (:mod:`simdl.step.step_cost`) and what it loads of the ports on its
+way (:mod:`simdl.collectives.ports`). The ports of a domain are one channel for all ranks behind them,
+whatever stage they belong to.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from simdl.collectives import Group, Operation
+from simdl.collectives.footprint import footprint
+from simdl.collectives.library import load_library
+from simdl.collectives.ports import (
+    PortLoad,
+    collective_loads,
+    hop_loads,
+    port_bandwidth,
+    reach,
+    sent_bytes,
+)
+from simdl.program.action import Cause, Load, Purpose, Transfer
+from simdl.program.builder import ProgramBuilder
+from simdl.program.program import Channel
+from simdl.step.gradients import Collective, gathers, reductions
+from simdl.step.step_cost import StepCost, copies_sum, stage_hop, tied_bytes
+
+MEMORY_PASSES = {
+    Operation.ALL_REDUCE: 4.0,  # reads two operands and writes one, then reads or writes the result once more
+    Operation.REDUCE_SCATTER: 3.0,
+    Operation.ALL_GATHER: 2.0,
+}
+"""Bytes of device memory that a kernel moves per byte of its message."""
+
+
+class StepTransfers:
+    """Makes the transfers of one step, and the channels that they load."""
+
+    def __init__(self, step: StepCost, builder: ProgramBuilder) -> None:
+        self._step = step
+        self._builder = builder
+        self._width = step.strategy.tp * step.strategy.replicas
+
+    def send(self, stage: int, *, forward: bool) -> Transfer | None:
+        """Result of a pass of a stage to the next one, or gradient to the one before; None if not sent."""
+        step = self._step
+        boundary = stage if forward else stage - 1
+        outside = not forward and stage % step.chain == 0
+        seconds = 0.0 if outside else step.transfer[boundary]
+        if seconds <= 0:
+            return None
+        ends = (step.place(boundary), step.place(boundary + 1))[:: 1 if forward else -1]
+        nbytes = step.stages[boundary].boundary
+        hop = stage_hop(boundary, step.strategy, step.pricing.cluster)
+        assert hop is not None  # noqa: S101 - what takes time is sent
+        divided = step.stack.scatter_gather and not step.strategy.sequence_parallel
+        load = hop_loads(
+            nbytes / (step.strategy.tp if divided else 1), hop, step.pricing.cluster, seconds=seconds
+        )
+        return Transfer(
+            purpose=Purpose.SEND_ACTIVATION if forward else Purpose.SEND_GRADIENT,
+            cause=Cause.PIPELINE,
+            operation=None,
+            ranks=2,
+            nbytes=nbytes,
+            duration=seconds,
+            loads=(
+                self._load(load, ends[0], outward=True),
+                self._load(load, ends[1], outward=False),
+            ),
+            stage=stage,
+        )
+
+    def gather(self, rank: int, gathered: Collective, stage: int = -1) -> Transfer:
+        """A gather of parameters that ZeRO shards."""
+        return self._collective(Purpose.GATHER_PARAMETERS, rank, gathered, stage)
+
+    def reduce(self, rank: int, reduced: Collective, stage: int = -1) -> Transfer:
+        """A reduction of gradients."""
+        return self._collective(Purpose.REDUCE_GRADIENTS, rank, reduced, stage)
+
+    def gather_all(self, rank: int) -> list[Transfer]:
+        """Gathers of all parameters of a rank at once."""
+        step = self._step
+        found = gathers(step.rank_gradients(rank), step.strategy, step.pricing)
+        return [self.gather(rank, each) for each in found]
+
+    def reduce_all(self, rank: int) -> list[Transfer]:
+        """Reductions of a rank's whole gradient at once."""
+        step = self._step
+        found = reductions(step.rank_gradients(rank), step.strategy, step.pricing)
+        return [self.reduce(rank, each) for each in found]
+
+    def reduce_tied(self, rank: int) -> Transfer:
+        """Sum of the gradients of an embedding that first and last stage share."""
+        step, strategy = self._step, self._step.strategy
+        nbytes = tied_bytes(step.workload.network, strategy, step.pricing)
+        group = Group(size=2, stride=self._width * (strategy.pp - 1))
+        both = Collective(Operation.ALL_REDUCE, group, nbytes, step.tied)
+        return self._collective(Purpose.REDUCE_TIED, rank, both, -1)
+
+    def reduce_copies(self, rank: int) -> Transfer:
+        """Sum of the gradients of stages that two pipeline ranks hold."""
+        step = self._step
+        both = copies_sum(step.rank_gradients(rank), rank, step.strategy, step.pricing)
+        return self._collective(Purpose.REDUCE_COPIES, rank, both, -1)
+
+    def _collective(self, purpose: Purpose, rank: int, made: Collective, stage: int) -> Transfer:
+        loads = list(self._port_loads(purpose, made)) if made.seconds > 0 else []
+        return Transfer(
+            purpose=purpose,
+            cause=Cause.DATA,
+            operation=made.operation,
+            ranks=made.group.size,
+            nbytes=made.nbytes,
+            duration=made.seconds,
+            loads=tuple(self._both_ways(loads, rank)),
+            footprint=self._footprint(purpose, made),
+            stage=stage,
+        )
+
+    def _algorithm(self, purpose: Purpose, made: Collective) -> str:
+        """The stack's own algorithm of gradients, else the library's choice."""
+        of_gradients = purpose is Purpose.REDUCE_GRADIENTS and made.operation is Operation.ALL_REDUCE
+        return self._step.stack.gradient_algorithm if of_gradients else "auto"
+
+    def _footprint(self, purpose: Purpose, made: Collective) -> float:
+        """What the kernels of a transfer take of its devices: as the stack's rows say, or as they are."""
+        stack, cluster = self._step.stack, self._step.pricing.cluster
+        if stack.contention is not None or made.seconds <= 0:
+            return stack.contention or 0.0
+        sent = sent_bytes(
+            made.operation,
+            made.nbytes,
+            made.group,
+            cluster,
+            library=stack.library,
+            algorithm=self._algorithm(purpose, made),
+        )
+        traffic = MEMORY_PASSES[made.operation] * made.nbytes
+        return footprint(
+            load_library(stack.library),
+            cluster.device,
+            rate=sent / made.seconds,
+            traffic=traffic / made.seconds,
+        )
+
+    def _port_loads(self, purpose: Purpose, made: Collective) -> Iterator[PortLoad]:
+        """What a collective loads of each level."""
+        pricing = self._step.pricing
+        return collective_loads(
+            made.operation,
+            made.nbytes,
+            made.group,
+            pricing.cluster,
+            library=pricing.stack.library,
+            algorithm=self._algorithm(purpose, made),
+            seconds=made.seconds,
+            width=self._width,
+        )
+
+    def _both_ways(self, loads: Iterable[PortLoad], rank: int) -> Iterator[Load]:
+        for load in loads:
+            yield self._load(load, rank, outward=True)
+            yield self._load(load, rank, outward=False)
+
+    def _load(self, load: PortLoad, rank: int, *, outward: bool) -> Load:
+        """The load on the ports of the first domain of a pipeline rank."""
+        cluster, first = self._step.pricing.cluster, rank * self._width
+        behind = reach(load.level, cluster)
+        level = cluster.levels[load.level]
+        low = first // behind * behind
+        direction = "out" if outward else "in"
+        channel = Channel(
+            name=f"{level.link.name} of ranks {low} to {low + behind - 1}, {direction}",
+            bandwidth=port_bandwidth(load.level, cluster),
+            level=load.level,
+            reach=behind,
+            outward=outward,
+        )
+        return Load(self._builder.channel(channel), load.share, first, load.members)
