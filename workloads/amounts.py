@@ -5,29 +5,36 @@ that says so may be a table. Plain numbers stay plain, because they are quicker 
 """
 
 import math
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Number = TypeVar("Number", int, float)
 
 
-def as_number(table: NDArray[Any]) -> Any:  # noqa: ANN401 - int or float, as the place asks
+def as_number(table: "NDArray[Any]") -> Any:  # noqa: ANN401 - int or float, as the place asks
     """Many at once where a number is asked for."""
     return table
 
 
 def is_table(*amounts: object) -> bool:
     """Whether any of these is many at once."""
-    return any(isinstance(amount, np.ndarray) for amount in amounts)
+    return any(getattr(amount, "ndim", 0) for amount in amounts)
+
+
+def _arrays() -> Any:  # noqa: ANN401 - a module
+    """NumPy, imported where there are tables: to read a network takes none."""
+    import numpy as np  # noqa: PLC0415
+
+    return np
 
 
 def choose(condition: object, yes: Number, no: Number) -> Number:
     """One or the other, row by row."""
-    if not isinstance(condition, np.ndarray):
+    if not is_table(condition):
         return yes if condition else no
-    found: Number = as_number(np.where(condition, yes, no))
+    found: Number = as_number(_arrays().where(condition, yes, no))
     return found
 
 
@@ -35,28 +42,29 @@ def larger(first: Number, second: Number) -> Number:
     """The larger of two, row by row."""
     if not is_table(first, second):
         return max(first, second)
-    found: Number = as_number(np.maximum(first, second))
+    found: Number = as_number(_arrays().maximum(first, second))
     return found
 
 
 def rounded(amount: float) -> int:
     """To a whole number, halves to the even one."""
-    if not isinstance(amount, np.ndarray):
+    if not is_table(amount):
         return round(amount)
-    found: int = as_number(np.rint(amount).astype(np.int64))
+    found: int = as_number(_arrays().rint(amount).astype("int64"))
     return found
 
 
 def root_of_squares(first: float, second: float) -> float:
     """Root of the sum of two squares."""
-    found = np.hypot(first, second)
-    number: float = as_number(np.asarray(found)) if is_table(first, second) else float(found)
-    return number
+    if not is_table(first, second):
+        return math.hypot(first, second)
+    found: float = as_number(_arrays().hypot(first, second))
+    return found
 
 
 def power(base: float, exponent: float) -> float:
     """A base of at least 0 to a power."""
-    if not isinstance(base, np.ndarray):
+    if not is_table(base):
         return math.pow(base, exponent)
-    found: float = as_number(np.power(base, exponent))
+    found: float = as_number(_arrays().power(base, exponent))
     return found

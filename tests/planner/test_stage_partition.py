@@ -8,7 +8,7 @@ from conftest import build_cluster, build_network, build_stack, build_workload
 
 from planner.errors import InfeasibleError, SolverError
 from planner.questions.question import Options, load_question
-from planner.search.best_first import stage_partition
+from planner.search import stage_partition
 from planner.search.recut import recut
 from planner.search.stage_partition import solve_stage_partition
 from planner.search.stage_program import Group

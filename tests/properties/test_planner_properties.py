@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from planner.bounds.estimate import estimate_bounds
 from planner.errors import InfeasibleError
-from planner.search.best_first import stage_partition
+from planner.search import stage_partition
 from planner.search.stage_partition import solve_stage_partition
 from planner.search.stage_program import Group
 from planner.space.candidates import enumerate_space
