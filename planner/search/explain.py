@@ -1,4 +1,7 @@
-"""Why the best plan is the best: on every axis, the best alternative and what it would gain and lose."""
+"""Why the best plan is the best: on every axis, an alternative and what it would gain and lose.
+
+The best one that the search simulated, else the one of least bound among those whose step is short.
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -27,6 +30,9 @@ AXES = {
 }
 CAUSES = 3  # differences that a sentence names
 NOTABLE = 0.1  # share of the largest difference below which one is not named
+
+SHORT = 50_000
+"""Passes of a step that is simulated for the sake of an explanation alone: one or two seconds."""
 
 
 def explain(
@@ -64,6 +70,13 @@ def explain_splits(best: StepReport, alike: StepReport | None) -> tuple[str, ...
     return (f"layers split one by one rather than alike: {other} is {slower} slower ({differences})",)
 
 
+def _short(candidates: Integers, space: Space) -> Integers:
+    """Those whose step is quickly simulated, if there are any: a neighbour need not be the nearest one."""
+    passes = 2 * (space.pp * space.virtual_stages * space.microbatches)[candidates]
+    short = candidates[passes <= SHORT]
+    return short if len(short) else candidates
+
+
 def _alternatives(
     strategy: Strategy, space: Space, bounds: Bounds, fits: Integers, reports: Mapping[int, StepReport]
 ) -> Iterator[tuple[str, int]]:
@@ -71,7 +84,7 @@ def _alternatives(
         column = getattr(space, axis)
         code = _code(axis, strategy, space)
         known = [candidate for candidate in reports if column[candidate] != code]
-        others = fits[column[fits] != code]
+        others = _short(fits[column[fits] != code], space)
         if known:
             yield axis, min(known, key=lambda candidate: reports[candidate].step_time)
         elif len(others):
