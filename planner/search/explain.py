@@ -31,8 +31,8 @@ AXES = {
 CAUSES = 3  # differences that a sentence names
 NOTABLE = 0.1  # share of the largest difference below which one is not named
 
-SHORT = 50_000
-"""Passes of a step that is simulated for the sake of an explanation alone: one or two seconds."""
+SHORT = 20_000
+"""Passes of a step that is simulated for the sake of an explanation alone: less than a second."""
 
 
 def explain(
