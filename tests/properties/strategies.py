@@ -1,5 +1,7 @@
 """Hypothesis strategies shared by the property tests."""
 
+import itertools
+
 from hypothesis import strategies as st
 from programs import Task, build_program
 
@@ -12,6 +14,19 @@ from hardware.efficiency import (
 )
 from simdl.kernels.kernel import Product
 from simdl.program.program import RankClass, Stream
+
+FLAGS = st.fixed_dictionaries(
+    {
+        "gradient_overlap": st.booleans(),
+        "parameter_overlap": st.booleans(),
+        "pipeline_overlap": st.booleans(),
+        "scatter_gather": st.booleans(),
+        "contention": st.sampled_from([0.0, 0.3]),
+        "bucket": st.sampled_from([1e4, 1e6, 1e9]),
+        "launch": st.sampled_from([0.0, 8e-6]),
+    }
+)
+"""What a stack overlaps, takes and costs."""
 
 # Multiples of 1/64 add without rounding, so that equalities can be exact.
 DURATIONS = st.integers(0, 640).map(lambda ticks: ticks / 64)
@@ -115,3 +130,21 @@ def kernel_devices(draw):
             fraction={"implicit_gemm": 1.0}, input_gradient=1.0, weight_gradient=1.0
         ),
     )
+
+
+def sampled(timeline, rank):
+    """Exposed seconds by looking at the middle between any two instants at which something changes."""
+    instants = sorted({0.0, *timeline.start, *timeline.end})
+    total = 0.0
+    for begin, end in itertools.pairwise(instants):
+        middle = (begin + end) / 2
+        running = [
+            timeline.program.streams[stream].name
+            for index, task in enumerate(timeline.program.tasks)
+            if timeline.start[index] < middle < timeline.end[index]
+            for stream in task.streams
+            if timeline.program.streams[stream].rank == rank
+        ]
+        if running and "compute" not in running:
+            total += end - begin
+    return total

@@ -1,11 +1,10 @@
-import itertools
 from array import array
 from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import DURATIONS, schedules
+from strategies import DURATIONS, sampled, schedules
 from timelines import busy_time, idle_time
 
 from simdl.engine.longest_path import longest_path
@@ -93,7 +92,7 @@ def test_breakdown_adds_up_to_the_step_time(schedule):
 def test_exposed_communication_is_what_sampling_finds(schedule):
     timeline = run(schedule)
     for rank in range(len(schedule.streams) // 2):
-        assert sum(exposed(timeline, rank).values()) == pytest.approx(_sampled(timeline, rank), abs=1e-9)
+        assert sum(exposed(timeline, rank).values()) == pytest.approx(sampled(timeline, rank), abs=1e-9)
 
 
 @given(
@@ -116,21 +115,3 @@ def lasting(action, seconds):
     if isinstance(action, Transfer):
         return replace(action, duration=seconds)
     return replace(action, parts=((action.parts[0][0], seconds),))
-
-
-def _sampled(timeline, rank):
-    """Exposed seconds by looking at the middle between any two instants at which something changes."""
-    instants = sorted({0.0, *timeline.start, *timeline.end})
-    total = 0.0
-    for begin, end in itertools.pairwise(instants):
-        middle = (begin + end) / 2
-        running = [
-            timeline.program.streams[stream].name
-            for index, task in enumerate(timeline.program.tasks)
-            if timeline.start[index] < middle < timeline.end[index]
-            for stream in task.streams
-            if timeline.program.streams[stream].rank == rank
-        ]
-        if running and "compute" not in running:
-            total += end - begin
-    return total

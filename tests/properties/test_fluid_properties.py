@@ -1,11 +1,9 @@
 """Programs that share channels and devices, held to the same in exact fractions."""
 
-import itertools
-
 import pytest
 from fluid import fluid_times
 from hypothesis import given, settings
-from strategies import sharing_programs
+from strategies import sampled, sharing_programs
 from timelines import busy_time, critical_path
 
 from simdl.engine.run import run
@@ -42,21 +40,3 @@ def test_breakdown_of_a_shared_step_adds_up(program):
         assert sum(exposed(timeline, rank).values()) <= idle + 1e-9
         assert sum(exposed(timeline, rank).values()) == pytest.approx(sampled(timeline, rank), abs=1e-9)
     assert 0.0 <= bubble_fraction(timeline) <= 1.0
-
-
-def sampled(timeline, rank):
-    """Exposed seconds by looking at the middle between any two instants at which something changes."""
-    instants = sorted({0.0, *timeline.start, *timeline.end})
-    total = 0.0
-    for begin, end in itertools.pairwise(instants):
-        middle = (begin + end) / 2
-        running = [
-            timeline.program.streams[stream].name
-            for index, task in enumerate(timeline.program.tasks)
-            if timeline.start[index] < middle < timeline.end[index]
-            for stream in task.streams
-            if timeline.program.streams[stream].rank == rank
-        ]
-        if running and "compute" not in running:
-            total += end - begin
-    return total

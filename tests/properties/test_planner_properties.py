@@ -7,6 +7,7 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import FLAGS
 
 from planner.bounds.estimate import estimate_bounds
 from planner.errors import InfeasibleError
@@ -17,18 +18,6 @@ from planner.space.candidates import enumerate_space
 from simdl.step.simulate import price, simulate
 
 pytestmark = pytest.mark.property
-
-FLAGS = st.fixed_dictionaries(
-    {
-        "gradient_overlap": st.booleans(),
-        "parameter_overlap": st.booleans(),
-        "pipeline_overlap": st.booleans(),
-        "scatter_gather": st.booleans(),
-        "contention": st.sampled_from([0.0, 0.3]),
-        "bucket": st.sampled_from([1e4, 1e6, 1e9]),
-        "launch": st.sampled_from([0.0, 8e-6]),
-    }
-)
 
 
 @lru_cache(maxsize=64)

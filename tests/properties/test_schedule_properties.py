@@ -7,6 +7,7 @@ import pytest
 from conftest import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import FLAGS
 
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import Limits, accepts, enumerate_space, single_space
@@ -25,17 +26,6 @@ pytestmark = pytest.mark.property
 PLACES = [(2, 4), (1, 4), (2, 3), (3, 2), (1, 8)]  # stages on nodes of three straddle them
 LAYERS = 16
 COUNTS = (1, 2, 3, 4, 6, 8, 9, 12)
-FLAGS = st.fixed_dictionaries(
-    {
-        "gradient_overlap": st.booleans(),
-        "parameter_overlap": st.booleans(),
-        "pipeline_overlap": st.booleans(),
-        "scatter_gather": st.booleans(),
-        "contention": st.sampled_from([0.0, 0.3]),
-        "bucket": st.sampled_from([1e4, 1e6, 1e9]),
-        "launch": st.sampled_from([0.0, 8e-6]),
-    }
-)
 OVERLAPS = ("gradient_overlap", "parameter_overlap", "pipeline_overlap")
 BANDWIDTHS = st.sampled_from([1e7, 1e9, 1e11])
 SCHEDULES = pytest.mark.parametrize("schedule", sorted(PIPELINES))
