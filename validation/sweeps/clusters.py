@@ -139,12 +139,30 @@ def outside_of(row: SweepRow, generation: Generation, per_node: int) -> tuple[Ou
     return Outside(link=ports.link or links[ports.rate], ports=max(1.0, ports.count * used)), warning
 
 
+def _refuse_untold_transport(row: SweepRow) -> None:
+    """Refuse rows that do not tell how data travel.
+
+    Raises:
+        RowSkippedError: peers have no access to each other, or the network card is not stated.
+    """
+    for column in ("intra_node", "algo_note"):
+        if re.search(r"no (peer|P2P)|P2P[ _]?(is )?(disabled?|off)", row[column], re.IGNORECASE):
+            raise RowSkippedError(
+                f"{column}: {row[column]!r}: without peer access data cross host memory, and the row does not tell how"
+            )
+    if re.search(
+        r"NIC type not|NIC not stated|card not stated|unknown NIC", row["inter_node"], re.IGNORECASE
+    ):
+        raise RowSkippedError(f"inter_node: {row['inter_node']!r} does not state the network card")
+
+
 def conditions_of(row: SweepRow) -> Conditions:
     """The machine that a row ran on.
 
     Raises:
         RowSkippedError: with the cell that cannot be placed.
     """
+    _refuse_untold_transport(row)
     generation = generation_of(row["gpu"])
     ranks, nodes = leading_count(row, "ranks"), leading_count(row, "nodes")
     if ranks % nodes:

