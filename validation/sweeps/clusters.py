@@ -148,7 +148,8 @@ def _refuse_untold_transport(row: SweepRow) -> None:
     for column in ("intra_node", "algo_note"):
         if re.search(r"no (peer|P2P)|P2P[ _]?(is )?(disabled?|off)", row[column], re.IGNORECASE):
             raise RowSkippedError(
-                f"{column}: {row[column]!r}: without peer access data cross host memory, and the row does not tell how"
+                f"{column}: {row[column]!r}: without peer access data cross host memory, "
+                "and the row does not tell how"
             )
     if re.search(
         r"NIC type not|NIC not stated|card not stated|unknown NIC", row["inter_node"], re.IGNORECASE
