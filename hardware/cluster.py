@@ -5,7 +5,7 @@ Ranks are numbered so that neighbours share the innermost level. A communication
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hardware.citation import CitedNumber
@@ -44,7 +44,8 @@ class NodeType:
 
     ``levels[0]`` joins the devices of one node; the last level joins nodes (its size is 0). ``measured_on``
     says on what and with what a calibrated profile was measured (``device``, ``backend``, ``processes`` ...);
-    empty for every other.
+    empty for every other. ``whole`` is the number of devices of the node where only some of them are taken
+    (:func:`part_of_node`), else 0.
     """
 
     name: str
@@ -53,11 +54,28 @@ class NodeType:
     levels: tuple[Level, ...]
     measured_on: Mapping[str, str] = field(default_factory=dict)
     numbers: tuple[CitedNumber, ...] = ()
+    whole: int = 0
 
     @property
     def devices(self) -> int:
         """Devices of one node."""
         return self.levels[0].size
+
+
+def part_of_node(node: NodeType, devices: int) -> NodeType:
+    """The first devices of a node, on the links that they have there; the others are left alone.
+
+    Raises:
+        HardwareError: more devices than the node has, or none.
+    """
+    if not 0 < devices <= node.devices:
+        raise HardwareError(
+            f"node {node.name}: found {devices} devices; expected 1 to {node.devices}, those of one node"
+        )
+    if devices == node.devices:
+        return node
+    inner, *outer = node.levels
+    return replace(node, levels=(replace(inner, size=devices), *outer), whole=node.whole or node.devices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,8 +97,8 @@ class Cluster:
 
     @property
     def name(self) -> str:
-        """``NODE:COUNT`` as the command line writes it."""
-        return f"{self.node.name}:{self.count}"
+        """``NODE:COUNT`` or ``NODE:Ngpus`` as the command line writes it."""
+        return f"{self.node.name}:{f'{self.node.devices}gpus' if self.node.whole else self.count}"
 
     @property
     def device(self) -> Device:

@@ -3,11 +3,12 @@
 HardwareError (ValueError)
     UnitError         a text is not a quantity of the expected dimension
     ProfileError      a profile file breaks a rule; collects every fault with its place
-    UnknownNameError  no such device, link or cluster; suggests those that begin so, else the nearest
+    UnknownNameError  no such device, link or cluster; suggests those that are near in meaning
 """
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from hardware.near_names import near_names
 
 
 class HardwareError(ValueError):
@@ -27,12 +28,19 @@ class ProfileError(HardwareError):
 
 
 class UnknownNameError(HardwareError):
-    """No profile has this name."""
+    """No profile has this name.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    Args:
+        kind: of profile.
+        name: as typed.
+        known: the names there are.
+        about: what else stands for some of them, such as the device of a node.
+    """
+
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], about: Mapping[str, str] | None = None
+    ) -> None:
         names = sorted(known)
-        typed = name.lower()
-        begins = [each for each in names if typed and each.startswith(typed)]
-        near = begins or difflib.get_close_matches(typed, names, n=3, cutoff=0.4)
+        near = near_names(name, names, about or {})
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")

@@ -1,5 +1,6 @@
 """Where registered profiles live: ``hardware/data/{devices,links,clusters}/NAME.toml``."""
 
+import re
 from functools import lru_cache
 from importlib import resources
 
@@ -22,5 +23,15 @@ def load_text(folder: str, name: str) -> str:
         UnknownNameError: no such profile; suggests the nearest.
     """
     if name not in profile_names(folder):
-        raise UnknownNameError(KINDS[folder], name, profile_names(folder))
+        raise UnknownNameError(KINDS[folder], name, profile_names(folder), _described(folder))
+    return _read(folder, name)
+
+
+def _described(folder: str) -> dict[str, str]:
+    """What each profile says that it is: its description, and the device of a node."""
+    said = re.compile(r'^(?:device|description) = "(.*)"', re.MULTILINE)
+    return {name: " / ".join(said.findall(_read(folder, name))) for name in profile_names(folder)}
+
+
+def _read(folder: str, name: str) -> str:
     return (DATA / folder / f"{name}.toml").read_text(encoding="utf-8")

@@ -4,12 +4,13 @@ Profiles live in ``hardware/data/{devices,links,clusters}/NAME.toml``; adding on
 is read once per process, so that equal names give the same object.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from hardware.cluster import DEVICES, Cluster, Level, LevelTopology, NodeType
+from hardware.cluster import DEVICES, Cluster, Level, LevelTopology, NodeType, part_of_node
 from hardware.component_profiles import device_at, link_at, parse_device, parse_link
 from hardware.device import Device
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
@@ -17,6 +18,7 @@ from hardware.link import Link
 from hardware.profile_files import load_text, profile_names
 from hardware.profile_reader import ProfileReader
 
+COUNT = re.compile(r"(?P<number>[0-9]+)(?P<unit>(?:gpu|device|chip)s?)?")
 DIGITS = 30  # of a count; Python reads no number of thousands of them
 Part = TypeVar("Part", Device, Link)
 
@@ -71,30 +73,50 @@ def load_node(name: str) -> NodeType:
 
 @lru_cache(maxsize=1024)
 def load_cluster(text: str) -> Cluster:
-    """A cluster from ``NODE:COUNT`` (``dgx-a100:128``), a node type alone (one node), or a TOML file.
+    """A cluster from ``NODE:COUNT`` (``dgx-a100:128``), ``NODE:Ngpus``, a node type alone, or a TOML file.
 
-    A file has the keys of a registered node type and may add ``count``, which ``FILE.toml:COUNT`` overrides.
+    ``dgx-a100:4gpus`` is part of one node, ``dgx-a100:16gpus`` two nodes; a node type alone is one node. A
+    file has the keys of a registered node type and may add ``count``, which ``FILE.toml:COUNT`` overrides.
     Where its keys name a device or a link, it may have a table instead: the profile itself, or a ``base`` and
     what differs from it.
 
     Raises:
-        HardwareError: a count that is not a positive whole number, or a file that cannot be read.
+        HardwareError: a count that is not a positive whole number, devices that are not whole nodes, or a
+        file
+            that cannot be read.
         UnknownNameError: no such node type.
         ProfileError: the file breaks a rule.
     """
     if text.endswith(".toml"):
         return _cluster_file(Path(text))
     name, colon, count = text.rpartition(":") if ".toml:" in text else text.partition(":")
-    if colon and not (count.isascii() and count.isdecimal() and count.strip("0")):
+    found = COUNT.fullmatch(count) if colon else None
+    if colon and not (found and found["number"].strip("0")):
         raise HardwareError(
-            f"cluster {text!r}: found count {count!r}; expected NODE:COUNT such as dgx-a100:128"
+            f"cluster {text!r}: found count {count!r}; expected NODE:COUNT such as dgx-a100:128, or part of "
+            "a node such as dgx-a100:4gpus"
         )
     if len(count) > DIGITS:
         raise HardwareError(
             f"cluster {name}: found a count of {len(count)} digits; expected at most {DEVICES:,}"
         )
     node = _cluster_file(Path(name)).node if name.endswith(".toml") else load_node(name)
-    return Cluster(node=node, count=int(count) if colon else 1)
+    if found and found["unit"]:
+        return _devices_of(node, int(found["number"]))
+    return Cluster(node=node, count=int(found["number"]) if found else 1)
+
+
+def _devices_of(node: NodeType, devices: int) -> Cluster:
+    """So many devices: part of one node, or whole nodes."""
+    if devices <= node.devices:
+        return Cluster(node=part_of_node(node, devices), count=1)
+    nodes, rest = divmod(devices, node.devices)
+    if rest:
+        raise HardwareError(
+            f"cluster {node.name}: found {devices} devices; expected at most the {node.devices} of a node, or "
+            f"a multiple of them such as {nodes * node.devices} or {(nodes + 1) * node.devices}"
+        )
+    return Cluster(node=node, count=nodes)
 
 
 def _cluster_file(path: Path) -> Cluster:

@@ -117,12 +117,31 @@ def default_global_batch(network: Network, cluster: Cluster) -> tuple[int, str]:
     """Samples per step where none are given, and why that many."""
     for start, sequences in SEQUENCES.items():
         if network.name.startswith(start):
-            return sequences, f"published for {start}"
+            return _divided(sequences, f"published for {start}", cluster.devices)
     for start, tokens in TOKENS.items():
         if network.name.startswith(start):
-            return max(1, tokens // network.tokens), f"{tokens:,} tokens, published for {start}"
+            samples = max(1, tokens // network.tokens)
+            return _divided(samples, f"{tokens:,} tokens, published for {start}", cluster.devices)
     each = PER_DEVICE[network.sample]
     return each * cluster.devices, f"{each} {network.sample}s per device"
+
+
+def _divided(batch: int, reason: str, devices: int) -> tuple[int, str]:
+    """The nearest batch that replicas on all devices can share, moved by a sixteenth at most, and why.
+
+    Replicas of an odd number of nodes do not divide a power of two; pipelines would have to take the odd
+    factor. The batch becomes a multiple of it, and of as many powers of two of the devices as move it little.
+    """
+    step = devices // (devices & -devices)
+    while step * 2 <= batch / 8 and devices % (step * 2) == 0:
+        step *= 2
+    rounded = max(1, round(batch / step)) * step if step <= batch else batch
+    if rounded == batch:
+        return batch, reason
+    return (
+        rounded,
+        f"{batch} {reason}, rounded to a multiple of {step} so that {devices} devices can share it",
+    )
 
 
 def default_precision(device: Device) -> str:

@@ -1,0 +1,59 @@
+"""Clusters as people type them: whole nodes, part of a node, and names near in meaning."""
+
+import pytest
+
+from hardware.cluster import part_of_node
+from hardware.errors import HardwareError, UnknownNameError
+from hardware.near_names import near_names
+from hardware.profiles import load_cluster, load_node
+
+
+@pytest.mark.parametrize(
+    ("text", "devices", "count", "name"),
+    [
+        ("dgx-a100:4gpus", 4, 1, "dgx-a100:4gpus"),
+        ("dgx-a100:1gpu", 1, 1, "dgx-a100:1gpus"),
+        ("dgx-a100:8gpus", 8, 1, "dgx-a100:1"),
+        ("dgx-a100:16gpus", 16, 2, "dgx-a100:2"),
+        ("gb200-nvl72:32gpus", 32, 1, "gb200-nvl72:32gpus"),
+        ("tpu-v4-slice:4chips", 4, 1, "tpu-v4-slice:4gpus"),
+    ],
+)
+def test_part_of_a_node(text, devices, count, name):
+    cluster = load_cluster(text)
+    assert (cluster.devices, cluster.count, cluster.name) == (devices, count, name)
+    assert load_cluster(cluster.name).devices == devices
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "dgx-a100:9gpus",
+            "found 9 devices; expected at most the 8 of a node, or a multiple of them such as 8",
+        ),
+        ("dgx-a100:0gpus", "found count '0gpus'; expected NODE:COUNT"),
+        ("dgx-a100:4 gpus", "found count '4 gpus'; expected NODE:COUNT"),
+    ],
+)
+def test_devices_that_no_node_has(text, message):
+    with pytest.raises(HardwareError, match=message):
+        load_cluster(text)
+
+
+def test_a_part_is_of_one_node():
+    with pytest.raises(HardwareError, match="node dgx-a100: found 9 devices; expected 1 to 8"):
+        part_of_node(load_node("dgx-a100"), 9)
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"), [("h100", "dgx-h100"), ("A100", "dgx-a100"), ("b200", "dgx-b200")]
+)
+def test_near_in_meaning_comes_first(typed, first):
+    with pytest.raises(UnknownNameError, match=f"did you mean {first}"):
+        load_node(typed)
+
+
+def test_a_short_name_is_not_part_of_a_longer_number():
+    assert near_names("l4", ["p4d", "l40s-node", "g6"], {"g6": "AWS g6 with an L4"}) == ["g6"]
+    assert near_names("rtx4090", ["8x-rtx-4090", "rtx-3090-node"], {}) == ["8x-rtx-4090"]
