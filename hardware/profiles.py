@@ -113,8 +113,8 @@ def _devices_of(node: NodeType, devices: int) -> Cluster:
     nodes, rest = divmod(devices, node.devices)
     if rest:
         raise HardwareError(
-            f"cluster {node.name}: found {devices} devices; expected at most the {node.devices} of a node, or "
-            f"a multiple of them such as {nodes * node.devices} or {(nodes + 1) * node.devices}"
+            f"cluster {node.name}: found {devices} devices; expected at most the {node.devices} of a node, "
+            f"or a multiple of them such as {nodes * node.devices} or {(nodes + 1) * node.devices}"
         )
     return Cluster(node=node, count=nodes)
 

@@ -21,7 +21,7 @@ def test_published_batch_moves_as_little_as_divides_the_devices(nodes, batch):
 @pytest.mark.property
 @given(st.integers(1, 2000))
 def test_odd_number_of_nodes_divides_the_batch(nodes):
-    """Whatever odd factor the devices have, replicas on all of them have equal shares, if there are enough samples."""
+    """Whatever odd factor the devices have, the batch has it too, if there are samples enough."""
     found, _ = default_global_batch(load_network("gpt3-175b"), load_cluster(f"dgx-a100:{nodes}"))
     odd = nodes // (nodes & -nodes)
     assert found % odd == 0 or odd > 1536
