@@ -20,13 +20,15 @@ DEVICES = """
     v100-pcie-16gb v100-pcie-32gb t4 a100-sxm-40gb a100-sxm-80gb a100-pcie-40gb a100-pcie-80gb a40
     h100-sxm-80gb h100-pcie-80gb h100-sxm-96gb-hbm2e-500w h200 b200 gb200 gb300 mi100 mi250x mi300x
     gaudi2 tpu-v2 tpu-v3 tpu-v4 tpu-v5e tpu-v5p tpu-v6e cs-1 host-cpu xeon-phi-7250
+    rtx-2080-ti titan-rtx quadro-rtx-8000 rtx-3090 rtx-4090 rtx-a6000 rtx-6000-ada a10 l40s
+    rtx-pro-6000-blackwell h200-nvl trainium1-core
 """
 LINKS = """
     nvlink1 nvlink2 nvlink3 nvlink4 nvlink5 nvswitch1 nvswitch2 nvswitch3 nvswitch4 pcie3-x16 pcie4-x16
     pcie5-x16 infiniband-edr infiniband-hdr infiniband-ndr ethernet-10g ethernet-25g ethernet-40g
     ethernet-100g ethernet-200g ethernet-400g roce-10g roce-25g roce-40g roce-100g roce-200g roce-400g
     efa-100g efa-v2-100g omni-path-100 xgmi2 xgmi3 gaudi-roce-100g ici-v2 ici-v3 ici-v4 ici-v5e ici-v5p
-    ici-v6e tpu-dcn shared-memory
+    ici-v6e tpu-dcn shared-memory neuronlink-v2
 """
 NODES = """
     dgx-1-p100 dgx-1-v100 dgx-1-v100-32gb dgx-2 dgx-2h p3dn p4d p5 dgx-a100 dgx-a100-40gb dgx-h100
@@ -34,6 +36,8 @@ NODES = """
     tpu-v5p-slice tpu-v6e-slice p40-roce100 jean-zay-a100 a100-80gb-roce a100-40gb-roce h100-96gb-roce
     a100-80gb-meta mi250x-node mi300x-node hls-gaudi2 cs-1-node cpu-node azure-nd-a100-v4
     azure-nd-h100-v5 p2-k80 k80-server g4dn a40-node h100-pcie-node a100-pcie-node v100-pcie-node
+    rtx-2080-ti-node titan-rtx-node quadro-rtx-8000-node rtx-3090-node rtx-4090-node rtx-a6000-node
+    rtx-6000-ada-node a10-node l40s-node rtx-pro-6000-blackwell-node h200-nvl-node trn1-32xlarge dgx-a800
 """
 GENERATIONS = {
     "kepler",
@@ -42,6 +46,7 @@ GENERATIONS = {
     "volta",
     "turing",
     "ampere",
+    "ada",
     "hopper",
     "blackwell",
     "cdna1",
@@ -49,6 +54,7 @@ GENERATIONS = {
     "cdna3",
     "gaudi2",
     "tpu",
+    "trainium",
     "wafer",
     "cpu",
 }

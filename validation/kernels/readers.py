@@ -46,12 +46,26 @@ def _achieved_gemm(cells: Cells) -> Iterator[Launch]:
     yield Launch(kernel, kernel.flops / (float(cells["achieved_tflops"]) * 1e12))
 
 
-TENSORS = {"add": 3, "mul": 3, "relu": 2, "gelu": 2, "softmax": 2, "ln": 2}
+TENSORS = {
+    "add": 3,
+    "sub": 3,
+    "mul": 3,
+    "div": 3,
+    "pow": 2,
+    "relu": 2,
+    "gelu": 2,
+    "tanh": 2,
+    "softmax": 2,
+    "ln": 2,
+}
+"""Tensors that a vector operator reads and writes; the exponent of a power is a number."""
 KINDS = {"softmax": OperatorKind.SOFTMAX, "ln": OperatorKind.NORMALIZATION}
 
 
 def _neusight_vector(cells: Cells) -> Iterator[Launch]:
     name = cells["op"]
+    if name not in TENSORS:
+        raise RowSkippedError(f"operator {name!r} is not one of {', '.join(TENSORS)}")
     nbytes = 4.0 * TENSORS[name] * int(cells["rows_B"]) * int(cells["cols_H"])
     kernel = Kernel(name, KINDS.get(name, OperatorKind.ELEMENTWISE), 0.0, nbytes, "fp32")
     yield Launch(kernel, float(cells["latency_ms"]) * 1e-3, group=name)

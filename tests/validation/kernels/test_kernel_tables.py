@@ -41,6 +41,20 @@ def test_a_device_without_profile_is_skipped_with_the_reason(tmp_path):
     assert row.skipped == "device 'Raspberry Pi' has no profile"
 
 
+VECTOR = "device,op,rows_B,cols_H,latency_ms\n"
+
+
+def test_a_power_reads_and_writes_one_tensor_each(tmp_path):
+    rows = load_kernel_rows(table(tmp_path, VECTOR + "NV_T4,pow,512,512,1\nTesla T4,pow,512,1024,1\n"))
+    assert {row.device for row in rows} == {"t4"}
+    assert [row.kernel.nbytes for row in rows] == [2 * 4 * 512 * 512, 2 * 4 * 512 * 1024]
+
+
+def test_an_operator_that_is_not_known_is_skipped_with_the_reason(tmp_path):
+    (row,) = load_kernel_rows(table(tmp_path, VECTOR + "Tesla T4,fft,512,512,1\n"))
+    assert row.skipped.startswith("operator 'fft' is not one of add")
+
+
 def test_an_unknown_header_says_what_is_read(tmp_path):
     with pytest.raises(MeasurementError, match=r"found header a, b; expected rows under one of these"):
         load_kernel_rows(table(tmp_path, "a,b\n1,2\n"))

@@ -5,6 +5,7 @@ import pytest
 from simdl.step.strategy import Recompute
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import corrections, optional_count, optional_measurement
+from validation.published.rows.cluster import printed_network
 from validation.published.rows.machines import device_name, machine_of
 from validation.published.rows.measurement import check_trusted, out_of_memory
 from validation.published.rows.network import decoder_network, decoder_shape
@@ -250,3 +251,43 @@ def test_networks_have_the_parameters_that_megatron_prints():
         if printed.file == "megatron-lm.csv":
             network = decoder_network(printed, decoder_shape(printed, tp=1))
             assert network.parameters == pytest.approx(float(printed["n_params_b"]) * 1e9, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("text", "ports", "link", "bandwidth"),
+    [
+        ("4x 100 Gb/s RoCE per node", 4, "roce-100g", 0),
+        ("1x 100 Gb/s InfiniBand per node", 1, "infiniband-edr", 0),
+        ("4x Omni-Path links per node", 4, "", 0),
+        ('400 Gb/s per node (printed "with 400Gbps")', 0, "", 50e9),
+        ("NVLink", 0, "", 0),
+        ("", 0, "", 0),
+    ],
+)
+def test_the_network_that_a_row_prints(text, ports, link, bandwidth):
+    found = printed_network(text)
+    assert (found.ports, found.link, found.bandwidth) == (ports, link, bandwidth)
+
+
+def test_a_port_of_no_registered_link_skips_the_row():
+    with pytest.raises(RowSkippedError, match="names no link that is registered"):
+        printed_network("2x 300 Gb/s RoCE per node")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("NV_T4", "t4"),
+        ("TITAN RTX", "titan-rtx"),
+        ("Titan X", "titan-x-maxwell"),
+        ("GeForce RTX 2080 Ti", "rtx-2080-ti"),
+        ("NVIDIA H200-NVL-141GB", "h200-nvl"),
+        ("NVIDIA A10", "a10"),
+        ("NVIDIA A100", "a100-sxm-80gb"),
+        ("A800-80GB", "a100-sxm-80gb"),
+        ("Trainium1 NeuronCore-v2", "trainium1-core"),
+        ("NVIDIA RTX Pro 6000 SE PCIe 96GB", "rtx-pro-6000-blackwell"),
+    ],
+)
+def test_newer_and_consumer_cards_are_told_apart(text, name):
+    assert device_name(text) == name

@@ -6,18 +6,20 @@ devices (nodes have a port per device or share them), but never below one.
 """
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.errors import HardwareError
 from hardware.profiles import load_device, load_link, load_node
 from validation.errors import RowSkippedError
+from validation.judging.rules import first_match, load_rules
 from validation.published.rows.cells import optional_count, required_count
 from validation.published.rows.machines import Machine, device_name, machine_of
 from validation.published.tables import PublishedRow
+from validation.sweeps.machines import Fabric
 
-_MACHINE_COLUMNS = ("source", "source_item", "intra_node", "inter_node", "notes")
+_MACHINE_COLUMNS = ("device", "source", "source_item", "intra_node", "inter_node", "notes")
 # More devices than this on the innermost level are a rack or a slice: ``devices_per_node`` does not bound
 # them.
 _LARGEST_MACHINE = 16
@@ -33,7 +35,7 @@ def row_cluster(row: PublishedRow) -> Cluster:
     machine = machine_of(device, " | ".join(row[column] for column in _MACHINE_COLUMNS))
     devices = required_count(row, "n_devices")
     try:
-        node = _node(machine, device, _ports(row))
+        node = _node(machine, device, printed_network(row["inter_node"]))
     except HardwareError as error:
         raise RowSkippedError(f"machine without a profile: {error}") from None
     full = node.devices
@@ -66,23 +68,55 @@ def _narrowed(level: Level, share: float) -> Level:
     return replace(level, ports=max(level.ports * share, min(level.ports, 1.0)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What a row prints of the network of a node; blanks stay those of the node type.
+
+    Attributes:
+        ports: per node, 0 where the row prints none.
+        link: registered link of a port, "" where its rate or kind is not printed.
+        bandwidth: [bytes/s] of a node over all ports, 0 where the ports are printed or nothing is.
+    """
+
+    ports: int = 0
+    link: str = ""
+    bandwidth: float = 0.0
+
+
 @cache
-def _node(machine: Machine, device: str, ports: int) -> NodeType:
+def printed_network(text: str) -> Network:
+    """Network of a node in words: ``4x 100 Gb/s RoCE per node``, ``1x ... per node``, ``400 Gb/s per node``.
+
+    Raises:
+        RowSkippedError: ports of a fabric that has no link of this rate.
+    """
+    if total := re.match(r"(\d+) ?Gb/s per node", text):
+        return Network(bandwidth=int(total[1]) * 1e9 / 8)
+    ports = re.match(r"(\d+)x .*per node", text)
+    if ports is None:
+        return Network()
+    printed = re.match(r"\d+x (\d+) ?Gb/s (.+) per node", text)
+    if printed is None:
+        return Network(ports=int(ports[1]))
+    fabric = first_match(load_rules("sweeps/fabrics.toml", Fabric), printed[2])
+    if fabric is None or int(printed[1]) not in fabric.links:
+        raise RowSkippedError(f"inter_node {text!r} names no link that is registered")
+    return Network(ports=int(ports[1]), link=fabric.links[int(printed[1])])
+
+
+@cache
+def _node(machine: Machine, device: str, network: Network) -> NodeType:
     node, profile = load_node(machine.node), load_device(machine.board or device)
     if profile.name != node.device.name:
         node = replace(node, device=profile)
     *inner, outer = node.levels
     if machine.link:
         outer = replace(outer, link=load_link(machine.link), ports=machine.ports)
-    if ports:
-        outer = replace(outer, ports=float(ports))
-    return replace(node, levels=(*inner, outer)) if machine.link or ports else node
-
-
-def _ports(row: PublishedRow) -> int:
-    """Network ports that the row prints, as in ``1x 100 Gb/s InfiniBand per node``; 0 where it does not."""
-    match = re.match(r"(\d+)x .*per node", row["inter_node"])
-    return int(match[1]) if match else 0
+    if network.link:
+        outer = replace(outer, link=load_link(network.link))
+    if network.ports or network.bandwidth:
+        outer = replace(outer, ports=network.ports or network.bandwidth / outer.link.bandwidth)
+    return replace(node, levels=(*inner, outer))
 
 
 @cache
