@@ -46,6 +46,14 @@ def larger(first: Number, second: Number) -> Number:
     return found
 
 
+def smaller(first: Number, second: Number) -> Number:
+    """The smaller of two, row by row."""
+    if not is_table(first, second):
+        return min(first, second)
+    found: Number = as_number(_arrays().minimum(first, second))
+    return found
+
+
 def rounded(amount: float) -> int:
     """To a whole number, halves to the even one."""
     if not is_table(amount):

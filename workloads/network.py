@@ -6,6 +6,7 @@ count: everything downstream (costs, memory, planning) works on distinct blocks 
 networks.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,6 +57,9 @@ class Network:
         tensor_divisors: tensor-parallel degrees must divide each of these (query heads, features).
         kv_heads: key-value heads of its attention, which such a degree must divide, or be a multiple of, so
             that every rank has a copy of one; 0 without attention.
+        order: index into ``blocks`` of every place in the chain, where unlike blocks take turns; () where
+            equal blocks stand in a row.
+        notes: what a reader of an answer should know of how the network was read, one sentence each.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Network:
     tokens: int = 1
     tensor_divisors: tuple[int, ...] = field(default=())
     kv_heads: int = 0
+    order: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -73,17 +79,39 @@ class Network:
 
     def chain(self) -> Iterator[Block]:
         """Every block in order, repeated ones as often as they stand in the network."""
-        for block in self.blocks:
-            for _ in range(block.count):
-                yield block
+        return (self.blocks[index] for index in self.places)
+
+    @cached_property
+    def places(self) -> tuple[int, ...]:
+        """Index into ``blocks`` of every place in the chain."""
+        rows = (index for index, block in enumerate(self.blocks) for _ in range(block.count))
+        return self.order or tuple(rows)
+
+    @cached_property
+    def repeated(self) -> tuple[int, int]:
+        """First place and number of the blocks that repeat, embedding and head aside.
+
+        Where unlike blocks take turns, all of them that recomputation may discard.
+        """
+        if self.order:
+            inner = [place for place, index in enumerate(self.order) if self.blocks[index].recomputable]
+            return inner[0], inner[-1] - inner[0] + 1
+        counts = [block.count for block in self.blocks]
+        position = counts.index(max(counts))
+        return sum(counts[:position]), counts[position]
 
     def layers(self) -> Iterator[tuple[str, Layer]]:
         """Every layer of the whole network with its full name, ``block.index/layer``."""
-        for block in self.blocks:
-            for index in range(block.count):
-                place = block.name if block.count == 1 else f"{block.name}.{index}"
-                for layer in block.layers:
-                    yield f"{place}/{layer.name}", layer
+        for place, block in self.named_chain():
+            for layer in block.layers:
+                yield f"{place}/{layer.name}", layer
+
+    def named_chain(self) -> Iterator[tuple[str, Block]]:
+        """Every block of the chain with its place, ``block`` or ``block.index``."""
+        met: Counter[str] = Counter()
+        for block in self.chain():
+            yield (block.name if block.count == 1 else f"{block.name}.{met[block.name]}"), block
+            met[block.name] += 1
 
     @property
     def depth(self) -> int:
@@ -118,6 +146,8 @@ class Network:
 def _faults(network: Network) -> Iterator[str]:
     if not network.blocks:
         yield f"network {network.name}: no blocks; expected at least one"
+    if network.order and Counter(network.order) != {n: b.count for n, b in enumerate(network.blocks)}:
+        yield f"network {network.name}: order: found other counts of blocks than theirs; expected the same"
     names = [block.name for block in network.blocks]
     for name in {n for n in names if names.count(n) > 1}:
         yield f"network {network.name}: block {name!r} stands twice; expected unique names"

@@ -143,7 +143,15 @@ class ConvolutionShape:
 class AttentionShape:
     """The attention core of one sequence: softmax(Q K^T) V.
 
-    ``causal`` says that half of the scores are masked; whether a kernel exploits it is the software stack's.
+    Attributes:
+        query_tokens, key_tokens: of one sequence.
+        heads, kv_heads: of queries, and of keys and values.
+        head_size: features of a query and of a key.
+        causal: half of the scores are masked; whether a kernel exploits it is the software stack's.
+        window: keys that a query meets at most, itself among them (Beltagy et al. 2020, arXiv:2004.05150); 0
+            for all.
+        chunked: windows lie side by side and a query meets the keys of its own only (Llama 4).
+        value_size: features of a value where they differ from those of a key; 0 where they do not.
     """
 
     query_tokens: int
@@ -152,6 +160,30 @@ class AttentionShape:
     kv_heads: int
     head_size: int
     causal: bool
+    window: int = 0
+    chunked: bool = False
+    value_size: int = 0
+
+    @property
+    def value_features(self) -> int:
+        """Features of a value."""
+        return self.value_size or self.head_size
+
+    @property
+    def reach(self) -> int:
+        """Keys that a query meets at most, masked ones among them."""
+        return min(self.window, self.key_tokens) if self.window else self.key_tokens
+
+    @property
+    def seen(self) -> float:
+        """Mean keys that a query meets where a kernel skips what the mask hides.
+
+        The first queries of a sequence have fewer keys before them than the window holds.
+        """
+        if not self.causal:
+            return self.reach
+        edge = 1.0 if self.chunked else self.reach / self.key_tokens
+        return self.reach * (1 - edge / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ def slider_positions(question: Question | None, values: Values) -> dict[str, lis
     devices = question.cluster.devices if question else UNKNOWN
     batch = question.workload.global_batch if question else UNKNOWN
     depth = question.workload.network.depth if question else UNKNOWN
-    repeated = max(block.count for block in question.workload.network.blocks) if question else UNKNOWN
+    repeated = question.workload.network.repeated[1] if question else UNKNOWN
     degrees = divisors(devices)
     numbers: dict[str, Iterable[int]] = {
         "dp": degrees,

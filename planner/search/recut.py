@@ -1,6 +1,7 @@
 """Uneven cuts: the stage partition of a strategy, solved for its own block times and memory."""
 
 from dataclasses import replace
+from itertools import groupby
 
 from planner.errors import InfeasibleError, SolverError
 from planner.search.stage_partition import solve_stage_partition
@@ -22,15 +23,16 @@ def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy 
     Room for what is live only while a block runs is kept for the largest block on every rank.
     """
     costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
+    blocks = workload.network.blocks
     live = _live_microbatches(strategy, workload)
     groups = [
         Group(
-            name=block.name,
-            count=block.count,
-            time=_block_time(cost, pricing.stack),
-            nbytes=tuple(_block_bytes(cost, held, strategy, workload, pricing) for held in live),
+            name=f"{blocks[index].name} of group {number}" if workload.network.order else blocks[index].name,
+            count=len(list(run)),
+            time=_block_time(costs[index], pricing.stack),
+            nbytes=tuple(_block_bytes(costs[index], held, strategy, workload, pricing) for held in live),
         )
-        for block, cost in zip(workload.network.blocks, costs, strict=True)
+        for number, (index, run) in enumerate(groupby(workload.network.places))
     ]
     brief = max(cost.transient for cost in costs) + pricing.stack.memory_context
     room = [usable_memory(pricing.stack, pricing.cluster.device) - brief] * strategy.pp

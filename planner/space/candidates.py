@@ -168,7 +168,7 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
 
 def _virtual_stages(network: Network, pp: int) -> list[int]:
     """Virtual stages per rank beyond one."""
-    repeated = max(block.count for block in network.blocks)
+    _, repeated = network.repeated
     if pp == 1 or repeated % pp:
         return []
     return [v for v in divisors(repeated // pp) if v > 1 and pp * v <= network.depth]

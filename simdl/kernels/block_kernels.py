@@ -104,7 +104,7 @@ def tensor_collectives(
 def context_transfers(
     pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool
 ) -> Iterator[tuple[Layer, float, float]]:
-    """Layers whose keys and values travel round the context-parallel ring, cp - 1 times.
+    """Layers whose keys and values travel round the context-parallel ring: :func:`ring_hops` times.
 
     Yields:
         Layer, [bytes] of one transfer and [s] it takes before attention hides it.
@@ -116,7 +116,7 @@ def context_transfers(
         if layer.core is None:
             continue
         core = rank_core(layer.core, shard)
-        key_value = 2 * core.key_tokens * core.kv_heads * core.head_size
+        key_value = core.key_tokens * core.kv_heads * (core.head_size + core.value_features)
         nbytes = key_value * shard.micro_batch / shard.cp * pricing.precision.activation
         nbytes *= 2 if backward else 1  # gradients of keys and values travel too
         yield layer, nbytes, ring_time(nbytes, ring, pricing.cluster, library=pricing.stack.library)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from simdl.software.stack import Stack
-from workloads.amounts import choose, is_table, larger, rounded
+from workloads.amounts import choose, is_table, larger, rounded, smaller
 from workloads.dtypes import Precision
 from workloads.layer import Layer
 from workloads.network import Block
@@ -221,6 +221,8 @@ def _product(shape: MatmulShape, split: Division, shard: Shard) -> Product:
         depth = _part(shard.held(depth, split), shard.tp)
     elif axis is Split.HEADS:
         products = _part(products, shard.tp)
+    elif axis is Split.SEQUENCE and shape.batch_axis == "depth":
+        depth = choose(shard.sequence_parallel, _part(depth, shard.tp), depth)
     elif axis is Split.SEQUENCE:
         rows = choose(shard.sequence_parallel, _part(rows, shard.tp), rows)
     return Product(rows, columns, depth, products)
@@ -241,18 +243,27 @@ def rank_core(core: AttentionShape, shard: Shard) -> AttentionShape:
     )
 
 
+def ring_hops(core: AttentionShape, cp: int) -> int:
+    """Transfers round the context-parallel ring until a rank has met all keys that its queries see."""
+    if core.chunked:
+        return larger(-(-core.reach * cp // core.key_tokens) - 1, 0)
+    if core.window:
+        return smaller(-(-(core.reach - 1) * cp // core.key_tokens), cp - 1)
+    return cp - 1
+
+
 def _attention_kernel(
     core: AttentionShape, which: Pass, shard: Shard, precision: Precision, stack: Stack
 ) -> Kernel:
-    """One tiled attention kernel; backward computes the scores again: 2.5 times the forward flops."""
+    """One tiled attention kernel; backward computes the scores again: five products instead of two."""
     local = replace(rank_core(core, shard), causal=core.causal and stack.attention == "flash-causal")
-    scores = local.query_tokens * local.key_tokens * local.heads * shard.micro_batch
-    flops = 4.0 * scores * local.head_size * (0.5 if local.causal else 1.0)
-    queries = local.query_tokens * local.heads
-    keys = local.key_tokens * local.kv_heads
-    elements = (2 * queries + 2 * keys) * local.head_size * shard.micro_batch
+    scores = local.query_tokens * local.seen * local.heads * shard.micro_batch
+    features = core.head_size + core.value_features
+    flops = 2.0 * scores * features
+    elements = (local.query_tokens * local.heads + local.key_tokens * local.kv_heads) * features
+    elements *= shard.micro_batch
     if which is Pass.INPUT_GRADIENT:
-        flops *= 2.5
+        flops += 2.0 * scores * (features + core.head_size)
         elements *= 2
     return Kernel(
         "attention",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from simdl.engine.timeline import Timeline
 from simdl.kernels.block_kernels import context_transfers
+from simdl.kernels.sharding import ring_hops
 from simdl.memory.activations import recomputed_layers
 from simdl.program.action import Transfer
 from simdl.report.operator_times import blocks_by_stage
@@ -100,8 +101,10 @@ def _block(step: StepCost, division: Division, index: int) -> Iterator[Amount]:
         yield from _resharding(step, division, block, phases)
         return
     for layers, backward in ((block.layers, False), (block.layers, True), (again, False)):
-        for _, nbytes, seconds in context_transfers(pricing, division, layers, backward=backward):
-            yield "context parallelism", POINT_TO_POINT, division.cp - 1, nbytes, seconds
+        for layer, nbytes, seconds in context_transfers(pricing, division, layers, backward=backward):
+            assert layer.core is not None  # noqa: S101 - what has transfers has a core
+            hops = ring_hops(layer.core, division.cp)
+            yield "context parallelism", POINT_TO_POINT, hops, nbytes, seconds
 
 
 def _resharding(

@@ -19,7 +19,7 @@ from simdl.kernels.block_kernels import (
     weight_gradient_kernels,
 )
 from simdl.kernels.pricing import Pricing, Work, priced
-from simdl.kernels.sharding import Shard, by_part, layer_kernels
+from simdl.kernels.sharding import Shard, by_part, layer_kernels, ring_hops
 from simdl.memory.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.step.gradients import GradientShare, gradient_tensors
 from simdl.step.strategy import Recompute
@@ -168,16 +168,18 @@ def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> 
 def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:
     """Ring attention: keys and values travel round the group beside the attention of the part at hand.
 
-    cp - 1 transfers forward, twice the bytes backward (gradients of keys and values travel too); only what
+    As many transfers as there are neighbours whose keys a query sees, twice the bytes backward (gradients of
+    keys and values travel too); only what
     the attention kernels do not cover is exposed (Liu et al. 2023, section 3).
     """
     if np.all(shard.cp == 1):
         return Work()
     which = Pass.INPUT_GRADIENT if backward else Pass.FORWARD
-    exposed = 0.0
+    exposed, hops = 0.0, shard.cp - 1
     for layer in layers:
         if layer.core is None:
             continue
+        hops = ring_hops(layer.core, shard.cp)
 
         def transfers(part: Shard, layer: Layer = layer) -> tuple[float]:
             found = context_transfers(pricing, part, (layer,), backward=backward)
@@ -187,6 +189,6 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
         kernels = layer_kernels(
             (layer,), which, shard=shard, precision=pricing.precision, stack=pricing.stack
         )
-        cover = priced(pricing, kernels).device / shard.cp
-        exposed = exposed + (shard.cp - 1) * larger(0.0, transfer - cover)
-    return Work(context=exposed, calls=2 * (shard.cp - 1))
+        cover = priced(pricing, kernels).device / (hops + 1)
+        exposed = exposed + hops * larger(0.0, transfer - cover)
+    return Work(context=exposed, calls=2 * hops)

@@ -35,7 +35,7 @@ def cut_set(network: Network, stages: int) -> tuple[Cut, ...]:
         return (even,)
     if comb(network.depth - 1, stages - 1) <= CUTS:
         return tuple(_all_cuts(network.depth, stages))
-    parts = 1 if _repeated(network) else PARTS
+    parts = 1 if _repeated(network) and not network.order else PARTS
     return tuple(dict.fromkeys(balanced_cut(weights, stages) for weights in _mixtures(network, parts)))
 
 
@@ -46,19 +46,18 @@ def even_cut(network: Network, stages: int) -> Cut:
     """
     if stages == 1:
         return (network.depth,)
-    counts = [block.count for block in network.blocks]
-    position = counts.index(max(counts))
-    if counts[position] % stages or not _repeated(network):
+    first, count = network.repeated
+    if count % stages or not _repeated(network):
         return ()
-    cut = [counts[position] // stages] * stages
-    cut[0] += sum(counts[:position])
-    cut[-1] += sum(counts[position + 1 :])
+    cut = [count // stages] * stages
+    cut[0] += first
+    cut[-1] += network.depth - first - count
     return tuple(cut)
 
 
 def _repeated(network: Network) -> bool:
-    """Whether a network is one block several times, but for one block at most on either side."""
-    most = max(block.count for block in network.blocks)
+    """Whether a network is a row of like blocks, but for one block at most on either side."""
+    _, most = network.repeated
     return most > 1 and network.depth - most <= 2
 
 
@@ -91,7 +90,8 @@ def _extremes(network: Network) -> tuple[list[float], ...]:
 
 def _shares(network: Network, amount: Callable[[Block], int]) -> list[float]:
     """Whole numbers, so that equal stages are equal however they are added up."""
-    amounts = [value for block in network.blocks for value in [amount(block)] * block.count]
+    values = [amount(block) for block in network.blocks]
+    amounts = [values[index] for index in network.places]
     total = sum(amounts)
     return [float(round(WHOLE * value / total)) if total else 1.0 for value in amounts]
 

@@ -53,7 +53,7 @@ class StageCost:
 
 def stage_blocks(network: Network, cut: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """Indices into ``network.blocks`` of every stage's blocks in chain order."""
-    chain = [index for index, block in enumerate(network.blocks) for _ in range(block.count)]
+    chain = network.places
     stages = []
     first = 0
     for size in cut:

@@ -134,6 +134,7 @@ def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut:
         optimizer=tuple(update_time(owned, workload, pricing) for owned in _owned_by_rank(stages, strategy)),
         tied=tied_time(workload, strategy, pricing),
         warnings=(
+            *workload.network.notes,
             *without_effect(strategy, workload),
             *(
                 f"{problem}; the stack's numbers are assumed to hold"
@@ -148,8 +149,7 @@ def chain_costs(strategy: Strategy, pricing: Pricing) -> tuple[BlockCost, ...]:
     if strategy.split_degree > 1:
         return split_block_costs(pricing, arrangement_of(strategy), strategy.recompute)
     costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
-    counted = zip(costs, pricing.network.blocks, strict=True)
-    return tuple(cost for cost, block in counted for _ in range(block.count))
+    return tuple(costs[index] for index in pricing.network.places)
 
 
 def _owned_by_rank(stages: tuple[StageCost, ...], strategy: Strategy) -> Iterator[float]:

@@ -86,7 +86,7 @@ def test_the_only_key_value_head_travels_whole_round_the_ring(tp):
 
 
 def test_every_rank_normalises_and_rotates_a_whole_key_head():
-    network = build_network(hidden=1024, kv_heads=2, tokens=S, positions="rotary", qk_norm=True)
+    network = build_network(hidden=1024, kv_heads=2, tokens=S, positions="rotary", qk_norm="head")
     layers = {layer.name: layer for layer in network.blocks[1].layers}
     shard = Shard(tp=8)
     (kept,) = layers["key_norm"].saved

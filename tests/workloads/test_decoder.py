@@ -139,7 +139,7 @@ def test_parallel_branches_read_the_same_input_once():
 
 def test_query_and_key_norms_have_one_scale_per_feature():
     plain = decoder_layers(normalization="rmsnorm")
-    normed = decoder_layers(normalization="rmsnorm", qk_norm=True)
+    normed = decoder_layers(normalization="rmsnorm", qk_norm="head")
     extra = normed.keys() - plain.keys()
     assert extra == {"query_norm", "key_norm"}
     assert sum(normed[name].parameters for name in extra) == 2 * 16

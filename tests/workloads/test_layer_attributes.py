@@ -24,9 +24,9 @@ def attributes(network, name):
         ("gpt2", "decoder.0/norm1", {"over": "layernorm"}),
         ("llama3-8b", "decoder.3/norm1", {"over": "rmsnorm"}),
         ("llama3-8b", "decoder.3/activation", {"function": "silu", "gated": 1}),
-        ("llama3-8b", "decoder.3/attention", {"rate": 0.0, "alibi": 0}),
-        ("bloom-176b", "decoder.3/attention", {"rate": 0.0, "alibi": 1}),
-        ("gpt2", "decoder.0/attention", {"rate": 0.1, "alibi": 0}),
+        ("llama3-8b", "decoder.3/attention", {"rate": 0.0, "alibi": 0, "cap": 0.0, "sinks": 0}),
+        ("bloom-176b", "decoder.3/attention", {"rate": 0.0, "alibi": 1, "cap": 0.0, "sinks": 0}),
+        ("gpt2", "decoder.0/attention", {"rate": 0.1, "alibi": 0, "cap": 0.0, "sinks": 0}),
         ("gpt2", "decoder.0/residual1", {"rate": 0.1}),
         (
             "llama3-8b",

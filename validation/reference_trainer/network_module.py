@@ -42,7 +42,7 @@ class StageModule(torch.nn.Module):
         """
         super().__init__()
         _check_loss(network)
-        chain = list(_chain(network))
+        chain = list(network.named_chain())
         part = range(len(chain))[first:last]
         self.places = tuple(chain[index][0] for index in part)
         self.blocks = torch.nn.ModuleList(_build(chain[index][1], index, attention) for index in part)
@@ -70,13 +70,6 @@ class StageModule(torch.nn.Module):
                     if layer.tied not in self.tables:
                         self.tables[layer.tied] = _owned_weight(chain, layer.tied, attention)
                     made.weight = self.tables[layer.tied]
-
-
-def _chain(network: Network) -> Iterator[tuple[str, Block]]:
-    """Every block of the chain with its place, ``block`` or ``block.index``."""
-    for block in network.blocks:
-        for index in range(block.count):
-            yield (block.name if block.count == 1 else f"{block.name}.{index}"), block
 
 
 def _build(block: Block, index: int, attention: str) -> BlockModule:

@@ -1,7 +1,7 @@
 """Reasons why the reference trainer cannot carry out a case; nothing here needs torch or a device."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 
 from simdl.pipelines import PIPELINES
@@ -9,6 +9,7 @@ from simdl.pipelines.outline import outline
 from simdl.pipelines.passes import PassKind
 from simdl.step.strategy import Recompute, Strategy
 from validation.reference_trainer.case import LEAST_STEPS, TrainingCase
+from workloads.layer import Layer
 from workloads.workload import Workload
 
 DEVICE = re.compile(r"cpu|cuda:\d+")
@@ -36,12 +37,27 @@ def _format_problems(case: TrainingCase) -> Iterator[str]:
     if precision == "tf32" and on_cpu:
         yield "precision: found tf32 on a CPU, which has no such products; expected fp32 or bf16"
     layers = [layer for block in case.workload.network.blocks for layer in block.layers]
+    for name in dict.fromkeys(_unknown_attention(layers)):
+        yield f"network {case.workload.network.name}: {name}: the reference trainer's attention has none"
     dropped = any(layer.core is not None and layer.attributes.get("rate") for layer in layers)
     if dropped and on_cpu and case.stack.attention != "unfused":
         yield (
             f"attention {case.stack.attention} of stack {case.stack.name} with dropout: PyTorch has no such "
             "kernel on CPUs; expected a stack with unfused attention (pytorch-cpu-unfused), or no dropout"
         )
+
+
+def _unknown_attention(layers: Iterable[Layer]) -> Iterator[str]:
+    """Variants of attention that no module of the trainer computes."""
+    for layer in layers:
+        core, said = layer.core, layer.attributes
+        yield from (name for name in ("latent", "cap", "sinks") if said.get(name))
+        if layer.kind == "rotary" and said.get("features"):
+            yield "rotation of some features"
+        if core is not None and (core.window or core.value_size):
+            yield "window" if core.window else "latent"
+        if said.get("scales", "head") != "head":
+            yield f"norm of queries and keys over {said['scales']}"
 
 
 def _degree_problems(strategy: Strategy) -> Iterator[str]:

@@ -30,6 +30,7 @@ Layers may stand in any order but must not form a cycle, and all but one must be
 fault is reported with the file and the key.
 """
 
+import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
@@ -89,7 +90,8 @@ def _build_decoder(file: Path, content: Mapping[str, Any], tokens: int | None) -
         raise NetworkError(f"{file}: {fault}" for fault in error.faults) from None
 
 
-def _decoder_faults(values: Mapping[str, Any]) -> Iterator[str]:
+def _decoder_faults(values: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the values of a decoder; lists and tables become what its fields hold."""
     known = {field.name: field for field in fields(DecoderConfig)}
     types = get_type_hints(DecoderConfig)
     for key in values.keys() - known.keys():
@@ -99,7 +101,8 @@ def _decoder_faults(values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: missing; a decoder needs it"
         elif name in values:
             try:
-                TypeAdapter(types[name]).validate_python(values[name], strict=True)
+                text = json.dumps(values[name], default=str)
+                values[name] = TypeAdapter(types[name]).validate_json(text, strict=True)
             except ValidationError as error:
                 yield f"{name}: found {values[name]!r}; {error.errors()[0]['msg'].lower()}"
 

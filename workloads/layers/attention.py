@@ -2,16 +2,20 @@
 
 Core of one sequence of s tokens and a heads of size d: S = Q K^T / sqrt(d), P = softmax(mask(S)), C =
 dropout(P) V. Written as the kernels of an unfused framework: 2 products of 2 a s^2 d flops forward and 4
-backward, with the whole score matrix in memory (causal masks do not shrink it). ``Layer.core`` carries the
+backward, with the whole score matrix in memory (causal masks do not shrink it). With a window of w keys the
+matrix is a band, s x w a head, and so are its products (Beltagy et al. 2020, arXiv:2004.05150, section 3.1):
+a framework that computes and masks the whole matrix takes longer. ``Layer.core`` carries the
 dimensions for stacks that run one fused kernel instead (Dao et al. 2022, arXiv:2205.14135). What is kept
 for the backward pass follows Korthikanti et al. 2022 (arXiv:2205.05198), section 4.1; the a s^2 terms are
 those a fused kernel does without.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from workloads.layer import Layer, SavedActivation
-from workloads.layers.pointwise import DROPOUT_RATE, dropout, dropout_gradient, pointwise
+from workloads.layers.feedforward import ACTIVATIONS
+from workloads.layers.pointwise import DROPOUT_RATE, bias_gradient, dropout, dropout_gradient, pointwise
 from workloads.operators import (
     AttentionShape,
     Division,
@@ -27,45 +31,70 @@ SOFTMAX = "softmax"
 ROPE = "rope"
 
 
-def attention_core(
-    name: str, source: str, core: AttentionShape, *, drop: bool = False, alibi: bool = False
-) -> Layer:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreChoices:
+    """What is done to the scores beside softmax.
+
+    Attributes:
+        drop: dropout on the probabilities.
+        alibi: adds a distance bias (Press et al. 2021, arXiv:2108.12409).
+        cap: scores are squeezed into +- cap by cap x tanh(score / cap) (Gemma 2, arXiv:2408.00118, section
+            2); 0 for none.
+        sinks: every head has a learned logit that softmax counts beside the keys (GPT-OSS,
+            arXiv:2508.10925, section 2.1; Xiao et al. 2023, arXiv:2309.17453).
+    """
+
+    drop: bool = False
+    alibi: bool = False
+    cap: float = 0.0
+    sinks: bool = False
+
+
+def attention_core(name: str, source: str, core: AttentionShape, choices: ScoreChoices) -> Layer:
     """The attention core: softmax(Q K^T / sqrt(d)) V, one sequence attending to itself.
 
     Args:
         name: of the layer.
         source: layer that gives queries, keys and values of all heads.
         core: dimensions; queries and keys have the same number of tokens.
-        drop: dropout on the probabilities.
-        alibi: adds a distance bias to the scores (Press et al. 2021, arXiv:2108.12409).
+        choices: what is done to the scores.
     """
-    width = core.heads * core.head_size
     return Layer(
         name=name,
         kind="attention",
         inputs=(source,),
-        output_shape=(core.query_tokens, width),
-        forward=_core_forward(core, drop=drop, alibi=alibi),
-        input_gradient=_core_backward(core, drop=drop),
-        saved=_core_saved(core, drop=drop),
+        output_shape=(core.query_tokens, core.heads * core.value_features),
+        parameters=core.heads if choices.sinks else 0,
+        parameter_split=Split.COLUMN if choices.sinks else Split.REPLICATED,
+        forward=_core_forward(core, choices),
+        input_gradient=_core_backward(core, choices),
+        weight_gradient=(bias_gradient(core.heads * core.query_tokens, core.heads, split=Split.HEADS),)
+        if choices.sinks
+        else (),
+        saved=_core_saved(core, drop=choices.drop),
         selective=True,
         core=core,
-        attributes={"rate": DROPOUT_RATE if drop else 0.0, "alibi": int(alibi)},
+        attributes={
+            "rate": DROPOUT_RATE if choices.drop else 0.0,
+            "alibi": int(choices.alibi),
+            "cap": choices.cap,
+            "sinks": int(choices.sinks),
+        },
     )
 
 
 def split_heads(name: str, source: str, core: AttentionShape) -> Layer:
     """Copies queries, keys and values out of their common projection into per-head layout."""
-    query, key = query_elements(core), key_elements(core)
+    query, key, value = query_elements(core), key_elements(core), value_elements(core)
     split = key_split(core)
-    copies = (_copy("query", query), _copy("key", key, split), _copy("value", key, split))
+    copies = (_copy("query", query), _copy("key", key, split), _copy("value", value, split))
     return Layer(
         name=name,
         kind="layout",
         inputs=(source,),
         output_shape=(core.query_tokens, (core.heads + 2 * core.kv_heads) * core.head_size),
         forward=copies,
-        input_gradient=(_copy("join", query + 2 * key, projection_split(core)),),
+        input_gradient=(_copy("join", query + key + value, projection_split(core)),),
         attributes={
             "operation": "split",
             "heads": core.heads,
@@ -77,23 +106,32 @@ def split_heads(name: str, source: str, core: AttentionShape) -> Layer:
 
 def merge_heads(name: str, source: str, core: AttentionShape) -> Layer:
     """Copies the heads' outputs back into one row per token."""
-    copy = _copy("merge", query_elements(core))
+    width = core.heads * core.value_features
+    copy = _copy("merge", core.query_tokens * width)
     return Layer(
         name=name,
         kind="layout",
         inputs=(source,),
-        output_shape=(core.query_tokens, core.heads * core.head_size),
+        output_shape=(core.query_tokens, width),
         forward=(copy,),
         input_gradient=(copy,),
         attributes={"operation": "merge"},
     )
 
 
-def rotary_positions(name: str, source: str, core: AttentionShape) -> Layer:
-    """Rotates queries and keys by their position (Su et al. 2021, arXiv:2104.09864)."""
+def rotary_positions(name: str, source: str, core: AttentionShape, *, features: int = 0) -> Layer:
+    """Rotates queries and keys by their position (Su et al. 2021, arXiv:2104.09864).
+
+    Args:
+        name: of the layer.
+        source: layer that gives queries, keys and values of all heads.
+        core: dimensions of the attention.
+        features: of every head that are rotated, the others pass; 0 for all.
+    """
+    turned = features or core.head_size
     operators = (
-        *_rotation("query", query_elements(core), Split.COLUMN),
-        *_rotation("key", key_elements(core), key_split(core)),
+        *_rotation("query", core.query_tokens * core.heads * turned, Split.COLUMN),
+        *_rotation("key", core.key_tokens * core.kv_heads * turned, key_split(core)),
     )
     return Layer(
         name=name,
@@ -102,6 +140,59 @@ def rotary_positions(name: str, source: str, core: AttentionShape) -> Layer:
         output_shape=(core.query_tokens, (core.heads + 2 * core.kv_heads) * core.head_size),
         forward=operators,
         input_gradient=operators,
+        attributes={"features": features},
+    )
+
+
+def latent_positions(name: str, sources: tuple[str, str], core: AttentionShape, *, rotated: int) -> Layer:
+    """Rotates the last features of every query, and those of the one key part that all heads share.
+
+    Args:
+        name: of the layer.
+        sources: layers that give queries of all heads, and the narrow vector with the shared features.
+        core: dimensions of the attention.
+        rotated: features.
+    """
+    operators = (
+        *_rotation("query", core.query_tokens * core.heads * rotated, Split.COLUMN),
+        *_rotation("key", core.key_tokens * rotated, Split.REPLICATED),
+    )
+    return Layer(
+        name=name,
+        kind="rotary",
+        inputs=sources,
+        output_shape=(core.query_tokens, core.heads * core.head_size + rotated),
+        forward=operators,
+        input_gradient=operators,
+        attributes={"features": rotated, "latent": 1},
+    )
+
+
+def split_latent_heads(name: str, sources: tuple[str, str], core: AttentionShape, *, rotated: int) -> Layer:
+    """Copies queries, keys and values into per-head layout; keys gain the features that heads share.
+
+    Args:
+        name: of the layer.
+        sources: layers that give queries with the shared features of keys, and keys with values.
+        core: dimensions of the attention.
+        rotated: features of a key that heads share.
+    """
+    query, key, value = query_elements(core), key_elements(core), value_elements(core)
+    shared = core.key_tokens * rotated
+    return Layer(
+        name=name,
+        kind="layout",
+        inputs=sources,
+        output_shape=(
+            core.query_tokens,
+            core.heads * (2 * core.head_size + core.value_features),
+        ),
+        forward=(_copy("query", query), _copy("key", key), _copy("value", value)),
+        input_gradient=(
+            _copy("join", query + key + value),
+            pointwise("shared key gradient", shared * core.heads, split=Split.COLUMN),
+        ),
+        attributes={"operation": "split latent"},
     )
 
 
@@ -111,8 +202,13 @@ def query_elements(core: AttentionShape) -> int:
 
 
 def key_elements(core: AttentionShape) -> int:
-    """Elements of the keys (or the values) of one sequence."""
+    """Elements of the keys of one sequence."""
     return core.key_tokens * core.kv_heads * core.head_size
+
+
+def value_elements(core: AttentionShape) -> int:
+    """Elements of the values of one sequence."""
+    return core.key_tokens * core.kv_heads * core.value_features
 
 
 def projection_split(core: AttentionShape) -> HeadSplit:
@@ -126,7 +222,7 @@ def key_split(core: AttentionShape) -> HeadSplit:
 
 
 def _scores(core: AttentionShape) -> int:
-    return core.heads * core.query_tokens * core.key_tokens
+    return core.heads * core.query_tokens * core.reach
 
 
 def _copy(name: str, elements: int, split: Division = Split.COLUMN) -> Operator:
@@ -141,37 +237,44 @@ def _rotation(name: str, elements: int, split: Division) -> tuple[Operator, ...]
     )
 
 
-def _core_forward(core: AttentionShape, *, drop: bool, alibi: bool) -> tuple[Operator, ...]:
-    tokens, keys, size, scores = core.query_tokens, core.key_tokens, core.head_size, _scores(core)
-    operators = [
-        _product("scores", core, (tokens, keys, size)),
+def _core_forward(core: AttentionShape, choices: ScoreChoices) -> tuple[Operator, ...]:
+    scores = _scores(core)
+    return (
+        _product("scores", core, (core.query_tokens, core.reach, core.head_size)),
         _on_scores("scale", scores),
-    ]
-    if alibi:
-        operators.append(_on_scores("alibi", scores, chained=1))
-    if core.causal:
-        operators.append(_on_scores("mask", scores, chained=1))
-    operators.append(_softmax("softmax", scores, inputs=1, work=5))
-    if drop:
-        operators.append(dropout(scores, split=Split.HEADS))
-    operators.append(_product("context", core, (tokens, size, keys)))
-    return tuple(operators)
+        *_score_changes(core, choices, scores),
+        _softmax("softmax", scores, inputs=1, work=5),
+        *((dropout(scores, split=Split.HEADS),) if choices.drop else ()),
+        _product("context", core, (core.query_tokens, core.value_features, core.reach)),
+    )
 
 
-def _core_backward(core: AttentionShape, *, drop: bool) -> tuple[Operator, ...]:
+def _score_changes(core: AttentionShape, choices: ScoreChoices, scores: int) -> Iterator[Operator]:
+    """What happens to scaled scores before softmax."""
+    if choices.cap:
+        yield _on_scores("cap", scores, chained=1, work=ACTIVATIONS["tanh"])
+    if choices.alibi:
+        yield _on_scores("alibi", scores, chained=1)
+    if core.causal or core.window:
+        yield _on_scores("mask", scores, chained=1)
+
+
+def _core_backward(core: AttentionShape, choices: ScoreChoices) -> tuple[Operator, ...]:
     tokens, keys, size, scores = core.query_tokens, core.key_tokens, core.head_size, _scores(core)
     operators = [
-        _product("probability gradient", core, (tokens, keys, size)),
-        _product("value gradient", core, (keys, size, tokens)),
+        _product("probability gradient", core, (tokens, core.reach, core.value_features)),
+        _product("value gradient", core, (keys, core.value_features, core.reach)),
     ]
-    if drop:
+    if choices.drop:
         operators.append(dropout_gradient(scores, split=Split.HEADS))
     operators.append(_softmax("softmax gradient", scores, inputs=2, work=4, chained=0))
-    if core.causal:
+    if core.causal or core.window:
         operators.append(_on_scores("mask gradient", scores, chained=1))
+    if choices.cap:
+        operators.append(_on_scores("cap gradient", scores, chained=1, work=2 * ACTIVATIONS["tanh"]))
     operators.append(_on_scores("scale gradient", scores, chained=1))
-    operators.append(_product("query gradient", core, (tokens, size, keys)))
-    operators.append(_product("key gradient", core, (keys, size, tokens)))
+    operators.append(_product("query gradient", core, (tokens, size, core.reach)))
+    operators.append(_product("key gradient", core, (keys, size, core.reach)))
     return tuple(operators)
 
 
@@ -180,7 +283,7 @@ def _core_saved(core: AttentionShape, *, drop: bool) -> tuple[SavedActivation, .
     saved = [
         SavedActivation(name="query", elements=query_elements(core), split=Split.HEADS),
         SavedActivation(name="key", elements=key_elements(core), split=key_split(core)),
-        SavedActivation(name="value", elements=key_elements(core), split=key_split(core)),
+        SavedActivation(name="value", elements=value_elements(core), split=key_split(core)),
         SavedActivation(name="probabilities", elements=scores, split=Split.HEADS, fused=True),
     ]
     if drop:
@@ -208,8 +311,8 @@ def _product(name: str, core: AttentionShape, extents: Sequence[int]) -> Operato
     )
 
 
-def _on_scores(name: str, scores: int, *, chained: int = 0) -> Operator:
-    return pointwise(name, scores, split=Split.HEADS, fusion=SOFTMAX, chained=chained)
+def _on_scores(name: str, scores: int, *, chained: int = 0, work: int = 1) -> Operator:
+    return pointwise(name, scores, split=Split.HEADS, fusion=SOFTMAX, chained=chained, work=work)
 
 
 def _softmax(name: str, scores: int, *, inputs: int, work: int, chained: int = 1) -> Operator:

@@ -57,6 +57,14 @@ def replicated_projection(name: str, source: str, size: Projection, *, bias: boo
     return _biased(name, source, size, bias=bias, split=Split.REPLICATED, saved=Split.REPLICATED)
 
 
+def sequence_projection(name: str, source: str, size: Projection, *, bias: bool = False) -> Layer:
+    """A small projection that every tensor-parallel rank holds whole and computes on its part of a sequence.
+
+    Without sequence parallelism every rank computes it for all tokens.
+    """
+    return _biased(name, source, size, bias=bias, split=Split.SEQUENCE, saved=Split.SEQUENCE)
+
+
 def row_projection(name: str, source: str, size: Projection) -> Layer:
     """A projection whose input features are divided; its output is a partial sum over the ranks."""
     return Layer(

@@ -6,6 +6,8 @@ loss runs each pass as one kernel.
 """
 
 from workloads.layer import Layer, SavedActivation
+from workloads.layers.feedforward import ACTIVATIONS
+from workloads.layers.pointwise import pointwise
 from workloads.operators import Operator, OperatorKind, Split
 
 FUSION = "cross_entropy"
@@ -25,6 +27,22 @@ def token_loss(name: str, source: str, *, tokens: int, vocab: int) -> Layer:
         ),
         input_gradient=_backward(elements),
         saved=(SavedActivation(name="softmax", elements=elements, split=Split.COLUMN, element_size=4),),
+    )
+
+
+def logit_cap(name: str, source: str, *, tokens: int, vocab: int, cap: float) -> Layer:
+    """Squeezes logits into +- cap by cap x tanh(logit / cap) (Gemma 2, arXiv:2408.00118, section 2)."""
+    elements, split, work = tokens * vocab, Split.COLUMN, ACTIVATIONS["tanh"]
+    return Layer(
+        name=name,
+        kind="activation",
+        inputs=(source,),
+        output_shape=(tokens, vocab),
+        parameter_split=split,
+        forward=(pointwise("cap", elements, split=split, work=work),),
+        input_gradient=(pointwise("cap gradient", elements, split=split, inputs=2, work=2 * work),),
+        saved=(SavedActivation(name="input", elements=elements, split=split),),
+        attributes={"function": "tanh", "cap": cap},
     )
 
 

@@ -9,26 +9,21 @@ Parameters of a pre-normalised GPT of l layers, hidden size h, vocabulary V and 
 h + (V + s) h + 2 h (Narayanan et al. 2021, arXiv:2104.04473, equation 2, plus the final normalisation).
 """
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from workloads.layer import Layer
-from workloads.layers.attention import (
-    attention_core,
-    key_split,
-    merge_heads,
-    projection_split,
-    rotary_positions,
-    split_heads,
-)
 from workloads.layers.embedding import embedding_dropout, position_embedding, token_embedding
 from workloads.layers.feedforward import gated_activation, plain_activation
+from workloads.layers.pointwise import pointwise
 from workloads.layers.projection import Projection, column_projection, row_projection
 from workloads.layers.residual import residual_addition
-from workloads.layers.token_loss import token_loss
+from workloads.layers.token_loss import logit_cap, token_loss
 from workloads.layers.token_norm import token_norm
 from workloads.network import Block, Network
-from workloads.operators import AttentionShape, Split
-from workloads.zoo.decoder_config import DecoderConfig
+from workloads.operators import Split
+from workloads.zoo.decoder_attention import attention_branch
+from workloads.zoo.decoder_config import DecoderConfig, LayerChoice, layer_choices
 
 __all__ = ["DecoderConfig", "build_decoder"]
 
@@ -36,20 +31,54 @@ __all__ = ["DecoderConfig", "build_decoder"]
 def build_decoder(config: DecoderConfig) -> Network:
     """The network of these dimensions: blocks ``embedding``, ``decoder`` (repeated) and ``head``.
 
+    Where layers differ, every kind is a block of its own and the network's order says which stands where.
+
     Args:
         config: checked dimensions.
 
     Returns:
         A network whose sample is one sequence of ``config.tokens`` tokens.
     """
-    block = Block(name="decoder", layers=transformer_layers(config), count=config.layers)
     embedding = Block(name="embedding", layers=embedding_layers(config), recomputable=False)
     head = Block(name="head", layers=head_layers(config), recomputable=False)
-    return build_network(config, (embedding, block, head))
+    return build_network(config, (embedding, *decoder_blocks(config), head))
+
+
+def decoder_blocks(config: DecoderConfig) -> tuple[Block, ...]:
+    """Every kind of layer once, with how often it stands in the stack."""
+    choices = layer_choices(config)
+    kinds = dict.fromkeys(choices)
+    return tuple(
+        Block(
+            name=f"decoder-{_choice_name(kind, kinds)}" if len(kinds) > 1 else "decoder",
+            layers=transformer_layers(config, kind),
+            count=choices.count(kind),
+        )
+        for kind in kinds
+    )
+
+
+def _choice_name(choice: LayerChoice, kinds: Collection[LayerChoice]) -> str:
+    """What tells a kind of layer from the others."""
+    parts = []
+    if len({kind.window for kind in kinds}) > 1:
+        parts.append(f"window{choice.window}" if choice.window else "full")
+    if len({kind.rotated for kind in kinds}) > 1:
+        parts.append("rotary" if choice.rotated else "unrotated")
+    return "-".join(parts)
 
 
 def build_network(config: DecoderConfig, blocks: tuple[Block, ...]) -> Network:
-    """A network of these blocks with the identity of the configuration."""
+    """A network of these blocks with the identity of the configuration.
+
+    Args:
+        config: checked dimensions.
+        blocks: embedding, every kind of layer, and what follows.
+    """
+    choices = layer_choices(config)
+    kinds = list(dict.fromkeys(choices))
+    after = range(1 + len(kinds), len(blocks))
+    order = (0, *(1 + kinds.index(choice) for choice in choices), *after) if len(kinds) > 1 else ()
     return Network(
         name=config.name,
         blocks=blocks,
@@ -58,7 +87,18 @@ def build_network(config: DecoderConfig, blocks: tuple[Block, ...]) -> Network:
         tokens=config.tokens,
         tensor_divisors=(config.heads, config.ffn),
         kv_heads=config.kv_heads,
+        order=order,
+        notes=tuple(_notes(config)),
     )
+
+
+def _notes(config: DecoderConfig) -> Iterator[str]:
+    longest = max(config.windows, default=0)
+    if longest > config.tokens:
+        yield (
+            f"network {config.name}: windows: found {longest:,} tokens, more than the {config.tokens:,} of a "
+            "sample; expected less: every query of these layers sees all earlier tokens"
+        )
 
 
 def embedding_layers(config: DecoderConfig) -> tuple[Layer, ...]:
@@ -78,88 +118,67 @@ def embedding_layers(config: DecoderConfig) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def transformer_layers(config: DecoderConfig) -> tuple[Layer, ...]:
-    """One transformer block: attention branch, then feed-forward branch."""
+def transformer_layers(config: DecoderConfig, choice: LayerChoice | None = None) -> tuple[Layer, ...]:
+    """One transformer block: attention branch, then feed-forward branch.
+
+    Args:
+        config: checked dimensions.
+        choice: what layers differ in; None for that of the first.
+    """
+    kind = choice or layer_choices(config)[0]
     if config.post_norm:
         return (
-            *_attention_branch(config, "input", "input"),
+            *_attention(config, kind, "input", "input"),
             _norm(config, "norm1", "residual1", forked=True),
-            *_feedforward_branch(config, "norm1", "norm1"),
+            *_feedforward(config, "norm1", "norm1"),
             _norm(config, "norm2", "residual2", forked=True),
         )
+    if not config.input_norm:
+        return (*_attention(config, kind, "input", "input"), *_feedforward(config, "residual1", "residual1"))
+    first = (_norm(config, "norm1", "input", forked=True), *_attention(config, kind, "norm1", "input"))
+    if config.shared_norm:
+        return (*first, *_read_twice(_feedforward(config, "norm1", "residual1")))
     second = "input" if config.parallel_residual else "residual1"
     return (
-        _norm(config, "norm1", "input", forked=True),
-        *_attention_branch(config, "norm1", "input"),
+        *first,
         _norm(config, "norm2", second, forked=True, keep_input=not config.parallel_residual),
-        *_feedforward_branch(config, "norm2", "residual1"),
+        *_feedforward(config, "norm2", "residual1"),
     )
+
+
+def _read_twice(branch: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """A branch that reads what the attention branch has read and keeps: their gradients are added up."""
+    first, *others = branch
+    elements = first.tensor_entry
+    fork = pointwise("gradient sum", elements, split=Split.SEQUENCE, inputs=2)
+    return replace(first, saved=(), input_gradient=(*first.input_gradient, fork)), *others
 
 
 def head_layers(config: DecoderConfig) -> tuple[Layer, ...]:
     """Final normalisation, projection to the vocabulary and loss."""
     size = Projection(tokens=config.tokens, inputs=config.hidden, outputs=config.vocab)
     tied = "embedding/tokens" if config.tied else ""
-    return (
-        _norm(config, "norm", "input"),
-        replace(column_projection("logits", "norm", size, tied=tied), narrow=False),
-        token_loss("loss", "logits", tokens=config.tokens, vocab=config.vocab),
-    )
-
-
-def attention_shape(config: DecoderConfig) -> AttentionShape:
-    """Dimensions of the attention core."""
-    return AttentionShape(
-        query_tokens=config.tokens,
-        key_tokens=config.tokens,
-        heads=config.heads,
-        kv_heads=config.kv_heads,
-        head_size=config.head_size,
-        causal=config.causal,
-    )
-
-
-def _attention_branch(config: DecoderConfig, source: str, residual: str) -> tuple[Layer, ...]:
-    core, width = attention_shape(config), config.heads * config.head_size
-    columns = (config.heads + 2 * config.kv_heads) * config.head_size
-    into = Projection(tokens=config.tokens, inputs=config.hidden, outputs=columns)
-    out = Projection(tokens=config.tokens, inputs=width, outputs=config.hidden)
     layers = [
-        column_projection("qkv", source, into, bias=config.qkv_bias, split=projection_split(core)),
-        split_heads("split", "qkv", core),
+        _norm(config, "norm", "input"),
+        replace(column_projection("logits", "norm", size, bias=config.head_bias, tied=tied), narrow=False),
     ]
-    if config.qk_norm:
-        layers += _head_norms(config, "split")
-    if config.positions == "rotary":
-        layers.append(rotary_positions("rotary", layers[-1].name, core))
-    alibi = config.positions == "alibi"
-    layers.append(attention_core("attention", layers[-1].name, core, drop=config.dropout, alibi=alibi))
-    layers += [merge_heads("merge", "attention", core), row_projection("projection", "merge", out)]
-    return (*layers, _residual(config, "residual1", "projection", residual))
+    if config.logit_cap:
+        cap = logit_cap("cap", "logits", tokens=config.tokens, vocab=config.vocab, cap=config.logit_cap)
+        layers.append(cap)
+    return *layers, token_loss("loss", layers[-1].name, tokens=config.tokens, vocab=config.vocab)
 
 
-def _head_norms(config: DecoderConfig, source: str) -> list[Layer]:
-    kind = config.normalization
-    return [
-        replace(
-            token_norm(
-                f"{part}_norm",
-                before,
-                kind=kind,
-                tokens=config.tokens * heads,
-                features=config.head_size,
-                split=split,
-            ),
-            attributes={"over": kind, "part": part},
-        )
-        for part, before, heads, split in (
-            ("query", source, config.heads, Split.COLUMN),
-            ("key", "query_norm", config.kv_heads, key_split(attention_shape(config))),
-        )
-    ]
+def _attention(config: DecoderConfig, choice: LayerChoice, source: str, residual: str) -> tuple[Layer, ...]:
+    layers = attention_branch(config, choice, source)
+    bias = config.bias if config.output_bias is None else config.output_bias
+    return (*layers, *_joined(config, "1", "projection", residual, bias=bias))
 
 
-def _feedforward_branch(config: DecoderConfig, source: str, residual: str) -> tuple[Layer, ...]:
+def _feedforward(config: DecoderConfig, source: str, residual: str) -> tuple[Layer, ...]:
+    return *_feedforward_network(config, source), *_joined(config, "2", "down", residual, bias=config.bias)
+
+
+def _feedforward_network(config: DecoderConfig, source: str) -> tuple[Layer, ...]:
     tokens, width = config.tokens, config.ffn
     into = Projection(tokens=tokens, inputs=config.hidden, outputs=2 * width if config.gated else width)
     out = Projection(tokens=tokens, inputs=width, outputs=config.hidden)
@@ -169,20 +188,28 @@ def _feedforward_branch(config: DecoderConfig, source: str, residual: str) -> tu
         column_projection("up", source, into),
         activate("activation", "up", tokens=tokens, width=width, function=function, bias=config.bias),
         row_projection("down", "activation", out),
-        _residual(config, "residual2", "down", residual),
     )
 
 
-def _residual(config: DecoderConfig, name: str, branch: str, residual: str) -> Layer:
-    return residual_addition(
-        name,
+def _joined(
+    config: DecoderConfig, number: str, branch: str, residual: str, *, bias: bool
+) -> tuple[Layer, ...]:
+    """The end of a branch: its normalisation, if it has one, and the addition to the residual stream."""
+    layers = []
+    if config.branch_norm:
+        name = f"branch_norm{number}"
+        layers.append(_norm(config, name, branch, forked=not config.input_norm))
+        branch = name
+    addition = residual_addition(
+        f"residual{number}",
         branch,
         residual,
         tokens=config.tokens,
         hidden=config.hidden,
-        bias=config.bias,
+        bias=bias,
         drop=config.dropout,
     )
+    return *layers, addition
 
 
 def _norm(

@@ -1,4 +1,4 @@
-"""Dimensions and choices of a transformer stack, checked."""
+"""Dimensions and choices of a transformer stack, checked, and what single layers make of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,29 @@ from workloads.layers.token_norm import NORMALIZATIONS
 
 LAYERS = 10_000  # of a stack, at most
 POSITIONS = ("learned", "rotary", "alibi", "none")
+HEAD_NORMS = ("", "head", "own", "width")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentAttention:
+    """Multi-head latent attention: keys and values come from a narrow vector per token.
+
+    DeepSeek-AI 2024 (arXiv:2405.04434), section 2.1. Trained as written there, without absorbing the
+    up-projections into their neighbours.
+
+    Attributes:
+        query_rank: features of the vector that queries come from; 0 where they come from the residual stream.
+        rank: features of the vector that keys and values come from.
+        plain_size, rotary_size: features of a query and key without and with position; the rotated features
+            of the key are shared by all heads.
+        value_size: features of a value.
+    """
+
+    query_rank: int = 0
+    rank: int
+    plain_size: int
+    rotary_size: int
+    value_size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +52,30 @@ class DecoderConfig:
         normalization: a key of ``NORMALIZATIONS``.
         norm_shift: LayerNorm has a shift (MPT's has none).
         post_norm: normalises after the residual addition (2017) instead of before the branch.
+        input_norm: normalises what a branch reads; without it only what ``branch_norm`` says (OLMo 2).
+        branch_norm: normalises what a branch puts out, before the residual addition (Gemma 2, OLMo 2).
         parallel_residual: both branches read the block's input (GPT-NeoX).
-        qk_norm: normalises each head's query and key (Qwen3).
+        shared_norm: parallel branches read one normalisation of it (GPT-J, Falcon, Cohere).
+        qk_norm: normalises queries and keys: ``"head"`` each head with one scale for all (Qwen3), ``"own"``
+            each with a scale of its own (Cohere), ``"width"`` all heads together (OLMo 2); ``""`` none.
         embedding_norm: normalises the embedded sequence (BLOOM, BERT).
         positions: one of ``POSITIONS``.
+        rotated: whether each layer rotates by position, layers taking turns; () for all (Llama 4: three of
+            four).
+        rotary_size: features of every head that are rotated; 0 for all (GPT-J, Phi: some).
+        windows: keys that a query meets at most in each layer, 0 for all, layers taking turns; () for all
+            everywhere (Mistral: one number; Gemma 3: five and a 0).
+        chunked: windows lie side by side (Llama 4).
+        score_cap, logit_cap: squeeze attention scores and output logits into +- this; 0 for none (Gemma 2).
+        sinks: every head has a learned logit beside its keys (GPT-OSS).
+        latent: attention through a narrow vector per token (DeepSeek), whose sizes take the place of
+            ``head_size``; None for plain attention.
         max_positions: rows of the learned position table.
         segments: rows of a segment table (BERT), 0 for none.
-        bias: output, feed-forward and (with ``qkv_bias``) query-key-value projections add biases.
+        bias: the feed-forward network's projections add biases.
         qkv_bias: query-key-value projection adds a bias.
+        output_bias: output projection of attention adds a bias; None for as ``bias``.
+        head_bias: projection to the vocabulary adds a bias (GPT-J, Phi).
         tied: the head multiplies by the token table.
         dropout: on embeddings, attention probabilities and both branches.
         causal: tokens attend to earlier tokens only.
@@ -57,14 +96,27 @@ class DecoderConfig:
     normalization: str
     norm_shift: bool = True
     post_norm: bool = False
+    input_norm: bool = True
+    branch_norm: bool = False
     parallel_residual: bool = False
-    qk_norm: bool = False
+    shared_norm: bool = False
+    qk_norm: str = ""
     embedding_norm: bool = False
     positions: str
+    rotated: tuple[bool, ...] = ()
+    rotary_size: int = 0
+    windows: tuple[int, ...] = ()
+    chunked: bool = False
+    score_cap: float = 0.0
+    logit_cap: float = 0.0
+    sinks: bool = False
+    latent: LatentAttention | None = None
     max_positions: int = 0
     segments: int = 0
     bias: bool
     qkv_bias: bool
+    output_bias: bool | None = None
+    head_bias: bool = False
     tied: bool
     dropout: bool
     causal: bool = True
@@ -73,6 +125,31 @@ class DecoderConfig:
         faults = list(_faults(self))
         if faults:
             raise NetworkError(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerChoice:
+    """What layers of one stack may differ in.
+
+    Attributes:
+        window: keys that a query meets at most; 0 for all of a sample's.
+        rotated: rotates by position, where positions are rotary.
+    """
+
+    window: int = 0
+    rotated: bool = True
+
+
+def layer_choices(config: DecoderConfig) -> tuple[LayerChoice, ...]:
+    """What every layer of the stack does; a window that holds the whole sample is none."""
+    windows, rotated = config.windows or (0,), config.rotated or (True,)
+    return tuple(
+        LayerChoice(
+            window=0 if windows[n % len(windows)] >= config.tokens else windows[n % len(windows)],
+            rotated=rotated[n % len(rotated)],
+        )
+        for n in range(config.layers)
+    )
 
 
 def _faults(config: DecoderConfig) -> Iterator[str]:
@@ -89,6 +166,7 @@ def _faults(config: DecoderConfig) -> Iterator[str]:
         ("activation", ACTIVATIONS),
         ("normalization", NORMALIZATIONS),
         ("positions", POSITIONS),
+        ("qk_norm", HEAD_NORMS),
     ):
         value = getattr(config, name)
         if value not in known:
@@ -98,5 +176,38 @@ def _faults(config: DecoderConfig) -> Iterator[str]:
             f"{place}: max_positions: found {config.max_positions}; expected at least the {config.tokens} "
             "tokens of a sample, because positions are learned"
         )
+    yield from _norm_faults(config, place)
+    yield from _attention_faults(config, place)
+
+
+def _norm_faults(config: DecoderConfig, place: str) -> Iterator[str]:
     if config.post_norm and config.parallel_residual:
         yield f"{place}: post_norm and parallel_residual exclude each other"
+    if config.shared_norm and not config.parallel_residual:
+        yield f"{place}: shared_norm: found without parallel_residual; expected both"
+    if config.branch_norm and (config.bias or config.output_bias or config.dropout or config.post_norm):
+        yield f"{place}: branch_norm: found with biases, dropout or post_norm; expected none of them"
+    if not (config.input_norm or config.branch_norm or config.post_norm):
+        yield f"{place}: input_norm: found none, and no branch_norm; expected one of them"
+
+
+def _attention_faults(config: DecoderConfig, place: str) -> Iterator[str]:
+    for number, window in enumerate(config.windows):
+        if window < 0:
+            yield f"{place}: windows[{number}]: found {window}; expected at least 1, or 0 for all keys"
+    for name in ("score_cap", "logit_cap"):
+        if getattr(config, name) < 0:
+            yield f"{place}: {name}: found {getattr(config, name)}; expected a positive number, or 0 for none"
+    turned = config.rotary_size
+    if not 0 <= turned <= config.head_size:
+        yield f"{place}: rotary_size: found {turned}; expected at most the {config.head_size} of a head"
+    if config.latent is None:
+        return
+    for name in ("rank", "plain_size", "rotary_size", "value_size"):
+        if getattr(config.latent, name) < 1:
+            yield f"{place}: latent.{name}: found {getattr(config.latent, name)}; expected at least 1"
+    if config.qk_norm or config.positions != "rotary" or config.kv_heads != config.heads:
+        yield (
+            f"{place}: latent: found with qk_norm {config.qk_norm!r}, positions {config.positions} and "
+            f"{config.kv_heads} key-value heads; expected no qk_norm, rotary and {config.heads}"
+        )

@@ -1,24 +1,24 @@
 """Fused (flash) attention: the whole core of one layer in one kernel.
 
-    forward flops = 4 x batch x heads x query tokens x key tokens x head size
+    forward flops = 2 x batch x heads x query tokens x key tokens x (key features + value features)
 
-halved where the mask is causal and the kernel skips masked blocks (``AttentionShape.causal``); the backward
-kernel recomputes the scores and does 2.5 times as much (five products instead of two). Each multiprocessor
-takes one block of queries of one head at a time, so that few or short sequences leave multiprocessors idle.
+halved where the mask is causal and the kernel skips masked blocks (``AttentionShape.causal``), and with a
+window the keys that a query meets instead of all; the backward kernel recomputes the scores: three products
+over the features of a key and two over those of a value. Each multiprocessor takes one block of queries of
+one head at a time, so that few or short sequences leave multiprocessors idle; it computes whole blocks, those
+that a mask cuts among them.
 
-Source: Dao, "FlashAttention-2" (2023), sections 3.1-3.3 (work partition, flops of both passes).
+Source: Dao, "FlashAttention-2" (2023), sections 3.1-3.3 (work partition, flops of both passes), and its
+kernels' ``window_size`` (blocks outside the window are skipped).
 """
 
 from hardware.device import Device
 from simdl.kernels.kernel import AttentionCall
 from workloads.amounts import larger
-from workloads.operators import Pass
+from workloads.operators import AttentionShape, Pass
 
 BLOCK = 128
 """Queries (forward) or keys (backward) that one multiprocessor handles at a time."""
-
-BACKWARD_RATIO = 2.5
-"""Backward flops over forward flops."""
 
 
 def attention_time(call: AttentionCall, device: Device, dtype: str) -> float:
@@ -36,12 +36,27 @@ def attention_time(call: AttentionCall, device: Device, dtype: str) -> float:
         (shape.query_tokens, shape.key_tokens) if forward else (shape.key_tokens, shape.query_tokens)
     )
     blocks = call.batch * shape.heads * -(-outer // BLOCK)
-    flops = 4 * BLOCK * _seen(shape.causal, inner) * shape.head_size
+    features = shape.head_size + shape.value_features
+    if not forward:
+        features += features + shape.head_size
+    flops = 2 * BLOCK * _met(shape, inner) * features
     waves = larger(1.0, blocks / device.multiprocessors)
-    return waves * flops / rate * (1.0 if forward else BACKWARD_RATIO)
+    return waves * flops / rate
 
 
-def _seen(causal: bool, tokens: int) -> float:
-    """Mean tokens that one block meets: half of them, and half a block on the diagonal, when causal."""
-    padded = -(-tokens // BLOCK) * BLOCK
-    return (padded + BLOCK) / 2 if causal else padded
+def _met(shape: AttentionShape, tokens: int) -> float:
+    """Mean tokens of ``tokens`` that one block meets: half of them, and half a block on the diagonal."""
+    if not shape.window:
+        padded = -(-tokens // BLOCK) * BLOCK
+        return (padded + BLOCK) / 2 if shape.causal else padded
+    return _met_in_window(shape) * tokens / shape.key_tokens
+
+
+def _met_in_window(shape: AttentionShape) -> float:
+    """Mean keys that a block of queries meets: the window, and a block where its edges cut blocks in two."""
+    every, reach = -(-shape.key_tokens // BLOCK), -(-shape.reach // BLOCK)
+    if shape.chunked:
+        return (reach + 1) / 2 * BLOCK if shape.causal else reach * BLOCK
+    most = min(reach + 1, every)
+    before = most * (most - 1) / (2 * every) if shape.causal else 0.0  # the first blocks meet fewer
+    return (most - before) * BLOCK

@@ -49,7 +49,7 @@ def decoders(draw):
         norm_shift=draw(st.booleans()),
         post_norm=post_norm,
         parallel_residual=not post_norm and draw(st.booleans()),
-        qk_norm=draw(st.booleans()),
+        qk_norm="head" if draw(st.booleans()) else "",
         embedding_norm=draw(st.booleans()),
         positions=draw(st.sampled_from(["learned", "rotary", "alibi", "none"])),
         max_positions=tokens + draw(st.integers(0, 3)),

@@ -164,7 +164,7 @@ def _schedule(row: PublishedRow, virtual: int) -> str:
 
 def _stages(network: Network, chunks: int) -> tuple[int, ...]:
     """Even stages where embedding and head count as layers (NeMo: account_for_embedding_in_..._split)."""
-    layers = max(block.count for block in network.blocks)
+    _, layers = network.repeated
     if layers % chunks and network.depth % chunks == 0:
         return (network.depth // chunks,) * chunks
     return ()

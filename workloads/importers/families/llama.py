@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from workloads.importers.families.base import FUNCTIONS, Family, Function, Probability, uneven_heads
 
@@ -23,7 +23,7 @@ class Llama(Family):
     attention_bias: bool = False
     mlp_bias: bool = False
     attention_dropout: Probability = 0.0
-    sliding_window: PositiveInt | None = None
+    sliding_window: NonNegativeInt | None = None
     use_sliding_window: bool = True
     rope_scaling: dict[str, Any] | None = None
 
@@ -33,8 +33,8 @@ class Llama(Family):
         original = (self.rope_scaling or {}).get("original_max_position_embeddings")
         return original if isinstance(original, int) and original > 0 else self.max_position_embeddings
 
-    def faults(self, tokens: int) -> list[str]:
-        """Uneven heads, biases on one half only, windows shorter than the sequence."""
+    def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
+        """Uneven heads."""
         found = (
             [] if self.head_dim else uneven_heads("hidden_size", self.hidden_size, self.num_attention_heads)
         )
@@ -42,17 +42,6 @@ class Llama(Family):
         if heads and self.num_attention_heads % heads:
             found.append(
                 f"num_key_value_heads: found {heads}; expected a divisor of {self.num_attention_heads} heads"
-            )
-        if self.attention_bias != self.mlp_bias:
-            found.append(
-                f"attention_bias: found {self.attention_bias}; expected mlp_bias's {self.mlp_bias} "
-                "(biases on one of the two only are not modelled)"
-            )
-        window = self.sliding_window
-        if window and self.use_sliding_window and window < tokens:
-            found.append(
-                f"sliding_window: found {window}; expected at least the {tokens} tokens of a sample, because "
-                "windowed attention is not modelled; ask for a shorter sequence"
             )
         return found
 
@@ -71,8 +60,10 @@ class Llama(Family):
             "activation": FUNCTIONS[self.hidden_act],
             "normalization": "rmsnorm",
             "positions": "rotary",
-            "bias": self.attention_bias,
+            "windows": (self.sliding_window,) if self.sliding_window and self.use_sliding_window else (),
+            "bias": self.mlp_bias,
             "qkv_bias": self.attention_bias,
+            "output_bias": self.attention_bias,
             "tied": self.tie_word_embeddings,
             "dropout": self.attention_dropout > 0,
         }
@@ -96,7 +87,7 @@ class Qwen3(Llama):
 
     def choices(self) -> dict[str, Any]:
         """Llama's, with normalised heads."""
-        return super().choices() | {"qk_norm": True}
+        return super().choices() | {"qk_norm": "head"}
 
 
 class Gemma(Llama):
