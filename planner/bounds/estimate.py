@@ -105,6 +105,11 @@ def _memory(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) 
     need = live[shape.with_cuts(shape.lane)] + lasting[shape.with_cuts(shape.variant)]
     if shape.ranks == 1:
         need += _gathered_bytes(shape, prices, pricing)[:, None]
+    if workload.optimizer.paged:
+        state = _paged_bytes(shape, order, workload, pricing)[shape.with_cuts(shape.variant)]
+        need = np.maximum(
+            need - state, np.minimum(need, usable_memory(pricing.stack, pricing.cluster.device))
+        )
     worst = need.argmax(axis=1)
     return need[np.arange(len(need)), worst].reshape(-1, shape.cuts), worst.reshape(-1, shape.cuts)
 
@@ -134,6 +139,14 @@ def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing:
         ]
     )
     found: Floats = held * np.repeat(each, shape.cuts, axis=0) + pricing.stack.memory_context
+    return found
+
+
+def _paged_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:
+    """[variants and cuts x ranks] bytes of optimizer state, which the host may hold."""
+    held = order.by_rank(shape.spread(shape.parameters @ shape.counts()), shape.ranks)
+    each = [state_bytes(1.0, strategy, workload, pricing)["optimizer"] for strategy in shape.variants]
+    found: Floats = held * np.repeat(np.array(each)[:, None], shape.cuts, axis=0)
     return found
 
 

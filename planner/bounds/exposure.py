@@ -24,7 +24,8 @@ from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
 from simdl.step.segments import segment_parts, segment_reduce_time
-from simdl.step.step_cost import copies_sum_time, gather_time, reduce_time, tied_time, update_time
+from simdl.step.step_cost import copies_sum_time, gather_time, reduce_time, tied_time
+from simdl.step.update import exchange_time, update_time
 from workloads.amounts import as_number
 from workloads.workload import Workload
 
@@ -279,9 +280,12 @@ def _update(variants: _Variants, workload: Workload) -> Floats:
     held = held.reshape(len(shape.variants), -1)[:, first]
     shards = np.array([[strategy.shards] for strategy in shape.variants])
     owned = as_number((held / shards).ravel())
-    seconds = np.reshape(update_time(owned, workload, pricing), held.shape)
+    copies = np.array([[strategy.tp] for strategy in shape.variants])
+    tp = as_number(np.broadcast_to(copies, held.shape).ravel())
+    seconds = np.reshape(update_time(owned, workload, pricing, tp=tp), held.shape)
     for number, (variant, counts) in enumerate(zip(variants.each, held, strict=True)):
         strategy = variant.strategy
+        seconds[number] += exchange_time(as_number(counts), strategy, workload, pricing)
         if strategy.replicas > 1 and not variant.beside:
             seconds[number] += reduce_time(as_number(counts), strategy, pricing)
         if strategy.zero in (1, 2) and strategy.shards > 1 and not pricing.stack.parameter_overlap:

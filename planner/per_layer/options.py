@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from planner.per_layer.problem import Item, LayerProblem, Matrix, Option, Tensor
 from planner.per_layer.shares import sum_time
 from simdl.kernels.pricing import Pricing
-from simdl.memory.needs import state_bytes, usable_memory
+from simdl.memory.needs import resident_bytes, usable_memory
 from simdl.splits.graph import Edge, LayerGraph
 from simdl.splits.layout import Layout
 from simdl.splits.message_times import reshard_time
 from simdl.splits.node_cost import NodeCost
 from simdl.step.stage import host_time
-from simdl.step.step_cost import update_time
 from simdl.step.strategy import Strategy
+from simdl.step.update import update_time
 from workloads.workload import Workload
 
 
@@ -64,7 +64,7 @@ def _option(
     reduce = sum_time(cost, form, pricing)
     update = update_time(parameters, workload, pricing) - update_time(0.0, workload, pricing)
     hosts = host_time(cost.forward, stack), host_time(cost.backward, stack)
-    state = sum(state_bytes(parameters, form, workload, pricing).values())
+    state = resident_bytes(parameters, form, workload, pricing)
     return Option(
         source=place[cost.source],
         output=place[cost.output],

@@ -16,6 +16,7 @@ OTHER = "other"
 KERNELS = ("forward", "backward", "recompute")
 LIMITS = {
     "optimizer": BANDWIDTH,
+    "host_transfer": BANDWIDTH,
     "tensor_communication": COMMUNICATION,
     "context_communication": COMMUNICATION,
     "pipeline_communication": COMMUNICATION,

@@ -7,7 +7,7 @@ from planner.errors import InfeasibleError, SolverError
 from planner.search.stage_partition import solve_stage_partition
 from planner.search.stage_program import Group
 from simdl.kernels.pricing import Pricing, Work
-from simdl.memory.needs import state_bytes, usable_memory
+from simdl.memory.needs import resident_bytes, usable_memory
 from simdl.pipelines import in_flight
 from simdl.software.stack import Stack
 from simdl.step.block_cost import BlockCost, block_costs
@@ -62,4 +62,4 @@ def _block_bytes(
     cost: BlockCost, live: int, strategy: Strategy, workload: Workload, pricing: Pricing
 ) -> float:
     """[bytes] that a block takes on a stage with so many live microbatches."""
-    return sum(state_bytes(cost.parameters, strategy, workload, pricing).values()) + live * cost.saved
+    return resident_bytes(cost.parameters, strategy, workload, pricing) + live * cost.saved

@@ -19,6 +19,7 @@ from simdl.step.block_cost import BlockCost
 from simdl.step.gradients import GradientShare, gradient_bytes, share_shards
 from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy
+from simdl.step.update import moment_bytes
 from workloads.workload import Workload
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,37 @@ def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
     length = order_length(step.pipeline, strategy.pp, step.microbatches)
     found = peaks(strategy.schedule, strategy.pp, length, strategy.virtual_stages)
     saved = [stage.saved for stage in step.stages]
-    return [_memory_by_part(step, rank, peak.largest(saved)) for rank, peak in enumerate(found)]
+    whole = [_memory_by_part(step, rank, peak.largest(saved)) for rank, peak in enumerate(found)]
+    return [_paged_out(parts, step) for parts in whole] if step.workload.optimizer.paged else whole
+
+
+def paged_by_rank(step: StepCost) -> tuple[float, ...]:
+    """[bytes] of optimizer state that the host holds for every pipeline rank; () where none is paged."""
+    if not step.workload.optimizer.paged:
+        return ()
+    held = (parts["optimizer"] for parts in memory_by_rank(step))
+    whole = (
+        shares_bytes(step.rank_gradients(rank), step.strategy, step.workload, step.pricing)["optimizer"]
+        for rank in range(step.strategy.pp)
+    )
+    return tuple(all_of_it - here for all_of_it, here in zip(whole, held, strict=True))
+
+
+def paging_notes(step: StepCost) -> Iterator[str]:
+    """One sentence for the rank of which the host holds most."""
+    paged = paged_by_rank(step)
+    if paged and max(paged) > 0:
+        yield (
+            f"optimizer {step.workload.optimizer.name}: {format_quantity(max(paged), 'bytes')} of the state "
+            f"of stage {paged.index(max(paged))} lie in host memory and pass the host link twice a step"
+        )
+
+
+def _paged_out(parts: dict[str, float], step: StepCost) -> dict[str, float]:
+    """Parts of a rank whose optimizer state is on the device as far as there is room."""
+    others = sum(parts.values()) - parts["optimizer"]
+    room = usable_memory(step.stack, step.pricing.cluster.device) - others
+    return {**parts, "optimizer": min(parts["optimizer"], max(0.0, room))}
 
 
 def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, float]:
@@ -80,12 +111,19 @@ def state_bytes(
         shards: ranks that ZeRO divides them over; 0 for those of parameters that all replicas hold alike.
     """
     precision, shards = workload.precision, shards or strategy.shards
-    optimizer = workload.optimizer.moments * precision.moment + precision.master
+    optimizer = moment_bytes(workload) + precision.master
     return {
         "parameters": parameters * precision.parameter / (shards if strategy.zero >= 3 else 1),
         "gradients": gradient_bytes(parameters, pricing) / (shards if strategy.zero >= 2 else 1),
         "optimizer": parameters * optimizer / (shards if strategy.zero >= 1 else 1),
     }
+
+
+def resident_bytes(parameters: Amount, strategy: Strategy, workload: Workload, pricing: Pricing) -> Amount:
+    """[bytes] of parameters, gradients and state that the device has to hold."""
+    parts = state_bytes(parameters, strategy, workload, pricing)
+    held = parts["parameters"] + parts["gradients"]
+    return held if workload.optimizer.paged else held + parts["optimizer"]
 
 
 def stashed_bytes(

@@ -26,6 +26,7 @@ class Cause(StrEnum):
     DATA = "data_communication"
     CONTENTION = "contention"
     OPTIMIZER = "optimizer"
+    HOST = "host_transfer"
     OVERHEAD = "overhead"
     BUBBLE = "bubble"
 
@@ -44,6 +45,7 @@ class Purpose(StrEnum):
     REDUCE_GRADIENTS = "reduce gradients"
     REDUCE_TIED = "reduce tied embedding"
     REDUCE_COPIES = "reduce copies of stages"
+    EXCHANGE_UPDATE = "exchange for the update"
     OPTIMIZER = "optimizer"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from simdl.collector import collector_paused
+from simdl.memory.needs import paged_by_rank
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.passes import Entry, Order, Overlap, Pass, passes_of
 from simdl.pipelines.steps import order_length, steps_in_a_row
@@ -20,6 +21,7 @@ from simdl.program.program import Lane, Program, RankClass, Stream
 from simdl.step.segments import Segment, Segmentation
 from simdl.step.step_cost import StepCost
 from simdl.step.transfers import StepTransfers
+from simdl.step.update import page_time
 
 LANES = tuple(Lane)
 PREFETCH = 2  # parameter gathers in flight ahead of the block being computed, as FSDP's rate limiter allows
@@ -34,6 +36,7 @@ class _Build:
             same of its gradient.
         waits: task, stage or ~stage, microbatch of every wait for a result, one after the other.
         gathered: the gather of updated parameters that the next step on the rank waits for, or -1.
+        paged: [bytes] per pipeline rank of optimizer state that the host holds; () where none is paged.
         updated: the update before which no parameters of the next step are gathered, or -1.
     """
 
@@ -42,6 +45,7 @@ class _Build:
     transfers: StepTransfers
     segmentation: Segmentation
     microbatches: int
+    paged: tuple[float, ...] = ()
     arrivals: "dict[int, array[int]]" = field(default_factory=dict)
     waits: "array[int]" = field(default_factory=lambda: array(INDEX))
     actions: dict[tuple[object, ...], int] = field(default_factory=dict)
@@ -74,7 +78,14 @@ def lower(step: StepCost) -> Program:
         [RankClass(stage=rank, count=width, first=rank * width) for rank in range(strategy.pp)],
         [Stream(rank, lane) for rank in range(strategy.pp) for lane in LANES],
     )
-    build = _Build(step, builder, StepTransfers(step, builder), Segmentation(step), steps * step.microbatches)
+    build = _Build(
+        step,
+        builder,
+        StepTransfers(step, builder),
+        Segmentation(step),
+        steps * step.microbatches,
+        paged_by_rank(step),
+    )
     length = order_length(step.pipeline, strategy.pp, step.microbatches)
     sizes = strategy.pp, length, strategy.virtual_stages
     for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
@@ -254,11 +265,13 @@ def _finish(build: _Build, rank: int) -> None:
     step = build.step
     strategy = step.strategy
     after = tuple(build.reduced)
-    for transfer in _sums(build, rank):
+    for transfer in (*_sums(build, rank), *build.transfers.exchange(rank)):
         after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, len(build.builder) - 1)),)
     updates = 1 if step.pipeline.flushes else step.microbatches
     overhead = step.stack.step_overhead / updates
-    parts = ((Cause.OPTIMIZER, step.optimizer[rank]), (Cause.OVERHEAD, overhead))
+    paged = page_time(build.paged[rank], step.pricing) if build.paged else 0.0
+    paging = ((Cause.HOST, paged),) if paged else ()
+    parts = ((Cause.OPTIMIZER, step.optimizer[rank]), *paging, (Cause.OVERHEAD, overhead))
     done = build.add(rank, Lane.COMPUTE, Work(purpose=Purpose.OPTIMIZER, parts=parts), after)
     build.updated = done
     if strategy.zero in (1, 2) and strategy.shards > 1 and not step.stack.parameter_overlap:

@@ -14,7 +14,7 @@ from simdl.engine.timeline import Timeline
 from simdl.errors import StrategyError
 from simdl.kernels.cost_model import CostModel, DeviceCostModel
 from simdl.kernels.pricing import Pricing
-from simdl.memory.needs import memory_by_rank, memory_shortfalls
+from simdl.memory.needs import memory_by_rank, memory_shortfalls, paging_notes
 from simdl.program.unfolding import apart, every_rank, unfold
 from simdl.report.communication import message_uses
 from simdl.report.critical_tasks import critical_actions, total_parts
@@ -151,7 +151,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
         strategy=step.strategy,
         feasible=not reasons,
         reasons=reasons,
-        warnings=step.warnings,
+        warnings=(*step.warnings, *paging_notes(step)),
         provenance=_provenance(step),
     )
 

@@ -11,8 +11,6 @@ from itertools import accumulate
 
 from hardware.cluster import Cluster
 from simdl.collectives import Group, Hop, Operation, collective_seconds, find_hop, hop_time
-from simdl.kernels.cost_model import launch_time
-from simdl.kernels.kernel import Kernel
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.pipelines import pipeline
@@ -35,8 +33,8 @@ from simdl.step.gradients import (
 from simdl.step.pass_contents import Division
 from simdl.step.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
 from simdl.step.strategy import Strategy, arrangement_of, unsupported, without_effect
+from simdl.step.update import update_time
 from workloads.network import Network
-from workloads.operators import OperatorKind
 from workloads.workload import Workload
 
 
@@ -131,7 +129,10 @@ def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut:
         microbatches=strategy.microbatches(workload.global_batch),
         stages=stages,
         transfer=tuple(_transfers(stages, strategy, pricing)),
-        optimizer=tuple(update_time(owned, workload, pricing) for owned in _owned_by_rank(stages, strategy)),
+        optimizer=tuple(
+            update_time(owned, workload, pricing, tp=strategy.tp)
+            for owned in _owned_by_rank(stages, strategy)
+        ),
         tied=tied_time(workload, strategy, pricing),
         warnings=(
             *workload.network.notes,
@@ -226,23 +227,6 @@ def reduce_time(
 def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
     """[s] to gather the parameters that ZeRO shards, where all replicas hold them alike."""
     return total_seconds(gathers((uniform_share(parameters, strategy),), strategy, pricing))
-
-
-def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] of the update of one rank's share of parameters that all replicas hold alike."""
-    return update_time(parameters / strategy.shards, workload, pricing)
-
-
-def update_time(owned: float, workload: Workload, pricing: Pricing) -> float:
-    """[s] of the update of parameters: gradient, master and state words stream through memory once."""
-    precision, optimizer = workload.precision, workload.optimizer
-    kept = optimizer.moments * precision.moment + (precision.master or precision.parameter)
-    words = 2 * kept + gradient_bytes(1, pricing)
-    copies = precision.parameter if precision.master else 0
-    nbytes = owned * (words + copies + pricing.stack.optimizer_traffic)
-    name = f"{optimizer.name} update"
-    update = Kernel(name, OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul)
-    return launch_time(pricing.cost_model, update)
 
 
 def copies_sum(

@@ -23,6 +23,7 @@ from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
 from simdl.step.gradients import Collective, gathers, reductions
 from simdl.step.step_cost import StepCost, copies_sum, stage_hop, tied_bytes
+from simdl.step.update import update_collectives
 
 MEMORY_PASSES = {
     Operation.ALL_REDUCE: 4.0,  # reads two operands and writes one, then reads or writes the result once more
@@ -97,6 +98,13 @@ class StepTransfers:
         group = Group(size=2, stride=self._width * (strategy.pp - 1))
         both = Collective(Operation.ALL_REDUCE, group, nbytes, step.tied)
         return self._collective(Purpose.REDUCE_TIED, rank, both, -1)
+
+    def exchange(self, rank: int) -> list[Transfer]:
+        """What the update of a rank exchanges: norms, factors, whole matrices."""
+        step = self._step
+        parameters = sum(share.parameters for share in step.rank_gradients(rank))
+        found = update_collectives(parameters, step.strategy, step.workload, step.pricing)
+        return [self._collective(Purpose.EXCHANGE_UPDATE, rank, each, -1) for each in found]
 
     def reduce_copies(self, rank: int) -> Transfer:
         """Sum of the gradients of stages that two pipeline ranks hold."""

@@ -12,13 +12,13 @@ from simdl.step.simulate import price
 from simdl.step.step_cost import (
     gather_time,
     gradient_bytes,
-    optimizer_time,
     reduce_time,
     stage_hop,
     tied_time,
     transfer_time,
 )
 from simdl.step.strategy import Strategy
+from simdl.step.update import optimizer_time
 
 CLUSTER = build_cluster(4)  # four nodes of four devices
 PARAMETERS = 1_000_000

@@ -14,6 +14,7 @@ from workloads.workload import Workload
 
 DEVICE = re.compile(r"cpu|cuda:\d+")
 PRECISIONS = ("fp32", "tf32", "bf16")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "adam", "adamw")
 
 
 def case_problems(case: TrainingCase) -> Iterator[str]:
@@ -36,6 +37,9 @@ def _format_problems(case: TrainingCase) -> Iterator[str]:
         yield f"precision: found {precision}; the reference trainer has {', '.join(PRECISIONS)}"
     if precision == "tf32" and on_cpu:
         yield "precision: found tf32 on a CPU, which has no such products; expected fp32 or bf16"
+    optimizer = case.workload.optimizer.name
+    if optimizer not in OPTIMIZERS:
+        yield f"optimizer: found {optimizer}; the reference trainer has {', '.join(OPTIMIZERS)}"
     layers = [layer for block in case.workload.network.blocks for layer in block.layers]
     for name in dict.fromkeys(_unknown_attention(layers)):
         yield f"network {case.workload.network.name}: {name}: the reference trainer's attention has none"

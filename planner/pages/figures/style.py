@@ -22,6 +22,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     "backward": (SKY, ""),
     "recompute": (PURPLE, ""),
     "optimizer": (BLACK, ""),
+    "host_transfer": (BLACK, "/"),
     "tensor_communication": (VERMILION, ""),
     "context_communication": (VERMILION, "/"),
     "pipeline_communication": (ORANGE, ""),
@@ -67,6 +68,7 @@ TASKS: Mapping[str, tuple[str, str]] = {
     "reduce gradients": CAUSES["data_communication"],
     "gather parameters": (GREEN, "/"),
     "reduce tied embedding": (GREEN, "."),
+    "exchange for the update": (GREEN, "x"),
 }
 """Colour and pattern by name of a task or purpose of a message: the colour is that of its cause."""
 OTHER = (GREY, "")
