@@ -1,6 +1,8 @@
 """Networks by name or file.
 
 A file of ``workloads/zoo`` registers its networks by exporting ``NETWORKS``; nothing else needs to change.
+Where torchvision or timm call a network otherwise, ``ALIASES`` of the file says which it is; underscores
+stand for hyphens anyway.
 A name that ends in ``.toml`` is a description of one's own (`workloads.importers.toml_network`), one that
 ends in ``.json`` the ``config.json`` of a Hugging Face model (`workloads.importers.huggingface`).
 """
@@ -10,6 +12,7 @@ import pkgutil
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 import workloads.zoo
 from workloads.errors import UnknownNameError, WorkloadError
@@ -21,11 +24,24 @@ def network_names() -> tuple[str, ...]:
     return tuple(sorted(_builders()))
 
 
+def registered_name(name: str) -> str:
+    """The registered network that a name means; the name itself where it is none.
+
+    Example:
+        >>> registered_name("mobilenetv2_100"), registered_name("vgg16_bn")
+        ('mobilenet-v2', 'vgg16-bn')
+    """
+    builders, aliases = _builders(), _aliases()
+    spelled = (name, name.replace("_", "-"))
+    return next((aliases.get(each, each) for each in spelled if each in builders or each in aliases), name)
+
+
 def load_network(name_or_path: str, *, tokens: int | None = None, image_size: int | None = None) -> Network:
     """The network of this registered name or file.
 
     Args:
-        name_or_path: registered name, TOML file or Hugging Face ``config.json``.
+        name_or_path: registered name, what torchvision or timm call such a network, TOML file or Hugging Face
+            ``config.json``.
         tokens: tokens of one sample instead of the published number.
         image_size: [pixels] height and width of one sample instead of the published ones.
 
@@ -73,15 +89,25 @@ def _loader(name_or_path: str) -> Callable[..., Network]:
             return load_huggingface(name_or_path, tokens=tokens)
 
         return load
-    builders = _builders()
-    if name_or_path not in builders:
+    builders, name = _builders(), registered_name(name_or_path)
+    if name not in builders:
         raise UnknownNameError("network", name_or_path, builders)
-    return builders[name_or_path]
+    return builders[name]
 
 
 @cache
 def _builders() -> dict[str, Callable[..., Network]]:
-    builders: dict[str, Callable[..., Network]] = {}
+    return _exported("NETWORKS")
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    return _exported("ALIASES")
+
+
+def _exported(table: str) -> dict[str, Any]:
+    """The tables of this name of all files of the zoo, joined."""
+    joined: dict[str, Any] = {}
     for module in pkgutil.iter_modules(workloads.zoo.__path__, "workloads.zoo."):
-        builders |= getattr(import_module(module.name), "NETWORKS", {})
-    return builders
+        joined |= getattr(import_module(module.name), table, {})
+    return joined

@@ -8,7 +8,7 @@ from planner.console.refusals import bad_input
 from workloads.dtypes import PRECISIONS, Precision, load_precision
 from workloads.errors import WorkloadError
 from workloads.network import Network
-from workloads.registry import load_network
+from workloads.registry import load_network, registered_name
 
 
 @click.command()
@@ -31,7 +31,9 @@ def models(name: str | None, precision: str | None, seq_len: int | None, *, as_j
         network = None if name is None else load_network(name, tokens=seq_len)
     except WorkloadError as error:
         raise bad_input(error) from None
-    if network is not None:
+    if name is not None and network is not None:
+        if registered_name(name) != name:
+            click.echo(f"{name} is registered as {network.name}", err=True)
         _show(network, chosen, as_json=as_json)
         return
     for option, value, what in (

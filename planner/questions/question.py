@@ -16,7 +16,7 @@ from simdl.software.stack import Stack
 from workloads.dtypes import load_precision
 from workloads.network import Network
 from workloads.optimizers import load_optimizer
-from workloads.registry import load_network
+from workloads.registry import load_network, registered_name
 from workloads.workload import Workload
 
 SEQUENCES = {
@@ -84,6 +84,8 @@ def load_question(options: Options) -> Question:
     network = load_network(options.model, tokens=options.seq_len)
     cluster = load_cluster(options.cluster)
     assumptions: list[str] = []
+    if registered_name(options.model) != options.model:
+        assumptions.append(f"network {network.name} (what {options.model} is registered as)")
     batch = options.global_batch
     if batch is None:
         batch, reason = default_global_batch(network, cluster)

@@ -27,7 +27,7 @@ SQUARES = frozenset({"channel-filter", "summa"})  # both degrees above one
 LINES = frozenset({"replicated", "channel", "filter", "column", "row"})  # one degree
 STREAMING = frozenset({"activation", "dropout", "normalization", "addition", "concatenation"})
 WINDOWED = frozenset({"convolution", "pooling"})
-EVERY = STREAMING | WINDOWED | {"response_normalization", "linear", "softmax"}
+EVERY = STREAMING | WINDOWED | {"response_normalization", "linear", "softmax", "scaling", "half", "shuffle"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,10 @@ class Draft:
         """Shape of the last layer's output."""
         return self._tensors[self._last].shape
 
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Shape of a layer's output, or of the input."""
+        return self._tensors[name].shape
+
     @property
     def last(self) -> str:
         """Name of the last layer."""
@@ -65,6 +69,11 @@ class Draft:
         tensors = [Tensor(BLOCK_INPUT, self._tensors[name].shape) for name in inputs]
         pairs = zip(pieces, tensors, strict=True)
         return tuple(_block(piece[0].name, piece, tensor, 1) for piece, tensor in pairs)
+
+
+def output_shape(blocks: Sequence[Block]) -> tuple[int, ...]:
+    """What the last block of a chain hands on, per sample."""
+    return blocks[-1].layers[-1].output_shape
 
 
 def build_image_network(name: str, blocks: Sequence[Block], *, source: str) -> Network:

@@ -2,7 +2,8 @@
 
 A group is found by pattern, the longest first, where each layer of the pattern is the only reader of the
 one before. Inside a group the tensor between two kernels is neither written nor read again
-(`Operator.chained`).
+(`Operator.chained`). Normalisation takes in a ReLU alone, the one function that libraries' fused kernels have
+(cuDNN API reference, cudnnBatchNormOps_t).
 """
 
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ def _matches(rest: Sequence[Layer], pattern: tuple[str, ...], layers: Sequence[L
     if tuple(layer.kind for layer in rest[: len(pattern)]) != pattern:
         return False
     if pattern[0] == "convolution" and len(rest[0].forward) == 1:
+        return False
+    if pattern[0] == "normalization" and rest[len(pattern) - 1].attributes["function"] != "relu":
         return False
     pairs = pairwise(rest[: len(pattern)])
     return all(_readers(first, layers) == [second.name] for first, second in pairs)

@@ -1,13 +1,19 @@
-"""VGG-11, 13, 16, 19: Simonyan and Zisserman 2014, arXiv:1409.1556, table 1, columns A, B, D, E."""
+"""VGG-11, 13, 16, 19: Simonyan and Zisserman 2014, arXiv:1409.1556, table 1, columns A, B, D, E.
+
+``vggN-bn`` normalises behind every convolution, which keeps its bias, as torchvision has it.
+"""
 
 from collections.abc import Callable
 from functools import partial
 
+from workloads.layers.activation import relu
 from workloads.layers.classifier import softmax
 from workloads.layers.compound import conv_relu, linear_relu
+from workloads.layers.convolution import convolution
 from workloads.layers.draft import Draft, build_image_network
 from workloads.layers.dropout import dropout
 from workloads.layers.linear import linear
+from workloads.layers.normalization import batch_norm
 from workloads.layers.pooling import max_pool
 from workloads.network import Network
 
@@ -23,21 +29,37 @@ DEPTHS: dict[int, tuple[int, ...]] = {
 """Convolutions in each stage, by the number of weight layers."""
 
 
-def build_vgg(weight_layers: int) -> Network:
-    """The network with this many weight layers (11, 13, 16 or 19)."""
+def build_vgg(name: str, *, weight_layers: int, norm: bool = False) -> Network:
+    """A VGG.
+
+    Args:
+        name: registered name.
+        weight_layers: 11, 13, 16 or 19.
+        norm: batch normalisation behind every convolution.
+    """
+    convolve = _conv_norm_relu if norm else conv_relu
     draft = Draft((3, 224, 224))
     for stage, (channels, depth) in enumerate(zip(CHANNELS, DEPTHS[weight_layers], strict=True), start=1):
         for index in range(1, depth + 1):
-            conv_relu(draft, f"conv{stage}_{index}", out_channels=channels, kernel=3, padding=1)
+            convolve(draft, f"conv{stage}_{index}", out_channels=channels, kernel=3, padding=1)
         draft.add(max_pool, f"pool{stage}", kernel=2)
-    for name in ("6", "7"):
-        linear_relu(draft, f"fc{name}", out_features=4096)
-        draft.add(dropout, f"drop{name}")
+    for number in ("6", "7"):
+        linear_relu(draft, f"fc{number}", out_features=4096)
+        draft.add(dropout, f"drop{number}")
     draft.add(linear, "fc8", out_features=1000)
     draft.add(softmax, "loss")
     return build_image_network(
-        f"vgg{weight_layers}", draft.blocks(), source="Simonyan and Zisserman 2014, arXiv:1409.1556, table 1"
+        name, draft.blocks(), source="Simonyan and Zisserman 2014, arXiv:1409.1556, table 1"
     )
 
 
-NETWORKS: dict[str, Callable[..., Network]] = {f"vgg{n}": partial(build_vgg, n) for n in DEPTHS}
+def _conv_norm_relu(draft: Draft, name: str, **options: int) -> str:
+    draft.add(convolution, name, **options)
+    draft.add(batch_norm, f"{name}_norm")
+    return draft.add(relu, f"{name}_relu")
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {
+    **{f"vgg{n}": partial(build_vgg, f"vgg{n}", weight_layers=n) for n in DEPTHS},
+    **{f"vgg{n}-bn": partial(build_vgg, f"vgg{n}-bn", weight_layers=n, norm=True) for n in DEPTHS},
+}

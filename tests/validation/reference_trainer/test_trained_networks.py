@@ -78,6 +78,13 @@ def test_products_have_the_flops_that_torch_counts(name):
     assert backward == SAMPLES * products(network, Pass.INPUT_GRADIENT, Pass.WEIGHT_GRADIENT)
 
 
+@pytest.mark.parametrize("name", ["mobilenet-v3-small", "shufflenet-v2-0.5", "squeezenet-1.1", "se-resnet18"])
+def test_grouped_and_gated_networks_run_forward_with_the_flops_that_torch_counts(name):
+    network = load_network(name)
+    forward, _ = counted(network)
+    assert forward == SAMPLES * products(network, Pass.FORWARD)
+
+
 def test_torch_counts_the_weight_gradient_of_a_grouped_convolution_as_if_it_had_no_groups():
     network = load_network("alexnet")
     forward, backward = counted(network)

@@ -9,6 +9,10 @@ from workloads.layer import Layer
 
 functional = torch.nn.functional
 FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "hardsigmoid": functional.hardsigmoid,
+    "hardswish": functional.hardswish,
+    "leaky_relu": functional.leaky_relu,
+    "relu6": functional.relu6,
     "gelu": lambda x: functional.gelu(x, approximate="tanh"),
     "relu": functional.relu,
     "relu2": lambda x: functional.relu(x).square(),
