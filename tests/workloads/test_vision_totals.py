@@ -108,6 +108,26 @@ def test_parameters_are_timms(name, parameters):
     assert load_network(name).parameters == parameters
 
 
+@pytest.mark.parametrize(
+    ("name", "registered"),
+    [
+        ("mobilenetv2_100", "mobilenet-v2"),
+        ("mobilenet_v3_large", "mobilenet-v3-large"),
+        ("mnasnet1_0", "mnasnet-1.0"),
+        ("efficientnet_b0", "efficientnet-b0"),
+        ("regnet_y_1_6gf", "regnet-y-1.6gf"),
+        ("shufflenet_v2_x1_0", "shufflenet-v2-1.0"),
+        ("squeezenet1_1", "squeezenet-1.1"),
+        ("vgg16_bn", "vgg16-bn"),
+        ("resnet50d", "resnet50-d"),
+        ("resnet18-v1.5", "resnet18"),
+        ("resnet50", "resnet50"),
+    ],
+)
+def test_names_of_torchvision_and_timm(name, registered):
+    assert registered_name(name) == registered
+
+
 def test_other_names_lead_to_registered_networks():
     for name in (*TORCHVISION, *TIMM):
         assert registered_name(name) in network_names()
