@@ -26,12 +26,15 @@ class Block:
         count: how many times the block stands in the chain.
         recomputable: whether full recomputation may discard its activations (frameworks keep embedding and
             head).
+        carried: elements per sample that pass through unchanged to later blocks, as the encoder's output does
+            through a decoder; a pipeline sends them on with the block's own output.
     """
 
     name: str
     layers: tuple[Layer, ...]
     count: int = 1
     recomputable: bool = True
+    carried: int = 0
 
     @cached_property
     def parameters(self) -> int:

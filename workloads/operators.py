@@ -152,6 +152,7 @@ class AttentionShape:
             for all.
         chunked: windows lie side by side and a query meets the keys of its own only (Llama 4).
         value_size: features of a value where they differ from those of a key; 0 where they do not.
+        crossed: keys and values come from another sequence (Vaswani et al. 2017, section 3.2.3).
     """
 
     query_tokens: int
@@ -163,6 +164,7 @@ class AttentionShape:
     window: int = 0
     chunked: bool = False
     value_size: int = 0
+    crossed: bool = False
 
     @property
     def value_features(self) -> int:

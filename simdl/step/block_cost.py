@@ -81,7 +81,7 @@ def _block_cost(
     activation = pricing.precision.activation
     pipelined, shard = shard.pipelined, _unpipelined(shard)  # both price the passes alike
     everything = saved_bytes(block, pricing, shard)
-    boundary = block.output_elements * shard.share(Split.SEQUENCE) * activation
+    boundary = (block.output_elements + block.carried) * shard.share(Split.SEQUENCE) * activation
     redone = recomputed_layers(block, mode, pricing.stack)
     kept = kept_bytes(pricing, shard, block, before, redone)
     parameters = _parameters(block, shard, pipelined=pipelined)

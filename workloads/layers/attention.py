@@ -51,12 +51,12 @@ class ScoreChoices:
 
 
 def attention_core(name: str, source: str, core: AttentionShape, choices: ScoreChoices) -> Layer:
-    """The attention core: softmax(Q K^T / sqrt(d)) V, one sequence attending to itself.
+    """The attention core: softmax(Q K^T / sqrt(d)) V, one sequence attending to itself or to another.
 
     Args:
         name: of the layer.
         source: layer that gives queries, keys and values of all heads.
-        core: dimensions; queries and keys have the same number of tokens.
+        core: dimensions.
         choices: what is done to the scores.
     """
     return Layer(
@@ -261,9 +261,10 @@ def _score_changes(core: AttentionShape, choices: ScoreChoices, scores: int) -> 
 
 def _core_backward(core: AttentionShape, choices: ScoreChoices) -> tuple[Operator, ...]:
     tokens, keys, size, scores = core.query_tokens, core.key_tokens, core.head_size, _scores(core)
+    met = tokens * core.reach // keys  # queries that meet a key
     operators = [
         _product("probability gradient", core, (tokens, core.reach, core.value_features)),
-        _product("value gradient", core, (keys, core.value_features, core.reach)),
+        _product("value gradient", core, (keys, core.value_features, met)),
     ]
     if choices.drop:
         operators.append(dropout_gradient(scores, split=Split.HEADS))
@@ -274,7 +275,7 @@ def _core_backward(core: AttentionShape, choices: ScoreChoices) -> tuple[Operato
         operators.append(_on_scores("cap gradient", scores, chained=1, work=2 * ACTIVATIONS["tanh"]))
     operators.append(_on_scores("scale gradient", scores, chained=1))
     operators.append(_product("query gradient", core, (tokens, size, core.reach)))
-    operators.append(_product("key gradient", core, (keys, size, core.reach)))
+    operators.append(_product("key gradient", core, (keys, size, met)))
     return tuple(operators)
 
 

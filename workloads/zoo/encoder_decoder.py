@@ -1,0 +1,490 @@
+"""Encoder-decoder transformers: the 2017 transformer, BART and T5.
+
+Vaswani et al. 2017 (arXiv:1706.03762): an encoder reads the source, a decoder writes the target and attends
+to the encoder's last output in every block. Later families change the details: normalisation before the
+branch, relative positions and no biases (Raffel et al. 2019, arXiv:1910.10683), gated feed-forward networks
+and an output table of its own (T5 1.1, Shazeer 2020, arXiv:2002.05202), learned positions (Lewis et al.
+2019, arXiv:1910.13461), convolutions over a spectrogram in place of the source's table (Radford et al.
+2022, arXiv:2212.04356).
+
+A sample is a pair of sequences; its tokens are those of both. T5 is pre-trained on 512 source tokens and,
+as Megatron-LM pads the corrupted spans, 128 target tokens.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from workloads.errors import NetworkError
+from workloads.layer import Layer
+from workloads.layers.cross_attention import (
+    cross_attention,
+    fixed_positions,
+    relative_positions,
+)
+from workloads.layers.embedding import embedding_dropout, position_embedding, token_embedding
+from workloads.layers.feedforward import plain_activation
+from workloads.layers.projection import Projection, replicated_projection
+from workloads.layers.residual import residual_addition
+from workloads.layers.token_norm import token_norm
+from workloads.network import Block, Network
+from workloads.operators import AttentionShape, Split
+from workloads.zoo.decoder import head_layers, transformer_layers
+from workloads.zoo.decoder_config import DecoderConfig
+
+POSITIONS = ("relative", "sinusoidal", "learned")
+BUCKETS = 32  # of relative distances, Raffel et al. 2019, section 2.1
+T5 = "Raffel et al. 2019 (arXiv:1910.10683), table 1 and section 3.2"
+T5_11 = "Raffel et al. 2019 (arXiv:1910.10683); t5.1.1 in google-research/text-to-text-transfer-transformer"
+VASWANI = "Vaswani et al. 2017 (arXiv:1706.03762), table 3"
+BART = "Lewis et al. 2019 (arXiv:1910.13461), section 2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderDecoderConfig:
+    """Dimensions and choices of an encoder-decoder transformer.
+
+    Attributes:
+        name: registered name.
+        source: paper, model card or file.
+        encoder_layers, decoder_layers: transformer blocks.
+        hidden: features of both residual streams.
+        heads, head_size: of all attentions.
+        ffn: features inside the encoder's feed-forward networks (of each half when gated).
+        decoder_ffn: of the decoder's; 0 for the same.
+        vocab: rows of the token table.
+        source_tokens, target_tokens: of one sample.
+        gated, activation, normalization: as in :class:`workloads.zoo.decoder_config.DecoderConfig`.
+        post_norm: normalises after the residual addition (2017) instead of before the branch.
+        final_norm: normalises what a stack puts out (with normalisation before branches).
+        embedding_norm: normalises embedded sequences (BART).
+        positions: one of ``POSITIONS``, of both stacks.
+        max_positions, target_positions: rows of learned tables.
+        mel_bins: features of one frame of a spectrogram, two frames to a source token (Whisper); 0 for a
+            source of tokens. Its positions are sinusoids.
+        bias: projections add biases.
+        key_bias: those to keys among them.
+        logit_bias: the output layer adds one that is trained.
+        tied: the output layer multiplies by the token table.
+        shared: source and target use one token table.
+        dropout: on embeddings, attention probabilities and branches.
+    """
+
+    name: str
+    source: str
+    encoder_layers: int
+    decoder_layers: int
+    hidden: int
+    heads: int
+    head_size: int
+    ffn: int
+    decoder_ffn: int = 0
+    vocab: int
+    source_tokens: int
+    target_tokens: int
+    gated: bool
+    activation: str
+    normalization: str
+    post_norm: bool
+    final_norm: bool
+    embedding_norm: bool = False
+    positions: str
+    max_positions: int = 0
+    target_positions: int = 0
+    mel_bins: int = 0
+    bias: bool
+    key_bias: bool = True
+    logit_bias: bool = False
+    tied: bool
+    shared: bool = True
+    dropout: bool
+
+    def __post_init__(self) -> None:
+        faults = list(_faults(self))
+        if faults:
+            raise NetworkError(faults)
+
+
+def build_encoder_decoder(config: EncoderDecoderConfig) -> Network:
+    """The network: blocks ``embedding``, ``encoder``, ``bridge``, ``decoder`` and ``head``.
+
+    The bridge ends the encoder and embeds the target; from there on the encoder's output is carried along.
+    """
+    encoder, decoder = stack_config(config, encoder=True), stack_config(config, encoder=False)
+    carried = config.source_tokens * config.hidden
+    blocks = (
+        Block(name="embedding", layers=_embedding(config), recomputable=False),
+        Block(name="encoder", layers=_unbiased_keys(config, encoder), count=config.encoder_layers),
+        Block(name="bridge", layers=_bridge(config, encoder), recomputable=False, carried=carried),
+        Block(
+            name="decoder",
+            layers=_decoder_layers(config, decoder),
+            count=config.decoder_layers,
+            carried=carried,
+        ),
+        Block(name="head", layers=_head(config, decoder), recomputable=False),
+    )
+    return Network(
+        name=config.name,
+        blocks=blocks,
+        source=config.source,
+        sample="sequence",
+        tokens=config.source_tokens + config.target_tokens,
+        tensor_divisors=(config.heads, config.ffn, config.decoder_ffn or config.ffn),
+        kv_heads=config.heads,
+    )
+
+
+def stack_config(config: EncoderDecoderConfig, *, encoder: bool) -> DecoderConfig:
+    """One of the two stacks as a stack of its own."""
+    learned = config.positions == "learned"
+    rows = config.max_positions if encoder else config.target_positions or config.max_positions
+    return DecoderConfig(
+        name=config.name,
+        source=config.source,
+        layers=config.encoder_layers if encoder else config.decoder_layers,
+        hidden=config.hidden,
+        heads=config.heads,
+        kv_heads=config.heads,
+        head_size=config.head_size,
+        ffn=config.ffn if encoder else config.decoder_ffn or config.ffn,
+        vocab=config.vocab,
+        tokens=config.source_tokens if encoder else config.target_tokens,
+        gated=config.gated,
+        activation=config.activation,
+        normalization=config.normalization,
+        post_norm=config.post_norm,
+        # a bias by relative position is added to the scores as one by distance is
+        positions="alibi" if config.positions == "relative" else "none",
+        max_positions=rows if learned else 0,
+        bias=config.bias,
+        qkv_bias=config.bias,
+        tied=config.tied,
+        dropout=config.dropout,
+        causal=not encoder,
+    )
+
+
+def _embedding(config: EncoderDecoderConfig) -> tuple[Layer, ...]:
+    tokens, hidden = config.source_tokens, config.hidden
+    if config.mel_bins:
+        return _spectrogram(config)
+    table = token_embedding("tokens", tokens=tokens, hidden=hidden, vocab=config.vocab)
+    return (*_relative(config, "", tokens), table, *_placed(config, "", tokens, config.max_positions))
+
+
+def _spectrogram(config: EncoderDecoderConfig) -> tuple[Layer, ...]:
+    """Two convolutions over time, three frames wide, the second of stride two; written as their products."""
+    tokens, hidden = config.source_tokens, config.hidden
+    first = Projection(tokens=2 * tokens, inputs=3 * config.mel_bins, outputs=hidden)
+    second = Projection(tokens=tokens, inputs=3 * hidden, outputs=hidden)
+    activate = partial(
+        plain_activation, width=hidden, function=config.activation, bias=True, split=Split.REPLICATED
+    )
+    one = replicated_projection("conv1", "input", first)
+    return (
+        replace(one, input_gradient=()),
+        activate("gelu1", "conv1", tokens=2 * tokens),
+        replicated_projection("conv2", "gelu1", second),
+        activate("gelu2", "conv2", tokens=tokens),
+        fixed_positions("positions", "gelu2", tokens=tokens, hidden=hidden),
+    )
+
+
+def _relative(config: EncoderDecoderConfig, prefix: str, tokens: int) -> tuple[Layer, ...]:
+    if config.positions != "relative":
+        return ()
+    name = f"{prefix}relative"
+    return (relative_positions(name, tokens=tokens, heads=config.heads, buckets=BUCKETS),)
+
+
+def _placed(config: EncoderDecoderConfig, prefix: str, tokens: int, rows: int) -> Iterator[Layer]:
+    """Positions, normalisation and dropout of embedded tokens."""
+    hidden, last = config.hidden, f"{prefix}tokens"
+    if config.positions == "learned":
+        name = f"{prefix}positions"
+        yield position_embedding(name, last, tokens=tokens, hidden=hidden, rows=rows)
+        last = name
+    elif config.positions == "sinusoidal":
+        name = f"{prefix}positions"
+        yield fixed_positions(name, last, tokens=tokens, hidden=hidden)
+        last = name
+    if config.embedding_norm:
+        name = f"{prefix}norm"
+        yield _norm(config, name, last, tokens)
+        last = name
+    if config.dropout:
+        yield embedding_dropout(f"{prefix}dropout", last, tokens=tokens, hidden=hidden)
+
+
+def _bridge(config: EncoderDecoderConfig, encoder: DecoderConfig) -> tuple[Layer, ...]:
+    """The end of the encoder and the embedded target."""
+    tokens = config.target_tokens
+    tied = "embedding/tokens" if config.shared and not config.mel_bins else ""
+    table = token_embedding("target_tokens", tokens=tokens, hidden=config.hidden, vocab=config.vocab)
+    end = _norm(config, "encoder_norm", "input", encoder.tokens)
+    rows = config.target_positions or config.max_positions
+    return (
+        *((end,) if config.final_norm else ()),
+        *_relative(config, "target_", tokens),
+        replace(table, tied=tied),
+        *_placed(config, "target_", tokens, rows),
+    )
+
+
+def _unbiased_keys(config: EncoderDecoderConfig, stack: DecoderConfig) -> tuple[Layer, ...]:
+    """A stack's block, whose projection to keys may have no bias."""
+    layers = transformer_layers(stack)
+    if config.key_bias or not config.bias:
+        return layers
+    width = config.heads * config.head_size
+    return tuple(
+        replace(layer, parameters=layer.parameters - width) if layer.name == "qkv" else layer
+        for layer in layers
+    )
+
+
+def _decoder_layers(config: EncoderDecoderConfig, decoder: DecoderConfig) -> tuple[Layer, ...]:
+    """Self-attention, attention to the encoder's output, feed-forward network."""
+    own = _unbiased_keys(config, decoder)
+    names = [layer.name for layer in own]
+    end = names.index("norm1" if config.post_norm else "residual1")
+    before, after, last = own[: end + 1], own[end + 1 :], names[end]
+    cross = _cross_branch(config, decoder, last)
+    swapped = {last: cross[-1].name}
+    rewired = (
+        replace(layer, inputs=tuple(swapped.get(name, name) for name in layer.inputs)) for layer in after
+    )
+    return (*before, *cross, *rewired)
+
+
+def _cross_branch(config: EncoderDecoderConfig, decoder: DecoderConfig, residual: str) -> tuple[Layer, ...]:
+    core = AttentionShape(
+        query_tokens=config.target_tokens,
+        key_tokens=config.source_tokens,
+        heads=config.heads,
+        kv_heads=config.heads,
+        head_size=config.head_size,
+        causal=False,
+        crossed=True,
+    )
+    biases = (config.bias, config.bias and config.key_bias, config.bias)
+    read = residual if config.post_norm else "cross_norm"
+    addition = residual_addition(
+        "cross_residual",
+        "cross_projection",
+        residual,
+        tokens=decoder.tokens,
+        hidden=config.hidden,
+        bias=config.bias,
+        drop=config.dropout,
+    )
+    branch = (
+        *cross_attention(read, core, hidden=config.hidden, biases=biases, drop=config.dropout),
+        addition,
+    )
+    if config.post_norm:
+        return (*branch, _norm(config, "cross_norm", "cross_residual", decoder.tokens, forked=True))
+    return (_norm(config, "cross_norm", residual, decoder.tokens, forked=True), *branch)
+
+
+def _head(config: EncoderDecoderConfig, decoder: DecoderConfig) -> tuple[Layer, ...]:
+    tied = "bridge/target_tokens" if config.tied and config.mel_bins else ""
+    layers = head_layers(replace(decoder, head_bias=config.logit_bias))
+    layers = tuple(
+        replace(layer, tied=tied or layer.tied) if layer.name == "logits" else layer for layer in layers
+    )
+    if config.final_norm:
+        return layers
+    first, *others = layers
+    return tuple(
+        replace(layer, inputs=tuple("input" if name == first.name else name for name in layer.inputs))
+        for layer in others
+    )
+
+
+def _norm(
+    config: EncoderDecoderConfig, name: str, source: str, tokens: int, *, forked: bool = False
+) -> Layer:
+    kind, features = config.normalization, config.hidden
+    return token_norm(name, source, kind=kind, tokens=tokens, features=features, forked=forked)
+
+
+def _faults(config: EncoderDecoderConfig) -> Iterator[str]:
+    place = f"network {config.name}"
+    for name in ("source_tokens", "target_tokens", "encoder_layers", "decoder_layers"):
+        if getattr(config, name) < 1:
+            yield f"{place}: {name}: found {getattr(config, name)}; expected at least 1"
+    if config.positions not in POSITIONS:
+        yield f"{place}: positions: found {config.positions!r}; expected one of {', '.join(POSITIONS)}"
+    if config.positions == "learned":
+        for rows, tokens in (
+            ("max_positions" if not config.mel_bins else "", config.source_tokens),
+            ("target_positions", config.target_tokens),
+        ):
+            found = getattr(config, rows) if rows else tokens
+            found = found or config.max_positions
+            if found < tokens:
+                yield f"{place}: {rows}: found {found}; expected at least the {tokens} tokens of a sample"
+
+
+def _lengths(tokens: int | None, source: int, target: int) -> tuple[int, int]:
+    """Of both sequences; ``tokens`` names the source's, and the target keeps its share of it."""
+    return (source, target) if tokens is None else (tokens, max(1, tokens * target // source))
+
+
+def build_t5(
+    name: str,
+    layers: int,
+    hidden: int,
+    heads: int,
+    ffn: int,
+    *,
+    head_size: int = 64,
+    version: str = "1.0",
+    tokens: int | None = None,
+) -> Network:
+    """A T5 of these dimensions; version 1.1 has gated networks, an output table of its own and no dropout.
+
+    Args:
+        name: registered name.
+        layers: of each stack.
+        hidden: features of the residual stream.
+        heads: attention heads.
+        ffn: features inside the feed-forward networks.
+        head_size: features of a head.
+        version: ``"1.0"`` or ``"1.1"``.
+        tokens: of a source sequence; None for 512.
+    """
+    later = version == "1.1"
+    lengths = _lengths(tokens, 512, 128)
+    config = EncoderDecoderConfig(
+        name=name,
+        source=T5_11 if later else T5,
+        encoder_layers=layers,
+        decoder_layers=layers,
+        hidden=hidden,
+        heads=heads,
+        head_size=head_size,
+        ffn=ffn,
+        vocab=32128,
+        gated=later,
+        activation="gelu" if later else "relu",
+        normalization="rmsnorm",
+        post_norm=False,
+        final_norm=True,
+        positions="relative",
+        bias=False,
+        tied=not later,
+        dropout=not later,
+        source_tokens=lengths[0],
+        target_tokens=lengths[1],
+    )
+    return build_encoder_decoder(config)
+
+
+def build_transformer(
+    name: str,
+    hidden: int,
+    heads: int,
+    *,
+    vocab: int = 37000,
+    post_norm: bool = True,
+    source: str = VASWANI,
+    tokens: int | None = None,
+    lengths: tuple[int, int] = (32, 32),
+) -> Network:
+    """The transformer of 2017 with six blocks in each stack and one token table for all.
+
+    Args:
+        name: registered name.
+        hidden: features of the residual stream; feed-forward networks have four times as many.
+        heads: attention heads.
+        vocab: shared byte-pair vocabulary; 37,000 for English-German.
+        post_norm: normalises after the residual addition.
+        source: paper or code.
+        tokens: of a source sequence; None for ``lengths``.
+        lengths: source and target tokens; about 25,000 of each in a batch (section 5.1), in sentences of 30.
+    """
+    both = _lengths(tokens, *lengths)
+    config = EncoderDecoderConfig(
+        name=name,
+        source=source,
+        encoder_layers=6,
+        decoder_layers=6,
+        hidden=hidden,
+        heads=heads,
+        head_size=hidden // heads,
+        ffn=4 * hidden,
+        vocab=vocab,
+        gated=False,
+        activation="relu",
+        normalization="layernorm",
+        post_norm=post_norm,
+        final_norm=not post_norm,
+        positions="sinusoidal",
+        bias=True,
+        tied=True,
+        dropout=True,
+        source_tokens=both[0],
+        target_tokens=both[1],
+    )
+    return build_encoder_decoder(config)
+
+
+def build_bart(name: str, layers: int, hidden: int, heads: int, *, tokens: int | None = None) -> Network:
+    """A BART of these dimensions: learned positions with an offset of two, as released."""
+    lengths = _lengths(tokens, 512, 512)
+    config = EncoderDecoderConfig(
+        name=name,
+        source=BART,
+        encoder_layers=layers,
+        decoder_layers=layers,
+        hidden=hidden,
+        heads=heads,
+        head_size=hidden // heads,
+        ffn=4 * hidden,
+        vocab=50265,
+        gated=False,
+        activation="gelu",
+        normalization="layernorm",
+        post_norm=True,
+        final_norm=False,
+        embedding_norm=True,
+        positions="learned",
+        max_positions=max(1024, *lengths) + 2,
+        bias=True,
+        tied=True,
+        dropout=True,
+        source_tokens=lengths[0],
+        target_tokens=lengths[1],
+    )
+    return build_encoder_decoder(config)
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {
+    "t5-small": partial(build_t5, "t5-small", 6, 512, 8, 2048),
+    "t5-base": partial(build_t5, "t5-base", 12, 768, 12, 3072),
+    "t5-large": partial(build_t5, "t5-large", 24, 1024, 16, 4096),
+    "t5-3b": partial(build_t5, "t5-3b", 24, 1024, 32, 16384, head_size=128),
+    "t5-11b": partial(build_t5, "t5-11b", 24, 1024, 128, 65536, head_size=128),
+    "t5-v1.1-small": partial(build_t5, "t5-v1.1-small", 8, 512, 6, 1024, version="1.1"),
+    "t5-v1.1-base": partial(build_t5, "t5-v1.1-base", 12, 768, 12, 2048, version="1.1"),
+    "t5-v1.1-large": partial(build_t5, "t5-v1.1-large", 24, 1024, 16, 2816, version="1.1"),
+    "t5-v1.1-xl": partial(build_t5, "t5-v1.1-xl", 24, 2048, 32, 5120, version="1.1"),
+    "t5-v1.1-xxl": partial(build_t5, "t5-v1.1-xxl", 24, 4096, 64, 10240, version="1.1"),
+    "transformer-base": partial(build_transformer, "transformer-base", 512, 8),
+    "transformer-big": partial(build_transformer, "transformer-big", 1024, 16),
+    "transformer-mt": partial(
+        build_transformer,
+        "transformer-mt",
+        1024,
+        16,
+        vocab=33712,
+        post_norm=False,
+        source="NVIDIA DeepLearningExamples, PyTorch/Translation/Transformer: transformer_wmt_en_de_big_t2t, "
+        "33,708 entries and four special tokens",
+    ),
+    "bart-base": partial(build_bart, "bart-base", 6, 768, 12),
+    "bart-large": partial(build_bart, "bart-large", 12, 1024, 16),
+}
