@@ -27,7 +27,7 @@ SQUARES = frozenset({"channel-filter", "summa"})  # both degrees above one
 LINES = frozenset({"replicated", "channel", "filter", "column", "row"})  # one degree
 STREAMING = frozenset({"activation", "dropout", "normalization", "addition", "concatenation"})
 WINDOWED = frozenset({"convolution", "pooling"})
-EVERY = STREAMING | WINDOWED | {"response_normalization", "linear", "softmax", "scaling", "half", "shuffle"}
+TOKENS = 2  # extents of a (tokens, features) tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +36,22 @@ class Split:
 
     Attributes:
         name: as plans show it.
-        kinds: layer families it applies to.
         grids: shapes of a group of so many ranks.
         divide: what one rank does of a layer.
+        kinds: layer families it applies to, on maps and vectors; None for every layer.
     """
 
     name: str
-    kinds: frozenset[str]
     grids: Callable[[int], Sequence[Grid]]
     divide: Callable[[Site, int, Grid], Divided]
+    kinds: frozenset[str] | None = None
+
+    def takes(self, site: Site) -> bool:
+        """Whether it is defined for the layer: parts of tokens are tensor parallelism's."""
+        if self.kinds is None:
+            return True
+        shapes = (site.layer.output_shape, *site.shapes)
+        return site.layer.kind in self.kinds and all(len(shape) != TOKENS for shape in shapes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +118,8 @@ def _line_or_square(ranks: int) -> list[Grid]:
 SPLITS = {
     split.name: split
     for split in (
-        Split(name="sample", kinds=EVERY, grids=_alone, divide=sample.divide),
-        Split(name="replicated", kinds=EVERY, grids=_line, divide=replicated.divide),
+        Split(name="sample", grids=_alone, divide=sample.divide),
+        Split(name="replicated", grids=_line, divide=replicated.divide),
         Split(
             name="spatial",
             kinds=STREAMING | WINDOWED | {"response_normalization"},
@@ -138,7 +145,7 @@ def enumerate_choices(site: Site, ranks: int, inner: Sequence[int]) -> Iterator[
     """Every split that applies to a layer, with groups of each of the ``inner`` sizes."""
     for size in inner:
         for split in SPLITS.values():
-            if site.layer.kind not in split.kinds:
+            if not split.takes(site):
                 continue
             for grid in split.grids(size):
                 choice = Choice(split.name, grid)
@@ -159,8 +166,8 @@ def divide_layer(site: Site, choice: Choice, ranks: int) -> Divided:
     """
     split, (rows, columns) = SPLITS[choice.split], choice.grid
     text = format_choice(choice)
-    if site.layer.kind not in split.kinds:
-        known = ", ".join(name for name, other in SPLITS.items() if site.layer.kind in other.kinds)
+    if not split.takes(site):
+        known = ", ".join(name for name, other in SPLITS.items() if other.takes(site))
         raise SimdlError(f"found {text} on a layer of kind {site.layer.kind}; expected one of {known}")
     if ranks % (rows * columns) or (rows * columns == 1) != (choice.split == "sample"):
         raise SimdlError(f"found {text} with {ranks} ranks; expected degrees above 1 that divide them")

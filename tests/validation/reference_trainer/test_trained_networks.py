@@ -37,6 +37,18 @@ COUNTED = (
 """Those that build quickly and differ; all 68 take most of a minute."""
 
 
+VISION = (
+    "convnext-tiny",
+    "mixer-s32",
+    "mobilenet-v3-small",
+    "se-resnet18",
+    "shufflenet-v2-0.5",
+    "squeezenet-1.1",
+    "swin-tiny",
+    "vit-ti16",
+)
+
+
 def module_of(network, *, attention="unfused", device="meta"):
     with torch.device(device):
         return StageModule(network, attention=attention)
@@ -78,7 +90,7 @@ def test_products_have_the_flops_that_torch_counts(name):
     assert backward == SAMPLES * products(network, Pass.INPUT_GRADIENT, Pass.WEIGHT_GRADIENT)
 
 
-@pytest.mark.parametrize("name", ["mobilenet-v3-small", "shufflenet-v2-0.5", "squeezenet-1.1", "se-resnet18"])
+@pytest.mark.parametrize("name", VISION)
 def test_grouped_and_gated_networks_run_forward_with_the_flops_that_torch_counts(name):
     network = load_network(name)
     forward, _ = counted(network)

@@ -11,6 +11,7 @@ from functools import lru_cache
 import torch
 
 from validation.reference_trainer.modules.heads import Heads
+from validation.reference_trainer.modules.orders import build_order
 from validation.reference_trainer.modules.site import Builder, Site, count_of, rate_of
 from workloads.layer import Layer
 from workloads.operators import AttentionShape
@@ -130,9 +131,11 @@ def _half_turn(x: torch.Tensor) -> torch.Tensor:
 
 
 def build_layout(layer: Layer, _: Site) -> torch.nn.Module:
-    """Split or merge of heads."""
+    """Split or merge of heads, or another order of tokens and pixels."""
     if layer.attributes["operation"] == "merge":
         return MergeHeads()
+    if layer.attributes["operation"] != "split":
+        return build_order(layer)
     heads, kv_heads, head_size = (count_of(layer, name) for name in ("heads", "kv_heads", "head_size"))
     return SplitHeads(heads, kv_heads, head_size)
 

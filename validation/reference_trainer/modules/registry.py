@@ -9,6 +9,7 @@ from validation.reference_trainer.modules import (
     linear,
     loss,
     normalization,
+    orders,
     pooling,
 )
 from validation.reference_trainer.modules.site import Builder
@@ -24,6 +25,7 @@ BUILDERS: dict[str, Builder] = {
         linear,
         loss,
         normalization,
+        orders,
         pooling,
     )
     for kind, builder in family.MODULES.items()
