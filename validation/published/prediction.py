@@ -1,7 +1,7 @@
 """Predict published rows: one result per row, either a pair of numbers or the reason why there is none."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from hardware.cluster import Cluster
@@ -12,6 +12,7 @@ from simdl.report.step_report import StepReport
 from simdl.software.reader import load_stack
 from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
+from simdl.step.forward import forward_seconds
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy, problems
 from validation.errors import RowSkippedError
@@ -83,7 +84,9 @@ def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer 
     except RowSkippedError as error:
         return RowResult(row=row, skipped=str(error))
     try:
-        stack = stack_loader(setup.stack)
+        stack = _launching(stack_loader(setup.stack), setup.launch_factor)
+        if setup.part == "forward":
+            return _forward_only(row, setup, stack)
         report = (answer or first_that_fits)(setup.workload, setup.cluster, setup.strategies, stack)
     except (SimdlError, HardwareError, WorkloadError) as error:
         return RowResult(row=row, setup=setup, skipped=f"cannot be simulated: {error}")
@@ -92,7 +95,7 @@ def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer 
         row=row,
         setup=setup,
         report=report,
-        predicted=_predicted(report, setup.unit) if scored else None,
+        predicted=_predicted(report, setup) if scored else None,
         skipped=None if scored else _unscored(setup),
         fitted=fitted_on(stack, row.file),
     )
@@ -132,9 +135,35 @@ def fitted_on(stack: Stack, file: str) -> bool:
     )
 
 
-def _predicted(report: StepReport, unit: str) -> float:
-    rates = {"s": report.step_time, "samples/s": report.samples_per_s, "tokens/s": report.tokens_per_s}
-    return rates[unit]
+def _forward_only(row: PublishedRow, setup: Setup, stack: Stack) -> RowResult:
+    seconds = forward_seconds(setup.workload, setup.cluster, stack=stack)
+    return RowResult(
+        row=row,
+        setup=setup,
+        predicted=_in_unit(seconds, setup),
+        fitted=fitted_on(stack, row.file),
+    )
+
+
+def _predicted(report: StepReport, setup: Setup) -> float:
+    update = report.breakdown.get("optimizer", 0.0) if setup.part == "gradients" else 0.0
+    return _in_unit(report.step_time - update, setup)
+
+
+def _in_unit(seconds: float, setup: Setup) -> float:
+    samples = setup.workload.global_batch
+    rates = {
+        "s": seconds,
+        "samples/s": samples / seconds,
+        "tokens/s": samples * setup.workload.network.tokens / seconds,
+    }
+    return rates[setup.unit]
+
+
+@cache
+def _launching(stack: Stack, factor: int) -> Stack:
+    """A stack whose host launches the kernels of so many replicas one after another."""
+    return stack if factor == 1 else replace(stack, launch=stack.launch * factor)
 
 
 def _unscored(setup: Setup) -> str:

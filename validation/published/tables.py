@@ -67,11 +67,25 @@ def published_folder() -> Path:
     return Path(str(resources.files("validation"))) / "published"
 
 
+NETWORK_TABLES = (
+    "training",
+    "timm-train",
+    "timm-infer",
+    "torchvision-train-steps",
+    "lambda-deeplearning-benchmark",
+    "mlperf-training",
+    "neuron-training",
+    "gnn-training",
+)
+"""Tables of whole networks below ``cnn``, where kernels' and sweeps' tables stand too."""
+
+
 def load_published() -> PublishedTables:
     """Rows of every training table that comes with the project."""
-    language_models = load_tables(published_folder() / "llm")
-    networks = load_tables(published_folder() / "cnn" / "training.csv")
-    return PublishedTables(rows=language_models.rows + networks.rows, skipped_files={})
+    rows = load_tables(published_folder() / "llm").rows
+    for name in NETWORK_TABLES:
+        rows += load_tables(published_folder() / "cnn" / f"{name}.csv").rows
+    return PublishedTables(rows=rows, skipped_files={})
 
 
 def load_tables(path: Path) -> PublishedTables:

@@ -100,6 +100,13 @@ def test_missing_path_is_refused(tmp_path):
 @pytest.mark.published
 def test_tables_of_the_project_have_the_rows_their_sources_print():
     rows = load_published().rows
-    assert sum(1 for row in rows if row.kind == "cnn") == 611
+    assert sum(1 for row in rows if row.file == "training.csv") == 611
+    second = "timm-train timm-infer torchvision-train-steps lambda-deeplearning-benchmark mlperf-training"
+    counts = [sum(row.file == f"{name}.csv" for row in rows) for name in second.split()]
+    assert counts == [222, 289, 768, 320, 107]
+    assert [sum(row.file == f"{name}.csv" for row in rows) for name in ("llm-tables", "mlperf-llm")] == [
+        213,
+        26,
+    ]
     assert sum(1 for row in rows if row.file == "vtrain-a100.csv") == 1080
-    assert len(rows) == 2332
+    assert len(rows) == 4313

@@ -8,6 +8,8 @@ from validation.published.tables import PublishedRow
 
 OUT_OF_MEMORY = "OOM"
 _COUNT = re.compile(r"(\d[\d,]*)(?:\.0+)?(k)?\b", re.IGNORECASE)
+# Llama's code rounds the width of a gated feed-forward layer up to a multiple of 256 (multiple_of).
+_WIDTH_MULTIPLE = 256
 # A row's note may correct a printed cell: (pattern, column). The last group is the corrected value.
 _CORRECTIONS = (
     (re.compile(r"heading says GBS=(\d+).*so use (\d+)"), "global_batch"),
@@ -25,11 +27,26 @@ def optional_count(row: PublishedRow, column: str) -> int | None:
     text = corrections(row).get(column, row[column])
     if not text:
         return None
-    match = _COUNT.match(text)
-    value = int(match[1].replace(",", "")) * (1000 if match[2] else 1) if match else 0
+    value = _formula(text) or _count(text)
     if value < 1:
         raise RowSkippedError(f"{column} is {text!r}, not a positive count")
     return value
+
+
+def _count(text: str) -> int:
+    if re.fullmatch(r"\d+(?:\.\d+)?e\+?\d+", text):
+        return int(float(text))
+    match = _COUNT.match(text)
+    return int(match[1].replace(",", "")) * (1000 if match[2] else 1) if match else 0
+
+
+def _formula(text: str) -> int:
+    """A share of another width, as in ``8/3 x 4096``, rounded up as Llama's code does; 0 for plain counts."""
+    match = re.match(r"(\d+)/(\d+) x (\d+)\b", text)
+    if match is None:
+        return 0
+    width = int(match[1]) * int(match[3]) // int(match[2])
+    return -(-width // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE
 
 
 def required_count(row: PublishedRow, column: str) -> int:

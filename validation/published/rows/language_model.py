@@ -1,7 +1,12 @@
 """A language-model row (the ``llm`` header) as a question to the simulator."""
 
 from validation.errors import RowSkippedError
-from validation.published.rows.cells import optional_measurement, required_count
+from validation.published.rows.cells import (
+    note_count,
+    optional_count,
+    optional_measurement,
+    required_count,
+)
 from validation.published.rows.cluster import row_cluster
 from validation.published.rows.measurement import (
     RATE_COLUMNS,
@@ -15,7 +20,7 @@ from validation.published.rows.precision import row_precision
 from validation.published.rows.setup import Setup, shared_workload
 from validation.published.rows.sources import source_defaults
 from validation.published.rows.stack import choose_stack
-from validation.published.rows.strategy import row_degrees, row_strategies
+from validation.published.rows.strategy import Degrees, row_degrees, row_strategies
 from validation.published.tables import PublishedRow
 
 # Tables print GB or GiB without saying which; 1 GiB is 7 % more, within what memory is checked to.
@@ -36,7 +41,7 @@ def language_model_setup(row: PublishedRow) -> Setup:
     network = decoder_network(row, shape)
     cluster = row_cluster(row)
     precision = row_precision(row["precision"], defaults.precision)
-    batch = required_count(row, "global_batch")
+    batch = _global_batch(row, degrees)
     strategies, assumed = row_strategies(row, degrees, network, defaults)
     choice = choose_stack(row, cluster.device, network)
     size = RunSize(
@@ -62,3 +67,11 @@ def language_model_setup(row: PublishedRow) -> Setup:
         assumptions=(*shape.assumptions, *assumed, *missing),
         warnings=((choice.warning,) if choice.warning else ()) + (() if defaults.known else unknown),
     )
+
+
+def _global_batch(row: PublishedRow, degrees: Degrees) -> int:
+    """Printed, or what the microbatches that a note counts make."""
+    steps, micro_batch = note_count(row, r"micro_num (\d+)"), optional_count(row, "micro_batch")
+    if not row["global_batch"] and steps and micro_batch:
+        return steps * micro_batch * degrees.dp
+    return required_count(row, "global_batch")

@@ -57,8 +57,10 @@ def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
         head_size=_head_size(row, family, hidden, heads),
         ffn=optional_count(row, "ffn") or assumed["ffn"],
         vocab=_padded(_vocab(row) or assumed["vocab"], family, tp),
-        tokens=required_count(row, "seq_len"),
-        assumptions=tuple(f"{column} {value} ({family.name} default)" for column, value in assumed.items()),
+        tokens=assumed.get("seq_len") or required_count(row, "seq_len"),
+        assumptions=tuple(
+            f"{column} {value} ({_reason(column, family)})" for column, value in assumed.items()
+        ),
     )
 
 
@@ -131,6 +133,12 @@ def _assumed(row: PublishedRow, family: Family, hidden: int) -> Iterator[tuple[s
         yield "ffn", _default("ffn", 0 if family.gated else 4 * hidden)
     if not row["vocab"]:
         yield "vocab", _default("vocab", family.vocab)
+    if not row["seq_len"] and (tokens := note_count(row, r"sequence length not printed.*?\((\d+) in ")):
+        yield "seq_len", tokens
+
+
+def _reason(column: str, family: Family) -> str:
+    return "by the row's note" if column == "seq_len" else f"{family.name} default"
 
 
 def _default(column: str, value: int) -> int:

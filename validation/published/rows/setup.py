@@ -5,6 +5,7 @@ from functools import cache
 
 from hardware.cluster import Cluster
 from simdl.step.strategy import Strategy
+from validation.published.rows.quantities import Part
 from workloads.dtypes import Precision
 from workloads.network import Network
 from workloads.optimizers import load_optimizer
@@ -21,6 +22,8 @@ class Setup:
         stack: name of the software stack.
         measured: printed result in ``unit``; None where memory is all that was measured.
         unit: ``s`` (step time), ``samples/s`` or ``tokens/s``.
+        part: of a step that was timed.
+        launch_factor: replicas whose kernels one host process launches one after another.
         out_of_memory: the run failed for lack of memory.
         measured_memory: [bytes] printed peak, None where blank.
         question: rows with the same question are alternatives that can be ranked.
@@ -39,6 +42,8 @@ class Setup:
     question: tuple[str, ...]
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
+    part: Part = "step"
+    launch_factor: int = 1
 
 
 @cache

@@ -18,6 +18,7 @@ from workloads.network import Network
 LEAST_FIRST = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)
 # Text of the recompute column, first match wins.
 _RECOMPUTE = (
+    (r"remat_policy=custom", Recompute.FULL),  # keeps a few tensors on the host, recomputes the rest
     (r"offload", Recompute.FULL),  # qkv_proj_offloaded keeps its few tensors on the host, recomputes the rest
     (r"selective|minimal|save_|attention core|core attention", Recompute.SELECTIVE),
     (r"^(no|none|off|false)\b", Recompute.NONE),
@@ -25,6 +26,7 @@ _RECOMPUTE = (
 )
 # Text of the data_sharding column, first match wins.
 _SHARDING = (
+    (r"zero-?_?\d.*\+ ?fsdp|\bhsdp\b", 3),
     (r"zero-?_?(\d)", None),
     (r"fsdp ?= ?0|distributed[- _]?optimizer", 1),
     (r"shard_grad_op", 2),
@@ -48,12 +50,16 @@ def row_degrees(row: PublishedRow) -> Degrees:
     """Degrees of a row whose product is its number of devices.
 
     Raises:
-        RowSkippedError: tp or pp is blank on a machine where it matters, or the product is not the devices.
+        RowSkippedError: tp or pp is blank where the sharding does not say that it takes all devices, or the
+            product is not the devices.
     """
     devices = required_count(row, "n_devices")
-    if devices > 1 and not row["tp"] and not row["dp"]:
+    text = row["data_sharding"].lower()
+    if devices > 1 and not row["tp"] and not row["dp"] and not re.search(r"fsdp|hsdp|full_shard", text):
         raise RowSkippedError("tp and pp are not published")
     tp, pp, cp = (optional_count(row, column) or 1 for column in ("tp", "pp", "cp"))
+    if printed := re.search(r"ici_tensor_parallelism=(\d+)", text):  # MaxText's mesh
+        tp = int(printed[1])
     inner = tp * pp * cp
     dp = optional_count(row, "dp") or devices // inner
     if dp * inner != devices:
@@ -137,8 +143,11 @@ def _shard_degree(row: PublishedRow, degrees: Degrees, zero: int) -> int:
 
     "FSDP2 4" with cp 2 names the dp degree: the context-parallel ranks shard too.
     """
-    match = re.search(r"fsdp2? (?:group )?(\d+)", row["data_sharding"].lower())
-    group, replicas = int(match[1]) if match else 0, degrees.dp * degrees.cp
+    text, replicas = row["data_sharding"].lower(), degrees.dp * degrees.cp
+    match = re.search(r"fsdp2? (?:group )?(\d+)|zero-?\d over (\d+) ranks", text)
+    group = int(match[1] or match[2]) if match else 0
+    if not group and re.search(r"\bhsdp\b|hybrid_shard", text):
+        group = (optional_count(row, "devices_per_node") or 8) // degrees.tp
     if not zero or not group or group in (degrees.dp, replicas) or replicas % group:
         return 0
     return group

@@ -6,7 +6,6 @@ model-parallel size.
 """
 
 import re
-from functools import cache
 
 from simdl.step.strategy import Recompute, Strategy
 from validation.errors import RowSkippedError
@@ -14,22 +13,16 @@ from validation.published.rows.cells import note_count, optional_count, optional
 from validation.published.rows.cluster import row_cluster
 from validation.published.rows.measurement import check_trusted, out_of_memory
 from validation.published.rows.network import family_network, plain_shape
+from validation.published.rows.network_names import network_name, registered_network
 from validation.published.rows.precision import row_precision
+from validation.published.rows.quantities import full_graph, row_quantity
 from validation.published.rows.setup import Setup, shared_workload
 from validation.published.rows.stack import choose_stack
 from validation.published.tables import PublishedRow
-from workloads.errors import WorkloadError
 from workloads.network import Network
-from workloads.registry import load_network, network_names
 
-# (source, model) patterns -> registered network, where the table's name is not the registered one. Training
-# scripts since 2018 put the stride of ResNet's bottleneck in the 3 x 3 convolution (v1.5);
-# tf_cnn_benchmarks has the AlexNet of "One weird trick" (2014) and the ResNet of the paper.
-_NETWORKS = (
-    (r"tensorflow/docs|horovod issue|tf_cnn", r"^alexnet$", "alexnet-owt"),
-    (r"deeplearningexamples|dlperf|aws-samples", r"^(resnet\d+)$", r"\1-v1.5"),
-)
-_UNITS = {"samples_per_s": "samples/s", "tokens_per_s": "tokens/s", "step_time_s": "s"}
+# Stacks whose one process launches the kernels of every replica of a node.
+_ONE_PROCESS = ("pytorch-dataparallel",)
 _QUESTION = ("model", "image_size_or_seq_len", "device", "n_devices", "precision", "framework", "data")
 # NVIDIA's BERT for PyTorch reads its 512-token phase from "phase2/bin_size_64" (run_pretraining.sh; sequence
 # binning of LDDL), so a batch is padded to its bin and not to 512. Half of the tokens of Wikipedia cut at 512
@@ -47,25 +40,27 @@ def throughput_setup(row: PublishedRow) -> Setup:
         RowSkippedError: the row cannot be predicted or scored; the message says why.
     """
     check_trusted(row)
-    unit = _UNITS.get(row["metric"])
-    if unit is None:
-        raise RowSkippedError(f"metric {row['metric']!r} is not one of {', '.join(_UNITS)}")
+    quantity = row_quantity(row)
     if row["model"].startswith("gpt"):
         network, assumed = _gpt(row)
     else:
         network, assumed = _registered(row)
     cluster = row_cluster(row)
     strategy = _strategy(row)
-    precision = row_precision(row["precision"], "fp32")
+    precision = row_precision(row["precision"], _default_precision(row))
+    if not row["precision"]:
+        assumed = (*assumed, f"precision {precision.name}")
     choice = choose_stack(row, cluster.device, network)
-    memory = optional_measurement(row, "mem_gib")
+    memory, value = optional_measurement(row, "mem_gib"), optional_measurement(row, "value")
     return Setup(
         workload=shared_workload(network, _optimizer(row), precision, _global_batch(row, strategy)),
         cluster=cluster,
         strategies=(strategy,),
         stack=choice.stack,
-        measured=optional_measurement(row, "value"),
-        unit=unit,
+        measured=None if value is None else value / quantity.steps,
+        unit=quantity.unit,
+        part=quantity.part,
+        launch_factor=strategy.dp if choice.stack in _ONE_PROCESS else 1,
         out_of_memory=out_of_memory(row),
         measured_memory=None if memory is None else memory * 2**30,
         question=(row.file, *(row[column] for column in _QUESTION)),
@@ -75,10 +70,7 @@ def throughput_setup(row: PublishedRow) -> Setup:
 
 
 def _registered(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
-    name = row["model"].lower()
-    for source, model, registered in _NETWORKS:
-        if re.search(source, row["source"].lower()) and re.search(model, name):
-            name = re.sub(model, registered, name)
+    name = network_name(row)
     size = optional_count(row, "image_size_or_seq_len")
     if size is None and name.startswith("bert"):
         size = note_count(row, r"\((\d+) expected")
@@ -86,25 +78,13 @@ def _registered(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
     if size in _BINNED_TOKENS and name.startswith("bert") and _is_binned(row):
         size = _BINNED_TOKENS[size]
         assumed = (f"{size} tokens left of a sequence after binning",)
-    return _network(name, size), assumed
+    return registered_network(name, size), assumed
 
 
 def _is_binned(row: PublishedRow) -> bool:
-    return "deeplearningexamples" in row["source"].lower() and row["framework"] == "PyTorch"
-
-
-@cache
-def _network(name: str, size: int | None) -> Network:
-    if name not in network_names():
-        raise RowSkippedError(f"network {name} is not registered")
-    try:
-        if size is None:
-            return load_network(name)
-        if name.startswith("bert"):
-            return load_network(name, tokens=size)
-        return load_network(name, image_size=size)
-    except WorkloadError as error:
-        raise RowSkippedError(f"input size is not possible: {error}") from None
+    """NVIDIA's examples for PyTorch and for Paddle train on the same bins."""
+    framework = row["framework"].lower()
+    return "deeplearningexamples" in row["source"].lower() and bool(re.search(r"pytorch|paddle", framework))
 
 
 def _gpt(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
@@ -122,7 +102,10 @@ def _strategy(row: PublishedRow) -> Strategy:
     if devices % tp:
         raise RowSkippedError(f"model-parallel size {tp} does not divide {devices} devices")
     dp = devices // tp
-    micro_batch = optional_count(row, "batch_per_device") or required_count(row, "global_batch") // dp
+    if full_graph(row):
+        micro_batch = 1
+    else:
+        micro_batch = optional_count(row, "batch_per_device") or required_count(row, "global_batch") // dp
     recomputed = re.search(r"full recompute|activation recompute .* on", row["notes"])
     return Strategy(
         dp=dp,
@@ -133,9 +116,19 @@ def _strategy(row: PublishedRow) -> Strategy:
 
 
 def _global_batch(row: PublishedRow, strategy: Strategy) -> int:
+    if full_graph(row):
+        return strategy.dp
     steps = optional_count(row, "grad_accumulation") or 1
     return optional_count(row, "global_batch") or strategy.dp * strategy.micro_batch * steps
 
 
 def _optimizer(row: PublishedRow) -> str:
     return "adam" if re.match(r"bert|gpt|gnmt|transformer", row["model"].lower()) else "momentum"
+
+
+def _default_precision(row: PublishedRow) -> str:
+    """MLPerf's logs do not print it: NVIDIA's BERT trains in FP8 (Transformer Engine) since v3.0."""
+    if not re.search(r"mlperf|mlcommons", row["source"], re.IGNORECASE):
+        return "fp32"
+    hopper = re.search(r"h100|h200|b200", row["device"], re.IGNORECASE)
+    return "fp8" if hopper and row["model"].startswith("bert") else "fp16"
