@@ -9,7 +9,7 @@ from validation.judging.rules import Pattern, load_rules
 from validation.published.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.network import Network
-from workloads.registry import load_network, network_names
+from workloads.registry import load_network, network_names, registered_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +33,10 @@ def network_name(row: PublishedRow) -> str:
         if found and rule.source.search(row["source"]):
             model = found.expand(rule.network)
             break
-    known = network_names()
-    for name in (model, model.replace("_", "-"), model.replace("-", "_")):
-        if name in known:
-            return name
-    raise RowSkippedError(f"network {model} is not registered")
+    name = registered_name(model)
+    if name not in network_names():
+        raise RowSkippedError(f"network {model} is not registered")
+    return name
 
 
 @cache
