@@ -1,1 +1,1 @@
-"""How predictions carry over to what no number was fitted on: blind records, and refits that leave groups out."""
+"""How predictions carry over to what no number was fitted on: blind records, refits without groups."""

@@ -1,10 +1,10 @@
-"""First predictions of published tables, before anything was fitted to them: ``python -m validation.transfer.blind``.
+"""First predictions of published tables, before anything was fitted to them.
 
-    TABLE.csv... [--commit NAME] > lines
+    python -m validation.transfer.blind TABLE.csv... --commit NAME >> validation/transfer/blind.csv
 
-``validation/transfer/blind.csv`` keeps what came out, one line per table, model, device and timed part, with the
-commit whose code predicted. A line is written once: rows that were predicted become evidence afterwards, so
-their first errors can never be measured again. Networks that are registered later add their lines then.
+``blind.csv`` keeps what came out, one line per table, model, device and timed part, with the commit whose code
+predicted. A line is written once: rows that were predicted become evidence afterwards, so their first errors
+can never be measured again. Networks that are registered later add their lines then.
 """
 
 import argparse
