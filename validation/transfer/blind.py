@@ -2,8 +2,8 @@
 
     python -m validation.transfer.blind TABLE.csv... --commit NAME >> validation/transfer/blind.csv
 
-``blind.csv`` keeps what came out, one line per table, model, device and timed part, with the commit whose code
-predicted. A line is written once: rows that were predicted become evidence afterwards, so their first errors
+``blind.csv`` keeps what came out, one line per table, model, device and timed part, with the commit that
+predicted it. A line is written once: rows that were predicted become evidence afterwards, so first errors
 can never be measured again. Networks that are registered later add their lines then.
 """
 
