@@ -1,5 +1,6 @@
 """The report of ``simdl validate published``: JSON with stable keys, and the rows of its tables."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -23,6 +24,8 @@ MEMORY_HEADER = (
 )
 REASON_HEADER = ("table", "rows", "skipped because")
 OVERALL = "overall"
+_UNREGISTERED = re.compile(r"network (.+) is not registered")
+_FEW = 8  # so many unregistered networks of a table are printed in one line
 
 
 def report_json(
@@ -89,8 +92,17 @@ def reason_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     return [
         (file, str(count), reason)
         for file, section in comparison.files.items()
-        for reason, count in section.skip_reasons.items()
+        for reason, count in _gathered(section.skip_reasons).items()
     ]
+
+
+def _gathered(reasons: Mapping[str, int]) -> dict[str, int]:
+    missing = {reason: count for reason, count in reasons.items() if _UNREGISTERED.fullmatch(reason)}
+    if len(missing) < _FEW:
+        return dict(reasons)
+    names = ", ".join(_UNREGISTERED.sub(r"\1", reason) for reason in missing)
+    kept = {reason: count for reason, count in reasons.items() if reason not in missing}
+    return kept | {f"{len(missing)} networks are not registered: {names}": sum(missing.values())}
 
 
 def format_errors(errors: ErrorStatistics) -> tuple[str, ...]:
