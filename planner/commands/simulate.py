@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from hardware.cluster import Cluster
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
@@ -16,81 +14,26 @@ from planner.console.output_files import check_new, force_option, report_option
 from planner.console.question_options import question_options
 from planner.console.refusals import bad_input
 from planner.console.report_json import simulation_json
+from planner.console.strategy_options import chosen_strategy, strategy_options
 from planner.overlays.step_trace import write_step_trace
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
-from planner.questions.strategy_file import build_strategy, load_strategy
 from planner.search.remedy import remedies
 from simdl.errors import SimdlError
-from simdl.pipelines import PIPELINES
 from simdl.report.chrome_trace_hta import write_hta_traces
 from simdl.report.step_report import StepReport
 from simdl.step.simulate import Simulation, price
 from simdl.step.simulate import simulate as simulate_step
-from simdl.step.strategy import Recompute, Strategy
 from workloads.errors import WorkloadError
 
 REMEDIES = 3
-PLAIN = Strategy()  # whose values are the defaults
 TRACE_FORMATS = ("chrome", "hta")
 
 
 @click.command()
 @question_options
-@click.option("--strategy", "strategy_file", help="TOML file with a strategy, instead of the flags below.")
-@click.option("--dp", type=int, show_default="what the other degrees leave", help="Data-parallel degree.")
-@click.option("--tp", type=int, default=PLAIN.tp, show_default=True, help="Tensor-parallel degree.")
-@click.option("--pp", type=int, default=PLAIN.pp, show_default=True, help="Pipeline-parallel degree.")
-@click.option("--cp", type=int, default=PLAIN.cp, show_default=True, help="Context-parallel degree.")
-@click.option(
-    "--ep",
-    type=int,
-    default=1,
-    show_default=True,
-    help="Expert-parallel degree; more than 1 is not modelled.",
-)
-@click.option(
-    "--micro-batch",
-    type=int,
-    default=PLAIN.micro_batch,
-    show_default=True,
-    help="Samples that pass through the pipeline together.",
-)
-@click.option(
-    "--schedule",
-    default=PLAIN.schedule,
-    show_default=True,
-    help=f"Pipeline order: {', '.join(sorted(PIPELINES))}.",
-)
-@click.option(
-    "--virtual-stages",
-    type=int,
-    default=PLAIN.virtual_stages,
-    show_default=True,
-    help="Stages per pipeline rank.",
-)
-@click.option(
-    "--recompute",
-    type=click.Choice([mode.value for mode in Recompute]),
-    default=PLAIN.recompute.value,
-    show_default=True,
-    help="Activations to discard and compute again.",
-)
-@click.option("--zero", type=click.IntRange(0, 3), default=PLAIN.zero, show_default=True, help="ZeRO stage.")
-@click.option(
-    "--shard-degree",
-    type=int,
-    default=PLAIN.shard_degree,
-    show_default=True,
-    help="Replicas that share one sharded copy under ZeRO; 0: all.",
-)
-@click.option(
-    "--sequence-parallel/--no-sequence-parallel",
-    default=PLAIN.sequence_parallel,
-    show_default=True,
-    help="Shard the residual stream over the tensor-parallel ranks.",
-)
+@strategy_options
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the timeline to a file.")
 @click.option(
     "--format",
@@ -122,7 +65,7 @@ def simulate(
         _check_trace(trace, trace_format, force=force)
         page_path = report_path(report_directory, "simulate", force=force, beside=trace)
         question = load_question(options)
-        strategy = _strategy(strategy_file, flags, question.cluster)
+        strategy = chosen_strategy(strategy_file, flags, question.cluster)
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
         if simulation.report.feasible and trace is not None:
             _write_trace(question, simulation, trace, trace_format)
@@ -149,21 +92,6 @@ def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) ->
         check_new(path, force=force, what="trace")
     elif trace_format is not None:
         raise SimdlError(f"--format {trace_format}: needs --trace; expected a path to write the trace to")
-
-
-def _strategy(path: str | None, flags: dict[str, Any], cluster: Cluster) -> Strategy:
-    context = click.get_current_context()
-    given = {
-        name: value
-        for name, value in flags.items()
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
-    }
-    if path is None:
-        return build_strategy(given, cluster)
-    if given:
-        names = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise SimdlError(f"{names}: given together with --strategy {path}; expected one or the other")
-    return load_strategy(path, cluster)
 
 
 def _write_trace(question: Question, simulation: Simulation, path: Path, trace_format: str | None) -> None:

@@ -89,26 +89,31 @@ class Strategy:
         return 2 * self.pp * self.virtual_stages * self.microbatches(global_batch)
 
 
-def problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
-    """Reasons why a strategy cannot be carried out at all (memory aside), one sentence each."""
+def problems(
+    strategy: Strategy, workload: Workload, cluster: Cluster, *, devices: int | None = None
+) -> Iterator[str]:
+    """Reasons why a strategy cannot be carried out at all (memory aside), one sentence each.
+
+    ``devices`` are those of the cluster that it has to occupy; all of them by default.
+    """
     for name in ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages", "split_degree"):
         value = getattr(strategy, name)
         if value < 1:
             yield f"{name}: found {value}; expected at least 1"
             return
-    yield from _degree_problems(strategy, workload, cluster)
+    yield from _degree_problems(strategy, workload, cluster, cluster.devices if devices is None else devices)
     yield from _split_problems(strategy, workload.network)
     yield from _batch_problems(strategy, workload)
     yield from _schedule_problems(strategy, workload)
 
 
-def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
+def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, devices: int) -> Iterator[str]:
     network = workload.network
-    if strategy.devices != cluster.devices:
+    if strategy.devices != devices:
         yield (
             f"dp {strategy.dp} x tp {strategy.tp} x pp {strategy.pp} x cp {strategy.cp}"
             f"{f' x split_degree {strategy.split_degree}' if strategy.split_degree > 1 else ''} = "
-            f"{strategy.devices} devices; expected the {cluster.devices} of {cluster.name}"
+            f"{strategy.devices} devices; expected the {devices} of {cluster.name}"
         )
     yield from tensor_problems(network, strategy.tp)
     if network.tokens % (strategy.cp * (strategy.tp if strategy.sequence_parallel else 1)):

@@ -1,0 +1,1 @@
+"""One scheme of consistency per file."""
