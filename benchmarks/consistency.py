@@ -1,7 +1,7 @@
 """Speed of trainings without a barrier beside bare SimPy timeouts in the same run.
 
-Workers push gradients to a few servers and pull parameters back. A task is a computation, or the way of one part
-of a message over one port. The bare loop sets one timeout after the other, as many at a time as there are
+Workers push gradients to a few servers and pull parameters back. A task is a computation, or the way of one
+part of a message over one port. The bare loop sets one timeout after the other, as many at once as there are
 workers, and does nothing when they ring.
 
     python benchmarks/consistency.py [--workers 1024] [--servers 4] [--steps 100]
