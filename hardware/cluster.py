@@ -80,37 +80,55 @@ def part_of_node(node: NodeType, devices: int) -> NodeType:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cluster:
-    """``count`` nodes of one type: the whole machine.
+    """``count`` nodes of one type, and of a mixed cluster nodes of other types behind them.
+
+    Attributes:
+        node: type of the first nodes.
+        count: of them.
+        more: clusters of one type each, whose ranks follow; () where all nodes are alike.
 
     Raises:
-        HardwareError: more than ``DEVICES`` devices.
+        HardwareError: more than ``DEVICES`` devices, or nodes with unlike numbers of devices.
     """
 
     node: NodeType
     count: int
+    more: tuple["Cluster", ...] = ()
 
     def __post_init__(self) -> None:
         if self.devices > DEVICES:
             raise HardwareError(
                 f"cluster {self.name}: found {self.devices:,} devices; expected at most {DEVICES:,}"
             )
+        for part in self.more:
+            if part.node.devices != self.node.devices:
+                raise HardwareError(
+                    f"cluster {self.name}: found nodes of {self.node.devices} and of {part.node.devices} "
+                    "devices; expected as many in each, such as part of the larger node"
+                )
 
     @property
     def name(self) -> str:
-        """``NODE:COUNT`` or ``NODE:Ngpus`` as the command line writes it."""
-        return f"{self.node.name}:{f'{self.node.devices}gpus' if self.node.whole else self.count}"
+        """``NODE:COUNT`` or ``NODE:Ngpus`` as the command line writes it, with commas between node types."""
+        own = f"{self.node.name}:{f'{self.node.devices}gpus' if self.node.whole else self.count}"
+        return ",".join((own, *(part.name for part in self.more)))
 
     @property
     def device(self) -> Device:
-        """The device every rank runs on."""
+        """The device every rank runs on; of a mixed cluster the device of its first ranks."""
         return self.node.device
 
     @property
     def devices(self) -> int:
         """Number of devices in the cluster."""
-        return self.node.devices * self.count
+        return self.node.devices * self.count + sum(part.devices for part in self.more)
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """Interconnect tiers, innermost first."""
+        """Interconnect tiers, innermost first; of a mixed cluster those of its first nodes."""
         return self.node.levels
+
+    @property
+    def parts(self) -> tuple["Cluster", ...]:
+        """The nodes of each type, in the order of their ranks."""
+        return (replace(self, more=()), *self.more) if self.more else (self,)

@@ -6,6 +6,7 @@ is read once per process, so that equal names give the same object.
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -72,6 +73,19 @@ def load_node(name: str) -> NodeType:
 
 
 @lru_cache(maxsize=1024)
+def load_mixed_cluster(text: str) -> Cluster:
+    """A cluster as :func:`load_cluster` reads it, or several with commas between them: one mixed cluster.
+
+    ``dgx-a100:2,dgx-h100:2`` has the ranks of two DGX A100 first, then those of two DGX H100.
+
+    Raises:
+        HardwareError, UnknownNameError, ProfileError: as there; or nodes with unlike numbers of devices.
+    """
+    first, *more = (load_cluster(part.strip()) for part in text.split(","))
+    return replace(first, more=tuple(more)) if more else first
+
+
+@lru_cache(maxsize=1024)
 def load_cluster(text: str) -> Cluster:
     """A cluster from ``NODE:COUNT`` (``dgx-a100:128``), ``NODE:Ngpus``, a node type alone, or a TOML file.
 
@@ -87,6 +101,11 @@ def load_cluster(text: str) -> Cluster:
         UnknownNameError: no such node type.
         ProfileError: the file breaks a rule.
     """
+    if "," in text:
+        raise HardwareError(
+            f"cluster {text!r}: found {text.count(',') + 1} node types; expected one here (`simdl plan` and "
+            "`simdl simulate` take mixed clusters)"
+        )
     if text.endswith(".toml"):
         return _cluster_file(Path(text))
     name, colon, count = text.rpartition(":") if ".toml:" in text else text.partition(":")

@@ -147,7 +147,7 @@ class TestPage:
     def test_simulated_lanes_take_as_long_as_the_kernels(self, parts):
         *_, answer = parts
         again = ask_again(answer)
-        activities = simulated_activities(again.step, again.simulation.timeline, rank=0)
+        activities = simulated_activities(again.step, again.timeline, rank=0)
         compute = [item for item in activities if item.lane[1] == "compute"]
         assert all(a.end <= b.start + 1e-12 for a, b in pairwise(compute))
         kernels = sum(item.end - item.start for item in compute if item.kind != "optimizer")
@@ -158,8 +158,8 @@ class TestPage:
     def test_every_rank_of_a_pipeline_can_be_shown(self, tmp_path, gpt2):
         again = ask_again(load_answer(gpt2))
         for rank in (0, 1):
-            activities = simulated_activities(again.step, again.simulation.timeline, rank=rank)
-            assert max(item.end for item in activities) <= again.simulation.timeline.step_time * (1 + 1e-9)
+            activities = simulated_activities(again.step, again.timeline, rank=rank)
+            assert max(item.end for item in activities) <= again.timeline.step_time * (1 + 1e-9)
             assert {"matmul", "communication", "optimizer"} <= {item.kind for item in activities}
         result = run(overlay, RECORDED, gpt2, "--rank", 2, "--report", tmp_path)
         assert result.exit_code == 2

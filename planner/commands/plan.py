@@ -21,6 +21,8 @@ from planner.console.report_json import plan_json
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
+from planner.search.best_first import Progress
+from planner.search.mixed import plan_mixed
 from planner.search.plan import Plan, PlanResult
 from planner.search.plan import plan as find_plans
 from planner.search.smaller_clusters import smaller_clusters
@@ -40,6 +42,11 @@ WORK = ("forward", "backward")
     type=click.IntRange(min=1),
     help="Stop after so many simulations; the ranking may then not be certified.",
 )
+@click.option(
+    "--uneven-shares",
+    is_flag=True,
+    help="Let replicas on faster nodes of a mixed cluster have more microbatches than others.",
+)
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
@@ -48,6 +55,7 @@ def plan(
     options: Options,
     top: int,
     max_simulations: int | None,
+    uneven_shares: bool,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -63,17 +71,13 @@ def plan(
         page_path = report_path(report_directory, "plan", force=force)
         question = load_question(options)
         with progress_bar("simulating") as progress:
-            result = find_plans(
-                question.workload,
-                question.cluster,
-                stack=question.stack,
-                top=top,
-                max_simulations=max_simulations,
-                progress=progress,
-            )
+            result = _find(question, progress, top=top, max_simulations=max_simulations, uneven=uneven_shares)
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
-    fewer = None if page_path is None else [asdict(cluster) for cluster in smaller_clusters(question)]
+    mixed = bool(question.cluster.more)
+    fewer = (
+        None if page_path is None or mixed else [asdict(cluster) for cluster in smaller_clusters(question)]
+    )
     data = {**plan_json(question, result, wall_time=seconds_waited()), "smaller_clusters": fewer}
     if page_path is not None:
         _write_report(question, result, data, page_path)
@@ -84,6 +88,35 @@ def plan(
         _print_result(question, result, seconds_waited())
     if not result.plans:
         sys.exit(1)
+
+
+def _find(
+    question: Question, progress: Progress, *, top: int, max_simulations: int | None, uneven: bool
+) -> PlanResult:
+    """The ranked strategies on nodes of one type or of several.
+
+    Raises:
+        SimdlError: uneven shares are asked for where all nodes are alike.
+    """
+    workload, cluster, stack = question.workload, question.cluster, question.stack
+    if cluster.more:
+        return plan_mixed(
+            workload,
+            cluster,
+            stack=stack,
+            top=top,
+            max_simulations=max_simulations,
+            uneven=uneven,
+            progress=progress,
+        )
+    if uneven:
+        raise SimdlError(
+            f"--uneven-shares: found with {cluster.name}, whose nodes are alike; expected a mixed cluster "
+            "such as dgx-a100:2,dgx-h100:2"
+        )
+    return find_plans(
+        workload, cluster, stack=stack, top=top, max_simulations=max_simulations, progress=progress
+    )
 
 
 def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:
@@ -120,7 +153,7 @@ def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
         format_rate(rate),
         f"{report.mfu:.1%}",
         format_quantity(report.peak_memory, "bytes"),
-        format_seconds(plan.bound),
+        format_seconds(plan.bound) if plan.bound else "-",
         ", ".join(_losses(report)) or "-",
     )
 
@@ -142,7 +175,7 @@ def _notes(question: Question, result: PlanResult, waited: float) -> list[str]:
         result: the ranked strategies.
         waited: [s] for the answer.
     """
-    sure = "certified best of them" if result.certified else "not certified: stopped at the simulation limit"
+    sure = "certified best of them" if result.certified else f"not certified: {result.uncertified}"
     if not result.plans:
         sure = "nothing to rank"
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"

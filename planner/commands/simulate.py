@@ -68,7 +68,7 @@ def simulate(
         strategy = chosen_strategy(strategy_file, flags, question.cluster)
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
         if simulation.report.feasible and trace is not None:
-            _write_trace(question, simulation, trace, trace_format)
+            _write_trace(simulation, trace, trace_format)
         if simulation.report.feasible and page_path is not None:
             _write_report(question, simulation, page_path)
     except (HardwareError, WorkloadError, SimdlError) as error:
@@ -94,11 +94,11 @@ def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) ->
         raise SimdlError(f"--format {trace_format}: needs --trace; expected a path to write the trace to")
 
 
-def _write_trace(question: Question, simulation: Simulation, path: Path, trace_format: str | None) -> None:
+def _write_trace(simulation: Simulation, path: Path, trace_format: str | None) -> None:
     if trace_format == "hta":
         write_hta_traces(simulation.timeline, path)
     else:
-        write_step_trace(question, simulation, path)
+        write_step_trace(simulation, path)
 
 
 def _write_report(question: Question, simulation: Simulation, path: Path) -> None:
@@ -109,6 +109,8 @@ def _write_report(question: Question, simulation: Simulation, path: Path) -> Non
 
 def _does_not_fit(question: Question, report: StepReport) -> str:
     """The message for a strategy that needs too much memory: place, amount and remedy."""
+    if question.cluster.more:
+        return f"{format_strategy(report.strategy)} does not fit: {report.reasons[0]}"
     pricing = price(question.workload, question.cluster, stack=question.stack)
     fitting = []
     for line in remedies(report.strategy, question.workload, pricing):

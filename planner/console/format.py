@@ -38,6 +38,8 @@ def format_strategy(strategy: Strategy) -> str:
         words.append("SP")
     if strategy.stages:
         words.append("cut " + "-".join(map(str, strategy.stages)))
+    if strategy.shares:
+        words.append("shares " + "/".join(map(str, strategy.shares)))
     if strategy.splits:
         words.append(f"({_splits(strategy)})")
     return " ".join(words)

@@ -1,5 +1,6 @@
 """The command-line options that name a strategy: a file, or one flag per field."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,21 @@ from simdl.pipelines import PIPELINES
 from simdl.step.strategy import Recompute, Strategy
 
 PLAIN = Strategy()  # whose values are the defaults
+
+
+def read_shares(_context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """Whole numbers with commas between them.
+
+    Raises:
+        click.BadParameter: anything else.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", text):
+        raise click.BadParameter(f"found {text!r}; expected whole numbers such as 3,5", param=option)
+    return tuple(map(int, text.split(",")))
+
+
 OPTIONS = (
     click.option(
         "--strategy", "strategy_file", help="TOML file with a strategy, instead of the flags below."
@@ -70,6 +86,12 @@ OPTIONS = (
         default=PLAIN.sequence_parallel,
         show_default=True,
         help="Shard the residual stream over the tensor-parallel ranks.",
+    ),
+    click.option(
+        "--shares",
+        metavar="N,N",
+        callback=read_shares,
+        help="Microbatches of each replica by node type of a mixed cluster; without, all have as many.",
     ),
 )
 

@@ -29,11 +29,11 @@ def _json(question: Question, found: Simulation) -> str:
     return json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _trace(question: Question, found: Simulation) -> str:
+def _trace(_question: Question, found: Simulation) -> str:
     """The trace, which as on the command line only a step that fits has."""
     if not found.report.feasible:
         raise StrategyError(found.report.reasons)
-    return json.dumps(step_trace(question, found), separators=(",", ":"))
+    return json.dumps(step_trace(found), separators=(",", ":"))
 
 
 def _strategy(question: Question, found: Simulation) -> str:

@@ -3,32 +3,27 @@
 from pathlib import Path
 from typing import Any
 
-from planner.questions.question import Question
 from simdl.report.chrome_trace import chrome_trace, write_chrome_trace
 from simdl.report.stage_layers import stage_layers
-from simdl.step.automatic_cut import step_cost
-from simdl.step.simulate import Simulation, price
+from simdl.step.simulate import Simulation
 
 
-def step_trace(question: Question, simulation: Simulation) -> dict[str, Any]:
+def step_trace(simulation: Simulation) -> dict[str, Any]:
     """The trace as a JSON-ready object."""
-    return chrome_trace(simulation.timeline, layers=_layers(question, simulation), copies=_copies(simulation))
+    return chrome_trace(simulation.timeline, layers=_layers(simulation), copies=_copies(simulation))
 
 
-def write_step_trace(question: Question, simulation: Simulation, path: Path) -> None:
+def write_step_trace(simulation: Simulation, path: Path) -> None:
     """Write the trace as a whole or not at all.
 
     Raises:
         SimdlError: the directory is missing or not writable.
     """
-    write_chrome_trace(
-        simulation.timeline, path, layers=_layers(question, simulation), copies=_copies(simulation)
-    )
+    write_chrome_trace(simulation.timeline, path, layers=_layers(simulation), copies=_copies(simulation))
 
 
-def _layers(question: Question, simulation: Simulation) -> tuple[str, ...]:
-    pricing = price(question.workload, question.cluster, stack=question.stack)
-    return tuple(stage_layers(step_cost(question.workload, simulation.report.strategy, pricing)))
+def _layers(simulation: Simulation) -> tuple[str, ...]:
+    return tuple(stage_layers(simulation.step))
 
 
 def _copies(simulation: Simulation) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from hardware.cluster import Cluster
 from hardware.device import Device
-from hardware.profiles import load_cluster
+from hardware.profiles import load_mixed_cluster
 from simdl.software.reader import default_stack, load_stack
 from simdl.software.stack import Stack
 from workloads.dtypes import load_precision
@@ -82,7 +82,8 @@ def load_question(options: Options) -> Question:
         WorkloadError, HardwareError, SimdlError: unknown names, bad files or impossible sizes.
     """
     network = load_network(options.model, tokens=options.seq_len)
-    cluster = load_cluster(options.cluster)
+    cluster = load_mixed_cluster(options.cluster)
+    devices = [part.device for part in cluster.parts]
     assumptions: list[str] = []
     if registered_name(options.model) != options.model:
         assumptions.append(f"network {network.name} (what {options.model} is registered as)")
@@ -90,22 +91,24 @@ def load_question(options: Options) -> Question:
     if batch is None:
         batch, reason = default_global_batch(network, cluster)
         assumptions.append(f"global batch {batch} ({reason})")
-    precision = options.precision or default_precision(cluster.device)
+    precision = options.precision or default_precision(*devices)
     if options.precision is None:
-        assumptions.append(f"precision {precision} (the shortest matrix format in common use on the device)")
+        where = "the device" if len(devices) == 1 else "all devices"
+        assumptions.append(f"precision {precision} (the shortest matrix format in common use on {where})")
     optimizer = options.optimizer or ("momentum" if network.sample == "image" else "adam")
     if options.optimizer is None:
         assumptions.append(f"optimizer {optimizer} (usual for {network.sample}s)")
-    stack = options.stack or default_stack(cluster.device.generation, network.sample)
+    matmul = load_precision(precision).matmul
+    slowest = min(devices, key=lambda device: device.flop_rate(matmul))
+    stack = options.stack or default_stack(slowest.generation, network.sample)
     if options.stack is None:
-        assumptions.append(f"software stack {stack} (default of {cluster.device.generation} devices)")
+        assumptions.append(f"software stack {stack} (default of {slowest.generation} devices)")
     workload = Workload(
         network=network,
         optimizer=load_optimizer(optimizer),
         precision=load_precision(precision),
         global_batch=batch,
     )
-    cluster.device.flop_rate(workload.precision.matmul)
     return Question(
         workload=workload,
         cluster=cluster,
@@ -146,6 +149,7 @@ def _divided(batch: int, reason: str, devices: int) -> tuple[int, str]:
     )
 
 
-def default_precision(device: Device) -> str:
-    """bf16 where the device has it, else fp16, else fp32."""
-    return next((name for name in ("bf16", "fp16") if name in device.peak_flop_rate), "fp32")
+def default_precision(*devices: Device) -> str:
+    """bf16 where all devices have it, else fp16, else fp32."""
+    had = (name for name in ("bf16", "fp16") if all(name in device.peak_flop_rate for device in devices))
+    return next(had, "fp32")

@@ -15,6 +15,7 @@ from simdl.step.strategy import Recompute, Strategy
 
 KEYS = tuple(field.name for field in fields(Strategy))
 """Of a strategy; the last, ``splits``, is a table."""
+LISTS = {"stages": "block counts", "shares": "microbatches per replica"}
 PAIR = 2  # a layer and its split
 EXPERTS = "ep"
 """Expert parallelism is part of the command line's contract; only degree 1 is modelled."""
@@ -76,8 +77,9 @@ def build_strategy(values: Mapping[str, Any], cluster: Cluster, *, place: str = 
         chosen["dp"] = max(1, cluster.devices // used)
     if "recompute" in chosen:
         chosen["recompute"] = Recompute(chosen["recompute"])
-    if "stages" in chosen:
-        chosen["stages"] = tuple(chosen["stages"])
+    for key in LISTS:
+        if key in chosen:
+            chosen[key] = tuple(chosen[key])
     if "splits" in chosen:
         chosen["splits"] = tuple(dict(chosen["splits"]).items())
     return Strategy(**chosen)
@@ -108,9 +110,9 @@ def _value_faults(key: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - what
     elif key == "sequence_parallel":
         if not isinstance(value, bool):
             yield f"sequence_parallel: found {value!r}; expected true or false"
-    elif key == "stages":
+    elif key in LISTS:
         if not isinstance(value, list | tuple) or not all(_is_count(item) and item > 0 for item in value):
-            yield f"stages: found {value!r}; expected a list of block counts, at least 1 each"
+            yield f"{key}: found {value!r}; expected a list of {LISTS[key]}, at least 1 each"
     elif not _is_count(value) or value < (0 if key in {"zero", "shard_degree"} else 1):
         least = 0 if key in {"zero", "shard_degree"} else 1
         yield f"{key}: found {value!r}; expected a whole number, at least {least}"

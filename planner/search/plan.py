@@ -56,6 +56,7 @@ class PlanResult:
         simulated: those that were simulated to rank the plans.
         certified: no other candidate is faster than the last plan.
         certified_over: among what, in words.
+        uncertified: why it is not certified.
         wall_time: [s] that :func:`plan` took, all of it.
         reasons: why candidates are infeasible.
         why: what makes the best plan better than its neighbours.
@@ -76,6 +77,7 @@ class PlanResult:
     alike: Plan | None = None
     layers: LayerPlan | None = None
     layers_reason: str = ""
+    uncertified: str = "stopped at the simulation limit"
 
 
 def plan(

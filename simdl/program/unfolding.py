@@ -8,7 +8,7 @@ loads the ports of the domain in which it stands. Folding is right if and only i
 agree; the tests hold them equal.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from simdl.program.action import Action, Load, Work
@@ -38,9 +38,22 @@ def every_rank(replicas: int, lanes: int) -> list[Slice]:
 
 def apart(ranks: Sequence[int], *, replicas: int, lanes: int) -> list[Slice]:
     """Slices that set every replica with one of these ranks apart; all ranks are of the whole cluster."""
-    width = replicas * lanes
-    special = {rank % width // lanes for rank in ranks}
-    starts = sorted({0, *special, *(q + 1 for q in special if q + 1 < replicas)})
+    special = {rank % (replicas * lanes) // lanes for rank in ranks}
+    return _between({*special, *(q + 1 for q in special)}, replicas, lanes)
+
+
+def at_replicas(starts: Sequence[int], *, replicas: int, lanes: int) -> list[Slice]:
+    """Slices that part the replicas at these ranks; a replica that lies across one is set apart."""
+    cuts = set()
+    for start in starts:
+        replica, inside = divmod(start % (replicas * lanes), lanes)
+        cuts |= {replica, replica + 1} if inside else {replica}
+    return _between(cuts, replicas, lanes)
+
+
+def _between(cuts: Iterable[int], replicas: int, lanes: int) -> list[Slice]:
+    """Runs of replicas from each of these to the next."""
+    starts = sorted({0, *(cut for cut in cuts if 0 < cut < replicas)})
     ends = [*starts[1:], replicas]
     return [
         Slice(number, first * lanes, (end - first) * lanes)

@@ -11,7 +11,7 @@ from hardware.device import Device
 from simdl.collector import collector_paused
 from simdl.engine.run import run
 from simdl.engine.timeline import Timeline
-from simdl.errors import StrategyError
+from simdl.errors import SimdlError, StrategyError
 from simdl.kernels.cost_model import CostModel, DeviceCostModel
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, memory_shortfalls, paging_notes
@@ -25,6 +25,8 @@ from simdl.report.timeline_metrics import breakdowns
 from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
 from simdl.step.lowering import lower
+from simdl.step.mixed import mixed_program, mixed_step, share_problems, uniform_clusters
+from simdl.step.mixed_report import mixed_report, slowest_part
 from simdl.step.steady import measured
 from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy, problems, refused
@@ -41,10 +43,17 @@ COMMUNICATION = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Simulation:
-    """What one simulated step gives: the metrics and the timeline they were read from."""
+    """What one simulated step gives.
+
+    Attributes:
+        report: the metrics.
+        timeline: from which they were read.
+        step: what was priced; of a mixed cluster, as if all nodes were of its slowest kind.
+    """
 
     report: StepReport
     timeline: Timeline
+    step: StepCost
 
 
 @collector_paused()  # events, tasks and times by the 10^5, none of them in a cycle
@@ -79,11 +88,16 @@ def simulate(
     """
     reasons = (
         *problems(strategy, workload, cluster),
+        *share_problems(strategy, workload, cluster),
         *refused(strategy, stack),
         *_speed_problems(speeds or {}, cluster),
     )
     if reasons:
         raise StrategyError(reasons)
+    if cluster.more:
+        return _simulate_mixed(
+            workload, cluster, strategy, stack, cost_model, unfolded=unfolded, speeds=speeds
+        )
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
     step = step_cost(workload, strategy, pricing)
     program = lower(step)
@@ -93,13 +107,44 @@ def simulate(
     elif speeds:
         program = unfold(program, apart([*speeds], replicas=strategy.dp, lanes=lanes), speeds)
     timeline = measured(run(program), step)
-    return Simulation(report=report(step, timeline), timeline=timeline)
+    return Simulation(report=report(step, timeline), timeline=timeline, step=step)
+
+
+def _simulate_mixed(
+    workload: Workload,
+    cluster: Cluster,
+    strategy: Strategy,
+    stack: Stack,
+    cost_model: CostModel | None,
+    *,
+    unfolded: bool,
+    speeds: Mapping[int, float] | None,
+) -> Simulation:
+    """Simulate a step on nodes of several types."""
+    pricings = [
+        price(workload, uniform, stack=stack, cost_model=cost_model) for uniform in uniform_clusters(cluster)
+    ]
+    step = mixed_step(workload, cluster, strategy, pricings)
+    slices = every_rank(strategy.dp, step.lanes) if unfolded else ()
+    slowest = step.steps[slowest_part(step)]
+    timeline = measured(run(mixed_program(step, slices, speeds)), slowest)
+    told = mixed_report(step, report(slowest, timeline))
+    return Simulation(report=told, timeline=timeline, step=slowest)
 
 
 def price(
     workload: Workload, cluster: Cluster, *, stack: Stack, cost_model: CostModel | None = None
 ) -> Pricing:
-    """What prices the blocks of a workload on a cluster with a software stack."""
+    """What prices the blocks of a workload on a cluster with a software stack.
+
+    Raises:
+        SimdlError: the cluster is mixed, and so has more than one price.
+    """
+    if cluster.more:
+        raise SimdlError(
+            f"cluster {cluster.name}: found {len(cluster.parts)} node types; expected one here (`simdl plan` "
+            "and `simdl simulate` take mixed clusters)"
+        )
     return Pricing(
         network=workload.network,
         precision=workload.precision,

@@ -45,6 +45,7 @@ class Strategy:
             in its own way; data parallelism repeats them.
         splits: (``block/layer``, how it is split) such as ``("conv1/conv1", "spatial 2x2")``; a layer that is
             not named is split like the one it reads, or by sample (:mod:`simdl.splits.arrangement`).
+        shares: microbatches of each replica by node type of a mixed cluster, () where all have as many.
     """
 
     dp: int = 1
@@ -60,6 +61,7 @@ class Strategy:
     sequence_parallel: bool = False
     stages: tuple[int, ...] = ()
     split_degree: int = 1
+    shares: tuple[int, ...] = ()
     splits: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -189,7 +191,7 @@ def _batch_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
             f"global batch {workload.global_batch} is smaller than the {strategy.dp} replicas; "
             "expected at least one sample each"
         )
-    elif workload.global_batch % share:
+    elif workload.global_batch % share and not strategy.shares:
         yield (
             f"dp {strategy.dp} x micro-batch {strategy.micro_batch} = {share} does not divide global batch "
             f"{workload.global_batch}"

@@ -29,10 +29,10 @@ def overlay_page(
         SimdlError: the answer has no such rank, or cannot be simulated again.
     """
     again = ask_again(answer)
-    if rank >= again.simulation.report.strategy.pp:
-        raise SimdlError(f"rank {rank}: expected 0 to {again.simulation.report.strategy.pp - 1}")
+    if rank >= again.report.strategy.pp:
+        raise SimdlError(f"rank {rank}: expected 0 to {again.report.strategy.pp - 1}")
     step = typical_step(trace)
-    simulated = simulated_activities(again.step, again.simulation.timeline, rank=rank)
+    simulated = simulated_activities(again.step, again.timeline, rank=rank)
     lanes = [*_measured_lanes(step, trace), *_lanes(SIMULATED, simulated, 0.0)]
     times = ", ".join(
         f"step {entry['number']}: {format_seconds(entry['step_time'])}" for entry in data["steps"]

@@ -48,7 +48,7 @@ def plan_page(question: Question, result: PlanResult, data: Any) -> Page:  # noq
     sections = [
         *(ranking_sections(question, result) if result.plans else ()),
         *layer_sections(result),
-        *space_sections(question, result),
+        *(() if cluster.more else space_sections(question, result)),
         *devices_sections(question, result, data["smaller_clusters"] or ()),
         *_best(question, result),
     ]
@@ -67,7 +67,7 @@ def plan_page(question: Question, result: PlanResult, data: Any) -> Page:  # noq
 
 
 def _count(result: PlanResult) -> str:
-    sure = "certified best of them" if result.certified else "not certified"
+    sure = "certified best of them" if result.certified else f"not certified: {result.uncertified}"
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
     return f"{counts}; {sure if result.plans else 'nothing to rank'}"
 
@@ -102,7 +102,7 @@ def _row(rank: int, plan: Plan, rates: int) -> tuple[Cell, ...]:
         Cell(text=f"{report.mfu:.1%}", value=report.mfu),
         Cell(text=f"{report.hfu:.1%}", value=report.hfu),
         Cell(text=format_quantity(report.peak_memory, "bytes"), value=report.peak_memory),
-        Cell(text=format_seconds(plan.bound), value=plan.bound),
+        Cell(text=format_seconds(plan.bound) if plan.bound else "-", value=plan.bound),
     )
 
 
@@ -209,5 +209,5 @@ def _best(question: Question, result: PlanResult) -> tuple[Section, ...]:
     best = simulate(question.workload, question.cluster, strategy, stack=question.stack)
     return tuple(
         replace(section, title=f"Best plan: {section.title[0].lower()}{section.title[1:]}")
-        for section in step_sections(question, best)
+        for section in step_sections(question.workload, best)
     )

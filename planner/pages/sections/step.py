@@ -24,9 +24,9 @@ from simdl.report.communication import MessageUse
 from simdl.report.kernel_uses import kernel_uses
 from simdl.report.step_report import StepReport
 from simdl.report.timeline_metrics import breakdowns
-from simdl.step.automatic_cut import step_cost
-from simdl.step.simulate import Simulation, price
+from simdl.step.simulate import Simulation
 from workloads.network import Network
+from workloads.workload import Workload
 
 MESSAGE_HEADER = ("purpose", "collective", "messages", "mean size", "time", "algorithm bandwidth")
 LIVE = "activations"  # the part of memory that the timeline follows
@@ -56,21 +56,19 @@ def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page
                 note="Every bar adds up to the step time. Without a cause the step is shorter by no more "
                 "than it takes on the critical path.",
             ),
-            *step_sections(question, simulation),
+            *step_sections(question.workload, simulation),
         ),
         data=data,
     )
 
 
-def step_sections(question: Question, simulation: Simulation) -> tuple[Section, ...]:
+def step_sections(workload: Workload, simulation: Simulation) -> tuple[Section, ...]:
     """Pipeline, memory, roofline and communication of one step."""
-    timeline, strategy = simulation.timeline, simulation.report.strategy
-    pricing = price(question.workload, question.cluster, stack=question.stack)
-    step = step_cost(question.workload, strategy, pricing)
-    device = question.cluster.device
+    timeline, step = simulation.timeline, simulation.step
+    device = step.pricing.cluster.device
     usable = usable_memory(step.stack, device)
     by_rank = memory_by_rank(step)
-    parts = {rank: by_rank[rank] for rank in shown_ranks(timeline)}
+    parts = {rank: by_rank[timeline.program.classes[rank].stage] for rank in shown_ranks(timeline)}
     fullest = max(parts, key=lambda rank: sum(parts[rank].values()))
     thinned = timeline_note(timeline)
     folded = "One rank per pipeline stage; the others do the same at the same time."
@@ -98,7 +96,7 @@ def step_sections(question: Question, simulation: Simulation) -> tuple[Section, 
         ),
         Section(
             title="Roofline of the operators",
-            body=roofline_figure(kernel_uses(step), device, question.workload.precision.matmul),
+            body=roofline_figure(kernel_uses(step), device, workload.precision.matmul),
             note=f"Kernels of one microbatch on one {device.name}; larger markers take more of the time.",
         ),
         *_communication(simulation.report),
