@@ -124,7 +124,7 @@ class MatmulShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvolutionShape:
-    """A two-dimensional convolution of one image; heights and widths in pixels."""
+    """A convolution of one image or volume; heights, widths and depths in pixels (depth 1 for images)."""
 
     in_channels: int
     out_channels: int
@@ -137,6 +137,35 @@ class ConvolutionShape:
     stride_height: int = 1
     stride_width: int = 1
     groups: int = 1
+    in_depth: int = 1
+    out_depth: int = 1
+    kernel_depth: int = 1
+    stride_depth: int = 1
+
+    @property
+    def inputs(self) -> int:
+        """Pixels of an input map."""
+        return self.in_depth * self.in_height * self.in_width
+
+    @property
+    def outputs(self) -> int:
+        """Pixels of an output map."""
+        return self.out_depth * self.out_height * self.out_width
+
+    @property
+    def taps(self) -> int:
+        """Elements of a filter for one channel."""
+        return self.kernel_depth * self.kernel_height * self.kernel_width
+
+    @property
+    def strides(self) -> int:
+        """Input pixels for each output pixel."""
+        return self.stride_depth * self.stride_height * self.stride_width
+
+    @property
+    def filters(self) -> int:
+        """Elements of all filters, K (C/g) R S."""
+        return self.out_channels * (self.in_channels // self.groups) * self.taps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +236,8 @@ class Operator:
             these are neither written by it nor read here.
         element_size: [bytes] per activation element where it differs from the precision's (masks, FP32
             logits); 0 for the precision's.
+        transposed: a convolution whose forward pass is the input gradient of ``shape`` and the reverse
+            (Dumoulin and Visin 2016, arXiv:1603.07285, section 4).
     """
 
     name: str
@@ -220,3 +251,9 @@ class Operator:
     fusion: str = ""
     chained: int = 0
     element_size: int = 0
+    transposed: bool = False
+
+    def convolved(self, which: Pass) -> Pass:
+        """The pass of ``shape`` that this operator is in a pass of its layer."""
+        swapped = {Pass.FORWARD: Pass.INPUT_GRADIENT, Pass.INPUT_GRADIENT: Pass.FORWARD}
+        return swapped.get(which, which) if self.transposed else which

@@ -74,7 +74,7 @@ def _layer_passes(name: str, block_name: str, layer: Layer) -> Iterator[Convolut
                 yield ConvolutionPass(
                     layer=name,
                     block_layer=block_name,
-                    which=which,
+                    which=operator.convolved(which),
                     shape=operator.shape,
                     elements=operator.reads + operator.writes,
                     weights=operator.weights,

@@ -24,6 +24,7 @@ from simdl.atomic_write import write_atomically
 from simdl.csv_rows import CsvRow, read_csv_rows
 from simdl.errors import SimdlError
 from simdl.kernels.costs.convolution import ALGORITHMS
+from simdl.kernels.costs.grouped import GROUPED
 from workloads.operators import Pass
 
 TEXTS = ("device", "layer", "pass", "algorithm", "batch")
@@ -146,7 +147,7 @@ def _row(row: CsvRow, units: Mapping[str, tuple[str, str]]) -> ConvolutionRow:
     faults = ["more cells than columns"] if row.surplus else []
     faults += [f"{name}: empty" for name, text in texts.items() if not text]
     faults += _unknown("pass", texts["pass"], [which.value for which in Pass])
-    faults += _unknown("algorithm", texts["algorithm"], ALGORITHMS)
+    faults += _unknown("algorithm", texts["algorithm"], (*ALGORITHMS, GROUPED))
     if texts["batch"] and not (texts["batch"].isdecimal() and int(texts["batch"]) > 0):
         faults.append(f"batch: found {texts['batch']!r}; expected a whole number of at least 1")
     values = {name: _number(row.cells[column], unit, name) for name, (column, unit) in units.items()}

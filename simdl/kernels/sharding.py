@@ -196,7 +196,7 @@ def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision,
         if operator.shape.batch_axis == "products":
             dtype = precision.attention
     elif isinstance(operator.shape, ConvolutionShape):
-        shape = ConvolutionCall(operator.shape, shard.micro_batch, which)
+        shape = ConvolutionCall(operator.shape, shard.micro_batch, operator.convolved(which))
     return Kernel(operator.name, operator.kind, operator.flops * share, nbytes, dtype, shape)
 
 

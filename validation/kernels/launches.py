@@ -34,12 +34,11 @@ def product_kernel(name: str, product: Product, dtype: str) -> Kernel:
 def convolution_kernel(call: ConvolutionCall, dtype: str) -> Kernel:
     """The launch of one pass that moves images, filters and results once."""
     s = call.shape
-    images = call.batch * (s.in_channels * s.in_height * s.in_width)
-    results = call.batch * s.out_channels * s.out_height * s.out_width
-    filters = s.out_channels * s.in_channels // s.groups * s.kernel_height * s.kernel_width
-    taps = s.in_channels // s.groups * s.kernel_height * s.kernel_width
-    nbytes = float(ELEMENT_SIZE[dtype] * (images + results + filters))
-    return Kernel("conv", OperatorKind.CONVOLUTION, 2.0 * results * taps, nbytes, dtype, call)
+    images = call.batch * s.in_channels * s.inputs
+    results = call.batch * s.out_channels * s.outputs
+    nbytes = float(ELEMENT_SIZE[dtype] * (images + results + s.filters))
+    flops = 2.0 * call.batch * s.outputs * s.filters
+    return Kernel("conv", OperatorKind.CONVOLUTION, flops, nbytes, dtype, call)
 
 
 def attention_kernel(call: AttentionCall, dtype: str) -> Kernel:

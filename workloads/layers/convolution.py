@@ -80,7 +80,7 @@ def convolution(
         groups=groups,
     )
     pixels = out_channels * shape.out_height * shape.out_width
-    weights = filter_weights(shape)
+    weights = shape.filters
     return Layer(
         name=name,
         kind="convolution",
@@ -99,12 +99,6 @@ def convolution(
         saved=(SavedActivation(name="input", elements=source.elements),),
         attributes={"padding": pair(padding)},
     )
-
-
-def filter_weights(shape: ConvolutionShape) -> int:
-    """Elements of the filters, K (C/g) R S."""
-    depth = shape.in_channels // shape.groups * shape.kernel_height * shape.kernel_width
-    return shape.out_channels * depth
 
 
 def bias_addition(elements: int, bias: int) -> Operator:
@@ -127,11 +121,11 @@ def bias_sum(elements: int, bias: int) -> Operator:
 
 
 def _pass(name: str, shape: ConvolutionShape, *, reads: int, writes: int) -> Operator:
-    weights = filter_weights(shape)
+    weights = shape.filters
     return Operator(
         name=name,
         kind=OperatorKind.CONVOLUTION,
-        flops=2 * weights * shape.out_height * shape.out_width,
+        flops=2 * weights * shape.outputs,
         reads=reads,
         writes=writes,
         weights=weights,

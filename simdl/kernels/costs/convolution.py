@@ -12,20 +12,22 @@ to them) and to memory traffic of what it writes down on the way:
 
 An algorithm is left out where cuDNN refuses it. FFT: strides, padding as large as the filter, more than 256
 padded pixels on a side, or (tiled) filters over 32. Winograd: strides, filters other than 3 x 3 (not fused:
-also 5 x 5); fused, weight gradients. ``direct`` is left to CPUs: cuDNN never had it. Groups are priced as
-products only.
+also 5 x 5); fused, weight gradients. Both: volumes. ``direct`` is left to CPUs: cuDNN never had it. Groups
+are priced as products, where narrow ones go together, and by a kernel of their own
+(`simdl.kernels.costs.grouped`).
 
 Sources: Chetlur et al., "cuDNN" (2014); NVIDIA, "cuDNN API reference", version 7, cudnnConvolutionForward,
 -BackwardData and -BackwardFilter; Mathieu et al., "Fast Training of Convolutional Networks through FFTs"
 (2014); Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2016), section 4.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, log2
 
 from hardware.device import Device
 from hardware.errors import HardwareError
+from simdl.kernels.costs.grouped import GROUPED, grouped_time, joined_calls
 from simdl.kernels.costs.matmul import ELEMENT_SIZE, matmul_time, uses_matrix_units
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.kernel import ConvolutionCall, Product
@@ -68,11 +70,21 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
             continue
         key = work.product, work.smallest
         if key not in products:
-            products[key] = matmul_time(work.product, device, dtype, smallest=work.smallest)
+            products[key] = min(_product_times(work, call, device, dtype))
         costs.append(
             AlgorithmCost(name, products[key] / (fraction * speed) + work.transforms, work.workspace)
         )
+    if call.shape.groups > 1:
+        costs.append(AlgorithmCost(GROUPED, grouped_time(call, device, dtype), 0.0))
     return tuple(costs)
+
+
+def _product_times(work: "_Work", call: ConvolutionCall, device: Device, dtype: str) -> Iterator[float]:
+    """Seconds of an algorithm's product, and of those with narrow groups joined."""
+    yield matmul_time(work.product, device, dtype, smallest=work.smallest)
+    if call.shape.groups > 1:
+        for joined in joined_calls(call):
+            yield matmul_time(_product_of(joined, device, dtype), device, dtype)
 
 
 def algorithm_workspace(name: str, call: ConvolutionCall, device: Device, dtype: str) -> float | None:
@@ -107,17 +119,15 @@ def reduced_product(call: ConvolutionCall) -> Product:
     A strided input gradient meets each kernel position only at every stride-th pixel.
     """
     s = call.shape
-    taps = s.kernel_height * s.kernel_width
     channels, filters = s.in_channels // s.groups, s.out_channels // s.groups
-    pixels = call.batch * s.out_height * s.out_width
+    pixels = call.batch * s.outputs
     match call.which:
         case Pass.FORWARD:
-            return Product(pixels, filters, channels * taps, s.groups)
+            return Product(pixels, filters, channels * s.taps, s.groups)
         case Pass.INPUT_GRADIENT:
-            depth = ceil(filters * taps / (s.stride_height * s.stride_width))
-            return Product(call.batch * s.in_height * s.in_width, channels, depth, s.groups)
+            return Product(call.batch * s.inputs, channels, ceil(filters * s.taps / s.strides), s.groups)
         case Pass.WEIGHT_GRADIENT:
-            return Product(filters, channels * taps, pixels, s.groups)
+            return Product(filters, channels * s.taps, pixels, s.groups)
 
 
 def _product_of(call: ConvolutionCall, device: Device, dtype: str) -> Product:
@@ -161,7 +171,7 @@ def _precomputed(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
 
 def _explicit(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
     s = call.shape
-    patches = s.kernel_height * s.kernel_width * s.in_channels * s.out_height * s.out_width * call.batch
+    patches = s.taps * s.in_channels * s.outputs * call.batch
     workspace = float(patches * ELEMENT_SIZE[dtype])
     return _Work(reduced_product(call), workspace, transforms=traffic_time(2 * workspace, device))
 
@@ -188,7 +198,11 @@ def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str) -> _Wo
 
 def _is_winograd(shape: ConvolutionShape, sizes: tuple[int, ...]) -> bool:
     square = shape.kernel_height == shape.kernel_width and shape.kernel_height in sizes
-    return square and shape.stride_height == shape.stride_width == 1 and shape.groups == 1
+    return square and shape.strides == shape.groups == 1 and not _is_volume(shape)
+
+
+def _is_volume(shape: ConvolutionShape) -> bool:
+    return shape.in_depth > 1 or shape.kernel_depth > 1
 
 
 def _winograd_product(call: ConvolutionCall, outputs: int) -> Product:
@@ -235,7 +249,7 @@ def _padded(shape: ConvolutionShape) -> tuple[int, int]:
 def _is_spectral(shape: ConvolutionShape) -> bool:
     """Stride one, ungrouped, and a filter larger than the padding on either axis."""
     height, width = _padded(shape)
-    dense = (shape.stride_height, shape.stride_width, shape.groups) == (1, 1, 1)
+    dense = shape.strides == shape.groups == 1 and not _is_volume(shape)
     return (
         dense
         and height - shape.in_height < 2 * shape.kernel_height

@@ -15,7 +15,7 @@ or more, which are computed like wide ones.
 """
 
 from collections.abc import Mapping
-from math import ceil, prod
+from math import ceil
 
 from hardware.device import Device
 from hardware.kernel_terms import KernelTerms, terms_time
@@ -80,7 +80,7 @@ def _variants(call: ConvolutionCall) -> tuple[str, ...]:
     shape = call.shape
     channels = shape.in_channels // shape.groups
     if channels >= THIN:
-        return ("/strided",) if shape.stride_height * shape.stride_width > 1 else ("",)
+        return ("/strided",) if shape.strides > 1 else ("",)
     return ("/thin",) if channels < FLAT or call.which is Pass.FORWARD else ("/narrow", "/thin")
 
 
@@ -99,8 +99,7 @@ def convolution_flops(call: ConvolutionCall, lanes: int) -> float:
     inner, outer = s.in_channels // s.groups, s.out_channels // s.groups
     bare = inner <= lanes and (call.which is Pass.FORWARD or inner < FLAT)
     filled = ceil(outer / lanes) * lanes * (inner if bare else ceil(inner / lanes) * lanes)
-    pixels = call.batch * s.out_height * s.out_width
-    return 2.0 * pixels * s.kernel_height * s.kernel_width * s.groups * filled
+    return 2.0 * call.batch * s.outputs * s.taps * s.groups * filled
 
 
 def convolution_bytes(call: ConvolutionCall, dtype: str) -> Mapping[str, float]:
@@ -108,7 +107,7 @@ def convolution_bytes(call: ConvolutionCall, dtype: str) -> Mapping[str, float]:
     s = call.shape
     size = ELEMENT_SIZE[dtype]
     return {
-        "image": size * call.batch * prod((s.in_channels, s.in_height, s.in_width)),
-        "filter": size * prod((s.out_channels, s.in_channels // s.groups, s.kernel_height, s.kernel_width)),
-        "result": size * call.batch * prod((s.out_channels, s.out_height, s.out_width)),
+        "image": size * call.batch * s.in_channels * s.inputs,
+        "filter": size * s.filters,
+        "result": size * call.batch * s.out_channels * s.outputs,
     }

@@ -91,8 +91,10 @@ def convolution_shape(layer: Layer) -> ConvolutionShape | None:
 
 
 def convolution_dims(shape: ConvolutionShape, batch: int) -> dict[str, int]:
-    """Dims of a case."""
-    return {"batch": batch, **asdict(shape)}
+    """Dims of a case; those of volumes only where there is one."""
+    dims = {"batch": batch, **asdict(shape)}
+    flat = dict.fromkeys(("in_depth", "out_depth", "kernel_depth", "stride_depth"), 1)
+    return {name: extent for name, extent in dims.items() if extent != flat.get(name)}
 
 
 def _runs(layer: Layer, which: Pass) -> bool:
@@ -100,16 +102,12 @@ def _runs(layer: Layer, which: Pass) -> bool:
 
 
 def _flops(shape: ConvolutionShape) -> float:
-    taps = shape.kernel_height * shape.kernel_width
-    pixels = shape.out_height * shape.out_width
-    return 2.0 * pixels * taps * shape.in_channels * shape.out_channels / shape.groups
+    return 2.0 * shape.outputs * shape.filters
 
 
 def _elements(shape: ConvolutionShape, batch: int) -> int:
-    maps = shape.in_channels * shape.in_height * shape.in_width
-    maps += shape.out_channels * shape.out_height * shape.out_width
-    taps = shape.kernel_height * shape.kernel_width
-    return batch * maps + shape.in_channels * shape.out_channels * taps // shape.groups
+    maps = shape.in_channels * shape.inputs + shape.out_channels * shape.outputs
+    return batch * maps + shape.filters
 
 
 def _fits(shape: ConvolutionShape, batch: int, scope: Scope) -> bool:

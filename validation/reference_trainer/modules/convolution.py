@@ -4,7 +4,6 @@ import torch
 
 from validation.reference_trainer.modules.site import Builder, Site, pair_of
 from workloads.layer import Layer
-from workloads.layers.convolution import filter_weights
 from workloads.operators import ConvolutionShape
 
 
@@ -19,7 +18,7 @@ def build_convolution(layer: Layer, _: Site) -> torch.nn.Module:
         stride=(shape.stride_height, shape.stride_width),
         padding=pair_of(layer, "padding"),
         groups=shape.groups,
-        bias=layer.parameters > filter_weights(shape),
+        bias=layer.parameters > shape.filters,
     )
 
 
