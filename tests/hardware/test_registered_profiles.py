@@ -22,6 +22,8 @@ DEVICES = """
     gaudi2 tpu-v2 tpu-v3 tpu-v4 tpu-v5e tpu-v5p tpu-v6e cs-1 host-cpu xeon-phi-7250
     rtx-2080-ti titan-rtx quadro-rtx-8000 rtx-3090 rtx-4090 rtx-a6000 rtx-6000-ada a10 l40s
     rtx-pro-6000-blackwell h200-nvl trainium1-core
+    a10g l4 a800-sxm-80gb h800-sxm-80gb h20 mi325x mi350x mi355x gaudi3 trainium2-core tpu-v1 tpu-v7 k20x b300
+    titan-x-pascal
 """
 LINKS = """
     nvlink1 nvlink2 nvlink3 nvlink4 nvlink5 nvswitch1 nvswitch2 nvswitch3 nvswitch4 pcie3-x16 pcie4-x16
@@ -38,6 +40,8 @@ NODES = """
     azure-nd-h100-v5 p2-k80 k80-server g4dn a40-node h100-pcie-node a100-pcie-node v100-pcie-node
     rtx-2080-ti-node titan-rtx-node quadro-rtx-8000-node rtx-3090-node rtx-4090-node rtx-a6000-node
     rtx-6000-ada-node a10-node l40s-node rtx-pro-6000-blackwell-node h200-nvl-node trn1-32xlarge dgx-a800
+    p4de p5e p5en g5 g6 trn2-48xlarge a3-mega a3-ultra azure-nd-h200-v5 hgx-h800 hgx-h20 dgx-b300 mi325x-node
+    mi350x-node mi355x-node hls-gaudi3 tpu-v7-slice tpu-v1-node cray-xk7 titan-x-pascal-node titan-x-maxwell-node
 """
 GENERATIONS = {
     "kepler",
@@ -52,7 +56,9 @@ GENERATIONS = {
     "cdna1",
     "cdna2",
     "cdna3",
+    "cdna4",
     "gaudi2",
+    "gaudi3",
     "tpu",
     "trainium",
     "wafer",
@@ -92,7 +98,7 @@ def test_devices_are_of_a_known_generation_and_have_consistent_numbers(name):
     device = load_device(name)
     assert device.generation in GENERATIONS
     assert set(device.matmul.fraction) == set(device.peak_flop_rate)
-    assert device.peak_flop_rate["fp32"] >= device.vector_flop_rate
+    assert max(device.peak_flop_rate.values()) >= device.vector_flop_rate
     assert device.cache <= device.memory_capacity
     assert device.multiprocessors >= 1
 
