@@ -98,4 +98,4 @@ def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
 
 def _is_part(shape: AttentionShape) -> bool:
     """Whether context parallelism gives this rank only some of the queries."""
-    return shape.query_tokens < shape.key_tokens and not shape.crossed
+    return (shape.query_tokens < shape.key_tokens) & (not shape.crossed)

@@ -41,7 +41,8 @@ NODES = """
     rtx-2080-ti-node titan-rtx-node quadro-rtx-8000-node rtx-3090-node rtx-4090-node rtx-a6000-node
     rtx-6000-ada-node a10-node l40s-node rtx-pro-6000-blackwell-node h200-nvl-node trn1-32xlarge dgx-a800
     p4de p5e p5en g5 g6 trn2-48xlarge a3-mega a3-ultra azure-nd-h200-v5 hgx-h800 hgx-h20 dgx-b300 mi325x-node
-    mi350x-node mi355x-node hls-gaudi3 tpu-v7-slice tpu-v1-node cray-xk7 titan-x-pascal-node titan-x-maxwell-node
+    mi350x-node mi355x-node hls-gaudi3 tpu-v7-slice tpu-v1-node cray-xk7 titan-x-pascal-node
+    titan-x-maxwell-node
 """
 GENERATIONS = {
     "kepler",
