@@ -238,6 +238,8 @@ class Operator:
             logits); 0 for the precision's.
         transposed: a convolution whose forward pass is the input gradient of ``shape`` and the reverse
             (Dumoulin and Visin 2016, arXiv:1603.07285, section 4).
+        steps: launches one after another, each of which reads what the one before wrote (recurrent layers);
+            flops, reads and writes are of all of them, ``shape`` and ``weights`` of one.
     """
 
     name: str
@@ -251,6 +253,7 @@ class Operator:
     fusion: str = ""
     chained: int = 0
     element_size: int = 0
+    steps: int = 1
     transposed: bool = False
 
     def convolved(self, which: Pass) -> Pass:

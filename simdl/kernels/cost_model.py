@@ -21,8 +21,9 @@ from simdl.kernels.costs.attention import attention_time
 from simdl.kernels.costs.convolution_launch import fastest_launch
 from simdl.kernels.costs.matmul import matmul_time
 from simdl.kernels.costs.memory_bound import traffic_time
+from simdl.kernels.costs.recurrence import one_step, recurrence_time
 from simdl.kernels.costs.terms import measured_time
-from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, kernel_rows
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence, kernel_rows
 from workloads.amounts import as_number, is_table, larger, root_of_squares
 
 
@@ -105,6 +106,9 @@ def estimate_kernel_time(kernel: Kernel, device: Device) -> float:
     Raises:
         HardwareError: the device has no arithmetic of the kernel's dtype.
     """
+    if isinstance(kernel.shape, Recurrence):
+        step = estimate_kernel_time(one_step(kernel, kernel.shape, device), device)
+        return recurrence_time(kernel.shape, device, step)
     if isinstance(kernel.shape, ConvolutionCall):
         return fastest_launch(kernel.shape, device, kernel.dtype, kernel.nbytes).time
     measured = measured_time(kernel, device) if device.kernels else None

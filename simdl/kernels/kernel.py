@@ -41,14 +41,27 @@ class AttentionCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Recurrence:
+    """Launches that wait for one another: each step of a recurrent layer reads what the one before wrote.
+
+    Attributes:
+        steps: how many.
+        product: of one step, by the same weights in all; None for steps priced by their bytes.
+    """
+
+    steps: int
+    product: Product | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kernel:
     """One launch on one device.
 
     Attributes:
         name: operator it came from.
         kind: the cost model's rule.
-        flops: floating-point operations.
-        nbytes: [bytes] read and written.
+        flops: floating-point operations, of all steps.
+        nbytes: [bytes] read and written, weights in every step.
         dtype: arithmetic of its products (key of ``Device.peak_flop_rate``).
         shape: concrete dimensions; None for kernels priced by their bytes.
     """
@@ -58,7 +71,7 @@ class Kernel:
     flops: float
     nbytes: float
     dtype: str
-    shape: Product | ConvolutionCall | AttentionCall | None = None
+    shape: Product | ConvolutionCall | AttentionCall | Recurrence | None = None
 
 
 def kernel_rows(kernel: Kernel) -> list[Kernel]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence
 from simdl.software.stack import Stack
 from workloads.amounts import choose, is_table, larger, rounded, smaller
 from workloads.dtypes import Precision
@@ -186,18 +186,23 @@ def _cast(operator: Operator, kernel: Kernel, dtype: str) -> Kernel | None:
 
 def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision, dtype: str) -> Kernel:
     share = shard.share(operator.split)
-    weights = operator.weights * shard.parameter_share(operator.split)
+    weights = operator.weights * shard.parameter_share(operator.split) * operator.steps
     nbytes = (operator.reads + operator.writes) * share * _size(operator, precision)
     nbytes += weights * precision.parameter
     shape: Product | ConvolutionCall | None = None
+    steps = operator.steps
     if isinstance(operator.shape, MatmulShape):
         shape = _product(operator.shape, operator.split, shard)
-        nbytes = shape.count * _product_elements(shape) * _size(operator, precision)
+        nbytes = shape.count * _product_elements(shape) * _size(operator, precision) * steps
         if operator.shape.batch_axis == "products":
             dtype = precision.attention
     elif isinstance(operator.shape, ConvolutionShape):
         shape = ConvolutionCall(operator.shape, shard.micro_batch, operator.convolved(which))
-    return Kernel(operator.name, operator.kind, operator.flops * share, nbytes, dtype, shape)
+    flops = operator.flops * share
+    if steps > 1:
+        assert not isinstance(shape, ConvolutionCall)  # noqa: S101 - no layer convolves step by step
+        return Kernel(operator.name, operator.kind, flops, nbytes, dtype, Recurrence(steps, shape))
+    return Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape)
 
 
 def _product_elements(product: Product) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from hardware.device import Device
-from simdl.kernels.kernel import Kernel
+from simdl.kernels.kernel import Kernel, Recurrence
 from simdl.kernels.pricing import Pricing, priced
 from simdl.step.pass_contents import Division, pass_kernels
 from simdl.step.step_cost import StepCost, division_of
@@ -69,5 +69,6 @@ def _kernel_uses(pricing: Pricing, division: Division) -> tuple[KernelUse, ...]:
 
 
 def _is_memory_bound(kernel: Kernel, device: Device) -> bool:
-    peak = device.vector_flop_rate if kernel.shape is None else device.flop_rate(kernel.dtype)
+    streams = (kernel.shape.product if isinstance(kernel.shape, Recurrence) else kernel.shape) is None
+    peak = device.vector_flop_rate if streams else device.flop_rate(kernel.dtype)
     return kernel.nbytes / device.memory_bandwidth > kernel.flops / peak

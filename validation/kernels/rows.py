@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence
 from validation.errors import MeasurementError, RowSkippedError
 from validation.judging.device_names import device_named
 from validation.judging.tables import numbered_rows, read_table
@@ -103,5 +103,7 @@ def _item(kernel: Kernel) -> str:
             return f"{which} {kernel.dtype} {batch}x{size} to {shape.out_channels}"
         case AttentionCall(shape, batch, which):
             return f"attention {which} {batch}x{shape.heads}x{shape.query_tokens}x{shape.head_size}"
+        case Recurrence(steps, product):
+            return f"{kernel.name} {kernel.dtype} {steps} steps of {product}"
         case None:
             return f"{kernel.name} {kernel.nbytes:.0f} bytes"

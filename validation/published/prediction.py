@@ -155,7 +155,7 @@ def _in_unit(seconds: float, setup: Setup) -> float:
     rates = {
         "s": seconds,
         "samples/s": samples / seconds,
-        "tokens/s": samples * setup.workload.network.tokens / seconds,
+        "tokens/s": samples * setup.workload.network.tokens * setup.counted / seconds,
     }
     return rates[setup.unit]
 

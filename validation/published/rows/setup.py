@@ -21,6 +21,7 @@ class Setup:
         strategies: candidates, least recomputation first; the first that fits is the prediction.
         stack: name of the software stack.
         measured: printed result in ``unit``; None where memory is all that was measured.
+        counted: share of a sample's tokens that ``measured`` counts (not padding, not the source's).
         unit: ``s`` (step time), ``samples/s`` or ``tokens/s``.
         part: of a step that was timed.
         launch_factor: replicas whose kernels one host process launches one after another.
@@ -44,6 +45,7 @@ class Setup:
     warnings: tuple[str, ...]
     part: Part = "step"
     launch_factor: int = 1
+    counted: float = 1.0
 
 
 @cache

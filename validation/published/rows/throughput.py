@@ -18,6 +18,7 @@ from validation.published.rows.precision import row_precision
 from validation.published.rows.quantities import full_graph, row_quantity
 from validation.published.rows.setup import Setup, shared_workload
 from validation.published.rows.stack import choose_stack
+from validation.published.rows.translation import TRANSLATIONS
 from validation.published.tables import PublishedRow
 from workloads.network import Network
 
@@ -61,12 +62,21 @@ def throughput_setup(row: PublishedRow) -> Setup:
         unit=quantity.unit,
         part=quantity.part,
         launch_factor=strategy.dp if choice.stack in _ONE_PROCESS else 1,
+        counted=_counted(row, network),
         out_of_memory=out_of_memory(row),
         measured_memory=None if memory is None else memory * 2**30,
         question=(row.file, *(row[column] for column in _QUESTION)),
         assumptions=assumed,
         warnings=(choice.warning,) if choice.warning else (),
     )
+
+
+def _counted(row: PublishedRow, network: Network) -> float:
+    """Share of a sample's tokens that the row counts."""
+    translation = TRANSLATIONS.get(row["model"].lower())
+    if translation is None:
+        return 1.0
+    return translation.counted / network.tokens / translation.slowest(required_count(row, "n_devices"))
 
 
 def _registered(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
@@ -106,6 +116,9 @@ def _strategy(row: PublishedRow) -> Strategy:
         micro_batch = 1
     else:
         micro_batch = optional_count(row, "batch_per_device") or required_count(row, "global_batch") // dp
+    translation = TRANSLATIONS.get(row["model"].lower())
+    if translation:
+        micro_batch = translation.sentences(micro_batch, dp)
     recomputed = re.search(r"full recompute|activation recompute .* on", row["notes"])
     return Strategy(
         dp=dp,
@@ -119,6 +132,8 @@ def _global_batch(row: PublishedRow, strategy: Strategy) -> int:
     if full_graph(row):
         return strategy.dp
     steps = optional_count(row, "grad_accumulation") or 1
+    if row["model"].lower() in TRANSLATIONS:
+        return strategy.dp * strategy.micro_batch * steps
     return optional_count(row, "global_batch") or strategy.dp * strategy.micro_batch * steps
 
 
