@@ -24,7 +24,13 @@ UNITS: Mapping[str, Mapping[str, tuple[float, Mapping[str, float]]]] = {
     "bandwidth": {"B/s": (1.0, {**DECIMAL, **BINARY}), "bit/s": (0.125, DECIMAL)},
     "flop_rate": {"FLOP/s": (1.0, DECIMAL)},
     "flops": {"FLOP": (1.0, DECIMAL)},
-    "time": {"s": (1.0, SMALL)},
+    "time": {
+        "s": (1.0, SMALL),
+        "min": (60.0, {"": 1.0}),
+        "h": (3600.0, {"": 1.0}),
+        "d": (86400.0, {"": 1.0}),
+        "y": (365.25 * 86400.0, {"": 1.0}),
+    },
     "power": {"W": (1.0, {**DECIMAL, "m": 1e-3})},
     "frequency": {"Hz": (1.0, DECIMAL)},
 }

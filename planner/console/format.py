@@ -92,6 +92,19 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds * 1e3:.4g} ms" if abs(seconds) < 1 else f"{seconds:.4g} s"
 
 
+def format_duration(seconds: float) -> str:
+    """A long time to read: four digits in the largest unit of seconds, minutes, hours and days not above it.
+
+    Example:
+        >>> format_duration(90.0), format_duration(5400.0), format_duration(259200.0)
+        ('1.5 min', '1.5 h', '3 d')
+    """
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.4g} {unit}"
+    return format_seconds(seconds)
+
+
 def format_rate(per_second: float) -> str:
     """Samples or tokens per second to read: whole from a thousand, four digits below.
 

@@ -22,6 +22,7 @@ from simdl.collectives.ports import reach
 from simdl.engine.station import Station
 from simdl.step.gradients import gradient_bytes, replica_group
 from simdl.step.step_cost import StepCost
+from simdl.step.update import moment_bytes
 
 HOST = "host-cpu"
 """Device profile of a server's processor and memory."""
@@ -71,7 +72,7 @@ def find_wiring(step: StepCost, worker_devices: int) -> Wiring:
         share.parameters * strategy.tp for rank in range(strategy.pp) for share in step.rank_gradients(rank)
     )
     precision = workload.precision
-    kept = workload.optimizer.moments * precision.moment + (precision.master or precision.parameter)
+    kept = moment_bytes(workload) + (precision.master or precision.parameter)
     words = 2 * kept + gradient_bytes(1, pricing) + (precision.parameter if precision.master else 0)
     host = load_device(HOST)
     memory = host.memory_bandwidth * host.memory.fraction

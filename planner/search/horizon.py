@@ -1,0 +1,68 @@
+"""Horizon: what of a long stretch of time a strategy trains, failures and checkpoints included."""
+
+from dataclasses import dataclass
+from math import inf
+
+from simdl.reliability.checkpoint import checkpoint_bytes, checkpoint_time
+from simdl.reliability.failures import STORAGE_PER_NODE, Failures
+from simdl.reliability.intervals import best_interval, expected_waste
+from simdl.step.step_cost import StepCost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """A long training of one strategy, in expectation (Daly 2006).
+
+    Attributes:
+        horizon: [s].
+        mtbf: [s] between failures of anything.
+        checkpoint_bytes: [bytes] of one checkpoint.
+        checkpoint_time: [s] of one checkpoint.
+        interval: [s] of training between checkpoints with the least waste.
+        goodput: share of the time that is training kept.
+        steps: kept within the horizon.
+        samples: kept within the horizon.
+    """
+
+    horizon: float
+    mtbf: float
+    checkpoint_bytes: float
+    checkpoint_time: float
+    interval: float
+    goodput: float
+    steps: float
+    samples: float
+
+
+def failures_of(step: StepCost, *, storage: float | None = None) -> Failures:
+    """The default failures of a strategy's cluster, with its own checkpoints.
+
+    Args:
+        step: the priced step.
+        storage: [bytes/s] of storage; the default for so many nodes where None.
+    """
+    bandwidth = storage or STORAGE_PER_NODE * step.pricing.cluster.count
+    seconds = checkpoint_time(checkpoint_bytes(step), bandwidth)
+    base = Failures(checkpoint=seconds)
+    return Failures(checkpoint=seconds, restart=base.restart + seconds)
+
+
+def outlook(step: StepCost, step_time: float, horizon: float) -> Outlook:
+    """The outlook of a strategy whose step takes ``step_time`` [s], with default failures."""
+    failures = failures_of(step)
+    mtbf = failures.mtbf(step.pricing.cluster)
+    interval = best_interval(failures.checkpoint, mtbf)
+    waste = 0.0
+    if interval < inf:
+        waste = expected_waste(interval, checkpoint=failures.checkpoint, mtbf=mtbf, restart=failures.restart)
+    steps = horizon * (1 - waste) / step_time
+    return Outlook(
+        horizon=horizon,
+        mtbf=mtbf,
+        checkpoint_bytes=checkpoint_bytes(step),
+        checkpoint_time=failures.checkpoint,
+        interval=interval,
+        goodput=1 - waste,
+        steps=steps,
+        samples=steps * step.workload.global_batch,
+    )

@@ -1,0 +1,1 @@
+"""Failures of long trainings: checkpoints, restarts, spare nodes, and what is left for training."""
