@@ -34,8 +34,6 @@ from simdl.reliability.failures import (
 )
 from simdl.reliability.intervals import best_interval, daly_interval, expected_waste, young_interval
 from simdl.reliability.simulate import Goodput, simulate_goodput, simulate_intervals
-from simdl.step.automatic_cut import step_cost
-from simdl.step.simulate import price
 from simdl.step.simulate import simulate as simulate_step
 from workloads.errors import WorkloadError
 
@@ -105,13 +103,13 @@ def goodput(
         question = load_question(options)
         strategy = chosen_strategy(strategy_file, flags, question.cluster)
         report = simulate_step(question.workload, question.cluster, strategy, stack=question.stack).report
-        pricing = price(question.workload, question.cluster, stack=question.stack)
-        step = step_cost(question.workload, strategy, pricing)
         storage = None
         if storage_bandwidth is not None:
             storage = _positive("--storage-bandwidth", storage_bandwidth, "bandwidth")
         said = {"device_mtbf": device_mtbf, "node_mtbf": node_mtbf, "restart": restart, "repair": repair}
-        failures = _failures(failures_of(step, storage=storage), said, spare_nodes)
+        failures = _failures(
+            failures_of(question.workload, question.cluster, storage=storage), said, spare_nodes
+        )
         data = goodput_json(
             failures,
             mtbf=failures.mtbf(question.cluster),
@@ -125,7 +123,7 @@ def goodput(
             "cluster": question.cluster.name,
             "strategy": strategy_json(strategy),
             "step_time": report.step_time,
-            "checkpoint_bytes": checkpoint_bytes(step),
+            "checkpoint_bytes": checkpoint_bytes(question.workload),
             **data,
             "assumptions": [*question.assumptions, *_assumptions({**said, "spares": spare_nodes}, storage)],
             "warnings": list(report.reasons),

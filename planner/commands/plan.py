@@ -13,6 +13,8 @@ from hardware.units import format_quantity
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.command_clock import seconds_waited, start_clock
 from planner.console.format import format_rate, format_seconds, format_strategy
+from planner.console.option_values import option_quantity
+from planner.console.outlooks import add_outlooks, print_outlooks
 from planner.console.output import print_json, print_table, progress_bar
 from planner.console.output_files import force_option, report_option
 from planner.console.question_options import question_options
@@ -47,6 +49,7 @@ WORK = ("forward", "backward")
     is_flag=True,
     help="Let replicas on faster nodes of a mixed cluster have more microbatches than others.",
 )
+@click.option("--horizon", help="Also say what each plan trains in a time such as 30d, failures included.")
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
@@ -56,6 +59,7 @@ def plan(
     top: int,
     max_simulations: int | None,
     uneven_shares: bool,
+    horizon: str | None,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -69,6 +73,7 @@ def plan(
     start_clock(click.get_current_context())
     try:
         page_path = report_path(report_directory, "plan", force=force)
+        seconds = None if horizon is None else option_quantity("--horizon", horizon, "time", least=1.0)
         question = load_question(options)
         with progress_bar("simulating") as progress:
             result = _find(question, progress, top=top, max_simulations=max_simulations, uneven=uneven_shares)
@@ -79,6 +84,8 @@ def plan(
         None if page_path is None or mixed else [asdict(cluster) for cluster in smaller_clusters(question)]
     )
     data = {**plan_json(question, result, wall_time=seconds_waited()), "smaller_clusters": fewer}
+    if seconds is not None:
+        add_outlooks(data, question, seconds)
     if page_path is not None:
         _write_report(question, result, data, page_path)
         data["wall_time"] = seconds_waited()
@@ -86,6 +93,8 @@ def plan(
         print_json(data)
     else:
         _print_result(question, result, seconds_waited())
+        if seconds is not None and result.plans:
+            print_outlooks(data, seconds)
     if not result.plans:
         sys.exit(1)
 

@@ -1,17 +1,18 @@
-"""Horizon: what of a long stretch of time a strategy trains, failures and checkpoints included."""
+"""Horizon: what of a long stretch of time a cluster trains, failures and checkpoints included."""
 
 from dataclasses import dataclass
 from math import inf
 
+from hardware.cluster import Cluster
 from simdl.reliability.checkpoint import checkpoint_bytes, checkpoint_time
 from simdl.reliability.failures import STORAGE_PER_NODE, Failures
 from simdl.reliability.intervals import best_interval, expected_waste
-from simdl.step.step_cost import StepCost
+from workloads.workload import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """A long training of one strategy, in expectation (Daly 2006).
+    """A long training, in expectation (Daly 2006).
 
     Attributes:
         horizon: [s].
@@ -34,23 +35,24 @@ class Outlook:
     samples: float
 
 
-def failures_of(step: StepCost, *, storage: float | None = None) -> Failures:
-    """The default failures of a strategy's cluster, with its own checkpoints.
+def failures_of(workload: Workload, cluster: Cluster, *, storage: float | None = None) -> Failures:
+    """The default failures of a cluster, with checkpoints of a workload.
 
     Args:
-        step: the priced step.
+        workload: what is trained.
+        cluster: on what.
         storage: [bytes/s] of storage; the default for so many nodes where None.
     """
-    bandwidth = storage or STORAGE_PER_NODE * step.pricing.cluster.count
-    seconds = checkpoint_time(checkpoint_bytes(step), bandwidth)
+    bandwidth = storage or STORAGE_PER_NODE * cluster.count
+    seconds = checkpoint_time(checkpoint_bytes(workload), bandwidth)
     base = Failures(checkpoint=seconds)
     return Failures(checkpoint=seconds, restart=base.restart + seconds)
 
 
-def outlook(step: StepCost, step_time: float, horizon: float) -> Outlook:
-    """The outlook of a strategy whose step takes ``step_time`` [s], with default failures."""
-    failures = failures_of(step)
-    mtbf = failures.mtbf(step.pricing.cluster)
+def outlook(workload: Workload, cluster: Cluster, *, step_time: float, horizon: float) -> Outlook:
+    """The outlook of a training whose step takes ``step_time`` [s], with default failures."""
+    failures = failures_of(workload, cluster)
+    mtbf = failures.mtbf(cluster)
     interval = best_interval(failures.checkpoint, mtbf)
     waste = 0.0
     if interval < inf:
@@ -59,10 +61,10 @@ def outlook(step: StepCost, step_time: float, horizon: float) -> Outlook:
     return Outlook(
         horizon=horizon,
         mtbf=mtbf,
-        checkpoint_bytes=checkpoint_bytes(step),
+        checkpoint_bytes=checkpoint_bytes(workload),
         checkpoint_time=failures.checkpoint,
         interval=interval,
         goodput=1 - waste,
         steps=steps,
-        samples=steps * step.workload.global_batch,
+        samples=steps * workload.global_batch,
     )
