@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 import workloads.zoo
+from workloads.convergence import Convergence
 from workloads.errors import UnknownNameError, WorkloadError
 from workloads.network import Network
 
@@ -93,6 +94,17 @@ def _loader(name_or_path: str) -> Callable[..., Network]:
     if name not in builders:
         raise UnknownNameError("network", name_or_path, builders)
     return builders[name]
+
+
+def load_convergence(name: str) -> Convergence | None:
+    """What is measured of a network's convergence; None if nothing is."""
+    found: Convergence | None = _convergence().get(registered_name(name))
+    return found
+
+
+@cache
+def _convergence() -> dict[str, Any]:
+    return _exported("CONVERGENCE")
 
 
 @cache

@@ -13,6 +13,7 @@ from hardware.units import format_quantity
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.command_clock import seconds_waited, start_clock
 from planner.console.format import format_rate, format_seconds, format_strategy
+from planner.console.objective import choose_batch, print_batches
 from planner.console.option_values import option_quantity
 from planner.console.outlooks import add_outlooks, print_outlooks
 from planner.console.output import print_json, print_table, progress_bar
@@ -20,6 +21,12 @@ from planner.console.output_files import force_option, report_option
 from planner.console.question_options import question_options
 from planner.console.refusals import bad_input, reporting_errors
 from planner.console.report_json import plan_json
+from planner.console.training_options import (
+    add_trainings,
+    asked_training,
+    print_training,
+    training_options,
+)
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
@@ -30,8 +37,10 @@ from planner.search.plan import plan as find_plans
 from planner.search.smaller_clusters import smaller_clusters
 from simdl.errors import SimdlError
 from simdl.report.step_report import StepReport
+from workloads.datasets import Dataset
 from workloads.errors import WorkloadError
 
+OBJECTIVES = ("step-time", "time-to-accuracy")
 LOSSES = 3  # causes other than computation that the table names
 WORK = ("forward", "backward")
 
@@ -49,6 +58,14 @@ WORK = ("forward", "backward")
     is_flag=True,
     help="Let replicas on faster nodes of a mixed cluster have more microbatches than others.",
 )
+@click.option(
+    "--objective",
+    type=click.Choice(OBJECTIVES),
+    default=OBJECTIVES[0],
+    show_default=True,
+    help="What plans are ranked by; time-to-accuracy also chooses the global batch.",
+)
+@training_options
 @click.option("--horizon", help="Also say what each plan trains in a time such as 30d, failures included.")
 @report_option
 @force_option
@@ -59,6 +76,9 @@ def plan(
     top: int,
     max_simulations: int | None,
     uneven_shares: bool,
+    objective: str,
+    epochs: float | None,
+    dataset: str | None,
     horizon: str | None,
     report_directory: Path | None,
     force: bool,
@@ -74,7 +94,11 @@ def plan(
     try:
         page_path = report_path(report_directory, "plan", force=force)
         seconds = None if horizon is None else option_quantity("--horizon", horizon, "time", least=1.0)
+        asked = asked_training(epochs, dataset)
         question = load_question(options)
+        batches: dict[str, Any] | None = None
+        if objective != OBJECTIVES[0]:
+            question, batches = choose_batch(question, asked)
         with progress_bar("simulating") as progress:
             result = _find(question, progress, top=top, max_simulations=max_simulations, uneven=uneven_shares)
     except (HardwareError, WorkloadError, SimdlError) as error:
@@ -84,19 +108,33 @@ def plan(
         None if page_path is None or mixed else [asdict(cluster) for cluster in smaller_clusters(question)]
     )
     data = {**plan_json(question, result, wall_time=seconds_waited()), "smaller_clusters": fewer}
-    if seconds is not None:
-        add_outlooks(data, question, seconds)
+    with reporting_errors():
+        _add_asked(data, question, asked=asked, batches=batches, horizon=seconds)
     if page_path is not None:
         _write_report(question, result, data, page_path)
         data["wall_time"] = seconds_waited()
     if as_json:
         print_json(data)
     else:
-        _print_result(question, result, seconds_waited())
-        if seconds is not None and result.plans:
-            print_outlooks(data, seconds)
+        _print_answer(question, result, data)
     if not result.plans:
         sys.exit(1)
+
+
+def _add_asked(
+    data: dict[str, Any],
+    question: Question,
+    *,
+    asked: tuple[float, Dataset] | None,
+    batches: dict[str, Any] | None,
+    horizon: float | None,
+) -> None:
+    """Add what was asked for beside the ranking: trainings, the objective, a horizon [s]."""
+    add_trainings(data, question, asked)
+    if batches is not None:
+        data["objective"] = batches
+    if horizon is not None:
+        add_outlooks(data, question, horizon)
 
 
 def _find(
@@ -133,6 +171,18 @@ def _write_report(question: Question, result: PlanResult, data: dict[str, Any], 
 
     with reporting_errors():
         write_page(plan_page(question, result, data), path)
+
+
+def _print_answer(question: Question, result: PlanResult, data: dict[str, Any]) -> None:
+    """The ranking, and around it what else was asked for."""
+    if "objective" in data:
+        print_batches(question, data["objective"])
+    _print_result(question, result, seconds_waited())
+    first = data["plans"][0] if data["plans"] else {}
+    if "training" in first:
+        print_training(first["training"])
+    if "horizon" in first:
+        print_outlooks(data, first["horizon"]["horizon"])
 
 
 def _print_result(question: Question, result: PlanResult, waited: float) -> None:

@@ -15,6 +15,12 @@ from planner.console.question_options import question_options
 from planner.console.refusals import bad_input
 from planner.console.report_json import simulation_json
 from planner.console.strategy_options import chosen_strategy, strategy_options
+from planner.console.training_options import (
+    asked_training,
+    print_training,
+    training_json,
+    training_options,
+)
 from planner.overlays.step_trace import write_step_trace
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
@@ -43,6 +49,7 @@ TRACE_FORMATS = ("chrome", "hta")
     help="Of the trace: chrome, for Perfetto, or hta, a directory with one file per rank for Holistic Trace "
     "Analysis.",
 )
+@training_options
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
@@ -52,6 +59,8 @@ def simulate(
     strategy_file: str | None,
     trace: Path | None,
     trace_format: str | None,
+    epochs: float | None,
+    dataset: str | None,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -64,20 +73,26 @@ def simulate(
     try:
         _check_trace(trace, trace_format, force=force)
         page_path = report_path(report_directory, "simulate", force=force, beside=trace)
+        asked = asked_training(epochs, dataset)
         question = load_question(options)
         strategy = chosen_strategy(strategy_file, flags, question.cluster)
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
         if simulation.report.feasible and trace is not None:
             _write_trace(simulation, trace, trace_format)
+        data = simulation_json(question, simulation.report)
+        if asked is not None:
+            data["training"] = training_json(question, simulation.report.samples_per_s, asked)
         if simulation.report.feasible and page_path is not None:
-            _write_report(question, simulation, page_path)
+            _write_report(question, simulation, data, page_path)
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
     report = simulation.report
     if as_json:
-        print_json(simulation_json(question, report))
+        print_json(data)
     elif report.feasible:
         _print_report(question, report)
+        if asked is not None:
+            print_training(data["training"])
     if not report.feasible:
         raise bad_input(SimdlError(_does_not_fit(question, report)))
 
@@ -101,10 +116,10 @@ def _write_trace(simulation: Simulation, path: Path, trace_format: str | None) -
         write_step_trace(simulation, path)
 
 
-def _write_report(question: Question, simulation: Simulation, path: Path) -> None:
+def _write_report(question: Question, simulation: Simulation, data: dict[str, Any], path: Path) -> None:
     from planner.pages.sections.step import simulate_page  # noqa: PLC0415 - plotly, only where it is asked for
 
-    write_page(simulate_page(question, simulation, simulation_json(question, simulation.report)), path)
+    write_page(simulate_page(question, simulation, data), path)
 
 
 def _does_not_fit(question: Question, report: StepReport) -> str:

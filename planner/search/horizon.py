@@ -43,7 +43,7 @@ def failures_of(workload: Workload, cluster: Cluster, *, storage: float | None =
         cluster: on what.
         storage: [bytes/s] of storage; the default for so many nodes where None.
     """
-    bandwidth = storage or STORAGE_PER_NODE * cluster.count
+    bandwidth = storage or STORAGE_PER_NODE * sum(part.count for part in cluster.parts)
     seconds = checkpoint_time(checkpoint_bytes(workload), bandwidth)
     base = Failures(checkpoint=seconds)
     return Failures(checkpoint=seconds, restart=base.restart + seconds)

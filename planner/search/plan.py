@@ -89,6 +89,7 @@ def plan(
     max_simulations: int | None = None,
     cost_model: CostModel | None = None,
     progress: Progress | None = None,
+    split_layers: bool = True,
 ) -> PlanResult:
     """The ``top`` fastest strategies for a workload on all devices of a cluster.
 
@@ -100,6 +101,7 @@ def plan(
         max_simulations: give up certainty after so many; None for no limit.
         cost_model: seconds per kernel; the device's own by default.
         progress: told about the search and the cuts tried after it.
+        split_layers: also try to split every layer of a network of images its own way.
     """
     started = time.perf_counter()
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
@@ -115,7 +117,7 @@ def plan(
     ]
     plans += list(_recut_all(plans, workload, pricing, cut))
     alike = min(plans, key=lambda plan: plan.report.step_time, default=None)
-    layers, layers_reason = _per_layer(workload, pricing)
+    layers, layers_reason = _per_layer(workload, pricing) if split_layers else (None, "")
     split = layers.candidates if layers else ()
     plans += [Plan(bound=bound, report=report) for bound, report in split]
     plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))

@@ -47,7 +47,8 @@ class Failures:
 
     def mtbf(self, cluster: Cluster) -> float:
         """[s] between failures of anything in a cluster."""
-        rate = cluster.devices / self.device_mtbf + cluster.count / self.node_mtbf
+        nodes = sum(part.count for part in cluster.parts)
+        rate = cluster.devices / self.device_mtbf + nodes / self.node_mtbf
         return 1.0 / rate if rate else inf
 
 

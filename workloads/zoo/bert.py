@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from workloads.convergence import Convergence
 from workloads.layer import Layer
 from workloads.layers.feedforward import plain_activation
 from workloads.layers.pointwise import bias_gradient, pointwise
@@ -156,4 +157,26 @@ def _vocabulary_bias(rows: int, vocab: int) -> Layer:
 NETWORKS: dict[str, Callable[..., Network]] = {
     "bert-base": partial(build_bert, "bert-base", 12, 768, 12),
     "bert-large": partial(build_bert, "bert-large", 24, 1024, 16),
+}
+
+CONVERGENCE: dict[str, Convergence] = {
+    "bert-large": Convergence(
+        points=(
+            (256, 2_552_704),
+            (448, 2_410_630),
+            (1_536, 2_777_588),
+            (3_072, 2_768_215),
+            (4_096, 2_843_443),
+            (4_608, 2_794_752),
+            (6_144, 3_321_446),
+            (6_912, 3_596_122),
+            (8_192, 4_191_437),
+            (8_704, 4_278_144),
+            (12_288, 4_470_336),
+            (13_056, 4_632_576),
+            (16_384, 5_504_307),
+        ),
+        target="72.0 % masked-token accuracy from the benchmark's checkpoint, LAMB",
+        source="MLPerf reference runs, mlcommons/logging 5c07d0cd, rcp_checker/training_3.1.0/rcps_bert.json",
+    )
 }

@@ -14,6 +14,7 @@ fit.
 from collections.abc import Callable
 from functools import partial
 
+from workloads.convergence import Convergence
 from workloads.network import Network
 from workloads.zoo.decoder import DecoderConfig, build_decoder
 
@@ -118,3 +119,20 @@ NETWORKS: dict[str, Callable[..., Network]] = {
     for table, positions, source in ((_GPT2_SIZES, 1024, GPT2), (_GPT3_SIZES, 2048, GPT3))
     for name, sizes in table.items()
 }
+
+CONVERGENCE: dict[str, Convergence] = {
+    "gpt3-175b": Convergence(
+        points=(
+            (1_536, 585_728),
+            (2_048, 577_536),
+            (3_072, 593_920),
+            (4_096, 618_496),
+            (6_144, 688_128),
+            (8_192, 794_624),
+        ),
+        target="a log perplexity of 2.69 from the benchmark's checkpoint",
+        source="MLPerf reference runs, mlcommons/logging ebaf3054, rcp_checker/training_4.1.0/rcps_gpt3.json",
+        whole=(1536, 146_484_375),
+    )
+}
+"""The whole training is 300 G tokens (Brown et al. 2020) at 1,536 sequences of 2,048."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from workloads.convergence import Convergence
 from workloads.layers.activation import relu
 from workloads.layers.compound import classifier, conv_norm, conv_norm_relu, squeeze_excitation
 from workloads.layers.draft import Draft, build_image_network, output_shape
@@ -221,3 +222,25 @@ ALIASES = {
     **{f"seresnet{n}": f"se-resnet{n}" for n in (*BASIC, *BOTTLENECK)},
     "seresnext50_32x4d": "se-resnext50-32x4d",
 }
+
+EPOCH = 1_281_167  # images of ImageNet
+RESNET50 = Convergence(
+    points=tuple(
+        (batch, epochs * EPOCH)
+        for batch, epochs in (
+            (1_632, 35.0),
+            (3_264, 35.2),
+            (4_096, 40.0),
+            (8_192, 42.0),
+            (13_056, 45.4),
+            (32_768, 56.0),
+            (35_840, 60.0),
+            (49_152, 68.0),
+            (58_880, 79.9),
+            (65_536, 84.5),
+        )
+    ),
+    target="75.9 % top-1 accuracy on ImageNet, LARS",
+    source="MLPerf reference runs, mlcommons/logging 53bc4a27, rcp_checker/training_2.0.0/rcps_resnet.json",
+)
+CONVERGENCE: dict[str, Convergence] = {"resnet50": RESNET50, "resnet50-v1.5": RESNET50}
