@@ -63,6 +63,7 @@ class Network:
         order: index into ``blocks`` of every place in the chain, where unlike blocks take turns; () where
             equal blocks stand in a row.
         notes: what a reader of an answer should know of how the network was read, one sentence each.
+        obstacle: why no step of it can be simulated, so that it is only counted; ``""`` for none.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Network:
     kv_heads: int = 0
     order: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    obstacle: str = ""
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))

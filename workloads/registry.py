@@ -4,7 +4,8 @@ A file of ``workloads/zoo`` registers its networks by exporting ``NETWORKS``; no
 Where torchvision or timm call a network otherwise, ``ALIASES`` of the file says which it is; underscores
 stand for hyphens anyway.
 A name that ends in ``.toml`` is a description of one's own (`workloads.importers.toml_network`), one that
-ends in ``.json`` the ``config.json`` of a Hugging Face model (`workloads.importers.huggingface`).
+ends in ``.json``, or a folder, the ``config.json`` of a Hugging Face model
+(`workloads.importers.huggingface`).
 """
 
 import inspect
@@ -12,6 +13,7 @@ import pkgutil
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import workloads.zoo
@@ -84,16 +86,34 @@ def _loader(name_or_path: str) -> Callable[..., Network]:
 
         return toml_loader(name_or_path)
     if name_or_path.endswith(".json"):
-        from workloads.importers.huggingface import load_huggingface  # noqa: PLC0415 (likewise)
-
-        def load(*, tokens: int | None = None) -> Network:
-            return load_huggingface(name_or_path, tokens=tokens)
-
-        return load
+        return _config_loader(name_or_path)
     builders, name = _builders(), registered_name(name_or_path)
-    if name not in builders:
-        raise UnknownNameError("network", name_or_path, builders)
-    return builders[name]
+    if name in builders:
+        return builders[name]
+    if _is_folder(name_or_path):
+        return _config_loader(name_or_path)
+    from workloads.importers.config_file import hub_refusal  # noqa: PLC0415 (likewise)
+
+    refusal = hub_refusal(name_or_path)
+    if refusal:
+        raise WorkloadError(refusal)
+    raise UnknownNameError("network", name_or_path, builders)
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).is_dir()
+    except ValueError:  # a null byte
+        return False
+
+
+def _config_loader(path: str) -> Callable[..., Network]:
+    from workloads.importers.huggingface import load_huggingface  # noqa: PLC0415 (likewise)
+
+    def load(*, tokens: int | None = None) -> Network:
+        return load_huggingface(path, tokens=tokens)
+
+    return load
 
 
 def load_convergence(name: str) -> Convergence | None:

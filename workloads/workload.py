@@ -22,7 +22,7 @@ class Workload:
         global_batch: samples per step over all replicas.
 
     Raises:
-        WorkloadError: a global batch below one or above ``GLOBAL_BATCH``.
+        WorkloadError: a global batch below one or above ``GLOBAL_BATCH``, or a network that is only counted.
     """
 
     network: Network
@@ -31,6 +31,8 @@ class Workload:
     global_batch: int
 
     def __post_init__(self) -> None:
+        if self.network.obstacle:
+            raise WorkloadError(self.network.obstacle)
         if self.global_batch < 1:
             raise WorkloadError(f"global batch: found {self.global_batch}; expected at least 1")
         if self.global_batch > GLOBAL_BATCH:

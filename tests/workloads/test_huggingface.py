@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from workloads.dtypes import load_precision
 from workloads.errors import NetworkError, WorkloadError
 from workloads.importers.huggingface import load_huggingface
+from workloads.optimizers import load_optimizer
+from workloads.workload import Workload
 from workloads.zoo.llama import NETWORKS
 
 DATA = Path(__file__).parent / "data"
@@ -113,6 +116,15 @@ CHECKPOINTS = {
 }
 
 
+def workload_of(network):
+    return Workload(
+        network=network,
+        optimizer=load_optimizer("adam"),
+        precision=load_precision("bf16"),
+        global_batch=8,
+    )
+
+
 def write(folder, fields):
     file = folder / "config.json"
     file.write_text(json.dumps(fields), encoding="utf-8")
@@ -165,7 +177,7 @@ def test_file_of_another_name_names_the_network(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"model_type": "mixtral"}, "model_type: found 'mixtral'; expected a dense decoder, one of bloom"),
+        ({"model_type": "mixtral"}, "model_type: found 'mixtral'; expected a dense decoder, one of baichuan"),
         ({"model_type": 3}, "model_type: found 3"),
         ({"num_local_experts": 8}, "num_local_experts: found 8; expected a dense decoder"),
         ({"hidden_size": "64"}, "hidden_size: found '64'; expected a valid integer"),
@@ -208,7 +220,7 @@ def test_all_faults_come_at_once(tmp_path):
     [
         ("{", "not valid JSON"),
         ("[1]", "found a JSON list; expected an object"),
-        ("{}", "model_type: missing; expected one of bloom"),
+        ("{}", "model_type: missing; expected one of baichuan"),
         ("\x00", "not valid JSON"),
     ],
 )
@@ -245,6 +257,8 @@ def test_learned_positions_bound_the_sequence(tmp_path):
 
 def test_unbounded_positions_need_a_length(tmp_path):
     fields = {key: value for key, value in CHECKPOINTS["bloom"][0].items() if key != "seq_length"}
+    network = load_huggingface(write(tmp_path, fields))
+    assert network.parameters == CHECKPOINTS["bloom"][1]
     with pytest.raises(WorkloadError, match="expected one to be asked for"):
-        load_huggingface(write(tmp_path, fields))
+        workload_of(network)
     assert load_huggingface(write(tmp_path, fields), tokens=128).tokens == 128

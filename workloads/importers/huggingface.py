@@ -1,13 +1,12 @@
 """Networks from the `config.json` of a Hugging Face model.
 
-Where no sequence length is asked for, a sample is as long as in pre-training:
-`original_max_position_embeddings` of the rotary scaling if the file has it (8,192 in Llama 3.1), otherwise
-the family's maximum. The network is named after its folder, or after the file if that is not called
-`config.json`.
+Where no sequence length is asked for, a sample is as long as in pre-training (`Family.length`). The network
+is named after its folder, or after the file if that is not called `config.json`. What the file says and the
+network does not show is among the network's notes.
 """
 
-import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,87 +14,121 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from workloads.errors import NetworkError, WorkloadError
+from workloads.importers.config_file import ConfigFile, read_config, unread_keys
 from workloads.importers.families import FAMILIES, Family
+from workloads.importers.json_file import shown
+from workloads.importers.vision_tower import tower_parameters
 from workloads.network import Network
-from workloads.zoo.decoder import build_decoder
 
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+UNSAID = 2048
+"""Tokens of a sample for counting where neither file nor question says any."""
+IGNORED = {
+    "quantization_config": "weights are taken in the precision of training, not as quantized for inference",
+    "vision_config": "the vision tower is not planned",
+    "audio_config": "the audio tower is not planned",
+}
 
 
 def load_huggingface(path: str | Path, *, tokens: int | None = None) -> Network:
-    """The dense decoder that a `config.json` describes.
+    """The network that a `config.json` describes.
 
     Args:
-        path: of the file.
+        path: of the file or of its folder.
         tokens: sequence length of one sample; None for that of pre-training.
 
     Raises:
-        WorkloadError: the file cannot be read, is not a JSON object or describes no dense decoder known here.
+        WorkloadError: the file cannot be read, is not a JSON object or describes no family known here.
         NetworkError: keys are missing or wrong; one line per fault.
     """
-    file = Path(path)
-    fields = _load_object(file)
-    family = _parse_family(file, fields)
+    config = read_config(path)
+    family, assumed = _parse_family(config)
     length = family.length if tokens is None else tokens
-    if length is None:
-        raise WorkloadError(
-            f"{file}: no key gives a sequence length; expected one to be asked for (--seq-len)"
-        )
-    if length < 1:
-        raise WorkloadError(f"{file}: sequence length: found {length}; expected at least 1")
-    faults = family.faults(length)
+    if length is not None and length < 1:
+        raise WorkloadError(f"{config.file}: sequence length: found {length}; expected at least 1")
+    faults = family.faults(length or 1)
     if faults:
-        raise NetworkError(f"{file}: {fault}" for fault in faults)
-    source = f"Hugging Face config.json, model_type {fields['model_type']}"
+        raise NetworkError(f"{config.place}: {fault}" for fault in faults)
+    source = f"Hugging Face config.json, model_type {config.model_type}"
     try:
-        return build_decoder(family.decoder(name=_name(file), source=source, tokens=length))
+        network = family.build(name=_name(config.file), source=source, tokens=length or UNSAID)
     except NetworkError as error:
-        raise NetworkError(f"{file}: {fault}" for fault in error.faults) from None
+        raise NetworkError(f"{config.place}: {fault}" for fault in error.faults) from None
+    notes = (*network.notes, *_notes(config, family, network, assumed))
+    if length is None:
+        unsaid = f"{config.place}: no key gives a sequence length; expected one to be asked for (--seq-len)"
+        return replace(network, notes=notes, obstacle=unsaid)
+    return replace(network, notes=notes)
 
 
-def _load_object(file: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or error
-        raise WorkloadError(f"{file}: cannot be read ({reason}); expected a config.json") from None
-    except ValueError as error:
-        raise WorkloadError(f"{file}: not valid JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise WorkloadError(f"{file}: found a JSON {type(content).__name__}; expected an object of keys")
-    return content
-
-
-def _parse_family(file: Path, fields: Mapping[str, Any]) -> Family:
-    kind = fields.get("model_type")
-    known = ", ".join(sorted(FAMILIES))
+def _parse_family(config: ConfigFile) -> tuple[Family, tuple[str, ...]]:
+    kind, fields = config.model_type, config.fields
+    known = ", ".join(sorted(FAMILIES, key=str.lower))
     if kind is None:
-        raise WorkloadError(f"{file}: model_type: missing; expected one of {known}")
+        raise WorkloadError(f"{config.place}: model_type: missing; expected one of {known}")
     for key in EXPERTS:
         count = fields.get(key)
         if isinstance(count, int) and count > 1:
             raise WorkloadError(
-                f"{file}: {key}: found {count}; expected a dense decoder (experts are not modelled)"
+                f"{config.place}: {key}: found {count}; expected a dense decoder (experts are not modelled)"
             )
     if not isinstance(kind, str) or kind not in FAMILIES:
-        raise WorkloadError(f"{file}: model_type: found {kind!r}; expected a dense decoder, one of {known}")
+        raise WorkloadError(
+            f"{config.place}: model_type: found {shown(kind)}; expected a dense decoder, one of {known}"
+        )
     try:
-        return FAMILIES[kind].model_validate(fields)
+        return FAMILIES[kind].parse(fields, nested=bool(config.key))
     except ValidationError as error:
-        raise NetworkError(_lines(file, error)) from None
+        raise NetworkError(_lines(config.place, error)) from None
 
 
-def _lines(file: Path, error: ValidationError) -> Iterator[str]:
-    for fault in error.errors():
-        yield f"{file}: {'.'.join(str(part) for part in fault['loc'])}: {_reason(fault)}"
+def _lines(place: str, error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False):
+        yield f"{place}: {'.'.join(str(part) for part in fault['loc'])}: {_reason(fault)}"
 
 
 def _reason(fault: ErrorDetails) -> str:
     if fault["type"] == "missing":
         return "missing; this family needs it"
     expected = fault["msg"].removeprefix("Input should be ")
-    return f"found {fault['input']!r}; expected {expected}"
+    return f"found {shown(fault['input'])}; expected {expected}"
 
 
 def _name(file: Path) -> str:
     return file.resolve().parent.name if file.name == "config.json" else file.stem
+
+
+def _notes(config: ConfigFile, family: Family, network: Network, assumed: tuple[str, ...]) -> Iterator[str]:
+    place = config.file
+    if config.key:
+        yield _part_note(config, network)
+    if assumed:
+        yield f"{place}: {', '.join(assumed)}: not given; the defaults of {config.model_type}"
+    yield from (f"{place}: {sentence}" for sentence in family.ignored())
+    for key, reason in IGNORED.items():
+        if config.fields.get(key) or (config.whole.get(key) and key != "vision_config"):
+            yield f"{place}: {key}: ignored; {reason}"
+    if (place.parent / "adapter_config.json").is_file() and place.name == "config.json":
+        yield f"{place.parent / 'adapter_config.json'}: ignored; all of the model is trained, not an adapter"
+    unread = tuple(unread_keys(config.fields, family.keys() | IGNORED.keys()))
+    if unread:
+        more = f" and {len(unread) - 8} more" if len(unread) > 8 else ""
+        yield f"{place}: {', '.join(unread[:8])}{more}: ignored; nothing here reads {_it(unread)}"
+
+
+def _it(keys: tuple[str, ...]) -> str:
+    return "it" if len(keys) == 1 else "them"
+
+
+def _part_note(config: ConfigFile, network: Network) -> str:
+    kind = config.whole.get("model_type")
+    part = f"{config.file}: {config.key} of {kind} is taken, {network.parameters:,} parameters"
+    vision: Mapping[str, Any] | None = config.whole.get("vision_config")
+    if not isinstance(vision, dict):
+        return f"{part}; the rest of the model is not planned"
+    beside = tower_parameters(kind, vision, network.blocks[0].layers[-1].output_shape[-1])
+    if beside is None:
+        tower = shown(vision.get("model_type"))
+        return f"{part}; its vision tower ({tower}) is neither counted nor planned"
+    whole = network.parameters + beside
+    return f"{part}; {whole:,} with its vision tower and projector, which are not planned"

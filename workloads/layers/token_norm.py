@@ -1,8 +1,9 @@
-"""Normalisation of each token's features: LayerNorm and RMSNorm.
+"""Normalisation of each token's features: LayerNorm, RMSNorm and plain standardisation.
 
-LayerNorm has a scale and a shift, RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467) a scale only. Both
-keep their input; the statistics, two numbers a token, are neglected as in Korthikanti et al. 2022, section
-4.1.
+LayerNorm has a scale and a shift, RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467) a scale only, and
+standardisation is LayerNorm with nothing to train (OLMo; Groeneveld et al. 2024, arXiv:2402.00838, section
+2.1). All keep their input; the statistics, two numbers a token, are neglected as in Korthikanti et al.
+2022, section 4.1.
 """
 
 from workloads.layer import Layer, SavedActivation
@@ -10,11 +11,13 @@ from workloads.layers.pointwise import pointwise
 from workloads.operators import Division, Operator, OperatorKind, Split
 
 # [FLOP] per element forward; nominal, because bytes price these kernels.
-NORMALIZATIONS = {"layernorm": 7, "rmsnorm": 4}
+NORMALIZATIONS = {"layernorm": 7, "rmsnorm": 4, "standardization": 5}
 
 
 def norm_parameters(kind: str, features: int, *, shift: bool = True) -> int:
     """Trainable elements of one normalisation; LayerNorm without ``shift`` has its scale only."""
+    if kind == "standardization":
+        return 0
     return 2 * features if kind == "layernorm" and shift else features
 
 
@@ -57,7 +60,7 @@ def token_norm(
         parameters=parameters,
         forward=(_operator(kind, elements, inputs=1, writes=1, work=work, split=split, weights=parameters),),
         input_gradient=tuple(gradients),
-        weight_gradient=(_scale_gradient(elements, parameters, split),),
+        weight_gradient=(_scale_gradient(elements, parameters, split),) if parameters else (),
         saved=(SavedActivation(name="input", elements=elements, split=split),) if keep_input else (),
         attributes={"over": kind},
     )

@@ -51,6 +51,17 @@ def build_bert(name: str, layers: int, hidden: int, heads: int, *, tokens: int |
     return build_network(config, blocks)
 
 
+def build_encoder(config: DecoderConfig, *, pooled: bool) -> Network:
+    """An encoder without heads: embedding, encoder and, with ``pooled``, a dense layer on the first token."""
+    blocks = [
+        Block(name="embedding", layers=embedding_layers(config), recomputable=False),
+        Block(name="encoder", layers=transformer_layers(config), count=config.layers),
+    ]
+    if pooled:
+        blocks.append(Block(name="pooler", layers=_pooler(config), recomputable=False))
+    return build_network(config, tuple(blocks))
+
+
 def bert_config(name: str, layers: int, hidden: int, heads: int, *, tokens: int) -> DecoderConfig:
     """The encoder's dimensions and choices."""
     choices = gpt_config(
@@ -103,17 +114,19 @@ def _masked_token_head(config: DecoderConfig) -> tuple[Layer, ...]:
     )
 
 
-def _sentence_head(config: DecoderConfig) -> tuple[Layer, ...]:
+def _pooler(config: DecoderConfig) -> tuple[Layer, ...]:
     hidden = config.hidden
     pooler = Projection(tokens=1, inputs=hidden, outputs=hidden)
-    sentence = Projection(tokens=1, inputs=hidden, outputs=2)
     tanh = plain_activation(
         "tanh", "pooler", tokens=1, width=hidden, function="tanh", bias=True, split=Split.REPLICATED
     )
+    return _selection("first", 1, hidden), replicated_projection("pooler", "first", pooler), tanh
+
+
+def _sentence_head(config: DecoderConfig) -> tuple[Layer, ...]:
+    sentence = Projection(tokens=1, inputs=config.hidden, outputs=2)
     return (
-        _selection("first", 1, hidden),
-        replicated_projection("pooler", "first", pooler),
-        tanh,
+        *_pooler(config),
         replicated_projection("sentence", "tanh", sentence, bias=True),
     )
 

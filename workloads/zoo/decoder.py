@@ -16,7 +16,7 @@ from workloads.layer import Layer
 from workloads.layers.embedding import embedding_dropout, position_embedding, token_embedding
 from workloads.layers.feedforward import gated_activation, plain_activation
 from workloads.layers.pointwise import pointwise
-from workloads.layers.projection import Projection, column_projection, row_projection
+from workloads.layers.projection import Projection, column_projection, row_projection, sequence_projection
 from workloads.layers.residual import residual_addition
 from workloads.layers.token_loss import logit_cap, token_loss
 from workloads.layers.token_norm import token_norm
@@ -104,10 +104,16 @@ def _notes(config: DecoderConfig) -> Iterator[str]:
 def embedding_layers(config: DecoderConfig) -> tuple[Layer, ...]:
     """Token table, positions, segments, normalisation and dropout, as far as the configuration has them."""
     tokens, hidden = config.tokens, config.hidden
-    layers = [token_embedding("tokens", tokens=tokens, hidden=hidden, vocab=config.vocab)]
+    width = config.embedding_size or hidden
+    layers = [token_embedding("tokens", tokens=tokens, hidden=width, vocab=config.vocab)]
+    if config.embedding_size:
+        wide = Projection(tokens=tokens, inputs=width, outputs=hidden)
+        layers.append(sequence_projection("widen", "tokens", wide))
     if config.positions == "learned":
         rows = config.max_positions
-        layers.append(position_embedding("positions", "tokens", tokens=tokens, hidden=hidden, rows=rows))
+        layers.append(
+            position_embedding("positions", layers[-1].name, tokens=tokens, hidden=hidden, rows=rows)
+        )
     if config.segments:
         size = {"tokens": tokens, "hidden": hidden, "rows": config.segments}
         layers.append(position_embedding("segments", layers[-1].name, **size, index="segment"))
@@ -156,12 +162,17 @@ def _read_twice(branch: tuple[Layer, ...]) -> tuple[Layer, ...]:
 
 def head_layers(config: DecoderConfig) -> tuple[Layer, ...]:
     """Final normalisation, projection to the vocabulary and loss."""
-    size = Projection(tokens=config.tokens, inputs=config.hidden, outputs=config.vocab)
+    width = config.embedding_size or config.hidden
+    size = Projection(tokens=config.tokens, inputs=width, outputs=config.vocab)
     tied = "embedding/tokens" if config.tied else ""
-    layers = [
-        _norm(config, "norm", "input"),
-        replace(column_projection("logits", "norm", size, bias=config.head_bias, tied=tied), narrow=False),
-    ]
+    layers = [_norm(config, "norm", "input")] if config.final_norm else []
+    source = "norm" if config.final_norm else "input"
+    if config.embedding_size:
+        narrow = Projection(tokens=config.tokens, inputs=config.hidden, outputs=width)
+        layers.append(sequence_projection("narrow", source, narrow))
+        source = "narrow"
+    logits = column_projection("logits", source, size, bias=config.head_bias, tied=tied)
+    layers.append(replace(logits, narrow=False))
     if config.logit_cap:
         cap = logit_cap("cap", "logits", tokens=config.tokens, vocab=config.vocab, cap=config.logit_cap)
         layers.append(cap)

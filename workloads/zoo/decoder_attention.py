@@ -97,7 +97,7 @@ def _head_norms(config: DecoderConfig, core: AttentionShape, source: str) -> lis
             kind=kind,
             tokens=config.tokens * heads // together,
             features=config.head_size * together,
-            shift=config.norm_shift,
+            shift=config.norm_shift if config.qk_norm_shift is None else config.qk_norm_shift,
             split=split,
         )
         own = heads if config.qk_norm == "own" else 1

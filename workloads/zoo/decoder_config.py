@@ -58,7 +58,11 @@ class DecoderConfig:
         shared_norm: parallel branches read one normalisation of it (GPT-J, Falcon, Cohere).
         qk_norm: normalises queries and keys: ``"head"`` each head with one scale for all (Qwen3), ``"own"``
             each with a scale of its own (Cohere), ``"width"`` all heads together (OLMo 2); ``""`` none.
+        qk_norm_shift: that LayerNorm has a shift; None for as ``norm_shift``.
         embedding_norm: normalises the embedded sequence (BLOOM, BERT).
+        embedding_size: features of the token table, where a projection widens them to ``hidden`` and another
+            narrows them before the head (OPT 350M); 0 for ``hidden``.
+        final_norm: normalises before the projection to the vocabulary.
         positions: one of ``POSITIONS``.
         rotated: whether each layer rotates by position, layers taking turns; () for all (Llama 4: three of
             four).
@@ -101,7 +105,10 @@ class DecoderConfig:
     parallel_residual: bool = False
     shared_norm: bool = False
     qk_norm: str = ""
+    qk_norm_shift: bool | None = None
     embedding_norm: bool = False
+    embedding_size: int = 0
+    final_norm: bool = True
     positions: str
     rotated: tuple[bool, ...] = ()
     rotary_size: int = 0

@@ -1,23 +1,66 @@
-"""Families of dense decoders that Hugging Face configs describe, by their `model_type`."""
+"""Families that Hugging Face configs describe, by their `model_type`."""
 
 from workloads.importers.families.base import Family
+from workloads.importers.families.bert import Bert, DistilBert, Roberta
 from workloads.importers.families.bloom import Bloom
+from workloads.importers.families.chatglm import ChatGlm
+from workloads.importers.families.cohere import Cohere
+from workloads.importers.families.falcon import Falcon
+from workloads.importers.families.gemma import Gemma, Gemma2, Gemma3
 from workloads.importers.families.gpt2 import Gpt2
+from workloads.importers.families.gpt_neo import GptNeo
 from workloads.importers.families.gpt_neox import GptNeoX
-from workloads.importers.families.llama import Gemma, Llama, Qwen2, Qwen3
+from workloads.importers.families.gptj import GptJ
+from workloads.importers.families.llama import (
+    Baichuan,
+    Granite,
+    InternLm2,
+    Llama,
+    Mistral,
+    Phi3,
+    Qwen2,
+    Qwen3,
+)
 from workloads.importers.families.mpt import Mpt
+from workloads.importers.families.olmo import Olmo, Olmo2
+from workloads.importers.families.opt import Opt
+from workloads.importers.families.phi import Phi
+from workloads.importers.families.stablelm import StableLm
+from workloads.importers.families.starcoder import GptBigCode, StarCoder2
 
 __all__ = ["FAMILIES", "Family"]
 
 FAMILIES: dict[str, type[Family]] = {
+    "RefinedWeb": Falcon,
+    "RefinedWebModel": Falcon,
+    "baichuan": Baichuan,
+    "bert": Bert,
     "bloom": Bloom,
+    "chatglm": ChatGlm,
+    "cohere": Cohere,
+    "distilbert": DistilBert,
+    "falcon": Falcon,
     "gemma": Gemma,
+    "gemma2": Gemma2,
+    "gemma3_text": Gemma3,
     "gpt2": Gpt2,
+    "gpt_bigcode": GptBigCode,
+    "gpt_neo": GptNeo,
     "gpt_neox": GptNeoX,
+    "gptj": GptJ,
+    "granite": Granite,
+    "internlm2": InternLm2,
     "llama": Llama,
-    "mistral": Llama,
+    "mistral": Mistral,
     "mpt": Mpt,
-    "phi3": Llama,
+    "olmo": Olmo,
+    "olmo2": Olmo2,
+    "opt": Opt,
+    "phi": Phi,
+    "phi3": Phi3,
     "qwen2": Qwen2,
     "qwen3": Qwen3,
+    "roberta": Roberta,
+    "stablelm": StableLm,
+    "starcoder2": StarCoder2,
 }

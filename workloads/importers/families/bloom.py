@@ -1,24 +1,38 @@
 """BLOOM."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from pydantic import AliasChoices, Field, PositiveInt
-
-from workloads.importers.families.base import Family, Probability, plain_choices, uneven_heads
+from workloads.importers.families.base import (
+    Count,
+    Family,
+    Length,
+    Probability,
+    alias,
+    plain_choices,
+    uneven_heads,
+)
 
 
 class Bloom(Family):
     """BLOOM: linear position biases, normalised embedding, tied head."""
 
-    vocab_size: PositiveInt
-    hidden_size: PositiveInt = Field(validation_alias=AliasChoices("hidden_size", "n_embed"))
-    n_layer: PositiveInt
-    n_head: PositiveInt = Field(validation_alias=AliasChoices("n_head", "num_attention_heads"))
-    seq_length: PositiveInt | None = None
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 250880,
+        "hidden_size": 64,
+        "n_layer": 2,
+        "n_head": 8,
+    }
+
+    vocab_size: Count
+    hidden_size: Count = alias("hidden_size", "n_embed")
+    n_layer: Count = alias("n_layer", "num_hidden_layers")
+    n_head: Count = alias("n_head", "num_attention_heads")
+    seq_length: Length | None = None
     hidden_dropout: Probability = 0.0
 
     @property
-    def length(self) -> int | None:
+    def longest(self) -> int | None:
         """Pre-training length, where said: linear biases have no maximum."""
         return self.seq_length
 

@@ -1,15 +1,18 @@
 """GPT-2."""
 
-from typing import Any
-
-from pydantic import PositiveInt
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from workloads.importers.families.base import (
     FUNCTIONS,
+    Count,
     Family,
     Function,
+    Length,
     Probability,
+    alias,
     plain_choices,
+    too_long,
     uneven_heads,
 )
 
@@ -17,29 +20,35 @@ from workloads.importers.families.base import (
 class Gpt2(Family):
     """GPT-2."""
 
-    vocab_size: PositiveInt
-    n_positions: PositiveInt
-    n_embd: PositiveInt
-    n_layer: PositiveInt
-    n_head: PositiveInt
-    n_inner: PositiveInt | None = None
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 50257,
+        "n_positions": 1024,
+        "n_embd": 768,
+        "n_layer": 12,
+        "n_head": 12,
+    }
+
+    vocab_size: Count
+    n_positions: Length = alias("n_positions", "max_position_embeddings")
+    n_embd: Count = alias("n_embd", "hidden_size")
+    n_layer: Count = alias("n_layer", "num_hidden_layers")
+    n_head: Count = alias("n_head", "num_attention_heads")
+    n_inner: Count | None = None
     activation_function: Function = "gelu_new"
     tie_word_embeddings: bool = True
     resid_pdrop: Probability = 0.1
 
     @property
-    def length(self) -> int | None:
+    def longest(self) -> int | None:
         """Rows of the position table."""
         return self.n_positions
 
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, sequences longer than the position table."""
-        found = uneven_heads("n_embd", self.n_embd, self.n_head)
-        if tokens > self.n_positions:
-            found.append(
-                f"n_positions: found {self.n_positions}; expected at least the {tokens} tokens of a sample"
-            )
-        return found
+        return [
+            *uneven_heads("n_embd", self.n_embd, self.n_head),
+            *too_long("n_positions", self.n_positions, tokens),
+        ]
 
     def choices(self) -> dict[str, Any]:
         """Pre-normalised, learned positions, biases."""

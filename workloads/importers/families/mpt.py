@@ -1,10 +1,20 @@
 """MPT."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict
 
-from workloads.importers.families.base import Family, Probability, plain_choices, uneven_heads
+from workloads.importers.families.base import (
+    Count,
+    Family,
+    Length,
+    Probability,
+    alias,
+    plain_choices,
+    too_long,
+    uneven_heads,
+)
 
 
 class MptAttention(BaseModel):
@@ -13,36 +23,43 @@ class MptAttention(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
     alibi: bool = False
     qk_ln: Literal[False] = False
-    kv_n_heads: PositiveInt | None = None
+    kv_n_heads: Count | None = None
 
 
 class Mpt(Family):
     """MPT: learned positions or linear biases, tied head, biases optional."""
 
-    vocab_size: PositiveInt
-    d_model: PositiveInt
-    n_heads: PositiveInt
-    n_layers: PositiveInt
-    expansion_ratio: PositiveInt = 4
-    max_seq_len: PositiveInt
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 50368,
+        "d_model": 2048,
+        "n_heads": 16,
+        "n_layers": 24,
+        "max_seq_len": 2048,
+    }
+
+    vocab_size: Count
+    d_model: Count = alias("d_model", "hidden_size")
+    n_heads: Count = alias("n_heads", "num_attention_heads")
+    n_layers: Count = alias("n_layers", "num_hidden_layers")
+    expansion_ratio: Count = 4
+    max_seq_len: Length = alias("max_seq_len", "max_position_embeddings")
     learned_pos_emb: bool = True
     no_bias: bool = True
     resid_pdrop: Probability = 0.0
     attn_config: MptAttention = MptAttention()
 
     @property
-    def length(self) -> int | None:
+    def longest(self) -> int | None:
         """Longest sequence."""
         return self.max_seq_len
 
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, sequences longer than the position table."""
-        found = uneven_heads("d_model", self.d_model, self.n_heads)
-        if self._positions == "learned" and tokens > self.max_seq_len:
-            found.append(
-                f"max_seq_len: found {self.max_seq_len}; expected at least the {tokens} tokens of a sample"
-            )
-        return found
+        learned = self._positions == "learned"
+        return [
+            *uneven_heads("d_model", self.d_model, self.n_heads),
+            *(too_long("max_seq_len", self.max_seq_len, tokens) if learned else ()),
+        ]
 
     @property
     def _positions(self) -> str:

@@ -1,0 +1,106 @@
+"""BERT, RoBERTa and DistilBERT as base models: embedding, encoder and pooler, without heads."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from workloads.importers.families.base import (
+    FUNCTIONS,
+    Count,
+    Family,
+    Function,
+    Length,
+    Probability,
+    Window,
+    alias,
+    plain_choices,
+    too_long,
+    uneven_heads,
+)
+from workloads.network import Network
+from workloads.zoo.bert import build_encoder
+
+HEADS = "heads are no part of a base model: their parameters and work are left out (bert-base has them)"
+
+
+class Bert(Family):
+    """BERT: normalised after each branch, learned positions, segments."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 30522,
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "max_position_embeddings": 512,
+    }
+    OFFSET: ClassVar[int] = 0
+    POOLED: ClassVar[bool] = True
+
+    vocab_size: Count
+    hidden_size: Count
+    intermediate_size: Count
+    num_hidden_layers: Count
+    num_attention_heads: Count
+    max_position_embeddings: Length
+    type_vocab_size: Window = 2
+    hidden_act: Function = "gelu"
+    hidden_dropout_prob: Probability = 0.1
+
+    @property
+    def longest(self) -> int | None:
+        """Rows of the position table behind its offset."""
+        return max(1, self.max_position_embeddings - self.OFFSET)
+
+    def faults(self, tokens: int) -> list[str]:
+        """Uneven heads, sequences longer than the position table."""
+        return [
+            *uneven_heads("hidden_size", self.hidden_size, self.num_attention_heads),
+            *too_long("max_position_embeddings", self.max_position_embeddings - self.OFFSET, tokens),
+        ]
+
+    def ignored(self) -> Iterator[str]:
+        """Heads."""
+        yield HEADS
+
+    def choices(self) -> dict[str, Any]:
+        """An encoder's."""
+        return plain_choices(self.num_hidden_layers, self.hidden_size, self.num_attention_heads) | {
+            "ffn": self.intermediate_size,
+            "vocab": self.vocab_size,
+            "activation": FUNCTIONS[self.hidden_act],
+            "post_norm": True,
+            "embedding_norm": True,
+            "segments": self.type_vocab_size,
+            "positions": "learned",
+            "max_positions": self.max_position_embeddings,
+            "tied": False,
+            "dropout": self.hidden_dropout_prob > 0,
+            "causal": False,
+        }
+
+    def build(self, *, name: str, source: str, tokens: int) -> Network:
+        """Embedding, encoder, and the pooler where the family has one."""
+        config = self.decoder(name=name, source=source, tokens=tokens)
+        return build_encoder(config, pooled=self.POOLED)
+
+
+class Roberta(Bert):
+    """RoBERTa: BERT whose positions begin behind the padding's row."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {**Bert.DIMENSIONS, "vocab_size": 50265}
+    OFFSET: ClassVar[int] = 2
+
+
+class DistilBert(Bert):
+    """DistilBERT: BERT without segments and pooler."""
+
+    POOLED: ClassVar[bool] = False
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {**Bert.DIMENSIONS, "num_hidden_layers": 6}
+
+    hidden_size: Count = alias("dim", "hidden_size")
+    intermediate_size: Count = alias("hidden_dim", "intermediate_size")
+    num_hidden_layers: Count = alias("n_layers", "num_hidden_layers")
+    num_attention_heads: Count = alias("n_heads", "num_attention_heads")
+    type_vocab_size: Window = 0
+    hidden_act: Function = alias("activation", "hidden_act", default="gelu")
+    hidden_dropout_prob: Probability = alias("dropout", "hidden_dropout_prob", default=0.1)

@@ -1,0 +1,78 @@
+"""OPT."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from workloads.importers.families.base import (
+    FUNCTIONS,
+    Count,
+    Family,
+    Function,
+    Length,
+    Probability,
+    plain_choices,
+    too_long,
+    uneven_heads,
+)
+
+OFFSET = 2
+"""Rows of the position table before the first position."""
+
+
+class Opt(Family):
+    """OPT: GPT-2 with ReLU; the 350M embeds narrower than it computes and normalises after its branches."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 50272,
+        "hidden_size": 768,
+        "ffn_dim": 3072,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "max_position_embeddings": 2048,
+    }
+
+    vocab_size: Count
+    hidden_size: Count
+    ffn_dim: Count
+    num_hidden_layers: Count
+    num_attention_heads: Count
+    max_position_embeddings: Length
+    word_embed_proj_dim: Count | None = None
+    do_layer_norm_before: bool = True
+    remove_final_layer_norm: bool = False
+    enable_bias: bool = True
+    layer_norm_elementwise_affine: bool = True
+    activation_function: Function = "relu"
+    tie_word_embeddings: bool = True
+    dropout: Probability = 0.1
+
+    @property
+    def longest(self) -> int | None:
+        """Rows of the position table, but for its offset."""
+        return self.max_position_embeddings
+
+    def faults(self, tokens: int) -> list[str]:
+        """Uneven heads, sequences longer than the position table."""
+        return [
+            *uneven_heads("hidden_size", self.hidden_size, self.num_attention_heads),
+            *too_long("max_position_embeddings", self.max_position_embeddings, tokens),
+        ]
+
+    def choices(self) -> dict[str, Any]:
+        """Learned positions, biases, ReLU."""
+        width = self.word_embed_proj_dim or self.hidden_size
+        return plain_choices(self.num_hidden_layers, self.hidden_size, self.num_attention_heads) | {
+            "ffn": self.ffn_dim,
+            "vocab": self.vocab_size,
+            "activation": FUNCTIONS[self.activation_function],
+            "normalization": "layernorm" if self.layer_norm_elementwise_affine else "standardization",
+            "post_norm": not self.do_layer_norm_before,
+            "final_norm": self.do_layer_norm_before and not self.remove_final_layer_norm,
+            "embedding_size": width if width != self.hidden_size else 0,
+            "positions": "learned",
+            "max_positions": self.max_position_embeddings + OFFSET,
+            "bias": self.enable_bias,
+            "qkv_bias": self.enable_bias,
+            "tied": self.tie_word_embeddings,
+            "dropout": self.dropout > 0,
+        }
