@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from workloads.operators import AttentionShape, Division, Operator, Pass, Split
 
-Attribute = int | float | str | tuple[int, int]
+Attribute = int | float | str | tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

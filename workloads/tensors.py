@@ -27,6 +27,18 @@ class Tensor:
         return prod(self.shape)
 
 
+def map_extents(reader: str, tensor: Tensor) -> tuple[int, ...]:
+    """(channels, [depth,] height, width) of a tensor that ``reader`` needs as maps or volumes.
+
+    Raises:
+        NetworkError: it has another number of dimensions.
+    """
+    if len(tensor.shape) not in (3, 4):
+        found = f"reads {tensor.name!r} of shape {tensor.shape}"
+        raise NetworkError([f"{reader}: {found}; expected (channels, height, width) or a depth before them"])
+    return tensor.shape
+
+
 def map_shape(reader: str, tensor: Tensor) -> tuple[int, int, int]:
     """(channels, height, width) of a tensor that ``reader`` needs as maps.
 

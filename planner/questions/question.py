@@ -46,6 +46,8 @@ TOKENS = {
 """Published global batch [tokens] by the start of a network's name."""
 PER_DEVICE = {"image": 64, "sequence": 8}
 """Samples per device where nothing is published."""
+VOLUMES = {"nnunet-3d": 2, "unet3d": 2, "cosmoflow": 4, "unet": 8}
+"""Images or volumes per device of networks whose published trainings take few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ def default_global_batch(network: Network, cluster: Cluster) -> tuple[int, str]:
         if network.name.startswith(start):
             samples = max(1, tokens // network.tokens)
             return _divided(samples, f"{tokens:,} tokens, published for {start}", cluster.devices)
-    each = PER_DEVICE[network.sample]
+    each = VOLUMES.get(network.name, PER_DEVICE[network.sample])
     return each * cluster.devices, f"{each} {network.sample}s per device"
 
 

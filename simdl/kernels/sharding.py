@@ -31,6 +31,8 @@ from workloads.operators import (
 )
 
 STARTS = (OperatorKind.MATMUL, OperatorKind.CONVOLUTION)  # a product never joins another kernel
+SHORT_FORMATS = frozenset({"fp16", "bf16"})
+MATRIX_FORMATS = SHORT_FORMATS | {"tf32"}  # of convolutions on matrix units
 CAST = {"fp8": 2 + 1 + 1, "fp4": 2 + 0.5 + 0.5}  # [bytes] per element quantised: read, written twice
 
 
@@ -149,6 +151,8 @@ def _unfused(
         for operator in layer.operators(which):
             dtype = precision.matmul if layer.narrow else precision.attention
             kernel = _kernel(operator, which, shard, precision, dtype)
+            if isinstance(operator.shape, ConvolutionShape) and _transposes(operator.shape, dtype, stack):
+                yield layer.name, None, _transposition(operator, shard, precision, dtype)
             cast = _cast(operator, kernel, dtype)
             if cast is not None:
                 yield layer.name, None, cast
@@ -182,6 +186,25 @@ def _cast(operator: Operator, kernel: Kernel, dtype: str) -> Kernel | None:
         return None
     nbytes = CAST[dtype] * kernel.shape.m * kernel.shape.k
     return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype)
+
+
+def _transposes(shape: ConvolutionShape, dtype: str, stack: Stack) -> bool:
+    """Whether maps lie channels first before a convolution on matrix units, whose kernels are channels last.
+
+    XLA lays 16-bit convolutions of images channels last and all others first (``HeuristicLayoutAssignment``
+    in ``tensorflow/compiler/xla/service/gpu/gpu_layout_assignment.cc``). Kernels of depthwise convolutions
+    take either layout.
+    """
+    if stack.layout == "channels_last" or dtype not in MATRIX_FORMATS or shape.groups == shape.in_channels:
+        return False
+    return stack.layout == "channels_first" or dtype not in SHORT_FORMATS or shape.kernel_depth > 1
+
+
+def _transposition(operator: Operator, shard: Shard, precision: Precision, dtype: str) -> Kernel:
+    """CuDNN's copies of what a convolution reads and writes, ``nchwToNhwcKernel`` and its reverse."""
+    elements = (operator.reads + operator.writes) * shard.share(operator.split)
+    nbytes = 2 * elements * _size(operator, precision)
+    return Kernel("transpose", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype)
 
 
 def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision, dtype: str) -> Kernel:

@@ -28,6 +28,7 @@ from simdl.software.stack import Stack
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "attention": ("unfused", "flash", "flash-causal"),
     "selective": ("attention", "alternate"),
+    "layout": ("channels_last", "channels_first", "xla"),
     "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
 }
 SAMPLES = ("sequence", "image")
@@ -54,7 +55,7 @@ NUMBERS: Mapping[str, str] = {
 LIBRARY = "library"
 """Contention of stacks whose collectives take of a device what the kernels of their library do."""
 FLAGS = ("context_parallel", "gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
-WORDS = ("description", "attention", "selective", "gradient_algorithm", "library")
+WORDS = ("description", "attention", "selective", "gradient_algorithm", "layout", "library")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ def build_layer_graph(network: Network, samples: int) -> LayerGraph:
 
 
 def input_shape(network: Network) -> Shape:
-    """(channels, height, width) of a sample, as the first convolution reads it."""
+    """(channels, [depth,] height, width) of a sample, as the first convolution reads it."""
     first = network.blocks[0].layers[0]
     shape = first.forward[0].shape if first.forward else None
     if network.sample != "image" or not isinstance(shape, ConvolutionShape):
@@ -106,7 +106,8 @@ def input_shape(network: Network) -> Shape:
             f"{network.name}: per-layer splits need images and a convolution first; found "
             f"{network.sample} samples and {first.kind} {first.name!r}"
         )
-    return shape.in_channels, shape.in_height, shape.in_width
+    extents = shape.in_depth, shape.in_height, shape.in_width
+    return (shape.in_channels, *extents[4 - len(first.output_shape) :])
 
 
 class _BlockNodes:

@@ -39,7 +39,7 @@ class Layout:
         return self.sample * self.inner
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether a (channels, height, width) or (features,) tensor has enough of each extent."""
-        extents = (*shape, 1, 1)[:3]
+        """Whether a (channels, [depth,] height, width) or (features,) tensor has enough of each extent."""
+        extents = (shape[0], *(1, 1, *shape[1:])[-2:])
         degrees = (self.channel, self.height, self.width)
         return all(degree <= extent for degree, extent in zip(degrees, extents, strict=True))

@@ -11,7 +11,7 @@ from simdl.collectives import Group, Operation
 from simdl.splits.halo import Edge, halo_messages, interior
 from simdl.splits.layout import Layout
 from simdl.splits.part import ceil_part, convolution_part, share_layer
-from simdl.splits.site import Divided, Message, Phase, Site, local_samples
+from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples
 from simdl.splits.window import Extents, window_of
 from workloads.layer import Layer
 
@@ -48,12 +48,12 @@ def _part(layer: Layer, grid: Extents) -> Layer:
 
 
 def _exchange(shape: tuple[int, ...], grid: Extents, reach: Extents, samples: int) -> Phase:
-    """The halo of a (channels, height, width) tensor, and what runs beside it."""
-    channels, height, width = shape
+    """The halo of a (channels, [depth,] height, width) tensor, and what runs beside it."""
+    *planes, height, width = shape
     rows = Edge(extent=ceil_part(height, grid[0]), reach=reach[0], parts=grid[0], stride=grid[1])
     columns = Edge(extent=ceil_part(width, grid[1]), reach=reach[1], parts=grid[1], stride=1)
     return Phase(
-        before=tuple(halo_messages(rows, columns, float(channels * samples))),
+        before=tuple(halo_messages(rows, columns, float(elements(planes) * samples))),
         interior=interior(rows, columns),
     )
 

@@ -1,7 +1,6 @@
 """Sliding windows of convolutions and pooling layers, read back from their operators."""
 
 from dataclasses import dataclass
-from math import isqrt
 
 from simdl.splits.site import Site, elements
 from workloads.operators import ConvolutionShape
@@ -35,8 +34,8 @@ def _reach(kernel: int, stride: int) -> int:
 def window_of(site: Site) -> Window | None:
     """The window of a convolution or pooling layer; None for layers without one.
 
-    A pooling layer is taken as square: its work is K^2 operations an output, its stride the ratio of the
-    extents.
+    A pooling layer is taken as square: its work is K^2 or K^3 operations an output, its stride the ratio of
+    the extents.
     """
     layer = site.layer
     if layer.kind == "convolution":
@@ -48,6 +47,7 @@ def window_of(site: Site) -> Window | None:
         )
     if layer.kind != "pooling":
         return None
-    kernel = isqrt(layer.forward[0].flops // elements(layer.output_shape))
-    stride = round(site.shapes[0][1] / layer.output_shape[1])
+    axes = len(layer.output_shape) - 1
+    kernel = round((layer.forward[0].flops // elements(layer.output_shape)) ** (1 / axes))
+    stride = round(site.shapes[0][-1] / layer.output_shape[-1])
     return Window(kernel=(kernel, kernel), stride=(stride, stride))

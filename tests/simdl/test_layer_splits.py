@@ -45,8 +45,11 @@ def divide(name, site, grid=None):
     return SPLITS[name].divide(site, RANKS, grid or GRIDS.get(name, (4, 1)))
 
 
-CONVOLUTION_SPLITS = [name for name, split in SPLITS.items() if "convolution" in split.kinds]
-LINEAR_SPLITS = [name for name, split in SPLITS.items() if "linear" in split.kinds]
+def splits_of(kind):
+    return [name for name, split in SPLITS.items() if split.kinds is None or kind in split.kinds]
+
+
+CONVOLUTION_SPLITS, LINEAR_SPLITS = splits_of("convolution"), splits_of("linear")
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,8 @@ def _read_shape(layer: Layer) -> Iterator[tuple[tuple[int, ...], int]]:
     if layer.kind == "embedding":
         yield layer.output_shape[:1], layer.parameters // layer.output_shape[-1]
     elif isinstance(shape, ConvolutionShape):
-        yield (shape.in_channels, shape.in_height, shape.in_width), 0
+        extents = shape.in_depth, shape.in_height, shape.in_width
+        yield (shape.in_channels, *extents[4 - len(layer.output_shape) :]), 0
     elif isinstance(shape, MatmulShape):
         yield (shape.depth,), 0
     elif layer.kind in SAME_SHAPE:
@@ -87,4 +88,5 @@ def _loss_sources(network: Network) -> list[tuple[int, ...]]:
     shapes = {layer.name: layer.output_shape for layer in network.blocks[-1].layers}
     if len(network.blocks) > 1:
         shapes[BLOCK_INPUT] = network.blocks[-2].layers[-1].output_shape
-    return [shapes[name] for name in last.inputs]
+    found = [shapes[name] for name in last.inputs]
+    return [(*shape[1:], shape[0]) for shape in found] if last.kind == "pixel_loss" else found

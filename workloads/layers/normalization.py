@@ -19,6 +19,18 @@ from workloads.tensors import Tensor
 
 def batch_norm(name: str, source: Tensor) -> Layer:
     """Batch normalisation of each channel with trainable scale and shift."""
+    return _channel_norm(name, source, over="batch")
+
+
+def instance_norm(name: str, source: Tensor) -> Layer:
+    """Normalises each channel of each sample, with trainable scale and shift: the same passes over memory.
+
+    (Ulyanov et al. 2016, arXiv:1607.08022.)
+    """
+    return _channel_norm(name, source, over="instance")
+
+
+def _channel_norm(name: str, source: Tensor, *, over: str) -> Layer:
     count, channels = source.elements, source.shape[0]
     return Layer(
         name=name,
@@ -35,7 +47,7 @@ def batch_norm(name: str, source: Tensor) -> Layer:
             _elementwise("input gradient", 4 * count, reads=2 * count, writes=count, channels=channels),
         ),
         saved=(SavedActivation(name="input", elements=count),),
-        attributes={"over": "batch"},
+        attributes={"over": over},
     )
 
 

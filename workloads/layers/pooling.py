@@ -5,10 +5,12 @@ keeps input and output, from which the backward kernel finds the maxima again (c
 averages keep nothing.
 """
 
+from math import prod
+
 from workloads.layer import Layer, SavedActivation
-from workloads.layers.convolution import Extent, pair, window_outputs
+from workloads.layers.convolution import Extent, spread, window_outputs
 from workloads.operators import Operator, OperatorKind
-from workloads.tensors import Tensor, map_shape
+from workloads.tensors import Tensor, map_extents
 
 
 def max_pool(
@@ -46,8 +48,8 @@ def average_pool(
 
 
 def global_pool(name: str, source: Tensor) -> Layer:
-    """Mean of each whole map."""
-    return _pool(name, source, "global pool", kernel=map_shape(name, source)[1:])
+    """Mean of each whole map or volume."""
+    return _pool(name, source, "global pool", kernel=map_extents(name, source)[1:])
 
 
 def _pool(
@@ -60,11 +62,12 @@ def _pool(
     padding: Extent = 0,
     ceil: bool = False,
 ) -> Layer:
-    channels, height, width = map_shape(name, source)
+    channels, *extents = map_extents(name, source)
     step = kernel if stride is None else stride
-    outputs = window_outputs(name, (height, width), kernel=kernel, stride=step, padding=padding, ceil=ceil)
-    pixels = channels * outputs[0] * outputs[1]
-    work = pixels * pair(kernel)[0] * pair(kernel)[1]
+    outputs = window_outputs(name, tuple(extents), kernel=kernel, stride=step, padding=padding, ceil=ceil)
+    pixels = channels * prod(outputs)
+    axes = len(extents)
+    work = pixels * prod(spread(kernel, axes))
     kept: tuple[SavedActivation, ...] = ()
     if operation == "max pool":
         kept = (
@@ -88,10 +91,11 @@ def _pool(
         saved=kept,
         attributes={
             "operation": "maximum" if operation == "max pool" else "average",
-            "kernel": pair(kernel),
-            "stride": pair(step),
-            "padding": pair(padding),
+            "kernel": spread(kernel, axes),
+            "stride": spread(step, axes),
+            "padding": spread(padding, axes),
             "ceil": int(ceil),
+            "whole": int(operation == "global pool"),
         },
     )
 

@@ -138,7 +138,7 @@ def _global_batch(row: PublishedRow, strategy: Strategy) -> int:
 
 
 def _optimizer(row: PublishedRow) -> str:
-    return "adam" if re.match(r"bert|gpt|gnmt|transformer", row["model"].lower()) else "momentum"
+    return "adam" if re.match(r"bert|gpt|gnmt|transformer|(nn)?unet", row["model"].lower()) else "momentum"
 
 
 def _default_precision(row: PublishedRow) -> str:

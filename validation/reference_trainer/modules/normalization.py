@@ -27,8 +27,12 @@ def build_normalization(layer: Layer, _: Site) -> torch.nn.Module:
     """The normalisation that the layer names; a scale, and a shift where the parameters hold one."""
     over, features = layer.attributes["over"], layer.output_shape[-1]
     if over == "batch":
-        kind = torch.nn.BatchNorm2d if len(layer.output_shape) == 3 else torch.nn.BatchNorm1d
-        return kind(layer.output_shape[0])
+        kinds = {1: torch.nn.BatchNorm1d, 3: torch.nn.BatchNorm2d, 4: torch.nn.BatchNorm3d}
+        return kinds[len(layer.output_shape)](layer.output_shape[0])
+    if over == "instance":
+        maps = len(layer.output_shape) == 3
+        kind = torch.nn.InstanceNorm2d if maps else torch.nn.InstanceNorm3d
+        return kind(layer.output_shape[0], affine=True)
     if over == "layernorm":
         norm = torch.nn.LayerNorm(features, bias=layer.parameters > features)
     else:

@@ -6,19 +6,23 @@ from validation.reference_trainer.modules.site import Builder, Site, pair_of
 from workloads.layer import Layer
 
 
-class AveragePool(torch.nn.AvgPool2d):
-    """Mean of each window."""
+class GlobalMean(torch.nn.Module):
+    """Mean of each map or volume."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to the same with fewer pixels."""
-        if x.shape[2:] == self.kernel_size and not any(self.padding):
-            return torch.nn.functional.adaptive_avg_pool2d(x, 1)
-        return super().forward(x)
+        """(batch, channels, ...) to the same with one pixel."""
+        return x.mean(tuple(range(2, x.ndim)), keepdim=True)
 
 
 def build_pooling(layer: Layer, _: Site) -> torch.nn.Module:
     """The pooling of these windows."""
-    kind = torch.nn.MaxPool2d if layer.attributes["operation"] == "maximum" else AveragePool
+    maps, largest = len(layer.output_shape) == 3, layer.attributes["operation"] == "maximum"
+    if not largest and layer.attributes.get("whole"):
+        return GlobalMean()
+    if largest:
+        kind = torch.nn.MaxPool2d if maps else torch.nn.MaxPool3d
+    else:
+        kind = torch.nn.AvgPool2d if maps else torch.nn.AvgPool3d
     return kind(
         pair_of(layer, "kernel"),
         stride=pair_of(layer, "stride"),

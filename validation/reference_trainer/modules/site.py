@@ -23,8 +23,8 @@ class Site:
     in_place: bool = False
 
 
-def pair_of(layer: Layer, name: str) -> tuple[int, int]:
-    """An attribute of two numbers, (height, width)."""
+def pair_of(layer: Layer, name: str) -> tuple[int, ...]:
+    """An attribute of one number for each axis, (height, width) or (depth, height, width)."""
     value = layer.attributes[name]
     assert isinstance(value, tuple)  # noqa: S101 (our own builders)
     return value
