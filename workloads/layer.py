@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from workloads.exchange import Halo, Tables
 from workloads.operators import AttentionShape, Division, Operator, Pass, Split
 
 Attribute = int | float | str | tuple[int, ...]
@@ -51,6 +52,9 @@ class Layer:
             other layer.
         narrow: whether 8-bit training narrows its products (it keeps the output projection in 16 bit).
         tied: name of the layer whose parameters these are (``block/layer``); counted there, ``""`` if own.
+        exchange: what ranks that share a sample exchange here (parts of a graph, of tables); None for nothing.
+            Parameters in ``Tables`` are divided over these ranks, updated in the backward pass, and have no
+            gradient that is kept.
         attributes: what a program that runs the layer needs and shapes do not tell (padding, function,
             dropout rate); the builder of each kind says which. Costs never depend on them.
     """
@@ -71,6 +75,7 @@ class Layer:
     core: AttentionShape | None = None
     narrow: bool = True
     tied: str = ""
+    exchange: Halo | Tables | None = None
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
     def operators(self, which: Pass) -> tuple[Operator, ...]:

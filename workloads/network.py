@@ -55,13 +55,17 @@ class Network:
         name: registered name.
         blocks: the chain.
         source: paper or model card.
-        sample: ``"image"`` or ``"sequence"``.
+        sample: ``"image"``, ``"sequence"``, ``"graph"`` (a whole one), ``"node"`` (of which a sampled
+            neighbourhood is computed) or ``"record"`` (of a recommendation).
         tokens: tokens of one sample (1 for images).
         tensor_divisors: tensor-parallel degrees must divide each of these (query heads, features).
         kv_heads: key-value heads of its attention, which such a degree must divide, or be a multiple of, so
             that every rank has a copy of one; 0 without attention.
         order: index into ``blocks`` of every place in the chain, where unlike blocks take turns; () where
             equal blocks stand in a row.
+        parted: how many parts ranks that share a sample (``cp``) may divide it into, beside its tokens: nodes of
+            a graph, rows of tables; 0 for a network of tokens.
+        part: what those are called.
         notes: what a reader of an answer should know of how the network was read, one sentence each.
         obstacle: why no step of it can be simulated, so that it is only counted; ``""`` for none.
     """
@@ -74,6 +78,8 @@ class Network:
     tensor_divisors: tuple[int, ...] = field(default=())
     kv_heads: int = 0
     order: tuple[int, ...] = ()
+    parted: int = 0
+    part: str = ""
     notes: tuple[str, ...] = ()
     obstacle: str = ""
 

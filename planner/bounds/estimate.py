@@ -101,6 +101,8 @@ def _memory(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) 
     """[candidates x cuts] bytes of the worst rank, and which that is."""
     order = shape_orders(shape)
     live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
+    if prices.tables.any():
+        live = live + order.by_rank(shape.spread(prices.tables[shape.rows] @ shape.counts()), shape.ranks)
     lasting = _lasting_bytes(shape, order, workload, pricing)
     need = live[shape.with_cuts(shape.lane)] + lasting[shape.with_cuts(shape.variant)]
     if shape.ranks == 1:

@@ -92,4 +92,4 @@ _COUNTS = ("parameters", "forward_flops", "activation_bytes")
 
 
 def _sample(kind: str, tokens: int) -> str:
-    return kind if kind == "image" else f"{kind} of {tokens:,}"
+    return f"{kind} of {tokens:,}" if kind == "sequence" else kind

@@ -188,7 +188,8 @@ def _print_answer(question: Question, result: PlanResult, data: dict[str, Any]) 
 def _print_result(question: Question, result: PlanResult, waited: float) -> None:
     workload, cluster = question.workload, question.cluster
     if result.plans:
-        unit = "images/s" if workload.network.sample == "image" else "tokens/s"
+        kind = workload.network.sample
+        unit = "tokens/s" if kind == "sequence" else f"{kind}s/s"
         header = ("", "strategy", "step", unit, "MFU", "memory", "bound", "largest losses")
         rows = [_row(rank, plan, unit) for rank, plan in enumerate(result.plans, start=1)]
         title = f"{workload.network.name} on {cluster.name}, global batch {workload.global_batch}"
@@ -204,7 +205,7 @@ def _print_result(question: Question, result: PlanResult, waited: float) -> None
 
 def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
     report = plan.report
-    rate = report.samples_per_s if unit == "images/s" else report.tokens_per_s
+    rate = report.tokens_per_s if unit == "tokens/s" else report.samples_per_s
     return (
         str(rank),
         format_strategy(report.strategy),

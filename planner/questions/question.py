@@ -44,7 +44,7 @@ TOKENS = {
     "llama": 2**22,
 }
 """Published global batch [tokens] by the start of a network's name."""
-PER_DEVICE = {"image": 64, "sequence": 8}
+PER_DEVICE = {"image": 64, "sequence": 8, "node": 1024, "record": 8192}
 """Samples per device where nothing is published."""
 VOLUMES = {"nnunet-3d": 2, "unet3d": 2, "cosmoflow": 4, "unet": 8}
 """Images or volumes per device of networks whose published trainings take few."""
@@ -122,6 +122,8 @@ def load_question(options: Options) -> Question:
 
 def default_global_batch(network: Network, cluster: Cluster) -> tuple[int, str]:
     """Samples per step where none are given, and why that many."""
+    if network.sample == "graph":
+        return 1, "the whole graph is one sample"
     for start, sequences in SEQUENCES.items():
         if network.name.startswith(start):
             return _divided(sequences, f"published for {start}", cluster.devices)

@@ -15,7 +15,9 @@ from workloads.workload import Workload
 def remedies(strategy: Strategy, workload: Workload, pricing: Pricing) -> Iterator[str]:
     """Changes that the software offers and that fit, least drastic first."""
     for changed in dict.fromkeys(_changes(strategy)):
-        if any(problems(changed, workload, pricing.cluster)) or any(unsupported(changed, pricing.stack)):
+        if any(problems(changed, workload, pricing.cluster)) or any(
+            unsupported(changed, workload.network, pricing.stack)
+        ):
             continue
         step = step_cost(workload, changed, pricing)
         if not any(memory_shortfalls(step, pricing.cluster.device)):

@@ -158,7 +158,10 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
             continue
         for cp in divisors(devices // tp):
             short = network.tokens // cp < limits.context_tokens or not limits.context_parallel
-            if network.tokens % cp or (cp > 1 and short):
+            if network.parted:
+                if cp > network.parted:
+                    continue
+            elif network.tokens % cp or (cp > 1 and short):
                 continue
             for pp in divisors(devices // (tp * cp)):
                 dp = devices // (tp * cp * pp)

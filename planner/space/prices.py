@@ -50,6 +50,7 @@ class Prices:
         sequence_parallel: [rows] 0 or 1.
         saved, transient, boundary: [bytes] as in :class:`simdl.step.block_cost.BlockCost`.
         parameters: elements of a rank before ZeRO.
+        tables: [bytes] of embedding tables, which have no gradient.
         transfers: what :func:`transfer_seconds` has found, by hop.
     """
 
@@ -61,6 +62,7 @@ class Prices:
     transient: Floats
     boundary: Floats
     parameters: Floats
+    tables: Floats
     transfers: dict[Hop, Floats] = field(default_factory=dict)
 
 
@@ -78,7 +80,7 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
         micro_batch=as_number(micro_batch),
         pipelined=as_number(piped > 0),
     )
-    width = 4 + 3 * len(Phase)
+    width = 5 + 3 * len(Phase)
     columns = np.empty((width, len(modes) * len(first), len(pricing.network.blocks)))
     for place, each in enumerate(modes.tolist()):
         rows = slice(place * len(first), (place + 1) * len(first))
@@ -87,7 +89,7 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
                 column[rows, block] = amount
     phases = {
         phase: PhasePrices(busy=columns[place], device=columns[place + 1], host=columns[place + 2])
-        for phase, place in zip(Phase, range(4, width, 3), strict=True)
+        for phase, place in zip(Phase, range(5, width, 3), strict=True)
     }
     return Prices(
         row=mode * len(first) + shard,
@@ -98,6 +100,7 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
         transient=columns[1],
         boundary=columns[2],
         parameters=columns[3],
+        tables=columns[4],
     )
 
 
@@ -120,5 +123,6 @@ def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:
         cost.transient,
         cost.boundary,
         cost.parameters,
+        cost.tables,
         *(seconds for work in works for seconds in (work.busy, work.device, host_time(work, pricing.stack))),
     )

@@ -71,8 +71,10 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
     blocks = [block for stage in stages for block in stage.blocks]
     sizes = np.array([_sharded(block, strategy) for block in blocks])
     saved = np.array([block.saved for block in blocks])
+    tables = sum(block.tables for block in blocks)
     return {
         **state,
+        "parameters": state["parameters"] + tables,
         **({"stashed": stashed * state["parameters"]} if stashed else {}),
         "activations": activations,
         "transient": max(stage.transient for stage in stages),

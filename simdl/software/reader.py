@@ -31,7 +31,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "layout": ("channels_last", "channels_first", "xla"),
     "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
 }
-SAMPLES = ("sequence", "image")
+SAMPLES = ("sequence", "image", "graph", "node", "record")
 NUMBERS: Mapping[str, str] = {
     "attention_speed": "fraction",
     "convolution_speed": "number",
@@ -117,12 +117,15 @@ def default_stack(generation: str, sample: str) -> str:
 
     Args:
         generation: of the device, such as ``"ampere"``.
-        sample: ``"sequence"`` or ``"image"``.
+        sample: ``"sequence"``, ``"image"``, ``"graph"``, ``"node"`` or ``"record"``; stacks of images serve
+            the last three where no stack is made for them.
 
     Raises:
         StackError: no stack is the default of this generation.
     """
     found = _defaults().get(f"{generation}:{sample}")
+    if found is None and sample != "sequence":
+        found = _defaults().get(f"{generation}:image")
     if found is None:
         kinds = ", ".join(sorted(_defaults()))
         raise StackError(
@@ -217,5 +220,5 @@ def _default_kinds(reader: ProfileReader) -> tuple[str, ...]:
     for kind in kinds:
         generation, _, sample = kind.partition(":")
         if not generation or sample not in SAMPLES:
-            reader.fault("defaults", f"found {kind!r}; expected GENERATION:sequence or GENERATION:image")
+            reader.fault("defaults", f"found {kind!r}; expected GENERATION:{', '.join(SAMPLES)}")
     return kinds

@@ -14,6 +14,7 @@ from simdl.kernels.block_kernels import (
     context_transfers,
     forward_kernels,
     input_gradient_kernels,
+    layer_exchanges,
     recomputed_kernels,
     tensor_collectives,
     weight_gradient_kernels,
@@ -23,7 +24,8 @@ from simdl.kernels.sharding import Shard, by_part, layer_kernels, ring_hops
 from simdl.memory.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.step.gradients import GradientShare, gradient_tensors
 from simdl.step.strategy import Recompute
-from workloads.amounts import choose, larger
+from workloads.amounts import choose, is_table, larger
+from workloads.exchange import Tables
 from workloads.layer import Layer
 from workloads.network import Block
 from workloads.operators import PRODUCTS, Pass, Split
@@ -40,6 +42,7 @@ class BlockCost:
         transient: [bytes] live only while the block runs backward.
         boundary: [bytes] of the block's output that a pipeline sends on.
         recomputed_flops: product flops per sample of the whole block that are done twice.
+        tables: [bytes] of embedding tables with their state, which have no gradient.
     """
 
     forward: Work
@@ -51,6 +54,7 @@ class BlockCost:
     transient: float
     boundary: float
     recomputed_flops: int
+    tables: float = 0.0
 
     @property
     def backward(self) -> Work:
@@ -95,7 +99,27 @@ def _block_cost(
         transient=everything - kept + largest_output(block, shard) * activation,
         boundary=boundary,
         recomputed_flops=_product_flops(redone),
+        tables=_table_bytes(pricing, shard, block),
     )
+
+
+ROW_STATE = 4
+"""[bytes] that row-wise AdaGrad keeps per row of a table (Naumov et al. 2019; FBGEMM's default)."""
+
+
+def _table_bytes(pricing: Pricing, shard: Shard, block: Block) -> float:
+    """[bytes] of a rank's part of all tables of a block, with their state."""
+
+    def held(part: Shard) -> tuple[float]:
+        found = 0.0
+        for layer in block.layers:
+            if isinstance(layer.exchange, Tables):
+                each = layer.exchange.width * pricing.precision.parameter + ROW_STATE
+                found += sum(layer.exchange.rows) * each * layer.exchange.share(part.cp)
+        return (found,)
+
+    (nbytes,) = by_part(shard, ("cp",), held)
+    return float(nbytes) if not is_table(nbytes) else nbytes
 
 
 @lru_cache(maxsize=4096)
@@ -109,6 +133,7 @@ def _parameters(block: Block, shard: Shard, *, pipelined: bool) -> float:
         * shard.parameter_share(layer.parameter_split)
         * (choose(pipelined, 1, 0) if layer.tied else 1)
         for layer in block.layers
+        if not isinstance(layer.exchange, Tables)
     )
 
 
@@ -174,6 +199,8 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
     """
     if np.all(shard.cp == 1):
         return Work()
+    if any(layer.exchange for layer in layers):
+        return _exchanged(pricing, shard, layers, backward=backward)
     which = Pass.INPUT_GRADIENT if backward else Pass.FORWARD
     exposed, hops = 0.0, shard.cp - 1
     for layer in layers:
@@ -192,3 +219,14 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
         cover = priced(pricing, kernels).device / (hops + 1)
         exposed = exposed + hops * larger(0.0, transfer - cover)
     return Work(context=exposed, calls=2 * hops)
+
+
+def _exchanged(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:
+    """What parts of a graph or of tables send each other; the layers wait for it."""
+
+    def calls(part: Shard) -> tuple[float, int]:
+        found = list(layer_exchanges(pricing, part, layers, backward=backward))
+        return sum(time for *_, time in found), len(found)
+
+    seconds, count = by_part(shard, ("tp", "cp"), calls)
+    return Work(context=seconds, calls=count)

@@ -139,7 +139,7 @@ def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut:
             *without_effect(strategy, workload),
             *(
                 f"{problem}; the stack's numbers are assumed to hold"
-                for problem in unsupported(strategy, pricing.stack)
+                for problem in unsupported(strategy, workload.network, pricing.stack)
             ),
         ),
     )

@@ -118,7 +118,9 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, d
             f"{strategy.devices} devices; expected the {devices} of {cluster.name}"
         )
     yield from tensor_problems(network, strategy.tp)
-    if network.tokens % (strategy.cp * (strategy.tp if strategy.sequence_parallel else 1)):
+    yield from part_problems(network, strategy.cp)
+    whole = strategy.tp if strategy.sequence_parallel else 1
+    if not network.parted and network.tokens % (strategy.cp * whole):
         yield (
             f"cp {strategy.cp} (with sequence parallelism: x tp) does not divide the {network.tokens} tokens "
             "of a sample"
@@ -168,6 +170,15 @@ def _split_problems(strategy: Strategy, network: Network) -> Iterator[str]:
 def arrangement_of(strategy: Strategy) -> Arrangement:
     """How the ranks of one replica share a microbatch, layer by layer."""
     return Arrangement(ranks=strategy.split_degree, samples=strategy.micro_batch, splits=strategy.splits)
+
+
+def part_problems(network: Network, parts: int) -> Iterator[str]:
+    """Reasons why a graph or tables cannot be divided over so many ranks, one sentence each."""
+    if network.parted and parts > network.parted:
+        yield (
+            f"cp {parts}: {network.name} has {network.parted:,} {network.part}s to divide; expected at most as "
+            "many parts"
+        )
 
 
 def tensor_problems(network: Network, tp: int) -> Iterator[str]:
@@ -261,9 +272,9 @@ def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
         yield f"zero {strategy.zero} with dp x cp 1 has no effect; expected at least 2 ranks to shard over"
 
 
-def unsupported(strategy: Strategy, stack: Stack) -> Iterator[str]:
+def unsupported(strategy: Strategy, network: Network, stack: Stack) -> Iterator[str]:
     """What a strategy asks of its software that the software does not offer, one sentence each."""
     if strategy.zero > stack.zero:
         yield f"software stack {stack.name} offers ZeRO up to stage {stack.zero:.0f}; found {strategy.zero}"
-    if strategy.cp > 1 and not stack.context_parallel:
+    if strategy.cp > 1 and not stack.context_parallel and not network.parted:
         yield f"software stack {stack.name} has no context parallelism; found cp {strategy.cp}"

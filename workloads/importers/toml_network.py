@@ -26,6 +26,8 @@ the other keys are the options of the builder that ``type`` names (`workloads.im
     type = "addition"
     inputs = ["conv1", "conv0"]
 
+A graph network (`workloads.importers.toml_graphs`) names the counts of its graph and a model.
+
 Layers may stand in any order but must not form a cycle, and all but one must be read by another. Every
 fault is reported with the file and the key.
 """
@@ -41,13 +43,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from workloads.errors import NetworkError, WorkloadError
 from workloads.importers.toml_graph import draft_layers
+from workloads.importers.toml_graphs import build_toml_graph
 from workloads.importers.toml_layers import parse_image, place
 from workloads.layers.draft import build_image_network
 from workloads.network import Network
 from workloads.zoo.decoder import build_decoder
 from workloads.zoo.decoder_config import DecoderConfig
 
-KINDS = ("decoder", "image")
+KINDS = ("decoder", "image", "graph")
 
 
 def toml_loader(path: str | Path) -> Callable[..., Network]:
@@ -63,6 +66,8 @@ def toml_loader(path: str | Path) -> Callable[..., Network]:
         return lambda *, tokens=None: _build_decoder(file, content, tokens)
     if kind == "image":
         return lambda *, image_size=None: _build_image(file, content, image_size)
+    if kind == "graph":
+        return lambda: build_toml_graph(file, content)
     found = "missing" if kind is None else f"found {kind!r}"
     raise WorkloadError(f"{file}: kind: {found}; expected one of {', '.join(KINDS)}")
 
