@@ -65,17 +65,17 @@ def neighbourhoods(graph: Graph, layers: int, fanout: tuple[int, ...]) -> tuple[
     if faults:
         raise NetworkError(faults)
     degree = -(-graph.edges // graph.nodes)
-    found, targets = [], 1
+    hoods, targets = [], 1
     for drawn in fanout:
         edges = targets * min(drawn, degree)
-        found.append(Neighbourhood(sources=targets + edges, targets=targets, edges=edges))
+        hoods.append(Neighbourhood(sources=targets + edges, targets=targets, edges=edges))
         targets += edges
     # features of what the outermost layer reads come from the parts that hold them
-    outermost = found[-1]
-    found[-1] = Neighbourhood(
+    outermost = hoods[-1]
+    hoods[-1] = Neighbourhood(
         sources=outermost.sources, targets=outermost.targets, edges=outermost.edges, halo=halo
     )
-    return tuple(reversed(found))
+    return tuple(reversed(hoods))
 
 
 def _faults(graph: Graph) -> Iterator[str]:

@@ -63,8 +63,8 @@ class Network:
             that every rank has a copy of one; 0 without attention.
         order: index into ``blocks`` of every place in the chain, where unlike blocks take turns; () where
             equal blocks stand in a row.
-        parted: how many parts ranks that share a sample (``cp``) may divide it into, beside its tokens: nodes of
-            a graph, rows of tables; 0 for a network of tokens.
+        parted: how many parts ranks that share a sample (``cp``) may divide it into, beside its tokens: nodes
+            of a graph, rows of tables; 0 for a network of tokens.
         part: what those are called.
         notes: what a reader of an answer should know of how the network was read, one sentence each.
         obstacle: why no step of it can be simulated, so that it is only counted; ``""`` for none.

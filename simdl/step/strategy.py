@@ -176,8 +176,8 @@ def part_problems(network: Network, parts: int) -> Iterator[str]:
     """Reasons why a graph or tables cannot be divided over so many ranks, one sentence each."""
     if network.parted and parts > network.parted:
         yield (
-            f"cp {parts}: {network.name} has {network.parted:,} {network.part}s to divide; expected at most as "
-            "many parts"
+            f"cp {parts}: {network.name} has {network.parted:,} {network.part}s to divide; expected at most "
+            "as many parts"
         )
 
 

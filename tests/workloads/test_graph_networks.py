@@ -132,7 +132,9 @@ def test_no_step_is_shorter_than_its_bound(name, strategy):
     prices = price(work, cluster, stack=stack)
     assert estimate_bound(strategy, work, prices) <= report.step_time * (1 + 1e-9)
     bounds = estimate_bounds(single_space(strategy, work), work, prices)
-    assert bounds.memory[0] == pytest.approx(report.peak_memory, rel=1e-9)
+    if strategy.pp == 1:  # with more stages the bound is that of the smallest cut
+        assert bounds.memory[0] == pytest.approx(report.peak_memory, rel=1e-9)
+    assert bounds.memory[0] <= report.peak_memory * (1 + 1e-9)
 
 
 def test_more_parts_than_nodes_are_refused():

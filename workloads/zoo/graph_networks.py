@@ -269,9 +269,7 @@ def _faults(config: GraphConfig) -> Iterator[str]:
 
 # Hidden sizes and depths: the papers for the citation graphs (two layers of 16, or of 8 heads of 8), the Open
 # Graph Benchmark's examples for its own (three layers of 256), DGL's examples for Reddit.
-_SMALL = {"layers": 2, "hidden": 16}
-_LARGE = {"layers": 3, "hidden": 256}
-_HEADS = {"layers": 2, "hidden": 64}
+_SMALL, _HEADS, _LARGE = (2, 16), (2, 64), (3, 256)
 
 
 def _registered() -> Iterator[tuple[str, Callable[[], Network]]]:
@@ -284,12 +282,17 @@ def _registered() -> Iterator[tuple[str, Callable[[], Network]]]:
                 model=model,
                 batch_norm=graph.name == "ogbn-arxiv" and model != "gat",
                 loops=model != "gcn" or not large,
-                **size,
+                layers=size[0],
+                hidden=size[1],
             )
             yield config.name, partial(build_graph_network, config, graph)
         if large:
             sampled = GraphConfig(
-                name=f"graphsage-{graph.name}-sampled", model="graphsage", fanout=(15, 10, 5), **_LARGE
+                name=f"graphsage-{graph.name}-sampled",
+                model="graphsage",
+                fanout=(15, 10, 5),
+                layers=_LARGE[0],
+                hidden=_LARGE[1],
             )
             yield sampled.name, partial(build_graph_network, sampled, graph)
 
