@@ -1,8 +1,8 @@
 """What the ranks that share a sample exchange within a layer, each with all others.
 
 A graph in parts: a part's nodes read neighbours that belong to other parts (its halo). Of e edges of a part
-a share ``cut`` ends elsewhere; the distinct nodes at their ends are as balls in bins, m (1 - exp(-cut e / m)) of
-the m nodes outside (halo exchange: Md et al. 2021, DistGNN, arXiv:2104.06700, section 4). A network with
+a share ``cut`` ends elsewhere; the distinct nodes at their ends are as balls in bins, m (1 - exp(-cut e / m))
+of the m nodes outside (halo exchange: Md et al. 2021, DistGNN, arXiv:2104.06700, section 4). A network with
 tables in parts (DLRM, Naumov et al. 2019, arXiv:1906.00091, section 4): whole tables lie on one rank each, or
 rows of every table on all ranks; what a rank has looked up for all samples goes to the ranks that have the
 samples.

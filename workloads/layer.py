@@ -53,8 +53,8 @@ class Layer:
         narrow: whether 8-bit training narrows its products (it keeps the output projection in 16 bit).
         tied: name of the layer whose parameters these are (``block/layer``); counted there, ``""`` if own.
         exchange: what ranks that share a sample exchange here (parts of a graph, of tables); None for
-            nothing. Parameters in ``Tables`` are divided over these ranks, updated in the backward pass, and have no
-            gradient that is kept.
+            nothing. Parameters in ``Tables`` are divided over these ranks, updated in the backward pass, and
+            have no gradient that is kept.
         attributes: what a program that runs the layer needs and shapes do not tell (padding, function,
             dropout rate); the builder of each kind says which. Costs never depend on them.
     """
