@@ -220,5 +220,8 @@ def _default_kinds(reader: ProfileReader) -> tuple[str, ...]:
     for kind in kinds:
         generation, _, sample = kind.partition(":")
         if not generation or sample not in SAMPLES:
-            reader.fault("defaults", f"found {kind!r}; expected GENERATION:{', '.join(SAMPLES)}")
+            reader.fault(
+                "defaults",
+                f"found {kind!r}; expected GENERATION:sequence or GENERATION:image, or graph, node, record",
+            )
     return kinds
