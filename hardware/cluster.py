@@ -6,15 +6,14 @@ Ranks are numbered so that neighbours share the innermost level. A communication
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from hardware.citation import CitedNumber
 from hardware.device import Device
 from hardware.errors import HardwareError
 from hardware.link import Link
+from hardware.topology import LevelTopology, Wiring, cut_wiring
 
 DEVICES = 1_000_000  # of a cluster, at most; ten times the largest there is
-LevelTopology = Literal["switch", "mesh", "torus", "bus"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,6 +28,7 @@ class Level:
         size: members of one domain of this level, counted in domains of the level below; 0 for "all there
             are".
         topology: how the links are laid out.
+        wiring: the links themselves, where ports and topology do not say it.
     """
 
     name: str
@@ -36,6 +36,12 @@ class Level:
     ports: float
     size: int
     topology: LevelTopology
+    wiring: Wiring | None = None
+
+
+def resized_level(level: Level, size: int) -> Level:
+    """The level with its first ``size`` members alone."""
+    return replace(level, size=size, wiring=cut_wiring(level.wiring, size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,7 +81,7 @@ def part_of_node(node: NodeType, devices: int) -> NodeType:
     if devices == node.devices:
         return node
     inner, *outer = node.levels
-    return replace(node, levels=(replace(inner, size=devices), *outer), whole=node.whole or node.devices)
+    return replace(node, levels=(resized_level(inner, devices), *outer), whole=node.whole or node.devices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

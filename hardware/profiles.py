@@ -11,13 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from hardware.cluster import DEVICES, Cluster, Level, LevelTopology, NodeType, part_of_node
+from hardware.cluster import DEVICES, Cluster, Level, NodeType, part_of_node
 from hardware.component_profiles import device_at, link_at, parse_device, parse_link
 from hardware.device import Device
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
 from hardware.link import Link
 from hardware.profile_files import load_text, profile_names
 from hardware.profile_reader import ProfileReader
+from hardware.topology import LevelTopology
+from hardware.wiring_reader import wiring_at
 
 COUNT = re.compile(r"(?P<number>[0-9]+)(?P<unit>(?:gpu|device|chip)s?)?")
 DIGITS = 30  # of a count; Python reads no number of thousands of them
@@ -194,12 +196,18 @@ def _level(reader: ProfileReader, path: str, *, last: bool) -> Level:
     ports = reader.number(f"{path}.ports", "number")
     if ports == 0 and not reader.is_faulty(f"{path}.ports"):
         reader.fault(f"{path}.ports", "found 0; expected a number above zero")
+
+
+    def load(place: str) -> Link | None:
+        return _part(reader, place, load_link, link_at)
+
     return Level(
         name=reader.text(f"{path}.name"),
         link=_part(reader, f"{path}.link", load_link, link_at),  # type: ignore[arg-type] # finish() raises
         ports=ports,
         size=size,
         topology=topology,  # type: ignore[arg-type] # a fault otherwise
+        wiring=wiring_at(reader, path, topology, size, load),
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hardware.cluster import LevelTopology
+from hardware.topology import LevelTopology
 from validation.judging.rules import Pattern
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
-from hardware.cluster import Cluster, Level, NodeType
+from hardware.cluster import Cluster, Level, NodeType, resized_level
 from hardware.errors import HardwareError
 from hardware.profiles import load_device, load_link, load_node
 from validation.errors import RowSkippedError
@@ -60,7 +60,7 @@ def resized_node(node: NodeType, size: int) -> NodeType:
         return node
     share = size / node.devices
     inner, *outer = node.levels
-    levels = (replace(inner, size=size), *(_narrowed(level, share) for level in outer))
+    levels = (resized_level(inner, size), *(_narrowed(level, share) for level in outer))
     return replace(node, name=f"{node.name}[{size}]", levels=levels)
 
 
