@@ -6,6 +6,7 @@ Ranks are numbered so that neighbours share the innermost level. A communication
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from hardware.citation import CitedNumber
 from hardware.device import Device
@@ -138,3 +139,22 @@ class Cluster:
     def parts(self) -> tuple["Cluster", ...]:
         """The nodes of each type, in the order of their ranks."""
         return (replace(self, more=()), *self.more) if self.more else (self,)
+
+
+@lru_cache(maxsize=1024)
+def unwired(cluster: Cluster) -> Cluster:
+    """The cluster with a switch that blocks nothing in place of the wiring of every level."""
+    if all(level.wiring is None for level in cluster.levels):
+        return cluster
+    levels = tuple(
+        level if level.wiring is None else replace(level, wiring=None, topology=_joined(level))
+        for level in cluster.levels
+    )
+    return replace(cluster, node=replace(cluster.node, levels=levels))
+
+
+def _joined(level: Level) -> LevelTopology:
+    """What joins members whose wiring is left out; a torus keeps its axes."""
+    if level.topology == "torus":
+        return "torus"
+    return "bus" if level.size else "switch"

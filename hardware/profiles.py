@@ -197,7 +197,6 @@ def _level(reader: ProfileReader, path: str, *, last: bool) -> Level:
     if ports == 0 and not reader.is_faulty(f"{path}.ports"):
         reader.fault(f"{path}.ports", "found 0; expected a number above zero")
 
-
     def load(place: str) -> Link | None:
         return _part(reader, place, load_link, link_at)
 

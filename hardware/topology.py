@@ -1,8 +1,8 @@
 """Wiring of one level: which links join its members, where a bare number of ports does not say it.
 
-A level without wiring joins its members alike: every port leads to a switch that blocks nothing, to a full mesh
-or to a torus as nearly cubic as its size allows. With wiring, routes and the bandwidth of a group follow from
-the links themselves (:mod:`simdl.topology`).
+A level without wiring joins its members alike: every port leads to a switch that blocks nothing, to a full
+mesh or to a torus as nearly cubic as its size allows. With wiring, routes and the bandwidth of a group follow
+from the links themselves (:mod:`simdl.topology`).
 """
 
 from collections.abc import Mapping

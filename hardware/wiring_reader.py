@@ -32,22 +32,23 @@ def wiring_at(
         expected = "switch, fat_tree, rail or dragonfly between nodes"
         reader.fault(f"{path}.topology", f"found {topology!r}; expected {expected}")
         return None
+    wiring: Wiring | None = None
     if topology == "direct":
-        return Direct(pairs=_joined(reader, path, size))
-    if topology in {"tree", "fat_tree"}:
-        return _tree(reader, path, topology, size, load)
-    if topology == "torus":
-        return _torus(reader, path, size)
-    if topology == "rail":
+        wiring = Direct(pairs=_joined(reader, path, size))
+    elif topology in {"tree", "fat_tree"}:
+        wiring = _tree(reader, path, topology, size, load)
+    elif topology == "torus":
+        wiring = _torus(reader, path, size)
+    elif topology == "rail":
         found = reader.number(f"{path}.oversubscription", "number", default=1.0)
-        return Rails(size=_count(reader, f"{path}.pod"), oversubscription=_ratio(reader, path, found))
-    if topology == "dragonfly":
-        return Dragonfly(
+        wiring = Rails(size=_count(reader, f"{path}.pod"), oversubscription=_ratio(reader, path, found))
+    elif topology == "dragonfly":
+        wiring = Dragonfly(
             nodes=_count(reader, f"{path}.router_nodes"),
             routers=_count(reader, f"{path}.routers"),
             taper=_above_zero(reader, f"{path}.taper"),
         )
-    return None
+    return wiring
 
 
 def _joined(reader: ProfileReader, path: str, size: int) -> dict[Pair, float]:
@@ -57,7 +58,9 @@ def _joined(reader: ProfileReader, path: str, size: int) -> dict[Pair, float]:
         apart = _unreached(pairs, size)
         if apart:
             names = ", ".join(map(str, sorted(apart)))
-            reader.fault(f"{path}.pairs", f"no link leads from member 0 to {names}; expected a connected network")
+            reader.fault(
+                f"{path}.pairs", f"no link leads from member 0 to {names}; expected a connected network"
+            )
     return pairs
 
 

@@ -18,6 +18,7 @@ from simdl.collectives import (
 from simdl.collectives.operation import Operation
 from simdl.collectives.terms import TermsOfLevels
 from simdl.errors import CollectiveError
+from simdl.topology.patterns import Pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +31,14 @@ class Algorithm:
         pipelined: the buffer streams through all levels at once and the slowest sets the rate; otherwise
             levels and steps follow one another and their times add.
         in_switch: the innermost switch must be able to reduce.
+        pattern: of its messages on a level: what they load of its links.
     """
 
     name: str
     terms: TermsOfLevels
     pipelined: bool = False
     in_switch: bool = False
+    pattern: Pattern = Pattern.RING
 
 
 def _table(*algorithms: Algorithm) -> dict[str, Algorithm]:
@@ -48,28 +51,28 @@ ALGORITHMS: dict[Operation, dict[str, Algorithm]] = {
         Algorithm(name="double_tree", terms=tree.double_all_reduce, pipelined=True),
         Algorithm(name="in_switch", terms=in_switch.all_reduce, pipelined=True, in_switch=True),
         Algorithm(name="hierarchical", terms=hierarchical.all_reduce),
-        Algorithm(name="tree", terms=tree.all_reduce),
-        Algorithm(name="recursive_doubling", terms=butterfly.all_reduce),
-        Algorithm(name="rabenseifner", terms=rabenseifner.all_reduce),
-        Algorithm(name="parameter_server", terms=parameter_server.all_reduce),
+        Algorithm(name="tree", terms=tree.all_reduce, pattern=Pattern.DOUBLING),
+        Algorithm(name="recursive_doubling", terms=butterfly.all_reduce, pattern=Pattern.DOUBLING),
+        Algorithm(name="rabenseifner", terms=rabenseifner.all_reduce, pattern=Pattern.HALVING),
+        Algorithm(name="parameter_server", terms=parameter_server.all_reduce, pattern=Pattern.SERVER),
     ),
     Operation.REDUCE_SCATTER: _table(
         Algorithm(name="ring", terms=ring.reduce_scatter, pipelined=True),
         Algorithm(name="hierarchical", terms=hierarchical.reduce_scatter),
-        Algorithm(name="recursive", terms=recursive.reduce_scatter),
+        Algorithm(name="recursive", terms=recursive.reduce_scatter, pattern=Pattern.HALVING),
     ),
     Operation.ALL_GATHER: _table(
         Algorithm(name="ring", terms=ring.all_gather, pipelined=True),
         Algorithm(name="hierarchical", terms=hierarchical.all_gather),
-        Algorithm(name="recursive", terms=recursive.all_gather),
+        Algorithm(name="recursive", terms=recursive.all_gather, pattern=Pattern.HALVING),
     ),
     Operation.BROADCAST: _table(
         Algorithm(name="chain", terms=broadcast.chain, pipelined=True),
-        Algorithm(name="tree", terms=broadcast.tree),
+        Algorithm(name="tree", terms=broadcast.tree, pattern=Pattern.DOUBLING),
         Algorithm(name="scatter_all_gather", terms=broadcast.scatter_all_gather),
     ),
     Operation.ALL_TO_ALL: _table(
-        Algorithm(name="pairwise", terms=all_to_all.all_to_all, pipelined=True),
+        Algorithm(name="pairwise", terms=all_to_all.all_to_all, pipelined=True, pattern=Pattern.PAIRS),
     ),
 }
 

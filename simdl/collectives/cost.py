@@ -191,7 +191,11 @@ def curves(
             protocol,
             profile,
             terms=_terms(choice, members, profile),
-            found=_channels_for(choice, found, profile),
+            found=_channels_for(
+                choice,
+                channels(members, cluster, stride=group.stride, pattern=choice.pattern),
+                profile,
+            ),
             gamma=gamma,
         )
         for choice in chosen

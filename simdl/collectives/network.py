@@ -3,7 +3,8 @@
 A member's share of a level is what its device can use while all other devices do the same, for the groups
 at the other offsets run at the same time: ports * bandwidth * efficiency / devices behind the ports. On a
 full mesh a group of m among d devices reaches (m - 1)/(d - 1) of a device's ports; on a torus both directions
-of the axes it spans, but two neighbours share one link.
+of the axes it spans, but two neighbours share one link. Where a level has wiring, links and uplinks decide
+(:mod:`simdl.topology`).
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from math import log
 from math import pow as power
 
 from hardware.cluster import Cluster, Level
+from simdl.topology.groups import GroupUse, is_wired, slowest_use
+from simdl.topology.patterns import Pattern
+from simdl.topology.uplinks import usable_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +65,39 @@ def _step_latency(level: Level, members: int) -> float:
     return level.link.latency * axes * (power(members, 1 / axes) - 1) / (members - 1)
 
 
-def channels(members: Sequence[int], cluster: Cluster) -> tuple[Channel, ...]:
-    """One channel per level for a group with these members, innermost first."""
+def channels(
+    members: Sequence[int], cluster: Cluster, *, stride: int = 1, pattern: Pattern = Pattern.RING
+) -> tuple[Channel, ...]:
+    """One channel per level for a group with these members, innermost first.
+
+    Args:
+        members: of the group per level.
+        cluster: the machine.
+        stride: distance in rank between members.
+        pattern: of the messages.
+    """
     found, below = [], 1
     for m, level in zip(members, cluster.levels, strict=True):
-        found.append(level_channel(level, m, sharers=below))
+        apart = max(1, stride // below)
+        if m > 1 and is_wired(level):
+            found.append(wired_channel(slowest_use(level, m, apart, pattern), sharers=below))
+        else:
+            sharers = below / usable_share(level, pattern, members=m, stride=apart)
+            found.append(level_channel(level, m, sharers=sharers))
         below *= max(1, level.size)
     return tuple(found)
+
+
+def wired_channel(use: GroupUse, *, sharers: float) -> Channel:
+    """What a member finds on links one by one, each rate shared by ``sharers`` devices."""
+    return Channel(
+        link=use.link.name,
+        switched=False,
+        latency=use.link.latency * use.hops,
+        peak=use.bandwidth / sharers,
+        bandwidth=use.bandwidth * use.link.efficiency / sharers,
+        half_size=use.link.half_size,
+    )
 
 
 def level_channel(level: Level, members: int, *, sharers: float) -> Channel:

@@ -7,14 +7,17 @@ ports than devices.
 
 from dataclasses import dataclass
 from functools import lru_cache, reduce
-from math import prod
+from math import ceil, prod
 
-from hardware.cluster import Cluster
+from hardware.cluster import Cluster, Level
 from simdl.collectives.cost import Curve, least_time
 from simdl.collectives.group import Group, extents
 from simdl.collectives.library import load_library
-from simdl.collectives.network import Channel, level_channel
+from simdl.collectives.network import Channel, level_channel, wired_channel
 from simdl.errors import CollectiveError
+from simdl.topology.groups import group_uses, is_wired, message_use
+from simdl.topology.patterns import Pattern
+from simdl.topology.uplinks import uplinks
 from workloads.amounts import larger, power
 
 
@@ -25,13 +28,19 @@ class Hop:
     Attributes:
         level: index of the innermost level that joins the two ranks of a pair.
         flows: messages that leave one domain of the level below together.
+        pairs: senders and receivers within the domain, where its links decide one by one.
+        nodes: domains of the level below that send.
+        distance: in such domains, to the receiver.
     """
 
     level: int
     flows: int
+    pairs: tuple[tuple[int, int], ...] = ()
+    nodes: int = 1
+    distance: int = 1
 
 
-def find_hop(first: int, last: int, *, senders: int, cluster: Cluster) -> Hop:
+def find_hop(first: int, last: int, *, senders: int, cluster: Cluster, distance: int | None = None) -> Hop:
     """Hop of the farthest pair when neighbouring ranks send to as many others, all at one distance.
 
     Some pair leaves a domain exactly if the ranks from the first to the last do not fit in it.
@@ -41,19 +50,46 @@ def find_hop(first: int, last: int, *, senders: int, cluster: Cluster) -> Hop:
         last: highest one.
         senders: ranks that send.
         cluster: the machine.
+        distance: from a sender to its receiver; without, all ranks from the first to the last take part.
     """
+    apart = last - first - senders + 1 if distance is None else distance
     reach = 1
     for index, level in enumerate(cluster.levels[:-1]):
         below, reach = reach, reach * level.size
         if first // reach == last // reach:
-            return Hop(level=index, flows=min(senders, below))
-    return Hop(level=len(cluster.levels) - 1, flows=min(senders, reach))
+            pairs = _pairs(first, senders, apart, below, level) if is_wired(level) else ()
+            return Hop(level=index, flows=min(senders, below), pairs=pairs)
+    flows = min(senders, reach)
+    if not cluster.levels[-1].wiring:
+        return Hop(level=len(cluster.levels) - 1, flows=flows)
+    return Hop(
+        level=len(cluster.levels) - 1,
+        flows=flows,
+        nodes=ceil(senders / reach),
+        distance=max(1, apart // reach),
+    )
+
+
+def _pairs(first: int, senders: int, apart: int, below: int, level: Level) -> tuple[tuple[int, int], ...]:
+    """Members of one domain of a wired level that send to one another."""
+    ends = ((rank // below, (rank + apart) // below) for rank in range(first, first + senders))
+    size = level.size
+    return tuple((one % size, other % size) for one, other in ends if one // size == other // size)
 
 
 def _channel(hop: Hop, cluster: Cluster) -> Channel:
     level = cluster.levels[hop.level]
     below = prod(inner.size for inner in cluster.levels[: hop.level])
-    return level_channel(level, 2, sharers=max(hop.flows, min(level.ports, below)))
+    sharers = max(hop.flows, min(level.ports, below))
+    if hop.pairs:
+        return wired_channel(message_use(level, hop.pairs), sharers=1.0)
+    return level_channel(level, 2, sharers=sharers / min(1.0, _uplink_share(hop, level)))
+
+
+def _uplink_share(hop: Hop, level: Level) -> float:
+    """Share of the ports of a sending domain that uplinks let it use."""
+    worths = ((min(each.nodes, hop.nodes, hop.distance), each) for each in uplinks(level, Pattern.RING))
+    return min((each.ports / (worth * level.ports) for worth, each in worths), default=1.0)
 
 
 @lru_cache(maxsize=4096)
@@ -102,9 +138,18 @@ def _ring_hops(group: Group, cluster: Cluster) -> tuple[Hop, ...]:
     for index, (m, level) in enumerate(zip(extents(group, cluster), cluster.levels, strict=True)):
         if m > 1:
             ends = 1 if group.size * group.stride % below == 0 else 2
-            found.append(Hop(level=index, flows=min(ends * group.stride, below)))
+            flows = min(ends * group.stride, below)
+            apart = max(1, group.stride // below)
+            pairs = _ring_pairs(level, m, apart) if is_wired(level) else ()
+            found.append(Hop(level=index, flows=flows, pairs=pairs, nodes=m * apart, distance=apart))
         below *= level.size
     return tuple(found)
+
+
+def _ring_pairs(level: Level, members: int, stride: int) -> tuple[tuple[int, int], ...]:
+    """Neighbours in the rings of all groups of one domain."""
+    groups = (use.members for use in group_uses(level, members, stride, Pattern.RING))
+    return tuple(pair for each in groups for pair in zip(each, (*each[1:], each[0]), strict=True))
 
 
 def point_to_point_time(nbytes: float, stride: int, cluster: Cluster, library: str = "nccl") -> float:
@@ -117,4 +162,6 @@ def point_to_point_time(nbytes: float, stride: int, cluster: Cluster, library: s
         raise CollectiveError(
             f"transfer to the rank {stride} away on {cluster.name}: expected 1 to {cluster.devices - 1}"
         )
-    return hop_time(nbytes, find_hop(0, stride, senders=stride, cluster=cluster), cluster, library)
+    return hop_time(
+        nbytes, find_hop(0, stride, senders=stride, cluster=cluster, distance=stride), cluster, library
+    )

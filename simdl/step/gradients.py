@@ -12,9 +12,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.cluster import unwired
 from simdl.collectives import Group, Operation, collective_seconds
 from simdl.kernels.pricing import Pricing
 from simdl.step.strategy import Strategy
+from workloads.amounts import larger
 from workloads.layer import Layer
 
 Amount = TypeVar("Amount", float, NDArray[np.float64])
@@ -97,11 +99,23 @@ def gradient_sum_time(nbytes: float, group: Group, pricing: Pricing) -> float:
     Raises:
         CollectiveError: the algorithm does not apply to the group.
     """
-    stack = pricing.stack
-    seconds = collective_seconds(
-        Operation.ALL_REDUCE, nbytes, group, pricing.cluster, stack.library, stack.gradient_algorithm
+    return _sum_seconds(Operation.ALL_REDUCE, nbytes, group, pricing, pricing.stack.gradient_algorithm)
+
+
+def _sum_seconds(
+    operation: Operation, nbytes: float, group: Group, pricing: Pricing, algorithm: str = "auto"
+) -> float:
+    """[s] by the links or by the software, whichever is slower.
+
+    The software moves data at a share, ``reduction_speed``, of what all ports of a device carry; links that
+    the group cannot use in full hold it back only where they carry less than that.
+    """
+    stack, cluster = pricing.stack, pricing.cluster
+    links, ports = (
+        collective_seconds(operation, nbytes, group, each, stack.library, algorithm)
+        for each in (cluster, unwired(cluster))
     )
-    return seconds / stack.reduction_speed
+    return larger(links, ports / stack.reduction_speed)
 
 
 def reductions(
@@ -132,9 +146,8 @@ def reductions(
 
 
 def _scatter(nbytes: float, group: Group, pricing: Pricing, calls: int) -> Collective:
-    stack, operation = pricing.stack, Operation.REDUCE_SCATTER
-    seconds = collective_seconds(operation, nbytes / calls, group, pricing.cluster, library=stack.library)
-    return Collective(operation, group, nbytes, calls * seconds / stack.reduction_speed)
+    seconds = _sum_seconds(Operation.REDUCE_SCATTER, nbytes / calls, group, pricing)
+    return Collective(Operation.REDUCE_SCATTER, group, nbytes, calls * seconds)
 
 
 def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:

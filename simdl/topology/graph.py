@@ -97,9 +97,8 @@ def _check_connected(graph: Graph) -> None:
         left -= near
         ahead.extend(near)
     if apart := [graph.names[vertex] for vertex in sorted(left) if vertex < graph.members]:
-        raise SimdlError(
-            f"topology: no link leads from {graph.names[0]} to {', '.join(apart)}; expected a connected network"
-        )
+        found = f"no link leads from {graph.names[0]} to {', '.join(apart)}"
+        raise SimdlError(f"topology: {found}; expected a connected network")
 
 
 @lru_cache(maxsize=256)
@@ -111,8 +110,7 @@ def level_graph(level: Level, members: int, name: str = "device") -> Graph:
         members: of the domain; for the last level as many as there are.
         name: what a member is called.
     """
-    build = GraphBuilder(members, name)
-    wiring = level.wiring
+    build, wiring = GraphBuilder(members, name), level.wiring
     if isinstance(wiring, Direct):
         for (one, other), count in wiring.pairs.items():
             if other < members:
@@ -123,7 +121,14 @@ def level_graph(level: Level, members: int, name: str = "device") -> Graph:
         _build_rails(build, level, wiring, members)
     elif isinstance(wiring, Dragonfly):
         _build_dragonfly(build, level, wiring, members)
-    elif level.topology == "torus":
+    else:
+        _build_alike(build, level, members)
+    return build.graph()
+
+
+def _build_alike(build: GraphBuilder, level: Level, members: int) -> None:
+    """Members that a number of ports joins all alike."""
+    if level.topology == "torus":
         _build_torus(build, level, torus_shape(level, members))
     elif level.topology == "mesh" and members > 1:
         # The ports of a device are spread over all its peers of a full domain.
@@ -133,7 +138,6 @@ def level_graph(level: Level, members: int, name: str = "device") -> Graph:
         hub = build.vertex("host" if level.topology == "bus" else "switch")
         for member in range(members):
             build.join(member, hub, level.link, level.ports)
-    return build.graph()
 
 
 def _build_tree(build: GraphBuilder, level: Level, wiring: Tree, members: int) -> None:
@@ -183,8 +187,9 @@ def _build_dragonfly(build: GraphBuilder, level: Level, wiring: Dragonfly, membe
             build.join(one, other, level.link, local)
         groups.append(routers)
     links = wiring.taper * wiring.size * level.ports / max(1, len(groups) - 1)
-    for (a, one), (b, other) in combinations(enumerate(groups), 2):
-        build.join(one[(b - 1) % len(one)], other[a % len(other)], level.link, links)
+    for (a, first_group), (b, second_group) in combinations(enumerate(groups), 2):
+        ends = first_group[(b - 1) % len(first_group)], second_group[a % len(second_group)]
+        build.join(*ends, level.link, links)
 
 
 def torus_shape(level: Level, members: int) -> tuple[int, ...]:
