@@ -1,7 +1,7 @@
 """`simdl plan`: ranked, simulated strategies for a model on a cluster."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,15 @@ from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
 from planner.search.best_first import Progress
+from planner.search.compressed import AUTO, methods_of, with_compression
 from planner.search.mixed import plan_mixed
 from planner.search.plan import Plan, PlanResult
 from planner.search.plan import plan as find_plans
 from planner.search.smaller_clusters import smaller_clusters
+from simdl.compression.method import EXAMPLES
 from simdl.errors import SimdlError
 from simdl.report.step_report import StepReport
+from simdl.step.simulate import price
 from workloads.datasets import Dataset
 from workloads.errors import WorkloadError
 
@@ -65,6 +68,12 @@ WORK = ("forward", "backward")
     show_default=True,
     help="What plans are ranked by; time-to-accuracy also chooses the global batch.",
 )
+@click.option(
+    "--compression",
+    "compressions",
+    multiple=True,
+    help=f"Also rank plans with compressed gradients, repeatable: {AUTO} or {', '.join(EXAMPLES)}.",
+)
 @training_options
 @click.option("--horizon", help="Also say what each plan trains in a time such as 30d, failures included.")
 @report_option
@@ -77,6 +86,7 @@ def plan(
     max_simulations: int | None,
     uneven_shares: bool,
     objective: str,
+    compressions: tuple[str, ...],
     epochs: float | None,
     dataset: str | None,
     horizon: str | None,
@@ -94,13 +104,15 @@ def plan(
     try:
         page_path = report_path(report_directory, "plan", force=force)
         seconds = None if horizon is None else option_quantity("--horizon", horizon, "time", least=1.0)
-        asked = asked_training(epochs, dataset)
+        asked, methods = asked_training(epochs, dataset), methods_of(compressions)
         question = load_question(options)
         batches: dict[str, Any] | None = None
         if objective != OBJECTIVES[0]:
             question, batches = choose_batch(question, asked)
         with progress_bar("simulating") as progress:
             result = _find(question, progress, top=top, max_simulations=max_simulations, uneven=uneven_shares)
+        if methods:
+            result = _compressed(question, result, methods, top=top)
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
     mixed = bool(question.cluster.more)
@@ -119,6 +131,12 @@ def plan(
         _print_answer(question, result, data)
     if not result.plans:
         sys.exit(1)
+
+
+def _compressed(question: Question, result: PlanResult, methods: Sequence[str], *, top: int) -> PlanResult:
+    """The ranking with plans of compressed gradients among them."""
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    return with_compression(result, methods, question.workload, pricing=pricing, top=top)
 
 
 def _add_asked(

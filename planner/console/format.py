@@ -36,6 +36,8 @@ def format_strategy(strategy: Strategy) -> str:
         words.append(f"ZeRO-{strategy.zero}{within}")
     if strategy.sequence_parallel:
         words.append("SP")
+    if strategy.compression:
+        words.append(f"gradients {strategy.compression}")
     if strategy.stages:
         words.append("cut " + "-".join(map(str, strategy.stages)))
     if strategy.shares:

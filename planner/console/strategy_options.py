@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from hardware.cluster import Cluster
 from planner.questions.strategy_file import build_strategy, load_strategy
+from simdl.compression.method import EXAMPLES
 from simdl.errors import SimdlError
 from simdl.pipelines import PIPELINES
 from simdl.step.strategy import Recompute, Strategy
@@ -80,6 +81,12 @@ OPTIONS = (
         default=PLAIN.shard_degree,
         show_default=True,
         help="Replicas that share one sharded copy under ZeRO; 0: all.",
+    ),
+    click.option(
+        "--compression",
+        default=PLAIN.compression,
+        show_default="none",
+        help=f"Of gradients between replicas: {', '.join(EXAMPLES)}.",
     ),
     click.option(
         "--sequence-parallel/--no-sequence-parallel",

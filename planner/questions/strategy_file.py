@@ -16,6 +16,7 @@ from simdl.step.strategy import Recompute, Strategy
 KEYS = tuple(field.name for field in fields(Strategy))
 """Of a strategy; the last, ``splits``, is a table."""
 LISTS = {"stages": "block counts", "shares": "microbatches per replica"}
+TEXTS = {"schedule": "1f1b", "compression": "qsgd:7,512"}
 PAIR = 2  # a layer and its split
 EXPERTS = "ep"
 """Expert parallelism is part of the command line's contract; only degree 1 is modelled."""
@@ -47,7 +48,7 @@ def format_strategy_file(strategy: Strategy, *, title: str) -> str:
                 lines.append(f"{key} = {list(value)}")
         elif isinstance(value, bool):
             lines.append(f"{key} = {'true' if value else 'false'}")
-        else:
+        elif value or key != "compression":
             lines.append(f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"')
     if strategy.splits:
         rows = (f"{json.dumps(layer)} = {json.dumps(split)}" for layer, split in strategy.splits)
@@ -101,9 +102,9 @@ def _faults(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value_faults(key: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever a file holds
-    if key == "schedule":
+    if key in TEXTS:
         if not isinstance(value, str):
-            yield f"schedule: found {value!r}; expected a name such as '1f1b'"
+            yield f"{key}: found {value!r}; expected text such as {TEXTS[key]!r}"
     elif key == "recompute":
         if value not in set(Recompute):
             yield f"recompute: found {value!r}; expected one of {', '.join(Recompute)}"

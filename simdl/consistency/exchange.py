@@ -19,6 +19,7 @@ from hardware.profiles import load_device
 from simdl.collectives import Operation, collective_seconds
 from simdl.collectives.library import load_library
 from simdl.collectives.ports import reach
+from simdl.compression.method import parse_compression
 from simdl.engine.station import Station
 from simdl.step.gradients import gradient_bytes, replica_group
 from simdl.step.step_cost import StepCost
@@ -82,7 +83,11 @@ def find_wiring(step: StepCost, worker_devices: int) -> Wiring:
         latency=level.link.latency + load_library(pricing.stack.library).launch,
         domains=max(1.0, worker_devices / behind),
         sharers=max(1, behind // worker_devices),
-        gradient=gradient_bytes(elements, pricing),
+        gradient=(
+            parse_compression(strategy.compression).sent_bytes(elements)
+            if strategy.compression
+            else gradient_bytes(elements, pricing)
+        ),
         parameters=elements * precision.parameter,
         update=elements * words / memory,
         average=elements * 3 * precision.parameter / memory,

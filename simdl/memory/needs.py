@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hardware.device import Device
 from hardware.units import format_quantity
+from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
@@ -76,11 +77,20 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
         **state,
         "parameters": state["parameters"] + tables,
         **({"stashed": stashed * state["parameters"]} if stashed else {}),
+        **_residual(step, rank),
         "activations": activations,
         "transient": max(stage.transient for stage in stages),
         "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
         "context": step.stack.memory_context,
     }
+
+
+def _residual(step: StepCost, rank: int) -> dict[str, float]:
+    """[bytes] of what compression keeps of gradients from step to step; empty where it keeps nothing."""
+    if not step.strategy.compression:
+        return {}
+    kept = parse_compression(step.strategy.compression).residual
+    return {"residual": kept * sum(share.parameters for share in step.rank_gradients(rank))} if kept else {}
 
 
 def _sharded(block: BlockCost, strategy: Strategy) -> float:

@@ -24,6 +24,7 @@ class Cause(StrEnum):
     CONTEXT = "context_communication"
     PIPELINE = "pipeline_communication"
     DATA = "data_communication"
+    COMPRESSION = "compression"
     CONTENTION = "contention"
     OPTIMIZER = "optimizer"
     HOST = "host_transfer"
@@ -47,6 +48,7 @@ class Purpose(StrEnum):
     REDUCE_COPIES = "reduce copies of stages"
     EXCHANGE_UPDATE = "exchange for the update"
     OPTIMIZER = "optimizer"
+    COMPRESS = "compress gradients"
 
 
 Parts = tuple[tuple[Cause, float], ...]

@@ -28,7 +28,7 @@ from workloads.amounts import choose, is_table, larger
 from workloads.exchange import Tables
 from workloads.layer import Layer
 from workloads.network import Block
-from workloads.operators import PRODUCTS, Pass, Split
+from workloads.operators import PRODUCTS, MatmulShape, Pass, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,6 +78,21 @@ def block_costs(pricing: Pricing, shard: Shard, recompute: Recompute) -> tuple[B
     )
 
 
+def block_factors(block: Block) -> tuple[float, float]:
+    """Elements of a block's fully connected layers, and numbers of their inputs and outputs per sample."""
+    shapes = [
+        (operator.weights, operator.shape)
+        for layer in block.layers
+        if layer.kind == "linear" and not layer.tied
+        for operator in layer.forward
+        if isinstance(operator.shape, MatmulShape)
+    ]
+    return (
+        float(sum(weights for weights, _ in shapes)),
+        float(sum(shape.rows * (shape.columns + shape.depth) for _, shape in shapes)),
+    )
+
+
 def _block_cost(
     pricing: Pricing, shard: Shard, recompute: Recompute, block: Block, before: Block
 ) -> BlockCost:
@@ -94,7 +109,11 @@ def _block_cost(
         input_gradient=_input_gradient(pricing, shard, block),
         weight_gradient=_priced(pricing, weight_gradient_kernels(pricing, shard, block)),
         recompute=_recompute(pricing, shard, block, redone),
-        gradients=(GradientShare(Group(size=shard.cp, stride=shard.tp), parameters, block_tensors(block)),),
+        gradients=(
+            GradientShare(
+                Group(size=shard.cp, stride=shard.tp), parameters, block_tensors(block), *block_factors(block)
+            ),
+        ),
         saved=kept,
         transient=everything - kept + largest_output(block, shard) * activation,
         boundary=boundary,

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from hardware.cluster import unwired
 from simdl.collectives import Group, Operation, collective_seconds
+from simdl.compression.exchange import compress
+from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
 from simdl.step.strategy import Strategy
 from workloads.amounts import larger
@@ -31,11 +33,15 @@ class GradientShare:
         group: the ranks of one replica that hold them; every other replica has as many.
         parameters: elements before ZeRO.
         tensors: variables that they belong to.
+        dense: elements among them of fully connected layers.
+        factors: numbers per sample of these layers' inputs and outputs.
     """
 
     group: Group
     parameters: float
     tensors: int = 1
+    dense: float = 0.0
+    factors: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +53,34 @@ class Collective:
         group: the ranks that take part.
         nbytes: [bytes] as :func:`simdl.collectives.collective_time` counts them.
         seconds: [s] alone, of all calls.
+        encode, decode: [s] of kernels that compress before it and decompress after it.
     """
 
     operation: Operation
     group: Group
     nbytes: float
     seconds: float
+    encode: float = 0.0
+    decode: float = 0.0
 
 
 def merged_shares(shares: Iterable[GradientShare]) -> tuple[GradientShare, ...]:
     """One share per group, in the order in which groups first appear."""
-    found: dict[Group, tuple[float, int]] = {}
+    found: dict[Group, GradientShare] = {}
     for share in shares:
-        parameters, tensors = found.get(share.group, (0.0, 0))
-        found[share.group] = parameters + share.parameters, tensors + share.tensors
-    return tuple(GradientShare(group, *amounts) for group, amounts in found.items())
+        known = found.get(share.group)
+        found[share.group] = share if known is None else _joined(known, share)
+    return tuple(found.values())
+
+
+def _joined(first: GradientShare, second: GradientShare) -> GradientShare:
+    return GradientShare(
+        first.group,
+        first.parameters + second.parameters,
+        first.tensors + second.tensors,
+        first.dense + second.dense,
+        first.factors + second.factors,
+    )
 
 
 def replica_group(group: Group, strategy: Strategy) -> Group:
@@ -134,6 +153,9 @@ def reductions(
         copies: add up across sharded copies too.
     """
     for share in merged_shares(shares):
+        if strategy.compression:
+            yield from _compressed(share, strategy, pricing)
+            continue
         group, shards = replica_group(share.group, strategy), share_shards(share.group, strategy)
         nbytes = gradient_bytes(share.parameters, pricing)
         calls = 1 if pricing.stack.bucket else max(1, share.tensors)
@@ -143,6 +165,32 @@ def reductions(
         if across.size > 1 and np.any(nbytes > 0) and copies:
             seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
             yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds)
+
+
+def _compressed(share: GradientShare, strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:
+    """What adds up compressed gradients: collectives, the first with the kernels before, the last after."""
+    group = replica_group(share.group, strategy)
+    if group.size == 1 or not np.any(share.parameters > 0):
+        return
+    found = compress(
+        share.parameters,
+        max(pricing.stack.gradient_size, pricing.precision.gradient),
+        parse_compression(strategy.compression),
+        group,
+        pricing,
+        dense=share.dense,
+        factors=share.factors * strategy.micro_batch,
+    )
+    last = len(found.exchanges) - 1
+    for place, (operation, nbytes, seconds) in enumerate(found.exchanges):
+        yield Collective(
+            operation,
+            group,
+            nbytes,
+            seconds,
+            encode=found.encode if place == 0 else 0.0,
+            decode=found.decode if place == last else 0.0,
+        )
 
 
 def _scatter(nbytes: float, group: Group, pricing: Pricing, calls: int) -> Collective:

@@ -18,6 +18,7 @@ from simdl.pipelines.steps import order_length, steps_in_a_row
 from simdl.program.action import Action, Cause, Purpose, Transfer, Work
 from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
+from simdl.step.gradients import reductions
 from simdl.step.segments import Segment, Segmentation
 from simdl.step.step_cost import StepCost
 from simdl.step.transfers import StepTransfers
@@ -34,6 +35,7 @@ class _Build:
     Attributes:
         arrivals: per stage the task after which each microbatch's activation is there, and per ~stage the
             same of its gradient.
+        decode: [s] of kernels that decompress what has been reduced, which the update comes after.
         waits: task, stage or ~stage, microbatch of every wait for a result, one after the other.
         gathered: the gather of updated parameters that the next step on the rank waits for, or -1.
         paged: [bytes] per pipeline rank of optimizer state that the host holds; () where none is paged.
@@ -50,6 +52,7 @@ class _Build:
     waits: "array[int]" = field(default_factory=lambda: array(INDEX))
     actions: dict[tuple[object, ...], int] = field(default_factory=dict)
     reduced: list[int] = field(default_factory=list)
+    decode: float = 0.0
     shift: int = 0
     gathered: int = -1
     updated: int = -1
@@ -242,9 +245,19 @@ def _gather(build: _Build, rank: int, entry: Pass, segment: Segment, computed: l
 
 def _reduce(build: _Build, rank: int, entry: Pass, segment: Segment, task: int) -> None:
     for each in segment.reductions:
+        if each.encode > 0:
+            task = build.add(
+                rank, Lane.COMPUTE, _kernels(each.encode), (task,), entry.microbatch + build.shift
+            )
+        build.decode += each.decode
         transfer = build.transfers.reduce(rank, each, entry.stage)
         done = build.add(rank, Lane.COLLECTIVE, transfer, (task,), entry.microbatch + build.shift)
         build.reduced.append(done)
+
+
+def _kernels(seconds: float) -> Work:
+    """Kernels that compress gradients."""
+    return Work(purpose=Purpose.COMPRESS, parts=((Cause.COMPRESSION, seconds),))
 
 
 def _reduce_at_end(build: _Build, rank: int) -> None:
@@ -254,9 +267,13 @@ def _reduce_at_end(build: _Build, rank: int) -> None:
     scattered = strategy.zero >= 2 and strategy.shards > 1
     if strategy.replicas == 1 or scattered or step.stack.gradient_overlap:
         return
+    found = tuple(reductions(step.rank_gradients(rank), strategy, step.pricing))
+    build.decode += sum(each.decode for each in found)
+    if (encode := sum(each.encode for each in found)) > 0:
+        build.add(rank, Lane.COMPUTE, _kernels(encode), ())
     after = (len(build.builder) - 1,)
     build.reduced = [
-        build.add(rank, Lane.COLLECTIVE, transfer, after) for transfer in build.transfers.reduce_all(rank)
+        build.add(rank, Lane.COLLECTIVE, build.transfers.reduce(rank, each), after) for each in found
     ]
 
 
@@ -271,7 +288,9 @@ def _finish(build: _Build, rank: int) -> None:
     overhead = step.stack.step_overhead / updates
     paged = page_time(build.paged[rank], step.pricing) if build.paged else 0.0
     paging = ((Cause.HOST, paged),) if paged else ()
-    parts = ((Cause.OPTIMIZER, step.optimizer[rank]), *paging, (Cause.OVERHEAD, overhead))
+    decoded = ((Cause.COMPRESSION, build.decode),) if build.decode else ()
+    build.decode = 0.0
+    parts = (*decoded, (Cause.OPTIMIZER, step.optimizer[rank]), *paging, (Cause.OVERHEAD, overhead))
     done = build.add(rank, Lane.COMPUTE, Work(purpose=Purpose.OPTIMIZER, parts=parts), after)
     build.updated = done
     if strategy.zero in (1, 2) and strategy.shards > 1 and not step.stack.parameter_overlap:

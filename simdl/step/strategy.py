@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hardware.cluster import Cluster
+from simdl.compression.method import UNCOMPRESSED, UNKNOWN, parse_compression
 from simdl.errors import SimdlError
 from simdl.pipelines import pipeline, same_order
 from simdl.software.stack import Stack
@@ -40,6 +41,8 @@ class Strategy:
         zero: ZeRO stage: 1 shards optimizer state, 2 also gradients, 3 also parameters (FSDP).
         shard_degree: replicas that share one sharded copy under ZeRO (hybrid sharding); 0 for all of them.
         sequence_parallel: shard the residual stream over the tensor-parallel ranks.
+        compression: of gradients between replicas, such as ``"qsgd:7,512"``
+            (:mod:`simdl.compression.method`); empty for none.
         stages: blocks per virtual stage in order (length pp * virtual_stages), () for the automatic cut.
         split_degree: neighbouring ranks that share the samples of a microbatch, every layer split among them
             in its own way; data parallelism repeats them.
@@ -59,6 +62,7 @@ class Strategy:
     zero: int = 0
     shard_degree: int = 0
     sequence_parallel: bool = False
+    compression: str = UNCOMPRESSED
     stages: tuple[int, ...] = ()
     split_degree: int = 1
     shares: tuple[int, ...] = ()
@@ -107,6 +111,7 @@ def problems(
     yield from _split_problems(strategy, workload.network)
     yield from _batch_problems(strategy, workload)
     yield from _schedule_problems(strategy, workload)
+    yield from _compression_problems(strategy, workload)
 
 
 def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, devices: int) -> Iterator[str]:
@@ -246,6 +251,25 @@ def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:
         yield f"schedule {strategy.schedule}: {problem}"
 
 
+def _compression_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
+    """Why gradients cannot be compressed as asked, one sentence each."""
+    if not strategy.compression:
+        return
+    try:
+        method = parse_compression(strategy.compression)
+    except SimdlError as error:
+        yield str(error)
+        return
+    if strategy.zero:
+        yield f"compression {method.text} with zero {strategy.zero}; expected zero 0, whole gradients"
+    microbatches = strategy.microbatches(workload.global_batch)
+    if method.factors and (strategy.tp > 1 or microbatches > 1):
+        yield (
+            f"compression {method.text} with tp {strategy.tp} and {microbatches} microbatches; expected tp 1 "
+            "and one microbatch, whose inputs are the factors"
+        )
+
+
 def refused(strategy: Strategy, stack: Stack) -> Iterator[str]:
     """What software cannot carry out at all, one sentence each."""
     offered = stack.schedules
@@ -268,6 +292,10 @@ def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
     if name != PLAIN and strategy.pp > 1 and same_order(name, PLAIN, strategy.pp, virtual):
         stages = "1 virtual stage" if virtual == 1 else f"{virtual} virtual stages"
         yield f"schedule {name} with {stages} is {PLAIN}; expected virtual stages of at least {virtual + 1}"
+    if strategy.compression and strategy.replicas == 1:
+        yield f"compression {strategy.compression} with dp x cp 1 has no effect; expected at least 2 replicas"
+    elif strategy.compression:
+        yield UNKNOWN.format(strategy.compression)
     if strategy.zero and strategy.replicas == 1:
         yield f"zero {strategy.zero} with dp x cp 1 has no effect; expected at least 2 ranks to shard over"
 

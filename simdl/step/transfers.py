@@ -21,7 +21,7 @@ from simdl.collectives.ports import (
 from simdl.program.action import Cause, Load, Purpose, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
-from simdl.step.gradients import Collective, gathers, reductions
+from simdl.step.gradients import Collective, gathers
 from simdl.step.step_cost import StepCost, copies_sum, stage_hop, tied_bytes
 from simdl.step.update import update_collectives
 
@@ -29,6 +29,7 @@ MEMORY_PASSES = {
     Operation.ALL_REDUCE: 4.0,  # reads two operands and writes one, then reads or writes the result once more
     Operation.REDUCE_SCATTER: 3.0,
     Operation.ALL_GATHER: 2.0,
+    Operation.ALL_TO_ALL: 2.0,
 }
 """Bytes of device memory that a kernel moves per byte of its message."""
 
@@ -84,12 +85,6 @@ class StepTransfers:
         step = self._step
         found = gathers(step.rank_gradients(rank), step.strategy, step.pricing)
         return [self.gather(rank, each) for each in found]
-
-    def reduce_all(self, rank: int) -> list[Transfer]:
-        """Reductions of a rank's whole gradient at once."""
-        step = self._step
-        found = reductions(step.rank_gradients(rank), step.strategy, step.pricing)
-        return [self.reduce(rank, each) for each in found]
 
     def reduce_tied(self, rank: int) -> Transfer:
         """Sum of the gradients of an embedding that first and last stage share."""

@@ -30,7 +30,7 @@ LINKS = """
     pcie5-x16 infiniband-edr infiniband-hdr infiniband-ndr ethernet-10g ethernet-25g ethernet-40g
     ethernet-100g ethernet-200g ethernet-400g roce-10g roce-25g roce-40g roce-100g roce-200g roce-400g
     efa-100g efa-v2-100g omni-path-100 xgmi2 xgmi3 gaudi-roce-100g ici-v2 ici-v3 ici-v4 ici-v5e ici-v5p
-    ici-v6e tpu-dcn shared-memory neuronlink-v2
+    ici-v6e tpu-dcn shared-memory neuronlink-v2 aries ethernet-1g
 """
 NODES = """
     dgx-1-p100 dgx-1-v100 dgx-1-v100-32gb dgx-2 dgx-2h p3dn p4d p5 dgx-a100 dgx-a100-40gb dgx-h100
@@ -42,7 +42,7 @@ NODES = """
     rtx-6000-ada-node a10-node l40s-node rtx-pro-6000-blackwell-node h200-nvl-node trn1-32xlarge dgx-a800
     p4de p5e p5en g5 g6 trn2-48xlarge a3-mega a3-ultra azure-nd-h200-v5 hgx-h800 hgx-h20 dgx-b300 mi325x-node
     mi350x-node mi355x-node hls-gaudi3 tpu-v7-slice tpu-v1-node cray-xk7 titan-x-pascal-node
-    titan-x-maxwell-node
+    titan-x-maxwell-node xc50-p100 p2-xlarge
 """
 GENERATIONS = {
     "kepler",

@@ -29,6 +29,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     "data_communication": (GREEN, ""),
     "resharding": (ORANGE, "/"),
     "contention": (GREEN, "x"),
+    "compression": (GREEN, "."),
     "launch": (YELLOW, ""),
     "overhead": (GREY, ""),
     "bubble": (LIGHT, ""),

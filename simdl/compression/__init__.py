@@ -1,0 +1,1 @@
+"""Compression of gradients: bytes on the wire, kernels, and how ranks add up what is compressed."""
