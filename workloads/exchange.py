@@ -52,7 +52,8 @@ class Tables:
         rows: of every table.
         width: elements of a row.
         lookups: rows of every table that a sample reads and adds up.
-        by_row: rows of every table lie on all ranks, instead of each table on one.
+        by_row: rows of every table lie on all ranks, instead of each table on one. Where there are more ranks
+            than tables, each table's columns lie on several.
     """
 
     rows: tuple[int, ...]
@@ -71,12 +72,14 @@ class Tables:
         return len(self.rows) * self.width
 
     def share(self, parts: int) -> float:
-        """Largest share of all rows on one of ``parts`` ranks; tables are dealt out largest first."""
-        return 1 / parts if self.by_row else _dealt(self.rows, parts)
+        """Largest share of all rows on one of ``parts`` ranks; whole tables are dealt out largest first."""
+        return 1 / parts if self.by_row or parts > len(self.rows) else _dealt(self.rows, parts)
 
     def sent(self, parts: int) -> float:
-        """Elements that a rank sends per sample: of its own tables, or partial sums of all of them."""
-        return self.outputs if self.by_row else self.outputs / parts
+        """Elements that a rank sends per sample: of its own tables, or its partial sums of all of them."""
+        if not self.by_row:
+            return self.outputs / parts
+        return sum(min(count, parts) for count in self.lookups) * self.width / parts
 
 
 @lru_cache(maxsize=4096)

@@ -165,6 +165,8 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
                 continue
             for pp in divisors(devices // (tp * cp)):
                 dp = devices // (tp * cp * pp)
+                if network.part == "row" and dp > 1:
+                    continue
                 if pp <= network.depth and workload.global_batch % dp == 0:
                     yield dp, tp, pp, cp
 

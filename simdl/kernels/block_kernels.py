@@ -9,7 +9,7 @@ from simdl.collectives import Group, Operation, collective_seconds, ring_time
 from simdl.kernels.kernel import Kernel
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard, named_kernels, pass_layers, rank_core
-from workloads.exchange import Halo, Tables
+from workloads.exchange import Halo
 from workloads.layer import Layer
 from workloads.network import Block
 from workloads.operators import OperatorKind, Pass
@@ -107,9 +107,6 @@ def layer_exchanges(
 ) -> Iterator[tuple[Layer, Operation, float, float]]:
     """What parts of a graph or of tables send each other, as many ranks as share a sample.
 
-    Rows of tables on all ranks make partial sums, which are added up where their samples are; gradients go
-    the other way.
-
     Yields:
         Layer, operation, [bytes] of one rank's message and [s] of it.
     """
@@ -122,8 +119,6 @@ def layer_exchanges(
         if backward and isinstance(layer.exchange, Halo) and not layer.input_gradient:
             continue
         operation = Operation.ALL_TO_ALL
-        if isinstance(layer.exchange, Tables) and layer.exchange.by_row:
-            operation = Operation.ALL_GATHER if backward else Operation.REDUCE_SCATTER
         nbytes = layer.exchange.sent(shard.cp) * shard.micro_batch * pricing.precision.activation
         seconds = collective_seconds(operation, nbytes, group, pricing.cluster, library=pricing.stack.library)
         yield layer, operation, nbytes, seconds

@@ -47,7 +47,7 @@ def throughput_setup(row: PublishedRow) -> Setup:
     else:
         network, assumed = _registered(row)
     cluster = row_cluster(row)
-    strategy = _strategy(row)
+    strategy = _strategy(row, network)
     precision = row_precision(row["precision"], _default_precision(row))
     if not row["precision"]:
         assumed = (*assumed, f"precision {precision.name}")
@@ -106,8 +106,10 @@ def _gpt(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
     return family_network(row["source"], row["model"], shape), shape.assumptions
 
 
-def _strategy(row: PublishedRow) -> Strategy:
+def _strategy(row: PublishedRow, network: Network) -> Strategy:
     devices = required_count(row, "n_devices")
+    if network.part == "row":  # tables are divided over all devices, which share every batch
+        return Strategy(cp=devices, micro_batch=required_count(row, "global_batch"))
     tp = note_count(row, r"model-parallel size (\d+)") or 1
     if devices % tp:
         raise RowSkippedError(f"model-parallel size {tp} does not divide {devices} devices")
