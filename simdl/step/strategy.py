@@ -126,8 +126,8 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, d
     yield from part_problems(network, strategy.cp)
     if network.part == "row" and strategy.dp > 1:
         yield (
-            f"dp {strategy.dp}: the tables of {network.name} lie on the ranks that share samples and are never "
-            "copied; expected dp 1, and cp for the ranks"
+            f"dp {strategy.dp}: the tables of {network.name} lie on the ranks that share samples and are "
+            "never copied; expected dp 1, and cp for the ranks"
         )
     whole = strategy.tp if strategy.sequence_parallel else 1
     if not network.parted and network.tokens % (strategy.cp * whole):

@@ -117,7 +117,7 @@ def test_no_step_is_shorter_than_its_bound(name, strategy):
 
 def test_copies_of_tables_are_refused():
     work, cluster = workload("dlrm-kaggle"), build_cluster(2)
-    with pytest.raises(StrategyError, match="dp 2: the tables of dlrm-kaggle .* expected dp 1"):
+    with pytest.raises(StrategyError, match="dp 2: the tables of dlrm-kaggle lie on"):
         simulate(work, cluster, Strategy(dp=2, cp=4), stack=load_stack("hugectr"))
     space = enumerate_space(work, cluster)
     assert len(space) > 0
