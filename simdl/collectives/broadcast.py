@@ -21,6 +21,11 @@ def estimate_scatter_all_gather(p: int, *, n: float, alpha: float, beta: float) 
     return (log_steps(p) + p - 1) * alpha + 2 * (p - 1) / p * n * beta
 
 
+def estimate_chain(p: int, *, n: float, alpha: float, beta: float, segments: int) -> float:
+    """Chain that passes segments on as they come [s]: (p - 2 + segments)(alpha + n / segments beta)."""
+    return (p - 2 + segments) * (alpha + n / segments * beta)
+
+
 def tree(members: Sequence[int]) -> tuple[Terms, ...]:
     """Terms per level of the binomial tree."""
     return per_level(members, lambda m: Terms(steps=log_steps(m), sent=log_steps(m)), shrink=False)

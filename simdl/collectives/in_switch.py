@@ -16,6 +16,14 @@ def estimate_all_reduce(p: int, *, n: float, alpha: float, beta: float) -> float
     return 2 * alpha + (1 + 1 / p) * n * beta
 
 
+def estimate_segmented_all_reduce(p: int, *, n: float, alpha: float, beta: float, segments: int) -> float:
+    """The same in segments, each sent up while the one before is multicast [s].
+
+    With k segments (k+1) alpha + (2 + (k-1)(1 + 1/p)) n/k beta, which nears the formula above as they shrink.
+    """
+    return (segments + 1) * alpha + (2 + (segments - 1) * (1 + 1 / p)) * n / segments * beta
+
+
 def all_reduce(members: Sequence[int]) -> tuple[Terms, ...]:
     """Terms per level; the innermost level is the one whose switch reduces."""
     m = members[0]

@@ -18,6 +18,11 @@ def estimate_all_reduce(
     return 2 * (p - 1) * (alpha + share * beta) + (p - 1) * share * gamma
 
 
+def estimate_dedicated_all_reduce(p: int, *, n: float, alpha: float, beta: float, gamma: float) -> float:
+    """Reduction of n bytes through one server beside p workers [s]: its traffic is 2 p n."""
+    return estimate_all_reduce(p + 1, n=n, alpha=alpha, beta=beta, gamma=gamma)
+
+
 def all_reduce(members: Sequence[int]) -> tuple[Terms, ...]:
     """Terms per level with a single server: the members of its own node reach it over the inner level."""
     found, below = [], 1

@@ -30,6 +30,18 @@ def estimate_all_gather(p: int, *, n: float, alpha: float, beta: float) -> float
     return (p - 1) * alpha + (p - 1) / p * n * beta
 
 
+def estimate_bidirectional_all_reduce(p: int, *, n: float, alpha: float, beta: float, gamma: float) -> float:
+    """Two rings against each other, each with half of n bytes on links of its own [s]."""
+    return estimate_all_reduce(p, n=n / 2, alpha=alpha, beta=beta, gamma=gamma)
+
+
+def estimate_segmented_all_reduce(
+    groups: int, size: int, *, n: float, alpha: float, beta: float, gamma: float
+) -> float:
+    """Groups that each add up n / groups bytes at the same time [s] (Kahira et al. 2021, section 3)."""
+    return estimate_all_reduce(size, n=n / groups, alpha=alpha, beta=beta, gamma=gamma)
+
+
 def _rounds(members: Sequence[int], *, rounds: int, reduces: bool) -> tuple[Terms, ...]:
     p = prod(members)
     moved = (p - 1) / p

@@ -49,6 +49,8 @@ class Purpose(StrEnum):
     EXCHANGE_UPDATE = "exchange for the update"
     OPTIMIZER = "optimizer"
     COMPRESS = "compress gradients"
+    MESSAGE = "message"
+    COMBINE = "combine"
 
 
 Parts = tuple[tuple[Cause, float], ...]
