@@ -10,6 +10,7 @@
 Every number names one of the file's ``[sources.KEY]`` tables. Every fault of a file is reported at once.
 """
 
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -86,6 +87,19 @@ def load_stack(name: str) -> Stack:
     return build_stack(name, _load_raw(name))
 
 
+@lru_cache(maxsize=256)
+def stack_lineage(name: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """A stack and its bases, nearest first, each with the keys that its own file sets.
+
+    Raises:
+        StackError: no such stack.
+    """
+    _load_raw(name)
+    data = tomllib.loads(_stack_text(name))
+    own = (name, frozenset(data))
+    return (own, *stack_lineage(data["base"])) if "base" in data else (own,)
+
+
 def build_stack(name: str, raw: RawStack) -> Stack:
     """The stack of these keys.
 
@@ -141,8 +155,11 @@ def _load_raw(name: str) -> RawStack:
         near = get_close_matches(name, stack_names(), n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(stack_names())}"
         raise StackError(f"unknown software stack {name!r}; {hint}")
-    text = (resources.files("simdl.software") / "stacks" / f"{name}.toml").read_text(encoding="utf-8")
-    return parse_stack(text, f"stacks/{name}.toml", base=_load_raw)
+    return parse_stack(_stack_text(name), f"stacks/{name}.toml", base=_load_raw)
+
+
+def _stack_text(name: str) -> str:
+    return (resources.files("simdl.software") / "stacks" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def parse_stack(text: str, place: str, *, base: Callable[[str], RawStack]) -> RawStack:

@@ -13,6 +13,7 @@ SUBCOMMANDS = {
     "links": "All-reduce over real links of a known rate.",
     "microbatch": "Micro-batches chosen from a measured table, run for real.",
     "published": "Whole training steps of published runs.",
+    "transfer": "Published runs, predicted without their group in the fit.",
 }
 
 

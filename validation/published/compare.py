@@ -25,7 +25,7 @@ class Section:
         assumed_rows: predicted rows that needed at least one default.
         assumptions: default to number of predicted rows that took it, most frequent first.
         errors: of all predicted rows.
-        fitted, held_out: of rows whose table the stack was fitted on, and of the others.
+        fitted, held_out: of runs that a number behind the prediction was fitted on, and of others.
         ranking: of alternatives.
         memory: of rows that print memory or failed for lack of it.
     """

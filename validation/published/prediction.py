@@ -16,6 +16,7 @@ from simdl.step.forward import forward_seconds
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy, problems
 from validation.errors import RowSkippedError
+from validation.published.fits import fitted_on
 from validation.published.rows.language_model import language_model_setup
 from validation.published.rows.setup import Setup
 from validation.published.rows.throughput import throughput_setup
@@ -37,7 +38,7 @@ class RowResult:
         report: the prediction (its ``strategy`` is the candidate chosen), None where there is none.
         predicted: in the unit of ``setup``; None where the row is skipped.
         skipped: why the row is not scored, None where it is.
-        fitted: the stack's numbers were fitted on this row's table.
+        fitted: a number of the stack or the device was fitted on this very run.
     """
 
     row: PublishedRow
@@ -84,7 +85,7 @@ def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer 
     except RowSkippedError as error:
         return RowResult(row=row, skipped=str(error))
     try:
-        stack = _launching(stack_loader(setup.stack), setup.launch_factor)
+        stack = launching(stack_loader(setup.stack), setup.launch_factor)
         if setup.part == "forward":
             return _forward_only(row, setup, stack)
         report = (answer or first_that_fits)(setup.workload, setup.cluster, setup.strategies, stack)
@@ -97,8 +98,14 @@ def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer 
         report=report,
         predicted=_predicted(report, setup) if scored else None,
         skipped=None if scored else _unscored(setup),
-        fitted=fitted_on(stack, row.file),
+        fitted=fitted_on(row, stack, setup.cluster.device),
     )
+
+
+@cache
+def launching(stack: Stack, factor: int) -> Stack:
+    """A stack whose host launches the kernels of so many replicas one after another."""
+    return stack if factor == 1 else replace(stack, launch=stack.launch * factor)
 
 
 def first_that_fits(
@@ -127,21 +134,13 @@ def fits(workload: Workload, cluster: Cluster, strategy: Strategy, stack: Stack)
     return not tuple(memory_shortfalls(step, cluster.device))
 
 
-def fitted_on(stack: Stack, file: str) -> bool:
-    """A number of the stack was fitted on this table, by what its citation names."""
-    return any(
-        number.citation.kind == "fitted" and file in f"{number.citation.location} {number.citation.title}"
-        for number in stack.numbers
-    )
-
-
 def _forward_only(row: PublishedRow, setup: Setup, stack: Stack) -> RowResult:
     seconds = forward_seconds(setup.workload, setup.cluster, stack=stack)
     return RowResult(
         row=row,
         setup=setup,
         predicted=_in_unit(seconds, setup),
-        fitted=fitted_on(stack, row.file),
+        fitted=fitted_on(row, stack, setup.cluster.device),
     )
 
 
@@ -158,12 +157,6 @@ def _in_unit(seconds: float, setup: Setup) -> float:
         "tokens/s": samples * setup.workload.network.tokens * setup.counted / seconds,
     }
     return rates[setup.unit]
-
-
-@cache
-def _launching(stack: Stack, factor: int) -> Stack:
-    """A stack whose host launches the kernels of so many replicas one after another."""
-    return stack if factor == 1 else replace(stack, launch=stack.launch * factor)
 
 
 def _unscored(setup: Setup) -> str:

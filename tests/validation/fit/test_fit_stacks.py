@@ -1,54 +1,129 @@
-from dataclasses import replace
+"""Refits by fits.toml: made-up measurements give their numbers back, priors hold what has no rows."""
 
+import tomllib
+from dataclasses import replace
+from importlib import resources
+
+import numpy as np
 import pytest
 
-from simdl.software.reader import load_stack
-from validation.fit import stacks
-from validation.fit.stacks import fit_stack, main, mean_error, questions
-from validation.published.prediction import first_that_fits
+from hardware.profiles import device_names, load_device
+from simdl.software.reader import stack_names
+from validation.fit.evidence import MOST_ROWS, gather, measured_rows, thinned
+from validation.fit.patches import Number, patched_cluster, patched_stack, shipped, used_numbers
+from validation.fit.responses import Response, coordinate, points, timed_seconds, value_at
+from validation.fit.solve import FLOORS, NEUTRAL, mean_error, prior, solve
+from validation.fit.stacks import main
+from validation.published.fits import load_fits
 from validation.published.tables import load_table, published_folder
 
-TABLE = "llm/nvidia-nemo.csv"
+TABLE = "torchtitan.csv"
+OVERHEAD = Number("torchtitan", "step_overhead")
 
 
 @pytest.fixture(scope="module")
-def asked():
-    rows = load_table(published_folder() / TABLE, name=TABLE)
-    return questions(rows, "nemo-2024")[:4]
+def rows():
+    table = load_table(published_folder() / "llm" / TABLE, name=TABLE)
+    return list(measured_rows(table))[:6]
 
 
-def test_a_fit_finds_the_number_that_made_the_measurements(asked):
-    """Rows measured on a made-up stack give its number back."""
-    stack = load_stack("nemo-2024")
-    truth = replace(stack, attention_speed=0.5)
-    made = []
-    for question in asked:
-        setup = question.setup
-        report = first_that_fits(setup.workload, setup.cluster, setup.strategies, truth)
-        made.append(replace(question, setup=replace(setup, measured=report.step_time)))
-    found, error = fit_stack(made, stack, {"attention_speed": 0.9})
-    assert found["attention_speed"] == pytest.approx(0.5, rel=0.03)
-    assert error < mean_error(made, stack, {"attention_speed": 0.9})
+@pytest.fixture(scope="module")
+def evidence(rows):
+    return gather(rows)
 
 
-def test_a_fit_never_leaves_a_larger_error(asked):
-    stack = load_stack("nemo-2024")
-    start = {"tensor_overlap": 0.2}
-    found, error = fit_stack(asked, stack, start)
-    assert error <= mean_error(asked, stack, start)
-    assert 0 < found["tensor_overlap"] <= 1
+def test_every_number_that_a_file_calls_fitted_on_training_rows_is_in_the_registry():
+    held = {(fit.stack, name) for fit in load_fits() for name in fit.fields + fit.chosen if fit.stack}
+    found = set()
+    for name in stack_names():
+        text = (resources.files("simdl.software") / "stacks" / f"{name}.toml").read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+        kinds = {key: source["kind"] for key, source in data.get("sources", {}).items()}
+        numbers = [
+            (key, value) for key, value in data.items() if isinstance(value, dict) and "value" in value
+        ]
+        found |= {(name, key) for key, value in numbers if kinds.get(value["source"]) == "fitted"}
+    assert found == held
+
+
+def test_every_board_in_the_registry_says_that_its_clock_is_fitted():
+    held = {name for fit in load_fits() if "sustained" in fit.fields for name in fit.devices}
+    fitted = {
+        name
+        for name in device_names()
+        for number in load_device(name).numbers
+        if number.path.endswith("sustained") and number.citation.kind == "fitted"
+    }
+    assert held <= fitted
+
+
+def test_a_patched_file_changes_the_stacks_that_inherit_from_it():
+    launch = Number("nemo-2024", "launch")
+    assert launch in used_numbers("megatron-bridge-2025", "b200")
+    assert patched_stack("megatron-bridge-2025", {launch: 1e-3}).launch == 1e-3
+    assert patched_stack("torchtitan", {launch: 1e-3}).launch != 1e-3
+
+
+def test_a_patched_board_changes_only_its_clusters(rows):
+    number = Number("h100-sxm-80gb", "sustained")
+    changed = [patched_cluster(row.setup.cluster, {number: 0.5}).device.sustained == 0.5 for row in rows]
+    assert changed == [row.setup.cluster.device.name == "h100-sxm-80gb" for row in rows]
+
+
+@pytest.mark.parametrize("field", sorted(NEUTRAL))
+def test_coordinates_and_values_are_inverse(field):
+    number = Number("x", field)
+    assert value_at(number, coordinate(number, NEUTRAL[field])) == pytest.approx(NEUTRAL[field])
+    assert coordinate(number, NEUTRAL[field]) in points(number, NEUTRAL[field])
+
+
+def test_responses_interpolate_and_go_on_along_a_line():
+    response = Response(np.array([0.0, 1.0, 3.0]), np.array([0.0, 1.0, 5.0]))
+    assert [response.change(x) for x in (-1.0, 0.5, 2.0, 4.0)] == [-1.0, 0.5, 3.0, 7.0]
+
+
+def test_responses_are_what_the_simulator_says_at_their_points(evidence):
+    rows = [row for each in evidence for row in each.rows if OVERHEAD in row.responses]
+    value = value_at(OVERHEAD, float(rows[0].responses[OVERHEAD].points[-1]))
+    expected = timed_seconds(rows[0].setup, rows[0].strategy, {OVERHEAD: value})
+    assert rows[0].shipped + rows[0].responses[OVERHEAD].seconds[-1] == pytest.approx(expected)
+
+
+def test_a_refit_finds_the_number_that_made_the_measurements(evidence):
+    truth = {number: coordinate(number, value) for number, value in shipped().items()}
+    truth[OVERHEAD] = 0.3
+    made = [
+        replace(each, rows=tuple(replace(row, measured=row.seconds(truth)) for row in each.rows))
+        for each in evidence
+        if each.fit.stack == "torchtitan"
+    ]
+    found = solve(made)
+    places = {number: coordinate(number, value) for number, value in found.items()}
+    neutral = {number: coordinate(number, NEUTRAL[number.field]) for number in found}
+    assert mean_error(made[0].rows, places) < 0.5 * mean_error(made[0].rows, neutral)
+
+
+def test_a_fit_without_rows_takes_its_familys_mean(evidence):
+    places = {number: coordinate(number, value) for number, value in shipped().items()}
+    empty = [replace(each, rows=()) for each in evidence]
+    number, floor = Number("mosaic-fsdp", "launch"), FLOORS["launch"]
+    fit = next(each.fit for each in evidence if each.fit.stack == "mosaic-fsdp")
+    assert prior(number, fit, empty, places) == pytest.approx(NEUTRAL["launch"])
+    other = places[Number("torchtitan", "launch")]
+    middle = ((NEUTRAL["launch"] + floor) * (other + floor)) ** 0.5 - floor
+    assert prior(number, fit, evidence, places) == pytest.approx(middle)
+    assert solve(empty)[number] == pytest.approx(NEUTRAL["launch"], rel=1e-6)
+
+
+def test_tables_are_thinned_evenly(rows):
+    many = rows * 20
+    kept = thinned(many)
+    assert len(kept) == MOST_ROWS
+    assert kept[0] is many[0]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("nemo-2024", "attenion_speed", TABLE), "attenion_speed"),
-        (("nemo-2024", "attention_speed"), "tables none"),
-        (("nemo-2024", "attention_speed", "llm/none.csv"), "none.csv"),
-        (("maxtext", "contention", TABLE), "no scored row"),
-        (("nemo-2025", "contention", TABLE), "choose from"),
-        ((), "required"),
-    ],
+    ("arguments", "message"), [(("nemo-2025",), "nothing is fitted there"), (("-x",), "usage")]
 )
 def test_what_cannot_be_fitted_is_one_message(capsys, arguments, message):
     with pytest.raises(SystemExit) as ended:
@@ -57,15 +132,6 @@ def test_what_cannot_be_fitted_is_one_message(capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
-def test_help_says_which_fields_there_are(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["--help"])
-    assert ended.value.code == 0
-    assert "attention_speed" in capsys.readouterr().out
-
-
-def test_a_fit_reports_what_it_found(capsys, monkeypatch):
-    monkeypatch.setattr(stacks, "ROUNDS", 1)
-    monkeypatch.setattr(stacks, "questions", lambda rows, stack: questions(rows, stack)[:2])
-    main(["nemo-2024", "attention_speed", TABLE])
-    assert "nemo-2024: 2 rows, mean error " in capsys.readouterr().out
+def test_the_command_prints_old_and_new_numbers(capsys):
+    main(["h100-sxm-96gb-hbm2e-500w"])
+    assert "sustained  0.75 -> " in capsys.readouterr().out

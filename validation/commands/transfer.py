@@ -1,0 +1,79 @@
+"""`simdl validate transfer`: refit without each group of rows in turn, and predict the group."""
+
+from pathlib import Path
+
+import click
+
+from planner.console.output import print_json, print_table
+from planner.console.output_files import force_option, report_option
+from planner.console.refusals import bad_input, reporting_errors
+from planner.pages.page import report_path, write_page
+from validation.errors import MeasurementError
+from validation.fit.evidence import measured_rows
+from validation.published.tables import load_published
+from validation.transfer.groups import GROUPINGS
+from validation.transfer.leave_out import leave_out
+from validation.transfer.report import (
+    HEADER,
+    STRATUM_HEADER,
+    group_rows,
+    stratum_rows,
+    transfer_json,
+)
+
+
+@click.command()
+@click.option(
+    "--leave-out",
+    "grouping",
+    type=click.Choice(tuple(GROUPINGS)),
+    default="source",
+    show_default=True,
+    help="What rows are grouped by.",
+)
+@click.option(
+    "--table", "tables", multiple=True, metavar="TABLE.csv", help="Only rows of this table; may be repeated."
+)
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Only every so manieth row of a table.",
+)
+@report_option
+@force_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+@reporting_errors()
+def transfer(
+    grouping: str,
+    tables: tuple[str, ...],
+    *,
+    every: int,
+    report_directory: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Predict every group of published rows with numbers refitted without it.
+
+    "fitted" are the numbers as shipped; "left out" those that the other groups give, from a neutral start;
+    "unknown" are the shipped numbers where the row's source says nothing. Groups that no number was fitted on
+    say "no" under "refitted". The weakest come first.
+    """
+    page_path = report_path(report_directory, f"validate-transfer-{grouping}", force=force)
+    published = load_published().rows
+    if unknown := sorted(set(tables) - {row.file for row in published}):
+        raise bad_input(MeasurementError(f"--table: found {', '.join(unknown)}; expected a training table"))
+    chosen = [row for row in published if (not tables or row.file in tables) and row.number % every == 0]
+    rows = list(measured_rows(chosen))
+    results = leave_out(rows, grouping, said=lambda text: click.echo(text, err=True))
+    answer = transfer_json(results, grouping)
+    if page_path is not None:
+        from validation.transfer.page import transfer_page  # noqa: PLC0415 - plotly, only where asked for
+
+        write_page(transfer_page(results, answer), page_path)
+    if as_json:
+        print_json(answer)
+        return
+    print_table(STRATUM_HEADER, stratum_rows(results), title=f"Errors without each {grouping} in the fit")
+    print_table(HEADER, group_rows(results), title="By group, the weakest first")

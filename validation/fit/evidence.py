@@ -1,0 +1,53 @@
+"""The rows of every fit, thinned where a table has many: what refits and left-out errors start from."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from validation.fit.patches import Number, numbers_of, shipped, used_numbers
+from validation.fit.responses import FitRow, fit_row, with_responses
+from validation.fit.solve import Evidence
+from validation.published.fits import Fit, load_fits
+from validation.published.tables import PublishedRow
+
+MOST_ROWS = 24
+"""Rows of one table that a fit looks at, spread evenly over the table."""
+SLOW_TABLES = {
+    "nvidia-megatron-bridge.csv": 8,
+    "nvidia-dgxc.csv": 14,
+    "nvidia-nemo.csv": 14,
+    "bigscience-a100.csv": 14,
+}
+"""Tables of long pipelines, of which fewer rows are looked at."""
+
+
+def measured_rows(rows: Iterable[PublishedRow]) -> Iterator[FitRow]:
+    """Rows with a measured time that can be simulated."""
+    return (found for row in rows if (found := fit_row(row)) is not None)
+
+
+def gather(rows: Sequence[FitRow], *, fits: Sequence[Fit] | None = None) -> tuple[Evidence, ...]:
+    """Every fit with its rows, thinned; rows get their responses to its numbers."""
+    values = shipped()
+    found = []
+    for fit in load_fits() if fits is None else fits:
+        numbers = numbers_of(fit)
+        if not numbers:
+            continue
+        own = [row for row in rows if row.row.file in fit.tables and _uses(row, numbers)]
+        kept = tuple(with_responses(thinned(own), values, [*values]))
+        found.append(Evidence(fit=fit, rows=kept))
+    return tuple(found)
+
+
+def _uses(row: FitRow, numbers: Sequence[Number]) -> bool:
+    used = used_numbers(row.setup.stack, row.setup.cluster.device.name)
+    return any(number in used for number in numbers)
+
+
+def thinned(rows: Sequence[FitRow]) -> list[FitRow]:
+    """At most so many rows of every table, evenly spread."""
+    kept = []
+    for table in dict.fromkeys(row.row.file for row in rows):
+        own = [row for row in rows if row.row.file == table]
+        most = SLOW_TABLES.get(table, MOST_ROWS)
+        kept += [own[index * len(own) // most] for index in range(most)] if len(own) > most else own
+    return kept

@@ -1,0 +1,24 @@
+"""The page of ``simdl validate transfer``."""
+
+from typing import Any
+
+import pandas as pd
+
+from planner.pages.page import Page, Section
+from validation.judging.page_sections import text_table
+from validation.transfer.report import HEADER, STRATUM_HEADER, group_rows, stratum_rows
+
+
+def transfer_page(results: pd.DataFrame, data: dict[str, Any]) -> Page:
+    """Errors with and without the group in the fit; ``data`` is the command's JSON."""
+    return Page(
+        title=f"Predictions without each {data['leave_out']} in the fit",
+        lines=(
+            f"{len(results)} rows; every number of fits.toml refitted without the group that is predicted.",
+        ),
+        sections=(
+            Section(title="By kind of row", body=text_table(STRATUM_HEADER, stratum_rows(results))),
+            Section(title="By group, the weakest first", body=text_table(HEADER, group_rows(results))),
+        ),
+        data=data,
+    )
