@@ -42,6 +42,7 @@ NUMBERS: Mapping[str, str] = {
     "zero": "count",
     "launch": "time",
     "collective_launch": "time",
+    "negotiation": "time",
     "step_overhead": "time",
     "microbatch_overhead": "time",
     "gradient_size": "bytes",

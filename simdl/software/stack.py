@@ -53,6 +53,8 @@ class Stack:
         gradient_overlap: gradient reduction runs beside the backward pass of the last microbatch.
         bucket: [bytes] of gradients sent in one collective.
         gradient_algorithm: all-reduce algorithm of gradients, ``"auto"`` for the library's choice.
+        negotiation: [s] per variable and rank in which a coordinator learns that a gradient is ready
+            everywhere, on the thread that then reduces it.
         parameter_overlap: parameter all-gathers (ZeRO-1 and 3) run beside the forward pass.
         tensor_overlap: share of tensor-parallel communication hidden behind its products.
         pipeline_overlap: stage-to-stage transfers run beside computation.
@@ -92,6 +94,7 @@ class Stack:
     gradient_overlap: bool
     bucket: float
     gradient_algorithm: str
+    negotiation: float
     parameter_overlap: bool
     tensor_overlap: float
     pipeline_overlap: bool

@@ -54,6 +54,7 @@ class Collective:
         nbytes: [bytes] as :func:`simdl.collectives.collective_time` counts them.
         seconds: [s] alone, of all calls.
         encode, decode: [s] of kernels that compress before it and decompress after it.
+        negotiation: [s] in which a coordinator learns that all ranks are ready for it.
     """
 
     operation: Operation
@@ -62,6 +63,7 @@ class Collective:
     seconds: float
     encode: float = 0.0
     decode: float = 0.0
+    negotiation: float = 0.0
 
 
 def merged_shares(shares: Iterable[GradientShare]) -> tuple[GradientShare, ...]:
@@ -164,7 +166,8 @@ def reductions(
         across = Group(size=group.size // shards, stride=group.stride * shards)
         if across.size > 1 and np.any(nbytes > 0) and copies:
             seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
-            yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds)
+            agreed = pricing.stack.negotiation * share.tensors * across.size
+            yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds, negotiation=agreed)
 
 
 def _compressed(share: GradientShare, strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:

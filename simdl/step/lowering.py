@@ -8,7 +8,7 @@ pass by name, only what kinds need, send and complete.
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from simdl.collector import collector_paused
 from simdl.memory.needs import paged_by_rank
@@ -244,6 +244,11 @@ def _gather(build: _Build, rank: int, entry: Pass, segment: Segment, computed: l
 
 
 def _reduce(build: _Build, rank: int, entry: Pass, segment: Segment, task: int) -> None:
+    """Reduce what a segment completes.
+
+    A coordinator works through the ranks' requests while the segment computes its gradients; what it has not
+    done by then comes before the reduction.
+    """
     for each in segment.reductions:
         if each.encode > 0:
             task = build.add(
@@ -251,6 +256,8 @@ def _reduce(build: _Build, rank: int, entry: Pass, segment: Segment, task: int) 
             )
         build.decode += each.decode
         transfer = build.transfers.reduce(rank, each, entry.stage)
+        late = max(0.0, each.negotiation - segment.cost.duration)
+        transfer = replace(transfer, duration=transfer.duration + late) if late else transfer
         done = build.add(rank, Lane.COLLECTIVE, transfer, (task,), entry.microbatch + build.shift)
         build.reduced.append(done)
 
