@@ -159,6 +159,49 @@ MORE = {
         6_888_095_744,
     ),
 }
+# Whole dimensions of models of other kinds, and the elements of their public checkpoints.
+OTHERS = {
+    "t5-small": (
+        {
+            "model_type": "t5",
+            "d_model": 512,
+            "d_ff": 2048,
+            "d_kv": 64,
+            "num_layers": 6,
+            "num_heads": 8,
+            "vocab_size": 32128,
+            "is_encoder_decoder": True,
+        },
+        60_506_624,
+    ),
+    "vit-base-patch16-224-in21k": (
+        {
+            "model_type": "vit",
+            "hidden_size": 768,
+            "intermediate_size": 3072,
+            "num_hidden_layers": 12,
+            "num_attention_heads": 12,
+            "image_size": 224,
+            "patch_size": 16,
+        },
+        86_389_248,
+    ),
+    "whisper-tiny": (
+        {
+            "model_type": "whisper",
+            "vocab_size": 51865,
+            "d_model": 384,
+            "encoder_layers": 4,
+            "decoder_layers": 4,
+            "encoder_attention_heads": 6,
+            "decoder_attention_heads": 6,
+            "encoder_ffn_dim": 1536,
+            "decoder_ffn_dim": 1536,
+        },
+        37_760_640,
+    ),
+}
+MORE |= OTHERS
 LLAMA = {
     "model_type": "llama",
     "vocab_size": 1000,

@@ -73,9 +73,7 @@ def _parse_family(config: ConfigFile) -> tuple[Family, tuple[str, ...]]:
                 f"{config.place}: {key}: found {count}; expected a dense decoder (experts are not modelled)"
             )
     if not isinstance(kind, str) or kind not in FAMILIES:
-        raise WorkloadError(
-            f"{config.place}: model_type: found {shown(kind)}; expected a dense decoder, one of {known}"
-        )
+        raise WorkloadError(f"{config.place}: model_type: found {shown(kind)}; expected one of {known}")
     try:
         return FAMILIES[kind].parse(fields, nested=bool(config.key))
     except ValidationError as error:

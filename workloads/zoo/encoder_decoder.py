@@ -55,6 +55,7 @@ class EncoderDecoderConfig:
         final_norm: normalises what a stack puts out (with normalisation before branches).
         embedding_norm: normalises embedded sequences (BART).
         positions: one of ``POSITIONS``, of both stacks.
+        buckets: of relative distances.
         max_positions, target_positions: rows of learned tables.
         mel_bins: features of one frame of a spectrogram, two frames to a source token (Whisper); 0 for a
             source of tokens. Its positions are sinusoids.
@@ -85,6 +86,7 @@ class EncoderDecoderConfig:
     final_norm: bool
     embedding_norm: bool = False
     positions: str
+    buckets: int = BUCKETS
     max_positions: int = 0
     target_positions: int = 0
     mel_bins: int = 0
@@ -191,7 +193,7 @@ def _relative(config: EncoderDecoderConfig, prefix: str, tokens: int) -> tuple[L
     if config.positions != "relative":
         return ()
     name = f"{prefix}relative"
-    return (relative_positions(name, tokens=tokens, heads=config.heads, buckets=BUCKETS),)
+    return (relative_positions(name, tokens=tokens, heads=config.heads, buckets=config.buckets),)
 
 
 def _placed(config: EncoderDecoderConfig, prefix: str, tokens: int, rows: int) -> Iterator[Layer]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from workloads.errors import NetworkError
+from workloads.layers.activation import tanh
 from workloads.layers.classifier import softmax
 from workloads.layers.convolution import convolution
 from workloads.layers.gradient_flow import drop_unused_gradients
@@ -54,7 +55,7 @@ def build_vit(
     tokens = (size // patch) ** 2 + 1
     config = _encoder(name, source, layers=layers, hidden=hidden, heads=heads, tokens=tokens)
     blocks = (
-        _embedding(size, patch, config),
+        _embedding((size, size), (patch, patch), config),
         Block(name="encoder", layers=transformer_layers(config), count=layers),
         _head(config),
     )
@@ -65,6 +66,37 @@ def build_vit(
         sample="image",
         tensor_divisors=(heads, config.ffn),
         kv_heads=heads,
+    )
+
+
+def build_vit_encoder(
+    config: DecoderConfig, *, image: tuple[int, int], patch: tuple[int, int], channels: int
+) -> Network:
+    """A vision transformer without a classifier: a dense layer with tanh on the first token ends it.
+
+    Args:
+        config: of the encoder; its tokens are the patches and one more.
+        image: [pixels] height and width.
+        patch: [pixels] height and width.
+        channels: of the image.
+    """
+    encoded = Tensor(BLOCK_INPUT, (config.tokens, config.hidden))
+    norm = layer_norm("norm", encoded)
+    first = first_token("first", Tensor("norm", norm.output_shape))
+    dense = linear("pooler", Tensor("first", first.output_shape), out_features=config.hidden)
+    end = tanh("tanh", Tensor("pooler", dense.output_shape))
+    blocks = (
+        _embedding(image, patch, config, channels=channels),
+        Block(name="encoder", layers=transformer_layers(config), count=config.layers),
+        Block(name="pooler", layers=(norm, first, dense, end), recomputable=False),
+    )
+    return Network(
+        name=config.name,
+        blocks=drop_unused_gradients(blocks),
+        source=config.source,
+        sample="image",
+        tensor_divisors=(config.heads, config.ffn),
+        kv_heads=config.heads,
     )
 
 
@@ -92,8 +124,10 @@ def _encoder(name: str, source: str, *, layers: int, hidden: int, heads: int, to
     )
 
 
-def _embedding(size: int, patch: int, config: DecoderConfig) -> Block:
-    image = Tensor(BLOCK_INPUT, (3, size, size))
+def _embedding(
+    size: tuple[int, int], patch: tuple[int, int], config: DecoderConfig, *, channels: int = 3
+) -> Block:
+    image = Tensor(BLOCK_INPUT, (channels, *size))
     patches = convolution("patches", image, out_channels=config.hidden, kernel=patch, stride=patch)
     tokens = class_token("class_token", Tensor("patches", patches.output_shape))
     positions = trained_positions("positions", Tensor("class_token", tokens.output_shape))

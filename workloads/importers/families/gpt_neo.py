@@ -1,7 +1,9 @@
 """GPT-Neo."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator
 
 from workloads.importers.families.base import (
     FUNCTIONS,
@@ -17,6 +19,14 @@ from workloads.importers.families.base import (
 )
 
 KINDS = ("global", "local")
+
+
+def _pair(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Repeated = Annotated[tuple[list[str], Count], BeforeValidator(_pair)]
+"""Kinds of layers in turn, and how often."""
 
 
 class GptNeo(Family):
@@ -35,7 +45,7 @@ class GptNeo(Family):
     hidden_size: Count
     num_layers: Count = alias("num_layers", "num_hidden_layers")
     num_heads: Count = alias("num_heads", "num_attention_heads")
-    attention_types: list[tuple[list[str], Count]] | None = None
+    attention_types: list[Repeated] | None = None
     window_size: Count = 256
     intermediate_size: Count | None = None
     activation_function: Function = "gelu_new"
