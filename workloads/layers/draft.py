@@ -58,6 +58,11 @@ class Draft:
         self._last = name
         return name
 
+    def view(self, name: str, source: str, shape: tuple[int, ...]) -> str:
+        """Names a layer's output as something of another shape; returns the name. Nothing moves."""
+        self._tensors[name] = Tensor(self._tensors[source].name, shape)
+        return name
+
     def block(self, name: str, *, count: int = 1) -> Block:
         """All layers as one block."""
         return _block(name, self._layers, self._tensors[BLOCK_INPUT], count)

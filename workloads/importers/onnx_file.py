@@ -1,0 +1,223 @@
+"""An ONNX file as it is read: its protobuf, what is constant in it, and the shapes of everything else.
+
+Weights are never loaded: their dimensions say all. The batch that a graph fixes (often 1) is divided out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from workloads.errors import NetworkError, WorkloadError
+
+EXPECTED = "expected an ONNX model"
+FLOATS = frozenset({1, 10, 11, 16})
+"""Element types that training changes: fp32, fp16, fp64, bf16 (``TensorProto.DataType``)."""
+CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnnxFile:
+    """A model whose shapes are known.
+
+    Attributes:
+        file: where it was.
+        nodes: of the graph, in order.
+        shapes: dimensions of every tensor, with the batch.
+        types: element types of tensors.
+        weights: trained elements behind every constant tensor; 0 where it is not trained.
+        constants: dimensions of those.
+        values: small whole numbers among them.
+        inputs: activations that the graph is given, the first of them its samples.
+        batch: samples that the graph takes at once.
+    """
+
+    file: Path
+    nodes: tuple[Any, ...]
+    shapes: dict[str, tuple[int, ...]]
+    types: dict[str, int]
+    weights: dict[str, int]
+    constants: dict[str, tuple[int, ...]]
+    values: dict[str, tuple[int, ...]]
+    inputs: tuple[str, ...]
+    batch: int
+
+    def sample(self, name: str) -> tuple[int, ...]:
+        """The shape of an activation for one sample.
+
+        Raises:
+            NetworkError: it is not known.
+        """
+        shape = self.shapes.get(name)
+        if shape is None:
+            raise NetworkError(
+                [f"{self.file}: {name}: its shape does not follow from the graph; expected one that does"]
+            )
+        if self.batch == 1 or (shape and shape[0] == self.batch):
+            return shape[1:] if shape and shape[0] == self.batch else shape
+        if shape and shape[0] % self.batch == 0:
+            return (shape[0] // self.batch, *shape[1:])
+        return (max(1, prod(shape) // self.batch),)
+
+
+def load_onnx_file(path: str | Path, *, image_size: int | None = None) -> OnnxFile:
+    """Read a model and infer its shapes.
+
+    Raises:
+        WorkloadError: the extra is missing, the file cannot be read or is no model, its external data are
+            missing, or sizes are open.
+    """
+    try:
+        import onnx  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise WorkloadError(f"{path}: ONNX files need the extra onnx: pip install 'simdl[onnx]'") from None
+    file = Path(path)
+    try:
+        model = onnx.load(str(file), load_external_data=False)
+    except OSError as error:
+        raise WorkloadError(f"{file}: cannot be read ({error.strerror or error}); {EXPECTED}") from None
+    except Exception as error:  # noqa: BLE001 - protobuf raises errors of its own kinds
+        raise WorkloadError(
+            f"{file}: no ONNX model, or cut off ({type(error).__name__}); {EXPECTED}"
+        ) from None
+    if not model.graph.node:
+        raise WorkloadError(f"{file}: found no operators; {EXPECTED}")
+    _check_external(file, model)
+    batch = _fix_inputs(file, model, image_size)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except Exception as error:  # noqa: BLE001 - likewise
+        reason = str(error).strip().splitlines()[0][:200] if str(error) else type(error).__name__
+        raise WorkloadError(f"{file}: shapes cannot be inferred ({reason}); {EXPECTED}") from None
+    return _collect(file, inferred.graph, batch)
+
+
+def _check_external(file: Path, model: Any) -> None:  # noqa: ANN401 - untyped protobuf
+    missing: dict[str, int] = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_location == tensor.EXTERNAL:
+            place = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+            if not place or not (file.parent / place).is_file():
+                missing[place] = missing.get(place, 0) + 1
+    if missing:
+        found = ", ".join(f"{place!r} ({count} tensors)" for place, count in list(missing.items())[:3])
+        raise WorkloadError(
+            f"{file}: external data: found none of {found}; expected the file beside the model, or a model "
+            "saved with its weights inside"
+        )
+
+
+def _fix_inputs(file: Path, model: Any, image_size: int | None) -> int:  # noqa: ANN401 - untyped protobuf
+    """Give open sizes of the inputs a value; returns the batch."""
+    held = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in held]
+    if not inputs:
+        raise WorkloadError(f"{file}: found no input that is not a weight; {EXPECTED}")
+    batch = 1
+    for value in inputs:
+        dims = value.type.tensor_type.shape.dim
+        for axis, dim in enumerate(dims):
+            if axis == 0:
+                batch = dim.dim_value if value is inputs[0] and dim.dim_value > 0 else batch
+                dim.dim_value = dim.dim_value if dim.dim_value > 0 else batch
+            elif axis >= 2 and len(dims) == 4 and image_size is not None:
+                dim.dim_value = image_size
+            elif dim.dim_value < 1:
+                raise WorkloadError(
+                    f"{file}: input {value.name}: axis {axis} is {dim.dim_param or 'open'}; expected a size, "
+                    "as of a model exported with fixed sizes (only the batch may be open)"
+                )
+    if image_size is not None:
+        del model.graph.value_info[:]
+        for value in model.graph.output:
+            value.type.tensor_type.ClearField("shape")
+    return int(batch)
+
+
+def _collect(file: Path, graph: Any, batch: int) -> OnnxFile:  # noqa: ANN401 - untyped protobuf
+    from onnx import numpy_helper  # noqa: PLC0415 - an extra
+
+    shapes, types = {}, {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        kind = value.type.tensor_type
+        if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
+            shapes[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
+        types[value.name] = kind.elem_type
+    constants, weights, values = {}, {}, {}
+    for tensor in graph.initializer:
+        dims = tuple(tensor.dims)
+        constants[tensor.name], types[tensor.name] = dims, tensor.data_type
+        weights[tensor.name] = prod(dims) if tensor.data_type in FLOATS and prod(dims) > 1 else 0
+        if tensor.data_type in {6, 7} and prod(dims) <= 64 and tensor.data_location != tensor.EXTERNAL:
+            values[tensor.name] = tuple(int(number) for number in numpy_helper.to_array(tensor).ravel())
+    held = set(constants)
+    inputs = tuple(value.name for value in graph.input if value.name not in held)
+    found = OnnxFile(
+        file=file,
+        nodes=tuple(graph.node),
+        shapes=shapes,
+        types=types,
+        weights=weights,
+        constants=constants,
+        values=values,
+        inputs=inputs,
+        batch=batch,
+    )
+    _fold(found)
+    return found
+
+
+def _fold(found: OnnxFile) -> None:
+    """Mark what follows from constants and shapes alone as constant; it does not depend on samples."""
+    for node in found.nodes:
+        if node.op_type in CONTROL:
+            raise WorkloadError(
+                f"{found.file}: node {node.name or node.op_type}: found {node.op_type}; expected a graph "
+                "without control flow"
+            )
+        given = [name for name in node.input if name]
+        shape_only = node.op_type in {"Shape", "Size"}
+        if shape_only or all(name in found.constants for name in given):
+            for output in node.output:
+                dims = found.shapes.get(output, ())
+                found.constants[output] = dims
+                found.weights[output] = _trained(found, node, output, given, dims)
+
+
+def _trained(
+    found: OnnxFile,
+    node: Any,  # noqa: ANN401 - untyped protobuf
+    output: str,
+    given: Sequence[str],
+    dims: tuple[int, ...],
+) -> int:
+    """Trained elements behind a constant: what it was made of, or its own where a number fills it."""
+    if node.op_type in {"Shape", "Size"}:
+        return 0
+    if node.op_type == "ConstantOfShape" or not given:
+        return prod(dims) if found.types.get(output) in FLOATS and prod(dims) > 1 else 0
+    return sum(found.weights[name] for name in given)
+
+
+def attributes(node: Any) -> dict[str, Any]:  # noqa: ANN401 - untyped protobuf
+    """Attributes of a node by name."""
+    from onnx import helper  # noqa: PLC0415 - an extra
+
+    return {item.name: helper.get_attribute_value(item) for item in node.attribute}
+
+
+def readers(nodes: Sequence[Any]) -> dict[str, list[Any]]:
+    """Nodes that read each tensor."""
+    found: dict[str, list[Any]] = {}
+    for node in nodes:
+        for name in dict.fromkeys(node.input):
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def only_reader(found: dict[str, list[Any]], name: str, operation: str) -> Iterator[Any]:
+    """The node of this operation that alone reads a tensor; nothing if there is none."""
+    nodes = found.get(name, [])
+    if len(nodes) == 1 and nodes[0].op_type == operation:
+        yield nodes[0]
