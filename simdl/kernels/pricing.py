@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hardware.cluster import Cluster
 from simdl.kernels.cost_model import CostModel, launch_time
 from simdl.kernels.costs.matmul import uses_matrix_units
+from simdl.kernels.costs.recurrence import host_launches
 from simdl.kernels.kernel import AttentionCall, Kernel
 from simdl.software.stack import Stack
 from workloads.amounts import choose
@@ -74,7 +75,8 @@ class Pricing:
 def priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
     """Kernels back to back on the device, each launched by the host."""
     seconds = sum(_kernel_time(pricing, kernel) for kernel in kernels)
-    return Work(device=seconds, launches=len(kernels))
+    launches = sum(host_launches(kernel.shape, pricing.cluster.device) for kernel in kernels)
+    return Work(device=seconds, launches=launches)
 
 
 def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:

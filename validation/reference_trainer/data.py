@@ -11,7 +11,7 @@ from workloads.network import Network
 from workloads.operators import ConvolutionShape, MatmulShape
 from workloads.tensors import BLOCK_INPUT
 
-SAME_SHAPE = frozenset({"activation", "dropout", "normalization", "response_normalization"})
+SAME_SHAPE = frozenset({"activation", "dropout", "normalization", "response_normalization", "view"})
 """Kinds whose output has the shape of their input."""
 
 
@@ -77,7 +77,8 @@ def _read_shape(layer: Layer) -> Iterator[tuple[tuple[int, ...], int]]:
         extents = shape.in_depth, shape.in_height, shape.in_width
         yield (shape.in_channels, *extents[4 - len(layer.output_shape) :]), 0
     elif isinstance(shape, MatmulShape):
-        yield (shape.depth,), 0
+        rows = layer.output_shape[:1] if len(layer.output_shape) == 2 else ()  # nodes of a graph
+        yield (*rows, shape.depth), 0
     elif layer.kind in SAME_SHAPE:
         yield layer.output_shape, 0
 

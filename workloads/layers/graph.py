@@ -81,7 +81,7 @@ def aggregation(name: str, source: str, hood: Neighbourhood, *, features: int, w
         if hood.halo is not None or targets == hood.sources
         else (SavedActivation(name="edges", elements=edges, element_size=2 * INDEX), *kept),
         exchange=hood.exchange(features),
-        attributes={"edges": edges, "targets": targets},
+        attributes={"edges": edges, "sources": hood.sources, "targets": targets},
     )
 
 

@@ -70,7 +70,7 @@ def recurrent(name: str, source: str, cell: Cell) -> Layer:
         output_shape=(steps, ways * cell.hidden),
         parameters=cell.parameters,
         forward=(_inputs(cell), _step_product(cell), _gates(cell)),
-        input_gradient=(_gate_gradients(cell), _step_gradient(cell), _input_gradient(cell)),
+        input_gradient=(_gate_gradients(cell), *_step_gradient(cell), _input_gradient(cell)),
         weight_gradient=tuple(_weight_gradients(cell)),
         saved=tuple(saved),
         attributes={
@@ -98,9 +98,12 @@ def _step_product(cell: Cell) -> Operator:
     return _product("step product", shape, steps=cell.steps)
 
 
-def _step_gradient(cell: Cell) -> Operator:
+def _step_gradient(cell: Cell) -> tuple[Operator, ...]:
+    """Of every step but the first, whose state has no gradient that anybody reads."""
+    if cell.steps == 1:
+        return ()
     shape = MatmulShape(rows=1, columns=cell.hidden, depth=cell.width, products=cell.directions)
-    return _product("step gradient", shape, steps=cell.steps)
+    return (_product("step gradient", shape, steps=cell.steps - 1),)
 
 
 def _gates(cell: Cell) -> Operator:

@@ -243,7 +243,7 @@ def _node_norm(name: str, source: str, *, rows: int, features: int) -> Layer:
     ]
     return Layer(
         name=name,
-        kind="normalization",
+        kind="node_normalization",
         inputs=(source,),
         output_shape=(rows, features),
         parameters=2 * features,

@@ -45,3 +45,15 @@ def one_step(kernel: Kernel, recurrence: Recurrence, device: Device) -> Kernel:
         weights = ELEMENT_SIZE[kernel.dtype] * product.k * product.n * product.count
         nbytes -= choose(weights <= device.cache, weights * (1 - 1 / steps), 0.0)
     return replace(kernel, flops=kernel.flops / steps, nbytes=nbytes, shape=product)
+
+
+STEP_OPERATORS = 8
+"""Element-wise operators of a step where no library walks through the steps: three sigmoids, two tanh, two
+products and a sum of an LSTM cell (PyTorch, aten/src/ATen/native/RNN.cpp, ``LSTMCell``)."""
+
+
+def host_launches(shape: object, device: Device) -> int:
+    """What the host launches for a kernel: a library's whole walk, on a host every operator of every step."""
+    if not isinstance(shape, Recurrence) or device.generation != "cpu":
+        return 1
+    return shape.steps * (STEP_OPERATORS if shape.product is None else 1)

@@ -6,11 +6,13 @@ from validation.reference_trainer.modules import (
     convolution,
     elementwise,
     embedding,
+    graph,
     linear,
     loss,
     normalization,
     orders,
     pooling,
+    recurrent,
 )
 from validation.reference_trainer.modules.site import Builder
 
@@ -22,11 +24,13 @@ BUILDERS: dict[str, Builder] = {
         convolution,
         elementwise,
         embedding,
+        graph,
         linear,
         loss,
         normalization,
         orders,
         pooling,
+        recurrent,
     )
     for kind, builder in family.MODULES.items()
 }
