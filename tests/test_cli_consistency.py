@@ -68,6 +68,25 @@ def test_servers_apply_every_byte_that_workers_send():
     assert sent == pytest.approx(received, rel=0.03)
 
 
+def test_time_to_the_target_counts_staleness():
+    plain = found(*QUESTION, "--steps", "5")["time_to_accuracy"]
+    assert plain["seconds"] == plain["synchronous_seconds"]
+    assert "MLPerf" in plain["measured"]
+    stale = found(*QUESTION, "--scheme", "async", "--servers", "8", "--steps", "20")
+    accuracy = stale["time_to_accuracy"]
+    # noise needs as many samples in single gradients; curvature more updates by 4/pi for each of N
+    assert accuracy["updates"] > 16 * 0.99 * plain["updates"]
+    assert accuracy["seconds"] > accuracy["synchronous_seconds"] / stale["speedup"]
+    assert any("Levin and May" in sentence for sentence in accuracy["assumed"])
+    assert found(*QUESTION, "--scheme", "gossip", "--steps", "5")["time_to_accuracy"] is None
+
+
+def test_what_does_not_fit_is_said():
+    done = run("vgg16", "--cluster", "dgx-1-v100:1", "--global-batch", "4096", "--micro-batch", "512")
+    assert done.exit_code == 0, done.output
+    assert "warning: stage 0 is" in done.output
+
+
 def test_trace_and_page(tmp_path):
     trace = tmp_path / "workers.json"
     done = run(*QUESTION, "--scheme", "gossip", "--trace", str(trace), "--report", str(tmp_path / "pages"))
@@ -96,6 +115,7 @@ def test_trace_and_page(tmp_path):
         (("--slowdown", "rare:3,3"), "probability: found 3; expected 0 to 1"),
         (("--slowdown", "constant:2,nodes=5"), "found node 5; expected 0 to 1"),
         (("--scheme", "gossip", "--zero", "1"), "zero: found 1; scheme gossip expects 0"),
+        (("--cluster", "dgx-a100:1,dgx-h100:1"), "found 2 node types; expected one here"),
         (("--force",), "--force: nothing is written"),
     ],
 )

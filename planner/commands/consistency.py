@@ -11,7 +11,7 @@ from hardware.cluster import Cluster
 from hardware.errors import HardwareError
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity
-from planner.console.format import format_rate, format_seconds, format_strategy
+from planner.console.format import format_duration, format_rate, format_seconds, format_strategy
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new, force_option, report_option
 from planner.console.question_options import question_options
@@ -28,8 +28,9 @@ from simdl.consistency.slowdown import KINDS, Slowdown, parse_slowdown
 from simdl.consistency.training import Setting
 from simdl.errors import SimdlError
 from simdl.step.strategy import Strategy
+from workloads.convergence import measured_curve
 from workloads.errors import WorkloadError
-from workloads.registry import load_network
+from workloads.registry import load_convergence, load_network
 
 SPARE = 0.05
 OWN = ("spare", "servers", "bound", "period")
@@ -267,14 +268,44 @@ def comparison_json(
         "speedup": plain.step_time / outcome.step_time,
         "removed": found.removed,
         "assumptions": list(question.assumptions),
-        "warnings": [ACCURACY] if outcome.scheme != "synchronous" else [],
+        "time_to_accuracy": time_to_accuracy(question, found),
+        "warnings": [*found.warnings, *([ACCURACY] if outcome.scheme != "synchronous" else [])],
     }
 
 
 ACCURACY = (
     "throughput only: what staleness, dropped gradients or averaging do to the steps that training needs is "
-    "not counted here"
+    "not counted in the speed-up"
 )
+STALE = "staleness acts as a delay on a quadratic does (Levin and May 1976), and in no other way"
+
+
+def time_to_accuracy(question: Question, found: Comparison) -> dict[str, Any] | None:
+    """Seconds to the network's target by the scheme and synchronously; None where they are not known.
+
+    They are known for networks whose file says how samples grow with the batch, and for schemes whose
+    updates are whole steps or single gradients with a staleness in updates.
+    """
+    outcome, batch = found.outcome, question.workload.global_batch
+    known = load_convergence(question.options.model)
+    whole = outcome.scheme in {"synchronous", "backup-workers"}
+    if known is None or not (whole or outcome.staleness_unit == "updates"):
+        return None
+    curve = measured_curve(known)
+    plain = curve.steps(batch) * found.synchronous.step_time
+    if whole:
+        updates = curve.steps(batch)
+        seconds = updates * outcome.step_time
+    else:
+        updates = curve.steps(batch / outcome.needed, outcome.staleness_mean)
+        seconds = updates / outcome.updates_per_s
+    return {
+        "updates": updates,
+        "seconds": seconds,
+        "synchronous_seconds": plain,
+        "measured": curve.measured,
+        "assumed": [*curve.assumed, *([] if whole else [STALE])],
+    }
 
 
 def _print(question: Question, strategy: Strategy, found: Comparison, data: dict[str, Any]) -> None:
@@ -306,6 +337,9 @@ def _print(question: Question, strategy: Strategy, found: Comparison, data: dict
     ]
     if found.removed is not None and outcome is not found.synchronous:
         rows.append(("of the slow-downs' cost removed", f"{found.removed:.1%}"))
+    if (accuracy := data["time_to_accuracy"]) is not None:
+        rows.append(("to the target", format_duration(accuracy["seconds"])))
+        rows.append(("to the target, synchronous", format_duration(accuracy["synchronous_seconds"])))
     title = f"{question.options.model} on {question.cluster.name}, {outcome.scheme}, {outcome.steps:g} steps"
     print_table(("", ""), rows, title=title)
     print_table(
@@ -323,6 +357,9 @@ def _print(question: Question, strategy: Strategy, found: Comparison, data: dict
         title="what links carry",
     )
     lines = [f"assumed: {sentence}" for sentence in question.assumptions]
+    if data["time_to_accuracy"] is not None:
+        lines.append(f"measured: {data['time_to_accuracy']['measured']}")
+        lines += [f"assumed: {sentence}" for sentence in data["time_to_accuracy"]["assumed"]]
     lines += [f"warning: {sentence}" for sentence in data["warnings"]]
     click.echo("\n".join(lines))
 

@@ -15,6 +15,7 @@ from simdl.consistency.slowdown import Slowdown
 from simdl.consistency.step_times import StepTimes, step_times
 from simdl.consistency.training import Setting, Training
 from simdl.errors import StrategyError
+from simdl.memory.needs import memory_shortfalls
 from simdl.program.action import Cause, Transfer
 from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
@@ -41,6 +42,7 @@ class Comparison:
         expected: [s] per step by order statistics where the scheme waits for the k-th of n workers and
             slow-downs are alike and independent; None elsewhere.
         expected_synchronous: [s] the same of the synchronous training.
+        warnings: of the priced step, what does not fit in memory among them.
     """
 
     outcome: Outcome
@@ -48,6 +50,7 @@ class Comparison:
     synchronous: Outcome
     expected: float | None
     expected_synchronous: float | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def removed(self) -> float | None:
@@ -106,6 +109,7 @@ def compare_schemes(
         synchronous=synchronous,
         expected=expected,
         expected_synchronous=run.expected_step(setting.needed, setting.needed),
+        warnings=(*memory_shortfalls(step, cluster.device), *step.warnings),
     )
 
 
@@ -114,6 +118,8 @@ def setting_problems(
 ) -> Iterator[str]:
     """Reasons why a scheme cannot run as set, one sentence each."""
     devices = strategy.devices // strategy.dp
+    if cluster.more:
+        yield f"cluster: found {cluster.name}; expected nodes of one type (--slowdown has nodes=0-3)"
     if setting.workers * devices > cluster.devices:
         yield (
             f"workers: found {setting.workers} of {devices} devices; expected at most "
