@@ -1,7 +1,9 @@
 """Sequences that convolutional networks repeat: convolution, batch normalisation, activation, gates, head."""
 
+from collections.abc import Callable
 from typing import Any
 
+from workloads.layer import Layer
 from workloads.layers.activation import activation, relu
 from workloads.layers.classifier import softmax
 from workloads.layers.convolution import convolution
@@ -21,10 +23,16 @@ def conv_relu(draft: Draft, name: str, *sources: str, **options: Any) -> str:  #
     return draft.add(relu, f"{name}_relu")
 
 
-def conv_norm(draft: Draft, name: str, *sources: str, **options: Any) -> str:  # noqa: ANN401
-    """Convolution without bias, batch normalisation; returns the name of its output."""
+def conv_norm(
+    draft: Draft,
+    name: str,
+    *sources: str,
+    norm: Callable[..., Layer] = batch_norm,
+    **options: Any,  # noqa: ANN401
+) -> str:
+    """Convolution without bias, batch (or another) normalisation; returns the name of its output."""
     draft.add(convolution, name, *sources, bias=False, **options)
-    return draft.add(batch_norm, f"{name}_norm")
+    return draft.add(norm, f"{name}_norm")
 
 
 def conv_norm_relu(draft: Draft, name: str, *sources: str, **options: Any) -> str:  # noqa: ANN401

@@ -53,7 +53,7 @@ def _tag(layers: Sequence[Layer], group: str) -> list[Layer]:
     for layer in others:
         joined = tuple(_join(operator, group, layer.output_elements) for operator in layer.forward)
         tagged.append(replace(layer, forward=joined))
-    if first.kind == "normalization":
+    if first.kind == "normalization" and len(first.input_gradient) > 1:
         sums, *scaled = tagged[0].input_gradient
         joined = (_join(sums, group, first.output_elements), *scaled)
         tagged[0] = replace(tagged[0], input_gradient=joined)

@@ -12,6 +12,8 @@ The sums are also the gradients of the scale and shift, so there is no separate 
 input is kept. Mean and deviation (2 C values per batch, not per sample) are not counted.
 """
 
+from dataclasses import replace
+
 from workloads.layer import Layer, SavedActivation
 from workloads.operators import Operator, OperatorKind
 from workloads.tensors import Tensor
@@ -48,6 +50,21 @@ def _channel_norm(name: str, source: Tensor, *, over: str) -> Layer:
         ),
         saved=(SavedActivation(name="input", elements=count),),
         attributes={"over": over},
+    )
+
+
+def frozen_norm(name: str, source: Tensor) -> Layer:
+    """Batch normalisation with all numbers of an earlier training: y = a x + b, without parameters."""
+    count, channels = source.elements, source.shape[0]
+    work = {"reads": count, "writes": count, "channels": channels}
+    return Layer(
+        name=name,
+        kind="normalization",
+        inputs=(source.name,),
+        output_shape=source.shape,
+        forward=(replace(_elementwise("scale", 2 * count, **work), weights=0),),
+        input_gradient=(replace(_elementwise("scale gradient", count, **work), weights=0),),
+        attributes={"over": "nothing"},
     )
 
 

@@ -14,13 +14,16 @@ shortcut) and gated ones (Hu et al. 2018, arXiv:1709.01507, table 1). ResNet-26 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from workloads.convergence import Convergence
+from workloads.layer import Layer
 from workloads.layers.activation import relu
 from workloads.layers.compound import classifier, conv_norm, conv_norm_relu, squeeze_excitation
 from workloads.layers.draft import Draft, build_image_network, output_shape
 from workloads.layers.elementwise import addition
 from workloads.layers.inverted_residual import divisible
+from workloads.layers.normalization import batch_norm, frozen_norm
 from workloads.layers.pooling import average_pool, max_pool
 from workloads.network import Block, Network
 from workloads.tensors import BLOCK_INPUT
@@ -32,6 +35,8 @@ D_SOURCE = "He et al. 2018, arXiv:1812.01187, figure 2"
 GATED_SOURCE = "Hu et al. 2018, arXiv:1709.01507, table 1"
 EXPANSION = 4
 """Output channels of a bottleneck over its inner width (of one group of 64)."""
+FROZEN = ("conv1", "pool1", "conv2_")
+"""Starts of the names of stem and first stage, which detectors do not train on."""
 SQUEEZE = 16
 """Output channels of a block over those inside its gate, which are rounded to eights (timm)."""
 
@@ -49,6 +54,7 @@ class Residual:
         base_width: channels of a group in the first stage.
         refined: ResNet-D's stem and shortcuts.
         gated: squeeze and excitation before the addition.
+        frozen: normalisation keeps the statistics, scale and shift of an earlier training (detectors).
     """
 
     bottleneck: bool = True
@@ -57,6 +63,12 @@ class Residual:
     base_width: int = 64
     refined: bool = False
     gated: bool = False
+    frozen: bool = False
+
+    @property
+    def norm(self) -> Callable[..., Layer]:
+        """Builder of its normalisation."""
+        return frozen_norm if self.frozen else batch_norm
 
     def inner(self, width: int) -> int:
         """Channels inside a bottleneck of a stage of this width (64 in the first)."""
@@ -111,11 +123,41 @@ def residual_trunk(shape: tuple[int, ...], *, depths: tuple[int, ...], residual:
     return blocks
 
 
+def add_stages(
+    draft: Draft, residual: Residual, *, depths: tuple[int, ...], last_stride: int = 2
+) -> list[str]:
+    """Adds stem and stages to a draft, for networks that read several stages; returns their outputs' names.
+
+    Args:
+        draft: to add to.
+        residual: kind of block.
+        depths: residual blocks in each stage, at most four.
+        last_stride: of the last stage.
+
+    Raises:
+        NetworkError: the image is too small.
+    """
+    _plain_stem(draft, residual)
+    outputs = []
+    for stage, depth in enumerate(depths, start=2):
+        stride = 1 if stage == 2 else last_stride if stage == len(depths) + 1 else 2
+        for index in range(1, depth + 1):
+            prefix = f"conv{stage}_{index}_"
+            step = stride if index == 1 else 1
+            add_residual(draft, prefix, residual, width=64 * 2 ** (stage - 2), stride=step, source=draft.last)
+        outputs.append(draft.last)
+    return outputs
+
+
 def _stem(shape: tuple[int, ...]) -> Block:
     draft = Draft(shape)
-    conv_norm_relu(draft, "conv1", out_channels=64, kernel=7, stride=2, padding=3)
-    draft.add(max_pool, "pool1", kernel=3, stride=2, padding=1)
+    _plain_stem(draft, PLAIN)
     return draft.block("conv1")
+
+
+def _plain_stem(draft: Draft, residual: Residual) -> None:
+    conv_norm_relu(draft, "conv1", norm=residual.norm, out_channels=64, kernel=7, stride=2, padding=3)
+    draft.add(max_pool, "pool1", kernel=3, stride=2, padding=1)
 
 
 def _refined_stem(shape: tuple[int, ...]) -> Block:
@@ -144,39 +186,64 @@ def residual_block(
         NetworkError: the maps are too small.
     """
     draft = Draft(shape)
-    out_channels = width * (EXPANSION if residual.bottleneck else 1)
-    shortcut = BLOCK_INPUT
-    if stride > 1 or shape[0] != out_channels:
-        shortcut = _shortcut(draft, residual, out_channels, stride)
-    branch = _bottleneck if residual.bottleneck else _basic
-    output = branch(draft, residual, width, stride)
-    if residual.gated:
-        output = squeeze_excitation(draft, "se", squeezed=divisible(out_channels // SQUEEZE))
-    draft.add(addition, "add", output, shortcut)
-    draft.add(relu, "add_relu")
+    add_residual(draft, "", residual, width=width, stride=stride)
     return draft.block(name, count=count)
 
 
-def _shortcut(draft: Draft, residual: Residual, out_channels: int, stride: int) -> str:
+def add_residual(
+    draft: Draft, prefix: str, residual: Residual, *, width: int, stride: int, source: str = BLOCK_INPUT
+) -> str:
+    """Adds a residual block to a draft; returns the name of its output.
+
+    Args:
+        draft: to add to.
+        prefix: of the layers' names.
+        residual: kind of block.
+        width: 64 in the first stage, doubled in each further one.
+        stride: of the block.
+        source: layer that it reads.
+
+    Raises:
+        NetworkError: the maps are too small.
+    """
+    out_channels = width * (EXPANSION if residual.bottleneck else 1)
+    shortcut = source
+    if stride > 1 or draft.shape_of(source)[0] != out_channels:
+        shortcut = _shortcut(draft, prefix, residual, out_channels=out_channels, stride=stride, source=source)
+    branch = _bottleneck if residual.bottleneck else _basic
+    output = branch(draft, prefix, residual, width=width, stride=stride, source=source)
+    if residual.gated:
+        output = squeeze_excitation(draft, f"{prefix}se", squeezed=divisible(out_channels // SQUEEZE))
+    draft.add(addition, f"{prefix}add", output, shortcut)
+    return draft.add(relu, f"{prefix}add_relu")
+
+
+def _shortcut(
+    draft: Draft, prefix: str, residual: Residual, *, out_channels: int, stride: int, source: str
+) -> str:
+    name, norm = f"{prefix}shortcut", residual.norm
     if residual.refined and stride > 1:
-        draft.add(average_pool, "shortcut_pool", kernel=2, stride=stride, ceil=True)
+        source = draft.add(average_pool, f"{name}_pool", source, kernel=2, stride=stride, ceil=True)
         stride = 1
-    return conv_norm(draft, "shortcut", out_channels=out_channels, kernel=1, stride=stride)
+    return conv_norm(draft, name, source, norm=norm, out_channels=out_channels, kernel=1, stride=stride)
 
 
-def _basic(draft: Draft, _: Residual, width: int, stride: int) -> str:
-    conv_norm_relu(draft, "conv1", BLOCK_INPUT, out_channels=width, kernel=3, stride=stride, padding=1)
-    return conv_norm(draft, "conv2", out_channels=width, kernel=3, padding=1)
+def _basic(draft: Draft, prefix: str, residual: Residual, *, width: int, stride: int, source: str) -> str:
+    options: dict[str, Any] = {"norm": residual.norm, "out_channels": width, "kernel": 3, "padding": 1}
+    conv_norm_relu(draft, f"{prefix}conv1", source, stride=stride, **options)
+    return conv_norm(draft, f"{prefix}conv2", **options)
 
 
-def _bottleneck(draft: Draft, residual: Residual, width: int, stride: int) -> str:
+def _bottleneck(
+    draft: Draft, prefix: str, residual: Residual, *, width: int, stride: int, source: str
+) -> str:
     first, second = (stride, 1) if residual.stride_first else (1, stride)
-    inner = residual.inner(width)
-    conv_norm_relu(draft, "conv1", BLOCK_INPUT, out_channels=inner, kernel=1, stride=first)
+    options: dict[str, Any] = {"norm": residual.norm, "out_channels": residual.inner(width)}
+    conv_norm_relu(draft, f"{prefix}conv1", source, kernel=1, stride=first, **options)
     conv_norm_relu(
-        draft, "conv2", out_channels=inner, kernel=3, stride=second, padding=1, groups=residual.groups
+        draft, f"{prefix}conv2", kernel=3, stride=second, padding=1, groups=residual.groups, **options
     )
-    return conv_norm(draft, "conv3", out_channels=EXPANSION * width, kernel=1)
+    return conv_norm(draft, f"{prefix}conv3", norm=residual.norm, out_channels=EXPANSION * width, kernel=1)
 
 
 PAPER = Residual(stride_first=True)

@@ -14,9 +14,10 @@ from workloads.registry import load_network, network_names, registered_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRule:
-    """Rows of a source whose whole model text matches train this network."""
+    """Rows of a source (and, where given, a framework) whose whole model text matches train this network."""
 
     source: Pattern
+    framework: Pattern | None = None
     model: Pattern
     network: str
 
@@ -30,7 +31,8 @@ def network_name(row: PublishedRow) -> str:
     model = re.sub(r"\s*\(.*?\)", "", row["model"]).strip().lower()
     for rule in load_rules("published/rows/network_names.toml", NetworkRule):
         found = rule.model.fullmatch(model)
-        if found and rule.source.search(row["source"]):
+        framed = rule.framework is None or rule.framework.search(row["framework"])
+        if found and framed and rule.source.search(row["source"]):
             model = found.expand(rule.network)
             break
     name = registered_name(model)

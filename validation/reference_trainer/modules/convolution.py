@@ -2,6 +2,7 @@
 
 import torch
 
+from validation.errors import TrainerError
 from validation.reference_trainer.modules.orders import Order
 from validation.reference_trainer.modules.site import Builder, Site, count_of, pair_of
 from workloads.layer import Layer
@@ -22,6 +23,9 @@ def _axes(layer: Layer, extents: tuple[int, int, int]) -> tuple[int, ...]:
 def build_convolution(layer: Layer, _: Site) -> torch.nn.Module:
     """The convolution of these dimensions; its bias is what the parameters leave beside the filters."""
     shape = _shape(layer)
+    if "shared" in layer.attributes:
+        owner = layer.attributes["shared"]
+        raise TrainerError(f"layer {layer.name}: shares the parameters of {owner}; expected its own")
     kind = torch.nn.Conv2d if len(layer.output_shape) == 3 else torch.nn.Conv3d
     return kind(
         shape.in_channels,
