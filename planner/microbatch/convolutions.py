@@ -33,7 +33,7 @@ class ConvolutionPass:
     Attributes:
         layer: full name, unique with ``which``.
         block_layer: the name without the index of a repeated block; a table may use either.
-        which: pass.
+        which: pass of the convolution; the forward pass of a transposed one is its input gradient.
         shape: of one image.
         elements: activation elements read and written per sample.
         weights: parameter elements read or written, however many samples.

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from representatives import representative_networks
 
 torch = pytest.importorskip("torch")
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
@@ -18,7 +19,7 @@ from workloads.layers.draft import Draft, build_image_network  # noqa: E402
 from workloads.layers.linear import linear  # noqa: E402
 from workloads.layers.pooling import max_pool  # noqa: E402
 from workloads.operators import PRODUCTS, Pass  # noqa: E402
-from workloads.registry import load_network, network_names  # noqa: E402
+from workloads.registry import load_network  # noqa: E402
 
 SAMPLES = 2
 COUNTED = (
@@ -88,7 +89,7 @@ def is_built(network):
     return all(layer.kind in BUILDERS and "shared" not in layer.attributes for layer in layers)
 
 
-@pytest.mark.parametrize("name", network_names())
+@pytest.mark.parametrize("name", representative_networks())
 def test_modules_have_the_parameters_of_the_network(name):
     network = load_network(name)
     if not is_built(network):
