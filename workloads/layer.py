@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from workloads.exchange import Halo, Tables
-from workloads.operators import AttentionShape, Division, Operator, Pass, Split
+from workloads.operators import AttentionShape, Division, ExpertSplit, Operator, Pass, Routing, Split
 
 Attribute = int | float | str | tuple[int, ...]
 
@@ -26,6 +26,21 @@ class SavedActivation:
     split: Division = Split.REPLICATED
     element_size: int = 0
     fused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenExchange:
+    """Tokens on their way to their experts, or back.
+
+    Attributes:
+        elements: of all tokens of a sample, each once.
+        routing: which experts they go to.
+        back: from the experts instead of to them.
+    """
+
+    elements: int
+    routing: Routing
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +65,7 @@ class Layer:
         core: dimensions of the attention core, whose keys and values context parallelism passes round; a
             stack with fused attention runs it as one kernel instead of the layer's operators; None for every
             other layer.
+        token_exchange: tokens that the layer sends to experts or back; None for every other layer.
         narrow: whether 8-bit training narrows its products (it keeps the output projection in 16 bit).
         tied: name of the layer whose parameters these are (``block/layer``); counted there, ``""`` if own.
         exchange: what ranks that share a sample exchange here (parts of a graph, of tables); None for
@@ -73,6 +89,7 @@ class Layer:
     tensor_entry: int = 0
     tensor_exit: int = 0
     core: AttentionShape | None = None
+    token_exchange: TokenExchange | None = None
     narrow: bool = True
     tied: str = ""
     exchange: Halo | Tables | None = None
@@ -89,6 +106,14 @@ class Layer:
     def flops(self, which: Pass) -> int:
         """Floating-point operations of one pass over one sample."""
         return sum(operator.flops for operator in self.operators(which))
+
+    @property
+    def active_parameters(self) -> int:
+        """Trainable elements that a token meets: those of its own experts only."""
+        split = self.parameter_split
+        if not isinstance(split, ExpertSplit):
+            return self.parameters
+        return self.parameters * split.routing.chosen // split.routing.experts
 
     @property
     def output_elements(self) -> int:

@@ -61,6 +61,7 @@ class Network:
         tensor_divisors: tensor-parallel degrees must divide each of these (query heads, features).
         kv_heads: key-value heads of its attention, which such a degree must divide, or be a multiple of, so
             that every rank has a copy of one; 0 without attention.
+        expert_divisors: expert-tensor-parallel degrees must divide each of these (features of an expert).
         order: index into ``blocks`` of every place in the chain, where unlike blocks take turns; () where
             equal blocks stand in a row.
         parted: how many parts ranks that share a sample (``cp``) may divide it into, beside its tokens: nodes
@@ -77,6 +78,7 @@ class Network:
     tokens: int = 1
     tensor_divisors: tuple[int, ...] = field(default=())
     kv_heads: int = 0
+    expert_divisors: tuple[int, ...] = ()
     order: tuple[int, ...] = ()
     parted: int = 0
     part: str = ""
@@ -133,6 +135,20 @@ class Network:
     def parameters(self) -> int:
         """Trainable elements of the network."""
         return sum(block.parameters * block.count for block in self.blocks)
+
+    @cached_property
+    def active_parameters(self) -> int:
+        """Trainable elements that a token meets: all, but of experts only those that it chooses."""
+        layers = (
+            layer.active_parameters * b.count for b in self.blocks for layer in b.layers if not layer.tied
+        )
+        return sum(layers)
+
+    @cached_property
+    def experts(self) -> int:
+        """Experts of a layer that tokens choose among; 0 without any."""
+        found = (layer.token_exchange for block in self.blocks for layer in block.layers)
+        return next((exchange.routing.experts for exchange in found if exchange is not None), 0)
 
     def flops(self, which: Pass) -> int:
         """Floating-point operations of one pass over one sample, every operator counted."""

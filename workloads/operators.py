@@ -96,7 +96,54 @@ class HeadSplit:
         return self.queries + self.tensors * larger(self.kv_heads, degree)
 
 
-Division = Split | HeadSplit
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """How tokens choose experts.
+
+    Attributes:
+        experts: of a layer that tokens choose among.
+        chosen: experts of each token.
+        load: tokens that the busiest rank's experts compute over the mean: what imbalance makes of a router
+            without capacity, or the capacity factor where every expert computes its whole capacity.
+        groups: of experts, of which a token first chooses ``chosen_groups`` (DeepSeek-AI 2024,
+            arXiv:2412.19437, section 2.1.2: node-limited routing); 1 for none.
+        chosen_groups: groups whose experts a token may choose.
+    """
+
+    experts: int
+    chosen: int
+    load: float = 1.0
+    groups: int = 1
+    chosen_groups: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertSplit:
+    """Division of what tokens do at their experts, on expert-parallel and expert-tensor-parallel ranks.
+
+    A rank of degrees ep and etp holds 1/ep of the experts, and of each 1/etp of the features. Its experts
+    compute as many (token, expert) pairs as the ranks of a replica dispatch on average, times the load of the
+    busiest, and etp times as many rows because ranks that share an expert see the same tokens.
+
+    Attributes:
+        axis: what ranks that share an expert divide: columns, depth, or nothing (REPLICATED).
+        routing: of the tokens.
+    """
+
+    axis: Split
+    routing: Routing
+
+    @property
+    def transposed(self) -> "ExpertSplit":
+        """The division of the transposed product."""
+        return replace(self, axis=self.axis.transposed)
+
+    def copies(self, degree: int) -> float:  # noqa: ARG002 - the same question to a HeadSplit
+        """Ranks that hold an element, on average: experts are divided by degrees of their own."""
+        return 1.0
+
+
+Division = Split | HeadSplit | ExpertSplit
 
 
 class Pass(StrEnum):
@@ -240,6 +287,8 @@ class Operator:
             (Dumoulin and Visin 2016, arXiv:1603.07285, section 4).
         steps: launches one after another, each of which reads what the one before wrote (recurrent layers);
             flops, reads and writes are of all of them, ``shape`` and ``weights`` of one.
+        dispatch: the one way of sending tokens to experts that needs it (a key of a stack's ``dispatch``);
+            "" for all.
     """
 
     name: str
@@ -255,6 +304,7 @@ class Operator:
     element_size: int = 0
     steps: int = 1
     transposed: bool = False
+    dispatch: str = ""
 
     def convolved(self, which: Pass) -> Pass:
         """The pass of ``shape`` that this operator is in a pass of its layer."""

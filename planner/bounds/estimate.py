@@ -25,6 +25,8 @@ from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import gathered_bytes, stashed_bytes, state_bytes, usable_memory
 from simdl.step.automatic_cut import least_time, step_cost
+from simdl.step.gradients import expert_group, share_shards
+from simdl.step.step_cost import shard_of
 from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 
@@ -126,29 +128,41 @@ def _seconds(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing)
 
 def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:
     """[variants and cuts x ranks] bytes of what lives for the step."""
-    held = order.by_rank(shape.spread(shape.parameters @ shape.counts()), shape.ranks)
     stashed = order.stashed(shape.ranks)
-    each = np.array(
-        [
-            [
-                sum(state_bytes(1.0, strategy, workload, pricing).values())
-                + sum(stashed_bytes(1.0, versions, strategy, pricing).values())
-                for versions in stashed
-            ]
-            if any(stashed)
-            else [sum(state_bytes(1.0, strategy, workload, pricing).values())] * len(stashed)
-            for strategy in shape.variants
-        ]
-    )
-    found: Floats = held * np.repeat(each, shape.cuts, axis=0) + pricing.stack.memory_context
+    found = np.full((len(shape.variants) * shape.cuts, shape.ranks), pricing.stack.memory_context)
+    for parameters, experts in ((shape.parameters, False), (shape.experts, True)):
+        if not parameters.any():
+            continue
+        held = order.by_rank(shape.spread(parameters @ shape.counts()), shape.ranks)
+        each = []
+        for strategy in shape.variants:
+            state = sum(_state(strategy, workload, pricing, experts=experts).values())
+            each.append(
+                [
+                    state + sum(stashed_bytes(1.0, versions, strategy, pricing).values())
+                    for versions in stashed
+                ]
+                if any(stashed)
+                else [state] * len(stashed)
+            )
+        found = found + held * np.repeat(np.array(each), shape.cuts, axis=0)
     return found
+
+
+def _state(strategy: Strategy, workload: Workload, pricing: Pricing, *, experts: bool) -> dict[str, float]:
+    """[bytes] per element of what lives for the step, of experts or of the rest."""
+    shards = share_shards(expert_group(shard_of(strategy)), strategy) if experts else 0
+    return state_bytes(1.0, strategy, workload, pricing, shards=shards)
 
 
 def _paged_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:
     """[variants and cuts x ranks] bytes of optimizer state, which the host may hold."""
-    held = order.by_rank(shape.spread(shape.parameters @ shape.counts()), shape.ranks)
-    each = [state_bytes(1.0, strategy, workload, pricing)["optimizer"] for strategy in shape.variants]
-    found: Floats = held * np.repeat(np.array(each)[:, None], shape.cuts, axis=0)
+    found = np.zeros((len(shape.variants) * shape.cuts, shape.ranks))
+    for parameters, experts in ((shape.parameters, False), (shape.experts, True)):
+        if parameters.any():
+            held = order.by_rank(shape.spread(parameters @ shape.counts()), shape.ranks)
+            each = [_state(one, workload, pricing, experts=experts)["optimizer"] for one in shape.variants]
+            found = found + held * np.repeat(np.array(each)[:, None], shape.cuts, axis=0)
     return found
 
 
@@ -158,9 +172,12 @@ def _gathered_bytes(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
     found = np.zeros(len(shape.candidates))
     for number, strategy in enumerate(shape.variants):
         members = np.flatnonzero(shape.variant == number)
-        if strategy.zero >= 2 and strategy.shards > 1:
+        if strategy.zero >= 2 and strategy.shards_state:
             saved = prices.saved[shape.rows[shape.lane[members]]][:, blocks]
-            found[members] = gathered_bytes(shape.parameters[number][blocks], saved, strategy, pricing)
+            expert_shards = share_shards(expert_group(shard_of(strategy)), strategy)
+            sizes = shape.parameters[number] * (strategy.shards > 1)
+            sizes = sizes + shape.experts[number] * (expert_shards > 1)
+            found[members] = gathered_bytes(sizes[blocks], saved, strategy, pricing)
     return np.repeat(found, shape.cuts)
 
 

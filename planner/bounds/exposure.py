@@ -9,7 +9,7 @@ of several stages, all reductions but that one. The first gather of a pass waits
 of the pass before, or for the update; behind a pass that reduces nothing it is fetched ahead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +20,27 @@ from planner.bounds.orders import ShapeOrder
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
 from planner.space.shapes import Blocks, Shape
+from simdl.collectives import Group
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
-from simdl.step.segments import segment_parts, segment_reduce_time
-from simdl.step.step_cost import copies_sum_time, gather_time, reduce_time, tied_time
+from simdl.step.gradients import (
+    GradientShare,
+    expert_group,
+    gathers,
+    reductions,
+    share_shards,
+    total_seconds,
+    uniform_share,
+)
+from simdl.step.segments import filled_buckets, segment_parts
+from simdl.step.step_cost import copies_sum, shard_of, tied_time
 from simdl.step.update import exchange_time, update_time
 from workloads.amounts import as_number
 from workloads.workload import Workload
+
+Parts = list[tuple[slice, float, float]]
+"""Segments of a stage: its blocks, and the elements that all replicas and that those of experts exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,28 +71,20 @@ class _Messages:
 
 
 class _Segments:
-    """The segments in which every kind of stage runs its blocks, for some parameters per block."""
+    """The segments in which every kind of stage runs its blocks, and what each gathers or reduces."""
 
-    def __init__(
-        self, chains: Sequence[Blocks], parameters: Floats, pricing: Pricing, *, alone: bool
-    ) -> None:
-        self.begins: list[Blocks] = []
-        sums: list[float] = []
-        starts = []
-        for blocks in chains:
-            counts = parameters[list(blocks)].tolist()
-            parts = segment_parts(counts, pricing, alone=alone)
-            self.begins.append(blocks[parts[0]])
-            starts.append(len(sums))
-            sums += [sum(counts[part]) for part in parts]
-        self._starts, self._ends = np.array(starts), np.array([*starts[1:], len(sums)]) - 1
-        distinct = {count: number for number, count in enumerate(dict.fromkeys(sums))}
-        self.sizes = np.array(list(distinct))
-        self._places = np.array([distinct[count] for count in sums])
+    def __init__(self, chains: Sequence[Blocks], parts: Sequence[Parts]) -> None:
+        self.begins = [blocks[found[0][0]] for blocks, found in zip(chains, parts, strict=True)]
+        sums = [(plain, experts) for found in parts for _, plain, experts in found]
+        ends = np.cumsum([len(found) for found in parts])
+        self._starts, self._ends = np.array([0, *ends[:-1]]), ends - 1
+        distinct = {each: number for number, each in enumerate(dict.fromkeys(sums))}
+        self.plain, self.experts = np.array(list(distinct)).T
+        self._places = np.array([distinct[each] for each in sums])
 
-    def messages(self, times: Floats | float) -> _Messages:
+    def messages(self, times: Floats) -> _Messages:
         """What messages take, given [sizes] seconds of each."""
-        each = (np.zeros(len(self.sizes)) + times)[self._places]
+        each = times[self._places]
         return _Messages(
             total=np.add.reduceat(each, self._starts), first=each[self._starts], last=each[self._ends]
         )
@@ -89,15 +94,26 @@ class _Variant:
     """One way of sharding a shape's candidates."""
 
     def __init__(
-        self, shape: Shape, number: int, pricing: Pricing, segments: dict[tuple[int, bool, bool], _Segments]
+        self, shape: Shape, number: int, pricing: Pricing, segments: dict[tuple[object, ...], _Segments]
     ) -> None:
         stack, strategy = pricing.stack, shape.variants[number]
         self.shape, self.strategy, self.pricing = shape, strategy, pricing
-        self.scattered = strategy.zero >= 2 and strategy.shards > 1
-        self.sharded = strategy.zero == 3 and strategy.shards > 1
-        self.beside = self.scattered or (strategy.replicas > 1 and stack.gradient_overlap)
-        self.ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
+        self.scattered = strategy.zero >= 2 and strategy.shards_state
+        self.sharded = strategy.zero == 3 and strategy.shards_state
+        self.reduces = strategy.replicas > 1 or bool(
+            strategy.expert_replicas > 1 and shape.experts[number].any()
+        )
+        self.beside = self.scattered or (self.reduces and stack.gradient_overlap)
+        self.ahead = strategy.zero in (1, 2) and strategy.shards_state and stack.parameter_overlap
+        self.expert_group = expert_group(shard_of(strategy))
+        self.plain_group = uniform_share(0.0, strategy).group
         self._number, self._segments = number, segments
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What the segments of a pass hang on."""
+        one = self.strategy
+        return one.tp, one.ep, one.etp, one.replicas > 1, one.expert_replicas > 1, self.scattered
 
     @property
     def backward(self) -> _Segments:
@@ -110,23 +126,89 @@ class _Variant:
         return self._cut(False, self.sharded)
 
     def _cut(self, back: bool, alone: bool) -> _Segments:
-        key = self.strategy.tp, back, alone
+        key = *self.key, back, alone
         if key not in self._segments:
             kinds = self.shape.kinds
             chains = [blocks[::-1] for blocks in kinds] if back else kinds
-            parameters = self.shape.parameters[self._number]
-            self._segments[key] = _Segments(chains, parameters, self.pricing, alone=alone)
+            plain, experts = (
+                each[self._number].tolist() for each in (self.shape.parameters, self.shape.experts)
+            )
+            parts = [
+                self._parts([plain[b] for b in blocks], [experts[b] for b in blocks], back=back, alone=alone)
+                for blocks in chains
+            ]
+            self._segments[key] = _Segments(chains, parts)
         return self._segments[key]
+
+    def _parts(self, plain: list[float], experts: list[float], *, back: bool, alone: bool) -> Parts:
+        """Blocks of a stage as segments, with what each sends."""
+        if not back or alone or not any(experts):
+            sizes = [one + other for one, other in zip(plain, experts, strict=True)]
+            found = segment_parts(sizes, self.pricing, alone=alone)
+            return [(part, sum(plain[part]), sum(experts[part])) for part in found]
+        shares = [
+            (
+                GradientShare(self.plain_group, one),
+                *((GradientShare(self.expert_group, other),) if other else ()),
+            )
+            for one, other in zip(plain, experts, strict=True)
+        ]
+        return [
+            (part, _sent(sent, self.plain_group), _sent(sent, self.expert_group))
+            for part, sent in filled_buckets(shares, self.strategy, self.pricing)
+        ]
+
+    @property
+    def _groups(self) -> tuple[Group, Group]:
+        return self.plain_group, self.expert_group
+
+    def expert_shards(self) -> int:
+        """Ranks over which ZeRO divides one copy of experts."""
+        return max(1, share_shards(self.expert_group, self.strategy))
 
     def reductions(self, *, last: bool) -> _Messages:
         """Of backward passes."""
-        sizes = as_number(self.backward.sizes)
-        return self.backward.messages(segment_reduce_time(sizes, self.strategy, self.pricing, last=last))
+        cut = self.backward
+        return cut.messages(self.reduce_times(cut.plain, cut.experts, copies=last))
 
     def gathers(self) -> _Messages:
         """Of forward passes."""
-        sizes = as_number(self.forward.sizes)
-        return self.forward.messages(gather_time(sizes, self.strategy, self.pricing))
+        cut = self.forward
+        return cut.messages(self.gather_times(cut.plain, cut.experts))
+
+    def reduce_times(self, plain: Floats, experts: Floats, *, copies: bool = True) -> Floats:
+        """[n] seconds to reduce so many gradients."""
+        return self._times(
+            plain,
+            experts,
+            lambda share: total_seconds(reductions((share,), self.strategy, self.pricing, copies=copies)),
+        )
+
+    def gather_times(self, plain: Floats, experts: Floats) -> Floats:
+        """[n] seconds to gather so many parameters."""
+        return self._times(
+            plain, experts, lambda share: total_seconds(gathers((share,), self.strategy, self.pricing))
+        )
+
+    def copies_seconds(self, plain: float, experts: float, rank: int) -> float:
+        """[s] to add up the gradients of stages that two pipeline ranks hold."""
+        shares = [
+            GradientShare(group, size) for group, size in zip(self._groups, (plain, experts), strict=True)
+        ]
+        held = [share for share in shares if share.parameters > 0]
+        return copies_sum(held, rank, self.strategy, self.pricing).seconds
+
+    def _times(self, plain: Floats, experts: Floats, seconds: Callable[[GradientShare], float]) -> Floats:
+        found: Floats = np.zeros(len(plain))
+        for group, sizes in zip(self._groups, (plain, experts), strict=True):
+            if sizes.any():
+                found = found + np.where(sizes > 0, seconds(GradientShare(group, as_number(sizes))), 0.0)
+        return found
+
+
+def _sent(shares: Sequence[GradientShare], group: Group) -> float:
+    """Elements that the ranks of a group send one another."""
+    return sum(share.parameters for share in shares if share.group == group)
 
 
 class _Variants:
@@ -136,9 +218,7 @@ class _Variants:
         self, shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, pricing: Pricing
     ) -> None:
         self.shape, self.order, self.chain, self.prices, self.pricing = shape, order, chain, prices, pricing
-        segments: dict[
-            tuple[int, bool, bool], _Segments
-        ] = {}  # by tp, direction, and whether blocks are alone
+        segments: dict[tuple[object, ...], _Segments] = {}
         self.each = [_Variant(shape, number, pricing, segments) for number in range(len(shape.variants))]
         self.footprint = pricing.stack.contention or 0.0
         self.lane, self.setting = shape.with_cuts(shape.lane), shape.with_cuts(shape.variant)
@@ -217,11 +297,11 @@ def _first_shares(variants: _Variants) -> Floats:
     total = device @ shape.counts()
     total = np.where(total > 0, total, 1.0)
     shares = np.zeros((len(shape.candidates), shape.kind.shape[1] * shape.cuts))
-    found: dict[tuple[int, bool], Floats] = {}
+    found: dict[tuple[object, ...], Floats] = {}
     for number, variant in enumerate(variants.each):
         if not variant.beside:
             continue
-        key = variant.strategy.tp, variant.scattered
+        key = variant.key
         if key not in found:
             begins = [device[:, list(blocks)].sum(axis=1) for blocks in variant.backward.begins]
             found[key] = (np.stack(begins, axis=1) / total)[:, shape.kind.ravel()]
@@ -274,30 +354,35 @@ def _sharded_gathers(variants: _Variants) -> tuple[Floats, Floats]:
 
 def _update(variants: _Variants, workload: Workload) -> Floats:
     """[variants and cuts x ranks] seconds of an update: whatever follows the passes and their reductions."""
-    shape, pricing = variants.shape, variants.pricing
-    held = variants.order.by_rank(shape.spread(shape.parameters @ shape.counts()), shape.ranks)
-    first, place = _alike(held.reshape(len(shape.variants), -1))
-    held = held.reshape(len(shape.variants), -1)[:, first]
+    shape, pricing, count = variants.shape, variants.pricing, len(variants.shape.variants)
+    plain, experts = (
+        variants.order.by_rank(shape.spread(each @ shape.counts()), shape.ranks).reshape(count, -1)
+        for each in (shape.parameters, shape.experts)
+    )
+    first, place = _alike(np.concatenate([plain, experts]))
+    plain, experts = plain[:, first], experts[:, first]
     shards = np.array([[strategy.shards] for strategy in shape.variants])
-    owned = as_number((held / shards).ravel())
+    expert_shards = np.array([[variant.expert_shards()] for variant in variants.each])
+    owned = as_number((plain / shards + experts / expert_shards).ravel())
     copies = np.array([[strategy.tp] for strategy in shape.variants])
-    tp = as_number(np.broadcast_to(copies, held.shape).ravel())
-    seconds = np.reshape(update_time(owned, workload, pricing, tp=tp), held.shape)
-    for number, (variant, counts) in enumerate(zip(variants.each, held, strict=True)):
-        strategy = variant.strategy
-        seconds[number] += exchange_time(as_number(counts), strategy, workload, pricing)
-        if strategy.replicas > 1 and not variant.beside:
-            seconds[number] += reduce_time(as_number(counts), strategy, pricing)
-        if strategy.zero in (1, 2) and strategy.shards > 1 and not pricing.stack.parameter_overlap:
-            seconds[number] += gather_time(as_number(counts), strategy, pricing)
+    tp = as_number(np.broadcast_to(copies, plain.shape).ravel())
+    seconds = np.reshape(update_time(owned, workload, pricing, tp=tp), plain.shape)
+    for number, variant in enumerate(variants.each):
+        strategy, held = variant.strategy, (plain[number], experts[number])
+        seconds[number] += exchange_time(as_number(held[0] + held[1]), strategy, workload, pricing)
+        if variant.reduces and not variant.beside:
+            seconds[number] += variant.reduce_times(*held)
+        if strategy.zero in (1, 2) and strategy.shards_state and not pricing.stack.parameter_overlap:
+            seconds[number] += variant.gather_times(*held)
     after: Floats = seconds[:, place].reshape(-1, shape.cuts, shape.ranks)
     tied = {one.tp: tied_time(workload, one, pricing) for one in {s.tp: s for s in shape.variants}.values()}
-    for number, (strategy, counts) in enumerate(zip(shape.variants, held[:, place].tolist(), strict=True)):
-        after[number, :, [0, -1]] += tied[strategy.tp]
+    for number, variant in enumerate(variants.each):
+        after[number, :, [0, -1]] += tied[variant.strategy.tp]
         if variants.order.copies > 1:
+            held = plain[number, place].tolist(), experts[number, place].tolist()
             sums = [
-                copies_sum_time(count, place % shape.ranks, strategy, pricing)
-                for place, count in enumerate(counts)
+                variant.copies_seconds(one, other, rank % shape.ranks)
+                for rank, (one, other) in enumerate(zip(*held, strict=True))
             ]
             after[number] += np.reshape(sums, (-1, shape.ranks))
     return after.reshape(-1, shape.ranks)

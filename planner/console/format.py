@@ -22,10 +22,13 @@ def format_strategy(strategy: Strategy) -> str:
             ("tp", strategy.tp),
             ("pp", strategy.pp),
             ("cp", strategy.cp),
+            ("ep", strategy.ep),
             ("split", strategy.split_degree),
         )
         if degree > 1
     ] or ["one device"]
+    if strategy.etp and strategy.etp != strategy.tp:
+        words.append(f"etp {strategy.etp}")
     words.append(f"mb {strategy.micro_batch}")
     if strategy.pp > 1:
         words.append(_schedule(strategy))
@@ -75,7 +78,9 @@ def format_choice(axis: str, value: object) -> str:
         return "on" if value else "off"
     if axis == "splits" and isinstance(value, Mapping):
         return format_splits(value.items()) or "none"
-    return "all" if axis == "shard_degree" and value == 0 else str(value)
+    if value == 0 and axis in {"shard_degree", "etp"}:
+        return "all" if axis == "shard_degree" else "as tp"
+    return str(value)
 
 
 def _schedule(strategy: Strategy) -> str:

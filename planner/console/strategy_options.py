@@ -41,9 +41,16 @@ OPTIONS = (
     click.option(
         "--ep",
         type=int,
-        default=1,
+        default=PLAIN.ep,
         show_default=True,
-        help="Expert-parallel degree; more than 1 is not modelled.",
+        help="Expert-parallel degree: ranks of a stage that share the experts of a layer.",
+    ),
+    click.option(
+        "--etp",
+        type=int,
+        default=PLAIN.etp,
+        show_default=True,
+        help="Expert-tensor-parallel degree: ranks that share each expert; 0: tp.",
     ),
     click.option(
         "--micro-batch",

@@ -18,8 +18,8 @@ KEYS = tuple(field.name for field in fields(Strategy))
 LISTS = {"stages": "block counts", "shares": "microbatches per replica"}
 TEXTS = {"schedule": "1f1b", "compression": "qsgd:7,512"}
 PAIR = 2  # a layer and its split
-EXPERTS = "ep"
-"""Expert parallelism is part of the command line's contract; only degree 1 is modelled."""
+MAY_BE_NONE = {"zero", "shard_degree", "etp"}
+"""Numbers that may be 0."""
 
 
 def load_strategy(path: str, cluster: Cluster) -> Strategy:
@@ -70,7 +70,7 @@ def build_strategy(values: Mapping[str, Any], cluster: Cluster, *, place: str = 
     faults = [f"{place}{fault}" for fault in _faults(values)]
     if faults:
         raise StrategyError(faults)
-    chosen = {key: value for key, value in values.items() if key != EXPERTS}
+    chosen = dict(values)
     pipeline(chosen.get("schedule", Strategy().schedule))
     if "dp" not in chosen:
         used = chosen.get("tp", 1) * chosen.get("pp", 1) * chosen.get("cp", 1)
@@ -88,10 +88,7 @@ def build_strategy(values: Mapping[str, Any], cluster: Cluster, *, place: str = 
 
 def _faults(values: Mapping[str, Any]) -> Iterator[str]:
     for key, value in values.items():
-        if key == EXPERTS:
-            if value != 1:
-                yield f"ep: found {value!r}; expected 1 (expert parallelism is not modelled)"
-        elif key == "splits":
+        if key == "splits":
             yield from _split_faults(value)
         elif key not in KEYS:
             near = get_close_matches(key, KEYS, n=1)
@@ -114,8 +111,8 @@ def _value_faults(key: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - what
     elif key in LISTS:
         if not isinstance(value, list | tuple) or not all(_is_count(item) and item > 0 for item in value):
             yield f"{key}: found {value!r}; expected a list of {LISTS[key]}, at least 1 each"
-    elif not _is_count(value) or value < (0 if key in {"zero", "shard_degree"} else 1):
-        least = 0 if key in {"zero", "shard_degree"} else 1
+    elif not _is_count(value) or value < (0 if key in MAY_BE_NONE else 1):
+        least = 0 if key in MAY_BE_NONE else 1
         yield f"{key}: found {value!r}; expected a whole number, at least {least}"
 
 

@@ -24,7 +24,7 @@ FIELDS = {
 """Names of what a question consists of."""
 LOADED = {"cluster": "cluster", "device": "device", "model": "network", "stack": "stack"}
 """What the provenance says of a field, for where the questions do not differ in it; of devices always."""
-AXIS_NAMES = {"dp": "data parallelism", **AXES, "ep": "expert parallelism", "stages": "cut"}
+AXIS_NAMES = {"dp": "data parallelism", **AXES, "stages": "cut"}
 AXIS_NAMES |= {"split_degree": "ranks that split layers", "splits": "splits"}
 HEADER = ("cause", "A", "B", "B - A")
 

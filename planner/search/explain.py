@@ -20,6 +20,8 @@ AXES = {
     "tp": "tensor parallelism",
     "pp": "pipeline parallelism",
     "cp": "context parallelism",
+    "ep": "expert parallelism",
+    "etp": "expert tensor parallelism",
     "micro_batch": "micro-batch",
     "schedule": "schedule",
     "virtual_stages": "virtual stages",

@@ -19,6 +19,7 @@ LIMITS = {
     "host_transfer": BANDWIDTH,
     "tensor_communication": COMMUNICATION,
     "context_communication": COMMUNICATION,
+    "expert_communication": COMMUNICATION,
     "pipeline_communication": COMMUNICATION,
     "data_communication": COMMUNICATION,
     "resharding": COMMUNICATION,

@@ -4,6 +4,7 @@ Agrees with :func:`simdl.step.strategy.problems`: every candidate passes it, and
 is a candidate, is the same schedule as one, or lies outside the limits:
 
 - tensor parallelism spans at most ``Limits.tensor_domains`` domains of the innermost level (two nodes);
+- experts are whole on a rank or divided over its tensor-parallel group (etp 1 or tp);
 - context parallelism leaves a rank at least ``Limits.context_tokens`` tokens of a sample;
 - a step has at most ``Limits.passes`` passes, because each candidate is simulated within seconds;
 - schedules are those of ``Limits.schedules``;
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
 from simdl.pipelines import PIPELINES, pipeline, same_order
-from simdl.step.strategy import PLAIN, Recompute, Strategy, tensor_problems
+from simdl.step.strategy import PLAIN, Recompute, Strategy, expert_problems, tensor_problems
 from workloads.network import Network
 from workloads.workload import Workload
 
@@ -63,8 +64,9 @@ class Space:
     """Candidates; entry i of every array belongs to candidate i.
 
     Attributes:
-        dp, tp, pp, cp, micro_batch, virtual_stages, zero, shard_degree: as in a
+        dp, tp, pp, cp, ep, micro_batch, virtual_stages, zero, shard_degree: as in a
             :class:`simdl.step.strategy.Strategy`.
+        etp: ranks that share each expert; tp where there are no experts.
         microbatches: per replica.
         schedule: index into ``schedules``.
         recompute: index into ``RECOMPUTE``.
@@ -77,6 +79,8 @@ class Space:
     tp: Integers
     pp: Integers
     cp: Integers
+    ep: Integers
+    etp: Integers
     micro_batch: Integers
     microbatches: Integers
     schedule: Integers
@@ -96,6 +100,8 @@ class Space:
             tp=int(self.tp[index]),
             pp=int(self.pp[index]),
             cp=int(self.cp[index]),
+            ep=int(self.ep[index]),
+            etp=0 if self.etp[index] == self.tp[index] else int(self.etp[index]),
             micro_batch=int(self.micro_batch[index]),
             schedule=self.schedules[self.schedule[index]],
             virtual_stages=int(self.virtual_stages[index]),
@@ -137,6 +143,8 @@ def single_space(strategy: Strategy, workload: Workload) -> Space:
         "tp": strategy.tp,
         "pp": strategy.pp,
         "cp": strategy.cp,
+        "ep": strategy.ep,
+        "etp": strategy.expert_tensor,
         "micro_batch": strategy.micro_batch,
         "microbatches": strategy.microbatches(workload.global_batch),
         "schedule": 0,
@@ -171,6 +179,20 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
                     yield dp, tp, pp, cp
 
 
+def _expert_degrees(network: Network, degrees: tuple[int, int, int, int]) -> list[tuple[int, int]]:
+    """(ep, etp) pairs that the ranks of a stage and the experts allow."""
+    dp, tp, _, cp = degrees
+    if not network.experts:
+        return [(1, tp)]
+    ranks = dp * tp * cp
+    return [
+        (ep, etp)
+        for etp in dict.fromkeys((1, tp))
+        for ep in divisors(ranks // etp)
+        if not any(expert_problems(network, ep, etp))
+    ]
+
+
 def _virtual_stages(network: Network, pp: int) -> list[int]:
     """Virtual stages per rank beyond one."""
     _, repeated = network.repeated
@@ -179,11 +201,13 @@ def _virtual_stages(network: Network, pp: int) -> list[int]:
     return [v for v in divisors(repeated // pp) if v > 1 and pp * v <= network.depth]
 
 
-def _sharding(degrees: tuple[int, int, int, int], domain: int, limits: Limits) -> list[tuple[int, int]]:
+def _sharding(
+    degrees: tuple[int, int, int, int], domain: int, limits: Limits, *, experts: bool
+) -> list[tuple[int, int]]:
     """(ZeRO stage, shard degree) pairs; a pipeline accumulates gradients locally, which ends ZeRO at 1."""
     dp, tp, pp, cp = degrees
     replicas = dp * cp
-    if replicas == 1:
+    if replicas == 1 and not (experts and tp > 1):
         return [(0, 0)]
     stages = [zero for zero in ((1,) if pp > 1 else (1, 2, 3)) if zero <= limits.zero]
     inside = domain // tp if tp and domain % tp == 0 else 0
@@ -203,30 +227,41 @@ def _variants(  # noqa: PLR0917 - what candidates are made from
     dp, tp, pp, cp = degrees
     network = workload.network
     split = tp > 1 and network.tokens % (cp * tp) == 0
+    sequences = [0, 1] if split else [0]
+    if network.experts and tp > 1:
+        sequences = [1] if split else []
+    divided = np.array(_expert_degrees(network, degrees), dtype=np.int64)
     virtual = [1, *_virtual_stages(network, pp)]
     orders = [(each, v) for each in (schedules if pp > 1 else [0]) for v in virtual]
-    sharding = np.array(_sharding(degrees, domain, limits), dtype=np.int64)
+    sharding = np.array(_sharding(degrees, domain, limits, experts=network.experts > 0), dtype=np.int64)
     per_replica = workload.global_batch // dp
     mesh = np.meshgrid(
         np.array(divisors(per_replica)),
         np.arange(len(orders)),
         np.array(_recompute_modes(network)),
         np.arange(len(sharding)),
-        np.arange(2 if split else 1),
+        np.array(sequences, dtype=np.int64),
+        np.arange(len(divided)),
         indexing="ij",
     )
-    micro, order, recompute, shards, sequence = (axis.ravel().astype(np.int64) for axis in mesh)
+    micro, order, recompute, shards, sequence, spread = (axis.ravel().astype(np.int64) for axis in mesh)
+    ep, etp = divided[spread].T
     schedule, stages = np.array(orders, dtype=np.int64)[order].T
     zero, shard_degree = sharding[shards].T
     microbatches = per_replica // micro
     keep = _accepted(names, pp, orders, order, microbatches)
     keep &= 2 * pp * stages * microbatches <= limits.passes
+    copies = dp * cp * tp // (ep * etp)  # of experts
+    keep &= (zero == 0) | (dp * cp > 1) | (copies > 1)
+    keep &= copies * shard_degree % (dp * cp) == 0
     same = np.ones(np.count_nonzero(keep), dtype=np.int64)
     return {
         "dp": same * dp,
         "tp": same * tp,
         "pp": same * pp,
         "cp": same * cp,
+        "ep": ep[keep],
+        "etp": etp[keep],
         "micro_batch": micro[keep],
         "microbatches": microbatches[keep],
         "schedule": schedule[keep],

@@ -50,6 +50,7 @@ class Prices:
         sequence_parallel: [rows] 0 or 1.
         saved, transient, boundary: [bytes] as in :class:`simdl.step.block_cost.BlockCost`.
         parameters: elements of a rank before ZeRO.
+        experts: those of them that belong to experts.
         tables: [bytes] of embedding tables, which have no gradient.
         transfers: what :func:`transfer_seconds` has found, by hop.
     """
@@ -63,24 +64,27 @@ class Prices:
     boundary: Floats
     parameters: Floats
     tables: Floats
+    experts: Floats
     transfers: dict[Hop, Floats] = field(default_factory=dict)
 
 
 def price_space(space: Space, pricing: Pricing) -> Prices:
     """Price every distinct shard of a space, all of them at once per way of recomputation."""
     pipelined = (space.pp > 1).astype(np.int64)
-    degrees = (space.tp, space.cp, space.sequence_parallel, space.micro_batch, pipelined)
+    degrees = (space.tp, space.cp, space.ep, space.etp, space.sequence_parallel, space.micro_batch, pipelined)
     first, shard = distinct(degrees)
     modes, mode = np.unique(space.recompute, return_inverse=True)
-    tp, cp, sequence, micro_batch, piped = (degree[first] for degree in degrees)
+    tp, cp, ep, etp, sequence, micro_batch, piped = (degree[first] for degree in degrees)
     table = ShardTable(
         tp=as_number(tp),
         cp=as_number(cp),
+        ep=as_number(ep),
+        etp=as_number(etp),
         sequence_parallel=as_number(sequence > 0),
         micro_batch=as_number(micro_batch),
         pipelined=as_number(piped > 0),
     )
-    width = 5 + 3 * len(Phase)
+    width = 6 + 3 * len(Phase)
     columns = np.empty((width, len(modes) * len(first), len(pricing.network.blocks)))
     for place, each in enumerate(modes.tolist()):
         rows = slice(place * len(first), (place + 1) * len(first))
@@ -89,7 +93,7 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
                 column[rows, block] = amount
     phases = {
         phase: PhasePrices(busy=columns[place], device=columns[place + 1], host=columns[place + 2])
-        for phase, place in zip(Phase, range(5, width, 3), strict=True)
+        for phase, place in zip(Phase, range(6, width, 3), strict=True)
     }
     return Prices(
         row=mode * len(first) + shard,
@@ -101,6 +105,7 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
         boundary=columns[2],
         parameters=columns[3],
         tables=columns[4],
+        experts=columns[5],
     )
 
 
@@ -124,5 +129,6 @@ def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:
         cost.boundary,
         cost.parameters,
         cost.tables,
+        cost.experts,
         *(seconds for work in works for seconds in (work.busy, work.device, host_time(work, pricing.stack))),
     )

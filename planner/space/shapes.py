@@ -29,7 +29,8 @@ class Shape:
     Attributes:
         variants: a strategy each that prices the collectives of its candidates (their dp x cp as dp, no
             context parallelism).
-        parameters: [variants x distinct blocks] elements of a rank before ZeRO.
+        parameters: [variants x distinct blocks] elements of a rank before ZeRO that all replicas hold alike.
+        experts: [variants x distinct blocks] those that replicas of experts hold, where these are others.
         rows: [lanes] rows of prices.
         microbatches: [lanes] per replica.
         candidates: [n] indices into the space.
@@ -40,6 +41,7 @@ class Shape:
 
     variants: tuple[Strategy, ...]
     parameters: Floats
+    experts: Floats
     rows: Integers
     microbatches: Integers
     candidates: Integers
@@ -73,6 +75,7 @@ class Shape:
             self,
             variants=tuple(self.variants[number] for number in variants.tolist()),
             parameters=self.parameters[variants],
+            experts=self.experts[variants],
             rows=self.rows[lanes],
             microbatches=self.microbatches[lanes],
             candidates=self.candidates[kept],
@@ -122,14 +125,18 @@ def enumerate_shapes(
 def _shape(
     members: Integers, cuts: tuple[tuple[int, ...], ...], space: Space, prices: Prices, pricing: Pricing
 ) -> Shape:
-    columns = (space.tp, space.zero, space.shard_degree)
+    columns = (space.tp, space.ep, space.etp, space.zero, space.shard_degree)
     shared, variant = distinct(tuple(column[members] for column in columns))
     rows, first, lane = np.unique(prices.row[members], return_index=True, return_inverse=True)
     stages = [stage_blocks(pricing.network, one) for one in cuts]
     kinds = {blocks: number for number, blocks in enumerate(dict.fromkeys(b for one in stages for b in one))}
+    firsts = members[shared]
+    apart = space.ep[firsts] * space.etp[firsts] != space.tp[firsts]
+    experts = prices.experts[prices.row[firsts]] * apart[:, None]
     return Shape(
         variants=tuple(_shared(space, int(each)) for each in members[shared]),
-        parameters=prices.parameters[prices.row[members[shared]]],
+        parameters=prices.parameters[prices.row[firsts]] - experts,
+        experts=experts,
         rows=rows,
         microbatches=space.microbatches[members[first]],
         candidates=members,
@@ -145,6 +152,8 @@ def _shared(space: Space, first: int) -> Strategy:
     return Strategy(
         dp=int(space.dp[first] * space.cp[first]),
         tp=int(space.tp[first]),
+        ep=int(space.ep[first]),
+        etp=int(space.etp[first]),
         pp=int(space.pp[first]),
         schedule=space.schedules[space.schedule[first]],
         virtual_stages=int(space.virtual_stages[first]),

@@ -4,15 +4,18 @@ Costs add these up, the operators of the critical path name them; both read the 
 """
 
 from collections.abc import Iterator
+from math import prod
 
 from simdl.collectives import Group, Operation, collective_seconds, ring_time
 from simdl.kernels.kernel import Kernel
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard, named_kernels, pass_layers, rank_core
+from workloads.amounts import larger
 from workloads.exchange import Halo
-from workloads.layer import Layer
+from workloads.layer import Layer, TokenExchange
+from workloads.layers.experts import ALL_GATHER, ALL_TO_ALL
 from workloads.network import Block
-from workloads.operators import OperatorKind, Pass
+from workloads.operators import OperatorKind, Pass, Routing
 
 Ends = tuple[tuple[Operation, ...], tuple[Operation, ...]]  # collectives at entry and exit
 NamedKernel = tuple[str, Kernel]  # layer, kernel
@@ -122,6 +125,100 @@ def layer_exchanges(
         nbytes = layer.exchange.sent(shard.cp) * shard.micro_batch * pricing.precision.activation
         seconds = collective_seconds(operation, nbytes, group, pricing.cluster, library=pricing.stack.library)
         yield layer, operation, nbytes, seconds
+
+
+def expert_exchanges(
+    pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool
+) -> Iterator[tuple[str, Operation, float, float]]:
+    """What sends tokens to their experts and back, by the stack's way of dispatch.
+
+    Of a layer's n tokens on a rank, each chooses k experts. ``all_to_all`` sends n k rows over the
+    expert-parallel ranks; ranks that share an expert gather the rows of one another, or add up what they
+    bring back. ``all_gather`` gathers the n tokens of all ranks that hold experts, and reduces what comes
+    back. ``deduplicated`` sends a token once to each node that holds some of its experts, and there once to
+    each rank, both at the same time. What goes to experts forward comes back as a gradient backward, by the
+    reverse collectives. The busiest rank's load stretches what depends on the choice.
+
+    Yields:
+        Layer, operation, [bytes] of the message and [s] it takes before any computation hides it.
+    """
+    tokens = shard.micro_batch / (shard.cp * shard.tp) * pricing.precision.activation
+    for layer in layers:
+        exchange = layer.token_exchange
+        if exchange is not None:
+            outward = exchange.back == backward
+            for operation, nbytes, seconds in _exchange(pricing, shard, exchange, tokens, outward=outward):
+                yield layer.name, operation, nbytes, seconds
+
+
+def _exchange(
+    pricing: Pricing, shard: Shard, exchange: TokenExchange, tokens: float, *, outward: bool
+) -> Iterator[tuple[Operation, float, float]]:
+    """The collectives of one exchange, in either direction."""
+    routing, stack = exchange.routing, pricing.stack
+    each = exchange.elements * tokens
+    gather = Operation.ALL_GATHER if outward else Operation.REDUCE_SCATTER
+    if stack.dispatch == ALL_GATHER:
+        ranks = shard.ep * shard.etp
+        if ranks > 1:
+            yield _collective(pricing, gather, each * ranks, Group(size=ranks, stride=1))
+        return
+    found = []
+    if shard.ep > 1 and stack.dispatch == ALL_TO_ALL:
+        rows = each * routing.chosen * routing.load
+        found.append(_collective(pricing, Operation.ALL_TO_ALL, rows, Group(size=shard.ep, stride=shard.etp)))
+    elif shard.ep > 1:
+        found.append(_deduplicated(pricing, shard, routing, each * routing.load))
+    if shard.etp > 1:
+        rows = each * routing.chosen * routing.load * shard.etp
+        found.append(_collective(pricing, gather, rows, Group(size=shard.etp, stride=1)))
+    yield from found if outward else reversed(found)
+
+
+def _deduplicated(
+    pricing: Pricing, shard: Shard, routing: Routing, nbytes: float
+) -> tuple[Operation, float, float]:
+    """One copy of a token per node over the network, beside one per rank within nodes."""
+    domain = pricing.cluster.levels[0].size
+    nodes = max(1, -(-shard.ep * shard.etp // domain))
+    inside = max(1, shard.ep // nodes)
+    copies = nbytes * places(routing, shard.ep)
+    sent, seconds = copies, 0.0
+    if inside > 1:
+        group = Group(size=inside, stride=shard.etp)
+        _, _, seconds = _collective(pricing, Operation.ALL_TO_ALL, copies, group)
+    if nodes > 1:
+        group = Group(size=nodes, stride=shard.etp * inside)
+        sent = nbytes * places(routing, nodes)
+        _, _, across = _collective(pricing, Operation.ALL_TO_ALL, sent, group)
+        seconds = larger(seconds, across)
+    return Operation.ALL_TO_ALL, sent, seconds
+
+
+def places(routing: Routing, count: int) -> float:
+    """Mean number of ``count`` places, holding as many experts each, where a token has some of its own.
+
+    count x (1 - P(none of its k experts there)), of all choices equally likely; where a token chooses among
+    some groups of experts only, of the places that hold these.
+
+    Example:
+        >>> places(Routing(experts=8, chosen=1), 4), places(Routing(experts=8, chosen=8), 4)
+        (1.0, 4.0)
+    """
+    experts, within = routing.experts, float(count)
+    if routing.groups > 1 and count >= routing.groups:
+        share = routing.chosen_groups / routing.groups
+        experts, within = int(experts * share), count * share
+    here = experts / within
+    none = prod(max(0.0, experts - here - i) / (experts - i) for i in range(routing.chosen))
+    return float(within * (1 - none))
+
+
+def _collective(
+    pricing: Pricing, operation: Operation, nbytes: float, group: Group
+) -> tuple[Operation, float, float]:
+    seconds = collective_seconds(operation, nbytes, group, pricing.cluster, library=pricing.stack.library)
+    return operation, nbytes, seconds
 
 
 def context_transfers(

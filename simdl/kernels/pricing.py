@@ -6,7 +6,7 @@ from hardware.cluster import Cluster
 from simdl.kernels.cost_model import CostModel, launch_time
 from simdl.kernels.costs.matmul import uses_matrix_units
 from simdl.kernels.costs.recurrence import host_launches
-from simdl.kernels.kernel import AttentionCall, Kernel
+from simdl.kernels.kernel import AttentionCall, Kernel, Product
 from simdl.software.stack import Stack
 from workloads.amounts import choose
 from workloads.dtypes import Precision
@@ -23,6 +23,7 @@ class Work:
         tensor: [s] exposed tensor-parallel communication.
         context: [s] exposed context-parallel communication.
         resharding: [s] of tensors that change layout between two layers.
+        dispatch: [s] exposed communication of tokens with their experts.
         launches: kernels the host launches.
         calls: collectives and transfers the host calls.
     """
@@ -31,6 +32,7 @@ class Work:
     tensor: float = 0.0
     context: float = 0.0
     resharding: float = 0.0
+    dispatch: float = 0.0
     launches: int = 0
     calls: int = 0
 
@@ -40,6 +42,7 @@ class Work:
             self.tensor + other.tensor,
             self.context + other.context,
             self.resharding + other.resharding,
+            self.dispatch + other.dispatch,
             self.launches + other.launches,
             self.calls + other.calls,
         )
@@ -51,6 +54,7 @@ class Work:
             self.tensor * count,
             self.context * count,
             self.resharding * count,
+            self.dispatch * count,
             self.launches * count,
             self.calls * count,
         )
@@ -58,7 +62,7 @@ class Work:
     @property
     def busy(self) -> float:
         """[s] the device is occupied when the host keeps up."""
-        return self.device + self.tensor + self.context + self.resharding
+        return self.device + self.tensor + self.context + self.resharding + self.dispatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +79,14 @@ class Pricing:
 def priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
     """Kernels back to back on the device, each launched by the host."""
     seconds = sum(_kernel_time(pricing, kernel) for kernel in kernels)
-    launches = sum(host_launches(kernel.shape, pricing.cluster.device) for kernel in kernels)
-    return Work(device=seconds, launches=launches)
+    return Work(device=seconds, launches=sum(_launches(pricing, kernel) for kernel in kernels))
+
+
+def _launches(pricing: Pricing, kernel: Kernel) -> int:
+    """Kernels that the host launches for one: of a grouped product, as many as the library makes of it."""
+    if kernel.grouped and pricing.stack.grouped_launches == "each" and isinstance(kernel.shape, Product):
+        return kernel.shape.count
+    return host_launches(kernel.shape, pricing.cluster.device)
 
 
 def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:

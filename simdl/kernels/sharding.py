@@ -23,6 +23,7 @@ from workloads.operators import (
     AttentionShape,
     ConvolutionShape,
     Division,
+    ExpertSplit,
     MatmulShape,
     Operator,
     OperatorKind,
@@ -41,12 +42,15 @@ class Shard:
     """The part of one microbatch that one rank works on.
 
     Attributes:
-        tp, cp, sequence_parallel, micro_batch: as in :class:`simdl.step.strategy.Strategy`.
+        tp, cp, ep, sequence_parallel, micro_batch: as in :class:`simdl.step.strategy.Strategy`.
+        etp: ranks that share each expert.
         pipelined: first and last block are on different ranks, so tied parameters exist twice.
     """
 
     tp: int = 1
     cp: int = 1
+    ep: int = 1
+    etp: int = 1
     sequence_parallel: bool = False
     micro_batch: int = 1
     pipelined: bool = False
@@ -54,6 +58,9 @@ class Shard:
     def share(self, split: Division) -> float:
         """Samples of this rank's part of a tensor or operator: microbatch over the degrees that divide it."""
         axis = split.axis
+        if isinstance(split, ExpertSplit):
+            rows = self.etp if axis is Split.REPLICATED else 1
+            return self.micro_batch / (self.cp * self.tp) * split.routing.load * rows
         divided = self.sequence_parallel if axis is Split.SEQUENCE else axis is not Split.REPLICATED
         degree = choose(divided, self.cp * self.tp, self.cp)
         return self.micro_batch / degree * split.copies(self.tp)
@@ -61,6 +68,8 @@ class Shard:
     def parameter_share(self, split: Division) -> float:
         """Part of a parameter tensor that this rank keeps (before ZeRO)."""
         whole = split.axis is Split.REPLICATED or split.axis is Split.SEQUENCE
+        if isinstance(split, ExpertSplit):
+            return 1 / self.ep if whole else 1 / (self.ep * self.etp)
         return 1.0 if whole else 1 / self.tp * split.copies(self.tp)
 
     def held(self, extent: int, split: Division) -> int:
@@ -149,6 +158,8 @@ def _unfused(
                 yield layer.name, None, _attention_kernel(layer.core, which, shard, precision, stack)
             continue
         for operator in layer.operators(which):
+            if operator.dispatch and operator.dispatch != stack.dispatch:
+                continue
             dtype = precision.matmul if layer.narrow else precision.attention
             kernel = _kernel(operator, which, shard, precision, dtype)
             if isinstance(operator.shape, ConvolutionShape) and _transposes(operator.shape, dtype, stack):
@@ -168,6 +179,7 @@ def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
         nbytes=larger(first.nbytes + second.nbytes - saved, 0.0),
         dtype=first.dtype,
         shape=first.shape,
+        grouped=first.grouped,
     )
 
 
@@ -184,7 +196,7 @@ def _cast(operator: Operator, kernel: Kernel, dtype: str) -> Kernel | None:
     rows = isinstance(operator.shape, MatmulShape) and operator.shape.batch_axis == "rows"
     if dtype not in CAST or not rows or not isinstance(kernel.shape, Product):
         return None
-    nbytes = CAST[dtype] * kernel.shape.m * kernel.shape.k
+    nbytes = CAST[dtype] * kernel.shape.m * kernel.shape.k * kernel.shape.count
     return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype)
 
 
@@ -215,7 +227,11 @@ def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision,
     shape: Product | ConvolutionCall | None = None
     steps = operator.steps
     if isinstance(operator.shape, MatmulShape):
-        shape = _product(operator.shape, operator.split, shard)
+        split = operator.split
+        if isinstance(split, ExpertSplit):
+            shape = _grouped(operator.shape, split, shard)
+        else:
+            shape = _product(operator.shape, split, shard)
         nbytes = shape.count * _product_elements(shape) * _size(operator, precision) * steps
         if operator.shape.batch_axis == "products":
             dtype = precision.attention
@@ -225,6 +241,8 @@ def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision,
     if steps > 1:
         assert not isinstance(shape, ConvolutionCall)  # noqa: S101 - no layer convolves step by step
         return Kernel(operator.name, operator.kind, flops, nbytes, dtype, Recurrence(steps, shape))
+    if isinstance(operator.split, ExpertSplit) and isinstance(shape, Product):
+        return Kernel(operator.name, OperatorKind.MATMUL, flops, nbytes, dtype, shape, grouped=True)
     return Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape)
 
 
@@ -254,6 +272,25 @@ def _product(shape: MatmulShape, split: Division, shard: Shard) -> Product:
     elif axis is Split.SEQUENCE:
         rows = choose(shard.sequence_parallel, _part(rows, shard.tp), rows)
     return Product(rows, columns, depth, products)
+
+
+def _grouped(shape: MatmulShape, split: ExpertSplit, shard: Shard) -> Product:
+    """Products of the experts of a rank, each with the same part of the rows that come to it."""
+    experts = shape.products // shard.ep
+    rows, columns, depth = shape.rows, shape.columns, shape.depth
+    routed = (depth if shape.batch_axis == "depth" else rows) * shard.share(
+        replace(split, axis=Split.REPLICATED)
+    )
+    each = larger(rounded(routed / experts), 1)
+    if shape.batch_axis == "depth":
+        depth = each
+    else:
+        rows = each
+    if split.axis is Split.COLUMN:
+        columns = _part(columns, shard.etp)
+    elif split.axis is Split.ROW:
+        depth = _part(depth, shard.etp)
+    return Product(rows, columns, depth, experts)
 
 
 def _part(extent: int, degree: int) -> int:

@@ -3,6 +3,7 @@
 Korthikanti et al. 2022 (arXiv:2205.05198), section 4; tiled attention keeps no scores (Dao et al. 2022).
 """
 
+from dataclasses import replace
 from functools import lru_cache, reduce
 
 from simdl.kernels.pricing import Pricing
@@ -13,7 +14,7 @@ from workloads.amounts import larger
 from workloads.dtypes import Precision
 from workloads.layer import Layer, SavedActivation
 from workloads.network import Block
-from workloads.operators import Split
+from workloads.operators import Division, ExpertSplit, Split
 
 LOG_SUM_EXP = 4  # [bytes] per query row and head that a tiled attention kernel keeps instead of the scores
 
@@ -74,16 +75,18 @@ def _tensor_bytes(tensor: SavedActivation, precision: Precision, shard: Shard) -
     return tensor.elements * shard.share(tensor.split) * (tensor.element_size or precision.activation)
 
 
+def _output_split(layer: Layer) -> Division:
+    """How a layer's output is divided: like its parameters' columns, or along the sequence."""
+    split = layer.parameter_split
+    if isinstance(split, ExpertSplit) and split.axis is Split.ROW:
+        return replace(split, axis=Split.REPLICATED)
+    return split if isinstance(split, ExpertSplit) or split.axis is Split.COLUMN else Split.SEQUENCE
+
+
 @lru_cache(maxsize=65536)
 def largest_output(block: Block, shard: Shard) -> float:
     """Elements of the largest layer output and its gradient, live while the block runs backward."""
     return 2 * reduce(
         larger,
-        (
-            layer.output_elements
-            * shard.share(
-                layer.parameter_split if layer.parameter_split.axis is Split.COLUMN else Split.SEQUENCE
-            )
-            for layer in block.layers
-        ),
+        (layer.output_elements * shard.share(_output_split(layer)) for layer in block.layers),
     )

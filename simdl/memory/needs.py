@@ -161,7 +161,7 @@ def gathered_bytes(parameters: Floats, saved: Floats, strategy: Strategy, pricin
         strategy: with its ZeRO stage and shards.
         pricing: sizes of parameters and gradients.
     """
-    if strategy.zero < 2 or strategy.shards == 1:
+    if strategy.zero < 2 or not strategy.shards_state:
         return np.zeros(saved.shape[:-1])
     held = gradient_bytes(parameters, pricing)
     if strategy.zero == 3:

@@ -22,6 +22,7 @@ class Cause(StrEnum):
     TENSOR = "tensor_communication"
     RESHARDING = "resharding"
     CONTEXT = "context_communication"
+    EXPERT = "expert_communication"
     PIPELINE = "pipeline_communication"
     DATA = "data_communication"
     COMPRESSION = "compression"

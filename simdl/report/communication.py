@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simdl.engine.timeline import Timeline
-from simdl.kernels.block_kernels import context_transfers, layer_exchanges
+from simdl.kernels.block_kernels import context_transfers, expert_exchanges, layer_exchanges
 from simdl.kernels.sharding import ring_hops
 from simdl.memory.activations import recomputed_layers
 from simdl.program.action import Transfer
@@ -107,6 +107,8 @@ def _block(step: StepCost, division: Division, index: int) -> Iterator[Amount]:
             yield "context parallelism", POINT_TO_POINT, hops, nbytes, seconds
         for _, operation, nbytes, seconds in layer_exchanges(pricing, division, layers, backward=backward):
             yield "exchange between parts", operation.value, 1, nbytes, seconds
+        for _, operation, nbytes, seconds in expert_exchanges(pricing, division, layers, backward=backward):
+            yield "tokens to experts and back", operation.value, 1, nbytes, seconds
 
 
 def _resharding(

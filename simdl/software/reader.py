@@ -25,11 +25,14 @@ from simdl.collectives import ALGORITHMS, Operation
 from simdl.errors import StackError
 from simdl.pipelines import PIPELINES
 from simdl.software.stack import Stack
+from workloads.layers.experts import DISPATCHES
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "attention": ("unfused", "flash", "flash-causal"),
     "selective": ("attention", "alternate"),
     "layout": ("channels_last", "channels_first", "xla"),
+    "dispatch": DISPATCHES,
+    "grouped_launches": ("one", "each"),
     "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
 }
 SAMPLES = ("sequence", "image", "graph", "node", "record")
@@ -50,6 +53,7 @@ NUMBERS: Mapping[str, str] = {
     "accumulation_traffic": "bytes",
     "bucket": "bytes",
     "tensor_overlap": "fraction",
+    "dispatch_overlap": "fraction",
     "contention": "fraction",
     "memory_context": "bytes",
     "memory_reserve": "fraction",
@@ -57,7 +61,16 @@ NUMBERS: Mapping[str, str] = {
 LIBRARY = "library"
 """Contention of stacks whose collectives take of a device what the kernels of their library do."""
 FLAGS = ("context_parallel", "gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
-WORDS = ("description", "attention", "selective", "gradient_algorithm", "layout", "library")
+WORDS = (
+    "description",
+    "attention",
+    "selective",
+    "gradient_algorithm",
+    "layout",
+    "library",
+    "dispatch",
+    "grouped_launches",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

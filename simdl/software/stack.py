@@ -57,6 +57,10 @@ class Stack:
             everywhere, on the thread that then reduces it.
         parameter_overlap: parameter all-gathers (ZeRO-1 and 3) run beside the forward pass.
         tensor_overlap: share of tensor-parallel communication hidden behind its products.
+        dispatch: how tokens go to their experts and back, one of
+            :data:`workloads.layers.experts.DISPATCHES`.
+        dispatch_overlap: share of that communication hidden behind computation.
+        grouped_launches: kernels per grouped product of experts: ``"one"``, or ``"each"`` expert's own.
         pipeline_overlap: stage-to-stage transfers run beside computation.
         scatter_gather: tensor-parallel ranks each send their part of a stage boundary and gather it on
             arrival.
@@ -97,6 +101,9 @@ class Stack:
     negotiation: float
     parameter_overlap: bool
     tensor_overlap: float
+    dispatch: str
+    dispatch_overlap: float
+    grouped_launches: str
     pipeline_overlap: bool
     scatter_gather: bool
     contention: float | None

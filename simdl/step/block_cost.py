@@ -12,6 +12,7 @@ from simdl.collectives import Group
 from simdl.kernels.block_kernels import (
     NamedKernel,
     context_transfers,
+    expert_exchanges,
     forward_kernels,
     input_gradient_kernels,
     layer_exchanges,
@@ -20,15 +21,15 @@ from simdl.kernels.block_kernels import (
     weight_gradient_kernels,
 )
 from simdl.kernels.pricing import Pricing, Work, priced
-from simdl.kernels.sharding import Shard, by_part, layer_kernels, ring_hops
+from simdl.kernels.sharding import Shard, ShardTable, by_part, layer_kernels, ring_hops
 from simdl.memory.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
-from simdl.step.gradients import GradientShare, gradient_tensors
+from simdl.step.gradients import GradientShare, expert_group, gradient_tensors
 from simdl.step.strategy import Recompute
 from workloads.amounts import choose, is_table, larger
 from workloads.exchange import Tables
 from workloads.layer import Layer
 from workloads.network import Block
-from workloads.operators import PRODUCTS, MatmulShape, Pass, Split
+from workloads.operators import PRODUCTS, ExpertSplit, MatmulShape, Pass, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,6 +56,11 @@ class BlockCost:
     boundary: float
     recomputed_flops: int
     tables: float = 0.0
+
+    @property
+    def experts(self) -> float:
+        """Elements of experts that this rank keeps before ZeRO."""
+        return sum(share.parameters for share in self.gradients[1:])
 
     @property
     def backward(self) -> Work:
@@ -103,17 +109,12 @@ def _block_cost(
     boundary = (block.output_elements + block.carried) * shard.share(Split.SEQUENCE) * activation
     redone = recomputed_layers(block, mode, pricing.stack)
     kept = kept_bytes(pricing, shard, block, before, redone)
-    parameters = _parameters(block, shard, pipelined=pipelined)
     return BlockCost(
         forward=_forward(pricing, shard, block),
         input_gradient=_input_gradient(pricing, shard, block),
         weight_gradient=_priced(pricing, weight_gradient_kernels(pricing, shard, block)),
         recompute=_recompute(pricing, shard, block, redone),
-        gradients=(
-            GradientShare(
-                Group(size=shard.cp, stride=shard.tp), parameters, block_tensors(block), *block_factors(block)
-            ),
-        ),
+        gradients=_gradients(block, shard, pipelined=pipelined),
         saved=kept,
         transient=everything - kept + largest_output(block, shard) * activation,
         boundary=boundary,
@@ -146,20 +147,39 @@ def _unpipelined(shard: Shard) -> Shard:
     return replace(shard, pipelined=False)
 
 
-def _parameters(block: Block, shard: Shard, *, pipelined: bool) -> float:
+def _gradients(block: Block, shard: Shard, *, pipelined: bool) -> tuple[GradientShare, ...]:
+    """Parameters of a rank; those of experts, if there are any, last."""
+    experts = tuple(layer for layer in block.layers if isinstance(layer.parameter_split, ExpertSplit))
+    rest = tuple(layer for layer in block.layers if layer not in experts) if experts else block.layers
+    group = Group(size=shard.cp, stride=shard.tp)
+    held = _parameters(rest, shard, pipelined=pipelined)
+    plain = GradientShare(group, held, _tensors(rest), *block_factors(block))
+    if not experts:
+        return (plain,)
+    held = _parameters(experts, shard, pipelined=pipelined)
+    own = group if isinstance(shard, ShardTable) else expert_group(shard)
+    return plain, GradientShare(own, held, _tensors(experts))
+
+
+def _parameters(layers: tuple[Layer, ...], shard: Shard, *, pipelined: bool) -> float:
     return sum(
         layer.parameters
         * shard.parameter_share(layer.parameter_split)
         * (choose(pipelined, 1, 0) if layer.tied else 1)
-        for layer in block.layers
+        for layer in layers
         if not isinstance(layer.exchange, Tables)
     )
 
 
-@lru_cache(maxsize=4096)
 def block_tensors(block: Block) -> int:
     """Variables of a block."""
-    return sum(gradient_tensors(layer) for layer in block.layers)
+    return _tensors(block.layers)
+
+
+@lru_cache(maxsize=4096)
+def _tensors(layers: tuple[Layer, ...]) -> int:
+    """Variables of some layers."""
+    return sum(gradient_tensors(layer) for layer in layers)
 
 
 @lru_cache(maxsize=4096)
@@ -173,6 +193,7 @@ def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
         _priced(pricing, forward_kernels(pricing, shard, block))
         + _tensor(pricing, shard, block, backward=False)
         + _context(pricing, shard, block.layers, backward=False)
+        + _dispatch(pricing, shard, block.layers, backward=False)
     )
 
 
@@ -182,6 +203,7 @@ def _input_gradient(pricing: Pricing, shard: Shard, block: Block) -> Work:
         _priced(pricing, input_gradient_kernels(pricing, shard, block))
         + _tensor(pricing, shard, block, backward=True)
         + _context(pricing, shard, block.layers, backward=True)
+        + _dispatch(pricing, shard, block.layers, backward=True)
     )
 
 
@@ -191,7 +213,11 @@ def _recompute(pricing: Pricing, shard: Shard, block: Block, redone: tuple[Layer
     if redone == block.layers:
         return _forward(pricing, shard, block)
     kernels = recomputed_kernels(pricing, shard, redone)
-    return _priced(pricing, kernels) + _context(pricing, shard, redone, backward=False)
+    return (
+        _priced(pricing, kernels)
+        + _context(pricing, shard, redone, backward=False)
+        + _dispatch(pricing, shard, redone, backward=False)
+    )
 
 
 def _priced(pricing: Pricing, kernels: list[NamedKernel]) -> Work:
@@ -207,6 +233,19 @@ def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> 
 
     seconds, count = by_part(shard, ("tp", "sequence_parallel"), calls)
     return Work(tensor=seconds * (1 - pricing.stack.tensor_overlap), calls=count)
+
+
+def _dispatch(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:
+    """What no computation hides of sending tokens to their experts and back."""
+    if not any(layer.token_exchange for layer in layers):
+        return Work()
+
+    def calls(part: Shard) -> tuple[float, int]:
+        found = list(expert_exchanges(pricing, part, layers, backward=backward))
+        return sum(time for *_, time in found), len(found)
+
+    seconds, count = by_part(shard, ("tp", "ep", "etp"), calls)
+    return Work(dispatch=seconds * (1 - pricing.stack.dispatch_overlap), calls=count)
 
 
 def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:

@@ -7,7 +7,7 @@ parallelism repeats the arrangement, so a group goes on at the same distance in 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,26 @@ from simdl.collectives import Group, Operation, collective_seconds
 from simdl.compression.exchange import compress
 from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
+from simdl.kernels.sharding import Shard
 from simdl.step.strategy import Strategy
 from workloads.amounts import larger
 from workloads.layer import Layer
 
 Amount = TypeVar("Amount", float, NDArray[np.float64])
 """A number, or many at once in the planner's bounds."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertGroup(Group):
+    """Ranks of one replica and stage that hold some experts, of which several replicas may share one copy.
+
+    Attributes:
+        spread: ranks that hold one copy of all experts together, whatever replicas they belong to; of d
+            replicas, d x size / spread hold the same ones.
+    """
+
+    spread: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,20 @@ def _joined(first: GradientShare, second: GradientShare) -> GradientShare:
 
 def replica_group(group: Group, strategy: Strategy) -> Group:
     """The ranks of all replicas that hold what these ranks of one replica hold."""
-    return Group(size=group.size * strategy.dp, stride=group.stride)
+    spread = group.spread if isinstance(group, ExpertGroup) else 1
+    return Group(size=group.size * strategy.dp // spread, stride=group.stride)
+
+
+def expert_group(shard: Shard) -> Group:
+    """The ranks of one replica and stage that hold the experts of one of them.
+
+    Ranks of a stage hold experts in the order etp, ep, replicas, innermost first (Megatron-Core,
+    ``parallel_state``); where ep x etp is tp, replicas of experts are those of everything else.
+    """
+    spread = shard.ep * shard.etp
+    if spread == shard.tp:
+        return Group(size=shard.cp, stride=shard.tp)
+    return ExpertGroup(size=shard.cp * shard.tp, stride=spread, spread=spread)
 
 
 def uniform_share(parameters: float, strategy: Strategy, *, tensors: int = 1) -> GradientShare:
@@ -105,8 +132,14 @@ def gradient_tensors(layer: Layer) -> int:
 
 
 def share_shards(group: Group, strategy: Strategy) -> int:
-    """Ranks over which ZeRO divides one copy of what a group holds."""
-    return (strategy.shard_degree or replica_group(group, strategy).size) if strategy.zero else 1
+    """Ranks over which ZeRO divides one copy of what a group holds; experts have as many as the rest."""
+    if not strategy.zero:
+        return 1
+    if not strategy.shard_degree:
+        return replica_group(group, strategy).size
+    if isinstance(group, ExpertGroup):
+        return replica_group(group, strategy).size * strategy.shard_degree // strategy.replicas
+    return strategy.shard_degree
 
 
 def gradient_bytes(parameters: Amount, pricing: Pricing) -> Amount:

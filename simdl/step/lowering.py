@@ -39,6 +39,7 @@ class _Build:
         waits: task, stage or ~stage, microbatch of every wait for a result, one after the other.
         gathered: the gather of updated parameters that the next step on the rank waits for, or -1.
         paged: [bytes] per pipeline rank of optimizer state that the host holds; () where none is paged.
+        ended: the last task of the last pass so far.
         updated: the update before which no parameters of the next step are gathered, or -1.
     """
 
@@ -55,6 +56,7 @@ class _Build:
     decode: float = 0.0
     shift: int = 0
     gathered: int = -1
+    ended: int = -1
     updated: int = -1
 
     def arrive(self, key: int, microbatch: int, task: int) -> None:
@@ -134,6 +136,7 @@ def _passes(build: _Build, rank: int, order: Order) -> None:
         )
         if place == 0 and gathered >= 0:
             build.builder.wait(begin, gathered)
+        build.ended = end
         for each in passes_of(entry):
             _connect(build, rank, each, begin, end)
 
@@ -271,8 +274,8 @@ def _reduce_at_end(build: _Build, rank: int) -> None:
     """One reduction of the rank's whole gradient where nothing reduced it beside a backward pass."""
     step = build.step
     strategy = step.strategy
-    scattered = strategy.zero >= 2 and strategy.shards > 1
-    if strategy.replicas == 1 or scattered or step.stack.gradient_overlap:
+    scattered = strategy.zero >= 2 and strategy.shards_state
+    if not strategy.reduces or scattered or step.stack.gradient_overlap:
         return
     found = tuple(reductions(step.rank_gradients(rank), strategy, step.pricing))
     build.decode += sum(each.decode for each in found)
@@ -290,7 +293,7 @@ def _finish(build: _Build, rank: int) -> None:
     strategy = step.strategy
     after = tuple(build.reduced)
     for transfer in (*_sums(build, rank), *build.transfers.exchange(rank)):
-        after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, len(build.builder) - 1)),)
+        after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, build.ended, len(build.builder) - 1)),)
     updates = 1 if step.pipeline.flushes else step.microbatches
     overhead = step.stack.step_overhead / updates
     paged = page_time(build.paged[rank], step.pricing) if build.paged else 0.0
@@ -300,7 +303,7 @@ def _finish(build: _Build, rank: int) -> None:
     parts = (*decoded, (Cause.OPTIMIZER, step.optimizer[rank]), *paging, (Cause.OVERHEAD, overhead))
     done = build.add(rank, Lane.COMPUTE, Work(purpose=Purpose.OPTIMIZER, parts=parts), after)
     build.updated = done
-    if strategy.zero in (1, 2) and strategy.shards > 1 and not step.stack.parameter_overlap:
+    if strategy.zero in (1, 2) and strategy.shards_state and not step.stack.parameter_overlap:
         for gather in build.transfers.gather_all(rank):
             build.gathered = build.add(rank, Lane.COLLECTIVE, gather, (done,))
 

@@ -66,10 +66,10 @@ class Segmentation:
     def __init__(self, step: StepCost) -> None:
         strategy, stack = step.strategy, step.stack
         self._step = step
-        self._sharded = strategy.zero == 3 and strategy.shards > 1
-        self._scattered = strategy.zero >= 2 and strategy.shards > 1
-        self._ahead = strategy.zero in (1, 2) and strategy.shards > 1 and stack.parameter_overlap
-        self._bucketed = strategy.replicas > 1 and stack.gradient_overlap
+        self._sharded = strategy.zero == 3 and strategy.shards_state
+        self._scattered = strategy.zero >= 2 and strategy.shards_state
+        self._ahead = strategy.zero in (1, 2) and strategy.shards_state and stack.parameter_overlap
+        self._bucketed = strategy.reduces and stack.gradient_overlap
         self._cache: dict[tuple[object, ...], tuple[Segment, ...]] = {}
 
     def segments(self, entry: Entry, *, first: bool, last: bool) -> tuple[Segment, ...] | None:
@@ -120,7 +120,9 @@ class Segmentation:
             return [(blocks, stage.gradients)]
         alone = self._sharded or (kind.completes and self._scattered)
         if kind.completes and not alone:
-            return list(filled_buckets(blocks, self._step.stack.bucket, self._step))
+            step = self._step
+            found = filled_buckets([block.gradients for block in blocks], step.strategy, step.pricing)
+            return [(blocks[part], shares) for part, shares in found]
         parts = segment_parts([block.parameters for block in blocks], self._step.pricing, alone=alone)
         return [
             (blocks[part], merged_shares(share for block in blocks[part] for share in block.gradients))
@@ -142,27 +144,28 @@ def segment_reduce_time(parameters: float, strategy: Strategy, pricing: Pricing,
     return reduce_time(parameters, strategy, pricing, copies=last)
 
 
-def filled_buckets(blocks: Blocks, bucket: float, step: StepCost) -> Iterator[Part]:
+def filled_buckets(
+    gradients: Sequence[tuple[GradientShare, ...]], strategy: Strategy, pricing: Pricing
+) -> Iterator[tuple[slice, tuple[GradientShare, ...]]]:
     """Blocks in the order of a backward pass, cut where a bucket is ready, with the gradients that are sent.
 
     Gradients of every group of replicas fill buckets of their own, because one collective adds up those of
     one group. A group's rest is sent with its last gradient, or at the end of the pass.
     """
-    strategy, pricing = step.strategy, step.pricing
     last = {
         share.group: index
-        for index, block in enumerate(blocks)
-        for share in block.gradients
+        for index, shares in enumerate(gradients)
+        for share in shares
         if share.parameters > 0 and replica_group(share.group, strategy).size > 1
     }
     end = max(last.values(), default=-1)
     first, waiting = 0, {group: GradientShare(group, 0.0, 0) for group in last}
-    for index, block in enumerate(blocks):
+    for index, shares in enumerate(gradients):
         ready: list[GradientShare] = []
-        for share in block.gradients:
+        for share in shares:
             if share.group in waiting:
                 (held,) = merged_shares((waiting[share.group], share))
-                filled = gradient_bytes(held.parameters, pricing) >= bucket
+                filled = gradient_bytes(held.parameters, pricing) >= pricing.stack.bucket
                 if filled or (index == last[share.group] and index < end):
                     ready.append(held)
                     held = GradientShare(share.group, 0.0, 0)
@@ -171,10 +174,10 @@ def filled_buckets(blocks: Blocks, bucket: float, step: StepCost) -> Iterator[Pa
             ready += [rest for rest in waiting.values() if rest.parameters > 0]
             waiting.clear()
         if ready:
-            yield blocks[first : index + 1], tuple(ready)
+            yield slice(first, index + 1), tuple(ready)
             first = index + 1
-    if first < len(blocks):
-        yield blocks[first:], tuple(waiting.values())
+    if first < len(gradients):
+        yield slice(first, len(gradients)), tuple(waiting.values())
 
 
 def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:

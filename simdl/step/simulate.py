@@ -35,6 +35,7 @@ from workloads.workload import Workload
 COMMUNICATION = (
     "tensor_communication",
     "context_communication",
+    "expert_communication",
     "resharding",
     "pipeline_communication",
     "data_communication",

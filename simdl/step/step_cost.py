@@ -102,6 +102,8 @@ def shard_of(strategy: Strategy) -> Shard:
     return Shard(
         tp=strategy.tp,
         cp=strategy.cp,
+        ep=strategy.ep,
+        etp=strategy.expert_tensor,
         sequence_parallel=strategy.sequence_parallel,
         micro_batch=strategy.micro_batch,
         pipelined=strategy.pp > 1,

@@ -33,6 +33,8 @@ class Strategy:
 
     Attributes:
         dp, tp, pp, cp: data-, tensor-, pipeline- and context-parallel degree.
+        ep: expert-parallel degree: neighbouring ranks of a stage that share the experts of a layer.
+        etp: expert-tensor-parallel degree: ranks that share each expert; 0 for tp, as Megatron-Core takes it.
         micro_batch: samples of one replica that pass through the pipeline together (of all ``split_degree``
             ranks that share them).
         schedule: pipeline order, by the name of a file of :mod:`simdl.pipelines.schedules`.
@@ -55,6 +57,8 @@ class Strategy:
     tp: int = 1
     pp: int = 1
     cp: int = 1
+    ep: int = 1
+    etp: int = 0
     micro_batch: int = 1
     schedule: str = PLAIN
     virtual_stages: int = 1
@@ -82,6 +86,26 @@ class Strategy:
         return self.dp * self.cp * self.split_degree
 
     @property
+    def expert_tensor(self) -> int:
+        """Ranks that share each expert."""
+        return self.etp or self.tp
+
+    @property
+    def expert_replicas(self) -> int:
+        """Ranks that hold the same experts before ZeRO; exact where the degrees divide."""
+        return self.replicas * self.tp // (self.ep * self.expert_tensor)
+
+    @property
+    def reduces(self) -> bool:
+        """Whether any parameters of a stage have replicas, those of experts or the rest."""
+        return self.replicas > 1 or self.expert_replicas > 1
+
+    @property
+    def shards_state(self) -> bool:
+        """Whether ZeRO divides anything."""
+        return self.zero > 0 and (self.shards > 1 or (self.shard_degree == 0 and self.expert_replicas > 1))
+
+    @property
     def shards(self) -> int:
         """Ranks over which ZeRO divides one copy of the state."""
         return (self.shard_degree or self.replicas) if self.zero else 1
@@ -102,12 +126,13 @@ def problems(
 
     ``devices`` are those of the cluster that it has to occupy; all of them by default.
     """
-    for name in ("dp", "tp", "pp", "cp", "micro_batch", "virtual_stages", "split_degree"):
+    for name in ("dp", "tp", "pp", "cp", "ep", "micro_batch", "virtual_stages", "split_degree"):
         value = getattr(strategy, name)
         if value < 1:
             yield f"{name}: found {value}; expected at least 1"
             return
     yield from _degree_problems(strategy, workload, cluster, cluster.devices if devices is None else devices)
+    yield from _expert_problems(strategy, workload.network)
     yield from _split_problems(strategy, workload.network)
     yield from _batch_problems(strategy, workload)
     yield from _schedule_problems(strategy, workload)
@@ -152,6 +177,48 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, d
             f"zero {strategy.zero} with pp {strategy.pp}: gradients of a pipeline accumulate locally; "
             "expected zero 0 or 1"
         )
+
+
+def _expert_problems(strategy: Strategy, network: Network) -> Iterator[str]:
+    """Reasons why experts cannot be divided as they are asked to be (Megatron-Core's rules)."""
+    ep, etp = strategy.ep, strategy.expert_tensor
+    if strategy.etp < 0:
+        yield f"etp: found {strategy.etp}; expected at least 1, or 0 for tp"
+        return
+    if not network.experts:
+        if strategy.ep > 1 or strategy.etp > 1:
+            name, degree = ("ep", ep) if ep > 1 else ("etp", strategy.etp)
+            yield f"{name}: found {degree}; expected 1, because {network.name} has no experts"
+        return
+    yield from expert_problems(network, ep, etp)
+    ranks = strategy.tp * strategy.cp * strategy.dp
+    if ranks % (ep * etp):
+        yield (
+            f"ep {ep} x etp {etp} = {ep * etp} does not divide the {ranks} ranks of a stage (dp "
+            f"{strategy.dp} x cp {strategy.cp} x tp {strategy.tp}); expected a divisor"
+        )
+    elif strategy.shard_degree and strategy.expert_replicas * strategy.shard_degree % strategy.replicas:
+        yield (
+            f"shard_degree {strategy.shard_degree}: {strategy.replicas // strategy.shard_degree} sharded "
+            f"copies with {strategy.expert_replicas} replicas of experts; expected a divisor of them"
+        )
+    if strategy.tp > 1 and not strategy.sequence_parallel:
+        yield (
+            f"tp {strategy.tp} with experts: found no sequence_parallel; expected it, so that every token is "
+            "routed once"
+        )
+
+
+def expert_problems(network: Network, ep: int, etp: int) -> Iterator[str]:
+    """Reasons why the experts of a network cannot be divided over these degrees, one sentence each."""
+    if network.experts % ep:
+        yield f"ep {ep} does not divide the {network.experts} experts of {network.name}; expected a divisor"
+    for width in network.expert_divisors:
+        if width % etp:
+            yield (
+                f"etp {etp} does not divide the {width} features of an expert of {network.name}; expected a "
+                "divisor"
+            )
 
 
 def _split_problems(strategy: Strategy, network: Network) -> Iterator[str]:
@@ -301,7 +368,7 @@ def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
         yield f"compression {strategy.compression} with dp x cp 1 has no effect; expected at least 2 replicas"
     elif strategy.compression:
         yield UNKNOWN.format(strategy.compression)
-    if strategy.zero and strategy.replicas == 1:
+    if strategy.zero and not strategy.reduces:
         yield f"zero {strategy.zero} with dp x cp 1 has no effect; expected at least 2 ranks to shard over"
 
 

@@ -185,10 +185,10 @@ def block_of(shares):
 def test_gradients_of_every_group_fill_buckets_of_their_own(gradients, bucket):
     step, _ = segmented(Strategy(dp=4))
     strategy = Strategy(split_degree=4)
-    step = replace(step, strategy=strategy)
     blocks = tuple(block_of(merged_shares(shares)) for shares in gradients)
-    parts = list(filled_buckets(blocks, float(bucket), step))
-    assert [block for part, _ in parts for block in part] == list(blocks)
+    pricing = replace(step.pricing, stack=replace(step.stack, bucket=float(bucket)))
+    parts = list(filled_buckets([block.gradients for block in blocks], strategy, pricing))
+    assert [block for part, _ in parts for block in blocks[part]] == list(blocks)
     sent = merged_shares(share for _, shares in parts for share in shares)
     held = merged_shares(share for block in blocks for share in block.gradients)
     expected = {share.group: share.parameters for share in held if share.parameters and share.group.size > 1}
@@ -204,5 +204,8 @@ def test_gradients_of_every_group_fill_buckets_of_their_own(gradients, bucket):
 def test_gradients_of_one_group_fill_buckets_as_blocks_do(sizes, bucket):
     step, _ = segmented(Strategy(dp=4))
     blocks = tuple(block_of([GradientShare(Group(size=1), float(size))]) for size in sizes)
-    parts = [list(part) for part, _ in filled_buckets(blocks, float(bucket), step)]
-    assert parts == [list(blocks[part]) for part in buckets([BYTES * size for size in sizes], float(bucket))]
+    pricing = replace(step.pricing, stack=replace(step.stack, bucket=float(bucket)))
+    parts = [
+        part for part, _ in filled_buckets([block.gradients for block in blocks], step.strategy, pricing)
+    ]
+    assert parts == buckets([BYTES * size for size in sizes], float(bucket))

@@ -8,7 +8,7 @@ function's input.
 
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import bias_gradient, pointwise
-from workloads.operators import Operator, OperatorKind, Split
+from workloads.operators import Division, Operator, OperatorKind, Split
 
 # [FLOP] per element, forward; priced by bytes, so the counts are nominal: GELU by its tanh form.
 ACTIVATIONS = {"gelu": 8, "relu": 1, "relu2": 2, "silu": 4, "tanh": 4}
@@ -22,7 +22,7 @@ def plain_activation(
     width: int,
     function: str,
     bias: bool,
-    split: Split = Split.COLUMN,
+    split: Division = Split.COLUMN,
 ) -> Layer:
     """f(X + b) on ``tokens`` x ``width`` elements; ``function`` is a key of ``ACTIVATIONS``."""
     elements, work = tokens * width, ACTIVATIONS[function]
@@ -46,7 +46,16 @@ def plain_activation(
     )
 
 
-def gated_activation(name: str, source: str, *, tokens: int, width: int, function: str, bias: bool) -> Layer:
+def gated_activation(
+    name: str,
+    source: str,
+    *,
+    tokens: int,
+    width: int,
+    function: str,
+    bias: bool,
+    split: Division = Split.COLUMN,
+) -> Layer:
     """f(G + b) * (U + c) on two halves of ``tokens`` x ``width`` elements each."""
     elements = tokens * width
     fusion = {"silu": "swiglu", "gelu": "geglu"}.get(function, f"gated_{function}")
@@ -56,38 +65,37 @@ def gated_activation(name: str, source: str, *, tokens: int, width: int, functio
         inputs=(source,),
         output_shape=(tokens, width),
         parameters=2 * width if bias else 0,
-        parameter_split=Split.COLUMN,
-        forward=_gated_forward(elements, width, function, fusion, bias=bias),
-        input_gradient=_gated_backward(elements, function, fusion),
-        weight_gradient=(bias_gradient(2 * elements, 2 * width, split=Split.COLUMN),) if bias else (),
-        saved=(SavedActivation(name="input", elements=2 * elements, split=Split.COLUMN),),
+        parameter_split=split,
+        forward=_gated_forward(elements, width, function, fusion, bias=bias, split=split),
+        input_gradient=_gated_backward(elements, function, fusion, split),
+        weight_gradient=(bias_gradient(2 * elements, 2 * width, split=split),) if bias else (),
+        saved=(SavedActivation(name="input", elements=2 * elements, split=split),),
         attributes={"function": function, "gated": 1},
     )
 
 
 def _gated_forward(
-    elements: int, width: int, function: str, fusion: str, *, bias: bool
+    elements: int, width: int, function: str, fusion: str, *, bias: bool, split: Division
 ) -> tuple[Operator, ...]:
-    column = Split.COLUMN
     operators = [
         pointwise(
-            function, elements, split=column, fusion=fusion, chained=int(bias), work=ACTIVATIONS[function]
+            function, elements, split=split, fusion=fusion, chained=int(bias), work=ACTIVATIONS[function]
         ),
-        pointwise("gate", elements, split=column, fusion=fusion, inputs=2, chained=1),
+        pointwise("gate", elements, split=split, fusion=fusion, inputs=2, chained=1),
     ]
     if bias:
-        operators.insert(0, pointwise("bias", 2 * elements, split=column, fusion=fusion, weights=2 * width))
+        operators.insert(0, pointwise("bias", 2 * elements, split=split, fusion=fusion, weights=2 * width))
     return tuple(operators)
 
 
-def _gated_backward(elements: int, function: str, fusion: str) -> tuple[Operator, ...]:
+def _gated_backward(elements: int, function: str, fusion: str, split: Division) -> tuple[Operator, ...]:
     product = Operator(
         name="gate gradient",
         kind=OperatorKind.ELEMENTWISE,
         flops=2 * elements,
         reads=3 * elements,
         writes=2 * elements,
-        split=Split.COLUMN,
+        split=split,
         fusion=fusion,
     )
     work = 2 * ACTIVATIONS[function]
@@ -96,7 +104,7 @@ def _gated_backward(elements: int, function: str, fusion: str) -> tuple[Operator
         pointwise(
             f"{function} gradient",
             elements,
-            split=Split.COLUMN,
+            split=split,
             fusion=fusion,
             inputs=2,
             chained=1,

@@ -24,6 +24,7 @@ from workloads.network import Block, Network
 from workloads.operators import Split
 from workloads.zoo.decoder_attention import attention_branch
 from workloads.zoo.decoder_config import DecoderConfig, LayerChoice, layer_choices
+from workloads.zoo.decoder_experts import mixture_network
 
 __all__ = ["DecoderConfig", "build_decoder"]
 
@@ -41,7 +42,59 @@ def build_decoder(config: DecoderConfig) -> Network:
     """
     embedding = Block(name="embedding", layers=embedding_layers(config), recomputable=False)
     head = Block(name="head", layers=head_layers(config), recomputable=False)
-    return build_network(config, (embedding, *decoder_blocks(config), head))
+    predictors = (predictor_block(config),) if config.predicted else ()
+    return build_network(config, (embedding, *decoder_blocks(config), *predictors, head))
+
+
+def predictor_block(config: DecoderConfig) -> Block:
+    """The modules that predict further tokens, between the last layer and the head whose weights they use.
+
+    A module normalises the stack's output and the embedding of the next token, projects both together back to
+    the residual stream, and runs one layer, a normalisation, the output projection and a loss of its own
+    (DeepSeek-AI 2024, arXiv:2412.19437, section 2.2). What the head reads passes by.
+    """
+    tokens, hidden = config.tokens, config.hidden
+    layer = [_renamed(each) for each in transformer_layers(config, layer_choices(config)[-1])]
+    joined = Projection(tokens=tokens, inputs=2 * hidden, outputs=hidden)
+    size = Projection(tokens=tokens, inputs=hidden, outputs=config.vocab)
+    table = token_embedding("tokens", tokens=tokens, hidden=hidden, vocab=config.vocab)
+    logits = column_projection("logits", "norm", size)
+    return Block(
+        name="predictor",
+        count=config.predicted,
+        recomputable=False,
+        layers=(
+            replace(table, tied="embedding/tokens"),
+            _norm(config, "embedding_norm", "tokens"),
+            _norm(config, "hidden_norm", "input", forked=True),
+            _both("concatenation", ("hidden_norm", "embedding_norm"), tokens=tokens, hidden=hidden),
+            sequence_projection("join", "concatenation", joined),
+            *layer,
+            _norm(config, "norm", layer[-1].name),
+            replace(logits, narrow=False, parameters=0),  # the weights are the head's, on the same stage
+            token_loss("loss", "logits", tokens=tokens, vocab=config.vocab),
+            Layer(name="pass", kind="layout", inputs=("input", "loss"), output_shape=(tokens, hidden)),
+        ),
+    )
+
+
+def _renamed(layer: Layer) -> Layer:
+    """A layer of a stack as one of a module, which reads ``join`` instead of the block's input."""
+    inputs = tuple("join" if name == "input" else f"layer_{name}" for name in layer.inputs)
+    return replace(layer, name=f"layer_{layer.name}", inputs=inputs)
+
+
+def _both(name: str, sources: tuple[str, str], *, tokens: int, hidden: int) -> Layer:
+    """Two tensors side by side, as copies."""
+    copy = pointwise("copy", 2 * tokens * hidden, split=Split.SEQUENCE, work=0)
+    return Layer(
+        name=name,
+        kind="layout",
+        inputs=sources,
+        output_shape=(tokens, 2 * hidden),
+        forward=(copy,),
+        input_gradient=(copy,),
+    )
 
 
 def decoder_blocks(config: DecoderConfig) -> tuple[Block, ...]:
@@ -65,6 +118,8 @@ def _choice_name(choice: LayerChoice, kinds: Collection[LayerChoice]) -> str:
         parts.append(f"window{choice.window}" if choice.window else "full")
     if len({kind.rotated for kind in kinds}) > 1:
         parts.append("rotary" if choice.rotated else "unrotated")
+    if len({kind.sparse for kind in kinds}) > 1:
+        parts.append("experts" if choice.sparse else "dense")
     return "-".join(parts)
 
 
@@ -77,7 +132,7 @@ def build_network(config: DecoderConfig, blocks: tuple[Block, ...]) -> Network:
     """
     choices = layer_choices(config)
     kinds = list(dict.fromkeys(choices))
-    after = range(1 + len(kinds), len(blocks))
+    after = [n for n in range(1 + len(kinds), len(blocks)) for _ in range(blocks[n].count)]
     order = (0, *(1 + kinds.index(choice) for choice in choices), *after) if len(kinds) > 1 else ()
     return Network(
         name=config.name,
@@ -85,11 +140,19 @@ def build_network(config: DecoderConfig, blocks: tuple[Block, ...]) -> Network:
         source=config.source,
         sample="sequence",
         tokens=config.tokens,
-        tensor_divisors=(config.heads, config.ffn),
+        tensor_divisors=(config.heads, *tensor_widths(config)),
+        expert_divisors=(config.experts.ffn,) if config.experts else (),
         kv_heads=config.kv_heads,
         order=order,
         notes=tuple(_notes(config)),
     )
+
+
+def tensor_widths(config: DecoderConfig) -> tuple[int, ...]:
+    """Features that tensor parallelism divides, of dense networks and of those that all tokens take."""
+    dense = any(not choice.sparse for choice in layer_choices(config))
+    shared = config.experts.shared if config.experts else 0
+    return tuple(width for width in (config.ffn if dense else 0, shared) if width)
 
 
 def _notes(config: DecoderConfig) -> Iterator[str]:
@@ -136,19 +199,22 @@ def transformer_layers(config: DecoderConfig, choice: LayerChoice | None = None)
         return (
             *_attention(config, kind, "input", "input"),
             _norm(config, "norm1", "residual1", forked=True),
-            *_feedforward(config, "norm1", "norm1"),
+            *_feedforward(config, kind, "norm1", "norm1"),
             _norm(config, "norm2", "residual2", forked=True),
         )
     if not config.input_norm:
-        return (*_attention(config, kind, "input", "input"), *_feedforward(config, "residual1", "residual1"))
+        return (
+            *_attention(config, kind, "input", "input"),
+            *_feedforward(config, kind, "residual1", "residual1"),
+        )
     first = (_norm(config, "norm1", "input", forked=True), *_attention(config, kind, "norm1", "input"))
     if config.shared_norm:
-        return (*first, *_read_twice(_feedforward(config, "norm1", "residual1")))
+        return (*first, *_read_twice(_feedforward(config, kind, "norm1", "residual1")))
     second = "input" if config.parallel_residual else "residual1"
     return (
         *first,
         _norm(config, "norm2", second, forked=True, keep_input=not config.parallel_residual),
-        *_feedforward(config, "norm2", "residual1"),
+        *_feedforward(config, kind, "norm2", "residual1"),
     )
 
 
@@ -185,8 +251,14 @@ def _attention(config: DecoderConfig, choice: LayerChoice, source: str, residual
     return (*layers, *_joined(config, "1", "projection", residual, bias=bias))
 
 
-def _feedforward(config: DecoderConfig, source: str, residual: str) -> tuple[Layer, ...]:
-    return *_feedforward_network(config, source), *_joined(config, "2", "down", residual, bias=config.bias)
+def _feedforward(config: DecoderConfig, choice: LayerChoice, source: str, residual: str) -> tuple[Layer, ...]:
+    layers = (
+        mixture_network(config, config.experts, source)
+        if config.experts and choice.sparse
+        else _feedforward_network(config, source)
+    )
+    bias = config.bias and not choice.sparse
+    return (*layers, *_joined(config, "2", layers[-1].name, residual, bias=bias))
 
 
 def _feedforward_network(config: DecoderConfig, source: str) -> tuple[Layer, ...]:

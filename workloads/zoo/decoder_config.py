@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 
 from workloads.errors import NetworkError
 from workloads.layers.feedforward import ACTIVATIONS
 from workloads.layers.token_norm import NORMALIZATIONS
+from workloads.operators import Routing
 
 LAYERS = 10_000  # of a stack, at most
 POSITIONS = ("learned", "rotary", "alibi", "none")
@@ -32,6 +34,52 @@ class LatentAttention:
     plain_size: int
     rotary_size: int
     value_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experts:
+    """Feed-forward networks of which every token takes some (:mod:`workloads.layers.experts`).
+
+    Attributes:
+        count: experts of a layer that tokens choose among.
+        chosen: experts of each token.
+        ffn: features inside an expert (of each half when gated).
+        shared: features inside the network that every token takes beside them; 0 for none.
+        shared_gate: the shared network's output is scaled by a score of the token (Qwen 2 MoE).
+        groups, chosen_groups: of experts, and how many of them a token may choose from; 1 for no groups.
+        bias: experts and router add biases (GPT-OSS).
+        correction: experts have biases that balance the choice (DeepSeek V3).
+        sparse: whether each layer has experts rather than one network, layers taking turns; () for all.
+        dense_layers: layers at the beginning of the stack that have none.
+        capacity: rows that an expert computes over those of a balanced router, tokens beyond them being
+            dropped (Fedus et al. 2021, arXiv:2101.03961, section 2.2); 0 for as many as come (dropless).
+        imbalance: tokens of the busiest expert-parallel rank over the mean; at least 1.
+    """
+
+    count: int
+    chosen: int
+    ffn: int
+    shared: int = 0
+    shared_gate: bool = False
+    groups: int = 1
+    chosen_groups: int = 1
+    bias: bool = False
+    correction: bool = False
+    sparse: tuple[bool, ...] = ()
+    dense_layers: int = 0
+    capacity: float = 0.0
+    imbalance: float = 1.0
+
+    @property
+    def routing(self) -> Routing:
+        """How tokens choose; with a capacity every expert computes all of it, and no rank more."""
+        return Routing(
+            experts=self.count,
+            chosen=self.chosen,
+            load=self.capacity or self.imbalance,
+            groups=self.groups,
+            chosen_groups=self.chosen_groups,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +111,9 @@ class DecoderConfig:
         embedding_size: features of the token table, where a projection widens them to ``hidden`` and another
             narrows them before the head (OPT 350M); 0 for ``hidden``.
         final_norm: normalises before the projection to the vocabulary.
+        experts: networks that tokens choose among, in place of the feed-forward network; None for none.
+        predicted: further tokens that modules behind the stack predict, one layer each (DeepSeek V3,
+            arXiv:2412.19437, section 2.2: multi-token prediction).
         positions: one of ``POSITIONS``.
         rotated: whether each layer rotates by position, layers taking turns; () for all (Llama 4: three of
             four).
@@ -109,6 +160,8 @@ class DecoderConfig:
     embedding_norm: bool = False
     embedding_size: int = 0
     final_norm: bool = True
+    experts: Experts | None = None
+    predicted: int = 0
     positions: str
     rotated: tuple[bool, ...] = ()
     rotary_size: int = 0
@@ -141,17 +194,22 @@ class LayerChoice:
     Attributes:
         window: keys that a query meets at most; 0 for all of a sample's.
         rotated: rotates by position, where positions are rotary.
+        sparse: has experts.
     """
 
     window: int = 0
     rotated: bool = True
+    sparse: bool = False
 
 
 def layer_choices(config: DecoderConfig) -> tuple[LayerChoice, ...]:
     """What every layer of the stack does; a window that holds the whole sample is none."""
     windows, rotated = config.windows or (0,), config.rotated or (True,)
+    experts = config.experts
+    sparse = (experts.sparse or (True,)) if experts else (False,)
     return tuple(
         LayerChoice(
+            sparse=sparse[n % len(sparse)] and n >= (experts.dense_layers if experts else 0),
             window=0 if windows[n % len(windows)] >= config.tokens else windows[n % len(windows)],
             rotated=rotated[n % len(rotated)],
         )
@@ -185,6 +243,9 @@ def _faults(config: DecoderConfig) -> Iterator[str]:
         )
     yield from _norm_faults(config, place)
     yield from _attention_faults(config, place)
+    yield from _expert_faults(config.experts, f"{place}: experts")
+    if config.predicted < 0:
+        yield f"{place}: predicted: found {config.predicted}; expected at least 0"
 
 
 def _norm_faults(config: DecoderConfig, place: str) -> Iterator[str]:
@@ -196,6 +257,30 @@ def _norm_faults(config: DecoderConfig, place: str) -> Iterator[str]:
         yield f"{place}: branch_norm: found with biases, dropout or post_norm; expected none of them"
     if not (config.input_norm or config.branch_norm or config.post_norm):
         yield f"{place}: input_norm: found none, and no branch_norm; expected one of them"
+
+
+def _expert_faults(experts: Experts | None, place: str) -> Iterator[str]:
+    if experts is None:
+        return
+    for name in ("count", "chosen", "ffn", "groups", "chosen_groups"):
+        value = getattr(experts, name)
+        if value < 1:
+            yield f"{place}.{name}: found {value}; expected at least 1"
+    for name in ("shared", "dense_layers"):
+        value = getattr(experts, name)
+        if value < 0:
+            yield f"{place}.{name}: found {value}; expected at least 0"
+    if experts.chosen > experts.count:
+        yield f"{place}.chosen: found {experts.chosen}; expected at most the {experts.count} experts"
+    if experts.groups > 0 and (experts.count % experts.groups or experts.chosen_groups > experts.groups):
+        yield (
+            f"{place}.groups: found {experts.chosen_groups} of {experts.groups} for {experts.count} experts; "
+            "expected a divisor of them, and no more chosen than there are"
+        )
+    if experts.capacity < 0 or not experts.capacity < inf:
+        yield f"{place}.capacity: found {experts.capacity}; expected a positive number, or 0 for dropless"
+    if not 1 <= experts.imbalance < inf:
+        yield f"{place}.imbalance: found {experts.imbalance}; expected at least 1"
 
 
 def _attention_faults(config: DecoderConfig, place: str) -> Iterator[str]:

@@ -25,6 +25,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     "host_transfer": (BLACK, "/"),
     "tensor_communication": (VERMILION, ""),
     "context_communication": (VERMILION, "/"),
+    "expert_communication": (VERMILION, "x"),
     "pipeline_communication": (ORANGE, ""),
     "data_communication": (GREEN, ""),
     "resharding": (ORANGE, "/"),
