@@ -1,6 +1,7 @@
 """`simdl hardware`: registered devices, links and node types; one of them number by number, with sources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 
@@ -19,29 +20,73 @@ from hardware.profiles import (
     node_names,
 )
 from hardware.units import format_quantity
+from planner.console.network_text import drawing_lines, node_drawings
 from planner.console.output import print_json, print_table
+from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input
+from planner.pages.page import report_path, write_page
+from simdl.errors import SimdlError
+from simdl.topology.patterns import Pattern
 
 Profile = Device | Link | NodeType
 
 
 @click.command()
 @click.argument("name", required=False)
+@click.option(
+    "--pattern",
+    type=click.Choice([pattern.value for pattern in Pattern]),
+    help="Draw the load of each link of a node type while all members send like this: ring (to the next), "
+    "pairs (to every other), doubling, halving (at distance 1, 2, 4, ...) or server (to the first).",
+)
+@report_option
+@force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
-def hardware(*, name: str | None, as_json: bool) -> None:
+def hardware(
+    *, name: str | None, pattern: str | None, report_directory: Path | None, force: bool, as_json: bool
+) -> None:
     """Devices, links and nodes: every number with its source.
 
     Without NAME, what is registered; with NAME, each number of that device, link or node type, where it
     comes from, and for a node type (or a cluster file NAME.toml, such as the profile of a calibration) the
-    same of its device and links.
+    same of its device and links. The network of a node type is drawn, as text and as a page.
     """
+    loaded = None if pattern is None else Pattern(pattern)
     try:
+        profiles = () if name is None else _profiles(name)
+        node = next((each for _, each in profiles if isinstance(each, NodeType)), None)
+        if node is None:
+            _refuse_drawing(name, {"--pattern": loaded, "--report": report_directory})
+        path = report_path(report_directory, f"hardware-{Path(name or '').stem}", force=force)
         if name is None:
             _print_list(as_json=as_json)
         else:
-            _print_profiles(_profiles(name), as_json=as_json)
-    except HardwareError as error:
+            _print_profiles(profiles, loaded, as_json=as_json)
+        if path is not None and node is not None:
+            _write_report(node, loaded, profiles, path)
+    except (HardwareError, SimdlError) as error:
         raise bad_input(error) from None
+
+
+def _refuse_drawing(name: str | None, options: Mapping[str, object]) -> None:
+    """Refuse options that draw a network where there is none.
+
+    Raises:
+        HardwareError: such an option is given.
+    """
+    found = "no NAME" if name is None else f"{name}, which has no network"
+    for option, given in options.items():
+        if given is not None:
+            raise HardwareError(f"{option}: found {found}; expected a node type")
+
+
+def _write_report(
+    node: NodeType, pattern: Pattern | None, profiles: tuple[tuple[str, Profile], ...], path: Path
+) -> None:
+    from planner.pages.sections.hardware import hardware_page  # noqa: PLC0415 - plotly only for a page
+
+    data = {"profiles": [_profile_json(kind, profile) for kind, profile in profiles]}
+    write_page(hardware_page(node, pattern, data), path)
 
 
 def _profiles(name: str) -> tuple[tuple[str, Profile], ...]:
@@ -63,7 +108,9 @@ def _node_profiles(node: NodeType) -> tuple[tuple[str, Profile], ...]:
     return (("node", node), ("device", node.device), *(("link", link) for link in links.values()))
 
 
-def _print_profiles(profiles: tuple[tuple[str, Profile], ...], *, as_json: bool) -> None:
+def _print_profiles(
+    profiles: tuple[tuple[str, Profile], ...], pattern: Pattern | None, *, as_json: bool
+) -> None:
     if as_json:
         print_json({"profiles": [_profile_json(kind, profile) for kind, profile in profiles]})
         return
@@ -73,6 +120,10 @@ def _print_profiles(profiles: tuple[tuple[str, Profile], ...], *, as_json: bool)
             header = ("level", "joins", "link", "ports", "topology", "one direction")
             print_table(header, _level_rows(profile), title=title)
             click.echo()
+            for drawing in node_drawings(profile):
+                for line in drawing_lines(drawing, pattern):
+                    click.echo(line)
+                click.echo()
             title = "numbers"
         print_table(("number", "value", "kind", "source", "note"), map(_row, profile.numbers), title=title)
         click.echo()

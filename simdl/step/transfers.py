@@ -5,7 +5,7 @@ way (:mod:`simdl.collectives.ports`). The ports of a domain are one channel for 
 whatever stage they belong to.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from simdl.collectives import Group, Operation
 from simdl.collectives.footprint import footprint
@@ -14,8 +14,6 @@ from simdl.collectives.ports import (
     PortLoad,
     collective_loads,
     hop_loads,
-    port_bandwidth,
-    reach,
     sent_bytes,
 )
 from simdl.program.action import Cause, Load, Purpose, Transfer
@@ -55,7 +53,7 @@ class StepTransfers:
         hop = stage_hop(boundary, step.strategy, step.pricing.cluster)
         assert hop is not None  # noqa: S101 - what takes time is sent
         divided = step.stack.scatter_gather and not step.strategy.sequence_parallel
-        load = hop_loads(
+        sent, received = hop_loads(
             nbytes / (step.strategy.tp if divided else 1), hop, step.pricing.cluster, seconds=seconds
         )
         return Transfer(
@@ -66,8 +64,8 @@ class StepTransfers:
             nbytes=nbytes,
             duration=seconds,
             loads=(
-                self._load(load, ends[0], outward=True),
-                self._load(load, ends[1], outward=False),
+                *(self._load(load, ends[0]) for load in sent),
+                *(self._load(load, ends[1]) for load in received),
             ),
             stage=stage,
         )
@@ -108,7 +106,7 @@ class StepTransfers:
         return self._collective(Purpose.REDUCE_COPIES, rank, both, -1)
 
     def _collective(self, purpose: Purpose, rank: int, made: Collective, stage: int) -> Transfer:
-        loads = list(self._port_loads(purpose, made)) if made.seconds > 0 else []
+        loads = self._port_loads(purpose, made, rank) if made.seconds > 0 else ()
         return Transfer(
             purpose=purpose,
             cause=Cause.DATA,
@@ -116,7 +114,7 @@ class StepTransfers:
             ranks=made.group.size,
             nbytes=made.nbytes,
             duration=made.seconds,
-            loads=tuple(self._both_ways(loads, rank)),
+            loads=tuple(self._load(load, rank) for load in loads),
             footprint=self._footprint(purpose, made),
             stage=stage,
         )
@@ -147,7 +145,7 @@ class StepTransfers:
             traffic=traffic / made.seconds,
         )
 
-    def _port_loads(self, purpose: Purpose, made: Collective) -> Iterator[PortLoad]:
+    def _port_loads(self, purpose: Purpose, made: Collective, rank: int) -> Iterator[PortLoad]:
         """What a collective loads of each level."""
         pricing = self._step.pricing
         return collective_loads(
@@ -159,25 +157,19 @@ class StepTransfers:
             algorithm=self._algorithm(purpose, made),
             seconds=made.seconds,
             width=self._width,
+            first=rank * self._width,
         )
 
-    def _both_ways(self, loads: Iterable[PortLoad], rank: int) -> Iterator[Load]:
-        for load in loads:
-            yield self._load(load, rank, outward=True)
-            yield self._load(load, rank, outward=False)
-
-    def _load(self, load: PortLoad, rank: int, *, outward: bool) -> Load:
-        """The load on the ports of the first domain of a pipeline rank."""
-        cluster, first = self._step.pricing.cluster, rank * self._width
-        behind = reach(load.level, cluster)
-        level = cluster.levels[load.level]
-        low = first // behind * behind
-        direction = "out" if outward else "in"
+    def _load(self, load: PortLoad, rank: int) -> Load:
+        """The load on the links of the first domain of a pipeline rank."""
+        port, first = load.port, rank * self._width
+        low = first // port.ranks * port.ranks
+        direction = "out" if port.outward else "in"
         channel = Channel(
-            name=f"{level.link.name} of ranks {low} to {low + behind - 1}, {direction}",
-            bandwidth=port_bandwidth(load.level, cluster),
-            level=load.level,
-            reach=behind,
-            outward=outward,
+            name=f"{port.label} of ranks {low} to {low + port.ranks - 1}, {direction}",
+            bandwidth=port.bandwidth,
+            level=port.level,
+            reach=port.ranks,
+            outward=port.outward,
         )
         return Load(self._builder.channel(channel), load.share, first, load.members)

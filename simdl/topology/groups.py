@@ -147,6 +147,12 @@ def _routed_uses(
     }
 
 
+def graph_loads(graph: Graph, pattern: Pattern) -> Loads:
+    """Bytes on every edge per byte that a member sends, where all members of a graph are one group."""
+    members = tuple(range(graph.members))
+    return _routed_uses(graph, (members,), pattern)[members].loads
+
+
 def _carried(graph: Graph, messages: Iterable[tuple[int, int, float]]) -> dict[int, float]:
     """Bytes on every edge per byte that a member sends."""
     loads: defaultdict[int, float] = defaultdict(float)

@@ -1,0 +1,86 @@
+"""Drawings of networks: vertices where they stand, links as wide as they are fast, coloured by load."""
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+
+from hardware.units import format_quantity
+from planner.pages.figures.style import BLUE, GREY, LIGHT, SEQUENTIAL, new_figure
+from simdl.topology.drawing import Drawing, places
+
+NAMED = 24  # members up to which every one is named
+SHADES = 5  # steps of load that are told apart by colour
+
+
+def network_figure(drawing: Drawing, loads: Mapping[int, float]) -> go.Figure:
+    """One level; ``loads`` per edge, 1 for the busiest, empty where no load is known."""
+    figure = new_figure(height=460, showlegend=bool(loads))
+    at = places(drawing)
+    for shade in range(SHADES) if loads else [0]:
+        _add_links(figure, drawing, at, loads, shade)
+    _add_vertices(figure, drawing, at)
+    hidden = {"visible": False, "showgrid": False, "zeroline": False}
+    figure.update_xaxes(hidden)
+    figure.update_yaxes(hidden)
+    return figure
+
+
+def _shade(load: float) -> int:
+    return min(SHADES - 1, int(load * SHADES))
+
+
+def _add_links(
+    figure: go.Figure, drawing: Drawing, at: list[tuple[float, float]], loads: Mapping[int, float], shade: int
+) -> None:
+    graph = drawing.graph
+    x: list[float | None] = []
+    y: list[float | None] = []
+    middle: list[tuple[float, float, str]] = []
+    for number in range(0, len(graph.edges), 2):
+        load = max(loads.get(number, 0.0), loads.get(number + 1, 0.0))
+        if loads and _shade(load) != shade:
+            continue
+        edge = graph.edges[number]
+        (x0, y0), (x1, y1) = at[edge.tail], at[edge.head]
+        x += x0, x1, None
+        y += y0, y1, None
+        told = f"{graph.names[edge.tail]} - {graph.names[edge.head]}<br>{edge.count:g} x {edge.link.name}, "
+        told += format_quantity(edge.bandwidth, "bandwidth") + (f"<br>load {load:.0%}" if loads else "")
+        middle.append(((x0 + x1) / 2, (y0 + y1) / 2, told))
+    if not middle:
+        return
+    colour = sample_colorscale(SEQUENTIAL, 1 - shade / (SHADES - 1))[0] if loads else GREY
+    name = f"{shade / SHADES:.0%} to {(shade + 1) / SHADES:.0%} of the busiest" if loads else "links"
+    figure.add_scatter(
+        x=x, y=y, mode="lines", name=name, line={"color": colour, "width": 1.5 + shade}, hoverinfo="skip"
+    )
+    figure.add_scatter(
+        x=[each[0] for each in middle],
+        y=[each[1] for each in middle],
+        text=[each[2] for each in middle],
+        mode="markers",
+        marker={"color": colour, "size": 5},
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _add_vertices(figure: go.Figure, drawing: Drawing, at: list[tuple[float, float]]) -> None:
+    graph = drawing.graph
+    for low, high, colour, symbol in (
+        (0, graph.members, BLUE, "circle"),
+        (graph.members, len(graph.names), LIGHT, "square"),
+    ):
+        names = graph.names[low:high]
+        if names:
+            figure.add_scatter(
+                x=[place[0] for place in at[low:high]],
+                y=[place[1] for place in at[low:high]],
+                mode="markers+text" if len(names) <= NAMED else "markers",
+                text=names,
+                textposition="top center",
+                marker={"color": colour, "symbol": symbol, "size": 12, "line": {"color": GREY, "width": 1}},
+                hovertemplate="%{text}<extra></extra>",
+                showlegend=False,
+            )
