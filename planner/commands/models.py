@@ -23,8 +23,8 @@ from workloads.registry import load_network, registered_name
 def models(name: str | None, precision: str | None, seq_len: int | None, *, as_json: bool) -> None:
     """List the registered networks, or show the totals and layers of NAME.
 
-    NAME is a registered network, a TOML file or a Hugging Face config.json. Counts are per sample (one image
-    or one sequence); a multiply-add is two flops.
+    NAME is a registered network, a file (TOML, ONNX, torch.export) or a Hugging Face config.json or its
+    folder. Counts are per sample (one image or one sequence); a multiply-add is two flops.
     """
     try:
         chosen = load_precision(precision or "fp32")
@@ -86,6 +86,8 @@ def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
             for layer, count in distinct_layers(network, precision)
         ],
     )
+    for note in described["notes"]:
+        click.echo(f"note: {note}")
 
 
 _COUNTS = ("parameters", "forward_flops", "activation_bytes")

@@ -9,8 +9,9 @@ from planner.console.format import format_seconds
 from planner.console.output import bar, print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
+from planner.kineto.facts import said
 from planner.kineto.measured_steps import MeasuredTrace, measure_trace
-from planner.overlays.overlay import Overlay, overlay_trace
+from planner.overlays.overlay import Overlay, overlay_trace, run_differences
 from planner.pages.page import report_path, write_page
 from planner.questions.answer_file import Answer, load_answer
 
@@ -30,6 +31,7 @@ HEADER = ("category", "measured", "share", "", "simulated", "share", "", "simula
     show_default="0",
     help="Pipeline rank whose simulated timeline the page shows.",
 )
+@click.option("--whole", is_flag=True, help="Take the trace as one step, as of a loop that marks none.")
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
@@ -40,6 +42,7 @@ def overlay(
     plan_file: Path,
     number: int,
     rank: int | None,
+    whole: bool,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -47,16 +50,18 @@ def overlay(
     """Put a trace of torch.profiler next to a simulated step, by category.
 
     TRACE.json (or .json.gz) is a Chrome trace with ProfilerStep#N marks of a run on GPUs or a CPU; its first
-    step counts as warm-up. PLAN.json is what `simdl plan --json` or `simdl simulate --json` printed. Measured
-    seconds are means over the steps, simulated ones over pipeline ranks.
+    step counts as warm-up, and a last one that the profiler cut off is left out. A world size, device or
+    model other than the plan's is warned of. PLAN.json is what `simdl plan --json` or `simdl simulate --json`
+    printed. Measured seconds are means over the steps, simulated ones over pipeline ranks.
     """
     if rank is not None and report_directory is None:
         raise bad_input(f"--rank {rank}: found without --report; expected a page that shows it")
     page_path = report_path(report_directory, "overlay", force=force)
     answer = load_answer(plan_file, number=number)
-    trace = measure_trace(trace_file)
+    trace = measure_trace(trace_file, whole=whole)
     result = overlay_trace(trace, answer)
-    data = overlay_json(trace_file, answer, trace, result)
+    warnings = tuple(run_differences(trace, answer))
+    data = overlay_json(trace_file, answer, trace, result) | {"warnings": list(warnings)}
     if page_path is not None:
         from planner.pages.sections.overlay import overlay_page  # noqa: PLC0415 - plotly, only where asked for
 
@@ -66,6 +71,8 @@ def overlay(
         return
     click.echo(headline(trace, result))
     print_table(HEADER, overlay_rows(result))
+    if warnings:
+        click.echo("\n".join(f"warning: {sentence}" for sentence in warnings))
 
 
 def overlay_json(path: Path, answer: Answer, trace: MeasuredTrace, result: Overlay) -> dict[str, Any]:
@@ -76,6 +83,8 @@ def overlay_json(path: Path, answer: Answer, trace: MeasuredTrace, result: Overl
         "device": "gpu" if trace.on_device else "cpu",
         "steps": [{"number": step.number, "step_time": step.seconds} for step in trace.steps],
         "left_out": list(trace.left_out),
+        "cut_off": trace.cut_off,
+        "run": dict(said(trace.facts)),
         "measured": result.measured,
         "simulated": result.simulated,
         "categories": [
@@ -97,8 +106,9 @@ def headline(trace: MeasuredTrace, result: Overlay) -> str:
     span = f" ({format_seconds(min(times))} to {format_seconds(max(times))})" if len(times) > 1 else ""
     steps = f"{len(times)} steps" if len(times) > 1 else "1 step"
     left = f", step {trace.left_out[0]} left out as warm-up" if trace.left_out else ""
+    cut = "" if trace.cut_off is None else f", step {trace.cut_off} left out, cut off by the profiler"
     return (
-        f"measured {format_seconds(result.measured)} on the mean of {steps}{span}{left}; simulated "
+        f"measured {format_seconds(result.measured)} on the mean of {steps}{span}{left}{cut}; simulated "
         f"{format_seconds(result.simulated)}: {result.simulated / result.measured - 1:+.1%}"
     )
 

@@ -40,6 +40,7 @@ def describe_model(network: Network, precision: Precision) -> dict[str, Any]:
         "parameters": network.parameters,
         "macs": forward_macs(network),
         "forward_flops": network.flops(Pass.FORWARD),
+        "notes": [*network.notes, *([network.obstacle] if network.obstacle else [])],
         "layers": [_layer(name, layer, precision) for name, layer in network.layers()],
     }
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from simdl.errors import SimdlError
+from workloads.importers.json_file import shown
 
 EXPECTED = "expected a Chrome trace of torch.profiler"
 MICRO = 1e-6
+LATEST = 1e18
+"""[us] of a time, at most: 30,000 years."""
 Lane = tuple[str, str]  # process, thread or stream
 
 
@@ -45,7 +48,16 @@ def load_trace(path: Path) -> tuple[TraceEvent, ...]:
     Raises:
         SimdlError: not readable, not JSON, cut off, or without events; names the place.
     """
-    found = _events(path, _read(path))
+    return trace_events(path, read_trace(path))
+
+
+def trace_events(path: Path, data: Any) -> tuple[TraceEvent, ...]:  # noqa: ANN401 - any JSON value
+    """The events of a trace that was read, as `load_trace` has them.
+
+    Raises:
+        SimdlError: no events, or broken ones; names the place.
+    """
+    found = _events(path, data)
     spans = list(_spans(path, found))
     if not spans:
         raise SimdlError(f'{path}: no complete event ("ph": "X") among {len(found)}; {EXPECTED}')
@@ -54,7 +66,12 @@ def load_trace(path: Path) -> tuple[TraceEvent, ...]:
     return tuple(sorted(moved, key=lambda span: (span.start, -span.end)))
 
 
-def _read(path: Path) -> Any:  # noqa: ANN401 - any JSON value
+def read_trace(path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON of a trace.
+
+    Raises:
+        SimdlError: not readable, not JSON or cut off.
+    """
     try:
         data = path.read_bytes()
         text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
@@ -63,8 +80,11 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - any JSON value
         raise SimdlError(f"{path}: {error.strerror or error}; {EXPECTED}") from error
     except (EOFError, zlib.error) as error:
         raise SimdlError(f"{path}: cut off or damaged ({error}); {EXPECTED}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise SimdlError(f"{path}: not JSON, or cut off ({error}); {EXPECTED}") from error
+    except RecursionError:
+        raise SimdlError(f"{path}: nested too deeply to be read; {EXPECTED}") from None
+    except ValueError as error:  # no JSON, no text, or numbers too long to be read
+        reason = str(error).partition("; use sys.")[0]
+        raise SimdlError(f"{path}: not JSON, or cut off ({reason}); {EXPECTED}") from error
 
 
 def _events(path: Path, data: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
@@ -87,8 +107,14 @@ def _spans(path: Path, events: list[Any]) -> Iterator[TraceEvent]:
 
 def _span(path: Path, place: int, event: dict[str, Any]) -> TraceEvent:
     times = [event.get("ts"), event.get("dur", 0)]
-    if not all(isinstance(time, int | float) and not isinstance(time, bool) for time in times):
-        raise SimdlError(f"{path}: traceEvents[{place}]: ts and dur are no numbers; {EXPECTED}")
+    if not all(
+        isinstance(time, int | float) and not isinstance(time, bool) and abs(time) < LATEST for time in times
+    ):
+        found = ", ".join(shown(time) for time in times)
+        raise SimdlError(
+            f"{path}: traceEvents[{place}]: ts and dur are no numbers below {LATEST:g}, found {found}; "
+            f"{EXPECTED}"
+        )
     start, length = times
     args = event.get("args")
     args = args if isinstance(args, dict) else {}

@@ -21,6 +21,12 @@ class StepWindow:
     end: float
 
 
+def whole_trace(events: Sequence[TraceEvent]) -> tuple[StepWindow, ...]:
+    """Everything as one step, with number 0, for a trace of a loop that marks none."""
+    end = max(event.end for event in events)
+    return (StepWindow(number=0, start=min(event.start for event in events), end=end),)
+
+
 def marked_steps(path: Path, events: Sequence[TraceEvent]) -> tuple[StepWindow, ...]:
     """All marked steps in order.
 
@@ -36,7 +42,7 @@ def marked_steps(path: Path, events: Sequence[TraceEvent]) -> tuple[StepWindow, 
     if not found:
         raise SimdlError(
             f"{path}: no ProfilerStep#N mark among {len(events)} events; expected a trace of a loop that "
-            "calls step() of torch.profiler.profile after every step"
+            "calls step() of torch.profiler.profile after every step, or --whole to take it as one step"
         )
     if empty := [step.number for step in found.values() if step.end <= step.start]:
         raise SimdlError(f"{path}: ProfilerStep#{empty[0]}: takes no time; expected a step with a duration")

@@ -5,16 +5,19 @@ idle, which is the bubble, launch cost and what the software does outside kernel
 down, so it is shared out over them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
+from hardware.profiles import load_cluster
 from planner.console.breakdown_rows import real_amounts
+from planner.kineto.facts import TraceFacts, differences
 from planner.kineto.kinds import COMMUNICATION, IDLE, OPTIMIZER
 from planner.kineto.measured_steps import MeasuredStep, MeasuredTrace
 from planner.questions.answer_file import Answer
 from planner.search.limits_of_step import COMMUNICATION as EXPOSED
 from planner.search.limits_of_step import LIMITS
+from workloads.registry import load_network
 
 KERNELS = ("forward", "backward", "recompute")
 CONTENTION = "contention"
@@ -57,6 +60,25 @@ def overlay_trace(trace: MeasuredTrace, answer: Answer) -> Overlay:
         measured=fmean(step.seconds for step in trace.steps),
         simulated=answer.step_time,
         categories=tuple(categories),
+    )
+
+
+def run_differences(trace: MeasuredTrace, answer: Answer) -> Iterator[str]:
+    """Where the trace is of another run than the answer, one sentence each.
+
+    Raises:
+        WorkloadError, HardwareError: the answer's model or cluster can no longer be read.
+    """
+    if trace.facts == TraceFacts():
+        return
+    options = answer.question
+    cluster = load_cluster(options.cluster)
+    yield from differences(
+        trace.facts,
+        devices=cluster.devices,
+        device=cluster.device.name if trace.on_device else "",
+        network=load_network(options.model, tokens=options.seq_len),
+        tensor=int(answer.strategy.get("tp", 1) or 1),
     )
 
 

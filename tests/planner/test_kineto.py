@@ -5,15 +5,17 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kineto_traces import RECORDED, event, gpu_trace
 
 from planner.kineto.activities import Activity, innermost
 from planner.kineto.events import TraceEvent, load_trace
+from planner.kineto.facts import differences
 from planner.kineto.kinds import kernel_kind, operator_kind
 from planner.kineto.measured_steps import measure_trace, owners
 from simdl.errors import SimdlError
+from workloads.registry import load_network
 
 US = 1e-6
 
@@ -218,3 +220,83 @@ class TestBroken:
             load_trace(path)
         with pytest.raises(SimdlError, match="No such file"):
             load_trace(tmp_path / "none.json")
+
+
+class TestRun:
+    def test_a_last_step_that_the_profiler_cut_off_is_left_out(self, tmp_path):
+        trace = gpu_trace(steps=4)
+        cut = [found for found in trace["traceEvents"] if found["ts"] < 345]
+        for data in (cut, [*gpu_trace()["traceEvents"], event("user_annotation", "ProfilerStep#3", 300, 2)]):
+            found = measure_trace(written(tmp_path, {"traceEvents": data}))
+            assert found.cut_off == 3
+            assert (found.left_out, [step.number for step in found.steps]) == ((0,), [1, 2])
+        assert measure_trace(written(tmp_path, trace)).cut_off is None
+
+    def test_a_trace_without_marks_is_one_step_on_request(self, tmp_path):
+        events = [found for found in gpu_trace(steps=1)["traceEvents"] if "Profiler" not in found["name"]]
+        path = written(tmp_path, {"traceEvents": events})
+        with pytest.raises(SimdlError, match="or --whole to take it as one step"):
+            measure_trace(path)
+        (step,) = measure_trace(path, whole=True).steps
+        assert step.seconds == pytest.approx(115e-6)  # from the first call to the last kernel
+        assert sum(step.kinds.values()) == pytest.approx(step.seconds)
+
+    def test_facts_are_those_of_the_header(self, tmp_path):
+        header = {
+            "distributedInfo": {"backend": "nccl", "world_size": 8},
+            "deviceProperties": [{"id": 0, "name": "NVIDIA A100-SXM4-80GB"}],
+            "model": "gpt2",
+        }
+        facts = measure_trace(written(tmp_path, gpu_trace() | header)).facts
+        assert (facts.world_size, facts.device, facts.model) == (8, "NVIDIA A100-SXM4-80GB", "gpt2")
+        network = load_network("gpt2")
+        same = {"devices": 8, "device": "a100-sxm-80gb", "network": network}
+        assert not list(differences(facts, **same))
+        assert list(differences(facts, **same | {"devices": 16})) == [
+            "world size: the trace is of 8 processes, the plan of 16 devices"
+        ]
+        (device,) = differences(facts, **same | {"device": "h100-sxm"})
+        assert device == "device: the trace is of NVIDIA A100-SXM4-80GB, the plan of h100-sxm"
+        (device,) = differences(facts, **same | {"device": "a100-sxm-40gb"})
+        (model,) = differences(facts, **same | {"network": load_network("lenet5")})
+        assert model == "model: the trace is of gpt2, the plan of lenet5"
+
+    def test_products_of_other_dimensions_are_of_another_model(self, tmp_path):
+        dims = {"Input Dims": [[8192, 768], [768, 2304]]}
+        events = [*gpu_trace()["traceEvents"], event("cpu_op", "aten::mm", 150, 1, **dims)]
+        facts = measure_trace(written(tmp_path, {"traceEvents": events})).facts
+        same = {"devices": 1, "device": ""}
+        assert not list(differences(facts, **same, network=load_network("gpt2")))
+        (found,) = differences(facts, **same, network=load_network("gpt2-medium"))
+        assert "no product of the trace has dimensions of gpt2-medium" in found
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ('{"traceEvents": [{"ph": "X", "ts": ' + "9" * 5000 + "}]}", "not JSON, or cut off"),
+        ('{"traceEvents": [{"ph": "X", "ts": ' + str(10**400) + "}]}", "ts and dur are no numbers"),
+        ('{"traceEvents": [{"ph": "X", "ts": NaN}]}', "ts and dur are no numbers"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_numbers_and_depths_beyond_reason_are_refused(data, said, tmp_path):
+    with pytest.raises(SimdlError, match=said) as caught:
+        measure_trace(written(tmp_path, data))
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.property
+@given(data=st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_mutated_trace_is_steps_or_one_refusal(data, tmp_path):
+    content = bytearray(json.dumps(gpu_trace()).encode())
+    for _ in range(data.draw(st.integers(1, 5))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(32, 126))
+    path = tmp_path / "trace.json"
+    path.write_bytes(bytes(content))
+    try:
+        answer = measure_trace(path).steps
+    except SimdlError as error:
+        answer = str(error)
+    assert answer
