@@ -11,6 +11,7 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.kineto.facts import said
 from planner.kineto.measured_steps import MeasuredTrace, measure_trace
+from planner.overlays.chakra_file import is_chakra, measure_chakra
 from planner.overlays.overlay import Overlay, overlay_trace, run_differences
 from planner.pages.page import report_path, write_page
 from planner.questions.answer_file import Answer, load_answer
@@ -51,14 +52,16 @@ def overlay(
 
     TRACE.json (or .json.gz) is a Chrome trace with ProfilerStep#N marks of a run on GPUs or a CPU; its first
     step counts as warm-up, and a last one that the profiler cut off is left out. A world size, device or
-    model other than the plan's is warned of. PLAN.json is what `simdl plan --json` or `simdl simulate --json`
+    model other than the plan's is warned of. TRACE.et is an execution trace of MLCommons Chakra, of one rank
+    and one step. PLAN.json is what `simdl plan --json` or `simdl simulate --json`
     printed. Measured seconds are means over the steps, simulated ones over pipeline ranks.
     """
     if rank is not None and report_directory is None:
         raise bad_input(f"--rank {rank}: found without --report; expected a page that shows it")
     page_path = report_path(report_directory, "overlay", force=force)
     answer = load_answer(plan_file, number=number)
-    trace = measure_trace(trace_file, whole=whole)
+    chakra = is_chakra(trace_file)
+    trace = measure_chakra(trace_file) if chakra else measure_trace(trace_file, whole=whole)
     result = overlay_trace(trace, answer)
     warnings = tuple(run_differences(trace, answer))
     data = overlay_json(trace_file, answer, trace, result) | {"warnings": list(warnings)}

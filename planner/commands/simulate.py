@@ -27,6 +27,7 @@ from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
 from planner.search.remedy import remedies
 from simdl.errors import SimdlError
+from simdl.report.chakra_trace import write_chakra_traces
 from simdl.report.chrome_trace_hta import write_hta_traces
 from simdl.report.step_report import StepReport
 from simdl.step.simulate import Simulation, price
@@ -34,7 +35,7 @@ from simdl.step.simulate import simulate as simulate_step
 from workloads.errors import WorkloadError
 
 REMEDIES = 3
-TRACE_FORMATS = ("chrome", "hta")
+TRACE_FORMATS = ("chrome", "hta", "chakra")
 
 
 @click.command()
@@ -46,8 +47,8 @@ TRACE_FORMATS = ("chrome", "hta")
     "trace_format",
     type=click.Choice(TRACE_FORMATS),
     show_default="chrome",
-    help="Of the trace: chrome, for Perfetto, or hta, a directory with one file per rank for Holistic Trace "
-    "Analysis.",
+    help="Of the trace: chrome, for Perfetto, or a directory with one file per rank: hta, for Holistic Trace "
+    "Analysis, chakra, for tools of MLCommons Chakra.",
 )
 @training_options
 @report_option
@@ -112,6 +113,8 @@ def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) ->
 def _write_trace(simulation: Simulation, path: Path, trace_format: str | None) -> None:
     if trace_format == "hta":
         write_hta_traces(simulation.timeline, path)
+    elif trace_format == "chakra":
+        write_chakra_traces(simulation.timeline, path)
     else:
         write_step_trace(simulation, path)
 

@@ -128,7 +128,7 @@ def _steps(
         start, end = mark.start, mark.end
         if on_device:
             start, end = _device_window(found, place, mark)
-        kinds = _divided(found[place], start, end)
+        kinds = divided(found[place], start, end)
         yield MeasuredStep(
             number=mark.number, start=start, end=end, kinds=kinds, activities=tuple(found[place])
         )
@@ -142,7 +142,7 @@ def _device_window(found: Sequence[Sequence[Activity]], place: int, mark: StepWi
     return start, max(start + mark.end - mark.start, *(activity.end for activity in found[place]))
 
 
-def _divided(activities: Sequence[Activity], start: float, end: float) -> dict[str, float]:
+def divided(activities: Sequence[Activity], start: float, end: float) -> dict[str, float]:
     """[s] by kind between two times; adds up to what lies between."""
     kinds: dict[str, float] = defaultdict(float)
     for kind, since, until in owners(activities):
