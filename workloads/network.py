@@ -47,6 +47,10 @@ class Block:
         return self.layers[-1].output_elements
 
 
+SEQUENTIAL = frozenset({"recurrent", "stepped_recurrent", "state_space"})
+"""Kinds of layers whose steps need what the steps before them made."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
     """A network with its published identity.
@@ -130,6 +134,11 @@ class Network:
     def depth(self) -> int:
         """Number of blocks in the chain."""
         return sum(block.count for block in self.blocks)
+
+    @cached_property
+    def sequential(self) -> bool:
+        """Whether layers walk through the tokens of a sample, so that no ranks can share them."""
+        return any(layer.kind in SEQUENTIAL for block in self.blocks for layer in block.layers)
 
     @cached_property
     def parameters(self) -> int:

@@ -166,6 +166,8 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
             continue
         for cp in divisors(devices // tp):
             short = network.tokens // cp < limits.context_tokens or not limits.context_parallel
+            if network.sequential and cp > 1:
+                continue
             if network.parted:
                 if cp > network.parted:
                     continue

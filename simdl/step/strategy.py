@@ -154,6 +154,11 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, d
             f"dp {strategy.dp}: the tables of {network.name} lie on the ranks that share samples and are "
             "never copied; expected dp 1, and cp for the ranks"
         )
+    if network.sequential and strategy.cp > 1:
+        yield (
+            f"cp {strategy.cp}: layers of {network.name} walk through the tokens of a sample, which ranks cannot "
+            "share; expected cp 1"
+        )
     whole = strategy.tp if strategy.sequence_parallel else 1
     if not network.parted and network.tokens % (strategy.cp * whole):
         yield (

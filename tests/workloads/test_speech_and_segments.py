@@ -1,0 +1,75 @@
+"""Tacotron 2, WaveGlow and Transformer-XL: published parameters, and steps that wait."""
+
+import pytest
+from conftest import build_cluster
+
+from planner.bounds.estimate import estimate_bound
+from simdl.software.reader import load_stack
+from simdl.step.simulate import price, simulate
+from simdl.step.strategy import Strategy
+from workloads.dtypes import load_precision
+from workloads.operators import OperatorKind
+from workloads.optimizers import load_optimizer
+from workloads.registry import load_network
+from workloads.workload import Workload
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "millions", "tolerance"),
+    [
+        ("tacotron2", 28.2, 0.001),  # NVIDIA's PyTorch code
+        ("waveglow", 268, 0.002),
+        ("transformer-xl-base", 192, 0.001),  # NVIDIA's PyTorch code, WikiText-103
+        ("transformer-xl-large", 284, 0.003),  # as released for WikiText-103
+    ],
+)
+def test_parameters_are_the_published_ones(name, millions, tolerance):
+    assert load_network(name).parameters == pytest.approx(millions * 1e6, rel=tolerance)
+
+
+@pytest.mark.theory
+def test_tacotron_makes_a_frame_a_step():
+    network = load_network("tacotron2")
+    steps = {
+        operator.steps
+        for _, layer in network.layers()
+        if layer.kind in {"stepped_recurrent", "location_attention"}
+        for operator in layer.forward
+    }
+    assert steps == {600}
+    longer = load_network("tacotron2", tokens=200)
+    walked = [
+        operator.steps
+        for _, layer in longer.layers()
+        if layer.kind == "stepped_recurrent"
+        for operator in layer.forward
+    ]
+    assert set(walked) == {1200}
+
+
+@pytest.mark.theory
+def test_a_segment_attends_to_itself_and_the_one_before():
+    network = load_network("transformer-xl-base")
+    layers = {layer.name: layer for layer in network.blocks[1].layers}
+    products = [o for o in layers["attention"].forward if o.kind is OperatorKind.MATMUL]
+    assert [o.flops for o in products] == [2 * 8 * 192 * 384 * 64] * 2
+    places = [o for o in layers["position_scores"].forward if o.kind is OperatorKind.MATMUL]
+    assert [o.flops for o in places] == [2 * 8 * 192 * 384 * 64]
+    assert layers["positions"].input_gradient == ()
+
+
+@pytest.mark.property
+@pytest.mark.parametrize("name", ["tacotron2", "waveglow", "transformer-xl-base", "transformer-xl-large"])
+@pytest.mark.parametrize("strategy", [Strategy(dp=8), Strategy(dp=4, pp=2), Strategy(dp=8, zero=3)])
+def test_no_step_is_shorter_than_its_bound(name, strategy):
+    work = Workload(
+        network=load_network(name),
+        optimizer=load_optimizer("adam"),
+        precision=load_precision("fp16"),
+        global_batch=16,
+    )
+    cluster, stack = build_cluster(2), load_stack("pytorch-eager")
+    report = simulate(work, cluster, strategy, stack=stack).report
+    assert estimate_bound(strategy, work, price(work, cluster, stack=stack)) <= report.step_time * (1 + 1e-9)
+    assert sum(report.breakdown.values()) == pytest.approx(report.step_time)

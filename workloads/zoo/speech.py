@@ -1,0 +1,383 @@
+"""Speech synthesis: Tacotron 2 from text to spectrograms, WaveGlow from spectrograms to sound.
+
+Shen et al. 2017 (arXiv:1712.05884), section 2.2, and Prenger et al. 2018 (arXiv:1811.00002), with the
+dimensions of NVIDIA's DeepLearningExamples, PyTorch/SpeechSynthesis/Tacotron2. Convolutions over time are
+written as the products that they are. Tacotron's decoder makes one frame a step: both its LSTM layers read
+what attention gave the step before, so nothing of them can be computed for all steps at once.
+
+A sample of Tacotron is an utterance of about 100 characters and 600 frames (LJ Speech: 6.6 s on average, 86
+frames a second); one of WaveGlow 8,000 samples of sound, the segment it is trained on.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from workloads.layer import Layer, SavedActivation
+from workloads.layers.embedding import token_embedding
+from workloads.layers.pointwise import bias_gradient, pointwise
+from workloads.layers.projection import Projection, replicated_projection
+from workloads.layers.recurrent import Cell, recurrent
+from workloads.layers.sequence import sequence_addition, sequence_dropout
+from workloads.network import Block, Network
+from workloads.operators import MatmulShape, Operator, OperatorKind, Split
+
+TACOTRON = (
+    "Shen et al. 2017 (arXiv:1712.05884); NVIDIA DeepLearningExamples, PyTorch/SpeechSynthesis/Tacotron2"
+)
+WAVEGLOW = (
+    "Prenger et al. 2018 (arXiv:1811.00002); NVIDIA DeepLearningExamples, PyTorch/SpeechSynthesis/Tacotron2"
+)
+WHOLE = Split.REPLICATED
+CHARACTERS, FRAMES, MELS = 100, 600, 80
+SYMBOLS = 148
+
+
+def time_convolution(
+    name: str, source: str, *, steps: int, inputs: int, outputs: int, taps: int, bias: bool = True
+) -> Layer:
+    """A convolution over time: the product of ``taps`` neighbouring steps with the filters."""
+    size = Projection(tokens=steps, inputs=inputs * taps, outputs=outputs)
+    layer = replicated_projection(name, source, size, bias=bias)
+    return replace(layer, saved=(SavedActivation(name="input", elements=steps * inputs),))
+
+
+def _normalised(name: str, source: str, *, steps: int, features: int, function: str) -> list[Layer]:
+    """Batch normalisation, activation and dropout."""
+    elements = steps * features
+    passes = [
+        Operator(
+            name=what,
+            kind=OperatorKind.NORMALIZATION,
+            flops=work * elements,
+            reads=reads * elements,
+            writes=writes * elements,
+        )
+        for what, work, reads, writes in (
+            ("statistics", 3, 1, 0),
+            ("normalise", 2, 1, 1),
+            ("gradient sums", 5, 2, 0),
+            ("input gradient", 4, 2, 1),
+        )
+    ]
+    norm = Layer(
+        name=f"{name}_norm",
+        kind="time_normalization",
+        inputs=(source,),
+        output_shape=(steps, features),
+        parameters=2 * features,
+        forward=tuple(passes[:2]),
+        input_gradient=tuple(passes[2:]),
+        saved=(SavedActivation(name="input", elements=elements),),
+    )
+    layers = [norm]
+    if function:
+        layers.append(_activation(f"{name}_{function}", norm.name, elements, function, (steps, features)))
+    layers.append(
+        sequence_dropout(f"{name}_dropout", layers[-1].name, steps=steps, features=features, rate=0.5)
+    )
+    return layers
+
+
+def _activation(name: str, source: str, elements: int, function: str, shape: tuple[int, ...]) -> Layer:
+    work = {"relu": 1, "tanh": 4, "gate": 8}[function]
+    return Layer(
+        name=name,
+        kind="activation",
+        inputs=(source,),
+        output_shape=shape,
+        forward=(pointwise(function, elements, split=WHOLE, work=work),),
+        input_gradient=(pointwise(f"{function} gradient", elements, split=WHOLE, inputs=2, work=work),),
+        saved=(SavedActivation(name="output", elements=elements),),
+        attributes={"function": function},
+    )
+
+
+def build_tacotron2(*, tokens: int | None = None) -> Network:
+    """Tacotron 2; ``tokens`` are characters, frames grow with them."""
+    characters = CHARACTERS if tokens is None else tokens
+    frames = characters * FRAMES // CHARACTERS
+    memory = characters * 512
+    convolutions = []
+    source = "input"
+    for number in range(1, 4):
+        name = f"conv{number}"
+        convolutions.append(time_convolution(name, source, steps=characters, inputs=512, outputs=512, taps=5))
+        convolutions += _normalised(name, name, steps=characters, features=512, function="relu")
+        source = convolutions[-1].name
+    cell = Cell(kind="lstm", steps=characters, inputs=512, hidden=256, directions=2)
+    table = token_embedding("tokens", tokens=characters, hidden=512, vocab=SYMBOLS)
+    return Network(
+        name="tacotron2",
+        blocks=(
+            Block(name="embedding", layers=(table,), recomputable=False),
+            Block(name="encoder", layers=tuple(convolutions)),
+            Block(name="bilstm", layers=(recurrent("lstm", "input", cell),)),
+            Block(name="decoder", layers=tuple(_decoder(characters, frames)), carried=memory),
+            Block(name="postnet", layers=tuple(_postnet(frames)), recomputable=False),
+        ),
+        source=TACOTRON,
+        sample="sequence",
+        tokens=characters,
+    )
+
+
+def _decoder(characters: int, frames: int) -> Iterator[Layer]:
+    """Prenet of all frames at once, then frame by frame: LSTM, attention, LSTM; then the projections."""
+    source = "input"
+    for number, inputs in ((1, MELS), (2, 256)):
+        name = f"prenet{number}"
+        layer = replicated_projection(name, source, Projection(tokens=frames, inputs=inputs, outputs=256))
+        yield replace(layer, input_gradient=()) if number == 1 else layer
+        yield _activation(f"{name}_relu", name, frames * 256, "relu", (frames, 256))
+        yield sequence_dropout(f"{name}_dropout", f"{name}_relu", steps=frames, features=256, rate=0.5)
+        source = f"{name}_dropout"
+    yield _stepped_cell("attention_lstm", source, frames, inputs=256 + 512, hidden=1024)
+    yield _location_attention("attention", "attention_lstm", frames, characters)
+    yield _stepped_cell("decoder_lstm", "attention", frames, inputs=1024 + 512, hidden=1024)
+    size = Projection(tokens=frames, inputs=1024 + 512, outputs=MELS)
+    gate = Projection(tokens=frames, inputs=1024 + 512, outputs=1)
+    yield replicated_projection("gate", "decoder_lstm", gate, bias=True)
+    yield replicated_projection("mel", "decoder_lstm", size, bias=True)
+
+
+def _stepped_cell(name: str, source: str, frames: int, *, inputs: int, hidden: int) -> Layer:
+    """An LSTM layer whose inputs come step by step, so that its whole product waits for each step."""
+    width, depth = 4 * hidden, inputs + hidden
+    states = frames * hidden
+    return Layer(
+        name=name,
+        kind="stepped_recurrent",
+        inputs=(source,),
+        output_shape=(frames, hidden),
+        parameters=width * (depth + 2),
+        forward=(
+            _stepped("step product", frames, (1, width, depth)),
+            _walk("gates", frames, reads=width + hidden, writes=width + 2 * hidden, work=30 * hidden),
+        ),
+        input_gradient=(
+            _walk(
+                "gate gradients", frames, reads=width + 4 * hidden, writes=width + hidden, work=60 * hidden
+            ),
+            _stepped("step gradient", frames, (1, depth, width)),
+        ),
+        weight_gradient=(
+            Operator(
+                name="weight gradient",
+                kind=OperatorKind.MATMUL,
+                flops=2 * frames * depth * width,
+                reads=frames * (depth + width),
+                weights=depth * width,
+                shape=MatmulShape(rows=depth, columns=width, depth=frames, batch_axis="depth"),
+            ),
+            bias_gradient(frames * width, 2 * width, split=WHOLE),
+        ),
+        saved=(
+            SavedActivation(name="input", elements=frames * inputs),
+            SavedActivation(name="gates", elements=frames * width),
+            SavedActivation(name="states", elements=2 * states),
+        ),
+        attributes={"cell": "lstm", "inputs": inputs, "hidden": hidden},
+    )
+
+
+def _location_attention(name: str, source: str, frames: int, characters: int) -> Layer:
+    """Additive attention that also sees where it has been (Chorowski et al. 2015): 32 filters of 31 taps."""
+    units, filters, taps, width = 128, 32, 31, 512
+    pairs = characters * units
+    parameters = 1024 * units + width * units + units + filters * 2 * taps + filters * units
+    each = 2 * (1024 * units + 2 * taps * filters * characters + filters * pairs) + 8 * pairs
+    moved = 4 * pairs + characters * (2 * filters + width)
+    return Layer(
+        name=name,
+        kind="location_attention",
+        inputs=(source,),
+        output_shape=(frames, 1024 + width),
+        parameters=parameters,
+        forward=(
+            _stepped("query product", frames, (1, units, 1024)),
+            _stepped("location product", frames, (characters, units, filters)),
+            _walk("scores", frames, reads=moved, writes=2 * pairs, work=each),
+            _stepped("context", frames, (1, width, characters)),
+        ),
+        input_gradient=(
+            _stepped("context gradient", frames, (1, characters, width)),
+            _walk("score gradients", frames, reads=2 * moved, writes=2 * pairs, work=2 * each),
+            _stepped("location gradient", frames, (characters, filters, units)),
+            _stepped("query gradient", frames, (1, 1024, units)),
+        ),
+        weight_gradient=(
+            Operator(
+                name="weight gradient",
+                kind=OperatorKind.MATMUL,
+                flops=2 * frames * 1024 * units,
+                reads=frames * (1024 + units),
+                weights=1024 * units,
+                shape=MatmulShape(rows=1024, columns=units, depth=frames, batch_axis="depth"),
+            ),
+        ),
+        saved=(SavedActivation(name="pairs", elements=frames * pairs),),
+    )
+
+
+def _postnet(frames: int) -> Iterator[Layer]:
+    """Five convolutions that correct the spectrogram, and the squared errors of both."""
+    source, inputs = "input", MELS
+    for number in range(1, 6):
+        outputs = MELS if number == 5 else 512
+        name = f"conv{number}"
+        yield time_convolution(name, source, steps=frames, inputs=inputs, outputs=outputs, taps=5)
+        layers = _normalised(
+            name, name, steps=frames, features=outputs, function="" if number == 5 else "tanh"
+        )
+        yield from layers
+        source, inputs = layers[-1].name, outputs
+    yield sequence_addition("sum", source, "input", steps=frames, features=MELS)
+    elements = frames * MELS
+    yield Layer(
+        name="loss",
+        kind="loss",
+        inputs=("sum",),
+        output_shape=(1,),
+        forward=(pointwise("squared errors", elements, split=WHOLE, inputs=3, work=6),),
+        input_gradient=(pointwise("error gradients", elements, split=WHOLE, inputs=3, work=4),),
+    )
+
+
+def _stepped(name: str, steps: int, extents: tuple[int, int, int]) -> Operator:
+    rows, columns, depth = extents
+    return Operator(
+        name=name,
+        kind=OperatorKind.MATMUL,
+        flops=2 * rows * columns * depth * steps,
+        reads=rows * depth * steps,
+        writes=rows * columns * steps,
+        weights=columns * depth,
+        shape=MatmulShape(rows=rows, columns=columns, depth=depth),
+        steps=steps,
+    )
+
+
+def _walk(name: str, steps: int, *, reads: int, writes: int, work: int) -> Operator:
+    return Operator(
+        name=name,
+        kind=OperatorKind.ELEMENTWISE,
+        flops=work * steps,
+        reads=reads * steps,
+        writes=writes * steps,
+        steps=steps,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowConfig:
+    """Dimensions of a WaveGlow.
+
+    Attributes:
+        flows: of coupling layers.
+        channels: of the networks within them.
+        layers: of each of these.
+        group: samples of sound that are one step.
+        early: flows after which ``early_size`` channels leave.
+        early_size: channels that leave.
+    """
+
+    flows: int = 12
+    channels: int = 512
+    layers: int = 8
+    group: int = 8
+    early: int = 4
+    early_size: int = 2
+
+
+def build_waveglow(*, config: FlowConfig | None = None, tokens: int | None = None) -> Network:
+    """WaveGlow; ``tokens`` are samples of sound."""
+    size = config or FlowConfig()
+    samples = 8000 if tokens is None else tokens
+    steps = max(1, samples // size.group)
+    condition = steps * MELS * size.group
+    taps, stride = 1024, 256
+    upsample = time_convolution(
+        "upsample",
+        "input",
+        steps=samples // stride + 1,
+        inputs=MELS,
+        outputs=MELS * stride,
+        taps=taps // stride,
+    )
+    upsample = replace(
+        upsample,
+        parameters=MELS * MELS * taps + MELS,
+        output_shape=(steps, MELS * size.group),
+        input_gradient=(),
+    )
+    blocks = [Block(name="upsample", layers=(upsample,), recomputable=False, carried=steps * size.group)]
+    remaining = size.group
+    for number in range(size.flows):
+        if number and number % size.early == 0:
+            remaining -= size.early_size
+        layers = tuple(_flow(size, steps, remaining))
+        blocks.append(Block(name=f"flow{number + 1}", layers=layers, carried=condition))
+    elements = steps * size.group
+    loss = Layer(
+        name="loss",
+        kind="loss",
+        inputs=("input",),
+        output_shape=(1,),
+        forward=(pointwise("likelihood", elements, split=WHOLE, inputs=2, work=4),),
+        input_gradient=(pointwise("likelihood gradient", elements, split=WHOLE, inputs=2, work=2),),
+    )
+    blocks.append(Block(name="head", layers=(loss,), recomputable=False))
+    return Network(name="waveglow", blocks=tuple(blocks), source=WAVEGLOW, sample="sequence", tokens=samples)
+
+
+def _flow(size: FlowConfig, steps: int, channels: int) -> Iterator[Layer]:
+    """An invertible mixing of channels and a coupling by a network of dilated convolutions."""
+    width, half = size.channels, channels // 2
+    mixing = Projection(tokens=steps, inputs=channels, outputs=channels)
+    yield replicated_projection("mix", "input", mixing)
+    yield _weighed("start", "mix", Projection(tokens=steps, inputs=half, outputs=width))
+    condition = Projection(tokens=steps, inputs=MELS * size.group, outputs=2 * width * size.layers)
+    yield _weighed("condition", "input", condition)
+    source = "start"
+    for number in range(1, size.layers + 1):
+        name = f"in{number}"
+        dilated = time_convolution(name, source, steps=steps, inputs=width, outputs=2 * width, taps=3)
+        yield replace(dilated, parameters=dilated.parameters + 2 * width)
+        gate = _activation(f"gate{number}", name, steps * width, "gate", (steps, width))
+        yield replace(gate, forward=(pointwise("gate", steps * width, split=WHOLE, inputs=4, work=12),))
+        last = number == size.layers
+        out = Projection(tokens=steps, inputs=width, outputs=width if last else 2 * width)
+        yield _weighed(f"out{number}", gate.name, out)
+        source = f"sum{number}"
+        yield sequence_addition(
+            source,
+            f"out{number}",
+            "start" if number == 1 else f"sum{number - 1}",
+            steps=steps,
+            features=width,
+        )
+    yield replicated_projection(
+        "end", source, Projection(tokens=steps, inputs=width, outputs=2 * half), bias=True
+    )
+    elements = steps * half
+    yield Layer(
+        name="couple",
+        kind="coupling",
+        inputs=("end", "mix"),
+        output_shape=(steps, channels),
+        forward=(pointwise("couple", elements, split=WHOLE, inputs=3, work=6),),
+        input_gradient=(pointwise("couple gradient", elements, split=WHOLE, inputs=4, work=8),),
+        saved=(SavedActivation(name="scales", elements=2 * elements),),
+    )
+
+
+def _weighed(name: str, source: str, size: Projection) -> Layer:
+    """A product with a bias and normalised weights: one length per output (Salimans and Kingma 2016)."""
+    layer = replicated_projection(name, source, size, bias=True)
+    return replace(layer, parameters=layer.parameters + size.outputs)
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {
+    "tacotron2": build_tacotron2,
+    "waveglow": build_waveglow,
+}
