@@ -164,21 +164,20 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
     for tp in divisors(devices):
         if tp > limits.tensor_domains * cluster.levels[0].size or any(tensor_problems(network, tp)):
             continue
-        for cp in divisors(devices // tp):
-            short = network.tokens // cp < limits.context_tokens or not limits.context_parallel
-            if network.sequential and cp > 1:
-                continue
-            if network.parted:
-                if cp > network.parted:
-                    continue
-            elif network.tokens % cp or (cp > 1 and short):
-                continue
+        for cp in filter(lambda each: _shares(network, each, limits), divisors(devices // tp)):
             for pp in divisors(devices // (tp * cp)):
                 dp = devices // (tp * cp * pp)
-                if network.part == "row" and dp > 1:
-                    continue
-                if pp <= network.depth and workload.global_batch % dp == 0:
+                copied = network.part == "row" and dp > 1
+                if pp <= network.depth and workload.global_batch % dp == 0 and not copied:
                     yield dp, tp, pp, cp
+
+
+def _shares(network: Network, cp: int, limits: Limits) -> bool:
+    """Whether so many ranks can share a sample."""
+    if network.parted or cp == 1:
+        return cp <= max(1, network.parted)
+    short = network.tokens // cp < limits.context_tokens or not limits.context_parallel
+    return not (network.sequential or network.tokens % cp or short)
 
 
 def _expert_degrees(network: Network, degrees: tuple[int, int, int, int]) -> list[tuple[int, int]]:

@@ -156,8 +156,8 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, d
         )
     if network.sequential and strategy.cp > 1:
         yield (
-            f"cp {strategy.cp}: layers of {network.name} walk through the tokens of a sample, which ranks cannot "
-            "share; expected cp 1"
+            f"cp {strategy.cp}: layers of {network.name} walk through the tokens of a sample, which ranks "
+            "cannot share; expected cp 1"
         )
     whole = strategy.tp if strategy.sequence_parallel else 1
     if not network.parted and network.tokens % (strategy.cp * whole):
