@@ -1,12 +1,16 @@
 """Errors of the workloads package.
 
 WorkloadError (ValueError)
-    UnknownNameError   no such network, optimizer or precision; suggests those that begin so, else the nearest
+    UnknownNameError   no such network, optimizer or precision; suggests those that begin so, else those that
+                       share a word with it, else the nearest in spelling
     NetworkError       a network description breaks a rule; collects every fault with its place
 """
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+
+MOST, FEW, WORD = 3, 30, 3  # names suggested, names listed, letters of a word that says something
 
 
 class WorkloadError(ValueError):
@@ -28,6 +32,14 @@ class UnknownNameError(WorkloadError):
         names = sorted(known)
         typed = name.lower()
         begins = [each for each in names if typed and each.startswith(typed)]
-        near = begins or difflib.get_close_matches(typed, names, n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
+        near = begins or _sharing_words(typed, names) or difflib.get_close_matches(typed, names, n=MOST)
+        known_names = f"known: {', '.join(names)}" if len(names) <= FEW else f"{len(names)} are registered"
+        hint = f"did you mean {', '.join(near)}?" if near else known_names
         super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+def _sharing_words(typed: str, names: Sequence[str]) -> list[str]:
+    """Names with a word of the typed one (``rcnn`` of faster-rcnn), the nearest in spelling first."""
+    wanted = {word for word in re.findall("[a-z]+", typed) if len(word) >= WORD}
+    sharing = [name for name in names if wanted & set(re.findall("[a-z]+", name))]
+    return difflib.get_close_matches(typed, sharing, n=MOST, cutoff=0.0)

@@ -5,12 +5,13 @@
     weight gradient  dw[:, C_r] = dy x[C_r]^T                   dy as gathered
 
 (Dryden et al. 2019, "Channel and filter parallelism for large-scale CNN training", SC'19, section 3.)
-Element-wise layers and pooling work on their channels and send nothing; so does batch normalisation.
+Element-wise layers and pooling work on their channels and send nothing; so does batch normalisation. So do
+convolutions in groups, of which every rank has some whole ones, with their filters.
 """
 
 from simdl.collectives import Group, Operation
 from simdl.splits.layout import Layout
-from simdl.splits.part import convolution_part, share_layer
+from simdl.splits.part import convolution_part, grouped_part, groups_of, share_layer
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples
 
 
@@ -22,6 +23,9 @@ def divide(site: Site, ranks: int, grid: tuple[int, int]) -> Divided:
     replicas = Group(size=ranks // degree, stride=degree)
     if layer.kind != "convolution":
         part = share_layer(layer, 1 / degree, weights=1 / degree)
+        return Divided(layer=part, samples=samples, source=layout, output=layout, replicas=replicas)
+    if groups_of(layer) > 1:
+        part = grouped_part(layer, degree)
         return Divided(layer=part, samples=samples, source=layout, output=layout, replicas=replicas)
     outputs = elements(layer.output_shape) * samples
     gather = Phase(before=(Message(Operation.ALL_GATHER, outputs, Group(size=degree)),))

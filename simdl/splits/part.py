@@ -72,6 +72,34 @@ def convolution_part(
     return _divided(layer, divide, kept, weights)
 
 
+def groups_of(layer: Layer) -> int:
+    """Groups of a convolution; 1 for every other layer."""
+    shape = layer.forward[0].shape if layer.forward else None
+    return shape.groups if isinstance(shape, ConvolutionShape) else 1
+
+
+def grouped_part(layer: Layer, degree: int) -> Layer:
+    """A convolution in groups of which a rank has ``1 / degree``, with their channels and filters."""
+    share = 1 / degree
+
+    def divide(operator: Operator) -> Operator:
+        part = share_operator(operator, share, share)
+        if not isinstance(operator.shape, ConvolutionShape):
+            return part
+        shape = operator.shape
+        return replace(
+            part,
+            shape=replace(
+                shape,
+                in_channels=shape.in_channels // degree,
+                out_channels=shape.out_channels // degree,
+                groups=shape.groups // degree,
+            ),
+        )
+
+    return _divided(layer, divide, share, share)
+
+
 def _smaller(
     shape: ConvolutionShape, channels: int, filters: int, pixels: tuple[int, int]
 ) -> ConvolutionShape:

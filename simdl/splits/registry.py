@@ -18,8 +18,8 @@ from simdl.splits import (
     summa,
 )
 from simdl.splits.layout import Layout
+from simdl.splits.part import groups_of
 from simdl.splits.site import Divided, Site
-from workloads.operators import ConvolutionShape
 
 Grid = tuple[int, int]
 GRID = 2  # sides
@@ -158,8 +158,8 @@ def divide_layer(site: Site, choice: Choice, ranks: int) -> Divided:
     """What one rank does of a layer.
 
     A split applies if every rank gets a part: at least one sample a group, a row, a channel. Sample groups
-    must divide the batch. Grouped convolutions are not divided by channel or filter, because a rank would
-    need the filters of other groups.
+    must divide the batch. Convolutions in groups are divided by whole groups (channel), and not by filter,
+    because a rank would need the channels of other groups.
 
     Raises:
         SimdlError: the split does not apply to the layer; says why.
@@ -197,18 +197,11 @@ def _unfit(site: Site, choice: Choice, divided: Divided) -> str:
     for count in (divided.source.sample, divided.output.sample):
         if site.batch % count:
             return f"{count} sample groups do not divide {site.batch} samples"
-    if _is_grouped(site, choice.split):
-        return "a convolution in groups; expected sample, replicated or spatial"
+    groups = groups_of(site.layer)
+    if groups > 1 and choice.split in {"filter", "channel-filter"}:
+        return "a convolution in groups; expected sample, replicated, spatial or channel"
+    if groups > 1 and choice.split == "channel" and groups % choice.grid[0]:
+        return f"{choice.grid[0]} parts of {groups} groups; expected a divisor"
     if divided.output.fits(site.layer.output_shape) and all(map(divided.source.fits, site.shapes)):
         return ""
     return f"more parts than {site.layer.output_shape} or one of {site.shapes} has"
-
-
-def _is_grouped(site: Site, split: str) -> bool:
-    operators = site.layer.forward
-    shape = operators[0].shape if operators else None
-    return (
-        split in {"channel", "filter", "channel-filter"}
-        and isinstance(shape, ConvolutionShape)
-        and shape.groups > 1
-    )

@@ -14,7 +14,7 @@ from simdl.splits.block_costs import split_block_costs
 from simdl.splits.graph import Node, build_layer_graph
 from simdl.splits.message_times import messages_time
 from simdl.splits.node_cost import node_cost
-from simdl.splits.registry import format_choice, parse_choice
+from simdl.splits.registry import divide_layer, format_choice, parse_choice
 from simdl.splits.resharding import reshard_message
 from simdl.step.automatic_cut import step_cost
 from simdl.step.gradients import GradientShare, gradient_sum_time, reductions
@@ -110,11 +110,28 @@ def test_batch_normalisation_of_parts_adds_its_sums():
     assert divide("channel", site).layer.parameters == site.layer.parameters / 4
 
 
-@pytest.mark.parametrize("name", ["channel", "filter", "channel-filter"])
-def test_grouped_convolutions_are_not_divided_by_channel(name):
+@pytest.mark.parametrize("name", ["filter", "channel-filter"])
+def test_grouped_convolutions_are_not_divided_by_filter(name):
     found = {choice.split for choice, _ in enumerate_choices(conv_site(groups=2), RANKS, (1, 2, 4))}
     assert name not in found
-    assert {"sample", "replicated", "spatial"} == found
+
+
+@pytest.mark.parametrize(("groups", "degrees"), [(2, {2}), (4, {2, 4}), (8, {2, 4})])
+def test_grouped_convolutions_are_divided_by_whole_groups(groups, degrees):
+    choices = enumerate_choices(conv_site(groups=groups), RANKS, (1, 2, 4))
+    assert {choice.grid[0] for choice, _ in choices if choice.split == "channel"} == degrees
+
+
+def test_a_part_of_the_groups_sends_nothing_and_has_its_share_of_everything():
+    site = conv_site(groups=8)
+    divided = divide_layer(site, Choice("channel", (4, 1)), RANKS)
+    whole, part = site.layer.forward[0], divided.layer.forward[0]
+    assert divided.layer.parameters == site.layer.parameters / 4
+    assert (part.shape.groups, part.shape.in_channels) == (2, whole.shape.in_channels / 4)
+    assert part.flops == whole.flops / 4
+    phases = divided.forward, divided.input_gradient, divided.weight_gradient
+    assert not any(phase.before or phase.after for phase in phases)
+    assert divided.gathered == 0
 
 
 def test_choices_give_every_rank_a_part():

@@ -72,4 +72,7 @@ NETWORKS: dict[str, Callable[..., Network]] = {
         classes=91,
     ),
 }
-ALIASES = {"retinanet_resnet50_fpn": "retinanet-resnet50"}
+ALIASES = {
+    "retinanet_resnet50_fpn": "retinanet-resnet50",
+    "retinanet-resnext50-32x4d-fpn": "retinanet",
+}
