@@ -74,6 +74,11 @@ def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
         ("source", described["source"]),
         ("sample", _sample(described["sample"], described["tokens"])),
         ("parameters", f"{described['parameters']:,}"),
+        *(
+            (("active parameters", f"{described['active_parameters']:,} per token"),)
+            if network.experts
+            else ()
+        ),
         ("multiply-adds", f"{described['macs']:,}"),
         ("forward flops", f"{described['forward_flops']:,}"),
     )

@@ -38,6 +38,7 @@ def describe_model(network: Network, precision: Precision) -> dict[str, Any]:
         "tokens": network.tokens,
         "precision": precision.name,
         "parameters": network.parameters,
+        "active_parameters": network.active_parameters,
         "macs": forward_macs(network),
         "forward_flops": network.flops(Pass.FORWARD),
         "notes": [*network.notes, *([network.obstacle] if network.obstacle else [])],

@@ -66,7 +66,7 @@ class Space:
     Attributes:
         dp, tp, pp, cp, ep, micro_batch, virtual_stages, zero, shard_degree: as in a
             :class:`simdl.step.strategy.Strategy`.
-        etp: ranks that share each expert; tp where there are no experts.
+        etp: ranks that share each expert; 0 for tp, as where there are no experts.
         microbatches: per replica.
         schedule: index into ``schedules``.
         recompute: index into ``RECOMPUTE``.
@@ -93,6 +93,12 @@ class Space:
     def __len__(self) -> int:
         return len(self.dp)
 
+    @property
+    def expert_tensor(self) -> Integers:
+        """Ranks that share each expert."""
+        found: Integers = np.where(self.etp, self.etp, self.tp)
+        return found
+
     def strategy(self, index: int) -> Strategy:
         """One candidate as a question to the simulator."""
         return Strategy(
@@ -101,7 +107,7 @@ class Space:
             pp=int(self.pp[index]),
             cp=int(self.cp[index]),
             ep=int(self.ep[index]),
-            etp=0 if self.etp[index] == self.tp[index] else int(self.etp[index]),
+            etp=int(self.etp[index]),
             micro_batch=int(self.micro_batch[index]),
             schedule=self.schedules[self.schedule[index]],
             virtual_stages=int(self.virtual_stages[index]),
@@ -144,7 +150,7 @@ def single_space(strategy: Strategy, workload: Workload) -> Space:
         "pp": strategy.pp,
         "cp": strategy.cp,
         "ep": strategy.ep,
-        "etp": strategy.expert_tensor,
+        "etp": strategy.etp,
         "micro_batch": strategy.micro_batch,
         "microbatches": strategy.microbatches(workload.global_batch),
         "schedule": 0,
@@ -184,7 +190,7 @@ def _expert_degrees(network: Network, degrees: tuple[int, int, int, int]) -> lis
     """(ep, etp) pairs that the ranks of a stage and the experts allow."""
     dp, tp, _, cp = degrees
     if not network.experts:
-        return [(1, tp)]
+        return [(1, 0)]
     ranks = dp * tp * cp
     return [
         (ep, etp)
@@ -252,7 +258,7 @@ def _variants(  # noqa: PLR0917 - what candidates are made from
     microbatches = per_replica // micro
     keep = _accepted(names, pp, orders, order, microbatches)
     keep &= 2 * pp * stages * microbatches <= limits.passes
-    copies = dp * cp * tp // (ep * etp)  # of experts
+    copies = dp * cp * tp // (ep * np.where(etp, etp, tp))  # of experts
     keep &= (zero == 0) | (dp * cp > 1) | (copies > 1)
     keep &= copies * shard_degree % (dp * cp) == 0
     same = np.ones(np.count_nonzero(keep), dtype=np.int64)

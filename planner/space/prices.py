@@ -71,7 +71,15 @@ class Prices:
 def price_space(space: Space, pricing: Pricing) -> Prices:
     """Price every distinct shard of a space, all of them at once per way of recomputation."""
     pipelined = (space.pp > 1).astype(np.int64)
-    degrees = (space.tp, space.cp, space.ep, space.etp, space.sequence_parallel, space.micro_batch, pipelined)
+    degrees = (
+        space.tp,
+        space.cp,
+        space.ep,
+        space.expert_tensor,
+        space.sequence_parallel,
+        space.micro_batch,
+        pipelined,
+    )
     first, shard = distinct(degrees)
     modes, mode = np.unique(space.recompute, return_inverse=True)
     tp, cp, ep, etp, sequence, micro_batch, piped = (degree[first] for degree in degrees)

@@ -131,7 +131,7 @@ def _shape(
     stages = [stage_blocks(pricing.network, one) for one in cuts]
     kinds = {blocks: number for number, blocks in enumerate(dict.fromkeys(b for one in stages for b in one))}
     firsts = members[shared]
-    apart = space.ep[firsts] * space.etp[firsts] != space.tp[firsts]
+    apart = space.ep[firsts] * space.expert_tensor[firsts] != space.tp[firsts]
     experts = prices.experts[prices.row[firsts]] * apart[:, None]
     return Shape(
         variants=tuple(_shared(space, int(each)) for each in members[shared]),

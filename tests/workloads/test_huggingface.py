@@ -177,9 +177,9 @@ def test_file_of_another_name_names_the_network(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"model_type": "mixtral"}, "model_type: found 'mixtral'; expected one of baichuan"),
+        ({"model_type": "mixtral2"}, "model_type: found 'mixtral2'; expected one of baichuan"),
         ({"model_type": 3}, "model_type: found 3"),
-        ({"num_local_experts": 8}, "num_local_experts: found 8; expected a dense decoder"),
+        ({"num_local_experts": 8}, "num_local_experts: found 8; expected none, because models of type llama"),
         ({"hidden_size": "64"}, "hidden_size: found '64'; expected a valid integer"),
         ({"hidden_size": 64.5}, "hidden_size: found 64.5; expected a valid integer"),
         ({"vocab_size": 0}, "vocab_size: found 0; expected greater than 0"),

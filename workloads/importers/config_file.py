@@ -18,6 +18,7 @@ TEXT = ("text_config", "llm_config", "language_config")
 """Keys under which the text part stands."""
 TEXT_TYPES = {
     "gemma3": "gemma3_text",
+    "llama4": "llama4_text",
     "paligemma": "gemma",
     "llava": "llama",
     "mistral3": "mistral",

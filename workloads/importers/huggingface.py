@@ -66,14 +66,16 @@ def _parse_family(config: ConfigFile) -> tuple[Family, tuple[str, ...]]:
     known = ", ".join(sorted(FAMILIES, key=str.lower))
     if kind is None:
         raise WorkloadError(f"{config.place}: model_type: missing; expected one of {known}")
-    for key in EXPERTS:
-        count = fields.get(key)
-        if isinstance(count, int) and count > 1:
-            raise WorkloadError(
-                f"{config.place}: {key}: found {count}; expected a dense decoder (experts are not modelled)"
-            )
     if not isinstance(kind, str) or kind not in FAMILIES:
         raise WorkloadError(f"{config.place}: model_type: found {shown(kind)}; expected one of {known}")
+    read = FAMILIES[kind].keys()
+    for key in EXPERTS:
+        count = fields.get(key)
+        if isinstance(count, int) and count > 1 and key not in read:
+            raise WorkloadError(
+                f"{config.place}: {key}: found {count}; expected none, because models of type {kind} have no "
+                "experts"
+            )
     try:
         return FAMILIES[kind].parse(fields, nested=bool(config.key))
     except ValidationError as error:

@@ -21,6 +21,16 @@ from workloads.importers.families.llama import (
     Qwen2,
     Qwen3,
 )
+from workloads.importers.families.mixtures import (
+    DeepseekV2,
+    DeepseekV3,
+    GptOss,
+    Grok1,
+    Llama4,
+    Mixtral,
+    Qwen2Moe,
+    Qwen3Moe,
+)
 from workloads.importers.families.mpt import Mpt
 from workloads.importers.families.olmo import Olmo, Olmo2
 from workloads.importers.families.opt import Opt
@@ -41,6 +51,8 @@ FAMILIES: dict[str, type[Family]] = {
     "bloom": Bloom,
     "chatglm": ChatGlm,
     "cohere": Cohere,
+    "deepseek_v2": DeepseekV2,
+    "deepseek_v3": DeepseekV3,
     "distilbert": DistilBert,
     "falcon": Falcon,
     "gemma": Gemma,
@@ -50,11 +62,16 @@ FAMILIES: dict[str, type[Family]] = {
     "gpt_bigcode": GptBigCode,
     "gpt_neo": GptNeo,
     "gpt_neox": GptNeoX,
+    "gpt_oss": GptOss,
     "gptj": GptJ,
     "granite": Granite,
+    "grok-1": Grok1,
     "internlm2": InternLm2,
+    "kimi_k2": DeepseekV3,
     "llama": Llama,
+    "llama4_text": Llama4,
     "mistral": Mistral,
+    "mixtral": Mixtral,
     "mpt": Mpt,
     "olmo": Olmo,
     "olmo2": Olmo2,
@@ -62,7 +79,9 @@ FAMILIES: dict[str, type[Family]] = {
     "phi": Phi,
     "phi3": Phi3,
     "qwen2": Qwen2,
+    "qwen2_moe": Qwen2Moe,
     "qwen3": Qwen3,
+    "qwen3_moe": Qwen3Moe,
     "roberta": Roberta,
     "stablelm": StableLm,
     "starcoder2": StarCoder2,
