@@ -2,19 +2,25 @@
 
 For a buffer of n bytes, per protocol with latency factor f and bandwidth share b,
 
-    time(n) = launch + sum_l f steps_l alpha_l + X_l (sent_l n / (b B_l)) + sum_l fill_l(n)
-    fill_l(n) = sent_l n / (b B_l) (half_size_l / s_l)^g
+    time(n) = launch + sum_l f steps_l alpha_l + X_l (w_l / b) + sum_l fill_l(n),   w_l = sent_l n / B_l
+    fill_l(n) = t_l w_l / (w_l + k t_l)
 
 where X is the maximum over levels for algorithms that stream through all of them and the sum for those that
-do not, s_l is the longest uninterrupted message (all that is sent when streaming, one step otherwise) and g
-in [0, 1] is the library's ramp. With g = 1 the fill is a constant per message, the half-power length of
-Hockney (1994); with g < 1 it grows slowly, as libraries widen their channels. Either way time never falls
-as the message grows. The arithmetic of a reduction reads two operands and writes one, gamma = 3 / memory
-bandwidth, and overlaps when streaming.
+do not, t_l is the ramp time of the link (once when streaming, per step otherwise) and k the library's overlap.
+With k = 0 the fill is a constant per message, the half-power length of Hockney (1994); with k > 0 short messages
+fill less of it, as libraries cut them into fewer pieces. Time never falls as the message grows. The arithmetic of a
+reduction reads two operands and writes one, gamma = 3 / memory bandwidth, and overlaps when streaming. A call lasts
+at least as long as the host takes to issue it.
+
+Which algorithm and protocol carry out a collective is what the library would choose (``simdl.collectives.tuning``),
+where its rules are known, and the fastest where they are not. The library chooses by what it takes for granted of
+the machine, so its choice may be slower than another.
 """
 
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -26,8 +32,12 @@ from simdl.collectives.library import Library, Protocol, load_library
 from simdl.collectives.network import Channel, channels
 from simdl.collectives.operation import Operation, bus_factor
 from simdl.collectives.terms import Terms
+from simdl.collectives.tuning import nccl, rccl
+from simdl.collectives.tuning.choice import choose as choose_by_size
+from simdl.collectives.tuning.estimate import Estimate
+from simdl.collectives.tuning.sight import see
 from simdl.errors import CollectiveError
-from workloads.amounts import as_number, is_table, power
+from workloads.amounts import as_number, choose, is_table, larger, smaller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,35 +46,47 @@ class CollectiveCost:
 
     Attributes:
         time: [s].
+        device_time: [s] without waiting for the host to issue it.
         algorithm: name of the algorithm that was chosen or asked for.
+        protocol: of the library, with which it moves its messages.
         algorithm_bandwidth: [bytes/s] buffer over time.
         bus_bandwidth: [bytes/s] the same, scaled to compare with link bandwidth.
     """
 
     time: float
+    device_time: float
     algorithm: str
+    protocol: str
     algorithm_bandwidth: float
     bus_bandwidth: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """Ramp of one level: ``ceiling`` [s] is approached as n grows, its half at ``knee`` [bytes]."""
+
+    ceiling: float
+    knee: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Time against buffer size of one algorithm with one protocol: fixed + rate n + fill n^growth."""
+    """Time against buffer size of one algorithm with one protocol: fixed + rate n + the ramps of its levels."""
 
     algorithm: str
+    protocol: str
+    least: float
     fixed: float
     rate: float
-    fill: float
-    growth: float
+    fills: tuple[Fill, ...]
+
+    def device_time(self, n: float) -> float:
+        """Time [s] of n > 0 bytes once issued."""
+        return sum((fill.ceiling * n / (n + fill.knee) for fill in self.fills), self.fixed + self.rate * n)
 
     def time(self, n: float) -> float:
         """Time [s] of n > 0 bytes."""
-        return self.fixed + self.rate * n + self.fill * power(n, self.growth)
-
-
-def _fill(terms: Terms, channel: Channel, *, pipelined: bool, ramp: float) -> float:
-    message = terms.sent if pipelined else terms.sent / terms.steps
-    return terms.sent / channel.bandwidth * power(channel.half_size / message, ramp)
+        return larger(self.least, self.device_time(n))
 
 
 def build_curve(
@@ -72,25 +94,35 @@ def build_curve(
     protocol: Protocol,
     library: Library,
     *,
-    terms: tuple[Terms, ...],
-    found: tuple[Channel, ...],
-    gamma: float,
+    used: Sequence[tuple[Terms, Channel]],
+    arithmetic: float,
 ) -> Curve:
-    """The curve of one algorithm with one protocol on the channels of a group."""
-    used = [(term, channel) for term, channel in zip(terms, found, strict=True) if term.sent > 0]
-    streams = [term.sent / (channel.bandwidth * protocol.bandwidth) for term, channel in used]
-    arithmetic = sum(term.reduced for term in terms) * gamma
-    fill = sum(
-        _fill(term, channel, pipelined=algorithm.pipelined, ramp=library.ramp) for term, channel in used
-    )
+    """The curve of one algorithm with one protocol.
+
+    Args:
+        algorithm: whether steps and levels stream.
+        protocol: how a message is moved.
+        library: overhead and ramp.
+        used: what is sent on which channel; numbers or tables of them.
+        arithmetic: [s/byte] of the reduction.
+    """
+    wires = [term.sent / channel.bandwidth for term, channel in used]
+    streams = [wire / protocol.bandwidth for wire in wires]
+    ramps = [channel.ramp if algorithm.pipelined else channel.ramp * term.steps for term, channel in used]
     return Curve(
         algorithm=algorithm.name,
+        protocol=protocol.name,
+        least=library.least,
         fixed=library.launch
         + protocol.launch
         + protocol.latency * sum(term.steps * channel.latency for term, channel in used),
-        rate=max(*streams, arithmetic) if algorithm.pipelined else sum(streams) + arithmetic,
-        fill=fill if protocol.streams else 0.0,
-        growth=1 - library.ramp,
+        rate=reduce(larger, streams, arithmetic) if algorithm.pipelined else sum(streams) + arithmetic,
+        fills=tuple(
+            Fill(ceiling=ramp, knee=library.overlap * ramp / wire)
+            for wire, ramp in zip(wires, ramps, strict=True)
+        )
+        if protocol.streams
+        else (),
     )
 
 
@@ -101,19 +133,14 @@ def _terms(algorithm: Algorithm, members: tuple[int, ...], library: Library) -> 
     return tuple(replace(term, steps=term.steps / library.concurrent_peers) for term in terms)
 
 
-def _channels_for(algorithm: Algorithm, found: tuple[Channel, ...], library: Library) -> tuple[Channel, ...]:
+def channels_for(algorithm: Algorithm, found: tuple[Channel, ...], library: Library) -> tuple[Channel, ...]:
     """The channels with the innermost one as the algorithm's kernels or its switch use it."""
     inner = found[0]
     if algorithm.in_switch:
         switch = library.in_switch[inner.link]
-        inner = replace(
-            inner,
-            latency=switch.latency,
-            bandwidth=inner.peak * switch.efficiency,
-            half_size=switch.half_size,
-        )
-    elif algorithm.name == "double_tree" and inner.link in library.tree:
-        inner = replace(inner, bandwidth=min(inner.bandwidth, inner.peak * library.tree[inner.link]))
+        inner = replace(inner, latency=switch.latency, bandwidth=inner.bandwidth * switch.efficiency)
+    elif algorithm.name == "double_tree":
+        inner = replace(inner, bandwidth=inner.bandwidth * library.tree)
     return (inner, *found[1:])
 
 
@@ -151,26 +178,53 @@ def _refusal(
 
 def least_time(found: tuple[Curve, ...], nbytes: float) -> float:
     """[s] by the fastest of some curves, for one size or a table; nothing takes no time."""
-    if not isinstance(nbytes, np.ndarray):
+    if not is_table(nbytes):
         return min(curve.time(nbytes) for curve in found) if nbytes > 0 else 0.0
-    every: Any = _all_curves(found).time(as_number(nbytes[..., None]))
-    seconds: float = as_number(np.where(nbytes > 0, every.min(axis=-1), 0.0))
+    best = reduce(smaller, (curve.time(nbytes) for curve in found))
+    return choose(nbytes > 0, best, 0.0)
+
+
+def stepped_time(found: tuple[Curve, ...], ends: tuple[float, ...], nbytes: float) -> float:
+    """[s] by the curve of each size: the first below ``ends[0]`` bytes, the next below ``ends[1]``, the last beyond."""
+    if not is_table(nbytes):
+        return found[bisect_right(ends, nbytes)].time(nbytes) if nbytes > 0 else 0.0
+    sizes: Any = nbytes
+    place = np.searchsorted(np.array(ends), sizes, side="right")
+    times = np.zeros(sizes.shape)
+    for index in np.unique(place[sizes > 0]):
+        own = (place == index) & (sizes > 0)
+        times[own] = found[index].time(sizes[own])
+    seconds: float = as_number(times)
     return seconds
 
 
-@lru_cache(maxsize=4096)
-def _all_curves(found: tuple[Curve, ...]) -> Curve:
-    """Curves of one library, whose ramp they share, as one with arrays for numbers."""
-    fixed, rate, fill, growth = np.array([(c.fixed, c.rate, c.fill, c.growth) for c in found]).T
-    return Curve(
-        algorithm="", fixed=as_number(fixed), rate=as_number(rate), fill=as_number(fill), growth=growth[0]
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How a library may carry out an operation for a group, and which way it takes by size.
+
+    Attributes:
+        curves: by size, or all that it chooses among.
+        ends: [bytes] from which the next curve is taken; None where the fastest is.
+    """
+
+    curves: tuple[Curve, ...]
+    ends: tuple[float, ...] | None
+
+    def at(self, nbytes: float) -> Curve:
+        """The curve of one size."""
+        if self.ends is None:
+            return min(self.curves, key=lambda curve: (curve.time(nbytes), curve.algorithm))
+        return self.curves[bisect_right(self.ends, nbytes)]
+
+    def time(self, nbytes: float) -> float:
+        """[s] of one size or of a table of them."""
+        if self.ends is None:
+            return least_time(self.curves, nbytes)
+        return stepped_time(self.curves, self.ends, nbytes)
 
 
 @lru_cache(maxsize=4096)
-def curves(
-    operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str
-) -> tuple[Curve, ...]:
+def ways(operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str) -> Ways:
     """Every way in which the library may carry out the operation; ``algorithm`` restricts the choice.
 
     Raises:
@@ -185,23 +239,57 @@ def curves(
     if not chosen:
         raise _refusal(operation, group, cluster, library, algorithm)
     gamma = 3 / cluster.device.memory_bandwidth
-    return tuple(
-        build_curve(
+    curves = {
+        (choice.name, protocol.name): build_curve(
             choice,
             protocol,
             profile,
-            terms=_terms(choice, members, profile),
-            found=_channels_for(
+            used=_used(
                 choice,
+                members,
                 channels(members, cluster, stride=group.stride, pattern=choice.pattern),
                 profile,
             ),
-            gamma=gamma,
+            arithmetic=gamma * sum(term.reduced for term in choice.terms(members)),
         )
         for choice in chosen
         for protocol in profile.protocols
         if protocol.streams or not choice.in_switch
+    }
+    return _ways(curves, candidates(operation, members, cluster, profile, reduces=reduces))
+
+
+def candidates(
+    operation: Operation, members: tuple[int, ...], cluster: Cluster, library: Library, *, reduces: bool
+) -> tuple[Estimate, ...]:
+    """What the library's tuning model expects of its algorithms; none where it has no model of the machine."""
+    version = library.version
+    if version is None:
+        return ()
+    model = rccl if version.library == "rccl" else nccl
+    return model.estimates(operation, see(members, cluster, version, reduces=reduces), version)
+
+
+def _ways(curves: Mapping[tuple[str, str], Curve], expected: Sequence[Estimate]) -> Ways:
+    """The curves in the order in which the library takes them, or all of them."""
+    offered = [candidate for candidate in expected if (candidate.algorithm, candidate.protocol) in curves]
+    if not offered:
+        return Ways(curves=tuple(curves.values()), ends=None)
+    choice = choose_by_size(offered)
+    taken = (offered[index] for index in choice.taken)
+    return Ways(
+        curves=tuple(curves[candidate.algorithm, candidate.protocol] for candidate in taken),
+        ends=choice.starts[1:],
     )
+
+
+def _used(
+    algorithm: Algorithm, members: tuple[int, ...], found: tuple[Channel, ...], library: Library
+) -> list[tuple[Terms, Channel]]:
+    """What the algorithm sends, on the channels that it uses."""
+    terms = _terms(algorithm, members, library)
+    both = zip(terms, channels_for(algorithm, found, library), strict=True)
+    return [(term, channel) for term, channel in both if term.sent > 0]
 
 
 @lru_cache(maxsize=65536)
@@ -213,7 +301,7 @@ def collective_time(  # noqa: PLR0917 - the call every caller makes, in the orde
     library: str = "nccl",
     algorithm: str = "auto",
 ) -> CollectiveCost:
-    """Time of a collective over a group, by the fastest algorithm and protocol of the library.
+    """Time of a collective over a group, by the algorithm and protocol that the library takes.
 
     Args:
         operation: what is communicated.
@@ -230,15 +318,22 @@ def collective_time(  # noqa: PLR0917 - the call every caller makes, in the orde
     if nbytes < 0:
         raise CollectiveError(f"{operation.value} of {nbytes} bytes: expected a size of at least 0")
     if group.size == 1 or nbytes == 0:
-        return CollectiveCost(time=0.0, algorithm="none", algorithm_bandwidth=0.0, bus_bandwidth=0.0)
-    time, name = min(
-        (curve.time(nbytes), curve.algorithm)
-        for curve in curves(operation, group, cluster, library, algorithm)
-    )
+        return CollectiveCost(
+            time=0.0,
+            device_time=0.0,
+            algorithm="none",
+            protocol="none",
+            algorithm_bandwidth=0.0,
+            bus_bandwidth=0.0,
+        )
+    curve = ways(operation, group, cluster, library, algorithm).at(nbytes)
+    time = curve.time(nbytes)
     rate = nbytes / time
     return CollectiveCost(
         time=time,
-        algorithm=name,
+        device_time=curve.device_time(nbytes),
+        algorithm=curve.algorithm,
+        protocol=curve.protocol,
         algorithm_bandwidth=rate,
         bus_bandwidth=rate * bus_factor(operation, group.size),
     )
@@ -257,4 +352,4 @@ def collective_seconds(  # noqa: PLR0917 - the same call
         return collective_time(operation, nbytes, group, cluster, library, algorithm).time
     if group.size == 1:
         return nbytes * 0.0
-    return least_time(curves(operation, group, cluster, library, algorithm), nbytes)
+    return ways(operation, group, cluster, library, algorithm).time(nbytes)

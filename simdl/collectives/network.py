@@ -28,7 +28,7 @@ class Channel:
         latency: [s] of one message.
         peak: [bytes/s] one direction.
         bandwidth: [bytes/s] that long messages sustain.
-        half_size: [bytes] that reach half of the bandwidth.
+        ramp: [s] by which a long message falls behind the bandwidth: its half size over the rate of a port.
     """
 
     link: str
@@ -36,7 +36,7 @@ class Channel:
     latency: float
     peak: float
     bandwidth: float
-    half_size: float
+    ramp: float
 
 
 def _usable_share(level: Level, members: int) -> float:
@@ -96,7 +96,7 @@ def wired_channel(use: GroupUse, *, sharers: float) -> Channel:
         latency=use.link.latency * use.hops,
         peak=use.bandwidth / sharers,
         bandwidth=use.bandwidth * use.link.efficiency / sharers,
-        half_size=use.link.half_size,
+        ramp=use.link.half_size / (use.link.bandwidth * use.link.efficiency),
     )
 
 
@@ -110,5 +110,5 @@ def level_channel(level: Level, members: int, *, sharers: float) -> Channel:
         latency=_step_latency(level, members),
         peak=link.bandwidth * ports,
         bandwidth=link.bandwidth * link.efficiency * ports,
-        half_size=link.half_size,
+        ramp=link.half_size / (link.bandwidth * link.efficiency),
     )

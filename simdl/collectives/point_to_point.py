@@ -10,15 +10,25 @@ from functools import lru_cache, reduce
 from math import ceil, prod
 
 from hardware.cluster import Cluster, Level
-from simdl.collectives.cost import Curve, least_time
+from simdl.collectives.algorithms import Algorithm
+from simdl.collectives.cost import Curve, build_curve, least_time, stepped_time
 from simdl.collectives.group import Group, extents
 from simdl.collectives.library import load_library
 from simdl.collectives.network import Channel, level_channel, wired_channel
+from simdl.collectives.terms import Terms
+from simdl.collectives.tuning.constants import number_of
+from simdl.collectives.tuning.nccl import PAIR_CHANNEL
+from simdl.collectives.tuning.sight import GB
 from simdl.errors import CollectiveError
 from simdl.topology.groups import group_uses, is_wired, message_use
 from simdl.topology.patterns import Pattern
 from simdl.topology.uplinks import uplinks
-from workloads.amounts import larger, power
+from workloads.amounts import larger
+
+
+PAIR_PROTOCOLS = ("ll", "simple")  # LL128 is for collectives alone
+PAIR_LL_BYTES = 16384.0  # per channel, NCCL_P2P_LL_THRESHOLD; RCCL keeps it
+MESSAGE = Algorithm(name="point_to_point", terms=lambda _: (), pipelined=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,25 +105,38 @@ def _uplink_share(hop: Hop, level: Level) -> float:
 @lru_cache(maxsize=4096)
 def _curves(hop: Hop, cluster: Cluster, library: str) -> tuple[Curve, ...]:
     channel, profile = _channel(hop, cluster), load_library(library)
+    terms = Terms(steps=1, sent=1.0)
     return tuple(
-        Curve(
-            algorithm="point_to_point",
-            fixed=profile.launch + protocol.launch + protocol.latency * channel.latency,
-            rate=1 / (channel.bandwidth * protocol.bandwidth),
-            fill=power(channel.half_size, profile.ramp) / channel.bandwidth if protocol.streams else 0.0,
-            growth=1 - profile.ramp,
-        )
+        build_curve(MESSAGE, protocol, profile, used=((terms, channel),), arithmetic=0.0)
         for protocol in profile.protocols
+        if profile.version is None or protocol.name in PAIR_PROTOCOLS
     )
+
+
+@lru_cache(maxsize=4096)
+def _longest_short(hop: Hop, cluster: Cluster, library: str) -> float:
+    """[bytes] up to which a library with a tuning model sends one message by its short protocol."""
+    version = load_library(library).version
+    if version is None:
+        return 0.0
+    level = cluster.levels[hop.level]
+    cards = level.link.bandwidth / GB / PAIR_CHANNEL
+    channels = 2 if hop.level == 0 else max(1, int(cards))
+    return number_of(version, "pair_ll_bytes", PAIR_LL_BYTES) * channels
 
 
 def hop_time(nbytes: float, hop: Hop, cluster: Cluster, library: str = "nccl") -> float:
     """Time [s] until every pair of a hop has sent ``nbytes``.
 
+    A library with a tuning model takes its short protocol up to a size, any other what is faster.
+
     Raises:
         CollectiveError: the library is unknown.
     """
-    return least_time(_curves(hop, cluster, library), nbytes)
+    found, longest = _curves(hop, cluster, library), _longest_short(hop, cluster, library)
+    if longest == 0:
+        return least_time(found, nbytes)
+    return stepped_time((found[0], found[-1]), (longest * (1 + 1e-12),), nbytes)
 
 
 def ring_time(nbytes: float, group: Group, cluster: Cluster, library: str = "nccl") -> float:

@@ -19,6 +19,12 @@ from validation.sweeps.machines import Fabric, Generation, Inside, Instance, Por
 from validation.sweeps.rows import SweepRow, leading_count
 
 
+PRODUCT = re.compile(r"DGX|\bND|\bHGX|\bNC ?A|GB[23]00|NVL72", re.IGNORECASE)
+"""Systems whose datasheet says which cards they have."""
+CARD = re.compile(r"[EHNFX]DR|\d+ ?G|Omni|OPA|TCPX|EFA|ConnectX", re.IGNORECASE)
+"""Texts that name the card, if not how many."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What joins nodes: link and ports per node."""
@@ -124,13 +130,16 @@ def outside_of(row: SweepRow, generation: Generation, per_node: int) -> tuple[Ou
     A run on part of a node's devices uses the ports next to these, but at least one.
 
     Raises:
-        RowSkippedError: the text names no fabric, or a port rate the fabric does not come in.
+        RowSkippedError: the text names no fabric, or a port rate the fabric does not come in, or neither it nor
+            the device's text tells the network card.
     """
     text = row["inter_node"]
     links = _links_of_fabric(text)
     ports = _instance_ports(row) or printed_ports(text)
     warning = ""
     if ports is None:
+        if not (PRODUCT.search(row["gpu"]) or CARD.search(text)):
+            raise RowSkippedError(f"inter_node: {text!r} does not state the network card")
         ports = generation.ports
         warning = f"inter_node {text!r} states no ports: assumed {ports.count:g} of {ports.rate} Gbit/s"
     if ports.rate not in links:

@@ -1,22 +1,25 @@
 """Predicts rows of collective sweeps and compares them with what was measured.
 
 Every row is predicted by the same call as ``simdl collectives``; the machine follows from the row's text
-(``validation.sweeps.clusters``), the library from its name, the algorithm from the library's own
+(``validation.sweeps.clusters``), the library and its version from its name, the algorithm from the library's own
 choice unless the row's note prints that it was forced.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from simdl.collectives import Group, collective_time
+from hardware.cluster import Cluster
+from simdl.collectives import CollectiveCost, Group, Operation, collective_time
+from simdl.collectives.library import load_library
+from simdl.collectives.tuning.constants import nearest_version
 from simdl.errors import SimdlError
 from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.judging.tables import frame_of
-from validation.sweeps.clusters import build_cluster, conditions_of
+from validation.sweeps.clusters import build_cluster, conditions_of, generation_of
 from validation.sweeps.rows import SweepRow, load_sweep, measured_time, operation_of, size_of
 
 PUBLISHED = Path(__file__).parents[1] / "published" / "cnn"
@@ -32,8 +35,6 @@ HELD_OUT = frozenset(
         "azure_ndh100v5_1n_all_reduce_nccl",
         "bf3_h200_2n",
         "mi300x_1n_azure_vf",
-        "mi300x_1n_xgmi",
-        "mi300x_1n_xgmi_graph",
         "oci_a100_2n_kueue",
         "oci_b4_a100_2n_slurm",
         "p4d_scaling_1n",
@@ -62,6 +63,9 @@ class RowResult:
 
     Attributes:
         fitted: the row took part in fitting the profiles.
+        protocol: of the library, with the predicted algorithm.
+        library: with its version.
+        fabric: the outermost link that the group crosses.
         skipped: why the row was not predicted, or None.
         warnings: what was assumed about the machine.
     """
@@ -74,16 +78,38 @@ class RowResult:
     measured: float | None = None
     predicted: float | None = None
     algorithm: str | None = None
+    protocol: str | None = None
+    library: str | None = None
+    fabric: str | None = None
     skipped: str | None = None
     warnings: tuple[str, ...] = ()
 
 
-def library_of(row: SweepRow, usual: str) -> str:
-    """Registered library that a row names; the device's usual one where it names none of them."""
-    for pattern, name in LIBRARIES:
-        if re.search(pattern, row["library"], re.IGNORECASE):
-            return name
-    return usual
+def library_of(row: SweepRow, usual: str) -> tuple[str, tuple[str, ...]]:
+    """Registered library that a row names with its version, and a warning where that is not known.
+
+    The device's usual library where the row names none, and its default version where the row states none.
+    """
+    name = next((name for pattern, name in LIBRARIES if re.search(pattern, row["library"], re.IGNORECASE)), usual)
+    default = load_library(name).version
+    if default is None or name == "msccl":
+        return name, ()
+    found = re.search(rf"(?<!ofi-){default.library}\s*(\d+)\.(\d+)(?:\.(\d+))?", row["library"], re.IGNORECASE)
+    if found is None:
+        return _usual_release(name, row)
+    stated = tuple(int(part) for part in found.groups() if part)
+    nearest = nearest_version(default.library, stated)
+    said = ".".join(map(str, stated))
+    differs = nearest.number != stated
+    warning = (f"library {row['library']!r}: nearest known version {nearest.text} instead of {said}",)
+    return f"{name}:{nearest.text}", warning if differs else ()
+
+
+def _usual_release(name: str, row: SweepRow) -> tuple[str, tuple[str, ...]]:
+    """The release of the years in which the row's device was the newest, or the library's default."""
+    release = generation_of(row["gpu"]).release if name == "nccl" else ""
+    version = release or load_library(name).version.text
+    return f"{name}:{version}", (f"library {row['library']!r} states no version: assumed {version}",)
 
 
 def algorithm_of(row: SweepRow) -> str:
@@ -94,36 +120,129 @@ def algorithm_of(row: SweepRow) -> str:
     return "auto"
 
 
+def launches_of(row: SweepRow, per_node: int) -> int:
+    """Devices that one process of the row launches on, one after another; 0 where a graph launches for it."""
+    text = f"{row['algo_note']} {row['library']}"
+    if re.search(r"\b(CUDA|HIP) graph", text, re.IGNORECASE):
+        return 0
+    shared = re.search(r"single[- ]process|one process (per node|for)", text, re.IGNORECASE)
+    return per_node if shared else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A row that can be placed: what ran where, and how long it took.
+
+    Attributes:
+        sweep: the sweep's name.
+        operation, size, group, cluster, library, algorithm: the question to `collective_time`.
+        time: [s] measured.
+        launches: devices that one process launches on; 0 where a graph does.
+        fitted: the row took part in fitting the profiles.
+        links: that the group crosses, innermost first.
+        warnings: what was assumed about the machine.
+    """
+
+    sweep: str
+    operation: Operation
+    size: float
+    group: Group
+    cluster: Cluster
+    library: str
+    algorithm: str
+    time: float
+    launches: int
+    fitted: bool
+    links: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def fabric(self) -> str:
+        """The outermost link."""
+        return self.links[-1]
+
+
+def place_row(row: SweepRow) -> Measured:
+    """The question that a row answers.
+
+    Raises:
+        RowSkippedError: a cell that cannot be placed.
+    """
+    conditions = conditions_of(row)
+    operation = operation_of(row)
+    library, said = library_of(row, conditions.library)
+    links = (conditions.inside, conditions.outside)
+    return Measured(
+        sweep=row["sweep_id"],
+        operation=operation,
+        size=size_of(row),
+        group=Group(size=conditions.ranks),
+        cluster=build_cluster(conditions),
+        library=library,
+        algorithm=algorithm_of(row),
+        time=measured_time(row, operation, conditions.ranks),
+        launches=launches_of(row, conditions.ranks // conditions.nodes),
+        fitted=row["sweep_id"] not in HELD_OUT,
+        links=tuple(part.link for part in links if part is not None),
+        warnings=(*conditions.warnings, *said),
+    )
+
+
+def predict_time(row: Measured) -> CollectiveCost:
+    """What `simdl collectives` says, with the host's time as the row launches."""
+    cost = collective_time(row.operation, row.size, row.group, row.cluster, row.library, row.algorithm)
+    library = load_library(row.library)
+    host = library.least + library.least_more * max(0, row.launches - 1) if row.launches else 0.0
+    return replace(cost, time=max(host, cost.device_time))
+
+
 def predict_row(row: SweepRow) -> RowResult:
     """Measured and predicted time of one row, or the reason why there is none."""
-    fitted = row["sweep_id"] not in HELD_OUT
     try:
-        conditions = conditions_of(row)
-        operation, size = operation_of(row), size_of(row)
-        measured = measured_time(row, operation, conditions.ranks)
-        cost = collective_time(
-            operation,
-            size,
-            Group(size=conditions.ranks),
-            build_cluster(conditions),
-            library_of(row, conditions.library),
-            algorithm_of(row),
-        )
+        placed = place_row(row)
+        cost = predict_time(placed)
     except SimdlError as reason:
         return RowResult(
-            file=row.file, row=row.row, item=row.item, size=0, fitted=fitted, skipped=str(reason)
+            file=row.file,
+            row=row.row,
+            item=row.item,
+            size=0,
+            fitted=row["sweep_id"] not in HELD_OUT,
+            skipped=str(reason),
         )
     return RowResult(
         file=row.file,
         row=row.row,
         item=row.item,
-        size=size,
-        fitted=fitted,
-        measured=measured,
+        size=placed.size,
+        fitted=placed.fitted,
+        measured=placed.time,
         predicted=cost.time,
         algorithm=cost.algorithm,
-        warnings=conditions.warnings,
+        protocol=cost.protocol,
+        library=placed.library,
+        fabric=placed.fabric,
+        warnings=placed.warnings,
     )
+
+
+def measured_rows(paths: Iterable[Path] | None = None) -> list[Measured]:
+    """Every row of the files that can be placed, by default of the published ones.
+
+    Raises:
+        MeasurementError: a file is not a table of sweeps.
+    """
+    return [placed for placed in _placed_rows(paths) if placed is not None]
+
+
+def _placed_rows(paths: Iterable[Path] | None) -> Iterator[Measured | None]:
+    chosen = [PUBLISHED / name for name in DEFAULT_FILES] if paths is None else paths
+    for path in chosen:
+        for row in load_sweep(path):
+            try:
+                yield place_row(row)
+            except SimdlError:
+                yield None
 
 
 def predict_sweeps(paths: Iterable[Path] | None = None) -> pd.DataFrame:

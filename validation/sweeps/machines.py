@@ -27,13 +27,17 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """Usual machine of a device: profile, what joins the devices of a node, network ports of a node."""
+    """Usual machine of a device: profile, what joins the devices of a node, network ports of a node.
+
+    ``release`` is the NCCL of rows that state none: one of the years in which the device was the newest.
+    """
 
     pattern: Pattern
     device: str
     inside: Inside
     ports: Ports
     library: str = "nccl"
+    release: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
