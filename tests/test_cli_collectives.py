@@ -24,9 +24,9 @@ def test_json_has_a_row_per_size():
     assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)["rows"]
     assert [row["size"] for row in rows] == [2**k for k in range(10, 31)]
-    assert set(rows[0]) == {"size", "time", "algorithm", "algorithm_bandwidth", "bus_bandwidth"}
-    times = [row["time"] for row in rows]
-    assert times == sorted(times)
+    assert {"size", "time", "algorithm", "algorithm_bandwidth", "bus_bandwidth"} <= set(rows[0])
+    assert all(row["chosen"] for row in rows)
+    assert all(row["lower_bound"] < row["time"] for row in rows)
 
 
 def test_all_algorithms_that_apply_are_listed():
@@ -45,6 +45,51 @@ def test_all_algorithms_that_apply_are_listed():
     names = {row["algorithm"] for row in json.loads(done.stdout)["rows"]}
     assert {"ring", "double_tree", "rabenseifner", "parameter_server"} <= names
     assert "in_switch" not in names
+
+
+@pytest.mark.parametrize(
+    ("cluster", "library"),
+    [("mi300x-node:1", "rccl"), ("tpu-v4-slice:1", "xla"), ("cpu-node:1", "gloo"), ("dgx-a100:1", "nccl")],
+)
+def test_the_library_is_the_devices_own(cluster, library):
+    done = run(collectives, "--cluster", cluster, "--ranks", "2", "--size", "1MiB", "--json")
+    assert json.loads(done.stdout)["library"] == library
+
+
+def test_choice_and_crossovers_are_said():
+    asked = ("--cluster", "dgx-h100:1", "--size", "1KiB..1GiB")
+    found = json.loads(run(collectives, *asked, "--json").stdout)
+    assert [(step["algorithm"], step["protocol"]) for step in found["choice"]] == [
+        ("ring", "ll"),
+        ("in_switch", "simple"),
+    ]
+    assert (
+        2**20 < found["choice"][1]["size"] < 2**21
+    )  # a sweep of NCCL 2.27.7 saw LL to 1 MiB, NVLS from 2 MiB
+    sizes = [step["size"] for step in found["crossovers"]]
+    assert sizes == sorted(sizes)
+    assert found["version"] == "2.27.7"
+    text = run(collectives, *asked).stdout
+    assert "choice of nccl 2.27.7: ring ll, in_switch simple from 1.1 MiB" in text
+    every = json.loads(run(collectives, *asked, "--algorithm", "all", "--json").stdout)["rows"]
+    marked = [row for row in every if row["chosen"]]
+    assert len(marked) == len(found["rows"])
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("arguments", "measured", "within"),
+    [  # bus bandwidths that runs of all-reduce of 8 GiB printed
+        (["--cluster", "mi300x-node:1"], 313e9, 0.06),
+        (["--cluster", "mi300x-node:1", "--ranks", "2"], 48e9, 0.06),
+        (["--cluster", "dgx-h100:1"], 476e9, 0.03),
+        (["--cluster", "h100-80gb-roce:2"], 430e9, 0.06),
+        (["--cluster", "h100-80gb-roce:4"], 320e9, 0.12),
+    ],
+)
+def test_bus_bandwidth_of_8_gib(arguments, measured, within):
+    done = run(collectives, *arguments, "--size", "8GiB", "--json")
+    assert json.loads(done.stdout)["rows"][0]["bus_bandwidth"] == pytest.approx(measured, rel=within)
 
 
 def test_table():
@@ -70,6 +115,15 @@ def test_table():
         (["--cluster", "dgx-a100:2", "--size=-1B..4B"], "--size: found '-1B'; expected at least 0 B"),
         (["--cluster", "dgx-a100:2", "--algorithm", "wheel"], "expected auto or one of ring"),
         (["--cluster", "dgx-a100:2", "--library", "ncl"], "did you mean nccl"),
+        (
+            ["--cluster", "dgx-a100:2", "--library", "nccl:1.0"],
+            "unknown version '1.0' of nccl; expected a rel",
+        ),
+        (["--cluster", "dgx-a100:2", "--library", "mpi:5"], "mpi has no versions here"),
+        (
+            ["--cluster", "dgx-a100:2", "--size", "2000TiB"],
+            "--size: found '2000TiB'; expected at most 1.0 PiB",
+        ),
         (["--cluster", "dgx-a100:2", "--op", "gossip"], "gossip"),
         (
             ["--cluster", "dgx-a100:1", "--ranks", "1", "--stride", "3"],

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hardware.cluster import Cluster
 from hardware.errors import HardwareError, UnitError
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity
@@ -17,17 +19,22 @@ from planner.console.question_options import CLUSTER
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from simdl.collectives import (
-    CollectiveCost,
     Group,
     Operation,
     applicable_algorithms,
     collective_time,
+    crossovers,
     library_names,
+    library_steps,
+    lower_bound,
+    usual_library,
 )
 from simdl.collectives.library import load_library
 from simdl.errors import CollectiveError, SimdlError
 
-HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
+HEADER = ("size", "time", "algorithm", "protocol", "algorithm bandwidth", "bus bandwidth", "lower bound")
+CHOSEN = " *"
+LARGEST = 2**50  # bytes
 
 
 @click.command()
@@ -62,9 +69,9 @@ HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
 )
 @click.option(
     "--library",
-    default="nccl",
-    show_default=True,
-    help=f"Collective library: {', '.join(library_names())}.",
+    show_default="the device's own",
+    help=f"Collective library: {', '.join(library_names())}; with a version such as nccl:2.21.5 where the "
+    "library's rules of choice are known by version.",
 )
 @report_option
 @force_option
@@ -76,7 +83,7 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
     ranks: int | None,
     stride: int,
     algorithm: str,
-    library: str,
+    library: str | None,
     *,
     report_directory: Path | None,
     force: bool,
@@ -88,17 +95,19 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
         cluster = load_cluster(cluster_name)
         operation = Operation(op)
         group = Group(size=cluster.devices if ranks is None else ranks, stride=stride)
-        load_library(library)
+        library = usual_library(cluster.device.generation) if library is None else library
+        version = load_library(library).version
         if group.size == 1:
             _check_alone(stride, algorithm)
         names = (
             applicable_algorithms(operation, group, cluster, library) if algorithm == "all" else (algorithm,)
         )
+        sizes = parse_sizes(size)
         rows = [
-            _record(nbytes, collective_time(operation, nbytes, group, cluster, library, name))
-            for nbytes in parse_sizes(size)
-            for name in names
+            _record(nbytes, operation, group, cluster, library, name) for nbytes in sizes for name in names
         ]
+        steps = library_steps(operation, group, cluster, library)
+        crossed = crossovers(operation, sizes, group, cluster, library)
     except (HardwareError, SimdlError) as error:
         raise bad_input(error) from None
     data = {
@@ -107,6 +116,9 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
         "ranks": group.size,
         "stride": stride,
         "library": library,
+        "version": None if version is None else version.text,
+        "choice": [asdict(step) for step in steps],
+        "crossovers": [asdict(step) for step in crossed],
         "rows": rows,
     }
     if page_path is not None:
@@ -120,14 +132,18 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
             (
                 format_quantity(row["size"], "bytes"),
                 format_quantity(row["time"], "time"),
-                row["algorithm"],
+                f"{row['algorithm']}{CHOSEN if row['chosen'] and len(names) > 1 else ''}",
+                row["protocol"],
                 format_quantity(row["algorithm_bandwidth"], "bandwidth"),
                 format_quantity(row["bus_bandwidth"], "bandwidth"),
+                format_quantity(row["lower_bound"], "time"),
             )
             for row in rows
         ],
-        title=f"{op} over {group.size} rank{'s' * (group.size > 1)} of {cluster.name}, {library}",
+        title=f"{op} over {group.size} rank{'s' * (group.size > 1)} of {cluster.name}, {library_title(data)}",
     )
+    for line in choice_lines(data):
+        click.echo(line)
 
 
 def _check_alone(stride: int, algorithm: str) -> None:
@@ -156,13 +172,46 @@ def _write_report(data: dict[str, Any], path: Path) -> None:
         write_page(collectives_page(data), path)
 
 
-def _record(nbytes: int, cost: CollectiveCost) -> dict[str, Any]:
+def library_title(data: dict[str, Any]) -> str:
+    """The library with the version whose rules choose."""
+    name = data["library"].partition(":")[0]
+    return f"{name} {data['version']}" if data["version"] else name
+
+
+def choice_lines(data: dict[str, Any]) -> list[str]:
+    """What the library takes by size, and where the fastest algorithm changes, as sentences."""
+    lines = []
+    if data["choice"]:
+        lines.append(f"choice of {library_title(data)}: {_steps(data['choice'], 'protocol')}")
+    elif data["ranks"] > 1:
+        lines.append(f"choice of {library_title(data)}: the fastest; its own rules are not known")
+    if data["crossovers"]:
+        lines.append(f"fastest algorithm: {_steps(data['crossovers'], '')}")
+    return lines
+
+
+def _steps(steps: list[dict[str, Any]], also: str) -> str:
+    return ", ".join(
+        f"{step['algorithm']}{' ' + step[also] if also else ''}"
+        + (f" from {format_quantity(step['size'], 'bytes')}" if index else "")
+        for index, step in enumerate(steps)
+    )
+
+
+def _record(  # noqa: PLR0917 - the question, in the order it is read
+    nbytes: int, operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str
+) -> dict[str, Any]:
+    cost = collective_time(operation, nbytes, group, cluster, library, algorithm)
+    own = collective_time(operation, nbytes, group, cluster, library)
     return {
         "size": nbytes,
         "time": cost.time,
         "algorithm": cost.algorithm,
         "algorithm_bandwidth": cost.algorithm_bandwidth,
         "bus_bandwidth": cost.bus_bandwidth,
+        "protocol": cost.protocol,
+        "chosen": cost.algorithm == own.algorithm,
+        "lower_bound": lower_bound(operation, nbytes, group, cluster, library) if group.size > 1 else 0.0,
     }
 
 
@@ -176,9 +225,12 @@ def parse_sizes(text: str, option: str = "--size") -> list[int]:
     if dots and not (low_text.strip() and high_text.strip()):
         raise UnitError(f"{option}: found {text!r}; expected a size, or LOW..HIGH such as 1KiB..1GiB")
     low = option_quantity(option, low_text, "bytes", least=0 if dots else 1)
+    high = option_quantity(option, high_text, "bytes") if dots else low
+    if max(low, high) > LARGEST:
+        raise UnitError(f"{option}: found {text!r}; expected at most {format_quantity(LARGEST, 'bytes')}")
     if not dots:
         return [round(low)]
-    found = list(_powers_of_two(low, option_quantity(option, high_text, "bytes")))
+    found = list(_powers_of_two(low, high))
     if not found:
         raise UnitError(f"{option}: no power of two in {text!r}; expected such as 1KiB..1GiB")
     return found

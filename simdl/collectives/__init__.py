@@ -2,8 +2,9 @@
 
 from simdl.collectives.algorithms import ALGORITHMS
 from simdl.collectives.cost import CollectiveCost, applicable_algorithms, collective_seconds, collective_time
+from simdl.collectives.crossovers import Step, crossovers, library_steps, lower_bound
 from simdl.collectives.group import Group, extents
-from simdl.collectives.library import library_names
+from simdl.collectives.library import library_names, usual_library
 from simdl.collectives.operation import Operation, bus_factor
 from simdl.collectives.point_to_point import Hop, find_hop, hop_time, point_to_point_time, ring_time
 
@@ -13,14 +14,19 @@ __all__ = [
     "Group",
     "Hop",
     "Operation",
+    "Step",
     "applicable_algorithms",
     "bus_factor",
     "collective_seconds",
     "collective_time",
+    "crossovers",
     "extents",
     "find_hop",
     "hop_time",
     "library_names",
+    "library_steps",
+    "lower_bound",
     "point_to_point_time",
     "ring_time",
+    "usual_library",
 ]

@@ -6,15 +6,15 @@ For a buffer of n bytes, per protocol with latency factor f and bandwidth share 
     fill_l(n) = t_l w_l / (w_l + k t_l)
 
 where X is the maximum over levels for algorithms that stream through all of them and the sum for those that
-do not, t_l is the ramp time of the link (once when streaming, per step otherwise) and k the library's overlap.
-With k = 0 the fill is a constant per message, the half-power length of Hockney (1994); with k > 0 short messages
-fill less of it, as libraries cut them into fewer pieces. Time never falls as the message grows. The arithmetic of a
-reduction reads two operands and writes one, gamma = 3 / memory bandwidth, and overlaps when streaming. A call lasts
-at least as long as the host takes to issue it.
+do not, t_l is the ramp time of the link (once when streaming, per step otherwise) and k the library's
+overlap. With k = 0 the fill is a constant per message, the half-power length of Hockney (1994); with k > 0
+short messages fill less of it, as libraries cut them into fewer pieces. Time never falls as the message
+grows. The arithmetic of a reduction reads two operands and writes one, gamma = 3 / memory bandwidth, and
+overlaps when streaming. A call lasts at least as long as the host takes to issue it.
 
-Which algorithm and protocol carry out a collective is what the library would choose (``simdl.collectives.tuning``),
-where its rules are known, and the fastest where they are not. The library chooses by what it takes for granted of
-the machine, so its choice may be slower than another.
+Which algorithm and protocol carry out a collective is what the library would choose
+(``simdl.collectives.tuning``), where its rules are known, and the fastest where they are not. The library
+chooses by what it takes for granted of the machine, so its choice may be slower than another.
 """
 
 from bisect import bisect_right
@@ -71,7 +71,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Time against buffer size of one algorithm with one protocol: fixed + rate n + the ramps of its levels."""
+    """Time against buffer size of an algorithm with a protocol: fixed + rate n + the ramps of its levels."""
 
     algorithm: str
     protocol: str
@@ -133,12 +133,18 @@ def _terms(algorithm: Algorithm, members: tuple[int, ...], library: Library) -> 
     return tuple(replace(term, steps=term.steps / library.concurrent_peers) for term in terms)
 
 
-def channels_for(algorithm: Algorithm, found: tuple[Channel, ...], library: Library) -> tuple[Channel, ...]:
-    """The channels with the innermost one as the algorithm's kernels or its switch use it."""
+def channels_for(
+    algorithm: Algorithm, found: tuple[Channel, ...], library: Library, *, across: bool
+) -> tuple[Channel, ...]:
+    """The channels with the innermost one as the algorithm's kernels or its switch use it.
+
+    Kernels of trees, and of a switch whose nodes are joined by trees (``across``), sustain a share of it.
+    """
     inner = found[0]
     if algorithm.in_switch:
         switch = library.in_switch[inner.link]
-        inner = replace(inner, latency=switch.latency, bandwidth=inner.bandwidth * switch.efficiency)
+        share = switch.efficiency * (library.tree if across else 1.0)
+        inner = replace(inner, latency=switch.latency, bandwidth=inner.bandwidth * share)
     elif algorithm.name == "double_tree":
         inner = replace(inner, bandwidth=inner.bandwidth * library.tree)
     return (inner, *found[1:])
@@ -185,7 +191,7 @@ def least_time(found: tuple[Curve, ...], nbytes: float) -> float:
 
 
 def stepped_time(found: tuple[Curve, ...], ends: tuple[float, ...], nbytes: float) -> float:
-    """[s] by the curve of each size: the first below ``ends[0]`` bytes, the next below ``ends[1]``, the last beyond."""
+    """[s] by the curve of each size: the first below ``ends[0]`` bytes, the next below ``ends[1]`` ..."""
     if not is_table(nbytes):
         return found[bisect_right(ends, nbytes)].time(nbytes) if nbytes > 0 else 0.0
     sizes: Any = nbytes
@@ -224,8 +230,12 @@ class Ways:
 
 
 @lru_cache(maxsize=4096)
-def ways(operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str) -> Ways:
-    """Every way in which the library may carry out the operation; ``algorithm`` restricts the choice.
+def curves(
+    operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str = "auto"
+) -> Mapping[tuple[str, str], Curve]:
+    """Every way in which the library may carry out the operation, by algorithm and protocol.
+
+    ``algorithm`` restricts them.
 
     Raises:
         CollectiveError: unknown algorithm or library, or one that does not apply to the group.
@@ -239,7 +249,7 @@ def ways(operation: Operation, group: Group, cluster: Cluster, library: str, alg
     if not chosen:
         raise _refusal(operation, group, cluster, library, algorithm)
     gamma = 3 / cluster.device.memory_bandwidth
-    curves = {
+    return {
         (choice.name, protocol.name): build_curve(
             choice,
             protocol,
@@ -256,18 +266,30 @@ def ways(operation: Operation, group: Group, cluster: Cluster, library: str, alg
         for protocol in profile.protocols
         if protocol.streams or not choice.in_switch
     }
-    return _ways(curves, candidates(operation, members, cluster, profile, reduces=reduces))
+
+
+@lru_cache(maxsize=4096)
+def ways(operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str) -> Ways:
+    """The ways of :func:`curves` in the order of sizes in which the library takes them.
+
+    Raises:
+        CollectiveError: unknown algorithm or library, or one that does not apply to the group.
+    """
+    found = curves(operation, group, cluster, library, algorithm)
+    profile, members = load_library(library), extents(group, cluster)
+    reduces = _switch_reduces(channels(members, cluster), profile)
+    return _ways(found, candidates(operation, members, cluster, profile, reduces=reduces))
 
 
 def candidates(
     operation: Operation, members: tuple[int, ...], cluster: Cluster, library: Library, *, reduces: bool
 ) -> tuple[Estimate, ...]:
-    """What the library's tuning model expects of its algorithms; none where it has no model of the machine."""
+    """What the library's tuning model expects of its algorithms; none where it has no model of a machine."""
     version = library.version
     if version is None:
         return ()
-    model = rccl if version.library == "rccl" else nccl
-    return model.estimates(operation, see(members, cluster, version, reduces=reduces), version)
+    model = rccl.estimates if version.library == "rccl" else nccl.estimates
+    return model(operation, see(members, cluster, version, reduces=reduces), version)
 
 
 def _ways(curves: Mapping[tuple[str, str], Curve], expected: Sequence[Estimate]) -> Ways:
@@ -288,7 +310,8 @@ def _used(
 ) -> list[tuple[Terms, Channel]]:
     """What the algorithm sends, on the channels that it uses."""
     terms = _terms(algorithm, members, library)
-    both = zip(terms, channels_for(algorithm, found, library), strict=True)
+    across = any(m > 1 for m in members[1:])
+    both = zip(terms, channels_for(algorithm, found, library, across=across), strict=True)
     return [(term, channel) for term, channel in both if term.sent > 0]
 
 

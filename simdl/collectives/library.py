@@ -2,8 +2,8 @@
 
 A protocol trades bandwidth for latency: NCCL's LL sends a flag with every 4 bytes, LL128 one per 120,
 Simple none but it synchronises with fences. Profiles live in ``libraries/*.toml``; every number names its
-source, as in hardware profiles. A library whose choice is known by version is called with it, ``nccl:2.21.5``;
-without one its profile's default holds.
+source, as in hardware profiles. A library whose choice is known by version is called with it,
+``nccl:2.21.5``; without one its profile's default holds.
 """
 
 import difflib
@@ -62,8 +62,8 @@ class Library:
         launch: [s] of a call that moves nothing, added to all others.
         least: [s] that the host takes to issue a call of one device: calls one after another take no less.
         least_more: [s] of each further device that one process serves.
-        overlap: k of the ramp t w / (w + k t) of a message of w seconds on the wire, where t is the link's ramp
-            time; 0 makes it the constant of Hockney.
+        overlap: k of the ramp t w / (w + k t) of a message of w seconds on the wire, where t is the link's
+            ramp time; 0 makes it the constant of Hockney.
         concurrent_peers: partners that an all-to-all serves at once.
         processor_bandwidth: [bytes/s] that one multiprocessor of a device moves for it; 0 where a file names
             none, because engines or host threads move the bytes.

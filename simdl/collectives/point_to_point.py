@@ -25,7 +25,6 @@ from simdl.topology.patterns import Pattern
 from simdl.topology.uplinks import uplinks
 from workloads.amounts import larger
 
-
 PAIR_PROTOCOLS = ("ll", "simple")  # LL128 is for collectives alone
 PAIR_LL_BYTES = 16384.0  # per channel, NCCL_P2P_LL_THRESHOLD; RCCL keeps it
 MESSAGE = Algorithm(name="point_to_point", terms=lambda _: (), pipelined=True)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from math import ceil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -11,15 +12,18 @@ from hypothesis import strategies as st
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.link import Link
 from simdl.collectives import (
-    ALGORITHMS,
     Group,
     Operation,
+    applicable_algorithms,
+    collective_seconds,
     collective_time,
     extents,
     library_names,
+    lower_bound,
     point_to_point_time,
 )
-from simdl.errors import CollectiveError
+from simdl.collectives.cost import curves
+from simdl.collectives.library import load_library
 
 pytestmark = pytest.mark.property
 
@@ -41,7 +45,7 @@ def build(inside, outside, *, devices, nodes, topology="switch", ports=2.0):
     node = NodeType(
         name="drawn",
         description="",
-        device=SimpleNamespace(memory_bandwidth=2e12),
+        device=SimpleNamespace(memory_bandwidth=2e12, generation="hopper"),
         levels=(
             Level(name="node", link=inside, ports=ports, size=devices, topology=topology),
             Level(name="network", link=outside, ports=1.0, size=0, topology="switch"),
@@ -73,39 +77,56 @@ def placed_groups(draw):
 
 @given(placed_groups(), OPERATIONS, LIBRARIES, SIZES, st.floats(1, 100))
 @settings(deadline=None)
-def test_time_never_falls_as_the_message_grows(placed, operation, library, size, factor):
+def test_time_of_an_algorithm_and_protocol_never_falls_as_the_message_grows(
+    placed, operation, library, size, factor
+):
     cluster, group = placed
-    small = collective_time(operation, size, group, cluster, library)
-    large = collective_time(operation, size * factor, group, cluster, library)
-    assert large.time >= small.time * (1 - 1e-12) > 0
+    for curve in curves(operation, group, cluster, library).values():
+        assert curve.time(size * factor) >= curve.time(size) * (1 - 1e-12) > 0
 
 
 @given(placed_groups(), OPERATIONS, LIBRARIES, SIZES, st.sampled_from(["bandwidth", "efficiency"]))
 @settings(deadline=None)
-def test_more_bandwidth_is_never_slower(placed, operation, library, size, what):
+def test_more_bandwidth_is_never_slower_by_the_same_way(placed, operation, library, size, what):
     cluster, group = placed
     levels = tuple(
         replace(level, link=replace(level.link, **{what: getattr(level.link, what) * 1.5}))
         for level in cluster.levels
     )
     faster = replace(cluster, node=replace(cluster.node, levels=levels))
-    before = collective_time(operation, size, group, cluster, library).time
-    assert collective_time(operation, size, group, faster, library).time <= before * (1 + 1e-12)
+    before = curves(operation, group, cluster, library)
+    for way, curve in curves(operation, group, faster, library).items():
+        assert curve.time(size) <= before[way].time(size) * (1 + 1e-12)
 
 
 @given(placed_groups(), OPERATIONS, LIBRARIES, SIZES)
 @settings(deadline=None)
-def test_auto_takes_the_fastest_that_the_library_offers(placed, operation, library, size):
+def test_auto_takes_one_of_the_ways_that_the_library_offers(placed, operation, library, size):
     cluster, group = placed
     auto = collective_time(operation, size, group, cluster, library)
-    same = collective_time(operation, size, group, cluster, library, auto.algorithm)
-    assert same.time == auto.time
-    for name in ALGORITHMS[operation]:
-        try:
-            other = collective_time(operation, size, group, cluster, library, name)
-        except CollectiveError:
-            continue
-        assert other.time > 0
+    offered = curves(operation, group, cluster, library)
+    assert auto.time == offered[auto.algorithm, auto.protocol].time(size)
+    if load_library(library).version is None:
+        assert auto.time == min(curve.time(size) for curve in offered.values())
+
+
+@given(placed_groups(), OPERATIONS, LIBRARIES, st.lists(SIZES, min_size=1, max_size=8))
+@settings(deadline=None)
+def test_tables_of_sizes_are_priced_as_single_sizes(placed, operation, library, sizes):
+    cluster, group = placed
+    table = collective_seconds(operation, np.array(sizes), group, cluster, library)
+    single = [collective_time(operation, size, group, cluster, library).time for size in sizes]
+    assert table == pytest.approx(single, rel=1e-12)
+
+
+@given(placed_groups(), OPERATIONS, LIBRARIES, SIZES)
+@settings(deadline=None)
+def test_nothing_beats_the_bandwidth_bound(placed, operation, library, size):
+    cluster, group = placed
+    least = lower_bound(operation, size, group, cluster, library)
+    for name in applicable_algorithms(operation, group, cluster, library):
+        taken = collective_time(operation, size, group, cluster, library, name)
+        assert taken.device_time >= least * (1 - 1e-9)
 
 
 @given(placed_groups())
@@ -147,13 +168,16 @@ def test_extents_of_aligned_groups_divide_the_node(placed):
 def test_transfer_grows_with_size(cluster, library, size, factor):
     stride = cluster.devices // 2
     small = point_to_point_time(size, stride, cluster, library)
-    assert point_to_point_time(size * factor, stride, cluster, library) >= small * (1 - 1e-12) > 0
+    large = point_to_point_time(size * factor, stride, cluster, library)
+    slack = 4e-5 if load_library(library).version else 0.0  # where the library leaves its short protocol
+    assert large >= small * (1 - 1e-12) - slack
+    assert small > 0
 
 
 @given(placed_groups(), LIBRARIES, SIZES)
 @settings(deadline=None)
 def test_all_reduce_is_at_least_its_all_gather(placed, library, size):
     cluster, group = placed
-    gather = collective_time(Operation.ALL_GATHER, size, group, cluster, library, "ring")
-    reduce = collective_time(Operation.ALL_REDUCE, size, group, cluster, library, "ring")
-    assert reduce.time >= gather.time
+    gather = curves(Operation.ALL_GATHER, group, cluster, library, "ring")
+    for way, curve in curves(Operation.ALL_REDUCE, group, cluster, library, "ring").items():
+        assert curve.time(size) >= gather[way].time(size)

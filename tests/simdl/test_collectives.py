@@ -6,7 +6,16 @@ import pytest
 
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.link import Link
-from simdl.collectives import Group, Operation, bus_factor, collective_time, extents, point_to_point_time
+from hardware.profiles import load_device
+from simdl.collectives import (
+    Group,
+    Operation,
+    bus_factor,
+    collective_time,
+    extents,
+    point_to_point_time,
+    usual_library,
+)
 from simdl.collectives.library import load_library, parse_library
 from simdl.collectives.network import channels
 from simdl.errors import CollectiveError
@@ -29,7 +38,7 @@ def cluster(*, inside="made-up", nodes=4, devices=8, ports=8.0, topology="switch
     node = NodeType(
         name="test-node",
         description="",
-        device=SimpleNamespace(memory_bandwidth=2e12),
+        device=SimpleNamespace(memory_bandwidth=2e12, generation="hopper"),
         levels=(
             Level(name="node", link=link(inside), ports=inner_ports, size=devices, topology=topology),
             Level(name="network", link=link("net", 1e10, 5e-6), ports=ports, size=0, topology="switch"),
@@ -183,7 +192,8 @@ def test_bad_requests_say_what_is_expected(call, message):
 BROKEN = """
 description = "made up"
 launch = { value = "5 parsecs", source = "here" }
-ramp = { value = 1.5, source = "here" }
+overlap = { value = -1.5, source = "here" }
+version = "mccl 1"
 concurrent_peers = { value = 1 }
 
 [sources.here]
@@ -202,10 +212,35 @@ def test_library_profile_faults_are_reported_together():
         parse_library("odd", BROKEN)
     message = str(fault.value)
     assert "libraries/odd.toml: launch" in message
-    assert "libraries/odd.toml: ramp" in message
+    assert "libraries/odd.toml: overlap" in message
+    assert "libraries/odd.toml: version: found 'mccl'" in message
     assert "libraries/odd.toml: concurrent_peers" in message
     assert "libraries/odd.toml: algorithms.all_reduce: found ['wheel']; expected some of ring" in message
 
 
-def test_ramp_keeps_time_growing():
-    assert 0 <= load_library("nccl").ramp <= 1
+def test_a_version_is_part_of_a_library_name():
+    assert load_library("nccl:2.21.5").version.number == (2, 21, 5)
+    assert load_library("nccl").version.number == (2, 27, 7)
+    assert load_library("gloo").version is None
+    for name, message in (
+        ("nccl:9.1", "unknown version '9.1' of nccl; expected a release from 2.5.7 to 2.30.7"),
+        ("nccl:", "unknown version '' of nccl"),
+        ("nccl:2.x", "unknown version '2.x' of nccl"),
+        ("gloo:1.0", "gloo has no versions here"),
+    ):
+        with pytest.raises(CollectiveError, match=message):
+            load_library(name)
+
+
+@pytest.mark.parametrize(
+    ("device", "library"),
+    [
+        ("mi300x", "rccl"),
+        ("tpu-v4", "xla"),
+        ("host-cpu", "gloo"),
+        ("a100-sxm-80gb", "nccl"),
+        ("mi250x", "rccl"),
+    ],
+)
+def test_a_device_has_its_own_library(device, library):
+    assert usual_library(load_device(device).generation) == library

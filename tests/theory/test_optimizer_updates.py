@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from conftest import build_cluster, build_stack, build_workload
 
+from hardware.profiles import load_link
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import single_space
 from simdl.collectives import Operation
@@ -174,9 +175,10 @@ def test_state_without_room_is_paged_and_costs_the_host_link():
     assert not refused.feasible
     assert held.feasible
     assert held.peak_memory == pytest.approx(device.memory_capacity)
+    host = load_link("pcie4-x16")
     spilled = refused.memory["optimizer"] - held.memory["optimizer"]
     assert held.breakdown["host_transfer"] == pytest.approx(
-        2 * (spilled / (31.5e9 * 0.725) + 0.659e-6), rel=1e-6
+        2 * (spilled / (31.5e9 * host.efficiency) + host.latency), rel=1e-6
     )
     assert any("lie in host memory" in warning for warning in held.warnings)
 

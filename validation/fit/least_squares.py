@@ -1,4 +1,4 @@
-"""Robust least squares in the logarithms of the parameters: Levenberg and Marquardt's damped steps, a difference Jacobian."""
+"""Least squares by damped steps (Levenberg 1944, Marquardt 1963) with a Jacobian of differences."""
 
 from collections.abc import Callable
 

@@ -1,16 +1,17 @@
 """Fits links and collective libraries on sweeps, all at once, by the model that prices collectives.
 
-Which algorithm and protocol a row runs follows from the library's tuning model and not from what is fitted, so a row is
-one curve of `simdl.collectives.cost.build_curve` whose numbers are looked up among the parameters. Rows of one algorithm,
-protocol and library are evaluated together, as arrays. Run as ``python -m validation.fit.links`` it prints the parameters.
+Which algorithm and protocol a row runs follows from the library's tuning model and not from what is fitted,
+so a row is one curve of `simdl.collectives.cost.build_curve` whose numbers are looked up among the
+parameters. Rows of one algorithm, protocol and library are evaluated together, as arrays. Run as ``python
+-m validation.fit.links`` it prints the parameters.
 
-The loss is the softened logarithm of predicted over measured time, plus the distance of every parameter from where it starts
-or from its parent, in spreads (``links.toml``). A row below 1 MiB counts 0.6, and a sweep of many rows as the root of their
-number.
+The loss is the softened logarithm of predicted over measured time, plus the distance of every parameter
+from where it starts or from its parent, in spreads (``links.toml``). A row below 1 MiB counts 0.6, and a
+sweep of many rows as the root of their number.
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from hardware.profiles import load_link
 from simdl.collectives.algorithms import Algorithm, find_algorithm
 from simdl.collectives.cost import build_curve, channels_for, ways
-from simdl.collectives.group import Group, extents
+from simdl.collectives.group import extents
 from simdl.collectives.library import InSwitch, Library, load_library
 from simdl.collectives.network import Channel, channels
 from simdl.collectives.terms import Terms
@@ -162,7 +163,7 @@ def predict_times(rows: Rows, values: Vector) -> Vector:
     profile = _with_values(rows.library, values, rows.switch_share)
     found = tuple(_channel(level, values) for level in rows.levels)
     if rows.inner:
-        found = channels_for(rows.algorithm, found, profile)
+        found = channels_for(rows.algorithm, found, profile, across=len(found) > 1)
     used = [(level.terms, channel) for level, channel in zip(rows.levels, found, strict=True)]
     curve = build_curve(
         rows.algorithm,
@@ -213,9 +214,7 @@ def _with_values(library: Library, values: Vector, switch_share: Vector) -> Libr
         tree=min(1.0, value("library.tree")),
         protocols=protocols,
         in_switch={
-            "": InSwitch(
-                latency=value("library.in_switch") * MICRO, efficiency=as_number(switch_share)
-            )
+            "": InSwitch(latency=value("library.in_switch") * MICRO, efficiency=as_number(switch_share))
         },
     )
 
@@ -286,7 +285,7 @@ def link_numbers(name: str, values: Mapping[str, float]) -> dict[str, str]:
     }
 
 
-def main(arguments: Iterable[str] | None = None) -> None:
+def main() -> None:
     """Fit the published rows and print every parameter."""
     rows = [row for row in measured_rows() if row.fitted]
     for parameter, value in zip(parameters(), fit_links(rows), strict=True):
@@ -294,4 +293,4 @@ def main(arguments: Iterable[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -18,7 +18,6 @@ from validation.judging.rules import first_match, load_rules
 from validation.sweeps.machines import Fabric, Generation, Inside, Instance, Ports
 from validation.sweeps.rows import SweepRow, leading_count
 
-
 PRODUCT = re.compile(r"DGX|\bND|\bHGX|\bNC ?A|GB[23]00|NVL72", re.IGNORECASE)
 """Systems whose datasheet says which cards they have."""
 CARD = re.compile(r"[EHNFX]DR|\d+ ?G|Omni|OPA|TCPX|EFA|ConnectX", re.IGNORECASE)
@@ -130,8 +129,8 @@ def outside_of(row: SweepRow, generation: Generation, per_node: int) -> tuple[Ou
     A run on part of a node's devices uses the ports next to these, but at least one.
 
     Raises:
-        RowSkippedError: the text names no fabric, or a port rate the fabric does not come in, or neither it nor
-            the device's text tells the network card.
+        RowSkippedError: the text names no fabric, or a port rate the fabric does not come in, or neither it
+            nor the device's text tells the network card.
     """
     text = row["inter_node"]
     links = _links_of_fabric(text)

@@ -1,8 +1,8 @@
 """Predicts rows of collective sweeps and compares them with what was measured.
 
 Every row is predicted by the same call as ``simdl collectives``; the machine follows from the row's text
-(``validation.sweeps.clusters``), the library and its version from its name, the algorithm from the library's own
-choice unless the row's note prints that it was forced.
+(``validation.sweeps.clusters``), the library and its version from its name, the algorithm from the
+library's own choice unless the row's note prints that it was forced.
 """
 
 import re
@@ -90,11 +90,15 @@ def library_of(row: SweepRow, usual: str) -> tuple[str, tuple[str, ...]]:
 
     The device's usual library where the row names none, and its default version where the row states none.
     """
-    name = next((name for pattern, name in LIBRARIES if re.search(pattern, row["library"], re.IGNORECASE)), usual)
+    name = next(
+        (name for pattern, name in LIBRARIES if re.search(pattern, row["library"], re.IGNORECASE)), usual
+    )
     default = load_library(name).version
     if default is None or name == "msccl":
         return name, ()
-    found = re.search(rf"(?<!ofi-){default.library}\s*(\d+)\.(\d+)(?:\.(\d+))?", row["library"], re.IGNORECASE)
+    found = re.search(
+        rf"(?<!ofi-){default.library}\s*(\d+)\.(\d+)(?:\.(\d+))?", row["library"], re.IGNORECASE
+    )
     if found is None:
         return _usual_release(name, row)
     stated = tuple(int(part) for part in found.groups() if part)
@@ -108,7 +112,8 @@ def library_of(row: SweepRow, usual: str) -> tuple[str, tuple[str, ...]]:
 def _usual_release(name: str, row: SweepRow) -> tuple[str, tuple[str, ...]]:
     """The release of the years in which the row's device was the newest, or the library's default."""
     release = generation_of(row["gpu"]).release if name == "nccl" else ""
-    version = release or load_library(name).version.text
+    default = load_library(name).version
+    version = release or (default.text if default else "")
     return f"{name}:{version}", (f"library {row['library']!r} states no version: assumed {version}",)
 
 

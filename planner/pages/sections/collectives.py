@@ -6,7 +6,7 @@ from hardware.units import format_quantity
 from planner.pages.figures.collectives import bus_bandwidth_figure, collective_time_figure
 from planner.pages.page import Cell, Page, Section, Table
 
-HEADER = ("size", "time", "algorithm", "algorithm bandwidth", "bus bandwidth")
+HEADER = ("size", "time", "algorithm", "protocol", "algorithm bandwidth", "bus bandwidth", "lower bound")
 ALONE = " One rank needs no communication: every size takes no time."
 
 
@@ -19,11 +19,34 @@ def collectives_page(data: dict[str, Any]) -> Page:
         Section(title="Bus bandwidth by size", body=bus_bandwidth_figure(rows)),
     )
     alone = data["ranks"] == 1
+    version = f" {data['version']}" if data["version"] else ""
+    library = f"{data['library'].partition(':')[0]}{version}"
     return Page(
         title=f"{data['op']} over {data['ranks']} rank{'' if alone else 's'} of {data['cluster']}",
-        lines=(f"Library {data['library']}, stride {data['stride']}.{ALONE if alone else ''}",),
-        sections=(table,) if alone else (*figures, table),
+        lines=(f"Library {library}, stride {data['stride']}.{ALONE if alone else ''}",),
+        sections=(table,) if alone else (*figures, _steps_section(data), table),
         data=data,
+    )
+
+
+def _steps_section(data: dict[str, Any]) -> Section:
+    """What the library takes by size, and where the fastest algorithm changes."""
+    steps = [
+        (kind, step)
+        for kind, key in (("the library's choice", "choice"), ("the fastest", "crossovers"))
+        for step in data[key]
+    ]
+    rows = tuple(
+        (
+            Cell(text=format_quantity(step["size"], "bytes"), value=step["size"]),
+            Cell(text=step["algorithm"]),
+            Cell(text=step["protocol"]),
+            Cell(text=kind),
+        )
+        for kind, step in steps
+    )
+    return Section(
+        title="Crossover points", body=Table(header=("from", "algorithm", "protocol", "by"), rows=rows)
     )
 
 
@@ -31,7 +54,9 @@ def _row(row: dict[str, Any]) -> tuple[Cell, ...]:
     return (
         Cell(text=format_quantity(row["size"], "bytes"), value=row["size"]),
         Cell(text=format_quantity(row["time"], "time"), value=row["time"]),
-        Cell(text=row["algorithm"]),
+        Cell(text=f"{row['algorithm']} (the library's choice)" if row["chosen"] else row["algorithm"]),
+        Cell(text=row["protocol"]),
         Cell(text=format_quantity(row["algorithm_bandwidth"], "bandwidth"), value=row["algorithm_bandwidth"]),
         Cell(text=format_quantity(row["bus_bandwidth"], "bandwidth"), value=row["bus_bandwidth"]),
+        Cell(text=format_quantity(row["lower_bound"], "time"), value=row["lower_bound"]),
     )

@@ -1,4 +1,4 @@
-"""Channels of NCCL's topology search: how many, and the rate of each, from the ladder of rates that it tries."""
+"""Channels of NCCL's topology search: how many, and the rate of each, from the rates that it tries."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ def widest(rates: tuple[float, ...], total: float, *, count: int = 0) -> Channel
     best = Channels(count=max(1, count), rate=min(rates[-1], total / max(1, count)))
     for rate in rates:
         fitting = int(total / rate + 1e-9)
-        taken = count if count else min(MOST, fitting)
+        taken = count or min(MOST, fitting)
         if taken and taken <= fitting and taken * rate > best.bandwidth + 1e-6:
             best = Channels(count=taken, rate=rate)
     return best

@@ -1,8 +1,8 @@
 """Which candidate a library takes by size: the steps of its choice, found once per group.
 
-Between two sizes where a correction or a plateau changes, every candidate is a line, and the least of lines changes only
-where two of them cross. The choice is therefore a list of sizes from which a candidate holds. It depends on the group and
-the size alone, never on what else the network carries.
+Between two sizes where a correction or a plateau changes, every candidate is a line, and the least of lines
+changes only where two of them cross. The choice is therefore a list of sizes from which a candidate holds.
+It depends on the group and the size alone, never on what else the network carries.
 """
 
 from bisect import bisect_right

@@ -1,7 +1,8 @@
 """Constants of the tuning models by library version, from ``constants.csv``: name, scope, value and source.
 
-A row holds from the release ``since`` to the release ``until``, the first and the last one read with its value; between
-two releases that were read, the older value holds. Latencies are in us and bandwidths in GB/s, as the sources write them.
+A row holds from the release ``since`` to the release ``until``, the first and the last one read with its
+value; between two releases that were read, the older value holds. Latencies are in us and bandwidths in
+GB/s, as the sources write them.
 """
 
 import csv
@@ -101,7 +102,7 @@ def _valid(rows: Sequence[_Entry], number: Number, last: Number) -> str | None:
 
 
 @lru_cache(maxsize=65536)
-def constant(  # noqa: PLR0913 - the columns of the table
+def constant(
     version: Version,
     name: str,
     *,
@@ -126,7 +127,7 @@ def constant(  # noqa: PLR0913 - the columns of the table
     return None
 
 
-def number_of(  # noqa: PLR0913 - the columns of the table
+def number_of(
     version: Version,
     name: str,
     default: float,
@@ -169,4 +170,4 @@ def _node_names(nodes: int) -> tuple[str, ...]:
         return ("",)
     if nodes == 1:
         return ("1", "1-2", "")
-    return ("2", "1-2", "2+", "") if nodes == 2 else ("3+", "2+", "")  # noqa: PLR2004 - classes of the sources
+    return ("2", "1-2", "2+", "") if nodes == 2 else ("3+", "2+", "")

@@ -1,4 +1,4 @@
-"""What a tuning model says of one algorithm with one protocol: a line of time against size, with corrections by size."""
+"""What a tuning model says of an algorithm with a protocol: a line against size, corrected by size."""
 
 from dataclasses import dataclass
 from math import log2
@@ -11,7 +11,7 @@ class Estimate:
     """A candidate of the library.
 
     Attributes:
-        algorithm: as the project calls it: ``ring``, ``double_tree``, ``in_switch``, ``chain`` or ``pairwise``.
+        algorithm: as the project calls it: ``ring``, ``double_tree``, ``in_switch``, ``chain``, ``pairwise``.
         protocol: ``ll``, ``ll128`` or ``simple``.
         latency: [us].
         bandwidth: [GB/s] of the buffer.

@@ -1,10 +1,12 @@
 """NCCL's tuning model: latency and bandwidth that the library expects of every algorithm and protocol.
 
-Steps 1 to 6 of its ``ncclTopoTuneModel`` (NVIDIA/nccl, ``src/graph/tuning.cc``): channels from the topology search, bus
-bandwidth with the caps of the device's generation, algorithm bandwidth, and latency from a base and the hops.
+Steps 1 to 6 of its ``ncclTopoTuneModel`` (NVIDIA/nccl, ``src/graph/tuning.cc``): channels from the topology
+search, bus bandwidth with the caps of the device's generation, algorithm bandwidth, and latency from a base
+and the hops.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import log2
 
 from simdl.collectives.operation import Operation
@@ -50,11 +52,8 @@ def pair_estimates(sight: Sight, version: Version) -> tuple[Estimate, ...]:
     per_channel = number_of(version, "pair_ll_bytes", 16384)
     short = per_channel * pair_channels(sight) * sight.ranks
     rate = sight.inside if sight.nodes == 1 else sight.card * sight.cards / sight.per_node
-    common = {"algorithm": "pairwise", "bandwidth": max(rate, 1e-3)}
-    return (
-        Estimate(protocol="ll", latency=0.0, longest=short, **common),
-        Estimate(protocol="simple", latency=1.0, **common),
-    )
+    line = Estimate(algorithm="pairwise", protocol="ll", latency=0.0, bandwidth=max(rate, 1e-3))
+    return replace(line, longest=short), replace(line, protocol="simple", latency=1.0)
 
 
 def pair_channels(sight: Sight) -> int:
@@ -213,12 +212,12 @@ def _switch(sight: Sight, version: Version) -> Iterator[Estimate]:
         )
         rate = min(
             inner * efficiency * 2 * (heads - 1) / heads,
-            outer * (2 if sight.nodes == 2 else 1),  # noqa: PLR2004 - two nodes exchange halves
+            outer * (2 if sight.nodes == 2 else 1),
             _cap(algorithm, "simple", sight, version) if sight.nodes > 1 else UNBOUND,
         )
         share = sight.ranks / ring_steps(Operation.ALL_REDUCE, sight.ranks)
     else:
-        rate = min(inner, outer if sight.nodes <= 2 else outer / 2)  # noqa: PLR2004 - as above
+        rate = min(inner, outer if sight.nodes <= 2 else outer / 2)
         share = number_of(version, "algorithm_share", 1.0, algorithm=algorithm, protocol="simple")
     latency = _base(algorithm, "simple", version) + _hop(algorithm, "simple", "nvlink", version)
     if sight.nodes > 1:

@@ -1,7 +1,7 @@
 """RCCL's tuning model: NCCL's frame with shares and corrections by a model that the topology template names.
 
-Templates of eight MI300X name model 5, other machines model 0 (ROCm/rccl, ``src/graph/rome_models.cc`` and ``tuning.cc``).
-The source of 2024 has LL128 on MI250 only.
+Templates of eight MI300X name model 5, other machines model 0 (ROCm/rccl, ``src/graph/rome_models.cc`` and
+``tuning.cc``). The source of 2024 has LL128 on MI250 only.
 """
 
 from math import log2

@@ -1,7 +1,7 @@
 """What a library sees of a group: ranks, nodes, what joins them, and the rates that it takes for granted.
 
-A library plans with rates of its own tables, not with those that a link sustains: its choice is the same on two machines
-whose links differ only in what they achieve.
+A library plans with rates of its own tables, not with those that a link sustains: its choice is the same on
+two machines whose links differ only in what they achieve.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,9 @@ from hardware.cluster import Cluster
 from simdl.collectives.tuning.constants import Version, number_of
 
 GB = 1e9
+PCIE_SHARE = (
+    12 / 15.75
+)  # what NCCL takes for granted of 16 lanes of PCIe 3 (PCI_BW of its topo.h) over their rate
 SUCCESSOR = {"turing": "volta", "ada": "ampere", "maxwell": "pascal", "kepler": "pascal"}
 KINDS = (("nvlink", "nvlink"), ("nvswitch", "nvlink"), ("xgmi", "xgmi"))
 
@@ -50,7 +53,7 @@ def see(members: tuple[int, ...], cluster: Cluster, version: Version, *, reduces
     generation = cluster.device.generation
     generation = SUCCESSOR.get(generation, generation)
     kind = next((kind for prefix, kind in KINDS if level.link.name.startswith(prefix)), "pcie")
-    assumed = level.link.bandwidth * level.link.efficiency / GB
+    assumed = level.link.bandwidth * PCIE_SHARE / GB
     if kind != "pcie":
         assumed = number_of(version, "link_bandwidth", assumed, link=kind, generation=generation)
     reached = 1.0
