@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from planner.commands.collectives import collectives, parse_sizes
 from validation.commands.collectives import collectives as validate_collectives
+from validation.sweeps.compare import PUBLISHED
 
 
 def run(command, *arguments):
@@ -164,3 +165,35 @@ def test_validate_refuses_other_tables(tmp_path):
     done = run(validate_collectives, "--data", str(path))
     assert done.exit_code == 2
     assert "odd.csv" in done.output
+
+
+@pytest.fixture
+def two_fabrics(tmp_path):
+    """Every third row of 1 MiB and more of two sweeps: few enough for a fit in a test."""
+    rows = (PUBLISHED / "collective_sweeps.csv").read_text(encoding="utf-8").splitlines()
+    taken = [
+        row
+        for row in rows[1:]
+        if row.startswith(("deepops_dgxa100_2n,", "dgxc_h100_1n,")) and len(row.split(",")) > 10
+    ]
+    path = tmp_path / "two.csv"
+    path.write_text("\n".join([rows[0], *taken[-40::3]]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_leaving_out_a_fabric_refits_without_it(two_fabrics, tmp_path):
+    asked = ("--data", str(two_fabrics), "--leave-out", "fabric")
+    done = run(validate_collectives, *asked, "--json", "--report", str(tmp_path / "pages"))
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert set(found["summary"]) == {"overall", "infiniband-hdr", "nvswitch3"}
+    assert found["summary"]["overall"]["at_least_1_mib_left_out"]["n"] > 0
+    assert all(row["predicted"] > 0 for row in found["rows"])
+    assert any(row["predicted"] != row["predicted_fitted"] for row in found["rows"])
+    assert (tmp_path / "pages" / "validate-collectives.html").exists()
+
+
+def test_leaving_out_something_else_is_refused():
+    done = run(validate_collectives, "--leave-out", "row")
+    assert done.exit_code == 2
+    assert "fabric" in done.output

@@ -1,9 +1,9 @@
 """`simdl validate collectives`: predict every row of collective sweeps and score the predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import pandas as pd
@@ -13,10 +13,33 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from validation.errors import MeasurementError
+from validation.judging.statistics import ErrorStatistics
 from validation.judging.tables import json_rows
-from validation.sweeps.compare import SweepSummary, predict_sweeps, summarize_sweeps
+from validation.sweeps.compare import (
+    Measured,
+    SweepSummary,
+    measured_rows,
+    predict_sweeps,
+    summarize_sweeps,
+)
+from validation.sweeps.rows import SweepRow
+
+if TYPE_CHECKING:
+    from validation.fit.left_out import LeftOut
 
 ERROR_HEADER = ("rows of", "predicted", "skipped", "median", "mean", "p90", "max", "bias")
+LEFT_OUT_HEADER = (
+    "rows on",
+    "1 MiB and more",
+    "fitted: median",
+    "mean",
+    "left out: median",
+    "mean",
+    "bias",
+    "below 1 MiB",
+    "fitted: median",
+    "left out: median",
+)
 REASON_HEADER = ("rows", "sweep", "reason")
 
 
@@ -27,20 +50,32 @@ REASON_HEADER = ("rows", "sweep", "reason")
     help="CSV file with the columns of collective_sweeps.csv, or a folder.",
     show_default="the project's own",
 )
+@click.option(
+    "--leave-out",
+    type=click.Choice(["fabric"]),
+    help="Refit links and libraries without each fabric in turn, and predict it.",
+)
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
 @reporting_errors()
-def collectives(data: Path | None, *, report_directory: Path | None, force: bool, as_json: bool) -> None:
+def collectives(
+    data: Path | None, *, leave_out: str | None, report_directory: Path | None, force: bool, as_json: bool
+) -> None:
     """Predict published collective sweeps and compare with what was measured.
 
     The error of a row is predicted / measured time - 1. The machine of a row follows from its text; a row
     that names no known device or fabric is skipped, and says why. Sweeps that took no part in the fit are
-    reported apart.
+    reported apart. With --leave-out the fit is repeated without all rows that cross a fabric, and its rows,
+    those whose outermost link it is, are predicted by that fit.
     """
     page_path = report_path(report_directory, "validate-collectives", force=force)
     try:
-        results = predict_sweeps(None if data is None else sweep_files(data))
+        files = None if data is None else sweep_files(data)
+        if leave_out is not None:
+            _leave_out(files, page_path, as_json=as_json)
+            return
+        results = predict_sweeps(files)
     except MeasurementError as error:
         raise bad_input(error) from None
     summaries = summarize_sweeps(results)
@@ -57,6 +92,80 @@ def collectives(data: Path | None, *, report_directory: Path | None, force: bool
         print_table(REASON_HEADER, reasons, title="Skipped rows")
     for warning, count in results["warnings"].explode().value_counts(sort=False).items():
         click.echo(f"warning: {count} rows: {warning}", err=True)
+
+
+def _leave_out(files: list[Path] | None, page_path: Path | None, *, as_json: bool) -> None:
+    """Answer with the errors of fits without each fabric.
+
+    Raises:
+        MeasurementError: a file is not a table of sweeps, or no row can be placed.
+    """
+    from validation.fit.left_out import left_out_errors  # noqa: PLC0415 - only where it is asked for
+
+    placed = measured_rows(files)
+    if not placed:
+        raise MeasurementError(
+            "--leave-out fabric: no row of these tables can be placed; expected at least one"
+        )
+    found = left_out_errors([row for _, row in placed])
+    answer, rows = left_out_report(placed, found), left_out_rows(found)
+    if page_path is not None:
+        from validation.sweeps.page import left_out_page  # noqa: PLC0415 - plotly, where asked for
+
+        write_page(left_out_page(LEFT_OUT_HEADER, rows, answer), page_path)
+    if as_json:
+        print_json(answer)
+        return
+    title = "Relative errors of time: rows by their outermost link, with it in the fit and without"
+    print_table(LEFT_OUT_HEADER, rows, title=title)
+    click.echo(f"{found.parameters} numbers fitted, tied by family")
+
+
+def left_out_report(placed: Sequence[tuple[SweepRow, Measured]], found: "LeftOut") -> dict[str, Any]:
+    """The JSON of --leave-out: rows, predicted by the fit without their fabric, and errors by fabric."""
+    rows = [
+        {
+            "file": cells.file,
+            "row": cells.row,
+            "item": cells.item,
+            "measured": row.time,
+            "predicted": float(left_out),
+            "predicted_fitted": float(fitted),
+            "unit": "s",
+            "skipped": None,
+            "fabric": row.fabric,
+            "fitted": row.fitted,
+            "size": row.size,
+        }
+        for (cells, row), fitted, left_out in zip(placed, found.fitted, found.left_out, strict=True)
+    ]
+    groups = ("fitted", "left_out", "small_fitted", "small_left_out")
+    names = ("at_least_1_mib_fitted", "at_least_1_mib_left_out", "below_1_mib_fitted", "below_1_mib_left_out")
+    summary = {
+        fabric: {name: asdict(getattr(errors, group)) for name, group in zip(names, groups, strict=True)}
+        for fabric, errors in found.errors.items()
+    }
+    return {"leave_out": "fabric", "parameters": found.parameters, "rows": rows, "summary": summary}
+
+
+def left_out_rows(found: "LeftOut") -> list[tuple[str, ...]]:
+    """One row of text per fabric."""
+
+    def text(errors: ErrorStatistics, *shares: float) -> list[str]:
+        return [f"{share:.1%}" if errors.n else "-" for share in shares]
+
+    return [
+        (
+            fabric,
+            str(errors.left_out.n),
+            *text(errors.fitted, errors.fitted.median, errors.fitted.mean),
+            *text(errors.left_out, errors.left_out.median, errors.left_out.mean, errors.left_out.bias),
+            str(errors.small_left_out.n),
+            *text(errors.small_fitted, errors.small_fitted.median),
+            *text(errors.small_left_out, errors.small_left_out.median),
+        )
+        for fabric, errors in found.errors.items()
+    ]
 
 
 def sweep_files(path: Path) -> list[Path]:

@@ -287,7 +287,7 @@ def link_numbers(name: str, values: Mapping[str, float]) -> dict[str, str]:
 
 def main() -> None:
     """Fit the published rows and print every parameter."""
-    rows = [row for row in measured_rows() if row.fitted]
+    rows = [row for _, row in measured_rows() if row.fitted]
     for parameter, value in zip(parameters(), fit_links(rows), strict=True):
         sys.stdout.write(f"{parameter.name} {value:.4g}\n")
 

@@ -231,7 +231,7 @@ def predict_row(row: SweepRow) -> RowResult:
     )
 
 
-def measured_rows(paths: Iterable[Path] | None = None) -> list[Measured]:
+def measured_rows(paths: Iterable[Path] | None = None) -> list[tuple[SweepRow, Measured]]:
     """Every row of the files that can be placed, by default of the published ones.
 
     Raises:
@@ -240,12 +240,12 @@ def measured_rows(paths: Iterable[Path] | None = None) -> list[Measured]:
     return [placed for placed in _placed_rows(paths) if placed is not None]
 
 
-def _placed_rows(paths: Iterable[Path] | None) -> Iterator[Measured | None]:
+def _placed_rows(paths: Iterable[Path] | None) -> Iterator[tuple[SweepRow, Measured] | None]:
     chosen = [PUBLISHED / name for name in DEFAULT_FILES] if paths is None else paths
     for path in chosen:
         for row in load_sweep(path):
             try:
-                yield place_row(row)
+                yield row, place_row(row)
             except SimdlError:
                 yield None
 

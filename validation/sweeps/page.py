@@ -28,3 +28,18 @@ def collectives_page(
         ),
         data=data,
     )
+
+
+def left_out_page(header: Sequence[str], rows: Sequence[Sequence[str]], data: dict[str, Any]) -> Page:
+    """The page of sweeps predicted without their fabric in the fit; ``data`` is the command's JSON."""
+    pairs = row_pairs(data["rows"], "s")
+    return Page(
+        title="Collective sweeps, each fabric left out of the fit",
+        lines=(f"{len(data['rows'])} rows, {data['parameters']} numbers fitted.",),
+        sections=(
+            Section(title="Relative errors of time by fabric", body=text_table(header, rows)),
+            accuracy_section(pairs, "time", "s"),
+            error_section(pairs),
+        ),
+        data=data,
+    )
