@@ -5,7 +5,8 @@ Where torchvision or timm call a network otherwise, ``ALIASES`` of the file says
 stand for hyphens anyway.
 A name that ends in ``.toml`` is a description of one's own (`workloads.importers.toml_network`), one that
 ends in ``.json``, or a folder, the ``config.json`` of a Hugging Face model
-(`workloads.importers.huggingface`), one that ends in ``.onnx`` a graph (`workloads.importers.onnx_graph`).
+(`workloads.importers.huggingface`), one that ends in ``.onnx`` or ``.pt2`` a graph
+(`workloads.importers.onnx_graph`, `workloads.importers.torch_export`).
 """
 
 import inspect
@@ -91,6 +92,10 @@ def _loader(name_or_path: str) -> Callable[..., Network]:
         from workloads.importers.onnx_graph import load_onnx  # noqa: PLC0415 (an extra)
 
         return lambda *, image_size=None: load_onnx(name_or_path, image_size=image_size)
+    if name_or_path.endswith(".pt2"):
+        from workloads.importers.torch_export import load_torch_export  # noqa: PLC0415 (an extra)
+
+        return lambda: load_torch_export(name_or_path)
     builders, name = _builders(), registered_name(name_or_path)
     if name in builders:
         return builders[name]

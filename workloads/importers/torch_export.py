@@ -1,0 +1,195 @@
+"""Trainable networks from programs of ``torch.export`` (extra ``torch``): files of ``torch.export.save``.
+
+Operators are those of ATen as exported for training, before any decomposition. Shapes are those that the
+program was traced with; its batch, fixed or open, is divided out. Operators without a rule are priced by the
+bytes that they move and listed (`graph.Graph`).
+"""
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from workloads.errors import WorkloadError
+from workloads.importers.graph import VIEW, Graph, Node, build_graph_network
+from workloads.importers.torch_rules import (
+    RULES,
+    Reading,
+    attention,
+    build_node,
+    dims,
+    operation_name,
+    sample_shape,
+)
+from workloads.network import Network
+
+EXPECTED = "expected a program of torch.export.save"
+VIEWS = frozenset(
+    [
+        "view",
+        "reshape",
+        "flatten",
+        "unflatten",
+        "squeeze",
+        "unsqueeze",
+        "getitem",
+        "select",
+        "expand",
+        "alias",
+        "detach",
+        "chunk",
+        "split",
+        "unbind",
+        "split_with_sizes",
+        "to",
+        "_to_copy",
+        "contiguous",
+    ]
+)
+COPIES = frozenset(
+    [
+        "cat",
+        "clone",
+        "constant_pad_nd",
+        "embedding",
+        "index",
+        "index_select",
+        "pad",
+        "permute",
+        "pixel_shuffle",
+        "roll",
+        "slice",
+        "stack",
+        "t",
+        "transpose",
+        "upsample_bilinear2d",
+        "upsample_nearest2d",
+    ]
+)
+POINTWISE = frozenset(
+    [
+        "abs",
+        "add",
+        "avg_pool2d",
+        "bmm",
+        "clamp",
+        "div",
+        "elu",
+        "eq",
+        "exp",
+        "group_norm",
+        "instance_norm",
+        "log",
+        "lt",
+        "masked_fill",
+        "max",
+        "maximum",
+        "mean",
+        "mean",
+        "min",
+        "minimum",
+        "mish",
+        "mul",
+        "neg",
+        "pow",
+        "prelu",
+        "rms_norm",
+        "rsqrt",
+        "rsub",
+        "softmax",
+        "softplus",
+        "sqrt",
+        "sub",
+        "sum",
+        "where",
+        "adaptive_avg_pool2d",
+        "log_softmax",
+    ]
+)
+
+
+def load_torch_export(path: str | Path) -> Network:
+    """The network of a program's file.
+
+    Raises:
+        WorkloadError: the extra is missing, or the file is no such program.
+        NetworkError: nodes that do not fit together; one line for each.
+    """
+    file = Path(path)
+    program = _load(file)
+    signature = program.graph_signature
+    names = set(signature.user_inputs)
+    held = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    inputs = [name for name in held if name in names]
+    if not inputs or "val" not in held[inputs[0]].meta:
+        raise WorkloadError(f"{file}: found no input that is a tensor; {EXPECTED}")
+    shape = dims(held[inputs[0]])
+    parameters = {name: dims(held[name]) for name in signature.inputs_to_parameters if name in held}
+    reading = Reading(parameters, set(held) - names, max(1, shape[0]) if shape else 1)
+    for node in program.graph.nodes:
+        if node.op == "call_function":
+            reading.nodes.extend(_translate(reading, node))
+    nodes, notes = tuple(reading.nodes), []
+    if nodes and nodes[-1].operation != "softmax" and len(nodes[-1].shape) == 1:
+        end = nodes[-1]
+        nodes += (
+            Node(name="loss", operation="softmax", inputs=(end.output,), output="loss", shape=end.shape),
+        )
+        notes.append(f"{file}: ends in {end.shape[0]:,} values; a softmax and its loss over them are added")
+    if reading.batch > 1:
+        notes.append(f"{file}: its batch of {reading.batch} is divided out")
+    graph = Graph(
+        name=file.stem,
+        source=f"torch.export, {file.name}",
+        input=inputs[0],
+        shape=sample_shape(reading, shape),
+        nodes=nodes,
+        notes=tuple(notes),
+    )
+    if not nodes:
+        raise WorkloadError(f"{file}: found no operators; {EXPECTED}")
+    return build_graph_network(graph)
+
+
+def _load(file: Path) -> Any:  # noqa: ANN401 - torch is untyped here
+    try:
+        import torch  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise WorkloadError(
+            f"{file}: exported programs need the extra torch: pip install 'simdl[torch]'"
+        ) from None
+    if not file.is_file():
+        raise WorkloadError(f"{file}: cannot be read (no such file); {EXPECTED}")
+    try:
+        return torch.export.load(str(file))
+    except Exception as error:  # noqa: BLE001 - torch raises whatever its readers do
+        reason = type(error).__name__
+        raise WorkloadError(f"{file}: no exported program, or cut off ({reason}); {EXPECTED}") from None
+
+
+def _translate(reading: Reading, node: Any) -> Iterator[Node]:  # noqa: ANN401 - torch is untyped here
+    name = operation_name(node)
+    given = [item for item in node.all_input_nodes if item.name not in reading.constants]
+    if not given or (
+        not hasattr(node.meta.get("val"), "shape") and not isinstance(node.meta.get("val"), tuple)
+    ):
+        reading.constants.add(node.name)  # follows from weights and sizes alone
+        return
+    if name == "scaled_dot_product_attention":
+        yield from attention(reading, node)
+        return
+    rule = RULES.get(name)
+    found = rule(reading, node) if rule else None
+    if found is not None:
+        yield found
+    elif name in VIEWS:
+        yield build_node(reading, node, VIEW)
+    else:
+        known = name in COPIES | POINTWISE
+        parameters = sum(
+            prod(reading.parameters[item.name])
+            for item in node.all_input_nodes
+            if item.name in reading.parameters
+        )
+        options = {"kept": name not in COPIES, "known": known}
+        yield build_node(reading, node, name, options=options, parameters=parameters)
