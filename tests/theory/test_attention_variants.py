@@ -225,7 +225,7 @@ def test_a_rotation_of_some_features_moves_fewer_elements():
         ({"shared_norm": True}, "shared_norm: found without parallel_residual; expected both"),
         ({"input_norm": False}, "input_norm: found none, and no branch_norm; expected one of them"),
         ({"qk_norm": "all"}, "qk_norm: found 'all'; expected one of"),
-        ({"branch_norm": True, "dropout": True}, "branch_norm: found with biases, dropout or post_norm"),
+        ({"branch_norm": True, "dropout": True}, "branch_norm: found with dropout or post_norm"),
     ],
 )
 def test_impossible_variants_are_refused(changes, expected):

@@ -40,6 +40,20 @@ def residual_addition(
     )
 
 
+def output_bias(name: str, source: str, *, tokens: int, features: int) -> Layer:
+    """Adds the bias of a row projection where something else than the residual addition follows."""
+    elements = tokens * features
+    return Layer(
+        name=name,
+        kind="bias",
+        inputs=(source,),
+        output_shape=(tokens, features),
+        parameters=features,
+        forward=(pointwise("bias", elements, split=Split.SEQUENCE, weights=features),),
+        weight_gradient=(bias_gradient(elements, features, split=Split.SEQUENCE),),
+    )
+
+
 def dropout_mask(elements: int) -> tuple[SavedActivation, ...]:
     """The mask that dropout on the residual stream keeps."""
     return (SavedActivation(name="dropout mask", elements=elements, split=Split.SEQUENCE, element_size=1),)

@@ -17,7 +17,7 @@ from workloads.layers.embedding import embedding_dropout, position_embedding, to
 from workloads.layers.feedforward import gated_activation, plain_activation
 from workloads.layers.pointwise import pointwise
 from workloads.layers.projection import Projection, column_projection, row_projection, sequence_projection
-from workloads.layers.residual import residual_addition
+from workloads.layers.residual import output_bias, residual_addition
 from workloads.layers.token_loss import logit_cap, token_loss
 from workloads.layers.token_norm import token_norm
 from workloads.network import Block, Network
@@ -280,6 +280,9 @@ def _joined(
     """The end of a branch: its normalisation, if it has one, and the addition to the residual stream."""
     layers = []
     if config.branch_norm:
+        if bias:  # of the projection, before what it puts out is normalised
+            layers.append(output_bias(f"bias{number}", branch, tokens=config.tokens, features=config.hidden))
+            branch, bias = f"bias{number}", False
         name = f"branch_norm{number}"
         layers.append(_norm(config, name, branch, forked=not config.input_norm))
         branch = name

@@ -253,8 +253,8 @@ def _norm_faults(config: DecoderConfig, place: str) -> Iterator[str]:
         yield f"{place}: post_norm and parallel_residual exclude each other"
     if config.shared_norm and not config.parallel_residual:
         yield f"{place}: shared_norm: found without parallel_residual; expected both"
-    if config.branch_norm and (config.bias or config.output_bias or config.dropout or config.post_norm):
-        yield f"{place}: branch_norm: found with biases, dropout or post_norm; expected none of them"
+    if config.branch_norm and (config.dropout or config.post_norm):
+        yield f"{place}: branch_norm: found with dropout or post_norm; expected none of them"
     if not (config.input_norm or config.branch_norm or config.post_norm):
         yield f"{place}: input_norm: found none, and no branch_norm; expected one of them"
 
