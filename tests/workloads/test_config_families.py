@@ -1,13 +1,17 @@
 """Every family of Hugging Face configs: parameters as published, lengths of pre-training, what is said."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from workloads.errors import WorkloadError
 from workloads.importers.families import FAMILIES
 from workloads.importers.huggingface import load_huggingface
+from workloads.network import Network
 from workloads.registry import load_network
 
 DATA = Path(__file__).parent / "data" / "configs"
@@ -346,3 +350,37 @@ def test_what_cannot_be_read_is_refused_in_words(text, said, tmp_path):
         load_huggingface(write(tmp_path, text))
     assert said in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+def example(name):
+    if name in MORE:
+        return MORE[name][0]
+    return json.loads((DATA / name / "config.json").read_text(encoding="utf-8"))
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 10),
+    st.sampled_from([2**31, 10**15, -(10**40), 0.5, 4.0, math.inf, math.nan, "", "64", "silu", [], {}, [[]]]),
+    st.recursive(st.integers(0, 3), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)),
+)
+
+
+@pytest.mark.property
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_mutated_config_is_a_network_or_one_refusal(data, tmp_path):
+    fields = dict(example(data.draw(st.sampled_from([*PUBLISHED, *MORE]))))
+    for key in data.draw(st.lists(st.sampled_from([*fields, "rope_parameters", "layer_types"]), max_size=3)):
+        fields[key] = data.draw(ODD)
+    text = bytearray(json.dumps(fields).encode())
+    if data.draw(st.booleans()):
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+    file = tmp_path / "config.json"
+    file.write_bytes(bytes(text))
+    try:
+        answer = load_huggingface(file)
+    except WorkloadError as error:
+        answer = str(error)
+    assert isinstance(answer, Network) or str(file) in answer or "network " in answer
