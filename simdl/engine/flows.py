@@ -54,10 +54,12 @@ class Flows:
         """Give the flows that changed channels connect their speeds."""
         ahead = {flow for channel in self.changed for flow in self._flows[channel]}
         self.changed.clear()
-        while ahead:
-            connected = set(self._connected(min(ahead, key=_index)))
-            ahead -= connected
-            self._share(sorted(connected, key=_index), now)
+        settled: set[Running] = set()
+        for flow in sorted(ahead, key=_index):
+            if flow not in settled:
+                connected = sorted(self._connected(flow), key=_index)
+                settled.update(connected)
+                self._share(connected, now)
 
     def _connected(self, flow: Running) -> Iterator[Running]:
         """Flows that full channels connect with one, and itself."""
