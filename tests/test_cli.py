@@ -184,8 +184,8 @@ def test_unknown_subcommand_suggests_the_nearest():
 @pytest.mark.parametrize(
     ("arguments", "near"),
     [
-        (("hardware", "a100"), "did you mean a100-"),
-        (("hardware", "V100"), "did you mean v100-"),
+        (("hardware", "a100"), "did you mean dgx-a100, a100-"),
+        (("hardware", "V100"), "did you mean dgx-1-v100, v100-"),
         (("models", "llama"), "did you mean llama"),
         (
             ("microbatch", "lenet5", "--batch", "8", "--device", "dgx-a100"),

@@ -1,5 +1,6 @@
 """`simdl simulate`: one training step of a model on a cluster with a given strategy."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from planner.console.output_files import check_new, force_option, report_option
 from planner.console.question_options import question_options
 from planner.console.refusals import bad_input
 from planner.console.report_json import simulation_json
-from planner.console.strategy_options import chosen_strategy, strategy_options
+from planner.console.strategy_options import chosen_strategy, given_flags, strategy_options
 from planner.console.training_options import (
     asked_training,
     print_training,
@@ -32,6 +33,7 @@ from simdl.report.chrome_trace_hta import write_hta_traces
 from simdl.report.step_report import StepReport
 from simdl.step.simulate import Simulation, price
 from simdl.step.simulate import simulate as simulate_step
+from simdl.step.strategy import Strategy
 from workloads.errors import WorkloadError
 
 REMEDIES = 3
@@ -41,6 +43,13 @@ TRACE_FORMATS = ("chrome", "hta", "chakra")
 @click.command()
 @question_options
 @strategy_options
+@click.option(
+    "--from",
+    "launch_file",
+    metavar="FILE",
+    help="Launch file whose strategy is taken: arguments of Megatron-LM or Megatron-Bridge, DeepSpeed JSON, "
+    "a configuration of torchtitan or NeMo AutoModel.",
+)
 @click.option("--trace", type=click.Path(path_type=Path), help="Write the timeline to a file.")
 @click.option(
     "--format",
@@ -58,6 +67,7 @@ def simulate(
     *,
     options: Options,
     strategy_file: str | None,
+    launch_file: str | None,
     trace: Path | None,
     trace_format: str | None,
     epochs: float | None,
@@ -75,8 +85,7 @@ def simulate(
         _check_trace(trace, trace_format, force=force)
         page_path = report_path(report_directory, "simulate", force=force, beside=trace)
         asked = asked_training(epochs, dataset)
-        question = load_question(options)
-        strategy = chosen_strategy(strategy_file, flags, question.cluster)
+        question, strategy = _asked(options, strategy_file, launch_file, flags)
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
         if simulation.report.feasible and trace is not None:
             _write_trace(simulation, trace, trace_format)
@@ -96,6 +105,26 @@ def simulate(
             print_training(data["training"])
     if not report.feasible:
         raise bad_input(SimdlError(_does_not_fit(question, report)))
+
+
+def _asked(
+    options: Options, strategy_file: str | None, launch_file: str | None, flags: Mapping[str, Any]
+) -> tuple[Question, Strategy]:
+    """The question and the strategy: of a launch file, of a strategy file, or of flags.
+
+    Raises:
+        HardwareError, WorkloadError, SimdlError: unknown names, bad files, or two sources of one thing.
+    """
+    if launch_file is None:
+        question = load_question(options)
+        return question, chosen_strategy(strategy_file, flags, question.cluster)
+    given = [*(["--strategy"] if strategy_file else []), *(f"--{key}" for key in given_flags(flags))]
+    if given:
+        names = ", ".join(name.replace("_", "-") for name in given)
+        raise SimdlError(f"{names}: given together with --from {launch_file}; expected one or the other")
+    from planner.launch.answer import ask_launch_file  # noqa: PLC0415 - only where one is read
+
+    return ask_launch_file(launch_file, options)
 
 
 def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) -> None:

@@ -1,0 +1,108 @@
+"""`simdl export`: a plan or a strategy as the launch file of a framework."""
+
+from pathlib import Path
+
+import click
+
+from hardware.errors import HardwareError
+from planner.console.output import print_json
+from planner.console.output_files import force_option
+from planner.console.refusals import bad_input
+from planner.launch.answer import job_of_answer, job_of_strategy
+from planner.launch.files import write_files
+from planner.launch.job import Format, Job, Launch, LaunchError
+from planner.launch.registry import FORMATS, launch_format
+from planner.questions.question import Options
+from simdl.errors import SimdlError
+from workloads.errors import WorkloadError
+
+
+@click.command()
+@click.argument("file", metavar="PLAN.json|STRATEGY.toml", type=click.Path(path_type=Path))
+@click.option("--format", "format_name", required=True, help=f"Framework: {', '.join(FORMATS)}.")
+@click.option(
+    "--rank", "number", type=click.IntRange(min=1), show_default="1", help="Which plan of PLAN.json."
+)
+@click.option("--model", help="Of STRATEGY.toml: a registered name or a file.")
+@click.option("--cluster", help="Of STRATEGY.toml: NODE:COUNT or a TOML file.")
+@click.option("--global-batch", type=click.IntRange(min=1), help="Of STRATEGY.toml: samples per step.")
+@click.option("--seq-len", type=click.IntRange(min=1), help="Of STRATEGY.toml: tokens of a sample.")
+@click.option("--precision", help="Of STRATEGY.toml: number formats.")
+@click.option("--optimizer", help="Of STRATEGY.toml: update rule.")
+@click.option("--stack", help="Of STRATEGY.toml: software stack.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the files into this directory.")
+@force_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: files, launch line, warnings.")
+def export(
+    *,
+    file: Path,
+    format_name: str,
+    number: int | None,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    **asked: str | int | None,
+) -> None:
+    """Write what launches a plan in a framework.
+
+    PLAN.json is what `simdl plan --json` or `simdl simulate --json` printed; a strategy file needs --model
+    and --cluster. The main file is printed; --out writes all of them. Whatever the framework cannot express
+    is warned of on standard error.
+    """
+    try:
+        found = launch_format(format_name)
+        job = _job(file, number, asked)
+        launch = found.write(job)
+        if out is not None:
+            write_files(out, launch.files, force=force)
+    except (HardwareError, WorkloadError, SimdlError) as error:
+        raise bad_input(error) from None
+    _say(launch)
+    if as_json:
+        print_json(launch_json(found, launch))
+    elif out is None:
+        click.echo(next(iter(launch.files.values())), nl=False)
+    else:
+        click.echo("\n".join((*(str(out / name) for name in launch.files), f"run: {launch.line}")))
+
+
+def _job(file: Path, number: int | None, asked: dict[str, str | int | None]) -> Job:
+    """The job that a file and the options name.
+
+    Raises:
+        LaunchError: options that the file does not take, or that it lacks.
+    """
+    given = {key: value for key, value in asked.items() if value is not None}
+    if file.suffix == ".json":
+        if given:
+            names = ", ".join(f"--{key.replace('_', '-')}" for key in given)
+            raise LaunchError(
+                f"{names}: found with {file}, which says it; expected them with a strategy file"
+            )
+        return job_of_answer(file, number=number or 1)
+    if number is not None:
+        raise LaunchError(f"--rank {number}: found with {file}; expected it with the JSON of plans")
+    missing = [f"--{key}" for key in ("model", "cluster") if key not in given]
+    if missing:
+        raise LaunchError(f"{file}: a strategy alone; expected {' and '.join(missing)} beside it")
+    return job_of_strategy(file, Options(**given))  # type: ignore[arg-type]  # by key as click has read them
+
+
+def _say(launch: Launch) -> None:
+    """Warnings and notes to standard error."""
+    for lost in launch.lost:
+        click.echo(f"warning: {lost}", err=True)
+    for note in launch.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def launch_json(found: Format, launch: Launch) -> dict[str, object]:
+    """A launch by key."""
+    return {
+        "format": found.name,
+        "title": found.title,
+        "files": dict(launch.files),
+        "line": launch.line,
+        "warnings": [{"key": lost.key, "text": lost.text} for lost in launch.lost],
+        "notes": list(launch.notes),
+    }

@@ -1,0 +1,236 @@
+"""Megatron-LM: command-line arguments of ``pretrain_gpt.py``.
+
+Flags read from NVIDIA/Megatron-LM at d98e8a64; most are generated from dataclass fields
+(megatron/training/arguments.py). There is no flag named after the virtual pipeline size, and no GPipe.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from planner.launch.formats.megatron_core import (
+    SHARDING,
+    check,
+    common_strategy,
+    layout,
+    lost_keys,
+    read_recompute,
+    shard_degree,
+    whole,
+    zero_of,
+)
+from planner.launch.job import INTERLEAVED, Context, Format, Job, Knob, Launch, LaunchError, Lost, Read
+from simdl.step.strategy import Recompute
+
+OPTIMIZERS = {"adam": "adam", "adamw": "adam", "sgd": "sgd", "momentum": "sgd", "muon": "muon"}
+FILE = "megatron.sh"
+LONE = re.compile(r"--[a-z][a-z0-9-]*")
+USED = frozenset(
+    {
+        "tensor_model_parallel_size",
+        "pipeline_model_parallel_size",
+        "context_parallel_size",
+        "expert_model_parallel_size",
+        "expert_tensor_parallel_size",
+        "micro_batch_size",
+        "global_batch_size",
+        "seq_length",
+        "sequence_parallel",
+        "num_virtual_stages_per_pipeline_rank",
+        "num_layers_per_virtual_pipeline_stage",
+        "pipeline_model_parallel_layout",
+        "recompute_granularity",
+        "recompute_method",
+        "recompute_num_layers",
+        "recompute_modules",
+        "recompute_activations",
+        "use_distributed_optimizer",
+        "use_megatron_fsdp",
+        "use_custom_fsdp",
+        "data_parallel_sharding_strategy",
+        "num_distributed_optimizer_instances",
+        "bf16",
+        "fp16",
+        "fp8_format",
+        "optimizer",
+        "num_layers",
+        "sgd_momentum",
+    }
+)
+"""Arguments that decide a step; others are named as not read where they look like parallelism."""
+
+
+def write(job: Job) -> Launch:
+    """The arguments, with where each comes from, and the line that starts them.
+
+    Raises:
+        LaunchError: Megatron-LM cannot run the strategy.
+    """
+    check(job, "Megatron-LM")
+    rows = "\n".join(f"    {_argument(knob):<52} # {knob.why}" for knob in _knobs(job))
+    line = (
+        f"torchrun --nnodes {job.nodes} --nproc-per-node {job.devices_per_node} pretrain_gpt.py "
+        '"${ARGUMENTS[@]}" "${MODEL[@]}"'
+    )
+    text = (
+        f"#!/usr/bin/env bash\n# {job.title}\n"
+        "# Fill in the architecture (hidden size, heads, vocabulary ...), the data and the rendezvous.\n"
+        f"MODEL=()\nARGUMENTS=(\n{rows}\n)\n{line}\n"
+    )
+    notes = ("the arguments of the architecture and of the data are yours to add (MODEL in the file)",)
+    return Launch(files={FILE: text}, line=line, lost=tuple(_lost(job)), notes=notes)
+
+
+def _argument(knob: Knob) -> str:
+    return f"--{knob.name}" if knob.value is None else f"--{knob.name} {shlex.quote(str(knob.value))}"
+
+
+def _knobs(job: Job) -> Iterator[Knob]:
+    strategy, workload = job.strategy, job.question.workload
+    yield Knob("tensor-model-parallel-size", strategy.tp, "tp")
+    yield Knob("pipeline-model-parallel-size", strategy.pp, "pp")
+    if job.schedule == INTERLEAVED:
+        yield Knob("num-virtual-stages-per-pipeline-rank", strategy.virtual_stages, "virtual_stages")
+    yield Knob("context-parallel-size", strategy.cp, f"cp; dp {strategy.dp} is what the processes leave")
+    if job.ep > 1:
+        yield Knob("expert-model-parallel-size", job.ep, "ep")
+    if job.etp:
+        yield Knob("expert-tensor-parallel-size", job.etp, "etp")
+    if strategy.sequence_parallel:
+        yield Knob("sequence-parallel", None, "sequence_parallel")
+    if (cut := layout(job)) is not None:
+        yield Knob("pipeline-model-parallel-layout", cut, "stages")
+    yield Knob("micro-batch-size", strategy.micro_batch, "micro_batch")
+    yield Knob("global-batch-size", workload.global_batch, "global batch")
+    yield Knob("num-layers", job.layers, "of the network")
+    yield Knob("seq-length", job.tokens, "sequence length")
+    yield Knob("max-position-embeddings", job.tokens, "sequence length")
+    yield from _memory_knobs(job)
+    yield from _number_knobs(job)
+    yield from _overlap_knobs(job)
+
+
+def _memory_knobs(job: Job) -> Iterator[Knob]:
+    strategy = job.strategy
+    if strategy.recompute is Recompute.SELECTIVE:
+        yield Knob("recompute-granularity", "selective", "recompute")
+    elif strategy.recompute is Recompute.FULL:
+        yield Knob("recompute-granularity", "full", "recompute")
+        yield Knob("recompute-method", "uniform", "recompute: every layer")
+        yield Knob("recompute-num-layers", 1, "recompute: every layer")
+    if strategy.zero == 1:
+        yield Knob("use-distributed-optimizer", None, "zero 1")
+    elif strategy.zero:
+        yield Knob("use-megatron-fsdp", None, f"zero {strategy.zero}")
+        yield Knob("data-parallel-sharding-strategy", SHARDING[strategy.zero], f"zero {strategy.zero}")
+    if strategy.shard_degree:
+        copies = strategy.replicas // strategy.shard_degree
+        why = f"shard_degree {strategy.shard_degree} of {strategy.replicas} replicas"
+        yield Knob("num-distributed-optimizer-instances", copies, why)
+
+
+def _number_knobs(job: Job) -> Iterator[Knob]:
+    precision, optimizer = job.question.workload.precision.name, job.question.workload.optimizer.name
+    if precision == "fp16":
+        yield Knob("fp16", None, "precision")
+    elif precision not in {"fp32", "tf32"}:
+        yield Knob("bf16", None, "precision")
+    if precision == "fp8":
+        yield Knob("fp8-format", "hybrid", "precision")
+    if optimizer in OPTIMIZERS:
+        yield Knob("optimizer", OPTIMIZERS[optimizer], "optimizer")
+
+
+def _overlap_knobs(job: Job) -> Iterator[Knob]:
+    strategy, stack = job.strategy, job.question.stack
+    if stack.gradient_overlap and strategy.replicas > 1:
+        yield Knob("overlap-grad-reduce", None, f"software stack {stack.name}")
+        if stack.parameter_overlap and strategy.zero:
+            yield Knob("overlap-param-gather", None, f"software stack {stack.name}")
+    if stack.tensor_overlap > 0 and strategy.sequence_parallel:
+        yield Knob("tp-comm-overlap", None, f"software stack {stack.name}")
+
+
+def _lost(job: Job) -> Iterator[Lost]:
+    yield from lost_keys(job)
+    optimizer = job.question.workload.optimizer.name
+    if optimizer not in OPTIMIZERS:
+        yield Lost(
+            "optimizer", f"found {optimizer}; Megatron-LM has {', '.join(dict.fromkeys(OPTIMIZERS.values()))}"
+        )
+
+
+def read(text: str, context: Context) -> Read:
+    """What a script or a file of arguments says.
+
+    Raises:
+        LaunchError: not readable as arguments, or arguments that contradict each other.
+    """
+    values = _values(text)
+    strategy = common_strategy(values, context)
+    replicas = context.devices // max(1, strategy.get("tp", 1) * strategy.get("pp", 1))
+    fsdp = "use_megatron_fsdp" in values or "use_custom_fsdp" in values
+    strategy["zero"] = zero_of(values, distributed="use_distributed_optimizer" in values, fsdp=fsdp)
+    if (copies := values.get("num_distributed_optimizer_instances")) is not None:
+        strategy["shard_degree"] = shard_degree(
+            whole("num_distributed_optimizer_instances", copies), replicas
+        )
+    granularity = values.get("recompute_granularity")
+    if granularity is None and "recompute_activations" in values:
+        granularity = "selective"
+    strategy["recompute"], notes = read_recompute(
+        granularity, values.get("recompute_num_layers"), values.get("recompute_method")
+    )
+    if (layers := values.get("num_layers")) is not None and whole("num_layers", layers) != context.layers:
+        raise LaunchError(f"--num-layers: found {layers}; expected the {context.layers} of the model")
+    left = sorted(f"--{name.replace('_', '-')}" for name in values if name not in USED)
+    notes += (f"not read, because they decide no time here: {' '.join(left)}",) if left else ()
+    return Read(strategy=strategy, question=_question(values), notes=notes)
+
+
+def _question(values: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        key: whole(name, values[name])
+        for key, name in (("global_batch", "global_batch_size"), ("seq_len", "seq_length"))
+        if name in values
+    }
+    formats = [name for name in ("fp16", "bf16") if name in values]
+    if len(formats) > 1:
+        raise LaunchError("--fp16 and --bf16: found together; expected one of them")
+    found["precision"] = "fp8" if values.get("fp8_format") else next(iter(formats), "fp32")
+    if "optimizer" in values:
+        name = str(values["optimizer"])
+        found["optimizer"] = {"sgd": "momentum"}.get(name, name)
+    return found
+
+
+def _values(text: str) -> dict[str, Any]:
+    """Arguments by name, underscores for dashes; True for those that stand alone."""
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError as error:
+        raise LaunchError(f"arguments: cannot be split into words: {error}") from None
+    found: dict[str, Any] = {}
+    for word, behind in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if not LONE.fullmatch(name):
+            continue
+        key = name[2:].replace("-", "_")
+        found[key] = value if equals else (True if not behind or _is_next(behind) else behind)
+    return {key: value for key, value in found.items() if key not in {"nnodes", "nproc_per_node"}}
+
+
+def _is_next(word: str) -> bool:
+    """Whether a word is another argument or the end of a list rather than a value."""
+    return word.startswith(("--", ")", "$", '"$')) or word == "\\"
+
+
+def recognise(name: str, text: str) -> bool:
+    """Whether this is a script or a list of Megatron-LM's arguments."""
+    return name.endswith((".sh", ".txt", ".args")) and "--tensor-model-parallel-size" in text
+
+
+FORMAT = Format(
+    name="megatron", title="Megatron-LM arguments (d98e8a64)", write=write, read=read, recognise=recognise
+)

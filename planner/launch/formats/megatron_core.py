@@ -1,0 +1,191 @@
+"""What Megatron-LM and Megatron-Bridge share: the settings of Megatron-Core.
+
+Names read from NVIDIA/Megatron-LM at d98e8a64 (megatron/training/arguments.py, megatron/core/
+model_parallel_config.py, megatron/core/transformer/transformer_config.py, megatron/training/config/) and
+NVIDIA-NeMo/Megatron-Bridge at 067f987d (src/megatron/bridge/recipes/).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from planner.launch.job import (
+    INTERLEAVED,
+    Context,
+    Job,
+    LaunchError,
+    Lost,
+    refuse_unlaunchable,
+    stage_letters,
+    whole_degree,
+)
+from simdl.step.strategy import PLAIN, Recompute
+
+SHARDING = {1: "optim", 2: "optim_grads", 3: "optim_grads_params"}
+"""Data-parallel sharding strategy of Megatron-FSDP by ZeRO stage."""
+LAYOUT = re.compile(r"([Etm L])(?:\*([0-9]+))?")
+EXPRESSED_PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp8")
+
+
+def check(job: Job, framework: str) -> None:
+    """Refuse what Megatron-Core cannot run.
+
+    Raises:
+        LaunchError: a schedule it does not have, or microbatches that an interleaved one cannot take.
+    """
+    refuse_unlaunchable(job, framework)
+    strategy = job.strategy
+    if job.schedule not in {PLAIN, INTERLEAVED}:
+        raise LaunchError(
+            f"schedule: found {job.schedule}, which {framework} does not have; expected {PLAIN} or "
+            f"{INTERLEAVED}"
+        )
+    if job.schedule == INTERLEAVED and job.microbatches % strategy.pp:
+        raise LaunchError(
+            f"schedule: found {INTERLEAVED} with {job.microbatches} microbatches and pp {strategy.pp}; "
+            f"{framework} expects microbatches that pp divides"
+        )
+
+
+def layout(job: Job) -> str | None:
+    """The pipeline layout of a strategy's cut, such as ``Et*5|t*4|t*5L``; None where it cannot be written."""
+    stages = stage_letters(job)
+    if stages is None:
+        return None
+    return "|".join(
+        ("E" if first else "") + (f"t*{layers}" if layers > 1 else "t" * layers) + ("L" if last else "")
+        for first, layers, last in stages
+    )
+
+
+def read_layout(text: str, context: Context) -> tuple[int, ...]:
+    """Blocks per virtual stage of a pipeline layout.
+
+    Raises:
+        LaunchError: letters that a plain decoder does not have.
+    """
+    sizes = []
+    for part in text.strip("\"'").split("|"):
+        if LAYOUT.sub("", part).strip(",") or "m" in part:
+            raise LaunchError(
+                f"pipeline layout: found {part!r}; expected letters E, t and L with repeats such as t*5"
+            )
+        counts = {"E": context.before, "t": 1, "L": context.behind, " ": 0}
+        sizes.append(sum(counts[letter] * int(times or 1) for letter, times in LAYOUT.findall(part)))
+    return tuple(sizes)
+
+
+def lost_keys(job: Job) -> Iterator[Lost]:
+    """What no setting of Megatron-Core says."""
+    strategy, workload = job.strategy, job.question.workload
+    yield from whole_degree(job)
+    if strategy.stages and layout(job) is None:
+        yield Lost(
+            "stages", f"found {list(strategy.stages)}; layouts name an embedding, layers and a loss only"
+        )
+    if strategy.compression:
+        yield Lost("compression", f"found {strategy.compression}; gradients are sent as they are")
+    if workload.precision.name not in EXPRESSED_PRECISIONS:
+        yield Lost("precision", f"found {workload.precision.name}; no setting is known; BF16 is written")
+
+
+def zero_of(values: Mapping[str, Any], *, distributed: bool, fsdp: bool) -> int:
+    """ZeRO stage of a distributed optimizer or of Megatron-FSDP.
+
+    Raises:
+        LaunchError: a sharding strategy that does not exist.
+    """
+    if not fsdp:
+        return 1 if distributed else 0
+    found = str(values.get("data_parallel_sharding_strategy", "no_shard"))
+    stages = {"no_shard": 0, **{name: stage for stage, name in SHARDING.items()}}
+    if found not in stages:
+        raise LaunchError(
+            f"data_parallel_sharding_strategy: found {found!r}; expected one of {', '.join(stages)}"
+        )
+    return stages[found]
+
+
+def read_recompute(granularity: object, layers: object, method: object) -> tuple[Recompute, tuple[str, ...]]:
+    """The recomputation, and what of it is not modelled."""
+    if granularity in {None, "", "null", "None"}:
+        return Recompute.NONE, ()
+    if granularity == Recompute.SELECTIVE.value:
+        return Recompute.SELECTIVE, ()
+    if granularity != Recompute.FULL.value:
+        raise LaunchError(f"recompute_granularity: found {granularity!r}; expected 'selective' or 'full'")
+    if method == "block":
+        note = f"recompute_method block of {layers} layers: recomputation of all layers is simulated"
+        return Recompute.FULL, (note,)
+    return Recompute.FULL, ()
+
+
+def shard_degree(instances: int, replicas: int) -> int:
+    """Replicas that share one sharded copy, given how many copies there are.
+
+    Raises:
+        LaunchError: copies that do not divide the replicas.
+    """
+    if instances <= 1:
+        return 0
+    if replicas % instances:
+        raise LaunchError(
+            f"num_distributed_optimizer_instances: found {instances} for {replicas} replicas; expected a "
+            "divisor"
+        )
+    return replicas // instances
+
+
+def common_strategy(values: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """The strategy of settings by the names that both frameworks give them, prefixes and dashes aside.
+
+    Raises:
+        LaunchError: settings that contradict each other.
+    """
+    degrees = {
+        "tp": "tensor_model_parallel_size",
+        "pp": "pipeline_model_parallel_size",
+        "cp": "context_parallel_size",
+        "ep": "expert_model_parallel_size",
+        "etp": "expert_tensor_parallel_size",
+        "micro_batch": "micro_batch_size",
+    }
+    found: dict[str, Any] = {
+        key: whole(name, values[name]) for key, name in degrees.items() if values.get(name) is not None
+    }
+    virtual = _virtual_stages(values, context, found.get("pp", 1))
+    if virtual > 1:
+        found |= {"virtual_stages": virtual, "schedule": INTERLEAVED}
+    if values.get("sequence_parallel") in {True, "true", "True", "1"}:
+        found["sequence_parallel"] = True
+    if (written := values.get("pipeline_model_parallel_layout")) is not None:
+        found["stages"] = read_layout(str(written), context)
+    return found
+
+
+def _virtual_stages(values: Mapping[str, Any], context: Context, pp: int) -> int:
+    for name in ("num_virtual_stages_per_pipeline_rank", "virtual_pipeline_model_parallel_size"):
+        if values.get(name) is not None:
+            return whole(name, values[name])
+    each = values.get("num_layers_per_virtual_pipeline_stage")
+    if each is None:
+        return 1
+    size = whole("num_layers_per_virtual_pipeline_stage", each)
+    if context.layers % (pp * size):
+        raise LaunchError(
+            f"num_layers_per_virtual_pipeline_stage: found {size}; expected a divisor of the "
+            f"{context.layers} layers over pp {pp}"
+        )
+    return context.layers // (pp * size)
+
+
+def whole(name: str, value: object) -> int:
+    """A whole number of a setting.
+
+    Raises:
+        LaunchError: anything else.
+    """
+    text = str(value)
+    if not re.fullmatch(r"[0-9]{1,12}", text) or isinstance(value, bool):
+        raise LaunchError(f"{name}: found {text[:40]!r}; expected a whole number")
+    return int(text)

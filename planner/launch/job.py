@@ -1,0 +1,229 @@
+"""A training to launch, and what a framework's file makes of it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from planner.console.format import format_strategy
+from planner.questions.question import Question
+from simdl.errors import SimdlError
+from simdl.pipelines import same_order
+from simdl.step.strategy import PLAIN, Strategy
+
+INTERLEAVED = "interleaved-1f1b"
+
+
+class LaunchError(SimdlError):
+    """A framework cannot run a strategy at all, or a file cannot be read back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A strategy with everything around it that a launch file names.
+
+    Attributes:
+        question: network, cluster, batch, precision, optimizer and software stack.
+        strategy: how the work is divided.
+    """
+
+    question: Question
+    strategy: Strategy
+
+    @property
+    def title(self) -> str:
+        """The job in one line."""
+        workload, cluster = self.question.workload, self.question.cluster
+        return (
+            f"{workload.network.name} on {cluster.name}, global batch {workload.global_batch}: "
+            f"{format_strategy(self.strategy)}"
+        )
+
+    @property
+    def layers(self) -> int:
+        """Repeated blocks of the network: what frameworks call layers."""
+        return self.question.workload.network.repeated[1]
+
+    @property
+    def tokens(self) -> int:
+        """Sequence length."""
+        return self.question.workload.network.tokens
+
+    @property
+    def microbatches(self) -> int:
+        """Of one replica in a step."""
+        return self.strategy.microbatches(self.question.workload.global_batch)
+
+    @property
+    def schedule(self) -> str:
+        """The pipeline schedule; ``PLAIN`` where another name means the same order."""
+        strategy = self.strategy
+        plain = strategy.pp == 1 or same_order(strategy.schedule, PLAIN, strategy.pp, strategy.virtual_stages)
+        return PLAIN if plain else strategy.schedule
+
+    @property
+    def ep(self) -> int:
+        """Expert-parallel degree."""
+        return getattr(self.strategy, "ep", 1)
+
+    @property
+    def etp(self) -> int:
+        """Expert-tensor-parallel degree; 0 for that of tensor parallelism."""
+        return getattr(self.strategy, "etp", 0)
+
+    @property
+    def nodes(self) -> int:
+        """Of the cluster."""
+        return self.question.cluster.devices // self.question.cluster.node.devices
+
+    @property
+    def devices_per_node(self) -> int:
+        """Processes that a launcher starts on each node."""
+        return self.question.cluster.node.devices
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One setting of a framework.
+
+    Attributes:
+        name: as the framework spells it.
+        value: as the framework writes it; None for a flag that stands alone.
+        why: which key of the question or strategy it comes from, in words.
+    """
+
+    name: str
+    value: object
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A key that the framework cannot express.
+
+    Attributes:
+        key: of the strategy or the question.
+        text: what was found and what the framework does instead.
+    """
+
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Files that run a job.
+
+    Attributes:
+        files: text by name, the main one first.
+        line: the command that starts it.
+        lost: what they cannot say.
+        notes: what a user must know or fill in.
+    """
+
+    files: Mapping[str, str]
+    line: str
+    lost: tuple[Lost, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a file is read for: the machine and the network, which most files do not name.
+
+    Attributes:
+        devices: of the cluster.
+        devices_per_node: of one of its nodes.
+        layers: repeated blocks of the network.
+        before, behind: blocks of its chain before and behind those.
+    """
+
+    devices: int
+    devices_per_node: int
+    layers: int
+    before: int
+    behind: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What a file says.
+
+    Attributes:
+        strategy: values by key of a strategy.
+        question: values by key of the question (``global_batch``, ``seq_len``, ``precision``, ``optimizer``).
+        notes: what was found and is not modelled, one sentence each.
+    """
+
+    strategy: Mapping[str, Any]
+    question: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A framework's launch file.
+
+    Attributes:
+        name: of ``--format``.
+        title: the framework, and the version whose sources the names were read from.
+        write: the files of a job.
+        read: what the text of a file says; None where it cannot be read back.
+        recognise: whether a text of a file of this name is one.
+    """
+
+    name: str
+    title: str
+    write: Callable[[Job], Launch]
+    read: Callable[[str, Context], Read] | None = None
+    recognise: Callable[[str, str], bool] = lambda _name, _text: False
+
+
+def refuse_unlaunchable(job: Job, framework: str) -> None:
+    """Refuse what divides the devices in a way that no framework's file can say.
+
+    Raises:
+        LaunchError: layers split one by one, shares of unlike replicas, or compressed gradients.
+    """
+    strategy = job.strategy
+    for key, asked in (
+        ("split_degree", strategy.split_degree > 1),
+        ("shares", bool(strategy.shares)),
+    ):
+        if asked:
+            raise LaunchError(
+                f"{key}: found {getattr(strategy, key)}; {framework} has nothing of the kind; expected a "
+                "strategy that divides all layers and samples alike"
+            )
+    sized = strategy.devices
+    if sized != job.question.cluster.devices:
+        raise LaunchError(
+            f"strategy of {sized} devices; expected the {job.question.cluster.devices} of "
+            f"{job.question.cluster.name}"
+        )
+
+
+def whole_degree(job: Job) -> Iterator[Lost]:
+    """A shard degree of all replicas, which files write as none."""
+    strategy = job.strategy
+    if strategy.zero and strategy.shard_degree == strategy.replicas > 1:
+        yield Lost("shard_degree", f"found {strategy.shard_degree}, all replicas; written as the default 0")
+
+
+def stage_letters(job: Job) -> list[tuple[bool, int, bool]] | None:
+    """Per virtual stage whether it has the embedding, its layers, and whether it has the head.
+
+    None where the strategy names no stages or the network is not one block, equal layers and one block.
+    """
+    strategy, network = job.strategy, job.question.workload.network
+    first, count = network.repeated
+    if not strategy.stages or first != 1 or network.depth - first - count != 1:
+        return None
+    found, place = [], 0
+    for size in strategy.stages:
+        blocks = range(place, place + size)
+        found.append((0 in blocks, sum(1 <= block <= count for block in blocks), network.depth - 1 in blocks))
+        place += size
+    return found
