@@ -61,16 +61,6 @@ class Job:
         return PLAIN if plain else strategy.schedule
 
     @property
-    def ep(self) -> int:
-        """Expert-parallel degree."""
-        return getattr(self.strategy, "ep", 1)
-
-    @property
-    def etp(self) -> int:
-        """Expert-tensor-parallel degree; 0 for that of tensor parallelism."""
-        return getattr(self.strategy, "etp", 0)
-
-    @property
     def nodes(self) -> int:
         """Of the cluster."""
         return self.question.cluster.devices // self.question.cluster.node.devices

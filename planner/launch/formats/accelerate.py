@@ -22,7 +22,7 @@ def write(job: Job) -> Launch:
     """
     refuse_unlaunchable(job, "accelerate")
     strategy = job.strategy
-    for key, degree in (("pp", strategy.pp), ("ep", job.ep)):
+    for key, degree in (("pp", strategy.pp), ("ep", strategy.ep)):
         if degree > 1:
             raise LaunchError(
                 f"{key}: found {degree}, which accelerate has not itself; expected 1, or --format megatron"

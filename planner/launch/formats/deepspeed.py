@@ -66,8 +66,8 @@ def _values(job: Job) -> dict[str, Any]:
         values["tensor_parallel"] = {"autotp_size": strategy.tp}
     if strategy.cp > 1:
         values["sequence_parallel_size"] = strategy.cp
-    if job.ep > 1:
-        values["expert_parallel"] = {"enabled": True, "autoep_size": job.ep}
+    if strategy.ep > 1:
+        values["expert_parallel"] = {"enabled": True, "autoep_size": strategy.ep}
     if workload.precision.name in {"bf16", "fp16"}:
         values[workload.precision.name] = {"enabled": True}
     if workload.optimizer.name in OPTIMIZERS:
@@ -89,8 +89,8 @@ def _lost(job: Job) -> Iterator[Lost]:
         yield Lost(
             "shard_degree", f"found {strategy.shard_degree} with zero {strategy.zero}; MiCS needs stage 3"
         )
-    if job.etp not in {0, strategy.tp}:
-        yield Lost("etp", f"found {job.etp}; the JSON has no such degree")
+    if strategy.etp not in {0, strategy.tp}:
+        yield Lost("etp", f"found {strategy.etp}; the JSON has no such degree")
     if strategy.compression:
         yield Lost("compression", f"found {strategy.compression}; gradients are sent as they are")
     if workload.precision.name not in {"bf16", "fp16", "fp32", "tf32"}:

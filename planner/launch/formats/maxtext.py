@@ -72,9 +72,9 @@ def _axes(job: Job) -> Iterator[tuple[str, int, str]]:
     """Axes from the innermost out, with their degrees and the keys that they come from."""
     strategy = job.strategy
     yield ("tensor_sequence" if strategy.sequence_parallel else "tensor"), strategy.tp, "tp"
-    yield "expert", job.ep, "ep"
+    yield "expert", strategy.ep, "ep"
     yield "context", strategy.cp, "cp"
-    dp = strategy.dp // job.ep if strategy.dp % job.ep == 0 else strategy.dp
+    dp = strategy.dp // strategy.ep if strategy.dp % strategy.ep == 0 else strategy.dp
     sharded = strategy.zero == 3
     inside = min(dp, strategy.shard_degree // strategy.cp or dp) if sharded else 1
     yield "fsdp", inside, "dp and zero 3"
@@ -95,8 +95,8 @@ def _lost(job: Job) -> Iterator[Lost]:
         yield Lost("stages", f"found {list(strategy.stages)}; layers are cut evenly")
     if strategy.shard_degree and strategy.zero != 3:
         yield Lost("shard_degree", f"found {strategy.shard_degree} with zero {strategy.zero}; needs zero 3")
-    if job.etp not in {0, strategy.tp}:
-        yield Lost("etp", f"found {job.etp}; there is no such axis")
+    if strategy.etp not in {0, strategy.tp}:
+        yield Lost("etp", f"found {strategy.etp}; there is no such axis")
     if strategy.compression:
         yield Lost("compression", f"found {strategy.compression}; gradients are sent as they are")
     if workload.precision.name not in DTYPES:

@@ -93,10 +93,10 @@ def _knobs(job: Job) -> Iterator[Knob]:
     if job.schedule == INTERLEAVED:
         yield Knob("num-virtual-stages-per-pipeline-rank", strategy.virtual_stages, "virtual_stages")
     yield Knob("context-parallel-size", strategy.cp, f"cp; dp {strategy.dp} is what the processes leave")
-    if job.ep > 1:
-        yield Knob("expert-model-parallel-size", job.ep, "ep")
-    if job.etp:
-        yield Knob("expert-tensor-parallel-size", job.etp, "etp")
+    if strategy.ep > 1:
+        yield Knob("expert-model-parallel-size", strategy.ep, "ep")
+    if strategy.etp:
+        yield Knob("expert-tensor-parallel-size", strategy.etp, "etp")
     if strategy.sequence_parallel:
         yield Knob("sequence-parallel", None, "sequence_parallel")
     if (cut := layout(job)) is not None:

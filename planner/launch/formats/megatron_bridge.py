@@ -61,10 +61,10 @@ def _knobs(job: Job) -> Iterator[Knob]:
         yield Knob("model.virtual_pipeline_model_parallel_size", strategy.virtual_stages, "virtual_stages")
     why = f"cp; dp {strategy.dp} is what the processes leave"
     yield Knob("model.context_parallel_size", strategy.cp, why)
-    if job.ep > 1:
-        yield Knob("model.expert_model_parallel_size", job.ep, "ep")
-    if job.etp:
-        yield Knob("model.expert_tensor_parallel_size", job.etp, "etp")
+    if strategy.ep > 1:
+        yield Knob("model.expert_model_parallel_size", strategy.ep, "ep")
+    if strategy.etp:
+        yield Knob("model.expert_tensor_parallel_size", strategy.etp, "etp")
     yield Knob("model.sequence_parallel", _flag(strategy.sequence_parallel), "sequence_parallel")
     if (cut := layout(job)) is not None:
         yield Knob("model.pipeline_model_parallel_layout", cut, "stages")

@@ -62,7 +62,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
     yield Knob("distributed.tp_size", strategy.tp, "tp")
     yield Knob("distributed.cp_size", strategy.cp, "cp")
     yield Knob("distributed.pp_size", strategy.pp, "pp")
-    yield Knob("distributed.ep_size", job.ep, "ep")
+    yield Knob("distributed.ep_size", strategy.ep, "ep")
     yield Knob("distributed.sequence_parallel", strategy.sequence_parallel, "sequence_parallel")
     if strategy.zero:
         yield Knob("distributed.reshard_after_forward", strategy.zero != 2, f"zero {strategy.zero}")
@@ -91,8 +91,8 @@ def _lost(job: Job) -> Iterator[Lost]:
             "shard_degree",
             f"found {strategy.shard_degree} with cp {strategy.cp}; all ranks of cp share a copy",
         )
-    if job.etp not in {0, strategy.tp}:
-        yield Lost("etp", f"found {job.etp}; there is no such size")
+    if strategy.etp not in {0, strategy.tp}:
+        yield Lost("etp", f"found {strategy.etp}; there is no such size")
     if strategy.compression:
         yield Lost("compression", f"found {strategy.compression}; gradients are sent as they are")
     yield Lost("seq_len", f"found {job.tokens}; your dataset decides it")

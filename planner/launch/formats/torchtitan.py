@@ -104,7 +104,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
     yield Knob("parallelism.tensor_parallel_degree", strategy.tp, "tp")
     yield Knob("parallelism.enable_sequence_parallel", strategy.sequence_parallel, "sequence_parallel")
     yield Knob("parallelism.context_parallel_degree", strategy.cp, "cp")
-    yield Knob("parallelism.expert_parallel_degree", job.ep, "ep")
+    yield Knob("parallelism.expert_parallel_degree", strategy.ep, "ep")
     yield from _pipeline_knobs(job)
     tokens = job.tokens
     micro = f"{strategy.micro_batch} * {tokens}"
@@ -175,8 +175,8 @@ def _lost(job: Job) -> Iterator[Lost]:
         yield Lost(
             "stages", f"found {list(strategy.stages)}; parts name an embedding, layers, norm and output only"
         )
-    if job.etp not in {0, strategy.tp}:
-        yield Lost("etp", f"found {job.etp}; expert parallelism takes ranks of tensor parallelism")
+    if strategy.etp not in {0, strategy.tp}:
+        yield Lost("etp", f"found {strategy.etp}; expert parallelism takes ranks of tensor parallelism")
     if strategy.compression:
         yield Lost("compression", f"found {strategy.compression}; gradients are sent as they are")
     if workload.precision.name not in EXPRESSED:
