@@ -61,6 +61,12 @@ def test_spare_workers_come_out_of_the_cluster():
     assert data["expected_step_time"] < data["synchronous"]["expected_step_time"]
 
 
+def test_workers_with_spare_ones_divide_the_batch():
+    data = found("gpt2", "--cluster", "dgx-a100:2", "--scheme", "backup", "--steps", "3")
+    assert data["global_batch"] % data["needed"] == 0
+    assert data["needed"] == 8  # of 512 sequences, with room for 15 and one spare
+
+
 def test_servers_apply_every_byte_that_workers_send():
     data = found(*QUESTION, "--scheme", "async", "--servers", "4", "--steps", "50")
     links = {link["name"]: link["bytes_per_step"] for link in data["links"]}

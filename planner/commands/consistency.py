@@ -18,7 +18,13 @@ from planner.console.question_options import question_options
 from planner.console.refusals import bad_input
 from planner.console.strategy_options import chosen_strategy, given_flags, strategy_options
 from planner.pages.page import report_path, write_page
-from planner.questions.question import PER_DEVICE, Options, Question, load_question
+from planner.questions.question import (
+    PER_DEVICE,
+    Options,
+    Question,
+    default_global_batch,
+    load_question,
+)
 from planner.questions.strategy_file import strategy_json
 from simdl.consistency.chrome_trace import write_training_trace
 from simdl.consistency.registry import SCHEMES, find_scheme
@@ -112,7 +118,15 @@ def consistency(
         _check_own(scheme, own)
         slowdowns = [parse_slowdown(text) for text in slowdown_texts]
         cluster = load_cluster(options.cluster)
-        strategy = _strategy(strategy_file, flags, cluster, scheme=scheme, workers=workers, spare=spare)
+        strategy = _strategy(
+            strategy_file,
+            flags,
+            cluster,
+            scheme=scheme,
+            workers=workers,
+            spare=spare,
+            batch=_known_batch(options),
+        )
         question = load_question(_with_batch(options, strategy))
         setting = Setting(
             workers=strategy.dp + (_spare(spare, strategy.dp) if "spare" in scheme.options else 0),
@@ -170,8 +184,13 @@ def _strategy(
     scheme: Scheme,
     workers: int | None,
     spare: str | None,
+    batch: int | None,
 ) -> Strategy:
-    """The strategy of one step over the needed workers."""
+    """The strategy of one step over the needed workers.
+
+    Without ``workers`` they are as many as the cluster has room for with their spare ones, and divide a batch
+    that does not depend on them.
+    """
     if workers is not None and workers < 1:
         raise SimdlError(f"--workers: found {workers}; expected at least 2")
     chosen = chosen_strategy(path, flags, cluster)
@@ -182,7 +201,10 @@ def _strategy(
         room = cluster.devices // devices
         workers = room
         if "spare" in scheme.options:
-            while workers > 1 and workers + _spare(spare, workers) > room:
+            share = chosen.micro_batch
+            while workers > 1 and (
+                workers + _spare(spare, workers) > room or (batch or 0) % (workers * share)
+            ):
                 workers -= 1
     elif "dp" in given_flags(flags) and chosen.dp != workers:
         raise SimdlError(f"--workers {workers} with --dp {chosen.dp}: expected one of them, or equal numbers")
@@ -207,6 +229,16 @@ def _spare(text: str | None, workers: int) -> int:
     if not percent and value >= 0 and value == int(value):
         return int(value)
     raise SimdlError(f"--spare: found {text!r}; expected a count such as 5 or a share of 0% to 100%")
+
+
+def _known_batch(options: Options) -> int | None:
+    """The global batch where it does not depend on the number of workers."""
+    if options.global_batch is not None:
+        return options.global_batch
+    network = load_network(options.model, tokens=options.seq_len)
+    if network.sample == "image":
+        return None
+    return default_global_batch(network, load_cluster(options.cluster))[0]
 
 
 def _with_batch(options: Options, strategy: Strategy) -> Options:
