@@ -72,7 +72,7 @@ def test_bad_input_is_one_message(arguments, message):
 
 
 def test_plans_with_a_horizon_say_what_they_train_in_it():
-    arguments = ["lenet5", "--cluster", "dgx-1-v100:1", "--global-batch", "64", "--top", "1"]
+    arguments = ["gpt2", "--cluster", "dgx-a100:1gpus", "--global-batch", "8", "--top", "1"]
     done = CliRunner().invoke(plan, [*arguments, "--horizon", "1d", "--json"])
     assert done.exit_code == 0, done.output
     best = json.loads(done.stdout)["plans"][0]

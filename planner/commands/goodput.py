@@ -37,8 +37,8 @@ from simdl.reliability.simulate import Goodput, simulate_goodput, simulate_inter
 from simdl.step.simulate import simulate as simulate_step
 from workloads.errors import WorkloadError
 
-SHOWN = 21  # intervals of the curve
-RATIO = 1.2  # between neighbours
+SHOWN = 15  # intervals of the curve
+RATIO = 1.25  # between neighbours
 SOURCE = "Dubey et al. 2024, arXiv:2407.21783, table 5"
 
 

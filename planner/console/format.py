@@ -78,6 +78,8 @@ def format_choice(axis: str, value: object) -> str:
         return "on" if value else "off"
     if axis == "splits" and isinstance(value, Mapping):
         return format_splits(value.items()) or "none"
+    if axis == "compression":
+        return str(value) or "none"
     if value == 0 and axis in {"shard_degree", "etp"}:
         return "all" if axis == "shard_degree" else "as tp"
     return str(value)

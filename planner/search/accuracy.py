@@ -4,9 +4,9 @@ Each batch is planned for itself, layers undivided; its best step times the step
 (:mod:`workloads.convergence`) is its time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import log2
+from math import floor, log2
 
 from hardware.cluster import Cluster
 from planner.errors import InfeasibleError
@@ -18,8 +18,8 @@ from workloads.network import Network
 from workloads.registry import load_convergence
 from workloads.workload import Workload
 
-BELOW, ABOVE = 16, 4  # batches from a sixteenth of the critical one to four times it
-BATCHES = 8
+BELOW, ABOVE = 16, 2  # batches from a sixteenth of the critical one to twice it
+BATCHES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,15 +73,18 @@ def network_curve(network: Network, *, name: str, batch: int, samples: float | N
 def candidate_batches(curve: Curve, cluster: Cluster, asked: int) -> tuple[int, ...]:
     """Batches by powers of two around the critical one that the devices share, and the one asked for.
 
-    The odd factor of the devices is in all of them.
+    They begin at the one asked for where that is smaller. The odd factor of the devices is in all of them.
     """
-    odd = cluster.devices // (cluster.devices & -cluster.devices)
-    first = max(0, round(log2(max(1.0, curve.critical_batch / BELOW / odd))))
+    odd = _odd(cluster)
+    smallest = min(asked, curve.critical_batch / BELOW) / odd
+    first = max(0, floor(log2(max(1.0, smallest))))
     last = max(first, round(log2(max(1.0, curve.critical_batch * ABOVE / odd))))
-    found = {odd * 2**power for power in range(first, last + 1)}
-    while len(found) >= BATCHES:
-        found.discard(max(found))
-    return tuple(sorted({*found, asked}))
+    found = [odd * 2**power for power in range(first, last + 1)]
+    return tuple(sorted({*found[-BATCHES:], asked}))
+
+
+def _odd(cluster: Cluster) -> int:
+    return cluster.devices // (cluster.devices & -cluster.devices)
 
 
 def plan_batches(
@@ -89,15 +92,27 @@ def plan_batches(
 ) -> tuple[BatchPlan, ...]:
     """The best plan of each batch that has one, least time to the target first.
 
+    While the smallest batch is the best, smaller ones are tried.
+
     Raises:
         InfeasibleError: no batch has a plan.
     """
-    found = sorted(
-        _plans(workload, cluster, stack=stack, curve=curve, batches=batches), key=lambda each: each.seconds
-    )
+    found = _sorted(_plans(workload, cluster, stack=stack, curve=curve, batches=batches))
     if not found:
         raise InfeasibleError(f"{workload.network.name} on {cluster.name} at batches {batches}", {})
+    while found[0].global_batch == min(each.global_batch for each in found):
+        half = found[0].global_batch // 2
+        if half < 1 or half % _odd(cluster):
+            break
+        more = [*_plans(workload, cluster, stack=stack, curve=curve, batches=(half,))]
+        if not more:
+            break
+        found = _sorted([*found, *more])
     return tuple(found)
+
+
+def _sorted(plans: Iterable[BatchPlan]) -> list[BatchPlan]:
+    return sorted(plans, key=lambda each: each.seconds)
 
 
 def _plans(

@@ -57,7 +57,7 @@ def run(*arguments):
 
 
 def test_the_fastest_batch_is_not_the_one_to_take():
-    arguments = ("bert-large", "--cluster", "dgx-a100:1", "--global-batch", "512", "--top", "1")
+    arguments = ("bert-large", "--cluster", "dgx-a100:1gpus", "--global-batch", "512", "--top", "1")
     done = run(*arguments, "--objective", "time-to-accuracy", "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
@@ -105,7 +105,7 @@ def test_candidates_lie_around_the_critical_batch():
     assert all(batch % 3 == 0 for batch in found)
     assert found[0] == 192
     assert any(0.5 < batch / curve.critical_batch < 2 for batch in found)
-    assert len(found) <= 9
+    assert len(found) <= 13
 
 
 def test_one_batch_has_nothing_to_look_faster_than():

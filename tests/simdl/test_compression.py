@@ -117,7 +117,7 @@ def test_factors_are_sent_where_they_are_shorter():
     assert [operation for operation, _, _ in many.exchanges] == [Operation.ALL_REDUCE]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     text=st.sampled_from(["", *EXAMPLES]),
     overlap=st.booleans(),

@@ -111,13 +111,13 @@ def test_a_slower_device_everywhere_is_the_ordinary_step_of_that_speed():
 @pytest.mark.theory
 def test_spare_workers_remove_most_of_what_rare_stragglers_cost():
     """100 workers, each three times as slow in 2 % of its steps; 5 spare ones (Chen et al. 2016)."""
-    plain = step_time(train("synchronous", workers=100, steps=200, slowdown="rare:2%,3"))
-    spare = step_time(train("backup-workers", workers=105, needed=100, steps=200, slowdown="rare:2%,3"))
+    plain = step_time(train("synchronous", workers=100, steps=100, slowdown="rare:2%,3"))
+    spare = step_time(train("backup-workers", workers=105, needed=100, steps=100, slowdown="rare:2%,3"))
     assert (plain - spare) / (plain - 1.0) >= 0.75
 
 
 @pytest.mark.theory
-@pytest.mark.parametrize("sigma", [0.3, 0.4, 0.5])
+@pytest.mark.parametrize("sigma", [0.4])
 def test_spare_workers_gain_what_order_statistics_say(sigma):
     slow = parse_slowdown(f"lognormal:{sigma}")
     plain = step_time(train("synchronous", workers=100, steps=400, slowdown=slow.text))
@@ -137,7 +137,7 @@ def test_order_statistics_of_the_uniform_and_exponential_distribution(k, n):
     assert expected_order_statistic(tail.quantile, k, n) == pytest.approx(1 + harmonic, rel=1e-3)
 
 
-def exponential_file(tmp_path, count=4000):
+def exponential_file(tmp_path, count=1000):
     """Factors with an exponential distribution of mean 1, in equally likely parts."""
     tail = parse_slowdown("exponential:1")
     path = tmp_path / "slow.txt"
@@ -150,20 +150,20 @@ def exponential_file(tmp_path, count=4000):
 def test_two_stale_synchronous_workers_with_exponential_steps(bound, tmp_path):
     """The lead walks at random on 2s + 3 equally likely states: (2s+2)/(2s+3) of the unbounded rate."""
     slow = exponential_file(tmp_path)
-    found = step_time(train("ssp", workers=2, bound=bound, servers=1, steps=20_000, slowdown=slow))
+    found = step_time(train("ssp", workers=2, bound=bound, servers=1, steps=6000, slowdown=slow))
     assert found == pytest.approx((2 * bound + 3) / (2 * bound + 2), rel=0.02)
 
 
 @pytest.mark.theory
 def test_a_bound_of_none_is_a_barrier_and_a_large_one_is_none():
     slow, workers = "lognormal:0.4", 16
-    barrier = step_time(train("synchronous", workers=workers, steps=200, slowdown=slow))
+    barrier = step_time(train("synchronous", workers=workers, steps=100, slowdown=slow))
     times = [
-        step_time(train("ssp", workers=workers, bound=s, steps=200, slowdown=slow)) for s in (0, 1, 4, 1000)
+        step_time(train("ssp", workers=workers, bound=s, steps=100, slowdown=slow)) for s in (0, 1, 4, 1000)
     ]
     assert times[0] == pytest.approx(barrier, rel=1e-9)
     assert times == sorted(times, reverse=True)
-    free = step_time(train("asynchronous", workers=workers, steps=200, slowdown=slow))
+    free = step_time(train("asynchronous", workers=workers, steps=100, slowdown=slow))
     assert times[-1] == pytest.approx(free, rel=0.02)
 
 

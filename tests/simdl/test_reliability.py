@@ -21,27 +21,27 @@ MTBF = 10_000.0
 def least_waste(failures):
     """The least simulated waste over intervals that are 5 % apart."""
     middle = best_interval(failures.checkpoint, MTBF)
-    grid = [middle * 1.05**number for number in range(-16, 17)]
-    return min(each.waste for each in simulate_intervals(grid, failures, mtbf=MTBF, stretches=3000))
+    grid = [middle * 1.05**number for number in range(-10, 11)]
+    return min(each.waste for each in simulate_intervals(grid, failures, mtbf=MTBF, stretches=2000))
 
 
 @pytest.mark.theory
 @pytest.mark.parametrize("checkpoint", [10.0, 100.0, 1000.0])
 def test_dalys_interval_wastes_within_two_percent_of_the_least(checkpoint):
     failures = Failures(checkpoint=checkpoint, restart=60.0)
-    found = simulate_goodput(daly_interval(checkpoint, MTBF), failures, mtbf=MTBF, stretches=3000)
+    found = simulate_goodput(daly_interval(checkpoint, MTBF), failures, mtbf=MTBF, stretches=2000)
     assert found.waste <= 1.02 * least_waste(failures)
 
 
 @pytest.mark.theory
 def test_youngs_interval_does_too_where_checkpoints_are_short_and_not_where_they_are_long():
-    short, long = Failures(checkpoint=10.0, restart=60.0), Failures(checkpoint=5000.0, restart=60.0)
+    short, long = Failures(checkpoint=10.0, restart=60.0), Failures(checkpoint=20_000.0, restart=60.0)
     waste = [
-        simulate_goodput(young_interval(each.checkpoint, MTBF), each, mtbf=MTBF, stretches=3000).waste
+        simulate_goodput(young_interval(each.checkpoint, MTBF), each, mtbf=MTBF, stretches=2000).waste
         for each in (short, long)
     ]
     assert waste[0] <= 1.02 * least_waste(short)
-    assert waste[1] > 1.02 * least_waste(long)
+    assert 1 - waste[1] < 0.9 * (1 - least_waste(long))
 
 
 @pytest.mark.theory
@@ -49,7 +49,7 @@ def test_youngs_interval_does_too_where_checkpoints_are_short_and_not_where_they
 @pytest.mark.parametrize("restart", [0.0, 500.0])
 def test_simulated_waste_is_the_expected_one(interval, restart):
     failures = Failures(checkpoint=100.0, restart=restart)
-    found = simulate_goodput(interval, failures, mtbf=MTBF, stretches=20_000)
+    found = simulate_goodput(interval, failures, mtbf=MTBF, stretches=8000)
     expected = expected_waste(interval, checkpoint=100.0, mtbf=MTBF, restart=restart)
     assert found.waste == pytest.approx(expected, rel=0.02)
 
@@ -71,11 +71,11 @@ def test_waiting_for_the_only_spare_node():
     """One spare, repaired after D: a failure waits max(0, D - time since the last) = M exp(-D/M) - M + D."""
     repair = MTBF
     failures = Failures(checkpoint=0.0, restart=0.0, spares=1, repair=repair)
-    found = simulate_goodput(1.0, failures, mtbf=MTBF, stretches=20_000)
+    found = simulate_goodput(1.0, failures, mtbf=MTBF, stretches=8000)
     # the first spare is back D after the failure before; the gap from it is exponential plus the own wait
     assert 0.2 < found.waiting < 0.4
     plenty = simulate_goodput(
-        1.0, Failures(checkpoint=0.0, restart=0.0, spares=50, repair=repair), mtbf=MTBF, stretches=20_000
+        1.0, Failures(checkpoint=0.0, restart=0.0, spares=50, repair=repair), mtbf=MTBF, stretches=8000
     )
     assert plenty.waiting == 0.0
 
