@@ -1,6 +1,6 @@
 """`simdl consistency`: training of many steps whose workers need not wait for each other."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from hardware.cluster import Cluster
 from hardware.errors import HardwareError
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity
+from planner.console.consistency_json import comparison_json
 from planner.console.format import format_duration, format_rate, format_seconds, format_strategy
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new, force_option, report_option
@@ -25,18 +26,16 @@ from planner.questions.question import (
     default_global_batch,
     load_question,
 )
-from planner.questions.strategy_file import strategy_json
 from simdl.consistency.chrome_trace import write_training_trace
 from simdl.consistency.registry import SCHEMES, find_scheme
 from simdl.consistency.scheme import Scheme
 from simdl.consistency.simulate import RECORDED, Comparison, compare_schemes
-from simdl.consistency.slowdown import KINDS, Slowdown, parse_slowdown
+from simdl.consistency.slowdown import KINDS, parse_slowdown
 from simdl.consistency.training import Setting
 from simdl.errors import SimdlError
 from simdl.step.strategy import Strategy
-from workloads.convergence import measured_curve
 from workloads.errors import WorkloadError
-from workloads.registry import load_convergence, load_network
+from workloads.registry import load_network
 
 SPARE = 0.05
 OWN = ("spare", "servers", "bound", "period")
@@ -249,95 +248,6 @@ def _with_batch(options: Options, strategy: Strategy) -> Options:
     if network.sample != "image":
         return options
     return replace(options, global_batch=PER_DEVICE["image"] * strategy.devices)
-
-
-def comparison_json(
-    question: Question,
-    strategy: Strategy,
-    setting: Setting,
-    slowdowns: list[Slowdown],
-    found: Comparison,
-) -> dict[str, Any]:
-    """A comparison by key, in base units."""
-    outcome, plain = found.outcome, found.synchronous
-    return {
-        "model": question.options.model,
-        "cluster": question.cluster.name,
-        "global_batch": question.workload.global_batch,
-        "scheme": outcome.scheme,
-        "workers": setting.workers,
-        "needed": setting.needed,
-        "servers": setting.servers,
-        "bound": setting.bound if "bound" in SCHEMES[outcome.scheme].options else None,
-        "period": setting.period if "period" in SCHEMES[outcome.scheme].options else None,
-        "steps": setting.steps,
-        "seed": setting.seed,
-        "slowdown": [each.text for each in slowdowns],
-        "strategy": strategy_json(strategy),
-        "duration": outcome.duration,
-        "step_time": outcome.step_time,
-        "samples_per_s": outcome.samples_per_s,
-        "tokens_per_s": outcome.samples_per_s * question.workload.network.tokens,
-        "updates_per_s": outcome.updates_per_s,
-        "staleness": {
-            "mean": outcome.staleness_mean,
-            "max": outcome.staleness_max,
-            "unit": outcome.staleness_unit,
-        },
-        "waiting": {"per_step": outcome.waiting, "share": outcome.waiting_share},
-        "server_load": outcome.server_load if setting.servers else None,
-        "dropped": outcome.dropped,
-        "links": [asdict(link) for link in outcome.links],
-        "expected_step_time": found.expected,
-        "synchronous": {
-            "undisturbed_step_time": found.ordinary,
-            "step_time": plain.step_time,
-            "samples_per_s": plain.samples_per_s,
-            "waiting": {"per_step": plain.waiting, "share": plain.waiting_share},
-            "expected_step_time": found.expected_synchronous,
-            "links": [asdict(link) for link in plain.links],
-        },
-        "speedup": plain.step_time / outcome.step_time,
-        "removed": found.removed,
-        "assumptions": list(question.assumptions),
-        "time_to_accuracy": time_to_accuracy(question, found),
-        "warnings": [*found.warnings, *([ACCURACY] if outcome.scheme != "synchronous" else [])],
-    }
-
-
-ACCURACY = (
-    "throughput only: what staleness, dropped gradients or averaging do to the steps that training needs is "
-    "not counted in the speed-up"
-)
-STALE = "staleness acts as a delay on a quadratic does (Levin and May 1976), and in no other way"
-
-
-def time_to_accuracy(question: Question, found: Comparison) -> dict[str, Any] | None:
-    """Seconds to the network's target by the scheme and synchronously; None where they are not known.
-
-    They are known for networks whose file says how samples grow with the batch, and for schemes whose
-    updates are whole steps or single gradients with a staleness in updates.
-    """
-    outcome, batch = found.outcome, question.workload.global_batch
-    known = load_convergence(question.options.model)
-    whole = outcome.scheme in {"synchronous", "backup-workers"}
-    if known is None or not (whole or outcome.staleness_unit == "updates"):
-        return None
-    curve = measured_curve(known)
-    plain = curve.steps(batch) * found.synchronous.step_time
-    if whole:
-        updates = curve.steps(batch)
-        seconds = updates * outcome.step_time
-    else:
-        updates = curve.steps(batch / outcome.needed, outcome.staleness_mean)
-        seconds = updates / outcome.updates_per_s
-    return {
-        "updates": updates,
-        "seconds": seconds,
-        "synchronous_seconds": plain,
-        "measured": curve.measured,
-        "assumed": [*curve.assumed, *([] if whole else [STALE])],
-    }
 
 
 def _print(question: Question, strategy: Strategy, found: Comparison, data: dict[str, Any]) -> None:

@@ -146,6 +146,8 @@ def _scheme_problems(strategy: Strategy, cluster: Cluster, scheme: Scheme, setti
         yield f"servers: found {setting.servers}; scheme {scheme.name} has none"
     if scheme.one_node and cluster.count > 1:
         yield f"cluster: found {cluster.count} nodes; scheme {scheme.name} expects 1"
+    if scheme.own_copies and strategy.ep > 1:
+        yield f"ep: found {strategy.ep}; scheme {scheme.name} expects 1: every worker has its parameters"
     if scheme.own_copies and strategy.zero:
         yield f"zero: found {strategy.zero}; scheme {scheme.name} expects 0: every worker has its parameters"
 
