@@ -46,7 +46,18 @@ TOKENS = {
 """Published global batch [tokens] by the start of a network's name."""
 PER_DEVICE = {"image": 64, "sequence": 8, "node": 1024, "record": 8192}
 """Samples per device where nothing is published."""
-VOLUMES = {"nnunet-3d": 2, "unet3d": 2, "cosmoflow": 4, "unet": 8}
+SMALL_BATCHES = {
+    "cosmoflow": 4,
+    "mask-rcnn": 4,
+    "mask-rcnn-tf2": 4,
+    "mask-rcnn-torchvision": 4,
+    "nnunet-3d": 2,
+    "retinanet": 16,
+    "retinanet-resnet50": 4,
+    "unet": 8,
+    "unet-medical": 8,
+    "unet3d": 2,
+}
 """Images or volumes per device of networks whose published trainings take few."""
 
 
@@ -131,7 +142,7 @@ def default_global_batch(network: Network, cluster: Cluster) -> tuple[int, str]:
         if network.name.startswith(start):
             samples = max(1, tokens // network.tokens)
             return _divided(samples, f"{tokens:,} tokens, published for {start}", cluster.devices)
-    each = VOLUMES.get(network.name, PER_DEVICE[network.sample])
+    each = SMALL_BATCHES.get(network.name, PER_DEVICE[network.sample])
     return each * cluster.devices, f"{each} {network.sample}s per device"
 
 

@@ -10,6 +10,7 @@ from simdl.kernels.costs.convolution_launch import convolution_launches, fastest
 from simdl.kernels.costs.grouped import GROUPED, MULTIPLYING, grouped_time, joined_calls
 from simdl.kernels.costs.matmul import matmul_time
 from simdl.kernels.costs.memory_bound import traffic_time
+from simdl.kernels.costs.terms import convolution_flops
 from simdl.kernels.kernel import ConvolutionCall, Product
 from workloads.operators import ConvolutionShape, Pass
 
@@ -91,3 +92,9 @@ def test_narrow_groups_go_together_until_they_fill_half_a_tile():
 def test_a_convolution_without_groups_has_no_grouped_kernel():
     names = {cost.algorithm for cost in convolution_launches(call(groups=1), DEVICE, "bf16", 1.0)}
     assert GROUPED not in names
+
+
+@pytest.mark.parametrize(("channels", "lanes", "filled"), [(64, 16, 64), (65, 16, 80), (8, 16, 16)])
+def test_vectors_of_a_processor_hold_channels_of_neighbouring_groups(channels, lanes, filled):
+    request = call(channels=channels, groups=channels, batch=2)
+    assert convolution_flops(request, lanes) == 2 * 2 * 56 * 56 * 9 * filled

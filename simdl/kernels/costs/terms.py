@@ -94,9 +94,14 @@ def convolution_terms_time(call: ConvolutionCall, algorithm: str, device: Device
 
 
 def convolution_flops(call: ConvolutionCall, lanes: int) -> float:
-    """Flops with channels filled up to whole vectors; input channels of thin convolutions stay as is."""
+    """Flops with channels filled up to whole vectors; input channels of thin convolutions stay as is.
+
+    Depthwise convolutions fill vectors with channels of neighbouring groups (oneDNN's blocked layouts).
+    """
     s = call.shape
     inner, outer = s.in_channels // s.groups, s.out_channels // s.groups
+    if inner == outer == 1:
+        return 2.0 * call.batch * s.outputs * s.taps * ceil(s.groups / lanes) * lanes
     bare = inner <= lanes and (call.which is Pass.FORWARD or inner < FLAT)
     filled = ceil(outer / lanes) * lanes * (inner if bare else ceil(inner / lanes) * lanes)
     return 2.0 * call.batch * s.outputs * s.taps * s.groups * filled
