@@ -69,6 +69,7 @@ class Work:
         partner: virtual stage of the second of two passes that run interleaved, or -1.
         acquire: [bytes] live on the rank from its start.
         release: [bytes] no longer live from its end.
+        label: which part of a pass it is, where that is opened up.
     """
 
     purpose: Purpose
@@ -77,6 +78,7 @@ class Work:
     partner: int = -1
     acquire: float = 0.0
     release: float = 0.0
+    label: str = ""
 
     @property
     def duration(self) -> float:

@@ -87,6 +87,11 @@ class Task(NamedTuple):
         return str(self.action.purpose)
 
     @property
+    def label(self) -> str:
+        """Which part of a pass it is, where that is opened up; "" otherwise."""
+        return self.action.label if isinstance(self.action, Work) else ""
+
+    @property
     def duration(self) -> float:
         """[s] alone and at full speed."""
         return self.action.duration

@@ -86,7 +86,8 @@ def _spans(timeline: Timeline, critical: frozenset[int], layers: Sequence[str]) 
             args["critical"] = True
         for stream in task.streams:
             rank = streams[stream].rank
-            yield {"ph": "X", "name": task.name, "pid": rank, "tid": LANES + stream, **times, "args": args}
+            name = f"{task.name} {task.label}".rstrip()
+            yield {"ph": "X", "name": name, "pid": rank, "tid": LANES + stream, **times, "args": args}
 
 
 def _arguments(task: Task, duration: float, layers: Sequence[str]) -> Event:

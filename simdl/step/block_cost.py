@@ -25,6 +25,7 @@ from simdl.kernels.sharding import Shard, ShardTable, by_part, layer_kernels, ri
 from simdl.memory.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.step.gradients import GradientShare, expert_group, gradient_tensors
 from simdl.step.strategy import Recompute
+from simdl.step.walks import Walk, kernel_walks, walks_of
 from workloads.amounts import choose, is_table, larger
 from workloads.exchange import Tables
 from workloads.layer import Layer
@@ -44,6 +45,7 @@ class BlockCost:
         boundary: [bytes] of the block's output that a pipeline sends on.
         recomputed_flops: product flops per sample of the whole block that are done twice.
         tables: [bytes] of embedding tables with their state, which have no gradient.
+        walks: forward and input gradient of a block with recurrent layers, opened up; () for others.
     """
 
     forward: Work
@@ -56,6 +58,7 @@ class BlockCost:
     boundary: float
     recomputed_flops: int
     tables: float = 0.0
+    walks: tuple[tuple[Walk, ...], ...] = ()
 
     @property
     def experts(self) -> float:
@@ -120,6 +123,16 @@ def _block_cost(
         boundary=boundary,
         recomputed_flops=_product_flops(redone),
         tables=_table_bytes(pricing, shard, block),
+        walks=_walks(pricing, shard, block),
+    )
+
+
+def _walks(pricing: Pricing, shard: Shard, block: Block) -> tuple[tuple[Walk, ...], ...]:
+    if isinstance(shard, ShardTable) or not walks_of(block):
+        return ()
+    return (
+        kernel_walks(pricing, forward_kernels(pricing, shard, block)),
+        kernel_walks(pricing, input_gradient_kernels(pricing, shard, block)),
     )
 
 

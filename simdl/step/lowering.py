@@ -7,22 +7,24 @@ pass by name, only what kinds need, send and complete.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from simdl.collector import collector_paused
 from simdl.memory.needs import paged_by_rank
 from simdl.pipelines import pipeline_order
-from simdl.pipelines.passes import Entry, Order, Overlap, Pass, passes_of
+from simdl.pipelines.passes import Entry, Order, Overlap, Pass, PassKind, passes_of
 from simdl.pipelines.steps import order_length, steps_in_a_row
 from simdl.program.action import Action, Cause, Purpose, Transfer, Work
 from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
 from simdl.step.gradients import reductions
 from simdl.step.segments import Segment, Segmentation
+from simdl.step.stage import stage_walks
 from simdl.step.step_cost import StepCost
 from simdl.step.transfers import StepTransfers
 from simdl.step.update import page_time
+from simdl.step.walks import TASKS, unrolled
 
 LANES = tuple(Lane)
 PREFETCH = 2  # parameter gathers in flight ahead of the block being computed, as FSDP's rate limiter allows
@@ -40,6 +42,7 @@ class _Build:
         gathered: the gather of updated parameters that the next step on the rank waits for, or -1.
         paged: [bytes] per pipeline rank of optimizer state that the host holds; () where none is paged.
         ended: the last task of the last pass so far.
+        tasks: that a pass over recurrent layers may be opened up into.
         updated: the update before which no parameters of the next step are gathered, or -1.
     """
 
@@ -58,6 +61,7 @@ class _Build:
     gathered: int = -1
     ended: int = -1
     updated: int = -1
+    tasks: int = 0
 
     def arrive(self, key: int, microbatch: int, task: int) -> None:
         """Say after which task a result is there."""
@@ -91,6 +95,7 @@ def lower(step: StepCost) -> Program:
         steps * step.microbatches,
         paged_by_rank(step),
     )
+    build.tasks = TASKS // max(1, steps * strategy.passes(step.workload.global_batch))
     length = order_length(step.pipeline, strategy.pp, step.microbatches)
     sizes = strategy.pp, length, strategy.virtual_stages
     for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
@@ -186,6 +191,9 @@ def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
     """One task; it begins and ends the pass."""
     passes = passes_of(entry)
     key = tuple((each.kind, each.stage) for each in passes)
+    walks = tuple(_pass_walks(build, key)) if len(passes) == 1 else ()
+    if walks:
+        return _walked_pass(build, rank, passes[0], walks)
     if key not in build.actions:
         cost = build.step.pass_cost(key)
         work = Work(
@@ -203,6 +211,53 @@ def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
     return task, task
 
 
+def _pass_walks(build: _Build, key: tuple[tuple[PassKind, int], ...]) -> Iterator[tuple[str, float]]:
+    """Label and share of the tasks that a pass over recurrent layers is opened up into."""
+    ((kind, stage),) = key
+    blocks = build.step.stages[stage].blocks
+    walks = stage_walks(blocks if kind.acquires else tuple(reversed(blocks)), kind.phases)
+    return unrolled(walks, tasks=build.tasks) if walks else iter(())
+
+
+def _walked_pass(
+    build: _Build, rank: int, entry: Pass, walks: Sequence[tuple[str, float]]
+) -> tuple[int, int]:
+    """The first and the last task of a pass, one after another."""
+    kind, stage = entry.kind, entry.stage
+    saved = build.step.stages[stage].saved
+    work = Work(
+        purpose=purpose_of(entry),
+        parts=build.step.pass_cost(((kind, stage),)).parts,
+        stage=stage,
+        acquire=saved if kind.acquires else 0.0,
+        release=saved if kind.releases else 0.0,
+    )
+    return _walk(build, rank, work, walks, (), entry.microbatch + build.shift)
+
+
+def _walk(  # noqa: PLR0917 - what a task is added with
+    build: _Build,
+    rank: int,
+    work: Work,
+    walks: Sequence[tuple[str, float]],
+    after: tuple[int, ...],
+    microbatch: int,
+) -> tuple[int, int]:
+    """Work in parts that wait for one another; memory comes with the first and goes with the last."""
+    first = task = -1
+    for index, (label, share) in enumerate(walks):
+        part = replace(
+            work,
+            parts=tuple((cause, seconds * share) for cause, seconds in work.parts),
+            acquire=work.acquire if index == 0 else 0.0,
+            release=work.release if index == len(walks) - 1 else 0.0,
+            label=label,
+        )
+        task = build.add(rank, Lane.COMPUTE, part, after if index == 0 else (task,), microbatch)
+        first = task if index == 0 else first
+    return first, task
+
+
 def purpose_of(entry: Entry) -> Purpose:
     """What a task that runs a pass is called."""
     return Purpose.OVERLAPPED if isinstance(entry, Overlap) else Purpose[entry.kind.name]
@@ -215,6 +270,7 @@ def _segmented_pass(build: _Build, rank: int, entry: Entry, segments: tuple[Segm
     acquire = sum(stages[each.stage].saved for each in passes if each.kind.acquires)
     release = sum(stages[each.stage].saved for each in passes if each.kind.releases)
     computed: list[int] = []
+    first = -1
     for index, segment in enumerate(segments):
         after = _gather(build, rank, split, segment, computed)
         if index >= PREFETCH:
@@ -227,10 +283,17 @@ def _segmented_pass(build: _Build, rank: int, entry: Entry, segments: tuple[Segm
             acquire=acquire if index == 0 else 0.0,
             release=release if index == len(segments) - 1 else 0.0,
         )
-        computed.append(build.add(rank, Lane.COMPUTE, work, after, split.microbatch + build.shift))
+        microbatch = split.microbatch + build.shift
+        walks = tuple(unrolled(segment.walks, tasks=build.tasks))
+        if walks:
+            began, task = _walk(build, rank, work, walks, after, microbatch)
+        else:
+            began = task = build.add(rank, Lane.COMPUTE, work, after, microbatch)
+        first = began if index == 0 else first
+        computed.append(task)
     for segment, task in list(zip(segments, computed, strict=True))[-PREFETCH:]:
         _reduce(build, rank, split, segment, task)
-    return computed[0], computed[-1]
+    return first, computed[-1]
 
 
 def _gather(build: _Build, rank: int, entry: Pass, segment: Segment, computed: list[int]) -> tuple[int, ...]:

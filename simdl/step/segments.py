@@ -23,9 +23,10 @@ from simdl.step.gradients import (
     replica_group,
     total_seconds,
 )
-from simdl.step.stage import PassCost, StageCost, stage_works
+from simdl.step.stage import PassCost, StageCost, stage_walks, stage_works
 from simdl.step.step_cost import StepCost, reduce_time
 from simdl.step.strategy import Strategy
+from simdl.step.walks import Walk
 
 Blocks = tuple[BlockCost, ...]
 Part = tuple[Blocks, tuple[GradientShare, ...]]
@@ -42,12 +43,14 @@ class Segment:
         reductions: of gradients, which it sets off; one per group of replicas, two where sharded copies are
             added up too.
         parameters: elements it gathers and reduces.
+        walks: of its blocks' recurrent layers, if they have any.
     """
 
     cost: PassCost
     gathers: tuple[Collective, ...]
     reductions: tuple[Collective, ...]
     parameters: float
+    walks: tuple[Walk, ...] = ()
 
     @property
     def gather(self) -> float:
@@ -106,8 +109,9 @@ class Segmentation:
                 if kind.completes
                 else (),
                 parameters=sum(part.parameters for part in shares),
+                walks=stage_walks(blocks, kind.phases) if len(passes) == 1 else (),
             )
-            for (_, shares), share in zip(parts, device, strict=True)
+            for (blocks, shares), share in zip(parts, device, strict=True)
         ]
 
     def _gathers(self, kind: PassKind) -> bool:

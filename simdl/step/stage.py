@@ -16,6 +16,7 @@ from simdl.program.action import Cause, Parts
 from simdl.software.stack import Amount, Stack
 from simdl.step.block_cost import BlockCost
 from simdl.step.gradients import GradientShare, merged_shares
+from simdl.step.walks import Walk
 from workloads.network import Network
 
 
@@ -84,6 +85,22 @@ def stage_works(blocks: Sequence[BlockCost], phases: Phase) -> list[tuple[Cause,
     if Phase.WEIGHT_GRADIENT in phases:
         works.append((Cause.BACKWARD, sum((block.weight_gradient for block in blocks), Work())))
     return works
+
+
+def stage_walks(blocks: Sequence[BlockCost], phases: Phase) -> tuple[Walk, ...]:
+    """A pass over blocks, in the order of the pass; () where no layer walks."""
+    if not any(block.walks for block in blocks):
+        return ()
+    found: list[Walk] = []
+    for block in blocks:
+        if Phase.FORWARD in phases:
+            found += block.walks[0] if block.walks else [Walk("", 1, block.forward.device)]
+        if Phase.INPUT_GRADIENT in phases:
+            found.append(Walk("", 1, block.recompute.device))
+            found += block.walks[1] if block.walks else [Walk("", 1, block.input_gradient.device)]
+        if Phase.WEIGHT_GRADIENT in phases:
+            found.append(Walk("", 1, block.weight_gradient.device))
+    return tuple(walk for walk in found if walk.seconds > 0)
 
 
 def pass_cost(works: Sequence[tuple[Cause, Work]], stack: Stack, *, overlapped: bool = False) -> PassCost:
