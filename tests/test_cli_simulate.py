@@ -9,7 +9,7 @@ from test_cli_plan import REPORT_KEYS
 from planner.commands.simulate import simulate
 
 GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")
-TOO_BIG = ("gpt3-175b", "--cluster", "dgx-a100:128", "--tp", "8", "--pp", "8")
+TOO_BIG = ("gpt3-175b", "--cluster", "dgx-a100:128", "--tp", "8", "--pp", "2")
 
 
 def run(*arguments):
@@ -111,6 +111,18 @@ def test_a_strategy_that_does_not_fit_names_place_amount_and_remedy(tmp_path):
     assert "these fit: " in result.stderr
     assert not result.stdout
     assert not trace.exists()
+
+
+def test_a_refusal_that_the_stack_causes_names_it_and_others():
+    sharded = ("--dp", "128", "--zero", "3", "--shard-degree", "8", "--micro-batch", "2")
+    question = ("llama2-7b", "--cluster", "dgx-a100:16", *sharded, "--global-batch", "256")
+    result = run(*question, "--stack", "megatron-2022")
+    assert result.exit_code == 2
+    assert "software stack megatron-2022 is the cause" in result.stderr
+    assert "it fits with --stack pytorch-fsdp" in result.stderr
+    by_default = run(*question)
+    assert by_default.exit_code == 0, by_default.stderr
+    assert "software stack pytorch-fsdp (default of ampere devices; its tuning: " in by_default.stdout
 
 
 def test_json_of_what_does_not_fit_says_so():

@@ -25,8 +25,8 @@ from planner.console.training_options import (
 from planner.overlays.step_trace import write_step_trace
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
-from planner.questions.question import Options, Question, load_question
-from planner.search.remedy import remedies
+from planner.questions.question import Options, Question, for_strategy, load_question
+from planner.search.remedy import other_stacks, remedies, why_larger
 from simdl.errors import SimdlError
 from simdl.report.chakra_trace import write_chakra_traces
 from simdl.report.chrome_trace_hta import write_hta_traces
@@ -117,7 +117,8 @@ def _asked(
     """
     if launch_file is None:
         question = load_question(options)
-        return question, chosen_strategy(strategy_file, flags, question.cluster)
+        strategy = chosen_strategy(strategy_file, flags, question.cluster)
+        return for_strategy(question, options, strategy), strategy
     given = [*(["--strategy"] if strategy_file else []), *(f"--{key}" for key in given_flags(flags))]
     if given:
         names = ", ".join(name.replace("_", "-") for name in given)
@@ -164,11 +165,11 @@ def _does_not_fit(question: Question, report: StepReport) -> str:
         fitting.append(line)
         if len(fitting) == REMEDIES:
             break
-    advice = (
-        f"these fit: {'; '.join(fitting)}"
-        if fitting
-        else "no single change fits; `simdl plan` searches all strategies"
-    )
+    advice = f"these fit: {'; '.join(fitting)}" if fitting else ""
+    if others := list(other_stacks(report.strategy, question.workload, pricing)):
+        because = f"software stack {question.stack.name} is the cause ({why_larger(question.stack)})"
+        advice = f"{because}; it fits with {' or '.join(others)}" + (f"; {advice}" if advice else "")
+    advice = advice or "no single change fits; `simdl plan` searches all strategies"
     more = f" (and {len(report.reasons) - 1} more stages)" if len(report.reasons) > 1 else ""
     return f"{format_strategy(report.strategy)} does not fit: {report.reasons[0]}{more}; {advice}"
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from hardware.cluster import Cluster
 from hardware.device import Device
 from hardware.profiles import load_mixed_cluster
-from simdl.software.reader import default_stack, load_stack
+from simdl.software.reader import default_stack, division, load_stack
 from simdl.software.stack import Stack
+from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.network import Network
 from workloads.optimizers import load_optimizer
@@ -115,7 +116,7 @@ def load_question(options: Options) -> Question:
     slowest = min(devices, key=lambda device: device.flop_rate(matmul))
     stack = options.stack or default_stack(slowest.generation, network.sample)
     if options.stack is None:
-        assumptions.append(f"software stack {stack} (default of {slowest.generation} devices)")
+        assumptions.append(_stack_assumed(stack, slowest.generation))
     workload = Workload(
         network=network,
         optimizer=load_optimizer(optimizer),
@@ -129,6 +130,40 @@ def load_question(options: Options) -> Question:
         assumptions=tuple(assumptions),
         options=replace(options, global_batch=batch, precision=precision, optimizer=optimizer, stack=stack),
     )
+
+
+def for_strategy(question: Question, options: Options, strategy: Strategy) -> Question:
+    """The question with the stack that usually runs such a strategy, where its user named none.
+
+    Args:
+        question: read from the options.
+        options: as the user gave them.
+        strategy: that will run.
+    """
+    if options.stack is not None:
+        return question
+    generation, sample = question.cluster.device.generation, question.workload.network.sample
+    divided = division(tp=strategy.tp, pp=strategy.pp, cp=strategy.cp, zero=strategy.zero)
+    stack = default_stack(generation, sample, divided)
+    if stack == question.stack.name:
+        return question
+    before = _stack_assumed(question.stack.name, generation)
+    said = tuple(
+        f"{_stack_assumed(stack, generation)}, for {divided}" if each == before else each
+        for each in question.assumptions
+    )
+    return replace(
+        question,
+        stack=load_stack(stack),
+        assumptions=said,
+        options=replace(question.options, stack=stack),
+    )
+
+
+def _stack_assumed(name: str, generation: str) -> str:
+    """Which stack was taken, and the tuning that it stands for."""
+    tuning = load_stack(name).description.rstrip(".")
+    return f"software stack {name} (default of {generation} devices; its tuning: {tuning})"
 
 
 def default_global_batch(network: Network, cluster: Cluster) -> tuple[int, str]:

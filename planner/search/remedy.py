@@ -7,8 +7,10 @@ from typing import Any
 from planner.console.format import format_strategy
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls
+from simdl.software.reader import load_stack, usual_stacks
+from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
-from simdl.step.strategy import Recompute, Strategy, problems, unsupported
+from simdl.step.strategy import Recompute, Strategy, problems, refused, unsupported
 from workloads.workload import Workload
 
 
@@ -22,6 +24,27 @@ def remedies(strategy: Strategy, workload: Workload, pricing: Pricing) -> Iterat
         step = step_cost(workload, changed, pricing)
         if not any(memory_shortfalls(step, pricing.cluster.device)):
             yield format_strategy(changed)
+
+
+def other_stacks(strategy: Strategy, workload: Workload, pricing: Pricing) -> Iterator[str]:
+    """Options that name another usual stack of the device, on which the same strategy fits."""
+    device = pricing.cluster.device
+    for name in usual_stacks(device.generation, workload.network.sample):
+        stack = load_stack(name)
+        if name == pricing.stack.name or any(unsupported(strategy, workload.network, stack)):
+            continue
+        if any(refused(strategy, stack)):
+            continue
+        step = step_cost(workload, strategy, replace(pricing, stack=stack))
+        if not any(memory_shortfalls(step, device)):
+            yield f"--stack {name}"
+
+
+def why_larger(stack: Stack) -> str:
+    """What of a stack takes memory that others do without."""
+    if stack.attention == "unfused":
+        return "its attention writes the score matrix"
+    return "what it keeps and reserves"
 
 
 def _changes(strategy: Strategy) -> Iterator[Strategy]:

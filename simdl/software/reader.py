@@ -1,7 +1,8 @@
 """Reader of software stacks: ``simdl/software/stacks/NAME.toml``.
 
     base = "megatron-2021"              # optional: the stack that sets every key this file does not
-    defaults = ["ampere:sequence"]      # device generation and sample kind this stack is the default for
+    defaults = ["ampere:sequence"]      # device generation and sample kind this stack is the default for,
+                                        # with :shards (ZeRO 2, 3) or :replicas where only for those
     attention = "flash-causal"
     fused = ["bias_gelu"]
     gradient_overlap = true
@@ -140,18 +141,27 @@ def _defaults() -> Mapping[str, str]:
     return {kind: name for name in stack_names() for kind in _load_raw(name).defaults}
 
 
-def default_stack(generation: str, sample: str) -> str:
+def division(*, tp: int, pp: int, cp: int, zero: int) -> str:
+    """How a strategy divides a network: ``"layers"``, ``"shards"`` of its state, or whole ``"replicas"``."""
+    if tp * pp * cp > 1:
+        return "layers"
+    return "shards" if zero > 1 else "replicas"
+
+
+def default_stack(generation: str, sample: str, divided: str = "layers") -> str:
     """Name of the stack that a device generation runs by default.
 
     Args:
         generation: of the device, such as ``"ampere"``.
+        divided: how the strategy divides the network (`division`); what divides layers serves the rest where
+            no stack is made for that.
         sample: ``"sequence"``, ``"image"``, ``"graph"``, ``"node"`` or ``"record"``; stacks of images serve
             the last three where no stack is made for them.
 
     Raises:
         StackError: no stack is the default of this generation.
     """
-    found = _defaults().get(f"{generation}:{sample}")
+    found = _defaults().get(f"{generation}:{sample}:{divided}", _defaults().get(f"{generation}:{sample}"))
     if found is None and sample != "sequence":
         found = _defaults().get(f"{generation}:image")
     if found is None:
@@ -161,6 +171,12 @@ def default_stack(generation: str, sample: str) -> str:
             f"name one with --stack (one of {', '.join(stack_names())}; defaults exist for {kinds})"
         )
     return found
+
+
+def usual_stacks(generation: str, sample: str) -> tuple[str, ...]:
+    """The stacks that are defaults of a device generation for one kind of sample, whatever is divided."""
+    found = (name for kind, name in _defaults().items() if kind.startswith(f"{generation}:{sample}"))
+    return tuple(dict.fromkeys(found))
 
 
 @lru_cache(maxsize=256)
@@ -249,10 +265,12 @@ def _schedules(reader: ProfileReader) -> tuple[str, ...]:
 def _default_kinds(reader: ProfileReader) -> tuple[str, ...]:
     kinds = _list(reader, "defaults")
     for kind in kinds:
-        generation, _, sample = kind.partition(":")
-        if not generation or sample not in SAMPLES:
+        generation, _, rest = kind.partition(":")
+        sample, _, divided = rest.partition(":")
+        if not generation or sample not in SAMPLES or divided not in ("", "shards", "replicas"):
             reader.fault(
                 "defaults",
-                f"found {kind!r}; expected GENERATION:sequence or GENERATION:image, or graph, node, record",
+                f"found {kind!r}; expected GENERATION:sequence or GENERATION:image, or graph, node, record, "
+                "and after that :shards or :replicas where it serves only those",
             )
     return kinds

@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from hardware.citation import Citation, CitedNumber
 from hardware.profiles import device_names, link_names, load_device, load_node, node_names
 from simdl.software.reader import load_stack, stack_names
 from simdl.step.strategy import Recompute
 from validation.judging.device_names import DeviceRule
 from validation.judging.rules import load_rules
 from validation.published import prediction
-from validation.published.prediction import first_that_fits, fitted_on, predict_rows, row_setup
+from validation.published.prediction import first_that_fits, predict_rows, row_setup
 from validation.published.rows.cluster import domain_size, resized_node, row_cluster
 from validation.published.rows.machines import Machine
 from validation.published.rows.stack import choose_stack, stack_rules
@@ -82,7 +81,7 @@ def test_known_sources_take_their_stack_without_warning():
 
 def test_unknown_sources_take_the_default_of_the_generation_and_warn():
     setup = row_setup(changed(row("megatron-lm.csv", 1), source="a blog"))
-    assert setup.stack == "megatron-2022"
+    assert setup.stack == "pytorch-fsdp"
     assert any("default of ampere devices" in warning for warning in setup.warnings)
 
 
@@ -124,21 +123,6 @@ def test_another_stack_loader_changes_the_prediction():
     (usual,) = predict_rows([printed])
     (slow,) = predict_rows([printed], stack_loader=lambda name: replace(load_stack(name), step_overhead=1.0))
     assert slow.predicted > usual.predicted + 0.9
-
-
-def test_a_row_is_fitted_when_its_stack_cites_its_table():
-    stack = replace(load_stack("megatron-2021"), numbers=())
-    citation = Citation(
-        key="fit",
-        kind="fitted",
-        title="least squares",
-        location="validation/published/llm/vtrain-a100.csv",
-        read_on=load_stack("megatron-2021").numbers[0].citation.read_on,
-    )
-    number = CitedNumber(path="launch", text="5 us", value=5e-6, citation=citation, note="")
-    assert fitted_on(replace(stack, numbers=(number,)), "vtrain-a100.csv")
-    assert not fitted_on(replace(stack, numbers=(number,)), "megatron-lm.csv")
-    assert not fitted_on(stack, "vtrain-a100.csv")
 
 
 @pytest.mark.published

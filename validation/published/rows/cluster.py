@@ -20,6 +20,19 @@ from validation.published.tables import PublishedRow
 from validation.sweeps.machines import Fabric
 
 _MACHINE_COLUMNS = ("device", "source", "source_item", "intra_node", "inter_node", "notes")
+# Devices that one NVLink bridge joins, the generation of its links, and how many it has (NVIDIA datasheets:
+# 112.5 GB/s both ways on RTX A6000, A40 and RTX 3090; 600 GB/s on A100 and H100 PCIe; 100 GB/s on Turing).
+_BRIDGED = 2
+_BRIDGES = {"turing": "nvlink2", "ampere": "nvlink3", "hopper": "nvlink4"}
+_BRIDGE_LINKS = {
+    "a100-pcie-40gb": 12,
+    "a100-pcie-80gb": 12,
+    "h100-pcie-80gb": 12,
+    "rtx-3090": 2,
+    "rtx-a6000": 2,
+    "a40": 2,
+}
+_NO_PEERS = re.compile(r"no (?:peer|p2p)[- ]?(?:to[- ]peer)?|p2p[ _]?(?:is )?(?:disabled|off)", re.IGNORECASE)
 # More devices than this on the innermost level are a rack or a slice: ``devices_per_node`` does not bound
 # them.
 _LARGEST_MACHINE = 16
@@ -31,6 +44,7 @@ def row_cluster(row: PublishedRow) -> Cluster:
     Raises:
         RowSkippedError: no profile for its device or machine, or the devices do not fill whole nodes.
     """
+    _check_peers(row)
     device = device_name(row["device"])
     machine = machine_of(device, " | ".join(row[column] for column in _MACHINE_COLUMNS))
     devices = required_count(row, "n_devices")
@@ -38,11 +52,43 @@ def row_cluster(row: PublishedRow) -> Cluster:
         node = _node(machine, device, printed_network(row["inter_node"]))
     except HardwareError as error:
         raise RowSkippedError(f"machine without a profile: {error}") from None
+    node = _bridged(node, row["intra_node"])
     full = node.devices
     if full <= _LARGEST_MACHINE:
         full = optional_count(row, "devices_per_node") or full
     size = domain_size(devices, full)
     return _cluster(resized_node(node, size), devices // size)
+
+
+def _check_peers(row: PublishedRow) -> None:
+    """Refuse what a row says about its devices' access to each other and no profile models.
+
+    Raises:
+        RowSkippedError: bridges between more than two devices, or no access at all.
+    """
+    text, devices = f"{row['intra_node']} | {row['notes']}", required_count(row, "n_devices")
+    if devices == 1:
+        return
+    if found := re.search(
+        r"no (?:peer|p2p)[- ]?(?:to[- ]peer)?|p2p[ _]?(?:is )?(?:disabled|off)", text, re.IGNORECASE
+    ):
+        raise RowSkippedError(f"{found[0]!r}: devices that meet in the host's memory are not modelled")
+    if devices > _BRIDGED and re.search(r"nvlink[- ]?bridge", text, re.IGNORECASE):
+        raise RowSkippedError(
+            f"NVLink bridges join {_BRIDGED} devices each; {devices} of them are not modelled"
+        )
+
+
+def _bridged(node: NodeType, text: str) -> NodeType:
+    """A node of two devices with an NVLink bridge between them."""
+    inner, *outer = node.levels
+    generation = next((n for kind, n in _BRIDGES.items() if node.device.generation == kind), "")
+    if not re.search(r"nvlink[- ]?bridge", text, re.IGNORECASE) or not generation:
+        return node
+    link = replace(
+        inner, link=load_link(generation), ports=_BRIDGE_LINKS.get(node.device.name, 4), size=_BRIDGED
+    )
+    return replace(node, levels=(link, *outer))
 
 
 def domain_size(devices: int, full: int) -> int:

@@ -1,5 +1,6 @@
 """A language-model row (the ``llm`` header) as a question to the simulator."""
 
+from simdl.software.reader import division
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import (
     note_count,
@@ -18,9 +19,9 @@ from validation.published.rows.measurement import (
 from validation.published.rows.network import decoder_network, decoder_shape
 from validation.published.rows.precision import row_precision
 from validation.published.rows.setup import Setup, shared_workload
-from validation.published.rows.sources import source_defaults
+from validation.published.rows.sources import source_defaults, stack_defaults
 from validation.published.rows.stack import choose_stack
-from validation.published.rows.strategy import Degrees, row_degrees, row_strategies
+from validation.published.rows.strategy import Degrees, printed_zero, row_degrees, row_strategies
 from validation.published.tables import PublishedRow
 
 # Tables print GB or GiB without saying which; 1 GiB is 7 % more, within what memory is checked to.
@@ -40,10 +41,12 @@ def language_model_setup(row: PublishedRow) -> Setup:
     shape = decoder_shape(row, tp=degrees.tp)
     network = decoder_network(row, shape)
     cluster = row_cluster(row)
+    choice = choose_stack(row, cluster.device, network, divided=_division(row, degrees))
+    if not defaults.known:
+        defaults = stack_defaults(choice.stack)
     precision = row_precision(row["precision"], defaults.precision)
     batch = _global_batch(row, degrees)
     strategies, assumed = row_strategies(row, degrees, network, defaults)
-    choice = choose_stack(row, cluster.device, network)
     size = RunSize(
         shape=shape, batch=batch, devices=cluster.devices, device=cluster.device, precision=precision
     )
@@ -53,7 +56,7 @@ def language_model_setup(row: PublishedRow) -> Setup:
     if not timed and not failed and memory is None:
         raise RowSkippedError("no time, throughput or utilisation is published")
     missing = () if row["precision"] else (f"precision {precision.name}",)
-    unknown = (f"{row.file}: no conventions known for source {row['source']!r}",)
+    warning = choice.warning or ("" if defaults.known else _unknown(row, choice.stack))
     return Setup(
         workload=shared_workload(network, defaults.optimizer, precision, batch),
         cluster=cluster,
@@ -65,7 +68,7 @@ def language_model_setup(row: PublishedRow) -> Setup:
         measured_memory=None if memory is None else memory * _MEMORY_UNIT,
         question=(row.file, *(row[column] for column in _QUESTION)),
         assumptions=(*shape.assumptions, *assumed, *missing),
-        warnings=((choice.warning,) if choice.warning else ()) + (() if defaults.known else unknown),
+        warnings=(warning,) if warning else (),
     )
 
 
@@ -75,3 +78,12 @@ def _global_batch(row: PublishedRow, degrees: Degrees) -> int:
     if not row["global_batch"] and steps and micro_batch:
         return steps * micro_batch * degrees.dp
     return required_count(row, "global_batch")
+
+
+def _division(row: PublishedRow, degrees: Degrees) -> str:
+    """How the row's strategy divides its network, for the stack that is usual for that."""
+    return division(tp=degrees.tp, pp=degrees.pp, cp=degrees.cp, zero=printed_zero(row) or 0)
+
+
+def _unknown(row: PublishedRow, stack: str) -> str:
+    return f"{row.file}: no conventions known for source {row['source']!r}; took those of {stack}"

@@ -4,16 +4,27 @@ Equal rows share one network object, so that the simulator's memory of costs ser
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from validation.errors import RowSkippedError
-from validation.published.rows.cells import note_count, optional_count, required_count
+from validation.published.rows.cells import (
+    note_count,
+    optional_count,
+    optional_measurement,
+    required_count,
+)
 from validation.published.rows.families import Family, family_of
 from validation.published.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.network import Network
 from workloads.zoo.decoder import DecoderConfig, build_decoder
+
+_STEP = 1024
+_FEWEST_TOKENS, _MOST_TOKENS = 8_000, 300_000
+# Vocabularies of widely used tokenizers: Llama 2, GPT-2 (padded), GPT-NeoX, MPT, cl100k, InternLM, Llama 3,
+# Qwen, BLOOM, Gemma and Nemotron.
+_VOCABULARIES = (32000, 50257, 50304, 50368, 51200, 100352, 103168, 128256, 151936, 250880, 256000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +60,7 @@ def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
     layers, hidden = required_count(row, "n_layers"), required_count(row, "hidden")
     assumed = dict(_assumed(row, family, hidden))
     heads = optional_count(row, "n_heads") or assumed["n_heads"]
-    return Shape(
+    shape = Shape(
         layers=layers,
         hidden=hidden,
         heads=heads,
@@ -62,6 +73,44 @@ def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
             f"{column} {value} ({_reason(column, family)})" for column, value in assumed.items()
         ),
     )
+    return _counted_vocabulary(row, family, shape, tp) if "vocab" in assumed else shape
+
+
+def _counted_vocabulary(row: PublishedRow, family: Family, shape: Shape, tp: int) -> Shape:
+    """The shape with the vocabulary that the printed parameter count implies, if it contradicts the default.
+
+    A count that is printed with few digits bounds the vocabulary loosely: the default stays while it explains
+    the count to half of its last digit and one per cent, and of the vocabularies in common use the nearest
+    that does explain it is taken before any other number.
+    """
+    printed = optional_measurement(row, "n_params_b")
+    if printed is None:
+        return shape
+    count, slack = printed * 1e9, _half_digit(row["n_params_b"]) * 1e9 + 0.01 * printed * 1e9
+    if abs(_parameters(family, shape) - count) <= slack:
+        return shape
+    each = _parameters(family, replace(shape, vocab=2 * _STEP)) - _parameters(
+        family, replace(shape, vocab=_STEP)
+    )
+    implied = shape.vocab + (count - _parameters(family, shape)) / (each / _STEP)
+    if not _FEWEST_TOKENS <= implied <= _MOST_TOKENS:
+        return shape  # the count says more than the vocabulary could: it is of other parts
+    usual = [size for size in _VOCABULARIES if abs(size - implied) * each / _STEP <= slack]
+    vocab = min(usual, key=lambda size: abs(size - implied)) if usual else -(-int(implied) // 128) * 128
+    others = tuple(each for each in shape.assumptions if not each.startswith("vocab "))
+    printed_count = f"{row['n_params_b']} billion parameters"
+    said = f"vocab {vocab} (by {printed_count}; the {family.name} default contradicts them)"
+    return replace(shape, vocab=_padded(vocab, family, tp), assumptions=(*others, said))
+
+
+def _parameters(family: Family, shape: Shape) -> int:
+    return _network(family, replace(shape, assumptions=())).parameters
+
+
+def _half_digit(text: str) -> float:
+    """Half a unit of the last digit that a number is printed with."""
+    decimals = len(text.partition(".")[2])
+    return 0.5 * 10.0**-decimals
 
 
 def decoder_network(row: PublishedRow, shape: Shape) -> Network:

@@ -1,6 +1,6 @@
 """What a published row leaves unsaid about how it was trained: ``sources.toml`` by source family."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -22,6 +22,8 @@ class SourceDefaults:
         precision: where blank.
         micro_batch: where blank, 0 to skip the row.
         optimizer: registered name.
+        stacks: software stacks whose rows of unknown sources take the same defaults; None for none.
+        virtual_layers: a blank number of virtual stages means one layer a stage.
         reason: where the defaults are written down.
     """
 
@@ -33,6 +35,8 @@ class SourceDefaults:
     precision: str
     micro_batch: int = 0
     optimizer: str = "adam"
+    stacks: Pattern | None = None
+    virtual_layers: bool = False
     reason: str
 
     @property
@@ -47,3 +51,17 @@ def source_defaults(source: str) -> SourceDefaults:
     found = first_match(load_rules("published/rows/sources.toml", SourceDefaults), source)
     assert found is not None  # noqa: S101 (the last rule matches everything)
     return found
+
+
+@cache
+def stack_defaults(stack: str) -> SourceDefaults:
+    """Defaults of rows whose source is not known, by the stack that they are taken to run on.
+
+    How such a row's TFLOP/s and MFU count is not known either: as model flops with attention in full.
+    """
+    unknown = source_defaults("")
+    rules = load_rules("published/rows/sources.toml", SourceDefaults)
+    found = next((rule for rule in rules if rule.stacks is not None and rule.stacks.fullmatch(stack)), None)
+    if found is None:
+        return unknown
+    return replace(found, name=unknown.name, pattern=unknown.pattern, flops=unknown.flops)

@@ -24,13 +24,18 @@ class StackRule:
     data_sharding: Pattern | None = None
     notes: Pattern | None = None
     generation: Pattern | None = None
+    text: Pattern | None = None
     stack: str
     why: str
 
 
 _COLUMNS = tuple(
-    field.name for field in fields(StackRule) if field.name not in ("generation", "stack", "why")
+    field.name for field in fields(StackRule) if field.name not in ("generation", "text", "stack", "why")
 )
+
+
+# What says in words which software a row ran: the pattern "text" is looked for in all of them.
+_TEXT = ("source", "source_item", "framework", "model", "data", "sync_method", "schedule", "notes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +46,16 @@ class StackChoice:
     warning: str = ""
 
 
-def choose_stack(row: PublishedRow, device: Device, network: Network) -> StackChoice:
+def choose_stack(
+    row: PublishedRow, device: Device, network: Network, *, divided: str = "replicas"
+) -> StackChoice:
     """The stack a row ran on, or the default of its device generation with a warning.
+
+    Args:
+        row: what was printed.
+        device: that it ran on.
+        network: that it trained.
+        divided: how its strategy divides the network (`simdl.software.reader.division`).
 
     Raises:
         RowSkippedError: the generation has no default stack either.
@@ -51,7 +64,7 @@ def choose_stack(row: PublishedRow, device: Device, network: Network) -> StackCh
         if _matches(rule, row, device):
             return StackChoice(stack=rule.stack)
     try:
-        stack = default_stack(device.generation, network.sample)
+        stack = default_stack(device.generation, network.sample, divided)
     except StackError as error:
         raise RowSkippedError(f"software is not known: {error}") from None
     return StackChoice(
@@ -70,6 +83,8 @@ def stack_rules() -> tuple[StackRule, ...]:
 
 def _matches(rule: StackRule, row: PublishedRow, device: Device) -> bool:
     if rule.generation is not None and not rule.generation.search(device.generation):
+        return False
+    if rule.text is not None and not rule.text.search(" | ".join(row.cells.get(c, "") for c in _TEXT)):
         return False
     patterns = ((column, getattr(rule, column)) for column in _COLUMNS)
     return all(column in row.cells and p.search(row[column]) for column, p in patterns if p is not None)

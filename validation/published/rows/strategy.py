@@ -84,7 +84,7 @@ def row_strategies(
             raise RowSkippedError("micro_batch is not published")
         micro_batch = defaults.micro_batch
         assumed.append(f"micro_batch {micro_batch}")
-    virtual = optional_count(row, "vp") or 1 if degrees.pp > 1 else 1
+    virtual = _virtual_stages(row, degrees, network, defaults, micro_batch=micro_batch, assumed=assumed)
     zero, sequence_parallel = (
         _zero(row, defaults, assumed),
         _sequence_parallel(row, degrees, defaults, assumed),
@@ -110,6 +110,48 @@ def row_strategies(
     return strategies, tuple(assumed)
 
 
+def _virtual_stages(
+    row: PublishedRow,
+    degrees: Degrees,
+    network: Network,
+    defaults: SourceDefaults,
+    *,
+    micro_batch: int,
+    assumed: list[str],
+) -> int:
+    """Printed virtual stages; where they are blank one layer each, if the source's recipes interleave so.
+
+    Interleaving takes whole rounds of microbatches, so it is not assumed where they do not come in any.
+    """
+    if degrees.pp == 1:
+        return 1
+    printed = optional_count(row, "vp")
+    if printed is not None or not defaults.virtual_layers:
+        return printed or 1
+    layers = max(block.count for block in network.blocks)
+    passes = (optional_count(row, "global_batch") or 0) // (degrees.dp * micro_batch)
+    if layers % degrees.pp or passes % degrees.pp or not passes:
+        return 1
+    assumed.append(f"vp {layers // degrees.pp} (layers / pp)")
+    return layers // degrees.pp
+
+
+def printed_zero(row: PublishedRow) -> int | None:
+    """ZeRO stage that the row's sharding names, None where it is blank.
+
+    Raises:
+        RowSkippedError: the text is none that is known.
+    """
+    text = row["data_sharding"].lower()
+    if not text:
+        return None
+    for pattern, stage in _SHARDING:
+        match = re.search(pattern, text)
+        if match:
+            return int(match[1]) if stage is None else stage
+    raise RowSkippedError(f"data_sharding {row['data_sharding']!r} is not understood")
+
+
 def row_recompute(row: PublishedRow, assumed: list[str]) -> tuple[Recompute, ...]:
     """Printed recomputation, or all modes from the least on where it is not printed.
 
@@ -127,15 +169,11 @@ def row_recompute(row: PublishedRow, assumed: list[str]) -> tuple[Recompute, ...
 
 
 def _zero(row: PublishedRow, defaults: SourceDefaults, assumed: list[str]) -> int:
-    text = row["data_sharding"].lower()
-    if not text:
+    printed = printed_zero(row)
+    if printed is None:
         assumed.append(f"data_sharding: ZeRO stage {defaults.zero}")
         return defaults.zero
-    for pattern, stage in _SHARDING:
-        match = re.search(pattern, text)
-        if match:
-            return int(match[1]) if stage is None else stage
-    raise RowSkippedError(f"data_sharding {row['data_sharding']!r} is not understood")
+    return printed
 
 
 def _shard_degree(row: PublishedRow, degrees: Degrees, zero: int) -> int:
