@@ -1,0 +1,138 @@
+"""Rows of unknown software: vocabulary, stages, stack and conventions from what the row does say."""
+
+import pytest
+
+from validation.errors import RowSkippedError
+from validation.published.prediction import row_setup
+from validation.published.rows.network import decoder_network, decoder_shape
+from validation.published.rows.sources import source_defaults
+from validation.published.rows.strategy import row_degrees, row_strategies
+from validation.published.tables import CNN_COLUMNS, LLM_COLUMNS, PublishedRow
+
+
+def row(kind="llm", **cells):
+    columns = LLM_COLUMNS if kind == "llm" else CNN_COLUMNS
+    return PublishedRow(file="t.csv", number=1, kind=kind, cells={c: cells.get(c, "") for c in columns})
+
+
+GPT = {
+    "source": "NVIDIA/Megatron-LM",
+    "model": "GPT 1.7B",
+    "n_layers": "24",
+    "hidden": "2304",
+    "n_heads": "24",
+    "seq_len": "2048",
+    "device": "A100-80GB",
+    "n_devices": "32",
+    "tp": "1",
+    "pp": "1",
+    "micro_batch": "16",
+    "global_batch": "512",
+}
+LLAMA = GPT | {"source": "someone", "model": "llama-2", "n_layers": "32", "hidden": "4096", "n_heads": "32"}
+
+
+@pytest.mark.parametrize(
+    ("count", "vocab"),
+    [("", 32000), ("6.74", 32000), ("7", 32000), ("7.53", 128256), ("8.4", 250880), ("70", 32000)],
+)
+def test_a_printed_parameter_count_settles_the_vocabulary(count, vocab):
+    shape = decoder_shape(row(**LLAMA, ffn="11008", n_params_b=count), tp=1)
+    assert shape.vocab == pytest.approx(vocab, rel=0.01)
+    assert any(("parameters" in said) == (vocab != 32000) for said in shape.assumptions if "vocab" in said)
+
+
+@pytest.mark.parametrize(
+    ("source", "pp", "batch", "virtual"),
+    [
+        ("NVIDIA/NeMo", "4", "512", 6),
+        ("NVIDIA/NeMo", "1", "512", 1),
+        ("NVIDIA/Megatron-LM", "4", "512", 1),
+    ],
+)
+def test_blank_virtual_stages_are_single_layers_where_recipes_interleave_so(source, pp, batch, virtual):
+    asked = row(**GPT | {"source": source, "pp": pp, "global_batch": batch, "micro_batch": "1", "tp": "1"})
+    degrees = row_degrees(asked)
+    network = decoder_network(asked, decoder_shape(asked, tp=1))
+    strategies, _ = row_strategies(asked, degrees, network, source_defaults(source))
+    assert {strategy.virtual_stages for strategy in strategies} == {virtual}
+
+
+@pytest.mark.parametrize(
+    ("cells", "stack"),
+    [
+        ({"pp": "2"}, "megatron-2023"),
+        ({"tp": "2"}, "megatron-2023"),
+        ({"data_sharding": "ZeRO-3"}, "pytorch-fsdp"),
+        ({}, "pytorch-fsdp"),
+        ({"device": "H100-80GB", "tp": "2"}, "nemo-2024"),
+        ({"device": "TPU v5e"}, "maxtext"),
+        ({"notes": "Paxml"}, "jax-gpu"),
+    ],
+)
+def test_an_unknown_source_takes_stack_and_conventions_by_its_strategy_with_one_warning(cells, stack):
+    setup = row_setup(row(**GPT | {"source": "someone", "step_time_s": "1", "global_batch": "512"} | cells))
+    assert setup.stack == stack
+    assert len(setup.warnings) == 1
+
+
+def test_an_unknown_source_takes_zero_and_microbatch_from_the_stack():
+    cells = GPT | {"source": "x", "micro_batch": "", "tp": "2", "device": "H100", "step_time_s": "1"}
+    (strategy, *_) = row_setup(row(**cells)).strategies
+    assert (strategy.zero, strategy.micro_batch, strategy.sequence_parallel) == (1, 1, True)
+
+
+ENCODER = {
+    "source": "someone",
+    "model": "bert-large",
+    "image_size_or_seq_len": "128",
+    "device": "V100-SXM2-32GB",
+    "n_devices": "1",
+    "batch_per_device": "64",
+    "metric": "sequences_per_s",
+    "value": "100",
+}
+
+
+@pytest.mark.parametrize(
+    ("cells", "stack"),
+    [
+        ({"framework": "MindSpore"}, "encoder-prior"),
+        ({"framework": ""}, "encoder-prior"),
+        ({"framework": "TensorFlow 2", "notes": "XLA"}, "tensorflow-mirrored-bert-xla"),
+        ({"framework": "TensorFlow 2", "notes": "NVIDIA container"}, "tensorflow-ngc-bert"),
+        ({"framework": "NGC PyTorch"}, "pytorch-ngc-bert"),
+        ({"framework": "PyTorch 1.9"}, "encoder-prior"),
+    ],
+)
+def test_an_encoder_of_an_unknown_framework_is_never_megatrons(cells, stack):
+    assert row_setup(row("cnn", **ENCODER | cells)).stack == stack
+
+
+def test_paddle_trains_nvidias_bert_on_bins_too():
+    cells = {"source": "NVIDIA/DeepLearningExamples", "framework": "Paddle", "image_size_or_seq_len": "512"}
+    assert row_setup(row("cnn", **ENCODER | cells)).workload.network.tokens == 288
+
+
+def test_dali_and_fused_graphs_are_read_for_every_framework():
+    cells = {"framework": "Paddle", "model": "resnet50", "notes": "DALI", "image_size_or_seq_len": "224"}
+    assert row_setup(row("cnn", **ENCODER | cells)).stack == "mxnet-ngc"
+
+
+@pytest.mark.parametrize(
+    ("intra", "devices", "message"),
+    [
+        ("PCIe, P2P disabled", "2", "meet in the host's memory"),
+        ("no peer access", "2", "meet in the host's memory"),
+        ("NVLink bridge", "4", "NVLink bridges join 2 devices"),
+    ],
+)
+def test_peers_that_no_profile_models_skip_the_row(intra, devices, message):
+    with pytest.raises(RowSkippedError, match=message):
+        row_setup(row("cnn", **ENCODER | {"intra_node": intra, "n_devices": devices, "device": "RTX A6000"}))
+
+
+def test_a_bridge_of_two_is_nvlink():
+    bridged = {"intra_node": "NVLink bridge", "n_devices": "2", "device": "RTX A6000"}
+    level = row_setup(row("cnn", **ENCODER | bridged)).cluster.node.levels[0]
+    assert (level.link.name, level.size, level.ports) == ("nvlink3", 2, 2)
