@@ -1,8 +1,8 @@
 """EfficientNet B0 to B7: Tan and Le 2019, arXiv:1905.11946, table 1, scaled as its released code does.
 
-EfficientNetV2-S: Tan and Le 2021, arXiv:2104.00298, table 4. Image sizes are those of the published weights
-(B0 to B7: 224, 240, 288, 300, 380, 456, 528, 600; V2-S: 384). The gate is squeezed to a quarter of a block's
-input channels.
+EfficientNetV2-S, M, L: Tan and Le 2021, arXiv:2104.00298, section 3.3 and table 4. Image sizes are those of
+the published weights (B0 to B7: 224, 240, 288, 300, 380, 456, 528, 600; V2-S: 384, M and L: 480). The gate is
+squeezed to a quarter of a block's input channels.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,14 +28,44 @@ STAGES: tuple[Row, ...] = (
     (6, 3, 1, 320, 1, False),
 )
 """Expansion, filter, first stride, output channels, blocks and whether they are fused (then without gate)."""
-STAGES_V2_S: tuple[Row, ...] = (
-    (1, 3, 1, 24, 2, True),
-    (4, 3, 2, 48, 4, True),
-    (4, 3, 2, 64, 4, True),
-    (4, 3, 2, 128, 6, False),
-    (6, 3, 1, 160, 9, False),
-    (6, 3, 2, 256, 15, False),
-)
+STAGES_V2: dict[str, tuple[tuple[Row, ...], int]] = {
+    "s": (
+        (
+            (1, 3, 1, 24, 2, True),
+            (4, 3, 2, 48, 4, True),
+            (4, 3, 2, 64, 4, True),
+            (4, 3, 2, 128, 6, False),
+            (6, 3, 1, 160, 9, False),
+            (6, 3, 2, 256, 15, False),
+        ),
+        384,
+    ),
+    "m": (
+        (
+            (1, 3, 1, 24, 3, True),
+            (4, 3, 2, 48, 5, True),
+            (4, 3, 2, 80, 5, True),
+            (4, 3, 2, 160, 7, False),
+            (6, 3, 1, 176, 14, False),
+            (6, 3, 2, 304, 18, False),
+            (6, 3, 1, 512, 5, False),
+        ),
+        480,
+    ),
+    "l": (
+        (
+            (1, 3, 1, 32, 4, True),
+            (4, 3, 2, 64, 7, True),
+            (4, 3, 2, 96, 7, True),
+            (4, 3, 2, 192, 10, False),
+            (6, 3, 1, 224, 19, False),
+            (6, 3, 2, 384, 25, False),
+            (6, 3, 1, 640, 7, False),
+        ),
+        480,
+    ),
+}
+"""Stages of the second version by size, and the image size [pixels] of the published weights."""
 SCALES = {
     0: (1.0, 1.0, 224),
     1: (1.0, 1.1, 240),
@@ -70,17 +100,19 @@ def build_efficientnet(name: str, *, variant: int, image_size: int | None = None
     return _build(name, rows, ends, own if image_size is None else image_size, SOURCE)
 
 
-def build_efficientnet_v2_s(*, image_size: int | None = None) -> Network:
-    """EfficientNetV2-S.
+def build_efficientnet_v2(name: str, *, variant: str, image_size: int | None = None) -> Network:
+    """EfficientNetV2 of a size.
 
     Args:
-        image_size: [pixels] height and width; None for 384.
+        name: registered name.
+        variant: key of ``STAGES_V2``.
+        image_size: [pixels] height and width; None for the variant's own.
 
     Raises:
         NetworkError: the image is too small.
     """
-    size = 384 if image_size is None else image_size
-    return _build("efficientnet-v2-s", STAGES_V2_S, (STAGES_V2_S[0][3], HEAD), size, SOURCE_V2)
+    rows, own = STAGES_V2[variant]
+    return _build(name, rows, (rows[0][3], HEAD), own if image_size is None else image_size, SOURCE_V2)
 
 
 def _build(name: str, rows: Sequence[Row], ends: tuple[int, int], size: int, source: str) -> Network:
@@ -120,10 +152,15 @@ NETWORKS: dict[str, Callable[..., Network]] = {
         f"efficientnet-b{variant}": partial(build_efficientnet, f"efficientnet-b{variant}", variant=variant)
         for variant in SCALES
     },
-    "efficientnet-v2-s": build_efficientnet_v2_s,
+    **{
+        f"efficientnet-v2-{variant}": partial(
+            build_efficientnet_v2, f"efficientnet-v2-{variant}", variant=variant
+        )
+        for variant in STAGES_V2
+    },
 }
 ALIASES = {
     **{f"tf_efficientnet_b{variant}": f"efficientnet-b{variant}" for variant in SCALES},
-    "efficientnetv2_s": "efficientnet-v2-s",
-    "tf_efficientnetv2_s": "efficientnet-v2-s",
+    **{f"efficientnetv2_{variant}": f"efficientnet-v2-{variant}" for variant in STAGES_V2},
+    **{f"tf_efficientnetv2_{variant}": f"efficientnet-v2-{variant}" for variant in STAGES_V2},
 }
