@@ -8,7 +8,7 @@ neighbours a software stack may fuse it with. flops count a multiply-add as two.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from workloads.amounts import larger
+from workloads.amounts import choose, larger
 
 
 class OperatorKind(StrEnum):
@@ -143,7 +143,33 @@ class ExpertSplit:
         return 1.0
 
 
-Division = Split | HeadSplit | ExpertSplit
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaddedSplit:
+    """Division of an extent that is padded to a multiple of the degree where it is divided at all.
+
+    Attributes:
+        axis: what is divided, as in a plain division.
+        extent: unpadded.
+        multiple: of every rank's part.
+    """
+
+    axis: Split
+    extent: int
+    multiple: int
+
+    @property
+    def transposed(self) -> "PaddedSplit":
+        """The division of the transposed product."""
+        return replace(self, axis=self.axis.transposed)
+
+    def copies(self, degree: int) -> float:
+        """What the ranks of a degree hold over the extent; 1 where nothing is divided."""
+        each = self.multiple * degree
+        padded = -(-self.extent // each) * each
+        return choose(degree > 1, padded / self.extent, 1.0)
+
+
+Division = Split | HeadSplit | ExpertSplit | PaddedSplit
 
 
 class Pass(StrEnum):

@@ -44,6 +44,7 @@ NUMBERS: Mapping[str, str] = {
     "reduction_speed": "fraction",
     "context_speed": "fraction",
     "zero": "count",
+    "vocabulary_multiple": "count",
     "launch": "time",
     "collective_launch": "time",
     "negotiation": "time",

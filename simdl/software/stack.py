@@ -37,6 +37,7 @@ class Stack:
         selective: what selective recomputation runs again: ``"attention"`` (the core) or ``"alternate"``
             (all but the core and every other linear layer).
         zero: highest ZeRO stage the software offers.
+        vocabulary_multiple: each tensor-parallel rank's part of a vocabulary is padded to a multiple of it.
         context_parallel: whether it offers context parallelism.
         schedules: pipeline schedules it runs; empty for any, where it takes orders as data.
         fused: fusion groups of operators that run as one kernel.
@@ -85,6 +86,7 @@ class Stack:
     context_speed: float
     selective: str
     zero: int
+    vocabulary_multiple: int
     context_parallel: bool
     schedules: tuple[str, ...]
     fused: frozenset[str]

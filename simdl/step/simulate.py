@@ -14,6 +14,7 @@ from simdl.engine.timeline import Timeline
 from simdl.errors import SimdlError, StrategyError
 from simdl.kernels.cost_model import CostModel, DeviceCostModel
 from simdl.kernels.pricing import Pricing
+from simdl.kernels.vocabulary import with_padded_vocabulary
 from simdl.memory.needs import memory_by_rank, memory_shortfalls, paging_notes
 from simdl.program.unfolding import apart, every_rank, unfold
 from simdl.report.communication import message_uses
@@ -147,7 +148,7 @@ def price(
             "and `simdl simulate` take mixed clusters)"
         )
     return Pricing(
-        network=workload.network,
+        network=with_padded_vocabulary(workload.network, stack.vocabulary_multiple),
         precision=workload.precision,
         cluster=cluster,
         stack=stack,

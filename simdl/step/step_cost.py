@@ -13,6 +13,7 @@ from hardware.cluster import Cluster
 from simdl.collectives import Group, Hop, Operation, collective_seconds, find_hop, hop_time
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
+from simdl.kernels.vocabulary import padded_vocabulary, vocabularies
 from simdl.pipelines import pipeline
 from simdl.pipelines.passes import PassKind
 from simdl.pipelines.pipeline import Pipeline
@@ -138,6 +139,7 @@ def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut:
         tied=tied_time(workload, strategy, pricing),
         warnings=(
             *workload.network.notes,
+            *_padding(strategy, workload.network, pricing.stack),
             *without_effect(strategy, workload),
             *(
                 f"{problem}; the stack's numbers are assumed to hold"
@@ -145,6 +147,17 @@ def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut:
             ),
         ),
     )
+
+
+def _padding(strategy: Strategy, network: Network, stack: Stack) -> Iterator[str]:
+    """What a stack does to vocabularies that its ranks do not share evenly."""
+    for vocab in dict.fromkeys(vocabularies(network)):
+        padded = padded_vocabulary(vocab, stack.vocabulary_multiple, strategy.tp)
+        if padded > vocab and stack.vocabulary_multiple > 1:
+            yield (
+                f"vocabulary of {vocab:,}: padded to {padded:,}, a multiple of {stack.vocabulary_multiple} "
+                f"x tp {strategy.tp}, as {stack.name} does; parameters and model flops are counted without"
+            )
 
 
 def chain_costs(strategy: Strategy, pricing: Pricing) -> tuple[BlockCost, ...]:
