@@ -148,7 +148,7 @@ def price(
             "and `simdl simulate` take mixed clusters)"
         )
     return Pricing(
-        network=with_padded_vocabulary(workload.network, stack.vocabulary_multiple),
+        network=with_padded_vocabulary(workload.network, int(stack.vocabulary_multiple)),
         precision=workload.precision,
         cluster=cluster,
         stack=stack,

@@ -151,11 +151,12 @@ def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut:
 
 def _padding(strategy: Strategy, network: Network, stack: Stack) -> Iterator[str]:
     """What a stack does to vocabularies that its ranks do not share evenly."""
+    multiple = int(stack.vocabulary_multiple)
     for vocab in dict.fromkeys(vocabularies(network)):
-        padded = padded_vocabulary(vocab, stack.vocabulary_multiple, strategy.tp)
-        if padded > vocab and stack.vocabulary_multiple > 1:
+        padded = padded_vocabulary(vocab, multiple, strategy.tp)
+        if padded > vocab and multiple > 1:
             yield (
-                f"vocabulary of {vocab:,}: padded to {padded:,}, a multiple of {stack.vocabulary_multiple} "
+                f"vocabulary of {vocab:,}: padded to {padded:,}, a multiple of {multiple} "
                 f"x tp {strategy.tp}, as {stack.name} does; parameters and model flops are counted without"
             )
 

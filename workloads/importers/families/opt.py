@@ -10,6 +10,7 @@ from workloads.importers.families.base import (
     Function,
     Length,
     Probability,
+    alias,
     plain_choices,
     too_long,
     uneven_heads,
@@ -39,7 +40,7 @@ class Opt(Family):
     max_position_embeddings: Length
     word_embed_proj_dim: Count | None = None
     do_layer_norm_before: bool = True
-    remove_final_layer_norm: bool = False
+    remove_final_layer_norm: bool = alias("_remove_final_layer_norm", default=False)
     enable_bias: bool = True
     layer_norm_elementwise_affine: bool = True
     activation_function: Function = "relu"
