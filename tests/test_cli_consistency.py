@@ -74,6 +74,19 @@ def test_servers_apply_every_byte_that_workers_send():
     assert sent == pytest.approx(received, rel=0.03)
 
 
+def test_averages_send_less_the_rarer_they_are():
+    often, seldom = (
+        found(*QUESTION, "--scheme", "local", "--period", period, "--steps", "8")["links"]
+        for period in ("1", "8")
+    )
+    assert [link["name"] for link in often] == [link["name"] for link in seldom]
+    for first, second in zip(often, seldom, strict=True):
+        assert first["bytes_per_step"] == pytest.approx(8 * second["bytes_per_step"])
+    plain = {link["name"]: link["bytes_per_step"] for link in found(*QUESTION, "--steps", "2")["links"]}
+    # 2 bytes a parameter either way
+    assert {link["name"]: link["bytes_per_step"] for link in often} == pytest.approx(plain, rel=0.05)
+
+
 def test_time_to_the_target_counts_staleness():
     plain = found(*QUESTION, "--steps", "5")["time_to_accuracy"]
     assert plain["seconds"] == plain["synchronous_seconds"]

@@ -49,6 +49,8 @@ def test_what_simulates_nothing_imports_neither_arrays_nor_events(arguments):
         ("simulate", *SIMULATED, "--json"),
         ("scale", "gpt2", "--cluster", "dgx-a100:1..2"),
         ("pipeline", PROFILE, "--cluster", "dgx-1-v100:2"),
+        ("consistency", "gpt2", "--cluster", "dgx-a100:1", "--steps", "2", "--json"),
+        ("goodput", "gpt2", "--cluster", "dgx-a100:1", "--json"),
         ("microbatch", "lenet5", "--device", "p100-sxm", "--batch", "8"),
         ("explain", "--help"),
         ("diff", "--help"),

@@ -152,6 +152,15 @@ KINDS: Mapping[str, Kind] = {
     "factors": Kind(build=_factors, least=0, most=0, example="factors"),
     "delayed": Kind(build=_delayed, least=1, most=1, example="delayed:4"),
 }
+ALIASES = {
+    "1-bit": "1bit",
+    "onebit": "1bit",
+    "one-bit": "1bit",
+    "top-k": "topk",
+    "sufficient-factors": "factors",
+    "float16": "fp16",
+    "bfloat16": "bf16",
+}
 EXAMPLES = tuple(kind.example for kind in KINDS.values())
 
 
@@ -163,7 +172,7 @@ def parse_compression(text: str) -> Compression:
         SimdlError: unknown method, too few or too many numbers, or one that cannot be.
     """
     name, colon, rest = text.strip().partition(":")
-    kind = KINDS.get(name)
+    kind = KINDS.get(ALIASES.get(name.lower(), name.lower()))
     if kind is None:
         raise SimdlError(f"compression: found {text!r}; expected one of {', '.join(EXAMPLES)}")
     numbers = [_number(text, part) for part in rest.split(",")] if colon else []

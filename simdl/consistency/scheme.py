@@ -21,6 +21,7 @@ class Scheme:
         own_copies: whether every worker has a whole copy of parameters of its own, so that none may be
             sharded over workers.
         collective: whether it exchanges by the collectives of the ordinary step.
+        averages: whether all workers average their parameters by a collective.
         source: paper.
         aliases: other names.
     """
@@ -34,5 +35,6 @@ class Scheme:
     one_node: bool = False
     own_copies: bool = True
     collective: bool = False
+    averages: bool = False
     source: str
     aliases: tuple[str, ...] = ()

@@ -7,8 +7,9 @@ from hardware.cluster import Cluster
 from simdl.collector import collector_paused
 from simdl.consistency.draws import Draws
 from simdl.consistency.exchange import Wiring, find_wiring
+from simdl.consistency.link_uses import average_uses, collective_uses
 from simdl.consistency.order_statistics import expected_order_statistic
-from simdl.consistency.outcome import LinkUse, Outcome, station_uses
+from simdl.consistency.outcome import Outcome, station_uses
 from simdl.consistency.registry import SCHEMES
 from simdl.consistency.scheme import Scheme
 from simdl.consistency.slowdown import Slowdown
@@ -16,10 +17,8 @@ from simdl.consistency.step_times import StepTimes, step_times
 from simdl.consistency.training import Setting, Training
 from simdl.errors import StrategyError
 from simdl.memory.needs import memory_shortfalls
-from simdl.program.action import Cause, Transfer
 from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
-from simdl.step.lowering import lower
 from simdl.step.simulate import price
 from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy, problems, refused
@@ -189,6 +188,8 @@ class _Runs:
         links = station_uses(training.stations(), seconds=seconds, steps=steps)
         if scheme.collective:
             links = tuple(collective_uses(self._step))
+        if scheme.averages:
+            links = tuple(average_uses(self._step, setting.period))
         servers = training.servers
         busy = [] if servers is None else [*servers.inward, *servers.memory, *servers.outward]
         return Outcome(
@@ -221,22 +222,4 @@ class _Runs:
         slow, devices = self._slowdowns[0], self._devices
         return expected_order_statistic(
             lambda u: self._times.together(slow.quantile(u ** (1.0 / devices))), k, n
-        )
-
-
-def collective_uses(step: StepCost) -> Iterator[LinkUse]:
-    """What the data-parallel collectives of an ordinary step send through the ports of its classes."""
-    program = lower(step)
-    counts = [0] * len(program.actions)
-    for number in program.action:
-        counts[number] += 1
-    sent: dict[int, float] = {}
-    for action, count in zip(program.actions, counts, strict=True):
-        if isinstance(action, Transfer) and action.cause is Cause.DATA:
-            for load in action.loads:
-                nbytes = load.share * program.channels[load.channel].bandwidth * action.duration * count
-                sent[load.channel] = sent.get(load.channel, 0.0) + nbytes
-    for number, nbytes in sorted(sent.items()):
-        yield LinkUse(
-            name=program.channels[number].name, count=1, bytes_per_step=nbytes, load=None, waiting=0.0
         )

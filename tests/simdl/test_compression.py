@@ -234,3 +234,5 @@ def test_a_strategy_that_cannot_compress_is_refused(changes, message):
 def test_every_example_is_a_method_of_its_kind():
     for name, kind in KINDS.items():
         assert parse_compression(kind.example).kind == name
+    assert parse_compression("Top-K:16,512").kind == "topk"
+    assert parse_compression("onebit").kind == "1bit"

@@ -67,6 +67,7 @@ SCHEME = Scheme(
     start=start,
     staleness="steps",
     options=("period",),
+    averages=True,
     source="Stich 2018, arXiv:1805.09767",
     aliases=("local", "periodic-averaging", "post-local"),
 )
