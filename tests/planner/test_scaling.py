@@ -139,25 +139,28 @@ def test_p40s_train_as_fast_as_printed_up_to_1024_of_them():
 
 @pytest.mark.golden
 def test_2048_p40s_at_a_fixed_batch():
-    """Reached: 1.83 times as fast as 1,024; printed: 1.18 (6.6 of 7.8 minutes), or 1.32 against 218 a device.
+    """Reached: 1.51 times as fast as 1,024; printed: 1.18 (6.6 of 7.8 minutes), or 1.32 against 218 a device.
 
-    A step on 2,048 is 165 ms long here and 225 ms by the printed minutes: 60 ms (27 %) are unexplained
+    A step on 2,048 is 201 ms long here and 225 ms by the printed minutes: 24 ms (11 %) are unexplained
     (docs/p40-study.md). A change of more than 5 % needs a reason.
     """
     before, after = (images_per_second(devices, 65_536, FUSED) for devices in (1024, 2048))
-    assert after / before == pytest.approx(1.826, rel=0.05)
+    assert after / before == pytest.approx(1.51, rel=0.05)
     step = 65_536 / after
+    assert step == pytest.approx(0.2014, rel=0.05)
     printed = 6.6 * 60 / (90 * 1_281_167 / 65_536)
-    assert printed - step == pytest.approx(0.060, abs=0.01)
+    assert printed - step == pytest.approx(0.024, abs=0.01)
 
 
 @pytest.mark.theory
-def test_neither_negotiation_nor_stragglers_explain_2048_p40s_alone():
-    """What would explain 60 ms at 2,048 would cost 1,024 more than the printed efficiency of 99 % leaves."""
-    negotiated = images_per_second(2048, 65_536, {**FUSED, "negotiation": 3e-7})
-    assert 65_536 / negotiated < 0.17
-    # an exponential tail of mean m adds H(n) m to the slowest of n: 60 ms at 2,048 are 55 ms at 1,024
+def test_stragglers_do_not_explain_what_2048_p40s_leave():
+    """What would explain 24 ms at 2,048 would cost 1,024 more than the printed efficiency of 99 % leaves."""
+    negotiated, free = (
+        65_536 / images_per_second(2048, 65_536, {**FUSED, "negotiation": each}) for each in (3e-7, 0.0)
+    )
+    assert 0.005 < negotiated - free < 0.015  # and none of it at 1,024, where the backward pass is longer
+    # an exponential tail of mean m adds H(n) m to the slowest of n: 24 ms at 2,048 are 22 ms at 1,024
     harmonic = [sum(1 / k for k in range(1, n + 1)) for n in (1024, 2048)]
-    at_1024 = 0.060 * harmonic[0] / harmonic[1]
+    at_1024 = 0.024 * harmonic[0] / harmonic[1]
     step = 64 * 8 / images_per_second(8, 8 * 64, FUSED)
-    assert step / (step + at_1024) < 0.9
+    assert step / (step + at_1024) < 0.94
