@@ -10,7 +10,7 @@ from planner.console.output_files import force_option
 from planner.console.refusals import bad_input
 from planner.launch.answer import job_of_answer, job_of_strategy
 from planner.launch.files import write_files
-from planner.launch.job import Format, Job, Launch, LaunchError
+from planner.launch.job import Job, LaunchError, launch_json, say
 from planner.launch.registry import FORMATS, launch_format
 from planner.questions.question import Options
 from simdl.errors import SimdlError
@@ -57,7 +57,8 @@ def export(
             write_files(out, launch.files, force=force)
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
-    _say(launch)
+    for line in say(launch):
+        click.echo(line, err=True)
     if as_json:
         print_json(launch_json(found, launch))
     elif out is None:
@@ -86,23 +87,3 @@ def _job(file: Path, number: int | None, asked: dict[str, str | int | None]) -> 
     if missing:
         raise LaunchError(f"{file}: a strategy alone; expected {' and '.join(missing)} beside it")
     return job_of_strategy(file, Options(**given))  # type: ignore[arg-type]  # by key as click has read them
-
-
-def _say(launch: Launch) -> None:
-    """Warnings and notes to standard error."""
-    for lost in launch.lost:
-        click.echo(f"warning: {lost}", err=True)
-    for note in launch.notes:
-        click.echo(f"note: {note}", err=True)
-
-
-def launch_json(found: Format, launch: Launch) -> dict[str, object]:
-    """A launch by key."""
-    return {
-        "format": found.name,
-        "title": found.title,
-        "files": dict(launch.files),
-        "line": launch.line,
-        "warnings": [{"key": lost.key, "text": lost.text} for lost in launch.lost],
-        "notes": list(launch.notes),
-    }

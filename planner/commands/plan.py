@@ -10,6 +10,7 @@ import click
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
+from planner.console.best_plan import best_plan_options, check_best_plan, hand_on
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.command_clock import seconds_waited, start_clock
 from planner.console.format import format_rate, format_seconds, format_strategy
@@ -76,6 +77,7 @@ WORK = ("forward", "backward")
 )
 @training_options
 @click.option("--horizon", help="Also say what each plan trains in a time such as 30d, failures included.")
+@best_plan_options
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
@@ -90,6 +92,8 @@ def plan(
     epochs: float | None,
     dataset: str | None,
     horizon: str | None,
+    strategy_path: Path | None,
+    format_name: str | None,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -102,7 +106,8 @@ def plan(
     """
     start_clock(click.get_current_context())
     try:
-        page_path = report_path(report_directory, "plan", force=force)
+        page_path = report_path(report_directory, "plan", force=force, beside=strategy_path)
+        check_best_plan(strategy_path, format_name, force=force)
         seconds = None if horizon is None else option_quantity("--horizon", horizon, "time", least=1.0)
         asked, methods = asked_training(epochs, dataset), methods_of(compressions)
         question = load_question(options)
@@ -122,6 +127,9 @@ def plan(
     data = {**plan_json(question, result, wall_time=seconds_waited()), "smaller_clusters": fewer}
     with reporting_errors():
         _add_asked(data, question, asked=asked, batches=batches, horizon=seconds)
+        if result.plans:
+            best = result.plans[0].report.strategy
+            data["launch"] = hand_on(question, best, strategy_path, format_name)
     if page_path is not None:
         _write_report(question, result, data, page_path)
         data["wall_time"] = seconds_waited()
@@ -197,6 +205,9 @@ def _print_answer(question: Question, result: PlanResult, data: dict[str, Any]) 
         print_batches(question, data["objective"])
     _print_result(question, result, seconds_waited())
     first = data["plans"][0] if data["plans"] else {}
+    if data.get("launch"):
+        click.echo(f"launch file ({data['launch']['title']}):")
+        click.echo(next(iter(data["launch"]["files"].values())), nl=False)
     if "training" in first:
         print_training(first["training"])
     if "horizon" in first:

@@ -171,6 +171,24 @@ class Format:
     recognise: Callable[[str, str], bool] = lambda _name, _text: False
 
 
+def say(launch: Launch) -> Iterator[str]:
+    """Warnings and notes of a launch, one line each."""
+    yield from (f"warning: {lost}" for lost in launch.lost)
+    yield from (f"note: {note}" for note in launch.notes)
+
+
+def launch_json(found: Format, launch: Launch) -> dict[str, Any]:
+    """A launch by key."""
+    return {
+        "format": found.name,
+        "title": found.title,
+        "files": dict(launch.files),
+        "line": launch.line,
+        "warnings": [{"key": lost.key, "text": lost.text} for lost in launch.lost],
+        "notes": list(launch.notes),
+    }
+
+
 def refuse_unlaunchable(job: Job, framework: str) -> None:
     """Refuse what divides the devices in a way that no framework's file can say.
 

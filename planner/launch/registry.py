@@ -12,7 +12,7 @@ from planner.launch.formats import (
     nemo_automodel,
     torchtitan,
 )
-from planner.launch.job import Context, Format, Launch, LaunchError, Read
+from planner.launch.job import Context, Format, LaunchError, Read
 
 FORMATS: dict[str, Format] = {
     each.FORMAT.name: each.FORMAT
@@ -60,8 +60,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise LaunchError(f"{path}: cannot be read: {error}; expected a launch file") from None
-
-
-def warnings(launch: Launch) -> tuple[str, ...]:
-    """Everything that the files cannot say, one line each."""
-    return tuple(str(lost) for lost in launch.lost)

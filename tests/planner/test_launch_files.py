@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from hardware.profiles import load_cluster
 from planner.commands.export import export
+from planner.commands.plan import plan
 from planner.commands.simulate import simulate
 from planner.launch.job import Context, Job, LaunchError
 from planner.launch.registry import FORMATS, launch_format, read_launch_file
@@ -280,3 +281,19 @@ def test_simulate_refuses_two_sources(tmp_path):
     other = CliRunner().invoke(simulate, [*base, "--global-batch", "32"])
     assert other.exit_code == 2
     assert "global_batch: found 64, but --global-batch 32" in other.stderr
+
+
+def test_plan_writes_its_best_strategy_and_its_launch_file(tmp_path):
+    path = tmp_path / "best.toml"
+    asked = ["gpt2", "--cluster", "dgx-a100:1", "--global-batch", "64", "--top", "1", "--out", str(path)]
+    done = CliRunner().invoke(plan, [*asked, "--emit", "deepspeed", "--json"])
+    assert done.exit_code == 0, done.output
+    data = json.loads(done.stdout)
+    best = data["plans"][0]
+    assert tomllib.loads(path.read_text())["dp"] == best["strategy"]["dp"]
+    assert json.loads(data["launch"]["files"]["deepspeed.json"])["train_batch_size"] == 64
+    again = CliRunner().invoke(plan, asked)
+    assert again.exit_code == 2
+    assert "exists; expected a new strategy file" in again.stderr
+    unknown = CliRunner().invoke(plan, [*asked, "--force", "--emit", "deepsped"])
+    assert "did you mean deepspeed" in unknown.stderr

