@@ -64,7 +64,7 @@ class Kernel:
         nbytes: [bytes] read and written, weights in every step.
         dtype: arithmetic of its products (key of ``Device.peak_flop_rate``).
         shape: concrete dimensions; None for kernels priced by their bytes.
-        grouped: products of experts, of which libraries launch one kernel or one each.
+        experts: whose products these are, or whose rows are cast for them; 0 for all other kernels.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Kernel:
     nbytes: float
     dtype: str
     shape: Product | ConvolutionCall | AttentionCall | Recurrence | None = None
-    grouped: bool = False
+    experts: int = 0
 
 
 def kernel_rows(kernel: Kernel) -> list[Kernel]:

@@ -6,7 +6,7 @@ from hardware.cluster import Cluster
 from simdl.kernels.cost_model import CostModel, launch_time
 from simdl.kernels.costs.matmul import uses_matrix_units
 from simdl.kernels.costs.recurrence import host_launches
-from simdl.kernels.kernel import AttentionCall, Kernel, Product
+from simdl.kernels.kernel import AttentionCall, Kernel
 from simdl.software.stack import Stack
 from workloads.amounts import choose
 from workloads.dtypes import Precision
@@ -24,6 +24,7 @@ class Work:
         context: [s] exposed context-parallel communication.
         resharding: [s] of tensors that change layout between two layers.
         dispatch: [s] exposed communication of tokens with their experts.
+        stall: [s] the device waits for kernels that the host cannot launch ahead.
         launches: kernels the host launches.
         calls: collectives and transfers the host calls.
     """
@@ -33,6 +34,7 @@ class Work:
     context: float = 0.0
     resharding: float = 0.0
     dispatch: float = 0.0
+    stall: float = 0.0
     launches: int = 0
     calls: int = 0
 
@@ -43,6 +45,7 @@ class Work:
             self.context + other.context,
             self.resharding + other.resharding,
             self.dispatch + other.dispatch,
+            self.stall + other.stall,
             self.launches + other.launches,
             self.calls + other.calls,
         )
@@ -55,6 +58,7 @@ class Work:
             self.context * count,
             self.resharding * count,
             self.dispatch * count,
+            self.stall * count,
             self.launches * count,
             self.calls * count,
         )
@@ -62,7 +66,7 @@ class Work:
     @property
     def busy(self) -> float:
         """[s] the device is occupied when the host keeps up."""
-        return self.device + self.tensor + self.context + self.resharding + self.dispatch
+        return self.device + self.tensor + self.context + self.resharding + self.dispatch + self.stall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +81,15 @@ class Pricing:
 
 
 def priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
-    """Kernels back to back on the device, each launched by the host."""
+    """Kernels back to back on the device, each launched by the host.
+
+    How many rows each expert has the host learns when the router has run, so it cannot launch their kernels
+    ahead: the device waits for each of them.
+    """
     seconds = sum(_kernel_time(pricing, kernel) for kernel in kernels)
-    return Work(device=seconds, launches=sum(_launches(pricing, kernel) for kernel in kernels))
-
-
-def _launches(pricing: Pricing, kernel: Kernel) -> int:
-    """Kernels that the host launches for one: of a grouped product, as many as the library makes of it."""
-    if kernel.grouped and pricing.stack.grouped_launches == "each" and isinstance(kernel.shape, Product):
-        return kernel.shape.count
-    return host_launches(kernel.shape, pricing.cluster.device)
+    launches = sum(host_launches(kernel.shape, pricing.cluster.device) for kernel in kernels)
+    stall = sum(kernel.experts for kernel in kernels) * pricing.stack.expert_launch
+    return Work(device=seconds, launches=launches, stall=stall)
 
 
 def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:

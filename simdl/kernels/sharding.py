@@ -179,7 +179,7 @@ def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
         nbytes=larger(first.nbytes + second.nbytes - saved, 0.0),
         dtype=first.dtype,
         shape=first.shape,
-        grouped=first.grouped,
+        experts=first.experts,
     )
 
 
@@ -197,7 +197,7 @@ def _cast(operator: Operator, kernel: Kernel, dtype: str) -> Kernel | None:
     if dtype not in CAST or not rows or not isinstance(kernel.shape, Product):
         return None
     nbytes = CAST[dtype] * kernel.shape.m * kernel.shape.k * kernel.shape.count
-    return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype)
+    return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype, experts=kernel.experts)
 
 
 def _transposes(shape: ConvolutionShape, dtype: str, stack: Stack) -> bool:
@@ -242,7 +242,7 @@ def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision,
         assert not isinstance(shape, ConvolutionCall)  # noqa: S101 - no layer convolves step by step
         return Kernel(operator.name, operator.kind, flops, nbytes, dtype, Recurrence(steps, shape))
     if isinstance(operator.split, ExpertSplit) and isinstance(shape, Product):
-        return Kernel(operator.name, OperatorKind.MATMUL, flops, nbytes, dtype, shape, grouped=True)
+        return Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape, experts=shape.count)
     return Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape)
 
 

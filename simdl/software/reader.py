@@ -33,7 +33,6 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "selective": ("attention", "alternate"),
     "layout": ("channels_last", "channels_first", "xla"),
     "dispatch": DISPATCHES,
-    "grouped_launches": ("one", "each"),
     "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
 }
 SAMPLES = ("sequence", "image", "graph", "node", "record")
@@ -46,6 +45,7 @@ NUMBERS: Mapping[str, str] = {
     "zero": "count",
     "vocabulary_multiple": "count",
     "launch": "time",
+    "expert_launch": "time",
     "collective_launch": "time",
     "negotiation": "time",
     "step_overhead": "time",
@@ -71,7 +71,6 @@ WORDS = (
     "layout",
     "library",
     "dispatch",
-    "grouped_launches",
 )
 
 

@@ -42,6 +42,8 @@ class Stack:
         schedules: pipeline schedules it runs; empty for any, where it takes orders as data.
         fused: fusion groups of operators that run as one kernel.
         launch: [s] host time per kernel.
+        expert_launch: [s] host time per product of an expert, or cast of its rows, for which the device waits
+            because the host learns late how many rows there are; 0 where one kernel runs all experts.
         collective_launch: [s] host time per collective or transfer call.
         step_overhead: [s] per step outside the kernels (gradient clipping, loss scale, logging, data).
         microbatch_overhead: [s] per microbatch and pass of host work that leaves the device idle.
@@ -61,7 +63,6 @@ class Stack:
         dispatch: how tokens go to their experts and back, one of
             :data:`workloads.layers.experts.DISPATCHES`.
         dispatch_overlap: share of that communication hidden behind computation.
-        grouped_launches: kernels per grouped product of experts: ``"one"``, or ``"each"`` expert's own.
         pipeline_overlap: stage-to-stage transfers run beside computation.
         scatter_gather: tensor-parallel ranks each send their part of a stage boundary and gather it on
             arrival.
@@ -91,6 +92,7 @@ class Stack:
     schedules: tuple[str, ...]
     fused: frozenset[str]
     launch: float
+    expert_launch: float
     collective_launch: float
     step_overhead: float
     microbatch_overhead: float
@@ -105,7 +107,6 @@ class Stack:
     tensor_overlap: float
     dispatch: str
     dispatch_overlap: float
-    grouped_launches: str
     pipeline_overlap: bool
     scatter_gather: bool
     contention: float | None

@@ -121,7 +121,7 @@ def pass_cost(works: Sequence[tuple[Cause, Work]], stack: Stack, *, overlapped: 
     seconds[Cause.CONTEXT] = total.context * shown
     seconds[Cause.RESHARDING] = total.resharding * shown
     seconds[Cause.EXPERT] = total.dispatch * shown
-    seconds[Cause.LAUNCH] = max(0.0, host_time(total, stack) - (total.busy - hidden))
+    seconds[Cause.LAUNCH] = total.stall + max(0.0, host_time(total, stack) - (total.busy - hidden))
     seconds[Cause.OVERHEAD] = stack.microbatch_overhead
     kept = tuple((cause, time) for cause, time in seconds.items() if time > 0)
     return PassCost(duration=sum(time for _, time in kept), parts=kept)

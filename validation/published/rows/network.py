@@ -15,6 +15,7 @@ from validation.published.rows.cells import (
     required_count,
 )
 from validation.published.rows.families import Family, family_of
+from validation.published.rows.mixtures import active_width, has_experts, mixture_config, row_mixture
 from validation.published.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.network import Network
@@ -29,7 +30,10 @@ _VOCABULARIES = (32000, 50257, 50304, 50368, 51200, 100352, 103168, 128256, 1519
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Dimensions of a decoder, with the cells that were blank and what they were taken to be."""
+    """Dimensions of a decoder, with the cells that were blank and what they were taken to be.
+
+    Of a mixture of experts (``mixture``, its registered name) ``ffn`` is what a token takes.
+    """
 
     layers: int
     hidden: int
@@ -40,6 +44,7 @@ class Shape:
     vocab: int
     tokens: int
     assumptions: tuple[str, ...]
+    mixture: str = ""
 
 
 def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
@@ -50,10 +55,9 @@ def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
         tp: tensor-parallel degree, which the vocabulary is padded for.
 
     Raises:
-        RowSkippedError: mixture of experts, an unknown family, or a blank that changes what was measured.
+        RowSkippedError: an unknown mixture of experts or family, or a blank that changes what was measured.
     """
-    if row["moe_experts"] not in ("", "0", "1"):
-        raise RowSkippedError("mixture of experts is not modelled yet")
+    mixture = row_mixture(row) if has_experts(row) else ""
     if "lora" in f"{row['model']} {row['notes']}".lower():
         raise RowSkippedError("training of low-rank adapters is not modelled yet")
     family = family_of(row["source"], row["model"])
@@ -66,7 +70,8 @@ def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
         heads=heads,
         kv_heads=optional_count(row, "n_kv_heads") or heads,
         head_size=_head_size(row, family, hidden, heads),
-        ffn=optional_count(row, "ffn") or assumed["ffn"],
+        ffn=active_width(mixture) if mixture else optional_count(row, "ffn") or assumed["ffn"],
+        mixture=mixture,
         vocab=_padded(_vocab(row) or assumed["vocab"], family, tp),
         tokens=assumed.get("seq_len") or required_count(row, "seq_len"),
         assumptions=tuple(
@@ -152,6 +157,8 @@ def _network(family: Family, shape: Shape) -> Network:
 
 
 def _config(family: Family, shape: Shape) -> DecoderConfig:
+    if shape.mixture:
+        return mixture_config(shape.mixture, layers=shape.layers, vocab=shape.vocab, tokens=shape.tokens)
     return DecoderConfig(
         name=f"{family.name}-l{shape.layers}-h{shape.hidden}-s{shape.tokens}",
         source=family.source,

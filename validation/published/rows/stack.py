@@ -18,6 +18,7 @@ class StackRule:
     source: Pattern | None = None
     source_item: Pattern | None = None
     model: Pattern | None = None
+    device: Pattern | None = None
     precision: Pattern | None = None
     framework: Pattern | None = None
     sync_method: Pattern | None = None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from simdl.step.strategy import Recompute, Strategy
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import optional_count, required_count
+from validation.published.rows.mixtures import has_experts
 from validation.published.rows.sources import SourceDefaults
 from validation.published.tables import PublishedRow
 from workloads.network import Network
@@ -44,6 +45,7 @@ class Degrees:
     pp: int
     cp: int
     dp: int
+    ep: int = 1
 
 
 def row_degrees(row: PublishedRow) -> Degrees:
@@ -66,7 +68,8 @@ def row_degrees(row: PublishedRow) -> Degrees:
         raise RowSkippedError(
             f"tp {tp} x pp {pp} x cp {cp} x dp {dp} = {dp * inner} is not the {devices} devices printed"
         )
-    return Degrees(tp=tp, pp=pp, cp=cp, dp=dp)
+    ep = optional_count(row, "ep") or 1 if has_experts(row) else 1
+    return Degrees(tp=tp, pp=pp, cp=cp, dp=dp, ep=ep)
 
 
 def row_strategies(
@@ -96,6 +99,8 @@ def row_strategies(
             tp=degrees.tp,
             pp=degrees.pp,
             cp=degrees.cp,
+            ep=degrees.ep,
+            etp=1 if degrees.ep > 1 else 0,
             micro_batch=micro_batch,
             schedule=_schedule(row, virtual),
             virtual_stages=virtual,
@@ -196,6 +201,8 @@ def _sequence_parallel(
 ) -> bool:
     if degrees.tp == 1:
         return False
+    if has_experts(row):  # Megatron-Core takes no other
+        return True
     text = row["sp"].lower()
     if text:
         return text in {"yes", "true", "on", "1", str(degrees.tp)}
