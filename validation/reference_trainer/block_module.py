@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from validation.errors import TrainerError
+from validation.reference_trainer.modules.experts import Combine, Dispatch
 from validation.reference_trainer.modules.loss import LOSSES
 from validation.reference_trainer.modules.registry import BUILDERS
 from validation.reference_trainer.modules.site import Builder, Site
@@ -45,6 +46,8 @@ class BlockModule(torch.nn.Module):
             _builder(layer)(layer, Site(attention=attention, in_place=_in_place(layer, block.layers)))
             for layer in block.layers
         )
+        for combine in filter(lambda module: isinstance(module, Combine), self.layers):
+            combine.follow(next(module for module in self.layers if isinstance(module, Dispatch)))
 
     @property
     def block(self) -> Block:

@@ -35,6 +35,7 @@ COUNTED = (
     "lstm-mini",
     "lstm-ptb-medium",
     "mlp",
+    "moe-mini",
     "nemotron4-15b",
     "overfeat",
     "resnet18",

@@ -6,6 +6,7 @@ from math import isqrt
 import torch
 
 from validation.reference_trainer.modules.heads import Heads
+from validation.errors import TrainerError
 from validation.reference_trainer.modules.site import Builder, Site, count_of, pair_of
 from workloads.layer import Layer
 
@@ -67,11 +68,12 @@ def build_order(layer: Layer) -> torch.nn.Module:
         case "neighbours":
             return Order(_neighbours)
         case operation:
-            return Order(_windows(count_of(layer, "window"), count_of(layer, "tokens"), str(operation)))
+            if "window" not in layer.attributes:
+        raise TrainerError(f"layer {layer.name}: no torch module for kind 'layout' with {operation!r}")
+    return Order(_windows(count_of(layer, "window"), count_of(layer, "tokens"), str(operation)))
 
 
-def _side(tokens: int) -> int:
-    return isqrt(tokens)
+def _side(tokens: int) -> int: return isqrt(tokens)
 
 
 def _neighbours(x: torch.Tensor) -> torch.Tensor:
