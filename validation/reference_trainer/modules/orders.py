@@ -5,8 +5,8 @@ from math import isqrt
 
 import torch
 
-from validation.reference_trainer.modules.heads import Heads
 from validation.errors import TrainerError
+from validation.reference_trainer.modules.heads import Heads
 from validation.reference_trainer.modules.site import Builder, Site, count_of, pair_of
 from workloads.layer import Layer
 
@@ -67,13 +67,15 @@ def build_order(layer: Layer) -> torch.nn.Module:
             return Order(lambda x: x.transpose(1, 2).contiguous())
         case "neighbours":
             return Order(_neighbours)
+        case operation if "window" not in layer.attributes:
+            found = f"kind {layer.kind!r} with {operation!r}"
+            raise TrainerError(f"layer {layer.name}: no torch module for {found}")
         case operation:
-            if "window" not in layer.attributes:
-        raise TrainerError(f"layer {layer.name}: no torch module for kind 'layout' with {operation!r}")
-    return Order(_windows(count_of(layer, "window"), count_of(layer, "tokens"), str(operation)))
+            return Order(_windows(count_of(layer, "window"), count_of(layer, "tokens"), str(operation)))
 
 
-def _side(tokens: int) -> int: return isqrt(tokens)
+def _side(tokens: int) -> int:
+    return isqrt(tokens)
 
 
 def _neighbours(x: torch.Tensor) -> torch.Tensor:
