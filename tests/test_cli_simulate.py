@@ -153,7 +153,7 @@ def test_json_of_what_does_not_fit_says_so():
 def test_what_has_no_effect_is_a_warning(question, warning):
     printed, found = run(*question), json.loads(run(*question, "--json").stdout)
     assert f"warning: {warning}" in printed.stdout
-    assert found["warnings"] == [warning]
+    assert [said for said in found["warnings"] if "vocabulary" not in said] == [warning]
     assert json.loads(run(*GPT2, "--recompute", "selective", "--json").stdout)["warnings"] == []
 
 
