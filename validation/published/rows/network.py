@@ -68,7 +68,7 @@ def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
         layers=layers,
         hidden=hidden,
         heads=heads,
-        kv_heads=optional_count(row, "n_kv_heads") or heads,
+        kv_heads=heads if mixture else optional_count(row, "n_kv_heads") or heads,
         head_size=_head_size(row, family, hidden, heads),
         ffn=active_width(mixture) if mixture else optional_count(row, "ffn") or assumed["ffn"],
         mixture=mixture,
