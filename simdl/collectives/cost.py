@@ -37,6 +37,7 @@ from simdl.collectives.tuning.choice import choose as choose_by_size
 from simdl.collectives.tuning.estimate import Estimate
 from simdl.collectives.tuning.sight import see
 from simdl.errors import CollectiveError
+from simdl.topology.patterns import Pattern
 from workloads.amounts import as_number, choose, is_table, larger, smaller
 
 
@@ -248,24 +249,24 @@ def curves(
     chosen = [choice for choice in known if applicable(choice, members, switch_reduces=reduces)]
     if not chosen:
         raise _refusal(operation, group, cluster, library, algorithm)
-    gamma = 3 / cluster.device.memory_bandwidth
-    return {
-        (choice.name, protocol.name): build_curve(
-            choice,
-            protocol,
-            profile,
-            used=_used(
-                choice,
-                members,
-                channels(members, cluster, stride=group.stride, pattern=choice.pattern),
-                profile,
-            ),
-            arithmetic=gamma * sum(term.reduced for term in choice.terms(members)),
-        )
-        for choice in chosen
-        for protocol in profile.protocols
-        if protocol.streams or not choice.in_switch
-    }
+    built: dict[tuple[str, str], Curve] = {}
+    for choice in chosen:
+        terms = _terms(choice, members, profile)
+        level_channels = _channels(members, cluster, group.stride, choice.pattern)
+        used = _used(choice, terms, level_channels, profile)
+        arithmetic = sum(term.reduced for term in terms) * 3 / cluster.device.memory_bandwidth
+        for protocol in profile.protocols:
+            if protocol.streams or not choice.in_switch:
+                curve = build_curve(choice, protocol, profile, used=used, arithmetic=arithmetic)
+                built[choice.name, protocol.name] = curve
+    return built
+
+
+@lru_cache(maxsize=4096)
+def _channels(
+    members: tuple[int, ...], cluster: Cluster, stride: int, pattern: Pattern
+) -> tuple[Channel, ...]:
+    return channels(members, cluster, stride=stride, pattern=pattern)
 
 
 @lru_cache(maxsize=4096)
@@ -294,7 +295,9 @@ def candidates(
 
 def _ways(curves: Mapping[tuple[str, str], Curve], expected: Sequence[Estimate]) -> Ways:
     """The curves in the order in which the library takes them, or all of them."""
-    offered = [candidate for candidate in expected if (candidate.algorithm, candidate.protocol) in curves]
+    offered = tuple(
+        candidate for candidate in expected if (candidate.algorithm, candidate.protocol) in curves
+    )
     if not offered:
         return Ways(curves=tuple(curves.values()), ends=None)
     choice = choose_by_size(offered)
@@ -306,11 +309,10 @@ def _ways(curves: Mapping[tuple[str, str], Curve], expected: Sequence[Estimate])
 
 
 def _used(
-    algorithm: Algorithm, members: tuple[int, ...], found: tuple[Channel, ...], library: Library
+    algorithm: Algorithm, terms: tuple[Terms, ...], found: tuple[Channel, ...], library: Library
 ) -> list[tuple[Terms, Channel]]:
     """What the algorithm sends, on the channels that it uses."""
-    terms = _terms(algorithm, members, library)
-    across = any(m > 1 for m in members[1:])
+    across = any(term.sent > 0 for term in terms[1:])
     both = zip(terms, channels_for(algorithm, found, library, across=across), strict=True)
     return [(term, channel) for term, channel in both if term.sent > 0]
 

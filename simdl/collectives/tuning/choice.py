@@ -8,12 +8,11 @@ It depends on the group and the size alone, never on what else the network carri
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import pairwise
 from math import isfinite
 
 from simdl.collectives.tuning.estimate import SMALLEST, Estimate, line_at
-
-OCTAVES = 40  # from 64 bytes to 64 TiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +32,10 @@ class Choice:
         return self.taken[bisect_right(self.starts, nbytes) - 1]
 
 
-def choose(candidates: Sequence[Estimate]) -> Choice:
+@lru_cache(maxsize=4096)
+def choose(candidates: tuple[Estimate, ...]) -> Choice:
     """The choice among some candidates, at least one."""
-    breaks = {0.0, *(float(SMALLEST * 2**octave) for octave in range(OCTAVES))}
+    breaks = {0.0}.union(*(_changes(candidate.correction) for candidate in candidates))
     breaks |= {candidate.plateau_from for candidate in candidates if candidate.plateau > 1}
     breaks |= {candidate.longest * (1 + 1e-12) for candidate in candidates if isfinite(candidate.longest)}
     starts: list[float] = []
@@ -47,6 +47,16 @@ def choose(candidates: Sequence[Estimate]) -> Choice:
                 starts.append(start)
                 taken.append(index)
     return Choice(starts=tuple(starts), taken=tuple(taken))
+
+
+@cache
+def _changes(correction: tuple[float, ...]) -> frozenset[float]:
+    """[bytes] where a correction takes another value; 1 and its ends count as such."""
+    places = range(len(correction) + 1)
+    values = (1.0, *correction, 1.0)
+    return frozenset(
+        float(SMALLEST * 2**place) for place in places if correction and values[place] != values[place + 1]
+    )
 
 
 def _envelope(lines: Sequence[tuple[float, float]], low: float, high: float) -> list[tuple[float, int]]:

@@ -7,6 +7,7 @@ and the hops.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from math import log2
 
 from simdl.collectives.operation import Operation
@@ -32,6 +33,7 @@ def ring_steps(operation: Operation, ranks: int) -> int:
     return ranks - 1 if operation in {Operation.ALL_GATHER, Operation.REDUCE_SCATTER} else ranks
 
 
+@lru_cache(maxsize=4096)
 def estimates(operation: Operation, sight: Sight, version: Version) -> tuple[Estimate, ...]:
     """Every candidate of the library for an operation."""
     if sight.generation not in GENERATIONS:

@@ -4,6 +4,7 @@ Templates of eight MI300X name model 5, other machines model 0 (ROCm/rccl, ``src
 ``tuning.cc``). The source of 2024 has LL128 on MI250 only.
 """
 
+from functools import lru_cache
 from math import log2
 
 from simdl.collectives.operation import Operation
@@ -20,6 +21,7 @@ def model_of(sight: Sight) -> str:
     return "5" if sight.generation == "cdna3" and sight.kind == "xgmi" else "0"
 
 
+@lru_cache(maxsize=4096)
 def estimates(operation: Operation, sight: Sight, version: Version) -> tuple[Estimate, ...]:
     """Every candidate of the library for an operation."""
     if operation is Operation.ALL_TO_ALL:
