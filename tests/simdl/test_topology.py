@@ -27,7 +27,7 @@ def level(topology, *, size, ports=1.0, wiring=None):
 
 def cluster(network, *, nodes, devices=4):
     inner = Level(name="node", link=LINK, ports=4.0, size=devices, topology="switch")
-    device = SimpleNamespace(memory_bandwidth=2e12)
+    device = SimpleNamespace(memory_bandwidth=2e12, generation="hopper")
     return Cluster(
         node=NodeType(name="made-up", description="", device=device, levels=(inner, network)), count=nodes
     )
