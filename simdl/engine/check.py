@@ -69,10 +69,11 @@ def _action_faults(program: Program) -> Iterator[str]:
 def _faults(action: Action, channels: int) -> Iterator[str]:
     if not 0.0 <= action.duration < inf:
         yield f"duration: found {action.duration}; expected finite seconds, at least 0"
-    if not isinstance(action, Transfer):
-        return
-    if not 0.0 <= action.footprint <= 1.0:
-        yield f"footprint: found {action.footprint}; expected a fraction, 0 to 1"
+    name, share = ("footprint", action.footprint) if isinstance(action, Transfer) else ("busy", action.busy)
+    if not 0.0 <= share <= 1.0:
+        yield f"{name}: found {share}; expected a fraction, 0 to 1"
+    if name == "busy" and action.loads and not share:
+        yield "busy: found 0 with loads; expected the share of its seconds in which they last"
     numbers = [load.channel for load in action.loads]
     if len({*numbers}) < len(numbers):
         yield f"channels: found {numbers}; expected each once"

@@ -1,7 +1,8 @@
 """Devices: the speed of work beside transfers that take a share of the same device.
 
 Work runs at what the footprints of the transfers that run at that moment on the same class leave, at 0 if
-they leave nothing. Work of several classes runs at the speed of the slowest.
+they leave nothing, and slower where its own messages share their channels. Work of several classes runs at
+the speed of the slowest.
 """
 
 from collections.abc import Sequence
@@ -61,6 +62,11 @@ class Devices:
                 if speed > 0.0:
                     self._alarm.set((work,), now)
 
+    def slow(self, work: Running, factor: float) -> None:
+        """Let work run at a share of the speed that its devices leave it, from the next settlement on."""
+        work.factor = factor
+        self.changed.update(work.ranks)
+
     def _rate(self, rank: int) -> None:
         # An exact sum: it does not depend on the order in which the transfers started.
         beside = self._beside[rank]
@@ -72,9 +78,9 @@ class Devices:
         """Of work [s] alone per second: alone it already runs at the speed of its slowest class."""
         ranks = work.ranks
         if len(ranks) == 1:
-            return self._left[ranks[0]]
+            return self._left[ranks[0]] * work.factor
         slowest = min(self._speeds[rank] for rank in ranks)
-        return min(self._speeds[rank] * self._left[rank] for rank in ranks) / slowest
+        return min(self._speeds[rank] * self._left[rank] for rank in ranks) / slowest * work.factor
 
 
 def _index(task: Running) -> int:

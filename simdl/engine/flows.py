@@ -2,24 +2,29 @@
 
 Speeds change when a transfer starts or ends on a channel that holds one back, for all transfers that such
 channels connect. Connected transfers have one event, the end of the first of them, after which the others get
-new speeds: n concurrent flows cost n events, not n squared.
+new speeds: n concurrent flows cost n events, not n squared. Work whose messages share channels takes part
+while they are under way.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from math import fsum
 
-from simdl.engine.rates import Shares, max_min_speeds
+from simdl.engine.rates import max_min_speeds
 from simdl.engine.running import Alarm, Running
-from simdl.engine.shared import overfull
+from simdl.engine.shared import Shared, overfull
 
 
 class Flows:
     """Transfers on every channel while a program runs."""
 
-    def __init__(self, channels: int, shares: Sequence[Shares], rates: Sequence[float], alarm: Alarm) -> None:
-        """Shares and rates are those of the actions."""
-        self._shares = shares
-        self._rates = rates
+    def __init__(
+        self, channels: int, shared: Shared, alarm: Alarm, slow: Callable[[Running, float], None]
+    ) -> None:
+        """``slow`` gives work another speed."""
+        self._shares = shared.shares
+        self._rates = shared.rates
+        self._busy = shared.busy
+        self._slow = slow
         self._alarm = alarm
         self._flows: list[dict[Running, float]] = [{} for _ in range(channels)]
         self._full: set[int] = set()  # channels whose flows would take more than there is
@@ -36,7 +41,7 @@ class Flows:
                 self._full.add(channel)
                 self.changed.add(channel)
                 held = True
-        if not held:
+        if not held and not self._busy[flow.action]:
             flow.speed = 1.0
             self._alarm.set((flow,), now)
 
@@ -76,17 +81,49 @@ class Flows:
 
     def _share(self, flows: list[Running], now: float) -> None:
         """Give connected flows their speeds and set the end of the first."""
-        full = self._full
-        shares = [[load for load in self._shares[flow.action] if load[0] in full] for flow in flows]
-        rates = [self._rates[flow.action] for flow in flows]
-        for flow, speed in zip(flows, max_min_speeds(shares, rates), strict=True):
+        transfers: list[Running] = []
+        for flow, speed in zip(flows, self._speeds(flows), strict=True):
+            if self._busy[flow.action]:
+                if speed != flow.factor:
+                    self._slow(flow, speed)
+                continue
+            transfers.append(flow)
             if speed != flow.speed:
                 flow.change(speed, now)
-        finishes = [flow.finish for flow in flows]
+        if not transfers:
+            return
+        finishes = [flow.finish for flow in transfers]
         first = min(finishes)
-        due = [flow for flow, finish in zip(flows, finishes, strict=True) if finish == first]
+        due = [flow for flow, finish in zip(transfers, finishes, strict=True) if finish == first]
         if any(flow.event is None for flow in due):
             self._alarm.set(due, now)
+
+    def _speeds(self, flows: list[Running]) -> list[float]:
+        """Speeds of connected transfers, and factors of the speeds of connected work.
+
+        Work communicates in a share of its time, the larger the longer its messages take. Where several
+        pieces of work do, the ones with smaller shares communicate while those with larger ones do.
+        """
+        shares = [[load for load in self._shares[flow.action] if load[0] in self._full] for flow in flows]
+        rates = [self._rates[flow.action] for flow in flows]
+        speeds = max_min_speeds(shares, rates)
+        shared_time: dict[int, float] = {}
+        for place, flow in enumerate(flows):
+            if busy := self._busy[flow.action]:
+                seconds = 1.0 - busy + busy / speeds[place]
+                shared_time[place] = busy / speeds[place] / seconds
+                speeds[place] = 1.0 / seconds
+        if not shared_time or len(shared_time) == len(flows):
+            return speeds
+        transfers = [place for place in range(len(flows)) if place not in shared_time]
+        mean, before = dict.fromkeys(transfers, 0.0), 0.0
+        for until in sorted({*shared_time.values(), 1.0}):
+            places = [*transfers, *(place for place, time in shared_time.items() if time > before)]
+            found = max_min_speeds([shares[place] for place in places], [rates[place] for place in places])
+            for place, speed in zip(transfers, found, strict=False):
+                mean[place] += (until - before) * speed
+            before = until
+        return [mean.get(place, speed) for place, speed in enumerate(speeds)]
 
 
 def _index(task: Running) -> int:

@@ -19,10 +19,11 @@ class Running:
         remaining: [s] alone, at ``since``.
         since: [s] from step start.
         speed: [s] alone per second.
+        factor: of the speed of work, by what its messages get of their channels.
         event: that is to end it; None while it waits for a speed.
     """
 
-    __slots__ = ("action", "event", "index", "ranks", "remaining", "since", "speed")
+    __slots__ = ("action", "event", "factor", "index", "ranks", "remaining", "since", "speed")
 
     def __init__(self, index: int, action: int, ranks: tuple[int, ...], remaining: float, now: float) -> None:
         self.index = index
@@ -31,6 +32,7 @@ class Running:
         self.remaining = remaining
         self.since = now
         self.speed = 0.0
+        self.factor = 1.0
         self.event: Event | None = None
 
     def change(self, speed: float, now: float) -> None:

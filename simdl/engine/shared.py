@@ -12,7 +12,7 @@ import numpy as np
 
 from simdl.engine.holdings import holdings, indices
 from simdl.engine.rates import TOLERANCE, Shares
-from simdl.program.action import Transfer
+from simdl.program.action import Transfer, Work
 from simdl.program.program import Program
 
 
@@ -25,24 +25,25 @@ class Shared:
         shares: per action the channels that can hold it back.
         rates: per action [bytes/s] of a transfer at full speed, the largest over all its channels.
         footprints: per action its share of a device, 0 for work.
+        busy: per action the share of its seconds in which messages of work load channels, 0 for transfers.
     """
 
     tasks: bytes
     shares: tuple[Shares, ...]
     rates: tuple[float, ...]
     footprints: tuple[float, ...]
+    busy: tuple[float, ...]
 
 
 def find_shared(program: Program) -> Shared:
     """What can be shared while a program runs."""
     transfers = [action if isinstance(action, Transfer) else None for action in program.actions]
+    loading = [action if action.loads and action.duration else None for action in program.actions]
     footprints = tuple(each.footprint if each and each.duration else 0.0 for each in transfers)
     contested = _contested(program)
     shares = tuple(
-        tuple((load.channel, load.share) for load in each.loads if load.channel in contested)
-        if each and each.duration
-        else ()
-        for each in transfers
+        tuple((load.channel, load.share) for load in each.loads if load.channel in contested) if each else ()
+        for each in loading
     )
     tasks = bytes(len(program))
     if any(footprints) or any(shares):
@@ -54,9 +55,10 @@ def find_shared(program: Program) -> Shared:
             max((load.share * program.channels[load.channel].bandwidth for load in each.loads), default=0.0)
             if each
             else 0.0
-            for each in transfers
+            for each in loading
         ),
         footprints=footprints,
+        busy=tuple(each.busy if isinstance(each, Work) else 0.0 for each in program.actions),
     )
 
 
@@ -67,7 +69,7 @@ def overfull(share: float) -> bool:
 
 def _contested(program: Program) -> set[int]:
     """Channels that transfers of different streams can load beyond their bandwidth."""
-    loading = [bool(isinstance(each, Transfer) and each.loads) for each in program.actions]
+    loading = [bool(each.loads) for each in program.actions]
     if not any(loading):
         return set()
     action, stream = indices(program.action), indices(program.stream)
@@ -75,8 +77,7 @@ def _contested(program: Program) -> set[int]:
     pairs = np.unique((action * width + stream)[np.array(loading)[action]])
     largest: defaultdict[int, dict[int, float]] = defaultdict(dict)
     for number, place in zip(*(part.tolist() for part in np.divmod(pairs, width)), strict=True):
-        transfer = program.actions[number]
-        for load in transfer.loads if isinstance(transfer, Transfer) else ():
+        for load in program.actions[number].loads:
             by_stream = largest[load.channel]
             by_stream[place] = max(load.share, by_stream.get(place, 0.0))
     return {channel for channel, by_stream in largest.items() if overfull(sum(by_stream.values()))}

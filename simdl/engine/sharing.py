@@ -30,7 +30,8 @@ class Sharing:
         self._ranks = [(stream.rank,) for stream in program.streams]
         alarm = Alarm(environment, self._ring)
         self._devices = Devices(program.classes, shared.footprints, alarm)
-        self._flows = Flows(len(program.channels), shared.shares, shared.rates, alarm)
+        self._shares = shared.shares
+        self._flows = Flows(len(program.channels), shared, alarm, self._devices.slow)
         self._slowed, self._crowded = self._devices.changed, self._flows.changed
 
     def start(self, index: int, duration: float, now: float) -> None:
@@ -41,6 +42,8 @@ class Sharing:
         task = Running(index, action, ranks, duration, now)
         if self._is_work[action]:
             self._devices.start(task, now)
+            if self._shares[action]:
+                self._flows.start(task, now)
             return
         if self._footprints[action]:
             self._devices.occupy(task)
@@ -51,8 +54,8 @@ class Sharing:
         if self._slowed or self._crowded:
             now = self._environment.now
             if self._environment.peek() > now:
-                self._devices.settle(now)
                 self._flows.settle(now)
+                self._devices.settle(now)
 
     def _ring(self, event: Event) -> None:
         """End the tasks that an event is to end."""
@@ -65,6 +68,8 @@ class Sharing:
     def _end(self, task: Running) -> None:
         if self._is_work[task.action]:
             self._devices.end(task)
+            if self._shares[task.action]:
+                self._flows.end(task)
             return
         if self._footprints[task.action]:
             self._devices.leave(task)

@@ -58,34 +58,6 @@ Parts = tuple[tuple[Cause, float], ...]
 """Seconds by cause."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """Computation on one device.
-
-    Attributes:
-        purpose: what it does.
-        parts: [s] by cause at full speed; adds up to ``duration``.
-        stage: virtual stage, or -1.
-        partner: virtual stage of the second of two passes that run interleaved, or -1.
-        acquire: [bytes] live on the rank from its start.
-        release: [bytes] no longer live from its end.
-        label: which part of a pass it is, where that is opened up.
-    """
-
-    purpose: Purpose
-    parts: Parts
-    stage: int = -1
-    partner: int = -1
-    acquire: float = 0.0
-    release: float = 0.0
-    label: str = ""
-
-    @property
-    def duration(self) -> float:
-        """[s] at full speed."""
-        return sum(seconds for _, seconds in self.parts)
-
-
 @dataclass(frozen=True, slots=True)
 class Load:
     """What a transfer takes of a channel.
@@ -101,6 +73,39 @@ class Load:
     share: float
     rank: int = 0
     members: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Computation on one device.
+
+    Attributes:
+        purpose: what it does.
+        parts: [s] by cause at full speed; adds up to ``duration``.
+        stage: virtual stage, or -1.
+        partner: virtual stage of the second of two passes that run interleaved, or -1.
+        acquire: [bytes] live on the rank from its start.
+        release: [bytes] no longer live from its end.
+        label: which part of a pass it is, where that is opened up.
+        loads: channels that the messages inside it use, while they are under way.
+        busy: share of its seconds in which they are; they alternate with computation so often that what runs
+            beside them sees the mean.
+    """
+
+    purpose: Purpose
+    parts: Parts
+    stage: int = -1
+    partner: int = -1
+    acquire: float = 0.0
+    release: float = 0.0
+    label: str = ""
+    loads: tuple[Load, ...] = ()
+    busy: float = 0.0
+
+    @property
+    def duration(self) -> float:
+        """[s] at full speed."""
+        return sum(seconds for _, seconds in self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ agree; the tests hold them equal.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from simdl.program.action import Action, Load, Work
+from simdl.program.action import Action, Load
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel, Lane, Program, RankClass, Stream
 
@@ -133,7 +133,7 @@ class _Copies:
 
     def _relocated(self, action: Action, members: Sequence[int]) -> Action:
         """The action with its loads on the ports of the domains in which its ranks stand."""
-        if isinstance(action, Work) or not action.loads:
+        if not action.loads:
             return action
         shares: dict[tuple[int, int], float] = {}
         for load in action.loads:

@@ -196,6 +196,7 @@ def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
         return _walked_pass(build, rank, passes[0], walks)
     if key not in build.actions:
         cost = build.step.pass_cost(key)
+        inside = build.transfers.inside(rank, passes[0].stage, cost.parts)
         work = Work(
             purpose=purpose_of(entry),
             parts=cost.parts,
@@ -203,6 +204,8 @@ def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
             partner=passes[1].stage if len(passes) > 1 else -1,
             acquire=sum(build.step.stages[each.stage].saved for each in passes if each.kind.acquires),
             release=sum(build.step.stages[each.stage].saved for each in passes if each.kind.releases),
+            loads=inside.loads,
+            busy=inside.busy,
         )
         build.actions[key] = build.builder.action(work)
     task = build.builder.add(
@@ -275,6 +278,7 @@ def _segmented_pass(build: _Build, rank: int, entry: Entry, segments: tuple[Segm
         after = _gather(build, rank, split, segment, computed)
         if index >= PREFETCH:
             _reduce(build, rank, split, segments[index - PREFETCH], computed[index - PREFETCH])
+        inside = build.transfers.inside(rank, passes[0].stage, segment.cost.parts)
         work = Work(
             purpose=purpose_of(entry),
             parts=segment.cost.parts,
@@ -282,6 +286,8 @@ def _segmented_pass(build: _Build, rank: int, entry: Entry, segments: tuple[Segm
             partner=passes[1].stage if len(passes) > 1 else -1,
             acquire=acquire if index == 0 else 0.0,
             release=release if index == len(segments) - 1 else 0.0,
+            loads=inside.loads,
+            busy=inside.busy,
         )
         microbatch = split.microbatch + build.shift
         walks = tuple(unrolled(segment.walks, tasks=build.tasks))

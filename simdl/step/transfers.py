@@ -5,9 +5,12 @@ way (:mod:`simdl.collectives.ports`). The ports of a domain are one channel for 
 whatever stage they belong to.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
 
-from simdl.collectives import Group, Operation
+from simdl.collectives import Group, Operation, collective_seconds
 from simdl.collectives.footprint import footprint
 from simdl.collectives.library import load_library
 from simdl.collectives.ports import (
@@ -16,7 +19,7 @@ from simdl.collectives.ports import (
     hop_loads,
     sent_bytes,
 )
-from simdl.program.action import Cause, Load, Purpose, Transfer
+from simdl.program.action import Cause, Load, Parts, Purpose, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
 from simdl.step.gradients import Collective, gathers
@@ -30,6 +33,18 @@ MEMORY_PASSES = {
     Operation.ALL_TO_ALL: 2.0,
 }
 """Bytes of device memory that a kernel moves per byte of its message."""
+
+
+EXCHANGES = {Cause.TENSOR: Cause.TENSOR, Cause.RESHARDING: Cause.TENSOR, Cause.CONTEXT: Cause.CONTEXT}
+"""Messages inside passes, by the cause that stands for them."""
+ZERO_PARAMETERS = 3  # the stage of ZeRO that gathers parameters beside passes
+
+
+class Inside(NamedTuple):
+    """Messages inside work: their loads, and the share of its seconds in which they are under way."""
+
+    loads: tuple[Load, ...] = ()
+    busy: float = 0.0
 
 
 class StepTransfers:
@@ -69,6 +84,50 @@ class StepTransfers:
             ),
             stage=stage,
         )
+
+    def inside(self, rank: int, stage: int, parts: Parts) -> Inside:
+        """What the messages inside a pass load, where transfers can run beside it.
+
+        The collectives of tensor parallelism, the messages of split layers or the ring of context
+        parallelism, whichever take longer, stand for all of them.
+        """
+        seconds: defaultdict[Cause, float] = defaultdict(float)
+        for cause, time in parts:
+            seconds[EXCHANGES.get(cause, Cause.BUBBLE)] += time
+        cause = max((Cause.TENSOR, Cause.CONTEXT), key=lambda each: seconds[each])
+        if not seconds[cause] or not self._overlaps:
+            return Inside()
+        loads = self._exchange_loads(rank, stage, cause)
+        return Inside(loads, seconds[cause] / sum(seconds.values())) if loads else Inside()
+
+    @cached_property
+    def _overlaps(self) -> bool:
+        """Whether transfers of this step run beside passes."""
+        strategy, stack = self._step.strategy, self._step.stack
+        summed = stack.gradient_overlap or stack.parameter_overlap or strategy.zero == ZERO_PARAMETERS
+        return (strategy.replicas > 1 and summed) or (strategy.pp > 1 and stack.pipeline_overlap)
+
+    def _exchange_loads(self, rank: int, stage: int, cause: Cause) -> tuple[Load, ...]:
+        step, strategy = self._step, self._step.strategy
+        cluster, library = step.pricing.cluster, step.stack.library
+        whole = strategy.tp if strategy.tp > 1 else strategy.split_degree
+        group, operation = Group(size=whole), Operation.ALL_REDUCE
+        if cause is Cause.CONTEXT:
+            group, operation = Group(size=strategy.cp, stride=strategy.tp), Operation.ALL_GATHER
+        nbytes = step.stages[stage].boundary
+        if group.size == 1 or nbytes <= 0:
+            return ()
+        loads = collective_loads(
+            operation,
+            nbytes,
+            group,
+            cluster,
+            library=library,
+            seconds=collective_seconds(operation, nbytes, group, cluster, library=library),
+            width=self._width,
+            first=rank * self._width,
+        )
+        return tuple(self._load(load, rank) for load in loads)
 
     def gather(self, rank: int, gathered: Collective, stage: int = -1) -> Transfer:
         """A gather of parameters that ZeRO shards."""
