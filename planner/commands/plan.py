@@ -21,7 +21,7 @@ from planner.console.output import print_json, print_table, progress_bar
 from planner.console.output_files import force_option, report_option
 from planner.console.question_options import question_options
 from planner.console.refusals import bad_input, reporting_errors
-from planner.console.report_json import plan_json
+from planner.console.report_json import plan_json, ties
 from planner.console.training_options import (
     add_trainings,
     asked_training,
@@ -247,6 +247,18 @@ def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
     )
 
 
+def _certainty(result: PlanResult) -> list[str]:
+    """How far the times hold, and which of the first plans they cannot tell apart."""
+    if not result.plans:
+        return []
+    interval, tied = result.plans[0].report.interval, ties(result)
+    low, high = format_seconds(interval.low), format_seconds(interval.high)
+    told = f"plans 1 to {tied} are ties" if tied > 1 else "plan 1 is ahead of the others"
+    return [
+        f"certainty: plan 1 takes {low} to {high} with {interval.level:.0%} ({interval.knowledge}); {told}"
+    ]
+
+
 def _losses(report: StepReport) -> Iterator[str]:
     """The largest shares of causes other than computation, but none that would read 0 %."""
     losses = sorted((seconds, cause) for cause, seconds in report.breakdown.items() if cause not in WORK)
@@ -270,6 +282,7 @@ def _notes(question: Question, result: PlanResult, waited: float) -> list[str]:
     counts = f"{result.candidates:,} candidates, {result.feasible:,} fit, {result.simulated:,} simulated"
     lines = [f"space: {counts}; {sure} ({waited:.1f} s)"]
     lines += [f"certified over: {result.certified_over}"] if result.certified and result.plans else []
+    lines += _certainty(result)
     layers = (result.layers_reason,) if result.layers_reason else ()
     groups = (
         ("why", result.why),

@@ -195,6 +195,7 @@ def _totals(question: Question, report: StepReport) -> list[tuple[str, str]]:
     rows = [
         ("strategy", format_strategy(report.strategy)),
         ("step time", format_seconds(report.step_time)),
+        ("90 % interval", _interval(report)),
         ("samples/s", format_rate(report.samples_per_s)),
         ("tokens/s", format_rate(report.tokens_per_s)),
         ("MFU", f"{report.mfu:.1%}"),
@@ -207,11 +208,18 @@ def _totals(question: Question, report: StepReport) -> list[tuple[str, str]]:
     return [row for row in rows if row[0] != "tokens/s" or question.workload.network.tokens > 1]
 
 
+def _interval(report: StepReport) -> str:
+    interval = report.interval
+    return f"{format_seconds(interval.low)} to {format_seconds(interval.high)} ({interval.knowledge})"
+
+
 def _provenance(report: StepReport) -> str:
     known = dict(report.provenance)
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(known["numbers"].items()))
     links = ", ".join(known["links"])
+    shares = ((kind, seconds / report.step_time) for kind, seconds in known["seconds"].items())
+    resting = ", ".join(f"{kind} {share:.0%}" for kind, share in shares if share >= 0.005)
     return (
         f"stack {known['stack']}, device {known['device']}, links {links}, network {known['network']}; "
-        f"numbers: {counts}"
+        f"numbers: {counts}; seconds resting on {resting} numbers"
     )

@@ -12,6 +12,7 @@ from planner.questions.answer_file import VERSION
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
 from planner.search.plan import PlanResult
+from simdl.report.certainty import tied_with_the_first
 from simdl.report.operator_times import longest_operators
 from simdl.report.step_report import StepReport
 
@@ -55,7 +56,16 @@ def report_json(report: StepReport) -> dict[str, Any]:
         "reasons": list(report.reasons),
         "warnings": list(report.warnings),
         "provenance": dict(report.provenance),
+        "interval": asdict(report.interval),
     }
+
+
+def ties(result: PlanResult) -> int:
+    """How many plans, from the first on, cannot be told from the first; 0 without plans."""
+    if not result.plans:
+        return 0
+    knowledge = result.plans[0].report.provenance.get("knowledge", "unknown")
+    return tied_with_the_first([plan.report.breakdown for plan in result.plans], knowledge)
 
 
 def plan_json(question: Question, result: PlanResult, *, wall_time: float) -> dict[str, Any]:
@@ -74,6 +84,7 @@ def plan_json(question: Question, result: PlanResult, *, wall_time: float) -> di
             "feasible": result.feasible,
             "simulated": result.simulated,
         },
+        "ties": ties(result),
         "certified": result.certified,
         "certified_over": result.certified_over,
         "layerwise": layer_plan_json(result),

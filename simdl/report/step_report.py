@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simdl.report.certainty import Interval, step_interval
 from simdl.report.communication import MessageUse
 from simdl.report.operator_times import OperatorTime
 from simdl.step.strategy import Strategy
@@ -35,7 +36,7 @@ class StepReport:
         feasible: whether it fits.
         reasons: why not; the stage that misses by most first.
         warnings: extrapolations and assumptions.
-        provenance: stack, profiles and kinds of sources behind the number.
+        provenance: stack, profiles and kinds of sources behind the number, and seconds by what they rest on.
     """
 
     step_time: float
@@ -62,3 +63,8 @@ class StepReport:
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
+
+    @property
+    def interval(self) -> Interval:
+        """Range that holds the measured step time in nine of ten cases."""
+        return step_interval(self.step_time, self.breakdown, self.provenance.get("knowledge", "unknown"))

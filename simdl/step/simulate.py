@@ -6,6 +6,7 @@ from functools import lru_cache
 from math import inf
 from typing import Any
 
+from hardware.citation import CitedNumber
 from hardware.cluster import Cluster
 from hardware.device import Device
 from simdl.collector import collector_paused
@@ -17,6 +18,7 @@ from simdl.kernels.pricing import Pricing
 from simdl.kernels.vocabulary import with_padded_vocabulary
 from simdl.memory.needs import memory_by_rank, memory_shortfalls, paging_notes
 from simdl.program.unfolding import apart, every_rank, unfold
+from simdl.report.certainty import evidence_seconds, knowledge_of
 from simdl.report.communication import message_uses
 from simdl.report.critical_tasks import critical_actions, total_parts
 from simdl.report.kernel_uses import kernel_uses, memory_bound_fraction
@@ -171,7 +173,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
     recomputed = sum(block.recomputed_flops for stage in step.stages for block in stage.blocks)
     device, pp = step.pricing.cluster.device, step.strategy.pp
     peak = seconds * step.strategy.devices * device.flop_rate(step.workload.precision.matmul)
-    causes = _mean_breakdown(timeline)
+    causes, kernels = _mean_breakdown(timeline), kernel_times(step)
     path = critical_actions(timeline)
     memory = _worst_rank(step)
     reasons = tuple(memory_shortfalls(step, device))
@@ -188,7 +190,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
         breakdown=causes,
         critical_path=total_parts(path),
         critical_operators=critical_operators(step, path),
-        kernels=kernel_times(step),
+        kernels=kernels,
         communication=message_uses(step, timeline),
         memory_bound_fraction=memory_bound_fraction(kernel_uses(step)),
         bubble_fraction=causes.get("bubble", 0.0) / seconds,
@@ -199,7 +201,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
         feasible=not reasons,
         reasons=reasons,
         warnings=(*step.warnings, *paging_notes(step)),
-        provenance=_provenance(step),
+        provenance=_provenance(step, causes, kernels),
     )
 
 
@@ -225,7 +227,7 @@ def _speed_problems(speeds: Mapping[int, float], cluster: Cluster) -> Iterator[s
             yield f"speeds: found {speed} for rank {rank}; expected a number above 0"
 
 
-def _provenance(step: StepCost) -> dict[str, Any]:
+def _provenance(step: StepCost, causes: Mapping[str, float], kernels: Mapping[str, float]) -> dict[str, Any]:
     """Where the number comes from: stack, profiles, and how many of their numbers are of which kind."""
     cluster, stack = step.pricing.cluster, step.stack
     numbers = [*stack.numbers, *cluster.node.numbers, *cluster.device.numbers]
@@ -240,4 +242,13 @@ def _provenance(step: StepCost) -> dict[str, Any]:
         "links": [level.link.name for level in cluster.levels],
         "network": step.workload.network.source,
         "numbers": kinds,
+        "knowledge": knowledge_of(stack, cluster.device),
+        "seconds": evidence_seconds(causes, kernels, stack, _priced_by(cluster)),
     }
+
+
+def _priced_by(cluster: Cluster) -> Iterator[CitedNumber]:
+    """Numbers that price kernels and messages: of the device, and of the links that are in use."""
+    yield from cluster.device.numbers
+    for level in cluster.levels:
+        yield from level.link.numbers

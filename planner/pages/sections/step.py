@@ -32,6 +32,17 @@ MESSAGE_HEADER = ("purpose", "collective", "messages", "mean size", "time", "alg
 LIVE = "activations"  # the part of memory that the timeline follows
 
 
+def certainty_lines(report: StepReport) -> tuple[str, str]:
+    """The interval of the step time, and what kinds of numbers its seconds rest on."""
+    interval, seconds = report.interval, report.provenance.get("seconds", {})
+    shares = ", ".join(f"{kind} {time / report.step_time:.0%}" for kind, time in seconds.items() if time)
+    low, high = format_seconds(interval.low), format_seconds(interval.high)
+    return (
+        f"step time {low} to {high} with {interval.level:.0%} ({interval.knowledge})",
+        f"seconds rest on numbers that are {shares}",
+    )
+
+
 def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page:  # noqa: ANN401 - JSON
     """The page of `simdl simulate`; ``data`` is the command's JSON."""
     report, workload = simulation.report, question.workload
@@ -40,6 +51,7 @@ def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page
         lines=(
             f"One training step of {workload.global_batch} {workload.network.sample}s, simulated.",
             *(f"assumed: {sentence}" for sentence in question.assumptions),
+            *certainty_lines(report),
             *(f"warning: {sentence}" for sentence in report.warnings),
         ),
         sections=(

@@ -1,0 +1,100 @@
+"""Intervals, ties and what seconds rest on."""
+
+import json
+from math import exp, log, sqrt
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardware.profiles import load_cluster, load_device
+from planner.commands.simulate import simulate as simulate_command
+from simdl.report.certainty import (
+    CAUSES,
+    EVIDENCE,
+    are_ties,
+    evidence_seconds,
+    knowledge_of,
+    spreads,
+    step_interval,
+    tied_with_the_first,
+)
+from simdl.software.reader import load_stack
+
+LEVELS = ("measured", "fitted", "prior", "unknown")
+BREAKDOWNS = st.dictionaries(
+    st.sampled_from([name for names in CAUSES.values() for name in names]),
+    st.floats(1e-6, 1e3),
+    min_size=1,
+)
+
+
+@pytest.mark.theory
+def test_an_interval_of_one_cause_is_the_quantile_of_its_spread():
+    spread = spreads()["fitted"]
+    interval = step_interval(1.0, {"forward": 1.0}, "fitted")
+    sigma = sqrt(spread["common"] ** 2 + spread["kernels"] ** 2)
+    assert log(interval.high) == pytest.approx(1.6448536 * sigma)
+    assert interval.low * interval.high == pytest.approx(1.0)
+
+
+@given(BREAKDOWNS, st.sampled_from(LEVELS))
+@pytest.mark.property
+def test_intervals_hold_the_prediction_and_widen_with_level_and_ignorance(breakdown, knowledge):
+    time = sum(breakdown.values())
+    narrow, wide = (step_interval(time, breakdown, knowledge, level=level) for level in (0.5, 0.9))
+    assert wide.low < narrow.low < time < narrow.high < wide.high
+    widths = [step_interval(time, breakdown, each).high for each in LEVELS]
+    assert widths == sorted(widths)
+
+
+def test_a_calibrated_machine_is_known_best_and_an_assumed_stack_least():
+    assert knowledge_of(load_stack("mosaic-fsdp"), load_device("a100-sxm-80gb")) == "fitted"
+    assert knowledge_of(load_stack("pytorch-fsdp"), load_device("a100-sxm-80gb")) == "prior"
+    assert knowledge_of(load_stack("megatron-2021"), load_device("v100-sxm2-16gb")) == "unknown"
+
+
+@given(BREAKDOWNS)
+@pytest.mark.property
+def test_a_plan_ties_with_itself_and_not_with_one_that_computes_ten_times_as_long(breakdown):
+    assert are_ties(breakdown, breakdown, "fitted")
+    slow = {name: 10 * seconds for name, seconds in breakdown.items()} | {"bubble": 1e6}
+    assert not are_ties(breakdown, slow, "measured")
+
+
+def test_ties_are_counted_from_the_first_on():
+    same = {"forward": 1.0}
+    assert (
+        tied_with_the_first([same, {"forward": 1.0001}, {"forward": 1.0, "bubble": 5.0}, same], "fitted") == 2
+    )
+
+
+def test_seconds_by_evidence_add_up_to_the_step_and_name_the_weakest_number():
+    cluster, stack = load_cluster("dgx-a100:2"), load_stack("megatron-2021")
+    numbers = (*cluster.device.numbers, *cluster.levels[0].link.numbers)
+    breakdown = {"forward": 1.0, "backward": 2.0, "launch": 0.5, "bubble": 0.5}
+    found = evidence_seconds(breakdown, {"matmul": 3.0}, stack, numbers)
+    assert sum(found.values()) == pytest.approx(4.0)
+    assert set(found) == set(EVIDENCE)
+    assert found["assumed"] >= 0.5  # the launch cost of this stack
+
+
+def test_the_answer_has_interval_and_evidence():
+    arguments = ["gpt2", "--cluster", "dgx-a100:1", "--dp", "8", "--micro-batch", "4"]
+    result = CliRunner().invoke(simulate_command, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    interval = answer["interval"]
+    assert interval["low"] < answer["step_time"] < interval["high"]
+    assert sum(answer["provenance"]["seconds"].values()) == pytest.approx(answer["step_time"])
+    shown = CliRunner().invoke(simulate_command, arguments).stdout
+    assert "90 % interval" in shown
+    assert "seconds resting on" in shown
+
+
+def test_spreads_grow_with_ignorance_for_every_cause():
+    for cause in ("common", *CAUSES):
+        values = [spreads()[knowledge][cause] for knowledge in LEVELS]
+        assert values == sorted(values)
+        assert 0 < values[0] < exp(1)
