@@ -164,8 +164,8 @@ class TestDiff:
 
     def test_different_questions_are_named(self, folder, planned):
         path = folder / "larger.json"
-        arguments = ("gpt2", "--cluster", "dgx-a100:2", "--global-batch", "64", "--json")
-        path.write_text(run(simulate, *arguments).stdout)
+        arguments = ("gpt2", "--cluster", "dgx-a100:2", "--global-batch", "64", "--stack", "megatron-2023")
+        path.write_text(run(simulate, *arguments, "--json").stdout)
         text = run(diff, planned, path).stdout
         assert "different cluster: dgx-a100:1 and dgx-a100:2" in text
         assert "different global batch: 32 and 64 samples a step" in text
@@ -175,7 +175,8 @@ class TestDiff:
     def test_models_of_one_paper_and_other_lengths_are_told_apart(self, tmp_path):
         paths = {}
         for model, *flags in (("gpt3-125m",), ("gpt3-350m", "--seq-len", "512", "--precision", "fp16")):
-            done = run(simulate, model, "--cluster", "dgx-a100:1", "--global-batch", 32, *flags, "--json")
+            asked = ("--cluster", "dgx-a100:1", "--global-batch", 32, "--stack", "megatron-2022", "--json")
+            done = run(simulate, model, *asked, *flags)
             assert done.exit_code == 0, done.stderr
             paths[model] = tmp_path / f"{model}.json"
             paths[model].write_text(done.stdout)

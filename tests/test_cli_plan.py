@@ -12,6 +12,7 @@ from planner.commands.plan import plan
 
 REPORT_KEYS = {
     "step_time",
+    "interval",
     "samples_per_s",
     "tokens_per_s",
     "model_flops",
