@@ -7,7 +7,7 @@ it cannot get slower by them.
 - Else all cuts, if there are at most ``CUTS``.
 - Else every cut that balances some mixture of what stages have to do: work (flops), traffic (parameters and
   what layers put out) and operators to launch. Each share of a mixture is a multiple of 1 / ``PARTS``, and of
-  1 where one block is repeated between an embedding and a head.
+  1 where like blocks stand in a row between an embedding and a head.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ def cut_set(network: Network, stages: int) -> tuple[Cut, ...]:
         return (even,)
     if comb(network.depth - 1, stages - 1) <= CUTS:
         return tuple(_all_cuts(network.depth, stages))
-    parts = 1 if _repeated(network) and not network.order else PARTS
+    parts = 1 if _repeated(network) else PARTS
     return tuple(dict.fromkeys(balanced_cut(weights, stages) for weights in _mixtures(network, parts)))
 
 
