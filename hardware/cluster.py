@@ -12,7 +12,7 @@ from hardware.citation import CitedNumber
 from hardware.device import Device
 from hardware.errors import HardwareError
 from hardware.link import Link
-from hardware.topology import LevelTopology, Wiring, cut_wiring
+from hardware.topology import LevelTopology, Torus, Wiring, cut_wiring
 
 DEVICES = 1_000_000  # of a cluster, at most; ten times the largest there is
 
@@ -143,18 +143,15 @@ class Cluster:
 
 @lru_cache(maxsize=1024)
 def unwired(cluster: Cluster) -> Cluster:
-    """The cluster with a switch that blocks nothing in place of the wiring of every level."""
-    if all(level.wiring is None for level in cluster.levels):
+    """The cluster with a switch that blocks nothing in place of links one by one; a torus stays one."""
+    if all(_is_plain(level) for level in cluster.levels):
         return cluster
     levels = tuple(
-        level if level.wiring is None else replace(level, wiring=None, topology=_joined(level))
+        level if _is_plain(level) else replace(level, wiring=None, topology="bus" if level.size else "switch")
         for level in cluster.levels
     )
     return replace(cluster, node=replace(cluster.node, levels=levels))
 
 
-def _joined(level: Level) -> LevelTopology:
-    """What joins members whose wiring is left out; a torus keeps its axes."""
-    if level.topology == "torus":
-        return "torus"
-    return "bus" if level.size else "switch"
+def _is_plain(level: Level) -> bool:
+    return level.wiring is None or isinstance(level.wiring, Torus)

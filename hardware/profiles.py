@@ -206,7 +206,7 @@ def _level(reader: ProfileReader, path: str, *, last: bool) -> Level:
         ports=ports,
         size=size,
         topology=topology,  # type: ignore[arg-type] # a fault otherwise
-        wiring=wiring_at(reader, path, topology, size, load),
+        wiring=wiring_at(reader, path, topology, size=size, ports=ports, load=load),
     )
 
 

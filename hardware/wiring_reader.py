@@ -17,7 +17,13 @@ PAIR = re.compile(r"(\d+)-(\d+)")
 
 
 def wiring_at(
-    reader: ProfileReader, path: str, topology: str, size: int, load: Callable[[str], Link | None]
+    reader: ProfileReader,
+    path: str,
+    topology: str,
+    *,
+    size: int,
+    ports: float,
+    load: Callable[[str], Link | None],
 ) -> Wiring | None:
     """The wiring of the level at a path, None where its topology says all; faults stay with the reader.
 
@@ -26,6 +32,7 @@ def wiring_at(
         path: of the level.
         topology: its ``topology``.
         size: its members; 0 for as many as there are.
+        ports: of a member.
         load: reads the link at a path.
     """
     if topology in {"direct", "tree"} and size == 0:
@@ -36,7 +43,7 @@ def wiring_at(
     if topology == "direct":
         wiring = Direct(pairs=_joined(reader, path, size))
     elif topology in {"tree", "fat_tree"}:
-        wiring = _tree(reader, path, topology, size, load)
+        wiring = _fat_tree(reader, path, ports) if topology == "fat_tree" else _tree(reader, path, size, load)
     elif topology == "torus":
         wiring = _torus(reader, path, size)
     elif topology == "rail":
@@ -88,24 +95,30 @@ def _unreached(pairs: dict[Pair, float], size: int) -> set[int]:
     return left
 
 
-def _tree(
-    reader: ProfileReader, path: str, topology: str, size: int, load: Callable[[str], Link | None]
-) -> Tree:
-    tiers, below = [], reader.number(f"{path}.ports", "number")
-    for index in range(reader.tables(f"{path}.tiers")):
-        at = f"{path}.tiers.{index}"
-        members = _count(reader, f"{at}.size")
-        if topology == "fat_tree":
-            ratio = _ratio(reader, at, reader.number(f"{at}.oversubscription", "number"))
-            ports = members * below / ratio
-        else:
-            ports = _above_zero(reader, f"{at}.ports")
-        tiers.append(Tier(size=members, ports=ports))
-        below = ports
-    if not tiers:
+def _tree(reader: ProfileReader, path: str, size: int, load: Callable[[str], Link | None]) -> Tree:
+    tiers = tuple(
+        Tier(size=_count(reader, f"{at}.size"), ports=_above_zero(reader, f"{at}.ports"))
+        for at in _tier_paths(reader, path)
+    )
+    bridges = _pairs(reader, f"{path}.bridges", size)
+    return Tree(tiers=tiers, bridges=bridges, bridge=load(f"{path}.bridge") if bridges else None)
+
+
+def _fat_tree(reader: ProfileReader, path: str, ports: float) -> Tree:
+    """Links up follow from the links down and the oversubscription of each tier."""
+    tiers: list[Tier] = []
+    for at in _tier_paths(reader, path):
+        size = _count(reader, f"{at}.size")
+        ports = size * ports / _ratio(reader, at, reader.number(f"{at}.oversubscription", "number"))
+        tiers.append(Tier(size=size, ports=ports))
+    return Tree(tiers=tuple(tiers))
+
+
+def _tier_paths(reader: ProfileReader, path: str) -> list[str]:
+    count = reader.tables(f"{path}.tiers")
+    if not count:
         reader.fault(f"{path}.tiers", "missing; expected one table per tier of switches, lowest first")
-    bridges = _pairs(reader, f"{path}.bridges", size) if topology == "tree" else {}
-    return Tree(tiers=tuple(tiers), bridges=bridges, bridge=load(f"{path}.bridge") if bridges else None)
+    return [f"{path}.tiers.{index}" for index in range(count)]
 
 
 def _torus(reader: ProfileReader, path: str, size: int) -> Torus | None:

@@ -92,6 +92,8 @@ def test_wiring_of_a_file_is_read():
     )
     assert made.levels[0].wiring.pairs[0, 1] == 2
     assert made.levels[1].wiring.tiers[0].ports == 4
+    paths = [number.path for number in made.numbers]
+    assert len({*paths}) == len(paths)
     assert {number.path for number in made.numbers} >= {
         "levels.0.pairs.0-1",
         "levels.1.tiers.0.oversubscription",
