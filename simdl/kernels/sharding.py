@@ -34,6 +34,8 @@ from workloads.operators import (
 STARTS = (OperatorKind.MATMUL, OperatorKind.CONVOLUTION)  # a product never joins another kernel
 SHORT_FORMATS = frozenset({"fp16", "bf16"})
 MATRIX_FORMATS = SHORT_FORMATS | {"tf32"}  # of convolutions on matrix units
+ROWS = 16
+"""Rows of an expert come in multiples of so many: mean rows stand for all, and odd ones are padded."""
 CAST = {"fp8": 2 + 1 + 1, "fp4": 2 + 0.5 + 0.5}  # [bytes] per element quantised: read, written twice
 
 
@@ -281,7 +283,7 @@ def _grouped(shape: MatmulShape, split: ExpertSplit, shard: Shard) -> Product:
     routed = (depth if shape.batch_axis == "depth" else rows) * shard.share(
         replace(split, axis=Split.REPLICATED)
     )
-    each = larger(rounded(routed / experts), 1)
+    each = ROWS * larger(rounded(routed / experts / ROWS), 1)
     if shape.batch_axis == "depth":
         depth = each
     else:

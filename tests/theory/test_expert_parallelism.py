@@ -89,6 +89,15 @@ def test_imbalance_and_capacity_stretch_the_busiest_rank_and_leave_model_flops()
         assert expert_bytes(net, ep=4) == [1.5 * nbytes for nbytes in expert_bytes(network(), ep=4)]
 
 
+def test_an_uneven_load_takes_no_longer_than_its_share():
+    """Rows of 1.3 times the mean are odd; libraries pad them instead of leaving the matrix units."""
+    work = [
+        block_costs(pricing(network(replace(EXPERTS, imbalance=load))), Shard(ep=8), Recompute.NONE)[1]
+        for load in (1.0, 1.3)
+    ]
+    assert work[0].backward.device < work[1].backward.device < 1.4 * work[0].backward.device
+
+
 def test_a_token_meets_the_parameters_of_its_own_experts():
     net = network()
     layers = net.blocks[1].count
