@@ -165,10 +165,11 @@ def _sum_seconds(
     the group cannot use in full hold it back only where they carry less than that.
     """
     stack, cluster = pricing.stack, pricing.cluster
-    links, ports = (
-        collective_seconds(operation, nbytes, group, each, stack.library, algorithm)
-        for each in (cluster, unwired(cluster))
-    )
+    links = collective_seconds(operation, nbytes, group, cluster, stack.library, algorithm)
+    plain = unwired(cluster)
+    if plain is cluster:
+        return links / stack.reduction_speed
+    ports = collective_seconds(operation, nbytes, group, plain, stack.library, algorithm)
     return larger(links, ports / stack.reduction_speed)
 
 
