@@ -140,7 +140,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - differs by key
         return tuple(_number(part, least=1) for part in text.split("-"))
     if field == "splits":
         return _splits(text)
-    return _number(text, least=0 if field in {"zero", "shard_degree"} else 1)
+    return _number(text, least=0 if field in {"zero", "shard_degree", "etp"} else 1)
 
 
 def _splits(text: str) -> tuple[tuple[str, str], ...]:
