@@ -25,7 +25,8 @@ def test_a_written_strategy_is_read_back(tmp_path, strategy, title):
 def test_a_file_names_every_field_but_an_even_cut():
     strategy = Strategy(tp=2, recompute=Recompute.FULL, sequence_parallel=True)
     assert format_strategy_file(strategy, title="two\nlines") == (
-        '# two\n# lines\ndp = 1\ntp = 2\npp = 1\ncp = 1\nep = 1\netp = 0\nmicro_batch = 1\nschedule = "1f1b"\n'
+        "# two\n# lines\ndp = 1\ntp = 2\npp = 1\ncp = 1\nep = 1\netp = 0\n"
+        'micro_batch = 1\nschedule = "1f1b"\n'
         'virtual_stages = 1\nrecompute = "full"\nzero = 0\nshard_degree = 0\nsequence_parallel = true\n'
         "split_degree = 1\n"
     )

@@ -28,7 +28,7 @@ def test_a_pass_takes_the_longer_of_device_and_host():
 
 
 def test_work_adds_up_and_multiplies_by_field():
-    work = Work(1.0, 2.0, 3.0, 4.0, 5.0, 6, 7)
+    work = Work(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7, 8)
     assert work + Work() == work
     assert work + work == work.times(2)
-    assert work.busy == 15.0
+    assert work.busy == 21.0
