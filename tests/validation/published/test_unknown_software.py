@@ -136,3 +136,9 @@ def test_a_bridge_of_two_is_nvlink():
     bridged = {"intra_node": "NVLink bridge", "n_devices": "2", "device": "RTX A6000"}
     level = row_setup(row("cnn", **ENCODER | bridged)).cluster.node.levels[0]
     assert (level.link.name, level.size, level.ports) == ("nvlink3", 2, 2)
+
+
+@pytest.mark.parametrize(("device", "matmul"), [("V100-SXM2-32GB", "fp32"), ("RTX 3090", "tf32")])
+def test_tf32_is_fp32_on_devices_without_it(device, matmul):
+    cells = {"precision": "fp32 (TF32 by NGC default on Ampere and later)", "device": device}
+    assert row_setup(row("cnn", **ENCODER | cells)).workload.precision.matmul == matmul

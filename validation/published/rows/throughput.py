@@ -49,6 +49,8 @@ def throughput_setup(row: PublishedRow) -> Setup:
     cluster = row_cluster(row)
     strategy = _strategy(row, network)
     precision = row_precision(row["precision"], _default_precision(row))
+    if precision.matmul == "tf32" and "tf32" not in cluster.device.peak_flop_rate:
+        precision = row_precision("fp32", "")  # "TF32 on Ampere and later" is FP32 on what came before
     if not row["precision"]:
         assumed = (*assumed, f"precision {precision.name}")
     choice = choose_stack(row, cluster.device, network)
