@@ -12,7 +12,7 @@ _PRECISIONS = (
     (r"nvfp4|fp4", "nvfp4"),
     (r"fp8|float8", "fp8"),
     (r"bf16|bfloat16", "bf16"),
-    (r"fp16|float16|half|mixed|amp", "fp16"),
+    (r"fp16|float16|half|mixed|\bamp(?!ere)", "fp16"),
     (r"tf32", "tf32"),
     (r"fp32|float32|single", "fp32"),
 )
