@@ -112,7 +112,7 @@ def test_a_trace_of_a_gpu_is_put_next_to_a_step(tmp_path, gpt2):
     assert found["device"] == "gpu"
     names = {category["name"]: category["measured"] for category in found["categories"]}
     assert names["communication"] == pytest.approx(20e-6)
-    assert names["softmax"] == 0.0
+    assert names["attention"] == 0.0
 
 
 @pytest.fixture(scope="module")

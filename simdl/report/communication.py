@@ -89,7 +89,7 @@ def _passes(step: StepCost) -> Iterator[Amount]:
 
 def _block(step: StepCost, division: Division, index: int) -> Iterator[Amount]:
     """Messages of one block for one microbatch: forward, backward, and what runs again before that."""
-    pricing, block = step.pricing, step.workload.network.blocks[index]
+    pricing, block = step.pricing, step.pricing.network.blocks[index]
     mode = step.strategy.recompute if block.recomputable else Recompute.NONE
     again = recomputed_layers(block, mode, pricing.stack)
     phases = ("forward", "backward", *(("recompute",) if again == block.layers else ()))

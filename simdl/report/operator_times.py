@@ -167,7 +167,7 @@ def block_times(step: StepCost, block: int, phase: str, *, tensor: bool = False)
         Name, kind and [s] for one microbatch.
     """
     division = division_of(step.strategy)
-    which = step.workload.network.blocks[block]
+    which = step.pricing.network.blocks[block]
     shares = _collective_shares if tensor else _kernel_shares
     return shares(step.pricing, division, which, step.strategy.recompute, phase)
 

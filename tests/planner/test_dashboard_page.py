@@ -69,7 +69,7 @@ class TestCards:
             assert reason in told
 
     def test_a_shortfall_of_memory_is_told_with_what_would_fit(self, client):
-        answer = verdict(client, GPT3 + "a.tp=8&a.pp=8")
+        answer = verdict(client, GPT3 + "stack=megatron-2022&a.tp=8&a.pp=8")
         told = texts(answer["verdict.children"])
         assert "stage 0 is" in told
         assert "GiB short" in told
@@ -322,7 +322,7 @@ class TestDownloads:
         [
             (f"/download/a/simulate.json?{GPT2}a.tp=5", 400, "tp 5 does not divide"),
             (f"/download/b/simulate.json?{GPT2}a.tp=2", 400, "strategy B: not part of the address"),
-            (f"/download/a/trace.json?{GPT3}a.tp=8&a.pp=8", 400, "GiB short"),
+            (f"/download/a/trace.json?{GPT3}stack=megatron-2022&a.tp=8&a.pp=8", 400, "GiB short"),
             ("/download/a/simulate.json?model=/etc/passwd&node=dgx-a100&count=1", 400, "unknown network"),
             ("/download/a/simulate.json?model=%FF&node=dgx-a100&count=1", 400, "unknown network"),
             ("/download/a/passwd?model=gpt2", 404, "Not Found"),
@@ -338,7 +338,7 @@ class TestDownloads:
 
     def test_links_hold_the_state_and_leave_out_what_there_is_not(self, client):
         fits = verdict(client, GPT2 + "a.tp=2")["verdict.children"]
-        short = verdict(client, GPT3 + "a.tp=8&a.pp=8")["verdict.children"]
+        short = verdict(client, GPT3 + "stack=megatron-2022&a.tp=8&a.pp=8")["verdict.children"]
         links = [link["props"]["href"] for link in parts(fits, "A")]
         assert [link.partition("?")[0].rpartition("/")[2] for link in links] == [
             "simulate.json",
