@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from builders import build_cluster, build_stack, build_workload
 from click.testing import CliRunner
-from conftest import build_cluster, build_stack, build_workload
 
 from planner.commands.diff import diff
 from planner.commands.explain import explain

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import enumerate_space

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from planner.console.format import format_strategy
 from planner.questions.question import Options, default_global_batch, default_precision, load_question

@@ -1,7 +1,7 @@
 """Remedies: single changes that fit and that the software offers."""
 
 import pytest
-from conftest import build_workload
+from builders import build_workload
 
 from hardware.profiles import load_cluster
 from planner.search.remedy import remedies

@@ -1,7 +1,7 @@
 """Fewer nodes: bounds of the best strategy that fits on each, and their figure."""
 
 import pytest
-from conftest import build_cluster, build_stack, build_workload
+from builders import build_cluster, build_stack, build_workload
 
 from planner.pages.figures.devices import devices_figure
 from planner.pages.figures.space import Point

@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from planner.space.candidates import Limits, divisors, enumerate_space, single_space
 from simdl.step.strategy import Recompute, Strategy, problems

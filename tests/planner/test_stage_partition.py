@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from planner.errors import InfeasibleError, SolverError
 from planner.questions.question import Options, load_question

@@ -1,7 +1,7 @@
 """Strategy files: what is written is read back, whatever the title."""
 
 import pytest
-from conftest import build_cluster
+from builders import build_cluster
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_dashboard_state import STRATEGIES

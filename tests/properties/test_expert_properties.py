@@ -1,7 +1,7 @@
 """No step of a mixture of experts is shorter than its bound, and both need the same memory."""
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 from itertools import product
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import FLAGS

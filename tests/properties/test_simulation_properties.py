@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from timelines import busy_time, critical_path

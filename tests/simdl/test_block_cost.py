@@ -1,7 +1,7 @@
 """Costs of one block: communication at the ends of parallel regions, recomputation and parameters."""
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.kernels.cost_model import ConstantCostModel

@@ -4,7 +4,7 @@ import json
 from itertools import groupby, pairwise
 
 import pytest
-from conftest import build_cluster, build_stack, build_workload
+from builders import build_cluster, build_stack, build_workload
 
 from simdl.errors import SimdlError
 from simdl.report.chrome_trace_hta import hta_traces, write_hta_traces

@@ -1,7 +1,7 @@
 """Messages of a step by collective: counts and bytes that can be worked out by hand, and folding."""
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from simdl.report.communication import POINT_TO_POINT, message_uses
 from simdl.step.automatic_cut import step_cost

@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from conftest import build_cluster, build_workload
+from builders import build_cluster, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import free_stack, uniform_network

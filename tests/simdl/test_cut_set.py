@@ -3,7 +3,7 @@
 from math import comb
 
 import pytest
-from conftest import build_network
+from builders import build_network
 from uniform import uniform_layer, uniform_network
 
 from simdl.step.cut_set import CUTS, balanced_cut, cut_set, even_cut

@@ -1,7 +1,7 @@
 """Folded equals unfolded: to the last bit where nothing is shared, else to rounding (design decision 7)."""
 
 import pytest
-from conftest import build_cluster, build_stack, build_workload
+from builders import build_cluster, build_stack, build_workload
 from timelines import critical_path
 
 from simdl.errors import StrategyError

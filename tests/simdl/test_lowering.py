@@ -1,7 +1,7 @@
 """Schedules of a step: what runs where, and after what."""
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 from uniform import uniform_network
 
 from simdl.engine.run import run

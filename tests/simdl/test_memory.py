@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 from uniform import uniform_network
 
 from simdl.memory.needs import memory_by_rank, memory_shortfalls, shortfall

@@ -1,7 +1,7 @@
 """Messages inside a pass and transfers beside it slow each other down."""
 
 import pytest
-from conftest import build_cluster, build_stack, build_workload
+from builders import build_cluster, build_stack, build_workload
 from programs import Task, build_program
 
 from simdl.engine.run import run

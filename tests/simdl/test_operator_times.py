@@ -1,7 +1,7 @@
 """Operators of the critical path and kernels by kind: they add up, and are shared out as the passes run."""
 
 import pytest
-from conftest import build_cluster, build_stack, build_workload
+from builders import build_cluster, build_stack, build_workload
 
 from simdl.report.critical_tasks import critical_actions
 from simdl.report.operator_times import (

@@ -1,7 +1,7 @@
 """What a software stack and long training do to the time of kernels."""
 
 import pytest
-from conftest import build_network, build_stack, build_workload
+from builders import build_network, build_stack, build_workload
 
 from hardware.cluster import Cluster
 from hardware.profiles import load_node

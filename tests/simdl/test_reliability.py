@@ -3,7 +3,7 @@
 from math import inf
 
 import pytest
-from conftest import build_cluster
+from builders import build_cluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import build_cluster, build_stack, build_workload
+from builders import build_cluster, build_stack, build_workload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer

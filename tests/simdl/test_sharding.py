@@ -3,7 +3,7 @@
 from itertools import groupby
 
 import pytest
-from conftest import build_network, build_stack
+from builders import build_network, build_stack
 
 from simdl.kernels.kernel import AttentionCall, Product
 from simdl.kernels.sharding import Shard, block_kernels

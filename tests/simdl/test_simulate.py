@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 from timelines import busy_time, critical_path
 from uniform import FLOPS, free_stack, simulate_uniform, uniform_network
 

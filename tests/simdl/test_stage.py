@@ -1,7 +1,7 @@
 """The blocks of a stage, and what a pass of a stage takes."""
 
 import pytest
-from conftest import build_network, build_stack
+from builders import build_network, build_stack
 from uniform import uniform_network
 
 from simdl.kernels.pricing import Work

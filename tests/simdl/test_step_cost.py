@@ -1,7 +1,7 @@
 """Prices of what a step does beside its passes: reductions, gathers, transfers and the update."""
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 from uniform import FLOPS, uniform_network
 
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import build_cluster, build_network, build_workload
+from builders import build_cluster, build_network, build_workload
 from uniform import uniform_network
 
 from simdl.step.strategy import Recompute, Strategy, problems

@@ -1,6 +1,6 @@
 """Networks whose blocks all cost the same: the case that closed forms of pipelines describe."""
 
-from conftest import build_cluster, build_stack, build_workload
+from builders import build_cluster, build_stack, build_workload
 
 from simdl.kernels.cost_model import ConstantCostModel
 from simdl.step.simulate import simulate

@@ -4,7 +4,7 @@ Windows are counted query by query here; the model has closed forms.
 """
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from simdl.kernels.block_kernels import context_transfers
 from simdl.kernels.kernel import AttentionCall

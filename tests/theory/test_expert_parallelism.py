@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from simdl.collectives import Group, Operation
 from simdl.kernels.block_kernels import expert_exchanges, places

@@ -5,7 +5,7 @@ A rank of degree t has a/t of the a query heads and max(1, g/t) of the g key-val
 """
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from simdl.kernels.block_kernels import context_transfers
 from simdl.kernels.kernel import Product

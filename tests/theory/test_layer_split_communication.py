@@ -1,7 +1,7 @@
 """Bytes and seconds of layer splits against the formulas of the papers that introduced them."""
 
 import pytest
-from conftest import build_cluster, build_stack
+from builders import build_cluster, build_stack
 
 from simdl.collectives import Group, Operation, collective_time, point_to_point_time
 from simdl.kernels.cost_model import ConstantCostModel

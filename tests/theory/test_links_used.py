@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import build_cluster, build_network, build_stack, build_workload
+from builders import build_cluster, build_network, build_stack, build_workload
 
 from hardware.cluster import Cluster
 from simdl.collectives import Group, Operation, collective_time, find_hop, hop_time, ring_time

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import build_cluster, build_stack, build_workload
+from builders import build_cluster, build_stack, build_workload
 
 from hardware.profiles import load_link
 from planner.bounds.estimate import estimate_bound, estimate_bounds

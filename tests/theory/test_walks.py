@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from conftest import build_cluster
+from builders import build_cluster
 
 from simdl.engine.run import run
 from simdl.report.chrome_trace import chrome_trace

@@ -1,7 +1,7 @@
 """Encoder-decoder transformers: published parameters, arithmetic by formula, and what a pipeline carries."""
 
 import pytest
-from conftest import build_cluster
+from builders import build_cluster
 
 from simdl.software.reader import load_stack
 from simdl.step.simulate import price, simulate

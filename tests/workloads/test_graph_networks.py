@@ -3,8 +3,8 @@
 from math import exp
 
 import pytest
+from builders import build_cluster, build_stack
 from click.testing import CliRunner
-from conftest import build_cluster, build_stack
 
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.cli import main

@@ -51,4 +51,4 @@ def test_builders_say_what_shapes_do_not_tell(network, layer, expected):
 def test_poolings_carry_their_windows(network, layer, operation, stride, ceil):
     found = attributes(network, layer)
     assert (found["operation"], found["stride"], found["ceil"]) == (operation, stride, ceil)
-    assert set(found) == {"operation", "kernel", "stride", "padding", "ceil"}
+    assert set(found) == {"operation", "kernel", "stride", "padding", "ceil", "whole"}

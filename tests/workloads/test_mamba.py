@@ -1,7 +1,7 @@
 """Mamba-2 and Nemotron-H: published parameters, and the arithmetic of chunks."""
 
 import pytest
-from conftest import build_cluster
+from builders import build_cluster
 
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import enumerate_space, single_space

@@ -1,7 +1,7 @@
 """Published mixtures of experts: parameters in all and those that a token meets."""
 
 import pytest
-from conftest import build_network
+from builders import build_network
 
 from workloads.errors import NetworkError
 from workloads.operators import Pass

@@ -3,7 +3,7 @@
 import statistics
 
 import pytest
-from conftest import build_cluster
+from builders import build_cluster
 
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import enumerate_space, single_space

@@ -5,7 +5,7 @@ import statistics
 from math import log
 
 import pytest
-from conftest import build_cluster, build_device, build_stack
+from builders import build_cluster, build_device, build_stack
 
 from hardware.profiles import load_device
 from planner.bounds.estimate import estimate_bound

@@ -1,7 +1,7 @@
 """Tacotron 2, WaveGlow and Transformer-XL: published parameters, and steps that wait."""
 
 import pytest
-from conftest import build_cluster
+from builders import build_cluster
 
 from planner.bounds.estimate import estimate_bound
 from simdl.software.reader import load_stack

@@ -18,7 +18,7 @@ def printed_over_converted(file):
     """Printed TFLOP/s of each row over the one that its printed time and our convention give."""
     for row in load_published().rows:
         rate = optional_measurement(row, "tflops_per_device") if row.file == file else None
-        if rate is None:
+        if rate is None or row["moe_experts"]:  # conventions for experts are not printed
             continue
         try:
             shape = decoder_shape(row, tp=optional_count(row, "tp") or 1)

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from validation.errors import TrainerError  # noqa: E402
 from validation.reference_trainer.block_module import BlockModule  # noqa: E402
 from validation.reference_trainer.data import sample_shape, synthetic_batch  # noqa: E402
+from validation.reference_trainer.modules.activation import FUNCTIONS  # noqa: E402
 from validation.reference_trainer.modules.registry import BUILDERS  # noqa: E402
 from validation.reference_trainer.network_module import StageModule  # noqa: E402
 from workloads.layers.activation import relu  # noqa: E402
@@ -88,6 +89,11 @@ def is_built(network):
     """Whether every layer has a torch module: detectors share parameters and cut regions."""
     layers = [layer for block in network.blocks for layer in block.layers]
     kinds = all(layer.kind in BUILDERS and "shared" not in layer.attributes for layer in layers)
+    if any(layer.attributes.get("sinks") for layer in layers):
+        pytest.skip("the trainer refuses attention with sinks when it is asked to train")
+    functions = {str(layer.attributes.get("function", "relu")) for layer in layers}
+    if not functions <= {*FUNCTIONS}:
+        return False
     return kinds and all(layer.attributes.get("operation") != "split latent" for layer in layers)
 
 

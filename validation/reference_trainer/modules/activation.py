@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from validation.errors import TrainerError
 from validation.reference_trainer.modules.site import Builder, Site
 from workloads.layer import Layer
 
@@ -54,6 +55,8 @@ def build_activation(layer: Layer, site: Site) -> torch.nn.Module:
     function, gated = str(layer.attributes["function"]), bool(layer.attributes.get("gated"))
     in_place = site.in_place and function in IN_PLACE and not layer.parameters and not gated
     table = IN_PLACE if in_place else FUNCTIONS
+    if function not in table:
+        raise TrainerError(f"activation {function}: no torch module; expected one of {', '.join(FUNCTIONS)}")
     return Activation(table[function], features=layer.parameters, gated=gated)
 
 
