@@ -6,12 +6,11 @@ from itertools import groupby
 from planner.errors import InfeasibleError, SolverError
 from planner.search.stage_partition import solve_stage_partition
 from planner.search.stage_program import Group
-from simdl.kernels.pricing import Pricing, Work
+from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import resident_bytes, usable_memory
 from simdl.pipelines import in_flight
-from simdl.software.stack import Stack
 from simdl.step.block_cost import BlockCost, block_costs
-from simdl.step.stage import host_time
+from simdl.step.stage import block_time
 from simdl.step.step_cost import shard_of
 from simdl.step.strategy import Strategy
 from workloads.workload import Workload
@@ -29,7 +28,7 @@ def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy 
         Group(
             name=f"{blocks[index].name} of group {number}" if workload.network.order else blocks[index].name,
             count=len(list(run)),
-            time=_block_time(costs[index], pricing.stack),
+            time=block_time(costs[index], pricing.stack),
             nbytes=tuple(_block_bytes(costs[index], held, strategy, workload, pricing) for held in live),
         )
         for number, (index, run) in enumerate(groupby(workload.network.places))
@@ -41,12 +40,6 @@ def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy 
     except (InfeasibleError, SolverError):
         return None
     return replace(strategy, stages=cut)
-
-
-def _block_time(cost: BlockCost, stack: Stack) -> float:
-    """[s] of both passes of a block, at the host's pace where that is slower."""
-    passes: tuple[Work, ...] = (cost.forward, cost.backward + cost.recompute)
-    return sum(max(work.busy, host_time(work, stack)) for work in passes)
 
 
 def _live_microbatches(strategy: Strategy, workload: Workload) -> list[int]:

@@ -18,15 +18,14 @@ import numpy as np
 from hardware.cluster import Cluster
 from simdl.engine.longest_path import longest_path
 from simdl.engine.timeline import Timeline
-from simdl.kernels.pricing import Pricing, Work
+from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, shortfall, usable_memory
 from simdl.program.merging import merge
 from simdl.program.program import Program
 from simdl.program.unfolding import Slice, at_replicas, unfold
 from simdl.step.automatic_cut import automatic_cut
-from simdl.step.block_cost import BlockCost
 from simdl.step.lowering import lower
-from simdl.step.stage import host_time
+from simdl.step.stage import block_time
 from simdl.step.stage_cut import Cut, Table, fastest_cut, range_sums
 from simdl.step.steady import measured
 from simdl.step.step_cost import StepCost, chain_costs, cut_step_cost
@@ -141,7 +140,7 @@ def _cuts(
 ) -> Iterator[Cut]:
     """The cut whose slowest stage is fastest on its own ranks, and the automatic one of every kind."""
     tables = [
-        range_sums([_block_time(cost, pricing) for cost in chain_costs(strategy, pricing)])
+        range_sums([block_time(cost, pricing.stack) for cost in chain_costs(strategy, pricing)])
         for pricing in pricings
     ]
     parts = part_of_rank(cluster)
@@ -157,12 +156,6 @@ def _cuts(
 
 def _slowest(tables: Sequence[Table], kinds: set[int]) -> Table:
     return reduce(np.maximum, (tables[kind] for kind in sorted(kinds)))
-
-
-def _block_time(cost: BlockCost, pricing: Pricing) -> float:
-    """[s] of both passes of a block, at the host's pace where that is slower."""
-    passes: tuple[Work, ...] = (cost.forward, cost.backward + cost.recompute)
-    return sum(max(work.busy, host_time(work, pricing.stack)) for work in passes)
 
 
 def mixed_program(

@@ -136,3 +136,9 @@ def pass_seconds(busy: Amount, host: Amount, stack: Stack) -> Amount:
 def host_time(work: Work, stack: Stack) -> float:
     """[s] the host needs to launch a pass; linear, so that a stage takes the sum over its blocks."""
     return work.launches * stack.launch + work.calls * stack.collective_launch
+
+
+def block_time(cost: BlockCost, stack: Stack) -> float:
+    """[s] of both passes of a block, at the host's pace where that is slower."""
+    passes: tuple[Work, ...] = (cost.forward, cost.backward + cost.recompute)
+    return sum(max(work.busy, host_time(work, stack)) for work in passes)
