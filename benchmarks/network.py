@@ -15,10 +15,10 @@ from time import perf_counter
 from engine import bare_loop
 
 from hardware.profiles import load_cluster
-from simdl.collectives import Group, Operation, collective_time
-from simdl.collectives.ports import collective_loads
-from simdl.collectives.stepwise.program import collective_program
-from simdl.collectives.stepwise.rings import all_reduce
+from simdl.communication import Group, Operation, collective_time
+from simdl.communication.ports import collective_loads
+from simdl.communication.stepwise.program import collective_program
+from simdl.communication.stepwise.rings import all_reduce
 from simdl.engine.run import run
 from simdl.program.action import Cause, Load, Purpose, Transfer, Work
 from simdl.program.builder import ProgramBuilder

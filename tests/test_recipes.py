@@ -9,9 +9,9 @@ from builders import build_cluster, build_network, build_stack, build_workload
 
 from planner.bounds.estimate import estimate_bound
 from planner.questions.question import Options, load_question
-from simdl.collectives import Group, Operation, collective_time
-from simdl.collectives.algorithms import ALGORITHMS, Algorithm
-from simdl.collectives.terms import Terms, per_level
+from simdl.communication import Group, Operation, collective_time
+from simdl.communication.algorithms import ALGORITHMS, Algorithm
+from simdl.communication.terms import Terms, per_level
 from simdl.engine.run import run
 from simdl.pipelines import registered
 from simdl.pipelines.passes import Orders, Pass, PassKind

@@ -9,7 +9,7 @@ import click
 import pytest
 from project import ROOT, entry_points, load_command, section
 
-from simdl.collectives import ALGORITHMS
+from simdl.communication import ALGORITHMS
 from simdl.pipelines import PIPELINES
 
 FOLDERS = (

@@ -16,7 +16,7 @@ import numpy as np
 from planner.bounds.orders import ShapeOrder
 from planner.space.prices import Floats, Prices, transfer_seconds
 from planner.space.shapes import Shape
-from simdl.collectives import Hop
+from simdl.communication import Hop
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.passes import PassKind, Phase
 from simdl.step.stage import pass_seconds

@@ -20,7 +20,7 @@ from planner.bounds.orders import ShapeOrder
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
 from planner.space.shapes import Blocks, Shape
-from simdl.collectives import Group
+from simdl.communication import Group
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase

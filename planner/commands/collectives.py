@@ -18,7 +18,7 @@ from planner.console.output_files import force_option, report_option
 from planner.console.question_options import CLUSTER
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
-from simdl.collectives import (
+from simdl.communication import (
     Group,
     Operation,
     applicable_algorithms,
@@ -29,7 +29,7 @@ from simdl.collectives import (
     lower_bound,
     usual_library,
 )
-from simdl.collectives.library import load_library
+from simdl.communication.library import load_library
 from simdl.errors import CollectiveError, SimdlError
 
 HEADER = ("size", "time", "algorithm", "protocol", "algorithm bandwidth", "bus bandwidth", "lower bound")

@@ -20,7 +20,7 @@ from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, load_question
 from planner.search.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
 from planner.search.scaling import scale as find_curve
-from simdl.collectives import ALGORITHMS, Operation
+from simdl.communication import ALGORITHMS, Operation
 from simdl.software.stack import Stack
 
 MEASURES = ("step_time", "samples_per_s", "efficiency", "gain")

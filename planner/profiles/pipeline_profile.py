@@ -19,7 +19,7 @@ from math import prod
 import numpy as np
 
 from hardware.cluster import Cluster
-from simdl.collectives.network import channels
+from simdl.communication.network import channels
 from simdl.errors import SimdlError
 from simdl.step.stage_cut import Table, least_slowest, range_sums
 from workloads.importers.layer_profile import LayerProfile

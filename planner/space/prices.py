@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.space.candidates import RECOMPUTE, Integers, Space, distinct
-from simdl.collectives import Hop
+from simdl.communication import Hop
 from simdl.kernels.pricing import Pricing, Work
 from simdl.kernels.sharding import ShardTable
 from simdl.pipelines.passes import Phase

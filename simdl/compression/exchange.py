@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simdl.collectives import Group, Operation, collective_seconds
+from simdl.communication import Group, Operation, collective_seconds
 from simdl.compression.method import RESIDUAL, Compression
 from simdl.compression.sparse import Exchange, sparse_exchanges
 from simdl.kernels.cost_model import launch_time

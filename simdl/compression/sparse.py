@@ -11,8 +11,8 @@ Two ways, of which the faster is taken:
 
 from math import ceil, log2
 
-from simdl.collectives import Group, Operation, collective_seconds
-from simdl.collectives.point_to_point import find_hop, hop_time
+from simdl.communication import Group, Operation, collective_seconds
+from simdl.communication.point_to_point import find_hop, hop_time
 from simdl.compression.method import Compression
 from simdl.kernels.pricing import Pricing
 

@@ -16,9 +16,9 @@ from simpy import Environment, Event, Timeout
 
 from hardware.cluster import Cluster
 from hardware.profiles import load_device
-from simdl.collectives import Operation, collective_seconds
-from simdl.collectives.library import load_library
-from simdl.collectives.ports import reach
+from simdl.communication import Operation, collective_seconds
+from simdl.communication.library import load_library
+from simdl.communication.ports import reach
 from simdl.compression.method import parse_compression
 from simdl.engine.station import Station
 from simdl.step.gradients import gradient_bytes, replica_group

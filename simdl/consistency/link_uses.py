@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from simdl.collectives import Operation, collective_seconds
-from simdl.collectives.ports import Port, collective_loads
+from simdl.communication import Operation, collective_seconds
+from simdl.communication.ports import Port, collective_loads
 from simdl.consistency.outcome import LinkUse
 from simdl.program.action import Cause, Transfer
 from simdl.step.gradients import replica_group

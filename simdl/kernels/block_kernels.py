@@ -6,7 +6,7 @@ Costs add these up, the operators of the critical path name them; both read the 
 from collections.abc import Iterator
 from math import prod
 
-from simdl.collectives import Group, Operation, collective_seconds, ring_time
+from simdl.communication import Group, Operation, collective_seconds, ring_time
 from simdl.kernels.kernel import Kernel
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard, named_kernels, pass_layers, rank_core

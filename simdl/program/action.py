@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from simdl.collectives import Operation
+from simdl.communication import Operation
 
 
 class Cause(StrEnum):

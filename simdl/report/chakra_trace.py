@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 
-from simdl.collectives import Operation
+from simdl.communication import Operation
 from simdl.engine.timeline import Timeline
 from simdl.errors import SimdlError
 from simdl.program.action import Transfer

@@ -22,7 +22,7 @@ from typing import Any
 from hardware.citation import CitedNumber
 from hardware.errors import ProfileError
 from hardware.profile_reader import ProfileReader
-from simdl.collectives import ALGORITHMS, Operation
+from simdl.communication import ALGORITHMS, Operation
 from simdl.errors import StackError
 from simdl.pipelines import PIPELINES
 from simdl.software.stack import Stack

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
-from simdl.collectives import Group
+from simdl.communication import Group
 from simdl.errors import SimdlError
 from simdl.splits.graph import LayerGraph, Node, build_layer_graph
 from simdl.splits.registry import Choice, divide_layer, follow, format_choice, parse_choice

@@ -9,7 +9,7 @@ Element-wise layers and pooling work on their channels and send nothing; so does
 convolutions in groups, of which every rank has some whole ones, with their filters.
 """
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.splits.layout import Layout
 from simdl.splits.part import convolution_part, grouped_part, groups_of, share_layer
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples

@@ -11,7 +11,7 @@ over all a b ranks.
 a = 1 it is stationary-y, with b = 1 stationary-x.
 """
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.splits.layout import Layout
 from simdl.splits.part import convolution_part
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples

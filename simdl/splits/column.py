@@ -8,7 +8,7 @@ Model parallelism of Krizhevsky 2014 ("One weird trick", section 3) where the gr
 Shoeybi et al. 2019.
 """
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.splits.layout import Layout
 from simdl.splits.part import linear_part
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples

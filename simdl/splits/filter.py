@@ -7,7 +7,7 @@
 (Dryden et al. 2019, "Channel and filter parallelism for large-scale CNN training", SC'19, section 3.)
 """
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.splits.layout import Layout
 from simdl.splits.part import convolution_part
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples

@@ -12,7 +12,7 @@ where SR(n) is one message each way (Dryden et al. 2019, IPDPS, section V).
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simdl.collectives import Group
+from simdl.communication import Group
 from simdl.splits.site import Message
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from simdl.collectives import collective_time, ring_time
+from simdl.communication import collective_time, ring_time
 from simdl.kernels.pricing import Pricing
 from simdl.splits.layout import Layout
 from simdl.splits.resharding import reshard_message

@@ -4,7 +4,7 @@ What small layers behind a split are left with: nothing to send, nothing gained.
 weight gradient, so it is added up over the sample groups alone.
 """
 
-from simdl.collectives import Group
+from simdl.communication import Group
 from simdl.splits.layout import Layout
 from simdl.splits.site import Divided, Site, local_samples
 

@@ -5,7 +5,7 @@ neighbours: nothing where every rank holds more than it needs, an all-gather whe
 an all-to-all (Dryden et al. 2019, IPDPS, section III-C: "shuffle"). The gradient travels the other way.
 """
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.splits.layout import Layout
 from simdl.splits.site import Message
 

@@ -7,7 +7,7 @@
 g of Shoeybi et al. 2019; behind a column split it needs no change of layout.
 """
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.splits.layout import Layout
 from simdl.splits.part import linear_part
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples

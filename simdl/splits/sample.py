@@ -3,7 +3,7 @@
 The only communication is the all-reduce of the weight gradient (Dryden et al. 2019, IPDPS, section III-A).
 """
 
-from simdl.collectives import Group
+from simdl.communication import Group
 from simdl.splits.layout import Layout
 from simdl.splits.site import Divided, Site, local_samples
 

@@ -8,7 +8,7 @@ gradient beside the weight gradient, are one phase each.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.splits.layout import Layout
 from workloads.layer import Layer
 
@@ -34,7 +34,7 @@ class Message:
 
     Attributes:
         operation: collective, or None for a message to a neighbour.
-        elements: as :func:`simdl.collectives.collective_time` counts bytes (gathered output of an
+        elements: as :func:`simdl.communication.collective_time` counts bytes (gathered output of an
             all-gather, input of a reduce-scatter), or what one message carries.
         group: the ranks.
         parameters: elements are parameters rather than activations.

@@ -7,7 +7,7 @@ their gradient is added up over all ranks. Batch normalisation adds its sums ove
 IPDPS, sections III-A and V.)
 """
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.splits.halo import Edge, halo_messages, interior
 from simdl.splits.layout import Layout
 from simdl.splits.part import ceil_part, convolution_part, share_layer

@@ -12,7 +12,7 @@ The broadcasts of all panels together move what an all-gather moves, the sums wh
 
 from dataclasses import replace
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.splits.layout import Layout
 from simdl.splits.part import ceil_part, linear_part
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from simdl.collectives import Group
+from simdl.communication import Group
 from simdl.kernels.block_kernels import (
     NamedKernel,
     context_transfers,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.cluster import unwired
-from simdl.collectives import Group, Operation, collective_seconds
+from simdl.communication import Group, Operation, collective_seconds
 from simdl.compression.exchange import compress
 from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
@@ -65,7 +65,7 @@ class Collective:
     Attributes:
         operation: what it does.
         group: the ranks that take part.
-        nbytes: [bytes] as :func:`simdl.collectives.collective_time` counts them.
+        nbytes: [bytes] as :func:`simdl.communication.collective_time` counts them.
         seconds: [s] alone, of all calls.
         encode, decode: [s] of kernels that compress before it and decompress after it.
         negotiation: [s] in which a coordinator learns that all ranks are ready for it.

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import accumulate
 
 from hardware.cluster import Cluster
-from simdl.collectives import Group, Hop, Operation, collective_seconds, find_hop, hop_time
+from simdl.communication import Group, Hop, Operation, collective_seconds, find_hop, hop_time
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.kernels.vocabulary import padded_vocabulary, vocabularies

@@ -1,7 +1,7 @@
 """Transfers of a step: messages between stages, gathers of parameters and reductions of gradients.
 
 Each has the seconds that it takes alone (:mod:`simdl.step.step_cost`) and what it loads of the ports on its
-way (:mod:`simdl.collectives.ports`). The ports of a domain are one channel for all ranks behind them,
+way (:mod:`simdl.communication.ports`). The ports of a domain are one channel for all ranks behind them,
 whatever stage they belong to.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from simdl.collectives import Group, Operation, collective_seconds
-from simdl.collectives.footprint import footprint
-from simdl.collectives.library import load_library
-from simdl.collectives.ports import (
+from simdl.communication import Group, Operation, collective_seconds
+from simdl.communication.footprint import footprint
+from simdl.communication.library import load_library
+from simdl.communication.ports import (
     PortLoad,
     collective_loads,
     hop_loads,

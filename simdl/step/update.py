@@ -13,7 +13,7 @@ from functools import lru_cache
 from hardware.errors import HardwareError
 from hardware.link import Link
 from hardware.profiles import load_link
-from simdl.collectives import Group, Operation, collective_seconds
+from simdl.communication import Group, Operation, collective_seconds
 from simdl.kernels.cost_model import launch_time
 from simdl.kernels.kernel import Kernel, Product
 from simdl.kernels.pricing import Pricing, priced

@@ -7,7 +7,7 @@ from builders import build_cluster, build_network, build_stack, build_workload
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import RECOMPUTE, enumerate_space
 from planner.space.prices import price_space, transfer_seconds
-from simdl.collectives import Hop
+from simdl.communication import Hop
 from simdl.kernels.cost_model import ConstantCostModel, CostModel, DeviceCostModel
 from simdl.memory.needs import usable_memory
 from simdl.pipelines.passes import Phase

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.link import Link
-from simdl.collectives import (
+from simdl.communication import (
     Group,
     Operation,
     applicable_algorithms,
@@ -22,8 +22,8 @@ from simdl.collectives import (
     lower_bound,
     point_to_point_time,
 )
-from simdl.collectives.cost import curves
-from simdl.collectives.library import load_library
+from simdl.communication.cost import curves
+from simdl.communication.library import load_library
 
 pytestmark = pytest.mark.property
 

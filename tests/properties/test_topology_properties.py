@@ -10,7 +10,7 @@ from hardware.cluster import Cluster, Level, NodeType
 from hardware.link import Link
 from hardware.profiles import load_device
 from hardware.topology import Direct, Tier, Tree
-from simdl.collectives import ALGORITHMS, Group, Operation, applicable_algorithms, collective_time
+from simdl.communication import ALGORITHMS, Group, Operation, applicable_algorithms, collective_time
 from simdl.topology.graph import level_graph
 from simdl.topology.groups import group_uses, slowest_use
 from simdl.topology.patterns import Pattern

@@ -7,7 +7,7 @@ import pytest
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.link import Link
 from hardware.profiles import load_device
-from simdl.collectives import (
+from simdl.communication import (
     Group,
     Operation,
     bus_factor,
@@ -16,8 +16,8 @@ from simdl.collectives import (
     point_to_point_time,
     usual_library,
 )
-from simdl.collectives.library import load_library, parse_library
-from simdl.collectives.network import channels
+from simdl.communication.library import load_library, parse_library
+from simdl.communication.network import channels
 from simdl.errors import CollectiveError
 
 GIB = 2.0**30

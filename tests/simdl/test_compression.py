@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.questions.question import Options, load_question
-from simdl.collectives import Group, Operation, collective_seconds
+from simdl.communication import Group, Operation, collective_seconds
 from simdl.compression.exchange import compress
 from simdl.compression.method import EXAMPLES, KINDS, parse_compression
 from simdl.compression.sparse import _doubling, _split, sparse_exchanges, union_density, vector_bytes

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from planner.questions.question import Options, load_question
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.errors import SimdlError
 from simdl.software.reader import load_stack
 from simdl.splits import SPLITS, Choice, Layout, Site, enumerate_choices

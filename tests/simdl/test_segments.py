@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer
 
-from simdl.collectives import Group
+from simdl.communication import Group
 from simdl.engine.run import run
 from simdl.kernels.pricing import Work
 from simdl.pipelines.passes import Overlap, Pass, PassKind

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simdl.collectives import library_names
+from simdl.communication import library_names
 from simdl.errors import StackError
 from simdl.software.reader import (
     FLAGS,

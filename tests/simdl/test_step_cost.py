@@ -4,7 +4,7 @@ import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 from uniform import FLOPS, uniform_network
 
-from simdl.collectives import Group, Operation, collective_time, point_to_point_time
+from simdl.communication import Group, Operation, collective_time, point_to_point_time
 from simdl.kernels.cost_model import ConstantCostModel
 from simdl.pipelines.passes import PassKind
 from simdl.step.automatic_cut import step_cost

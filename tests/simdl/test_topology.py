@@ -8,7 +8,7 @@ from hardware.cluster import Cluster, Level, NodeType
 from hardware.link import Link
 from hardware.profiles import load_cluster, load_node
 from hardware.topology import Direct, Dragonfly, Rails, Tier, Torus, Tree
-from simdl.collectives import Group, Operation, collective_time, find_hop, hop_time
+from simdl.communication import Group, Operation, collective_time, find_hop, hop_time
 from simdl.errors import SimdlError
 from simdl.topology.cycles import disjoint_cycles
 from simdl.topology.graph import level_graph

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from simdl.collectives import (
+from simdl.communication import (
     all_to_all,
     broadcast,
     butterfly,
@@ -20,7 +20,7 @@ from simdl.collectives import (
     ring,
     tree,
 )
-from simdl.collectives.terms import estimate_time
+from simdl.communication.terms import estimate_time
 from simdl.errors import CollectiveError
 
 pytestmark = pytest.mark.theory

@@ -11,7 +11,7 @@ from itertools import combinations
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 
-from simdl.collectives import Group, Operation
+from simdl.communication import Group, Operation
 from simdl.kernels.block_kernels import expert_exchanges, places
 from simdl.kernels.kernel import Product
 from simdl.kernels.sharding import Shard, block_kernels

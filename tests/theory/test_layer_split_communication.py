@@ -3,7 +3,7 @@
 import pytest
 from builders import build_cluster, build_stack
 
-from simdl.collectives import Group, Operation, collective_time, point_to_point_time
+from simdl.communication import Group, Operation, collective_time, point_to_point_time
 from simdl.kernels.cost_model import ConstantCostModel
 from simdl.kernels.pricing import Pricing
 from simdl.splits import SPLITS, Layout, Site

@@ -6,7 +6,7 @@ import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 
 from hardware.cluster import Cluster
-from simdl.collectives import Group, Operation, collective_time, find_hop, hop_time, ring_time
+from simdl.communication import Group, Operation, collective_time, find_hop, hop_time, ring_time
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
 

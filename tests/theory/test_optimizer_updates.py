@@ -8,7 +8,7 @@ from builders import build_cluster, build_stack, build_workload
 from hardware.profiles import load_link
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import single_space
-from simdl.collectives import Operation
+from simdl.communication import Operation
 from simdl.kernels.cost_model import ConstantCostModel
 from simdl.software.reader import load_stack
 from simdl.step.simulate import price, simulate

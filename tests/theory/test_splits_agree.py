@@ -4,7 +4,7 @@ import pytest
 
 from planner.bounds.estimate import estimate_bound
 from planner.questions.question import Options, load_question
-from simdl.collectives import Group
+from simdl.communication import Group
 from simdl.memory.needs import memory_by_rank
 from simdl.step.automatic_cut import step_cost
 from simdl.step.gradients import reductions, replica_group

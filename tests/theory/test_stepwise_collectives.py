@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hardware.cluster import Level
 from hardware.link import Link
 from hardware.profiles import load_cluster
-from simdl.collectives import (
+from simdl.communication import (
     all_to_all,
     broadcast,
     butterfly,
@@ -23,8 +23,8 @@ from simdl.collectives import (
     sparse,
     tree,
 )
-from simdl.collectives.stepwise import butterflies, exchanges, rings, trees
-from simdl.collectives.stepwise.program import simulate_schedule
+from simdl.communication.stepwise import butterflies, exchanges, rings, trees
+from simdl.communication.stepwise.program import simulate_schedule
 from simdl.errors import CollectiveError
 from simdl.topology.cluster_graph import cluster_graph
 from simdl.topology.graph import level_graph

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.cli import main
 from planner.space.candidates import single_space
-from simdl.collectives import Group, Operation, collective_seconds
+from simdl.communication import Group, Operation, collective_seconds
 from simdl.errors import StrategyError
 from simdl.kernels.sharding import Shard, block_kernels
 from simdl.software.reader import load_stack

@@ -7,7 +7,7 @@ from builders import build_cluster
 
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import enumerate_space, single_space
-from simdl.collectives import Group, Operation, collective_seconds
+from simdl.communication import Group, Operation, collective_seconds
 from simdl.errors import StrategyError
 from simdl.software.reader import load_stack
 from simdl.step.simulate import price, simulate

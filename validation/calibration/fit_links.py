@@ -4,9 +4,9 @@ The simulator prices a ring over n ranks of S bytes as
 
     launch + 2 (n - 1) alpha + 2 (n - 1)/n S / beta
 
-(`simdl.collectives.cost`: the launch is the library's, and sums hide behind messages unless memory is slower
-than the link), so alpha and beta follow from two coefficients of a least-squares problem on relative errors.
-Where processes share cores, the library's copies and sums are part of what a byte takes, and so of beta.
+(`simdl.communication.cost`: the launch is the library's, and sums hide behind messages unless memory is
+slower than the link), so alpha and beta follow from two coefficients of a least-squares problem on relative
+errors. Where processes share cores, the library's copies and sums are part of what a byte takes, and so of beta.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simdl.collectives.library import load_library
+from simdl.communication.library import load_library
 from validation.calibration.least_squares import solve_relative
 from validation.microbenchmarks.measurement import Measurement, quietest
 

@@ -1,7 +1,7 @@
 """Fits links and collective libraries on sweeps, all at once, by the model that prices collectives.
 
 Which algorithm and protocol a row runs follows from the library's tuning model and not from what is fitted,
-so a row is one curve of `simdl.collectives.cost.build_curve` whose numbers are looked up among the
+so a row is one curve of `simdl.communication.cost.build_curve` whose numbers are looked up among the
 parameters. Rows of one algorithm, protocol and library are evaluated together, as arrays. Run as ``python
 -m validation.fit.links`` it prints the parameters.
 
@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.profiles import load_link
-from simdl.collectives.algorithms import Algorithm, find_algorithm
-from simdl.collectives.cost import build_curve, channels_for, ways
-from simdl.collectives.group import extents
-from simdl.collectives.library import InSwitch, Library, load_library
-from simdl.collectives.network import Channel, channels
-from simdl.collectives.terms import Terms
+from simdl.communication.algorithms import Algorithm, find_algorithm
+from simdl.communication.cost import build_curve, channels_for, ways
+from simdl.communication.group import extents
+from simdl.communication.library import InSwitch, Library, load_library
+from simdl.communication.network import Channel, channels
+from simdl.communication.terms import Terms
 from validation.fit.least_squares import Vector, minimise, soften
 from validation.judging.rules import Pattern, first_match, load_rules
 from validation.sweeps.compare import LARGE, Measured, measured_rows

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simdl.collectives import Operation, bus_factor
+from simdl.communication import Operation, bus_factor
 from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.real_links.link_run import LinkRun, timings
 from validation.real_links.measure import names_of

@@ -15,7 +15,7 @@ from functools import lru_cache
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.link import Link
 from hardware.profiles import load_device
-from simdl.collectives import Group, Operation, collective_time, point_to_point_time
+from simdl.communication import Group, Operation, collective_time, point_to_point_time
 from validation.real_links.link_run import Conditions
 from validation.real_links.moves import POINT_TO_POINT
 from validation.real_links.shaping import FRAME

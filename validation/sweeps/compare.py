@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from hardware.cluster import Cluster
-from simdl.collectives import CollectiveCost, Group, Operation, collective_time
-from simdl.collectives.library import load_library
-from simdl.collectives.tuning.constants import nearest_version
+from simdl.communication import CollectiveCost, Group, Operation, collective_time
+from simdl.communication.library import load_library
+from simdl.communication.tuning.constants import nearest_version
 from simdl.errors import SimdlError
 from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.judging.tables import frame_of

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from simdl.collectives import Operation, bus_factor
+from simdl.communication import Operation, bus_factor
 from validation.errors import MeasurementError, RowSkippedError
 from validation.judging.tables import numbered_rows, read_table
 

@@ -11,7 +11,7 @@ from measured_rows import BANDWIDTH, COPY, FACTS, LATENCY, measured_rows, write_
 
 from hardware.profiles import load_cluster
 from planner.cli import main
-from simdl.collectives import Group, Operation, collective_time
+from simdl.communication import Group, Operation, collective_time
 from simdl.kernels.convolution_table import read_convolution_table
 from validation.calibration.calibrate import calibrate
 from validation.calibration.fit_links import fit_link

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from simdl.collectives import butterfly, parameter_server, ring
+from simdl.communication import butterfly, parameter_server, ring
 from validation.real_links.compare import compare, relative_error, statistics_of, summary_groups
 from validation.real_links.link_run import Conditions, LinkRun, Repetition
 from validation.real_links.prediction import EFFICIENCY, build_cluster, predicted_time

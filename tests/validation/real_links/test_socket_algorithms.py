@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rank_threads import joined, run_all
 
-from simdl.collectives import ALGORITHMS, Operation
+from simdl.communication import ALGORITHMS, Operation
 from validation.errors import RealLinksError
 from validation.real_links.algorithms import ALL_REDUCE
 from validation.real_links.algorithms.values import bytes_of

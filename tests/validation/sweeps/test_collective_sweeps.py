@@ -3,8 +3,8 @@
 import pytest
 
 from hardware.profiles import device_names, link_names
-from simdl.collectives import Operation
-from simdl.collectives.library import library_names, load_library
+from simdl.communication import Operation
+from simdl.communication.library import library_names, load_library
 from validation.errors import MeasurementError, RowSkippedError
 from validation.judging.rules import load_rules
 from validation.sweeps.clusters import build_cluster, conditions_of, printed_ports

@@ -1,4 +1,4 @@
-"""All-reduce over plain sockets, one algorithm a file, as the simulator prices it (``simdl.collectives``)."""
+"""All-reduce over plain sockets, one algorithm a file, priced as in ``simdl.communication``."""
 
 from collections.abc import Callable, Mapping
 

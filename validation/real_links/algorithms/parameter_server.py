@@ -1,7 +1,7 @@
 """Parameter-server all-reduce: rank 0 is the server and a worker too; the others send and read back the sum.
 
 The server takes one buffer at a time and answers one worker at a time: 2 (p-1) (alpha + n beta)
-+ (p-1) n gamma, all through the server's own link (``simdl.collectives.parameter_server``).
++ (p-1) n gamma, all through the server's own link (``simdl.communication.parameter_server``).
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 lg p (alpha + n beta + n gamma). With p between two powers of two, the ranks past the lower one, q, first hand
 their values to the partner q below and receive the sum from it last: 2 alpha + 2 n beta + n gamma more
-(``simdl.collectives.butterfly``; Thakur et al. 2005, section 4.5).
+(``simdl.communication.butterfly``; Thakur et al. 2005, section 4.5).
 """
 
 import numpy as np

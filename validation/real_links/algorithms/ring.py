@@ -1,7 +1,7 @@
 """Ring all-reduce: a reduce-scatter, then an all-gather, each of p - 1 steps to the right-hand neighbour.
 
 In every step a rank sends one of p blocks of the buffer and receives another: 2 (p-1) alpha
-+ 2 (p-1)/p n beta + (p-1)/p n gamma (``simdl.collectives.ring``; Thakur et al. 2005, section 4.4).
++ 2 (p-1)/p n beta + (p-1)/p n gamma (``simdl.communication.ring``; Thakur et al. 2005, section 4.4).
 """
 
 import numpy as np

@@ -1,0 +1,380 @@
+"""Time of a collective on a cluster: the terms of an algorithm on the channels that its group finds.
+
+For a buffer of n bytes, per protocol with latency factor f and bandwidth share b,
+
+    time(n) = launch + sum_l f steps_l alpha_l + X_l (w_l / b) + sum_l fill_l(n),   w_l = sent_l n / B_l
+    fill_l(n) = t_l w_l / (w_l + k t_l)
+
+where X is the maximum over levels for algorithms that stream through all of them and the sum for those that
+do not, t_l is the ramp time of the link (once when streaming, per step otherwise) and k the library's
+overlap. With k = 0 the fill is a constant per message, the half-power length of Hockney (1994); with k > 0
+short messages fill less of it, as libraries cut them into fewer pieces. Time never falls as the message
+grows. The arithmetic of a reduction reads two operands and writes one, gamma = 3 / memory bandwidth, and
+overlaps when streaming. A call lasts at least as long as the host takes to issue it.
+
+Which algorithm and protocol carry out a collective is what the library would choose
+(``simdl.communication.tuning``), where its rules are known, and the fastest where they are not. The library
+chooses by what it takes for granted of the machine, so its choice may be slower than another.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
+from typing import Any
+
+import numpy as np
+
+from hardware.cluster import Cluster
+from simdl.communication.algorithms import ALGORITHMS, Algorithm, applicable, find_algorithm
+from simdl.communication.group import Group, extents
+from simdl.communication.library import Library, Protocol, load_library
+from simdl.communication.network import Channel, channels
+from simdl.communication.operation import Operation, bus_factor
+from simdl.communication.terms import Terms
+from simdl.communication.tuning import nccl, rccl
+from simdl.communication.tuning.choice import choose as choose_by_size
+from simdl.communication.tuning.estimate import Estimate
+from simdl.communication.tuning.sight import see
+from simdl.errors import CollectiveError
+from simdl.topology.patterns import Pattern
+from workloads.amounts import as_number, choose, is_table, larger, smaller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectiveCost:
+    """What one collective takes.
+
+    Attributes:
+        time: [s].
+        device_time: [s] without waiting for the host to issue it.
+        algorithm: name of the algorithm that was chosen or asked for.
+        protocol: of the library, with which it moves its messages.
+        algorithm_bandwidth: [bytes/s] buffer over time.
+        bus_bandwidth: [bytes/s] the same, scaled to compare with link bandwidth.
+    """
+
+    time: float
+    device_time: float
+    algorithm: str
+    protocol: str
+    algorithm_bandwidth: float
+    bus_bandwidth: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """Ramp of one level: ``ceiling`` [s] is approached as n grows, its half at ``knee`` [bytes]."""
+
+    ceiling: float
+    knee: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Time against buffer size of an algorithm with a protocol: fixed + rate n + the ramps of its levels."""
+
+    algorithm: str
+    protocol: str
+    least: float
+    fixed: float
+    rate: float
+    fills: tuple[Fill, ...]
+
+    def device_time(self, n: float) -> float:
+        """Time [s] of n > 0 bytes once issued."""
+        return sum((fill.ceiling * n / (n + fill.knee) for fill in self.fills), self.fixed + self.rate * n)
+
+    def time(self, n: float) -> float:
+        """Time [s] of n > 0 bytes."""
+        return larger(self.least, self.device_time(n))
+
+
+def build_curve(
+    algorithm: Algorithm,
+    protocol: Protocol,
+    library: Library,
+    *,
+    used: Sequence[tuple[Terms, Channel]],
+    arithmetic: float,
+) -> Curve:
+    """The curve of one algorithm with one protocol.
+
+    Args:
+        algorithm: whether steps and levels stream.
+        protocol: how a message is moved.
+        library: overhead and ramp.
+        used: what is sent on which channel; numbers or tables of them.
+        arithmetic: [s/byte] of the reduction.
+    """
+    wires = [term.sent / channel.bandwidth for term, channel in used]
+    streams = [wire / protocol.bandwidth for wire in wires]
+    ramps = [channel.ramp if algorithm.pipelined else channel.ramp * term.steps for term, channel in used]
+    return Curve(
+        algorithm=algorithm.name,
+        protocol=protocol.name,
+        least=library.least,
+        fixed=library.launch
+        + protocol.launch
+        + protocol.latency * sum(term.steps * channel.latency for term, channel in used),
+        rate=reduce(larger, streams, arithmetic) if algorithm.pipelined else sum(streams) + arithmetic,
+        fills=tuple(
+            Fill(ceiling=ramp, knee=library.overlap * ramp / wire)
+            for wire, ramp in zip(wires, ramps, strict=True)
+        )
+        if protocol.streams
+        else (),
+    )
+
+
+def _terms(algorithm: Algorithm, members: tuple[int, ...], library: Library) -> tuple[Terms, ...]:
+    terms = algorithm.terms(members)
+    if algorithm.name != "pairwise":
+        return terms
+    return tuple(replace(term, steps=term.steps / library.concurrent_peers) for term in terms)
+
+
+def channels_for(
+    algorithm: Algorithm, found: tuple[Channel, ...], library: Library, *, across: bool
+) -> tuple[Channel, ...]:
+    """The channels with the innermost one as the algorithm's kernels or its switch use it.
+
+    Kernels of trees, and of a switch whose nodes are joined by trees (``across``), sustain a share of it.
+    """
+    inner = found[0]
+    if algorithm.in_switch:
+        switch = library.in_switch[inner.link]
+        share = switch.efficiency * (library.tree if across else 1.0)
+        inner = replace(inner, latency=switch.latency, bandwidth=inner.bandwidth * share)
+    elif algorithm.name == "double_tree":
+        inner = replace(inner, bandwidth=inner.bandwidth * library.tree)
+    return (inner, *found[1:])
+
+
+def applicable_algorithms(
+    operation: Operation, group: Group, cluster: Cluster, library: str = "nccl"
+) -> tuple[str, ...]:
+    """Names of the algorithms that can carry out the operation for the group, chosen by the library or not.
+
+    Raises:
+        CollectiveError: unknown library, or the group does not fit.
+    """
+    profile, members = load_library(library), extents(group, cluster)
+    reduces = _switch_reduces(channels(members, cluster), profile)
+    return tuple(
+        name
+        for name, algorithm in ALGORITHMS[operation].items()
+        if applicable(algorithm, members, switch_reduces=reduces)
+    )
+
+
+def _switch_reduces(found: tuple[Channel, ...], library: Library) -> bool:
+    return found[0].switched and found[0].link in library.in_switch
+
+
+def _refusal(
+    operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str
+) -> CollectiveError:
+    """Why no curve was found, with what would apply."""
+    applies = ", ".join(applicable_algorithms(operation, group, cluster, library))
+    return CollectiveError(
+        f"{algorithm} {operation.value} does not apply to {group.size} ranks at stride {group.stride} on "
+        f"{cluster.name} with {library}; expected one of {applies}"
+    )
+
+
+def least_time(found: tuple[Curve, ...], nbytes: float) -> float:
+    """[s] by the fastest of some curves, for one size or a table; nothing takes no time."""
+    if not is_table(nbytes):
+        return min(curve.time(nbytes) for curve in found) if nbytes > 0 else 0.0
+    best = reduce(smaller, (curve.time(nbytes) for curve in found))
+    return choose(nbytes > 0, best, 0.0)
+
+
+def stepped_time(found: tuple[Curve, ...], ends: tuple[float, ...], nbytes: float) -> float:
+    """[s] by the curve of each size: the first below ``ends[0]`` bytes, the next below ``ends[1]`` ..."""
+    if not is_table(nbytes):
+        return found[bisect_right(ends, nbytes)].time(nbytes) if nbytes > 0 else 0.0
+    sizes: Any = nbytes
+    place = np.searchsorted(np.array(ends), sizes, side="right")
+    times = np.zeros(sizes.shape)
+    for index in np.unique(place[sizes > 0]):
+        own = (place == index) & (sizes > 0)
+        times[own] = found[index].time(sizes[own])
+    seconds: float = as_number(times)
+    return seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How a library may carry out an operation for a group, and which way it takes by size.
+
+    Attributes:
+        curves: by size, or all that it chooses among.
+        ends: [bytes] from which the next curve is taken; None where the fastest is.
+    """
+
+    curves: tuple[Curve, ...]
+    ends: tuple[float, ...] | None
+
+    def at(self, nbytes: float) -> Curve:
+        """The curve of one size."""
+        if self.ends is None:
+            return min(self.curves, key=lambda curve: (curve.time(nbytes), curve.algorithm))
+        return self.curves[bisect_right(self.ends, nbytes)]
+
+    def time(self, nbytes: float) -> float:
+        """[s] of one size or of a table of them."""
+        if self.ends is None:
+            return least_time(self.curves, nbytes)
+        return stepped_time(self.curves, self.ends, nbytes)
+
+
+@lru_cache(maxsize=4096)
+def curves(
+    operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str = "auto"
+) -> Mapping[tuple[str, str], Curve]:
+    """Every way in which the library may carry out the operation, by algorithm and protocol.
+
+    ``algorithm`` restricts them.
+
+    Raises:
+        CollectiveError: unknown algorithm or library, or one that does not apply to the group.
+    """
+    profile, members = load_library(library), extents(group, cluster)
+    found = channels(members, cluster)
+    names = profile.algorithms.get(operation, ()) if algorithm == "auto" else (algorithm,)
+    known = [find_algorithm(operation, name) for name in names]
+    reduces = _switch_reduces(found, profile)
+    chosen = [choice for choice in known if applicable(choice, members, switch_reduces=reduces)]
+    if not chosen:
+        raise _refusal(operation, group, cluster, library, algorithm)
+    built: dict[tuple[str, str], Curve] = {}
+    for choice in chosen:
+        terms = _terms(choice, members, profile)
+        level_channels = _channels(members, cluster, group.stride, choice.pattern)
+        used = _used(choice, terms, level_channels, profile)
+        arithmetic = sum(term.reduced for term in terms) * 3 / cluster.device.memory_bandwidth
+        for protocol in profile.protocols:
+            if protocol.streams or not choice.in_switch:
+                curve = build_curve(choice, protocol, profile, used=used, arithmetic=arithmetic)
+                built[choice.name, protocol.name] = curve
+    return built
+
+
+@lru_cache(maxsize=4096)
+def _channels(
+    members: tuple[int, ...], cluster: Cluster, stride: int, pattern: Pattern
+) -> tuple[Channel, ...]:
+    return channels(members, cluster, stride=stride, pattern=pattern)
+
+
+@lru_cache(maxsize=4096)
+def ways(operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str) -> Ways:
+    """The ways of :func:`curves` in the order of sizes in which the library takes them.
+
+    Raises:
+        CollectiveError: unknown algorithm or library, or one that does not apply to the group.
+    """
+    found = curves(operation, group, cluster, library, algorithm)
+    profile, members = load_library(library), extents(group, cluster)
+    reduces = _switch_reduces(channels(members, cluster), profile)
+    return _ways(found, candidates(operation, members, cluster, profile, reduces=reduces))
+
+
+def candidates(
+    operation: Operation, members: tuple[int, ...], cluster: Cluster, library: Library, *, reduces: bool
+) -> tuple[Estimate, ...]:
+    """What the library's tuning model expects of its algorithms; none where it has no model of a machine."""
+    version = library.version
+    if version is None:
+        return ()
+    model = rccl.estimates if version.library == "rccl" else nccl.estimates
+    return model(operation, see(members, cluster, version, reduces=reduces), version)
+
+
+def _ways(curves: Mapping[tuple[str, str], Curve], expected: Sequence[Estimate]) -> Ways:
+    """The curves in the order in which the library takes them, or all of them."""
+    offered = tuple(
+        candidate for candidate in expected if (candidate.algorithm, candidate.protocol) in curves
+    )
+    if not offered:
+        return Ways(curves=tuple(curves.values()), ends=None)
+    choice = choose_by_size(offered)
+    taken = (offered[index] for index in choice.taken)
+    return Ways(
+        curves=tuple(curves[candidate.algorithm, candidate.protocol] for candidate in taken),
+        ends=choice.starts[1:],
+    )
+
+
+def _used(
+    algorithm: Algorithm, terms: tuple[Terms, ...], found: tuple[Channel, ...], library: Library
+) -> list[tuple[Terms, Channel]]:
+    """What the algorithm sends, on the channels that it uses."""
+    across = any(term.sent > 0 for term in terms[1:])
+    both = zip(terms, channels_for(algorithm, found, library, across=across), strict=True)
+    return [(term, channel) for term, channel in both if term.sent > 0]
+
+
+@lru_cache(maxsize=65536)
+def collective_time(  # noqa: PLR0917 - the call every caller makes, in the order it is read
+    operation: Operation,
+    nbytes: float,
+    group: Group,
+    cluster: Cluster,
+    library: str = "nccl",
+    algorithm: str = "auto",
+) -> CollectiveCost:
+    """Time of a collective over a group, by the algorithm and protocol that the library takes.
+
+    Args:
+        operation: what is communicated.
+        nbytes: [bytes] as nccl-tests counts: the entire buffer; for all-gather the gathered output, for
+            reduce-scatter the input, for all-to-all what one rank sends.
+        group: the ranks.
+        cluster: the machine.
+        library: registered collective library.
+        algorithm: ``auto`` or a name the operation knows.
+
+    Raises:
+        CollectiveError: a negative size, an unknown name, or an algorithm that does not apply.
+    """
+    if nbytes < 0:
+        raise CollectiveError(f"{operation.value} of {nbytes} bytes: expected a size of at least 0")
+    if group.size == 1 or nbytes == 0:
+        return CollectiveCost(
+            time=0.0,
+            device_time=0.0,
+            algorithm="none",
+            protocol="none",
+            algorithm_bandwidth=0.0,
+            bus_bandwidth=0.0,
+        )
+    curve = ways(operation, group, cluster, library, algorithm).at(nbytes)
+    time = curve.time(nbytes)
+    rate = nbytes / time
+    return CollectiveCost(
+        time=time,
+        device_time=curve.device_time(nbytes),
+        algorithm=curve.algorithm,
+        protocol=curve.protocol,
+        algorithm_bandwidth=rate,
+        bus_bandwidth=rate * bus_factor(operation, group.size),
+    )
+
+
+def collective_seconds(  # noqa: PLR0917 - the same call
+    operation: Operation,
+    nbytes: float,
+    group: Group,
+    cluster: Cluster,
+    library: str = "nccl",
+    algorithm: str = "auto",
+) -> float:
+    """[s] of :func:`collective_time`, or of many messages of one group at once."""
+    if not is_table(nbytes):
+        return collective_time(operation, nbytes, group, cluster, library, algorithm).time
+    if group.size == 1:
+        return nbytes * 0.0
+    return ways(operation, group, cluster, library, algorithm).time(nbytes)
