@@ -6,7 +6,8 @@ The simulator prices a ring over n ranks of S bytes as
 
 (`simdl.communication.cost`: the launch is the library's, and sums hide behind messages unless memory is
 slower than the link), so alpha and beta follow from two coefficients of a least-squares problem on relative
-errors. Where processes share cores, the library's copies and sums are part of what a byte takes, and so of beta.
+errors. Where processes share cores, the library's copies and sums are part of what a byte takes, and so of
+beta.
 """
 
 from collections.abc import Iterable
