@@ -57,6 +57,7 @@ def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
         "multiprocessors": int(reader.number(f"{at}compute.multiprocessors", "count")),
         "vector_flop_rate": reader.number(f"{at}compute.vector_flop_rate", "flop_rate"),
         "power": reader.number(f"{at}compute.power", "power", default=0.0),
+        "idle_power": reader.number(f"{at}compute.idle_power", "power", default=0.0),
         "sustained": reader.number(f"{at}compute.sustained", "fraction", default=1.0),
         "peak_flop_rate": {
             dtype: reader.number(f"{at}peak_flop_rate.{dtype}", "flop_rate")

@@ -30,6 +30,7 @@ class Device:
             ``fp8``).
         vector_flop_rate: [FLOP/s] FP32 outside the matrix units.
         power: [W] board power limit, or 0 where none is published.
+        idle_power: [W] between kernels while a process holds the memory, or 0 where nobody measured it.
         matmul, memory, attention, convolution: achieved fractions.
         sustained: speed of products on matrix units in hours of training over that in a short benchmark:
             clocks sink at the power limit. 1 where no training run has told.
@@ -52,6 +53,7 @@ class Device:
     memory: MemoryEfficiency
     attention: AttentionEfficiency
     convolution: ConvolutionEfficiency
+    idle_power: float = 0.0
     sustained: float = 1.0
     kernels: Mapping[str, KernelTerms] = field(default_factory=dict)
     numbers: tuple[CitedNumber, ...] = ()

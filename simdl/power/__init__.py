@@ -1,0 +1,1 @@
+"""Power: what devices and their hosts draw, by how much they are used."""
