@@ -16,9 +16,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from planner.console.format import format_splits
 from planner.dashboard.catalog import Asked, Catalog, default_count
-from planner.questions.strategy_file import KEYS, PAIR
+from planner.questions.strategy_file import KEYS
 from simdl.errors import SimdlError
 from simdl.step.strategy import Strategy
+from simdl.step.strategy_values import PAIR
 
 SIDES = ("a", "b")
 LENGTH = 4000  # [characters] of a query

@@ -1,15 +1,16 @@
 """Strategy: how the work is divided over the ranks and carried out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hardware.cluster import Cluster
 from simdl.compression.method import UNCOMPRESSED, UNKNOWN, parse_compression
-from simdl.errors import SimdlError
+from simdl.errors import StrategyError
 from simdl.pipelines import pipeline, same_order
 from simdl.software.stack import Stack
 from simdl.splits.arrangement import Arrangement, resolve
+from simdl.step.strategy_values import Rule, counts, faults, flag, layer_splits, member, named, whole
 from workloads.network import Network
 from workloads.workload import Workload
 
@@ -51,6 +52,10 @@ class Strategy:
         splits: (``block/layer``, how it is split) such as ``("conv1/conv1", "spatial 2x2")``; a layer that is
             not named is split like the one it reads, or by sample (:mod:`simdl.splits.arrangement`).
         shares: microbatches of each replica by node type of a mixed cluster, () where all have as many.
+
+    Raises:
+        StrategyError: a field holds what it cannot; carries every fault. Whether the whole can be carried out
+            for a workload on a cluster is what :func:`problems` says.
     """
 
     dp: int = 1
@@ -71,6 +76,17 @@ class Strategy:
     split_degree: int = 1
     shares: tuple[int, ...] = ()
     splits: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        values = {key: getattr(self, key) for key in RULES}
+        if found := [*faults(values, RULES)]:
+            raise StrategyError(found)
+        if self.recompute.__class__ is not Recompute:
+            object.__setattr__(self, "recompute", Recompute(self.recompute))
+        for key in ("stages", "shares"):
+            object.__setattr__(self, key, tuple(values[key]))
+        pairs = self.splits.items() if isinstance(self.splits, Mapping) else self.splits
+        object.__setattr__(self, "splits", tuple((layer, split) for layer, split in pairs))
 
     @property
     def devices(self) -> int:
@@ -119,6 +135,25 @@ class Strategy:
         return 2 * self.pp * self.virtual_stages * self.microbatches(global_batch)
 
 
+RULES: Mapping[str, Rule] = {
+    **dict.fromkeys(("dp", "tp", "pp", "cp", "ep"), whole(1)),
+    "etp": whole(0),
+    "micro_batch": whole(1),
+    "schedule": named(pipeline, PLAIN),
+    "virtual_stages": whole(1),
+    "recompute": member(Recompute),
+    "zero": whole(0, 3),
+    "shard_degree": whole(0),
+    "sequence_parallel": flag,
+    "compression": named(lambda text: text and parse_compression(text), "qsgd:7,512"),
+    "stages": counts("block counts"),
+    "split_degree": whole(1),
+    "shares": counts("microbatches per replica"),
+    "splits": layer_splits,
+}
+"""What each field may hold."""
+
+
 def problems(
     strategy: Strategy, workload: Workload, cluster: Cluster, *, devices: int | None = None
 ) -> Iterator[str]:
@@ -126,11 +161,6 @@ def problems(
 
     ``devices`` are those of the cluster that it has to occupy; all of them by default.
     """
-    for name in ("dp", "tp", "pp", "cp", "ep", "micro_batch", "virtual_stages", "split_degree"):
-        value = getattr(strategy, name)
-        if value < 1:
-            yield f"{name}: found {value}; expected at least 1"
-            return
     yield from _degree_problems(strategy, workload, cluster, cluster.devices if devices is None else devices)
     yield from _expert_problems(strategy, workload.network)
     yield from _split_problems(strategy, workload.network)
@@ -167,12 +197,7 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, d
         )
     if strategy.sequence_parallel and strategy.tp == 1:
         yield "sequence_parallel needs tp > 1; found tp 1"
-    if strategy.zero not in (0, 1, 2, 3):
-        yield f"zero: found {strategy.zero}; expected 0, 1, 2 or 3"
-    unfit = (
-        strategy.zero == 0 or strategy.shard_degree < 0 or strategy.replicas % max(1, strategy.shard_degree)
-    )
-    if strategy.shard_degree and unfit:
+    if strategy.shard_degree and (strategy.zero == 0 or strategy.replicas % strategy.shard_degree):
         yield (
             f"shard_degree {strategy.shard_degree} with zero {strategy.zero} and {strategy.replicas} "
             "replicas; expected a divisor of dp x cp, with zero 1, 2 or 3"
@@ -187,9 +212,6 @@ def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, d
 def _expert_problems(strategy: Strategy, network: Network) -> Iterator[str]:
     """Reasons why experts cannot be divided as they are asked to be (Megatron-Core's rules)."""
     ep, etp = strategy.ep, strategy.expert_tensor
-    if strategy.etp < 0:
-        yield f"etp: found {strategy.etp}; expected at least 1, or 0 for tp"
-        return
     if not network.experts:
         if strategy.ep > 1 or strategy.etp > 1:
             name, degree = ("ep", ep) if ep > 1 else ("etp", strategy.etp)
@@ -313,17 +335,11 @@ def _schedule_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
             f"stages: found {len(strategy.stages)} adding up to {sum(strategy.stages)} blocks; "
             f"expected {chunks} adding up to {depth}"
         )
-    elif strategy.stages and min(strategy.stages) < 1:
-        yield f"stages: found one of {min(strategy.stages)} blocks; expected at least 1 in each"
 
 
 def _order_problems(strategy: Strategy, microbatches: int) -> Iterator[str]:
     """What the pipeline order itself refuses."""
-    try:
-        chosen = pipeline(strategy.schedule)
-    except SimdlError as error:
-        yield str(error)
-        return
+    chosen = pipeline(strategy.schedule)
     for problem in chosen.problems(strategy.pp, max(microbatches, 1), strategy.virtual_stages):
         yield f"schedule {strategy.schedule}: {problem}"
 
@@ -332,11 +348,7 @@ def _compression_problems(strategy: Strategy, workload: Workload) -> Iterator[st
     """Why gradients cannot be compressed as asked, one sentence each."""
     if not strategy.compression:
         return
-    try:
-        method = parse_compression(strategy.compression)
-    except SimdlError as error:
-        yield str(error)
-        return
+    method = parse_compression(strategy.compression)
     if strategy.zero:
         yield f"compression {method.text} with zero {strategy.zero}; expected zero 0, whole gradients"
     microbatches = strategy.microbatches(workload.global_batch)

@@ -226,9 +226,9 @@ def test_a_method_that_is_none_is_refused(text, message):
 )
 def test_a_strategy_that_cannot_compress_is_refused(changes, message):
     question = load_question(Options(model="alexnet", cluster="p2-xlarge:4", global_batch=64))
-    strategy = replace(Strategy(dp=4, micro_batch=16, compression="fp16"), **changes)
+    strategy = Strategy(dp=4, micro_batch=16, compression="fp16")
     with pytest.raises(StrategyError, match=message):
-        simulate(question.workload, question.cluster, strategy, stack=question.stack)
+        simulate(question.workload, question.cluster, replace(strategy, **changes), stack=question.stack)
 
 
 def test_every_example_is_a_method_of_its_kind():
