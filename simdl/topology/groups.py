@@ -2,13 +2,13 @@
 
 Groups at all places of a domain communicate at the same time, so that links which several of them cross are
 shared, and the slowest group sets the pace. A ring uses links of its own where the group has them
-(:mod:`simdl.topology.cycles`); all other messages take their routes, one ring or round at a time, and a round
-lasts as long as its busiest link.
+(:mod:`simdl.topology.cycles`), which routed messages of other groups may still cross; all other messages take
+their routes, one ring or round at a time, and a round lasts as long as its busiest link.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hardware.cluster import Level
@@ -52,10 +52,18 @@ def group_uses(level: Level, size: int, stride: int, pattern: Pattern) -> tuple[
     """All groups of ``size`` members ``stride`` apart in one domain of a wired level, none of one member."""
     graph = level_graph(level, level.size)
     groups = tuple(_groups(size, stride, level.size))
-    own = {members: _own_rings(level, graph, members) for members in groups if pattern is Pattern.RING}
-    routed = tuple(members for members in groups if not own.get(members))
-    found = _routed_uses(graph, routed, pattern)
-    return tuple(own.get(members) or found[members] for members in groups)
+    rings = (_own_rings(level, graph, members) for members in groups if pattern is Pattern.RING)
+    own = {ring.members: ring for ring in rings if ring is not None}
+    routed = _routed_uses(
+        graph,
+        tuple(members for members in groups if members not in own),
+        pattern,
+        beside=_total(ring.loads for ring in own.values()),
+    )
+    total = _total(use.loads for use in (*own.values(), *routed.values()))
+    return tuple(
+        routed[members] if members in routed else _crossed(graph, own[members], total) for members in groups
+    )
 
 
 def slowest_use(level: Level, size: int, stride: int, pattern: Pattern) -> GroupUse:
@@ -88,6 +96,21 @@ def _own_rings(level: Level, graph: Graph, members: tuple[int, ...]) -> GroupUse
     return GroupUse(members=members, bandwidth=bandwidth, link=link, hops=1, loads=dict(loads))
 
 
+def _crossed(graph: Graph, ring: GroupUse, total: Loads) -> GroupUse:
+    """Rings of its own on links that routed messages of other groups cross as well."""
+    slowest = max(total[edge] / graph.edges[edge].bandwidth for edge in ring.loads)
+    return replace(ring, bandwidth=min(ring.bandwidth, 1 / slowest))
+
+
+def _total(parts: Iterable[Loads]) -> dict[int, float]:
+    """Bytes on every edge of all parts together."""
+    total: defaultdict[int, float] = defaultdict(float)
+    for part in parts:
+        for edge, amount in part.items():
+            total[edge] += amount
+    return dict(total)
+
+
 def _links_of_pairs(level: Level, wiring: object) -> tuple[Mapping[Pair, float], Link]:
     if isinstance(wiring, Direct):
         return wiring.pairs, level.link
@@ -105,9 +128,9 @@ def _edge(graph: Graph, tail: int, head: int, link: Link) -> int:
 
 
 def _routed_uses(
-    graph: Graph, groups: Sequence[tuple[int, ...]], pattern: Pattern
+    graph: Graph, groups: Sequence[tuple[int, ...]], pattern: Pattern, *, beside: Loads
 ) -> dict[tuple[int, ...], GroupUse]:
-    """Groups whose messages take their routes, all at the same time."""
+    """Groups whose messages take their routes, all at the same time and beside what other groups send."""
     if not groups:
         return {}
     seconds = dict.fromkeys(groups, 0.0)
@@ -119,10 +142,7 @@ def _routed_uses(
             members: _carried(graph, ((members[i], members[j], part) for i, j, part in each.messages))
             for members in groups
         }
-        total: defaultdict[int, float] = defaultdict(float)
-        for own in carried.values():
-            for edge, amount in own.items():
-                total[edge] += amount
+        total = _total((beside, *carried.values()))
         for members, own in carried.items():
             if not own:
                 continue
@@ -150,7 +170,7 @@ def _routed_uses(
 def graph_loads(graph: Graph, pattern: Pattern) -> Loads:
     """Bytes on every edge per byte that a member sends, where all members of a graph are one group."""
     members = tuple(range(graph.members))
-    return _routed_uses(graph, (members,), pattern)[members].loads
+    return _routed_uses(graph, (members,), pattern, beside={})[members].loads
 
 
 def _carried(graph: Graph, messages: Iterable[tuple[int, int, float]]) -> dict[int, float]:
