@@ -5,7 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from planner.commands.collectives import collectives, parse_sizes
+from planner.commands.collectives import collectives
+from planner.questions.collectives import parse_sizes
 from validation.commands.collectives import collectives as validate_collectives
 from validation.sweeps.compare import PUBLISHED
 

@@ -5,7 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from planner.commands.scale import cluster_names, scale
+from planner.commands.scale import scale
+from planner.questions.scaling import cluster_names
 
 
 def run(*arguments):

@@ -10,9 +10,8 @@ from planner.questions.answer_file import Answer, load_answer
 from planner.search.comparison import (
     HEADER,
     compare_causes,
-    compare_choices,
     compare_in_words,
-    compare_questions,
+    comparison_json,
     comparison_rows,
 )
 
@@ -33,17 +32,7 @@ def diff(*, first: Path, second: Path, as_json: bool) -> None:
     """
     one, two = load_answer(first), load_answer(second)
     if as_json:
-        print_json(
-            {
-                "step_time": [one.step_time, two.step_time],
-                "samples_per_s": [one.samples_per_s, two.samples_per_s],
-                "tokens_per_s": [one.tokens_per_s, two.tokens_per_s],
-                "speedup": one.samples_per_s / two.samples_per_s,
-                "breakdown": {cause: list(seconds) for cause, seconds in compare_causes(one, two).items()},
-                "strategy": compare_choices(one, two),
-                "question": compare_questions(one, two),
-            }
-        )
+        print_json(comparison_json(one, two))
         return
     click.echo("\n".join(compare_in_words(one, two)))
     print_table((*HEADER[:2], "", HEADER[2], "", HEADER[3]), _rows_with_bars(one, two))

@@ -1,7 +1,6 @@
 """`simdl explain`: what bounds the step of a plan, which operators, and what removing a limit could gain."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ from planner.console.format import format_seconds
 from planner.console.output import bar, print_json, print_table
 from planner.console.refusals import bad_input, reporting_errors
 from planner.questions.answer_file import Answer, load_answer
-from planner.search.limits_of_step import Limit, limits_of_step
+from planner.search.limits_of_step import Limit, explanation_json, limits_of_step
 from simdl.report.operator_times import OTHERS
 
 TOP = 15  # operators in the table
@@ -41,19 +40,10 @@ def explain(*, file: Path, number: int, top: int | None, as_json: bool) -> None:
             f"--top {top}: found with --json, which holds every operator; expected one or the other"
         )
     answer = load_answer(file, number=number)
-    limits = limits_of_step(answer)
     if as_json:
-        print_json(
-            {
-                "step_time": answer.step_time,
-                "bound_by": limits[0].name,
-                "limits": [asdict(limit) for limit in limits],
-                "critical_path": answer.critical_path,
-                "critical_operators": answer.critical_operators,
-            }
-        )
+        print_json(explanation_json(answer))
         return
-    _print(answer, limits, top or TOP)
+    _print(answer, limits_of_step(answer), top or TOP)
 
 
 def _print(answer: Answer, limits: tuple[Limit, ...], top: int) -> None:

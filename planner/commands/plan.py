@@ -1,7 +1,7 @@
 """`simdl plan`: ranked, simulated strategies for a model on a cluster."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,16 +31,13 @@ from planner.console.training_options import (
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
-from planner.search.best_first import Progress
-from planner.search.compressed import AUTO, methods_of, with_compression
-from planner.search.mixed import plan_mixed
+from planner.search.compressed import AUTO, methods_of
+from planner.search.find import find_plans
 from planner.search.plan import Plan, PlanResult
-from planner.search.plan import plan as find_plans
 from planner.search.smaller_clusters import smaller_clusters
 from simdl.compression.method import EXAMPLES
 from simdl.errors import SimdlError
 from simdl.report.step_report import StepReport
-from simdl.step.simulate import price
 from workloads.datasets import Dataset
 from workloads.errors import WorkloadError
 
@@ -115,9 +112,14 @@ def plan(
         if objective != OBJECTIVES[0]:
             question, batches = choose_batch(question, asked)
         with progress_bar("simulating") as progress:
-            result = _find(question, progress, top=top, max_simulations=max_simulations, uneven=uneven_shares)
-        if methods:
-            result = _compressed(question, result, methods, top=top)
+            result = find_plans(
+                question,
+                top=top,
+                max_simulations=max_simulations,
+                uneven=uneven_shares,
+                methods=methods,
+                progress=progress,
+            )
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
     mixed = bool(question.cluster.more)
@@ -141,12 +143,6 @@ def plan(
         sys.exit(1)
 
 
-def _compressed(question: Question, result: PlanResult, methods: Sequence[str], *, top: int) -> PlanResult:
-    """The ranking with plans of compressed gradients among them."""
-    pricing = price(question.workload, question.cluster, stack=question.stack)
-    return with_compression(result, methods, question.workload, pricing=pricing, top=top)
-
-
 def _add_asked(
     data: dict[str, Any],
     question: Question,
@@ -161,35 +157,6 @@ def _add_asked(
         data["objective"] = batches
     if horizon is not None:
         add_outlooks(data, question, horizon)
-
-
-def _find(
-    question: Question, progress: Progress, *, top: int, max_simulations: int | None, uneven: bool
-) -> PlanResult:
-    """The ranked strategies on nodes of one type or of several.
-
-    Raises:
-        SimdlError: uneven shares are asked for where all nodes are alike.
-    """
-    workload, cluster, stack = question.workload, question.cluster, question.stack
-    if cluster.more:
-        return plan_mixed(
-            workload,
-            cluster,
-            stack=stack,
-            top=top,
-            max_simulations=max_simulations,
-            uneven=uneven,
-            progress=progress,
-        )
-    if uneven:
-        raise SimdlError(
-            f"--uneven-shares: found with {cluster.name}, whose nodes are alike; expected a mixed cluster "
-            "such as dgx-a100:2,dgx-h100:2"
-        )
-    return find_plans(
-        workload, cluster, stack=stack, top=top, max_simulations=max_simulations, progress=progress
-    )
 
 
 def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:

@@ -1,30 +1,24 @@
 """`simdl scale`: throughput and efficiency of data parallelism by number of nodes, and where it stops."""
 
-import re
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from hardware.profiles import load_cluster
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.format import format_rate, format_seconds
-from planner.console.option_values import option_quantity
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.question_options import asking
 from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, load_question
-from planner.search.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
+from planner.questions.scaling import changed_stack, cluster_names, scaling_json
+from planner.search.scaling import ScaleCurve, ScalePoint, conclusion
 from planner.search.scaling import scale as find_curve
 from simdl.communication import ALGORITHMS, Operation
-from simdl.software.stack import Stack
-
-MEASURES = ("step_time", "samples_per_s", "efficiency", "gain")
-RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]{1,30})\.\.(?P<last>[0-9]{1,30})")
 
 
 @click.command()
@@ -79,11 +73,11 @@ def scale(
     curve = find_curve(
         question.workload,
         [load_cluster(name) for name in names],
-        stack=_changed(question.stack, bucket, gradient_algorithm),
+        stack=changed_stack(question.stack, bucket=bucket, algorithm=gradient_algorithm),
         mode=mode,
         split_layers=split_layers,
     )
-    data = {"model": options.model, **curve_json(curve), "assumptions": list(question.assumptions)}
+    data = scaling_json(question, curve, options.model)
     title, sample = f"{options.model} on {options.cluster}, {mode} scaling", question.workload.network.sample
     if page_path is not None:
         from planner.pages.sections.scaling import scale_page  # noqa: PLC0415 - plotly, only where asked for
@@ -96,43 +90,6 @@ def scale(
         click.echo("\n".join(f"assumed: {sentence}" for sentence in question.assumptions))
     if not any(point.answers for point in curve.points):
         sys.exit(1)
-
-
-def cluster_names(text: str) -> list[str]:
-    """``NODE:COUNT`` for each count of a range ``NODE:FIRST..LAST``.
-
-    Raises:
-        click.BadParameter: another form.
-        SimdlError: an empty range.
-    """
-    found = RANGE.fullmatch(text)
-    if found is None:
-        raise click.BadParameter(f"found {text!r}; expected NODE:FIRST..LAST such as dgx-a100:1..64")
-    counts = node_counts(int(found["first"]), int(found["last"]))
-    return [f"{found['node']}:{count}" for count in counts]
-
-
-def _changed(stack: Stack, bucket: str | None, algorithm: str | None) -> Stack:
-    if bucket is not None:
-        stack = replace(stack, bucket=option_quantity("--bucket", bucket, "bytes"))
-    return stack if algorithm is None else replace(stack, gradient_algorithm=algorithm)
-
-
-def curve_json(curve: ScaleCurve) -> dict[str, Any]:
-    """A curve by key, in base units."""
-    return {
-        "mode": curve.mode,
-        "points": [_point_json(point) for point in curve.points],
-        "stops_at": curve.stops_at,
-        "stopped_by": curve.stopped_by,
-        "conclusion": conclusion(curve),
-    }
-
-
-def _point_json(point: ScalePoint) -> dict[str, Any]:
-    """A point by key; None for what a point that cannot run has not."""
-    found = asdict(point)
-    return found if point.ran else found | dict.fromkeys(MEASURES)
 
 
 def _print(curve: ScaleCurve, title: str, sample: str) -> None:

@@ -63,7 +63,17 @@ def load_answer(path: Path, *, number: int = 1) -> Answer:
     Raises:
         SimdlError: not readable, not such a file, or without that plan; names the key.
     """
-    data = _read(path)
+    return read_answer(_read(path), str(path), number=number)
+
+
+def read_answer(data: Mapping[str, Any], path: str, *, number: int = 1) -> Answer:
+    """One answer of what a file holds; arguments and errors as in :func:`load_answer`.
+
+    Args:
+        data: the JSON.
+        path: where it comes from, for messages.
+        number: of the plan, from 1; a simulation has one.
+    """
     if data.get("version") != VERSION:
         found = _shown(data.get("version"))
         raise SimdlError(f"{path}: version: found {found}; expected {VERSION}, {WRITTEN}")
@@ -92,7 +102,7 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _answer(path: Path, place: str, data: object, whole: Mapping[str, Any]) -> Answer:
+def _answer(path: str, place: str, data: object, whole: Mapping[str, Any]) -> Answer:
     if not isinstance(data, dict):
         raise SimdlError(f"{path}: {place}: found {_shown(data)}; {EXPECTED}")
     where = f"{path}: {place}." if place else f"{path}: "

@@ -124,6 +124,19 @@ def compare_questions(one: Step, two: Step) -> dict[str, list[Any]]:
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
+def comparison_json(one: Step, two: Step) -> dict[str, Any]:
+    """What `simdl diff` says of two steps, by key; pairs are of A and B."""
+    return {
+        "step_time": [one.step_time, two.step_time],
+        "samples_per_s": [one.samples_per_s, two.samples_per_s],
+        "tokens_per_s": [one.tokens_per_s, two.tokens_per_s],
+        "speedup": one.samples_per_s / two.samples_per_s,
+        "breakdown": {cause: list(seconds) for cause, seconds in compare_causes(one, two).items()},
+        "strategy": compare_choices(one, two),
+        "question": compare_questions(one, two),
+    }
+
+
 def compare_in_words(one: Step, two: Step) -> list[str]:
     """In what the questions differ, which of A and B is faster, where its time goes, and the choices."""
     lines = [*_different_questions(one, two), *_speeds(one, two)]

@@ -6,7 +6,8 @@ without it would take the mean busy time of its ranks.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from planner.questions.answer_file import Answer
 
@@ -65,6 +66,18 @@ def limits_of_step(answer: Answer) -> tuple[Limit, ...]:
         for name, seconds in mean.items()
     ]
     return tuple(sorted(limits, key=lambda limit: -limit.seconds))
+
+
+def explanation_json(answer: Answer) -> dict[str, Any]:
+    """What `simdl explain` says of an answer, by key."""
+    limits = limits_of_step(answer)
+    return {
+        "step_time": answer.step_time,
+        "bound_by": limits[0].name,
+        "limits": [asdict(limit) for limit in limits],
+        "critical_path": answer.critical_path,
+        "critical_operators": answer.critical_operators,
+    }
 
 
 def _by_limit(causes: Mapping[str, float], memory_bound: float) -> dict[str, float]:

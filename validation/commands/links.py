@@ -7,12 +7,12 @@ from click.core import ParameterSource
 
 from hardware.errors import UnitError
 from hardware.units import format_quantity
-from planner.commands.collectives import parse_sizes
 from planner.console.option_values import option_quantity
 from planner.console.output import print_json, print_table, progress_bar
 from planner.console.output_files import check_new, force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
+from planner.questions.collectives import parse_sizes
 from validation.microbenchmarks.host_process import usable_cores
 from validation.real_links.availability import reason_unavailable
 from validation.real_links.compare import compare, skipped_rows

@@ -1,0 +1,60 @@
+"""The question of scaling: a range of clusters, the stack as it is changed for it, and the answer by key."""
+
+import re
+from dataclasses import asdict, replace
+from typing import Any
+
+from planner.console.option_values import option_quantity
+from planner.questions.question import Question
+from planner.search.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
+from simdl.errors import SimdlError
+from simdl.software.stack import Stack
+
+MEASURES = ("step_time", "samples_per_s", "efficiency", "gain")
+RANGE = re.compile(r"(?P<node>[^:]+):(?P<first>[0-9]{1,30})\.\.(?P<last>[0-9]{1,30})")
+
+
+def cluster_names(text: str) -> list[str]:
+    """``NODE:COUNT`` for each count of a range ``NODE:FIRST..LAST``.
+
+    Raises:
+        SimdlError: another form, or an empty range.
+    """
+    found = RANGE.fullmatch(text)
+    if found is None:
+        raise SimdlError(f"cluster: found {text!r}; expected NODE:FIRST..LAST such as dgx-a100:1..64")
+    counts = node_counts(int(found["first"]), int(found["last"]))
+    return [f"{found['node']}:{count}" for count in counts]
+
+
+def changed_stack(stack: Stack, *, bucket: str | None, algorithm: str | None) -> Stack:
+    """The stack with gradients in other collectives: of so many bytes, by this algorithm; None for its own.
+
+    Raises:
+        UnitError: the bucket is no size.
+    """
+    if bucket is not None:
+        stack = replace(stack, bucket=option_quantity("--bucket", bucket, "bytes"))
+    return stack if algorithm is None else replace(stack, gradient_algorithm=algorithm)
+
+
+def scaling_json(question: Question, curve: ScaleCurve, model: str) -> dict[str, Any]:
+    """The answer of `simdl scale` by key, in base units."""
+    return {"model": model, **curve_json(curve), "assumptions": list(question.assumptions)}
+
+
+def curve_json(curve: ScaleCurve) -> dict[str, Any]:
+    """A curve by key, in base units."""
+    return {
+        "mode": curve.mode,
+        "points": [_point_json(point) for point in curve.points],
+        "stops_at": curve.stops_at,
+        "stopped_by": curve.stopped_by,
+        "conclusion": conclusion(curve),
+    }
+
+
+def _point_json(point: ScalePoint) -> dict[str, Any]:
+    """A point by key; None for what a point that cannot run has not."""
+    found = asdict(point)
+    return found if point.ran else found | dict.fromkeys(MEASURES)
