@@ -26,6 +26,7 @@ from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import gathered_bytes, stashed_bytes, state_bytes, usable_memory
 from simdl.step.automatic_cut import least_time, step_cost
 from simdl.step.gradients import expert_group, share_shards
+from simdl.step.saved_blocks import saves
 from simdl.step.step_cost import shard_of
 from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
@@ -93,7 +94,9 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     reasons = (*problems(strategy, workload, pricing.cluster), *refused(strategy, pricing.stack))
     if reasons:
         raise StrategyError(reasons)
-    if strategy.split_degree > 1:  # priced layer by layer rather than as a row of the space
+    if strategy.split_degree > 1 or saves(
+        strategy
+    ):  # priced block by block rather than as a row of the space
         return least_time(step_cost(workload, strategy, pricing))
     bounds = estimate_bounds(single_space(strategy, workload), workload, pricing, cut=strategy.stages)
     return float(bounds.step_time[0])

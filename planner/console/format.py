@@ -1,10 +1,11 @@
 """Text forms of strategies, seconds and rates, for tables and messages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from simdl.step.strategy import Recompute, Strategy
 
 SHOWN = 3  # splits that a strategy on one line names
+LONGEST = 60  # letters of a plan of memory savers that a strategy on one line shows
 WHOLE = 1000  # from which a rate has no decimals
 
 
@@ -32,8 +33,7 @@ def format_strategy(strategy: Strategy) -> str:
     words.append(f"mb {strategy.micro_batch}")
     if strategy.pp > 1:
         words.append(_schedule(strategy))
-    if strategy.recompute is not Recompute.NONE:
-        words.append(f"recompute {strategy.recompute.value}")
+    words += _saved(strategy)
     if strategy.zero:
         within = f"/{strategy.shard_degree}" if strategy.shard_degree else ""
         words.append(f"ZeRO-{strategy.zero}{within}")
@@ -48,6 +48,20 @@ def format_strategy(strategy: Strategy) -> str:
     if strategy.splits:
         words.append(f"({_splits(strategy)})")
     return " ".join(words)
+
+
+def _saved(strategy: Strategy) -> Iterator[str]:
+    """How activations and state are kept small."""
+    if strategy.recompute is not Recompute.NONE:
+        layers = f" of {strategy.recompute_layers} blocks a stage" if strategy.recompute_layers else ""
+        yield f"recompute {strategy.recompute.value}{layers}"
+    if strategy.savers:
+        yield f"savers ({_shortened(strategy.savers)})"
+
+
+def _shortened(savers: str) -> str:
+    """The first words of a long plan of memory savers."""
+    return savers if len(savers) <= LONGEST else f"{savers[:LONGEST].rpartition(',')[0]}, ..."
 
 
 def _splits(strategy: Strategy) -> str:

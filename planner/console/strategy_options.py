@@ -11,6 +11,7 @@ from hardware.cluster import Cluster
 from planner.questions.strategy_file import build_strategy, load_strategy
 from simdl.compression.method import EXAMPLES
 from simdl.errors import SimdlError
+from simdl.memory.savers import EXAMPLE as SAVERS
 from simdl.pipelines import PIPELINES
 from simdl.step.strategy import Recompute, Strategy
 
@@ -78,6 +79,19 @@ OPTIONS = (
         default=PLAIN.recompute.value,
         show_default=True,
         help="Activations to discard and compute again.",
+    ),
+    click.option(
+        "--recompute-layers",
+        type=click.IntRange(min=0),
+        default=PLAIN.recompute_layers,
+        show_default="all",
+        help="Recompute only so many blocks of each virtual stage, the first ones.",
+    ),
+    click.option(
+        "--savers",
+        default=PLAIN.savers,
+        show_default="as --recompute says",
+        help=f"What each block keeps, recomputes or leaves in host memory: {SAVERS}.",
     ),
     click.option(
         "--zero", type=click.IntRange(0, 3), default=PLAIN.zero, show_default=True, help="ZeRO stage."

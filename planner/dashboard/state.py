@@ -22,6 +22,9 @@ from simdl.step.strategy import Strategy
 from simdl.step.strategy_values import PAIR
 
 SIDES = ("a", "b")
+TEXTS = {"schedule", "recompute", "compression", "savers"}
+MAY_BE_NONE = {"zero", "shard_degree", "etp", "recompute_layers"}
+"""Numbers that may be 0."""
 LENGTH = 4000  # [characters] of a query
 DIGITS = 9  # of a number
 QUESTION = tuple(field.name for field in fields(Asked))
@@ -131,7 +134,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - differs by key
     field = key.partition(".")[2] or key
     if key in NUMBERS:
         return _number(text, least=1)
-    if key in QUESTION or field in {"schedule", "recompute"}:
+    if key in QUESTION or field in TEXTS:
         return text
     if field == "sequence_parallel":
         if text not in FLAGS:
@@ -141,7 +144,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - differs by key
         return tuple(_number(part, least=1) for part in text.split("-"))
     if field == "splits":
         return _splits(text)
-    return _number(text, least=0 if field in {"zero", "shard_degree", "etp"} else 1)
+    return _number(text, least=0 if field in MAY_BE_NONE else 1)
 
 
 def _splits(text: str) -> tuple[tuple[str, str], ...]:

@@ -220,6 +220,18 @@ def whole_degree(job: Job) -> Iterator[Lost]:
         yield Lost("shard_degree", f"found {strategy.shard_degree}, all replicas; written as the default 0")
 
 
+def lost_savers(job: Job, *, layers: bool = False) -> Iterator[Lost]:
+    """What no setting says of recomputation layer by layer, and of host memory.
+
+    ``layers`` says whether the framework recomputes the first layers of a stage alone.
+    """
+    strategy = job.strategy
+    if strategy.recompute_layers and not layers:
+        yield Lost("recompute_layers", f"found {strategy.recompute_layers}; all layers are recomputed")
+    if strategy.savers:
+        yield Lost("savers", f"found {strategy.savers!r}; no setting says it layer by layer: none is written")
+
+
 def stage_letters(job: Job) -> list[tuple[bool, int, bool]] | None:
     """Per virtual stage whether it has the embedding, its layers, and whether it has the head.
 

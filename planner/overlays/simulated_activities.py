@@ -14,7 +14,7 @@ from simdl.engine.timeline import Timeline
 from simdl.program.action import Purpose
 from simdl.program.program import Task
 from simdl.report.critical_tasks import spent
-from simdl.report.operator_times import PASSES, PHASES, block_times, blocks_by_stage
+from simdl.report.operator_times import PASSES, PHASES, block_times, blocks_by_stage, redone_of
 from simdl.step.step_cost import StepCost
 
 LIMIT = 4000  # activities of a rank, above which equal kinds of a pass are drawn as one
@@ -111,14 +111,14 @@ def _between(pieces: Sequence[Piece], first: float, last: float) -> Iterator[Pie
 
 def _pass_pieces(step: StepCost, name: str, stage: int) -> Iterator[Piece]:
     """Kernels of one pass in launch order; the backward pass of a block follows its recomputation."""
-    blocks = blocks_by_stage(step)[stage]
+    blocks = list(zip(blocks_by_stage(step)[stage], step.stages[stage].blocks, strict=True))
     if name == Purpose.FORWARD:
-        for block in blocks:
+        for block, _ in blocks:
             yield from block_times(step, block, "forward")
         return
-    for block in reversed(blocks):
+    for block, cost in reversed(blocks):
         if name != Purpose.WEIGHT_GRADIENT:
-            yield from block_times(step, block, "recompute")
+            yield from block_times(step, block, "recompute", redone=redone_of(cost))
         yield from block_times(step, block, name)
 
 

@@ -15,6 +15,8 @@ from simdl.step.strategy_values import faults
 
 KEYS = tuple(field.name for field in fields(Strategy))
 """Of a strategy; the last, ``splits``, is a table."""
+OPTIONAL = {"compression", "savers", "recompute_layers"}
+"""Left out of a file where they say nothing."""
 
 
 def load_strategy(path: str, cluster: Cluster) -> Strategy:
@@ -43,7 +45,7 @@ def format_strategy_file(strategy: Strategy, *, title: str) -> str:
                 lines.append(f"{key} = {list(value)}")
         elif isinstance(value, bool):
             lines.append(f"{key} = {'true' if value else 'false'}")
-        elif value or key != "compression":
+        elif value or key not in OPTIONAL:
             lines.append(f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"')
     if strategy.splits:
         rows = (f"{json.dumps(layer)} = {json.dumps(split)}" for layer, split in strategy.splits)

@@ -4,7 +4,6 @@ Messages between passes are tasks of the schedule; the collectives of tensor par
 context parallelism run within passes and are counted from what every pass runs.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,12 +12,13 @@ from simdl.kernels.block_kernels import context_transfers, expert_exchanges, lay
 from simdl.kernels.sharding import ring_hops
 from simdl.memory.activations import recomputed_layers
 from simdl.program.action import Transfer
-from simdl.report.operator_times import blocks_by_stage
+from simdl.report.operator_times import block_counts
 from simdl.splits.arrangement import Arrangement
 from simdl.splits.block_costs import reshard_messages
 from simdl.step.pass_contents import Division, phase_messages
 from simdl.step.step_cost import StepCost, division_of
 from simdl.step.strategy import Recompute
+from workloads.layer import Layer
 from workloads.network import Block
 
 POINT_TO_POINT = "point_to_point"
@@ -79,36 +79,46 @@ def _tasks(timeline: Timeline) -> Iterator[Amount]:
 def _passes(step: StepCost) -> Iterator[Amount]:
     """Messages within passes, mean over pipeline ranks."""
     division = division_of(step.strategy)
-    counts = Counter(index for indices in blocks_by_stage(step) for index in indices)
-    for index, count in counts.items():
+    for (index, (mode, again)), count in block_counts(step).items():
         times = count * step.microbatches / step.pipeline.copies / step.strategy.pp
-        for purpose, collective, messages, nbytes, seconds in _block(step, division, index):
+        for purpose, collective, messages, nbytes, seconds in _block(step, division, index, mode, again):
             sent = times * messages
             yield purpose, collective, sent, sent * nbytes, sent * seconds
 
 
-def _block(step: StepCost, division: Division, index: int) -> Iterator[Amount]:
+def _block(step: StepCost, division: Division, index: int, mode: Recompute, again: int) -> Iterator[Amount]:
     """Messages of one block for one microbatch: forward, backward, and what runs again before that."""
-    pricing, block = step.pricing, step.pricing.network.blocks[index]
-    mode = step.strategy.recompute if block.recomputable else Recompute.NONE
-    again = recomputed_layers(block, mode, pricing.stack)
-    phases = ("forward", "backward", *(("recompute",) if again == block.layers else ()))
-    purpose = "layer splits" if isinstance(division, Arrangement) else "tensor parallelism"
-    for phase in phases:
+    block = step.pricing.network.blocks[index]
+    redone = recomputed_layers(block, mode, step.stack)
+    for phase, layers in (
+        ("forward", block.layers),
+        ("backward", block.layers),
+        ("recompute", redone),
+        *(("recompute", block.layers),) * again,
+    ):
+        yield from _phase(step, division, block, phase, layers)
+
+
+def _phase(
+    step: StepCost, division: Division, block: Block, phase: str, layers: tuple[Layer, ...]
+) -> Iterator[Amount]:
+    """Messages of one phase over some layers of a block, products of which are divided if all run."""
+    pricing, backward = step.pricing, phase == "backward"
+    if layers == block.layers:
+        purpose = "layer splits" if isinstance(division, Arrangement) else "tensor parallelism"
         for _, operation, nbytes, seconds in phase_messages(pricing, division, block, phase):
             yield purpose, operation, 1, nbytes, seconds
     if isinstance(division, Arrangement):
-        yield from _resharding(step, division, block, phases)
+        yield from _resharding(step, division, block, (phase,) if layers else ())
         return
-    for layers, backward in ((block.layers, False), (block.layers, True), (again, False)):
-        for layer, nbytes, seconds in context_transfers(pricing, division, layers, backward=backward):
-            assert layer.core is not None  # noqa: S101 - what has transfers has a core
-            hops = ring_hops(layer.core, division.cp)
-            yield "context parallelism", POINT_TO_POINT, hops, nbytes, seconds
-        for _, operation, nbytes, seconds in layer_exchanges(pricing, division, layers, backward=backward):
-            yield "exchange between parts", operation.value, 1, nbytes, seconds
-        for _, operation, nbytes, seconds in expert_exchanges(pricing, division, layers, backward=backward):
-            yield "tokens to experts and back", operation.value, 1, nbytes, seconds
+    for layer, nbytes, seconds in context_transfers(pricing, division, layers, backward=backward):
+        assert layer.core is not None  # noqa: S101 - what has transfers has a core
+        hops = ring_hops(layer.core, division.cp)
+        yield "context parallelism", POINT_TO_POINT, hops, nbytes, seconds
+    for _, operation, nbytes, seconds in layer_exchanges(pricing, division, layers, backward=backward):
+        yield "exchange between parts", operation.value, 1, nbytes, seconds
+    for _, operation, nbytes, seconds in expert_exchanges(pricing, division, layers, backward=backward):
+        yield "tokens to experts and back", operation.value, 1, nbytes, seconds
 
 
 def _resharding(

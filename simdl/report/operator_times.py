@@ -13,6 +13,7 @@ from simdl.kernels.pricing import Pricing, Work, priced
 from simdl.program.action import Action, Cause, Purpose
 from simdl.program.action import Work as StageWork
 from simdl.report.critical_tasks import Actions
+from simdl.step.block_cost import BlockCost
 from simdl.step.pass_contents import Division, phase_kernels, phase_messages
 from simdl.step.stage import stage_blocks
 from simdl.step.step_cost import StepCost, division_of
@@ -38,6 +39,10 @@ PASSES = {
 BOTH = ("input gradient", "weight gradient")
 Key = tuple[str, str, str]  # name, phase, kind
 Share = tuple[str, str, float]  # name, kind, seconds
+Redone = tuple[Recompute, int]
+"""Which layers of a block run again, and how many times all of them do beside that."""
+BlockPart = tuple[int, str, bool, Redone]
+"""Index of a block, phase, whether its collectives are meant, and what of it runs again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ class OperatorTime:
 def critical_operators(step: StepCost, actions: Actions) -> tuple[OperatorTime, ...]:
     """What the critical path consists of, longest first; adds up to the step time."""
     blocks = blocks_by_stage(step)
-    weights: dict[tuple[int, str, bool], float] = defaultdict(float)
+    weights: dict[BlockPart, float] = defaultdict(float)
     found: dict[Key, float] = defaultdict(float)
     for action, causes in actions.items():
         for cause, seconds in causes.items():
@@ -69,8 +74,8 @@ def critical_operators(step: StepCost, actions: Actions) -> tuple[OperatorTime, 
                 weights[key] += seconds * share
             if not parts:
                 found[_other(action.purpose, cause)] += seconds
-    for (block, phase, tensor), seconds in weights.items():
-        shares = block_times(step, block, phase, tensor=tensor)
+    for (block, phase, tensor, redone), seconds in weights.items():
+        shares = block_times(step, block, phase, tensor=tensor, redone=redone)
         total = sum(time for *_, time in shares)
         for name, kind, time in shares:
             found[name, "backward" if phase in BOTH else phase, kind] += seconds * time / total
@@ -98,14 +103,27 @@ def longest_operators(operators: Sequence[OperatorTime], *, limit: int) -> tuple
 
 def kernel_times(step: StepCost) -> dict[str, float]:
     """[s] of kernels by kind, mean over pipeline ranks: the breakdown's passes and recomputation."""
-    counts = Counter(index for indices in blocks_by_stage(step) for index in indices)
     found: dict[str, float] = defaultdict(float)
-    for index, count in counts.items():
+    for (index, redone), count in block_counts(step).items():
         each = count * step.microbatches / step.pipeline.copies / step.strategy.pp
         for phase in PHASES:
-            for _, kind, seconds in block_times(step, index, phase):
+            for _, kind, seconds in block_times(step, index, phase, redone=redone):
                 found[kind] += seconds * each
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def redone_of(cost: BlockCost) -> Redone:
+    """What of a block runs again: some of its layers once, all of them so many times more."""
+    return cost.redone, cost.again
+
+
+def block_counts(step: StepCost) -> Counter[tuple[int, Redone]]:
+    """How often each block stands in the stages, those apart of which something else runs again."""
+    return Counter(
+        (index, redone_of(cost))
+        for indices, stage in zip(blocks_by_stage(step), step.stages, strict=True)
+        for index, cost in zip(indices, stage.blocks, strict=True)
+    )
 
 
 def blocks_by_stage(step: StepCost) -> tuple[tuple[int, ...], ...]:
@@ -116,16 +134,16 @@ def blocks_by_stage(step: StepCost) -> tuple[tuple[int, ...], ...]:
 
 def _block_parts(
     step: StepCost, blocks: tuple[tuple[int, ...], ...], action: Action, cause: str
-) -> Mapping[tuple[int, str, bool], float]:
+) -> Mapping[BlockPart, float]:
     """Share of every block and phase in one cause of a pass of a stage; empty for other tasks and causes."""
     tensor = cause == Cause.TENSOR
     if not isinstance(action, StageWork) or action.stage < 0 or not (tensor or cause in PHASES):
         return {}
-    parts: dict[tuple[int, str, bool], float] = defaultdict(float)
+    parts: dict[BlockPart, float] = defaultdict(float)
     for stage, phase in _phases(action, cause):
         for index, cost in zip(blocks[stage], step.stages[stage].blocks, strict=True):
             work: Work = getattr(cost, phase.replace(" ", "_"))
-            parts[index, phase, tensor] += work.tensor if tensor else work.device
+            parts[index, phase, tensor, redone_of(cost)] += work.tensor if tensor else work.device
     total = sum(parts.values())
     return {key: seconds / total for key, seconds in parts.items() if seconds > 0}
 
@@ -154,7 +172,9 @@ def _other(task: str, cause: str) -> Key:
     return task if kind == COMMUNICATION else words, "", kind
 
 
-def block_times(step: StepCost, block: int, phase: str, *, tensor: bool = False) -> tuple[Share, ...]:
+def block_times(
+    step: StepCost, block: int, phase: str, *, tensor: bool = False, redone: Redone = (Recompute.NONE, 0)
+) -> tuple[Share, ...]:
     """Kernels of one block in one phase in launch order, or its tensor-parallel collectives.
 
     Args:
@@ -162,6 +182,7 @@ def block_times(step: StepCost, block: int, phase: str, *, tensor: bool = False)
         block: index into ``network.blocks``.
         phase: ``"forward"``, ``"backward"``, one of its two gradients, or ``"recompute"``.
         tensor: collectives instead of kernels.
+        redone: what of it runs again, of :func:`redone_of`.
 
     Returns:
         Name, kind and [s] for one microbatch.
@@ -169,7 +190,12 @@ def block_times(step: StepCost, block: int, phase: str, *, tensor: bool = False)
     division = division_of(step.strategy)
     which = step.pricing.network.blocks[block]
     shares = _collective_shares if tensor else _kernel_shares
-    return shares(step.pricing, division, which, step.strategy.recompute, phase)
+    mode, again = redone
+    once = shares(step.pricing, division, which, mode, phase)
+    if phase != "recompute" or not again:
+        return once
+    whole = shares(step.pricing, division, which, Recompute.FULL, phase)
+    return (*((name, kind, again * seconds) for name, kind, seconds in whole), *once)
 
 
 @lru_cache(maxsize=4096)

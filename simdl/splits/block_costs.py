@@ -74,6 +74,7 @@ def _block_cost(
         transient=everything - kept + max(node.transient for node in nodes),
         boundary=nodes[-1].boundary,
         recomputed_flops=sum(node.recomputed_flops for node in nodes) if full else 0,
+        redone=mode,
     )
 
 

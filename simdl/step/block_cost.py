@@ -23,6 +23,7 @@ from simdl.kernels.block_kernels import (
 from simdl.kernels.pricing import Pricing, Work, priced
 from simdl.kernels.sharding import Shard, ShardTable, by_part, layer_kernels, ring_hops
 from simdl.memory.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
+from simdl.memory.savers import KEPT, Saver
 from simdl.step.gradients import GradientShare, expert_group, gradient_tensors
 from simdl.step.strategy import Recompute
 from simdl.step.walks import Walk, kernel_walks, walks_of
@@ -46,6 +47,10 @@ class BlockCost:
         recomputed_flops: product flops per sample of the whole block that are done twice.
         tables: [bytes] of embedding tables with their state, which have no gradient.
         walks: forward and input gradient of a block with recurrent layers, opened up; () for others.
+        saver: what of it lies in host memory.
+        redone: which of its layers run again before its backward pass.
+        again: how many more times its whole forward pass runs, for segments that it belongs to.
+        offloaded: [bytes] per microbatch that lie in host memory in place of ``saved``.
     """
 
     forward: Work
@@ -59,6 +64,10 @@ class BlockCost:
     recomputed_flops: int
     tables: float = 0.0
     walks: tuple[tuple[Walk, ...], ...] = ()
+    saver: Saver = KEPT
+    redone: Recompute = Recompute.NONE
+    again: int = 0
+    offloaded: float = 0.0
 
     @property
     def experts(self) -> float:
@@ -124,6 +133,7 @@ def _block_cost(
         recomputed_flops=_product_flops(redone),
         tables=_table_bytes(pricing, shard, block),
         walks=_walks(pricing, shard, block),
+        redone=mode,
     )
 
 

@@ -38,6 +38,7 @@ class StageCost:
         saved: [bytes] kept per microbatch.
         transient: [bytes] largest short-lived need.
         boundary: [bytes] sent to the next stage per microbatch.
+        items: blocks of each item of its plan of memory savers, which run as one; () for one each.
     """
 
     blocks: tuple[BlockCost, ...]
@@ -45,6 +46,7 @@ class StageCost:
     saved: float
     transient: float
     boundary: float
+    items: tuple[int, ...] = ()
 
     @property
     def parameters(self) -> float:

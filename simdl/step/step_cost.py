@@ -32,6 +32,7 @@ from simdl.step.gradients import (
     uniform_share,
 )
 from simdl.step.pass_contents import Division
+from simdl.step.saved_blocks import modes_of, saved_stage, saves, stage_rows
 from simdl.step.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
 from simdl.step.strategy import Strategy, arrangement_of, unsupported, without_effect
 from simdl.step.update import update_time
@@ -120,11 +121,7 @@ def division_of(strategy: Strategy) -> Division:
 
 def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut: Sequence[int]) -> StepCost:
     """Price one step with so many blocks per virtual stage."""
-    blocks = chain_costs(strategy, pricing)
-    chain = tuple(
-        stage_cost(blocks[end - size : end]) for size, end in zip(cut, accumulate(cut), strict=True)
-    )
-    stages = chain * pipeline(strategy.schedule).copies
+    stages = tuple(_chain_stages(strategy, pricing, cut)) * pipeline(strategy.schedule).copies
     return StepCost(
         strategy=strategy,
         workload=workload,
@@ -159,6 +156,21 @@ def _padding(strategy: Strategy, network: Network, stack: Stack) -> Iterator[str
                 f"vocabulary of {vocab:,}: padded to {padded:,}, a multiple of {multiple} "
                 f"x tp {strategy.tp}, as {stack.name} does; parameters and model flops are counted without"
             )
+
+
+def _chain_stages(strategy: Strategy, pricing: Pricing, cut: Sequence[int]) -> Iterator[StageCost]:
+    """Costs of the virtual stages of one copy, in chain order."""
+    firsts = [end - size for size, end in zip(cut, accumulate(cut), strict=True)]
+    if saves(strategy):
+        plain = replace(strategy, savers="", recompute_layers=0)
+        modes = modes_of(strategy, pricing.network)
+        costs = {mode: chain_costs(replace(plain, recompute=mode), pricing) for mode in modes}
+        for row, first in zip(stage_rows(strategy, pricing.network, cut), firsts, strict=True):
+            yield saved_stage(row, costs, first)
+        return
+    blocks = chain_costs(strategy, pricing)
+    for first, size in zip(firsts, cut, strict=True):
+        yield stage_cost(blocks[first : first + size])
 
 
 def chain_costs(strategy: Strategy, pricing: Pricing) -> tuple[BlockCost, ...]:

@@ -6,7 +6,16 @@ from enum import StrEnum
 
 from hardware.cluster import Cluster
 from simdl.compression.method import UNCOMPRESSED, UNKNOWN, parse_compression
-from simdl.errors import StrategyError
+from simdl.errors import SimdlError, StrategyError
+from simdl.memory.savers import (
+    Row,
+    Saver,
+    Segment,
+    block_savers,
+    item_length,
+    parse_savers,
+    savers_row,
+)
 from simdl.pipelines import pipeline, same_order
 from simdl.software.stack import Stack
 from simdl.splits.arrangement import Arrangement, resolve
@@ -41,6 +50,10 @@ class Strategy:
         schedule: pipeline order, by the name of a file of :mod:`simdl.pipelines.schedules`.
         virtual_stages: stages per pipeline rank (more than 1 only where the schedule takes them).
         recompute: discarded activations.
+        recompute_layers: of every virtual stage the first so many blocks that are recomputed, 0 for all of
+            them (``--recompute-method block`` of Megatron-Core).
+        savers: what each block keeps, computes again or leaves in host memory, such as
+            ``"keep, 12x full, *x offload"`` (:mod:`simdl.memory.savers`); empty where ``recompute`` says it.
         zero: ZeRO stage: 1 shards optimizer state, 2 also gradients, 3 also parameters (FSDP).
         shard_degree: replicas that share one sharded copy under ZeRO (hybrid sharding); 0 for all of them.
         sequence_parallel: shard the residual stream over the tensor-parallel ranks.
@@ -68,6 +81,8 @@ class Strategy:
     schedule: str = PLAIN
     virtual_stages: int = 1
     recompute: Recompute = Recompute.NONE
+    recompute_layers: int = 0
+    savers: str = ""
     zero: int = 0
     shard_degree: int = 0
     sequence_parallel: bool = False
@@ -142,6 +157,8 @@ RULES: Mapping[str, Rule] = {
     "schedule": named(pipeline, PLAIN),
     "virtual_stages": whole(1),
     "recompute": member(Recompute),
+    "recompute_layers": whole(0),
+    "savers": named(parse_savers, "keep, 12x full, *x offload"),
     "zero": whole(0, 3),
     "shard_degree": whole(0),
     "sequence_parallel": flag,
@@ -167,6 +184,7 @@ def problems(
     yield from _batch_problems(strategy, workload)
     yield from _schedule_problems(strategy, workload)
     yield from _compression_problems(strategy, workload)
+    yield from _saver_problems(strategy, workload)
 
 
 def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, devices: int) -> Iterator[str]:
@@ -359,6 +377,50 @@ def _compression_problems(strategy: Strategy, workload: Workload) -> Iterator[st
         )
 
 
+def _saver_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
+    """Why memory cannot be saved as asked, one sentence each."""
+    if strategy.recompute_layers and strategy.recompute is Recompute.NONE:
+        yield (
+            f"recompute_layers: found {strategy.recompute_layers} with recompute none; expected 0, or recompute "
+            "selective or full"
+        )
+    if not strategy.savers:
+        return
+    if strategy.recompute is not Recompute.NONE:
+        yield f"savers with recompute {strategy.recompute.value}: both say what is recomputed; expected one"
+    try:
+        row = savers_row(strategy.savers, workload.network.depth)
+    except SimdlError as error:
+        yield str(error)
+        return
+    if any(saver.hosted for saver in block_savers(row)) or any(
+        isinstance(item, Segment) and item.offload for item in row
+    ):
+        yield "savers: found offload, optimizer or parameters; expected keep, selective, full and segments"
+    if strategy.split_degree > 1 and any(saver.mode == "selective" for saver in block_savers(row)):
+        yield "savers: found selective with per-layer splits; expected keep or full"
+    kept = {
+        place
+        for place, (item, (_, block)) in enumerate(
+            zip(_by_block(row), workload.network.named_chain(), strict=True)
+        )
+        if not block.recomputable and (isinstance(item, Segment) or item.mode == "full")
+    }
+    names = [name for place, (name, _) in enumerate(workload.network.named_chain()) if place in kept]
+    if names:
+        yield (
+            f"savers: found full or a segment for {', '.join(names)}, which frameworks never recompute; "
+            "expected keep or offload"
+        )
+
+
+def _by_block(row: Row) -> Iterator[Saver | Segment]:
+    """The outermost item that each block belongs to."""
+    for item in row:
+        for _ in range(item_length(item)):
+            yield item
+
+
 def refused(strategy: Strategy, stack: Stack) -> Iterator[str]:
     """What software cannot carry out at all, one sentence each."""
     offered = stack.schedules
@@ -377,6 +439,8 @@ def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
             yield f"recompute selective has no effect: {network.name} has no attention to recompute"
     elif strategy.recompute is Recompute.FULL and not any(block.recomputable for block in network.blocks):
         yield f"recompute full has no effect: {network.name} has no block to recompute"
+    if strategy.recompute_layers >= network.depth:
+        yield f"recompute_layers {strategy.recompute_layers} recomputes all {network.depth} blocks"
     name, virtual = strategy.schedule, strategy.virtual_stages
     if name != PLAIN and strategy.pp > 1 and same_order(name, PLAIN, strategy.pp, virtual):
         stages = "1 virtual stage" if virtual == 1 else f"{virtual} virtual stages"

@@ -109,6 +109,30 @@ def test_megatron_has_a_flag_for_every_key():
     assert "torchrun --nnodes 4 --nproc-per-node 8 pretrain_gpt.py" in text
 
 
+def test_megatron_recomputes_the_first_layers_of_a_stage():
+    block = replace(PLAIN, recompute=Recompute.FULL, recompute_layers=4)
+    for name in ("megatron", "megatron-bridge"):
+        launch = written(name, block)
+        assert "recompute" not in {each.key for each in launch.lost}
+        said = FORMATS[name].read(text_of(launch), CONTEXT)
+        again = build_strategy(said.strategy, QUESTION.cluster)
+        assert (again.recompute, again.recompute_layers) == (Recompute.FULL, 4)
+    for name in ("torchtitan", "deepspeed", "accelerate", "maxtext", "nemo-automodel"):
+        flat = replace(SHARDED, recompute_layers=4, shard_degree=0)
+        assert "recompute_layers" in {each.key for each in written(name, flat).lost}
+
+
+def test_megatron_keeps_the_input_of_every_few_layers():
+    text = text_of(written("megatron", replace(PLAIN, recompute=Recompute.FULL)))
+    said = FORMATS["megatron"].read(
+        text.replace("--recompute-num-layers 1 ", "--recompute-num-layers 6 "), CONTEXT
+    )
+    strategy = build_strategy(said.strategy, QUESTION.cluster)
+    assert strategy.savers == "1x keep, 2x [6x keep], [4x keep], 2x [6x keep], [4x keep], 1x keep"
+    assert not list(problems(strategy, QUESTION.workload, QUESTION.cluster))
+    assert "savers" in {each.key for each in written("megatron", strategy).lost}
+
+
 def test_megatron_layout_of_a_cut():
     assert "--pipeline-model-parallel-layout 'Et*14|t*18L'" in text_of(written("megatron", CUT))
 

@@ -7,7 +7,7 @@ src/accelerate/parallelism_config.py, src/accelerate/commands/launch.py.
 from collections.abc import Iterator
 
 from planner.launch.formats.yaml_text import yaml_text
-from planner.launch.job import Format, Job, Knob, Launch, LaunchError, Lost, refuse_unlaunchable
+from planner.launch.job import Format, Job, Knob, Launch, LaunchError, Lost, lost_savers, refuse_unlaunchable
 from simdl.step.strategy import Recompute
 
 FILE = "accelerate.yaml"
@@ -61,6 +61,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
 
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
+    yield from lost_savers(job)
     if strategy.zero == 1:
         yield Lost("zero", "found 1; FSDP2 shards gradients too: ZeRO-2")
     if strategy.recompute is Recompute.SELECTIVE:

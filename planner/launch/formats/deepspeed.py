@@ -10,7 +10,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from planner.launch.formats.megatron_core import whole
-from planner.launch.job import Context, Format, Job, Launch, LaunchError, Lost, Read, refuse_unlaunchable
+from planner.launch.job import (
+    Context,
+    Format,
+    Job,
+    Launch,
+    LaunchError,
+    Lost,
+    Read,
+    lost_savers,
+    refuse_unlaunchable,
+)
 from simdl.step.strategy import PLAIN, Recompute
 
 FILE = "deepspeed.json"
@@ -77,6 +87,7 @@ def _values(job: Job) -> dict[str, Any]:
 
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
+    yield from lost_savers(job)
     if strategy.stages:
         yield Lost("stages", f"found {list(strategy.stages)}; PipelineModule's partition method decides")
     if strategy.recompute is not Recompute.NONE:

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from math import gcd
 
 from planner.launch.formats.yaml_text import yaml_text
-from planner.launch.job import INTERLEAVED, Format, Job, Knob, Launch, LaunchError, Lost, refuse_unlaunchable
+from planner.launch.job import (
+    INTERLEAVED,
+    Format,
+    Job,
+    Knob,
+    Launch,
+    LaunchError,
+    Lost,
+    lost_savers,
+    refuse_unlaunchable,
+)
 from simdl.step.strategy import PLAIN, Recompute
 
 FILE = "maxtext.yml"
@@ -84,6 +94,7 @@ def _axes(job: Job) -> Iterator[tuple[str, int, str]]:
 
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
+    yield from lost_savers(job)
     if strategy.zero == 2:
         yield Lost(
             "zero",

@@ -16,6 +16,7 @@ from planner.launch.formats.megatron_core import (
     layout,
     lost_keys,
     read_recompute,
+    recompute_method,
     shard_degree,
     whole,
     zero_of,
@@ -117,8 +118,8 @@ def _memory_knobs(job: Job) -> Iterator[Knob]:
         yield Knob("recompute-granularity", "selective", "recompute")
     elif strategy.recompute is Recompute.FULL:
         yield Knob("recompute-granularity", "full", "recompute")
-        yield Knob("recompute-method", "uniform", "recompute: every layer")
-        yield Knob("recompute-num-layers", 1, "recompute: every layer")
+        for name, value, why in recompute_method(strategy):
+            yield Knob(name.replace("_", "-"), value, why)
     if strategy.zero == 1:
         yield Knob("use-distributed-optimizer", None, "zero 1")
     elif strategy.zero:
@@ -176,16 +177,11 @@ def read(text: str, context: Context) -> Read:
         strategy["shard_degree"] = shard_degree(
             whole("num_distributed_optimizer_instances", copies), replicas
         )
-    granularity = values.get("recompute_granularity")
-    if granularity is None and "recompute_activations" in values:
-        granularity = "selective"
-    strategy["recompute"], notes = read_recompute(
-        granularity, values.get("recompute_num_layers"), values.get("recompute_method")
-    )
+    read_recompute(values, context, strategy)
     if (layers := values.get("num_layers")) is not None and whole("num_layers", layers) != context.layers:
         raise LaunchError(f"--num-layers: found {layers}; expected the {context.layers} of the model")
     left = sorted(f"--{name.replace('_', '-')}" for name in values if name not in USED)
-    notes += (f"not read, because they decide no time here: {' '.join(left)}",) if left else ()
+    notes = (f"not read, because they decide no time here: {' '.join(left)}",) if left else ()
     return Read(strategy=strategy, question=_question(values), notes=notes)
 
 

@@ -17,6 +17,7 @@ from planner.launch.formats.megatron_core import (
     layout,
     lost_keys,
     read_recompute,
+    recompute_method,
     shard_degree,
     whole,
     zero_of,
@@ -75,8 +76,8 @@ def _knobs(job: Job) -> Iterator[Knob]:
     if strategy.recompute is not Recompute.NONE:
         yield Knob("model.recompute_granularity", strategy.recompute.value, "recompute")
     if strategy.recompute is Recompute.FULL:
-        yield Knob("model.recompute_method", "uniform", "recompute: every layer")
-        yield Knob("model.recompute_num_layers", 1, "recompute: every layer")
+        for name, value, why in recompute_method(strategy):
+            yield Knob(f"model.{name}", value, why)
     yield from _sharding_knobs(job)
     if (mixed := MIXED.get(workload.precision.name)) is not None:
         yield Knob("mixed_precision", mixed, "precision")
@@ -130,9 +131,7 @@ def read(text: str, context: Context) -> Read:
         strategy["shard_degree"] = shard_degree(
             whole("num_distributed_optimizer_instances", copies), replicas
         )
-    strategy["recompute"], notes = read_recompute(
-        plain.get("recompute_granularity"), plain.get("recompute_num_layers"), plain.get("recompute_method")
-    )
+    read_recompute(plain, context, strategy)
     question: dict[str, Any] = {
         key: whole(name, plain[name])
         for key, name in (("global_batch", "global_batch_size"), ("seq_len", "seq_length"))
@@ -140,7 +139,7 @@ def read(text: str, context: Context) -> Read:
     }
     if (mixed := values.get("mixed_precision")) is not None:
         question["precision"] = PRECISION.get(mixed, "fp8" if "fp8" in mixed else mixed)
-    return Read(strategy=strategy, question=question, notes=notes)
+    return Read(strategy=strategy, question=question)
 
 
 def _values(text: str) -> dict[str, str]:

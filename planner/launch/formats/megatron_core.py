@@ -15,11 +15,12 @@ from planner.launch.job import (
     Job,
     LaunchError,
     Lost,
+    lost_savers,
     refuse_unlaunchable,
     stage_letters,
     whole_degree,
 )
-from simdl.step.strategy import PLAIN, Recompute
+from simdl.step.strategy import PLAIN, Recompute, Strategy
 
 SHARDING = {1: "optim", 2: "optim_grads", 3: "optim_grads_params"}
 """Data-parallel sharding strategy of Megatron-FSDP by ZeRO stage."""
@@ -79,6 +80,9 @@ def lost_keys(job: Job) -> Iterator[Lost]:
     """What no setting of Megatron-Core says."""
     strategy, workload = job.strategy, job.question.workload
     yield from whole_degree(job)
+    yield from lost_savers(job, layers=True)
+    if strategy.recompute_layers and strategy.recompute is Recompute.SELECTIVE:
+        yield Lost("recompute_layers", f"found {strategy.recompute_layers}; selective is of all layers")
     if strategy.stages and layout(job) is None:
         yield Lost(
             "stages", f"found {list(strategy.stages)}; layouts name an embedding, layers and a loss only"
@@ -106,18 +110,65 @@ def zero_of(values: Mapping[str, Any], *, distributed: bool, fsdp: bool) -> int:
     return stages[found]
 
 
-def read_recompute(granularity: object, layers: object, method: object) -> tuple[Recompute, tuple[str, ...]]:
-    """The recomputation, and what of it is not modelled."""
+def recompute_method(strategy: Strategy) -> Iterator[tuple[str, object, str]]:
+    """Method and number of layers of full recomputation: name, value and why."""
+    if strategy.recompute_layers:
+        why = f"recompute_layers {strategy.recompute_layers}: the first of each virtual stage"
+        yield "recompute_method", "block", why
+        yield "recompute_num_layers", strategy.recompute_layers, why
+    else:
+        yield "recompute_method", "uniform", "recompute: every layer"
+        yield "recompute_num_layers", 1, "recompute: every layer"
+
+
+def read_recompute(values: Mapping[str, Any], context: Context, strategy: dict[str, Any]) -> None:
+    """Take what settings say of recomputation into the values of a strategy.
+
+    ``block`` recomputes the first so many layers of each virtual stage; ``uniform`` keeps the input of every
+    so many layers.
+
+    Raises:
+        LaunchError: a granularity or method that does not exist.
+    """
+    granularity = values.get("recompute_granularity")
+    if granularity is None and "recompute_activations" in values:
+        granularity = "selective"
     if granularity in {None, "", "null", "None"}:
-        return Recompute.NONE, ()
+        strategy["recompute"] = Recompute.NONE
+        return
     if granularity == Recompute.SELECTIVE.value:
-        return Recompute.SELECTIVE, ()
+        strategy["recompute"] = Recompute.SELECTIVE
+        return
     if granularity != Recompute.FULL.value:
         raise LaunchError(f"recompute_granularity: found {granularity!r}; expected 'selective' or 'full'")
+    method = values.get("recompute_method")
+    if method not in {"block", "uniform", None, "null", "None"}:
+        raise LaunchError(f"recompute_method: found {method!r}; expected 'uniform' or 'block'")
+    written = values.get("recompute_num_layers")
+    layers = whole("recompute_num_layers", written) if written not in {None, "null", "None"} else 1
+    strategy["recompute"] = Recompute.FULL
     if method == "block":
-        note = f"recompute_method block of {layers} layers: recomputation of all layers is simulated"
-        return Recompute.FULL, (note,)
-    return Recompute.FULL, ()
+        strategy["recompute_layers"] = layers
+        if not layers:
+            strategy["recompute"] = Recompute.NONE
+    elif layers > 1:
+        strategy["recompute"] = Recompute.NONE
+        strategy["savers"] = _uniform_savers(layers, context, strategy)
+
+
+def _uniform_savers(layers: int, context: Context, strategy: Mapping[str, Any]) -> str:
+    """The plan that keeps the input of every so many layers of each virtual stage."""
+    stages = strategy.get("pp", 1) * strategy.get("virtual_stages", 1)
+    cut = strategy.get("stages") or (context.layers // stages,) * stages
+    items = []
+    for number, size in enumerate(cut):
+        ends = (context.before if number == 0 else 0), (context.behind if number == len(cut) - 1 else 0)
+        each = size - sum(ends) if strategy.get("stages") else size
+        whole_units, rest = divmod(each, layers)
+        units = (f"{whole_units}x [{layers}x keep]" if whole_units else "", f"[{rest}x keep]" if rest else "")
+        kept = [f"{count}x keep" if count else "" for count in ends]
+        items += [text for text in (kept[0], *units, kept[1]) if text]
+    return ", ".join(items)
 
 
 def shard_degree(instances: int, replicas: int) -> int:

@@ -19,6 +19,7 @@ from planner.launch.job import (
     LaunchError,
     Lost,
     Read,
+    lost_savers,
     refuse_unlaunchable,
     whole_degree,
 )
@@ -77,6 +78,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
 
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
+    yield from lost_savers(job)
     yield from whole_degree(job)
     if strategy.shard_degree == 1 and strategy.cp == 1:
         yield Lost("shard_degree", "found 1; nothing is sharded")

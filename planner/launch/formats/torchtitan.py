@@ -21,6 +21,7 @@ from planner.launch.job import (
     LaunchError,
     Lost,
     Read,
+    lost_savers,
     refuse_unlaunchable,
     stage_letters,
     whole_degree,
@@ -150,6 +151,7 @@ def _parts(stages: list[tuple[bool, int, bool]]) -> list[list[str]]:
 def _lost_sharding(job: Job) -> Iterator[Lost]:
     strategy = job.strategy
     yield from whole_degree(job)
+    yield from lost_savers(job)
     if strategy.shard_degree == 1 and strategy.cp == 1:
         yield Lost("shard_degree", "found 1; nothing is sharded")
         if strategy.zero > 1:
