@@ -381,8 +381,8 @@ def _saver_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
     """Why memory cannot be saved as asked, one sentence each."""
     if strategy.recompute_layers and strategy.recompute is Recompute.NONE:
         yield (
-            f"recompute_layers: found {strategy.recompute_layers} with recompute none; expected 0, or recompute "
-            "selective or full"
+            f"recompute_layers: found {strategy.recompute_layers} with recompute none; expected 0, or "
+            "recompute selective or full"
         )
     if not strategy.savers:
         return
