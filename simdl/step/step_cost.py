@@ -34,7 +34,8 @@ from simdl.step.gradients import (
 from simdl.step.pass_contents import Division
 from simdl.step.saved_blocks import modes_of, saved_stage, saves, stage_rows
 from simdl.step.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
-from simdl.step.strategy import Strategy, arrangement_of, unsupported, without_effect
+from simdl.step.strategy import Strategy, arrangement_of
+from simdl.step.strategy_notes import unsupported, without_effect
 from simdl.step.update import update_time
 from workloads.network import Network
 from workloads.workload import Workload

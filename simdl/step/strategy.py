@@ -5,18 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hardware.cluster import Cluster
-from simdl.compression.method import UNCOMPRESSED, UNKNOWN, parse_compression
-from simdl.errors import SimdlError, StrategyError
-from simdl.memory.savers import (
-    Row,
-    Saver,
-    Segment,
-    block_savers,
-    item_length,
-    parse_savers,
-    savers_row,
-)
-from simdl.pipelines import pipeline, same_order
+from simdl.compression.method import UNCOMPRESSED, parse_compression
+from simdl.errors import StrategyError
+from simdl.memory.saver_problems import saver_problems
+from simdl.memory.savers import parse_savers
+from simdl.pipelines import pipeline
 from simdl.software.stack import Stack
 from simdl.splits.arrangement import Arrangement, resolve
 from simdl.step.strategy_values import Rule, counts, faults, flag, layer_splits, member, named, whole
@@ -184,7 +177,8 @@ def problems(
     yield from _batch_problems(strategy, workload)
     yield from _schedule_problems(strategy, workload)
     yield from _compression_problems(strategy, workload)
-    yield from _saver_problems(strategy, workload)
+    modes = strategy.recompute, strategy.recompute_layers, strategy.savers
+    yield from saver_problems(*modes, network=workload.network, splits=strategy.split_degree > 1)
 
 
 def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, devices: int) -> Iterator[str]:
@@ -377,50 +371,6 @@ def _compression_problems(strategy: Strategy, workload: Workload) -> Iterator[st
         )
 
 
-def _saver_problems(strategy: Strategy, workload: Workload) -> Iterator[str]:
-    """Why memory cannot be saved as asked, one sentence each."""
-    if strategy.recompute_layers and strategy.recompute is Recompute.NONE:
-        yield (
-            f"recompute_layers: found {strategy.recompute_layers} with recompute none; expected 0, or "
-            "recompute selective or full"
-        )
-    if not strategy.savers:
-        return
-    if strategy.recompute is not Recompute.NONE:
-        yield f"savers with recompute {strategy.recompute.value}: both say what is recomputed; expected one"
-    try:
-        row = savers_row(strategy.savers, workload.network.depth)
-    except SimdlError as error:
-        yield str(error)
-        return
-    if any(saver.hosted for saver in block_savers(row)) or any(
-        isinstance(item, Segment) and item.offload for item in row
-    ):
-        yield "savers: found offload, optimizer or parameters; expected keep, selective, full and segments"
-    if strategy.split_degree > 1 and any(saver.mode == "selective" for saver in block_savers(row)):
-        yield "savers: found selective with per-layer splits; expected keep or full"
-    kept = {
-        place
-        for place, (item, (_, block)) in enumerate(
-            zip(_by_block(row), workload.network.named_chain(), strict=True)
-        )
-        if not block.recomputable and (isinstance(item, Segment) or item.mode == "full")
-    }
-    names = [name for place, (name, _) in enumerate(workload.network.named_chain()) if place in kept]
-    if names:
-        yield (
-            f"savers: found full or a segment for {', '.join(names)}, which frameworks never recompute; "
-            "expected keep or offload"
-        )
-
-
-def _by_block(row: Row) -> Iterator[Saver | Segment]:
-    """The outermost item that each block belongs to."""
-    for item in row:
-        for _ in range(item_length(item)):
-            yield item
-
-
 def refused(strategy: Strategy, stack: Stack) -> Iterator[str]:
     """What software cannot carry out at all, one sentence each."""
     offered = stack.schedules
@@ -429,33 +379,3 @@ def refused(strategy: Strategy, stack: Stack) -> Iterator[str]:
             f"schedule: found {strategy.schedule}, which software stack {stack.name} cannot run; expected "
             f"{' or '.join(offered)}, or a stack that runs it"
         )
-
-
-def without_effect(strategy: Strategy, workload: Workload) -> Iterator[str]:
-    """What a strategy asks for that changes nothing, one sentence each."""
-    network = workload.network
-    if strategy.recompute is Recompute.SELECTIVE:
-        if not any(layer.selective for block in network.blocks for layer in block.layers):
-            yield f"recompute selective has no effect: {network.name} has no attention to recompute"
-    elif strategy.recompute is Recompute.FULL and not any(block.recomputable for block in network.blocks):
-        yield f"recompute full has no effect: {network.name} has no block to recompute"
-    if strategy.recompute_layers >= network.depth:
-        yield f"recompute_layers {strategy.recompute_layers} recomputes all {network.depth} blocks"
-    name, virtual = strategy.schedule, strategy.virtual_stages
-    if name != PLAIN and strategy.pp > 1 and same_order(name, PLAIN, strategy.pp, virtual):
-        stages = "1 virtual stage" if virtual == 1 else f"{virtual} virtual stages"
-        yield f"schedule {name} with {stages} is {PLAIN}; expected virtual stages of at least {virtual + 1}"
-    if strategy.compression and strategy.replicas == 1:
-        yield f"compression {strategy.compression} with dp x cp 1 has no effect; expected at least 2 replicas"
-    elif strategy.compression:
-        yield UNKNOWN.format(strategy.compression)
-    if strategy.zero and not strategy.reduces:
-        yield f"zero {strategy.zero} with dp x cp 1 has no effect; expected at least 2 ranks to shard over"
-
-
-def unsupported(strategy: Strategy, network: Network, stack: Stack) -> Iterator[str]:
-    """What a strategy asks of its software that the software does not offer, one sentence each."""
-    if strategy.zero > stack.zero:
-        yield f"software stack {stack.name} offers ZeRO up to stage {stack.zero:.0f}; found {strategy.zero}"
-    if strategy.cp > 1 and not stack.context_parallel and not network.parted:
-        yield f"software stack {stack.name} has no context parallelism; found cp {strategy.cp}"
