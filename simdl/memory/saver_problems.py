@@ -21,7 +21,7 @@ def saver_problems(
     """
     if layers and recompute == "none":
         yield (
-            f"recompute_layers: found {layers} with recompute none; expected 0, or recompute selective or full"
+            f"recompute_layers: found {layers} with recompute none; expected 0, or selective or full"
         )
     if not savers:
         return
