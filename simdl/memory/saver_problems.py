@@ -20,9 +20,7 @@ def saver_problems(
         splits: whether layers are split one by one.
     """
     if layers and recompute == "none":
-        yield (
-            f"recompute_layers: found {layers} with recompute none; expected 0, or selective or full"
-        )
+        yield (f"recompute_layers: found {layers} with recompute none; expected 0, or selective or full")
     if not savers:
         return
     if recompute != "none":
