@@ -64,6 +64,10 @@ def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
             for dtype in reader.keys(f"{at}peak_flop_rate")
         },
     }
+    values["sparsity"] = {
+        pattern: reader.number(f"{at}sparsity.{pattern}", "number")
+        for pattern in reader.keys(f"{at}sparsity")
+    }
     if not values["peak_flop_rate"]:
         reader.fault(f"{at}peak_flop_rate", "missing; expected a dense peak per dtype")
     for family, kind in FAMILIES.items():

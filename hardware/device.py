@@ -34,6 +34,8 @@ class Device:
         matmul, memory, attention, convolution: achieved fractions.
         sustained: speed of products on matrix units in hours of training over that in a short benchmark:
             clocks sink at the power limit. 1 where no training run has told.
+        sparsity: speed of arithmetic that leaves out zeros of the weights over dense arithmetic, by pattern:
+            ``2:4``, or ``unstructured``, where it is the share of the dense speed at which zeros are skipped.
         kernels: terms of kernels measured on this very device and library, by kernel; they take the place of
             the achieved fractions.
         numbers: every number as written, with its source.
@@ -55,6 +57,7 @@ class Device:
     convolution: ConvolutionEfficiency
     idle_power: float = 0.0
     sustained: float = 1.0
+    sparsity: Mapping[str, float] = field(default_factory=dict)
     kernels: Mapping[str, KernelTerms] = field(default_factory=dict)
     numbers: tuple[CitedNumber, ...] = ()
 
@@ -69,3 +72,17 @@ class Device:
         except KeyError:
             known = ", ".join(sorted(self.peak_flop_rate))
             raise HardwareError(f"device {self.name}: no {dtype} arithmetic; it offers {known}") from None
+
+    def sparse_speed(self, pattern: str) -> float:
+        """Speed of arithmetic that leaves out zeros of this pattern, over dense arithmetic.
+
+        Raises:
+            HardwareError: the device has no kernels for it.
+        """
+        try:
+            return self.sparsity[pattern]
+        except KeyError:
+            known = f"it has them for {', '.join(sorted(self.sparsity))}" if self.sparsity else "it has none"
+            raise HardwareError(
+                f"device {self.name}: no kernels for {pattern} sparsity; {known} (sparsity of its profile)"
+            ) from None

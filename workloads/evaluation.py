@@ -1,34 +1,102 @@
-"""Networks as they run forward only, outside training: fewer operators in some layers.
+"""Networks as they run forward only, outside training: fewer operators in some layers, narrower tensors.
 
 Batch normalisation takes its mean and deviation from training and computes no sums; dropout copies nothing;
-no loss is taken.
+no loss is taken; filters are transformed ahead of time. Weights and activations of transformed layers take
+the bits that they are stored in, as far as the device has kernels for that: where it has none for a pattern
+of zeros, the dense matrix is computed, and where it has no integers of that width, narrow tensors are opened
+on the way into products of the precision.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from workloads.dtypes import Precision
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.operators import Operator, OperatorKind
+from workloads.operators import FILTER_TRANSFORM, PRODUCTS, Operator, OperatorKind
+from workloads.weight_format import WeightFormat, held_bits
+
+INTEGERS = {4: "int4", 8: "int8"}
+"""Arithmetic by the widest bits of its operands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernels:
+    """What a device has kernels for.
+
+    Attributes:
+        arithmetic: dtypes of products.
+        patterns: of zeros.
+    """
+
+    arithmetic: frozenset[str] = frozenset()
+    patterns: frozenset[str] = frozenset()
+
+
+DENSE = Kernels()
 
 
 @lru_cache(maxsize=256)
-def evaluation(network: Network) -> Network:
-    """A network whose forward pass is that of inference; its backward passes mean nothing."""
+def evaluation(network: Network, precision: Precision | None = None, kernels: Kernels = DENSE) -> Network:
+    """A network whose forward pass is that of inference; its backward passes mean nothing.
+
+    Args:
+        network: as it is trained.
+        precision: of tensors that no transform has narrowed; None leaves all tensors as in training.
+        kernels: what the device can do with narrow and sparse ones.
+    """
     return replace(
         network,
         blocks=tuple(
-            replace(block, layers=tuple(_evaluated(layer) for layer in block.layers))
+            replace(block, layers=tuple(_evaluated(layer, precision, kernels) for layer in block.layers))
             for block in network.blocks
         ),
     )
 
 
-def _evaluated(layer: Layer) -> Layer:
-    return replace(layer, forward=tuple(op for op in layer.forward if not _of_training(layer, op)))
+def arithmetic_bits(layer: Layer) -> int:
+    """Bits of the integers that a layer's products may be computed in; 0 where an operand is no integer."""
+    form = layer.weight_format
+    if form is None or form.shared or not form.bits or not layer.activation_bits:
+        return 0
+    return next((bits for bits in INTEGERS if max(form.bits, layer.activation_bits) <= bits), 0)
 
 
-def _of_training(layer: Layer, operator: Operator) -> bool:
+def _evaluated(layer: Layer, precision: Precision | None, kernels: Kernels) -> Layer:
+    forward = tuple(op for op in layer.forward if not is_of_training(layer, op))
+    if precision is not None and (layer.weight_format is not None or layer.activation_bits):
+        forward = tuple(_narrowed(layer, op, precision, kernels) for op in forward)
+    return replace(layer, forward=forward)
+
+
+def is_of_training(layer: Layer, operator: Operator) -> bool:
+    """Whether an operator of the forward pass runs in training only."""
     if layer.attributes.get("over") == "batch":
         return operator.kind is OperatorKind.REDUCTION
-    return layer.kind in ("dropout", "loss")
+    return layer.kind in ("dropout", "loss") or operator.name == FILTER_TRANSFORM
+
+
+def _narrowed(layer: Layer, operator: Operator, precision: Precision, kernels: Kernels) -> Operator:
+    """An operator on tensors of the layer's bits."""
+    bits = layer.activation_bits
+    if bits and not operator.element_size and bits < 8 * precision.activation:
+        operator = replace(operator, element_size=bits / 8)
+    form = layer.weight_format
+    if form is None or operator.kind not in PRODUCTS or not operator.weights:
+        return operator
+    return _with_weights(layer, operator, form, precision, kernels)
+
+
+def _with_weights(
+    layer: Layer, operator: Operator, form: WeightFormat, precision: Precision, kernels: Kernels
+) -> Operator:
+    sparse = bool(form.pattern) and form.pattern in kernels.patterns
+    nbits = held_bits(form, operator.weights, 8 * precision.parameter, sparse=sparse)
+    dtype = INTEGERS.get(arithmetic_bits(layer), "")
+    return replace(
+        operator,
+        weight_size=nbits / 8 / operator.weights,
+        arithmetic=dtype if dtype in kernels.arithmetic else "",
+        pattern=form.pattern if sparse else "",
+        density=form.density if sparse else 1.0,
+    )

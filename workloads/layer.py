@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from workloads.exchange import Halo, Tables
-from workloads.operators import AttentionShape, Division, ExpertSplit, Operator, Pass, Routing, Split
+from workloads.operators import (
+    FILTER_TRANSFORM,
+    PRODUCTS,
+    AttentionShape,
+    Division,
+    ExpertSplit,
+    Operator,
+    Pass,
+    Routing,
+    Split,
+)
+from workloads.weight_format import WeightFormat
 
 Attribute = int | float | str | tuple[int, ...]
 
@@ -71,6 +82,10 @@ class Layer:
         exchange: what ranks that share a sample exchange here (parts of a graph, of tables); None for
             nothing. Parameters in ``Tables`` are divided over these ranks, updated in the backward pass, and
             have no gradient that is kept.
+        weight_format: how the weights of its products are stored where a transform has made them smaller;
+            training computes with dense ones all the same.
+        activation_bits: [bit] of what it reads and writes outside training; 0 for the precision's.
+        fused_core: a compiler runs the attention core as one kernel, whatever the stack does.
         attributes: what a program that runs the layer needs and shapes do not tell (padding, function,
             dropout rate); the builder of each kind says which. Costs never depend on them.
     """
@@ -93,6 +108,9 @@ class Layer:
     narrow: bool = True
     tied: str = ""
     exchange: Halo | Tables | None = None
+    weight_format: WeightFormat | None = None
+    activation_bits: int = 0
+    fused_core: bool = False
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
     def operators(self, which: Pass) -> tuple[Operator, ...]:
@@ -114,6 +132,19 @@ class Layer:
         if not isinstance(split, ExpertSplit):
             return self.parameters
         return self.parameters * split.routing.chosen // split.routing.experts
+
+    @property
+    def product_weights(self) -> int:
+        """Trainable elements that its products multiply by; a tied layer has none of its own."""
+        if self.tied:
+            return 0
+        found = sum(operator.weights for operator in self.forward if operator.kind in PRODUCTS)
+        others = sum(
+            operator.weights
+            for operator in self.forward
+            if operator.kind not in PRODUCTS and operator.name != FILTER_TRANSFORM
+        )
+        return min(max(self.parameters - others, 0), found)
 
     @property
     def output_elements(self) -> int:

@@ -29,6 +29,13 @@ PRODUCTS = frozenset({OperatorKind.MATMUL, OperatorKind.CONVOLUTION, OperatorKin
 """Kinds whose flops MFU counts."""
 
 
+FILTER_TRANSFORM = "filter transform"
+"""Name of an operator that turns filters into what products multiply by, once however large the batch."""
+
+COMPILED = "compiled"
+"""How fusion groups begin whose operators a compiler has joined: one kernel in every stack."""
+
+
 class Split(StrEnum):
     """How a tensor-parallel degree t divides an operator, a tensor or a parameter."""
 
@@ -313,6 +320,10 @@ class Operator:
             (Dumoulin and Visin 2016, arXiv:1603.07285, section 4).
         steps: launches one after another, each of which reads what the one before wrote (recurrent layers);
             flops, reads and writes are of all of them, ``shape`` and ``weights`` of one.
+        weight_size: [bytes] per element of ``weights`` as a device holds them; 0 for the precision's.
+        arithmetic: dtype of a product where it is not the precision's (``int8``); "" for that.
+        pattern: zeros among ``weights`` that the device's kernels leave out (``2:4``); "" for none.
+        density: share of ``weights`` that such kernels multiply.
         dispatch: the one way of sending tokens to experts that needs it (a key of a stack's ``dispatch``);
             "" for all.
     """
@@ -327,10 +338,14 @@ class Operator:
     split: Division = Split.REPLICATED
     fusion: str = ""
     chained: int = 0
-    element_size: int = 0
+    element_size: float = 0
     steps: int = 1
     transposed: bool = False
     dispatch: str = ""
+    weight_size: float = 0.0
+    arithmetic: str = ""
+    pattern: str = ""
+    density: float = 1.0
 
     def convolved(self, which: Pass) -> Pass:
         """The pass of ``shape`` that this operator is in a pass of its layer."""

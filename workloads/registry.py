@@ -85,7 +85,7 @@ def _loader(name_or_path: str) -> Callable[..., Network]:
     if name_or_path.endswith(".toml"):
         from workloads.importers.toml_network import toml_loader  # noqa: PLC0415 (pydantic is slow to import)
 
-        return toml_loader(name_or_path)
+        return toml_loader(name_or_path, load_network)
     if name_or_path.endswith(".json"):
         return _config_loader(name_or_path)
     if name_or_path.endswith(".onnx"):

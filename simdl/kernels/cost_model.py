@@ -25,6 +25,7 @@ from simdl.kernels.costs.recurrence import one_step, recurrence_time
 from simdl.kernels.costs.terms import measured_time
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence, kernel_rows
 from workloads.amounts import as_number, is_table, larger, root_of_squares
+from workloads.weight_format import UNSTRUCTURED
 
 
 class CostModel(ABC):
@@ -57,7 +58,8 @@ class DeviceCostModel(CostModel):
         """
         if kernel.shape is None:
             return estimate_kernel_time(kernel, self._device)
-        key = (kernel.name, kernel.kind, kernel.shape, kernel.dtype, kernel.nbytes, kernel.flops)
+        sparse = kernel.pattern, kernel.density
+        key = (kernel.name, kernel.kind, kernel.shape, kernel.dtype, kernel.nbytes, kernel.flops, sparse)
         time = self._times.get(key)
         if time is None:
             time = self._times[key] = estimate_kernel_time(kernel, self._device)
@@ -110,16 +112,33 @@ def estimate_kernel_time(kernel: Kernel, device: Device) -> float:
         step = estimate_kernel_time(one_step(kernel, kernel.shape, device), device)
         return recurrence_time(kernel.shape, device, step)
     if isinstance(kernel.shape, ConvolutionCall):
-        return fastest_launch(kernel.shape, device, kernel.dtype, kernel.nbytes).time
+        faster = sparse_speed(kernel, device)
+        return fastest_launch(kernel.shape, device, kernel.dtype, kernel.nbytes, speed=faster).time
     measured = measured_time(kernel, device) if device.kernels else None
     if measured is not None:
         return measured
     traffic = traffic_time(kernel.nbytes, device, kernel.kind)
     if kernel.shape is None:
         return device.memory.latency + larger(kernel.flops / device.vector_flop_rate, traffic)
-    return device.matmul.latency + root_of_squares(
-        _arithmetic_time(kernel.shape, device, kernel.dtype), traffic
-    )
+    arithmetic = _arithmetic_time(kernel.shape, device, kernel.dtype)
+    if kernel.pattern:
+        arithmetic = arithmetic / sparse_speed(kernel, device)
+    return device.matmul.latency + root_of_squares(arithmetic, traffic)
+
+
+def sparse_speed(kernel: Kernel, device: Device) -> float:
+    """Arithmetic of a kernel's dense matrix over what remains of it with the zeros of its weights left out.
+
+    A regular pattern has a peak of its own. Kernels for zeros at any place skip them with a share of the
+    dense kernels' speed, and dense ones are taken where these are faster.
+
+    Raises:
+        HardwareError: the device has no kernels for the pattern.
+    """
+    if not kernel.pattern:
+        return 1.0
+    speed = device.sparse_speed(kernel.pattern)
+    return speed if kernel.pattern != UNSTRUCTURED else max(1.0, speed / kernel.density)
 
 
 def _arithmetic_time(shape: Product | AttentionCall, device: Device, dtype: str) -> float:

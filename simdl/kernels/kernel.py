@@ -64,6 +64,8 @@ class Kernel:
         nbytes: [bytes] read and written, weights in every step.
         dtype: arithmetic of its products (key of ``Device.peak_flop_rate``).
         shape: concrete dimensions; None for kernels priced by their bytes.
+        pattern: zeros of the weights that the kernel leaves out (key of ``Device.sparsity``); "" for none.
+        density: share of the weights that it multiplies.
         experts: whose products these are, or whose rows are cast for them; 0 for all other kernels.
     """
 
@@ -74,6 +76,8 @@ class Kernel:
     dtype: str
     shape: Product | ConvolutionCall | AttentionCall | Recurrence | None = None
     experts: int = 0
+    pattern: str = ""
+    density: float = 1.0
 
 
 def kernel_rows(kernel: Kernel) -> list[Kernel]:

@@ -20,6 +20,7 @@ from workloads.dtypes import Precision
 from workloads.layer import Layer
 from workloads.network import Block
 from workloads.operators import (
+    COMPILED,
     AttentionShape,
     ConvolutionShape,
     Division,
@@ -140,7 +141,7 @@ def named_kernels(
     kernels: list[tuple[str, Kernel]] = []
     group = ""
     for layer, operator, kernel in _unfused(layers, which, shard, precision, stack):
-        fusible = operator is not None and operator.fusion in stack.fused
+        fusible = operator is not None and _fuses(operator, stack)
         if operator is not None and fusible and operator.fusion == group and operator.kind not in STARTS:
             saved = 2 * operator.chained * shard.share(operator.split) * _size(operator, precision)
             first, before = kernels[-1]
@@ -155,14 +156,14 @@ def _unfused(
     layers: Iterable[Layer], which: Pass, shard: Shard, precision: Precision, stack: Stack
 ) -> Iterator[tuple[str, Operator | None, Kernel]]:
     for layer in layers:
-        if layer.core is not None and stack.attention != "unfused":
+        if layer.core is not None and (layer.fused_core or stack.attention != "unfused"):
             if which is not Pass.WEIGHT_GRADIENT:
                 yield layer.name, None, _attention_kernel(layer.core, which, shard, precision, stack)
             continue
         for operator in layer.operators(which):
             if operator.dispatch and operator.dispatch != stack.dispatch:
                 continue
-            dtype = precision.matmul if layer.narrow else precision.attention
+            dtype = operator.arithmetic or (precision.matmul if layer.narrow else precision.attention)
             kernel = _kernel(operator, which, shard, precision, dtype)
             if isinstance(operator.shape, ConvolutionShape) and _transposes(operator.shape, dtype, stack):
                 yield layer.name, None, _transposition(operator, shard, precision, dtype)
@@ -170,6 +171,11 @@ def _unfused(
             if cast is not None:
                 yield layer.name, None, cast
             yield layer.name, operator, kernel
+
+
+def _fuses(operator: Operator, stack: Stack) -> bool:
+    """Whether the stack, or a compiler before it, joins the operators of this group."""
+    return operator.fusion in stack.fused or operator.fusion.startswith(COMPILED)
 
 
 def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
@@ -182,10 +188,12 @@ def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
         dtype=first.dtype,
         shape=first.shape,
         experts=first.experts,
+        pattern=first.pattern,
+        density=first.density,
     )
 
 
-def _size(operator: Operator, precision: Precision) -> int:
+def _size(operator: Operator, precision: Precision) -> float:
     return operator.element_size or precision.activation
 
 
@@ -225,7 +233,7 @@ def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision,
     share = shard.share(operator.split)
     weights = operator.weights * shard.parameter_share(operator.split) * operator.steps
     nbytes = (operator.reads + operator.writes) * share * _size(operator, precision)
-    nbytes += weights * precision.parameter
+    nbytes += weights * (operator.weight_size or precision.parameter)
     shape: Product | ConvolutionCall | None = None
     steps = operator.steps
     if isinstance(operator.shape, MatmulShape):
@@ -234,7 +242,7 @@ def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision,
             shape = _grouped(operator.shape, split, shard)
         else:
             shape = _product(operator.shape, split, shard)
-        nbytes = shape.count * _product_elements(shape) * _size(operator, precision) * steps
+        nbytes = _product_bytes(shape, operator, precision) * steps
         if operator.shape.batch_axis == "products":
             dtype = precision.attention
     elif isinstance(operator.shape, ConvolutionShape):
@@ -245,11 +253,20 @@ def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision,
         return Kernel(operator.name, operator.kind, flops, nbytes, dtype, Recurrence(steps, shape))
     if isinstance(operator.split, ExpertSplit) and isinstance(shape, Product):
         return Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape, experts=shape.count)
-    return Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape)
+    plain = Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape)
+    if not operator.pattern:
+        return plain
+    return replace(plain, pattern=operator.pattern, density=operator.density)
 
 
-def _product_elements(product: Product) -> int:
-    return product.m * product.k + product.k * product.n + product.m * product.n
+def _product_bytes(product: Product, operator: Operator, precision: Precision) -> float:
+    """[bytes] of both operands and the result; weights may be stored narrower than what they multiply."""
+    size = _size(operator, precision)
+    moved = product.m * product.k + product.m * product.n
+    weights = product.k * product.n
+    if not operator.weight_size:
+        return product.count * (moved + weights) * size
+    return product.count * (moved * size + weights * operator.weight_size)
 
 
 def _product(shape: MatmulShape, split: Division, shard: Shard) -> Product:

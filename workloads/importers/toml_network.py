@@ -26,7 +26,9 @@ the other keys are the options of the builder that ``type`` names (`workloads.im
     type = "addition"
     inputs = ["conv1", "conv0"]
 
-A graph network (`workloads.importers.toml_graphs`) names the counts of its graph and a model.
+A graph network (`workloads.importers.toml_graphs`) names the counts of its graph and a model, and ``kind =
+"model"`` a network that is registered or stands in a file beside this one (`workloads.importers.toml_model`).
+Any of them may list transforms (`workloads.transforms.registry`).
 
 Layers may stand in any order but must not form a cycle, and all but one must be read by another. Every
 fault is reported with the file and the key.
@@ -45,23 +47,38 @@ from workloads.errors import NetworkError, WorkloadError
 from workloads.importers.toml_graph import draft_layers
 from workloads.importers.toml_graphs import build_toml_graph
 from workloads.importers.toml_layers import parse_image, place
+from workloads.importers.toml_model import model_loader, transforming
 from workloads.layers.draft import build_image_network
 from workloads.network import Network
 from workloads.zoo.decoder import build_decoder
 from workloads.zoo.decoder_config import DecoderConfig
 
-KINDS = ("decoder", "image", "graph")
+KINDS = ("decoder", "image", "graph", "model")
 
 
-def toml_loader(path: str | Path) -> Callable[..., Network]:
+def toml_loader(path: str | Path, named: Callable[..., Network]) -> Callable[..., Network]:
     """A builder of the network in this file, with ``tokens`` or ``image_size`` as its kind of sample has.
+
+    Args:
+        path: of the file.
+        named: loads the network of a registered name or file, for files that name one.
 
     Raises:
         WorkloadError: the file cannot be read, is not TOML or names no known kind.
     """
     file = Path(path)
-    content = _read(file)
+    content = read_toml(file)
+    entries = content.pop("transforms", None)
+    load = _kind_loader(file, content, named)
+    return load if entries is None else transforming(file, load, entries)
+
+
+def _kind_loader(
+    file: Path, content: dict[str, Any], named: Callable[..., Network]
+) -> Callable[..., Network]:
     kind = content.pop("kind", None)
+    if kind == "model":
+        return model_loader(file, content, named)
     if kind == "decoder":
         return lambda *, tokens=None: _build_decoder(file, content, tokens)
     if kind == "image":
@@ -72,7 +89,12 @@ def toml_loader(path: str | Path) -> Callable[..., Network]:
     raise WorkloadError(f"{file}: kind: {found}; expected one of {', '.join(KINDS)}")
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_toml(file: Path) -> dict[str, Any]:
+    """What a file holds.
+
+    Raises:
+        WorkloadError: it cannot be read or is not TOML.
+    """
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -26,14 +26,22 @@ WORKSPACE_LIMIT = 4 * 2**30
 
 
 def fastest_launch(
-    call: ConvolutionCall, device: Device, dtype: str, nbytes: float, limit: float = WORKSPACE_LIMIT
+    call: ConvolutionCall,
+    device: Device,
+    dtype: str,
+    nbytes: float,
+    limit: float = WORKSPACE_LIMIT,
+    *,
+    speed: float = 1.0,
 ) -> AlgorithmCost:
     """The fastest algorithm whose workspace is at most ``limit`` [bytes].
+
+    ``speed`` is that of kernels that leave out zeros of the filters, over dense ones.
 
     Raises:
         HardwareError: the device has no such dtype, or offers no algorithm for this call.
     """
-    launches = convolution_launches(call, device, dtype, nbytes)
+    launches = convolution_launches(call, device, dtype, nbytes, speed=speed)
     allowed = [cost for cost in launches if cost.workspace <= limit]
     if not allowed:
         raise HardwareError(
@@ -44,7 +52,7 @@ def fastest_launch(
 
 
 def convolution_launches(
-    call: ConvolutionCall, device: Device, dtype: str, nbytes: float
+    call: ConvolutionCall, device: Device, dtype: str, nbytes: float, *, speed: float = 1.0
 ) -> tuple[AlgorithmCost, ...]:
     """Time of a whole launch and workspace of every algorithm that the device offers for this call.
 
@@ -53,6 +61,7 @@ def convolution_launches(
         device: where.
         dtype: arithmetic.
         nbytes: [bytes] that the launch moves.
+        speed: of kernels that leave out zeros of the filters, over dense ones.
 
     Raises:
         HardwareError: the device has no such dtype, or its profile names an unknown algorithm.
@@ -62,7 +71,7 @@ def convolution_launches(
         return measured
     traffic = traffic_time(nbytes, device)
     return tuple(
-        replace(cost, time=device.matmul.latency + hypot(cost.time, traffic))
+        replace(cost, time=device.matmul.latency + hypot(cost.time / speed, traffic))
         for cost in convolution_times(call, device, dtype)
     )
 

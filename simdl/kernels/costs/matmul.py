@@ -63,7 +63,17 @@ STRIDED_ALIGNMENT = 16
 units. BigScience's comparison of head counts shows it: heads of 108 elements take a third longer per step
 than 216."""
 
-ELEMENT_SIZE = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1, "fp4": 0.5}
+ELEMENT_SIZE = {
+    "fp64": 8,
+    "fp32": 4,
+    "tf32": 4,
+    "fp16": 2,
+    "bf16": 2,
+    "fp8": 1,
+    "int8": 1,
+    "fp4": 0.5,
+    "int4": 0.5,
+}
 """[bytes] of one operand element by dtype."""
 
 

@@ -1,0 +1,1 @@
+"""Transforms: networks made smaller or cheaper, one file per way to do it."""
