@@ -16,7 +16,7 @@ from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.question_options import question_options
 from planner.console.refusals import bad_input
-from planner.console.strategy_options import chosen_strategy, strategy_options
+from planner.console.strategy_options import asked_strategy, open_strategy_options
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, Question, load_question
 from planner.questions.strategy_file import strategy_json
@@ -44,7 +44,7 @@ SOURCE = "Dubey et al. 2024, arXiv:2407.21783, table 5"
 
 @click.command()
 @question_options
-@strategy_options
+@open_strategy_options
 @click.option(
     "--device-mtbf",
     show_default=f"{format_duration(DEVICE_MTBF)} (Llama 3)",
@@ -101,7 +101,8 @@ def goodput(
         asked = None if interval is None else _positive("--interval", interval, "time")
         seconds = _positive("--horizon", horizon, "time")
         question = load_question(options)
-        strategy = chosen_strategy(strategy_file, flags, question.cluster)
+        choice = asked_strategy(strategy_file, flags, question, options)
+        question, strategy = choice.question, choice.strategy
         report = simulate_step(question.workload, question.cluster, strategy, stack=question.stack).report
         storage = None
         if storage_bandwidth is not None:

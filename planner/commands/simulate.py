@@ -1,6 +1,7 @@
 """`simdl simulate`: one training step of a model on a cluster with a given strategy."""
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,31 @@ from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.format import format_rate, format_seconds, format_strategy
+from planner.console.headline import header, step_sentence
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new, force_option, report_option
 from planner.console.question_options import question_options
 from planner.console.refusals import bad_input
 from planner.console.report_json import simulation_json
-from planner.console.strategy_options import chosen_strategy, given_flags, strategy_options
+from planner.console.strategy_options import (
+    asked_strategy,
+    format_flags,
+    given_flags,
+    open_strategy_options,
+)
 from planner.console.training_options import (
     asked_training,
     print_training,
+    training_clause,
     training_json,
     training_options,
 )
 from planner.overlays.step_trace import write_step_trace
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
-from planner.questions.question import Options, Question, for_strategy, load_question
+from planner.questions.question import Options, Question, load_question
+from planner.questions.strategy_file import format_changes
+from planner.search.least_saving import NOTHING, Choice
 from planner.search.remedy import other_stacks, remedies, why_larger
 from simdl.errors import SimdlError
 from simdl.report.chakra_trace import write_chakra_traces
@@ -42,7 +52,7 @@ TRACE_FORMATS = ("chrome", "hta", "chakra")
 
 @click.command()
 @question_options
-@strategy_options
+@open_strategy_options
 @click.option(
     "--from",
     "launch_file",
@@ -79,19 +89,25 @@ def simulate(
 ) -> None:
     """Simulate one training step of MODEL on a cluster.
 
-    Exits with 2 if the strategy cannot be carried out or does not fit in memory; a trace is then not written.
+    What no option says of the strategy is chosen: the least memory saving that fits. Savers are taken up in
+    this order: sequence parallelism where tp is above 1, ZeRO stage, smaller micro-batches (from all samples
+    of a replica; with a pipeline always 1), recomputation, ep, tp within a node, pp, cp. That is rarely the
+    fastest strategy: simdl plan finds it. Exits with 2 if the strategy cannot be carried out or does not fit
+    in memory; a trace is then not written.
     """
     try:
         _check_trace(trace, trace_format, force=force)
         page_path = report_path(report_directory, "simulate", force=force, beside=trace)
         asked = asked_training(epochs, dataset)
-        question, strategy = _asked(options, strategy_file, launch_file, flags)
+        choice = _asked(options, strategy_file, launch_file, flags)
+        question, strategy = choice.question, choice.strategy
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
         if simulation.report.feasible and trace is not None:
             _write_trace(simulation, trace, trace_format)
         data = simulation_json(question, simulation.report)
         if asked is not None:
             data["training"] = training_json(question, simulation.report.samples_per_s, asked)
+        data |= {"headline": _headline(question, simulation.report, data), "chosen": choice.chosen or None}
         if simulation.report.feasible and page_path is not None:
             _write_report(question, simulation, data, page_path)
     except (HardwareError, WorkloadError, SimdlError) as error:
@@ -100,32 +116,30 @@ def simulate(
     if as_json:
         print_json(data)
     elif report.feasible:
-        _print_report(question, report)
-        if asked is not None:
-            print_training(data["training"])
+        _print_report(question, report, data)
     if not report.feasible:
-        raise bad_input(SimdlError(_does_not_fit(question, report)))
+        raise bad_input(SimdlError(_does_not_fit(choice, report, strategy_file, launch_file)))
 
 
 def _asked(
     options: Options, strategy_file: str | None, launch_file: str | None, flags: Mapping[str, Any]
-) -> tuple[Question, Strategy]:
-    """The question and the strategy: of a launch file, of a strategy file, or of flags.
+) -> Choice:
+    """The question and the strategy: of a launch file, of a strategy file, or of flags and what fits.
 
     Raises:
         HardwareError, WorkloadError, SimdlError: unknown names, bad files, or two sources of one thing.
     """
     if launch_file is None:
         question = load_question(options)
-        strategy = chosen_strategy(strategy_file, flags, question.cluster)
-        return for_strategy(question, options, strategy), strategy
+        return asked_strategy(strategy_file, flags, question, options)
     given = [*(["--strategy"] if strategy_file else []), *(f"--{key}" for key in given_flags(flags))]
     if given:
         names = ", ".join(name.replace("_", "-") for name in given)
         raise SimdlError(f"{names}: given together with --from {launch_file}; expected one or the other")
     from planner.launch.answer import ask_launch_file  # noqa: PLC0415 - only where one is read
 
-    return ask_launch_file(launch_file, options)
+    question, strategy = ask_launch_file(launch_file, options)
+    return Choice(question=question, strategy=strategy, chosen="")
 
 
 def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) -> None:
@@ -155,29 +169,51 @@ def _write_report(question: Question, simulation: Simulation, data: dict[str, An
     write_page(simulate_page(question, simulation, data), path)
 
 
-def _does_not_fit(question: Question, report: StepReport) -> str:
-    """The message for a strategy that needs too much memory: place, amount and remedy."""
-    if question.cluster.more:
-        return f"{format_strategy(report.strategy)} does not fit: {report.reasons[0]}"
-    pricing = price(question.workload, question.cluster, stack=question.stack)
-    fitting = []
-    for line in remedies(report.strategy, question.workload, pricing):
-        fitting.append(line)
-        if len(fitting) == REMEDIES:
-            break
-    advice = f"these fit: {'; '.join(fitting)}" if fitting else ""
-    if others := list(other_stacks(report.strategy, question.workload, pricing)):
-        because = f"software stack {question.stack.name} is the cause ({why_larger(question.stack)})"
-        advice = f"{because}; it fits with {' or '.join(others)}" + (f"; {advice}" if advice else "")
-    advice = advice or "no single change fits; `simdl plan` searches all strategies"
+def _does_not_fit(
+    choice: Choice, report: StepReport, strategy_file: str | None, launch_file: str | None
+) -> str:
+    """The message for a strategy that needs too much memory: place, amount and what to type instead."""
     more = f" (and {len(report.reasons) - 1} more stages)" if len(report.reasons) > 1 else ""
-    return f"{format_strategy(report.strategy)} does not fit: {report.reasons[0]}{more}; {advice}"
+    text = f"{format_strategy(report.strategy)} does not fit: {report.reasons[0]}{more}"
+    if choice.chosen.startswith(NOTHING):
+        text += "; no memory saving that is left open suffices"
+    question = choice.question
+    if question.cluster.more:
+        return text
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    others = list(other_stacks(report.strategy, question.workload, pricing))
+    if others:
+        text += f"; software stack {question.stack.name} is the cause ({why_larger(question.stack)})"
+    advice = [f"--stack {name}" for name in others]
+    fitting = islice(remedies(report.strategy, question.workload, pricing), REMEDIES)
+    advice += [_typed(changed, choice.strategy, strategy_file, launch_file) for changed in fitting]
+    if not advice:
+        return f"{text}; no single change fits; `simdl plan` searches all strategies"
+    return "\n".join((text, *(f"try: {line}" for line in advice)))
 
 
-def _print_report(question: Question, report: StepReport) -> None:
+def _typed(changed: Strategy, before: Strategy, strategy_file: str | None, launch_file: str | None) -> str:
+    """What to type for a strategy: flags to add, lines of a strategy file, or flags in place of a file."""
+    if launch_file is not None:
+        return f"{format_flags(changed, Strategy())} in place of --from {launch_file}"
+    if strategy_file is None:
+        return format_flags(changed, before)
+    lines = format_changes(changed, before)
+    return f"{', '.join(lines)} in {strategy_file}"
+
+
+def _headline(question: Question, report: StepReport, data: Mapping[str, Any]) -> str | None:
+    """The answer in a sentence; None for a step that does not fit."""
+    also = [training_clause(data["training"])] if "training" in data else []
+    return step_sentence(question, report, also=also) if report.feasible else None
+
+
+def _print_report(question: Question, report: StepReport, data: Mapping[str, Any]) -> None:
     workload = question.workload
-    title = f"{workload.network.name} on {question.cluster.name}, global batch {workload.global_batch}"
-    print_table(("", ""), _totals(question, report), title=title)
+    click.echo(data["headline"])
+    if data["chosen"]:
+        click.echo(f"chosen: {data['chosen']}")
+    print_table(("", ""), _totals(question, report), title=header(question))
     print_table(BREAKDOWN_HEADER, breakdown_rows(report.breakdown), title="where the step goes")
     print_table(
         ("part", "bytes"),
@@ -189,6 +225,8 @@ def _print_report(question: Question, report: StepReport) -> None:
     lines += [f"warning: {sentence}" for sentence in report.warnings]
     lines.append(f"from: {_provenance(report)}")
     click.echo("\n".join(lines))
+    if "training" in data:
+        print_training(data["training"])
 
 
 def _totals(question: Question, report: StepReport) -> list[tuple[str, str]]:

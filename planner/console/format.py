@@ -64,6 +64,53 @@ def _shortened(savers: str) -> str:
     return savers if len(savers) <= LONGEST else f"{savers[:LONGEST].rpartition(',')[0]}, ..."
 
 
+def spell_strategy(strategy: Strategy) -> str:
+    """A strategy with its names written out, each followed by what tables call it.
+
+    Example:
+        >>> spell_strategy(Strategy(dp=8, micro_batch=2, zero=1))
+        'data parallelism (dp) 8, micro-batch (mb) 2, ZeRO stage 1 (ZeRO-1)'
+    """
+    words = [
+        f"{text} ({name}) {degree}"
+        for name, text, degree in (
+            ("dp", "data parallelism", strategy.dp),
+            ("tp", "tensor parallelism", strategy.tp),
+            ("pp", "pipeline parallelism", strategy.pp),
+            ("cp", "context parallelism", strategy.cp),
+            ("ep", "expert parallelism", strategy.ep),
+            ("split", "every layer split", strategy.split_degree),
+        )
+        if degree > 1
+    ] or ["one device"]
+    if strategy.etp and strategy.etp != strategy.tp:
+        words.append(f"expert tensor parallelism (etp) {strategy.etp}")
+    words.append(f"micro-batch (mb) {strategy.micro_batch}")
+    if strategy.pp > 1:
+        virtual = strategy.virtual_stages
+        stages = f" with {virtual} virtual stages (interleaved x{virtual})" if virtual > 1 else ""
+        words.append(f"{strategy.schedule} schedule{stages}")
+    if strategy.recompute is not Recompute.NONE:
+        words.append(f"{strategy.recompute.value} recomputation ({next(_saved(strategy))})")
+    if strategy.savers:
+        words.append(f"memory savers ({_shortened(strategy.savers)})")
+    words += _spelled_sharding(strategy)
+    if strategy.sequence_parallel:
+        words.append("sequence parallelism (SP)")
+    if strategy.compression:
+        words.append(f"gradients compressed by {strategy.compression}")
+    return ", ".join(words)
+
+
+def _spelled_sharding(strategy: Strategy) -> list[str]:
+    if not strategy.zero:
+        return []
+    if not strategy.shard_degree:
+        return [f"ZeRO stage {strategy.zero} (ZeRO-{strategy.zero})"]
+    within = f"ZeRO-{strategy.zero}/{strategy.shard_degree}"
+    return [f"ZeRO stage {strategy.zero} within {strategy.shard_degree} replicas ({within})"]
+
+
 def _splits(strategy: Strategy) -> str:
     """The splits that layers are given, each once, those of the first layers first."""
     texts = list(dict.fromkeys(split for _, split in strategy.splits))

@@ -7,6 +7,7 @@ later command can tell whether it can read it, and ask again.
 from dataclasses import asdict
 from typing import Any
 
+from planner.console.headline import setting_json
 from planner.per_layer.report import layer_plan_json
 from planner.questions.answer_file import VERSION
 from planner.questions.question import Question
@@ -22,11 +23,11 @@ OPERATORS = 100
 
 def simulation_json(question: Question, report: StepReport) -> dict[str, Any]:
     """The answer of `simdl simulate`: a report, and the question it answers."""
-    return {**_answered(question), **report_json(report)}
+    return {**_answered(question), **report_json(report), "assumptions": list(question.assumptions)}
 
 
 def _answered(question: Question) -> dict[str, Any]:
-    return {"version": VERSION, "question": asdict(question.options)}
+    return {"version": VERSION, "question": asdict(question.options), **setting_json(question)}
 
 
 def report_json(report: StepReport) -> dict[str, Any]:

@@ -1,21 +1,28 @@
 """The command-line options that name a strategy: a file, or one flag per field."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from hardware.cluster import Cluster
-from planner.questions.strategy_file import build_strategy, load_strategy
+from planner.questions.question import Options, Question, for_strategy
+from planner.questions.strategy_file import KEYS, build_strategy, load_strategy
+from planner.search.least_saving import Choice, choose_rest
 from simdl.compression.method import EXAMPLES
 from simdl.errors import SimdlError
 from simdl.memory.savers import EXAMPLE as SAVERS
 from simdl.pipelines import PIPELINES
 from simdl.step.strategy import Recompute, Strategy
 
+Command = Callable[..., None]
+Decorator = Callable[[Command], Command]
+
 PLAIN = Strategy()  # whose values are the defaults
+FLAGS = tuple(key for key in KEYS if key not in {"stages", "split_degree", "splits"})
+"""Fields of a strategy that have a flag."""
 
 
 def read_shares(_context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -31,104 +38,163 @@ def read_shares(_context: click.Context, option: click.Parameter, text: str | No
     return tuple(map(int, text.split(",")))
 
 
-OPTIONS = (
-    click.option(
+TO_FIT = "the least memory saving that fits"
+OPEN = ("tp", "pp", "cp", "ep", "micro_batch", "recompute", "zero", "sequence_parallel")
+"""Fields that :mod:`planner.search.least_saving` chooses where nobody says them."""
+
+
+def _option(*names: str, default: object, shown: bool | str = True, **settings: Any) -> Decorator:  # noqa: ANN401
+    """An option of one field."""
+    return click.option(*names, default=default, show_default=shown, **settings)
+
+
+def _options(*, fixed: bool) -> Iterator[Decorator]:
+    """The options; ``fixed`` says whether those that could be chosen have the values of a plain strategy."""
+
+    def left(field: str) -> dict[str, Any]:
+        return {"default": getattr(PLAIN, field)} if fixed else {"default": None, "shown": TO_FIT}
+
+    yield click.option(
         "--strategy", "strategy_file", help="TOML file with a strategy, instead of the flags below."
-    ),
-    click.option("--dp", type=int, show_default="what the other degrees leave", help="Data-parallel degree."),
-    click.option("--tp", type=int, default=PLAIN.tp, show_default=True, help="Tensor-parallel degree."),
-    click.option("--pp", type=int, default=PLAIN.pp, show_default=True, help="Pipeline-parallel degree."),
-    click.option("--cp", type=int, default=PLAIN.cp, show_default=True, help="Context-parallel degree."),
-    click.option(
+    )
+    yield click.option(
+        "--dp", type=int, show_default="what the other degrees leave", help="Data-parallel degree: replicas."
+    )
+    yield _option("--tp", type=int, **left("tp"), help="Tensor-parallel degree: ranks that share each layer.")
+    yield _option("--pp", type=int, **left("pp"), help="Pipeline-parallel degree: ranks with layers each.")
+    yield _option("--cp", type=int, **left("cp"), help="Context-parallel degree: ranks that share a sample.")
+    yield _option(
         "--ep",
         type=int,
-        default=PLAIN.ep,
-        show_default=True,
+        **left("ep"),
         help="Expert-parallel degree: ranks of a stage that share the experts of a layer.",
-    ),
-    click.option(
+    )
+    yield _option(
         "--etp",
         type=int,
         default=PLAIN.etp,
-        show_default=True,
         help="Expert-tensor-parallel degree: ranks that share each expert; 0: tp.",
-    ),
-    click.option(
+    )
+    yield _option(
         "--micro-batch",
         type=int,
-        default=PLAIN.micro_batch,
-        show_default=True,
-        help="Samples that pass through the pipeline together.",
-    ),
-    click.option(
+        **left("micro_batch"),
+        help="Samples of a replica that pass through the network together.",
+    )
+    yield _option(
         "--schedule",
         default=PLAIN.schedule,
-        show_default=True,
-        help=f"Pipeline order: {', '.join(sorted(PIPELINES))}.",
-    ),
-    click.option(
-        "--virtual-stages",
-        type=int,
-        default=PLAIN.virtual_stages,
-        show_default=True,
-        help="Stages per pipeline rank.",
-    ),
-    click.option(
+        help=f"Order of a pipeline: {', '.join(sorted(PIPELINES))}.",
+    )
+    yield _option(
+        "--virtual-stages", type=int, default=PLAIN.virtual_stages, help="Stages per pipeline rank."
+    )
+    mode = left("recompute")
+    yield _option(
         "--recompute",
-        type=click.Choice([mode.value for mode in Recompute]),
-        default=PLAIN.recompute.value,
-        show_default=True,
-        help="Activations to discard and compute again.",
-    ),
-    click.option(
+        type=click.Choice([each.value for each in Recompute]),
+        **mode | ({"default": PLAIN.recompute.value} if fixed else {}),
+        help="Activations to discard and compute again: of attention (selective), or all.",
+    )
+    yield _option(
         "--recompute-layers",
         type=click.IntRange(min=0),
         default=PLAIN.recompute_layers,
-        show_default="all",
+        shown="all",
         help="Recompute only so many blocks of each virtual stage, the first ones.",
-    ),
-    click.option(
+    )
+    yield _option(
         "--savers",
         default=PLAIN.savers,
-        show_default="as --recompute says",
+        shown="as --recompute says",
         help=f"What each block keeps, recomputes or leaves in host memory: {SAVERS}.",
-    ),
-    click.option(
-        "--zero", type=click.IntRange(0, 3), default=PLAIN.zero, show_default=True, help="ZeRO stage."
-    ),
-    click.option(
+    )
+    yield _option(
+        "--zero",
+        type=click.IntRange(0, 3),
+        **left("zero"),
+        help="ZeRO stage: replicas share 1 optimizer state, 2 also gradients, 3 also parameters (FSDP).",
+    )
+    yield _option(
         "--shard-degree",
         type=int,
         default=PLAIN.shard_degree,
-        show_default=True,
         help="Replicas that share one sharded copy under ZeRO; 0: all.",
-    ),
-    click.option(
+    )
+    yield _option(
         "--compression",
         default=PLAIN.compression,
-        show_default="none",
+        shown="none",
         help=f"Of gradients between replicas: {', '.join(EXAMPLES)}.",
-    ),
-    click.option(
+    )
+    yield _option(
         "--sequence-parallel/--no-sequence-parallel",
-        default=PLAIN.sequence_parallel,
-        show_default=True,
+        **left("sequence_parallel"),
         help="Shard the residual stream over the tensor-parallel ranks.",
-    ),
-    click.option(
+    )
+    yield click.option(
         "--shares",
         metavar="N,N",
         callback=read_shares,
         help="Microbatches of each replica by node type of a mixed cluster; without, all have as many.",
-    ),
-)
+    )
 
 
-def strategy_options(command: Callable[..., None]) -> Callable[..., None]:
+def strategy_options(command: Command) -> Command:
     """Add the options; the command gets ``strategy_file`` and one keyword per field of a strategy."""
-    for option in reversed(OPTIONS):
+    return _with(command, fixed=True)
+
+
+def open_strategy_options(command: Command) -> Command:
+    """The same, for a command that chooses what is left open (:func:`asked_strategy`)."""
+    return _with(command, fixed=False)
+
+
+def _with(command: Command, *, fixed: bool) -> Command:
+    for option in reversed([*_options(fixed=fixed)]):
         command = option(command)
     return command
+
+
+def asked_strategy(
+    path: str | None, flags: Mapping[str, Any], question: Question, options: Options
+) -> Choice:
+    """The strategy of a file, or of flags with the rest chosen to fit, and the question with its stack.
+
+    Args:
+        path: of a file, which leaves nothing open, or None.
+        flags: values by field.
+        question: read from the options.
+        options: as the user gave them.
+
+    Raises:
+        SimdlError: a file and flags together, or a file that cannot be read.
+        StrategyError: unknown keys or wrong values.
+    """
+    if path is None:
+        return choose_rest(question, options, given_flags(flags))
+    strategy = chosen_strategy(path, flags, question.cluster)
+    return Choice(question=for_strategy(question, options, strategy), strategy=strategy, chosen="")
+
+
+def format_flags(strategy: Strategy, before: Strategy) -> str:
+    """The flags to type for what a strategy changes of another one; cuts and splits have none.
+
+    Example:
+        >>> format_flags(Strategy(dp=4, tp=2, sequence_parallel=True), Strategy(dp=8))
+        '--dp 4 --tp 2 --sequence-parallel'
+    """
+    words = []
+    for name in FLAGS:
+        value = getattr(strategy, name)
+        option = "--" + name.replace("_", "-")
+        if value == getattr(before, name):
+            continue
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{option[2:]}")
+        else:
+            words.append(f"{option} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
+    return " ".join(words)
 
 
 def chosen_strategy(path: str | None, flags: Mapping[str, Any], cluster: Cluster) -> Strategy:

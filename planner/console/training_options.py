@@ -84,3 +84,8 @@ def print_training(training: dict[str, Any]) -> None:
         ("ideal time, flops at the peak rate", format_duration(training["ideal_time"])),
     ]
     print_table(("", ""), rows, title=f"{training['epochs']:g} epochs of {training['dataset']}")
+
+
+def training_clause(training: dict[str, Any]) -> str:
+    """A training in a clause of a sentence."""
+    return f"{training['epochs']:g} epochs of {training['dataset']} take {format_duration(training['time'])}"

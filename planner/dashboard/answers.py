@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from planner.bounds.estimate import estimate_bound
+from planner.console.format import format_strategy
 from planner.console.report_json import simulation_json
 from planner.dashboard.catalog import Asked, Catalog, ask
 from planner.dashboard.state import SIDES, State
@@ -109,7 +110,7 @@ def fitting_changes(question: Question, strategy: Strategy) -> list[str]:
     """Single changes with which a strategy would fit in memory."""
     pricing = price(question.workload, question.cluster, stack=question.stack)
     found = remedies(strategy, question.workload, pricing)
-    return [line for line, _ in zip(found, range(REMEDIES), strict=False)]
+    return [format_strategy(changed) for changed, _ in zip(found, range(REMEDIES), strict=False)]
 
 
 def side_names(state: State) -> tuple[str, ...]:

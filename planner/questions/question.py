@@ -15,7 +15,9 @@ from simdl.software.reader import default_stack, division, load_stack
 from simdl.software.stack import Stack
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
+from workloads.errors import WorkloadError
 from workloads.network import Network
+from workloads.operators import Pass
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network, registered_name
 from workloads.workload import Workload
@@ -101,6 +103,9 @@ def load_question(options: Options) -> Question:
     assumptions: list[str] = []
     if registered_name(options.model) != options.model:
         assumptions.append(f"network {network.name} (what {options.model} is registered as)")
+    length = options.seq_len or _own_length(options.model, network)
+    if options.seq_len is None and network.sample == "sequence":
+        assumptions.append(f"sequence length {network.tokens:,} (that of {network.name})")
     batch = options.global_batch
     if batch is None:
         batch, reason = default_global_batch(network, cluster)
@@ -128,8 +133,30 @@ def load_question(options: Options) -> Question:
         cluster=cluster,
         stack=load_stack(stack),
         assumptions=tuple(assumptions),
-        options=replace(options, global_batch=batch, precision=precision, optimizer=optimizer, stack=stack),
+        options=replace(
+            options,
+            global_batch=batch,
+            seq_len=length,
+            precision=precision,
+            optimizer=optimizer,
+            stack=stack,
+        ),
     )
+
+
+def _own_length(model: str, network: Network) -> int | None:
+    """The sequence length that asks for what a network is without one; None where no single number does.
+
+    An encoder with a decoder has samples of two lengths, and images have none.
+    """
+    if network.sample != "sequence" or network.obstacle:
+        return None
+    try:
+        same = load_network(model, tokens=network.tokens)
+    except WorkloadError:  # its length is fixed
+        return None
+    alike = (same.tokens, same.flops(Pass.FORWARD)) == (network.tokens, network.flops(Pass.FORWARD))
+    return network.tokens if alike else None
 
 
 def for_strategy(question: Question, options: Options, strategy: Strategy) -> Question:

@@ -40,17 +40,27 @@ def format_strategy_file(strategy: Strategy, *, title: str) -> str:
     lines = [f"# {line}" for line in title.splitlines()]
     for key in KEYS[:-1]:
         value = getattr(strategy, key)
-        if isinstance(value, tuple):
-            if value:
-                lines.append(f"{key} = {list(value)}")
-        elif isinstance(value, bool):
-            lines.append(f"{key} = {'true' if value else 'false'}")
-        elif value or key not in OPTIONAL:
-            lines.append(f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"')
+        if value or (not isinstance(value, tuple) and key not in OPTIONAL):
+            lines.append(_line(key, value))
     if strategy.splits:
         rows = (f"{json.dumps(layer)} = {json.dumps(split)}" for layer, split in strategy.splits)
         lines += ["", "[splits]", *rows]
     return "\n".join(lines) + "\n"
+
+
+def format_changes(strategy: Strategy, before: Strategy) -> list[str]:
+    """The lines of a strategy file for what a strategy changes of another one, splits of layers aside."""
+    changed = [key for key in KEYS[:-1] if getattr(strategy, key) != getattr(before, key)]
+    return [_line(key, getattr(strategy, key)) for key in changed]
+
+
+def _line(key: str, value: str | bool | int | tuple[int, ...]) -> str:
+    """One key of a strategy file."""
+    if isinstance(value, bool):
+        return f"{key} = {'true' if value else 'false'}"
+    if isinstance(value, tuple):
+        return f"{key} = {list(value)}"
+    return f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"'
 
 
 def strategy_json(strategy: Strategy) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from planner.questions.answer_file import Answer
+from simdl.report.step_report import StepReport
 
 COMPUTE, BANDWIDTH = "compute", "memory bandwidth"
 COMMUNICATION, BUBBLE, LAUNCH = "exposed communication", "bubble", "launch cost"
@@ -51,7 +52,7 @@ class Limit:
     gain: float
 
 
-def limits_of_step(answer: Answer) -> tuple[Limit, ...]:
+def limits_of_step(answer: Answer | StepReport) -> tuple[Limit, ...]:
     """All limits of a step, the largest first."""
     mean = _by_limit(answer.breakdown, answer.memory_bound_fraction)
     critical = _by_limit(answer.critical_path, answer.memory_bound_fraction)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from planner.console.format import format_strategy
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls
 from simdl.software.reader import load_stack, usual_stacks
@@ -15,20 +14,23 @@ from simdl.step.strategy_notes import unsupported
 from workloads.workload import Workload
 
 
-def remedies(strategy: Strategy, workload: Workload, pricing: Pricing) -> Iterator[str]:
-    """Changes that the software offers and that fit, least drastic first."""
+def remedies(strategy: Strategy, workload: Workload, pricing: Pricing) -> Iterator[Strategy]:
+    """Strategies of one change that the software offers and that fit, the least drastic first."""
     for changed in dict.fromkeys(_changes(strategy)):
-        if any(problems(changed, workload, pricing.cluster)) or any(
-            unsupported(changed, workload.network, pricing.stack)
-        ):
+        faults = (
+            *problems(changed, workload, pricing.cluster),
+            *refused(changed, pricing.stack),
+            *unsupported(changed, workload.network, pricing.stack),
+        )
+        if faults:
             continue
         step = step_cost(workload, changed, pricing)
         if not any(memory_shortfalls(step, pricing.cluster.device)):
-            yield format_strategy(changed)
+            yield changed
 
 
 def other_stacks(strategy: Strategy, workload: Workload, pricing: Pricing) -> Iterator[str]:
-    """Options that name another usual stack of the device, on which the same strategy fits."""
+    """Other usual stacks of the device on which the same strategy fits, by name."""
     device = pricing.cluster.device
     for name in usual_stacks(device.generation, workload.network.sample):
         stack = load_stack(name)
@@ -38,7 +40,7 @@ def other_stacks(strategy: Strategy, workload: Workload, pricing: Pricing) -> It
             continue
         step = step_cost(workload, strategy, replace(pricing, stack=stack))
         if not any(memory_shortfalls(step, device)):
-            yield f"--stack {name}"
+            yield name
 
 
 def why_larger(stack: Stack) -> str:

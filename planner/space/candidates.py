@@ -245,7 +245,7 @@ def _variants(  # noqa: PLR0917 - what candidates are made from
     mesh = np.meshgrid(
         np.array(divisors(per_replica)),
         np.arange(len(orders)),
-        np.array(_recompute_modes(network)),
+        np.array(recompute_modes(network)),
         np.arange(len(sharding)),
         np.array(sequences, dtype=np.int64),
         np.arange(len(divided)),
@@ -305,7 +305,7 @@ def accepts(schedule: str, ranks: int, microbatches: int, virtual_stages: int) -
     return schedule == PLAIN or not same_order(schedule, PLAIN, ranks, virtual_stages)
 
 
-def _recompute_modes(network: Network) -> list[int]:
+def recompute_modes(network: Network) -> list[int]:
     """Indices into ``RECOMPUTE`` that differ for this network."""
     selective = any(layer.selective for block in network.blocks for layer in block.layers)
     full = any(block.recomputable for block in network.blocks)
