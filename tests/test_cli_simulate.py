@@ -9,7 +9,9 @@ from test_cli_plan import REPORT_KEYS
 from planner.commands.simulate import simulate
 
 GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")
-TOO_BIG = ("gpt3-175b", "--cluster", "dgx-a100:128", "--tp", "8", "--pp", "2")
+PLAIN = ("--tp", "1", "--pp", "1", "--cp", "1", "--zero", "0", "--recompute", "none")
+TOO_BIG = ("gpt3-6.7b", "--cluster", "dgx-a100:4", *PLAIN)
+SETTING = {"devices", "seq_len", "precision", "stack"}
 
 
 def run(*arguments):
@@ -20,7 +22,15 @@ def test_flags_give_a_report():
     result = run(*GPT2, "--dp", 2, "--tp", 2, "--pp", 2, "--micro-batch", 2, "--json")
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
-    assert set(report) == REPORT_KEYS | {"version", "question"}
+    said = {"version", "question", "assumptions", "headline", "chosen"}
+    assert set(report) == REPORT_KEYS | SETTING | said
+    assert {key: report[key] for key in SETTING} == {
+        "devices": 8,
+        "seq_len": 1024,
+        "precision": "bf16",
+        "stack": "megatron-2023",
+    }
+    assert report["question"]["seq_len"] == 1024
     assert report["feasible"] is True
     assert report["strategy"]["micro_batch"] == 2
     assert sum(report["breakdown"].values()) == pytest.approx(report["step_time"], rel=1e-9)
@@ -108,9 +118,67 @@ def test_a_strategy_that_does_not_fit_names_place_amount_and_remedy(tmp_path):
     assert result.exit_code == 2
     assert "stage 0 is" in result.stderr
     assert "short (needs" in result.stderr
-    assert "these fit: " in result.stderr
     assert not result.stdout
     assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        TOO_BIG,
+        ("gpt2-xl", "--cluster", "dgx-1-v100:1", *PLAIN, "--micro-batch", 4, "--global-batch", 64),
+        ("llama2-7b", "--cluster", "dgx-a100:16", *PLAIN, "--stack", "megatron-2022", "--global-batch", 256),
+    ],
+)
+def test_every_remedy_fits_as_it_is_typed(question):
+    result = run(*question)
+    tries = [line.removeprefix("try: ") for line in result.stderr.splitlines() if line.startswith("try: ")]
+    assert 1 <= len(tries) <= 4, result.output
+    for flags in tries:
+        again = run(*question, *flags.split())
+        assert again.exit_code == 0, (flags, again.stderr)
+
+
+def test_a_remedy_of_a_file_is_a_line_of_the_file(tmp_path):
+    path = tmp_path / "strategy.toml"
+    path.write_text("dp = 32\n")
+    question = ("gpt3-6.7b", "--cluster", "dgx-a100:4", "--strategy", path)
+    first = next(line for line in run(*question).stderr.splitlines() if line.startswith("try: "))
+    assert first == f"try: zero = 1 in {path}"
+    path.write_text("dp = 32\nzero = 1\n")
+    assert run(*question).exit_code == 0
+
+
+def test_nothing_but_a_model_and_a_cluster_fits_and_says_what_was_chosen():
+    result = run("gpt3-6.7b", "--cluster", "dgx-a100:4")
+    assert result.exit_code == 0, result.stderr
+    first, second, third, *_ = result.stdout.splitlines()
+    assert first.startswith("Run gpt3-6.7b on the 32 devices of dgx-a100:4 with data parallelism (dp) 32, ")
+    for text in ("a step takes ", " with 90% (", "device-hours per billion tokens", "is limited by compute"):
+        assert text in first
+    assert second.startswith("chosen: data parallelism (dp) 32, micro-batch (mb) 4, ZeRO stage 1: the least ")
+    assert third == (
+        "gpt3-6.7b on dgx-a100:4, global batch 1024, 32 devices, sequences of 2,048 tokens, bf16, "
+        "stack pytorch-fsdp"
+    )
+
+
+def test_the_length_of_a_configuration_stands_in_the_answer(tmp_path):
+    config = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config |= {"intermediate_size": 128, "vocab_size": 512, "max_position_embeddings": 40_960}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    question = (path, "--cluster", "dgx-a100:1", "--global-batch", 8)
+    found = json.loads(run(*question, "--json").stdout)
+    assert (found["seq_len"], found["question"]["seq_len"]) == (40_960, 40_960)
+    assert any(line.startswith("sequence length 40,960 (") for line in found["assumptions"])
+    assert "sequences of 40,960 tokens" in run(*question).stdout.splitlines()[2]
+
+
+def test_images_have_no_sequence_length():
+    found = json.loads(run("resnet18", "--cluster", "dgx-a100:1", "--json").stdout)
+    assert found["seq_len"] is None
+    assert "sequence" not in found["headline"]
 
 
 def test_a_refusal_that_the_stack_causes_names_it_and_others():
@@ -119,7 +187,7 @@ def test_a_refusal_that_the_stack_causes_names_it_and_others():
     result = run(*question, "--stack", "megatron-2022")
     assert result.exit_code == 2
     assert "software stack megatron-2022 is the cause" in result.stderr
-    assert "it fits with --stack pytorch-fsdp" in result.stderr
+    assert "\ntry: --stack pytorch-fsdp" in result.stderr
     by_default = run(*question)
     assert by_default.exit_code == 0, by_default.stderr
     assert "software stack pytorch-fsdp (default of ampere devices; its tuning: " in by_default.stdout

@@ -11,7 +11,7 @@ from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.format import format_rate, format_seconds, format_strategy
-from planner.console.headline import header, step_sentence
+from planner.console.headline import header
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new, force_option, report_option
 from planner.console.question_options import question_options
@@ -26,7 +26,6 @@ from planner.console.strategy_options import (
 from planner.console.training_options import (
     asked_training,
     print_training,
-    training_clause,
     training_json,
     training_options,
 )
@@ -35,7 +34,7 @@ from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
 from planner.questions.strategy_file import format_changes
-from planner.search.least_saving import NOTHING, Choice
+from planner.search.least_saving import NOTHING, Choice, choose_rest
 from planner.search.remedy import other_stacks, remedies, why_larger
 from simdl.errors import SimdlError
 from simdl.report.chakra_trace import write_chakra_traces
@@ -104,10 +103,10 @@ def simulate(
         simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
         if simulation.report.feasible and trace is not None:
             _write_trace(simulation, trace, trace_format)
-        data = simulation_json(question, simulation.report)
+        training = None
         if asked is not None:
-            data["training"] = training_json(question, simulation.report.samples_per_s, asked)
-        data |= {"headline": _headline(question, simulation.report, data), "chosen": choice.chosen or None}
+            training = training_json(question, simulation.report.samples_per_s, asked)
+        data = simulation_json(question, simulation.report, chosen=choice.chosen, training=training)
         if simulation.report.feasible and page_path is not None:
             _write_report(question, simulation, data, page_path)
     except (HardwareError, WorkloadError, SimdlError) as error:
@@ -118,7 +117,7 @@ def simulate(
     elif report.feasible:
         _print_report(question, report, data)
     if not report.feasible:
-        raise bad_input(SimdlError(_does_not_fit(choice, report, strategy_file, launch_file)))
+        raise bad_input(SimdlError(_does_not_fit(choice, report, options, strategy_file, launch_file)))
 
 
 def _asked(
@@ -170,25 +169,27 @@ def _write_report(question: Question, simulation: Simulation, data: dict[str, An
 
 
 def _does_not_fit(
-    choice: Choice, report: StepReport, strategy_file: str | None, launch_file: str | None
+    choice: Choice, report: StepReport, options: Options, strategy_file: str | None, launch_file: str | None
 ) -> str:
     """The message for a strategy that needs too much memory: place, amount and what to type instead."""
+    question = choice.question
     more = f" (and {len(report.reasons) - 1} more stages)" if len(report.reasons) > 1 else ""
     text = f"{format_strategy(report.strategy)} does not fit: {report.reasons[0]}{more}"
-    if choice.chosen.startswith(NOTHING):
+    if NOTHING in choice.chosen:
         text += "; no memory saving that is left open suffices"
-    question = choice.question
-    if question.cluster.more:
-        return text
-    pricing = price(question.workload, question.cluster, stack=question.stack)
-    others = list(other_stacks(report.strategy, question.workload, pricing))
-    if others:
+    advice, fitting = [], list[Strategy]()
+    if not question.cluster.more:
+        pricing = price(question.workload, question.cluster, stack=question.stack)
+        advice = [f"--stack {name}" for name in other_stacks(choice.strategy, question.workload, pricing)]
+        fitting = list(islice(remedies(choice.strategy, question.workload, pricing), REMEDIES))
+    if advice:
         text += f"; software stack {question.stack.name} is the cause ({why_larger(question.stack)})"
-    advice = [f"--stack {name}" for name in others]
-    fitting = islice(remedies(report.strategy, question.workload, pricing), REMEDIES)
+    if not advice and not fitting:
+        freed = choose_rest(question, options, {})
+        if NOTHING in freed.chosen:
+            return f"{text}; no other strategy fits either; expected more devices, or larger ones"
+        fitting = [freed.strategy]
     advice += [_typed(changed, choice.strategy, strategy_file, launch_file) for changed in fitting]
-    if not advice:
-        return f"{text}; no single change fits; `simdl plan` searches all strategies"
     return "\n".join((text, *(f"try: {line}" for line in advice)))
 
 
@@ -200,12 +201,6 @@ def _typed(changed: Strategy, before: Strategy, strategy_file: str | None, launc
         return format_flags(changed, before)
     lines = format_changes(changed, before)
     return f"{', '.join(lines)} in {strategy_file}"
-
-
-def _headline(question: Question, report: StepReport, data: Mapping[str, Any]) -> str | None:
-    """The answer in a sentence; None for a step that does not fit."""
-    also = [training_clause(data["training"])] if "training" in data else []
-    return step_sentence(question, report, also=also) if report.feasible else None
 
 
 def _print_report(question: Question, report: StepReport, data: Mapping[str, Any]) -> None:

@@ -4,10 +4,12 @@ An answer carries the number of its version and the question with everything tha
 later command can tell whether it can read it, and ask again.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from planner.console.headline import setting_json
+from planner.console.headline import setting_json, step_sentence
+from planner.console.training_options import training_clause
 from planner.per_layer.report import layer_plan_json
 from planner.questions.answer_file import VERSION
 from planner.questions.question import Question
@@ -21,9 +23,26 @@ OPERATORS = 100
 """Operators of the critical path that an answer names; the others are added up by phase and kind."""
 
 
-def simulation_json(question: Question, report: StepReport) -> dict[str, Any]:
-    """The answer of `simdl simulate`: a report, and the question it answers."""
-    return {**_answered(question), **report_json(report), "assumptions": list(question.assumptions)}
+def simulation_json(
+    question: Question, report: StepReport, *, chosen: str = "", training: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The answer of `simdl simulate`: a report, the question it answers, and both in a sentence.
+
+    Args:
+        question: what was asked.
+        report: of the step.
+        chosen: what was chosen of the strategy and why; empty where nothing was left open.
+        training: by key, where one was asked for (:func:`planner.console.training_options.training_json`).
+    """
+    also = [] if training is None else [training_clause(training)]
+    return {
+        **_answered(question),
+        **report_json(report),
+        "assumptions": list(question.assumptions),
+        "headline": step_sentence(question, report, also=also) if report.feasible else None,
+        "chosen": chosen or None,
+        **({} if training is None else {"training": dict(training)}),
+    }
 
 
 def _answered(question: Question) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Epochs and data sets: the options, and the hours that a training takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -86,6 +86,6 @@ def print_training(training: dict[str, Any]) -> None:
     print_table(("", ""), rows, title=f"{training['epochs']:g} epochs of {training['dataset']}")
 
 
-def training_clause(training: dict[str, Any]) -> str:
+def training_clause(training: Mapping[str, Any]) -> str:
     """A training in a clause of a sentence."""
     return f"{training['epochs']:g} epochs of {training['dataset']} take {format_duration(training['time'])}"

@@ -10,12 +10,12 @@ Savers are taken up in one order, and each only as far as the earlier ones do no
 5. expert, 6. tensor (within a node), 7. pipeline, 8. context parallelism.
 
 So of two strategies that fit, the one that does with less of the last saver is taken, then of the one before
-it, and so on. What is asked for is kept, and only what software, network and batch allow is tried. Every saver
+it, and so on. What is asked for is kept, and only what software, network and batch allow is tried. A saver
 saves more the further it goes, so whether its value suffices is seen with all earlier savers at their utmost.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from hardware.cluster import Cluster
@@ -51,6 +51,9 @@ NAMES = {
     "micro_batch": "micro-batch (mb)",
     "zero": "ZeRO stage",
 }
+ALWAYS = ("dp", "micro_batch")
+"""Fields that are told whatever they are."""
+PLAIN = Strategy()
 NOTHING = "nothing left open fits: even with all memory savers,"
 
 
@@ -290,13 +293,13 @@ def _why(plain: Strategy, least: Strategy, found: Strategy, fits: _Fits) -> str:
 
 
 def _sentence(strategy: Strategy, given: Mapping[str, Any], why: str) -> str:
-    """What was chosen, names written out, and why; empty where nothing was left open."""
-    off = replace(Strategy(), micro_batch=0, dp=0)
+    """What was chosen, names written out, and why; empty where only the number of replicas was left open."""
     words = [
         f"{text} {getattr(strategy, name)}"
         for name, text in NAMES.items()
-        if name not in given and getattr(strategy, name) != getattr(off, name)
+        if name not in given and (name in ALWAYS or getattr(strategy, name) != getattr(PLAIN, name))
     ]
     if strategy.sequence_parallel and "sequence_parallel" not in given:
         words.append("sequence parallelism (SP)")
-    return f"{', '.join(words)}: {why}" if words else ""
+    only_replicas = len(words) == 1 and "dp" not in given
+    return "" if only_replicas or not words else f"{', '.join(words)}: {why}"

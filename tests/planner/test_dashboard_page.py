@@ -278,7 +278,10 @@ class TestControls:
 class TestDownloads:
     @pytest.mark.parametrize(
         ("query", "flags"),
-        [("a.pp=2&a.micro_batch=2", ("--pp", "2", "--micro-batch", "2")), ("a.tp=2", ("--tp", "2"))],
+        [
+            ("a.pp=2&a.micro_batch=2", ("--pp", "2", "--micro-batch", "2")),
+            ("a.tp=2", ("--tp", "2", "--micro-batch", "1")),
+        ],
     )
     def test_json_is_that_of_the_command(self, client, query, flags):
         done = client.http.get(f"/download/a/simulate.json?{GPT2}{query}")
