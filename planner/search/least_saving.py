@@ -226,9 +226,10 @@ def _savers(
 ) -> _Savers | None:
     """The other savers for some degrees; None where these cannot be carried out."""
     workload, cluster = question.workload, question.cluster
+    modes = _modes(workload.network, given)
 
     def possible(**values: Any) -> bool:  # noqa: ANN401 - values by field
-        return not fits.refusal(_built({**degrees, **values}, given, cluster))
+        return not fits.refusal(_built({**degrees, "recompute": modes[-1], **values}, given, cluster))
 
     sequence = _asked(given, "sequence_parallel", [False, True] if degrees["tp"] > 1 else [False])
     zeros = _asked(given, "zero", [0, 1, 2, 3])
@@ -239,7 +240,6 @@ def _savers(
         return None
     dp = _built(degrees, given, cluster).dp
     share = divisors(max(1, workload.global_batch // dp))[::-1] if degrees["pp"] == 1 else [1]
-    modes = _modes(workload.network, given)
     zero, last = pairs[0]
     batches = [
         each
