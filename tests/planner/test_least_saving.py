@@ -9,7 +9,8 @@ from planner.questions.strategy_file import build_strategy
 from planner.search.least_saving import NOTHING, choose_rest
 from planner.space.candidates import divisors
 from simdl.step.simulate import simulate
-from simdl.step.strategy import problems, refused, unsupported
+from simdl.step.strategy import problems, refused
+from simdl.step.strategy_notes import unsupported
 
 MODES = ("none", "selective", "full")
 SMALL = Options(model="gpt2-large", cluster="dgx-1-v100:1", global_batch=64, stack="pytorch-fsdp")
