@@ -51,7 +51,8 @@ class NodeType:
 
     ``levels[0]`` joins the devices of one node; the last level joins nodes (its size is 0). ``measured_on``
     says on what and with what a calibrated profile was measured (``device``, ``backend``, ``processes`` ...);
-    empty for every other. ``whole`` is the number of devices of the node where only some of them are taken
+    empty for every other. ``host_power`` is what a whole node draws beside its devices [W], 0 where nobody
+    metered it. ``whole`` is the number of devices of the node where only some of them are taken
     (:func:`part_of_node`), else 0.
     """
 
@@ -62,6 +63,7 @@ class NodeType:
     measured_on: Mapping[str, str] = field(default_factory=dict)
     numbers: tuple[CitedNumber, ...] = ()
     whole: int = 0
+    host_power: float = 0.0
 
     @property
     def devices(self) -> int:

@@ -17,7 +17,7 @@ from hardware.profile_sources import EXPLAINED, read_sources
 from hardware.units import EXAMPLES, parse_quantity
 
 PLAIN = {"number": "a number", "count": "a whole number", "fraction": "a fraction from 0 to 1"}
-POSITIVE = ("bandwidth", "flop_rate")  # what times are divided by
+POSITIVE = ("bandwidth", "flop_rate", "price")  # what times and tokens are divided by
 NUMBER_KEYS = ("value", "source", "note")
 
 

@@ -33,6 +33,8 @@ UNITS: Mapping[str, Mapping[str, tuple[float, Mapping[str, float]]]] = {
     },
     "power": {"W": (1.0, {**DECIMAL, "m": 1e-3})},
     "frequency": {"Hz": (1.0, DECIMAL)},
+    "price": {"USD/h": (1 / 3600.0, {"": 1.0})},
+    "energy_price": {"USD/kWh": (1 / 3.6e6, {"": 1.0})},
 }
 EXAMPLES: Mapping[str, str] = {
     "bytes": "80 GiB",
@@ -42,12 +44,14 @@ EXAMPLES: Mapping[str, str] = {
     "time": "5 us",
     "power": "400 W",
     "frequency": "1.41 GHz",
+    "price": "2.5 USD/h",
+    "energy_price": "0.12 USD/kWh",
 }
 NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z/]*)\s*")
 
 
 def parse_quantity(text: str, dimension: str) -> float:
-    """A number with its unit, in base units (seconds, bytes, FLOP, W, Hz and rates of them).
+    """A number with its unit, in base units (seconds, bytes, FLOP, W, Hz, USD and rates of them).
 
     Args:
         text: such as ``"3.35 TB/s"``.

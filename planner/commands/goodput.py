@@ -1,7 +1,7 @@
 """`simdl goodput`: what of a long training failures leave, and how often to write a checkpoint."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,17 @@ import click
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
+from planner.console.failure_options import failure_options
 from planner.console.format import format_duration, format_seconds, format_strategy
-from planner.console.option_values import option_quantity
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.question_options import question_options
 from planner.console.refusals import bad_input
 from planner.console.strategy_options import asked_strategy, open_strategy_options
+from planner.money.failures import positive_option, read_failures
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, Question, load_question
 from planner.questions.strategy_file import strategy_json
-from planner.search.horizon import failures_of
 from simdl.errors import SimdlError
 from simdl.reliability.checkpoint import checkpoint_bytes
 from simdl.reliability.failures import (
@@ -30,7 +30,6 @@ from simdl.reliability.failures import (
     RESTART,
     STORAGE_PER_NODE,
     Failures,
-    failure_problems,
 )
 from simdl.reliability.intervals import best_interval, daly_interval, expected_waste, young_interval
 from simdl.reliability.simulate import Goodput, simulate_goodput, simulate_intervals
@@ -45,24 +44,7 @@ SOURCE = "Dubey et al. 2024, arXiv:2407.21783, table 5"
 @click.command()
 @question_options
 @open_strategy_options
-@click.option(
-    "--device-mtbf",
-    show_default=f"{format_duration(DEVICE_MTBF)} (Llama 3)",
-    help="Mean time between failures of one device, such as 10y, or never.",
-)
-@click.option(
-    "--node-mtbf",
-    show_default=f"{format_duration(NODE_MTBF)} (Llama 3)",
-    help="Mean time between failures of one node beside its devices', or never.",
-)
-@click.option(
-    "--storage-bandwidth",
-    show_default="0.67 GB/s a node (Llama 3)",
-    help="Of the storage that takes checkpoints, such as 100GB/s.",
-)
-@click.option(
-    "--restart", show_default=format_duration(RESTART), help="Time to restart, reading the checkpoint aside."
-)
+@failure_options
 @click.option("--spare-nodes", type=int, show_default="always enough", help="Nodes that stand by.")
 @click.option("--repair", show_default=format_duration(REPAIR), help="Time until a failed node is back.")
 @click.option(
@@ -98,19 +80,20 @@ def goodput(
     """
     try:
         page_path = report_path(report_directory, "goodput", force=force)
-        asked = None if interval is None else _positive("--interval", interval, "time")
-        seconds = _positive("--horizon", horizon, "time")
+        asked = None if interval is None else positive_option("--interval", interval, "time")
+        seconds = positive_option("--horizon", horizon, "time")
         question = load_question(options)
         choice = asked_strategy(strategy_file, flags, question, options)
         question, strategy = choice.question, choice.strategy
         report = simulate_step(question.workload, question.cluster, strategy, stack=question.stack).report
-        storage = None
-        if storage_bandwidth is not None:
-            storage = _positive("--storage-bandwidth", storage_bandwidth, "bandwidth")
-        said = {"device_mtbf": device_mtbf, "node_mtbf": node_mtbf, "restart": restart, "repair": repair}
-        failures = _failures(
-            failures_of(question.workload, question.cluster, storage=storage), said, spare_nodes
-        )
+        said = {
+            "device_mtbf": device_mtbf,
+            "node_mtbf": node_mtbf,
+            "storage_bandwidth": storage_bandwidth,
+            "restart": restart,
+            "repair": repair,
+        }
+        failures = read_failures(question.workload, question.cluster, said, spares=spare_nodes)
         data = goodput_json(
             failures,
             mtbf=failures.mtbf(question.cluster),
@@ -126,7 +109,7 @@ def goodput(
             "step_time": report.step_time,
             "checkpoint_bytes": checkpoint_bytes(question.workload),
             **data,
-            "assumptions": [*question.assumptions, *_assumptions({**said, "spares": spare_nodes}, storage)],
+            "assumptions": [*question.assumptions, *_assumptions({**said, "spares": spare_nodes})],
             "warnings": list(report.reasons),
         }
         data["samples"] = data["steps"] * question.workload.global_batch
@@ -140,41 +123,7 @@ def goodput(
         _print(question, format_strategy(strategy), data)
 
 
-def _failures(failures: Failures, said: Mapping[str, str | None], spares: int | None) -> Failures:
-    """The failures with what options say, by field.
-
-    Raises:
-        SimdlError: a value that cannot be.
-    """
-    for name, text in said.items():
-        if text is None:
-            continue
-        option = "--" + name.replace("_", "-")
-        if name.endswith("mtbf"):
-            value = inf if text == "never" else _positive(option, text, "time")
-        else:
-            value = option_quantity(option, text, "time")
-        if name == "restart":
-            value += failures.checkpoint
-        failures = replace(failures, **{name: value})  # type: ignore[arg-type] # numbers, all of them
-    if faults := list(failure_problems(replace(failures, spares=spares))):
-        raise SimdlError("; ".join(faults))
-    return replace(failures, spares=spares)
-
-
-def _positive(option: str, text: str, dimension: str) -> float:
-    """A quantity above 0.
-
-    Raises:
-        SimdlError: it is not.
-    """
-    value = option_quantity(option, text, dimension)
-    if value <= 0:
-        raise SimdlError(f"{option}: found {text!r}; expected above 0")
-    return value
-
-
-def _assumptions(changes: Mapping[str, object], storage: float | None) -> list[str]:
+def _assumptions(changes: Mapping[str, object]) -> list[str]:
     """What nobody said, one sentence each."""
     said = {
         "device_mtbf": f"a device fails every {format_duration(DEVICE_MTBF)} ({SOURCE})",
@@ -183,7 +132,7 @@ def _assumptions(changes: Mapping[str, object], storage: float | None) -> list[s
         "spares": "a spare node is always at hand",
     }
     lines = [sentence for name, sentence in said.items() if changes[name] is None]
-    if storage is None:
+    if changes["storage_bandwidth"] is None:
         rate = format_quantity(STORAGE_PER_NODE, "bandwidth")
         lines.append(f"storage of {rate} a node (Dubey et al. 2024, arXiv:2407.21783, section 3.3.1)")
     if changes["spares"] is not None and changes["repair"] is None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,17 @@ from planner.console.best_plan import best_plan_options, check_best_plan, hand_o
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.command_clock import seconds_waited, start_clock
 from planner.console.format import format_rate, format_seconds, format_strategy
-from planner.console.objective import choose_batch, print_batches
-from planner.console.option_values import option_quantity
-from planner.console.outlooks import add_outlooks, print_outlooks
+from planner.console.money_options import money_options
+from planner.console.money_report import add_money, comparison_json, print_comparison, print_money
+from planner.console.objective import print_batches
 from planner.console.output import print_json, print_table, progress_bar
 from planner.console.output_files import force_option, report_option
-from planner.console.question_options import question_options
+from planner.console.question_options import several_clusters
 from planner.console.refusals import bad_input, reporting_errors
 from planner.console.report_json import plan_json, ties
-from planner.console.training_options import (
-    add_trainings,
-    asked_training,
-    print_training,
-    training_options,
-)
+from planner.console.training_options import print_training
+from planner.money.answer import Answer, answer, on_clusters
+from planner.money.terms import TermsAsked
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
@@ -38,16 +36,14 @@ from planner.search.smaller_clusters import smaller_clusters
 from simdl.compression.method import EXAMPLES
 from simdl.errors import SimdlError
 from simdl.report.step_report import StepReport
-from workloads.datasets import Dataset
 from workloads.errors import WorkloadError
 
-OBJECTIVES = ("step-time", "time-to-accuracy")
 LOSSES = 3  # causes other than computation that the table names
 WORK = ("forward", "backward")
 
 
 @click.command()
-@question_options
+@several_clusters
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Plans to print.")
 @click.option(
     "--max-simulations",
@@ -60,20 +56,12 @@ WORK = ("forward", "backward")
     help="Let replicas on faster nodes of a mixed cluster have more microbatches than others.",
 )
 @click.option(
-    "--objective",
-    type=click.Choice(OBJECTIVES),
-    default=OBJECTIVES[0],
-    show_default=True,
-    help="What plans are ranked by; time-to-accuracy also chooses the global batch.",
-)
-@click.option(
     "--compression",
     "compressions",
     multiple=True,
     help=f"Also rank plans with compressed gradients, repeatable: {AUTO} or {', '.join(EXAMPLES)}.",
 )
-@training_options
-@click.option("--horizon", help="Also say what each plan trains in a time such as 30d, failures included.")
+@money_options
 @best_plan_options
 @report_option
 @force_option
@@ -81,14 +69,12 @@ WORK = ("forward", "backward")
 def plan(
     *,
     options: Options,
+    others: tuple[str, ...],
+    asked: TermsAsked,
     top: int,
     max_simulations: int | None,
     uneven_shares: bool,
-    objective: str,
     compressions: tuple[str, ...],
-    epochs: float | None,
-    dataset: str | None,
-    horizon: str | None,
     strategy_path: Path | None,
     format_name: str | None,
     report_directory: Path | None,
@@ -105,21 +91,18 @@ def plan(
     try:
         page_path = report_path(report_directory, "plan", force=force, beside=strategy_path)
         check_best_plan(strategy_path, format_name, force=force)
-        seconds = None if horizon is None else option_quantity("--horizon", horizon, "time", least=1.0)
-        asked, methods = asked_training(epochs, dataset), methods_of(compressions)
-        question = load_question(options)
-        batches: dict[str, Any] | None = None
-        if objective != OBJECTIVES[0]:
-            question, batches = choose_batch(question, asked)
+        methods = methods_of(compressions)
+        questions = on_clusters(load_question(options), options, others)
         with progress_bar("simulating") as progress:
-            result = find_plans(
-                question,
-                top=top,
+            find = partial(
+                find_plans,
                 max_simulations=max_simulations,
                 uneven=uneven_shares,
                 methods=methods,
                 progress=progress,
             )
+            found = answer(questions, asked, lambda each, wanted: find(each, top=wanted), top=top)
+        question, result = found.question, found.result
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
     mixed = bool(question.cluster.more)
@@ -128,7 +111,7 @@ def plan(
     )
     data = {**plan_json(question, result, wall_time=seconds_waited()), "smaller_clusters": fewer}
     with reporting_errors():
-        _add_asked(data, question, asked=asked, batches=batches, horizon=seconds)
+        _add_terms(data, found)
         if result.plans:
             best = result.plans[0].report.strategy
             data["launch"] = hand_on(question, best, strategy_path, format_name)
@@ -138,25 +121,18 @@ def plan(
     if as_json:
         print_json(data)
     else:
-        _print_answer(question, result, data)
+        _print_answer(found, data)
     if not result.plans:
         sys.exit(1)
 
 
-def _add_asked(
-    data: dict[str, Any],
-    question: Question,
-    *,
-    asked: tuple[float, Dataset] | None,
-    batches: dict[str, Any] | None,
-    horizon: float | None,
-) -> None:
-    """Add what was asked for beside the ranking: trainings, the objective, a horizon [s]."""
-    add_trainings(data, question, asked)
-    if batches is not None:
-        data["objective"] = batches
-    if horizon is not None:
-        add_outlooks(data, question, horizon)
+def _add_terms(data: dict[str, Any], found: Answer) -> None:
+    """Add what was asked for beside the ranking: money and energy, sizes compared, batches compared."""
+    add_money(data, found.question, found.result, found.terms)
+    if found.batches is not None:
+        data["objective"] = found.batches
+    if found.comparison is not None:
+        data |= comparison_json(found.comparison)
 
 
 def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:
@@ -166,19 +142,20 @@ def _write_report(question: Question, result: PlanResult, data: dict[str, Any], 
         write_page(plan_page(question, result, data), path)
 
 
-def _print_answer(question: Question, result: PlanResult, data: dict[str, Any]) -> None:
+def _print_answer(found: Answer, data: dict[str, Any]) -> None:
     """The ranking, and around it what else was asked for."""
-    if "objective" in data:
-        print_batches(question, data["objective"])
-    _print_result(question, result, seconds_waited())
+    if found.batches is not None:
+        print_batches(found.question, found.batches)
+    if found.comparison is not None:
+        print_comparison(data, found.terms)
+    _print_result(found.question, found.result, seconds_waited())
     first = data["plans"][0] if data["plans"] else {}
     if data.get("launch"):
         click.echo(f"launch file ({data['launch']['title']}):")
         click.echo(next(iter(data["launch"]["files"].values())), nl=False)
     if "training" in first:
         print_training(first["training"])
-    if "horizon" in first:
-        print_outlooks(data, first["horizon"]["horizon"])
+    print_money(data, found.terms)
 
 
 def _print_result(question: Question, result: PlanResult, waited: float) -> None:

@@ -17,24 +17,21 @@ from planner.search.accuracy import (
     plan_batches,
 )
 from simdl.errors import SimdlError
-from workloads.datasets import Dataset, epoch_samples
 
 
-def choose_batch(question: Question, asked: tuple[float, Dataset] | None) -> tuple[Question, dict[str, Any]]:
+def choose_batch(question: Question, samples: float | None) -> tuple[Question, dict[str, Any]]:
     """The question at the global batch of least time to the target, and how the batches compare.
 
     Args:
         question: its batch is one of those that are tried.
-        asked: epochs and data set of a usual training, where they were given.
+        samples: of a usual training, where its length was given.
 
     Raises:
         SimdlError: how samples grow with the batch is not known, no batch fits, or the cluster is mixed.
-        WorkloadError: the network's samples are not made of what the data set holds.
     """
     workload, cluster = question.workload, question.cluster
     if cluster.more:
         raise SimdlError(f"--objective time-to-accuracy: found {cluster.name}; expected nodes of one type")
-    samples = None if asked is None else asked[0] * epoch_samples(asked[1], workload.network)
     batch = workload.global_batch
     curve = network_curve(workload.network, name=question.options.model, batch=batch, samples=samples)
     batches = candidate_batches(curve, cluster, batch)

@@ -21,16 +21,18 @@ optimizer_option = click.option(
 )
 
 
-def asking(*, cluster: str, global_batch: str) -> Decorator:
+def asking(*, cluster: str, global_batch: str, several: bool = False) -> Decorator:
     """What adds the argument MODEL and the shared options; the command gets them as one ``options``.
 
     Args:
         cluster: help of ``--cluster``.
         global_batch: help of ``--global-batch``.
+        several: whether ``--cluster`` may be given several times; the command then gets all but the first as
+            ``others``.
     """
     options = (
         click.argument("model"),
-        click.option("--cluster", required=True, help=cluster),
+        click.option("--cluster", required=True, multiple=several, help=cluster),
         click.option(
             "--global-batch",
             type=click.IntRange(min=1),
@@ -60,7 +62,7 @@ def _gathering(command: Command) -> Command:
     def gathered(
         *,
         model: str,
-        cluster: str,
+        cluster: str | tuple[str, ...],
         global_batch: int | None,
         seq_len: int | None,
         precision: str | None,
@@ -68,9 +70,12 @@ def _gathering(command: Command) -> Command:
         stack: str | None,
         **rest: Any,  # noqa: ANN401 - whatever the command adds
     ) -> None:
+        first = cluster if isinstance(cluster, str) else cluster[0]
+        if not isinstance(cluster, str):
+            rest["others"] = cluster[1:]
         options = Options(
             model=model,
-            cluster=cluster,
+            cluster=first,
             global_batch=global_batch,
             seq_len=seq_len,
             precision=precision,
@@ -82,5 +87,11 @@ def _gathering(command: Command) -> Command:
     return gathered
 
 
+several_clusters = asking(
+    cluster=f"{CLUSTER} Several are compared.",
+    global_batch="Samples per step over all replicas.",
+    several=True,
+)
+"""The options as `plan` takes them."""
 question_options = asking(cluster=CLUSTER, global_batch="Samples per step over all replicas.")
-"""The options as `plan` and `simulate` take them."""
+"""The options as `simulate` takes them."""

@@ -65,17 +65,6 @@ def training_json(question: Question, samples_per_s: float, asked: tuple[float, 
     }
 
 
-def add_trainings(data: dict[str, Any], question: Question, asked: tuple[float, Dataset] | None) -> None:
-    """Give every plan of an answer its training, where one was asked for.
-
-    Raises:
-        WorkloadError: the network's samples are not made of what the data set holds.
-    """
-    if asked is not None:
-        for plan in data["plans"]:
-            plan["training"] = training_json(question, plan["samples_per_s"], asked)
-
-
 def print_training(training: dict[str, Any]) -> None:
     """A training as a table."""
     rows = [

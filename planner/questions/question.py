@@ -199,16 +199,21 @@ def default_global_batch(network: Network, cluster: Cluster) -> tuple[int, str]:
         return 1, "the whole graph is one sample"
     for start, sequences in SEQUENCES.items():
         if network.name.startswith(start):
-            return _divided(sequences, f"published for {start}", cluster.devices)
+            return shared_batch(sequences, f"published for {start}", cluster.devices)
     for start, tokens in TOKENS.items():
         if network.name.startswith(start):
             samples = max(1, tokens // network.tokens)
-            return _divided(samples, f"{tokens:,} tokens, published for {start}", cluster.devices)
+            return shared_batch(samples, f"{tokens:,} tokens, published for {start}", cluster.devices)
     each = SMALL_BATCHES.get(network.name, PER_DEVICE[network.sample])
     return each * cluster.devices, f"{each} {network.sample}s per device"
 
 
-def _divided(batch: int, reason: str, devices: int) -> tuple[int, str]:
+def batch_was_assumed(question: Question) -> bool:
+    """Whether nobody said the global batch of a question."""
+    return any(sentence.startswith("global batch") for sentence in question.assumptions)
+
+
+def shared_batch(batch: int, reason: str, devices: int) -> tuple[int, str]:
     """The nearest batch that replicas on all devices can share, moved by a sixteenth at most, and why.
 
     Replicas of an odd number of nodes do not divide a power of two; pipelines would have to take the odd

@@ -63,7 +63,11 @@ def network_curve(network: Network, *, name: str, batch: int, samples: float | N
         return measured_curve(known)
     if network.sample == "sequence" and samples is not None:
         return decoder_curve(network, batch=batch, samples=samples)
-    hint = "--epochs and --dataset, which say how long a training is" if network.sample == "sequence" else ""
+    hint = (
+        "--horizon, or --epochs and --dataset, which say how long a training is"
+        if network.sample == "sequence"
+        else ""
+    )
     raise SimdlError(
         f"{name}: how its samples to a target grow with the batch is not known; expected a network whose "
         f"file says, such as resnet50, bert-large or gpt3-175b{f', or {hint}' if hint else ''}"

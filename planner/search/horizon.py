@@ -49,22 +49,43 @@ def failures_of(workload: Workload, cluster: Cluster, *, storage: float | None =
     return Failures(checkpoint=seconds, restart=base.restart + seconds)
 
 
-def outlook(workload: Workload, cluster: Cluster, *, step_time: float, horizon: float) -> Outlook:
-    """The outlook of a training whose step takes ``step_time`` [s], with default failures."""
-    failures = failures_of(workload, cluster)
+def goodput(failures: Failures, cluster: Cluster) -> tuple[float, float]:
+    """The best interval between checkpoints [s], and the share of the time that is training kept with it."""
     mtbf = failures.mtbf(cluster)
     interval = best_interval(failures.checkpoint, mtbf)
-    waste = 0.0
-    if interval < inf:
-        waste = expected_waste(interval, checkpoint=failures.checkpoint, mtbf=mtbf, restart=failures.restart)
-    steps = horizon * (1 - waste) / step_time
+    if interval == inf:
+        return interval, 1.0
+    waste = expected_waste(interval, checkpoint=failures.checkpoint, mtbf=mtbf, restart=failures.restart)
+    return interval, 1.0 - waste
+
+
+def outlook(
+    workload: Workload,
+    cluster: Cluster,
+    *,
+    step_time: float,
+    horizon: float,
+    failures: Failures | None = None,
+) -> Outlook:
+    """The outlook of a training whose step takes ``step_time`` [s].
+
+    Args:
+        workload: what is trained.
+        cluster: on what.
+        step_time: [s].
+        horizon: [s].
+        failures: what it meets; the defaults where None.
+    """
+    met = failures or failures_of(workload, cluster)
+    interval, kept = goodput(met, cluster)
+    steps = horizon * kept / step_time
     return Outlook(
         horizon=horizon,
-        mtbf=mtbf,
+        mtbf=met.mtbf(cluster),
         checkpoint_bytes=checkpoint_bytes(workload),
-        checkpoint_time=failures.checkpoint,
+        checkpoint_time=met.checkpoint,
         interval=interval,
-        goodput=1 - waste,
+        goodput=kept,
         steps=steps,
         samples=steps * workload.global_batch,
     )

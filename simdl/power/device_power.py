@@ -13,7 +13,7 @@ the cooling of the building are not counted.
 
 Use::
 
-    power = device_power_model(cluster.device)
+    power = device_power_model(cluster.device)        # or (device, node), whose own host counts then
     watts = power.device(compute=0.6, memory=0.2)     # [W] of the device alone
     watts + power.host                                # [W] with its part of the node
     power.notes                                       # what is measured, derived or assumed
@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from hardware.cluster import NodeType
 from hardware.device import Device
 from hardware.errors import HardwareError
 from hardware.power_shares import power_shares
@@ -63,8 +64,12 @@ class PowerModel:
 
 
 @lru_cache(maxsize=256)
-def device_power_model(device: Device) -> PowerModel:
+def device_power_model(device: Device, node: NodeType | None = None) -> PowerModel:
     """The power model of a device.
+
+    Args:
+        device: a profile.
+        node: that it stands in; its host where it was metered, else what hosts draw elsewhere.
 
     Raises:
         HardwareError: no board power is published for it.
@@ -75,16 +80,17 @@ def device_power_model(device: Device) -> PowerModel:
             "for energy"
         )
     shares = power_shares()
+    host = node.host_power / (node.whole or node.devices) if node and node.host_power else 0.0
     return PowerModel(
         board=device.power,
         idle=device.idle_power or shares.idle * device.power,
         streaming=shares.streaming,
-        host=shares.host,
-        notes=tuple(_notes(device)),
+        host=host or shares.host,
+        notes=tuple(_notes(device, host)),
     )
 
 
-def _notes(device: Device) -> Iterator[str]:
+def _notes(device: Device, host: float) -> Iterator[str]:
     shares = power_shares()
     kinds = {number.path.rpartition(".")[2]: number.citation.kind for number in device.numbers}
     yield f"board power {device.power:g} W ({kinds.get('power', 'assumed')})"
@@ -92,5 +98,8 @@ def _notes(device: Device) -> Iterator[str]:
         yield f"idle power {device.idle_power:g} W ({kinds.get('idle_power', 'assumed')})"
     else:
         yield f"idle power {shares.idle * device.power:g} W (assumed: {shares.idle:g} of board power)"
-    yield f"kernels bound by memory draw {shares.streaming:g} of the range between them (derived on V100)"
-    yield f"{shares.host:g} W a device for its host (derived on nodes of eight H100)"
+    yield f"kernels bound by memory draw {shares.streaming:g} of the range between them (derived)"
+    if host:
+        yield f"{host:.4g} W a device for its host (derived on such a node)"
+    else:
+        yield f"{shares.host:g} W a device for its host (assumed: derived on nodes of eight H100 and A100)"

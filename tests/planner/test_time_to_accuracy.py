@@ -81,7 +81,7 @@ def test_the_fastest_batch_is_not_the_one_to_take():
         (("resnet50", "--dataset", "imagnet", "--epochs", "1"), "unknown data set 'imagnet'"),
         (("resnet50", "--dataset", "imagenet", "--epochs", "0"), "--epochs: found 0; expected above 0"),
         (("resnet50", "--dataset", "imagenet", "--epochs", "nan"), "--epochs: found nan"),
-        (("resnet50", "--objective", "cost"), "'cost' is not one of"),
+        (("resnet50", "--objective", "speed"), "'speed' is not one of"),
     ],
 )
 def test_bad_input_is_one_message(arguments, message):
