@@ -8,12 +8,12 @@ from pathlib import Path
 from simdl.errors import SimdlError
 
 
-def write_atomically(path: Path, text: str, *, what: str) -> None:
-    """Write a text file beside its place and move it there when it is complete.
+def write_atomically(path: Path, text: str | bytes, *, what: str) -> None:
+    """Write a file beside its place and move it there when it is complete.
 
     Args:
         path: where it goes; an older file is replaced.
-        text: contents.
+        text: contents; text is written in UTF-8.
         what: what the file is, for the message, such as ``"trace"``.
 
     Raises:
@@ -22,8 +22,8 @@ def write_atomically(path: Path, text: str, *, what: str) -> None:
     write_together([(path, text)], what=what)
 
 
-def write_together(files: Iterable[tuple[Path, str]], *, what: str) -> None:
-    """Write several text files; none is moved to its place before all of them are complete.
+def write_together(files: Iterable[tuple[Path, str | bytes]], *, what: str) -> None:
+    """Write several files; none is moved to its place before all of them are complete.
 
     Args:
         files: place and contents of each, taken one at a time; older files are replaced.
@@ -39,7 +39,7 @@ def write_together(files: Iterable[tuple[Path, str]], *, what: str) -> None:
                 if path.is_dir():
                     raise IsADirectoryError(None, "Is a directory")
                 partials[path] = path.with_name(f".{path.name}.{getpid()}.partial")
-                partials[path].write_text(text, encoding="utf-8")
+                partials[path].write_bytes(text.encode() if isinstance(text, str) else text)
         for path, partial in partials.items():
             with _refusing(path, what):
                 partial.replace(path)

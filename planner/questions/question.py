@@ -98,7 +98,15 @@ def load_question(options: Options) -> Question:
         WorkloadError, HardwareError, SimdlError: unknown names, bad files or impossible sizes.
     """
     network = load_network(options.model, tokens=options.seq_len)
-    cluster = load_mixed_cluster(options.cluster)
+    return build_question(options, network, load_mixed_cluster(options.cluster))
+
+
+def build_question(options: Options, network: Network, cluster: Cluster) -> Question:
+    """The question of options whose model and cluster are read already.
+
+    Raises:
+        WorkloadError, HardwareError, SimdlError: unknown names or impossible sizes.
+    """
     devices = [part.device for part in cluster.parts]
     assumptions: list[str] = []
     if registered_name(options.model) != options.model:

@@ -26,13 +26,21 @@ def load_strategy(path: str, cluster: Cluster) -> Strategy:
         SimdlError: the file cannot be read or is not TOML.
         StrategyError: unknown keys or wrong values; carries every fault.
     """
+    return build_strategy(read_strategy_values(path), cluster, place=f"{path}: ")
+
+
+def read_strategy_values(path: str) -> dict[str, Any]:
+    """What a strategy file says, by key, not looked at yet.
+
+    Raises:
+        SimdlError: the file cannot be read or is not TOML.
+    """
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SimdlError(f"{path}: cannot be read: {error}; expected a TOML file with a strategy") from None
     except tomllib.TOMLDecodeError as error:
         raise SimdlError(f"{path}: not TOML: {error}") from None
-    return build_strategy(values, cluster, place=f"{path}: ")
 
 
 def format_strategy_file(strategy: Strategy, *, title: str) -> str:

@@ -18,6 +18,7 @@ def find_plans(
     max_simulations: int | None = None,
     uneven: bool = False,
     methods: Sequence[str] = (),
+    explained: bool = True,
     progress: Progress | None = None,
 ) -> PlanResult:
     """The ranked strategies for a question.
@@ -28,6 +29,7 @@ def find_plans(
         max_simulations: give up certainty after so many; None for no limit.
         uneven: replicas on faster nodes of a mixed cluster may have more microbatches.
         methods: of compression (:mod:`simdl.compression.method`), whose plans are ranked too.
+        explained: also say why the best plan is the best.
         progress: told about the search.
 
     Raises:
@@ -51,7 +53,13 @@ def find_plans(
         )
     else:
         result = plan(
-            workload, cluster, stack=stack, top=top, max_simulations=max_simulations, progress=progress
+            workload,
+            cluster,
+            stack=stack,
+            top=top,
+            max_simulations=max_simulations,
+            explained=explained,
+            progress=progress,
         )
     if not methods:
         return result

@@ -90,6 +90,7 @@ def plan(
     cost_model: CostModel | None = None,
     progress: Progress | None = None,
     split_layers: bool = True,
+    explained: bool = True,
 ) -> PlanResult:
     """The ``top`` fastest strategies for a workload on all devices of a cluster.
 
@@ -102,6 +103,7 @@ def plan(
         cost_model: seconds per kernel; the device's own by default.
         progress: told about the search and the cuts tried after it.
         split_layers: also try to split every layer of a network of images its own way.
+        explained: also simulate the neighbours that say why the best plan is the best.
     """
     started = time.perf_counter()
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
@@ -122,7 +124,7 @@ def plan(
     plans += [Plan(bound=bound, report=report) for bound, report in split]
     plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
     reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split)))
-    why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing)
+    why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing) if explained else ()
     return PlanResult(
         plans=tuple(plans[:top]),
         candidates=len(space) + (layers.tried if layers else 0),

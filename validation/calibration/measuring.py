@@ -6,8 +6,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from planner.workers.cores import usable_cores
 from validation.errors import MeasurementError
-from validation.microbenchmarks.host_process import threads_per_process, usable_cores
+from validation.microbenchmarks.host_process import threads_per_process
 from validation.microbenchmarks.session import Order, measurements_name
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,6 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
+from planner.workers.cores import usable_cores
 from validation.microbenchmarks.arena import Arena, block_elements
 from validation.microbenchmarks.array_convolutions import ALGORITHMS, build_convolution
 from validation.microbenchmarks.array_kernels import BUILDERS, Fresh, build_product
@@ -26,7 +27,7 @@ from validation.microbenchmarks.backend import (
 )
 from validation.microbenchmarks.beside import host_copies
 from validation.microbenchmarks.case import Case, convolution_of
-from validation.microbenchmarks.host_process import processor_name, usable_cores
+from validation.microbenchmarks.host_process import processor_name
 from validation.microbenchmarks.timing import Call, HostTimer, Timer
 from workloads.operators import Pass
 

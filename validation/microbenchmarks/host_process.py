@@ -7,10 +7,11 @@ as its tuning guide for CPUs advises (jemalloc, tcmalloc).
 """
 
 import ctypes
-import os
 import platform
 import sys
 from pathlib import Path
+
+from planner.workers.cores import usable_cores
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
@@ -30,11 +31,6 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     return bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, -1))
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_per_process(processes: int) -> int:

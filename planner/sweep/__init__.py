@@ -1,0 +1,1 @@
+"""Sweeps: thousands of questions from one grid, spread over processes, each answered once."""
