@@ -1,6 +1,8 @@
 """`simdl plan` from the outside."""
 
 import json
+import re
+import shlex
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ from click.testing import CliRunner
 
 from planner.cli import main
 from planner.commands.plan import plan
+from planner.commands.simulate import simulate
 
 REPORT_KEYS = {
     "step_time",
@@ -63,6 +66,72 @@ def test_table_says_what_was_found_why_and_what_was_assumed():
     assert result.exit_code == 0, result.stderr
     for text in ("gpt2 on dgx-a100:1", "certified", "why: ", "assumed: global batch 512", "tokens/s"):
         assert text in result.stdout
+
+
+def test_the_first_line_is_the_answer_in_a_sentence():
+    first, second, *_ = run("gpt2", "--cluster", "dgx-a100:1", "--top", "2").stdout.splitlines()
+    assert first.startswith(
+        "Run gpt2 on the 8 devices of dgx-a100:1 with data parallelism (dp) 8, micro-batch"
+    )
+    for text in (
+        ": a step takes ",
+        "% certainty (prior), costs ",
+        " device-hours per billion tokens, and is limited by compute (",
+        "; it is certified the fastest of ",
+    ):
+        assert text in first
+    assert first.endswith(".")
+    about = "gpt2 on dgx-a100:1, global batch 512, 8 devices, sequences of 1,024 tokens, bf16"
+    assert second == f"{about}, stack megatron-2023"
+
+
+def test_what_was_asked_beside_the_plan_stands_in_the_sentence():
+    question = ("gpt2", "--cluster", "dgx-a100:1", "--top", "1", "--price", "2")
+
+    def sentence(*asked):
+        found = run(*question, *asked)
+        assert found.exit_code == 0, found.stderr
+        return found.stdout.splitlines()[0]
+
+    assert "; it costs 16.00 USD an hour; it is certified" in sentence()
+    whole = sentence("--horizon", "10B")
+    assert re.search(r"; training 10B takes [\d.]+ h, [\d.]+ device-hours, [\d.]+ USD, [\d.]+ kWh; ", whole)
+    assert re.search(
+        r"; in 7 d it trains [\d.]+ B tokens, 1,344 device-hours, 2,688", sentence("--horizon", "7d")
+    )
+
+
+def reasons(*arguments):
+    lines = run("gpt2", "--cluster", "dgx-a100:1", "--top", "1", *arguments).stdout.splitlines()
+    return [line for line in lines if line.startswith(("why: ", "more: "))]
+
+
+def test_three_reasons_are_given_and_all_on_request():
+    few, every = reasons(), reasons("--why", "all")
+    assert len(every) > 3
+    assert few == [*every[:3], f"more: {len(every) - 3} reason{'s' * (len(every) > 4)}, with --why all"]
+    assert reasons("--why", str(len(every))) == every
+    assert reasons("--why", "0") == [f"more: {len(every)} reasons, with --why all"]
+
+
+@pytest.mark.parametrize("text", ["some", "-1", "1.5", "9" * 30])
+def test_reasons_are_a_number_or_all(text):
+    done = run("gpt2", "--cluster", "dgx-a100:1", "--why", text)
+    assert done.exit_code == 2
+    assert "expected a number such as 3, or all" in done.stderr
+
+
+def test_the_file_of_the_best_plan_is_named_with_the_command_that_asks_again(tmp_path):
+    path = tmp_path / "my strategy.toml"
+    done = run("gpt2", "--cluster", "dgx-a100:1", "--out", str(path), "--json")
+    assert done.exit_code == 0, done.stderr
+    best = json.loads(done.stdout)["plans"][0]
+    printed = run("gpt2", "--cluster", "dgx-a100:1", "--out", str(path), "--force").stdout
+    line = printed.splitlines()[-1]
+    assert line.startswith(f"written: {path}; ask again: simdl simulate gpt2 --cluster dgx-a100:1 ")
+    command = shlex.split(line.partition("; ask again: simdl simulate ")[2])
+    again = json.loads(CliRunner().invoke(simulate, [*command, "--json"]).stdout)
+    assert (again["step_time"], again["strategy"]) == (best["step_time"], best["strategy"])
 
 
 def test_losses_that_round_to_nothing_are_left_out():

@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from planner.console.format import format_seconds
+from planner.console.headline import answer_header
 from planner.console.output import bar, print_json, print_table
 from planner.console.refusals import bad_input, reporting_errors
+from planner.console.why_lines import why_lines, why_option
 from planner.questions.answer_file import Answer, load_answer
 from planner.search.limits_of_step import Limit, explanation_json, limits_of_step
 from simdl.report.operator_times import OTHERS
@@ -27,9 +29,10 @@ BAR = 30  # characters of the longest bar
     show_default=str(TOP),
     help="Operators in the table; JSON has them all.",
 )
+@why_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
 @reporting_errors()
-def explain(*, file: Path, number: int, top: int | None, as_json: bool) -> None:
+def explain(*, file: Path, number: int, top: int | None, reasons: int | None, as_json: bool) -> None:
     """Name what bounds the step of a plan or a simulation.
 
     PLAN.json is what `simdl plan --json` or `simdl simulate --json` printed. Gains are upper limits: without
@@ -43,14 +46,14 @@ def explain(*, file: Path, number: int, top: int | None, as_json: bool) -> None:
     if as_json:
         print_json(explanation_json(answer))
         return
-    _print(answer, limits_of_step(answer), top or TOP)
+    _print(answer, limits_of_step(answer), top or TOP, reasons)
 
 
-def _print(answer: Answer, limits: tuple[Limit, ...], top: int) -> None:
+def _print(answer: Answer, limits: tuple[Limit, ...], top: int, reasons: int | None) -> None:
     first = limits[0]
     click.echo(
-        f"The step takes {format_seconds(answer.step_time)} and is bound by {first.name}: "
-        f"{first.share:.1%} of the time of a rank."
+        f"The step takes {format_seconds(answer.step_time)} and is bound by {first.name}, {first.share:.1%} "
+        f"of the time of a rank; without it a step would be at most {format_seconds(first.gain)} shorter."
     )
     print_table(
         ("limit", "mean over ranks", "share", "on the critical path", "gain without it, at most", ""),
@@ -65,6 +68,7 @@ def _print(answer: Answer, limits: tuple[Limit, ...], top: int) -> None:
             )
             for limit in limits
         ],
+        title=answer_header(answer),
     )
     causes = sorted(answer.critical_path.items(), key=lambda item: -item[1])
     rows = [((cause.replace("_", " "),), seconds) for cause, seconds in causes]
@@ -74,7 +78,8 @@ def _print(answer: Answer, limits: tuple[Limit, ...], top: int) -> None:
         _shares(_operators(answer, top), answer),
         title="critical path by operator",
     )
-    click.echo("\n".join(f"why: {sentence}" for sentence in answer.why), nl=bool(answer.why))
+    for line in why_lines(answer.why, reasons):
+        click.echo(line)
 
 
 def _operators(answer: Answer, top: int) -> list[tuple[tuple[str, ...], float]]:

@@ -11,12 +11,19 @@ import click
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
-from planner.console.best_plan import best_plan_options, check_best_plan, hand_on
+from planner.console.best_plan import best_plan_options, check_best_plan, hand_on, written_line
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.command_clock import seconds_waited, start_clock
 from planner.console.format import format_rate, format_seconds, format_strategy
+from planner.console.headline import header, plan_sentence
 from planner.console.money_options import money_options
-from planner.console.money_report import add_money, comparison_json, print_comparison, print_money
+from planner.console.money_report import (
+    add_money,
+    comparison_json,
+    money_clauses,
+    print_comparison,
+    print_money,
+)
 from planner.console.objective import print_batches
 from planner.console.output import print_json, print_table, progress_bar
 from planner.console.output_files import force_option, report_option
@@ -24,6 +31,7 @@ from planner.console.question_options import several_clusters
 from planner.console.refusals import bad_input, reporting_errors
 from planner.console.report_json import plan_json, ties
 from planner.console.training_options import print_training
+from planner.console.why_lines import why_lines, why_option
 from planner.money.answer import Answer, answer, on_clusters
 from planner.money.terms import TermsAsked
 from planner.pages.page import report_path, write_page
@@ -62,6 +70,7 @@ WORK = ("forward", "backward")
     help=f"Also rank plans with compressed gradients, repeatable: {AUTO} or {', '.join(EXAMPLES)}.",
 )
 @money_options
+@why_option
 @best_plan_options
 @report_option
 @force_option
@@ -75,6 +84,7 @@ def plan(
     max_simulations: int | None,
     uneven_shares: bool,
     compressions: tuple[str, ...],
+    reasons: int | None,
     strategy_path: Path | None,
     format_name: str | None,
     report_directory: Path | None,
@@ -83,9 +93,9 @@ def plan(
 ) -> None:
     """Rank the strategies for training MODEL on a cluster.
 
-    MODEL is a registered name, a TOML file or a Hugging Face config.json. Exits with 1, and the reasons, if
-    no strategy fits. The seconds in brackets (wall_time in JSON) are those from the start of simdl to the
-    answer, pages included; what Python takes to start comes on top.
+    MODEL is a registered name (simdl models), a TOML file or a Hugging Face config.json. Exits with 1, and
+    the reasons, if no strategy fits. The seconds in brackets (wall_time in JSON) are those from the start of
+    simdl to the answer, pages included; what Python takes to start comes on top.
     """
     start_clock(click.get_current_context())
     try:
@@ -115,13 +125,17 @@ def plan(
         if result.plans:
             best = result.plans[0].report.strategy
             data["launch"] = hand_on(question, best, strategy_path, format_name)
+    also = money_clauses(data, found.terms)
+    data["headline"] = plan_sentence(question, result, tied=data["ties"], also=also)
     if page_path is not None:
         _write_report(question, result, data, page_path)
         data["wall_time"] = seconds_waited()
     if as_json:
         print_json(data)
     else:
-        _print_answer(found, data)
+        _print_answer(found, data, reasons)
+        if result.plans and strategy_path is not None:
+            click.echo(written_line(question, strategy_path))
     if not result.plans:
         sys.exit(1)
 
@@ -142,13 +156,14 @@ def _write_report(question: Question, result: PlanResult, data: dict[str, Any], 
         write_page(plan_page(question, result, data), path)
 
 
-def _print_answer(found: Answer, data: dict[str, Any]) -> None:
-    """The ranking, and around it what else was asked for."""
+def _print_answer(found: Answer, data: dict[str, Any], reasons: int | None) -> None:
+    """The answer in a sentence, the ranking, and around it what else was asked for."""
+    click.echo(data["headline"])
     if found.batches is not None:
         print_batches(found.question, found.batches)
     if found.comparison is not None:
         print_comparison(data, found.terms)
-    _print_result(found.question, found.result, seconds_waited())
+    _print_result(found.question, found.result, seconds_waited(), reasons)
     first = data["plans"][0] if data["plans"] else {}
     if data.get("launch"):
         click.echo(f"launch file ({data['launch']['title']}):")
@@ -158,22 +173,19 @@ def _print_answer(found: Answer, data: dict[str, Any]) -> None:
     print_money(data, found.terms)
 
 
-def _print_result(question: Question, result: PlanResult, waited: float) -> None:
-    workload, cluster = question.workload, question.cluster
+def _print_result(question: Question, result: PlanResult, waited: float, reasons: int | None) -> None:
+    workload = question.workload
     if result.plans:
         kind = workload.network.sample
         unit = "tokens/s" if kind == "sequence" else f"{kind}s/s"
-        header = ("", "strategy", "step", unit, "MFU", "memory", "bound", "largest losses")
+        columns = ("", "strategy", "step", unit, "MFU", "memory", "bound", "largest losses")
         rows = [_row(rank, plan, unit) for rank, plan in enumerate(result.plans, start=1)]
-        title = f"{workload.network.name} on {cluster.name}, global batch {workload.global_batch}"
-        print_table(header, rows, title=title)
+        print_table(columns, rows, title=header(question))
         first = breakdown_rows(result.plans[0].report.breakdown)
         print_table(BREAKDOWN_HEADER, first, title="where the step of plan 1 goes")
         for line in split_lines(result.plans[0].report.strategy, workload.network):
             click.echo(line)
-    else:
-        click.echo("no feasible plan")
-    click.echo("\n".join(_notes(question, result, waited)))
+    click.echo("\n".join(_notes(question, result, waited, reasons)))
 
 
 def _row(rank: int, plan: Plan, unit: str) -> tuple[str, ...]:
@@ -212,13 +224,14 @@ def _losses(report: StepReport) -> Iterator[str]:
             yield f"{cause.replace('_', ' ')} {share}"
 
 
-def _notes(question: Question, result: PlanResult, waited: float) -> list[str]:
+def _notes(question: Question, result: PlanResult, waited: float, reasons: int | None) -> list[str]:
     """What stands under the table: how sure the ranking is, why it came out so, and what was assumed.
 
     Args:
         question: what was asked.
         result: the ranked strategies.
         waited: [s] for the answer.
+        reasons: why the first plan is the best, so many; None for all.
     """
     sure = "certified best of them" if result.certified else f"not certified: {result.uncertified}"
     if not result.plans:
@@ -228,8 +241,8 @@ def _notes(question: Question, result: PlanResult, waited: float) -> list[str]:
     lines += [f"certified over: {result.certified_over}"] if result.certified and result.plans else []
     lines += _certainty(result)
     layers = (result.layers_reason,) if result.layers_reason else ()
+    lines += why_lines(result.why, reasons)
     groups = (
-        ("why", result.why),
         ("does not fit", result.reasons),
         ("per layer", layers),
         ("assumed", question.assumptions),

@@ -1,5 +1,6 @@
 """The best plan handed on: as a strategy file, and as the launch file of a framework."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ OPTIONS = (
         "--out",
         "strategy_path",
         type=click.Path(path_type=Path),
-        help="Write the best plan as a strategy file, which `simdl simulate --strategy` reads.",
+        help="Write the best plan into this file as a strategy to read, change and ask again about: "
+        "`simdl simulate --strategy FILE`.",
     ),
     click.option(
         "--emit",
         "format_name",
         metavar="FORMAT",
-        help="Also give the best plan as a launch file, in a format of `simdl export`.",
+        help="Print the best plan also as what a framework is launched with, such as megatron: a FORMAT of "
+        "`simdl export`, which writes it into files.",
     ),
 )
 
@@ -47,6 +50,16 @@ def check_best_plan(strategy_path: Path | None, format_name: str | None, *, forc
         from planner.launch.registry import launch_format  # noqa: PLC0415 - only where it is asked for
 
         launch_format(format_name)
+
+
+def written_line(question: Question, path: Path) -> str:
+    """Which file was written, and the command that asks about it."""
+    options = question.options
+    words = [options.model, "--cluster", options.cluster, "--global-batch", str(options.global_batch)]
+    words += ["--seq-len", str(options.seq_len)] if options.seq_len else []
+    words += ["--precision", str(options.precision), "--optimizer", str(options.optimizer)]
+    words += ["--stack", str(options.stack), "--strategy", str(path)]
+    return f"written: {path}; ask again: simdl simulate {shlex.join(words)}"
 
 
 def hand_on(

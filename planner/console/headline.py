@@ -1,11 +1,14 @@
 """The first line of an answer, a sentence, and the header that stands above its tables."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from planner.console.format import format_rate, format_seconds, spell_strategy
+from planner.questions.answer_file import Answer
 from planner.questions.question import Question
 from planner.search.limits_of_step import limits_of_step
+from planner.search.plan import PlanResult
 from simdl.report.step_report import StepReport
 
 HOUR = 3600.0
@@ -52,21 +55,63 @@ def step_sentence(question: Question, report: StepReport, *, sure: str = "", als
         sure: what is known beyond the interval, such as that a plan is certified.
         also: what the training takes, each a clause such as ``"90 epochs of imagenet take 3.4 h"``.
     """
-    cluster, interval = question.cluster, report.interval
-    devices = f"{cluster.devices:,} device{'s' * (cluster.devices > 1)}"
-    within = f"{format_seconds(interval.low)} to {format_seconds(interval.high)} with {interval.level:.0%}"
+    interval = report.interval
+    low, high = format_seconds(interval.low), format_seconds(interval.high)
+    within = f"{low} to {high} with {interval.level:.0%} certainty ({interval.knowledge})"
     clauses = (
-        f"a step takes {format_seconds(report.step_time)}, {within} ({interval.knowledge})",
+        f"a step takes {format_seconds(report.step_time)}, {within}",
         f"costs {step_cost_text(question, report)}",
         f"and is limited by {_limit(report)}",
         *also,
         *([sure] if sure else []),
     )
     return (
-        f"Run {question.workload.network.name} on the {devices} of {cluster.name} with "
+        f"Run {question.workload.network.name} on {devices_of(question)} with "
         f"{spell_strategy(report.strategy)}: {', '.join(clauses[:3])}"
         f"{''.join(f'; {clause}' for clause in clauses[3:])}."
     )
+
+
+def plan_sentence(question: Question, result: PlanResult, *, tied: int, also: Sequence[str] = ()) -> str:
+    """The first plan as :func:`step_sentence` says it, or that there is none.
+
+    Args:
+        question: what was asked.
+        result: the ranked strategies.
+        tied: plans, from the first on, that cannot be told apart.
+        also: what the training takes, each a clause.
+    """
+    if not result.plans:
+        return (
+            f"There is no feasible plan for {question.workload.network.name} on {devices_of(question)}: "
+            f"{result.reasons[-1]}."
+        )
+    return step_sentence(question, result.plans[0].report, sure=_sure(result, tied), also=also)
+
+
+def _sure(result: PlanResult, tied: int) -> str:
+    """How sure it is that the first plan is the best."""
+    if not result.certified:
+        return f"not certified to be the fastest: {result.uncertified}"
+    alike = f", though {tied - 1} other{'s' * (tied > 2)} cannot be told from it" if tied > 1 else ""
+    return f"it is certified the fastest of {result.candidates:,} candidates{alike}"
+
+
+def answer_header(answer: Answer) -> str:
+    """What an answer in a file is about, as :func:`header` says it."""
+    question, strategy = answer.question, answer.strategy
+    devices = prod(strategy.get(name) or 1 for name in ("dp", "tp", "pp", "cp", "split_degree"))
+    words = [f"{question.model} on {question.cluster}", f"global batch {question.global_batch}"]
+    words.append(f"{devices:,} device{'s' * (devices > 1)}")
+    if (tokens := round(answer.tokens_per_s / answer.samples_per_s)) > 1:
+        words.append(f"sequences of {tokens:,} tokens")
+    return ", ".join([*words, str(question.precision), f"stack {question.stack}"])
+
+
+def devices_of(question: Question) -> str:
+    """Devices with the cluster that has them: ``the 8 devices of dgx-a100:1``."""
+    devices = question.cluster.devices
+    return f"the {devices:,} device{'s' * (devices > 1)} of {question.cluster.name}"
 
 
 def step_cost_text(question: Question, report: StepReport) -> str:

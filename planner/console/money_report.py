@@ -159,6 +159,23 @@ def print_money(data: Mapping[str, Any], terms: Terms) -> None:
         click.echo("\n".join(lines))
 
 
+def money_clauses(data: Mapping[str, Any], terms: Terms) -> list[str]:
+    """What the first plan comes to, in clauses of a sentence; none where nothing was asked."""
+    plan = data["plans"][0] if data["plans"] else {}
+    horizon, rates = plan.get("horizon"), plan.get("rates", {})
+    if horizon is not None and terms.horizon is not None:
+        cells = _training_cells(horizon)
+        amounts = [f"{cells[name]} {name}" for name in ("device-hours", "USD", "kWh") if cells[name]]
+        if terms.horizon.time is None:
+            what = terms.horizon.text.replace("the target", "to the target")
+            return [f"training {what} takes {', '.join((cells['training time'], *amounts))}"]
+        unit = "samples" if horizon["tokens"] is None else "tokens"
+        trained = f"in {format_duration(terms.horizon.time)} it trains {format_amount(horizon[unit])} {unit}"
+        return [", ".join((trained, *amounts))]
+    hourly = rates.get("cost_per_hour") if terms.prices is not None else None
+    return [] if hourly is None else [f"it costs {hourly:,.2f} USD an hour"]
+
+
 def _print_horizon(plans: list[Mapping[str, Any]], terms: Terms) -> None:
     horizon = terms.horizon
     timed = horizon is not None and horizon.time is not None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from planner.console.headline import setting_json, step_sentence
+from planner.console.headline import plan_sentence, setting_json, step_sentence
 from planner.console.training_options import training_clause
 from planner.per_layer.report import layer_plan_json
 from planner.questions.answer_file import VERSION
@@ -112,4 +112,5 @@ def plan_json(question: Question, result: PlanResult, *, wall_time: float) -> di
         "reasons": list(result.reasons),
         "why": list(result.why),
         "assumptions": list(question.assumptions),
+        "headline": plan_sentence(question, result, tied=ties(result)),
     }

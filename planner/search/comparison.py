@@ -138,8 +138,8 @@ def comparison_json(one: Step, two: Step) -> dict[str, Any]:
 
 
 def compare_in_words(one: Step, two: Step) -> list[str]:
-    """In what the questions differ, which of A and B is faster, where its time goes, and the choices."""
-    lines = [*_different_questions(one, two), *_speeds(one, two)]
+    """Which of A and B is faster, where its time goes, in what the questions differ, and the choices."""
+    lines = [*_speeds(one, two), *_different_questions(one, two)]
     if choices := compare_choices(one, two):
         texts = (
             f"{AXIS_NAMES.get(key, key)} {format_choice(key, a)} and {format_choice(key, b)}"

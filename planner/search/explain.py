@@ -47,7 +47,7 @@ def explain(
     workload: Workload,
     pricing: Pricing,
 ) -> tuple[str, ...]:
-    """One sentence per best alternative to the best plan on some axis.
+    """One sentence per best alternative to the best plan on some axis, the slowest first.
 
     The alternative is the fastest of the ``reports`` that the search made by candidate, if one differs from
     the best on the axis, else the candidate with the least bound that does, whatever else it changes; it is
@@ -56,10 +56,12 @@ def explain(
     axes: dict[int, list[str]] = {}
     for axis, candidate in _alternatives(best.strategy, space, bounds, fits, reports):
         axes.setdefault(candidate, []).append(axis)
-    return tuple(
-        _sentence(names, best, reports.get(candidate) or _simulated(space, candidate, workload, pricing))
+    others = [
+        (names, reports.get(candidate) or _simulated(space, candidate, workload, pricing))
         for candidate, names in axes.items()
-    )
+    ]
+    others.sort(key=lambda found: -found[1].step_time)
+    return tuple(_sentence(names, best, other) for names, other in others)
 
 
 def explain_splits(best: StepReport, alike: StepReport | None) -> tuple[str, ...]:

@@ -46,11 +46,13 @@ def test_splits_read_as_a_list():
 def test_other_questions_are_said_to_be_others():
     other = replace(SECOND, samples_per_s=8 / 1.5, tokens_per_s=8192 / 1.5, provenance={"cluster": "tiny:2"})
     words = compare_in_words(FIRST, other)
-    assert words[:4] == [
-        "different cluster: tiny:1 and tiny:2",
-        "different global batch: 16 and 8 samples a step",
+    assert words[:2] == [
         "By samples, A is 1.5 times as fast as B: 8 samples/s against 5.333.",
         "A step of A takes 2 s, one of B 1.5 s.",
+    ]
+    assert words[3:5] == [
+        "different cluster: tiny:1 and tiny:2",
+        "different global batch: 16 and 8 samples a step",
     ]
 
 
@@ -77,7 +79,7 @@ ONE = replace(FIRST, question=ASKED)
 )
 def test_every_field_in_which_the_questions_differ_is_named(field, value, words):
     other = replace(ONE, question=replace(ASKED, **{field: value}))
-    assert compare_in_words(ONE, other) == [words, "A and B are equally fast: 2 s a step."]
+    assert compare_in_words(ONE, other) == ["A and B are equally fast: 2 s a step.", words]
     assert compare_questions(ONE, other) == {field: [getattr(ASKED, field), value]}
 
 
@@ -93,19 +95,20 @@ def test_samples_of_another_length_are_compared_by_tokens_too():
         tokens_per_s=8192 / 1.25,
         question=replace(ASKED, seq_len=512),
     )
-    assert compare_in_words(ONE, other)[:4] == [
-        "different sequence length: 1024 and 512 tokens",
+    words = compare_in_words(ONE, other)
+    assert words[:3] == [
         "By tokens, A is 1.25 times as fast as B: 8,192 tokens/s against 6,554.",
         "By samples, B is 1.6 times as fast as A: 12.8 samples/s against 8.",
         "A step of A takes 2 s, one of B 1.25 s.",
     ]
+    assert "different sequence length: 1024 and 512 tokens" in words
 
 
 def test_images_and_sequences_are_told_apart():
     images = replace(ONE, tokens_per_s=8.0)
     words = compare_in_words(images, ONE)
-    assert words[0] == "different samples: images and sequences of 1024 tokens"
-    assert words[1] == "By samples, A and B are equally fast: 8 samples/s."
+    assert words[0] == "By samples, A and B are equally fast: 8 samples/s."
+    assert "different samples: images and sequences of 1024 tokens" in words
 
 
 def test_the_same_file_with_other_contents_is_told_by_what_was_loaded():
