@@ -1,1 +1,88 @@
-"""What happens: workload, cluster and strategy to schedule, timeline and report."""
+"""What happens: workload, cluster and strategy to schedule, timeline and report.
+
+It is also the one name that a Python user needs: `simdl.plan`, `simdl.simulate` and the other names of
+``__all__`` are looked up where they stand when they are first used, so that `import simdl` costs nothing.
+That look-up is the one exception to imports that flow one way (`tests/test_imports.py`). docs/python.md
+shows them at work.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from planner.errors import InfeasibleError
+    from planner.interface.arguments import QuestionError
+    from planner.interface.collectives import Collectives, collectives
+    from planner.interface.diff import Comparison, diff
+    from planner.interface.explanation import Explanation, explain
+    from planner.interface.launch_files import LaunchFiles
+    from planner.interface.loading import load_cluster, load_network, network_names, node_names
+    from planner.interface.plan import Plans, plan
+    from planner.interface.result import Result
+    from planner.interface.scaling import Scaling, scale
+    from planner.interface.simulate import DoesNotFitError, simulate
+    from planner.interface.step import Step
+    from simdl.errors import SimdlError, StrategyError
+    from simdl.step.strategy import Recompute, Strategy
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Collectives",
+    "Comparison",
+    "DoesNotFitError",
+    "Explanation",
+    "InfeasibleError",
+    "LaunchFiles",
+    "Plans",
+    "QuestionError",
+    "Recompute",
+    "Result",
+    "Scaling",
+    "SimdlError",
+    "Step",
+    "Strategy",
+    "StrategyError",
+    "__version__",
+    "collectives",
+    "diff",
+    "explain",
+    "load_cluster",
+    "load_network",
+    "network_names",
+    "node_names",
+    "plan",
+    "scale",
+    "simulate",
+]
+
+_HOMES = {
+    "planner.errors": ("InfeasibleError",),
+    "planner.interface.arguments": ("QuestionError",),
+    "planner.interface.collectives": ("Collectives", "collectives"),
+    "planner.interface.diff": ("Comparison", "diff"),
+    "planner.interface.explanation": ("Explanation", "explain"),
+    "planner.interface.launch_files": ("LaunchFiles",),
+    "planner.interface.loading": ("load_cluster", "load_network", "network_names", "node_names"),
+    "planner.interface.plan": ("Plans", "plan"),
+    "planner.interface.result": ("Result",),
+    "planner.interface.scaling": ("Scaling", "scale"),
+    "planner.interface.simulate": ("DoesNotFitError", "simulate"),
+    "planner.interface.step": ("Step",),
+    "simdl.errors": ("SimdlError", "StrategyError"),
+    "simdl.step.strategy": ("Recompute", "Strategy"),
+}
+"""Names by the module where they stand; `TYPE_CHECKING` above says the same to type checkers."""
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            found: object = getattr(import_module(module), name)
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module 'simdl' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

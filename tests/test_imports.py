@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import simdl
+
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "hardware": {"hardware"},
@@ -15,6 +17,9 @@ MAY_IMPORT = {
     "validation": {"hardware", "workloads", "simdl", "planner", "validation"},
 }
 PACKAGES = tuple(MAY_IMPORT)
+FRONT_DOOR = "simdl"
+"""The one exception: what `import simdl` offers stands in planner, is imported there for type checkers alone,
+and is looked up by name when it is first used (`simdl/__init__.py`)."""
 
 
 def module_name(path, root=ROOT):
@@ -43,8 +48,23 @@ def upward_arrows(root=ROOT):
         package = path.relative_to(root).parts[0]
         for name in imports(path):
             top = name.partition(".")[0]
-            if top in PACKAGES and top not in MAY_IMPORT[package]:
+            allowed = module_name(path, root) == FRONT_DOOR and name in for_type_checkers(path)
+            if top in PACKAGES and top not in MAY_IMPORT[package] and not allowed:
                 yield f"{module_name(path, root)} -> {name}"
+
+
+def for_type_checkers(path):
+    """Every absolute name that a file imports under ``if TYPE_CHECKING`` alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [
+        node
+        for branch in tree.body
+        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+        for node in branch.body
+        if isinstance(node, ast.ImportFrom)
+    ]
+    names = {f"{node.module}.{alias.name}" for node in found for alias in node.names}
+    return names | {node.module for node in found}
 
 
 def cycle(root=ROOT):
@@ -100,6 +120,27 @@ def test_an_arrow_that_runs_up_is_found(small_project):
         "hardware.a -> simdl.engine",
         "workloads.b -> hardware.units",
     ]
+
+
+def test_the_front_door_may_look_up_alone_and_nothing_beside_it(small_project):
+    guarded = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from planner.a import f\n"
+    (small_project / "simdl" / "__init__.py").write_text(guarded)
+    (small_project / "simdl" / "d.py").write_text(guarded)
+    assert list(upward_arrows(small_project)) == ["simdl.d -> planner.a", "simdl.d -> planner.a.f"]
+    (small_project / "simdl" / "d.py").unlink()
+    (small_project / "simdl" / "__init__.py").write_text("from planner.a import f\n")
+    assert list(upward_arrows(small_project)) == ["simdl -> planner.a", "simdl -> planner.a.f"]
+
+
+def test_the_front_door_says_the_same_to_type_checkers_and_at_run_time():
+    path = ROOT / FRONT_DOOR / "__init__.py"
+    looked_up = {f"{module}.{name}" for module, names in simdl._HOMES.items() for name in names}
+    assert for_type_checkers(path) == looked_up | set(simdl._HOMES)
+    assert [*simdl.__all__] == sorted(simdl.__all__)
+    offered = {name for names in simdl._HOMES.values() for name in names} | {"__version__"}
+    assert set(simdl.__all__) == offered
+    folders = {folder.name for folder in path.parent.iterdir() if folder.is_dir()}
+    assert not offered & folders, "a function would be hidden by the subpackage of its name"
 
 
 def test_a_cycle_is_found(small_project):

@@ -35,7 +35,17 @@ def print_json(data: object) -> None:
         ValueError: a number is infinite or not a number; says where.
         TypeError: a part has no JSON form.
     """
-    click.echo(json.dumps(plain_json(data), indent=2, allow_nan=False, ensure_ascii=False))
+    click.echo(json_text(data))
+
+
+def json_text(data: object) -> str:
+    """What :func:`print_json` prints.
+
+    Raises:
+        ValueError: a number is infinite or not a number; says where.
+        TypeError: a part has no JSON form.
+    """
+    return json.dumps(plain_json(data), indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def plain_json(data: object) -> Any:  # noqa: ANN401 - any JSON value
@@ -57,16 +67,27 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, titl
         ValueError: a row has more or fewer cells than the header.
     """
     cells = [[_text(cell) for cell in row] for row in rows]
-    columns = list(zip(header, *cells, strict=True))
-    right = [_is_numeric(column[1:]) for column in columns]
     if sys.stdout.isatty():
-        _print_rich(header, cells, right, title)
+        columns = zip(header, *cells, strict=True)
+        _print_rich(header, cells, [_is_numeric(column[1:]) for column in columns], title)
         return
-    widths = [max(map(len, column)) for column in columns]
     if title:
         click.echo(title)
-    for line in [header, *cells] if any(header) else cells:
-        click.echo(_line(line, widths, right))
+    for line in table_lines(header, cells):
+        click.echo(line)
+
+
+def table_lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table as aligned plain text, a header of empty texts left out.
+
+    Raises:
+        ValueError: a row has more or fewer cells than the header.
+    """
+    columns = list(zip(header, *rows, strict=True))
+    right = [_is_numeric(column[1:]) for column in columns]
+    widths = [max(map(len, column)) for column in columns]
+    for line in [header, *rows] if any(header) else rows:
+        yield _line(line, widths, right)
 
 
 def _text(cell: object) -> str:

@@ -12,7 +12,17 @@ from simdl.memory.savers import parse_savers
 from simdl.pipelines import pipeline
 from simdl.software.stack import Stack
 from simdl.splits.arrangement import Arrangement, resolve
-from simdl.step.strategy_values import Rule, counts, faults, flag, layer_splits, member, named, whole
+from simdl.step.strategy_values import (
+    Rule,
+    counts,
+    faults,
+    flag,
+    is_whole,
+    layer_splits,
+    member,
+    named,
+    whole,
+)
 from workloads.network import Network
 from workloads.workload import Workload
 
@@ -89,12 +99,12 @@ class Strategy:
         values = {key: getattr(self, key) for key in RULES}
         if found := [*faults(values, RULES)]:
             raise StrategyError(found)
-        if self.recompute.__class__ is not Recompute:
-            object.__setattr__(self, "recompute", Recompute(self.recompute))
-        for key in ("stages", "shares"):
-            object.__setattr__(self, key, tuple(values[key]))
         pairs = self.splits.items() if isinstance(self.splits, Mapping) else self.splits
-        object.__setattr__(self, "splits", tuple((layer, split) for layer, split in pairs))
+        plain: dict[str, object] = {key: int(value) for key, value in values.items() if is_whole(value)}
+        plain |= {key: tuple(map(int, values[key])) for key in ("stages", "shares")}
+        plain |= {"recompute": Recompute(self.recompute), "splits": tuple(map(tuple, pairs))}
+        for key, value in plain.items():
+            object.__setattr__(self, key, value)
 
     @property
     def devices(self) -> int:

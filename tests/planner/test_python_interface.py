@@ -1,0 +1,306 @@
+"""`import simdl`: the calls, what they refuse, and results that say what the commands say."""
+
+import inspect
+import json
+import subprocess
+import sys
+import tomllib
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+from click.testing import CliRunner
+from project import ROOT, load_command
+
+import simdl
+from planner.console.output import plain_json
+
+MODEL, CLUSTER = "gpt2", "dgx-a100:1"
+COMMON = ("global_batch", "seq_len", "precision", "optimizer", "stack")
+
+
+@pytest.fixture(scope="module")
+def plans():
+    return simdl.plan(MODEL, CLUSTER, top=2)
+
+
+@pytest.fixture(scope="module")
+def step():
+    return simdl.simulate(MODEL, CLUSTER, dp=8, micro_batch=4, zero=1)
+
+
+@pytest.fixture(scope="module")
+def times():
+    return simdl.collectives("dgx-a100:2", size="1MiB..4MiB", algorithm="all")
+
+
+@pytest.fixture(scope="module")
+def curve():
+    return simdl.scale("resnet50", "dgx-1-v100:1..2")
+
+
+@pytest.fixture(scope="module")
+def results(plans, step, times, curve):
+    return (
+        plans,
+        plans[0],
+        step,
+        times,
+        curve,
+        simdl.diff(step, plans),
+        step.explain(),
+        step.export("deepspeed"),
+    )
+
+
+def printed(name, *arguments):
+    """The JSON that a command prints."""
+    done = CliRunner().invoke(load_command(name), [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+class TestFrontDoor:
+    def test_importing_it_imports_next_to_nothing(self):
+        script = "import sys, simdl; dir(simdl); print(*{name.partition('.')[0] for name in sys.modules})"
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        assert not {"numpy", "pandas", "plotly", "simpy", "pulp", "planner", "click"} & {*done.stdout.split()}
+
+    def test_every_name_is_found_documented_and_completed(self):
+        assert dir(simdl) == sorted(simdl.__all__)
+        for name in simdl.__all__:
+            found = getattr(simdl, name)
+            assert name.startswith("__") or inspect.getdoc(found), name
+
+    def test_every_function_says_types_arguments_and_errors(self):
+        for name in ("plan", "simulate", "collectives", "scale", "diff", "explain", "load_network"):
+            function = getattr(simdl, name)
+            signature = inspect.signature(function)
+            text = inspect.getdoc(function)
+            for argument in signature.parameters.values():
+                assert argument.annotation is not inspect.Parameter.empty, (name, argument)
+                assert f"    {argument.name}: " in text, (name, argument.name)
+            assert signature.return_annotation is not inspect.Signature.empty
+            assert all(part in text for part in ("Args:", "Returns:", "Raises:", "Example:")), name
+
+    def test_simulate_takes_every_field_of_a_strategy(self):
+        taken = inspect.signature(simdl.simulate).parameters
+        assert {field.name for field in fields(simdl.Strategy)} <= set(taken)
+
+    def test_a_name_that_there_is_not_is_an_attribute_error(self):
+        with pytest.raises(AttributeError, match=r"no attribute 'plam'; it has .*plan"):
+            simdl.plam  # noqa: B018
+
+    def test_the_version_is_that_of_the_project(self):
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "simdl.__version__"}
+        assert simdl.__version__.count(".") == 2
+
+
+class TestResults:
+    def test_reprs_are_short_and_name_what_was_asked(self, results):
+        for result in results:
+            text = repr(result)
+            assert len(text) <= 300
+            assert "\n" not in text
+            assert text.startswith(f"<{type(result).__name__}: ")
+        assert MODEL in repr(results[0])
+        assert CLUSTER in repr(results[0])
+
+    def test_results_are_frozen(self, results):
+        for result in results:
+            name = fields(result)[0].name
+            with pytest.raises(FrozenInstanceError):
+                setattr(result, name, None)
+
+    def test_all_print_as_tables_and_show_as_html(self, results):
+        for result in results:
+            assert str(result)
+            html = result._repr_html_()
+            assert html.count("<table>") == html.count("</table>") == 1
+            assert html.count("<tr>") == html.count("</tr>") > 1
+
+    def test_html_escapes_what_is_in_names(self, times):
+        data = {**times.to_dict(), "cluster": "<script>"}
+        assert "<script>" not in simdl.Collectives(answer=data)._repr_html_()
+
+    def test_frames_hold_the_numbers_of_the_json(self, plans, step, times, curve):
+        assert plans.frame().step_time.tolist() == [plan["step_time"] for plan in plans.to_dict()["plans"]]
+        assert plans.frame().index.tolist() == [1, 2]
+        assert step.frame().seconds.sum() == pytest.approx(step.step_time)
+        assert times.frame().to_dict("records") == times.to_dict()["rows"]
+        assert curve.frame().devices.tolist() == [8, 16]
+        assert simdl.diff(step, plans).frame().loc["forward", "A"] == step.breakdown["forward"]
+        assert step.explain().frame().seconds.sum() == pytest.approx(step.step_time)
+
+    def test_every_figure_that_is_named_can_be_drawn(self, results):
+        for result in results:
+            for name in result.figures:
+                assert type(result.figure(name)).__name__ == "Figure"
+        assert results[0].figures == ("time", "memory", "space", "devices")
+
+    def test_a_figure_that_there_is_not_names_those_there_are(self, plans, step):
+        with pytest.raises(simdl.SimdlError, match="found 'tme'; expected one of time, memory"):
+            plans.figure("tme")
+        with pytest.raises(simdl.SimdlError, match="LaunchFiles has none"):
+            step.export("deepspeed").figure()
+
+    def test_ranked_plans_are_a_sequence(self, plans):
+        assert len(plans) == 2
+        assert [each.step_time for each in plans] == sorted(each.step_time for each in plans)
+        assert plans[0] is plans.best
+        assert plans.certified
+
+
+class TestAsTheCommandsSay:
+    def test_plan(self, plans):
+        found, told = json.loads(plans.to_json()), printed("plan", MODEL, "--cluster", CLUSTER, "--top", "2")
+        assert found.keys() == told.keys()
+        assert found | {"wall_time": 0} == told | {"wall_time": 0}
+
+    def test_horizons_and_epochs(self):
+        told = printed("plan", MODEL, "--cluster", CLUSTER, "--top", "1", "--horizon", "1d", "--price", "2.5")
+        found = simdl.plan(MODEL, CLUSTER, top=1, horizon="1d", price=2.5).to_dict()
+        assert found | {"wall_time": 0} == told | {"wall_time": 0}
+        flags = ("--micro-batch", "64", "--epochs", "9", "--dataset", "imagenet")
+        told = printed("simulate", "resnet50", "--cluster", "dgx-1-v100:1", *flags)
+        step = simdl.simulate("resnet50", "dgx-1-v100:1", micro_batch=64, epochs=9, dataset="imagenet")
+        assert step.to_dict() == told
+
+    def test_simulate(self, step):
+        flags = ("--dp", "8", "--micro-batch", "4", "--zero", "1")
+        assert step.to_dict() == printed("simulate", MODEL, "--cluster", CLUSTER, *flags)
+
+    def test_collectives(self, times):
+        told = printed("collectives", "--cluster", "dgx-a100:2", "--size", "1MiB..4MiB", "--algorithm", "all")
+        assert times.to_dict() == told
+
+    def test_scale(self, curve):
+        assert curve.to_dict() == printed("scale", "resnet50", "--cluster", "dgx-1-v100:1..2")
+
+    def test_files_of_results_are_read_by_commands_and_calls(self, plans, step, tmp_path):
+        one, two = tmp_path / "plans.json", tmp_path / "step.json"
+        one.write_text(plans.to_json(), encoding="utf-8")
+        two.write_text(step.to_json(), encoding="utf-8")
+        assert simdl.diff(one, two).to_dict() == printed("diff", str(one), str(two))
+        assert simdl.diff(plans, step).to_dict() == printed("diff", str(one), str(two))
+        assert plans.explain(rank=2).to_dict() == printed("explain", str(one), "--plan", "2")
+        assert simdl.explain(str(two)).to_dict() == step.explain().to_dict()
+        launch = plans.export("megatron", rank=2)
+        assert launch.to_dict() == printed("export", str(one), "--format", "megatron", "--rank", "2")
+        assert launch.write(tmp_path / "run")[0].read_text(encoding="utf-8") == str(launch)
+
+    def test_a_strategy_is_taken_in_every_form(self, step, tmp_path):
+        values = {"dp": 8, "micro_batch": 4, "zero": 1}
+        path = tmp_path / "strategy.toml"
+        path.write_text("dp = 8\nmicro_batch = 4\nzero = 1\n", encoding="utf-8")
+        for form in (values, simdl.Strategy(**values), path, str(path)):
+            assert simdl.simulate(MODEL, CLUSTER, form).step_time == step.step_time
+
+    def test_networks_and_clusters_are_taken_as_they_are(self, step):
+        network, cluster = simdl.load_network(MODEL), simdl.load_cluster(CLUSTER)
+        found = simdl.simulate(network, cluster, dp=8, micro_batch=4, zero=1)
+        assert found.step_time == step.step_time
+        assert any(sentence.startswith("network gpt2 (given as an object") for sentence in found.assumptions)
+        assert simdl.load_network(MODEL, seq_len=128).tokens == 128
+
+    def test_keys_of_an_answer_are_those_of_plain_json(self, results):
+        for result in results:
+            assert json.loads(result.to_json()) == result.to_dict() == plain_json(result._data)
+
+
+REFUSED = {
+    "plan": [
+        (("gpt9", CLUSTER), {}, "unknown network 'gpt9'; did you mean"),
+        ((MODEL, "dgx-z100:1"), {}, "unknown node type 'dgx-z100'; did you mean"),
+        ((MODEL, "dgx-a100:0"), {}, "found count '0'; expected NODE:COUNT"),
+        ((3, CLUSTER), {}, r"model: found 3 \(int\); expected a registered name such as"),
+        ((MODEL, None), {}, r"cluster: found None \(NoneType\); expected NODE:COUNT"),
+        ((MODEL, CLUSTER), {"global_batch": "512"}, r"global_batch: found '512' \(str\); expected a whole"),
+        ((MODEL, CLUSTER), {"global_batch": 0}, r"global_batch: found 0 \(int\); expected a whole number"),
+        ((MODEL, CLUSTER), {"seq_len": 12.5}, r"seq_len: found 12.5 \(float\); expected a whole number"),
+        ((MODEL, CLUSTER), {"precision": 16}, r"precision: found 16 \(int\); expected a name such as"),
+        ((MODEL, CLUSTER), {"precision": "bf17"}, "unknown precision 'bf17'; did you mean bf16"),
+        ((MODEL, CLUSTER), {"optimizer": "adan"}, "unknown optimizer 'adan'; did you mean adam"),
+        ((MODEL, CLUSTER), {"stack": "megatron-1999"}, "'megatron-1999'"),
+        ((MODEL, CLUSTER), {"top": 0}, "top: found 0"),
+        ((MODEL, CLUSTER), {"objective": "speed"}, "objective: found 'speed' .*; expected one of time, cost"),
+        ((MODEL, CLUSTER), {"compression": 8}, "compression: found 8 .*; expected methods such as"),
+        ((MODEL, CLUSTER), {"compression": "zip"}, "compression: found 'zip'; expected one of fp16"),
+        ((MODEL, CLUSTER), {"uneven_shares": 1}, "uneven_shares: found 1 .*; expected True or False"),
+        ((MODEL, CLUSTER), {"uneven_shares": True}, "^uneven_shares: found with dgx-a100:1, whose nodes"),
+        ((MODEL, CLUSTER), {"epochs": 3}, "^epochs 3: given without dataset; expected both"),
+        ((MODEL, CLUSTER), {"horizon": "soon"}, "^horizon"),
+    ],
+    "simulate": [
+        ((MODEL, CLUSTER), {"recompute": "bogus"}, "recompute: found 'bogus'; expected one of none, selec"),
+        ((MODEL, CLUSTER), {"tp": -1}, "tp: found -1; expected a whole number, at least 1"),
+        ((MODEL, CLUSTER), {"tp": 3}, "dp 2 x tp 3 x pp 1 x cp 1 = 6 devices; expected the 8 of"),
+        ((MODEL, CLUSTER, {"tq": 2}), {}, "tq: unknown key; expected one of dp, tp"),
+        ((MODEL, CLUSTER, {"tp": 2}), {"dp": 4}, "strategy and dp: found together; expected one source"),
+        ((MODEL, CLUSTER, 3), {}, r"strategy: found 3 \(int\); expected a simdl.Strategy, a mapping"),
+        ((MODEL, CLUSTER, "none.toml"), {}, "none.toml: cannot be read"),
+        ((MODEL, CLUSTER), {"launch_file": "none.json"}, "none.json: cannot be read"),
+    ],
+    "collectives": [
+        (("dgx-a100:2",), {"op": "all_sum"}, "op: found 'all_sum' .*; expected one of all_reduce"),
+        (("dgx-a100:2",), {"size": "many"}, "^size: 'many' is not"),
+        (("dgx-a100:2",), {"size": -4}, r"size: found -4 \(int\); expected bytes, a size such as"),
+        (
+            ("dgx-a100:2",),
+            {"ranks": 1, "stride": 2},
+            "^stride 2: found with a group of 1 rank",
+        ),
+        (("dgx-a100:1,dgx-h100:1",), {}, "a mixed one; expected nodes of one type"),
+    ],
+    "scale": [
+        ((MODEL, CLUSTER), {}, "cluster: found 'dgx-a100:1'; expected NODE:FIRST..LAST"),
+        ((MODEL, "dgx-a100:1..2"), {"mode": "both"}, "mode: found 'both' .*; expected one of weak, strong"),
+    ],
+    "diff": [
+        ((3, 4), {}, "first: found 3 .*; expected a plan, a simulated step"),
+        (("a.json", "b.json"), {}, "a.json"),
+    ],
+    "explain": [(("a.json",), {"plan": 0}, "plan: found 0 .*; expected a whole number, at least 1")],
+    "load_network": [
+        (("x.toml",), {}, "x.toml: cannot be read"),
+        ((MODEL,), {"seq_len": "1"}, "seq_len: found"),
+    ],
+    "load_cluster": [((7,), {}, r"cluster: found 7 \(int\); expected NODE:COUNT such as")],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "named", "message"),
+    [(name, *case) for name, cases in REFUSED.items() for case in cases],
+)
+def test_what_is_refused_is_one_family_that_says_what_would_be_accepted(name, arguments, named, message):
+    with pytest.raises(simdl.SimdlError, match=message) as refused:
+        getattr(simdl, name)(*arguments, **named)
+    assert "--" not in str(refused.value)
+
+
+def test_an_unknown_keyword_is_a_type_error():
+    with pytest.raises(TypeError, match="globalbatch"):
+        simdl.plan(MODEL, CLUSTER, globalbatch=512)
+
+
+def test_a_step_that_does_not_fit_carries_its_answer():
+    with pytest.raises(simdl.DoesNotFitError, match=r"stage 0 is .* short") as refused:
+        simdl.simulate("gpt3-13b", CLUSTER, {"dp": 8}, global_batch=8)
+    assert not refused.value.step.feasible
+    assert refused.value.step.to_dict()["reasons"]
+
+
+def test_a_plan_of_nothing_says_why_and_has_no_best():
+    plans = simdl.plan("gpt3-175b", CLUSTER, global_batch=1536)
+    assert len(plans) == 0
+    assert "no plan fits: no candidate fits; expected more devices" in repr(plans)
+    assert plans.figures == ()
+    for call in (lambda: plans.best, lambda: plans.export("megatron"), plans.explain):
+        with pytest.raises(simdl.InfeasibleError, match="no candidate fits"):
+            call()
+    assert plans.frame().empty
+    with pytest.raises(simdl.SimdlError, match="plans: empty; expected a plan that fits"):
+        simdl.explain(plans)
