@@ -15,21 +15,19 @@ from planner.console.best_plan import best_plan_options, check_best_plan, hand_o
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.command_clock import seconds_waited, start_clock
 from planner.console.format import format_rate, format_seconds, format_strategy
-from planner.console.headline import header, plan_sentence
+from planner.console.headline import header
 from planner.console.money_options import money_options
 from planner.console.money_report import (
-    add_money,
-    comparison_json,
-    money_clauses,
     print_comparison,
     print_money,
 )
 from planner.console.objective import print_batches
 from planner.console.output import print_json, print_table, progress_bar
 from planner.console.output_files import force_option, report_option
+from planner.console.plan_answer import plan_answer
 from planner.console.question_options import several_clusters
 from planner.console.refusals import bad_input, reporting_errors
-from planner.console.report_json import plan_json, ties
+from planner.console.report_json import ties
 from planner.console.training_options import print_training
 from planner.console.why_lines import why_lines, why_option
 from planner.money.answer import Answer, answer, on_clusters
@@ -115,18 +113,13 @@ def plan(
         question, result = found.question, found.result
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
-    mixed = bool(question.cluster.more)
-    fewer = (
-        None if page_path is None or mixed else [asdict(cluster) for cluster in smaller_clusters(question)]
-    )
-    data = {**plan_json(question, result, wall_time=seconds_waited()), "smaller_clusters": fewer}
     with reporting_errors():
-        _add_terms(data, found)
+        data = plan_answer(found, wall_time=seconds_waited())
+        if page_path is not None and not question.cluster.more:
+            data["smaller_clusters"] = [asdict(cluster) for cluster in smaller_clusters(question)]
         if result.plans:
             best = result.plans[0].report.strategy
             data["launch"] = hand_on(question, best, strategy_path, format_name)
-    also = money_clauses(data, found.terms)
-    data["headline"] = plan_sentence(question, result, tied=data["ties"], also=also)
     if page_path is not None:
         _write_report(question, result, data, page_path)
         data["wall_time"] = seconds_waited()
@@ -138,15 +131,6 @@ def plan(
             click.echo(written_line(question, strategy_path))
     if not result.plans:
         sys.exit(1)
-
-
-def _add_terms(data: dict[str, Any], found: Answer) -> None:
-    """Add what was asked for beside the ranking: money and energy, sizes compared, batches compared."""
-    add_money(data, found.question, found.result, found.terms)
-    if found.batches is not None:
-        data["objective"] = found.batches
-    if found.comparison is not None:
-        data |= comparison_json(found.comparison)
 
 
 def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hardware.cluster import Cluster
 from hardware.units import format_quantity
 from planner.console.format import format_rate, format_seconds, format_strategy
-from planner.console.money_report import add_money, comparison_json
-from planner.console.report_json import plan_json
+from planner.console.plan_answer import plan_answer
 from planner.errors import InfeasibleError
 from planner.interface.arguments import (
     CLUSTER,
@@ -30,7 +29,7 @@ from planner.interface.launch_files import LaunchFiles
 from planner.interface.loading import ask
 from planner.interface.result import Figures, Result
 from planner.interface.step import Step, asked, took
-from planner.money.answer import Answer, answer, on_clusters
+from planner.money.answer import answer, on_clusters
 from planner.money.terms import OBJECTIVES, TIME, TermsAsked
 from planner.questions.question import Question
 from planner.search.compressed import methods_of
@@ -338,7 +337,7 @@ def plan(
     return Plans(
         question=found.question,
         result=found.result,
-        answer=_answer_json(found, time.perf_counter() - started),
+        answer=plan_answer(found, wall_time=time.perf_counter() - started),
     )
 
 
@@ -365,14 +364,3 @@ def _price(price: object) -> str | None:
     if isinstance(price, int | float) and not isinstance(price, bool):
         return repr(price)
     return text_of("price", price, "USD per device-hour such as 2.5, or a TOML file of prices")
-
-
-def _answer_json(found: Answer, wall_time: float) -> dict[str, Any]:
-    """The answer of `simdl plan` by key; the keys of pages and launch files are there and empty."""
-    data = {**plan_json(found.question, found.result, wall_time=wall_time), "smaller_clusters": None}
-    add_money(data, found.question, found.result, found.terms)
-    if found.batches is not None:
-        data["objective"] = found.batches
-    if found.comparison is not None:
-        data |= comparison_json(found.comparison)
-    return data | {"launch": None} if found.result.plans else data
