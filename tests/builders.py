@@ -95,4 +95,4 @@ def build_workload(network=None, *, global_batch=16, precision="bf16") -> Worklo
 
 
 def build_stack(**changes) -> Stack:
-    return replace(load_stack("megatron-2021"), **({"schedules": ()} | changes))
+    return replace(load_stack("megatron-2021"), **({"schedules": (), "main_gradient": "none"} | changes))

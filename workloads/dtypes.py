@@ -18,6 +18,8 @@ class Precision:
         gradient: [bytes] per element of the gradient as the backward pass writes it.
         master: [bytes] per parameter of a separate FP32 master copy (0 when parameters are the master).
         moment: [bytes] per number that the optimizer keeps.
+        narrow_input: [bytes] per element of a product's input where software keeps it quantised; 0 where the
+            precision is not narrower than activations.
     """
 
     name: str
@@ -28,6 +30,12 @@ class Precision:
     gradient: int
     master: int
     moment: int = 4
+    narrow_input: float = 0.0
+
+    @property
+    def mixed_bf16(self) -> bool:
+        """16-bit parameters in BF16 beside an FP32 master copy."""
+        return self.master > 0 and self.attention == "bf16"
 
 
 PRECISIONS: dict[str, Precision] = {
@@ -68,10 +76,24 @@ PRECISIONS: dict[str, Precision] = {
             moment=2,
         ),
         Precision(
-            name="nvfp4", matmul="fp4", attention="bf16", activation=2, parameter=2, gradient=2, master=4
+            name="nvfp4",
+            matmul="fp4",
+            attention="bf16",
+            activation=2,
+            parameter=2,
+            gradient=2,
+            master=4,
+            narrow_input=0.5 + 1 / 16,  # a byte of scale for 16 values
         ),
         Precision(
-            name="fp8", matmul="fp8", attention="bf16", activation=2, parameter=2, gradient=2, master=4
+            name="fp8",
+            matmul="fp8",
+            attention="bf16",
+            activation=2,
+            parameter=2,
+            gradient=2,
+            master=4,
+            narrow_input=1.0,
         ),
     )
 }

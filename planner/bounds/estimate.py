@@ -25,6 +25,7 @@ from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import gathered_bytes, stashed_bytes, state_bytes, usable_memory
 from simdl.step.automatic_cut import least_time, step_cost
+from simdl.step.block_cost import gathered_share
 from simdl.step.gradients import expert_group, share_shards
 from simdl.step.saved_blocks import saves
 from simdl.step.step_cost import shard_of
@@ -180,6 +181,7 @@ def _gathered_bytes(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
             expert_shards = share_shards(expert_group(shard_of(strategy)), strategy)
             sizes = shape.parameters[number] * (strategy.shards > 1)
             sizes = sizes + shape.experts[number] * (expert_shards > 1)
+            sizes = sizes * [gathered_share(block, pricing.stack) for block in pricing.network.blocks]
             found[members] = gathered_bytes(sizes[blocks], saved, strategy, pricing)
     return np.repeat(found, shape.cuts)
 

@@ -11,11 +11,12 @@ from simdl.kernels.sharding import Shard
 from simdl.software.stack import Stack
 from simdl.step.strategy import Recompute
 from workloads.amounts import larger
-from workloads.dtypes import Precision
 from workloads.layer import Layer, SavedActivation
+from workloads.layers.attention import key_elements, key_split, query_elements, value_elements
 from workloads.network import Block
 from workloads.operators import Division, ExpertSplit, Split
 
+FP32 = 4  # [bytes] per element
 LOG_SUM_EXP = 4  # [bytes] per query row and head that a tiled attention kernel keeps instead of the scores
 
 
@@ -46,13 +47,49 @@ def kept_bytes(
     if all(layer.selective for layer in redone):
         return saved_bytes(block, pricing, shard, scores=False)
     again = {layer.name for layer in redone}
+    alternate = pricing.stack.selective == "alternate" and len(redone) < len(block.layers)
+    products = _alternate_products(block) if alternate else {}
     stored = sum(
-        shard.held(layer.output_elements, layer.parameter_split)
+        shard.held(elements, split)
         for layer in block.layers
-        if layer.name not in again
+        for elements, split in products.get(layer.name, ((layer.output_elements, layer.parameter_split),))
+        if layer.name not in again or layer.name in products
     )
     elements = before.output_elements * shard.share(Split.SEQUENCE) + stored * shard.share(Split.COLUMN)
     return elements * pricing.precision.activation
+
+
+@lru_cache(maxsize=4096)
+def _alternate_products(block: Block) -> dict[str, tuple[tuple[int, Division], ...]]:
+    """Elements and division of what every other matrix product of a block writes, by linear layer.
+
+    Programs that choose by operator see queries, keys and values as products of their own, and both halves of
+    a gated layer (torchtitan, models/llama3/model.py: wq, wk, wv, wo, w1, w3, w2; its activation
+    checkpointing keeps the first, the third and so on).
+    """
+    stored, place = {}, 0
+    for layer in block.layers:
+        if layer.kind == "linear":
+            parts = _products(block, layer)
+            stored[layer.name] = parts[place % 2 :: 2]
+            place += len(parts)
+    return stored
+
+
+def _products(block: Block, layer: Layer) -> tuple[tuple[int, Division], ...]:
+    """Elements that each product behind a linear layer writes, and how they are divided."""
+    for core in (other.core for other in block.layers if other.core is not None):
+        keys = key_split(core)
+        parts = (
+            (query_elements(core), Split.HEADS),
+            (key_elements(core), keys),
+            (value_elements(core), keys),
+        )
+        if sum(elements for elements, _ in parts) == layer.output_elements:
+            return parts
+    whole, split = layer.output_elements, layer.parameter_split
+    gated = any(layer.name in other.inputs and other.attributes.get("gated") for other in block.layers)
+    return ((whole // 2, split),) * 2 if gated else ((whole, split),)
 
 
 @lru_cache(maxsize=65536)
@@ -64,15 +101,38 @@ def saved_bytes(block: Block, pricing: Pricing, shard: Shard, *, scores: bool = 
         for tensor in layer.saved:
             if tensor.fused and (tiled or not scores):
                 continue
-            total += _tensor_bytes(tensor, pricing.precision, shard)
+            size = _element_size(layer, tensor, pricing)
+            total += tensor.elements * shard.share(tensor.split) * size
         if layer.core is not None and tiled:
             rows = layer.core.query_tokens * layer.core.heads
             total += rows * shard.share(Split.HEADS) * LOG_SUM_EXP
+            if _narrows(pricing):  # the kernel keeps its output as it is beside what the projection keeps
+                total += layer.output_elements * shard.share(Split.HEADS) * pricing.precision.activation
     return total
 
 
-def _tensor_bytes(tensor: SavedActivation, precision: Precision, shard: Shard) -> float:
-    return tensor.elements * shard.share(tensor.split) * (tensor.element_size or precision.activation)
+def _narrows(pricing: Pricing) -> bool:
+    """Inputs of products are kept quantised."""
+    return pricing.stack.saves_narrow and pricing.precision.narrow_input > 0
+
+
+TOKEN_NORMS = frozenset({"layernorm", "rmsnorm"})
+"""Normalisations that PyTorch's autocast runs in FP32, as it does softmax (torch.amp, op reference)."""
+
+
+def _element_size(layer: Layer, tensor: SavedActivation, pricing: Pricing) -> float:
+    """[bytes] per element that a layer keeps of a tensor."""
+    if layer.kind == "loss" and not pricing.stack.loss_copies:
+        return pricing.precision.activation  # the softmax takes the place of the logits
+    if tensor.element_size:
+        return tensor.element_size
+    if pricing.stack.autocast and pricing.precision.master:
+        if layer.attributes.get("over") in TOKEN_NORMS:
+            return FP32
+        if tensor.name == "probabilities":
+            return FP32 + pricing.precision.activation
+    quantised = _narrows(pricing) and layer.kind == "linear" and layer.narrow and tensor.name == "input"
+    return pricing.precision.narrow_input if quantised else pricing.precision.activation
 
 
 def _output_split(layer: Layer) -> Division:
@@ -84,9 +144,26 @@ def _output_split(layer: Layer) -> Division:
 
 
 @lru_cache(maxsize=65536)
-def largest_output(block: Block, shard: Shard) -> float:
-    """Elements of the largest layer output and its gradient, live while the block runs backward."""
-    return 2 * reduce(
-        larger,
-        (layer.output_elements * shard.share(_output_split(layer)) for layer in block.layers),
+def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
+    """[bytes] of the largest layer output and its gradient, live while the block runs backward.
+
+    Where the block ends in a loss over a vocabulary, the logits as the head writes them and ``loss_copies``
+    FP32 tensors of their size live together at its peak, the one that the loss keeps among them. Without
+    copies softmax and gradient take the place of the logits.
+    """
+    activation, copies = pricing.precision.activation, pricing.stack.loss_copies
+    beside = activation + FP32 * (copies - 1) if copies else 0
+    logits = [
+        tensor.elements * shard.share(tensor.split)
+        for layer in block.layers
+        if layer.kind == "loss"
+        for tensor in layer.saved
+        if tensor.name == "softmax"
+    ]
+    names = {name for layer in block.layers if layer.kind == "loss" for name in layer.inputs}
+    outputs = (
+        2 * activation * layer.output_elements * shard.share(_output_split(layer))
+        for layer in block.layers
+        if not logits or layer.name not in names
     )
+    return reduce(larger, (*outputs, *(count * beside for count in logits)))

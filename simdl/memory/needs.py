@@ -17,13 +17,21 @@ from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
 from simdl.software.stack import Amount, Stack
 from simdl.step.block_cost import BlockCost
-from simdl.step.gradients import GradientShare, gradient_bytes, share_shards
+from simdl.step.gradients import (
+    MAIN_GRADIENT,
+    GradientShare,
+    gradient_bytes,
+    gradient_element,
+    share_shards,
+)
 from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy
 from simdl.step.update import moment_bytes
 from workloads.workload import Workload
 
 Floats = NDArray[np.float64]
+WHOLE = 3
+"""ZeRO stage that divides parameters too."""
 
 
 def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
@@ -94,8 +102,9 @@ def _residual(step: StepCost, rank: int) -> dict[str, float]:
 
 
 def _sharded(block: BlockCost, strategy: Strategy) -> float:
-    """Parameters of a block that ZeRO divides."""
-    return sum(share.parameters for share in block.gradients if share_shards(share.group, strategy) > 1)
+    """Parameters of a block that ZeRO divides, as far as they are gathered together."""
+    held = sum(share.parameters for share in block.gradients if share_shards(share.group, strategy) > 1)
+    return held * block.gathered
 
 
 def shares_bytes(
@@ -123,12 +132,27 @@ def state_bytes(
         shards: ranks that ZeRO divides them over; 0 for those of parameters that all replicas hold alike.
     """
     precision, shards = workload.precision, shards or strategy.shards
-    optimizer = moment_bytes(workload) + precision.master
+    optimizer = moment_bytes(workload) + precision.master + main_gradient_bytes(strategy, pricing)
     return {
         "parameters": parameters * precision.parameter / (shards if strategy.zero >= 3 else 1),
         "gradients": gradient_bytes(parameters, pricing) / (shards if strategy.zero >= 2 else 1),
         "optimizer": parameters * optimizer / (shards if strategy.zero >= 1 else 1),
     }
+
+
+def main_gradient_bytes(strategy: Strategy, pricing: Pricing) -> float:
+    """[bytes] per parameter of an FP32 gradient that lies beside the one that is reduced, divided like state.
+
+    Megatron-LM copies FP16 gradients to it: 20 bytes a parameter in all, 4 + 16/d with the distributed
+    optimizer; BF16 ones are accumulated in FP32 in the first place: 18, and 6 + 12/d (Megatron-LM,
+    docs/source/api-guide/dist_optimizer.md). DeepSpeed copies each rank's partition of 16-bit gradients, so
+    that ZeRO-2 needs 2 + 18/d, or widens them in place under ZeRO-3, which needs 18/d (estimators in
+    runtime/zero/stage_1_and_2.py and stage3.py).
+    """
+    kind, precision = pricing.stack.main_gradient, pricing.precision
+    if kind == "none" or not precision.master or gradient_element(pricing) >= MAIN_GRADIENT:
+        return 0.0
+    return MAIN_GRADIENT - (precision.gradient if kind == "partition" and strategy.zero >= WHOLE else 0)
 
 
 def resident_bytes(parameters: Amount, strategy: Strategy, workload: Workload, pricing: Pricing) -> Amount:
@@ -153,16 +177,21 @@ def gathered_bytes(parameters: Floats, saved: Floats, strategy: Strategy, pricin
 
     While a block runs backward, its gradient is whole, and with ZeRO-3 its parameters and those of the next
     one; the activations of the blocks that ran before it are gone (Zhao et al. 2023, "PyTorch FSDP", section
-    3). So what a large first block needs may find room where activations were.
+    3). So what a large first block needs may find room where activations were. DeepSpeed gathers layer by
+    layer; its estimator counts the largest one with its 16-bit gradient, 4 bytes a parameter.
 
     Args:
-        parameters: [blocks] elements of each block of a rank, in the order of the forward pass.
+        parameters: [blocks] elements of each block of a rank that are held together (`BlockCost.gathered`),
+            in the order of the forward pass.
         saved: [... x blocks] bytes of activations of one microbatch.
         strategy: with its ZeRO stage and shards.
         pricing: sizes of parameters and gradients.
     """
     if strategy.zero < 2 or not strategy.shards_state:
         return np.zeros(saved.shape[:-1])
+    if pricing.stack.gathers == "layer":
+        each = pricing.precision.gradient + (pricing.precision.parameter if strategy.zero == WHOLE else 0)
+        return np.full(saved.shape[:-1], parameters.max() * each)
     held = gradient_bytes(parameters, pricing)
     if strategy.zero == 3:
         upcoming = np.concatenate([[0.0], parameters[:-1]])

@@ -34,6 +34,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "layout": ("channels_last", "channels_first", "xla"),
     "dispatch": DISPATCHES,
     "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
+    "main_gradient": ("none", "accumulated", "partition"),
+    "gathers": ("blocks", "layer"),
 }
 SAMPLES = ("sequence", "image", "graph", "node", "record")
 NUMBERS: Mapping[str, str] = {
@@ -50,6 +52,7 @@ NUMBERS: Mapping[str, str] = {
     "negotiation": "time",
     "step_overhead": "time",
     "microbatch_overhead": "time",
+    "loss_copies": "count",
     "gradient_size": "bytes",
     "optimizer_traffic": "bytes",
     "accumulation_traffic": "bytes",
@@ -62,7 +65,15 @@ NUMBERS: Mapping[str, str] = {
 }
 LIBRARY = "library"
 """Contention of stacks whose collectives take of a device what the kernels of their library do."""
-FLAGS = ("context_parallel", "gradient_overlap", "parameter_overlap", "pipeline_overlap", "scatter_gather")
+FLAGS = (
+    "autocast",
+    "context_parallel",
+    "gradient_overlap",
+    "parameter_overlap",
+    "pipeline_overlap",
+    "saves_narrow",
+    "scatter_gather",
+)
 WORDS = (
     "description",
     "attention",
@@ -71,6 +82,8 @@ WORDS = (
     "layout",
     "library",
     "dispatch",
+    "main_gradient",
+    "gathers",
 )
 
 

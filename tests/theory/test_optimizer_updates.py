@@ -166,8 +166,8 @@ def test_state_without_room_is_paged_and_costs_the_host_link():
         global_batch=16,
     )
     paged = replace(plain, optimizer=load_optimizer("paged-adamw"))
-    stack, strategy = load_stack("pytorch-eager"), Strategy(dp=16)
-    need = simulate(plain, cluster, strategy, stack=stack).report
+    strategy = Strategy(dp=16)
+    need = simulate(plain, cluster, strategy, stack=build_stack(memory_reserve=0.0)).report
     device = replace(cluster.device, memory_capacity=need.peak_memory - 5e8, generation="ampere")
     small = replace(cluster, node=replace(cluster.node, device=device))
     refused = simulate(plain, small, strategy, stack=build_stack(memory_reserve=0.0)).report

@@ -17,14 +17,17 @@ from validation.published.report import (
     MEMORY_HEADER,
     RANKING_HEADER,
     REASON_HEADER,
+    WRONG_HEADER,
     error_rows,
     fit_rows,
     memory_rows,
     ranking_rows,
     reason_rows,
     report_json,
+    wrong_memory_rows,
 )
 from validation.published.results import results_frame
+from validation.published.rows.failed_batches import failed_batches
 from validation.published.tables import PublishedTables, load_published, load_tables
 
 
@@ -37,9 +40,12 @@ from validation.published.tables import PublishedTables, load_published, load_ta
 )
 @report_option
 @force_option
+@click.option("--memory", is_flag=True, help="List the runs whose memory is judged wrongly.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
 @reporting_errors()
-def published(data: Path | None, *, report_directory: Path | None, force: bool, as_json: bool) -> None:
+def published(
+    data: Path | None, *, report_directory: Path | None, force: bool, memory: bool, as_json: bool
+) -> None:
     """Predict published training runs and compare with what was measured.
 
     Language-model rows compare step times, converted by each source's convention where only a throughput or a
@@ -52,7 +58,7 @@ def published(data: Path | None, *, report_directory: Path | None, force: bool, 
     except MeasurementError as error:
         raise bad_input(error) from None
     predictions = progress(predict_rows(tables.rows), total=len(tables.rows), label="rows")
-    results = results_frame(predictions)
+    results = results_frame(predictions, predict_rows(failed_batches(tables.rows)))
     comparison = compare(results)
     answer = report_json(results, comparison, tables.skipped_files)
     if page_path is not None:
@@ -63,6 +69,8 @@ def published(data: Path | None, *, report_directory: Path | None, force: bool, 
         print_json(answer)
         return
     _print(comparison, tables)
+    if memory:
+        print_table(WRONG_HEADER, wrong_memory_rows(results), title="Memory judged wrongly")
 
 
 def _print(comparison: Comparison, tables: PublishedTables) -> None:

@@ -53,7 +53,10 @@ class Comparison:
 
 
 def compare(results: pd.DataFrame) -> Comparison:
-    """Compare every row of a frame of results; an empty one gives empty sections."""
+    """Compare every row of a frame of results; an empty one gives empty sections.
+
+    Rows that are ``implied`` count where memory is checked, and nowhere else.
+    """
     return Comparison(
         files={file: compare_section(part) for file, part in results.groupby("file", sort=False)},
         overall=compare_section(results),
@@ -63,6 +66,7 @@ def compare(results: pd.DataFrame) -> Comparison:
 
 def compare_section(results: pd.DataFrame) -> Section:
     """Compare one set of rows."""
+    everything, results = results, results[~results["implied"]]
     scored = results[results["predicted"].notna()]
     taken = scored["assumptions"].explode().dropna()
     return Section(
@@ -76,7 +80,7 @@ def compare_section(results: pd.DataFrame) -> Section:
         fitted=_errors(scored[scored["fitted"]]),
         held_out=_errors(scored[~scored["fitted"]]),
         ranking=rank_alternatives(scored),
-        memory=check_memory(results),
+        memory=check_memory(everything),
     )
 
 

@@ -1,6 +1,7 @@
 """Memory checks on published rows: printed peaks, runs that failed for lack of memory, and runs that did not.
 
-A run that failed should be predicted not to fit, and a run that was measured should be predicted to fit.
+A run that failed should be predicted not to fit, and a run that was measured should be predicted to fit. One
+rule says what a device can hold: its capacity less the stack's ``memory_reserve``.
 """
 
 from dataclasses import dataclass
@@ -30,10 +31,9 @@ class MemoryCheck:
 
 
 def check_memory(results: pd.DataFrame) -> MemoryCheck:
-    """Check the simulated rows of a frame of results."""
+    """Check the simulated rows of a frame of results, failures that printed batches imply among them."""
     simulated = results[results["feasible"].notna()]
-    fits, failed = simulated["feasible"].astype(bool), simulated["out_of_memory"].astype(bool)
-    ran = simulated["measured"].notna() & ~failed
+    fits, failed, ran = _outcomes(simulated)
     return MemoryCheck(
         failed=int(failed.sum()),
         failed_predicted=int((failed & ~fits).sum()),
@@ -41,3 +41,17 @@ def check_memory(results: pd.DataFrame) -> MemoryCheck:
         ran_predicted=int((ran & fits).sum()),
         peaks=error_statistics(simulated["measured_memory"], simulated["predicted_memory"]),
     )
+
+
+def wrong_rows(results: pd.DataFrame) -> pd.DataFrame:
+    """Rows that ran and are refused, or failed and are predicted to fit, with ``outcome`` in words."""
+    simulated = results[results["feasible"].notna()]
+    fits, failed, ran = _outcomes(simulated)
+    wrong = simulated[(failed & fits) | (ran & ~fits)]
+    return wrong.assign(outcome=failed[wrong.index].map({True: "out of memory", False: "ran"}))
+
+
+def _outcomes(simulated: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Per row whether it is predicted to fit, failed, and ran."""
+    fits, failed = simulated["feasible"].astype(bool), simulated["out_of_memory"].astype(bool)
+    return fits, failed, simulated["measured"].notna() & ~failed

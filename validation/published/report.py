@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from hardware.units import format_quantity
 from validation.judging.statistics import ErrorStatistics
 from validation.judging.tables import json_rows
 from validation.published.compare import Comparison, Section
+from validation.published.memory_check import wrong_rows
 
 ERROR_HEADER = ("table", "rows", "predicted", "skipped", "assumed", "mean", "median", "p90", "max", "bias")
 RANKING_HEADER = ("table", "questions", "rows", "rank correlation", "mean regret", "max regret")
@@ -22,6 +24,7 @@ MEMORY_HEADER = (
     "median error",
     "bias",
 )
+WRONG_HEADER = ("table", "row", "what happened", "predicted to need", "item")
 REASON_HEADER = ("table", "rows", "skipped because")
 OVERALL = "overall"
 _UNREGISTERED = re.compile(r"network (.+) is not registered")
@@ -33,11 +36,12 @@ def report_json(
 ) -> dict[str, Any]:
     """The command's JSON: ``rows`` (``row`` is the data row counted from 1) and ``summary``."""
     return {
-        "rows": json_rows(results),
+        "rows": json_rows(results[~results["implied"]]),
         "summary": {
             "overall": asdict(comparison.overall),
             "files": {file: asdict(section) for file, section in comparison.files.items()},
             "skipped_files": dict(skipped_files),
+            "memory_judged_wrongly": _wrong_json(results),
             "warnings": list(comparison.warnings),
         },
     }
@@ -84,6 +88,26 @@ def memory_rows(comparison: Comparison) -> list[tuple[str, ...]]:
         )
         for name, section in _sections(comparison)
         if section.memory.ran or section.memory.failed or section.memory.peaks.n
+    ]
+
+
+def _wrong_json(results: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = ["file", "row", "outcome", "implied", "predicted_memory"]
+    found: list[dict[str, Any]] = wrong_rows(results)[columns].to_dict("records")
+    return found
+
+
+def wrong_memory_rows(results: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Rows under ``WRONG_HEADER``; a failure that a smaller printed batch implies says so."""
+    return [
+        (
+            cells["file"],
+            str(cells["row"]),
+            cells["outcome"] + (" at the next larger batch" if cells["implied"] else ""),
+            format_quantity(cells["predicted_memory"], "bytes"),
+            cells["item"],
+        )
+        for cells in wrong_rows(results).to_dict("records")
     ]
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 from validation.judging.tables import JSON_COLUMNS
 from validation.published.prediction import RowResult
 
-# Batch is that of a step, question what alternatives share, feasible whether the memory [bytes] suffices.
+# Batch is that of a step, question what alternatives share, feasible whether the memory [bytes] suffices,
+# implied a failure that another row's batch implies.
 COLUMNS = (
     *JSON_COLUMNS,
     "fitted",
@@ -19,14 +20,22 @@ COLUMNS = (
     "feasible",
     "measured_memory",
     "predicted_memory",
+    "implied",
 )
 
 
-def results_frame(results: Iterable[RowResult]) -> pd.DataFrame:
-    """The results, in order; cells are empty where a row is no question or has no prediction."""
-    frame = pd.DataFrame([_cells(result) for result in results], columns=COLUMNS)
+def results_frame(results: Iterable[RowResult], failures: Iterable[RowResult] = ()) -> pd.DataFrame:
+    """The results, in order; cells are empty where a row is no question or has no prediction.
+
+    Args:
+        results: of printed rows.
+        failures: of runs that printed batches imply (`validation.published.rows.failed_batches`).
+    """
+    lines = [_cells(result) | {"implied": False} for result in results]
+    lines += [_cells(result) | {"implied": True} for result in failures]
+    frame = pd.DataFrame(lines, columns=COLUMNS)
     numbers = ("measured", "predicted", "batch", "measured_memory", "predicted_memory")
-    return frame.astype(dict.fromkeys(numbers, float) | {"fitted": bool})
+    return frame.astype(dict.fromkeys(numbers, float) | {"fitted": bool, "implied": bool})
 
 
 def _cells(result: RowResult) -> dict[str, object]:
@@ -51,5 +60,6 @@ def _cells(result: RowResult) -> dict[str, object]:
             "measured_memory": setup.measured_memory,
         }
     if report is not None:
-        cells |= {"feasible": report.feasible, "predicted_memory": report.peak_memory}
+        beside = report.memory["context"] if setup and setup.tensors_alone else 0.0
+        cells |= {"feasible": report.feasible, "predicted_memory": report.peak_memory - beside}
     return cells

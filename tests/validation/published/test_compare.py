@@ -27,6 +27,7 @@ class FakeSetup:
     unit: str = "s"
     out_of_memory: bool = False
     measured_memory: float | None = None
+    tensors_alone: bool = False
     question: tuple = ("q",)
     assumptions: tuple = ()
     warnings: tuple = ()

@@ -13,6 +13,7 @@ from validation.published.rows.measurement import (
     RATE_COLUMNS,
     RunSize,
     check_trusted,
+    counts_tensors_alone,
     out_of_memory,
     step_time,
 )
@@ -45,6 +46,8 @@ def language_model_setup(row: PublishedRow) -> Setup:
     if not defaults.known:
         defaults = stack_defaults(choice.stack)
     precision = row_precision(row["precision"], defaults.precision)
+    if precision.name == "bf16" and "bf16 weights and optimizer state" in row["notes"]:
+        precision = row_precision("bf16-pure", "")
     batch = _global_batch(row, degrees)
     strategies, assumed = row_strategies(row, degrees, network, defaults)
     size = RunSize(
@@ -66,6 +69,7 @@ def language_model_setup(row: PublishedRow) -> Setup:
         unit="s",
         out_of_memory=failed,
         measured_memory=None if memory is None else memory * _MEMORY_UNIT,
+        tensors_alone=counts_tensors_alone(row),
         question=(row.file, *(row[column] for column in _QUESTION)),
         assumptions=(*shape.assumptions, *assumed, *missing),
         warnings=(warning,) if warning else (),

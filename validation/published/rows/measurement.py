@@ -21,6 +21,9 @@ from workloads.dtypes import Precision
 
 # A caution that the printed tokens/s disagree with the step time leaves the step time, which is what counts.
 _MARKERS = re.compile(r"\b(?:FLAG|INCONSISTENT|CAUTION(?! seq\*GBS/step)|CHECK|AMBIGUOUS)\b")
+_TENSORS = re.compile(
+    r"real_alloc|max_memory_allocated|memory active|allocated memory|mem_gib = params", re.IGNORECASE
+)
 RATE_COLUMNS = (
     "step_time_s",
     "tokens_per_s",
@@ -54,6 +57,11 @@ def out_of_memory(row: PublishedRow) -> bool:
     """The run failed for lack of memory."""
     cells = (row[column].upper() for column in (*RATE_COLUMNS, "mem_gib") if column in row.cells)
     return OUT_OF_MEMORY in cells or row.cells.get("value", "").upper() == OUT_OF_MEMORY
+
+
+def counts_tensors_alone(row: PublishedRow) -> bool:
+    """The printed memory is what an allocator gave out, or a sum of tensors."""
+    return bool(_TENSORS.search(row["notes"]))
 
 
 def check_trusted(row: PublishedRow) -> None:

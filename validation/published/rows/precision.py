@@ -11,6 +11,7 @@ _PRECISIONS = (
     (r"mxfp4|int8", ""),
     (r"nvfp4|fp4", "nvfp4"),
     (r"fp8|float8", "fp8"),
+    (r"bf16-pure", "bf16-pure"),
     (r"bf16|bfloat16", "bf16"),
     (r"fp16|float16|half|mixed|\bamp(?!ere)", "fp16"),
     (r"tf32", "tf32"),
@@ -27,8 +28,7 @@ def row_precision(text: str, default: str) -> Precision:
     """
     if not text:
         return load_precision(default)
-    # "fp16/bf16 mixed": both take two bytes and run at the same rate; the first one stands for both.
-    lowered = "fp16" if re.match(r"fp16/bf16", text.lower()) else text.lower()
+    lowered = text.lower()  # "fp16/bf16 mixed" is read as BF16: same rate, 18 bytes a parameter
     for pattern, name in _PRECISIONS:
         if re.search(pattern, lowered):
             if name:

@@ -27,6 +27,7 @@ class Setup:
         launch_factor: replicas whose kernels one host process launches one after another.
         out_of_memory: the run failed for lack of memory.
         measured_memory: [bytes] printed peak, None where blank.
+        tensors_alone: the peak is that of tensors, without contexts and libraries.
         question: rows with the same question are alternatives that can be ranked.
         assumptions: blanks that took a default.
         warnings: such as a stack that is only a default.
@@ -46,6 +47,7 @@ class Setup:
     part: Part = "step"
     launch_factor: int = 1
     counted: float = 1.0
+    tensors_alone: bool = False
 
 
 @cache
