@@ -33,8 +33,8 @@ UNITS: Mapping[str, Mapping[str, tuple[float, Mapping[str, float]]]] = {
     },
     "power": {"W": (1.0, {**DECIMAL, "m": 1e-3})},
     "frequency": {"Hz": (1.0, DECIMAL)},
-    "price": {"USD/h": (1 / 3600.0, {"": 1.0})},
-    "energy_price": {"USD/kWh": (1 / 3.6e6, {"": 1.0})},
+    "price": {"USD/h": (1 / 3600.0, DECIMAL)},
+    "energy_price": {"USD/kWh": (1 / 3.6e6, DECIMAL)},
 }
 EXAMPLES: Mapping[str, str] = {
     "bytes": "80 GiB",
@@ -76,7 +76,8 @@ def parse_quantity(text: str, dimension: str) -> float:
 
 def format_quantity(value: float, dimension: str) -> str:
     """A quantity for reading: bytes in powers of two, the rest in powers of ten, about four digits."""
-    symbol = next(iter(UNITS[dimension]))
+    symbol, (unit, _) = next(iter(UNITS[dimension].items()))
+    value /= unit
     if dimension == "bytes":
         steps: Mapping[str, float] = {"": 1.0, **BINARY}
     elif dimension == "time":
