@@ -11,6 +11,7 @@ from functools import lru_cache
 from hardware.citation import CitedNumber
 from hardware.device import Device
 from hardware.errors import HardwareError
+from hardware.host import Host
 from hardware.link import Link
 from hardware.topology import LevelTopology, Torus, Wiring, cut_wiring
 
@@ -53,7 +54,7 @@ class NodeType:
     says on what and with what a calibrated profile was measured (``device``, ``backend``, ``processes`` ...);
     empty for every other. ``host_power`` is what a whole node draws beside its devices [W], 0 where nobody
     metered it. ``whole`` is the number of devices of the node where only some of them are taken
-    (:func:`part_of_node`), else 0.
+    (:func:`part_of_node`), else 0. ``host`` is None where a profile does not say what its memory is.
     """
 
     name: str
@@ -64,6 +65,7 @@ class NodeType:
     numbers: tuple[CitedNumber, ...] = ()
     whole: int = 0
     host_power: float = 0.0
+    host: Host | None = None
 
     @property
     def devices(self) -> int:
@@ -141,6 +143,21 @@ class Cluster:
     def parts(self) -> tuple["Cluster", ...]:
         """The nodes of each type, in the order of their ranks."""
         return (replace(self, more=()), *self.more) if self.more else (self,)
+
+
+def find_host(cluster: Cluster) -> Host:
+    """The host of the nodes of a cluster.
+
+    Raises:
+        HardwareError: its profile says nothing of it.
+    """
+    host = cluster.node.host
+    if host is None:
+        raise HardwareError(
+            f"cluster {cluster.name}: found no host memory; expected a table [host] in its profile, with "
+            "type and memory, or with link, memory, bandwidth and update_rate"
+        )
+    return host
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""Where registered profiles live: ``hardware/data/{devices,links,clusters}/NAME.toml``."""
+"""Where registered profiles live: ``hardware/data/{devices,links,hosts,clusters}/NAME.toml``."""
 
 import re
 from functools import lru_cache
@@ -7,7 +7,7 @@ from importlib import resources
 from hardware.errors import UnknownNameError
 
 DATA = resources.files("hardware") / "data"
-KINDS = {"devices": "device", "links": "link", "clusters": "node type"}
+KINDS = {"devices": "device", "links": "link", "hosts": "host", "clusters": "node type"}
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
 """Registered hardware: devices, links and node types by name, and clusters as ``NODE:COUNT`` or from a file.
 
-Profiles live in ``hardware/data/{devices,links,clusters}/NAME.toml``; adding one means adding one file. Each
-is read once per process, so that equal names give the same object.
+Profiles live in ``hardware/data/{devices,links,hosts,clusters}/NAME.toml``; adding one means adding one file.
+Each is read once per process, so that equal names give the same object.
 """
 
 import re
@@ -15,6 +15,7 @@ from hardware.cluster import DEVICES, Cluster, Level, NodeType, part_of_node
 from hardware.component_profiles import device_at, link_at, parse_device, parse_link
 from hardware.device import Device
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
+from hardware.host import Host
 from hardware.link import Link
 from hardware.profile_files import load_text, profile_names
 from hardware.profile_reader import ProfileReader
@@ -171,8 +172,9 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
     host_power = reader.number("host_power", "power", default=0.0)
     measured_on = {key: reader.text(f"measured_on.{key}") for key in reader.keys("measured_on")}
     levels = tuple(_level(reader, f"levels.{index}", last=index == count - 1) for index in range(count))
+    host = _host(reader)
     numbers = reader.finish()
-    parts = ("device.", *(f"levels.{index}.link." for index in range(count)))
+    parts = ("device.", "host.", *(f"levels.{index}.link." for index in range(count)))
     own = tuple(number for number in numbers if not number.path.startswith(parts))
     assert device is not None  # noqa: S101 - finish() raises otherwise
     return NodeType(
@@ -183,7 +185,36 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
         measured_on=measured_on,
         numbers=own,
         host_power=host_power,
+        host=host,
     )
+
+
+def _host(reader: ProfileReader) -> Host | None:
+    """The host of a node: a registered kind, or a table with the keys of one; None where there is none."""
+    if reader.data_at("host") is None:
+        return None
+    name = reader.text("host.type", default="host")
+    if reader.data_at("host.type") is not None:
+        try:
+            reader.inherit("host.", ProfileReader(load_text("hosts", name), f"hosts/{name}.toml"))
+        except UnknownNameError as error:
+            reader.fault("host.type", str(error))
+            return None
+    link = _part(reader, "host.link", load_link, link_at)
+    reader.text("host.description", default="")
+    numbers = {
+        "devices_per_link": reader.number("host.devices_per_link", "number", default=1.0),
+        "memory": reader.number("host.memory", "bytes"),
+        "bandwidth": reader.number("host.bandwidth", "bandwidth"),
+        "update_rate": reader.number("host.update_rate", "bandwidth"),
+    }
+    shared = int(numbers["devices_per_link"])
+    if shared != numbers["devices_per_link"] or shared < 1:
+        reader.fault("host.devices_per_link", f"found {numbers['devices_per_link']:g}; expected 1, 2 or so")
+    found = reader.numbers_under("host.")
+    own = tuple(number for number in found if not number.path.startswith("link."))
+    values = {**numbers, "devices_per_link": max(1, shared)}
+    return Host(name=name, link=link, **values, numbers=own)  # type: ignore[arg-type] # finish() raises
 
 
 def _level(reader: ProfileReader, path: str, *, last: bool) -> Level:

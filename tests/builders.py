@@ -5,7 +5,9 @@ from dataclasses import fields, replace
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.device import Device
 from hardware.efficiency import FAMILIES
+from hardware.host import Host
 from hardware.link import Link
+from hardware.profiles import load_link
 from simdl.software.reader import load_stack
 from simdl.software.stack import Stack
 from workloads.dtypes import load_precision
@@ -52,6 +54,14 @@ def build_cluster(nodes=2, *, devices=4, memory_capacity=16e9, bandwidth=1e10) -
         name="tiny",
         description="made up for tests",
         device=build_device(memory_capacity),
+        host=Host(
+            name="tiny",
+            link=load_link("pcie4-x16"),
+            devices_per_link=1,
+            memory=64e9,
+            bandwidth=2e11,
+            update_rate=1e11,
+        ),
         levels=(
             Level(name="node", link=inside, ports=1, size=devices, topology="switch"),
             Level(name="network", link=outside, ports=1, size=0, topology="switch"),

@@ -92,22 +92,50 @@ def _products(block: Block, layer: Layer) -> tuple[tuple[int, Division], ...]:
     return ((whole // 2, split),) * 2 if gated else ((whole, split),)
 
 
+def brief_bytes(pricing: Pricing, shard: Shard, block: Block, before: Block) -> float:
+    """Bytes live beside all that a block keeps at the peak of its backward pass, walked layer by layer.
+
+    A layer's gradient of its output is live until it has made those of its inputs; elementwise activations
+    write theirs in place, and the output that one keeps is gone with it. What another layer keeps is its
+    input, which the layer before it may still need (Rhu et al. 2016, figure 4).
+    """
+    activation = pricing.precision.activation
+    sizes = {"input": before.output_elements * shard.share(Split.SEQUENCE) * activation}
+    for layer in block.layers:
+        sizes[layer.name] = layer.output_elements * shard.share(_output_split(layer)) * activation
+    live = {block.layers[-1].name: sizes[block.layers[-1].name]}
+    freed = most = waiting = 0.0
+    for layer in reversed(block.layers):
+        made = {name: sizes[name] for name in layer.inputs if name not in live}
+        gradient = live.pop(layer.name, 0.0)
+        beside = 0.0 if layer.kind == "activation" and len(layer.inputs) == 1 else gradient
+        most = max(most, sum(live.values()) + sum(made.values()) + beside - freed)
+        live |= made
+        kept = layer_saved_bytes(layer, pricing, shard)
+        freed += waiting + (kept if layer.kind == "activation" else 0.0)
+        waiting = 0.0 if layer.kind == "activation" else kept
+    return most
+
+
 @lru_cache(maxsize=65536)
 def saved_bytes(block: Block, pricing: Pricing, shard: Shard, *, scores: bool = True) -> float:
     """Bytes one block keeps per microbatch; without ``scores``, not the attention matrix and its masks."""
+    return sum(layer_saved_bytes(layer, pricing, shard, scores=scores) for layer in block.layers)
+
+
+def layer_saved_bytes(layer: Layer, pricing: Pricing, shard: Shard, *, scores: bool = True) -> float:
+    """Bytes one layer keeps per microbatch."""
     tiled = pricing.stack.attention != "unfused"
     total = 0.0
-    for layer in block.layers:
-        for tensor in layer.saved:
-            if tensor.fused and (tiled or not scores):
-                continue
-            size = _element_size(layer, tensor, pricing)
-            total += tensor.elements * shard.share(tensor.split) * size
-        if layer.core is not None and tiled:
-            rows = layer.core.query_tokens * layer.core.heads
-            total += rows * shard.share(Split.HEADS) * LOG_SUM_EXP
-            if _narrows(pricing):  # the kernel keeps its output as it is beside what the projection keeps
-                total += layer.output_elements * shard.share(Split.HEADS) * pricing.precision.activation
+    for tensor in layer.saved:
+        if tensor.fused and (tiled or not scores):
+            continue
+        total += tensor.elements * shard.share(tensor.split) * _element_size(layer, tensor, pricing)
+    if layer.core is not None and tiled:
+        rows = layer.core.query_tokens * layer.core.heads
+        total += rows * shard.share(Split.HEADS) * LOG_SUM_EXP
+        if _narrows(pricing):  # the kernel keeps its output as it is beside what the projection keeps
+            total += layer.output_elements * shard.share(Split.HEADS) * pricing.precision.activation
     return total
 
 

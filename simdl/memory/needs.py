@@ -13,6 +13,7 @@ from hardware.device import Device
 from hardware.units import format_quantity
 from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
+from simdl.memory.host_needs import device_less, host_buffers, host_shortfalls
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
 from simdl.software.stack import Amount, Stack
@@ -78,6 +79,8 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
     stashed = step.pipeline.versions(rank, strategy.pp) - 1
     state = shares_bytes(step.rank_gradients(rank), strategy, step.workload, step.pricing)
     blocks = [block for stage in stages for block in stage.blocks]
+    hosted = device_less(blocks, step)
+    state = {name: nbytes - hosted.get(name, 0.0) for name, nbytes in state.items()}
     sizes = np.array([_sharded(block, strategy) for block in blocks])
     saved = np.array([block.saved for block in blocks])
     tables = sum(block.tables for block in blocks)
@@ -89,6 +92,7 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
         "activations": activations,
         "transient": max(stage.transient for stage in stages),
         "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
+        **({"host_buffers": host_buffers(stages, step)} if hosted else {}),
         "context": step.stack.memory_context,
     }
 
@@ -207,13 +211,14 @@ def usable_memory(stack: Stack, device: Device) -> float:
 
 
 def memory_shortfalls(step: StepCost, device: Device) -> Iterator[str]:
-    """One sentence per pipeline rank that does not fit, the one that misses by most first."""
+    """One sentence per pipeline rank that does not fit, the one that misses by most first; then the host."""
     usable = usable_memory(step.stack, device)
     by_rank = dict(enumerate(memory_by_rank(step)))
     needs = {rank: sum(parts.values()) for rank, parts in by_rank.items()}
     for rank in sorted(needs, key=lambda rank: -needs[rank]):
         if needs[rank] > usable:
             yield shortfall(rank, needs[rank], usable, by_rank[rank])
+    yield from host_shortfalls(step)
 
 
 def shortfall(rank: int, need: float, usable: float, parts: Mapping[str, float]) -> str:

@@ -50,6 +50,9 @@ class Purpose(StrEnum):
     EXCHANGE_UPDATE = "exchange for the update"
     OPTIMIZER = "optimizer"
     COMPRESS = "compress gradients"
+    STORE = "store in host memory"
+    FETCH = "fetch from host memory"
+    HOST_UPDATE = "update on the host"
     MESSAGE = "message"
     COMBINE = "combine"
 

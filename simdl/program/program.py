@@ -21,6 +21,9 @@ class Lane(StrEnum):
     COLLECTIVE = "collective"
     SEND_FORWARD = "send-forward"
     SEND_BACKWARD = "send-backward"
+    TO_HOST = "to-host"
+    FROM_HOST = "from-host"
+    HOST = "host"
 
 
 class Stream(NamedTuple):

@@ -75,6 +75,7 @@ def _block_cost(
         boundary=nodes[-1].boundary,
         recomputed_flops=sum(node.recomputed_flops for node in nodes) if full else 0,
         redone=mode,
+        brief=everything - kept + max(node.transient for node in nodes),
     )
 
 

@@ -22,7 +22,7 @@ from simdl.kernels.block_kernels import (
 )
 from simdl.kernels.pricing import Pricing, Work, priced
 from simdl.kernels.sharding import Shard, ShardTable, by_part, layer_kernels, ring_hops
-from simdl.memory.activations import kept_bytes, largest_output, recomputed_layers, saved_bytes
+from simdl.memory.activations import brief_bytes, kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.memory.savers import KEPT, Saver
 from simdl.software.stack import Stack
 from simdl.step.gradients import GradientShare, expert_group, gradient_tensors
@@ -53,6 +53,8 @@ class BlockCost:
         redone: which of its layers run again before its backward pass.
         again: how many more times its whole forward pass runs, for segments that it belongs to.
         offloaded: [bytes] per microbatch that lie in host memory in place of ``saved``.
+        brief: [bytes] live beside all that it kept at the peak of its backward pass, layer by layer; at most
+            ``transient``, which does not follow single layers.
     """
 
     forward: Work
@@ -71,6 +73,7 @@ class BlockCost:
     redone: Recompute = Recompute.NONE
     again: int = 0
     offloaded: float = 0.0
+    brief: float = 0.0
 
     @property
     def experts(self) -> float:
@@ -124,6 +127,7 @@ def _block_cost(
     boundary = (block.output_elements + block.carried) * shard.share(Split.SEQUENCE) * activation
     redone = recomputed_layers(block, mode, pricing.stack)
     kept = kept_bytes(pricing, shard, block, before, redone)
+    transient = everything - kept + largest_output(block, pricing, shard)
     return BlockCost(
         forward=_forward(pricing, shard, block),
         input_gradient=_input_gradient(pricing, shard, block),
@@ -131,13 +135,16 @@ def _block_cost(
         recompute=_recompute(pricing, shard, block, redone),
         gradients=_gradients(block, shard, pipelined=pipelined),
         saved=kept,
-        transient=everything - kept + largest_output(block, pricing, shard),
+        transient=transient,
         boundary=boundary,
         recomputed_flops=_product_flops(redone),
         tables=_table_bytes(pricing, shard, block),
         gathered=gathered_share(block, pricing.stack),
         walks=_walks(pricing, shard, block),
         redone=mode,
+        brief=transient
+        if is_table(transient)
+        else min(transient, brief_bytes(pricing, shard, block, before)),
     )
 
 

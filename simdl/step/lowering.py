@@ -13,20 +13,26 @@ from dataclasses import dataclass, field, replace
 from simdl.collector import collector_paused
 from simdl.memory.needs import paged_by_rank
 from simdl.pipelines import pipeline_order
+from simdl.pipelines.parts import ends, updates
 from simdl.pipelines.passes import Entry, Order, Overlap, Pass, PassKind, passes_of
 from simdl.pipelines.steps import order_length, steps_in_a_row
 from simdl.program.action import Action, Cause, Purpose, Transfer, Work
 from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
 from simdl.step.gradients import reductions
+from simdl.step.host import HostTransfers
+from simdl.step.host_lowering import Add, HostLanes, Item
 from simdl.step.segments import Segment, Segmentation
 from simdl.step.stage import stage_walks
+from simdl.step.stage_items import is_hosted
 from simdl.step.step_cost import StepCost
 from simdl.step.transfers import StepTransfers
 from simdl.step.update import page_time
 from simdl.step.walks import TASKS, unrolled
 
-LANES = tuple(Lane)
+LANES = (Lane.COMPUTE, Lane.COLLECTIVE, Lane.SEND_FORWARD, Lane.SEND_BACKWARD)
+HOST_LANES = (Lane.TO_HOST, Lane.FROM_HOST, Lane.HOST)
+"""Of ranks with something in host memory; behind all other lanes."""
 PREFETCH = 2  # parameter gathers in flight ahead of the block being computed, as FSDP's rate limiter allows
 
 
@@ -43,6 +49,7 @@ class _Build:
         paged: [bytes] per pipeline rank of optimizer state that the host holds; () where none is paged.
         ended: the last task of the last pass so far.
         tasks: that a pass over recurrent layers may be opened up into.
+        host: its lanes, where something lies in host memory.
         updated: the update before which no parameters of the next step are gathered, or -1.
     """
 
@@ -62,6 +69,7 @@ class _Build:
     ended: int = -1
     updated: int = -1
     tasks: int = 0
+    host: HostLanes | None = None
 
     def arrive(self, key: int, microbatch: int, task: int) -> None:
         """Say after which task a result is there."""
@@ -71,9 +79,16 @@ class _Build:
 
     def add(self, rank: int, lane: Lane, action: Action, after: tuple[int, ...], microbatch: int = -1) -> int:
         """Add a task whose action may be new."""
-        return self.builder.add(
-            self.builder.action(action), _stream(rank, lane), after, microbatch=microbatch
+        stream = (
+            self.step.strategy.pp * len(LANES) + len(HOST_LANES) * rank + HOST_LANES.index(lane)
+            if (lane in HOST_LANES)
+            else _stream(rank, lane)
         )
+        return self.builder.add(self.builder.action(action), stream, after, microbatch=microbatch)
+
+    def adder(self, rank: int) -> Add:
+        """Adds tasks to the lanes of one rank."""
+        return lambda lane, action, after, microbatch: self.add(rank, lane, action, tuple(after), microbatch)
 
 
 @collector_paused()  # 10^5 objects without a cycle: to look for cycles takes longer than to build them
@@ -83,10 +98,13 @@ def lower(step: StepCost) -> Program:
     width = strategy.tp * strategy.replicas
     steps = steps_in_a_row(step.pipeline, strategy.pp, step.microbatches)
     long = 1 if step.pipeline.flushes else steps
-    builder = ProgramBuilder(
-        [RankClass(stage=rank, count=width, first=rank * width) for rank in range(strategy.pp)],
-        [Stream(rank, lane) for rank in range(strategy.pp) for lane in LANES],
-    )
+    ranks = range(strategy.pp)
+    hosted = any(is_hosted(stage) for stage in step.stages)
+    streams = [Stream(rank, lane) for rank in ranks for lane in LANES]
+    if hosted:
+        streams += [Stream(rank, lane) for rank in ranks for lane in HOST_LANES]
+    classes = [RankClass(stage=rank, count=width, first=rank * width) for rank in ranks]
+    builder = ProgramBuilder(classes, streams)
     build = _Build(
         step,
         builder,
@@ -95,14 +113,17 @@ def lower(step: StepCost) -> Program:
         steps * step.microbatches,
         paged_by_rank(step),
     )
+    build.host = HostLanes(step, HostTransfers(step, builder)) if hosted else None
     build.tasks = TASKS // max(1, steps * strategy.passes(step.workload.global_batch))
     length = order_length(step.pipeline, strategy.pp, step.microbatches)
     sizes = strategy.pp, length, strategy.virtual_stages
     for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
-        build.gathered = build.updated = -1
+        build.gathered = build.updated = build.ended = -1
+        if build.host:
+            build.host.start_rank(rank)
         for number in range(steps // long):
             build.shift = number * step.microbatches
-            for part in [order] if step.pipeline.flushes else _updates(order):
+            for part in [order] if step.pipeline.flushes else updates(order):
                 build.reduced.clear()
                 _passes(build, rank, part)
                 _reduce_at_end(build, rank)
@@ -113,23 +134,13 @@ def lower(step: StepCost) -> Program:
     return builder.program()
 
 
-def _updates(order: Order) -> Iterator[Order]:
-    """The parts of an order that each end with the gradient of one microbatch complete, to be applied."""
-    part: list[Entry] = []
-    for entry in order:
-        part.append(entry)
-        if any(each.kind.completes for each in passes_of(entry)):
-            yield part
-            part = []
-
-
 def _stream(rank: int, lane: Lane) -> int:
     return len(LANES) * rank + LANES.index(lane)
 
 
 def _passes(build: _Build, rank: int, order: Order) -> None:
     """The passes of a rank in order; the first and the last of a stage may have communication beside them."""
-    begins, completes = _ends(order)
+    begins, completes = ends(order)
     gathered, build.gathered = build.gathered, -1
     for place, entry in enumerate(order):
         first, last = place in begins, place in completes
@@ -144,19 +155,6 @@ def _passes(build: _Build, rank: int, order: Order) -> None:
         build.ended = end
         for each in passes_of(entry):
             _connect(build, rank, each, begin, end)
-
-
-def _ends(order: Order) -> tuple[set[int], set[int]]:
-    """Places in an order of the first forward pass and of the last completing pass of each stage."""
-    begins: dict[int, int] = {}
-    completes: dict[int, int] = {}
-    for place, entry in enumerate(order):
-        for kind, _, stage in passes_of(entry):
-            if kind.acquires:
-                begins.setdefault(stage, place)
-            if kind.completes:
-                completes[stage] = place
-    return {*begins.values()}, {*completes.values()}
 
 
 def _connect(build: _Build, rank: int, done: Pass, begin: int, end: int) -> None:
@@ -274,6 +272,9 @@ def _segmented_pass(build: _Build, rank: int, entry: Entry, segments: tuple[Segm
     release = sum(stages[each.stage].saved for each in passes if each.kind.releases)
     computed: list[int] = []
     first = -1
+    host, add = build.host, build.adder(rank)
+    if host:
+        host.start_pass(build.ended)
     for index, segment in enumerate(segments):
         after = _gather(build, rank, split, segment, computed)
         if index >= PREFETCH:
@@ -290,12 +291,17 @@ def _segmented_pass(build: _Build, rank: int, entry: Entry, segments: tuple[Segm
             busy=inside.busy,
         )
         microbatch = split.microbatch + build.shift
+        item = Item(split.stage, microbatch, segment.place, segment.blocks, split.kind)
+        if host:
+            after = (*after, *host.before(add, item))
         walks = tuple(unrolled(segment.walks, tasks=build.tasks))
         if walks:
             began, task = _walk(build, rank, work, walks, after, microbatch)
         else:
             began = task = build.add(rank, Lane.COMPUTE, work, after, microbatch)
         first = began if index == 0 else first
+        if host:
+            host.after(add, item, task)
         computed.append(task)
     for segment, task in list(zip(segments, computed, strict=True))[-PREFETCH:]:
         _reduce(build, rank, split, segment, task)
@@ -321,6 +327,7 @@ def _reduce(build: _Build, rank: int, entry: Pass, segment: Segment, task: int) 
     A coordinator works through the ranks' requests while the segment computes its gradients; what it has not
     done by then comes before the reduction.
     """
+    done = task
     for each in segment.reductions:
         if each.encode > 0:
             task = build.add(
@@ -332,6 +339,9 @@ def _reduce(build: _Build, rank: int, entry: Pass, segment: Segment, task: int) 
         transfer = replace(transfer, duration=transfer.duration + late) if late else transfer
         done = build.add(rank, Lane.COLLECTIVE, transfer, (task,), entry.microbatch + build.shift)
         build.reduced.append(done)
+    if build.host and entry.kind.completes:
+        item = Item(entry.stage, entry.microbatch + build.shift, segment.place, segment.blocks, entry.kind)
+        build.host.send_gradient(build.adder(rank), item, (done,))
 
 
 def _kernels(seconds: float) -> Work:
@@ -350,7 +360,7 @@ def _reduce_at_end(build: _Build, rank: int) -> None:
     build.decode += sum(each.decode for each in found)
     if (encode := sum(each.encode for each in found)) > 0:
         build.add(rank, Lane.COMPUTE, _kernels(encode), ())
-    after = (len(build.builder) - 1,)
+    after = (build.ended if build.host else len(build.builder) - 1,)
     build.reduced = [
         build.add(rank, Lane.COLLECTIVE, build.transfers.reduce(rank, each), after) for each in found
     ]
@@ -372,9 +382,10 @@ def _finish(build: _Build, rank: int) -> None:
     parts = (*decoded, (Cause.OPTIMIZER, step.optimizer[rank]), *paging, (Cause.OVERHEAD, overhead))
     done = build.add(rank, Lane.COMPUTE, Work(purpose=Purpose.OPTIMIZER, parts=parts), after)
     build.updated = done
+    back = build.host.finish(build.adder(rank), (*after, done)) if build.host else []
     if strategy.zero in (1, 2) and strategy.shards_state and not step.stack.parameter_overlap:
         for gather in build.transfers.gather_all(rank):
-            build.gathered = build.add(rank, Lane.COLLECTIVE, gather, (done,))
+            build.gathered = build.add(rank, Lane.COLLECTIVE, gather, (done, *back))
 
 
 def _sums(build: _Build, rank: int) -> Iterator[Transfer]:

@@ -2,16 +2,15 @@
 
 What a block or a segment keeps is counted until the end of the backward pass, and what comes back when it
 runs backward is ``transient``, as for blocks that are recomputed one by one: ``[keep]`` costs what ``full``
-costs. A segment holds then what its own plan keeps, less the input that was there already. Of what lies in
-host memory two blocks in a row have room on the device: one in use and one on its way.
+costs. A segment holds then what its own plan keeps, less the input that was there already. What lies in host
+memory comes back layer by layer, so what a block needs beside it is counted by the lifetimes of its layers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from simdl.kernels.pricing import Work
-from simdl.memory.savers import Row, Saver, Segment, block_savers, clipped, item_length, savers_row
+from simdl.memory.savers import Row, Saver, Segment, block_savers, clipped, savers_row
 from simdl.step.block_cost import BlockCost
 from simdl.step.stage import StageCost, stage_cost
 from simdl.step.strategy import Recompute, Strategy
@@ -67,18 +66,29 @@ def saved_stage(row: Row, costs: Mapping[Recompute, Chain], first: int) -> Stage
         costs: of all blocks of the network in chain order, by mode.
         first: place of its first block.
     """
-    blocks: list[BlockCost] = []
+    items = []
+    place = first
     for item in row:
-        blocks += _item_blocks(item, costs, first + len(blocks))
-    stage = stage_cost(tuple(blocks))
-    items = tuple(item_length(item) for item in row)
-    return replace(stage, transient=stage.transient + host_buffers(blocks), items=items)
+        items.append(_item_blocks(item, costs, place))
+        place += len(items[-1])
+    stage = stage_cost(tuple(block for blocks in items for block in blocks))
+    sizes = tuple(len(blocks) for blocks in items)
+    return replace(stage, transient=brief_need(items), items=sizes)
 
 
-def host_buffers(blocks: Sequence[BlockCost]) -> float:
-    """[bytes] of a stage's device that what lies in host memory passes through, two blocks at a time."""
-    sizes = [block.offloaded for block in blocks if block.offloaded > 0]
-    return max((a + b for a, b in pairwise([0.0, *sizes])), default=0.0)
+def brief_need(items: Sequence[Sequence[BlockCost]]) -> float:
+    """[bytes] that a stage needs briefly: of an item, and of what lies in host memory and comes back for it.
+
+    While an item runs backward, the nearest two at it or before it that lie in host memory may be on the
+    device, one in use and one on its way.
+    """
+    most, near = 0.0, [0.0, 0.0]
+    for blocks in items:
+        offloaded = sum(block.offloaded for block in blocks)
+        if offloaded:
+            near = [near[1], offloaded]
+        most = max(most, max(block.transient for block in blocks) + sum(near))
+    return most
 
 
 def _item_blocks(item: Saver | Segment, costs: Mapping[Recompute, Chain], place: int) -> list[BlockCost]:
@@ -122,4 +132,5 @@ def _block(saver: Saver, costs: Mapping[Recompute, Chain], place: int) -> BlockC
     redone = RECOMPUTE[saver.mode] if cost.recompute != Work() else Recompute.NONE
     if not saver.offload:
         return replace(cost, saver=saver, redone=redone)
-    return replace(cost, saver=saver, redone=redone, saved=0.0, offloaded=cost.saved)
+    transient = cost.brief if saver.mode == "keep" else cost.transient
+    return replace(cost, saver=saver, redone=redone, saved=0.0, transient=transient, offloaded=cost.saved)

@@ -24,6 +24,7 @@ from simdl.step.gradients import (
     total_seconds,
 )
 from simdl.step.stage import PassCost, StageCost, stage_walks, stage_works
+from simdl.step.stage_items import is_hosted, stage_items
 from simdl.step.step_cost import StepCost, reduce_time
 from simdl.step.strategy import Strategy
 from simdl.step.walks import Walk
@@ -44,6 +45,8 @@ class Segment:
             added up too.
         parameters: elements it gathers and reduces.
         walks: of its blocks' recurrent layers, if they have any.
+        blocks: that it runs, where some of them lie in host memory; () elsewhere.
+        place: of these among the items of the stage's plan.
     """
 
     cost: PassCost
@@ -51,6 +54,8 @@ class Segment:
     reductions: tuple[Collective, ...]
     parameters: float
     walks: tuple[Walk, ...] = ()
+    blocks: Blocks = ()
+    place: int = 0
 
     @property
     def gather(self) -> float:
@@ -87,35 +92,57 @@ class Segmentation:
         completes = any(each.kind.completes for each in passes)
         reduces = completes and (self._scattered or (last and self._bucketed))
         ahead = first and self._ahead and not isinstance(entry, Overlap)
-        if not (self._sharded or reduces or ahead):
+        hosted = any(is_hosted(self._step.stages[each.stage]) for each in passes)
+        if not (self._sharded or reduces or ahead or hosted):
             return None
-        key = (tuple((each.kind, each.stage) for each in passes), last)
+        key = (tuple((each.kind, each.stage) for each in passes), last, reduces, ahead)
         if key not in self._cache:
-            self._cache[key] = tuple(self._split(key[0], last=last))
+            self._cache[key] = tuple(self._split(key[0], last=last, reduces=reduces, ahead=ahead))
         return self._cache[key]
 
-    def _split(self, passes: tuple[tuple[PassKind, int], ...], *, last: bool) -> list[Segment]:
+    def _split(
+        self, passes: tuple[tuple[PassKind, int], ...], *, last: bool, reduces: bool, ahead: bool
+    ) -> list[Segment]:
         step = self._step
         kind, stage = next(((k, s) for k, s in passes if k.completes), passes[0])
         whole = step.pass_cost(passes)
-        parts = self._parts(step.stages[stage], kind, whole=len(passes) > 1)
+        hosted = is_hosted(step.stages[stage])
+        parts = (
+            self._items(step.stages[stage], kind, reduces=reduces)
+            if hosted
+            else self._parts(step.stages[stage], kind, whole=len(passes) > 1)
+        )
         device = [_device(blocks, kind.phases) for blocks, _ in parts]
         total = sum(device)
+        gathered = self._sharded or (kind.acquires and (ahead or not hosted))
         return [
             Segment(
                 cost=_scaled(whole, share / total if total else 1 / len(parts)),
-                gathers=tuple(gathers(shares, step.strategy, step.pricing)) if self._gathers(kind) else (),
+                gathers=tuple(gathers(shares, step.strategy, step.pricing)) if gathered else (),
                 reductions=tuple(reductions(shares, step.strategy, step.pricing, copies=last))
-                if kind.completes
+                if kind.completes and reduces
                 else (),
                 parameters=sum(part.parameters for part in shares),
                 walks=stage_walks(blocks, kind.phases) if len(passes) == 1 else (),
+                blocks=blocks if hosted else (),
+                place=index if kind.acquires else len(parts) - 1 - index,
             )
-            for (blocks, shares), share in zip(parts, device, strict=True)
+            for index, ((blocks, shares), share) in enumerate(zip(parts, device, strict=True))
         ]
 
-    def _gathers(self, kind: PassKind) -> bool:
-        return kind.acquires or self._sharded
+    def _items(self, stage: StageCost, kind: PassKind, *, reduces: bool) -> list[Part]:
+        """Items of a plan in the order of the pass, the gradients of a bucket with the item that fills it."""
+        items = stage_items(stage)
+        if not kind.acquires:
+            items = [item[::-1] for item in reversed(items)]
+        own = [merged_shares(share for block in item for share in block.gradients) for item in items]
+        if not (kind.completes and reduces) or self._sharded or self._scattered:
+            return list(zip(items, own, strict=True))
+        ready: dict[int, tuple[GradientShare, ...]] = {
+            part.stop - 1: shares
+            for part, shares in filled_buckets(own, self._step.strategy, self._step.pricing)
+        }
+        return [(item, ready.get(index, ())) for index, item in enumerate(items)]
 
     def _parts(self, stage: StageCost, kind: PassKind, *, whole: bool) -> list[Part]:
         """Blocks in the order of the pass: one each where all is sharded, else as many as fill a bucket."""

@@ -192,8 +192,14 @@ def _owned_by_rank(stages: tuple[StageCost, ...], strategy: Strategy) -> Iterato
 
 
 def _owned(stages: Iterable[StageCost], strategy: Strategy) -> float:
-    """Parameters that one rank updates."""
-    shares = merged_shares(share for stage in stages for share in stage.gradients)
+    """Parameters that one rank updates on its device."""
+    shares = merged_shares(
+        share
+        for stage in stages
+        for block in stage.blocks
+        if not block.saver.optimizer
+        for share in block.gradients
+    )
     return sum(share.parameters / share_shards(share.group, strategy) for share in shares)
 
 

@@ -10,9 +10,8 @@ the network per parameter, so a stage of a pipeline has its share of them.
 from collections.abc import Iterator
 from functools import lru_cache
 
-from hardware.errors import HardwareError
+from hardware.cluster import find_host
 from hardware.link import Link
-from hardware.profiles import load_link
 from simdl.communication import Group, Operation, collective_seconds
 from simdl.kernels.cost_model import launch_time
 from simdl.kernels.kernel import Kernel, Product
@@ -30,22 +29,6 @@ MOMENTUM = 2
 """[bytes] per element of the momentum as Muon gathers and multiplies it (bf16)."""
 SUM = 4
 """[bytes] of one sum for a norm or a mean."""
-HOST_LINKS = {
-    "kepler": "pcie3-x16",
-    "maxwell": "pcie3-x16",
-    "pascal": "pcie3-x16",
-    "volta": "pcie3-x16",
-    "turing": "pcie3-x16",
-    "ampere": "pcie4-x16",
-    "ada": "pcie4-x16",
-    "hopper": "pcie5-x16",
-    "blackwell": "pcie5-x16",
-    "cdna1": "pcie4-x16",
-    "cdna2": "pcie4-x16",
-    "cdna3": "pcie5-x16",
-    "gaudi2": "pcie4-x16",
-}
-"""Link between a device and its host by generation: the PCI Express generation of the vendors' datasheets."""
 
 
 def update_time(owned: float, workload: Workload, pricing: Pricing, *, tp: int = 1) -> float:
@@ -123,7 +106,7 @@ def page_time(nbytes: float, pricing: Pricing) -> float:
     """[s] to fetch pages of state from the host and to send them back.
 
     Raises:
-        HardwareError: no link between such a device and its host is known.
+        HardwareError: the profile of the node says nothing of its host.
     """
     link = host_link(pricing)
     return 2 * (link.latency + nbytes / (link.bandwidth * link.efficiency)) if nbytes > 0 else 0.0
@@ -133,15 +116,9 @@ def host_link(pricing: Pricing) -> Link:
     """What joins the device to its host's memory.
 
     Raises:
-        HardwareError: none is known.
+        HardwareError: the profile of the node says nothing of its host.
     """
-    device = pricing.cluster.device
-    if device.generation not in HOST_LINKS:
-        raise HardwareError(
-            f"device {device.name}: no link to its host is known for generation {device.generation}, which "
-            f"paged optimizer state needs; known for {', '.join(HOST_LINKS)}"
-        )
-    return load_link(HOST_LINKS[device.generation])
+    return find_host(pricing.cluster).link
 
 
 def _sums(workload: Workload) -> float:
