@@ -9,7 +9,6 @@ from hardware.cluster import find_host
 from hardware.units import format_quantity
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
-from simdl.step.block_cost import BlockCost
 from simdl.step.host import (
     fetched_parameters,
     hosted_shares,
@@ -21,20 +20,6 @@ from simdl.step.host import (
 from simdl.step.stage import StageCost
 from simdl.step.stage_items import stage_items
 from simdl.step.step_cost import StepCost
-from simdl.step.update import moment_bytes
-
-
-def device_less(blocks: Sequence[BlockCost], step: StepCost) -> dict[str, float]:
-    """[bytes] by part of memory that a rank does not hold because its host does; {} for nothing."""
-    if not any(block.saver.optimizer or block.saver.parameters for block in blocks):
-        return {}
-    strategy, pricing, workload = step.strategy, step.pricing, step.workload
-    shares = hosted_shares(blocks, "optimizer")
-    return {
-        "optimizer": owned(shares, strategy) * (moment_bytes(workload) + workload.precision.master),
-        "gradients": sent_gradients(blocks, strategy, pricing) if streams_gradients(strategy) else 0.0,
-        "parameters": fetched_parameters(blocks, strategy, pricing),
-    }
 
 
 def host_buffers(stages: Sequence[StageCost], step: StepCost) -> float:

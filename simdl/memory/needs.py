@@ -4,7 +4,7 @@ Parameters, gradients and optimizer state follow Rajbhandari et al. 2020 (ZeRO),
 al. 2022; the number of live microbatches comes from the pipeline order itself.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from hardware.device import Device
 from hardware.units import format_quantity
 from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
-from simdl.memory.host_needs import device_less, host_buffers, host_shortfalls
+from simdl.memory.host_needs import host_buffers, host_shortfalls
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
 from simdl.software.stack import Amount, Stack
@@ -25,6 +25,7 @@ from simdl.step.gradients import (
     gradient_element,
     share_shards,
 )
+from simdl.step.host import hosted_shares, streams_gradients
 from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy
 from simdl.step.update import moment_bytes
@@ -77,10 +78,9 @@ def _paged_out(parts: dict[str, float], step: StepCost) -> dict[str, float]:
 def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, float]:
     stages, strategy = step.rank_stages(rank), step.strategy
     stashed = step.pipeline.versions(rank, strategy.pp) - 1
-    state = shares_bytes(step.rank_gradients(rank), strategy, step.workload, step.pricing)
     blocks = [block for stage in stages for block in stage.blocks]
-    hosted = device_less(blocks, step)
-    state = {name: nbytes - hosted.get(name, 0.0) for name, nbytes in state.items()}
+    hosted = any(block.saver.optimizer or block.saver.parameters for block in blocks)
+    state = _state_on_device(step, rank, blocks if hosted else ())
     sizes = np.array([_sharded(block, strategy) for block in blocks])
     saved = np.array([block.saved for block in blocks])
     tables = sum(block.tables for block in blocks)
@@ -94,6 +94,25 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
         "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
         **({"host_buffers": host_buffers(stages, step)} if hosted else {}),
         "context": step.stack.memory_context,
+    }
+
+
+def _state_on_device(step: StepCost, rank: int, hosted: Sequence[BlockCost]) -> dict[str, float]:
+    """[bytes] of parameters, gradients and optimizer state less those of blocks that the host holds."""
+
+    def total(shares: Iterable[GradientShare]) -> dict[str, float]:
+        return shares_bytes(shares, step.strategy, step.workload, step.pricing)
+
+    whole = total(step.rank_gradients(rank))
+    if not hosted:
+        return whole
+    updated = total(hosted_shares(hosted, "optimizer"))
+    sent = updated["gradients"] if streams_gradients(step.strategy) else 0.0
+    fetched = total(hosted_shares(hosted, "parameters"))["parameters"]
+    return {
+        "parameters": whole["parameters"] - fetched,
+        "gradients": whole["gradients"] - sent,
+        "optimizer": whole["optimizer"] - updated["optimizer"],
     }
 
 
