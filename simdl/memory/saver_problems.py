@@ -1,6 +1,7 @@
 """Why a plan of memory savers cannot be carried out for a network."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from hardware.cluster import Cluster, find_host
 from hardware.errors import HardwareError
@@ -9,21 +10,55 @@ from simdl.memory.savers import Row, Saver, Segment, block_savers, item_length, 
 from simdl.pipelines.outline import outline
 from simdl.pipelines.passes import PassKind
 from workloads.network import Network
-from workloads.optimizers import Optimizer
+from workloads.workload import Workload
 
 
-def saver_problems(
-    recompute: str, layers: int, savers: str, *, network: Network, splits: bool
-) -> Iterator[str]:
-    """Reasons why memory cannot be saved as asked, one sentence each.
+class Asked(Protocol):
+    """What of a strategy decides whether memory can be saved as it asks."""
 
-    Args:
-        recompute: mode of a strategy, for all blocks.
-        layers: of each virtual stage that it applies to; 0 for all.
-        savers: plan block by block; empty for none.
-        network: whose blocks they are.
-        splits: whether layers are split one by one.
-    """
+    @property
+    def recompute(self) -> str:
+        """Mode for all blocks."""
+
+    @property
+    def recompute_layers(self) -> int:
+        """Blocks of each virtual stage that it applies to; 0 for all."""
+
+    @property
+    def savers(self) -> str:
+        """Plan block by block; empty for none."""
+
+    @property
+    def split_degree(self) -> int:
+        """Ranks between which layers are split one by one."""
+
+    @property
+    def schedule(self) -> str:
+        """Pipeline order."""
+
+    @property
+    def pp(self) -> int:
+        """Pipeline ranks."""
+
+    @property
+    def virtual_stages(self) -> int:
+        """Of each of them."""
+
+    @property
+    def compression(self) -> str:
+        """Of gradients; empty for none."""
+
+
+def saver_problems(asked: Asked, workload: Workload, cluster: Cluster) -> Iterator[str]:
+    """Reasons why memory cannot be saved as asked, one sentence each."""
+    found = [*_plan_problems(asked, workload.network)]
+    yield from found
+    if asked.savers and not found:
+        yield from _host_problems(asked, workload, cluster)
+
+
+def _plan_problems(asked: Asked, network: Network) -> Iterator[str]:
+    recompute, layers, savers = asked.recompute, asked.recompute_layers, asked.savers
     if layers and recompute == "none":
         yield (f"recompute_layers: found {layers} with recompute none; expected 0, or selective or full")
     if not savers:
@@ -35,7 +70,7 @@ def saver_problems(
     except SimdlError as error:
         yield str(error)
         return
-    if splits and any(saver.mode == "selective" for saver in block_savers(row)):
+    if asked.split_degree > 1 and any(saver.mode == "selective" for saver in block_savers(row)):
         yield "savers: found selective with per-layer splits; expected keep or full"
     kept = [
         name
@@ -49,28 +84,11 @@ def saver_problems(
         )
 
 
-def host_problems(
-    savers: str,
-    *,
-    network: Network,
-    cluster: Cluster,
-    optimizer: Optimizer,
-    schedule: str,
-    compression: str,
-    sizes: tuple[int, int],
-) -> Iterator[str]:
-    """Reasons why nothing can lie in host memory, one sentence each.
-
-    Args:
-        savers: plan block by block, of as many as the network has.
-        network: whose blocks they are.
-        cluster: whose hosts are meant.
-        optimizer: the rule of the update.
-        schedule: pipeline order.
-        compression: of gradients; empty for none.
-        sizes: pipeline ranks and virtual stages of each.
-    """
-    row = savers_row(savers, network.depth)
+def _host_problems(asked: Asked, workload: Workload, cluster: Cluster) -> Iterator[str]:
+    """Reasons why nothing can lie in host memory, one sentence each."""
+    optimizer, schedule, compression = workload.optimizer, asked.schedule, asked.compression
+    sizes = asked.pp, asked.virtual_stages
+    row = savers_row(asked.savers, workload.network.depth)
     blocks = block_savers(row)
     offloaded = any(item.offload for item in row)
     if not (offloaded or any(saver.hosted for saver in blocks)):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from hardware.cluster import Cluster
 from simdl.compression.method import UNCOMPRESSED, parse_compression
 from simdl.errors import StrategyError
-from simdl.memory.saver_problems import host_problems, saver_problems
+from simdl.memory.saver_problems import saver_problems
 from simdl.memory.savers import parse_savers
 from simdl.pipelines import pipeline
 from simdl.software.stack import Stack
@@ -187,19 +187,7 @@ def problems(
     yield from _batch_problems(strategy, workload)
     yield from _schedule_problems(strategy, workload)
     yield from _compression_problems(strategy, workload)
-    modes = strategy.recompute, strategy.recompute_layers, strategy.savers
-    found = [*saver_problems(*modes, network=workload.network, splits=strategy.split_degree > 1)]
-    yield from found
-    if strategy.savers and not found:
-        yield from host_problems(
-            strategy.savers,
-            network=workload.network,
-            cluster=cluster,
-            optimizer=workload.optimizer,
-            schedule=strategy.schedule,
-            compression=strategy.compression,
-            sizes=(strategy.pp, strategy.virtual_stages),
-        )
+    yield from saver_problems(strategy, workload, cluster)
 
 
 def _degree_problems(strategy: Strategy, workload: Workload, cluster: Cluster, devices: int) -> Iterator[str]:
