@@ -95,6 +95,7 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
     if as_json:
         print_json(data)
         return
+    click.echo(data["headline"])
     print_table(HEADER, collective_rows(data), title=collective_title(data))
     for line in choice_lines(data):
         click.echo(line)

@@ -13,6 +13,7 @@ from hardware.profiles import load_cluster
 from hardware.units import format_quantity
 from planner.console.consistency_json import comparison_json
 from planner.console.format import format_duration, format_rate, format_seconds, format_strategy
+from planner.console.headline import terms_of
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new, force_option, report_option
 from planner.console.question_options import question_options
@@ -283,7 +284,8 @@ def _print(question: Question, strategy: Strategy, found: Comparison, data: dict
         rows.append(("to the target", format_duration(accuracy["seconds"])))
         rows.append(("to the target, synchronous", format_duration(accuracy["synchronous_seconds"])))
     title = f"{question.options.model} on {question.cluster.name}, {outcome.scheme}, {outcome.steps:g} steps"
-    print_table(("", ""), rows, title=title)
+    click.echo(data["headline"])
+    print_table(("", ""), rows, title=", ".join((title, *terms_of(question))))
     print_table(
         ("port or memory", "of them", "bytes a step", "load", "waiting"),
         [

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from planner.console.headline import answer_header
 from planner.console.output import bar, print_json, print_table
 from planner.console.refusals import reporting_errors
 from planner.questions.answer_file import Answer, load_answer
@@ -35,6 +36,8 @@ def diff(*, first: Path, second: Path, as_json: bool) -> None:
         print_json(comparison_json(one, two))
         return
     click.echo("\n".join(compare_in_words(one, two)))
+    for name, answer in (("A", one), ("B", two)):
+        click.echo(f"{name}: {answer_header(answer)}")
     print_table((*HEADER[:2], "", HEADER[2], "", HEADER[3]), _rows_with_bars(one, two))
 
 

@@ -52,7 +52,8 @@ def explain(*, file: Path, number: int, top: int | None, reasons: int | None, as
 def _print(answer: Answer, limits: tuple[Limit, ...], top: int, reasons: int | None) -> None:
     first = limits[0]
     click.echo(
-        f"The step takes {format_seconds(answer.step_time)} and is bound by {first.name}, {first.share:.1%} "
+        f"A step of {answer.question.model} on {answer.question.cluster} takes "
+        f"{format_seconds(answer.step_time)} and is bound by {first.name}, {first.share:.1%} "
         f"of the time of a rank; without it a step would be at most {format_seconds(first.gain)} shorter."
     )
     print_table(

@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from hardware.errors import HardwareError
+from planner.console.format import format_seconds, spell_strategy
+from planner.console.headline import devices_of
 from planner.console.output import print_json
 from planner.console.output_files import force_option
 from planner.console.refusals import bad_input
@@ -12,7 +14,9 @@ from planner.launch.answer import job_of_answer, job_of_strategy
 from planner.launch.files import write_files
 from planner.launch.job import Job, LaunchError, launch_json, say
 from planner.launch.registry import FORMATS, launch_format
+from planner.questions.answer_file import load_answer
 from planner.questions.question import Options
+from planner.search.limits_of_step import limits_of_step
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 
@@ -57,6 +61,7 @@ def export(
             write_files(out, launch.files, force=force)
     except (HardwareError, WorkloadError, SimdlError) as error:
         raise bad_input(error) from None
+    click.echo(_sentence(job, found.title, file, number), err=True)
     for line in say(launch):
         click.echo(line, err=True)
     if as_json:
@@ -65,6 +70,23 @@ def export(
         click.echo(next(iter(launch.files.values())), nl=False)
     else:
         click.echo("\n".join((*(str(out / name) for name in launch.files), f"run: {launch.line}")))
+
+
+def _sentence(job: Job, title: str, file: Path, number: int | None) -> str:
+    """What is launched, on how many devices, and how long a step takes where the file says it."""
+    question = job.question
+    text = (
+        f"Launch {question.workload.network.name} with {title} on {devices_of(question)} as "
+        f"{spell_strategy(job.strategy)}"
+    )
+    if file.suffix != ".json":
+        return f"{text}; simdl simulate --strategy {file} says how long a step takes."
+    answer = load_answer(file, number=number or 1)
+    limit = limits_of_step(answer)[0]
+    return (
+        f"{text}: a step is predicted to take {format_seconds(answer.step_time)}, limited by {limit.name} "
+        f"({limit.share:.0%} of it)."
+    )
 
 
 def _job(file: Path, number: int | None, asked: dict[str, str | int | None]) -> Job:

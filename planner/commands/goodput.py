@@ -11,7 +11,14 @@ import click
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console.failure_options import failure_options
-from planner.console.format import format_duration, format_seconds, format_strategy
+from planner.console.format import (
+    format_duration,
+    format_rate,
+    format_seconds,
+    format_strategy,
+    spell_strategy,
+)
+from planner.console.headline import devices_of, header, setting_json
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.question_options import question_options
@@ -34,9 +41,16 @@ from simdl.reliability.failures import (
 from simdl.reliability.intervals import best_interval, daly_interval, expected_waste, young_interval
 from simdl.reliability.simulate import Goodput, simulate_goodput, simulate_intervals
 from simdl.step.simulate import simulate as simulate_step
+from simdl.step.strategy import Strategy
 from workloads.errors import WorkloadError
 
 SHOWN = 15  # intervals of the curve
+LOSSES = {
+    "checkpoints": "spent on checkpoints",
+    "lost": "work done anew after failures",
+    "restarts": "spent on restarts",
+    "waiting": "spent on waiting for nodes",
+}
 RATIO = 1.25  # between neighbours
 SOURCE = "Dubey et al. 2024, arXiv:2407.21783, table 5"
 
@@ -113,6 +127,11 @@ def goodput(
             "warnings": list(report.reasons),
         }
         data["samples"] = data["steps"] * question.workload.global_batch
+        data |= {
+            **setting_json(question),
+            "headline": _sentence(question, strategy, data),
+            "chosen": choice.chosen or None,
+        }
         if page_path is not None:
             _write_report(data, page_path)
     except (HardwareError, WorkloadError, SimdlError) as error:
@@ -121,6 +140,24 @@ def goodput(
         print_json(data)
     else:
         _print(question, format_strategy(strategy), data)
+
+
+def _sentence(question: Question, strategy: Strategy, data: Mapping[str, Any]) -> str:
+    """What to run on how many devices, what failures leave of it, what it costs, and what most is lost to."""
+    lost = {name: share for name, share in data["breakdown"].items() if name != "training"}
+    most = max(lost, key=lost.__getitem__)
+    horizon = data["horizon"]
+    hours = format_rate(question.cluster.devices * horizon / 3600)
+    every = data["mtbf"]
+    fails = "nothing ever fails" if every is None else f"something fails every {format_duration(every)}"
+    interval = data["interval"]
+    write = "no checkpoint" if interval is None else f"a checkpoint every {format_duration(interval)}"
+    return (
+        f"Run {data['model']} on {devices_of(question)} with {spell_strategy(strategy)} and {write}: "
+        f"{data['goodput']:.1%} of {format_duration(horizon)} ({hours} device-hours) is training, "
+        f"{data['steps']:,.0f} steps of {format_seconds(data['step_time'])}; most of the rest is "
+        f"{LOSSES[most]} ({lost[most]:.1%}), where {fails}."
+    )
 
 
 def _assumptions(changes: Mapping[str, object]) -> list[str]:
@@ -248,7 +285,10 @@ def _print(question: Question, strategy: str, data: dict[str, Any]) -> None:
         (f"steps in {format_duration(data['horizon'])}", f"{data['steps']:,.0f}"),
         ("failures in it", f"{data['expected_failures']:,.1f}"),
     ]
-    print_table(("", ""), rows, title=f"{data['model']} on {question.cluster.name}")
+    click.echo(data["headline"])
+    if data["chosen"]:
+        click.echo(f"chosen: {data['chosen']}")
+    print_table(("", ""), rows, title=header(question))
     if data["intervals"]:
         print_table(
             ("interval", "of training", "waste", "expected"),

@@ -1,5 +1,6 @@
 """`simdl hardware`: registered devices, links and node types; one of them number by number, with sources."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -114,6 +115,7 @@ def _print_profiles(
     if as_json:
         print_json({"profiles": [_profile_json(kind, profile) for kind, profile in profiles]})
         return
+    click.echo(_sentence(profiles))
     for kind, profile in profiles:
         title = f"{kind} {profile.name}: {profile.description}"
         if isinstance(profile, NodeType):
@@ -130,6 +132,17 @@ def _print_profiles(
     cited = [number.citation for _, profile in profiles for number in profile.numbers]
     sources = dict.fromkeys((c.location, c.read_on.isoformat(), c.title) for c in cited)
     print_table(("location", "read on", "source"), sources)
+
+
+def _sentence(profiles: tuple[tuple[str, Profile], ...]) -> str:
+    """What a profile is, and what its numbers rest on."""
+    _, first = profiles[0]
+    kinds = Counter(number.citation.kind for _, profile in profiles for number in profile.numbers)
+    rest = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    what = first.description
+    if isinstance(first, NodeType):
+        what = f"{first.devices} x {first.device.name}"
+    return f"{first.name}: {what.rstrip('.')}; numbers with their sources: {rest}."
 
 
 def _level_rows(node: NodeType) -> Iterator[tuple[str, ...]]:
@@ -195,6 +208,10 @@ def _print_list(*, as_json: bool) -> None:
         names = {"devices": device_names(), "links": link_names(), "nodes": node_names()}
         print_json(names)
         return
+    click.echo(
+        f"simdl knows {len(device_names())} devices, {len(link_names())} links and {len(node_names())} node "
+        "types; `simdl hardware NAME` shows every number of one with its source, NODE:COUNT is a cluster."
+    )
     print_table(
         ("device", "memory", "bandwidth", "16-bit peak", "description"), map(_device_row, device_names())
     )

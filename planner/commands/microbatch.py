@@ -127,12 +127,37 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
         _print_infeasible(question, error, as_json=as_json)
         sys.exit(1)
     data = {**question, **_record(result)}
+    data["headline"] = _sentence(data, result)
     if page_path is not None:
         _write_report(result, data, page_path)
     if as_json:
         print_json(data)
     else:
+        click.echo(data["headline"])
         _print_result(question, result)
+
+
+def _sentence(data: Mapping[str, Any], result: MicrobatchPlan) -> str:
+    """What to run on what, how long it takes and against what, in how much memory, and how sure that is."""
+    choices = result.choices
+    divided = sum(len(choice.configuration.micro_batches) > 1 for choice in choices)
+    undivided = result.undivided_time
+    against = (
+        "where the undivided batch does not fit"
+        if undivided is None
+        else f"{undivided / result.time:.3g} times as fast as undivided"
+    )
+    measured = sum(choice.measured for choice in choices)
+    source = f"{measured} of them measured" if measured else "priced by the model"
+    proved = "proved the fastest" if result.optimal else f"within {result.gap:.2g} of the fastest"
+    return (
+        f"Run the {len(choices)} convolution passes of {data['model']} on one {data['device']} with a batch "
+        f"of {data['batch']} in {data['precision']}, {divided} of them in micro-batches: they take "
+        f"{format_quantity(result.time, 'time')}, {against}, with "
+        f"{format_quantity(result.workspace, 'bytes')} of workspace where "
+        f"{format_quantity(data['workspace_limit'], 'bytes')} are allowed; the choice is {proved}, its times "
+        f"{source}."
+    )
 
 
 def _write_report(result: MicrobatchPlan, data: dict[str, Any], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import click
 
+from hardware.units import format_quantity
 from planner.console.model_table import describe_model, distinct_layers, registered_models
 from planner.console.output import print_json, print_table
 from planner.console.refusals import bad_input
@@ -50,6 +51,10 @@ def _list(*, as_json: bool) -> None:
     if as_json:
         print_json({"models": records})
         return
+    click.echo(
+        f"simdl knows {len(records)} networks by name; `simdl models NAME` shows the layers of one, or of a "
+        "file."
+    )
     print_table(
         ("name", "sample", "parameters", "forward flops", "source"),
         [
@@ -82,6 +87,7 @@ def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
         ("multiply-adds", f"{described['macs']:,}"),
         ("forward flops", f"{described['forward_flops']:,}"),
     )
+    click.echo(_sentence(network, described["parameters"], described["forward_flops"]))
     print_table((network.name, ""), totals)
     click.echo()
     print_table(
@@ -93,6 +99,15 @@ def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
     )
     for note in described["notes"]:
         click.echo(f"note: {note}")
+
+
+def _sentence(network: Network, parameters: int, flops: int) -> str:
+    """How large a network is, and what one sample costs."""
+    return (
+        f"{network.name} has {parameters:,} parameters; a forward pass of one "
+        f"{_sample(network.sample, network.tokens)}{' tokens' * (network.sample == 'sequence')} takes "
+        f"{format_quantity(float(flops), 'flops')}."
+    )
 
 
 _COUNTS = ("parameters", "forward_flops", "activation_bytes")

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from planner.console.format import format_seconds
+from planner.console.headline import answer_header
 from planner.console.output import bar, print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
@@ -73,7 +74,7 @@ def overlay(
         print_json(data)
         return
     click.echo(headline(trace, result))
-    print_table(HEADER, overlay_rows(result))
+    print_table(HEADER, overlay_rows(result), title=answer_header(answer))
     if warnings:
         click.echo("\n".join(f"warning: {sentence}" for sentence in warnings))
 
@@ -110,9 +111,12 @@ def headline(trace: MeasuredTrace, result: Overlay) -> str:
     steps = f"{len(times)} steps" if len(times) > 1 else "1 step"
     left = f", step {trace.left_out[0]} left out as warm-up" if trace.left_out else ""
     cut = "" if trace.cut_off is None else f", step {trace.cut_off} left out, cut off by the profiler"
+    most = max(result.categories, key=lambda each: abs(each.simulated - each.measured))
     return (
-        f"measured {format_seconds(result.measured)} on the mean of {steps}{span}{left}{cut}; simulated "
-        f"{format_seconds(result.simulated)}: {result.simulated / result.measured - 1:+.1%}"
+        f"A step was measured at {format_seconds(result.measured)} on the mean of {steps}{span}{left}{cut}; "
+        f"it is simulated at {format_seconds(result.simulated)}: "
+        f"{result.simulated / result.measured - 1:+.1%}, most of it "
+        f"{most.name} ({_change(most.simulated - most.measured)})."
     )
 
 

@@ -29,6 +29,7 @@ def pipeline(profile: str, cluster: str, *, as_json: bool) -> None:
     if as_json:
         print_json({**answer, "wall_time": seconds_waited()})
         return
+    click.echo(answer["headline"])
     title = f"{answer['model']} on {answer['cluster']}, measured profile"
     print_table(HEADER, profile_plan_rows(answer), title=title)
     step, plain = format_seconds(answer["step_time"]), format_seconds(answer["data_parallel"])

@@ -9,6 +9,7 @@ import click
 from hardware.profiles import load_cluster
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.format import format_rate, format_seconds
+from planner.console.headline import terms_of
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.question_options import asking
@@ -16,7 +17,7 @@ from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, load_question
 from planner.questions.scaling import changed_stack, cluster_names, scaling_json
-from planner.search.scaling import ScaleCurve, ScalePoint, conclusion
+from planner.search.scaling import ScaleCurve, ScalePoint
 from planner.search.scaling import scale as find_curve
 from simdl.communication import ALGORITHMS, Operation
 
@@ -86,7 +87,8 @@ def scale(
     if as_json:
         print_json(data)
     else:
-        _print(curve, title, sample)
+        click.echo(data["headline"])
+        _print(curve, ", ".join((title, *terms_of(question))), sample)
         click.echo("\n".join(f"assumed: {sentence}" for sentence in question.assumptions))
     if not any(point.answers for point in curve.points):
         sys.exit(1)
@@ -104,7 +106,6 @@ def _print(curve: ScaleCurve, title: str, sample: str) -> None:
             breakdown_rows(last.breakdown),
             title=f"where the step goes on {last.devices} devices",
         )
-    click.echo(conclusion(curve))
 
 
 def _row(point: ScalePoint, split: bool) -> list[str]:

@@ -115,6 +115,13 @@ def _print(answer: dict[str, Any], network: Network, precision: Precision) -> No
             f"{storage['uncoded_ratio']:.4g} times smaller",
         )
         rows.insert(3, ("storage without codes", *without))
+    fewer = parameters["before"] / max(1, parameters["after"])
+    less = flops["before"] / max(1, flops["after"])
+    click.echo(
+        f"{network.name} stores its weights in {format_quantity(storage['after'], 'bytes')}, "
+        f"{storage['ratio']:.4g} times smaller, has {fewer:.3g} times fewer parameters and takes {less:.3g} "
+        "times less forward work; what it does to accuracy is not predicted."
+    )
     print_table((network.name, "before", "after"), rows)
     click.echo()
     print_table(

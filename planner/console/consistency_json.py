@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
+from planner.console.format import format_seconds, spell_strategy
+from planner.console.headline import device_hours, setting_json
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
 from simdl.consistency.registry import SCHEMES
@@ -24,6 +26,8 @@ def comparison_json(
     """A comparison by key, in base units."""
     outcome, plain = found.outcome, found.synchronous
     return {
+        "headline": comparison_sentence(question, strategy, found),
+        **setting_json(question),
         "model": question.options.model,
         "cluster": question.cluster.name,
         "global_batch": question.workload.global_batch,
@@ -66,6 +70,21 @@ def comparison_json(
         "time_to_accuracy": time_to_accuracy(question, found),
         "warnings": [*found.warnings, *([ACCURACY] if outcome.scheme != "synchronous" else [])],
     }
+
+
+def comparison_sentence(question: Question, strategy: Strategy, found: Comparison) -> str:
+    """What to run on how many devices, how long a step takes, what that costs, what limits it, how sure."""
+    outcome, plain = found.outcome, found.synchronous
+    devices = outcome.workers * strategy.devices // strategy.dp
+    cost = device_hours(question.workload.network, devices=devices, samples_per_s=outcome.samples_per_s)
+    against = f"{plain.step_time / outcome.step_time:.4g} times as fast as synchronous steps slowed alike"
+    return (
+        f"Run {question.options.model} by the scheme {outcome.scheme} on {devices:,} "
+        f"device{'s' * (devices > 1)} of {question.cluster.name} with {spell_strategy(strategy)}: "
+        f"a step takes {format_seconds(outcome.step_time)}, {against}, costs {cost}, "
+        f"and {outcome.waiting_share:.1%} of a "
+        f"worker's time is spent waiting; means of {outcome.steps:g} simulated steps of each worker."
+    )
 
 
 ACCURACY = (

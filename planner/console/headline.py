@@ -9,7 +9,9 @@ from planner.questions.answer_file import Answer
 from planner.questions.question import Question
 from planner.search.limits_of_step import limits_of_step
 from planner.search.plan import PlanResult
+from simdl.report.certainty import Interval
 from simdl.report.step_report import StepReport
+from workloads.network import Network
 
 HOUR = 3600.0
 PORTIONS = {"sequence": (1e9, "billion tokens")}
@@ -25,10 +27,14 @@ def header(question: Question) -> str:
 
 
 def _setting(question: Question) -> list[str]:
-    network, devices = question.workload.network, question.cluster.devices
-    words = [f"{devices:,} device{'s' * (devices > 1)}"]
-    if network.sample == "sequence":
-        words.append(f"sequences of {network.tokens:,} tokens")
+    devices = question.cluster.devices
+    return [f"{devices:,} device{'s' * (devices > 1)}", *terms_of(question)]
+
+
+def terms_of(question: Question) -> list[str]:
+    """Length of a sample, precision and stack, in words."""
+    network = question.workload.network
+    words = [f"sequences of {network.tokens:,} tokens"] if network.sample == "sequence" else []
     return [*words, question.workload.precision.name, f"stack {question.stack.name}"]
 
 
@@ -55,12 +61,12 @@ def step_sentence(question: Question, report: StepReport, *, sure: str = "", als
         sure: what is known beyond the interval, such as that a plan is certified.
         also: what the training takes, each a clause such as ``"90 epochs of imagenet take 3.4 h"``.
     """
-    interval = report.interval
-    low, high = format_seconds(interval.low), format_seconds(interval.high)
-    within = f"{low} to {high} with {interval.level:.0%} certainty ({interval.knowledge})"
+    cost = device_hours(
+        question.workload.network, devices=question.cluster.devices, samples_per_s=report.samples_per_s
+    )
     clauses = (
-        f"a step takes {format_seconds(report.step_time)}, {within}",
-        f"costs {step_cost_text(question, report)}",
+        f"a step takes {format_seconds(report.step_time)}, {interval_text(report.interval)}",
+        f"costs {cost}",
         f"and is limited by {_limit(report)}",
         *also,
         *([sure] if sure else []),
@@ -70,6 +76,12 @@ def step_sentence(question: Question, report: StepReport, *, sure: str = "", als
         f"{spell_strategy(report.strategy)}: {', '.join(clauses[:3])}"
         f"{''.join(f'; {clause}' for clause in clauses[3:])}."
     )
+
+
+def interval_text(interval: Interval) -> str:
+    """How sure a time is."""
+    low, high = format_seconds(interval.low), format_seconds(interval.high)
+    return f"{low} to {high} with {interval.level:.0%} certainty ({interval.knowledge})"
 
 
 def plan_sentence(question: Question, result: PlanResult, *, tied: int, also: Sequence[str] = ()) -> str:
@@ -114,13 +126,12 @@ def devices_of(question: Question) -> str:
     return f"the {devices:,} device{'s' * (devices > 1)} of {question.cluster.name}"
 
 
-def step_cost_text(question: Question, report: StepReport) -> str:
+def device_hours(network: Network, *, devices: int, samples_per_s: float) -> str:
     """Device-hours of as much training as is usually counted, such as a billion tokens."""
-    network, devices = question.workload.network, question.cluster.devices
-    hours = devices * report.step_time / HOUR
     amount, name = PORTIONS.get(network.sample, (1e6, f"million {network.sample}s"))
-    each = question.workload.global_batch * (network.tokens if network.sample == "sequence" else 1)
-    return f"{format_rate(hours * amount / each)} device-hours per {name}"
+    each = network.tokens if network.sample == "sequence" else 1
+    hours = devices * amount / (samples_per_s * each) / HOUR
+    return f"{format_rate(hours)} device-hours per {name}"
 
 
 def _limit(report: StepReport) -> str:

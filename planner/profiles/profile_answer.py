@@ -1,6 +1,6 @@
 """The answer of `simdl pipeline`: a profile named ``FILE_nodes.csv:NAME``, cut for a cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from planner.profiles.pipeline_profile import ProfileStage, cluster_tiers, solve
 from workloads.errors import WorkloadError
 from workloads.importers.layer_profile import LayerProfile, load_layer_profile
 
+SAME = 1.0005  # from which a pipeline is said to be faster
 SUFFIX = "_nodes.csv"
 
 
@@ -30,13 +31,32 @@ def load_named_profile(model: str) -> LayerProfile:
 def profile_plan_json(profile: LayerProfile, cluster: Cluster) -> dict[str, Any]:
     """The best pipeline of a profile on a cluster by key, in base units."""
     found = solve_profile_pipeline(profile, cluster_tiers(cluster))
-    return {
+    data: dict[str, Any] = {
         "model": profile.name,
         "cluster": cluster.name,
+        "devices": cluster.devices,
         "step_time": found.time,
         "data_parallel": found.data_parallel,
         "stages": [_stage_json(profile, stage) for stage in found.stages],
     }
+    return {**data, "headline": _sentence(data)}
+
+
+def _sentence(data: Mapping[str, Any]) -> str:
+    """How many stages on how many devices, how long a minibatch takes, what limits it, and how sure it is."""
+    stages, step = data["stages"], data["step_time"]
+    busy = [stage["compute_time"] / stage["devices"] for stage in stages]
+    slowest = max(range(len(busy)), key=busy.__getitem__)
+    limit = f"stage {slowest}" if busy[slowest] >= step * (1 - 1e-9) else "what stages and replicas exchange"
+    used = sum(stage["devices"] for stage in stages)
+    cut = f"{len(stages)} stage{'s' * (len(stages) > 1)} on {used} of the {data['devices']} devices"
+    faster = data["data_parallel"] / step
+    times = "as fast" if faster < SAME else f"{faster:.3g} times as fast"
+    return (
+        f"Run {data['model']} in {cut} of {data['cluster']}: a minibatch is done every "
+        f"{format_seconds(step)}, {times} as with data parallelism, and is limited by {limit}; times of "
+        "layers are those of the profile."
+    )
 
 
 def _stage_json(profile: LayerProfile, stage: ProfileStage) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The question of a collective: operation, sizes and group on a cluster, and its answer by key."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -58,7 +59,7 @@ def collectives_json(
     if group.size == 1:
         _check_alone(stride, algorithm)
     names = applicable_algorithms(operation, group, cluster, library) if algorithm == "all" else (algorithm,)
-    return {
+    data: dict[str, Any] = {
         "cluster": cluster.name,
         "op": operation.value,
         "ranks": group.size,
@@ -71,6 +72,31 @@ def collectives_json(
             _record(nbytes, operation, group, cluster, library, name) for nbytes in sizes for name in names
         ],
     }
+    return {**data, "headline": collective_sentence(data, cluster)}
+
+
+def collective_sentence(data: dict[str, Any], cluster: Cluster) -> str:
+    """How long it takes, what limits the largest, and what the numbers of the links rest on."""
+    rows = [row for row in data["rows"] if row["chosen"]] or data["rows"]
+    first, last = rows[0], rows[-1]
+    about = f"{data['op']} over {_ranks(data)} of {data['cluster']} with {library_title(data)}"
+    times = f"{format_quantity(first['time'], 'time')} for {format_quantity(first['size'], 'bytes')}"
+    if data["ranks"] == 1:
+        return f"Run {about}: it sends nothing."
+    if last["size"] != first["size"]:
+        times += f" to {format_quantity(last['time'], 'time')} for {format_quantity(last['size'], 'bytes')}"
+    beyond = last["time"] / last["lower_bound"] if last["lower_bound"] else 1.0
+    kinds = Counter(number.citation.kind for level in cluster.levels for number in level.link.numbers)
+    rest = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return (
+        f"Run {about}: it takes {times}, at a bus bandwidth of "
+        f"{format_quantity(last['bus_bandwidth'], 'bandwidth')} for the largest, "
+        f"{beyond:.3g} times what bandwidth alone would take; numbers of the links: {rest}."
+    )
+
+
+def _ranks(data: dict[str, Any]) -> str:
+    return f"{data['ranks']} rank{'s' * (data['ranks'] > 1)}"
 
 
 def _check_alone(stride: int, algorithm: str) -> None:
@@ -92,8 +118,7 @@ def _check_alone(stride: int, algorithm: str) -> None:
 
 def collective_title(data: dict[str, Any]) -> str:
     """What was asked, in a line."""
-    ranks = f"{data['ranks']} rank{'s' * (data['ranks'] > 1)}"
-    return f"{data['op']} over {ranks} of {data['cluster']}, {library_title(data)}"
+    return f"{data['op']} over {_ranks(data)} of {data['cluster']}, {library_title(data)}"
 
 
 def collective_rows(data: dict[str, Any]) -> list[tuple[str, ...]]:

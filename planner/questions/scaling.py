@@ -4,10 +4,13 @@ import re
 from dataclasses import asdict, replace
 from typing import Any
 
+from planner.console.format import format_seconds
+from planner.console.headline import device_hours, interval_text, setting_json
 from planner.console.option_values import option_quantity
 from planner.questions.question import Question
 from planner.search.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
 from simdl.errors import SimdlError
+from simdl.report.certainty import knowledge_of, step_interval
 from simdl.software.stack import Stack
 
 MEASURES = ("step_time", "samples_per_s", "efficiency", "gain")
@@ -40,7 +43,35 @@ def changed_stack(stack: Stack, *, bucket: str | None, algorithm: str | None) ->
 
 def scaling_json(question: Question, curve: ScaleCurve, model: str) -> dict[str, Any]:
     """The answer of `simdl scale` by key, in base units."""
-    return {"model": model, **curve_json(curve), "assumptions": list(question.assumptions)}
+    setting = {key: value for key, value in setting_json(question).items() if key != "devices"}
+    return {
+        "model": model,
+        **setting,
+        **curve_json(curve),
+        "assumptions": list(question.assumptions),
+        "headline": scaling_sentence(question, curve, model),
+    }
+
+
+def scaling_sentence(question: Question, curve: ScaleCurve, model: str) -> str:
+    """How fast the largest cluster trains, what it costs, what limits it, and where scaling stops paying."""
+    ended = conclusion(curve)
+    if not any(point.ran for point in curve.points):
+        return f"{ended[0].upper()}{ended[1:]}."
+    ran = [point for point in curve.points if point.ran]
+    last = ran[-1]
+    network = question.workload.network
+    knowledge = knowledge_of(question.stack, question.cluster.device)
+    sure = interval_text(step_interval(last.step_time, last.breakdown, knowledge))
+    cause = max(last.breakdown, key=lambda each: last.breakdown[each])
+    share = last.breakdown[cause] / last.step_time
+    return (
+        f"Run {model} with data parallelism (dp) {last.devices} on as many devices: a step of "
+        f"{last.global_batch:,} {network.sample}s takes {format_seconds(last.step_time)}, {sure}, costs "
+        f"{device_hours(network, devices=last.devices, samples_per_s=last.samples_per_s)} at "
+        f"{last.efficiency:.0%} of the efficiency of {ran[0].devices} devices, and is spent most on "
+        f"{cause.replace('_', ' ')} ({share:.0%} of it); {ended}."
+    )
 
 
 def curve_json(curve: ScaleCurve) -> dict[str, Any]:

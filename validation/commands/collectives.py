@@ -13,7 +13,7 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from validation.errors import MeasurementError
-from validation.judging.statistics import ErrorStatistics
+from validation.judging.statistics import ErrorStatistics, error_sentence, error_statistics
 from validation.judging.tables import json_rows
 from validation.sweeps.compare import (
     Measured,
@@ -87,6 +87,8 @@ def collectives(
     if as_json:
         print_json(answer)
         return
+    overall = summaries["overall"]
+    click.echo(error_sentence("collectives", overall.errors, skipped=overall.skipped))
     print_table(ERROR_HEADER, errors, title="Relative errors of time, predicted / measured - 1")
     if reasons:
         print_table(REASON_HEADER, reasons, title="Skipped rows")
@@ -116,6 +118,9 @@ def _leave_out(files: list[Path] | None, page_path: Path | None, *, as_json: boo
     if as_json:
         print_json(answer)
         return
+    measured = [row["measured"] for row in answer["rows"]]
+    told = error_statistics(measured, [row["predicted"] for row in answer["rows"]])
+    click.echo(error_sentence("collectives on fabrics left out of the fit", told))
     title = "Relative errors of time: rows by their outermost link, with it in the fit and without"
     print_table(LEFT_OUT_HEADER, rows, title=title)
     click.echo(f"{found.parameters} numbers fitted, tied by family")

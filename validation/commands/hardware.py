@@ -15,7 +15,7 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from validation.calibration.session import run_calibration
-from validation.judging.statistics import ErrorStatistics, error_statistics
+from validation.judging.statistics import ErrorStatistics, error_sentence, error_statistics
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.backends import load_backend, resolve_device
 from validation.microbenchmarks.session import Order
@@ -125,6 +125,14 @@ def _cells(row: HardwareRow) -> tuple[str, ...]:
 
 
 def _print(rows: Sequence[HardwareRow], facts: DeviceFacts) -> None:
+    skipped = [row.skipped for row in rows if row.skipped]
+    told = error_sentence(
+        f"training steps on {facts.name}",
+        _summary(rows)["time"],
+        skipped=len(skipped),
+        reason=next(iter(skipped), ""),
+    )
+    click.echo(told)
     print_table(HEADER, [_cells(row) for row in rows], title=f"Training steps on {facts.name}")
     summary = [
         (

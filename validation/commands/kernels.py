@@ -12,6 +12,7 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from simdl.errors import SimdlError
+from validation.judging.statistics import error_sentence, error_statistics
 from validation.judging.tables import counted, json_rows
 from validation.kernels.compare import (
     KernelSummary,
@@ -57,6 +58,8 @@ def kernels(data: Path | None, *, report_directory: Path | None, force: bool, as
     if as_json:
         print_json(answer)
         return
+    told = error_statistics(results["measured"], results["predicted"])
+    click.echo(error_sentence("kernels", told, skipped=int(results["skipped"].notna().sum())))
     print_table(HEADER, errors, title="Relative errors of time, % (fitted / held out)")
     print_table(("rows", "skipped because"), reasons, title="Skipped rows")
 

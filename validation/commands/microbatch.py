@@ -189,13 +189,20 @@ def _print(question: dict[str, Any], results: tuple[RunPass, ...], *, as_json: b
     if as_json:
         print_json({**question, **record(results)})
         return
+    total = total_of(results)
+    unequal = sum(not found.equal for found in results)
+    gained = "" if total.speedup is None else f", {total.speedup:.3g} times as fast as undivided"
+    expected = (
+        "" if total.predicted_speedup is None else f" where {total.predicted_speedup:.3g} was predicted"
+    )
+    results_told = "all results agree" if not unequal else f"{unequal} results differ"
+    click.echo(
+        f"The {len(results)} passes of {question['model']} take {format_quantity(total.time, 'time')} in "
+        f"micro-batches{gained}{expected}; predicted were {format_quantity(total.predicted, 'time')} "
+        f"({total.predicted / total.time - 1:+.1%}), and {results_told}."
+    )
     title = "{model} with {backend} on {device}, batch {batch}, times of {table_device}".format(**question)
     print_table(HEADER, rows(results), title=title)
-    total = total_of(results)
-    click.echo(
-        f"time: {format_quantity(total.time, 'time')}, predicted {format_quantity(total.predicted, 'time')} "
-        f"({total.predicted / total.time - 1:+.1%})"
-    )
     for layer in question["left_out"]:
         click.echo(f"left out, not in the table: {layer}")
 

@@ -9,6 +9,7 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from validation.errors import MeasurementError
+from validation.judging.statistics import error_sentence
 from validation.published.compare import Comparison, compare
 from validation.published.prediction import predict_rows
 from validation.published.report import (
@@ -74,6 +75,8 @@ def published(
 
 
 def _print(comparison: Comparison, tables: PublishedTables) -> None:
+    overall = comparison.overall
+    click.echo(error_sentence("published rows", overall.errors, skipped=overall.skipped))
     print_table(ERROR_HEADER, error_rows(comparison), title="Relative errors, predicted / measured - 1")
     print_table(FIT_HEADER, fit_rows(comparison), title="Rows by use of their table")
     if ranking := ranking_rows(comparison):

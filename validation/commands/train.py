@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
-from planner.console.format import format_seconds, format_strategy
+from planner.console.format import format_seconds, format_strategy, spell_strategy
 from planner.console.output import print_json, print_table
 from planner.console.question_options import optimizer_option, seq_len_option
 from planner.console.refusals import reporting_errors
@@ -175,8 +175,17 @@ def _answer(case: TrainingCase, measured: TrainingMeasurement, assumptions: list
 
 def _print(case: TrainingCase, measured: TrainingMeasurement, assumptions: list[str]) -> None:
     workload = case.workload
+    samples, _ = _rates(case, measured)
+    kind, ranks = workload.network.sample, case.strategy.devices
+    click.echo(
+        f"A step of {workload.network.name} took {format_seconds(measured.step_time)} on {ranks} "
+        f"{case.device} process{'es' * (ranks > 1)} with {spell_strategy(case.strategy)}, {samples:,.4g} "
+        f"{kind}s/s; median of {len(measured.steps)} steps whose quartiles lie {measured.spread:.1%} apart."
+    )
     title = f"{workload.network.name} on {case.device}, global batch {workload.global_batch}"
-    print_table(("", ""), _totals(case, measured), title=title)
+    words = [title, *([f"sequences of {workload.network.tokens:,} tokens"] if kind == "sequence" else [])]
+    words += [workload.precision.name, f"stack {case.stack.name}"]
+    print_table(("", ""), _totals(case, measured), title=", ".join(words))
     memory = [(part, format_quantity(nbytes, "bytes")) for part, nbytes in measured.memory.items()]
     print_table(("part", "bytes"), memory, title="tensors at their peak, fullest rank")
     if measured.layers:

@@ -10,6 +10,7 @@ from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from validation.errors import MeasurementError
 from validation.fit.evidence import measured_rows
+from validation.judging.statistics import error_sentence, error_statistics
 from validation.published.tables import load_published
 from validation.transfer.groups import GROUPINGS
 from validation.transfer.leave_out import leave_out
@@ -75,5 +76,7 @@ def transfer(
     if as_json:
         print_json(answer)
         return
+    told = error_statistics(results["measured"], results["left_out"])
+    click.echo(error_sentence(f"published rows whose {grouping} was left out of the fit", told))
     print_table(STRATUM_HEADER, stratum_rows(results), title=f"Errors without each {grouping} in the fit")
     print_table(HEADER, group_rows(results), title="By group, the weakest first")

@@ -34,6 +34,31 @@ class ErrorStatistics:
     bias: float = 0.0
 
 
+def error_sentence(what: str, errors: ErrorStatistics, *, skipped: int = 0, reason: str = "") -> str:
+    """How far off predictions are, in one sentence.
+
+    Args:
+        what: was predicted, such as ``"steps of published runs"``.
+        errors: of it.
+        skipped: rows that could not be predicted.
+        reason: why nothing was, where nothing was.
+
+    Example:
+        >>> error_sentence("kernels", ErrorStatistics(n=0), reason="there is no GPU")
+        'No kernels were compared: there is no GPU.'
+    """
+    if not errors.n:
+        return f"No {what} were compared: {reason or 'no row could be predicted'}."
+    left = f"; {skipped:,} more could not be predicted" if skipped else ""
+    size = f"{abs(errors.bias):.1%}"
+    direction = "long" if errors.bias > 0 else "short"
+    bias = "neither long nor short" if size == "0.0%" else f"{size} too {direction}"
+    return (
+        f"{errors.n:,} {what} are predicted with a median error of {errors.median:.1%}, 90% of them within "
+        f"{errors.p90:.1%} and the worst at {errors.max:.1%}; on the mean they are {bias}{left}."
+    )
+
+
 def error_statistics(measured: Values, predicted: Values) -> ErrorStatistics:
     """Statistics of the rows that have both, in any unit that both share."""
     errors = (pd.Series(predicted, dtype=float) / pd.Series(measured, dtype=float) - 1).dropna()
