@@ -96,9 +96,8 @@ class TestExplain:
         result = run(explain, planned)
         assert result.exit_code == 0, result.stderr
         first = result.stdout.splitlines()[0]
-        assert first.startswith(
-            f"The step takes {format_seconds(answer['plans'][0]['step_time'])} and is bound by"
-        )
+        seconds = format_seconds(answer["plans"][0]["step_time"])
+        assert first.startswith(f"A step of gpt2 on dgx-a100:1 takes {seconds} and is bound by")
         for text in ("gain without it, at most", "critical path", "why: ", "launch cost", "bubble"):
             assert text in result.stdout
 

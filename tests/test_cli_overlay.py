@@ -80,9 +80,11 @@ def test_the_table_prints_the_json(printed, lenet):
     result = run(overlay, RECORDED, lenet)
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0].startswith(f"measured {format_seconds(printed['measured'])} on the mean of 3 steps (")
-    assert "step 2 left out as warm-up; simulated" in lines[0]
-    for line, found in zip(lines[2:-1], printed["categories"], strict=True):
+    assert lines[0].startswith(
+        f"A step was measured at {format_seconds(printed['measured'])} on the mean of 3 steps ("
+    )
+    assert "step 2 left out as warm-up; it is simulated" in lines[0]
+    for line, found in zip(lines[3:-1], printed["categories"], strict=True):
         assert line.startswith(found["name"])
         assert f" {format_seconds(found['measured'])} " in line
         assert f" {format_seconds(found['simulated'])} " in line

@@ -26,7 +26,16 @@ def test_table():
 
 def test_json_has_stable_keys_and_uses_all_devices():
     found = json.loads(run(f"{NODES}:resnet50", *CLUSTER, "--json").stdout)
-    assert set(found) == {"model", "cluster", "step_time", "data_parallel", "stages", "wall_time"}
+    assert set(found) == {
+        "model",
+        "cluster",
+        "devices",
+        "step_time",
+        "data_parallel",
+        "stages",
+        "headline",
+        "wall_time",
+    }
     assert sum(stage["devices"] for stage in found["stages"]) == 16
     assert sum(len(stage["layers"]) for stage in found["stages"]) == 176
     assert found["step_time"] <= found["data_parallel"]

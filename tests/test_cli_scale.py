@@ -36,7 +36,19 @@ def test_json_has_stable_keys():
     done = run("resnet50", "--cluster", "dgx-1-v100:1..2", "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    assert set(found) == {"model", "mode", "points", "stops_at", "stopped_by", "conclusion", "assumptions"}
+    assert set(found) == {
+        "model",
+        "seq_len",
+        "precision",
+        "stack",
+        "mode",
+        "points",
+        "stops_at",
+        "stopped_by",
+        "conclusion",
+        "assumptions",
+        "headline",
+    }
     assert found["stops_at"] is None
     assert set(found["points"][0]) == {
         "nodes",
@@ -102,7 +114,7 @@ def test_points_that_cannot_run_are_null_and_without_any_other_no_answer(tmp_pat
     assert "fewer samples than devices" in (tmp_path / "scale.html").read_text()
     told = run(*question)
     assert told.exit_code == 1
-    assert "no count can train it by data parallelism: global batch 6 on 16 devices" in told.stdout
+    assert "No count can train it by data parallelism: global batch 6 on 16 devices" in told.stdout
 
 
 def test_a_point_after_one_that_cannot_run_is_the_first_of_the_curve():
