@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from planner.interface.scaling import Scaling, scale
     from planner.interface.simulate import DoesNotFitError, simulate
     from planner.interface.step import Step
+    from planner.interface.sweep import Sweep, sweep
     from simdl.errors import SimdlError, StrategyError
     from simdl.step.strategy import Recompute, Strategy
 
@@ -43,6 +44,7 @@ __all__ = [
     "Step",
     "Strategy",
     "StrategyError",
+    "Sweep",
     "__version__",
     "collectives",
     "diff",
@@ -54,6 +56,7 @@ __all__ = [
     "plan",
     "scale",
     "simulate",
+    "sweep",
 ]
 
 _HOMES = {
@@ -69,6 +72,7 @@ _HOMES = {
     "planner.interface.scaling": ("Scaling", "scale"),
     "planner.interface.simulate": ("DoesNotFitError", "simulate"),
     "planner.interface.step": ("Step",),
+    "planner.interface.sweep": ("Sweep", "sweep"),
     "simdl.errors": ("SimdlError", "StrategyError"),
     "simdl.step.strategy": ("Recompute", "Strategy"),
 }

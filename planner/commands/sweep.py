@@ -16,7 +16,7 @@ from planner.console.time_left import progress_with_time_left
 from planner.console.worker_options import worker_options
 from planner.sweep.grid import load_grid
 from planner.sweep.row import ANSWERED, STATUSES
-from planner.sweep.run import SweepAnswer, run_sweep
+from planner.sweep.run import SweepAnswer, run_sweep, status_counts, sweep_json
 from planner.sweep.table import FORMATS
 
 REASONS = 5  # said at most
@@ -80,24 +80,11 @@ def sweep(
         sys.exit(INTERRUPTED)
     counts = status_counts(answer.rows)
     if as_json:
-        print_json(
-            {
-                "rows": answer.rows,
-                "summary": {"questions": len(answer.rows), **counts, "resumed": answer.resumed},
-                "table": str(answer.table),
-                "worker_time": answer.seconds,
-                "wall_time": seconds_waited(),
-            }
-        )
+        print_json(sweep_json(answer, wall_time=seconds_waited()))
     else:
         _print(answer, counts)
     if not counts[ANSWERED]:
         sys.exit(1)
-
-
-def status_counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Rows by what became of them."""
-    return {status: sum(row["status"] == status for row in rows) for status in STATUSES}
 
 
 def _print(answer: SweepAnswer, counts: Mapping[str, int]) -> None:

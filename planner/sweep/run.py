@@ -1,13 +1,13 @@
 """A sweep: every question of a grid answered once, by workers that share prices, however often it stops."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from planner.sweep.folder import Folder, appending, open_folder
 from planner.sweep.grid import Grid
-from planner.sweep.row import FAILED, LOST, Row, answer_row, group_of, lost_row, piece_of
+from planner.sweep.row import FAILED, LOST, STATUSES, Row, answer_row, group_of, lost_row, piece_of
 from planner.sweep.table import check_format, numbered, write_table
 from planner.workers.cores import usable_cores
 from planner.workers.outcome import Done, Lost
@@ -34,6 +34,23 @@ class SweepAnswer:
     resumed: int
     unreadable: int
     seconds: float
+
+
+def status_counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Rows by what became of them."""
+    return {status: sum(row["status"] == status for row in rows) for status in STATUSES}
+
+
+def sweep_json(answer: SweepAnswer, *, wall_time: float) -> dict[str, Any]:
+    """What `simdl sweep` says by key; ``wall_time`` [s] is what its user has waited."""
+    counts = status_counts(answer.rows)
+    return {
+        "rows": answer.rows,
+        "summary": {"questions": len(answer.rows), **counts, "resumed": answer.resumed},
+        "table": str(answer.table),
+        "worker_time": answer.seconds,
+        "wall_time": wall_time,
+    }
 
 
 def run_sweep(

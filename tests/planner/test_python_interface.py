@@ -304,3 +304,26 @@ def test_a_plan_of_nothing_says_why_and_has_no_best():
     assert plans.frame().empty
     with pytest.raises(simdl.SimdlError, match="plans: empty; expected a plan that fits"):
         simdl.explain(plans)
+
+
+class TestSweep:
+    def test_rows_of_a_mapping_and_of_a_file_are_those_of_the_command(self, tmp_path):
+        text = 'models = ["lenet5"]\nclusters = ["dgx-a100:1"]\nbatches = [64, 1]\n'
+        (tmp_path / "grid.toml").write_text(text, encoding="utf-8")
+        asked = {"models": ["lenet5"], "clusters": ["dgx-a100:1"], "batches": [64, 1]}
+        found = simdl.sweep(asked, tmp_path / "rows", workers=1)
+        assert found.frame().shape[0] == len(found.rows) == 2
+        assert found.headline.startswith("2 questions: ")
+        again = simdl.sweep(tmp_path / "grid.toml", tmp_path / "rows")
+        assert again.answer.resumed == 2
+        told = printed("sweep", str(tmp_path / "grid.toml"), "--out", str(tmp_path / "rows"))
+        assert again.to_dict() | {"wall_time": 0} == told | {"wall_time": 0}
+
+    def test_what_is_no_grid_is_refused(self, tmp_path):
+        for grid, message in (
+            (3, r"grid: found 3 \(int\); expected a TOML file"),
+            ({"models": ["lenet5"]}, "grid: clusters: missing; expected a list"),
+            (tmp_path / "none.toml", "none.toml: No such file"),
+        ):
+            with pytest.raises(simdl.SimdlError, match=message):
+                simdl.sweep(grid, tmp_path / "rows")
