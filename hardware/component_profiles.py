@@ -51,6 +51,7 @@ def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
     values: dict[str, Any] = {
         "description": reader.text(f"{at}description"),
         "generation": reader.text(f"{at}generation"),
+        "energy": reader.text(f"{at}energy", default=""),
         "memory_capacity": reader.number(f"{at}memory.capacity", "bytes"),
         "memory_bandwidth": reader.number(f"{at}memory.bandwidth", "bandwidth"),
         "cache": reader.number(f"{at}compute.cache", "bytes"),

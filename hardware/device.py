@@ -34,6 +34,8 @@ class Device:
         matmul, memory, attention, convolution: achieved fractions.
         sustained: speed of products on matrix units in hours of training over that in a short benchmark:
             clocks sink at the power limit. 1 where no training run has told.
+        energy: process whose energies of operations hold for it (``hardware.operation_energy``), such as
+            ``45nm``; "" for devices whose energy follows from their power.
         sparsity: speed of arithmetic that leaves out zeros of the weights over dense arithmetic, by pattern:
             ``2:4``, or ``unstructured``, where it is the share of the dense speed at which zeros are skipped.
         kernels: terms of kernels measured on this very device and library, by kernel; they take the place of
@@ -57,6 +59,7 @@ class Device:
     convolution: ConvolutionEfficiency
     idle_power: float = 0.0
     sustained: float = 1.0
+    energy: str = ""
     sparsity: Mapping[str, float] = field(default_factory=dict)
     kernels: Mapping[str, KernelTerms] = field(default_factory=dict)
     numbers: tuple[CitedNumber, ...] = ()

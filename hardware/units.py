@@ -35,6 +35,7 @@ UNITS: Mapping[str, Mapping[str, tuple[float, Mapping[str, float]]]] = {
     "frequency": {"Hz": (1.0, DECIMAL)},
     "price": {"USD/h": (1 / 3600.0, DECIMAL)},
     "energy_price": {"USD/kWh": (1 / 3.6e6, DECIMAL)},
+    "energy": {"J": (1.0, {**DECIMAL, **SMALL})},
 }
 EXAMPLES: Mapping[str, str] = {
     "bytes": "80 GiB",
@@ -46,6 +47,7 @@ EXAMPLES: Mapping[str, str] = {
     "frequency": "1.41 GHz",
     "price": "2.5 USD/h",
     "energy_price": "0.12 USD/kWh",
+    "energy": "640 pJ",
 }
 NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z/]*)\s*")
 
@@ -80,7 +82,7 @@ def format_quantity(value: float, dimension: str) -> str:
     value /= unit
     if dimension == "bytes":
         steps: Mapping[str, float] = {"": 1.0, **BINARY}
-    elif dimension == "time":
+    elif dimension in ("time", "energy"):
         steps = SMALL
     else:
         steps = DECIMAL

@@ -93,7 +93,14 @@ def written(tmp_path):
 
 
 def test_the_page_on_files_has_an_example_of_every_kind():
-    assert set(FILES) == {"cluster", "strategy", "split strategy", "image network", "decoder network"}
+    kinds = {"cluster", "strategy", "split strategy", "image network", "decoder network"}
+    assert set(FILES) == kinds | {"transformed network"}
+
+
+def test_the_example_of_transforms_is_a_network(written):
+    network = load_network(written("transformed network"))
+    assert network.name == "alexnet-small"
+    assert network.parameters < load_network("alexnet").parameters
 
 
 def test_the_example_of_a_cluster_is_one(written):

@@ -4,7 +4,7 @@ Batch normalisation takes its mean and deviation from training and computes no s
 no loss is taken; filters are transformed ahead of time. Weights and activations of transformed layers take
 the bits that they are stored in, as far as the device has kernels for that: where it has none for a pattern
 of zeros, the dense matrix is computed, and where it has no integers of that width, narrow tensors are opened
-on the way into products of the precision.
+on the way into products of the precision. Weights whose products are computed in 8 or 4 bits are stored so.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +18,8 @@ from workloads.weight_format import WeightFormat, held_bits
 
 INTEGERS = {4: "int4", 8: "int8"}
 """Arithmetic by the widest bits of its operands."""
+NARROW = {"fp8": 8, "fp4": 4}
+"""[bit] of weights by the dtype of products, where they are stored as narrow as they are multiplied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +65,28 @@ def arithmetic_bits(layer: Layer) -> int:
 
 
 def _evaluated(layer: Layer, precision: Precision | None, kernels: Kernels) -> Layer:
+    if precision is not None:
+        layer = _in_format(layer, precision)
     forward = tuple(op for op in layer.forward if not is_of_training(layer, op))
-    if precision is not None and (layer.weight_format is not None or layer.activation_bits):
-        forward = tuple(_narrowed(layer, op, precision, kernels) for op in forward)
-    return replace(layer, forward=forward)
+    if precision is None or (layer.weight_format is None and not layer.activation_bits):
+        return replace(layer, forward=forward)
+    forward = tuple(_narrowed(layer, op, precision, kernels) for op in forward)
+    core = layer.core
+    if core is not None and 0 < layer.activation_bits < 8 * precision.activation:
+        core = replace(core, element_size=layer.activation_bits / 8)
+    return replace(layer, forward=forward, core=core)
+
+
+def _in_format(layer: Layer, precision: Precision) -> Layer:
+    """A layer whose weights are stored in the narrow format that its products are computed in.
+
+    Training keeps 16-bit weights beside 8- and 4-bit products; what is used only has no need of them.
+    """
+    bits = NARROW.get(precision.matmul)
+    form = layer.weight_format or WeightFormat()
+    if bits is None or form.bits or not layer.narrow or not layer.product_weights:
+        return layer
+    return replace(layer, weight_format=replace(form, bits=bits))
 
 
 def is_of_training(layer: Layer, operator: Operator) -> bool:

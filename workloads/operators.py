@@ -262,6 +262,9 @@ class AttentionShape:
         chunked: windows lie side by side and a query meets the keys of its own only (Llama 4).
         value_size: features of a value where they differ from those of a key; 0 where they do not.
         crossed: keys and values come from another sequence (Vaswani et al. 2017, section 3.2.3).
+        cached: elements of a key and its value that lie in a cache per key-value head, where few queries meet
+            the keys of many steps before; 0 where keys and values are computed with the queries.
+        element_size: [bytes] per element of queries, keys and values; 0 for the precision's.
     """
 
     query_tokens: int
@@ -274,6 +277,8 @@ class AttentionShape:
     chunked: bool = False
     value_size: int = 0
     crossed: bool = False
+    cached: int = 0
+    element_size: float = 0.0
 
     @property
     def value_features(self) -> int:

@@ -1,4 +1,4 @@
-"""`simdl simulate`: one training step of a model on a cluster with a given strategy."""
+"""`simdl simulate`: one training step of a model on a cluster with a given strategy, or the model in use."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -12,6 +12,12 @@ from hardware.units import format_quantity
 from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.format import format_rate, format_seconds, format_strategy
 from planner.console.headline import header
+from planner.console.inference_options import (
+    INFERENCE,
+    answer_inference,
+    check_generate,
+    inference_options,
+)
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new, force_option, report_option
 from planner.console.question_options import question_options
@@ -69,6 +75,7 @@ TRACE_FORMATS = ("chrome", "hta", "chakra")
     "Analysis, chakra, for tools of MLCommons Chakra.",
 )
 @training_options
+@inference_options
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
@@ -81,12 +88,14 @@ def simulate(
     trace_format: str | None,
     epochs: float | None,
     dataset: str | None,
+    mode: str,
+    generate: int | None,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401 - values of Strategy's fields
 ) -> None:
-    """Simulate one training step of MODEL on a cluster.
+    """Simulate one training step of MODEL on a cluster, or with --mode inference its use.
 
     What no option says of the strategy is chosen: the least memory saving that fits. Savers are taken up in
     this order: sequence parallelism where tp is above 1, ZeRO stage, smaller micro-batches (from all samples
@@ -94,7 +103,11 @@ def simulate(
     fastest strategy: simdl plan finds it. Exits with 2 if the strategy cannot be carried out or does not fit
     in memory; a trace is then not written.
     """
+    if mode == INFERENCE:
+        answer_inference(options, flags, generate, as_json=as_json)
+        return
     try:
+        check_generate(generate)
         _check_trace(trace, trace_format, force=force)
         page_path = report_path(report_directory, "simulate", force=force, beside=trace)
         asked = asked_training(epochs, dataset)

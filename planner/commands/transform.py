@@ -47,7 +47,8 @@ def transform(
     """Transform MODEL: prune, share, quantize, factor, fuse; show what it stores and computes then.
 
     Options may be given several times; they apply in the order in which they are listed here. The file of
-    --out is a model for every other command.
+    --out is a model for every other command; `simdl simulate ... --mode inference` says what it gains on a
+    device.
     """
     network, chosen = load_network(model), load_precision(precision)
     transforms = asked_transforms(given)

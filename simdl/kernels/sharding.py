@@ -344,8 +344,8 @@ def _attention_kernel(
     scores = local.query_tokens * local.seen * local.heads * shard.micro_batch
     features = core.head_size + core.value_features
     flops = 2.0 * scores * features
-    elements = (local.query_tokens * local.heads + local.key_tokens * local.kv_heads) * features
-    elements *= shard.micro_batch
+    keys = local.key_tokens * local.kv_heads * (local.cached or features)
+    elements = (local.query_tokens * local.heads * features + keys) * shard.micro_batch
     if which is Pass.INPUT_GRADIENT:
         flops += 2.0 * scores * (features + core.head_size)
         elements *= 2
@@ -353,7 +353,7 @@ def _attention_kernel(
         "attention",
         OperatorKind.ATTENTION,
         flops,
-        elements * precision.activation,
+        elements * (core.element_size or precision.activation),
         precision.attention,
         AttentionCall(local, shard.micro_batch, which),
     )

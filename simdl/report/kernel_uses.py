@@ -60,7 +60,7 @@ def _kernel_uses(pricing: Pricing, division: Division) -> tuple[KernelUse, ...]:
             flops=kernel.flops * block.count,
             nbytes=kernel.nbytes * block.count,
             seconds=priced(pricing, [kernel]).device * block.count,
-            memory_bound=_is_memory_bound(kernel, device),
+            memory_bound=is_memory_bound(kernel, device),
         )
         for block in pricing.network.blocks
         for which in Pass
@@ -68,7 +68,8 @@ def _kernel_uses(pricing: Pricing, division: Division) -> tuple[KernelUse, ...]:
     )
 
 
-def _is_memory_bound(kernel: Kernel, device: Device) -> bool:
+def is_memory_bound(kernel: Kernel, device: Device) -> bool:
+    """Whether a kernel's traffic at the peak bandwidth takes longer than its arithmetic at the peak rate."""
     streams = (kernel.shape.product if isinstance(kernel.shape, Recurrence) else kernel.shape) is None
     peak = device.vector_flop_rate if streams else device.flop_rate(kernel.dtype)
     return kernel.nbytes / device.memory_bandwidth > kernel.flops / peak

@@ -64,6 +64,7 @@ GENERATIONS = {
     "trainium",
     "wafer",
     "cpu",
+    "mobile",
 }
 PROFILES = [
     *((load_device, name) for name in device_names()),

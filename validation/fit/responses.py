@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from simdl.engine.run import run
 from simdl.errors import SimdlError
+from simdl.inference.forward import forward_seconds
 from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
-from simdl.step.forward import forward_seconds
 from simdl.step.lowering import lower
 from simdl.step.simulate import price
 from simdl.step.steady import measured

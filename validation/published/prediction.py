@@ -7,12 +7,12 @@ from functools import cache
 from hardware.cluster import Cluster
 from hardware.errors import HardwareError
 from simdl.errors import SimdlError, StrategyError
+from simdl.inference.forward import forward_seconds
 from simdl.memory.needs import memory_shortfalls
 from simdl.report.step_report import StepReport
 from simdl.software.reader import load_stack
 from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
-from simdl.step.forward import forward_seconds
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy, problems
 from validation.errors import RowSkippedError

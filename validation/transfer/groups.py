@@ -1,4 +1,4 @@
-"""How rows are grouped when groups are left out: by source, stack, device, fabric, model or table."""
+"""How rows are grouped when groups are left out: by source, stack, device, fabric, model, family or table."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -41,6 +41,11 @@ def _model(row: FitRow) -> str:
     return row.setup.workload.network.name
 
 
+def _family(row: FitRow) -> str:
+    """The family that the table says its network is of, such as ``densenet``; without one, the network."""
+    return row.row.cells.get("family") or _model(row)
+
+
 def _table(row: FitRow) -> str:
     return row.row.file
 
@@ -51,6 +56,7 @@ GROUPINGS: Mapping[str, Key] = {
     "device": _device,
     "fabric": _fabric,
     "model": _model,
+    "family": _family,
     "table": _table,
 }
 """Name of a grouping to the group of a row."""

@@ -8,14 +8,21 @@ over the features of a key and two over those of a value. Each multiprocessor ta
 one head at a time, so that few or short sequences leave multiprocessors idle; it computes whole blocks, those
 that a mask cuts among them.
 
+Where keys and values come from a cache and few queries meet them, the keys of one head are divided over
+multiprocessors instead, and the queries of all heads that share them fill the rows of a tile together.
+
 Source: Dao, "FlashAttention-2" (2023), sections 3.1-3.3 (work partition, flops of both passes), and its
-kernels' ``window_size`` (blocks outside the window are skipped).
+kernels' ``window_size`` (blocks outside the window are skipped); Dao et al., "Flash-Decoding for long-context
+inference" (2023).
 """
 
 from hardware.device import Device
 from simdl.kernels.kernel import AttentionCall
 from workloads.amounts import larger
 from workloads.operators import AttentionShape, Pass
+
+ROWS = 16
+"""Queries of a tile of matrix units, at least."""
 
 BLOCK = 128
 """Queries (forward) or keys (backward) that one multiprocessor handles at a time."""
@@ -28,6 +35,8 @@ def attention_time(call: AttentionCall, device: Device, dtype: str) -> float:
         HardwareError: the device has no such dtype.
     """
     shape = call.shape
+    if shape.cached:
+        return _cached_time(call, device, dtype)
     forward = call.which is Pass.FORWARD
     efficiency = device.attention
     fraction = efficiency.forward if forward else efficiency.backward
@@ -42,6 +51,16 @@ def attention_time(call: AttentionCall, device: Device, dtype: str) -> float:
     flops = 2 * BLOCK * _met(shape, inner) * features
     waves = larger(1.0, blocks / device.multiprocessors)
     return waves * flops / rate
+
+
+def _cached_time(call: AttentionCall, device: Device, dtype: str) -> float:
+    """Seconds of arithmetic of few queries on cached keys, which all multiprocessors share."""
+    shape = call.shape
+    queries = shape.query_tokens * shape.heads / shape.kv_heads
+    rows = ROWS * -(-queries // ROWS)
+    features = shape.head_size + shape.value_features
+    flops = 2 * call.batch * shape.kv_heads * rows * shape.seen * features
+    return flops / (device.flop_rate(dtype) * device.attention.forward)
 
 
 def _met(shape: AttentionShape, tokens: int) -> float:

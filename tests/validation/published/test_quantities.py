@@ -7,8 +7,8 @@ import pytest
 from hardware.cluster import Cluster
 from hardware.profiles import load_node
 from simdl.errors import StrategyError
+from simdl.inference.forward import forward_seconds
 from simdl.software.reader import load_stack
-from simdl.step.forward import forward_seconds
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
 from validation.errors import RowSkippedError

@@ -1,0 +1,1 @@
+"""Use of a network: forward passes alone, generation token by token, and the energy of both."""
