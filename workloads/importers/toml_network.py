@@ -68,7 +68,7 @@ def toml_loader(path: str | Path, named: Callable[..., Network]) -> Callable[...
         WorkloadError: the file cannot be read, is not TOML or names no known kind.
     """
     file = Path(path)
-    content = read_toml(file)
+    content = read_tables(file)
     entries = content.pop("transforms", None)
     load = _kind_loader(file, content, named)
     return load if entries is None else transforming(file, load, entries)
@@ -90,7 +90,7 @@ def _kind_loader(
     raise WorkloadError(f"{file}: kind: {found}; expected one of {', '.join(KINDS)}")
 
 
-def read_toml(file: Path) -> dict[str, Any]:
+def read_tables(file: Path) -> dict[str, Any]:
     """What a file holds.
 
     Raises:
