@@ -57,7 +57,9 @@ def main() -> None:
     runs = parser.parse_args().runs
     programs = {"simdl": SIMDL, "bare": bare_program()}
     rows = [{name: run_help(program) for name, program in programs.items()} for _ in range(runs + 1)][1:]
-    listed = [len(COMMAND.findall(rows[0][name][2].partition("Commands:")[2])) for name in programs]
+    listed = [
+        len(COMMAND.findall(rows[0][name][2].partition("this message and exit.")[2])) for name in programs
+    ]
     print(f"{'commands':<12}{listed[0]:>10}{listed[1]:>10}")
     for place, what in enumerate(("help", "processor")):
         own, bare = (median(row[name][place] for row in rows) for name in programs)

@@ -12,6 +12,7 @@ import click
 from planner.console.command_clock import start_clock
 from planner.console.command_entries import CommandEntry, command_entries, short_help
 from planner.console.command_group import StrictGroup
+from planner.console.command_groups import grouped
 from planner.console.endings import check_streams, ending_well
 from planner.console.refusals import bad_input, reporting_errors
 
@@ -31,11 +32,13 @@ class CommandGroup(StrictGroup):
         return None if entry is None else _load(entry)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Names and one-line helps, without importing the commands."""
+        """Names and one-line helps in groups, without importing the commands."""
         del ctx
-        rows = [(name, short_help(entry)) for name, entry in sorted(command_entries().items())]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        entries = command_entries()
+        widest = max(map(len, entries), default=0)
+        for heading, names in grouped(entries):
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(widest), short_help(entries[name])) for name in names])
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - click's own
         """Run the console script, unless there is nowhere to print to."""
@@ -66,4 +69,8 @@ def _load(entry: CommandEntry) -> click.Command:
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="simdl", prog_name="simdl")
 def main() -> None:
-    """Plan and simulate parallel training of deep networks before paying for the cluster."""
+    """Plan and simulate parallel training of deep networks before paying for the cluster.
+
+    Start with `simdl plan gpt3-6.7b --cluster dgx-a100:4`; `simdl models` and `simdl hardware` list what has
+    a name. Every command takes --help, and all but dashboard take --json.
+    """

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hardware.errors import HardwareError
 from planner.cli import main
 from planner.console.command_entries import command_entries, short_help
+from planner.console.command_groups import GROUPS, OTHERS, grouped
 
 NAMES = ("collectives", "hardware", "microbatch", "models", "plan", "scale", "simulate", "validate")
 HEAVY = {"numpy", "pandas", "pulp", "rich", "pydantic", "simpy", "plotly", "highspy", "cupy"}
@@ -41,8 +42,16 @@ class TestHelp:
         assert set(NAMES) <= set(declared)
         found = {name: f"{entry.module}:{entry.attribute}" for name, entry in command_entries().items()}
         assert found == declared
-        listed = run("--help").stdout.partition("Commands:")[2]
+        listed = run("--help").stdout.partition("this message and exit.")[2]
         assert all(f"  {name} " in listed for name in declared)
+
+    def test_commands_stand_in_groups_and_those_of_other_packages_last(self):
+        printed = run("--help").stdout
+        places = [printed.index(f"\n{heading}:\n") for heading in GROUPS]
+        assert places == sorted(places)
+        assert printed.index("  plan ") < printed.index("  simulate ") < places[1] < printed.index("  diff ")
+        assert OTHERS not in printed
+        assert [*grouped(["plan", "of-mine"])][-1] == (OTHERS, ["of-mine"])
 
     @pytest.mark.parametrize("name", NAMES)
     def test_short_help_agrees_with_the_command(self, name):

@@ -62,7 +62,7 @@ from simdl.errors import SimdlError
 )
 @report_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 def collectives(  # noqa: PLR0917 - click passes one argument per option
     cluster_name: str,
     op: str,
@@ -76,7 +76,7 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
     force: bool,
     as_json: bool,
 ) -> None:
-    """Time of a collective on a cluster by message size."""
+    """Time a collective on a cluster by message size, algorithm and library."""
     try:
         page_path = report_path(report_directory, "collectives", force=force)
         data = collectives_json(

@@ -47,7 +47,11 @@ EXAMPLES = ", ".join(kind.example for kind in KINDS.values())
 @question_options
 @strategy_options
 @click.option(
-    "--scheme", "scheme_name", default="synchronous", show_default=True, help=f"One of {', '.join(SCHEMES)}."
+    "--scheme",
+    "scheme_name",
+    default="synchronous",
+    show_default=True,
+    help=f"Who waits for whom: {', '.join(SCHEMES)}.",
 )
 @click.option(
     "--workers",
@@ -80,11 +84,11 @@ EXAMPLES = ", ".join(kind.example for kind in KINDS.values())
     help=f"How much longer devices take, repeatable: {EXAMPLES}; with per=device or nodes=0-3.",
 )
 @click.option("--steps", type=int, default=100, show_default=True, help="Steps of each worker.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the draws.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random draws.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Write what workers do to a Chrome trace.")
 @report_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 def consistency(
     *,
     options: Options,
@@ -104,10 +108,11 @@ def consistency(
     as_json: bool,
     **flags: Any,  # noqa: ANN401 - values of Strategy's fields
 ) -> None:
-    """Train MODEL for many steps by a scheme of consistency, against the synchronous step.
+    """Simulate many steps of training MODEL in which replicas need not wait for each other.
 
-    A worker is one replica of the strategy. Without slow-downs the synchronous step is that of simdl
-    simulate.
+    A scheme of consistency says who waits for whom; it is compared with synchronous steps under the same
+    slow-downs. A worker is one replica of the strategy. Without slow-downs the synchronous step is that of
+    simdl simulate with the same strategy.
     """
     try:
         page_path = report_path(report_directory, "consistency", force=force, beside=trace)

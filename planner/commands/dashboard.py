@@ -10,7 +10,11 @@ INSTALL = "pip install -e '.[dash]' from a checkout"
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    help="Port to listen at; 0: any free one.",
 )
 @click.option(
     "--host",

@@ -22,7 +22,7 @@ BAR = 20  # characters of the longest bar
 @click.command()
 @click.argument("first", metavar="A.json", type=click.Path(path_type=Path))
 @click.argument("second", metavar="B.json", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
 def diff(*, first: Path, second: Path, as_json: bool) -> None:
     """Say why one of two plans or simulations is faster.

@@ -21,7 +21,12 @@ BAR = 30  # characters of the longest bar
 @click.command()
 @click.argument("file", metavar="PLAN.json", type=click.Path(path_type=Path))
 @click.option(
-    "--plan", "number", type=click.IntRange(min=1), default=1, show_default=True, help="Which plan."
+    "--plan",
+    "number",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Which plan of the file, by rank.",
 )
 @click.option(
     "--top",
@@ -30,10 +35,10 @@ BAR = 30  # characters of the longest bar
     help="Operators in the table; JSON has them all.",
 )
 @why_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
 def explain(*, file: Path, number: int, top: int | None, reasons: int | None, as_json: bool) -> None:
-    """Name what bounds the step of a plan or a simulation.
+    """Say what limits the step of a plan or a simulation, and what removing a limit could gain.
 
     PLAN.json is what `simdl plan --json` or `simdl simulate --json` printed. Gains are upper limits: without
     a cause the step is shorter by no more than what the cause takes on the critical path.

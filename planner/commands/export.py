@@ -25,15 +25,15 @@ from workloads.errors import WorkloadError
 @click.argument("file", metavar="PLAN.json|STRATEGY.toml", type=click.Path(path_type=Path))
 @click.option("--format", "format_name", required=True, help=f"Framework: {', '.join(FORMATS)}.")
 @click.option(
-    "--rank", "number", type=click.IntRange(min=1), show_default="1", help="Which plan of PLAN.json."
+    "--rank", "number", type=click.IntRange(min=1), show_default="1", help="Which plan of PLAN.json, by rank."
 )
-@click.option("--model", help="Of STRATEGY.toml: a registered name or a file.")
-@click.option("--cluster", help="Of STRATEGY.toml: NODE:COUNT or a TOML file.")
-@click.option("--global-batch", type=click.IntRange(min=1), help="Of STRATEGY.toml: samples per step.")
-@click.option("--seq-len", type=click.IntRange(min=1), help="Of STRATEGY.toml: tokens of a sample.")
-@click.option("--precision", help="Of STRATEGY.toml: number formats.")
-@click.option("--optimizer", help="Of STRATEGY.toml: update rule.")
-@click.option("--stack", help="Of STRATEGY.toml: software stack.")
+@click.option("--model", help="With STRATEGY.toml: the model, a registered name or a file.")
+@click.option("--cluster", help="With STRATEGY.toml: the cluster, NODE:COUNT or a TOML file.")
+@click.option("--global-batch", type=click.IntRange(min=1), help="With STRATEGY.toml: samples per step.")
+@click.option("--seq-len", type=click.IntRange(min=1), help="With STRATEGY.toml: tokens of a sample.")
+@click.option("--precision", help="With STRATEGY.toml: number formats.")
+@click.option("--optimizer", help="With STRATEGY.toml: update rule.")
+@click.option("--stack", help="With STRATEGY.toml: software stack.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the files into this directory.")
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: files, launch line, warnings.")
@@ -47,7 +47,7 @@ def export(
     as_json: bool,
     **asked: str | int | None,
 ) -> None:
-    """Write what launches a plan in a framework.
+    """Turn a plan into what launches it in a framework, such as Megatron-LM or DeepSpeed.
 
     PLAN.json is what `simdl plan --json` or `simdl simulate --json` printed; a strategy file needs --model
     and --cluster. The main file is printed; --out writes all of them. Whatever the framework cannot express

@@ -64,11 +64,11 @@ SOURCE = "Dubey et al. 2024, arXiv:2407.21783, table 5"
 @click.option(
     "--interval", show_default="the best", help="Time of training between checkpoints, such as 30min."
 )
-@click.option("--horizon", default="30d", show_default=True, help="Time that the training has.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the failures.")
+@click.option("--horizon", default="30d", show_default=True, help="How long the training may run.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random failures.")
 @report_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 def goodput(
     *,
     options: Options,
@@ -87,10 +87,10 @@ def goodput(
     as_json: bool,
     **flags: Any,  # noqa: ANN401 - values of Strategy's fields
 ) -> None:
-    """Share of a long training of MODEL that failures and checkpoints leave.
+    """Say what failures and checkpoints leave of a long training of MODEL, and how often to write them.
 
-    Simulates failures of devices and nodes with several intervals between checkpoints, beside Young's and
-    Daly's.
+    What no option says of the strategy is chosen as simdl simulate does. Simulates failures of devices and
+    nodes with several intervals between checkpoints, beside Young's and Daly's.
     """
     try:
         page_path = report_path(report_directory, "goodput", force=force)

@@ -42,11 +42,11 @@ Profile = Device | Link | NodeType
 )
 @report_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 def hardware(
     *, name: str | None, pattern: str | None, report_directory: Path | None, force: bool, as_json: bool
 ) -> None:
-    """Devices, links and nodes: every number with its source.
+    """List devices, links and node types, or show every number of one with its source.
 
     Without NAME, what is registered; with NAME, each number of that device, link or node type, where it
     comes from, and for a node type (or a cluster file NAME.toml, such as the profile of a calibration) the

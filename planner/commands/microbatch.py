@@ -47,20 +47,26 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
     show_default="a layer list's own",
     help="Samples per pass; required where MODEL is a network.",
 )
-@click.option("--workspace", default="64MiB", show_default=True, help="Limit, such as 64MiB.")
+@click.option(
+    "--workspace",
+    default="64MiB",
+    show_default=True,
+    help="Scratch memory that a convolution may use, such as 64MiB.",
+)
 @click.option(
     "--policy",
     type=click.Choice([policy.value for policy in Policy]),
     default=Policy.POWER_OF_TWO.value,
     show_default=True,
-    help="Sizes of micro-batches.",
+    help="Sizes that micro-batches may have.",
 )
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in Mode]),
     default=Mode.REUSE.value,
     show_default=True,
-    help="reuse: the limit holds for each pass; division: for all together.",
+    help="reuse: passes use the workspace one after another, and each may fill it; division: each pass has a "
+    "part of its own.",
 )
 @click.option("--table", "table_path", help="CSV of measured times that replace the model.")
 @click.option(
@@ -77,7 +83,7 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
 )
 @report_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
 def microbatch(  # noqa: PLR0917 - click passes one argument per option
     model: str,

@@ -20,7 +20,7 @@ from workloads.registry import load_network, registered_name
     help=f"Number format of the activations of NAME: {', '.join(PRECISIONS)}.",
 )
 @click.option("--seq-len", type=int, help="Tokens of one sample of NAME instead of the published number.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 def models(name: str | None, precision: str | None, seq_len: int | None, *, as_json: bool) -> None:
     """List the registered networks, or show the totals and layers of NAME.
 

@@ -25,7 +25,12 @@ HEADER = ("category", "measured", "share", "", "simulated", "share", "", "simula
 @click.argument("trace_file", metavar="TRACE.json", type=click.Path(path_type=Path))
 @click.argument("plan_file", metavar="PLAN.json", type=click.Path(path_type=Path))
 @click.option(
-    "--plan", "number", type=click.IntRange(min=1), default=1, show_default=True, help="Which plan."
+    "--plan",
+    "number",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Which plan of the file, by rank.",
 )
 @click.option(
     "--rank",
@@ -36,7 +41,7 @@ HEADER = ("category", "measured", "share", "", "simulated", "share", "", "simula
 @click.option("--whole", is_flag=True, help="Take the trace as one step, as of a loop that marks none.")
 @report_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
 def overlay(
     *,

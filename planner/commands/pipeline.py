@@ -16,7 +16,7 @@ HEADER = ("stage", "layers", "devices", "one minibatch", "per device")
 @click.command()
 @click.argument("profile")
 @click.option("--cluster", required=True, help=CLUSTER)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
 def pipeline(profile: str, cluster: str, *, as_json: bool) -> None:
     """Cut a measured PROFILE into pipeline stages, replicated where that pays.

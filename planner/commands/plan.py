@@ -72,7 +72,7 @@ WORK = ("forward", "backward")
 @best_plan_options
 @report_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 def plan(
     *,
     options: Options,
@@ -89,7 +89,7 @@ def plan(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Rank the strategies for training MODEL on a cluster.
+    """Find the fastest strategies for training MODEL on a cluster, and say why they are.
 
     MODEL is a registered name (simdl models), a TOML file or a Hugging Face config.json. Exits with 1, and
     the reasons, if no strategy fits. The seconds in brackets (wall_time in JSON) are those from the start of

@@ -45,10 +45,12 @@ from simdl.communication import ALGORITHMS, Operation
     show_default="the stack's",
     help="All-reduce of gradients.",
 )
-@click.option("--split-layers", is_flag=True, help="Also find the best split of every layer (images).")
+@click.option(
+    "--split-layers", is_flag=True, help="Also find the best split of every layer, for networks of images."
+)
 @report_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
 def scale(
     *,
@@ -63,10 +65,9 @@ def scale(
 ) -> None:
     """Scale data parallelism for MODEL over a range of nodes, and say where it stops paying.
 
-    Counts double from FIRST to LAST, and each is simulated. It stops paying at the first count that brings
-    less than half of the throughput that its devices beyond the count before could at the speed of those
-    ("of ideal gain" below 50%), that has more devices than samples, or where it does not fit. Exits with 1 if
-    no point can run or fits in memory.
+    Numbers of nodes double from FIRST to LAST, and each is simulated. More devices pay while they bring at
+    least half of the throughput that as many do at the count before ("of ideal gain" of 50%), are no more
+    than the samples, and have enough memory. Exits with 1 if no count can run.
     """
     page_path = report_path(report_directory, "scale", force=force)
     names = cluster_names(options.cluster)

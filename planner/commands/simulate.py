@@ -65,20 +65,24 @@ TRACE_FORMATS = ("chrome", "hta", "chakra")
     help="Launch file whose strategy is taken: arguments of Megatron-LM or Megatron-Bridge, DeepSpeed JSON, "
     "a configuration of torchtitan or NeMo AutoModel.",
 )
-@click.option("--trace", type=click.Path(path_type=Path), help="Write the timeline to a file.")
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    help="Write the timeline of the step to this file or directory.",
+)
 @click.option(
     "--format",
     "trace_format",
     type=click.Choice(TRACE_FORMATS),
     show_default="chrome",
-    help="Of the trace: chrome, for Perfetto, or a directory with one file per rank: hta, for Holistic Trace "
-    "Analysis, chakra, for tools of MLCommons Chakra.",
+    help="Format of the trace: chrome, one file for Perfetto; hta, for Holistic Trace Analysis, or chakra, "
+    "for tools of MLCommons Chakra, a directory with a file per rank.",
 )
 @training_options
 @inference_options
 @report_option
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 def simulate(
     *,
     options: Options,
@@ -96,6 +100,8 @@ def simulate(
     **flags: Any,  # noqa: ANN401 - values of Strategy's fields
 ) -> None:
     """Simulate one training step of MODEL on a cluster, or with --mode inference its use.
+
+    MODEL is a registered name (simdl models), a TOML file or a Hugging Face config.json.
 
     What no option says of the strategy is chosen: the least memory saving that fits. Savers are taken up in
     this order: sequence parallelism where tp is above 1, ZeRO stage, smaller micro-batches (from all samples

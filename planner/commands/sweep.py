@@ -39,7 +39,7 @@ HEADER = ("model", "questions", *STATUSES, "most samples/s", "on", "global batch
     type=click.Choice(FORMATS),
     default=FORMATS[0],
     show_default=True,
-    help="Of the table of results; parquet needs the extra of that name.",
+    help="Format of the table of results; parquet needs the extra of that name.",
 )
 @click.option("--force", is_flag=True, help="Start anew, whatever grid the directory answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")

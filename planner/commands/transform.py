@@ -32,7 +32,7 @@ from workloads.transforms.registry import Transform, apply_transforms
     "--precision", default="fp32", show_default=True, help="Number format of weights that no option narrows."
 )
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
 def transform(
     *,

@@ -12,23 +12,23 @@ FAILURES = ("device_mtbf", "node_mtbf", "storage_bandwidth", "restart")
 OPTIONS = (
     click.option(
         "--device-mtbf",
-        show_default=f"{format_duration(DEVICE_MTBF)} (Llama 3)",
+        show_default=f"{format_duration(DEVICE_MTBF)}, as in Llama 3's training",
         help="Mean time between failures of one device, such as 10y, or never.",
     ),
     click.option(
         "--node-mtbf",
-        show_default=f"{format_duration(NODE_MTBF)} (Llama 3)",
+        show_default=f"{format_duration(NODE_MTBF)}, as in Llama 3's training",
         help="Mean time between failures of one node beside its devices', or never.",
     ),
     click.option(
         "--storage-bandwidth",
-        show_default="0.67 GB/s a node (Llama 3)",
-        help="Of the storage that takes checkpoints, such as 100GB/s.",
+        show_default="0.67 GB/s a node, as Llama 3's",
+        help="Bandwidth of the storage that takes checkpoints, all nodes together, such as 100GB/s.",
     ),
     click.option(
         "--restart",
         show_default=format_duration(RESTART),
-        help="Time to restart, reading the checkpoint aside.",
+        help="Time to restart after a failure, reading the checkpoint aside.",
     ),
 )
 

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from planner.questions.question import PER_DEVICE, Options
+from workloads.dtypes import PRECISIONS
+from workloads.optimizers import OPTIMIZERS
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
@@ -14,10 +16,12 @@ Decorator = Callable[[Command], Command]
 CLUSTER = "NODE:COUNT, such as dgx-a100:128, or a TOML file; NODE alone is one node."
 
 seq_len_option = click.option(
-    "--seq-len", type=click.IntRange(min=1), show_default="the published", help="Tokens of a sample."
+    "--seq-len", type=click.IntRange(min=1), show_default="the network's own", help="Tokens of a sample."
 )
 optimizer_option = click.option(
-    "--optimizer", show_default="adam for sequences, momentum for images", help="Update rule."
+    "--optimizer",
+    show_default="adam for sequences, momentum for images",
+    help=f"Update rule: {', '.join(OPTIMIZERS)}.",
 )
 
 
@@ -42,10 +46,16 @@ def asking(*, cluster: str, global_batch: str, several: bool = False) -> Decorat
         ),
         seq_len_option,
         click.option(
-            "--precision", show_default="bf16 if the device has it, else fp16, fp32", help="Number formats."
+            "--precision",
+            show_default="bf16 if the device has it, else fp16, fp32",
+            help=f"Number formats: {', '.join(PRECISIONS)}.",
         ),
         optimizer_option,
-        click.option("--stack", show_default="that of the device's generation", help="Software stack."),
+        click.option(
+            "--stack",
+            show_default="that of the device's generation",
+            help="Software stack: what it launches, overlaps and fuses, and how fast (docs/stacks.md).",
+        ),
     )
 
     def decorate(command: Command) -> Command:

@@ -38,7 +38,7 @@ def read_shares(_context: click.Context, option: click.Parameter, text: str | No
     return tuple(map(int, text.split(",")))
 
 
-TO_FIT = "the least memory saving that fits"
+TO_FIT = "chosen to fit"
 OPEN = ("tp", "pp", "cp", "ep", "micro_batch", "recompute", "zero", "sequence_parallel")
 """Fields that :mod:`planner.search.least_saving` chooses where nobody says them."""
 
@@ -61,8 +61,15 @@ def _options(*, fixed: bool) -> Iterator[Decorator]:
         "--dp", type=int, show_default="what the other degrees leave", help="Data-parallel degree: replicas."
     )
     yield _option("--tp", type=int, **left("tp"), help="Tensor-parallel degree: ranks that share each layer.")
-    yield _option("--pp", type=int, **left("pp"), help="Pipeline-parallel degree: ranks with layers each.")
-    yield _option("--cp", type=int, **left("cp"), help="Context-parallel degree: ranks that share a sample.")
+    yield _option(
+        "--pp", type=int, **left("pp"), help="Pipeline-parallel degree: ranks that share the chain of layers."
+    )
+    yield _option(
+        "--cp",
+        type=int,
+        **left("cp"),
+        help="Context-parallel degree: ranks that share the tokens of a sample.",
+    )
     yield _option(
         "--ep",
         type=int,

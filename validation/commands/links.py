@@ -38,10 +38,14 @@ MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out")
 
 @click.command()
 @click.option(
-    "--ranks", type=click.IntRange(2, 64), default=4, show_default=True, help="Namespaces on the switch."
+    "--ranks",
+    type=click.IntRange(2, 64),
+    default=4,
+    show_default=True,
+    help="Processes on the switch, each in a network namespace.",
 )
-@click.option("--rate", default="200 Mbit/s", show_default=True, help="Of each link, per direction.")
-@click.option("--delay", help="Added to each direction of each link, such as '1 ms'.")
+@click.option("--rate", default="200 Mbit/s", show_default=True, help="Rate of each link, per direction.")
+@click.option("--delay", help="Delay added to each direction of each link, such as '1 ms'.")
 @click.option(
     "--sizes",
     default="64KiB..8MiB",
@@ -49,7 +53,11 @@ MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out")
     help="A buffer size, or a range LOW..HIGH whose powers of two are taken.",
 )
 @click.option(
-    "--repeats", type=click.IntRange(1), default=5, show_default=True, help="Per algorithm and size."
+    "--repeats",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Repetitions per algorithm and size.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file for every repetition.")
 @click.option("--data", type=click.Path(path_type=Path), help="Compare this CSV file; measure nothing.")

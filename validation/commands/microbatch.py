@@ -64,7 +64,7 @@ from validation.microbenchmarks.backends import BACKENDS, default_backend, resol
 )
 @click.option("--device", default="cpu", show_default=True, help="auto, cpu or cuda:N.")
 @force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
 def microbatch(  # noqa: PLR0917 - click passes one argument per option
     model: str,

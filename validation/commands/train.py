@@ -50,7 +50,9 @@ class Assumed:
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda:N, the first of the ranks'.")
 @click.option("--dp", type=click.IntRange(min=1), default=1, show_default=True, help="Replicas.")
 @click.option("--pp", type=click.IntRange(min=1), default=1, show_default=True, help="Pipeline ranks.")
-@click.option("--zero", type=click.IntRange(0, 3), default=0, show_default=True, help="3 for FSDP.")
+@click.option(
+    "--zero", type=click.IntRange(0, 3), default=0, show_default=True, help="ZeRO stage; 3 is FSDP."
+)
 @click.option(
     "--micro-batch",
     type=click.IntRange(min=1),
@@ -63,13 +65,21 @@ class Assumed:
     show_default=True,
     help=f"Pipeline order: {', '.join(sorted(PIPELINES))}.",
 )
-@click.option("--virtual-stages", type=click.IntRange(min=1), default=1, show_default=True, help="Per rank.")
+@click.option(
+    "--virtual-stages",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Stages per pipeline rank.",
+)
 @click.option("--stages", show_default="even, else by flops", help="Blocks per stage, such as 4,4.")
 @click.option("--warmup", type=int, default=3, show_default=True, help="Steps before the timed ones.")
 @click.option("--steps", type=int, default=10, show_default=True, help="Timed steps.")
-@click.option("--budget", type=float, default=120.0, show_default=True, help="[s] for everything.")
+@click.option(
+    "--budget", type=float, default=120.0, show_default=True, help="Seconds that everything may take."
+)
 @click.option("--layers/--no-layers", default=True, show_default=True, help="Also time every layer.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
 def train(
     *,

@@ -40,7 +40,7 @@ from validation.transfer.report import (
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Only every so manieth row of a table.",
+    help="Only every so many rows of a table.",
 )
 @report_option
 @force_option

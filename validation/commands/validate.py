@@ -43,4 +43,4 @@ class LazyGroup(StrictGroup):
 
 @click.group(cls=LazyGroup)
 def validate() -> None:
-    """Compare predictions with measurements."""
+    """Compare predictions with measurements: published ones, or of this machine."""
