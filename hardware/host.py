@@ -17,6 +17,8 @@ class Host:
         memory: [bytes] of one node.
         bandwidth: [bytes/s] of its memory, reads and writes together.
         update_rate: [bytes/s] that an optimizer on its cores reads and writes.
+        cores: of its processors; 0 where the profile does not say.
+        storage: [bytes/s] at which a node reads its data set; 0 where the profile does not say.
         numbers: every number as written, with its source.
     """
 
@@ -26,4 +28,6 @@ class Host:
     memory: float
     bandwidth: float
     update_rate: float
+    cores: int = 0
+    storage: float = 0.0
     numbers: tuple[CitedNumber, ...] = ()

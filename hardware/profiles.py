@@ -21,8 +21,6 @@ from hardware.profile_files import load_text, profile_names
 from hardware.profile_reader import ProfileReader
 from hardware.topology import LevelTopology
 from hardware.wiring_reader import wiring_at
-from readers.errors import InputError
-from readers.whole import read_text
 
 COUNT = re.compile(r"(?P<number>[0-9]+)(?P<unit>(?:gpu|device|chip)s?)?")
 DIGITS = 30  # of a count; Python reads no number of thousands of them
@@ -145,9 +143,9 @@ def _devices_of(node: NodeType, devices: int) -> Cluster:
 
 def _cluster_file(path: Path) -> Cluster:
     try:
-        text = read_text(path, "a cluster file")
-    except InputError as error:
-        raise HardwareError(str(error)) from None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HardwareError(f"{path}: cannot be read: {error}; expected a cluster file") from None
     reader = ProfileReader(text, str(path))
     count = reader.data.get("count", 1)
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
@@ -209,13 +207,15 @@ def _host(reader: ProfileReader) -> Host | None:
         "memory": reader.number("host.memory", "bytes"),
         "bandwidth": reader.number("host.bandwidth", "bandwidth"),
         "update_rate": reader.number("host.update_rate", "bandwidth"),
+        "storage": reader.number("host.storage", "bandwidth", default=0.0),
     }
+    cores = int(reader.number("host.cores", "count", default=0))
     shared = int(numbers["devices_per_link"])
     if shared != numbers["devices_per_link"] or shared < 1:
         reader.fault("host.devices_per_link", f"found {numbers['devices_per_link']:g}; expected 1, 2 or so")
     found = reader.numbers_under("host.")
     own = tuple(number for number in found if not number.path.startswith("link."))
-    values = {**numbers, "devices_per_link": max(1, shared)}
+    values = {**numbers, "devices_per_link": max(1, shared), "cores": cores}
     return Host(name=name, link=link, **values, numbers=own)  # type: ignore[arg-type] # finish() raises
 
 

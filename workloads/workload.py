@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from workloads.dtypes import Precision
 from workloads.errors import WorkloadError
+from workloads.input_pipeline import InputPipeline
 from workloads.network import Network
 from workloads.optimizers import Optimizer
 
@@ -20,6 +21,7 @@ class Workload:
         optimizer: the update rule.
         precision: the number formats.
         global_batch: samples per step over all replicas.
+        inputs: what prepares the samples; None where they are taken to be there.
 
     Raises:
         WorkloadError: a global batch below one or above ``GLOBAL_BATCH``, or a network that is only counted.
@@ -29,6 +31,7 @@ class Workload:
     optimizer: Optimizer
     precision: Precision
     global_batch: int
+    inputs: InputPipeline | None = None
 
     def __post_init__(self) -> None:
         if self.network.obstacle:

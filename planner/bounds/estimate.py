@@ -27,6 +27,7 @@ from simdl.memory.needs import gathered_bytes, stashed_bytes, state_bytes, usabl
 from simdl.step.automatic_cut import least_time, step_cost
 from simdl.step.block_cost import gathered_share
 from simdl.step.gradients import expert_group, share_shards
+from simdl.step.inputs import least_input_time
 from simdl.step.saved_blocks import saves
 from simdl.step.step_cost import shard_of
 from simdl.step.strategy import Strategy, problems, refused
@@ -83,7 +84,8 @@ def estimate_bounds(
             seconds = _seconds(shape.only(kept), prices, workload, pricing)
             allowed = need[kept] <= np.maximum(need[kept].min(axis=1, keepdims=True), usable)
             step_time[shape.candidates[kept]] = np.where(allowed, seconds, np.inf).min(axis=1)
-    return Bounds(step_time=step_time, memory=memory, worst_rank=worst)
+    least = least_input_time(workload, pricing.cluster, space.dp, space.tp * space.cp)
+    return Bounds(step_time=np.maximum(step_time, least), memory=memory, worst_rank=worst)
 
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:

@@ -16,6 +16,7 @@ from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.command_clock import seconds_waited, start_clock
 from planner.console.format import format_rate, format_seconds, format_strategy
 from planner.console.headline import header
+from planner.console.input_report import input_lines
 from planner.console.money_options import money_options
 from planner.console.money_report import (
     print_comparison,
@@ -149,6 +150,8 @@ def _print_answer(found: Answer, data: dict[str, Any], reasons: int | None) -> N
         print_comparison(data, found.terms)
     _print_result(found.question, found.result, seconds_waited(), reasons)
     first = data["plans"][0] if data["plans"] else {}
+    for line in input_lines(first):
+        click.echo(line)
     if data.get("launch"):
         click.echo(f"launch file ({data['launch']['title']}):")
         click.echo(next(iter(data["launch"]["files"].values())), nl=False)

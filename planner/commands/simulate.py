@@ -18,9 +18,10 @@ from planner.console.inference_options import (
     check_generate,
     inference_options,
 )
+from planner.console.input_report import input_lines
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new, force_option, report_option
-from planner.console.question_options import question_options
+from planner.console.question_options import simulated_question
 from planner.console.refusals import bad_input
 from planner.console.report_json import simulation_json
 from planner.console.strategy_options import (
@@ -56,7 +57,7 @@ TRACE_FORMATS = ("chrome", "hta", "chakra")
 
 
 @click.command()
-@question_options
+@simulated_question
 @open_strategy_options
 @click.option(
     "--from",
@@ -235,6 +236,7 @@ def _print_report(question: Question, report: StepReport, data: Mapping[str, Any
         title="memory of the fullest device",
     )
     lines = list(split_lines(report.strategy, workload.network))
+    lines += input_lines(data)
     lines += [f"assumed: {sentence}" for sentence in question.assumptions]
     lines += [f"warning: {sentence}" for sentence in report.warnings]
     lines.append(f"from: {_provenance(report)}")

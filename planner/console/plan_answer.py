@@ -3,6 +3,7 @@
 from typing import Any
 
 from planner.console.headline import plan_sentence
+from planner.console.input_report import input_clauses, input_json
 from planner.console.money_report import add_money, comparison_json, money_clauses
 from planner.console.report_json import plan_json
 from planner.money.answer import Answer
@@ -21,6 +22,8 @@ def plan_answer(found: Answer, *, wall_time: float) -> dict[str, Any]:
     """
     question, result = found.question, found.result
     data = {**plan_json(question, result, wall_time=wall_time), "smaller_clusters": None}
+    for told, plan in zip(data["plans"], result.plans, strict=True):
+        told.update(input_json(question, plan.report))
     add_money(data, question, result, found.terms)
     if found.batches is not None:
         data["objective"] = found.batches
@@ -28,5 +31,6 @@ def plan_answer(found: Answer, *, wall_time: float) -> dict[str, Any]:
         data |= comparison_json(found.comparison)
     if result.plans:
         data["launch"] = None
-    also = money_clauses(data, found.terms)
+    first = data["plans"][0] if data["plans"] else {}
+    also = [*input_clauses(first), *money_clauses(data, found.terms)]
     return data | {"headline": plan_sentence(question, result, tied=data["ties"], also=also)}

@@ -24,8 +24,17 @@ optimizer_option = click.option(
     help=f"Update rule: {', '.join(OPTIMIZERS)}.",
 )
 
+input_option = click.option(
+    "--input-pipeline",
+    metavar="LOADER",
+    show_default="samples are there when they are needed",
+    help="Simulate how samples are read, decoded and copied: pytorch-workers:8 or dali:4 (workers or threads "
+    "a device), then ,storage=2GB/s (of a node, or memory), ,dataset=, ,cores= (of a node), ,rate= "
+    "(samples/s of a worker).",
+)
 
-def asking(*, cluster: str, global_batch: str, several: bool = False) -> Decorator:
+
+def asking(*, cluster: str, global_batch: str, several: bool = False, inputs: bool = False) -> Decorator:
     """What adds the argument MODEL and the shared options; the command gets them as one ``options``.
 
     Args:
@@ -33,6 +42,7 @@ def asking(*, cluster: str, global_batch: str, several: bool = False) -> Decorat
         global_batch: help of ``--global-batch``.
         several: whether ``--cluster`` may be given several times; the command then gets all but the first as
             ``others``.
+        inputs: whether samples may come through an input pipeline.
     """
     options = (
         click.argument("model"),
@@ -56,6 +66,7 @@ def asking(*, cluster: str, global_batch: str, several: bool = False) -> Decorat
             show_default="that of the device's generation",
             help="Software stack: what it launches, overlaps and fuses, and how fast (docs/stacks.md).",
         ),
+        *((input_option,) if inputs else ()),
     )
 
     def decorate(command: Command) -> Command:
@@ -78,6 +89,7 @@ def _gathering(command: Command) -> Command:
         precision: str | None,
         optimizer: str | None,
         stack: str | None,
+        input_pipeline: str | None = None,
         **rest: Any,  # noqa: ANN401 - whatever the command adds
     ) -> None:
         first = cluster if isinstance(cluster, str) else cluster[0]
@@ -91,6 +103,7 @@ def _gathering(command: Command) -> Command:
             precision=precision,
             optimizer=optimizer,
             stack=stack,
+            input_pipeline=input_pipeline,
         )
         command(options=options, **rest)
 
@@ -101,7 +114,10 @@ several_clusters = asking(
     cluster=f"{CLUSTER} Several are compared.",
     global_batch="Samples per step over all replicas.",
     several=True,
+    inputs=True,
 )
 """The options as `plan` takes them."""
-question_options = asking(cluster=CLUSTER, global_batch="Samples per step over all replicas.")
+simulated_question = asking(cluster=CLUSTER, global_batch="Samples per step over all replicas.", inputs=True)
 """The options as `simulate` takes them."""
+question_options = asking(cluster=CLUSTER, global_batch="Samples per step over all replicas.")
+"""The options as commands take them that know no input pipeline."""

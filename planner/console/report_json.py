@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from planner.console.headline import plan_sentence, setting_json, step_sentence
+from planner.console.input_report import input_clauses, input_json
 from planner.console.training_options import training_clause
 from planner.per_layer.report import layer_plan_json
 from planner.questions.answer_file import VERSION
@@ -34,10 +35,12 @@ def simulation_json(
         chosen: what was chosen of the strategy and why; empty where nothing was left open.
         training: by key, where one was asked for (:func:`planner.console.training_options.training_json`).
     """
-    also = [] if training is None else [training_clause(training)]
+    inputs = input_json(question, report)
+    also = [*input_clauses(inputs), *([] if training is None else [training_clause(training)])]
     return {
         **_answered(question),
         **report_json(report),
+        **inputs,
         "assumptions": list(question.assumptions),
         "headline": step_sentence(question, report, also=also) if report.feasible else None,
         "chosen": chosen or None,

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from planner.questions.question import Options
-from readers.errors import InputError
-from readers.whole import read_text
 from simdl.errors import SimdlError
 from simdl.report.operator_times import OperatorTime
 
@@ -18,6 +16,8 @@ VERSION = 2
 """Of the keys that an answer has; a file of another number cannot be read."""
 WRITTEN = "the output of `simdl plan --json` or `simdl simulate --json` of this version"
 EXPECTED = f"expected {WRITTEN}"
+OPEN = ("input_pipeline",)
+"""Options that an answer may leave out, as those do that are older than the option."""
 TOLERANCE = 1e-6  # relative, of sums
 LARGEST = sys.float_info.max
 
@@ -94,9 +94,9 @@ def read_answer(data: Mapping[str, Any], path: str, *, number: int = 1) -> Answe
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(read_text(path, WRITTEN))
-    except InputError as error:
-        raise SimdlError(str(error)) from None
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SimdlError(f"{path}: {error.strerror}; {EXPECTED}") from error
     except (ValueError, RecursionError) as error:  # of the text, the JSON, or a number of too many digits
         raise SimdlError(f"{path}: not JSON ({error}); {EXPECTED}") from error
     if not isinstance(data, dict):
@@ -141,7 +141,7 @@ def _question(where: str, found: object) -> Options:
 def _key_faults(data: Mapping[str, Any]) -> Iterator[str]:
     known = [field.name for field in fields(Options)]
     for what, keys in (
-        ("missing", [key for key in known if key not in data]),
+        ("missing", [key for key in known if key not in data and key not in OPEN]),
         ("unknown", sorted(set(data) - set(known))),
     ):
         if keys:
@@ -150,8 +150,9 @@ def _key_faults(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _value_faults(data: Mapping[str, Any]) -> Iterator[str]:
     """What is of another kind; only the length of a sample may be left open, to the network."""
-    for key in ("model", "cluster", "precision", "optimizer", "stack"):
-        if key in data and not (isinstance(data[key], str) and data[key]):
+    for key in ("model", "cluster", "precision", "optimizer", "stack", *OPEN):
+        absent = data.get(key) is None if key in OPEN else key not in data
+        if not absent and not (isinstance(data[key], str) and data[key]):
             yield f"{key}: found {_shown(data[key])}, expected a text"
     for key in ("global_batch", "seq_len"):
         value = data.get(key)

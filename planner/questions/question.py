@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from hardware.cluster import Cluster
 from hardware.device import Device
 from hardware.profiles import load_mixed_cluster
+from simdl.inputs.reader import parse_inputs
 from simdl.software.reader import default_stack, division, load_stack
 from simdl.software.stack import Stack
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.errors import WorkloadError
+from workloads.input_pipeline import InputPipeline
 from workloads.network import Network
 from workloads.operators import Pass
 from workloads.optimizers import load_optimizer
@@ -75,6 +77,7 @@ class Options:
     precision: str | None = None
     optimizer: str | None = None
     stack: str | None = None
+    input_pipeline: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,7 @@ def build_question(options: Options, network: Network, cluster: Cluster) -> Ques
         optimizer=load_optimizer(optimizer),
         precision=load_precision(precision),
         global_batch=batch,
+        inputs=_inputs(options, network, cluster, assumptions),
     )
     return Question(
         workload=workload,
@@ -150,6 +154,17 @@ def build_question(options: Options, network: Network, cluster: Cluster) -> Ques
             stack=stack,
         ),
     )
+
+
+def _inputs(
+    options: Options, network: Network, cluster: Cluster, assumptions: list[str]
+) -> InputPipeline | None:
+    """The input pipeline that was asked for; what it assumes joins the other assumptions."""
+    if options.input_pipeline is None:
+        return None
+    found = parse_inputs(options.input_pipeline, network, cluster)
+    assumptions += [f"input pipeline: {note}" for note in found.notes]
+    return found
 
 
 def _own_length(model: str, network: Network) -> int | None:

@@ -15,10 +15,12 @@ from simdl.report.step_report import StepReport
 COMPUTE, BANDWIDTH = "compute", "memory bandwidth"
 COMMUNICATION, BUBBLE, LAUNCH = "exposed communication", "bubble", "launch cost"
 OTHER = "other"
+INPUT = "input pipeline"
 KERNELS = ("forward", "backward", "recompute")
 LIMITS = {
     "optimizer": BANDWIDTH,
     "host_transfer": BANDWIDTH,
+    "input": INPUT,
     "tensor_communication": COMMUNICATION,
     "context_communication": COMMUNICATION,
     "expert_communication": COMMUNICATION,

@@ -29,6 +29,7 @@ class Cause(StrEnum):
     CONTENTION = "contention"
     OPTIMIZER = "optimizer"
     HOST = "host_transfer"
+    INPUT = "input"
     OVERHEAD = "overhead"
     BUBBLE = "bubble"
 
@@ -53,6 +54,11 @@ class Purpose(StrEnum):
     STORE = "store in host memory"
     FETCH = "fetch from host memory"
     HOST_UPDATE = "update on the host"
+    READ_INPUT = "read samples"
+    PARSE_INPUT = "parse samples"
+    DECODE_INPUT = "decode samples"
+    AUGMENT_INPUT = "augment samples"
+    COPY_INPUT = "copy samples to the device"
     MESSAGE = "message"
     COMBINE = "combine"
 

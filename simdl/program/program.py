@@ -24,6 +24,11 @@ class Lane(StrEnum):
     TO_HOST = "to-host"
     FROM_HOST = "from-host"
     HOST = "host"
+    READ = "read"
+    PARSE = "parse"
+    DECODE = "decode"
+    AUGMENT = "augment"
+    COPY = "copy"
 
 
 class Stream(NamedTuple):

@@ -34,6 +34,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
         "pipeline_communication",
         "data_communication",
         "host_transfer",
+        "input",
     ),
     "host": ("launch", "overhead"),
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 from simdl.communication import Operation
 from simdl.engine.timeline import Timeline
 from simdl.errors import SimdlError
-from simdl.program.action import Transfer
+from simdl.program.action import Cause, Transfer
 from simdl.program.program import Task
 from simdl.report.protobuf_wire import bytes_field, double_field, number_field, packed_field, varint
 
@@ -125,7 +125,7 @@ def _node(  # noqa: PLR0917 - a node and what it waits for
 
 
 def _kind(task: Task, *, receives: bool) -> NodeType:
-    if not isinstance(task.action, Transfer):
+    if not isinstance(task.action, Transfer) or task.action.cause is Cause.INPUT:
         return NodeType.COMPUTE
     if task.action.operation is not None:
         return NodeType.COLLECTIVE
@@ -138,7 +138,7 @@ def _attributes(timeline: Timeline, task: Task, index: int, to: Mapping[int, int
     yield bytes_field(1, "start") + double_field(3, start)
     yield bytes_field(1, "seconds") + double_field(3, seconds)
     action = task.action
-    if not isinstance(action, Transfer):
+    if not isinstance(action, Transfer) or action.cause is Cause.INPUT:
         return
     yield _attribute("comm_size", 9, round(action.nbytes))
     if action.operation is not None:

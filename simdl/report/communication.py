@@ -11,7 +11,7 @@ from simdl.engine.timeline import Timeline
 from simdl.kernels.block_kernels import context_transfers, expert_exchanges, layer_exchanges
 from simdl.kernels.sharding import ring_hops
 from simdl.memory.activations import recomputed_layers
-from simdl.program.action import Transfer
+from simdl.program.action import Cause, Transfer
 from simdl.report.operator_times import block_counts
 from simdl.splits.arrangement import Arrangement
 from simdl.splits.block_costs import reshard_messages
@@ -63,7 +63,8 @@ def _tasks(timeline: Timeline) -> Iterator[Amount]:
     program = timeline.program
     counts: dict[int, list[float]] = {}
     for index, number in enumerate(program.action):
-        if isinstance(program.actions[number], Transfer):
+        action = program.actions[number]
+        if isinstance(action, Transfer) and action.cause is not Cause.INPUT:
             total = counts.setdefault(number, [0.0, 0.0])
             shares = len(program.streams_of(index))  # a rendezvous counts on each of its ranks
             total[0] += shares

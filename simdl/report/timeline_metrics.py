@@ -2,7 +2,8 @@
 
 Each instant of a rank belongs to one cause. While its compute stream runs a task: its parts, and what it took
 longer than alone counts as contention. Otherwise, while other streams of the rank run tasks: the parts of the
-one that started first (exposed communication). Otherwise: the bubble. So the breakdown of a rank adds up to
+one that started first (exposed communication). Once those have ended, while samples of a later step are
+prepared: the input. Otherwise: the bubble. So the breakdown of a rank adds up to
 the step time. Where the last of several steps is measured, what lies in a rank's window of it counts.
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdl.engine.timeline import Timeline
-from simdl.program.action import Cause, Work, scaled
+from simdl.program.action import Cause, Transfer, Work, scaled
 from simdl.program.program import Lane, Program
 
 Floats = NDArray[np.float64]
@@ -43,7 +44,22 @@ def breakdown(timeline: Timeline, rank: int) -> dict[str, float]:
 
 def breakdowns(timeline: Timeline) -> dict[int, dict[str, float]]:
     """:func:`breakdown` of every rank."""
-    return {rank: _breakdown(timeline, rank, spans) for rank, spans in _spans_of_ranks(timeline).items()}
+    found = {rank: _breakdown(timeline, rank, spans) for rank, spans in _spans_of_ranks(timeline).items()}
+    late = _waiting_for_input(timeline)
+    for causes in found.values() if late else ():
+        if Cause.INPUT not in causes:  # of a stage without input lanes of its own, which waits all the same
+            causes[Cause.BUBBLE] -= late
+            causes[Cause.INPUT] = late
+    return found
+
+
+def _waiting_for_input(timeline: Timeline) -> float:
+    """[s] at the end of a step in which nothing is done but to prepare samples."""
+    inputs = _are_inputs(timeline.program)
+    if timeline.windows or not inputs.any() or inputs.all():
+        return 0.0
+    rest = timeline.step_time - float(np.frombuffer(timeline.end)[~inputs].max())
+    return rest if rest > NOTHING * timeline.step_time else 0.0
 
 
 def bubble_fraction(timeline: Timeline) -> float:
@@ -95,7 +111,7 @@ def _spans_of_ranks(timeline: Timeline) -> dict[int, _Spans]:
     index = np.concatenate([index, np.array(joint, dtype=np.intp)])
     owner = np.concatenate([ranks[stream[single]], np.array(rank, dtype=np.intp)])
     is_compute = np.concatenate([computes[stream[single]], np.array(compute, dtype=bool)])
-    start = np.frombuffer(timeline.start)
+    start, inputs = np.frombuffer(timeline.start), _are_inputs(program)
     order = np.lexsort((index, owner))
     index, owner, is_compute = index[order], owner[order], is_compute[order]
     edges = np.searchsorted(owner, np.arange(len(program.classes) + 1))
@@ -104,9 +120,16 @@ def _spans_of_ranks(timeline: Timeline) -> dict[int, _Spans]:
         mine = slice(edges[number], edges[number + 1])
         other = index[mine][~is_compute[mine]]
         found[number] = _Spans(
-            compute=index[mine][is_compute[mine]], other=other[np.argsort(start[other], kind="stable")]
+            compute=index[mine][is_compute[mine]], other=other[np.lexsort((start[other], inputs[other]))]
         )
     return found
+
+
+def _are_inputs(program: Program) -> NDArray[np.bool_]:
+    """Per task whether it prepares samples; such tasks count only once nothing else is left to do."""
+    found = [isinstance(each, Transfer) and each.cause is Cause.INPUT for each in program.actions]
+    inputs: NDArray[np.bool_] = np.array(found, dtype=bool)[_column(program.action)]
+    return inputs
 
 
 def _rendezvous(program: Program) -> tuple[list[int], list[int], list[bool]]:

@@ -16,12 +16,13 @@ from simdl.pipelines import pipeline_order
 from simdl.pipelines.parts import ends, updates
 from simdl.pipelines.passes import Entry, Order, Overlap, Pass, PassKind, passes_of
 from simdl.pipelines.steps import order_length, steps_in_a_row
-from simdl.program.action import Action, Cause, Purpose, Transfer, Work
+from simdl.program.action import Action, Cause, Purpose, Work
 from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
 from simdl.step.gradients import reductions
 from simdl.step.host import HostTransfers
 from simdl.step.host_lowering import Add, HostLanes, Item
+from simdl.step.inputs import add_inputs, input_streams
 from simdl.step.segments import Segment, Segmentation
 from simdl.step.stage import stage_walks
 from simdl.step.stage_items import is_hosted
@@ -50,6 +51,7 @@ class _Build:
         ended: the last task of the last pass so far.
         tasks: that a pass over recurrent layers may be opened up into.
         host: its lanes, where something lies in host memory.
+        entries: first task and microbatch of every forward pass of the first stage.
         updated: the update before which no parameters of the next step are gathered, or -1.
     """
 
@@ -70,6 +72,7 @@ class _Build:
     updated: int = -1
     tasks: int = 0
     host: HostLanes | None = None
+    entries: list[tuple[int, int]] = field(default_factory=list)
 
     def arrive(self, key: int, microbatch: int, task: int) -> None:
         """Say after which task a result is there."""
@@ -103,6 +106,8 @@ def lower(step: StepCost) -> Program:
     streams = [Stream(rank, lane) for rank in ranks for lane in LANES]
     if hosted:
         streams += [Stream(rank, lane) for rank in ranks for lane in HOST_LANES]
+    inputs = len(streams)
+    streams += input_streams(step.workload)
     classes = [RankClass(stage=rank, count=width, first=rank * width) for rank in ranks]
     builder = ProgramBuilder(classes, streams)
     build = _Build(
@@ -131,6 +136,7 @@ def lower(step: StepCost) -> Program:
     waits = iter(build.waits)
     for task, key, microbatch in zip(waits, waits, waits, strict=True):
         builder.wait(task, build.arrivals[key][microbatch])
+    add_inputs(builder, step, inputs, build.microbatches, build.entries if steps > 1 else ())
     return builder.program()
 
 
@@ -161,6 +167,8 @@ def _connect(build: _Build, rank: int, done: Pass, begin: int, end: int) -> None
     """Let a pass wait for the neighbouring stage's result and pass its own on."""
     kind, stage, microbatch = done.kind, done.stage, done.microbatch + build.shift
     chain = build.step.chain
+    if kind.acquires and stage % chain == 0:
+        build.entries.append((begin, microbatch))
     if kind.needs_previous and stage % chain:
         build.waits.extend((begin, stage - 1, microbatch))
     if kind.needs_next and (stage + 1) % chain:
@@ -371,7 +379,7 @@ def _finish(build: _Build, rank: int) -> None:
     step = build.step
     strategy = step.strategy
     after = tuple(build.reduced)
-    for transfer in (*_sums(build, rank), *build.transfers.exchange(rank)):
+    for transfer in (*build.transfers.sums(rank), *build.transfers.exchange(rank)):
         after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, build.ended, len(build.builder) - 1)),)
     updates = 1 if step.pipeline.flushes else step.microbatches
     overhead = step.stack.step_overhead / updates
@@ -386,12 +394,3 @@ def _finish(build: _Build, rank: int) -> None:
     if strategy.zero in (1, 2) and strategy.shards_state and not step.stack.parameter_overlap:
         for gather in build.transfers.gather_all(rank):
             build.gathered = build.add(rank, Lane.COLLECTIVE, gather, (done, *back))
-
-
-def _sums(build: _Build, rank: int) -> Iterator[Transfer]:
-    """Sums of gradients that pipeline ranks hold together: a tied embedding, copies of stages."""
-    step = build.step
-    if step.pipeline.copies > 1:
-        yield build.transfers.reduce_copies(rank)
-    if step.tied > 0 and rank in {0, step.strategy.pp - 1}:
-        yield build.transfers.reduce_tied(rank)

@@ -164,6 +164,14 @@ class StepTransfers:
         both = copies_sum(step.rank_gradients(rank), rank, step.strategy, step.pricing)
         return self._collective(Purpose.REDUCE_COPIES, rank, both, -1)
 
+    def sums(self, rank: int) -> Iterator[Transfer]:
+        """Sums of gradients that pipeline ranks hold together: a tied embedding, copies of stages."""
+        step = self._step
+        if step.pipeline.copies > 1:
+            yield self.reduce_copies(rank)
+        if step.tied > 0 and rank in {0, step.strategy.pp - 1}:
+            yield self.reduce_tied(rank)
+
     def _collective(self, purpose: Purpose, rank: int, made: Collective, stage: int) -> Transfer:
         loads = self._port_loads(purpose, made, rank) if made.seconds > 0 else ()
         return Transfer(

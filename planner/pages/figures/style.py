@@ -33,6 +33,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     "compression": (GREEN, "."),
     "launch": (YELLOW, ""),
     "overhead": (GREY, ""),
+    "input": (GREY, "/"),
     "bubble": (LIGHT, ""),
     "parameters": (BLUE, ""),
     "gradients": (SKY, ""),
@@ -71,6 +72,11 @@ TASKS: Mapping[str, tuple[str, str]] = {
     "gather parameters": (GREEN, "/"),
     "reduce tied embedding": (GREEN, "."),
     "exchange for the update": (GREEN, "x"),
+    "read samples": (GREY, "/"),
+    "parse samples": (GREY, "x"),
+    "decode samples": (GREY, "."),
+    "augment samples": (GREY, "-"),
+    "copy samples to the device": (GREY, "|"),
 }
 """Colour and pattern by name of a task or purpose of a message: the colour is that of its cause."""
 OTHER = (GREY, "")
