@@ -118,10 +118,12 @@ def _print(answer: dict[str, Any], network: Network, precision: Precision) -> No
         rows.insert(3, ("storage without codes", *without))
     fewer = parameters["before"] / max(1, parameters["after"])
     less = flops["before"] / max(1, flops["after"])
+    clauses = [f"{storage['ratio']:.4g} times smaller"]
+    clauses += [f"has {fewer:.3g} times fewer parameters"] if fewer != 1 else []
+    clauses += [f"takes {less:.3g} times less forward work"] if less != 1 else []
     click.echo(
         f"{network.name} stores its weights in {format_quantity(storage['after'], 'bytes')}, "
-        f"{storage['ratio']:.4g} times smaller, has {fewer:.3g} times fewer parameters and takes {less:.3g} "
-        "times less forward work; what it does to accuracy is not predicted."
+        f"{', '.join(clauses)}; what it does to accuracy is not predicted."
     )
     print_table((network.name, "before", "after"), rows)
     click.echo()

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import torch
 
 from validation.errors import TrainerError
+from validation.reference_trainer.modules.site import pair_of
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operators import ConvolutionShape, MatmulShape
 from workloads.tensors import BLOCK_INPUT
+from workloads.transforms.winograd import FILTER
 
 SAME_SHAPE = frozenset({"activation", "dropout", "normalization", "response_normalization", "view"})
 """Kinds whose output has the shape of their input."""
@@ -76,6 +79,15 @@ def _read_shape(layer: Layer) -> Iterator[tuple[tuple[int, ...], int]]:
     elif isinstance(shape, ConvolutionShape):
         extents = shape.in_depth, shape.in_height, shape.in_width
         yield (shape.in_channels, *extents[4 - len(layer.output_shape) :]), 0
+    elif layer.kind == "winograd_convolution":
+        product = next(each.shape for each in layer.forward if isinstance(each.shape, MatmulShape))
+        height, width = (
+            extent + FILTER - 1 - 2 * padding
+            for extent, padding in zip(layer.output_shape[1:], pair_of(layer, "padding"), strict=True)
+        )
+        yield (product.depth, height, width), 0
+    elif layer.kind == "tensor_train":
+        yield (*layer.output_shape[:-1], prod(pair_of(layer, "inputs"))), 0
     elif isinstance(shape, MatmulShape):
         rows = layer.output_shape[:1] if len(layer.output_shape) == 2 else ()  # nodes of a graph
         yield (*rows, shape.depth), 0

@@ -117,7 +117,7 @@ def train_layer(
         saved=(*layer.saved, SavedActivation(name="between cores", elements=between)),
         tensor_entry=0,
         tensor_exit=0,
-        attributes={"cores": len(shapes)},
+        attributes={"inputs": inputs, "outputs": outputs, "ranks": ranks},
     )
 
 

@@ -6,7 +6,8 @@ from validation.errors import TrainerError
 from validation.reference_trainer.modules.orders import Order
 from validation.reference_trainer.modules.site import Builder, Site, count_of, pair_of
 from workloads.layer import Layer
-from workloads.operators import ConvolutionShape
+from workloads.operators import ConvolutionShape, MatmulShape
+from workloads.transforms.winograd import FILTER
 
 
 def _shape(layer: Layer) -> ConvolutionShape:
@@ -56,6 +57,18 @@ def build_transposed(layer: Layer, _: Site) -> torch.nn.Module:
     )
 
 
+def build_winograd(layer: Layer, _: Site) -> torch.nn.Module:
+    """The convolution that minimal filtering computes, by whatever algorithm PyTorch takes."""
+    shape = next(operator.shape for operator in layer.forward if isinstance(operator.shape, MatmulShape))
+    return torch.nn.Conv2d(
+        shape.depth,
+        shape.columns,
+        FILTER,
+        padding=pair_of(layer, "padding"),
+        bias=layer.parameters > layer.product_weights,
+    )
+
+
 def build_upsampling(layer: Layer, _: Site) -> torch.nn.Module:
     """Every pixel repeated."""
     return torch.nn.Upsample(scale_factor=count_of(layer, "scale"))
@@ -78,4 +91,5 @@ MODULES: dict[str, Builder] = {
     "crop": build_crop,
     "transposed_convolution": build_transposed,
     "upsampling": build_upsampling,
+    "winograd_convolution": build_winograd,
 }
