@@ -56,12 +56,16 @@ def evaluation(network: Network, precision: Precision | None = None, kernels: Ke
     )
 
 
-def arithmetic_bits(layer: Layer) -> int:
-    """Bits of the integers that a layer's products may be computed in; 0 where an operand is no integer."""
+def integer_arithmetic(layer: Layer) -> tuple[str, ...]:
+    """Integers that a layer's products may be computed in, the narrowest first; () where none hold both.
+
+    Shared weights are numbers of any kind.
+    """
     form = layer.weight_format
     if form is None or form.shared or not form.bits or not layer.activation_bits:
-        return 0
-    return next((bits for bits in INTEGERS if max(form.bits, layer.activation_bits) <= bits), 0)
+        return ()
+    widest = max(form.bits, layer.activation_bits)
+    return tuple(dtype for bits, dtype in INTEGERS.items() if widest <= bits)
 
 
 def _evaluated(layer: Layer, precision: Precision | None, kernels: Kernels) -> Layer:
@@ -112,11 +116,11 @@ def _with_weights(
 ) -> Operator:
     sparse = bool(form.pattern) and form.pattern in kernels.patterns
     nbits = held_bits(form, operator.weights, 8 * precision.parameter, sparse=sparse)
-    dtype = INTEGERS.get(arithmetic_bits(layer), "")
+    offered = (dtype for dtype in integer_arithmetic(layer) if dtype in kernels.arithmetic)
     return replace(
         operator,
         weight_size=nbits / 8 / operator.weights,
-        arithmetic=dtype if dtype in kernels.arithmetic else "",
+        arithmetic=next(offered, ""),
         pattern=form.pattern if sparse else "",
         density=form.density if sparse else 1.0,
     )

@@ -1,5 +1,8 @@
 """`simdl models`: which networks are registered, or the totals and layers of one."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import click
 
 from hardware.units import format_quantity
@@ -86,6 +89,7 @@ def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
         ),
         ("multiply-adds", f"{described['macs']:,}"),
         ("forward flops", f"{described['forward_flops']:,}"),
+        *_stored(described, precision),
     )
     click.echo(_sentence(network, described["parameters"], described["forward_flops"]))
     print_table((network.name, ""), totals)
@@ -108,6 +112,13 @@ def _sentence(network: Network, parameters: int, flops: int) -> str:
         f"{_sample(network.sample, network.tokens)}{' tokens' * (network.sample == 'sequence')} takes "
         f"{format_quantity(float(flops), 'flops')}."
     )
+
+
+def _stored(described: dict[str, Any], precision: Precision) -> Iterator[tuple[str, str]]:
+    """What weights take in a file where that is not what their number says."""
+    plain = described["parameters"] * precision.parameter
+    if described["stored_bytes"] != plain:
+        yield "stored bytes", f"{described['stored_bytes']:,.0f} of {plain:,} in {precision.name}"
 
 
 _COUNTS = ("parameters", "forward_flops", "activation_bytes")

@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
+from planner.console.format import format_seconds
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new_file, force_option
 from planner.console.refusals import reporting_errors
 from planner.console.transform_options import asked_transforms, transform_options
+from planner.questions.transform_gain import Gain, transform_gain
 from simdl.atomic_write import write_atomically
 from simdl.errors import SimdlError
 from workloads.dtypes import Precision, load_precision
@@ -31,6 +33,10 @@ from workloads.transforms.registry import Transform, apply_transforms
 @click.option(
     "--precision", default="fp32", show_default=True, help="Number format of weights that no option narrows."
 )
+@click.option(
+    "--cluster",
+    help="Also say what a forward pass of one sample takes on a device of this cluster, before and after.",
+)
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
 @reporting_errors()
@@ -40,6 +46,7 @@ def transform(
     published: str | None,
     out: Path | None,
     precision: str,
+    cluster: str | None,
     force: bool,
     as_json: bool,
     **given: Sequence[str],
@@ -59,14 +66,18 @@ def transform(
     if out is not None:
         _check_out(out, force=force)
     changed = apply_transforms(network, transforms)
+    gain = None if cluster is None else transform_gain(network, changed, cluster)
     if out is not None:
         name = f"{network.name}-{out.stem}"
         write_atomically(out, format_transformed(model, transforms, out, name=name), what="network")
     answer = _answer(network, changed, transforms, chosen)
     if as_json:
-        print_json({**answer, "out": None if out is None else str(out)})
+        gained = None if gain is None else _gain_json(gain)
+        print_json({**answer, "device": gained, "out": None if out is None else str(out)})
         return
     _print(answer, changed, chosen)
+    if gain is not None:
+        _print_gain(gain)
     if out is not None:
         click.echo(f"written to {out}")
 
@@ -100,6 +111,35 @@ def _answer(
         "layers": [asdict(layer) for layer in network_storage(changed, precision)],
         "notes": list(changed.notes),
     }
+
+
+def _gain_json(gain: Gain) -> dict[str, Any]:
+    both = {"before": gain.before, "after": gain.after}
+    return {
+        "name": gain.device,
+        "precision": gain.precision,
+        "stack": gain.stack,
+        "latency": {when: report.latency for when, report in both.items()},
+        "energy_per_sample": {when: report.joules for when, report in both.items()},
+        "peak_memory": {when: report.peak_memory for when, report in both.items()},
+        "warnings": list(gain.after.warnings),
+    }
+
+
+def _print_gain(gain: Gain) -> None:
+    pair = gain.before, gain.after
+    rows = [
+        ("latency", *(format_seconds(report.latency) for report in pair)),
+        ("peak memory", *(format_quantity(report.peak_memory, "bytes") for report in pair)),
+    ]
+    if gain.before.joules is not None and gain.after.joules is not None:
+        joules = gain.before.joules, gain.after.joules
+        rows.append(("energy", *(format_quantity(each, "energy") for each in joules)))
+    click.echo()
+    title = f"one sample on {gain.device}, {gain.precision}, stack {gain.stack}"
+    print_table(("", "before", "after"), rows, title=title)
+    for sentence in gain.after.warnings:
+        click.echo(f"warning: {sentence}")
 
 
 def _print(answer: dict[str, Any], network: Network, precision: Precision) -> None:

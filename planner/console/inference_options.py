@@ -10,7 +10,7 @@ from hardware.errors import HardwareError
 from planner.console.output import print_json
 from planner.console.refusals import bad_input
 from planner.console.strategy_options import given_flags
-from planner.questions.inference_question import load_inference
+from planner.questions.inference_question import advice, load_inference
 from planner.questions.question import Options
 from simdl.errors import SimdlError
 from simdl.inference.simulate import SERVED
@@ -80,7 +80,9 @@ def answer_inference(
     elif report.feasible:
         print_inference(question, report)
     if not report.feasible:
-        raise bad_input(f"{question.workload.network.name} does not fit: {report.reasons[0]}")
+        raise bad_input(
+            f"{question.workload.network.name} does not fit: {report.reasons[0]}; {advice(question)}"
+        )
 
 
 def _check_given(flags: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from workloads.layer import Layer
 from workloads.network import Network
 from workloads.operators import PRODUCTS, Pass
 from workloads.registry import load_network, network_names
+from workloads.storage import storage_bytes
 
 
 def registered_models() -> list[dict[str, Any]]:
@@ -41,6 +42,7 @@ def describe_model(network: Network, precision: Precision) -> dict[str, Any]:
         "active_parameters": network.active_parameters,
         "macs": forward_macs(network),
         "forward_flops": network.flops(Pass.FORWARD),
+        "stored_bytes": storage_bytes(network, precision),
         "notes": [*network.notes, *([network.obstacle] if network.obstacle else [])],
         "layers": [_layer(name, layer, precision) for name, layer in network.layers()],
     }

@@ -26,6 +26,7 @@ GENERATED = 128
 SERVING = "serving"
 """Stack that serves language models on devices whose collectives are NCCL's."""
 SERVED_LIBRARY = "nccl"
+NARROWER = "narrower weights (--precision fp8, `simdl transform`)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +177,11 @@ def _replicas(question: InferenceQuestion, given: Strategy, most: int) -> int:
 
 def _least_tp(question: InferenceQuestion, given: Strategy) -> int:
     """The smallest degree that fits in memory; 1 where none does."""
+    return _fitting_tp(question, given) or 1
+
+
+def _fitting_tp(question: InferenceQuestion, given: Strategy) -> int:
+    """The smallest degree that fits in memory; 0 where none does."""
     for tp in _degrees(question):
         replicas = given.dp if given.dp > 1 else _replicas(question, given, question.cluster.devices // tp)
         tried = replace(given, tp=tp, dp=replicas)
@@ -184,7 +190,7 @@ def _least_tp(question: InferenceQuestion, given: Strategy) -> int:
                 return tp
         except SimdlError:
             break  # another fault, which the strategy as given shows
-    return 1
+    return 0
 
 
 def _degrees(question: InferenceQuestion) -> Iterator[int]:
@@ -192,6 +198,16 @@ def _degrees(question: InferenceQuestion) -> Iterator[int]:
     for tp in (1, 2, 4, 8, 16, 32, 64):
         if tp <= most and not list(tensor_problems(network, tp)):
             yield tp
+
+
+def advice(question: InferenceQuestion) -> str:
+    """What would let a network that does not fit be used, one clause."""
+    fitting = _fitting_tp(question, question.strategy)
+    if fitting:
+        return f"--tp {fitting} fits"
+    if question.workload.global_batch > 1 and question.answer(question.strategy).memory.get("cache"):
+        return f"expected a smaller batch, a shorter prompt or {NARROWER}"
+    return f"expected larger devices, more of them a node, or {NARROWER}"
 
 
 def _said_of_device(cluster: Cluster) -> Iterator[str]:

@@ -22,7 +22,7 @@ from workloads.layer import Layer
 from workloads.network import Block, Network
 from workloads.operators import AttentionShape, ExpertSplit, MatmulShape, Operator
 
-HEAD = "head"
+HEAD, PREDICTOR = "head", "predictor"
 LATENT, LATENT_NORM = "kv_down", "kv_norm"
 """Layers of latent attention that make the narrow vector with the shared key, and the narrow vector alone."""
 WITHOUT_ATTENTION = frozenset({"state_space"})
@@ -44,10 +44,19 @@ def reading(prompt: Network, token: Network) -> Network:
         prompt: of the prompt's tokens.
         token: the same network of one token.
     """
-    last = prompt.blocks[-1]
-    if last.name != HEAD:
+    if prompt.blocks[-1].name != HEAD:
         return prompt
-    return replace(prompt, blocks=(*prompt.blocks[:-1], replace(token.blocks[-1], count=last.count)))
+    return replace(prompt, blocks=(*prompt.blocks[:-1], token.blocks[-1]))
+
+
+def without_predictors(network: Network) -> Network:
+    """The network without modules that predict further tokens, which serve training (and speculation)."""
+    dropped = {number for number, block in enumerate(network.blocks) if block.name == PREDICTOR}
+    if not dropped:
+        return network
+    kept = [number for number in range(len(network.blocks)) if number not in dropped]
+    order = tuple(kept.index(number) for number in network.order if number not in dropped)
+    return replace(network, blocks=tuple(network.blocks[number] for number in kept), order=order)
 
 
 def writing(token: Network, *, context: int, sequences: int, ep: int = 1) -> Network:

@@ -14,7 +14,7 @@ from hardware.cluster import Cluster
 from hardware.device import Device
 from simdl.errors import SimdlError, StrategyError
 from simdl.inference.forward import forward_cost, forward_pricing
-from simdl.inference.generation import cache_bytes, check_generates, reading, writing
+from simdl.inference.generation import cache_bytes, check_generates, reading, without_predictors, writing
 from simdl.inference.layer_uses import LayerUse, layer_uses
 from simdl.inference.memory import forward_memory, forward_shortfall
 from simdl.kernels.pricing import Pricing
@@ -23,7 +23,7 @@ from simdl.power.device_power import device_power_model
 from simdl.software.stack import Stack
 from simdl.step.stage import PassCost
 from simdl.step.strategy import Strategy, expert_problems, tensor_problems
-from workloads.evaluation import INTEGERS, arithmetic_bits
+from workloads.evaluation import integer_arithmetic
 from workloads.network import Network
 from workloads.weight_format import TWO_OF_FOUR, UNSTRUCTURED
 from workloads.workload import Workload
@@ -143,6 +143,8 @@ def simulate_inference(
         SimdlError: the network generates no tokens, or the device has no kernels for its zeros.
     """
     check_generates(workload.network, generated)
+    workload = replace(workload, network=without_predictors(workload.network))
+    token = None if token is None else without_predictors(token)
     reasons = tuple(_problems(workload, cluster, strategy))
     if reasons:
         raise StrategyError(reasons)
@@ -324,11 +326,11 @@ def _warnings(case: _Case) -> Iterator[str]:
             f"device {device.name} has no kernels for zeros at any place: they save bytes of the file, not "
             "memory or time"
         )
-    wanted = {INTEGERS[bits] for layer, _ in forms if (bits := arithmetic_bits(layer))}
-    for dtype in sorted(wanted - set(device.peak_flop_rate)):
+    wanted = {dtypes for layer, _ in forms if (dtypes := integer_arithmetic(layer))}
+    for dtypes in sorted(dtypes for dtypes in wanted if not set(dtypes) & set(device.peak_flop_rate)):
         yield (
-            f"device {device.name} has no {dtype} arithmetic: products of such layers are computed in "
-            f"{case.workload.precision.matmul}"
+            f"device {device.name} has no {' or '.join(dtypes)} arithmetic: products of such layers are "
+            f"computed in {case.workload.precision.matmul}"
         )
     if not device.energy and not device.power:
         yield f"device {device.name}: no board power is published; energy is not known"
