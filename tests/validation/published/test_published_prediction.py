@@ -80,9 +80,38 @@ def test_known_sources_take_their_stack_without_warning():
 
 
 def test_unknown_sources_take_the_default_of_the_generation_and_warn():
-    setup = row_setup(changed(row("megatron-lm.csv", 1), source="a blog"))
+    setup = row_setup(changed(row("megatron-lm.csv", 1), source="a blog", source_item="a table"))
     assert setup.stack == "pytorch-fsdp"
     assert any("default of ampere devices" in warning for warning in setup.warnings)
+
+
+@pytest.mark.parametrize(
+    ("file", "number"),
+    [
+        ("vtrain-a100.csv", 1),
+        ("mosaic-llm-foundry.csv", 1),
+        ("nvidia-megatron-bridge.csv", 1),
+        ("torchtitan.csv", 2),
+        ("mlperf-training.csv", 9),
+        ("mlperf-llm.csv", 1),
+        ("lambda-deeplearning-benchmark.csv", 2),
+        ("torchvision-train-steps.csv", 1),
+        ("timm-train.csv", 1),
+        ("training.csv", 1),
+    ],
+)
+def test_rows_that_say_what_ran_are_read_without_their_source(file, number):
+    printed = row(file, number)
+    known, unknown = row_setup(printed), row_setup(changed(printed, source="unknown"))
+    assert unknown.stack == known.stack
+    assert unknown.workload.precision == known.workload.precision
+    assert unknown.strategies == known.strategies
+
+
+def test_a_program_in_pytorch_that_nothing_says_to_be_nvidias_is_eager():
+    printed = row("torchvision-train-steps.csv", 1)
+    found = row_setup(changed(printed, source="a blog", source_item="a table", framework="PyTorch 1.4"))
+    assert found.stack == "pytorch-eager"
 
 
 def test_compiled_runs_have_their_own_stack():

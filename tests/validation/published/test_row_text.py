@@ -41,7 +41,7 @@ GPT = {
     [
         ("amp_bf16", "bf16"),
         ("bf16", "bf16"),
-        ("fp16/bf16 mixed", "fp16"),
+        ("fp16/bf16 mixed", "bf16"),
         ("fp16-mixed", "fp16"),
         ("float8 (dynamic tensorwise, linear layers) + bf16", "fp8"),
         ("MXFP8", "fp8"),

@@ -32,7 +32,7 @@ def network_name(row: PublishedRow) -> str:
     for rule in load_rules("published/rows/network_names.toml", NetworkRule):
         found = rule.model.fullmatch(model)
         framed = rule.framework is None or rule.framework.search(row["framework"])
-        if found and framed and rule.source.search(row["source"]):
+        if found and framed and rule.source.search(f"{row['source']} | {row['source_item']}"):
             model = found.expand(rule.network)
             break
     name = registered_name(model)

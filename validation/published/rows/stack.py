@@ -36,7 +36,18 @@ _COLUMNS = tuple(
 
 
 # What says in words which software a row ran: the pattern "text" is looked for in all of them.
-_TEXT = ("source", "source_item", "framework", "model", "data", "sync_method", "schedule", "notes")
+_TEXT = (
+    "source",
+    "source_item",
+    "framework",
+    "model",
+    "data",
+    "sync_method",
+    "data_sharding",
+    "schedule",
+    "recompute",
+    "notes",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,8 +146,11 @@ def _optimizer(row: PublishedRow) -> str:
 
 
 def _default_precision(row: PublishedRow) -> str:
-    """MLPerf's logs do not print it: NVIDIA's BERT trains in FP8 (Transformer Engine) since v3.0."""
-    if not re.search(r"mlperf|mlcommons", row["source"], re.IGNORECASE):
-        return "fp32"
-    hopper = re.search(r"h100|h200|b200", row["device"], re.IGNORECASE)
-    return "fp8" if hopper and row["model"].startswith("bert") else "fp16"
+    """MLPerf's logs do not print it: NVIDIA's BERT trains in FP8 (Transformer Engine) since v3.0.
+
+    Elsewhere a blank means what frameworks do unasked, FP32; on devices since Hopper nobody trains so.
+    """
+    modern = re.search(r"h100|h200|b200|b300", row["device"], re.IGNORECASE)
+    if not re.search(r"mlperf|mlcommons", f"{row['source']} {row['model']}", re.IGNORECASE):
+        return "fp16" if modern else "fp32"
+    return "fp8" if modern and row["model"].startswith("bert") else "fp16"
