@@ -100,6 +100,8 @@ def print_inference(question: InferenceQuestion, report: InferenceReport) -> Non
         [(name, format_quantity(nbytes, "bytes")) for name, nbytes in report.memory.items() if nbytes],
         title="memory of a device",
     )
+    if report.read.energy:
+        print_table(("part", "energy", "share"), list(_energy_rows(report.read)), title=_energy_title(report))
     _print_layers(report.read, "layer by layer")
     if report.generation is not None:
         _print_layers(report.generation.last, "the last token, layer by layer")
@@ -114,6 +116,18 @@ def _breakdown_rows(forward: ForwardPass) -> Iterator[tuple[str, str, str]]:
     for cause, seconds in sorted(forward.breakdown.items(), key=lambda part: -part[1]):
         yield cause.replace("_", " "), format_seconds(seconds), f"{seconds / forward.latency:.1%}"
     yield "latency", format_seconds(forward.latency), "100.0%"
+
+
+def _energy_title(report: InferenceReport) -> str:
+    whole = "a batch" if report.generation is None else "reading the prompts"
+    return f"where the energy of {whole} goes"
+
+
+def _energy_rows(forward: ForwardPass) -> Iterator[tuple[str, str, str]]:
+    total = sum(forward.energy.values())
+    for part, joules in sorted(forward.energy.items(), key=lambda each: -each[1]):
+        if joules:
+            yield part, format_quantity(joules, "energy"), f"{joules / total:.1%}"
 
 
 def _read_title(report: InferenceReport) -> str:

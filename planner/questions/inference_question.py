@@ -80,6 +80,7 @@ def load_inference(
     Raises:
         WorkloadError, HardwareError, SimdlError: unknown names, bad files or impossible sizes.
     """
+    Strategy(**degrees)  # refuses what no degree can be
     network = load_network(options.model, tokens=options.seq_len)
     cluster = load_mixed_cluster(options.cluster)
     if cluster.more:
@@ -205,8 +206,8 @@ def advice(question: InferenceQuestion) -> str:
     fitting = _fitting_tp(question, question.strategy)
     if fitting:
         return f"--tp {fitting} fits"
-    if question.workload.global_batch > 1 and question.answer(question.strategy).memory.get("cache"):
-        return f"expected a smaller batch, a shorter prompt or {NARROWER}"
+    if question.workload.global_batch > question.strategy.dp:
+        return f"expected a smaller batch, larger devices or {NARROWER}"
     return f"expected larger devices, more of them a node, or {NARROWER}"
 
 

@@ -198,13 +198,20 @@ def _problems(workload: Workload, cluster: Cluster, strategy: Strategy) -> Itera
             f"micro-batch {strategy.micro_batch} x dp {strategy.dp} is not batch {workload.global_batch}; "
             "expected their product"
         )
-    if strategy.ep > 1 and used % strategy.ep:
-        yield f"ep {strategy.ep} does not divide dp x tp = {used}; expected a divisor"
-    if not workload.network.experts and strategy.ep > 1:
-        yield f"ep: found {strategy.ep}; expected 1, because {workload.network.name} has no experts"
-    elif workload.network.experts:
-        yield from expert_problems(workload.network, strategy.ep, strategy.expert_tensor)
+    yield from _expert_faults(workload.network, strategy)
     yield from tensor_problems(workload.network, strategy.tp)
+
+
+def _expert_faults(network: Network, strategy: Strategy) -> Iterator[str]:
+    if not network.experts:
+        for name, degree in (("ep", strategy.ep), ("etp", strategy.etp)):
+            if degree > 1:
+                yield f"{name}: found {degree}; expected 1, because {network.name} has no experts"
+        return
+    ranks, used = strategy.ep * strategy.expert_tensor, strategy.dp * strategy.tp
+    if used % ranks:
+        yield f"ep {strategy.ep} x etp {strategy.expert_tensor} = {ranks} does not divide dp x tp = {used}"
+    yield from expert_problems(network, strategy.ep, strategy.expert_tensor)
 
 
 def _check_patterns(network: Network, device: Device) -> None:

@@ -42,8 +42,9 @@ def _model(row: FitRow) -> str:
 
 
 def _family(row: FitRow) -> str:
-    """The family that the table says its network is of, such as ``densenet``; without one, the network."""
-    return row.row.cells.get("family") or _model(row)
+    """What networks of one design are called, whatever their depth: ``resnet`` of resnet50-d, ``vgg``."""
+    named = re.match("[a-z]+", _model(row).lower())
+    return named[0] if named else _model(row)
 
 
 def _table(row: FitRow) -> str:
