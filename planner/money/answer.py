@@ -11,9 +11,9 @@ from planner.money.terms import SIZED, TIME_TO_ACCURACY, Terms, TermsAsked, read
 from planner.questions.question import (
     Options,
     Question,
+    assumed_batch,
     batch_was_assumed,
     load_question,
-    shared_batch,
 )
 from planner.search.plan import PlanResult
 from simdl.errors import SimdlError
@@ -66,8 +66,7 @@ def _on(first: Question, options: Options) -> Question:
     question = load_question(options)
     if not batch_was_assumed(first):
         return question
-    batch, devices = question.workload.global_batch, question.cluster.devices
-    batch, reason = shared_batch(batch, f"as on {first.cluster.name}", devices)
+    batch, reason = assumed_batch(first, question.cluster)
     return replace(
         question,
         workload=replace(question.workload, global_batch=batch),

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from hardware.profile_reader import ProfileReader
 from simdl.errors import SimdlError
 
 NUMBER = re.compile(r"\s*\$?\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?:USD)?(?:/h)?\s*")
-HIGHEST = 1e6  # [USD/h] of a device
+LOWEST, HIGHEST = 1e-6, 1e6  # [USD/h] of a device
 EXPECTED = "expected USD per device-hour such as 2.5, or a TOML file of prices"
 HOUR = 3600.0
 
@@ -53,10 +52,8 @@ def load_prices(text: str) -> Prices:
             return _price_file(path)
         raise SimdlError(f"--price: found {text!r}; {EXPECTED}")
     number = float(found["number"])
-    if not (isfinite(number) and 0 < number <= HIGHEST):
-        raise SimdlError(
-            f"--price: found {text!r}; expected above 0 and at most {HIGHEST:g} USD per device-hour"
-        )
+    if not LOWEST <= number <= HIGHEST:
+        raise SimdlError(f"--price: found {text!r}; expected {LOWEST:g} to {HIGHEST:g} USD per device-hour")
     return Prices(every=number / HOUR)
 
 

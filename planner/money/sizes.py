@@ -12,8 +12,8 @@ from math import prod
 from hardware.cluster import Cluster
 from planner.money.outcome import Outcome, find_outcome
 from planner.money.pareto import pareto_front
-from planner.money.terms import SIZED, TIME, Terms
-from planner.questions.question import Question, batch_was_assumed, shared_batch
+from planner.money.terms import ENERGY, SIZED, TIME, Terms
+from planner.questions.question import Question, assumed_batch, batch_was_assumed
 from planner.search.plan import Plan, PlanResult
 from planner.search.scaling import node_counts
 from simdl.errors import SimdlError
@@ -164,17 +164,18 @@ def resized(question: Question, count: int) -> Question:
     cluster = question.cluster
     if count == cluster.count:
         return question
-    batch, devices = question.workload.global_batch, cluster.node.devices * count
+    batch = question.workload.global_batch
     said = question.assumptions
+    smaller = replace(cluster, count=count)
     if batch_was_assumed(question):
-        batch, reason = shared_batch(batch, f"as on {cluster.name}", devices)
+        batch, reason = assumed_batch(question, smaller)
         rest = (each for each in said if not each.startswith("global batch"))
         said = (f"global batch {batch} ({reason})", *rest)
     name = question.options.cluster
     name = name.rpartition(":")[0] if ".toml:" in name else name.partition(":")[0]
     return replace(
         question,
-        cluster=replace(cluster, count=count),
+        cluster=smaller,
         workload=replace(question.workload, global_batch=batch),
         assumptions=said,
         options=replace(question.options, cluster=f"{name}:{count}", global_batch=batch),
@@ -218,15 +219,11 @@ def ranked(result: PlanResult, question: Question, terms: Terms) -> PlanResult:
         return result
     scores = {id(plan): find_outcome(plan.report, question, terms).score(objective) for plan in result.plans}
     plans = tuple(sorted(result.plans, key=lambda plan: scores[id(plan)]))
-    if plans[0] is result.plans[0]:
-        return replace(result, plans=plans)
-    return replace(
-        result,
-        plans=plans,
-        why=(),
-        certified=False,
-        uncertified=f"{objective} of the {len(plans)} fastest plans is compared, not of all candidates",
-    )
+    result = replace(result, plans=plans, why=result.why if plans[0] is result.plans[0] else ())
+    if objective != ENERGY and (terms.prices is None or not terms.prices.electricity):
+        return result  # the fastest costs least
+    said = f"{objective} of the {len(plans)} fastest plans is compared, not of all candidates"
+    return replace(result, certified=False, uncertified=said)
 
 
 def _fronts(sizes: Sequence[Size]) -> dict[str, tuple[int, ...]]:

@@ -236,6 +236,18 @@ def batch_was_assumed(question: Question) -> bool:
     return any(sentence.startswith("global batch") for sentence in question.assumptions)
 
 
+def assumed_batch(question: Question, cluster: Cluster) -> tuple[int, str]:
+    """The global batch of a question of which nobody said one, on another cluster, and why that many.
+
+    A published one is the same training everywhere, but for what the devices have to share; one that was
+    assumed by the device stays that of the question's own cluster.
+    """
+    network, own = question.workload.network, question.cluster
+    if default_global_batch(network, own)[1].endswith("per device"):
+        return shared_batch(question.workload.global_batch, f"as on {own.name}", cluster.devices)
+    return default_global_batch(network, cluster)
+
+
 def shared_batch(batch: int, reason: str, devices: int) -> tuple[int, str]:
     """The nearest batch that replicas on all devices can share, moved by a sixteenth at most, and why.
 
