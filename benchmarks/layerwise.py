@@ -8,18 +8,16 @@
 """
 
 import argparse
-from pathlib import Path
 from time import perf_counter
 
-import validation
 from planner.per_layer.search import plan_layers
 from planner.profiles.pipeline_profile import Tier, solve_profile_pipeline
 from planner.questions.question import Options, load_question
 from simdl.step.simulate import price
 from workloads.importers.layer_profile import load_layer_profile
+from workloads.profiles import PIPEDREAM_EDGES, PIPEDREAM_NODES
 
 MODELS = ("alexnet", "vgg16", "googlenet", "resnet50", "resnet152")
-FOLDER = Path(validation.__path__[0]) / "published" / "cnn"
 
 
 def report(name, seconds, target, more=""):
@@ -38,8 +36,7 @@ def plan_seconds(model, cluster, global_batch=None):
 
 
 def cut_seconds():
-    nodes, edges = (FOLDER / f"pipedream_profile_{kind}.csv" for kind in ("nodes", "edges"))
-    profile = load_layer_profile(nodes, edges, "resnet50")
+    profile = load_layer_profile(PIPEDREAM_NODES, PIPEDREAM_EDGES, "resnet50")
     began = perf_counter()
     solve_profile_pipeline(profile, (Tier(4, 12e9), Tier(4, 1.25e9)))
     return perf_counter() - began

@@ -8,7 +8,7 @@ import pytest
 HEAVY = {"pulp", "highspy", "plotly", "pandas", "pydantic", "rich", "dash", "torch", "cupy"}
 SIMULATION = {"numpy", "simpy"}
 FRAMES = {"pandas", "pydantic"}
-PROFILE = "validation/published/cnn/pipedream_profile_nodes.csv:vgg16"
+PROFILE = "vgg16"
 SIMULATED = ("gpt3-6.7b", "--cluster", "dgx-a100:4", "--dp", "8", "--tp", "4")
 
 

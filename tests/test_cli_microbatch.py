@@ -2,15 +2,14 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-import validation
 from planner.cli import main
+from workloads.profiles import MU_CUDNN_LAYERS
 
-LISTS = str(Path(validation.__file__).parent / "published" / "cnn" / "ucudnn_bench_layers.csv")
+LISTS = str(MU_CUDNN_LAYERS)
 QUESTION = ("alexnet", "--device", "p100-sxm", "--batch", "128", "--workspace", "64MiB")
 KEYS = {
     "model",
@@ -126,6 +125,8 @@ def test_a_layer_list_runs_at_its_own_batch():
     assert found["batch"] == 256
     assert len(found["layers"]) == 15
     assert found["time"] < found["undivided_time"]
+    named = answer("mu-cudnn:alexnet", "--device", "p100-sxm")
+    assert (named["time"], named["batch"]) == (found["time"], 256)
 
 
 def test_a_modelled_table_gives_the_model_s_answer(tmp_path):

@@ -1,15 +1,13 @@
 """`simdl pipeline` as a user meets it."""
 
 import json
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-import validation
 from planner.commands.pipeline import pipeline
+from workloads.profiles import PIPEDREAM_NODES as NODES
 
-NODES = Path(validation.__path__[0]) / "published" / "cnn" / "pipedream_profile_nodes.csv"
 CLUSTER = ("--cluster", "dgx-1-v100:2")
 
 
@@ -22,6 +20,13 @@ def test_table():
     assert done.exit_code == 0, done.output
     assert "vgg16 on dgx-1-v100:2, measured profile" in done.output
     assert "a minibatch every" in done.output
+
+
+def test_a_published_profile_has_a_name():
+    assert run("vgg16", *CLUSTER).output == run(f"{NODES}:vgg16", *CLUSTER).output
+    refused = run("vgg17", *CLUSTER)
+    assert refused.exit_code == 2
+    assert "no model 'vgg17'; did you mean vgg16" in refused.output
 
 
 def test_json_has_stable_keys_and_uses_all_devices():

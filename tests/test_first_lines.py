@@ -12,7 +12,6 @@ from planner.cli import main
 from planner.console.format import format_strategy, spell_strategy
 from simdl.step.strategy import Strategy
 
-PROFILE = ROOT / "validation" / "published" / "cnn" / "pipedream_profile_nodes.csv"
 TINY = ("lenet5", "--cluster", "dgx-1-v100:1", "--global-batch", "64")
 ANSWERS = {
     "plan": ("plan", *TINY, "--top", "1"),
@@ -21,7 +20,7 @@ ANSWERS = {
     "consistency": ("consistency", *TINY, "--steps", "4"),
     "goodput": ("goodput", *TINY),
     "microbatch": ("microbatch", "lenet5", "--device", "v100-sxm2-16gb", "--batch", "8"),
-    "pipeline": ("pipeline", f"{PROFILE}:vgg16", "--cluster", "dgx-1-v100:1"),
+    "pipeline": ("pipeline", "vgg16", "--cluster", "dgx-1-v100:1"),
     "collectives": ("collectives", "--cluster", "dgx-a100:2", "--size", "1MiB"),
     "one model": ("models", "lenet5"),
     "hardware": ("hardware",),

@@ -28,8 +28,11 @@ from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_bat
 from planner.pages.page import report_path, write_page
 from simdl.kernels.convolution_table import read_convolution_table, write_convolution_table
 from workloads.dtypes import load_precision
+from workloads.profiles import MU_CUDNN_LAYERS
 from workloads.registry import load_network
 
+OWN_LISTS = "mu-cudnn:"
+"""Before the name of a layer list that is shipped."""
 HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "priced by")
 
 
@@ -102,8 +105,9 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
 ) -> None:
     """Choose micro-batches and algorithms for every convolution of MODEL within a workspace limit.
 
-    MODEL is what `simdl plan` takes, or a layer list: a CSV with the columns of mu-cuDNN's benchmarks, as
-    FILE.csv or FILE.csv:LIST. Exits with 1, and the limit that binds, if nothing fits.
+    MODEL is what `simdl plan` takes, or a layer list: one of mu-cuDNN's benchmarks, such as mu-cudnn:alexnet,
+    or a CSV with their columns, as FILE.csv or FILE.csv:LIST. Exits with 1, and the limit that binds, if
+    nothing fits.
     """
     page_path = report_path(report_directory, "microbatch", force=force, beside=written_path)
     if written_path is not None:
@@ -194,6 +198,8 @@ def load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, .
     Raises:
         BadInputError: no batch is given and the model has none.
     """
+    if model.startswith(OWN_LISTS):
+        model = f"{MU_CUDNN_LAYERS}:{model.removeprefix(OWN_LISTS)}"
     path, _, name = model.rpartition(":") if ".csv:" in model else (model, "", "")
     if path.endswith(".csv"):
         listed = read_layer_list(path, name)

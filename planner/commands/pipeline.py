@@ -21,8 +21,10 @@ HEADER = ("stage", "layers", "devices", "one minibatch", "per device")
 def pipeline(profile: str, cluster: str, *, as_json: bool) -> None:
     """Cut a measured PROFILE into pipeline stages, replicated where that pays.
 
-    PROFILE is FILE_nodes.csv:NAME in the columns of PipeDream's profiler, with FILE_edges.csv beside it. The
-    times are those of the profile; the cluster says how many devices there are and how fast they exchange.
+    PROFILE is one that PipeDream published (alexnet, densenet121, gnmt, nasnetalarge, resnet18, resnet50,
+    resnext101, vgg16), or FILE_nodes.csv:NAME in the columns of its profiler, with FILE_edges.csv beside it.
+    The times are those of the profile; the cluster says how many devices there are and how fast they
+    exchange.
     """
     start_clock(click.get_current_context())
     answer = profile_plan_json(load_named_profile(profile), load_cluster(cluster))

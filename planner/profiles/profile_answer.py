@@ -9,19 +9,22 @@ from planner.console.format import format_seconds
 from planner.profiles.pipeline_profile import ProfileStage, cluster_tiers, solve_profile_pipeline
 from workloads.errors import WorkloadError
 from workloads.importers.layer_profile import LayerProfile, load_layer_profile
+from workloads.profiles import PIPEDREAM_EDGES, PIPEDREAM_NODES
 
 SAME = 1.0005  # from which a pipeline is said to be faster
 SUFFIX = "_nodes.csv"
 
 
 def load_named_profile(model: str) -> LayerProfile:
-    """The profile that ``FILE_nodes.csv:NAME`` names.
+    """The profile that ``FILE_nodes.csv:NAME`` names, or ``NAME`` alone among those of PipeDream.
 
     Raises:
         WorkloadError: another form, or a file or network that does not exist.
         NetworkError: the tables break a rule; one line per fault.
     """
     path, colon, name = model.rpartition(":")
+    if not colon and not name.endswith(".csv"):
+        return load_layer_profile(PIPEDREAM_NODES, PIPEDREAM_EDGES, name)
     if not colon or not path.endswith(SUFFIX):
         raise WorkloadError(f"profile {model!r}: expected FILE{SUFFIX}:NAME, with FILE_edges.csv beside it")
     edges = path.removesuffix(SUFFIX) + "_edges.csv"

@@ -1,10 +1,7 @@
 """What is optimised: passes of networks and layer lists, priced by the model or by a table."""
 
-from pathlib import Path
-
 import pytest
 
-import validation
 from hardware.profiles import load_device
 from planner.microbatch.configuration import Policy, micro_batch_sizes
 from planner.microbatch.convolutions import network_convolutions, read_layer_list
@@ -16,11 +13,11 @@ from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.kernel import ConvolutionCall, Kernel
 from workloads.dtypes import load_precision
 from workloads.operators import OperatorKind, Pass
+from workloads.profiles import MU_CUDNN_LAYERS as LISTS
 from workloads.registry import load_network
 
 DEVICE = load_device("v100-sxm2-16gb")
 FP32 = load_precision("fp32")
-LISTS = Path(validation.__file__).parent / "published" / "cnn" / "ucudnn_bench_layers.csv"
 HEADER = "list,layer_or_source,W,H,C_in,N,C_out,kernel_w,kernel_h,pad_w,pad_h,stride_w,stride_h\n"
 
 

@@ -2,11 +2,9 @@
 
 import random
 from itertools import pairwise, product
-from pathlib import Path
 
 import pytest
 
-import validation
 from hardware.profiles import load_cluster
 from planner.profiles.pipeline_profile import Tier, cluster_tiers, solve_profile_pipeline
 from simdl.errors import SimdlError
@@ -17,14 +15,13 @@ from workloads.importers.layer_profile import (
     build_layer_profile,
     load_layer_profile,
 )
+from workloads.profiles import PIPEDREAM_EDGES, PIPEDREAM_NODES
 
-FOLDER = Path(validation.__path__[0]) / "published" / "cnn"
-NODES, EDGES = FOLDER / "pipedream_profile_nodes.csv", FOLDER / "pipedream_profile_edges.csv"
 GIGABIT = 1.25e8
 
 
 def load(name):
-    return load_layer_profile(NODES, EDGES, name)
+    return load_layer_profile(PIPEDREAM_NODES, PIPEDREAM_EDGES, name)
 
 
 def node(name, **changes):
@@ -191,10 +188,10 @@ def test_files_and_models_that_do_not_exist(tmp_path):
     with pytest.raises(WorkloadError, match="did you mean resnet50"):
         load("resnet5")
     with pytest.raises(WorkloadError, match="nowhere"):
-        load_layer_profile(tmp_path / "nowhere.csv", EDGES, "resnet50")
+        load_layer_profile(tmp_path / "nowhere.csv", PIPEDREAM_EDGES, "resnet50")
     bad = tmp_path / "bad.csv"
     bad.write_text("model,node_id\n", encoding="utf-8")
     with pytest.raises(WorkloadError, match="no column op, forward_ms"):
-        load_layer_profile(bad, EDGES, "resnet50")
+        load_layer_profile(bad, PIPEDREAM_EDGES, "resnet50")
     with pytest.raises(NetworkError, match="no layers"):
         build_layer_profile("empty", [node("node1", op="Input")], [])
