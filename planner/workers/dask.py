@@ -18,8 +18,8 @@ from simdl.errors import SimdlError
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
-CONNECT, ANYBODY, LOOK = 10.0, 60.0, 2.0
-"""[s] to reach the scheduler, without any worker before giving up, and between looks for workers."""
+CONNECT, FETCH, ANYBODY, LOOK = 10.0, 10.0, 60.0, 2.0
+"""[s] to reach the scheduler, to fetch a result, without any worker before giving up, and between looks."""
 _TURN = threading.Lock()
 
 
@@ -39,19 +39,25 @@ def run_on_dask(
     """
     client = _client(scheduler)
     finished: SimpleQueue[Any] = SimpleQueue()
-    run = uuid4().hex
+    futures: dict[str, Any] = {}
+    places: dict[str, int] = {}
+
+    def submit(place: int) -> None:
+        future = client.submit(_in_turn, work, pieces[place], key=f"simdl-{uuid4().hex}", pure=False)
+        futures[future.key], places[future.key] = future, place
+        future.add_done_callback(finished.put)
+
     try:
-        places = {}
         for place in in_order(groups):
-            future = client.submit(
-                _in_turn, work, pieces[place], key=f"simdl-{run}-{place}", pure=False, retries=0
-            )
-            future.add_done_callback(finished.put)
-            places[future.key] = place
+            submit(place)
         while places:
             future = _next(finished, client, scheduler)
-            yield places.pop(future.key), _outcome(future, scheduler)
-            future.release()
+            place, outcome = places.pop(future.key), _outcome(future, scheduler)
+            futures.pop(future.key).release()
+            if outcome is None:
+                submit(place)
+            else:
+                yield place, outcome
     finally:
         client.close(timeout=CONNECT)
 
@@ -105,9 +111,18 @@ def _workers(client: Any) -> int:  # noqa: ANN401
         return 0
 
 
-def _outcome(future: Any, scheduler: str) -> Outcome[Any]:  # noqa: ANN401
+def _outcome(future: Any, scheduler: str) -> Outcome[Any] | None:  # noqa: ANN401
+    """What became of a piece; None where its worker ended with the result, before anybody fetched it.
+
+    Raises:
+        SimdlError: workers or scheduler cannot go on.
+    """
     if future.status == "finished":
-        whole, answer, seconds = pickle.loads(future.result())  # noqa: S301 - from our own worker
+        try:
+            told = future.result(timeout=FETCH)
+        except (TimeoutError, OSError):
+            return None
+        whole, answer, seconds = pickle.loads(told)  # noqa: S301 - from our own worker
         return Done(result=answer, seconds=seconds) if whole else Crashed(reason=answer)
     if future.status != "error":
         raise SimdlError(
