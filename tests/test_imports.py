@@ -1,6 +1,7 @@
 """Imports flow one way, folder path is import path, and no module imports itself in a circle."""
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -31,9 +32,15 @@ def project_files(root=ROOT):
     return sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
 
 
+@cache
+def import_statements(path):
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [node for node in tree if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports(path):
     """Every absolute name that a file imports, with ``from a import b`` as both ``a`` and ``a.b``."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in import_statements(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -81,7 +88,7 @@ def cycle(root=ROOT):
 def _needed(path, files):
     """Modules whose code must have run; ``from package import module`` needs the module, not the package."""
     needed = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in import_statements(path):
         if isinstance(node, ast.Import):
             needed |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -158,7 +165,7 @@ def test_folder_path_is_import_path(package):
 def test_every_import_of_the_project_names_something_that_exists():
     modules = {module_name(path) for path in project_files()}
     for path in project_files():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in import_statements(path):
             if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] in PACKAGES:
                 assert node.module in modules, f"{module_name(path)}: {node.module}"
 
