@@ -1,6 +1,10 @@
-"""A device, a cluster, a network and a stack small enough to work through by hand."""
+"""A device, a cluster, a network and a stack small enough to work through by hand.
+
+Equal questions give the same object, so that its blocks are priced once.
+"""
 
 from dataclasses import fields, replace
+from functools import cache, lru_cache
 
 from hardware.cluster import Cluster, Level, NodeType
 from hardware.device import Device
@@ -29,6 +33,7 @@ def _efficiency(family):
     return family(**{field.name: _ACHIEVED[field.metadata["dimension"]] for field in fields(family)})
 
 
+@cache
 def build_device(memory_capacity=16e9) -> Device:
     return Device(
         name="tiny",
@@ -45,6 +50,7 @@ def build_device(memory_capacity=16e9) -> Device:
     )
 
 
+@lru_cache(maxsize=512)
 def build_cluster(nodes=2, *, devices=4, memory_capacity=16e9, bandwidth=1e10) -> Cluster:
     inside = Link(name="inside", description="", bandwidth=1e11, latency=2e-6, efficiency=0.8, half_size=1e5)
     outside = Link(
@@ -70,6 +76,7 @@ def build_cluster(nodes=2, *, devices=4, memory_capacity=16e9, bandwidth=1e10) -
     return Cluster(node=node, count=nodes)
 
 
+@cache
 def build_network(layers=4, *, hidden=256, vocab=1000, tokens=128, heads=8, kv_heads=0, **changes) -> Network:
     choices = {
         "name": "tiny",
@@ -104,5 +111,6 @@ def build_workload(network=None, *, global_batch=16, precision="bf16") -> Worklo
     )
 
 
+@lru_cache(maxsize=512)
 def build_stack(**changes) -> Stack:
     return replace(load_stack("megatron-2021"), **({"schedules": (), "main_gradient": "none"} | changes))

@@ -81,8 +81,8 @@ def test_bounds_hold_and_what_a_step_takes_adds_up(schedule, data, flags):
     simulation = simulate(workload, cluster, strategy, stack=stack)
     pricing = price(workload, cluster, stack=stack)
     report = simulation.report
-    assert estimate_bound(strategy, workload, pricing) <= report.step_time * (1 + 1e-9)
     bounds = estimate_bounds(single_space(strategy, workload), workload, pricing)
+    assert bounds.step_time[0] <= report.step_time * (1 + 1e-9)
     assert bounds.memory[0] == pytest.approx(report.peak_memory, rel=1e-9)
     for causes in (*breakdowns(simulation.timeline).values(), report.breakdown):
         assert sum(causes.values()) == pytest.approx(report.step_time, rel=1e-9)
@@ -106,14 +106,14 @@ def test_bounds_hold_for_every_sharding_overlap_and_count(schedule, zero):
                 dp=4, pp=pp, schedule=schedule, virtual_stages=virtual, zero=zero, shard_degree=degree
             )
             workload, cluster = build_workload(build_network(4), global_batch=4 * count), build_cluster(pp)
-            pricing = price(workload, cluster, stack=stack)
             reasons = tuple(problems(strategy, workload, cluster))
             if reasons:
                 assert refusals(workload, cluster, strategy, stack) == {reasons}
                 continue
             report = simulate(workload, cluster, strategy, stack=stack).report
-            assert estimate_bound(strategy, workload, pricing) <= report.step_time * (1 + 1e-9)
+            pricing = price(workload, cluster, stack=stack)
             bounds = estimate_bounds(single_space(strategy, workload), workload, pricing)
+            assert bounds.step_time[0] <= report.step_time * (1 + 1e-9)
             assert bounds.memory[0] <= report.peak_memory * (1 + 1e-9)
             compared += 1
     assert compared or (zero > 1 and schedule != PLAIN)

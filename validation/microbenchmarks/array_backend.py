@@ -4,7 +4,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any, final
@@ -70,10 +70,17 @@ class NumpyBackend(Backend):
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        elements = block_elements(host_facts(threads).cache, 4)
+
+    @cached_property
+    def _operands(self) -> Arena:
+        elements = block_elements(self.facts().cache, 4)
         block = np.random.default_rng(0).random(elements, dtype=np.float32)
-        self._operands = Arena(block, lambda count: np.resize(block, count))
-        self._results = Arena(np.zeros_like(block), lambda count: np.zeros(count, np.float32))
+        return Arena(block, lambda count: np.resize(block, count))
+
+    @cached_property
+    def _results(self) -> Arena:
+        block = np.full(block_elements(self.facts().cache, 4), 0.0, np.float32)  # every page is touched
+        return Arena(block, lambda count: np.zeros(count, np.float32))
 
     def facts(self) -> DeviceFacts:
         """The processor."""

@@ -21,6 +21,7 @@ LIMITS = {  # file: least rows predicted, highest median and mean of the absolut
     "training.csv": (418, 0.10, 0.15),
     "vtrain-a100.csv": (1080, 0.08, 0.12),
 }
+NONE_SKIPPED = {"korthikanti-calculon.csv": 0.3, "megatron-lm.csv": 0.3}  # file: largest error of a row
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,12 @@ def rows():
 @pytest.mark.parametrize("file", sorted(LIMITS))
 def test_errors_on_visible_rows(rows, file):
     least, highest_median, highest_mean = LIMITS[file]
-    predictions = predict_rows([row for row in rows if row.file == file])
+    predictions = list(predict_rows([row for row in rows if row.file == file]))
+    timed = [p for p in predictions if p.setup is not None and p.setup.measured]
     errors = [abs(p.predicted / p.setup.measured - 1) for p in predictions if p.predicted is not None]
     assert len(errors) >= least
     assert median(errors) <= highest_median
     assert mean(errors) <= highest_mean
+    if file in NONE_SKIPPED:
+        assert [p.skipped for p in timed if p.skipped is not None] == []
+        assert max(errors) <= NONE_SKIPPED[file]

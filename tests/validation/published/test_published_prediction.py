@@ -155,15 +155,6 @@ def test_another_stack_loader_changes_the_prediction():
 
 
 @pytest.mark.published
-@pytest.mark.parametrize("file", ["megatron-lm.csv", "korthikanti-calculon.csv"])
-def test_every_timed_row_of_the_small_tables_is_predicted(file):
-    timed = [r for r in ROWS if r.file == file and (r["step_time_s"] or r["tflops_per_device"])]
-    for result in predict_rows(timed):
-        assert result.skipped is None
-        assert result.predicted / result.setup.measured == pytest.approx(1, abs=0.3)
-
-
-@pytest.mark.published
 def test_throughput_rows_ask_for_their_network_batch_and_optimizer():
     resnet = next(r for r in ROWS if r.kind == "cnn" and r["model"] == "resnet50" and r["n_devices"] == "8")
     setup = row_setup(resnet)
