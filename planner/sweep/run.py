@@ -9,9 +9,9 @@ from planner.sweep.folder import Folder, appending, open_folder
 from planner.sweep.grid import Grid
 from planner.sweep.row import FAILED, LOST, STATUSES, Row, answer_row, group_of, lost_row, piece_of
 from planner.sweep.table import check_format, numbered, write_table
-from planner.workers.cores import usable_cores
 from planner.workers.outcome import Done, Lost
 from planner.workers.spread import spread
+from simdl.cores import usable_cores
 
 Told = Callable[[int, int, int], None]
 """Called with rows done in all, rows done by this run, and rows in all."""

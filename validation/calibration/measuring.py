@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from planner.workers.cores import usable_cores
+from simdl.cores import usable_cores
 from validation.errors import MeasurementError
 from validation.microbenchmarks.host_process import threads_per_process
 from validation.microbenchmarks.session import Order, measurements_name

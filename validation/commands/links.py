@@ -13,7 +13,7 @@ from planner.console.output_files import check_new, force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.collectives import parse_sizes
-from planner.workers.cores import usable_cores
+from simdl.cores import usable_cores
 from validation.judging.statistics import error_sentence
 from validation.real_links.availability import reason_unavailable
 from validation.real_links.compare import compare, skipped_rows, statistics_of

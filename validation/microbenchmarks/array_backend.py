@@ -11,7 +11,7 @@ from typing import Any, final
 
 import numpy as np
 
-from planner.workers.cores import usable_cores
+from simdl.cores import usable_cores
 from validation.microbenchmarks.arena import Arena, block_elements
 from validation.microbenchmarks.array_convolutions import ALGORITHMS, build_convolution
 from validation.microbenchmarks.array_kernels import BUILDERS, Fresh, build_product

@@ -11,7 +11,7 @@ import platform
 import sys
 from pathlib import Path
 
-from planner.workers.cores import usable_cores
+from simdl.cores import usable_cores
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
