@@ -4,9 +4,10 @@ Kernels that a stack or a compiler fuses stand with the first layer of the kerne
 
 Energy comes from one of two models. Where a device names a process, every operation and every access to
 memory has its energy (Han et al. 2015, arXiv:1506.02626, table 1). A multiply-add is a multiplication, an
-addition and three accesses of registers (two operands, one sum); other flops are additions. Weights are read
-from DRAM, each once a pass, unless all of a network's fit into the last-level cache; activations go through
-DRAM where those of a layer are larger than that cache; and whatever a kernel moves passes SRAM once. All
+addition and accesses of registers: two operands as wide as they are, and a 32-bit sum; other flops are
+additions. Weights are read from DRAM, each once a pass, unless all of a network's fit into the last-level
+cache; activations go through DRAM where those of a layer are larger than that cache; and whatever a kernel
+moves passes SRAM once. All
 other devices draw power over the time that they take (`simdl.power`).
 """
 
@@ -17,6 +18,7 @@ from itertools import groupby
 from hardware.device import Device
 from hardware.operation_energy import WORD, OperationEnergy, operation_energy
 from simdl.kernels.block_kernels import forward_kernels
+from simdl.kernels.costs.matmul import ELEMENT_SIZE
 from simdl.kernels.kernel import Kernel
 from simdl.kernels.pricing import Pricing, priced
 from simdl.kernels.sharding import Shard
@@ -26,8 +28,8 @@ from workloads.layer import Layer
 from workloads.network import Block
 from workloads.operators import PRODUCTS
 
-ACCESSES = 3
-"""Registers that a multiply-add reads or writes."""
+OPERANDS = 2
+"""Registers that a multiply-add reads, beside the 32-bit one that it adds to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,7 @@ def operation_joules(
         flops = kernel.flops * kernel.density
         if kernel.kind in PRODUCTS:
             arithmetic += flops / 2 * (energy.multiply(kernel.dtype) + energy.add(kernel.dtype))
-            registers += flops / 2 * ACCESSES * energy.register
+            registers += flops / 2 * (OPERANDS * ELEMENT_SIZE[kernel.dtype] / WORD + 1) * energy.register
         else:
             arithmetic += flops * energy.add(kernel.dtype)
     return {
