@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from planner.interface.collectives import Collectives, collectives
     from planner.interface.diff import Comparison, diff
     from planner.interface.explanation import Explanation, explain
+    from planner.interface.inference import Inference, infer
     from planner.interface.launch_files import LaunchFiles
     from planner.interface.loading import load_cluster, load_network, network_names, node_names
     from planner.interface.plan import Plans, plan
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from planner.interface.simulate import DoesNotFitError, simulate
     from planner.interface.step import Step
     from planner.interface.sweep import Sweep, sweep
+    from planner.interface.transform import transform
     from simdl.errors import SimdlError, StrategyError
     from simdl.step.strategy import Recompute, Strategy
 
@@ -34,6 +36,7 @@ __all__ = [
     "DoesNotFitError",
     "Explanation",
     "InfeasibleError",
+    "Inference",
     "LaunchFiles",
     "Plans",
     "QuestionError",
@@ -49,6 +52,7 @@ __all__ = [
     "collectives",
     "diff",
     "explain",
+    "infer",
     "load_cluster",
     "load_network",
     "network_names",
@@ -57,6 +61,7 @@ __all__ = [
     "scale",
     "simulate",
     "sweep",
+    "transform",
 ]
 
 _HOMES = {
@@ -65,6 +70,7 @@ _HOMES = {
     "planner.interface.collectives": ("Collectives", "collectives"),
     "planner.interface.diff": ("Comparison", "diff"),
     "planner.interface.explanation": ("Explanation", "explain"),
+    "planner.interface.inference": ("Inference", "infer"),
     "planner.interface.launch_files": ("LaunchFiles",),
     "planner.interface.loading": ("load_cluster", "load_network", "network_names", "node_names"),
     "planner.interface.plan": ("Plans", "plan"),
@@ -73,6 +79,7 @@ _HOMES = {
     "planner.interface.simulate": ("DoesNotFitError", "simulate"),
     "planner.interface.step": ("Step",),
     "planner.interface.sweep": ("Sweep", "sweep"),
+    "planner.interface.transform": ("transform",),
     "simdl.errors": ("SimdlError", "StrategyError"),
     "simdl.step.strategy": ("Recompute", "Strategy"),
 }

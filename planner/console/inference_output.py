@@ -89,10 +89,10 @@ def _generation_json(report: InferenceReport, generation: Generation) -> dict[st
 def print_inference(question: InferenceQuestion, report: InferenceReport) -> None:
     """The answer as tables."""
     network = question.workload.network
-    click.echo(_sentence(question, report))
+    click.echo(inference_sentence(question, report))
     setting = f"{question.workload.precision.name}, stack {question.stack.name}"
     title = f"{network.name} in use on {question.cluster.name}, {setting}"
-    print_table(("", ""), list(_totals(report)), title=title)
+    print_table(("", ""), list(inference_totals(report)), title=title)
     rows = list(_breakdown_rows(report.read))
     print_table(("cause", "time", "share"), rows, title=_read_title(report))
     print_table(
@@ -134,7 +134,8 @@ def _read_title(report: InferenceReport) -> str:
     return "where the forward pass goes" if report.generation is None else "where reading the prompt goes"
 
 
-def _sentence(question: InferenceQuestion, report: InferenceReport) -> str:
+def inference_sentence(question: InferenceQuestion, report: InferenceReport) -> str:
+    """The answer in a sentence: what it takes, for how many samples, on what."""
     energy = "" if report.joules is None else f" and {format_quantity(report.joules, 'energy')}"
     network = question.workload.network
     samples = f"{report.batch} {network.sample}{'s' * (report.batch > 1)}"
@@ -152,7 +153,8 @@ def _sentence(question: InferenceQuestion, report: InferenceReport) -> str:
     )
 
 
-def _totals(report: InferenceReport) -> Iterator[tuple[str, str]]:
+def inference_totals(report: InferenceReport) -> Iterator[tuple[str, str]]:
+    """Names and values of what the answer says of the whole."""
     yield "batch of a replica", str(report.batch)
     yield "replicas", str(report.replicas)
     yield "latency", format_seconds(report.latency)

@@ -68,7 +68,12 @@ class InferenceQuestion:
 
 
 def load_inference(
-    options: Options, *, degrees: Mapping[str, Any], generate: int | None
+    options: Options,
+    *,
+    degrees: Mapping[str, Any],
+    generate: int | None,
+    network: Network | None = None,
+    cluster: Cluster | None = None,
 ) -> InferenceQuestion:
     """Read everything the options name.
 
@@ -76,21 +81,28 @@ def load_inference(
         options: of the question.
         degrees: fields of the strategy that were given.
         generate: tokens of an answer; None where nobody says.
+        network: in place of the one that the options name; it reads its own tokens and writes none.
+        cluster: in place of the one that the options name.
 
     Raises:
         WorkloadError, HardwareError, SimdlError: unknown names, bad files or impossible sizes.
     """
     Strategy(**degrees)  # refuses what no degree can be
-    network = load_network(options.model, tokens=options.seq_len)
-    cluster = load_mixed_cluster(options.cluster)
+    named = network is None
+    network = network or load_network(options.model, tokens=options.seq_len)
+    cluster = cluster or load_mixed_cluster(options.cluster)
     if cluster.more:
         raise SimdlError(
             f"cluster {cluster.name}: found several node types; expected one in use of a network"
         )
     said: list[str] = []
-    if registered_name(options.model) != options.model:
+    if named and registered_name(options.model) != options.model:
         said.append(f"network {network.name} (what {options.model} is registered as)")
-    writes = generates(network)
+    writes = generates(network) and named
+    if generate and not named:
+        raise SimdlError(
+            f"--generate {generate}: found a network that is an object; expected its name or file"
+        )
     if writes and options.seq_len is None:
         network = load_network(options.model, tokens=min(PROMPT, network.tokens))
         said.append(f"prompt of {network.tokens:,} tokens (--seq-len says another)")
