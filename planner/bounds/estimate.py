@@ -40,11 +40,13 @@ class Bounds:
 
     Attributes:
         step_time: [s] that the simulated step takes at least; 0 for what does not fit where others do.
+        training: [s] of it that training takes at least, the input pipeline aside.
         memory: [bytes] that the worst rank needs.
         worst_rank: pipeline rank that needs them.
     """
 
     step_time: Floats
+    training: Floats
     memory: Floats
     worst_rank: Integers
 
@@ -65,7 +67,8 @@ def estimate_bounds(
     """
     count = len(space)
     if not count:
-        return Bounds(step_time=np.zeros(0), memory=np.zeros(0), worst_rank=np.zeros(0, dtype=np.int64))
+        none = np.zeros(0)
+        return Bounds(step_time=none, training=none, memory=none, worst_rank=np.zeros(0, dtype=np.int64))
     usable = usable_memory(pricing.stack, pricing.cluster.device)
     step_time, memory, worst = np.zeros(count), np.empty(count), np.empty(count, dtype=np.int64)
     prices = price_space(space, pricing)
@@ -85,7 +88,7 @@ def estimate_bounds(
             allowed = need[kept] <= np.maximum(need[kept].min(axis=1, keepdims=True), usable)
             step_time[shape.candidates[kept]] = np.where(allowed, seconds, np.inf).min(axis=1)
     least = least_input_time(workload, pricing.cluster, space.dp, space.tp * space.cp)
-    return Bounds(step_time=np.maximum(step_time, least), memory=memory, worst_rank=worst)
+    return Bounds(step_time=np.maximum(step_time, least), training=step_time, memory=memory, worst_rank=worst)
 
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from planner.bounds.estimate import Bounds
+from planner.search.order import rank_key
 from planner.space.candidates import Integers, Space
 from simdl.engine.run import run
 from simdl.kernels.pricing import Pricing
@@ -23,18 +24,23 @@ from simdl.step.simulate import report
 from simdl.step.steady import measured
 from workloads.workload import Workload
 
+ROUNDING = 1e-12  # relative, of sums of many tasks
 Progress = Callable[[int, int], None]
 """Called with the steps done so far and all that there are to do, such as candidates to decide."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Found:
-    """A simulated candidate with its report; faster ones come first, then those that need less memory."""
+    """A simulated candidate with its report, in the order of :func:`planner.search.order.rank_key`."""
 
-    step_time: float
-    memory: float
+    key: tuple[float, float, float]
     candidate: int
     report: StepReport = field(compare=False)
+
+    @property
+    def step_time(self) -> float:
+        """[s]."""
+        return self.report.step_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +86,9 @@ def search(
     best: list[Found] = []
     reports: dict[int, StepReport] = {}
     simulated, certified = 0, True
-    order = fits[np.argsort(bounds.step_time[fits], kind="stable")].tolist()
+    order = fits[np.lexsort((bounds.training[fits], bounds.step_time[fits]))].tolist()
     for position, candidate in enumerate(order):
-        if len(best) == top and bounds.step_time[candidate] >= best[-1].step_time:
+        if len(best) == top and bounds.step_time[candidate] >= best[-1].step_time * (1 - ROUNDING):
             break
         if max_simulations is not None and simulated >= max_simulations:
             certified = False
@@ -93,7 +99,7 @@ def search(
             timeline = measured(run(lower(step)), step)
             if len(best) < top or timeline.step_time < best[-1].step_time:
                 told = reports[candidate] = report(step, timeline)
-                insort(best, Found(timeline.step_time, told.peak_memory, candidate, told))
+                insort(best, Found(rank_key(told), candidate, told))
                 del best[top:]
         if progress is not None:
             progress(position + 1, _undecided(bounds, order, best, top))

@@ -7,6 +7,7 @@ ranked beside the others, and the answer says over what it is certified.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from planner.search.order import rank_key
 from planner.search.plan import Plan, PlanResult
 from planner.space.candidates import divisors
 from simdl.compression.method import EXAMPLES, parse_compression
@@ -44,7 +45,7 @@ def with_compression(
     if pricing.cluster.more:
         raise SimdlError(f"--compression: found {pricing.cluster.name}; expected nodes of one type")
     tried = list(_plans(result, methods, workload, pricing))
-    plans = sorted((*result.plans, *tried), key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
+    plans = sorted((*result.plans, *tried), key=lambda plan: rank_key(plan.report))
     return replace(
         result,
         plans=tuple(plans[:top]),

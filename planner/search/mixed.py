@@ -17,6 +17,7 @@ from hardware.cluster import Cluster
 from planner.bounds.estimate import estimate_bounds
 from planner.console.format import format_strategy
 from planner.search.best_first import Progress
+from planner.search.order import rank_key
 from planner.search.plan import Plan, PlanResult, stack_limits
 from planner.space.candidates import enumerate_space
 from planner.space.prices import Floats
@@ -73,7 +74,7 @@ def plan_mixed(
             reasons.append(f"{format_strategy(each.strategy)}: {report.reasons[0]}")
         if progress is not None:
             progress(done, len(tried))
-    plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
+    plans.sort(key=lambda plan: rank_key(plan.report))
     if unfit:
         reasons.append(f"{unfit} of {unfit + len(found)} candidates need more memory than any device has")
     return PlanResult(

@@ -13,6 +13,7 @@ from planner.console.format import format_strategy
 from planner.per_layer.search import LayerPlan, plan_layers
 from planner.search.best_first import Progress, search
 from planner.search.explain import explain, explain_splits
+from planner.search.order import rank_key
 from planner.search.recut import recut
 from planner.space.candidates import Integers, Limits, Space, enumerate_space, ranked_schedules
 from simdl.errors import SimdlError
@@ -122,7 +123,7 @@ def plan(
     layers, layers_reason = _per_layer(workload, pricing) if split_layers else (None, "")
     split = layers.candidates if layers else ()
     plans += [Plan(bound=bound, report=report) for bound, report in split]
-    plans.sort(key=lambda plan: (plan.report.step_time, plan.report.peak_memory))
+    plans.sort(key=lambda plan: rank_key(plan.report))
     reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split)))
     why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing) if explained else ()
     return PlanResult(

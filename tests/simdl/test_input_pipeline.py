@@ -242,4 +242,6 @@ def test_the_answer_says_whether_it_binds():
     assert found["plans"][0]["input_pipeline"]["binds"] == ["decode", "augment"]
     assert found["question"]["input_pipeline"] == "pytorch-workers:2"
     assert found["certified"] is True
+    waiting = [each["breakdown"]["input"] for each in found["plans"]]  # all take as long: most to spare first
+    assert waiting == sorted(waiting, reverse=True)
     assert found["plans"][0]["step_time"] == pytest.approx(512 * 6.9e-3 / 16, rel=1e-4)
