@@ -21,6 +21,7 @@ FOLDERS = (
     "tests",
     "benchmarks",
     "docs",
+    "examples",
     "scripts",
     ".ci",
 )

@@ -72,7 +72,9 @@ class Comparison(Result):
 
         causes = compare_causes(self.first, self.second)
         rows = [(a, b, b - a) for a, b in causes.values()]
-        return pd.DataFrame(rows, columns=["A", "B", "B - A"], index=pd.Index(list(causes), name="cause"))
+        return pd.DataFrame(
+            rows, columns=["A", "B", "B - A"], index=pd.Index(list(map(str, causes)), name="cause")
+        )
 
 
 @one_family

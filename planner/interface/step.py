@@ -140,7 +140,7 @@ class Step(Result):
                 "share": [each / self.step_time for each in seconds],
                 "critical": [self.report.critical_path.get(cause, 0.0) for cause in causes],
             },
-            index=pd.Index(causes, name="cause"),
+            index=pd.Index(list(map(str, causes)), name="cause"),
         )
 
     @one_family

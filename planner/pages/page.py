@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.console.output import plain_json
 from planner.console.output_files import check_new
+from planner.pages.glossary import glossary_html
 from simdl.atomic_write import write_atomically
 from simdl.errors import SimdlError
 
@@ -131,7 +132,9 @@ def render_page(page: Page) -> str:
         contents="\n".join(
             f'<a href="#part-{number}">{escape(section.title)}</a>'
             for number, section in enumerate(page.sections)
-        ),
+        )
+        + '\n<a href="#glossary">Glossary</a>',
+        glossary=glossary_html(),
         sections="\n".join(_section(number, section) for number, section in enumerate(page.sections)),
         data=data,
         plotly=get_plotlyjs(),
