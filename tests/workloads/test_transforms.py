@@ -201,6 +201,13 @@ def test_files_of_layers_take_transforms_and_name_their_faults(tmp_path):
         load_network(str(file))
 
 
+def test_files_that_name_each_other_are_refused(tmp_path):
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.toml").write_text(f'kind = "model"\nmodel = "{other}.toml"\n', encoding="utf-8")
+    with pytest.raises(NetworkError, match=r"a.toml -> b.toml -> a.toml is a circle"):
+        load_network(str(tmp_path / "a.toml"))
+
+
 @pytest.mark.parametrize(
     ("transform", "message"),
     [

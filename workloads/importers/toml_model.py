@@ -15,6 +15,8 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -24,6 +26,7 @@ from workloads.errors import NetworkError, WorkloadError
 from workloads.network import Network
 from workloads.transforms.registry import Transform, apply_transforms, parse_transforms, transform_entry
 
+_READING: ContextVar[tuple[Path, ...]] = ContextVar("reading", default=())
 KEYS = ("name", "model")
 FILES = (".toml", ".json", ".onnx", ".pt2")
 
@@ -46,10 +49,32 @@ def model_loader(
         raise NetworkError(f"{file}: {fault}" for fault in faults)
 
     def load(*, tokens: int | None = None, image_size: int | None = None) -> Network:
-        network = named(_beside(file, content["model"]), tokens=tokens, image_size=image_size)
+        with _open_once(file):
+            network = named(_beside(file, content["model"]), tokens=tokens, image_size=image_size)
         return replace(network, name=content.get("name", file.stem))
 
     return load
+
+
+@contextmanager
+def _open_once(file: Path) -> Iterator[None]:
+    """Refuse a file that is being read already: it names itself, through others perhaps.
+
+    Raises:
+        NetworkError: it is.
+    """
+    place = file.resolve()
+    reading = _READING.get()
+    if place in reading:
+        names = " -> ".join(each.name for each in (*reading, place))
+        raise NetworkError(
+            [f"{file}: model: {names} is a circle; expected a file that names another network"]
+        )
+    token = _READING.set((*reading, place))
+    try:
+        yield
+    finally:
+        _READING.reset(token)
 
 
 def _beside(file: Path, model: str) -> str:
