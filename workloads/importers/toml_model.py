@@ -49,8 +49,11 @@ def model_loader(
         raise NetworkError(f"{file}: {fault}" for fault in faults)
 
     def load(*, tokens: int | None = None, image_size: int | None = None) -> Network:
-        with _open_once(file):
-            network = named(_beside(file, content["model"]), tokens=tokens, image_size=image_size)
+        try:
+            with _open_once(file):
+                network = named(_beside(file, content["model"]), tokens=tokens, image_size=image_size)
+        except WorkloadError as error:
+            raise NetworkError(f"{file}: {fault}" for fault in str(error).splitlines()) from None
         return replace(network, name=content.get("name", file.stem))
 
     return load
