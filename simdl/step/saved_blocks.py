@@ -69,7 +69,7 @@ def saved_stage(row: Row, costs: Mapping[Recompute, Chain], first: int) -> Stage
     items = []
     place = first
     for item in row:
-        items.append(_item_blocks(item, costs, place))
+        items.append(item_blocks(item, costs, place))
         place += len(items[-1])
     stage = stage_cost(tuple(block for blocks in items for block in blocks))
     sizes = tuple(len(blocks) for blocks in items)
@@ -91,7 +91,7 @@ def brief_need(items: Sequence[Sequence[BlockCost]]) -> float:
     return most
 
 
-def _item_blocks(item: Saver | Segment, costs: Mapping[Recompute, Chain], place: int) -> list[BlockCost]:
+def item_blocks(item: Saver | Segment, costs: Mapping[Recompute, Chain], place: int) -> list[BlockCost]:
     """The blocks of one item of a plan; the first of a segment has what the segment keeps and needs."""
     if isinstance(item, Saver):
         return [_block(item, costs, place)]
@@ -113,7 +113,7 @@ def _inner(item: Segment, costs: Mapping[Recompute, Chain], place: int) -> list[
     found: list[BlockCost] = []
     for count, each in item.items:
         for _ in range(count):
-            found += _item_blocks(each, costs, place + len(found))
+            found += item_blocks(each, costs, place + len(found))
     return [_once_more(block, costs[Recompute.FULL][place + index]) for index, block in enumerate(found)]
 
 

@@ -1,0 +1,274 @@
+"""The memory savers of a strategy: the integer programme's plan, checked against those of the literature.
+
+Every plan is measured by the simulator: whether it fits by its ledger, and how long its step takes by running
+it. The programme's room is tightened until the ledger agrees, and the fastest plan of all is the answer, so
+that it is never worse than any of the literature.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hardware.units import format_quantity
+from planner.errors import InfeasibleError
+from planner.memory_savers.arrange import chosen_items
+from planner.memory_savers.literature import literature_plans
+from planner.memory_savers.options import KINDS, RankProblem, cut_of, plain_of, rank_problems
+from planner.memory_savers.program import RankChoice, device_update, solve_rank, without_host
+from simdl.engine.run import run
+from simdl.errors import SimdlError
+from simdl.kernels.pricing import Pricing
+from simdl.memory.host_needs import host_shortfalls
+from simdl.memory.needs import memory_by_rank
+from simdl.memory.savers import Segment, format_row
+from simdl.step.automatic_cut import memory_need
+from simdl.step.lowering import lower
+from simdl.step.steady import measured
+from simdl.step.step_cost import StepCost, cut_step_cost
+from simdl.step.strategy import Strategy, problems
+from workloads.workload import Workload
+
+ROUNDS = 12
+"""Times that the room is tightened until the ledger agrees."""
+SPARE = 1e-4
+"""Relative, by which it is tightened beyond what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaverPlan:
+    """One plan of memory savers.
+
+    Attributes:
+        method: ``"program"``, or of :mod:`planner.memory_savers.literature`.
+        strategy: that carries it.
+        step_time: [s] simulated.
+        nbytes: [bytes] of the fullest rank by the ledger.
+    """
+
+    method: str
+    strategy: Strategy
+    step_time: float
+    nbytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The fastest plan within a limit.
+
+    Attributes:
+        best: the answer.
+        unlimited: the step without any saver, whether it fits or not.
+        program: the integer programme's own plan.
+        program_time: [s] of its step as the programme counts it.
+        optimal: proven to be the least of the programme.
+        others: plans of the literature that fit, fastest first.
+    """
+
+    best: SaverPlan
+    unlimited: SaverPlan
+    program: SaverPlan
+    program_time: float
+    optimal: bool
+    others: tuple[SaverPlan, ...]
+
+    @property
+    def gap(self) -> float:
+        """Relative distance of the simulated step of the programme's plan from what the programme says."""
+        return self.program.step_time / self.program_time - 1
+
+
+def choose_savers(
+    strategy: Strategy,
+    workload: Workload,
+    pricing: Pricing,
+    limit: float,
+    *,
+    allowed: frozenset[str] | None = None,
+    pool: Sequence[SaverPlan] | None = None,
+) -> Chosen:
+    """The fastest plan of a strategy whose ranks need at most ``limit`` [bytes] each.
+
+    Args:
+        strategy: whose own savers are put aside.
+        workload: what is computed.
+        pricing: what prices it.
+        limit: [bytes] of each device.
+        allowed: of ``KINDS``; None for all that the cluster, the schedule and the optimizer take.
+        pool: plans of :func:`literature_pool` to compare with; None to make them, () for none.
+
+    Raises:
+        InfeasibleError: no plan needs so little; says the least there is.
+        HardwareError: host memory is asked for and nothing is known of it.
+        SimdlError: the strategy cannot be carried out.
+        SolverError: the solver gave up.
+    """
+    plain = plain_of(strategy, workload, pricing)
+    if reasons := list(problems(plain, workload, pricing.cluster)):
+        raise SimdlError("; ".join(reasons))
+    kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
+    unlimited = _simulated("none", plain, workload, pricing)
+    if unlimited.nbytes <= limit:
+        return Chosen(
+            best=unlimited,
+            unlimited=unlimited,
+            program=unlimited,
+            program_time=unlimited.step_time,
+            optimal=True,
+            others=(),
+        )
+    made = literature_pool(plain, workload, pricing, kinds) if pool is None else pool
+    others = sorted((plan for plan in made if plan.nbytes <= limit), key=lambda plan: plan.step_time)
+    ranks = rank_problems(plain, workload, pricing, kinds)
+    found = [_solved(plain, ranks, workload, pricing, limit)]
+    if kinds - {"recompute"}:  # what is said of copies is less exact than of computation
+        found.append(_solved(plain, [*map(without_host, ranks)], workload, pricing, limit))
+    solved = [each for each in found if each is not None]
+    if solved:
+        program, added, optimal = min(solved, key=lambda each: each[0].step_time)
+        program_time = unlimited.step_time + added
+    else:
+        program, optimal = least_memory(plain, workload, pricing, allowed=kinds, pool=made), False
+        program_time = program.step_time
+        if program.nbytes > limit:
+            raise SaversInfeasibleError(limit, program.nbytes)
+    return Chosen(
+        best=min((program, *others), key=lambda plan: (plan.step_time, plan.nbytes)),
+        unlimited=unlimited,
+        program=program,
+        program_time=program_time,
+        optimal=optimal,
+        others=tuple(others),
+    )
+
+
+def possible_kinds(plain: Strategy, workload: Workload, pricing: Pricing) -> frozenset[str]:
+    """Ways to save memory that the cluster, the schedule and the optimizer take."""
+    tried = {
+        "recompute": "",
+        "offload": "*x offload",
+        "optimizer": "*x optimizer",
+        "parameters": "*x optimizer+parameters",
+    }
+    return frozenset(
+        kind
+        for kind in KINDS
+        if not any(problems(replace(plain, savers=tried[kind]), workload, pricing.cluster))
+    )
+
+
+def least_memory(
+    strategy: Strategy,
+    workload: Workload,
+    pricing: Pricing,
+    *,
+    allowed: frozenset[str] | None = None,
+    pool: Sequence[SaverPlan] = (),
+) -> SaverPlan:
+    """The plan that needs least of the fullest device, however long its step takes.
+
+    Raises:
+        HardwareError, SimdlError, SolverError: as :func:`choose_savers`.
+    """
+    plain = plain_of(strategy, workload, pricing)
+    kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
+    ranks = rank_problems(plain, workload, pricing, kinds)
+    choices = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
+    found = _simulated("program", _planned(plain, ranks, choices), workload, pricing)
+    return min((found, *pool), key=lambda plan: (plan.nbytes, plan.step_time))
+
+
+def _solved(
+    plain: Strategy, ranks: Sequence[RankProblem], workload: Workload, pricing: Pricing, limit: float
+) -> tuple[SaverPlan, float, bool] | None:
+    """The programme's plan, the seconds that it says that are added, and whether that is proven least."""
+    choices = _fitting(plain, ranks, workload, pricing, limit)
+    if choices is None:
+        return None
+    plan = _simulated("program", _planned(plain, ranks, choices), workload, pricing)
+    added = [each.seconds - _plain_seconds(rank) for rank, each in zip(ranks, choices, strict=True)]
+    return plan, max(added), all(choice.optimal for choice in choices)
+
+
+def _fitting(
+    plain: Strategy, ranks: Sequence[RankProblem], workload: Workload, pricing: Pricing, limit: float
+) -> list[RankChoice] | None:
+    """The programme's choices, room tightened until the ledger finds none beyond the limit; None for none."""
+    room = [limit] * len(ranks)
+    try:
+        choices = [solve_rank(problem, limit) for problem in ranks]
+        for _ in range(ROUNDS):
+            step = _step(_planned(plain, ranks, choices), workload, pricing)
+            needs = [sum(parts.values()) for parts in memory_by_rank(step)]
+            short = [rank for rank, need in enumerate(needs) if need > limit]
+            if not short:
+                return choices
+            for rank in short:
+                room[rank] -= (needs[rank] - limit) * (1 + SPARE) + SPARE * limit
+                choices[rank] = solve_rank(ranks[rank], room[rank])
+    except InfeasibleError:
+        pass
+    return None
+
+
+class SaversInfeasibleError(SimdlError):
+    """No plan needs as little memory as the limit; ``least`` [bytes] is the least that one does."""
+
+    def __init__(self, limit: float, least: float) -> None:
+        self.least = least
+        super().__init__(
+            f"memory limit: found {format_quantity(limit, 'bytes')}; expected at least "
+            f"{format_quantity(least, 'bytes')}, what the smallest plan of savers needs"
+        )
+
+
+def _planned(plain: Strategy, ranks: Sequence[RankProblem], choices: Sequence[RankChoice]) -> Strategy:
+    parts = [
+        part for problem, choice in zip(ranks, choices, strict=True) for part in chosen_items(problem, choice)
+    ]
+    row = tuple(item for _, items in sorted(parts, key=lambda part: part[0]) for item in items)
+    return replace(plain, savers=format_row(row))
+
+
+def _plain_seconds(problem: RankProblem) -> float:
+    """[s] of a rank as the programme counts it, where nothing is saved."""
+    passes = sum(run.count * (run.forward + run.backward) for run in problem.runs)
+    return problem.microbatches * passes + device_update(problem)
+
+
+def literature_pool(
+    strategy: Strategy, workload: Workload, pricing: Pricing, allowed: frozenset[str] | None = None
+) -> tuple[SaverPlan, ...]:
+    """Plans of the literature that can be carried out, simulated; of Chen's segments those that keep least.
+
+    All of Chen's compute everything once more, so no other of them is faster.
+    """
+    plain = plain_of(strategy, workload, pricing)
+    kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
+    found: dict[str, tuple[str, StepCost]] = {}
+    for method, row in literature_plans(_step(plain, workload, pricing), host="offload" in kinds):
+        savers = format_row(row)
+        again = any(isinstance(item, Segment) or item.mode != "keep" for item in row)
+        asked = replace(plain, savers=savers)
+        if savers in found or (again and "recompute" not in kinds):
+            continue
+        if any(problems(asked, workload, pricing.cluster)):
+            continue
+        step = _step(asked, workload, pricing)
+        if not any(host_shortfalls(step)):
+            found[savers] = method, step
+    segments = [step for method, step in found.values() if method == "chen"]
+    least = min(map(memory_need, segments), default=0.0)
+    return tuple(
+        _simulated(method, step.strategy, workload, pricing)
+        for method, step in found.values()
+        if method != "chen" or memory_need(step) == least
+    )
+
+
+def _simulated(method: str, strategy: Strategy, workload: Workload, pricing: Pricing) -> SaverPlan:
+    step = _step(strategy, workload, pricing)
+    seconds = measured(run(lower(step)), step).step_time
+    return SaverPlan(method=method, strategy=strategy, step_time=seconds, nbytes=memory_need(step))
+
+
+def _step(strategy: Strategy, workload: Workload, pricing: Pricing) -> StepCost:
+    return cut_step_cost(workload, strategy, pricing, cut_of(strategy, workload))

@@ -1,0 +1,404 @@
+"""The integer programme of one pipeline rank: how many blocks of each run take each option.
+
+    n[r, c]   items of run r that take option c;  sum over c of blocks(c) n[r, c] = blocks of r
+    o[r], p[r]   blocks whose optimizer state, and whose parameters, lie in host memory;  p <= o
+
+A microbatch runs through the runs forward and back. Compute, stores and fetches are chains that wait for
+each other as the simulator's lanes do: a store follows its block, a fetch precedes it, two items have room,
+and the first fetch comes after the last store. Times are the makespans of these chains:
+
+    minimise  microbatches x (forward and backward) + update
+    subject to, for every moment that may be the peak,
+        live x kept + brief + state left on the device + fixed <= room
+
+Bytes count as in the simulator's ledger, or a little more where that takes the nearest of several; the caller
+tightens ``room`` by what the ledger says beyond it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from math import inf, isfinite
+
+from planner.errors import InfeasibleError
+from planner.memory_savers.options import RankProblem
+from planner.solver.ilp import Constraint, Program, Solution, Terms, Variable, solve_program
+
+GB = 1e9
+MS = 1e-3
+TRIPLES = 24
+"""Runs up to which waits between three of them are constraints of the programme."""
+NODES = 5_000
+"""Nodes of branch and bound, at most."""
+ROOM = "room on rank"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankChoice:
+    """What a rank does.
+
+    Attributes:
+        counts: per run the items of each option.
+        optimizer, parameters: per run the blocks of which the host holds them.
+        seconds: [s] of the step as the programme counts it.
+        nbytes: [bytes] as the programme counts them, at most.
+        optimal: proven to be the least.
+    """
+
+    counts: tuple[tuple[int, ...], ...]
+    optimizer: tuple[int, ...]
+    parameters: tuple[int, ...]
+    seconds: float
+    nbytes: float
+    optimal: bool
+
+
+GAP = 1e-4
+"""Relative distance from the optimum that counts as none."""
+
+
+def solve_rank(problem: RankProblem, room: float, *, least_memory: bool = False) -> RankChoice:
+    """The choice of the shortest step within ``room`` [bytes], or of least memory however long.
+
+    Recomputation alone is solved first: its step, if it fits, bounds that of everything.
+
+    Raises:
+        InfeasibleError: nothing fits; says by how much.
+        SolverError: the solver gave up.
+    """
+    most = inf
+    if problem.rate and not least_memory:
+        with suppress(InfeasibleError):
+            alone = _Builder(without_host(problem), inf)
+            most = alone.choice(solve_program(alone.program(room, least_memory=False), gap=GAP)).seconds
+            most += device_update(problem)
+    builder = _Builder(problem, most)
+    program = builder.program(room, least_memory=least_memory)
+    return builder.choice(solve_program(program, gap=GAP, node_limit=NODES))
+
+
+def device_update(problem: RankProblem) -> float:
+    """[s] of the update where the device does all of it."""
+    return sum(run.count * run.state.on_device for run in problem.runs if run.state is not None)
+
+
+def without_host(problem: RankProblem) -> RankProblem:
+    """The same rank where nothing may lie in host memory."""
+    runs = tuple(
+        replace(run, options=tuple(o for o in run.options if not o.offloaded), state=None)
+        for run in problem.runs
+    )
+    return replace(problem, runs=runs, rate=0.0)
+
+
+class _Builder:
+    """Makes the programme; bytes in GB and seconds in ms, so that numbers are of the order of one."""
+
+    def __init__(self, problem: RankProblem, most: float) -> None:
+        """``most`` [s] is a step that is known to be possible, inf for none."""
+        self._problem, self._runs = problem, problem.runs
+        self._rate = problem.rate or inf
+        self._limit = most * (1 + GAP) / MS
+        self._most = min(self._longest(), self._limit / problem.microbatches)
+
+    def _used(self, r: int, c: int) -> str:
+        """The variable that says whether any item takes an option; its count where there is one at most."""
+        run = self._runs[r]
+        return _count(r, c) if run.count // run.options[c].blocks == 1 else f"used {r} {c}"
+
+    def _any(self, what: str, r: int) -> str:
+        """The variable that says whether any block of a run has its state in host memory."""
+        return f"{what} {r}" if self._runs[r].count == 1 else f"any {what} {r}"
+
+    def _longest(self) -> float:
+        """[ms] that no chain exceeds."""
+        total = 0.0
+        for run in self._runs:
+            sizes = [option.offloaded for option in run.options]
+            again = max(option.again / option.blocks for option in run.options)
+            total += run.count * (run.forward + run.backward + again + 4 * self._copy(max(sizes)))
+            if run.state is not None:
+                total += 4 * run.count * self._copy(run.state.fetched + run.state.gradient)
+        return total / MS
+
+    def _copy(self, nbytes: float) -> float:
+        """[s] of one copy."""
+        return self._problem.latency + nbytes / self._rate if nbytes else 0.0
+
+    def program(self, room: float, *, least_memory: bool) -> Program:
+        """The programme."""
+        constraints = [
+            *self._assignment(),
+            *self._forward(),
+            *self._backward(),
+            *self._lanes(),
+            *self._update(),
+            *self._brief(),
+            *self._memory(room, bounded=not least_memory),
+        ]
+        goal: Terms = {"microbatch": float(self._problem.microbatches), "update": 1.0}
+        if isfinite(self._limit):
+            constraints.append(_most("known step", goal, self._limit))
+        used = {name for constraint in constraints for name in constraint.terms}
+        return Program(
+            name=f"memory savers of rank {self._problem.rank}",
+            objective={"bytes": 1.0} if least_memory else goal,
+            variables=tuple(variable for variable in self._variables() if variable.name in used),
+            constraints=tuple(constraints),
+        )
+
+    def _variables(self) -> Iterator[Variable]:
+        for name in ("microbatch", "update", "brief", "buffers", "bytes", "stored"):
+            yield Variable(name=name)
+        for r, run in enumerate(self._runs):
+            for name in ("computed", "sent", "fetched", "returned", "size", "brief"):
+                yield Variable(name=f"{name} {r}")
+            yield Variable(name=f"copies {r}", high=1, integer=True)
+            for c, option in enumerate(run.options):
+                yield Variable(name=_count(r, c), high=run.count // option.blocks, integer=True)
+                if self._used(r, c) != _count(r, c):
+                    yield Variable(name=self._used(r, c), high=1, integer=True)
+            for what in ("optimizer", "parameters"):
+                yield Variable(name=f"{what} {r}", high=run.count if run.state else 0, integer=True)
+                if self._any(what, r) != f"{what} {r}":
+                    yield Variable(name=self._any(what, r), high=1, integer=True)
+
+    def _assignment(self) -> Iterator[Constraint]:
+        for r, run in enumerate(self._runs):
+            terms = {_count(r, c): float(option.blocks) for c, option in enumerate(run.options)}
+            yield Constraint(name=f"blocks {r}", terms=terms, limit=run.count, equal=True)
+            for c, option in enumerate(run.options):
+                most = float(run.count // option.blocks)
+                if self._used(r, c) != _count(r, c):
+                    yield _most(f"used {r} {c}", {_count(r, c): 1.0, self._used(r, c): -most})
+                if option.offloaded:
+                    yield _most(f"copies {r} {c}", {self._used(r, c): 1.0, f"copies {r}": -1.0})
+                    size = option.offloaded / GB
+                    yield _most(f"size {r} {c}", {self._used(r, c): size, f"size {r}": -1.0})
+            yield _most(f"fewer parameters {r}", {f"parameters {r}": 1.0, f"optimizer {r}": -1.0})
+            for what in ("optimizer", "parameters"):
+                if run.count > 1:
+                    any_of = {f"{what} {r}": 1.0, self._any(what, r): -float(run.count)}
+                    yield _most(f"any {what} {r}", any_of)
+            yield _most(f"fetches {r}", {self._any("parameters", r): 1.0, f"copies {r}": -1.0})
+            if not self._problem.parameters:
+                yield _most(f"no parameters {r}", {f"parameters {r}": 1.0})
+
+    def _stores(self, r: int) -> Terms:
+        """[ms] of copies of activations of a run, one way."""
+        return {
+            _count(r, c): self._copy(option.offloaded) / MS
+            for c, option in enumerate(self._runs[r].options)
+            if option.offloaded
+        }
+
+    def _fetches(self, r: int) -> Terms:
+        """[ms] of copies of parameters of a run for one pass."""
+        state = self._runs[r].state
+        return {f"parameters {r}": self._copy(state.fetched) / MS} if state else {}
+
+    def _gradients(self, r: int) -> Terms:
+        state = self._runs[r].state
+        return {f"optimizer {r}": self._copy(state.gradient) / MS} if state else {}
+
+    def _again(self, r: int) -> Terms:
+        """[ms] of what a run computes again."""
+        return {_count(r, c): o.again / MS for c, o in enumerate(self._runs[r].options) if o.again}
+
+    def _forward(self) -> Iterator[Constraint]:
+        """Compute, store and fetch chains of the forward pass."""
+        for r, run in enumerate(self._runs):
+            whole, one = run.count * run.forward / MS, run.forward / MS
+            before: Terms = {f"computed {r - 1}": 1.0} if r else {}
+            yield _least(f"computed {r}", {f"computed {r}": 1.0}, before, whole)
+            yield _least(f"fetch before {r}", {f"computed {r}": 1.0}, self._all_fetches(r + 1), one)
+            sent: Terms = {f"sent {r - 1}": 1.0} if r else {}
+            yield _least(f"sent {r}", {f"sent {r}": 1.0}, _sum(sent, self._stores(r)), 0.0)
+            yield _least(f"sent after {r}", {f"sent {r}": 1.0}, _sum(before, self._stores(r)), one)
+            if run.count > 1:
+                longest = 2 * max(self._stores(r).values(), default=0.0)
+                waits = {f"sent {r}": 1.0}
+                yield self._if_all((r,), f"room in {r}", f"computed {r}", waits, one - longest)
+        last = len(self._runs) - 1
+        yield _least("stored", {"stored": 1.0}, {f"computed {last}": 1.0}, 0.0)
+        yield _least("stored all", {"stored": 1.0}, {f"sent {last}": 1.0}, 0.0)
+        for q, mid, r in self._triples():
+            waits = {f"sent {q}": 1.0}
+            yield self._if_all(
+                (q, mid, r), f"room {q} {mid} {r}", f"computed {r}", waits, self._runs[r].forward / MS
+            )
+
+    def _all_fetches(self, until: int) -> Terms:
+        return _sum(*(self._fetches(r) for r in range(until)))
+
+    def _backward(self) -> Iterator[Constraint]:
+        """Compute and fetch chains of the backward pass; the last run comes first."""
+        last = len(self._runs) - 1
+        for r in range(last, -1, -1):
+            run = self._runs[r]
+            whole, one = run.count * run.backward / MS, run.backward / MS
+            before: Terms = {f"returned {r + 1}": 1.0} if r < last else {f"computed {last}": 1.0}
+            yield _least(f"returned {r}", {f"returned {r}": 1.0}, _sum(before, self._again(r)), whole)
+            arrived: Terms = {f"fetched {r + 1}": 1.0} if r < last else {"stored": 1.0}
+            copies = _sum(self._stores(r), self._fetches(r))
+            yield _least(f"fetched {r}", {f"fetched {r}": 1.0}, _sum(arrived, copies), 0.0)
+            yield self._if_all((r,), f"fetch for {r}", f"returned {r}", {f"fetched {r}": 1.0}, one)
+            if run.count > 1:
+                longest = 2 * max(copies.values(), default=0.0)
+                yield self._if_all((r,), f"fetch in {r}", f"fetched {r}", _sum(before, copies), -longest)
+        for q, mid, r in self._triples():  # backward r comes first
+            one = min((each for each in self._stores(q).values()), default=0.0)
+            yield self._if_all(
+                (q, mid, r), f"back {q} {mid} {r}", f"fetched {q}", {f"returned {r}": 1.0}, one
+            )
+        yield _least("microbatch", {"microbatch": 1.0}, {"returned 0": 1.0}, 0.0)
+
+    def _triples(self) -> Iterator[tuple[int, int, int]]:
+        """Runs of which the last must wait for the first where all three copy."""
+        count = len(self._runs)
+        if count > TRIPLES or not self._problem.rate:
+            return
+        for q in range(count):
+            for mid in range(q + 1, count):
+                for r in range(mid + 1, count):
+                    yield q, mid, r
+
+    def _if_all(
+        self, runs: Sequence[int], name: str, variable: str, least: Terms, limit: float
+    ) -> Constraint:
+        """Variable >= least + limit where all of these runs copy."""
+        loose = {f"copies {r}": self._most for r in runs}
+        return _least(name, {variable: 1.0}, _sum(least, loose), limit - self._most * len(runs))
+
+    def _lanes(self) -> Iterator[Constraint]:
+        """No microbatch is shorter than what its copies take in either direction, or its sums on the host."""
+        runs = range(len(self._runs))
+        stores = _sum(*(self._stores(r) for r in runs))
+        fetches = _sum(*(self._fetches(r) for r in runs))
+        gradients = _sum(*(self._gradients(r) for r in runs)) if self._problem.streams else {}
+        yield _least("to host", {"microbatch": 1.0}, _sum(stores, gradients), 0.0)
+        yield _least("from host", {"microbatch": 1.0}, _sum(stores, fetches, fetches), 0.0)
+        if self._problem.streams and self._problem.microbatches > 1:
+            summed = {
+                f"optimizer {r}": run.state.summed / MS for r, run in enumerate(self._runs) if run.state
+            }
+            yield _least("sums", {"microbatch": 1.0}, summed, 0.0)
+
+    def _update(self) -> Iterator[Constraint]:
+        """The device updates its part, then the host its own, while new parameters go back."""
+        states = [(r, run, run.state) for r, run in enumerate(self._runs) if run.state is not None]
+        device = sum(run.count * state.on_device for _, run, state in states) / MS
+        less = {f"optimizer {r}": -state.on_device / MS for r, _, state in states}
+        late = {} if self._problem.streams else _sum(*(self._gradients(r) for r, *_ in states))
+        host = {f"optimizer {r}": state.on_host / MS for r, _, state in states}
+        back: Terms = {}
+        for r, _, state in states:
+            one = self._copy(state.returned) / MS
+            back = _sum(back, {f"optimizer {r}": one, f"parameters {r}": -one})
+        for name, work in (("host", host), ("back", back)):
+            yield _least(f"update {name}", {"update": 1.0}, _sum(less, late, work), device)
+
+    def _brief(self) -> Iterator[Constraint]:
+        """What is needed briefly: of an item, and the two nearest that lie in host memory at or before it."""
+        most = 2 * max((o.offloaded for run in self._runs for o in run.options), default=0.0) / GB
+        for r, run in enumerate(self._runs):
+            for c, option in enumerate(run.options):
+                own = {self._used(r, c): option.transient / GB}
+                yield _least(f"brief {r} {c}", {f"brief {r}": 1.0}, own, 0.0)
+            if not self._problem.rate:
+                yield _least(f"brief {r}", {"brief": 1.0}, {f"brief {r}": 1.0}, 0.0)
+                continue
+            for name, near in self._near(r, most):
+                yield _least(name, {"brief": 1.0}, _sum({f"brief {r}": 1.0}, near), 0.0)
+
+    def _near(self, r: int, most: float) -> Iterator[tuple[str, Terms]]:
+        """[GB] of the two nearest items at or before run r that may be the largest; ``most`` [GB] of them."""
+        yield f"near {r}", {f"size {r}": 2.0 if self._runs[r].count > 1 else 1.0}
+        kept = {f"copies {r}": -most}
+        for q in range(r):
+            yield f"near {r} {q}", {f"size {r}": 1.0, f"size {q}": 1.0}
+            if self._runs[q].count > 1:
+                yield f"near {r} {q} {q}", _sum({f"size {q}": 2.0}, kept)
+
+    def _memory(self, room: float, *, bounded: bool) -> Iterator[Constraint]:
+        problem = self._problem
+        for number, live in enumerate(problem.moments):
+            terms: Terms = {"brief": 1.0, "buffers": 1.0}
+            for r, run in enumerate(self._runs):
+                kept = {_count(r, c): live[run.stage] * o.saved / GB for c, o in enumerate(run.options)}
+                terms = _sum(terms, kept)
+                if run.state is not None:
+                    state = {
+                        f"optimizer {r}": -run.state.optimizer / GB,
+                        f"parameters {r}": -run.state.parameters / GB,
+                    }
+                    terms = _sum(terms, state)
+            need = f"bytes at {number}"
+            yield _most(need, _sum(terms, {"bytes": -1.0}), -problem.fixed / GB)
+        if bounded:
+            yield Constraint(
+                name=f"{ROOM} {problem.rank}", terms={"bytes": 1.0}, limit=room / GB, elastic=True
+            )
+        for r, run in enumerate(self._runs):
+            if run.state is None:
+                continue
+            sizes = {self._any("parameters", r): 2 * run.state.fetched / GB}
+            if problem.streams:
+                sizes[self._any("optimizer", r)] = 2 * run.state.gradient / GB
+            yield _least(f"buffers {r}", {"buffers": 1.0}, sizes, 0.0)
+
+    def _on_host(self, number: int, live: Mapping[int, int]) -> Iterator[Constraint]:
+        """What lies in host memory has room there."""
+        if not self._problem.rate:
+            return
+        terms: Terms = {}
+        for r, run in enumerate(self._runs):
+            sizes = {
+                _count(r, c): live[run.stage] * o.offloaded / GB
+                for c, o in enumerate(run.options)
+                if o.offloaded
+            }
+            terms = _sum(terms, sizes)
+            if run.state is not None:
+                held = {f"optimizer {r}": run.state.held / GB, f"parameters {r}": run.state.fetched / GB}
+                terms = _sum(terms, held)
+        yield _most(f"host at {number}", terms, self._problem.host_room / GB)
+
+    def choice(self, solution: Solution) -> RankChoice:
+        """What a solution means."""
+        values = solution.values
+        runs = range(len(self._runs))
+        step = values["microbatch"] * self._problem.microbatches + values["update"]
+        return RankChoice(
+            counts=tuple(
+                tuple(round(values[_count(r, c)]) for c in range(len(self._runs[r].options))) for r in runs
+            ),
+            optimizer=tuple(round(values.get(f"optimizer {r}", 0.0)) for r in runs),
+            parameters=tuple(round(values.get(f"parameters {r}", 0.0)) for r in runs),
+            seconds=step * MS,
+            nbytes=values["bytes"] * GB,
+            optimal=solution.optimal,
+        )
+
+
+def _count(r: int, c: int) -> str:
+    return f"items {r} {c}"
+
+
+def _sum(*terms: Mapping[str, float]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for each in terms:
+        for name, factor in each.items():
+            total[name] = total.get(name, 0.0) + factor
+    return total
+
+
+def _most(name: str, terms: Terms, limit: float = 0.0) -> Constraint:
+    """Terms <= limit."""
+    return Constraint(name=name, terms=terms, limit=limit)
+
+
+def _least(name: str, left: Terms, right: Terms, limit: float) -> Constraint:
+    """Left >= right + limit."""
+    negated = {key: -factor for key, factor in left.items()}
+    return Constraint(name=name, terms=_sum(right, negated), limit=-limit)
