@@ -13,6 +13,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "search",
         "sweep",
         "pipeline",
+        "memory",
         "microbatch",
         "transform",
     ),
