@@ -22,6 +22,7 @@ from math import inf, isfinite
 
 from planner.errors import InfeasibleError
 from planner.memory_savers.options import RankProblem
+from planner.memory_savers.terms import at_least, at_most, total
 from planner.solver.ilp import Constraint, Program, Solution, Terms, Variable, solve_program
 
 GB = 1e9
@@ -138,7 +139,7 @@ class _Builder:
         ]
         goal: Terms = {"microbatch": float(self._problem.microbatches), "update": 1.0}
         if isfinite(self._limit):
-            constraints.append(_most("known step", goal, self._limit))
+            constraints.append(at_most("known step", goal, self._limit))
         used = {name for constraint in constraints for name in constraint.terms}
         return Program(
             name=f"memory savers of rank {self._problem.rank}",
@@ -170,19 +171,19 @@ class _Builder:
             for c, option in enumerate(run.options):
                 most = float(run.count // option.blocks)
                 if self._used(r, c) != _count(r, c):
-                    yield _most(f"used {r} {c}", {_count(r, c): 1.0, self._used(r, c): -most})
+                    yield at_most(f"used {r} {c}", {_count(r, c): 1.0, self._used(r, c): -most})
                 if option.offloaded:
-                    yield _most(f"copies {r} {c}", {self._used(r, c): 1.0, f"copies {r}": -1.0})
+                    yield at_most(f"copies {r} {c}", {self._used(r, c): 1.0, f"copies {r}": -1.0})
                     size = option.offloaded / GB
-                    yield _most(f"size {r} {c}", {self._used(r, c): size, f"size {r}": -1.0})
-            yield _most(f"fewer parameters {r}", {f"parameters {r}": 1.0, f"optimizer {r}": -1.0})
+                    yield at_most(f"size {r} {c}", {self._used(r, c): size, f"size {r}": -1.0})
+            yield at_most(f"fewer parameters {r}", {f"parameters {r}": 1.0, f"optimizer {r}": -1.0})
             for what in ("optimizer", "parameters"):
                 if run.count > 1:
                     any_of = {f"{what} {r}": 1.0, self._any(what, r): -float(run.count)}
-                    yield _most(f"any {what} {r}", any_of)
-            yield _most(f"fetches {r}", {self._any("parameters", r): 1.0, f"copies {r}": -1.0})
+                    yield at_most(f"any {what} {r}", any_of)
+            yield at_most(f"fetches {r}", {self._any("parameters", r): 1.0, f"copies {r}": -1.0})
             if not self._problem.parameters:
-                yield _most(f"no parameters {r}", {f"parameters {r}": 1.0})
+                yield at_most(f"no parameters {r}", {f"parameters {r}": 1.0})
 
     def _stores(self, r: int) -> Terms:
         """[ms] of copies of activations of a run, one way."""
@@ -210,18 +211,18 @@ class _Builder:
         for r, run in enumerate(self._runs):
             whole, one = run.count * run.forward / MS, run.forward / MS
             before: Terms = {f"computed {r - 1}": 1.0} if r else {}
-            yield _least(f"computed {r}", {f"computed {r}": 1.0}, before, whole)
-            yield _least(f"fetch before {r}", {f"computed {r}": 1.0}, self._all_fetches(r + 1), one)
+            yield at_least(f"computed {r}", {f"computed {r}": 1.0}, before, whole)
+            yield at_least(f"fetch before {r}", {f"computed {r}": 1.0}, self._all_fetches(r + 1), one)
             sent: Terms = {f"sent {r - 1}": 1.0} if r else {}
-            yield _least(f"sent {r}", {f"sent {r}": 1.0}, _sum(sent, self._stores(r)), 0.0)
-            yield _least(f"sent after {r}", {f"sent {r}": 1.0}, _sum(before, self._stores(r)), one)
+            yield at_least(f"sent {r}", {f"sent {r}": 1.0}, total(sent, self._stores(r)), 0.0)
+            yield at_least(f"sent after {r}", {f"sent {r}": 1.0}, total(before, self._stores(r)), one)
             if run.count > 1:
                 longest = 2 * max(self._stores(r).values(), default=0.0)
                 waits = {f"sent {r}": 1.0}
                 yield self._if_all((r,), f"room in {r}", f"computed {r}", waits, one - longest)
         last = len(self._runs) - 1
-        yield _least("stored", {"stored": 1.0}, {f"computed {last}": 1.0}, 0.0)
-        yield _least("stored all", {"stored": 1.0}, {f"sent {last}": 1.0}, 0.0)
+        yield at_least("stored", {"stored": 1.0}, {f"computed {last}": 1.0}, 0.0)
+        yield at_least("stored all", {"stored": 1.0}, {f"sent {last}": 1.0}, 0.0)
         for q, mid, r in self._triples():
             waits = {f"sent {q}": 1.0}
             yield self._if_all(
@@ -229,7 +230,7 @@ class _Builder:
             )
 
     def _all_fetches(self, until: int) -> Terms:
-        return _sum(*(self._fetches(r) for r in range(until)))
+        return total(*(self._fetches(r) for r in range(until)))
 
     def _backward(self) -> Iterator[Constraint]:
         """Compute and fetch chains of the backward pass; the last run comes first."""
@@ -238,20 +239,20 @@ class _Builder:
             run = self._runs[r]
             whole, one = run.count * run.backward / MS, run.backward / MS
             before: Terms = {f"returned {r + 1}": 1.0} if r < last else {f"computed {last}": 1.0}
-            yield _least(f"returned {r}", {f"returned {r}": 1.0}, _sum(before, self._again(r)), whole)
+            yield at_least(f"returned {r}", {f"returned {r}": 1.0}, total(before, self._again(r)), whole)
             arrived: Terms = {f"fetched {r + 1}": 1.0} if r < last else {"stored": 1.0}
-            copies = _sum(self._stores(r), self._fetches(r))
-            yield _least(f"fetched {r}", {f"fetched {r}": 1.0}, _sum(arrived, copies), 0.0)
+            copies = total(self._stores(r), self._fetches(r))
+            yield at_least(f"fetched {r}", {f"fetched {r}": 1.0}, total(arrived, copies), 0.0)
             yield self._if_all((r,), f"fetch for {r}", f"returned {r}", {f"fetched {r}": 1.0}, one)
             if run.count > 1:
                 longest = 2 * max(copies.values(), default=0.0)
-                yield self._if_all((r,), f"fetch in {r}", f"fetched {r}", _sum(before, copies), -longest)
+                yield self._if_all((r,), f"fetch in {r}", f"fetched {r}", total(before, copies), -longest)
         for q, mid, r in self._triples():  # backward r comes first
             one = min((each for each in self._stores(q).values()), default=0.0)
             yield self._if_all(
                 (q, mid, r), f"back {q} {mid} {r}", f"fetched {q}", {f"returned {r}": 1.0}, one
             )
-        yield _least("microbatch", {"microbatch": 1.0}, {"returned 0": 1.0}, 0.0)
+        yield at_least("microbatch", {"microbatch": 1.0}, {"returned 0": 1.0}, 0.0)
 
     def _triples(self) -> Iterator[tuple[int, int, int]]:
         """Runs of which the last must wait for the first where all three copy."""
@@ -268,35 +269,35 @@ class _Builder:
     ) -> Constraint:
         """Variable >= least + limit where all of these runs copy."""
         loose = {f"copies {r}": self._most for r in runs}
-        return _least(name, {variable: 1.0}, _sum(least, loose), limit - self._most * len(runs))
+        return at_least(name, {variable: 1.0}, total(least, loose), limit - self._most * len(runs))
 
     def _lanes(self) -> Iterator[Constraint]:
         """No microbatch is shorter than what its copies take in either direction, or its sums on the host."""
         runs = range(len(self._runs))
-        stores = _sum(*(self._stores(r) for r in runs))
-        fetches = _sum(*(self._fetches(r) for r in runs))
-        gradients = _sum(*(self._gradients(r) for r in runs)) if self._problem.streams else {}
-        yield _least("to host", {"microbatch": 1.0}, _sum(stores, gradients), 0.0)
-        yield _least("from host", {"microbatch": 1.0}, _sum(stores, fetches, fetches), 0.0)
+        stores = total(*(self._stores(r) for r in runs))
+        fetches = total(*(self._fetches(r) for r in runs))
+        gradients = total(*(self._gradients(r) for r in runs)) if self._problem.streams else {}
+        yield at_least("to host", {"microbatch": 1.0}, total(stores, gradients), 0.0)
+        yield at_least("from host", {"microbatch": 1.0}, total(stores, fetches, fetches), 0.0)
         if self._problem.streams and self._problem.microbatches > 1:
             summed = {
                 f"optimizer {r}": run.state.summed / MS for r, run in enumerate(self._runs) if run.state
             }
-            yield _least("sums", {"microbatch": 1.0}, summed, 0.0)
+            yield at_least("sums", {"microbatch": 1.0}, summed, 0.0)
 
     def _update(self) -> Iterator[Constraint]:
         """The device updates its part, then the host its own, while new parameters go back."""
         states = [(r, run, run.state) for r, run in enumerate(self._runs) if run.state is not None]
         device = sum(run.count * state.on_device for _, run, state in states) / MS
         less = {f"optimizer {r}": -state.on_device / MS for r, _, state in states}
-        late = {} if self._problem.streams else _sum(*(self._gradients(r) for r, *_ in states))
+        late = {} if self._problem.streams else total(*(self._gradients(r) for r, *_ in states))
         host = {f"optimizer {r}": state.on_host / MS for r, _, state in states}
         back: Terms = {}
         for r, _, state in states:
             one = self._copy(state.returned) / MS
-            back = _sum(back, {f"optimizer {r}": one, f"parameters {r}": -one})
+            back = total(back, {f"optimizer {r}": one, f"parameters {r}": -one})
         for name, work in (("host", host), ("back", back)):
-            yield _least(f"update {name}", {"update": 1.0}, _sum(less, late, work), device)
+            yield at_least(f"update {name}", {"update": 1.0}, total(less, late, work), device)
 
     def _brief(self) -> Iterator[Constraint]:
         """What is needed briefly: of an item, and the two nearest that lie in host memory at or before it."""
@@ -304,12 +305,12 @@ class _Builder:
         for r, run in enumerate(self._runs):
             for c, option in enumerate(run.options):
                 own = {self._used(r, c): option.transient / GB}
-                yield _least(f"brief {r} {c}", {f"brief {r}": 1.0}, own, 0.0)
+                yield at_least(f"brief {r} {c}", {f"brief {r}": 1.0}, own, 0.0)
             if not self._problem.rate:
-                yield _least(f"brief {r}", {"brief": 1.0}, {f"brief {r}": 1.0}, 0.0)
+                yield at_least(f"brief {r}", {"brief": 1.0}, {f"brief {r}": 1.0}, 0.0)
                 continue
             for name, near in self._near(r, most):
-                yield _least(name, {"brief": 1.0}, _sum({f"brief {r}": 1.0}, near), 0.0)
+                yield at_least(name, {"brief": 1.0}, total({f"brief {r}": 1.0}, near), 0.0)
 
     def _near(self, r: int, most: float) -> Iterator[tuple[str, Terms]]:
         """[GB] of the two nearest items at or before run r that may be the largest; ``most`` [GB] of them."""
@@ -318,7 +319,7 @@ class _Builder:
         for q in range(r):
             yield f"near {r} {q}", {f"size {r}": 1.0, f"size {q}": 1.0}
             if self._runs[q].count > 1:
-                yield f"near {r} {q} {q}", _sum({f"size {q}": 2.0}, kept)
+                yield f"near {r} {q} {q}", total({f"size {q}": 2.0}, kept)
 
     def _memory(self, room: float, *, bounded: bool) -> Iterator[Constraint]:
         problem = self._problem
@@ -326,15 +327,15 @@ class _Builder:
             terms: Terms = {"brief": 1.0, "buffers": 1.0}
             for r, run in enumerate(self._runs):
                 kept = {_count(r, c): live[run.stage] * o.saved / GB for c, o in enumerate(run.options)}
-                terms = _sum(terms, kept)
+                terms = total(terms, kept)
                 if run.state is not None:
                     state = {
                         f"optimizer {r}": -run.state.optimizer / GB,
                         f"parameters {r}": -run.state.parameters / GB,
                     }
-                    terms = _sum(terms, state)
+                    terms = total(terms, state)
             need = f"bytes at {number}"
-            yield _most(need, _sum(terms, {"bytes": -1.0}), -problem.fixed / GB)
+            yield at_most(need, total(terms, {"bytes": -1.0}), -problem.fixed / GB)
         if bounded:
             yield Constraint(
                 name=f"{ROOM} {problem.rank}", terms={"bytes": 1.0}, limit=room / GB, elastic=True
@@ -345,7 +346,7 @@ class _Builder:
             sizes = {self._any("parameters", r): 2 * run.state.fetched / GB}
             if problem.streams:
                 sizes[self._any("optimizer", r)] = 2 * run.state.gradient / GB
-            yield _least(f"buffers {r}", {"buffers": 1.0}, sizes, 0.0)
+            yield at_least(f"buffers {r}", {"buffers": 1.0}, sizes, 0.0)
 
     def _on_host(self, number: int, live: Mapping[int, int]) -> Iterator[Constraint]:
         """What lies in host memory has room there."""
@@ -358,11 +359,11 @@ class _Builder:
                 for c, o in enumerate(run.options)
                 if o.offloaded
             }
-            terms = _sum(terms, sizes)
+            terms = total(terms, sizes)
             if run.state is not None:
                 held = {f"optimizer {r}": run.state.held / GB, f"parameters {r}": run.state.fetched / GB}
-                terms = _sum(terms, held)
-        yield _most(f"host at {number}", terms, self._problem.host_room / GB)
+                terms = total(terms, held)
+        yield at_most(f"host at {number}", terms, self._problem.host_room / GB)
 
     def choice(self, solution: Solution) -> RankChoice:
         """What a solution means."""
@@ -383,22 +384,3 @@ class _Builder:
 
 def _count(r: int, c: int) -> str:
     return f"items {r} {c}"
-
-
-def _sum(*terms: Mapping[str, float]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for each in terms:
-        for name, factor in each.items():
-            total[name] = total.get(name, 0.0) + factor
-    return total
-
-
-def _most(name: str, terms: Terms, limit: float = 0.0) -> Constraint:
-    """Terms <= limit."""
-    return Constraint(name=name, terms=terms, limit=limit)
-
-
-def _least(name: str, left: Terms, right: Terms, limit: float) -> Constraint:
-    """Left >= right + limit."""
-    negated = {key: -factor for key, factor in left.items()}
-    return Constraint(name=name, terms=_sum(right, negated), limit=-limit)
