@@ -235,13 +235,12 @@ def test_the_answer_says_whether_it_binds():
     assert "input pipeline: binds (read): at most 854" in done.output
     done = CliRunner().invoke(simulate_command, [*question, "--input-pipeline", "dali:4"])
     assert "input pipeline: does not bind" in done.output
-    data = CliRunner().invoke(
-        plan, [*question[:3], "--global-batch", "512", "--input-pipeline", "pytorch-workers:2", "--json"]
-    )
+    arguments = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "16", "--top", "3", "--json")
+    data = CliRunner().invoke(plan, [*arguments, "--input-pipeline", "pytorch-workers:2,rate=1"])
     found = json.loads(data.stdout)
-    assert found["plans"][0]["input_pipeline"]["binds"] == ["decode", "augment"]
-    assert found["question"]["input_pipeline"] == "pytorch-workers:2"
+    assert found["plans"][0]["input_pipeline"]["binds"] == ["decode"]
+    assert found["question"]["input_pipeline"] == "pytorch-workers:2,rate=1"
     assert found["certified"] is True
+    assert found["plans"][0]["step_time"] == pytest.approx(16 / 16)
     waiting = [each["breakdown"]["input"] for each in found["plans"]]  # all take as long: most to spare first
     assert waiting == sorted(waiting, reverse=True)
-    assert found["plans"][0]["step_time"] == pytest.approx(512 * 6.9e-3 / 16, rel=1e-4)
