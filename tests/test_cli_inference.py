@@ -4,6 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from project import load_command
 
 from planner.commands.simulate import simulate
 
@@ -67,6 +68,14 @@ def test_refusals_are_one_message(arguments, message):
     result = _run(*arguments, "--mode", "inference")
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_an_answer_about_use_is_none_about_training(tmp_path):
+    file = tmp_path / "use.json"
+    file.write_text(_run("resnet18", "--cluster", "phone", "--mode", "inference", "--json").stdout, "utf-8")
+    done = CliRunner().invoke(load_command("explain"), [str(file)])
+    assert done.exit_code == 2
+    assert 'mode: found "inference"; expected an answer about training' in done.stderr
 
 
 def test_tokens_of_an_answer_belong_to_inference():

@@ -147,6 +147,13 @@ class Layer:
         return min(max(self.parameters - others, 0), found)
 
     @property
+    def stored_weights(self) -> int:
+        """Trainable elements that may be stored in a format of their own: of products, or a table of rows."""
+        if self.kind == "embedding" and not self.tied:
+            return self.parameters
+        return self.product_weights
+
+    @property
     def output_elements(self) -> int:
         """Elements of the output of one sample."""
         count = 1

@@ -71,7 +71,7 @@ def storage_bytes(network: Network, precision: Precision, *, coded: bool = True)
 def _layer_storage(name: str, layer: Layer, count: int, precision: Precision) -> LayerStorage:
     form, full = layer.weight_format or DENSE, 8 * precision.parameter
     parameters = 0 if layer.tied else layer.parameters
-    weights = layer.product_weights
+    weights = layer.stored_weights
     rest = (parameters - weights) * precision.parameter
     return LayerStorage(
         name=name,

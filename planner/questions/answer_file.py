@@ -79,6 +79,10 @@ def read_answer(data: Mapping[str, Any], path: str, *, number: int = 1) -> Answe
     if data.get("version") != VERSION:
         found = _shown(data.get("version"))
         raise SimdlError(f"{path}: version: found {found}; expected {VERSION}, {WRITTEN}")
+    if "mode" in data:
+        raise SimdlError(
+            f"{path}: mode: found {_shown(data['mode'])}; expected an answer about training, {WRITTEN}"
+        )
     plans = data.get("plans")
     if plans is None:
         plans = [data]

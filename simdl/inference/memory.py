@@ -49,7 +49,7 @@ def held_parameters(layer: Layer, pricing: Pricing, shard: Shard) -> float:
         return 0.0
     size, device = pricing.precision.parameter, pricing.cluster.device
     share = shard.parameter_share(layer.parameter_split)
-    form, weights = layer.weight_format, layer.product_weights
+    form, weights = layer.weight_format, layer.stored_weights
     rest = (layer.parameters - weights) * size
     if form is None:
         return share * (rest + weights * size)

@@ -161,6 +161,15 @@ def test_equal_layers_of_all_kinds_keep_their_names_and_readers():
     assert storage_bytes(changed, FP32) < storage_bytes(network, FP32) / 2
 
 
+@pytest.mark.theory
+def test_a_table_is_stored_narrow_where_it_is_named_and_its_head_reads_it_so():
+    network = load_network("gpt2")
+    rest = storage_bytes(Quantize(weight_bits=8).apply(network), FP32)
+    named = apply_transforms(network, (Quantize(weight_bits=8), Quantize(layers=("tokens",), weight_bits=8)))
+    assert rest - storage_bytes(named, FP32) == 3 * 50_257 * 768
+    assert _layer(named, "logits").weight_format == _layer(named, "tokens").weight_format
+
+
 @pytest.mark.parametrize(
     "transforms",
     [

@@ -25,6 +25,11 @@ def has_product_weights(layer: Layer) -> bool:
     return layer.product_weights > 0
 
 
+def has_stored_weights(layer: Layer) -> bool:
+    """Whether the layer has weights that may be stored in a format of their own, as tables of rows have."""
+    return layer.stored_weights > 0
+
+
 def single_product(layer: Layer) -> bool:
     """Whether all the layer computes is one product with weights, and a bias perhaps."""
     products = [operator for operator in layer.forward if operator.kind in PRODUCTS]

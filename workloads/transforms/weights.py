@@ -12,12 +12,17 @@ from dataclasses import dataclass, replace
 from workloads.errors import NetworkError
 from workloads.layer import Layer
 from workloads.network import Network
-from workloads.transforms.selection import change_layers, chosen_layers, has_product_weights
+from workloads.transforms.selection import (
+    change_layers,
+    chosen_layers,
+    has_product_weights,
+    has_stored_weights,
+)
 from workloads.weight_format import PATTERNS, TWO_OF_FOUR, UNSTRUCTURED, WIDEST, WeightFormat
 
 WIDEST_WEIGHT = 32
 WIDEST_TABLE = 16
-WEIGHTS = "a layer that multiplies by weights of its own"
+WEIGHTS = "a layer that multiplies by weights of its own, or a table of rows"
 NOTE = (
     "weights that are pruned, quantised, shared or coded count in storage and in inference; training "
     "computes with dense weights of its precision"
@@ -184,8 +189,9 @@ class Code:
 def _formatted(
     network: Network, patterns: tuple[str, ...], what: str, form: Callable[[WeightFormat], WeightFormat]
 ) -> Network:
-    """The network with some layers' weights stored in another way."""
-    names = chosen_layers(network, patterns, has_product_weights, what=what, expected=WEIGHTS)
+    """The network with some layers' weights stored in another way, those that share them alike."""
+    accepts = has_stored_weights if patterns else has_product_weights
+    names = chosen_layers(network, patterns, accepts, what=what, expected=WEIGHTS)
 
     def change(name: str, layer: Layer) -> tuple[Layer]:
         try:
@@ -193,5 +199,11 @@ def _formatted(
         except NetworkError as error:
             raise NetworkError([f"{what}: {name}: {fault}" for fault in error.faults]) from None
 
-    changed = change_layers(network, names, change)
+    tied = {
+        f"{block.name}/{layer.name}"
+        for block in network.blocks
+        for layer in block.layers
+        if layer.tied in names
+    }
+    changed = change_layers(network, names | tied, change)
     return changed if NOTE in network.notes else replace(changed, notes=(*network.notes, NOTE))
