@@ -67,6 +67,9 @@ class NodeType:
     host_power: float = 0.0
     host: Host | None = None
 
+    def __repr__(self) -> str:
+        return f"<NodeType {self.name}: {self.devices} x {self.device.name}>"
+
     @property
     def devices(self) -> int:
         """Devices of one node."""
@@ -117,6 +120,9 @@ class Cluster:
                     f"cluster {self.name}: found nodes of {self.node.devices} and of {part.node.devices} "
                     "devices; expected as many in each, such as part of the larger node"
                 )
+
+    def __repr__(self) -> str:
+        return f"<Cluster {self.name}: {self.devices:,} devices>"
 
     @property
     def name(self) -> str:

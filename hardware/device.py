@@ -64,6 +64,9 @@ class Device:
     kernels: Mapping[str, KernelTerms] = field(default_factory=dict)
     numbers: tuple[CitedNumber, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Device {self.name}>"
+
     def flop_rate(self, dtype: str) -> float:
         """Dense matrix peak [FLOP/s] for a dtype name.
 

@@ -27,3 +27,6 @@ class Link:
     efficiency: float
     half_size: float
     numbers: tuple[CitedNumber, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Link {self.name}>"

@@ -9,7 +9,7 @@ from project import ROOT
 
 CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-PAGES = ("python.md",)
+PAGES = ("python.md", "how-a-number-comes-about.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

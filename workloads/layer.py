@@ -113,6 +113,9 @@ class Layer:
     fused_core: bool = False
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"<Layer {self.name}: {self.kind}, {self.parameters:,} parameters>"
+
     def operators(self, which: Pass) -> tuple[Operator, ...]:
         """The operators of one pass, in launch order."""
         if which is Pass.FORWARD:

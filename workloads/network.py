@@ -36,6 +36,9 @@ class Block:
     recomputable: bool = True
     carried: int = 0
 
+    def __repr__(self) -> str:
+        return f"<Block {self.name}: {len(self.layers)} layers, {self.count} times>"
+
     @cached_property
     def parameters(self) -> int:
         """Trainable elements of one block (tied layers count where they are owned)."""
@@ -93,6 +96,9 @@ class Network:
         faults = list(_faults(self))
         if faults:
             raise NetworkError(faults)
+
+    def __repr__(self) -> str:
+        return f"<Network {self.name}: {self.depth:,} blocks, {self.parameters:,} parameters>"
 
     def chain(self) -> Iterator[Block]:
         """Every block in order, repeated ones as often as they stand in the network."""

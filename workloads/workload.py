@@ -33,6 +33,9 @@ class Workload:
     global_batch: int
     inputs: InputPipeline | None = None
 
+    def __repr__(self) -> str:
+        return f"<Workload {self.network.name}: global batch {self.global_batch:,}, {self.precision.name}>"
+
     def __post_init__(self) -> None:
         if self.network.obstacle:
             raise WorkloadError(self.network.obstacle)

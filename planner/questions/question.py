@@ -93,6 +93,9 @@ class Question:
     assumptions: tuple[str, ...]
     options: Options
 
+    def __repr__(self) -> str:
+        return f"<Question: {self.workload!r} on {self.cluster!r}, {self.stack!r}>"
+
 
 def load_question(options: Options) -> Question:
     """Read everything the options name.

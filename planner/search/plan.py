@@ -45,6 +45,9 @@ class Plan:
     bound: float
     report: StepReport
 
+    def __repr__(self) -> str:
+        return f"<Plan: {self.report!r}>"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlanResult:
@@ -79,6 +82,10 @@ class PlanResult:
     layers: LayerPlan | None = None
     layers_reason: str = ""
     uncertified: str = "stopped at the simulation limit"
+
+    def __repr__(self) -> str:
+        sure = "certified" if self.certified else "not certified"
+        return f"<PlanResult: {len(self.plans)} plans of {self.candidates:,} candidates, {sure}>"
 
 
 def plan(

@@ -26,6 +26,9 @@ class Timeline:
     windows: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     steps: int = 1
 
+    def __repr__(self) -> str:
+        return f"<Timeline: {self.step_time:.4g} s, {len(self.start):,} tasks>"
+
     @property
     def step_time(self) -> float:
         """[s] from the first task's start to the last task's end, or of the longest window."""

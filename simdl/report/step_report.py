@@ -64,6 +64,10 @@ class StepReport:
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        fits = "" if self.feasible else ", does not fit"
+        return f"<StepReport: {self.step_time:.4g} s, MFU {self.mfu:.1%}, {self.peak_memory:.4g} bytes{fits}>"
+
     @property
     def interval(self) -> Interval:
         """Range that holds the measured step time in nine of ten cases."""

@@ -129,3 +129,6 @@ class Stack:
     memory_context: float
     memory_reserve: float
     numbers: tuple[CitedNumber, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Stack {self.name}>"

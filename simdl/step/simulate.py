@@ -59,6 +59,9 @@ class Simulation:
     timeline: Timeline
     step: StepCost
 
+    def __repr__(self) -> str:
+        return f"<Simulation: {self.report!r}>"
+
 
 @collector_paused()  # events, tasks and times by the 10^5, none of them in a cycle
 def simulate(

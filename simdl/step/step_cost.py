@@ -65,6 +65,9 @@ class StepCost:
     tied: float
     warnings: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<StepCost of {self.strategy!r}: {self.microbatches:,} microbatches>"
+
     @property
     def stack(self) -> Stack:
         """The software the step runs on."""

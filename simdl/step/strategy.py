@@ -1,7 +1,7 @@
 """Strategy: how the work is divided over the ranks and carried out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from hardware.cluster import Cluster
@@ -105,6 +105,13 @@ class Strategy:
         plain |= {"recompute": Recompute(self.recompute), "splits": tuple(map(tuple, pairs))}
         for key, value in plain.items():
             object.__setattr__(self, key, value)
+
+    def __repr__(self) -> str:
+        pairs = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
+        told = (
+            f"{name}={getattr(value, 'value', value)!r}" for name, value, usual in pairs if value != usual
+        )
+        return f"Strategy({', '.join(told)})"
 
     @property
     def devices(self) -> int:

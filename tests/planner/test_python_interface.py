@@ -108,6 +108,35 @@ class TestResults:
         assert MODEL in repr(results[0])
         assert CLUSTER in repr(results[0])
 
+    def test_what_results_hold_shows_itself_in_a_line_too(self, plans, step):
+        network, cluster = simdl.load_network("resnet50"), simdl.load_cluster("dgx-h100:2")
+        simulation, level = step.simulation, cluster.levels[0]
+        held = (plans.result, plans.result.plans[0], plans.question, step.report, simulation)
+        held += (
+            simulation.timeline,
+            simulation.step,
+            network,
+            network.blocks[0],
+            network.blocks[0].layers[0],
+        )
+        held += (
+            cluster,
+            cluster.node,
+            cluster.device,
+            level.link,
+            step.question.stack,
+            step.question.workload,
+        )
+        assert [thing for thing in held if len(repr(thing)) > 300 or "\n" in repr(thing)] == []
+        assert repr(network) == "<Network resnet50: 18 blocks, 25,557,032 parameters>"
+        assert repr(cluster) == "<Cluster dgx-h100:2: 16 devices>"
+
+    def test_a_strategy_shows_what_is_not_usual_and_can_be_typed_again(self):
+        strategy = simdl.Strategy(dp=4, recompute="full", stages=(3, 5), pp=2)
+        assert repr(strategy) == "Strategy(dp=4, pp=2, recompute='full', stages=(3, 5))"
+        assert eval(repr(strategy), {"Strategy": simdl.Strategy}) == strategy  # noqa: S307
+        assert repr(simdl.Strategy()) == "Strategy()"
+
     def test_results_are_frozen(self, results):
         for result in results:
             name = fields(result)[0].name
