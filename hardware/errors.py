@@ -27,6 +27,10 @@ class ProfileError(HardwareError):
         super().__init__("\n".join(self.faults))
 
 
+MANY = 30
+"""Names that a message lists at most."""
+
+
 class UnknownNameError(HardwareError):
     """No profile has this name.
 
@@ -42,5 +46,8 @@ class UnknownNameError(HardwareError):
     ) -> None:
         names = sorted(known)
         near = near_names(name, names, about or {})
-        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
+        known_names = f"known: {', '.join(names)}"
+        if len(names) > MANY:
+            known_names = f"{len(names)} are registered, which `simdl hardware` lists"
+        hint = f"did you mean {', '.join(near)}?" if near else known_names
         super().__init__(f"unknown {kind} {name!r}; {hint}")

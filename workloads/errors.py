@@ -33,9 +33,18 @@ class UnknownNameError(WorkloadError):
         typed = name.lower()
         begins = [each for each in names if typed and each.startswith(typed)]
         near = begins or _sharing_words(typed, names) or difflib.get_close_matches(typed, names, n=MOST)
-        known_names = f"known: {', '.join(names)}" if len(names) <= FEW else f"{len(names)} are registered"
+        known_names = (
+            f"known: {', '.join(names)}"
+            if len(names) <= FEW
+            else f"{len(names)} are registered{_listed(kind)}"
+        )
         hint = f"did you mean {', '.join(near)}?" if near else known_names
         super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+def _listed(kind: str) -> str:
+    """Where all names of a kind are listed."""
+    return ", which `simdl models` lists" if kind == "network" else ""
 
 
 def _sharing_words(typed: str, names: Sequence[str]) -> list[str]:

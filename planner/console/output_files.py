@@ -33,7 +33,7 @@ def check_new_file(path: Path, *, force: bool, what: str) -> None:
         SimdlError: the path is a directory, lies in none, or exists while ``force`` is off.
     """
     if path.is_dir():
-        raise SimdlError(f"{path}: is a directory; expected a file for the {what}")
+        raise SimdlError(f"{path}: is a directory; expected the name of a {what}")
     if not path.parent.is_dir():
         raise SimdlError(f"{path}: no directory {path.parent}; expected a {what} in an existing directory")
     check_new(path, force=force, what=what)

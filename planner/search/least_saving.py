@@ -15,7 +15,7 @@ saves more the further it goes, so whether its value suffices is seen with all e
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hardware.cluster import Cluster
@@ -78,6 +78,7 @@ class _Fits:
 
     question: Question
     options: Options
+    given: Mapping[str, Any]
     reasons: dict[Strategy, str] = field(default_factory=dict)
     needs: dict[Strategy, float] = field(default_factory=dict)
     pricings: dict[str, list[Pricing]] = field(default_factory=dict)
@@ -96,9 +97,14 @@ class _Fits:
             *problems(strategy, workload, cluster),
             *share_problems(strategy, workload, cluster),
             *refused(strategy, stack),
-            *unsupported(strategy, workload.network, stack),
+            *unsupported(self._chosen(strategy), workload.network, stack),
         )
         return "; ".join(found)
+
+    def _chosen(self, strategy: Strategy) -> Strategy:
+        """The strategy without what its user asks of the software, for which the simulator has a warning."""
+        plain = {name: getattr(PLAIN, name) for name in ("zero", "cp") if name in self.given}
+        return replace(strategy, **plain) if plain else strategy
 
     def _shortfall(self, strategy: Strategy) -> str:
         asked = for_strategy(self.question, self.options, strategy)
@@ -158,7 +164,7 @@ def choose_rest(question: Question, options: Options, given: Mapping[str, Any]) 
         StrategyError: unknown keys or wrong values, or what is given cannot be carried out whatever the rest.
     """
     plain = build_strategy(given, question.cluster)
-    fits, least, corners = _Fits(question, options), plain, list[Strategy]()
+    fits, least, corners = _Fits(question, options, given), plain, list[Strategy]()
     for savers in _all_savers(question, given, fits):
         corners.append(_built(savers.most, given, question.cluster))
         if len(corners) == 1:

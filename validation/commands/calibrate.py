@@ -142,10 +142,26 @@ def _agreements(found: Calibration) -> tuple[Agreement | None, Agreement | None]
 
 
 def _print(found: Calibration) -> None:
+    click.echo(_sentence(found))
     errors = [_cells(row) for row in family_errors(found.residuals)]
     print_table(ERRORS, errors, title=describe(found.fitted.setting))
     for line in _lines(found):
         click.echo(line)
+
+
+def _sentence(found: Calibration) -> str:
+    """What was fitted on how much, and how far off it is where it was not fitted."""
+    rows = family_errors(found.residuals)
+    fitted, held = sum(row.fitted for row in rows), sum(row.held_out for row in rows)
+    told = f"The profile of {describe(found.fitted.setting)} is fitted on {fitted} rows of kernels"
+    errors = {row.held_out_median: row.family for row in rows if row.held_out_median is not None}
+    if not errors:
+        return f"{told}; none were held out of the fit."
+    best, worst = min(errors), max(errors)
+    return (
+        f"{told} and predicts the {held} held out with a median error of {best:.1%} ({errors[best]}) to "
+        f"{worst:.1%} ({errors[worst]})."
+    )
 
 
 def _cells(row: FamilyError) -> tuple[str, ...]:
