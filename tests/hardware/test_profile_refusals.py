@@ -236,7 +236,7 @@ class TestNames:
         ("load", "name", "message"),
         [
             (load_device, "a100-sxm-80g", "unknown device 'a100-sxm-80g'; did you mean a100-sxm-80gb"),
-            (load_device, "zzzz", "known: a10, a100-pcie-40gb"),
+            (load_device, "zzzz", "are registered, which `simdl hardware` lists"),
             (load_link, "nvlink9", "unknown link 'nvlink9'; did you mean nvlink"),
             (load_node, "dgx-a10", "unknown node type 'dgx-a10'; did you mean dgx-a100"),
             (load_node, "../devices/t4", "unknown node type"),

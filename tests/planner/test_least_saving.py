@@ -105,3 +105,12 @@ def test_every_degree_of_data_parallelism_is_filled_up(divisor):
     found = chosen(Options(model="gpt2-medium", cluster="dgx-a100:1", global_batch=64), dp=divisor)
     assert found.strategy.dp == divisor
     assert found.strategy.devices == 8
+
+
+def test_what_is_asked_beyond_the_software_leaves_the_rest_to_be_chosen():
+    """The simulator warns of it; nothing else is chosen beyond the software."""
+    options = Options(model="gpt2-large", cluster="dgx-1-v100:1", global_batch=64, stack="megatron-2021")
+    found = chosen(options, zero=1)
+    assert found.strategy.zero == 1
+    assert "micro-batch" in found.chosen
+    assert not chosen(options).strategy.zero
