@@ -154,7 +154,12 @@ def test_nothing_but_a_model_and_a_cluster_fits_and_says_what_was_chosen():
     assert result.exit_code == 0, result.stderr
     first, second, third, *_ = result.stdout.splitlines()
     assert first.startswith("Run gpt3-6.7b on the 32 devices of dgx-a100:4 with data parallelism (dp) 32, ")
-    for text in ("a step takes ", " with 90% certainty (", "device-hours per billion tokens", "is limited by compute"):
+    for text in (
+        "a step takes ",
+        " with 90% certainty (",
+        "device-hours per billion tokens",
+        "is limited by compute",
+    ):
         assert text in first
     assert second.startswith("chosen: data parallelism (dp) 32, micro-batch (mb) 4, ZeRO stage 1: the least ")
     assert third == (
