@@ -187,7 +187,18 @@ def test_images_have_no_sequence_length():
 
 
 def test_a_refusal_that_the_stack_causes_names_it_and_others():
-    sharded = ("--dp", "128", "--zero", "3", "--shard-degree", "8", "--micro-batch", "2")
+    sharded = (
+        "--dp",
+        "128",
+        "--zero",
+        "3",
+        "--shard-degree",
+        "8",
+        "--micro-batch",
+        "2",
+        "--recompute",
+        "none",
+    )
     question = ("llama2-7b", "--cluster", "dgx-a100:16", *sharded, "--global-batch", "256")
     result = run(*question, "--stack", "megatron-2022")
     assert result.exit_code == 2

@@ -238,14 +238,14 @@ def _savers(
         return not fits.refusal(_built({**degrees, "recompute": modes[-1], **values}, given, cluster))
 
     sequence = _asked(given, "sequence_parallel", [False, True] if degrees["tp"] > 1 else [False])
-    zeros = _asked(given, "zero", [0, 1, 2, 3])
+    plain = _built(degrees, given, cluster)
+    zeros = _asked(given, "zero", [0, 1, 2, 3] if plain.reduces else [0])
     pairs = [
         (zero, each) for zero in zeros for each in sequence if possible(zero=zero, sequence_parallel=each)
     ]
     if not pairs:
         return None
-    dp = _built(degrees, given, cluster).dp
-    share = divisors(max(1, workload.global_batch // dp))[::-1] if degrees["pp"] == 1 else [1]
+    share = divisors(max(1, workload.global_batch // plain.dp))[::-1] if degrees["pp"] == 1 else [1]
     zero, last = pairs[0]
     batches = [
         each

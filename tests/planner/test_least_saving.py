@@ -95,6 +95,11 @@ def test_where_nothing_fits_the_nearest_is_told():
     assert found.strategy.recompute == "full"
 
 
+def test_nothing_is_sharded_where_there_is_one_replica():
+    found = chosen(Options(model="gpt2", cluster="dgx-1-v100:1gpus", global_batch=64))
+    assert (found.strategy.zero, found.strategy.dp) == (0, 1)
+
+
 def test_what_cannot_be_carried_out_is_left_to_the_simulator():
     found = chosen(Options(model="gpt2", cluster="dgx-a100:1", global_batch=32), dp=3)
     assert (found.strategy.dp, found.chosen) == (3, "")
