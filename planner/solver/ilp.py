@@ -134,7 +134,10 @@ def _solve(program: Program, *, gap: float, node_limit: int) -> tuple[Solution |
     import pulp  # noqa: PLC0415 - see the top of this file
 
     def total(terms: Terms) -> Any:  # noqa: ANN401 - a PuLP expression
-        return pulp.lpSum(factor * variables[name] for name, factor in terms.items())
+        sum_of_terms = pulp.lpSum([])
+        for name, factor in terms.items():  # a product of each and the sum of them take ten times as long
+            sum_of_terms.addterm(variables[name], factor)
+        return sum_of_terms
 
     problem = pulp.LpProblem("program", pulp.LpMinimize)
     variables = {

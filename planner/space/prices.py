@@ -15,7 +15,7 @@ from simdl.communication import Hop
 from simdl.kernels.pricing import Pricing, Work
 from simdl.kernels.sharding import ShardTable
 from simdl.pipelines.passes import Phase
-from simdl.step.block_cost import BlockCost, block_costs
+from simdl.step.block_cost import BlockCost, price_blocks
 from simdl.step.stage import host_time
 from simdl.step.step_cost import transfer_time
 from simdl.step.strategy import Strategy
@@ -96,7 +96,7 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
     columns = np.empty((width, len(modes) * len(first), len(pricing.network.blocks)))
     for place, each in enumerate(modes.tolist()):
         rows = slice(place * len(first), (place + 1) * len(first))
-        for block, cost in enumerate(block_costs(pricing, table, RECOMPUTE[each])):
+        for block, cost in enumerate(price_blocks(pricing, table, RECOMPUTE[each])):
             for column, amount in zip(columns, _block_prices(cost, pricing), strict=True):
                 column[rows, block] = amount
     phases = {

@@ -93,7 +93,12 @@ class BlockCost:
 
 @lru_cache(maxsize=65536)
 def block_costs(pricing: Pricing, shard: Shard, recompute: Recompute) -> tuple[BlockCost, ...]:
-    """Costs of the distinct blocks of a network, in the order of ``network.blocks``."""
+    """Costs of the distinct blocks of a network, in the order of ``network.blocks``, remembered."""
+    return price_blocks(pricing, shard, recompute)
+
+
+def price_blocks(pricing: Pricing, shard: Shard, recompute: Recompute) -> tuple[BlockCost, ...]:
+    """The same, not remembered: for tables of shards, each of which is asked for once."""
     blocks = pricing.network.blocks
     previous = (blocks[0], *blocks[:-1])
     return tuple(
