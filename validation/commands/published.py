@@ -7,11 +7,12 @@ import click
 from planner.console.output import print_json, print_table, progress
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
+from planner.console.worker_options import worker_options
 from planner.pages.page import report_path, write_page
+from planner.workers.cores import usable_cores
 from validation.errors import MeasurementError
 from validation.judging.statistics import error_sentence
 from validation.published.compare import Comparison, compare
-from validation.published.prediction import predict_rows
 from validation.published.report import (
     ERROR_HEADER,
     FIT_HEADER,
@@ -27,8 +28,9 @@ from validation.published.report import (
     report_json,
     wrong_memory_rows,
 )
-from validation.published.results import results_frame
+from validation.published.results import cells_frame
 from validation.published.rows.failed_batches import failed_batches
+from validation.published.spread import predicted_cells
 from validation.published.tables import PublishedTables, load_published, load_tables
 
 
@@ -39,13 +41,21 @@ from validation.published.tables import PublishedTables, load_published, load_ta
     help="CSV file, or folder searched for CSV files, with a published header.",
     show_default="the project's own",
 )
+@worker_options
 @report_option
 @force_option
 @click.option("--memory", is_flag=True, help="List the runs whose memory is judged wrongly.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
 @reporting_errors()
 def published(
-    data: Path | None, *, report_directory: Path | None, force: bool, memory: bool, as_json: bool
+    data: Path | None,
+    *,
+    workers: int | None,
+    scheduler: str | None,
+    report_directory: Path | None,
+    force: bool,
+    memory: bool,
+    as_json: bool,
 ) -> None:
     """Predict published training runs and compare with what was measured.
 
@@ -58,8 +68,10 @@ def published(
         tables = load_published() if data is None else load_tables(data)
     except MeasurementError as error:
         raise bad_input(error) from None
-    predictions = progress(predict_rows(tables.rows), total=len(tables.rows), label="rows")
-    results = results_frame(predictions, predict_rows(failed_batches(tables.rows)))
+    rows = [*tables.rows, *failed_batches(tables.rows)]
+    predicted = predicted_cells(rows, workers=workers or usable_cores(), scheduler=scheduler)
+    cells = list(progress(predicted, total=len(rows), label="rows"))
+    results = cells_frame(cells[: len(tables.rows)], cells[len(tables.rows) :])
     comparison = compare(results)
     answer = report_json(results, comparison, tables.skipped_files)
     if page_path is not None:

@@ -1,6 +1,6 @@
 """Predictions of published rows as a frame: one line per row, a column per thing that is compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -31,14 +31,22 @@ def results_frame(results: Iterable[RowResult], failures: Iterable[RowResult] = 
         results: of printed rows.
         failures: of runs that printed batches imply (`validation.published.rows.failed_batches`).
     """
-    lines = [_cells(result) | {"implied": False} for result in results]
-    lines += [_cells(result) | {"implied": True} for result in failures]
+    return cells_frame(map(result_cells, results), map(result_cells, failures))
+
+
+def cells_frame(
+    cells: Iterable[Mapping[str, object]], failures: Iterable[Mapping[str, object]] = ()
+) -> pd.DataFrame:
+    """The frame of results whose cells are filled in already, as by other processes."""
+    lines = [{**line, "implied": False} for line in cells]
+    lines += [{**line, "implied": True} for line in failures]
     frame = pd.DataFrame(lines, columns=COLUMNS)
     numbers = ("measured", "predicted", "batch", "measured_memory", "predicted_memory")
     return frame.astype(dict.fromkeys(numbers, float) | {"fitted": bool, "implied": bool})
 
 
-def _cells(result: RowResult) -> dict[str, object]:
+def result_cells(result: RowResult) -> dict[str, object]:
+    """One line of the frame, without whether the run was only implied."""
     row, setup, report = result.row, result.setup, result.report
     cells: dict[str, object] = {
         "file": row.file,
