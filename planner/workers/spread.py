@@ -1,6 +1,7 @@
 """Work on many independent pieces: the one way in which simdl uses several processes for its questions."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from planner.workers.dask import run_on_dask
@@ -10,6 +11,18 @@ from simdl.errors import SimdlError
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """Who works: processes of this machine, or a Dask cluster in place of them."""
+
+    workers: int = 1
+    scheduler: str | None = None
+
+
+ALONE = Hands()
+"""This process itself."""
 
 
 def spread(

@@ -7,7 +7,10 @@ import click
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
+from planner.console.worker_options import worker_options
 from planner.pages.page import report_path, write_page
+from planner.workers.cores import usable_cores
+from planner.workers.spread import Hands
 from validation.errors import MeasurementError
 from validation.fit.evidence import measured_rows
 from validation.judging.statistics import error_sentence, error_statistics
@@ -42,6 +45,7 @@ from validation.transfer.report import (
     show_default=True,
     help="Only every so many rows of a table.",
 )
+@worker_options
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
@@ -51,6 +55,8 @@ def transfer(
     tables: tuple[str, ...],
     *,
     every: int,
+    workers: int | None,
+    scheduler: str | None,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -66,8 +72,9 @@ def transfer(
     if unknown := sorted(set(tables) - {row.file for row in published}):
         raise bad_input(MeasurementError(f"--table: found {', '.join(unknown)}; expected a training table"))
     chosen = [row for row in published if (not tables or row.file in tables) and row.number % every == 0]
-    rows = list(measured_rows(chosen))
-    results = leave_out(rows, grouping, said=lambda text: click.echo(text, err=True))
+    hands = Hands(workers=workers or usable_cores(), scheduler=scheduler)
+    rows = list(measured_rows(chosen, hands=hands))
+    results = leave_out(rows, grouping, said=lambda text: click.echo(text, err=True), hands=hands)
     answer = transfer_json(results, grouping)
     if page_path is not None:
         from validation.transfer.page import transfer_page  # noqa: PLC0415 - plotly, only where asked for

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from validation.fit.patches import Number, numbers_of, shipped, used_numbers
-from validation.fit.responses import FitRow, fit_row, with_responses
+from planner.workers.spread import ALONE, Hands
+from validation.fit.patches import Number, numbers_of, used_numbers
+from validation.fit.responses import FitRow
+from validation.fit.rows import responses_of, rows_again
 from validation.fit.solve import Evidence
 from validation.published.fits import Fit, load_fits
 from validation.published.tables import PublishedRow
@@ -19,22 +21,25 @@ SLOW_TABLES = {
 """Tables of long pipelines, of which fewer rows are looked at."""
 
 
-def measured_rows(rows: Iterable[PublishedRow]) -> Iterator[FitRow]:
-    """Rows with a measured time that can be simulated."""
-    return (found for row in rows if (found := fit_row(row)) is not None)
+def measured_rows(rows: Iterable[PublishedRow], *, hands: Hands = ALONE) -> Iterator[FitRow]:
+    """Rows with a measured time that can be simulated, by the processes that are there."""
+    return rows_again(list(rows), hands)
 
 
-def gather(rows: Sequence[FitRow], *, fits: Sequence[Fit] | None = None) -> tuple[Evidence, ...]:
+def gather(
+    rows: Sequence[FitRow], *, fits: Sequence[Fit] | None = None, hands: Hands = ALONE
+) -> tuple[Evidence, ...]:
     """Every fit with its rows, thinned; rows get their responses to its numbers."""
-    values = shipped()
     found = []
     for fit in load_fits() if fits is None else fits:
         numbers = numbers_of(fit)
         if not numbers:
             continue
         own = [row for row in rows if row.row.file in fit.tables and _uses(row, numbers)]
-        kept = tuple(with_responses(thinned(own), values, [*values]))
-        found.append(Evidence(fit=fit, rows=kept))
+        found.append(Evidence(fit=fit, rows=tuple(thinned(own))))
+    kept = {id(row): row for each in found for row in each.rows if not row.responses}
+    for row, responses in zip(kept.values(), responses_of([*kept.values()], hands), strict=True):
+        row.responses.update(responses)
     return tuple(found)
 
 

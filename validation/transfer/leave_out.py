@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from planner.workers.spread import ALONE, Hands, spread_in_order
 from simdl.errors import SimdlError
 from validation.errors import RowSkippedError
 from validation.fit.evidence import gather
 from validation.fit.patches import Number, Values, used_numbers
-from validation.fit.responses import FitRow, fit_row, timed_seconds
+from validation.fit.responses import FitRow, fit_row
+from validation.fit.rows import RowPiece, piece_of, seconds
 from validation.fit.solve import Evidence, solve
+from validation.published.spread import enough, groups_of
+from validation.published.tables import PublishedRow
 from validation.transfer.groups import GROUPINGS, stratum
 
 COLUMNS = (
@@ -47,22 +51,36 @@ class LeftOut:
     touched: int
 
 
-def leave_out(rows: Sequence[FitRow], grouping: str, *, said: Progress = lambda _: None) -> pd.DataFrame:
+def leave_out(
+    rows: Sequence[FitRow], grouping: str, *, said: Progress = lambda _: None, hands: Hands = ALONE
+) -> pd.DataFrame:
     """Every row's measured and predicted seconds: as shipped, left out, and with its source unknown.
 
     Args:
         rows: with measured times.
         grouping: a name of ``GROUPINGS``.
         said: told what is going on.
+        hands: who simulates.
     """
     said("responses of rows to the fitted numbers")
-    evidence = gather(rows)
-    lines = [
-        _line(row, group, predicted)
-        for group in left_out_groups(rows, evidence, grouping, said)
-        for row, predicted in _predictions(group)
-    ]
+    evidence = gather(rows, hands=hands)
+    placed = [(row, group) for group in left_out_groups(rows, evidence, grouping, said) for row in group.rows]
+    said(f"predictions of {len(placed)} rows")
+    pieces = [piece_of(row, _changed(row, group.values)) for row, group in placed]
+    predictions = spread_in_order(
+        predicted,
+        pieces,
+        groups=groups_of([row.row for row, _ in placed]),
+        workers=enough(hands.workers, len(pieces)),
+        scheduler=hands.scheduler,
+    )
+    lines = [_line(row, group, found) for (row, group), found in zip(placed, predictions, strict=True)]
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def predicted(piece: RowPiece) -> tuple[float, float | None]:
+    """[s] of a row with the numbers of its piece, and with its source unknown."""
+    return seconds(piece), unknown_source(piece.row)
 
 
 def left_out_groups(
@@ -83,28 +101,23 @@ def left_out_groups(
         yield LeftOut(name=name, rows=tuple(own), values=values, touched=touched)
 
 
-def _predictions(group: LeftOut) -> Iterator[tuple[FitRow, float]]:
-    for row in group.rows:
-        yield row, _seconds(row, group.values)
-
-
-def _seconds(row: FitRow, values: Values) -> float:
+def _changed(row: FitRow, values: Values) -> dict[Number, float]:
     used = used_numbers(row.setup.stack, row.setup.cluster.device.name)
-    changed = {number: values[number] for number in used if number in values}
-    return timed_seconds(row.setup, row.strategy, changed) if changed else row.shipped
+    return {number: values[number] for number in used if number in values}
 
 
-def unknown_source(row: FitRow) -> float | None:
+def unknown_source(row: PublishedRow) -> float | None:
     """[s] predicted of a row whose source says nothing; None where it can then not be asked."""
-    cells = {**row.row.cells, "source": "unknown"}
+    cells = {**row.cells, "source": "unknown"}
     try:
-        renamed = fit_row(replace(row.row, cells=cells))
+        renamed = fit_row(replace(row, cells=cells))
     except (RowSkippedError, SimdlError):
         return None
     return None if renamed is None else renamed.shipped
 
 
-def _line(row: FitRow, group: LeftOut, predicted: float) -> tuple[object, ...]:
+def _line(row: FitRow, group: LeftOut, found: tuple[float, float | None]) -> tuple[object, ...]:
+    left_out, unknown = found
     return (
         row.row.file,
         row.row.number,
@@ -115,7 +128,7 @@ def _line(row: FitRow, group: LeftOut, predicted: float) -> tuple[object, ...]:
         row.setup.cluster.device.name,
         row.measured,
         row.shipped,
-        predicted,
-        unknown_source(row),
+        left_out,
+        unknown,
         bool(group.touched),
     )
