@@ -9,7 +9,7 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.console.worker_options import worker_options
 from planner.pages.page import report_path, write_page
-from planner.workers.cores import usable_cores
+from simdl.cores import usable_cores
 from validation.errors import MeasurementError
 from validation.judging.statistics import error_sentence
 from validation.published.compare import Comparison, compare

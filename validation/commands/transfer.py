@@ -9,8 +9,8 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.console.worker_options import worker_options
 from planner.pages.page import report_path, write_page
-from planner.workers.cores import usable_cores
 from planner.workers.spread import Hands
+from simdl.cores import usable_cores
 from validation.errors import MeasurementError
 from validation.fit.evidence import measured_rows
 from validation.judging.statistics import error_sentence, error_statistics
