@@ -125,7 +125,7 @@ def saved_bytes(block: Block, pricing: Pricing, shard: Shard, *, scores: bool = 
 
 def layer_saved_bytes(layer: Layer, pricing: Pricing, shard: Shard, *, scores: bool = True) -> float:
     """Bytes one layer keeps per microbatch."""
-    tiled = pricing.stack.attention != "unfused"
+    tiled = layer.fused_core or pricing.stack.attention != "unfused"
     total = 0.0
     for tensor in layer.saved:
         if tensor.fused and (tiled or not scores):

@@ -11,12 +11,14 @@ from simdl.inference.forward import forward_seconds
 from simdl.inference.generation import cache_bytes, generates, met_experts
 from simdl.inference.simulate import simulate_inference
 from simdl.software.reader import load_stack
+from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.layers.draft import Draft, build_image_network
 from workloads.layers.linear import linear
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network
+from workloads.transforms.operator_fusion import Fuse
 from workloads.transforms.weights import Prune, Quantize
 from workloads.workload import Workload
 
@@ -222,6 +224,32 @@ def test_what_does_not_fit_says_what_is_missing():
 def test_strategies_that_cannot_be_used(strategy, message):
     with pytest.raises(StrategyError, match=message):
         _use(load_network("resnet18"), strategy=strategy)
+
+
+@pytest.mark.theory
+def test_fused_attention_keeps_no_scores_in_any_software():
+    network, cluster, stack = load_network("gpt2"), load_cluster("dgx-a100:1gpu"), load_stack("megatron-2021")
+    fused = Fuse(groups=("attention",)).apply(network)
+    steps = [
+        simulate(
+            Workload(
+                network=each,
+                optimizer=load_optimizer("adam"),
+                precision=load_precision("fp16"),
+                global_batch=4,
+            ),
+            cluster,
+            Strategy(micro_batch=4),
+            stack=stack,
+        ).report
+        for each in (network, fused)
+    ]
+    scores = 12 * 12 * 1024 * 1024 * 4  # blocks x heads x scores x samples
+    saved = steps[0].memory["activations"] - steps[1].memory["activations"]
+    assert saved == pytest.approx(
+        scores * (2 + 2 + 1), rel=0.01
+    )  # two fp16 tensors and a mask, less row sums
+    assert steps[1].step_time < steps[0].step_time
 
 
 def test_transformed_networks_train_as_dense_ones():
