@@ -6,7 +6,6 @@ and give bare values. Fractions and counts are plain numbers; everything else is
 """
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,8 @@ from hardware.citation import Citation, CitedNumber
 from hardware.errors import ProfileError, UnitError
 from hardware.profile_sources import EXPLAINED, read_sources
 from hardware.units import EXAMPLES, parse_quantity
+from readers.errors import InputError
+from readers.toml import parse_toml
 
 PLAIN = {"number": "a number", "count": "a whole number", "fraction": "a fraction from 0 to 1"}
 POSITIVE = ("bandwidth", "flop_rate", "price")  # what times and tokens are divided by
@@ -32,9 +33,9 @@ class ProfileReader:
         self._used: set[str] = set()
         self._bases: dict[str, ProfileReader] = {}
         try:
-            self.data: Mapping[str, Any] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ProfileError([f"{place}: not TOML: {error}"]) from None
+            self.data: Mapping[str, Any] = parse_toml(text, place)
+        except InputError as error:
+            raise ProfileError([str(error)]) from None
         self.sources = read_sources(self.data, self.fault)
 
     def is_faulty(self, path: str) -> bool:

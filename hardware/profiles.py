@@ -21,6 +21,8 @@ from hardware.profile_files import load_text, profile_names
 from hardware.profile_reader import ProfileReader
 from hardware.topology import LevelTopology
 from hardware.wiring_reader import wiring_at
+from readers.errors import InputError
+from readers.whole import read_text
 
 COUNT = re.compile(r"(?P<number>[0-9]+)(?P<unit>(?:gpu|device|chip)s?)?")
 DIGITS = 30  # of a count; Python reads no number of thousands of them
@@ -143,9 +145,9 @@ def _devices_of(node: NodeType, devices: int) -> Cluster:
 
 def _cluster_file(path: Path) -> Cluster:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise HardwareError(f"{path}: cannot be read: {error}; expected a cluster file") from None
+        text = read_text(path, "a cluster file")
+    except InputError as error:
+        raise HardwareError(str(error)) from None
     reader = ProfileReader(text, str(path))
     count = reader.data.get("count", 1)
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:

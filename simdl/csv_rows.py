@@ -1,11 +1,12 @@
 """CSV files that users give, as columns and numbered rows."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from readers.csv_text import read_csv
+from readers.errors import InputError
 from simdl.errors import SimdlError
 
 
@@ -31,15 +32,10 @@ def read_csv_rows(path: str | Path) -> tuple[tuple[str, ...], tuple[CsvRow, ...]
         SimdlError: the file cannot be read or is no CSV in UTF-8.
     """
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            columns = tuple(next(reader, ()))
-            rows = tuple(_row(reader.line_num, columns, values) for values in reader if values)
-    except OSError as error:
-        raise SimdlError(f"{path}: {error.strerror}; expected a CSV file in UTF-8") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SimdlError(f"{path}: {error}; expected a CSV file in UTF-8") from None
-    return columns, rows
+        columns, lines = read_csv(path)
+    except InputError as error:
+        raise SimdlError(str(error)) from None
+    return columns, tuple(_row(line, columns, values) for line, values in lines)
 
 
 def _row(line: int, columns: tuple[str, ...], values: list[str]) -> CsvRow:

@@ -191,9 +191,12 @@ def test_an_infeasible_limit_says_which_and_exits_with_1(tmp_path, mode):
         (("alexnet", "--device", "p100-sxm", "--batch", "8", "--policy", "all"), "'--policy'"),
         (
             ("alexnet", "--device", "p100-sxm", "--batch", "8", "--table", "gone.csv"),
-            "gone.csv: No such file or directory; expected a CSV file in UTF-8",
+            "gone.csv: cannot be read (No such file or directory); expected a CSV file in UTF-8",
         ),
-        (("gone.csv", "--device", "p100-sxm"), "gone.csv: No such file or directory; expected"),
+        (
+            ("gone.csv", "--device", "p100-sxm"),
+            "gone.csv: cannot be read (No such file",
+        ),
         ((f"{LISTS}:vgg", "--device", "p100-sxm"), "no list 'vgg'"),
     ],
 )

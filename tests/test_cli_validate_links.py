@@ -70,7 +70,7 @@ class TestStoredRun:
         assert run("--data", path).exit_code == 2
         done = run("--data", tmp_path / "absent.csv")
         assert done.exit_code == 2
-        assert "absent.csv: No such file or directory; expected a CSV file" in done.stderr
+        assert "absent.csv: cannot be read (No such file or directory); expected a CSV file" in done.stderr
 
 
 @pytest.mark.usefixtures("unavailable")

@@ -11,11 +11,12 @@ import simdl
 
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
-    "hardware": {"hardware"},
-    "workloads": {"workloads"},
-    "simdl": {"hardware", "workloads", "simdl"},
-    "planner": {"hardware", "workloads", "simdl", "planner"},
-    "validation": {"hardware", "workloads", "simdl", "planner", "validation"},
+    "readers": {"readers"},
+    "hardware": {"readers", "hardware"},
+    "workloads": {"readers", "workloads"},
+    "simdl": {"readers", "hardware", "workloads", "simdl"},
+    "planner": {"readers", "hardware", "workloads", "simdl", "planner"},
+    "validation": {"readers", "hardware", "workloads", "simdl", "planner", "validation"},
 }
 PACKAGES = tuple(MAY_IMPORT)
 FRONT_DOOR = "simdl"

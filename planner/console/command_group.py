@@ -1,4 +1,4 @@
-"""Groups of commands that refuse what no command should have to look for itself.
+"""Groups of commands that refuse what no command should have to look for itself, and give each `--max-input`.
 
 A name that is no command is answered with the nearest ones, and an option whose value is empty is refused: an
 unset variable of a shell (``--stack "$STACK"``) is no wish for the default.
@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from typing import Any
 
 import click
+
+from planner.console.input_option import add_max_input
 
 
 class StrictGroup(click.Group):
@@ -25,6 +27,7 @@ class StrictGroup(click.Group):
             ctx.fail(f"no command {args[0]!r}; {hint}")
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None and not isinstance(command, click.Group):
+            add_max_input(command)
             _refuse_empty(command, name, rest, ctx)
         return name, command, rest
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import click
 
 from hardware.errors import HardwareError
+from readers.errors import InputError
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 
@@ -30,11 +31,11 @@ def reporting_errors() -> Iterator[None]:
     An OSError counts only if it names a file: a closed pipe is no bad input.
 
     Raises:
-        BadInputError: in place of HardwareError, WorkloadError, SimdlError and OSError.
+        BadInputError: in place of HardwareError, WorkloadError, SimdlError, InputError and OSError.
     """
     try:
         yield
-    except (HardwareError, WorkloadError, SimdlError) as error:
+    except (HardwareError, WorkloadError, SimdlError, InputError) as error:
         raise bad_input(error) from None
     except OSError as error:
         if error.filename is None:

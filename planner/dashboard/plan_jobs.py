@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from planner.dashboard.catalog import Asked, Catalog
 from planner.dashboard.plan_process import Advanced, Failed, Finished, run_plan
+from readers.limits import chosen_limit
 from simdl.errors import SimdlError
 
 RUNNING = 2  # plans at once
@@ -134,7 +135,9 @@ class PlanJobs:
 def _start(asked: Asked, catalog: Catalog, top: int) -> Job:
     context = get_context("spawn")  # a fork would share the locks of the server's threads
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=run_plan, args=(theirs, asked, catalog, top), daemon=True)
+    process = context.Process(
+        target=run_plan, args=(theirs, asked, catalog, top, chosen_limit()), daemon=True
+    )
     process.start()
     theirs.close()  # so that the end of the process is the end of what it sends
     return Job(asked=asked, process=process, connection=ours)

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from planner.dashboard.catalog import REFUSALS, Asked, Catalog, ask
 from planner.search.best_first import Progress
 from planner.search.plan import PlanResult, plan
+from readers.limits import choose_limit
 
 PAUSE = 0.1  # [s] between two reports of progress
 
@@ -43,8 +44,17 @@ class Failed:
 Message = Advanced | Finished | Failed
 
 
-def run_plan(connection: Connection, asked: Asked, catalog: Catalog, top: int) -> None:
-    """Plan, sending messages; the last is ``Finished`` or ``Failed``. Ends quietly if nobody listens."""
+def run_plan(connection: Connection, asked: Asked, catalog: Catalog, top: int, limit: int | None) -> None:
+    """Plan, sending messages; the last is ``Finished`` or ``Failed``. Ends quietly if nobody listens.
+
+    Args:
+        connection: to send to.
+        asked: the question.
+        catalog: what may be asked for.
+        top: plans to rank.
+        limit: [bytes] that are taken in of one file, as ``--max-input`` said.
+    """
+    choose_limit(limit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(BrokenPipeError), connection:
         try:

@@ -15,6 +15,8 @@ from workloads.network import Network
 from workloads.operators import MatmulShape, OperatorKind
 
 PRODUCTS = frozenset({"matmul", "convolution"})
+ABOUT = frozenset({"distributedInfo", "deviceProperties", "model", "model_name"})
+"""Keys beside the events of a trace that say something of its run."""
 WORDS = re.compile(r"[a-z]+\d+[a-z]*|\d+[a-z]+|\d+")
 
 
@@ -35,32 +37,33 @@ class TraceFacts:
     extents: frozenset[int] = frozenset()
 
 
-def trace_facts(data: Any) -> TraceFacts:  # noqa: ANN401 - any JSON value
-    """The facts of a trace as it was read."""
-    if not isinstance(data, dict):
-        return TraceFacts()
-    about = data.get("distributedInfo")
-    world = about.get("world_size") if isinstance(about, dict) else None
-    devices = data.get("deviceProperties")
+def trace_facts(about: Mapping[str, Any], extents: frozenset[int]) -> TraceFacts:
+    """The facts of a trace.
+
+    Args:
+        about: what stands beside its events, of the keys in ``ABOUT``.
+        extents: dimensions of what products read.
+    """
+    run = about.get("distributedInfo")
+    world = run.get("world_size") if isinstance(run, dict) else None
+    devices = about.get("deviceProperties")
     first = devices[0] if isinstance(devices, list) and devices and isinstance(devices[0], dict) else {}
-    model = data.get("model") or data.get("model_name")
+    model = about.get("model") or about.get("model_name")
     return TraceFacts(
         world_size=world if isinstance(world, int) and not isinstance(world, bool) else None,
         device=str(first.get("name", "")),
         model=model if isinstance(model, str) else "",
-        extents=frozenset(_extents(data.get("traceEvents"))),
+        extents=extents,
     )
 
 
-def _extents(events: Any) -> Iterator[int]:  # noqa: ANN401 - any JSON value
-    for event in events if isinstance(events, list) else ():
-        args = event.get("args") if isinstance(event, dict) else None
-        dims = args.get("Input Dims") if isinstance(args, dict) else None
-        if isinstance(dims, list) and operator_kind(str(event.get("name", ""))) in PRODUCTS:
-            for shape in dims:
-                yield from (
-                    (size for size in shape if isinstance(size, int)) if isinstance(shape, list) else ()
-                )
+def product_extents(event: Mapping[str, Any]) -> Iterator[int]:
+    """Dimensions of what a product reads; nothing for other events."""
+    args = event.get("args")
+    dims = args.get("Input Dims") if isinstance(args, dict) else None
+    if isinstance(dims, list) and operator_kind(str(event.get("name", ""))) in PRODUCTS:
+        for shape in dims:
+            yield from (size for size in shape if isinstance(size, int)) if isinstance(shape, list) else ()
 
 
 def differences(

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from planner.kineto.activities import Activities, Activity, find_activities
-from planner.kineto.events import read_trace, trace_events
+from planner.kineto.events import load_trace
 from planner.kineto.facts import TraceFacts, trace_facts
 from planner.kineto.kinds import COMMUNICATION, COPY, IDLE
 from planner.kineto.steps import StepWindow, marked_steps, whole_trace, without_warm_up
@@ -79,8 +79,8 @@ def measure_trace(path: Path, *, whole: bool = False) -> MeasuredTrace:
     Raises:
         SimdlError: a broken trace, one without marked steps, or a step in which nothing runs.
     """
-    data = read_trace(path)
-    events = trace_events(path, data)
+    contents = load_trace(path)
+    events = contents.events
     marks = whole_trace(events) if whole else marked_steps(path, events)
     activities = find_activities(events)
     found = _by_step(marks, activities)
@@ -94,7 +94,7 @@ def measure_trace(path: Path, *, whole: bool = False) -> MeasuredTrace:
         steps=tuple(step for step in steps if step.number in kept),
         left_out=tuple(mark.number for mark in counted if mark.number not in kept),
         cut_off=marks[-1].number if cut_off else None,
-        facts=trace_facts(data),
+        facts=trace_facts(contents.about, contents.extents),
     )
 
 

@@ -13,13 +13,14 @@ from planner.launch.formats import (
     torchtitan,
 )
 from planner.launch.job import Context, Format, LaunchError, Read
+from readers.errors import InputError
+from readers.limits import Kind
+from readers.whole import read_text
 
 FORMATS: dict[str, Format] = {
     each.FORMAT.name: each.FORMAT
     for each in (megatron, megatron_bridge, nemo_automodel, torchtitan, deepspeed, accelerate, maxtext)
 }
-LARGEST = 2**20
-"""Bytes of a launch file, at most."""
 
 
 def launch_format(name: str) -> Format:
@@ -55,8 +56,6 @@ def read_launch_file(path: str, context: Context) -> tuple[Format, Read]:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST:
-            raise LaunchError(f"{path}: found {path.stat().st_size:,} bytes; expected at most {LARGEST:,}")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LaunchError(f"{path}: cannot be read: {error}; expected a launch file") from None
+        return read_text(path, "a launch file", kind=Kind.LAUNCH)
+    except InputError as error:
+        raise LaunchError(str(error)) from None

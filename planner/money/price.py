@@ -8,6 +8,8 @@ from typing import Any
 from hardware.citation import CitedNumber
 from hardware.cluster import Cluster
 from hardware.profile_reader import ProfileReader
+from readers.errors import InputError
+from readers.whole import read_text
 from simdl.errors import SimdlError
 
 NUMBER = re.compile(r"\s*\$?\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?:USD)?(?:/h)?\s*")
@@ -59,9 +61,9 @@ def load_prices(text: str) -> Prices:
 
 def _price_file(path: Path) -> Prices:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SimdlError(f"--price: {path}: cannot be read: {error}; {EXPECTED}") from None
+        text = read_text(path, EXPECTED.removeprefix("expected "))
+    except InputError as error:
+        raise SimdlError(f"--price: {error}") from None
     reader = ProfileReader(text, str(path))
 
     def table(name: str) -> dict[str, float]:

@@ -4,22 +4,30 @@ Where nodes have no start times, as generated traces do not, they run as soon as
 and their stream is free: one for computation, one for communication, in the order of the file.
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import islice
 from pathlib import Path
 
 from planner.kineto.activities import Activity
 from planner.kineto.kinds import COMMUNICATION, COPY, OPTIMIZER, kernel_kind, operator_kind
 from planner.kineto.measured_steps import MeasuredStep, MeasuredTrace, divided
+from readers.errors import InputError
+from readers.limits import Kind, limit_of
+from readers.pieces import read_pieces
 from simdl.errors import SimdlError
 from simdl.report.chakra_trace import MICRO
-from simdl.report.protobuf_wire import Value, read_block, read_fields, read_packed
+from simdl.report.protobuf_wire import Value, read_blocks, read_fields, read_packed
 
-EXPECTED = "expected an execution trace of MLCommons Chakra (.et)"
+KIND = "an execution trace of MLCommons Chakra (.et)"
+EXPECTED = f"expected {KIND}"
 LONGEST = 1e12
 """[us] of a time, at most: eleven days."""
+NODE = 1024
+"""[bytes] of the file that are taken in for every node; a node of Chakra has as many."""
+LONGEST_MESSAGE = 2**20
+"""[bytes] of one node, at most."""
 RUNS = {2: COPY, 3: COPY, 4: "", 5: COMMUNICATION, 6: COMMUNICATION, 7: COMMUNICATION}
 """Kinds of activity by ``NodeType``; metadata and invalid nodes run nothing."""
 
@@ -67,33 +75,35 @@ def measure_chakra(path: Path) -> MeasuredTrace:
 
 
 def load_chakra(path: Path) -> tuple[ChakraNode, ...]:
-    """All nodes of a trace in the order of the file.
+    """All nodes of a trace in the order of the file; no more than one is held as bytes at any time.
 
     Raises:
-        SimdlError: not readable, cut off or no such trace.
+        SimdlError: not readable, too large, cut off or no such trace, or a number that two nodes have.
     """
+    nodes: dict[int, ChakraNode] = {}
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (EOFError, zlib.error) as error:
-        raise SimdlError(f"{path}: cut off or damaged ({error}); {EXPECTED}") from None
-    except OSError as error:
-        raise SimdlError(f"{path}: {error.strerror or error}; {EXPECTED}") from None
-    try:
-        messages = list(_messages(data))
-        nodes = tuple(_node(message) for message in messages[1:])
+        messages = read_blocks(read_pieces(path, KIND), LONGEST_MESSAGE)
+        for message in islice(messages, 1, None):  # the first tells of the trace
+            _take(nodes, _node(message))
+    except InputError as error:
+        raise SimdlError(str(error)) from None
     except (ValueError, OverflowError) as error:
         raise SimdlError(f"{path}: {error}; {EXPECTED}") from None
     if not nodes:
         raise SimdlError(f"{path}: found no nodes; {EXPECTED}")
-    return nodes
+    return tuple(nodes.values())
 
 
-def _messages(data: bytes) -> Iterator[bytes]:
-    place = 0
-    while place < len(data):
-        message, place = read_block(data, place)
-        yield message
+def _take(nodes: dict[int, ChakraNode], node: ChakraNode) -> None:
+    if node.number in nodes:
+        raise ValueError(f"node {node.number}: stands twice")
+    most = limit_of(Kind.TRACE) // NODE
+    if len(nodes) == most:
+        raise ValueError(
+            f"found more than {most:,} nodes, one to {NODE} bytes that are taken in; expected fewer, or "
+            "--max-input to take in more"
+        )
+    nodes[node.number] = node
 
 
 def _node(message: bytes) -> ChakraNode:
@@ -141,28 +151,35 @@ def _text(value: Value) -> str:
 
 
 def _times(path: Path, nodes: Sequence[ChakraNode]) -> dict[int, float]:
-    """Start of every node [s]."""
+    """Start of every node [s].
+
+    Where the trace has none, the file is gone through in rounds: a node whose waits are over runs where it
+    stands, the others in a later round.
+    """
     if any(node.start for node in nodes):
         return {node.number: node.start for node in nodes}
-    end: dict[int, float] = {}
-    free = {True: 0.0, False: 0.0}
-    found: dict[int, float] = {}
-    waiting = list(nodes)
-    while waiting:
-        left = []
-        known = {node.number for node in waiting}
-        for node in waiting:
-            if any(before in known and before not in end for before in node.waits):
-                left.append(node)
-                continue
-            lane = RUNS.get(node.type) == COMMUNICATION
-            start = max([free[lane], *(end.get(before, 0.0) for before in node.waits)])
-            found[node.number], end[node.number] = start, start + node.seconds
-            free[lane] = end[node.number]
-        if len(left) == len(waiting):
-            name = left[0].name or left[0].number
-            raise SimdlError(f"{path}: node {name} waits for itself in the end; {EXPECTED}")
-        waiting = left
+    known = {node.number for node in nodes}
+    open_waits = {node.number: len(set(node.waits) & known) for node in nodes}
+    waiting: dict[int, list[int]] = {}
+    for place, node in enumerate(nodes):
+        for before in set(node.waits) & known:
+            waiting.setdefault(before, []).append(place)
+    ready = [(0, place) for place, node in enumerate(nodes) if not open_waits[node.number]]
+    free, end, found = {True: 0.0, False: 0.0}, dict[int, float](), dict[int, float]()
+    while ready:
+        turn, place = heappop(ready)
+        node = nodes[place]
+        lane = RUNS.get(node.type) == COMMUNICATION
+        start = max([free[lane], *(end.get(before, 0.0) for before in node.waits)])
+        found[node.number], end[node.number] = start, start + node.seconds
+        free[lane] = end[node.number]
+        for after in waiting.get(node.number, ()):
+            open_waits[nodes[after].number] -= 1
+            if not open_waits[nodes[after].number]:
+                heappush(ready, (turn if after > place else turn + 1, after))
+    if left := [node for node in nodes if node.number not in found]:
+        name = left[0].name or left[0].number
+        raise SimdlError(f"{path}: node {name} waits for itself in the end; {EXPECTED}")
     return found
 
 

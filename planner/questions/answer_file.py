@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from planner.questions.question import Options
+from readers.errors import InputError
+from readers.whole import read_text
 from simdl.errors import SimdlError
 from simdl.report.operator_times import OperatorTime
 
@@ -98,9 +100,9 @@ def read_answer(data: Mapping[str, Any], path: str, *, number: int = 1) -> Answe
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SimdlError(f"{path}: {error.strerror}; {EXPECTED}") from error
+        data = json.loads(read_text(path, WRITTEN))
+    except InputError as error:
+        raise SimdlError(str(error)) from None
     except (ValueError, RecursionError) as error:  # of the text, the JSON, or a number of too many digits
         raise SimdlError(f"{path}: not JSON ({error}); {EXPECTED}") from error
     if not isinstance(data, dict):

@@ -1,14 +1,14 @@
 """Strategies from a TOML file or from flags, checked key by key."""
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from hardware.cluster import Cluster
+from readers.errors import InputError
+from readers.toml import read_toml
 from simdl.errors import SimdlError, StrategyError
 from simdl.step.strategy import RULES, Strategy
 from simdl.step.strategy_values import faults
@@ -36,11 +36,9 @@ def read_strategy_values(path: str) -> dict[str, Any]:
         SimdlError: the file cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SimdlError(f"{path}: cannot be read: {error}; expected a TOML file with a strategy") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SimdlError(f"{path}: not TOML: {error}") from None
+        return read_toml(path, "a TOML file with a strategy")
+    except InputError as error:
+        raise SimdlError(str(error)) from None
 
 
 def format_strategy_file(strategy: Strategy, *, title: str) -> str:

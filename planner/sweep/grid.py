@@ -15,7 +15,6 @@
 Without ``[[grid]]`` the lists above are the grid.
 """
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -30,6 +29,9 @@ from planner.questions.question import Options
 from planner.questions.scaling import RANGE, cluster_names
 from planner.questions.strategy_file import build_strategy, read_strategy_values
 from planner.search.scaling import node_counts
+from readers.errors import InputError
+from readers.toml import parse_toml
+from readers.whole import read_text
 from simdl.errors import SimdlError
 from simdl.software.reader import load_stack
 from workloads.dtypes import load_precision
@@ -75,12 +77,10 @@ def load_grid(path: Path) -> Grid:
         SimdlError: it cannot be read, or says something that no grid says; one message with every fault.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
-    except OSError as error:
-        raise SimdlError(f"{path}: {error.strerror}; expected a TOML file with a grid of questions") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SimdlError(f"{path}: not TOML: {error}; expected a grid of questions") from None
+        text = read_text(path, "a TOML file with a grid of questions")
+        data = parse_toml(text, str(path))
+    except InputError as error:
+        raise SimdlError(str(error)) from None
     return read_grid(data, place=str(path), text=text)
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import NoReturn
 
+from readers.errors import InputError
+from readers.whole import read_text
 from simdl.errors import SimdlError
 
 NORMAL = NormalDist()
@@ -200,9 +202,9 @@ def _nodes(text: str | None, where: str) -> tuple[int, int | None]:
 def _read(path: Path, where: str) -> Iterator[float]:
     """The numbers of a file, separated by white space or commas; ``#`` starts a comment."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        _refuse(where, f"{path}: cannot be read: {error}; expected a text file of factors")
+        lines = read_text(path, "a text file of factors").splitlines()
+    except InputError as error:
+        _refuse(where, str(error))
     count = 0
     for number, line in enumerate(lines, start=1):
         for word in line.partition("#")[0].replace(",", " ").split():

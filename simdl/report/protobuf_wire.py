@@ -85,6 +85,32 @@ def read_block(data: bytes, place: int) -> tuple[bytes, int]:
     return data[begin : begin + size], begin + size
 
 
+def read_blocks(pieces: Iterable[bytes], longest: int) -> Iterator[bytes]:
+    """Blocks of a file one after another, each with its length before it; one is held at a time.
+
+    Args:
+        pieces: of the file, in order.
+        longest: [bytes] that a block may have.
+
+    Raises:
+        ValueError: the data end within a block, or it is longer.
+    """
+    held, at, gone = b"", 0, 0
+    more = iter(pieces)
+    while True:
+        while len(held) - at < LONGEST and (piece := next(more, b"")):
+            held, gone, at = held[at:] + piece, gone + at, 0
+        if at == len(held):
+            return
+        size, begin = read_varint(held, at)
+        if size > longest:
+            raise ValueError(f"a block of {size:,} bytes at byte {gone + at:,}; expected {longest:,} at most")
+        while begin + size > len(held) and (piece := next(more, b"")):
+            held += piece
+        block, at = read_block(held, at)
+        yield block
+
+
 def read_fields(data: bytes) -> Iterator[tuple[int, Value]]:
     """Numbers and values of all fields of a message.
 

@@ -87,7 +87,7 @@ class TestKinds:
         assert operator_kind(name) == kind
 
     def test_no_arithmetic_of_the_recorded_trace_is_unknown(self):
-        names = {found.name for found in load_trace(RECORDED) if found.category == "cpu_op"}
+        names = {found.name for found in load_trace(RECORDED).events if found.category == "cpu_op"}
         assert {name for name in names if operator_kind(name) == "other"} == set()
 
 
@@ -159,7 +159,7 @@ class TestMeasured:
         assert [step.number for step in trace.steps] == [3, 4, 5]
         marks = {
             found.name: found.end - found.start
-            for found in load_trace(RECORDED)
+            for found in load_trace(RECORDED).events
             if found.name.startswith("ProfilerStep")
         }
         for step in trace.steps:

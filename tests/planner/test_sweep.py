@@ -263,4 +263,4 @@ def test_a_grid_without_any_answer_is_exit_status_1(tmp_path):
     assert result.exit_code == 1
     assert "refused: " in result.stdout
     bad = CliRunner().invoke(sweep, [str(tmp_path / "none.toml"), "--out", str(tmp_path / "other")])
-    assert (bad.exit_code, "none.toml: No such file" in bad.output) == (2, True)
+    assert (bad.exit_code, "none.toml: cannot be read (No such file" in bad.output) == (2, True)

@@ -239,7 +239,7 @@ def test_missing_file_is_refused(tmp_path):
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     file = tmp_path / "config.json"
     file.write_bytes(b"\xff\xfe\x00\xd8")
-    with pytest.raises(WorkloadError, match="not valid JSON"):
+    with pytest.raises(WorkloadError, match="cannot be read"):
         load_huggingface(file)
 
 

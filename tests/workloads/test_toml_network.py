@@ -197,7 +197,7 @@ def test_independent_faults_of_the_shapes_are_reported_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("kind = ", "not valid TOML"),
+        ("kind = ", "not TOML"),
         ("layers = 3", "kind: missing; expected one of decoder, image"),
         ('kind = "rnn"', "kind: found 'rnn'; expected one of decoder, image"),
         (HEADER, "layers: missing"),

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pandas.errors import EmptyDataError, ParserError
 
+from readers.errors import InputError
+from readers.whole import read_text
 from validation.errors import MeasurementError
 
 JSON_COLUMNS = ("file", "row", "item", "measured", "predicted", "unit", "skipped")
@@ -21,21 +24,22 @@ def read_table(path: Path) -> pd.DataFrame:
         MeasurementError: unreadable, empty, without data rows, ragged, or a column that is there twice.
     """
     try:
+        text = StringIO(read_text(path, "a CSV file"))
+    except InputError as error:
+        raise MeasurementError(str(error)) from None
+    try:
         lines = pd.read_csv(  # the Python engine tells blank cells from cells that are not there
-            path,
+            text,
             header=None,
             dtype=str,
             engine="python",
-            encoding="utf-8-sig",
             keep_default_na=False,
             skip_blank_lines=False,
         )
     except EmptyDataError:
         raise MeasurementError(f"{path}: found an empty file; expected a header and rows") from None
-    except (OSError, UnicodeDecodeError, ParserError) as error:
-        raise MeasurementError(
-            f"{path}: cannot be read as UTF-8 text: {error}; expected a CSV file"
-        ) from None
+    except ParserError as error:
+        raise MeasurementError(f"{path}: {error}; expected a CSV file") from None
     header, rows = lines.iloc[0].str.strip(), lines.iloc[1:]
     repeated = header[header.duplicated()].unique()
     if len(repeated):

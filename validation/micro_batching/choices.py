@@ -17,6 +17,8 @@ from planner.microbatch.configuration import (
 from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.costs import price_passes
 from planner.microbatch.plan import Choice, Mode, plan_micro_batches
+from readers.errors import InputError
+from readers.whole import read_text
 from simdl.errors import SimdlError
 from simdl.kernels.convolution_table import ConvolutionRow
 from validation.errors import MeasurementError
@@ -92,11 +94,13 @@ def read_choices(path: Path, passes: Sequence[ConvolutionPass]) -> Chosen:
         MeasurementError: unreadable, no such answer, or of other layers.
     """
     try:
-        answer = json.loads(path.read_text(encoding="utf-8"))
+        answer = json.loads(read_text(path, EXPECTED.removeprefix("expected ")))
         choices = tuple(map(_choice, answer["layers"]))
         batch, workspace = int(answer["batch"]), float(answer["workspace_limit"])
         device = str(answer["device"])
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except InputError as error:
+        raise MeasurementError(str(error)) from None
+    except (json.JSONDecodeError, RecursionError) as error:
         raise MeasurementError(f"{path}: cannot be read: {error}; {EXPECTED}") from None
     except KeyError as error:
         raise MeasurementError(f"{path}: no key {error}; {EXPECTED}") from None

@@ -11,6 +11,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
+from readers.csv_text import read_csv
+from readers.errors import InputError
 from validation.errors import MeasurementError
 from validation.microbenchmarks.case import Case, format_dims, parse_dims
 from validation.microbenchmarks.measurement import Measurement, Setting
@@ -69,12 +71,9 @@ def read_journal(path: Path) -> Journal:
         MeasurementError: the file cannot be read, or is none of measurements.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file)
-            columns = tuple(next(reader, ()))
-            lines = [(reader.line_num, cells) for cells in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MeasurementError(f"{path}: cannot be read: {error}; expected a CSV of measurements") from None
+        columns, lines = read_csv(path)
+    except InputError as error:
+        raise MeasurementError(str(error)) from None
     if columns != COLUMNS:
         missing = [name for name in COLUMNS if name not in columns]
         found = f"no column {', '.join(missing)}" if missing else f"columns {', '.join(columns)}"

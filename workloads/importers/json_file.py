@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from readers.errors import InputError
+from readers.whole import read_text
 from workloads.errors import WorkloadError
 
-LARGEST = 64 * 2**20
-"""[bytes] of a file, at most."""
 DIGITS = 30
 """Of a whole number that is read as one; no dimension has as many."""
 
@@ -44,11 +44,13 @@ def read_object(file: Path, expected: str) -> dict[str, Any]:
     Raises:
         WorkloadError: the file cannot be read, is too large, is no JSON or holds no object.
     """
-    text = _text(file, expected)
     try:
+        text = read_text(file, expected)
         content = json.loads(text, parse_int=_whole, object_pairs_hook=_unique)
     except _TwiceError as error:
         raise WorkloadError(f"{file}: {error}") from None
+    except InputError as error:
+        raise WorkloadError(str(error)) from None
     except RecursionError:
         raise WorkloadError(f"{file}: nested too deeply to be read; expected {expected}") from None
     except ValueError as error:
@@ -61,24 +63,6 @@ def read_object(file: Path, expected: str) -> dict[str, Any]:
 def shown(value: object) -> str:
     """A value for a message: short, however long or deep it is."""
     return _SHORT.repr(value)
-
-
-def _text(file: Path, expected: str) -> str:
-    try:
-        size = file.stat().st_size
-        if size > LARGEST:
-            raise WorkloadError(
-                f"{file}: found {size / 2**20:,.0f} MiB; expected {expected} of at most "
-                f"{LARGEST // 2**20} MiB"
-            )
-        return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or error
-        raise WorkloadError(f"{file}: cannot be read ({reason}); expected {expected}") from None
-    except UnicodeDecodeError as error:
-        raise WorkloadError(f"{file}: not valid JSON: {error}") from None
-    except ValueError as error:  # a path with a null byte
-        raise WorkloadError(f"{str(file)!r}: cannot be read ({error}); expected {expected}") from None
 
 
 def _whole(text: str) -> int | Oversized:

@@ -9,15 +9,17 @@ one row an edge, several networks to a file:
 ``Input`` nodes time the loading of data, not a layer, and are dropped with their edges.
 """
 
-import csv
 import difflib
 import heapq
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
+from readers.csv_text import read_csv
+from readers.errors import InputError
 from workloads.errors import NetworkError, WorkloadError
 
 NODE_COLUMNS = (
@@ -88,16 +90,13 @@ def load_layer_profile(nodes: Path, edges: Path, name: str) -> LayerProfile:
 
 def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            missing = [column for column in columns if column not in (reader.fieldnames or ())]
-            if missing:
-                raise WorkloadError(f"{path}: no column {', '.join(missing)}; expected {', '.join(columns)}")
-            return list(reader)
-    except OSError as error:
-        raise WorkloadError(f"{path}: {error.strerror}; expected a CSV file in UTF-8") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise WorkloadError(f"{path}: {error}; expected a CSV file in UTF-8") from None
+        found, rows = read_csv(path)
+    except InputError as error:
+        raise WorkloadError(str(error)) from None
+    missing = [column for column in columns if column not in found]
+    if missing:
+        raise WorkloadError(f"{path}: no column {', '.join(missing)}; expected {', '.join(columns)}")
+    return [dict(zip_longest(found, values[: len(found)], fillvalue="")) for _, values in rows]
 
 
 def build_layer_profile(name: str, nodes: Sequence[Row], edges: Sequence[Row]) -> LayerProfile:

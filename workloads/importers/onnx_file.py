@@ -9,6 +9,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from readers.errors import InputError
+from readers.limits import Kind
+from readers.whole import read_bytes
 from workloads.errors import NetworkError, WorkloadError
 
 EXPECTED = "expected an ONNX model"
@@ -74,9 +77,11 @@ def load_onnx_file(path: str | Path, *, image_size: int | None = None) -> OnnxFi
         raise WorkloadError(f"{path}: ONNX files need the extra onnx: pip install 'simdl[onnx]'") from None
     file = Path(path)
     try:
-        model = onnx.load(str(file), load_external_data=False)
-    except OSError as error:
-        raise WorkloadError(f"{file}: cannot be read ({error.strerror or error}); {EXPECTED}") from None
+        data = read_bytes(file, "an ONNX model", kind=Kind.WEIGHTS)
+    except InputError as error:
+        raise WorkloadError(str(error)) from None
+    try:
+        model = onnx.load_model_from_string(data)
     except Exception as error:  # noqa: BLE001 - protobuf raises errors of its own kinds
         raise WorkloadError(
             f"{file}: no ONNX model, or cut off ({type(error).__name__}); {EXPECTED}"

@@ -22,6 +22,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from readers.errors import InputError
+from readers.whole import read_text
 from workloads.errors import NetworkError, WorkloadError
 from workloads.network import Network
 from workloads.transforms.registry import Transform, apply_transforms, parse_transforms, transform_entry
@@ -140,9 +142,9 @@ def format_transformed(model: str, transforms: Sequence[Transform], out: Path, *
 
 def _source(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkloadError(f"{file}: cannot be read ({error}); expected a TOML network") from None
+        return read_text(file, "a TOML network")
+    except InputError as error:
+        raise WorkloadError(str(error)) from None
 
 
 def _moved(text: str, file: Path, out: Path) -> str:

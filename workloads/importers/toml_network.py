@@ -35,7 +35,6 @@ fault is reported with the file and the key.
 """
 
 import json
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -43,6 +42,8 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from readers.errors import InputError
+from readers.toml import read_toml
 from workloads.errors import NetworkError, WorkloadError
 from workloads.importers.toml_graph import draft_layers
 from workloads.importers.toml_graphs import build_toml_graph
@@ -67,7 +68,7 @@ def toml_loader(path: str | Path, named: Callable[..., Network]) -> Callable[...
         WorkloadError: the file cannot be read, is not TOML or names no known kind.
     """
     file = Path(path)
-    content = read_toml(file)
+    content = read_tables(file)
     entries = content.pop("transforms", None)
     load = _kind_loader(file, content, named)
     return load if entries is None else transforming(file, load, entries)
@@ -89,19 +90,16 @@ def _kind_loader(
     raise WorkloadError(f"{file}: kind: {found}; expected one of {', '.join(KINDS)}")
 
 
-def read_toml(file: Path) -> dict[str, Any]:
+def read_tables(file: Path) -> dict[str, Any]:
     """What a file holds.
 
     Raises:
         WorkloadError: it cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or error
-        raise WorkloadError(f"{file}: cannot be read ({reason}); expected a TOML network") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise WorkloadError(f"{file}: not valid TOML: {error}") from None
+        return read_toml(file, "a TOML network")
+    except InputError as error:
+        raise WorkloadError(str(error)) from None
 
 
 def _build_decoder(file: Path, content: Mapping[str, Any], tokens: int | None) -> Network:

@@ -10,6 +10,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from readers.archive import check_archive
+from readers.errors import InputError
 from workloads.errors import WorkloadError
 from workloads.importers.graph import VIEW, Graph, Node, build_graph_network
 from workloads.importers.torch_rules import (
@@ -158,8 +160,10 @@ def _load(file: Path) -> Any:  # noqa: ANN401 - torch is untyped here
         raise WorkloadError(
             f"{file}: exported programs need the extra torch: pip install 'simdl[torch]'"
         ) from None
-    if not file.is_file():
-        raise WorkloadError(f"{file}: cannot be read (no such file); {EXPECTED}")
+    try:
+        check_archive(file, EXPECTED.removeprefix("expected "))
+    except InputError as error:
+        raise WorkloadError(str(error)) from None
     try:
         return torch.export.load(str(file))
     except Exception as error:  # noqa: BLE001 - torch raises whatever its readers do

@@ -6,7 +6,6 @@ activation_checkpoint.py, torchtitan/models/llama3/config_registry.py, run_train
 """
 
 import ast
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,6 +25,8 @@ from planner.launch.job import (
     stage_letters,
     whole_degree,
 )
+from readers.errors import InputError
+from readers.toml import parse_toml
 from simdl.step.strategy import PLAIN, Recompute
 
 FILE = "torchtitan_config.py"
@@ -293,9 +294,9 @@ def _batches(values: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
 
 def _toml_values(text: str) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LaunchError(f"not TOML: {error}") from None
+        tables = parse_toml(text, "its text")
+    except InputError as error:
+        raise LaunchError(str(error)) from None
     return {
         f"{section}.{name}": value
         for section, table in tables.items()

@@ -9,6 +9,9 @@ from typing import Any
 
 from planner.launch.job import Knob, LaunchError
 
+MOST, DEEPEST = 10_000, 16
+"""Settings of a file, and within each other, at most."""
+
 
 def yaml_text(title: str, knobs: Iterable[Knob]) -> str:
     """Settings with dotted names as nested YAML, each with where it comes from."""
@@ -53,12 +56,20 @@ def read_yaml(text: str) -> dict[str, Any]:
         raise LaunchError(f"not YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(found, dict):
         raise LaunchError(f"found {type(found).__name__}; expected a mapping of settings")
-    return dict(_dotted(found, ""))
+    return dict(_dotted(found))
 
 
-def _dotted(tree: Mapping[Any, Any], before: str) -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", value
+def _dotted(tree: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Settings by dotted name; aliases may make a small file large or endless, which is refused."""
+    left: list[tuple[str, Any]] = [("", tree)]
+    count = 0
+    while left:
+        before, value = left.pop()
+        if not isinstance(value, Mapping):
+            yield before, value
+            continue
+        count += len(value)
+        if count > MOST or before.count(".") > DEEPEST:
+            raise LaunchError(f"found more than {MOST:,} settings, or more than {DEEPEST} within each other")
+        inner = [(f"{before}.{name}" if before else str(name), each) for name, each in value.items()]
+        left.extend(reversed(inner))
