@@ -55,11 +55,11 @@ def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
         "memory_capacity": reader.number(f"{at}memory.capacity", "bytes"),
         "memory_bandwidth": reader.number(f"{at}memory.bandwidth", "bandwidth"),
         "cache": reader.number(f"{at}compute.cache", "bytes"),
-        "multiprocessors": int(reader.number(f"{at}compute.multiprocessors", "count")),
+        "multiprocessors": int(reader.number(f"{at}compute.multiprocessors", "whole")),
         "vector_flop_rate": reader.number(f"{at}compute.vector_flop_rate", "flop_rate"),
         "power": reader.number(f"{at}compute.power", "power", default=0.0),
         "idle_power": reader.number(f"{at}compute.idle_power", "power", default=0.0),
-        "sustained": reader.number(f"{at}compute.sustained", "fraction", default=1.0),
+        "sustained": reader.number(f"{at}compute.sustained", "share", default=1.0),
         "peak_flop_rate": {
             dtype: reader.number(f"{at}peak_flop_rate.{dtype}", "flop_rate")
             for dtype in reader.keys(f"{at}peak_flop_rate")
@@ -87,7 +87,7 @@ def link_at(reader: ProfileReader, name: str, at: str = "") -> Link:
         description=reader.text(f"{at}description"),
         bandwidth=reader.number(f"{at}bandwidth", "bandwidth"),
         latency=reader.number(f"{at}latency", "time"),
-        efficiency=reader.number(f"{at}efficiency", "fraction"),
+        efficiency=reader.number(f"{at}efficiency", "share"),
         half_size=reader.number(f"{at}half_size", "bytes"),
         numbers=reader.numbers_under(at),
     )
@@ -117,10 +117,8 @@ def _efficiency(reader: ProfileReader, path: str, kind: type) -> Mapping[str, An
     for field in fields(kind):
         place = f"{path}.{field.name}"
         dimension = field.metadata["dimension"]
-        if dimension == "fractions":
-            values[field.name] = {
-                key: reader.number(f"{place}.{key}", "fraction") for key in reader.keys(place)
-            }
+        if dimension == "shares":
+            values[field.name] = {key: reader.number(f"{place}.{key}", "share") for key in reader.keys(place)}
             if not values[field.name]:
                 reader.fault(place, "missing; expected a table of fractions")
         else:
@@ -132,7 +130,7 @@ def _terms(reader: ProfileReader, path: str) -> KernelTerms:
     return KernelTerms(
         latency=reader.number(f"{path}.latency", "time"),
         flop_rate=reader.number(f"{path}.flop_rate", "flop_rate", default=inf),
-        lanes=max(1, int(reader.number(f"{path}.lanes", "count", default=1))),
+        lanes=int(reader.number(f"{path}.lanes", "whole", default=1)),
         traffic={
             operand: _tiers(reader, f"{path}.traffic.{operand}") for operand in reader.keys(f"{path}.traffic")
         },

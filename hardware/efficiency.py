@@ -1,8 +1,8 @@
 """Achieved fractions of a device's peaks: what kernels really reach, kept apart from the peaks.
 
 Each class is one ``[efficiency.<family>]`` table of a device profile; the field metadata gives the
-dimension the profile reader expects ("number", "fraction", "time", "bytes", or "fractions" for a table of
-fractions by name). The numbers are fitted on kernel tables (matrix products, vector operators, convolutions,
+dimension the profile reader expects ("ratio", "share", "fraction", "time", or "shares" for a table of them by
+name). The numbers are fitted on kernel tables (matrix products, vector operators, convolutions,
 attention), never on training rows; ``docs/kernel-fit.md`` says how.
 """
 
@@ -21,10 +21,10 @@ class MatmulEfficiency:
         cache_ratio: bandwidth at which the last-level cache feeds operand tiles, over memory bandwidth.
     """
 
-    fraction: Mapping[str, float] = field(metadata={"dimension": "fractions"})
+    fraction: Mapping[str, float] = field(metadata={"dimension": "shares"})
     latency: float = field(metadata={"dimension": "time"})
     epilogue: float = field(metadata={"dimension": "fraction"})
-    cache_ratio: float = field(metadata={"dimension": "number"})
+    cache_ratio: float = field(metadata={"dimension": "ratio"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ class MemoryEfficiency:
         latency: [s] ramp-up and drain of any other kernel.
     """
 
-    fraction: float = field(metadata={"dimension": "fraction"})
-    reduction: float = field(metadata={"dimension": "fraction"})
+    fraction: float = field(metadata={"dimension": "share"})
+    reduction: float = field(metadata={"dimension": "share"})
     latency: float = field(metadata={"dimension": "time"})
 
 
@@ -51,8 +51,8 @@ class AttentionEfficiency:
         backward: the same in the backward kernel (2.5 times the forward flops).
     """
 
-    forward: float = field(metadata={"dimension": "fraction"})
-    backward: float = field(metadata={"dimension": "fraction"})
+    forward: float = field(metadata={"dimension": "share"})
+    backward: float = field(metadata={"dimension": "share"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,9 @@ class ConvolutionEfficiency:
         weight_gradient: the same for the other backward pass.
     """
 
-    fraction: Mapping[str, float] = field(metadata={"dimension": "fractions"})
-    input_gradient: float = field(metadata={"dimension": "fraction"})
-    weight_gradient: float = field(metadata={"dimension": "fraction"})
+    fraction: Mapping[str, float] = field(metadata={"dimension": "shares"})
+    input_gradient: float = field(metadata={"dimension": "share"})
+    weight_gradient: float = field(metadata={"dimension": "share"})
 
 
 FAMILIES: dict[str, type] = {

@@ -13,12 +13,19 @@ from typing import Any
 from hardware.citation import Citation, CitedNumber
 from hardware.errors import ProfileError, UnitError
 from hardware.profile_sources import EXPLAINED, read_sources
-from hardware.units import EXAMPLES, parse_quantity
+from hardware.ranges import POSITIVE, RANGES, in_range
+from hardware.units import EXAMPLES, parse_quantity, shortened
 from readers.errors import InputError
 from readers.toml import parse_toml
 
-PLAIN = {"number": "a number", "count": "a whole number", "fraction": "a fraction from 0 to 1"}
-POSITIVE = ("bandwidth", "flop_rate", "price")  # what times and tokens are divided by
+PLAIN = {
+    "number": "a number, not below zero",
+    "ratio": "a number above zero",
+    "count": "a whole number, not below zero",
+    "whole": "a whole number, at least 1",
+    "fraction": "a fraction from 0 to 1, not below zero",
+    "share": "a fraction above zero, at most 1",
+}
 NUMBER_KEYS = ("value", "source", "note")
 
 
@@ -100,7 +107,7 @@ class ProfileReader:
 
         Args:
             path: dotted key path.
-            dimension: one of ``hardware.units.UNITS``, or ``number``, ``count``, ``fraction``.
+            dimension: one of ``hardware.units.UNITS``, or of ``PLAIN``.
             default: for optional numbers.
         """
         self._read.add(path)
@@ -230,7 +237,9 @@ def _parse(found: object, dimension: str) -> float:
     if dimension not in PLAIN:
         if not isinstance(found, str):
             example = EXAMPLES[dimension]
-            raise UnitError(f"found {found!r}; expected text with a unit ({dimension}) such as '{example}'")
+            raise UnitError(
+                f"found {shortened(found)}; expected text with a unit ({dimension}) such as '{example}'"
+            )
         value = parse_quantity(found, dimension)
         if value < 0 or (value == 0 and dimension in POSITIVE):
             least = "above zero" if dimension in POSITIVE else "not below zero"
@@ -238,15 +247,19 @@ def _parse(found: object, dimension: str) -> float:
         return value
     if isinstance(found, int | float) and not isinstance(found, bool):
         value = float(found)
-        if math.isfinite(value) and value >= 0 and _fits(value, dimension):
+        if value >= 0 and _fits(value, dimension):
             return value
-    raise UnitError(f"found {found!r}; expected {PLAIN[dimension]}, not below zero")
+        least, most = RANGES[dimension]
+        if 0 < value < math.inf and not in_range(value, dimension) and not 1 == most < value:
+            raise UnitError(f"found {found!r}; expected {PLAIN[dimension]}, {least:g} to {most:g}")
+    raise UnitError(f"found {shortened(found)}; expected {PLAIN[dimension]}")
 
 
 def _fits(value: float, dimension: str) -> bool:
-    if dimension == "fraction":
-        return value <= 1.0
-    return dimension != "count" or value.is_integer()
+    """Whether a plain number of at least 0 is one of its kind."""
+    if not in_range(value, dimension) or (value == 0 and dimension in POSITIVE):
+        return False
+    return dimension not in {"count", "whole"} or value.is_integer()
 
 
 def _is_table(found: object) -> bool:

@@ -205,7 +205,7 @@ def _host(reader: ProfileReader) -> Host | None:
     link = _part(reader, "host.link", load_link, link_at)
     reader.text("host.description", default="")
     numbers = {
-        "devices_per_link": reader.number("host.devices_per_link", "number", default=1.0),
+        "devices_per_link": reader.number("host.devices_per_link", "ratio", default=1.0),
         "memory": reader.number("host.memory", "bytes"),
         "bandwidth": reader.number("host.bandwidth", "bandwidth"),
         "update_rate": reader.number("host.update_rate", "bandwidth"),
@@ -230,9 +230,7 @@ def _level(reader: ProfileReader, path: str, *, last: bool) -> Level:
     if not reader.is_faulty(f"{path}.size") and last != (size == 0):
         expected = "0 for the last level (all nodes)" if last else "at least 1"
         reader.fault(f"{path}.size", f"found {size}; expected {expected}")
-    ports = reader.number(f"{path}.ports", "number")
-    if ports == 0 and not reader.is_faulty(f"{path}.ports"):
-        reader.fault(f"{path}.ports", "found 0; expected a number above zero")
+    ports = reader.number(f"{path}.ports", "ratio")
 
     def load(place: str) -> Link | None:
         return _part(reader, place, load_link, link_at)

@@ -8,11 +8,11 @@ k, M, G, T, P are powers of ten, Ki, Mi, Gi, Ti powers of two; ``bit`` or ``B`` 
     '80.0 GiB'
 """
 
-import math
 import re
 from collections.abc import Mapping
 
 from hardware.errors import UnitError
+from hardware.ranges import RANGES, in_range
 
 DECIMAL: Mapping[str, float] = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 BINARY: Mapping[str, float] = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50}
@@ -49,6 +49,7 @@ EXAMPLES: Mapping[str, str] = {
     "energy_price": "0.12 USD/kWh",
     "energy": "640 pJ",
 }
+LONGEST = 60  # characters of a text in a message
 NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z/]*)\s*")
 
 
@@ -60,20 +61,30 @@ def parse_quantity(text: str, dimension: str) -> float:
         dimension: a key of ``UNITS``.
 
     Raises:
-        UnitError: no number, no unit, or a unit of another dimension.
+        UnitError: no number, no unit, a unit of another dimension, or a value that no machine has.
     """
     expected = f"expected a value such as '{EXAMPLES[dimension]}'"
     match = NUMBER.fullmatch(text)
     if match is None:
-        raise UnitError(f"{text!r} is not a quantity; {expected}")
+        raise UnitError(f"{shortened(text)} is not a quantity; {expected}")
     number, unit = match.groups()
     if not unit:
-        raise UnitError(f"{text!r} has no unit; {expected}")
+        raise UnitError(f"{shortened(text)} has no unit; {expected}")
     for symbol, (size, prefixes) in UNITS[dimension].items():
         prefix = unit.removesuffix(symbol)
-        if unit.endswith(symbol) and prefix in prefixes and math.isfinite(float(number)):
-            return float(number) * prefixes[prefix] * size
-    raise UnitError(f"{text!r} is not of dimension {dimension}; {expected}")
+        if unit.endswith(symbol) and prefix in prefixes:
+            value = float(number) * prefixes[prefix] * size
+            if in_range(value, dimension) and (value or not number.lower().partition("e")[0].strip("+-0.")):
+                return value
+            least, most = (format_quantity(end, dimension) for end in RANGES[dimension])
+            raise UnitError(f"{shortened(text)} is beyond any machine; expected {least} to {most}")
+    raise UnitError(f"{shortened(text)} is not of dimension {dimension}; {expected}")
+
+
+def shortened(found: object) -> str:
+    """A value for a message, however long it is."""
+    text = repr(found)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def format_quantity(value: float, dimension: str) -> str:

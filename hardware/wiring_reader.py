@@ -134,17 +134,11 @@ def _torus(reader: ProfileReader, path: str, size: int) -> Torus | None:
 
 def _count(reader: ProfileReader, path: str) -> int:
     """A whole number of at least 1."""
-    found = int(reader.number(path, "count"))
-    if found < 1 and not reader.is_faulty(path):
-        reader.fault(path, "found 0; expected at least 1")
-    return max(found, 1)
+    return max(int(reader.number(path, "whole")), 1)  # 1 where it is at fault
 
 
 def _above_zero(reader: ProfileReader, path: str) -> float:
-    found = reader.number(path, "number")
-    if found == 0 and not reader.is_faulty(path):
-        reader.fault(path, "found 0; expected a number above zero")
-    return found or 1.0
+    return reader.number(path, "ratio") or 1.0  # 1 where it is at fault
 
 
 def _ratio(reader: ProfileReader, path: str, found: float) -> float:

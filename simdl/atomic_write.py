@@ -2,10 +2,23 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from os import getpid
+from os import link
 from pathlib import Path
+from secrets import token_hex
 
 from simdl.errors import SimdlError
+
+_NEW: set[Path] = set()
+"""Places at which nothing was when a command began, and nothing may be when it writes."""
+
+
+def expect_new(path: Path, *, new: bool) -> None:
+    """Say whether what is written to a place must be the first there.
+
+    A command looks before it works and writes when it is done; meanwhile another may have written the same
+    file, and then one of the two answers would be lost without a word.
+    """
+    (_NEW.add if new else _NEW.discard)(path.absolute())
 
 
 def write_atomically(path: Path, text: str | bytes, *, what: str) -> None:
@@ -38,15 +51,39 @@ def write_together(files: Iterable[tuple[Path, str | bytes]], *, what: str) -> N
             with _refusing(path, what):
                 if path.is_dir():
                     raise IsADirectoryError(None, "Is a directory")
-                partials[path] = path.with_name(f".{path.name}.{getpid()}.partial")
+                partials[path] = path.with_name(f".{path.name}.{token_hex(4)}.partial")
                 partials[path].write_bytes(text.encode() if isinstance(text, str) else text)
         for path, partial in partials.items():
             with _refusing(path, what):
-                partial.replace(path)
+                _place(partial, path, what)
     finally:
         for partial in partials.values():
             with suppress(OSError):
                 partial.unlink(missing_ok=True)  # those that were not moved
+
+
+def _place(partial: Path, path: Path, what: str) -> None:
+    """Move a complete file to its place.
+
+    Raises:
+        SimdlError: it must be the first there, and is not.
+    """
+    if path.absolute() not in _NEW:
+        partial.replace(path)
+        return
+    try:
+        try:
+            link(partial, path)  # which, unlike a move, replaces nothing
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            path.open("xb").close()
+            partial.replace(path)
+    except FileExistsError:
+        message = (
+            f"{path}: was written by another run meanwhile; expected a new {what}, or --force to replace it"
+        )
+        raise SimdlError(message) from None
 
 
 @contextmanager

@@ -9,7 +9,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedWriter, RawIOBase, TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -50,6 +52,22 @@ def check_streams() -> None:
     if sys.stdout is None:
         click.echo("Error: standard output is closed; expected a terminal, a file or a pipe", err=True)
         sys.exit(2)
+    sys.stdout = _written_whole(sys.stdout)
+
+
+def _written_whole(stream: TextIO) -> TextIO:
+    """The stream with a buffer, where it has none, as under PYTHONUNBUFFERED.
+
+    What a file without a buffer takes of a text is dropped beyond, without an error, where a disk becomes
+    full; a buffer writes until all is written or refused.
+    """
+    raw = getattr(stream, "buffer", None)
+    if not isinstance(raw, RawIOBase):
+        return stream
+    stream.flush()
+    return TextIOWrapper(
+        BufferedWriter(raw), encoding=stream.encoding, errors=stream.errors, line_buffering=raw.isatty()
+    )
 
 
 def _discard_output() -> None:

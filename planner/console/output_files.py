@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from simdl.atomic_write import expect_new
 from simdl.errors import SimdlError
 
 force_option = click.option("--force", is_flag=True, help="Replace existing files.")
@@ -24,6 +25,7 @@ def check_new(path: Path, *, force: bool, what: str) -> None:
     taken = any(path.iterdir()) if path.is_dir() else path.exists()
     if taken and not force:
         raise SimdlError(f"{path}: exists; expected a new {what}, or --force to replace it")
+    expect_new(path, new=not force)
 
 
 def check_new_file(path: Path, *, force: bool, what: str) -> None:

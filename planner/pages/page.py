@@ -125,7 +125,8 @@ def render_page(page: Page) -> str:
     """The page as HTML."""
     from plotly.offline import get_plotlyjs  # noqa: PLC0415 - only for a page
 
-    data = json.dumps(plain_json(page.data), allow_nan=False, ensure_ascii=False).replace("</", "<\\/")
+    # a browser that reads "<!--<script>" in a script does not find its end
+    data = json.dumps(plain_json(page.data), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(page.title),
         lines=_lines(page.lines, page.open_lines),

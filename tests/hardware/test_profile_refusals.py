@@ -1,5 +1,7 @@
 """What the profile reader refuses: each fault on its own, with its place, and all of a file at once."""
 
+import re
+
 import pytest
 
 from hardware.component_profiles import parse_device, parse_link
@@ -55,6 +57,35 @@ def faults(parse, text):
     return [fault.removeprefix("links/mine.toml: ") for fault in caught.value.faults]
 
 
+DEVICE = load_text("devices", "t4")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("capacity", '"1e305 PB"', "memory.capacity: '1e305 PB' is beyond any machine"),
+        ("bandwidth", '"1e-300 B/s"', "memory.bandwidth: '1e-300 B/s' is beyond any machine"),
+        ("bandwidth", '"0 B/s"', "memory.bandwidth: found '0 B/s'; expected a value above zero"),
+        ("multiprocessors", "0", "compute.multiprocessors: found 0; expected a whole number, at least 1"),
+        ("cache_ratio", "0", "efficiency.matmul.cache_ratio: found 0; expected a number above zero"),
+        ("cache_ratio", "1e300", "efficiency.matmul.cache_ratio: found 1e+300; expected a number above zero"),
+        ("forward", "0", "efficiency.attention.forward: found 0; expected a fraction above zero, at most 1"),
+        ("forward", "1e-300", "efficiency.attention.forward: found 1e-300; expected a fraction above zero"),
+        ("forward", "nan", "efficiency.attention.forward: found nan; expected a fraction above zero"),
+    ],
+)
+def test_what_times_are_divided_by_is_neither_nothing_nor_beyond_any_machine(key, value, fault):
+    text = re.sub(rf"(?m)^({key} = .*value = )([^,]*)", rf"\g<1>{value}", DEVICE, count=1)
+    found = faults(parse_device, text)
+    assert [each.startswith(fault) for each in found] == [True], found
+
+
+def test_a_device_that_sustains_nothing_is_refused():
+    added = 'sustained = { value = 0, source = "datasheet" }'
+    found = faults(parse_device, DEVICE.replace("[compute]", f"[compute]\n{added}", 1))
+    assert found == ["compute.sustained: found 0; expected a fraction above zero, at most 1"]
+
+
 def test_the_samples_are_without_fault():
     assert parse_link(LINK, "mine", "links/mine.toml").bandwidth == 50e9
     assert parse_node(NODE, "mine", "clusters/mine.toml").devices == 8
@@ -69,7 +100,7 @@ def test_the_samples_are_without_fault():
         ('"400 Gbit/s"', '"400 GB"', "bandwidth: '400 GB' is not of dimension bandwidth"),
         ('"400 Gbit/s"', '"0 GB/s"', "bandwidth: found '0 GB/s'; expected a value above zero"),
         ('"5 us"', '"-5 us"', "latency: found '-5 us'; expected a value not below zero"),
-        ("0.9", "1.2", "efficiency: found 1.2; expected a fraction from 0 to 1"),
+        ("0.9", "1.2", "efficiency: found 1.2; expected a fraction above zero, at most 1"),
         ("0.9", "-0.1", "efficiency: found -0.1; expected a fraction"),
         ("0.9", "nan", "efficiency: found nan; expected a fraction"),
         ("0.9", "true", "efficiency: found True; expected a fraction"),
@@ -144,7 +175,7 @@ def test_independent_faults_are_reported_together():
         ("value = 8,", "value = -8,", "levels.0.size: found -8; expected a whole number, not below zero"),
         ("value = 8,", "value = nan,", "levels.0.size: found nan; expected a whole number"),
         ("value = 8,", "", "levels.0.size.value: missing"),
-        ("value = 2,", "value = -1,", "levels.1.ports: found -1; expected a number, not below zero"),
+        ("value = 2,", "value = -1,", "levels.1.ports: found -1; expected a number above zero"),
         ("value = 8,", "value = inf,", "levels.0.size: found inf; expected a whole number"),
         ("value = 8,", "value = 0,", "levels.0.size: found 0; expected at least 1"),
         ("value = 0,", "value = 4,", "levels.1.size: found 4; expected 0 for the last level"),

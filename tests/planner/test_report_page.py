@@ -242,7 +242,21 @@ def test_text_is_escaped_and_the_json_cannot_end_its_script():
     assert "<h1>&lt;script&gt;</h1>" in text
     assert "<td>a &lt; b</td>" in text
     assert "<p>$x &amp; y</p>" in text
-    assert '"<\\/script>"' in text
+    assert '"\\u003c/script>"' in text
+
+
+def test_no_text_begins_a_script_within_the_scripts_of_a_page():
+    """HTML Standard, section 13.2.5.4 on: after "<!--<script>" an end tag does not end a script."""
+    import plotly.graph_objects as go
+
+    name = "<!--<script>"
+    figure = go.Figure(go.Scatter(x=[1], y=[1], name=name, text=[name]), layout={"title": {"text": name}})
+    section = Section(title=name, body=figure)
+    text = render_page(Page(title=name, lines=(name,), sections=(section,), data=[name]))
+    without = render_page(Page(title="", lines=("",), sections=(), data=[]))
+    assert text.count(name) == without.count(name)
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1]
+    assert json.loads(data) == [name]
 
 
 def test_a_missing_number_stands_where_numbers_stand():
