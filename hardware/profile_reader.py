@@ -242,8 +242,8 @@ def _parse(found: object, dimension: str) -> float:
             )
         value = parse_quantity(found, dimension)
         if value < 0 or (value == 0 and dimension in POSITIVE):
-            least = "above zero" if dimension in POSITIVE else "not below zero"
-            raise UnitError(f"found {found!r}; expected a value {least}")
+            wanted = "above zero" if dimension in POSITIVE else "not below zero"
+            raise UnitError(f"found {found!r}; expected a value {wanted}")
         return value
     if isinstance(found, int | float) and not isinstance(found, bool):
         value = float(found)

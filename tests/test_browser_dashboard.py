@@ -56,7 +56,6 @@ def chromium():
         flags = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"]
         browser = driver.chromium.launch(executable_path=find_browser(), args=flags)
         context = browser.new_context()
-        context.add_init_script(COUNT_REQUESTS)
         context.set_default_timeout(PATIENCE)
         yield context
         browser.close()
@@ -105,24 +104,24 @@ def page(opened):
     return opened
 
 
-COUNT_REQUESTS = """
-window.asked = 0;
-window.answered = 0;
-const ask = window.fetch;
-window.fetch = (...given) => {
-  window.asked += 1;
-  return ask(...given).finally(() => { window.asked -= 1; window.answered = performance.now(); });
-};"""
-SETTLED = "() => asked === 0 && performance.now() - answered > 200"  # [ms]; answers ask for the next at once
+COMPLETE = """query => {
+  const cards = [...document.querySelectorAll("#verdict .card")];
+  return location.search.includes(query) && cards.length && cards.every(
+    card => card.dataset.complete === "yes" && card.dataset.query.includes(query));
+}"""
+"""Every card is of the state that the address shows, and says all of it."""
+DRAWN = """() => {
+  const graphs = [...document.querySelectorAll(".dash-graph")];
+  return graphs.length && document.querySelector("#details .dash-graph")
+    && graphs.every(graph => graph.querySelector(".js-plotly-plot .main-svg"));
+}"""
+"""The figures of the last callback are there, and every figure is drawn."""
 
 
 def show(page, query):
     """Bring a page into a state as a button that uses a plan does: by its address, without loading it."""
-    page.evaluate("answered = performance.now()")
     page.evaluate("query => dash_clientside.set_props('address', {data: query})", query)
-    page.wait_for_function("query => location.search.includes(query)", arg=query.rpartition("&")[2])
-    page.wait_for_function(SETTLED)
-    page.wait_for_selector("#verdict .card")
+    page.wait_for_function(COMPLETE, arg=query.rpartition("&")[2])
 
 
 def drawn(page):
@@ -165,13 +164,10 @@ def test_every_chart_has_data_and_the_page_fits_its_width(page, width):
     page.set_viewport_size({"width": width, "height": 900})
     show(page, SMALL + f"a.pp=2&b.tp={2 if width < 800 else 4}")
     page.wait_for_selector("#words")
-    page.wait_for_selector("#details .dash-graph")
-    expected = page.locator(".dash-graph").count()
-    page.wait_for_function(
-        "count => document.querySelectorAll('.js-plotly-plot:has(.main-svg)').length === count", arg=expected
-    )
+    page.wait_for_function(DRAWN)
+    page.wait_for_function(f"({EMPTY})().slice(1).every(count => count === 0)")
     charts, empty, bare, overflow = page.evaluate(EMPTY)
-    assert charts == expected > 10  # two that compare, several of each strategy
+    assert charts == page.locator(".dash-graph").count() > 10  # two that compare, several of each strategy
     assert (empty, bare, overflow) == (0, 0, 0)
 
 

@@ -143,6 +143,14 @@ def shape_of(state: PageState, question: Question) -> str:
     return f"{question.cluster.devices} {question.workload.global_batch} {blocks} {len(state.strategies)}"
 
 
+def marked(cards: list[html.Div], query: str, *, complete: bool) -> list[html.Div]:
+    """Cards that say which state they are of, and whether all of it, so that nobody who waits need guess."""
+    for card in cards:
+        setattr(card, "data-query", query)
+        setattr(card, "data-complete", "yes" if complete else "no")
+    return cards
+
+
 def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
     """Cards, then figures, then the others, so that numbers never wait for drawings."""
 
@@ -158,11 +166,11 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
             ask(state.asked, catalog)
         except REFUSALS as error:
             lines = html.Ul([html.Li(reason) for reason in reasons_of(error)])
-            return [
-                html.Div([html.H2("The question cannot be answered"), lines], className="card refused")
-            ], None
+            card = html.Div([html.H2("The question cannot be answered"), lines], className="card refused")
+            return marked([card], query, complete=True), None
         shown = show_verdict(state, catalog, wait=False)
-        return shown.cards, {"query": query, "complete": shown.complete} if shown.drawable else None
+        cards = marked(shown.cards, query, complete=shown.complete or not shown.drawable)
+        return cards, {"query": query, "complete": shown.complete} if shown.drawable else None
 
     @app.callback(
         Output("figures", "children"),
@@ -175,7 +183,9 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
         if drawn is None:
             return [], no_update, None
         state = parse_state(drawn["query"])
-        cards = no_update if drawn["complete"] else show_verdict(state, catalog, wait=True).cards
+        cards: Any = no_update
+        if not drawn["complete"]:
+            cards = marked(show_verdict(state, catalog, wait=True).cards, drawn["query"], complete=True)
         return show_figures(state, catalog), cards, drawn["query"]
 
     @app.callback(Output("details", "children"), Input("detailed", "data"), prevent_initial_call=True)

@@ -10,9 +10,10 @@ from click.testing import CliRunner
 from dashboard_client import Client, parts, texts
 
 from planner.commands.simulate import simulate
-from planner.dashboard import results
+from planner.dashboard import downloads, results
 from planner.dashboard.answers import LIVE, step_page
 from planner.dashboard.catalog import ask
+from planner.dashboard.downloads import TOKEN
 from planner.dashboard.limits import BODY
 from planner.dashboard.state import format_state, parse_state, start_state
 from planner.pages.figures.style import CAUSES
@@ -285,7 +286,7 @@ class TestDownloads:
         ],
     )
     def test_json_is_that_of_the_command(self, client, query, flags):
-        done = client.http.get(f"/download/a/simulate.json?{GPT2}{query}")
+        done = client.http.get(f"/download/{TOKEN}/a/simulate.json?{GPT2}{query}")
         command = ["gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32", *flags, "--json"]
         assert done.text == CliRunner().invoke(simulate, command).stdout
         assert done.headers["Content-Disposition"] == 'attachment; filename="a-simulate.json"'
@@ -304,7 +305,7 @@ class TestDownloads:
             str(path),
         ]
         assert CliRunner().invoke(simulate, command).exit_code == 0
-        done = client.http.get(f"/download/b/trace.json?{GPT2}a.tp=2&b.pp=2")
+        done = client.http.get(f"/download/{TOKEN}/b/trace.json?{GPT2}a.tp=2&b.pp=2")
         assert done.text == path.read_text(encoding="utf-8")
 
     def test_strategy_file_is_read_back_as_the_strategy(self, client, tmp_path):
@@ -312,7 +313,7 @@ class TestDownloads:
             f"{GPT2}a.pp=2&a.virtual_stages=2&a.schedule=interleaved-1f1b&a.recompute=full&a.zero=1"
             "&a.micro_batch=2&a.stages=3-4-4-3"
         )
-        done = client.http.get(f"/download/a/strategy.toml?{query}")
+        done = client.http.get(f"/download/{TOKEN}/a/strategy.toml?{query}")
         path = tmp_path / "strategy.toml"
         path.write_text(done.text, encoding="utf-8")
         state = parse_state(query)
@@ -321,16 +322,40 @@ class TestDownloads:
         assert tomllib.loads(done.text)["stages"] == [3, 4, 4, 3]
         assert done.text.startswith("# gpt2 on dgx-a100:1, global batch 32\n")
 
+    @pytest.mark.parametrize("token", ["", "x/", f"{TOKEN[:-1]}/", f"{TOKEN}x/"])
+    def test_an_address_that_no_page_of_the_server_holds_is_refused(self, client, token):
+        done = client.http.get(f"/download/{token}a/simulate.json?{GPT2}a.tp=2")
+        assert done.status_code == (403 if token else 200)  # without one it is the page itself
+        assert "step_time" not in done.text
+
+    def test_a_trace_of_too_many_passes_is_left_to_the_command(self, client, monkeypatch):
+        monkeypatch.setattr(downloads, "TRACED", 10)
+        done = client.http.get(f"/download/{TOKEN}/a/trace.json?{GPT2}a.tp=2")
+        assert done.status_code == 400
+        assert "the page gives traces of at most 10, `simdl simulate --trace` more" in done.text
+
+    def test_one_file_is_made_at_a_time(self, client, monkeypatch):
+        monkeypatch.setattr(downloads, "PATIENCE", 0.0)
+        with downloads._MAKING:
+            busy = client.http.get(f"/download/{TOKEN}/a/strategy.toml?{GPT2}a.tp=2")
+        assert busy.status_code == 503
+        assert "another file is being made" in busy.text
+        assert client.http.get(f"/download/{TOKEN}/a/strategy.toml?{GPT2}a.tp=2").status_code == 200
+
     @pytest.mark.parametrize(
         ("address", "status", "message"),
         [
-            (f"/download/a/simulate.json?{GPT2}a.tp=5", 400, "tp 5 does not divide"),
-            (f"/download/b/simulate.json?{GPT2}a.tp=2", 400, "strategy B: not part of the address"),
-            (f"/download/a/trace.json?{GPT3}stack=megatron-2022&a.tp=8&a.pp=8", 400, "GiB short"),
-            ("/download/a/simulate.json?model=/etc/passwd&node=dgx-a100&count=1", 400, "unknown network"),
-            ("/download/a/simulate.json?model=%FF&node=dgx-a100&count=1", 400, "unknown network"),
-            ("/download/a/passwd?model=gpt2", 404, "Not Found"),
-            ("/download/c/simulate.json?model=gpt2", 404, "Not Found"),
+            (f"/download/{TOKEN}/a/simulate.json?{GPT2}a.tp=5", 400, "tp 5 does not divide"),
+            (f"/download/{TOKEN}/b/simulate.json?{GPT2}a.tp=2", 400, "strategy B: not part of the address"),
+            (f"/download/{TOKEN}/a/trace.json?{GPT3}stack=megatron-2022&a.tp=8&a.pp=8", 400, "GiB short"),
+            (
+                f"/download/{TOKEN}/a/simulate.json?model=/etc/passwd&node=dgx-a100&count=1",
+                400,
+                "unknown network",
+            ),
+            (f"/download/{TOKEN}/a/simulate.json?model=%FF&node=dgx-a100&count=1", 400, "unknown network"),
+            (f"/download/{TOKEN}/a/passwd?model=gpt2", 404, "Not Found"),
+            (f"/download/{TOKEN}/c/simulate.json?model=gpt2", 404, "Not Found"),
             ("/assets/..%2Fserver.py", 404, "Not Found"),
             ("/assets/../server.py", 404, "Not Found"),
         ],
