@@ -21,11 +21,11 @@ from workloads.workload import Workload
 from workloads.zoo.decoder import DecoderConfig, build_decoder
 
 _ACHIEVED = {
-    "fractions": dict.fromkeys(("bf16", "fp16", "fp32", "implicit_gemm"), 0.7),
+    "shares": dict.fromkeys(("bf16", "fp16", "fp32", "implicit_gemm"), 0.7),
+    "share": 0.7,
     "fraction": 0.7,
-    "number": 2.0,
+    "ratio": 2.0,
     "time": 3e-6,
-    "bytes": 1e5,
 }
 
 

@@ -25,6 +25,8 @@ from simdl.step.steady import measured
 from workloads.workload import Workload
 
 ROUNDING = 1e-12  # relative, of sums of many tasks
+WORK = 500_000
+"""Passes that are simulated in one search, at most, about fifteen seconds; then the search gives up certainty."""
 Progress = Callable[[int, int], None]
 """Called with the steps done so far and all that there are to do, such as candidates to decide."""
 
@@ -71,7 +73,7 @@ def search(
     max_simulations: int | None = None,
     progress: Progress | None = None,
 ) -> Ranking:
-    """The ``top`` fastest candidates.
+    """The ``top`` fastest candidates, or those that were found before ``WORK`` was done.
 
     Args:
         space: the candidates.
@@ -85,7 +87,7 @@ def search(
     """
     best: list[Found] = []
     reports: dict[int, StepReport] = {}
-    simulated, certified = 0, True
+    simulated, passes, certified = 0, 0, True
     order = fits[np.lexsort((bounds.training[fits], bounds.step_time[fits]))].tolist()
     for position, candidate in enumerate(order):
         if len(best) == top and bounds.step_time[candidate] >= best[-1].step_time * (1 - ROUNDING):
@@ -93,7 +95,12 @@ def search(
         if max_simulations is not None and simulated >= max_simulations:
             certified = False
             break
-        step = step_cost(workload, with_cut(space.strategy(candidate), workload, pricing), pricing)
+        strategy = space.strategy(candidate)
+        passes += strategy.passes(workload.global_batch)
+        if passes > WORK and simulated:
+            certified = False
+            break
+        step = step_cost(workload, with_cut(strategy, workload, pricing), pricing)
         if not any(memory_shortfalls(step, pricing.cluster.device)):
             simulated += 1
             timeline = measured(run(lower(step)), step)

@@ -4,6 +4,7 @@ The best one that the search simulated, else the one of least bound among those 
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ AXES = {
 CAUSES = 3  # differences that a sentence names
 NOTABLE = 0.1  # share of the largest difference below which one is not named
 
-SHORT = 20_000
+SHORT = 15_000
 """Passes of a step that is simulated for the sake of an explanation alone: less than a second."""
 
 
@@ -51,7 +52,7 @@ def explain(
 
     The alternative is the fastest of the ``reports`` that the search made by candidate, if one differs from
     the best on the axis, else the candidate with the least bound that does, whatever else it changes; it is
-    simulated, and the breakdowns say where the seconds go.
+    simulated unless its step is long, and the breakdowns say where the seconds go.
     """
     axes: dict[int, list[str]] = {}
     for axis, candidate in _alternatives(best.strategy, space, bounds, fits, reports):
@@ -59,6 +60,7 @@ def explain(
     others = [
         (names, reports.get(candidate) or _simulated(space, candidate, workload, pricing))
         for candidate, names in axes.items()
+        if candidate in reports or _passes(space, candidate) <= SHORT
     ]
     others.sort(key=lambda found: -found[1].step_time)
     return tuple(_sentence(names, best, other) for names, other in others)
@@ -74,10 +76,14 @@ def explain_splits(best: StepReport, alike: StepReport | None) -> tuple[str, ...
     return (f"layers split one by one rather than alike: {other} is {slower} slower ({differences})",)
 
 
+def _passes(space: Space, candidates: Any) -> Any:  # noqa: ANN401 - one or an array of them
+    """Passes of a step of candidates."""
+    return 2 * (space.pp * space.virtual_stages * space.microbatches)[candidates]
+
+
 def _short(candidates: Integers, space: Space) -> Integers:
     """Those whose step is quickly simulated, if there are any: a neighbour need not be the nearest one."""
-    passes = 2 * (space.pp * space.virtual_stages * space.microbatches)[candidates]
-    short = candidates[passes <= SHORT]
+    short = candidates[_passes(space, candidates) <= SHORT]
     return short if len(short) else candidates
 
 

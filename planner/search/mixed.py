@@ -16,7 +16,7 @@ import numpy as np
 from hardware.cluster import Cluster
 from planner.bounds.estimate import estimate_bounds
 from planner.console.format import format_strategy
-from planner.search.best_first import Progress
+from planner.search.best_first import WORK, Progress
 from planner.search.order import rank_key
 from planner.search.plan import Plan, PlanResult, stack_limits
 from planner.space.candidates import enumerate_space
@@ -66,7 +66,13 @@ def plan_mixed(
     found.sort(key=lambda each: each.estimate)
     tried = found[: max_simulations or SIMULATIONS]
     plans, reasons = [], []
+    passes = simulated = 0
     for done, each in enumerate(tried, start=1):
+        passes += each.strategy.passes(workload.global_batch)
+        if passes > WORK and done > 1:
+            reasons.append(f"{len(tried) - simulated} candidates are not simulated: their steps are too long")
+            break
+        simulated = done
         report = simulate(workload, cluster, each.strategy, stack=stack).report
         if report.feasible:
             plans.append(Plan(bound=0.0, report=report))
@@ -81,7 +87,7 @@ def plan_mixed(
         plans=tuple(plans[:top]),
         candidates=len(found) + unfit,
         feasible=len(found),
-        simulated=len(tried),
+        simulated=simulated,
         certified=False,
         certified_over="",
         uncertified="the candidates of a mixed cluster are ordered by an estimate, not by a bound",

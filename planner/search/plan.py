@@ -30,6 +30,7 @@ from simdl.step.strategy import Strategy
 from workloads.network import Network
 from workloads.workload import Workload
 
+RECUT = 60_000  # passes of the plans whose cuts are tried, all together at most
 UNLIMITED = 2**62  # passes that no step has
 
 
@@ -81,7 +82,7 @@ class PlanResult:
     alike: Plan | None = None
     layers: LayerPlan | None = None
     layers_reason: str = ""
-    uncertified: str = "stopped at the simulation limit"
+    uncertified: str = "stopped at the simulation limit, of candidates or of passes"
 
     def __repr__(self) -> str:
         sure = "certified" if self.certified else "not certified"
@@ -224,9 +225,11 @@ def _in_two_parts(progress: Progress | None, *, cuts: int) -> tuple[Progress, Pr
 def _recut_all(
     plans: Sequence[Plan], workload: Workload, pricing: Pricing, progress: Progress
 ) -> Iterator[Plan]:
-    """The plans that other cuts make faster."""
+    """The plans that other cuts make faster; the first of them where steps are long."""
+    passes = 0
     for done, plan in enumerate(tuple(plans), start=1):
-        better = _recut(plan, workload, pricing)
+        passes += plan.report.strategy.passes(workload.global_batch)
+        better = _recut(plan, workload, pricing) if passes <= RECUT else None
         if better is not None:
             yield better
         progress(done, len(plans))

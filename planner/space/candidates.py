@@ -55,7 +55,7 @@ class Limits:
     context_tokens: int = 128
     zero: float = 3
     context_parallel: bool = True
-    passes: int = 500_000
+    passes: int = 200_000
     schedules: tuple[str, ...] | None = None
 
 

@@ -78,6 +78,7 @@ class Segmentation:
         self._scattered = strategy.zero >= 2 and strategy.shards_state
         self._ahead = strategy.zero in (1, 2) and strategy.shards_state and stack.parameter_overlap
         self._bucketed = strategy.reduces and stack.gradient_overlap
+        self._hosted = [is_hosted(stage) for stage in step.stages]
         self._cache: dict[tuple[object, ...], tuple[Segment, ...]] = {}
 
     def segments(self, entry: Entry, *, first: bool, last: bool) -> tuple[Segment, ...] | None:
@@ -92,7 +93,7 @@ class Segmentation:
         completes = any(each.kind.completes for each in passes)
         reduces = completes and (self._scattered or (last and self._bucketed))
         ahead = first and self._ahead and not isinstance(entry, Overlap)
-        hosted = any(is_hosted(self._step.stages[each.stage]) for each in passes)
+        hosted = any(self._hosted[each.stage] for each in passes)
         if not (self._sharded or reduces or ahead or hosted):
             return None
         key = (tuple((each.kind, each.stage) for each in passes), last, reduces, ahead)
@@ -106,7 +107,7 @@ class Segmentation:
         step = self._step
         kind, stage = next(((k, s) for k, s in passes if k.completes), passes[0])
         whole = step.pass_cost(passes)
-        hosted = is_hosted(step.stages[stage])
+        hosted = self._hosted[stage]
         parts = (
             self._items(step.stages[stage], kind, reduces=reduces)
             if hosted
