@@ -9,15 +9,23 @@ algorithm or a batch that was not measured does not exist.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hardware.device import Device
 from planner.microbatch.configuration import MicroBatch, undominated
 from planner.microbatch.convolutions import ConvolutionPass
 from simdl.errors import SimdlError
 from simdl.kernels.convolution_table import ConvolutionRow
+from simdl.kernels.costs.convolution import AlgorithmCost
 from simdl.kernels.costs.convolution_launch import convolution_launches
 from simdl.kernels.kernel import ConvolutionCall
+from workloads.amounts import as_number
 from workloads.dtypes import Precision
 from workloads.operators import Pass
+
+Sizes = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +74,11 @@ def price_passes(
         rows = measured.get((part.layer, part.which)) or measured.get((part.block_layer, part.which))
         key = replace(part, layer="", block_layer="") if rows is None else id(rows)
         if key not in known:
-            launches = (
-                modelled_rows(part, sizes, device, precision)
-                if rows is None
-                else [row for row in rows if row.batch in allowed]
-            )
-            known[key] = len(launches), _undominated(launches)
+            if rows is None:
+                known[key] = _modelled(part, sizes, device, precision)
+            else:
+                launches = [row for row in rows if row.batch in allowed]
+                known[key] = len(launches), _undominated(launches)
         count, options = known[key]
         priced.append(
             PassOptions(
@@ -86,30 +93,73 @@ def price_passes(
 
 
 def modelled_rows(
-    part: ConvolutionPass, sizes: Iterable[int], device: Device, precision: Precision
+    part: ConvolutionPass, sizes: Sequence[int], device: Device, precision: Precision
 ) -> list[ConvolutionRow]:
     """Rows of a table as the model has them, every algorithm that applies at every size.
 
     Raises:
         HardwareError: the device has no such arithmetic.
     """
-    rows = []
-    for size in sizes:
-        nbytes = size * part.elements * precision.activation + part.weights * precision.parameter
-        call = ConvolutionCall(part.shape, size, part.which)
-        rows += [
-            ConvolutionRow(
-                device=device.name,
-                layer=part.layer,
-                which=part.which,
-                algorithm=cost.algorithm,
-                batch=size,
-                time=cost.time,
-                workspace=cost.workspace,
-            )
-            for cost in convolution_launches(call, device, precision.matmul, nbytes)
-        ]
-    return rows
+    names, times, spaces = _launches(part, np.array(list(sizes)), device, precision)
+    return [
+        ConvolutionRow(
+            device=device.name,
+            layer=part.layer,
+            which=part.which,
+            algorithm=name,
+            batch=size,
+            time=time,
+            workspace=space,
+        )
+        for size, of_size in zip(sizes, zip(times.T.tolist(), spaces.T.tolist(), strict=True), strict=True)
+        for name, time, space in zip(names, *of_size, strict=True)
+    ]
+
+
+def _launches(
+    part: ConvolutionPass, sizes: Sizes, device: Device, precision: Precision
+) -> tuple[tuple[str, ...], Floats, Floats]:
+    """Algorithms, and [algorithms][sizes] the seconds and bytes of workspace of a launch of each.
+
+    Raises:
+        HardwareError: the device has no such arithmetic.
+    """
+
+    def priced(batch: int) -> tuple[AlgorithmCost, ...]:
+        nbytes = batch * part.elements * precision.activation + part.weights * precision.parameter
+        call = ConvolutionCall(part.shape, batch, part.which)
+        return convolution_launches(call, device, precision.matmul, nbytes)
+
+    if device.kernels:  # terms are of one launch
+        columns = [priced(size) for size in sizes.tolist()]
+        times = np.array([[cost.time for cost in costs] for costs in columns]).T
+        spaces = np.array([[cost.workspace for cost in costs] for costs in columns]).T
+        return tuple(cost.algorithm for cost in columns[0]), times, spaces
+    costs = priced(as_number(sizes))
+    times, spaces = np.empty((len(costs), len(sizes))), np.empty((len(costs), len(sizes)))
+    for place, cost in enumerate(costs):  # a workspace that does not grow with the batch is one number
+        times[place], spaces[place] = cost.time, cost.workspace
+    return tuple(cost.algorithm for cost in costs), times, spaces
+
+
+def _modelled(
+    part: ConvolutionPass, sizes: Sequence[int], device: Device, precision: Precision
+) -> tuple[int, tuple[MicroBatch, ...]]:
+    """Number of launches that the model prices, and those that no other of their size beats."""
+    names, times, spaces = _launches(part, np.array(sizes), device, precision)
+    order = np.lexsort((times, spaces), axis=0)
+    times, spaces = np.take_along_axis(times, order, axis=0), np.take_along_axis(spaces, order, axis=0)
+    before = np.vstack([np.full(len(sizes), np.inf), np.minimum.accumulate(times, axis=0)[:-1]])
+    places = np.argwhere((times < before).T)  # size by size, by rising workspace
+    return times.size, tuple(
+        MicroBatch(
+            size=sizes[column],
+            algorithm=names[order[row, column]],
+            time=float(times[row, column]),
+            workspace=float(spaces[row, column]),
+        )
+        for column, row in places.tolist()
+    )
 
 
 def _undominated(rows: Iterable[ConvolutionRow]) -> tuple[MicroBatch, ...]:

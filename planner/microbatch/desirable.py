@@ -13,7 +13,11 @@ what smaller ones already reach costs nothing.
 from collections.abc import Iterable
 from itertools import groupby
 
+import numpy as np
+from numpy.typing import NDArray
+
 from planner.microbatch.configuration import Configuration, MicroBatch, build_configuration
+from planner.microbatch.knapsack import is_useful, nothing_yet, with_size
 
 
 def desirable_configurations(options: Iterable[MicroBatch], batch: int) -> tuple[Configuration, ...]:
@@ -26,36 +30,26 @@ def desirable_configurations(options: Iterable[MicroBatch], batch: int) -> tuple
     Returns:
         The configurations; empty if none covers the batch.
     """
-    times = [0.0] + [float("inf")] * batch
-    last: list[MicroBatch | None] = [None] * (batch + 1)
+    times, last = nothing_yet(batch), np.full(batch + 1, -1)
     found: list[Configuration] = []
     ordered = sorted(options, key=lambda part: (part.workspace, part.size, part.time))
-    for _, parts in groupby(ordered, key=lambda part: part.workspace):
+    for _, parts in groupby(enumerate(ordered), key=lambda item: item[1].workspace):
         before = times[batch]
-        for part in parts:
-            _take_up(part, times, last)
+        for place, part in parts:
+            if is_useful(times, part.size, part.time):
+                shorter = with_size(times, part.size, part.time)
+                last[shorter < times] = place
+                times = shorter
         if times[batch] < before:
-            found.append(build_configuration(_chosen(last, batch)))
+            found.append(build_configuration(_chosen(ordered, last)))
     return tuple(found)
 
 
-def _take_up(part: MicroBatch, times: list[float], last: list[MicroBatch | None]) -> None:
-    """Let ``part`` be used any number of times; useless if smaller ones reach its size as fast."""
-    size, time = part.size, part.time
-    if size >= len(times) or time >= times[size]:
-        return
-    for total in range(size, len(times)):
-        candidate = times[total - size] + time
-        if candidate < times[total]:
-            times[total] = candidate
-            last[total] = part
-
-
-def _chosen(last: list[MicroBatch | None], batch: int) -> list[MicroBatch]:
-    parts = []
-    while batch:
-        part = last[batch]
-        assert part is not None  # noqa: S101 - a finite time has been built from parts
+def _chosen(ordered: list[MicroBatch], last: NDArray[np.int64]) -> list[MicroBatch]:
+    """What the whole batch is made of; ``last`` is the micro-batch that was added last to each total."""
+    left, parts = len(last) - 1, []
+    while left:
+        part = ordered[last[left]]
         parts.append(part)
-        batch -= part.size
+        left -= part.size
     return parts

@@ -3,7 +3,8 @@
     T(b) = min(T_mu(b), min over b' of T(b') + T(b - b'))
 
 T_mu(b) is the fastest algorithm for b samples within the limit, infinite where there is none (Oyama et al.
-2018, workspace reuse). O(B^2) for a batch of B.
+2018, workspace reuse), in O(B^2). A few sizes are taken up one by one instead, in O(B) each
+(:mod:`.knapsack`), which gives the same: every b is a sum of sizes that run whole.
 """
 
 from collections.abc import Iterable
@@ -11,6 +12,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from planner.microbatch.configuration import Configuration, MicroBatch, build_configuration
+from planner.microbatch.knapsack import ROUNDING, Floats, is_useful, nothing_yet, with_size
+
+SPARSE = 64
+"""Sizes up to which they are taken up one by one."""
 
 
 def solve_reuse(options: Iterable[MicroBatch], batch: int, limit: float) -> Configuration | None:
@@ -29,34 +34,41 @@ def solve_reuse(options: Iterable[MicroBatch], batch: int, limit: float) -> Conf
         known = fastest.get(part.size)
         if part.workspace <= limit and (known is None or part.time < known.time):
             fastest[part.size] = part
-    times, cuts = _table(fastest, batch)
-    if times[batch] == np.inf:
-        return None
-    return build_configuration(_parts(fastest, cuts, batch))
+    times = _by_size(fastest, batch) if len(fastest) <= SPARSE else _by_total(fastest, batch)
+    return build_configuration(_parts(fastest, times)) if np.isfinite(times[batch]) else None
 
 
-def _table(fastest: dict[int, MicroBatch], batch: int) -> tuple["np.ndarray", list[int]]:
-    """T(b) and the b' that attains it, 0 where b runs whole; both indexed by b, 0 to ``batch``."""
-    times = np.full(batch + 1, np.inf)
-    cuts = [0] * (batch + 1)
-    for size in range(1, batch + 1):
-        if size in fastest:
-            times[size] = fastest[size].time
-        if size > 1:
-            half = size // 2
-            divided = times[1 : half + 1] + times[size - 1 : size - half - 1 : -1]
-            cut = int(divided.argmin())
-            if divided[cut] < times[size]:
-                times[size], cuts[size] = divided[cut], cut + 1
-    return times, cuts
+def _by_size(fastest: dict[int, MicroBatch], batch: int) -> Floats:
+    """T(b) by taking up one size after the other."""
+    times = nothing_yet(batch)
+    for size, part in sorted(fastest.items()):
+        if is_useful(times, size, part.time):
+            times = with_size(times, size, part.time)
+    return times
 
 
-def _parts(fastest: dict[int, MicroBatch], cuts: list[int], batch: int) -> list[MicroBatch]:
-    waiting, parts = [batch], []
-    while waiting:
-        size = waiting.pop()
-        if cuts[size]:
-            waiting += [cuts[size], size - cuts[size]]
-        else:
-            parts.append(fastest[size])
+def _by_total(fastest: dict[int, MicroBatch], batch: int) -> Floats:
+    """T(b) by taking up one total after the other."""
+    times = nothing_yet(batch)
+    for total in range(1, batch + 1):
+        if total in fastest:
+            times[total] = fastest[total].time
+        if total > 1:
+            half = total // 2
+            divided = times[1 : half + 1] + times[total - 1 : total - half - 1 : -1]
+            times[total] = min(times[total], divided.min())
+    return times
+
+
+def _parts(fastest: dict[int, MicroBatch], times: Floats) -> list[MicroBatch]:
+    """Micro-batches of least time; of equally fast ones the largest, which are the fewest."""
+    sizes = np.array(sorted(fastest, reverse=True))
+    alone = np.array([fastest[size].time for size in sizes])
+    left, parts = len(times) - 1, []
+    while left:
+        first = int(np.searchsorted(-sizes, -left))  # larger ones do not fit
+        sums = times[left - sizes[first:]] + alone[first:]
+        chosen = first + int(np.argmax(sums <= sums.min() * (1 + ROUNDING)))
+        parts.append(fastest[int(sizes[chosen])])
+        left -= int(sizes[chosen])
     return parts

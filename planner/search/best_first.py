@@ -26,7 +26,7 @@ from workloads.workload import Workload
 
 ROUNDING = 1e-12  # relative, of sums of many tasks
 WORK = 500_000
-"""Passes that are simulated in one search, at most, about fifteen seconds; then the search gives up certainty."""
+"""Passes that one search simulates, at most, about fifteen seconds; then it gives up certainty."""
 Progress = Callable[[int, int], None]
 """Called with the steps done so far and all that there are to do, such as candidates to decide."""
 

@@ -1,9 +1,13 @@
 """Micro-batching by hand, and ResNet-50 at full size."""
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hardware.profiles import load_device
 from planner.errors import InfeasibleError
+from planner.microbatch import knapsack, reuse
 from planner.microbatch.configuration import (
     MicroBatch,
     Policy,
@@ -198,3 +202,28 @@ class TestResNet50:
             assert times == sorted(times, reverse=True)
             assert spaces == sorted(spaces)
             assert len(set(times)) == len(set(spaces)) == len(found)
+
+
+@pytest.mark.property
+@given(
+    sizes=st.dictionaries(st.integers(1, 12), st.integers(1, 50), min_size=1),
+    batch=st.integers(1, 60),
+)
+def test_sizes_one_by_one_and_totals_one_by_one_agree(sizes, batch):
+    fastest = {size: part(size, float(time)) for size, time in sizes.items()}
+    one, other = reuse._by_size(fastest, batch), reuse._by_total(fastest, batch)
+    assert one[1:].tolist() == pytest.approx(other[1:].tolist(), rel=1e-9)
+    found = solve_reuse(fastest.values(), batch, 0)
+    assert (found is None) == (other[batch] == float("inf"))
+    if found is not None:
+        assert found.time == pytest.approx(other[batch], rel=1e-9)
+        assert sum(each.size for each in found.micro_batches) == batch
+
+
+def test_a_size_that_is_taken_up_quickly_is_taken_up_rightly():
+    times = np.array([0.0, 7.0, 11.0, 30.0, 31.0] + [40.0 + n for n in range(60)])
+    for size in (1, 2, 3, 4, 5, 13, 33, 64):
+        plain = times.tolist()
+        for total in range(size, len(plain)):
+            plain[total] = min(plain[total], plain[total - size] + 9.0)
+        assert knapsack.with_size(times, size, 9.0).tolist() == pytest.approx(plain)

@@ -10,6 +10,7 @@ from planner.microbatch.plan import Mode, plan_micro_batches
 from simdl.errors import SimdlError
 from simdl.kernels.convolution_table import ConvolutionRow
 from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.costs.convolution_launch import convolution_launches
 from simdl.kernels.kernel import ConvolutionCall, Kernel
 from workloads.dtypes import load_precision
 from workloads.operators import OperatorKind, Pass
@@ -153,3 +154,21 @@ class TestLayerLists:
         first, second = str(caught.value).splitlines()
         assert "line 2: column C_in: found '0'; expected a whole number of at least 1" in first
         assert "line 3: a/two: window (11, 11) on input (8, 8)" in second
+
+
+@pytest.mark.parametrize("network", ["alexnet", "mobilenet-v2"])
+def test_many_sizes_at_once_cost_what_each_costs(network):
+    sizes = (1, 3, 8, 100)
+    for part in dict.fromkeys(network_convolutions(load_network(network))):
+        found = [(row.batch, row.algorithm, row.time) for row in modelled_rows(part, sizes, DEVICE, FP32)]
+        expected = [
+            (size, cost.algorithm, pytest.approx(cost.time, rel=1e-12))
+            for size in sizes
+            for cost in convolution_launches(
+                ConvolutionCall(part.shape, size, part.which),
+                DEVICE,
+                FP32.matmul,
+                size * part.elements * FP32.activation + part.weights * FP32.parameter,
+            )
+        ]
+        assert found == expected

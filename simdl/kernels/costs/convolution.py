@@ -23,6 +23,7 @@ Sources: Chetlur et al., "cuDNN" (2014); NVIDIA, "cuDNN API reference", version 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from math import ceil, log2
 
 from hardware.device import Device
@@ -31,6 +32,7 @@ from simdl.kernels.costs.grouped import GROUPED, grouped_time, joined_calls
 from simdl.kernels.costs.matmul import ELEMENT_SIZE, matmul_time, uses_matrix_units
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.kernel import ConvolutionCall, Product
+from workloads.amounts import is_table, larger, smaller
 from workloads.operators import ConvolutionShape, Pass
 
 CHANNEL_LOAD = 16
@@ -62,21 +64,29 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
         HardwareError: the device has no such dtype, or its profile names an unknown algorithm.
     """
     speed = _pass_speed(call.which, device)
-    products: dict[tuple[Product, int], float] = {}
+    products: dict[object, float] = {}
     costs = []
     for name, fraction in device.convolution.fraction.items():
         work = _algorithm(name, device)(call, device, dtype)
         if work is None:
             continue
-        key = work.product, work.smallest
+        key = _key(work)
         if key not in products:
-            products[key] = min(_product_times(work, call, device, dtype))
+            products[key] = reduce(smaller, _product_times(work, call, device, dtype))
         costs.append(
             AlgorithmCost(name, products[key] / (fraction * speed) + work.transforms, work.workspace)
         )
     if call.shape.groups > 1:
         costs.append(AlgorithmCost(GROUPED, grouped_time(call, device, dtype), 0.0))
     return tuple(costs)
+
+
+def _key(work: "_Work") -> object:
+    """What two algorithms of equal arithmetic have in common, for one call or a table of them."""
+    if not is_table(work.product.m, work.product.n, work.product.k):
+        return work.product, work.smallest
+    extents = (work.product.m, work.product.n, work.product.k, work.product.count)
+    return *(each.tobytes() if is_table(each) else each for each in extents), work.smallest  # type: ignore[attr-defined]
 
 
 def _product_times(work: "_Work", call: ConvolutionCall, device: Device, dtype: str) -> Iterator[float]:
@@ -172,7 +182,7 @@ def _precomputed(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
 def _explicit(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
     s = call.shape
     patches = s.taps * s.in_channels * s.outputs * call.batch
-    workspace = float(patches * ELEMENT_SIZE[dtype])
+    workspace = 1.0 * patches * ELEMENT_SIZE[dtype]
     return _Work(reduced_product(call), workspace, transforms=traffic_time(2 * workspace, device))
 
 
@@ -192,7 +202,7 @@ def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str) -> _Wo
         return None
     product = _winograd_product(call, 7 - call.shape.kernel_height)
     elements = product.count * (product.m * product.k + product.k * product.n + product.m * product.n)
-    workspace = float(elements * ELEMENT_SIZE[dtype])
+    workspace = 1.0 * elements * ELEMENT_SIZE[dtype]
     return _Work(product, workspace, traffic_time(2 * workspace, device), NONFUSED_TILE)
 
 
@@ -267,7 +277,7 @@ def _spectral(call: ConvolutionCall, device: Device, dtype: str, *, side: int, i
     workspace = 8.0 * frequencies * elements
     real = Product(2 * product.m, product.n, 2 * product.k, frequencies)
     transforms = 2.5 * side * side * 2 * log2(side) * elements / device.vector_flop_rate
-    return _Work(real, workspace, transforms=max(transforms, traffic_time(2 * workspace, device)))
+    return _Work(real, workspace, transforms=larger(transforms, traffic_time(2 * workspace, device)))
 
 
 _ALGORITHMS: dict[str, _Reduction] = {

@@ -7,7 +7,6 @@ from them alone; otherwise arithmetic and traffic of the analytic model are comb
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import hypot
 
 from hardware.device import Device
 from hardware.errors import HardwareError
@@ -20,6 +19,7 @@ from simdl.kernels.costs.convolution import (
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.costs.terms import convolution_terms_time
 from simdl.kernels.kernel import ConvolutionCall
+from workloads.amounts import root_of_squares
 
 WORKSPACE_LIMIT = 4 * 2**30
 """[bytes] TensorFlow's default for cuDNN (TF_CUDNN_WORKSPACE_LIMIT_IN_MB = 4096)."""
@@ -71,7 +71,7 @@ def convolution_launches(
         return measured
     traffic = traffic_time(nbytes, device)
     return tuple(
-        replace(cost, time=device.matmul.latency + hypot(cost.time / speed, traffic))
+        replace(cost, time=device.matmul.latency + root_of_squares(cost.time / speed, traffic))
         for cost in convolution_times(call, device, dtype)
     )
 
