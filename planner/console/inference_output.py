@@ -29,6 +29,7 @@ def inference_json(question: InferenceQuestion, report: InferenceReport) -> dict
         "batch": report.batch,
         "replicas": report.replicas,
         "devices": report.devices,
+        "seq_len": report.prompt if network.sample == "sequence" else None,
         "tp": question.strategy.tp,
         "ep": question.strategy.ep,
         "precision": question.workload.precision.name,
@@ -47,6 +48,7 @@ def inference_json(question: InferenceQuestion, report: InferenceReport) -> dict
         "assumptions": list(question.assumptions),
         "warnings": [*report.warnings, *network.notes],
         "provenance": dict(report.provenance),
+        "headline": inference_sentence(question, report),
     }
 
 
@@ -90,8 +92,11 @@ def print_inference(question: InferenceQuestion, report: InferenceReport) -> Non
     """The answer as tables."""
     network = question.workload.network
     click.echo(inference_sentence(question, report))
-    setting = f"{question.workload.precision.name}, stack {question.stack.name}"
-    title = f"{network.name} in use on {question.cluster.name}, {setting}"
+    words = [f"{network.name} in use on {question.cluster.name}"]
+    words.append(f"{report.devices} device{'s' * (report.devices > 1)}")
+    words += [f"prompts of {report.prompt:,} tokens"] if network.sample == "sequence" else []
+    words += [question.workload.precision.name, f"stack {question.stack.name}"]
+    title = ", ".join(words)
     print_table(("", ""), list(inference_totals(report)), title=title)
     rows = list(_breakdown_rows(report.read))
     print_table(("cause", "time", "share"), rows, title=_read_title(report))
@@ -136,20 +141,21 @@ def _read_title(report: InferenceReport) -> str:
 
 def inference_sentence(question: InferenceQuestion, report: InferenceReport) -> str:
     """The answer in a sentence: what it takes, for how many samples, on what."""
-    energy = "" if report.joules is None else f" and {format_quantity(report.joules, 'energy')}"
+    energy = "" if report.joules is None else f", at {format_quantity(report.joules, 'energy')}"
     network = question.workload.network
     samples = f"{report.batch} {network.sample}{'s' * (report.batch > 1)}"
     where = f"{report.devices} device{'s' * (report.devices > 1)} of {question.cluster.name}"
     if report.generation is None:
         rate = format_rate(report.samples_per_s)
         return (
-            f"{network.name} takes {format_seconds(report.latency)} for {samples} on {where}: "
-            f"{rate} a second{energy} each."
+            f"Use {network.name} on {where}: {samples} take{'s' * (report.batch == 1)} "
+            f"{format_seconds(report.latency)}, {rate} a "
+            f"second{energy} each."
         )
     each = report.generation.latency / report.generation.tokens
     return (
-        f"{network.name} reads a prompt in {format_seconds(report.read.latency)} and writes a token in "
-        f"{format_seconds(each)} for {samples} together on {where}{energy} an answer."
+        f"Use {network.name} on {where}: it reads a prompt in {format_seconds(report.read.latency)} and "
+        f"writes a token in {format_seconds(each)} for {samples} together{energy} an answer."
     )
 
 
