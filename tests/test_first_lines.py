@@ -19,6 +19,7 @@ ANSWERS = {
     "scale": ("scale", "lenet5", "--cluster", "dgx-1-v100:1..2", "--global-batch", "64"),
     "consistency": ("consistency", *TINY, "--steps", "4"),
     "goodput": ("goodput", *TINY),
+    "memory": ("memory", *TINY, "--points", "2"),
     "microbatch": ("microbatch", "lenet5", "--device", "v100-sxm2-16gb", "--batch", "8"),
     "pipeline": ("pipeline", "vgg16", "--cluster", "dgx-1-v100:1"),
     "collectives": ("collectives", "--cluster", "dgx-a100:2", "--size", "1MiB"),
@@ -50,7 +51,7 @@ def test_no_command_is_left_out():
     assert {*entries} <= {arguments[0] for arguments in ANSWERS.values()} | ELSEWHERE
 
 
-@pytest.mark.parametrize("name", ["plan", "simulate", "goodput", "consistency"])
+@pytest.mark.parametrize("name", ["plan", "simulate", "memory", "goodput", "consistency"])
 def test_the_setting_stands_in_the_header_and_in_json(name):
     header = printed(*ANSWERS[name]).splitlines()
     assert any("fp16, stack pytorch-ngc" in line for line in header[1:4])

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
-from planner.console.format import format_seconds, format_strategy
+from planner.console.format import format_seconds, format_strategy, spell_strategy
+from planner.console.headline import devices_of, header, setting_json
 from planner.console.option_values import option_quantity
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
@@ -36,7 +37,9 @@ HEADER = ("limit", "needs", "step", "slower", "by", "program says", "plan")
     show_default="from all that is wanted down to the least",
     help="Memory of a device, such as 12GB; may be given several times.",
 )
-@click.option("--points", type=click.IntRange(2, 50), default=6, show_default=True, help="Of the front.")
+@click.option(
+    "--points", type=click.IntRange(2, 50), default=6, show_default=True, help="Points of the front."
+)
 @click.option(
     "--allow",
     type=click.Choice(KINDS),
@@ -81,7 +84,7 @@ def memory(
         count=points,
         allowed=frozenset(allow) if allow else None,
     )
-    data = memory_json(question, front)
+    data = {**memory_json(question, front), **setting_json(question), "headline": _sentence(question, front)}
     if page_path is not None:
         from planner.pages.sections.memory import memory_page  # noqa: PLC0415 - plotly, only where asked for
 
@@ -89,7 +92,29 @@ def memory(
     if as_json:
         print_json(data)
     else:
+        click.echo(data["headline"])
         _print(question, front)
+
+
+def _sentence(question: Question, front: MemoryFront) -> str:
+    """What to run on how many devices, how long a step takes in which memory, and how sure that is."""
+    name, where = question.workload.network.name, devices_of(question)
+    usable = format_quantity(front.usable, "bytes")
+    fitting = [point for point in front.points if point.best.nbytes <= front.usable]
+    if not fitting:
+        least = front.points[-1].best
+        return (
+            f"No plan of savers fits {name} on {where}: the one that needs least takes "
+            f"{format_quantity(least.nbytes, 'bytes')} where {usable} are to be had."
+        )
+    best, first = fitting[0].best, front.points[0].unlimited
+    proven = sum(point.optimal for point in front.points)
+    return (
+        f"Run {name} on {where} with {spell_strategy(best.strategy)}: a step takes "
+        f"{format_seconds(best.step_time)} in {format_quantity(best.nbytes, 'bytes')} of the {usable} of a "
+        f"device, {best.step_time / first.step_time - 1:.1%} longer than with everything kept, which takes "
+        f"{format_quantity(first.nbytes, 'bytes')}; {proven} of {len(front.points)} plans are proven optimal."
+    )
 
 
 def _whole_batch(strategy: Strategy, question: Question, flags: Mapping[str, Any]) -> Strategy:
@@ -101,9 +126,7 @@ def _whole_batch(strategy: Strategy, question: Question, flags: Mapping[str, Any
 
 def _print(question: Question, front: MemoryFront) -> None:
     first = front.points[0].unlimited
-    workload = question.workload
-    title = f"{workload.network.name} on {question.cluster.name}, global batch {workload.global_batch}"
-    print_table(HEADER, list(_rows(front)), title=title)
+    print_table(HEADER, list(_rows(front)), title=header(question))
     lines = [
         f"without savers: {format_seconds(first.step_time)}, {format_quantity(first.nbytes, 'bytes')}",
         f"strategy: {format_strategy(first.strategy)}",

@@ -7,6 +7,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "plan",
         "simulate",
         "export",
+        "memory",
         "scale",
         "goodput",
         "consistency",
