@@ -59,8 +59,15 @@ def _epochs(terms: Terms) -> tuple[float, Dataset] | None:
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Sizes side by side by key, and the indices of the Pareto fronts."""
+    fronts = comparison.fronts
     return {
-        "clusters": [_size_json(size, chosen=size is comparison.chosen) for size in comparison.sizes],
+        "clusters": [
+            {
+                **_size_json(size, chosen=size is comparison.chosen),
+                "fronts": [name for name, indices in fronts.items() if index in indices],
+            }
+            for index, size in enumerate(comparison.sizes)
+        ],
         "pareto": {name: list(indices) for name, indices in comparison.fronts.items()},
     }
 

@@ -5,21 +5,22 @@ that fails and the first that does is bisected, over those numbers whose devices
 tensor parallelism could share; sizes that would be late at the peak rate are not planned at all.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
 from hardware.cluster import Cluster
 from planner.money.outcome import Outcome, find_outcome
-from planner.money.pareto import pareto_front
-from planner.money.terms import ENERGY, SIZED, TIME, Terms
+from planner.money.terms import COST, ENERGY, SIZED, TIME, Terms
 from planner.questions.question import Question, assumed_batch, batch_was_assumed
+from planner.search.pareto import pareto_front
 from planner.search.plan import Plan, PlanResult
 from planner.search.scaling import node_counts
 from simdl.errors import SimdlError
 
 Find = Callable[[Question, int], PlanResult]
 """Plans a question; the second argument is how many plans are wanted."""
+TRIES = 4  # sizes that bisection passed over
 WIDE = 5  # plans of a size among which an objective other than time chooses
 
 
@@ -132,18 +133,43 @@ def _sizes(question: Question, limit: int, terms: Terms, find: Find) -> list[Siz
     return sorted(found, key=lambda size: size.cluster.count)
 
 
-def _between(found: Sequence[Size], question: Question, terms: Terms, find: Find) -> Iterator[Size]:
-    """Sizes that bisect the gap below the first that does."""
+def _between(found: Sequence[Size], question: Question, terms: Terms, find: Find) -> list[Size]:
+    """Sizes in the gap below the first that does: those that bisect it, then those that may do all the same.
+
+    More nodes are not always faster, because not every number divides a batch as well. So of the numbers that
+    bisection passed over, those are tried that would be in time if they were as efficient as the best.
+    """
     first = next((index for index, size in enumerate(found) if size.does), 0)
     if not first:
-        return
+        return []
     low, high = (size.cluster.count for size in found[first - 1 : first + 1])
-    counts = [count for count in range(low + 1, high) if _shared(question, count)]
+    counts = left = [count for count in range(low + 1, high) if _shared(question, count)]
+    tried: list[Size] = []
     while counts:
         middle = len(counts) // 2
-        size = _size(question, counts[middle], terms, find)
-        yield size
-        counts = counts[:middle] if size.does else counts[middle + 1 :]
+        tried.append(_size(question, counts[middle], terms, find))
+        counts = counts[:middle] if tried[-1].does else counts[middle + 1 :]
+    for count in _passed_over([*found, *tried], left, terms):
+        tried.append(_size(question, count, terms, find))
+        if tried[-1].does:
+            break
+    return tried
+
+
+def _passed_over(found: Sequence[Size], counts: Sequence[int], terms: Terms) -> list[int]:
+    """Untried numbers below the smallest that does, which would be in time at the best efficiency seen."""
+    smallest = min(size.cluster.count for size in found if size.does)
+    known = {size.cluster.count for size in found}
+    times = [
+        size.outcome.training_time * size.cluster.count
+        for size in found
+        if size.outcome is not None and size.outcome.training_time is not None
+    ]
+    if terms.deadline is None or not times:
+        return []
+    least = min(times)
+    fine = [each for each in counts if each < smallest and least / each <= terms.deadline]
+    return [each for each in fine if each not in known][:TRIES]
 
 
 def _shared(question: Question, count: int) -> bool:
@@ -229,7 +255,11 @@ def ranked(result: PlanResult, question: Question, terms: Terms) -> PlanResult:
 def _fronts(sizes: Sequence[Size]) -> dict[str, tuple[int, ...]]:
     """Indices of the sizes that no other beats in time and devices, and in time and cost."""
     held = [(index, size.outcome) for index, size in enumerate(sizes) if size.outcome is not None]
-    fronts = {"time_devices": [(1 / each.samples_per_s, float(each.devices)) for _, each in held]}
+    times = [1 / each.samples_per_s for _, each in held]
+    others = {"time_devices": [float(each.devices) for _, each in held]}
     if held and all(each.cost_rate is not None for _, each in held):
-        fronts["time_cost"] = [(1 / each.samples_per_s, each.score("cost")) for _, each in held]
-    return {name: tuple(held[place][0] for place in pareto_front(points)) for name, points in fronts.items()}
+        others["time_cost"] = [each.score(COST) for _, each in held]
+    return {
+        name: tuple(held[place][0] for place in pareto_front(amounts, times))
+        for name, amounts in others.items()
+    }

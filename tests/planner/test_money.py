@@ -14,11 +14,11 @@ from hardware.errors import ProfileError
 from hardware.profiles import load_cluster
 from planner.commands.plan import plan
 from planner.money.horizon import parse_horizon
-from planner.money.pareto import pareto_front
 from planner.money.price import hardware_price, load_prices
 from planner.money.sizes import compare_sizes, resized
 from planner.money.terms import TermsAsked, read_terms
 from planner.questions.question import Options, load_question
+from planner.search.pareto import pareto_front
 from planner.search.plan import Plan, PlanResult
 from simdl.errors import SimdlError
 from simdl.power.step_power import step_power
@@ -128,8 +128,9 @@ def test_sizes_are_compared_and_the_cheapest_is_taken():
     assert chosen["horizon"]["cost"] == min(costs) == pytest.approx(found["plans"][0]["horizon"]["cost"])
     assert found["question"]["cluster"] == chosen["cluster"]
     assert found["objective"] == {"name": "cost"}
-    points = [(each["horizon"]["training_time"], each["devices"]) for each in found["clusters"]]
-    assert found["pareto"]["time_devices"] == list(pareto_front(points))
+    times = [each["horizon"]["training_time"] for each in found["clusters"]]
+    devices = [each["devices"] for each in found["clusters"]]
+    assert found["pareto"]["time_devices"] == pareto_front(devices, times)
 
 
 def test_the_energy_of_the_plans_rises_down_the_ranking():
@@ -219,6 +220,15 @@ def test_several_clusters_in_one_question(tmp_path):
     h100 = found["clusters"][1]
     hourly = 8 * 3 + 0.36 * 1.5 * h100["rates"]["power"] / 1e3
     assert h100["rates"]["cost_per_hour"] == pytest.approx(hourly)
+    page = tmp_path / "pages"
+    done = ask(
+        *("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "16", "--top", "1", "--max-devices", "8"),
+        *("--horizon", "10B", "--price", "2", "--report", str(page)),
+    )
+    assert done.exit_code == 0, done.output
+    text = (page / "plan.html").read_text(encoding="utf-8")
+    assert "What the training comes to" in text
+    assert "Clusters and numbers of nodes compared" in text
     done = ask("gpt2", "--cluster", "dgx-a100:2", "--cluster", "dgx-a100:2")
     assert done.exit_code == 2
     assert "found dgx-a100:2 twice" in done.output
@@ -327,7 +337,7 @@ def test_the_prices_of_the_page_are_prices(tmp_path):
 @given(points=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=12))
 @pytest.mark.property
 def test_a_front_is_what_nothing_beats(points):
-    front = [points[index] for index in pareto_front(points)]
+    front = [points[index] for index in pareto_front([a for a, _ in points], [b for _, b in points])]
     beaten = {
         point
         for point, other in product(points, points)

@@ -5,8 +5,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.space import Point, pareto_front
+from planner.pages.figures.space import Point
 from planner.pages.figures.style import BLACK, ORANGE, SEQUENTIAL, VERMILION, axis, new_figure
+from planner.search.pareto import pareto_front
 
 
 def devices_figure(clusters: Sequence[Mapping[str, Any]], plans: Sequence[tuple[int, Point]]) -> go.Figure:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from planner.bounds.estimate import Bounds
 from planner.pages.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, add_limit, axis, new_figure
+from planner.search.pareto import pareto_front
 from planner.space.candidates import RECOMPUTE, Integers, Space
 
 POINTS = 4000  # candidates that a figure shows at most
@@ -42,20 +43,6 @@ def sample_candidates(bounds: Bounds, fits: Integers, *, points: int = POINTS) -
     if len(order) <= points:
         return order
     return order[np.linspace(0, len(order) - 1, points).round().astype(np.int64)]
-
-
-def pareto_front(step_time: Sequence[float], memory: Sequence[float]) -> list[int]:
-    """Indices that no other beats on both: rising memory, falling step time.
-
-    Example:
-        >>> pareto_front([3.0, 1.0, 2.0], [1.0, 3.0, 4.0])
-        [0, 1]
-    """
-    front: list[int] = []
-    for index in sorted(range(len(memory)), key=lambda i: (memory[i], step_time[i])):
-        if not front or step_time[index] < step_time[front[-1]]:
-            front.append(index)
-    return front
 
 
 def pareto_figure(bounds: Bounds, shown: Integers, fits: Integers, plans: Sequence[Point]) -> go.Figure:

@@ -22,6 +22,7 @@ from planner.pages.figures.space import (
 )
 from planner.pages.page import Cell, Page, Section, Table
 from planner.pages.sections.layers import layer_sections
+from planner.pages.sections.money import money_sections
 from planner.pages.sections.step import step_sections
 from planner.questions.question import Question
 from planner.search.plan import Plan, PlanResult, stack_limits
@@ -47,6 +48,7 @@ def plan_page(question: Question, result: PlanResult, data: Any) -> Page:  # noq
     ]
     sections = [
         *(ranking_sections(question, result) if result.plans else ()),
+        *money_sections(data),
         *layer_sections(result),
         *(() if cluster.more else space_sections(question, result)),
         *devices_sections(question, result, data["smaller_clusters"] or ()),
