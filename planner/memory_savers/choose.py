@@ -13,7 +13,7 @@ from planner.errors import InfeasibleError
 from planner.memory_savers.arrange import chosen_items
 from planner.memory_savers.literature import literature_plans
 from planner.memory_savers.options import KINDS, RankProblem, cut_of, plain_of, rank_problems
-from planner.memory_savers.program import RankChoice, device_update, solve_rank, without_host
+from planner.memory_savers.program import RankChoice, keep_all, plain_seconds, solve_rank, without_host
 from simdl.engine.run import run
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
@@ -184,7 +184,7 @@ def _solved(
     if choices is None:
         return None
     plan = _simulated("program", _planned(plain, ranks, choices), workload, pricing)
-    added = [each.seconds - _plain_seconds(rank) for rank, each in zip(ranks, choices, strict=True)]
+    added = [each.seconds - plain_seconds(rank) for rank, each in zip(ranks, choices, strict=True)]
     return plan, max(added), all(choice.optimal for choice in choices)
 
 
@@ -193,8 +193,12 @@ def _fitting(
 ) -> list[RankChoice] | None:
     """The programme's choices, room tightened until the ledger finds none beyond the limit; None for none."""
     room = [limit] * len(ranks)
+    needs = [sum(parts.values()) for parts in memory_by_rank(_step(plain, workload, pricing))]
     try:
-        choices = [solve_rank(problem, limit) for problem in ranks]
+        choices = [
+            solve_rank(problem, limit) if need > limit else keep_all(problem)
+            for problem, need in zip(ranks, needs, strict=True)
+        ]
         for _ in range(ROUNDS):
             step = _step(_planned(plain, ranks, choices), workload, pricing)
             needs = [sum(parts.values()) for parts in memory_by_rank(step)]
@@ -226,12 +230,6 @@ def _planned(plain: Strategy, ranks: Sequence[RankProblem], choices: Sequence[Ra
     ]
     row = tuple(item for _, items in sorted(parts, key=lambda part: part[0]) for item in items)
     return replace(plain, savers=format_row(row))
-
-
-def _plain_seconds(problem: RankProblem) -> float:
-    """[s] of a rank as the programme counts it, where nothing is saved."""
-    passes = sum(run.count * (run.forward + run.backward) for run in problem.runs)
-    return problem.microbatches * passes + device_update(problem)
 
 
 def literature_pool(

@@ -42,7 +42,7 @@ class RankChoice:
         counts: per run the items of each option.
         optimizer, parameters: per run the blocks of which the host holds them.
         seconds: [s] of the step as the programme counts it.
-        nbytes: [bytes] as the programme counts them, at most.
+        nbytes: [bytes] as the programme counts them, at most; 0 where it had not to.
         optimal: proven to be the least.
     """
 
@@ -81,6 +81,25 @@ def solve_rank(problem: RankProblem, room: float, *, least_memory: bool = False)
 def device_update(problem: RankProblem) -> float:
     """[s] of the update where the device does all of it."""
     return sum(run.count * run.state.on_device for run in problem.runs if run.state is not None)
+
+
+def plain_seconds(problem: RankProblem) -> float:
+    """[s] of a rank as the programme counts it, where nothing is saved."""
+    passes = sum(run.count * (run.forward + run.backward) for run in problem.runs)
+    return problem.microbatches * passes + device_update(problem)
+
+
+def keep_all(problem: RankProblem) -> RankChoice:
+    """The choice that saves nothing."""
+    none = (0,) * len(problem.runs)
+    return RankChoice(
+        counts=tuple((run.count, *[0] * (len(run.options) - 1)) for run in problem.runs),
+        optimizer=none,
+        parameters=none,
+        seconds=plain_seconds(problem),
+        nbytes=0.0,
+        optimal=True,
+    )
 
 
 def without_host(problem: RankProblem) -> RankProblem:

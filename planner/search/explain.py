@@ -66,14 +66,16 @@ def explain(
     return tuple(_sentence(names, best, other) for names, other in others)
 
 
-def explain_splits(best: StepReport, alike: StepReport | None) -> tuple[str, ...]:
-    """What a plan that splits layers one by one gains over the best that divides all of them alike."""
+def explain_splits(
+    best: StepReport, alike: StepReport | None, *, what: str = "layers split one by one"
+) -> tuple[str, ...]:
+    """What a plan that treats layers one by one gains over the best that treats all of them alike."""
     if alike is None:
-        return ("layers split one by one: nothing that divides all of them alike fits",)
+        return (f"{what}: nothing that treats all of them alike fits",)
     differences = describe_differences(best.breakdown, alike.breakdown)
     slower = format_seconds(alike.step_time - best.step_time)
     other = format_strategy(alike.strategy)
-    return (f"layers split one by one rather than alike: {other} is {slower} slower ({differences})",)
+    return (f"{what} rather than alike: {other} is {slower} slower ({differences})",)
 
 
 def _passes(space: Space, candidates: Any) -> Any:  # noqa: ANN401 - one or an array of them

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from planner.search.best_first import Progress, search
 from planner.search.explain import explain, explain_splits
 from planner.search.order import rank_key
 from planner.search.recut import recut
+from planner.search.saved import saved_strategies
 from planner.space.candidates import Integers, Limits, Space, enumerate_space, ranked_schedules
 from simdl.errors import SimdlError
 from simdl.kernels.cost_model import CostModel
@@ -128,19 +130,21 @@ def plan(
     ]
     plans += list(_recut_all(plans, workload, pricing, cut))
     alike = min(plans, key=lambda plan: plan.report.step_time, default=None)
+    saved = list(_saved(plans, space, fits, workload, pricing))
+    plans += saved
     layers, layers_reason = _per_layer(workload, pricing) if split_layers else (None, "")
     split = layers.candidates if layers else ()
     plans += [Plan(bound=bound, report=report) for bound, report in split]
     plans.sort(key=lambda plan: rank_key(plan.report))
-    reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split)))
+    reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split or saved)))
     why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing) if explained else ()
     return PlanResult(
         plans=tuple(plans[:top]),
-        candidates=len(space) + (layers.tried if layers else 0),
-        feasible=len(fits) + len(split),
-        simulated=ranking.simulated + len(split),
+        candidates=len(space) + len(saved) + (layers.tried if layers else 0),
+        feasible=len(fits) + len(saved) + len(split),
+        simulated=ranking.simulated + len(saved) + len(split),
         certified=ranking.certified,
-        certified_over=certified_over(space, workload.network),
+        certified_over=certified_over(space, workload.network) + _beside(len(saved)),
         wall_time=time.perf_counter() - started,
         reasons=reasons,
         why=why,
@@ -148,6 +152,23 @@ def plan(
         layers=layers,
         layers_reason=layers_reason,
     )
+
+
+def _saved(
+    plans: Sequence[Plan], space: Space, fits: Integers, workload: Workload, pricing: Pricing
+) -> Iterator[Plan]:
+    """Plans whose blocks save memory each in its own way, faster than any that treats them alike."""
+    best = min((plan.report.step_time for plan in plans), default=inf)
+    for bound, strategy in saved_strategies(space, fits, workload, pricing, best=best):
+        report = _report(strategy, workload, pricing)
+        if report.feasible and report.step_time < best:
+            yield Plan(bound=bound, report=report)
+
+
+def _beside(saved: int) -> str:
+    """What a ranking has beside what it is certified over."""
+    plans = "1 plan" if saved == 1 else f"{saved} plans"
+    return f"; {plans} with memory savers block by block beside them" if saved else ""
 
 
 def _per_layer(workload: Workload, pricing: Pricing) -> tuple[LayerPlan | None, str]:
@@ -174,8 +195,9 @@ def _why(  # noqa: PLR0917 - what explains a ranking
     if not plans:
         return ()
     best = plans[0].report
-    if best.strategy.split_degree > 1:
-        return explain_splits(best, alike.report if alike else None)
+    if best.strategy.split_degree > 1 or best.strategy.savers:
+        what = "memory saved block by block" if best.strategy.savers else "layers split one by one"
+        return explain_splits(best, alike.report if alike else None, what=what)
     return explain(best, space, bounds, fits, reports=reports, workload=workload, pricing=pricing)
 
 

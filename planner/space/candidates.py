@@ -17,7 +17,7 @@ selective recomputation are left out where there is nothing to shard or to recom
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -98,6 +98,13 @@ class Space:
         """Ranks that share each expert."""
         found: Integers = np.where(self.etp, self.etp, self.tp)
         return found
+
+    def only(self, kept: Integers) -> "Space":
+        """Some of the candidates, by index."""
+        columns = {
+            each.name: getattr(self, each.name)[kept] for each in fields(self) if each.name != "schedules"
+        }
+        return replace(self, **columns)
 
     def strategy(self, index: int) -> Strategy:
         """One candidate as a question to the simulator."""
