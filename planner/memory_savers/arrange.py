@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from planner.memory_savers.options import Option, RankProblem, Run
-from planner.memory_savers.program import RankChoice
+from planner.memory_savers.rank_choice import RankChoice
 from simdl.memory.savers import Row, Saver, Segment, counted, item_length
 
 

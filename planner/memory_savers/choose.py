@@ -13,7 +13,8 @@ from planner.errors import InfeasibleError
 from planner.memory_savers.arrange import chosen_items
 from planner.memory_savers.literature import literature_plans
 from planner.memory_savers.options import KINDS, RankProblem, cut_of, plain_of, rank_problems
-from planner.memory_savers.program import RankChoice, keep_all, plain_seconds, solve_rank, without_host
+from planner.memory_savers.program import solve_rank
+from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, without_host
 from simdl.engine.run import run
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing

@@ -17,11 +17,11 @@ tightens ``room`` by what the ledger says beyond it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from math import inf, isfinite
 
 from planner.errors import InfeasibleError
 from planner.memory_savers.options import RankProblem
+from planner.memory_savers.rank_choice import RankChoice, device_update, without_host
 from planner.memory_savers.terms import at_least, at_most, total
 from planner.solver.ilp import Constraint, Program, Solution, Terms, Variable, solve_program
 
@@ -32,26 +32,6 @@ TRIPLES = 24
 NODES = 5_000
 """Nodes of branch and bound, at most."""
 ROOM = "room on rank"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankChoice:
-    """What a rank does.
-
-    Attributes:
-        counts: per run the items of each option.
-        optimizer, parameters: per run the blocks of which the host holds them.
-        seconds: [s] of the step as the programme counts it.
-        nbytes: [bytes] as the programme counts them, at most; 0 where it had not to.
-        optimal: proven to be the least.
-    """
-
-    counts: tuple[tuple[int, ...], ...]
-    optimizer: tuple[int, ...]
-    parameters: tuple[int, ...]
-    seconds: float
-    nbytes: float
-    optimal: bool
 
 
 GAP = 1e-4
@@ -76,39 +56,6 @@ def solve_rank(problem: RankProblem, room: float, *, least_memory: bool = False)
     builder = _Builder(problem, most)
     program = builder.program(room, least_memory=least_memory)
     return builder.choice(solve_program(program, gap=GAP, node_limit=NODES))
-
-
-def device_update(problem: RankProblem) -> float:
-    """[s] of the update where the device does all of it."""
-    return sum(run.count * run.state.on_device for run in problem.runs if run.state is not None)
-
-
-def plain_seconds(problem: RankProblem) -> float:
-    """[s] of a rank as the programme counts it, where nothing is saved."""
-    passes = sum(run.count * (run.forward + run.backward) for run in problem.runs)
-    return problem.microbatches * passes + device_update(problem)
-
-
-def keep_all(problem: RankProblem) -> RankChoice:
-    """The choice that saves nothing."""
-    none = (0,) * len(problem.runs)
-    return RankChoice(
-        counts=tuple((run.count, *[0] * (len(run.options) - 1)) for run in problem.runs),
-        optimizer=none,
-        parameters=none,
-        seconds=plain_seconds(problem),
-        nbytes=0.0,
-        optimal=True,
-    )
-
-
-def without_host(problem: RankProblem) -> RankProblem:
-    """The same rank where nothing may lie in host memory."""
-    runs = tuple(
-        replace(run, options=tuple(o for o in run.options if not o.offloaded), state=None)
-        for run in problem.runs
-    )
-    return replace(problem, runs=runs, rate=0.0)
 
 
 class _Builder:
