@@ -15,7 +15,7 @@ from simdl.splits.part import convolution_part, grouped_part, groups_of, share_l
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples
 
 
-def divide(site: Site, ranks: int, grid: tuple[int, int]) -> Divided:
+def divide(site: Site, ranks: int, grid: tuple[int, ...]) -> Divided:
     """The layer on ``1 / grid[0]`` of its input channels."""
     degree, layer = grid[0], site.layer
     layout = Layout(ranks // degree, channel=degree)

@@ -17,7 +17,7 @@ from simdl.splits.part import convolution_part
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples
 
 
-def divide(site: Site, ranks: int, grid: tuple[int, int]) -> Divided:
+def divide(site: Site, ranks: int, grid: tuple[int, ...]) -> Divided:
     """The convolution with ``1 / grid[0]`` of its channels and ``1 / grid[1]`` of its filters."""
     a, b = grid
     layer = site.layer

@@ -14,7 +14,7 @@ from simdl.splits.part import linear_part
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples
 
 
-def divide(site: Site, ranks: int, grid: tuple[int, int]) -> Divided:
+def divide(site: Site, ranks: int, grid: tuple[int, ...]) -> Divided:
     """The layer with ``1 / grid[0]`` of its outputs."""
     degree = grid[0]
     source = Layout(ranks // degree, copies=degree)

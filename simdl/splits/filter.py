@@ -13,7 +13,7 @@ from simdl.splits.part import convolution_part
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples
 
 
-def divide(site: Site, ranks: int, grid: tuple[int, int]) -> Divided:
+def divide(site: Site, ranks: int, grid: tuple[int, ...]) -> Divided:
     """The convolution with ``1 / grid[0]`` of its filters."""
     degree = grid[0]
     layout = Layout(ranks // degree, channel=degree)

@@ -3,15 +3,18 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isqrt
+from math import isqrt, prod
 
 from simdl.errors import SimdlError
 from simdl.splits import (
+    cannon,
     channel,
     channel_filter,
     column,
+    cosma,
     filter,  # noqa: A004 - the paper's word
     replicated,
+    replicated_grid,
     row,
     sample,
     spatial,
@@ -21,9 +24,15 @@ from simdl.splits.layout import Layout
 from simdl.splits.part import groups_of
 from simdl.splits.site import Divided, Site
 
-Grid = tuple[int, int]
-GRID = 2  # sides
-SQUARES = frozenset({"channel-filter", "summa"})  # both degrees above one
+Grid = tuple[int, ...]
+SQUARES = frozenset({"channel-filter", "summa"})  # two degrees, both above one
+CUBES = frozenset({"2.5d", "cosma"})  # three degrees, all above one
+CUBE = 3  # sides
+SHAPES = {
+    "cannon": "two equal degrees above 1",
+    "2.5d": "two equal degrees and copies that divide them, such as 4x4x2",
+    "cosma": "three degrees above 1",
+}
 LINES = frozenset({"replicated", "channel", "filter", "column", "row"})  # one degree
 STREAMING = frozenset({"activation", "dropout", "normalization", "addition", "concatenation"})
 WINDOWED = frozenset({"convolution", "pooling"})
@@ -71,8 +80,8 @@ def format_choice(choice: Choice) -> str:
     """The split and its degrees, such as ``"spatial 2x2"``."""
     if choice.split == "sample":
         return "sample"
-    rows, columns = choice.grid
-    return f"{choice.split} {rows}" + (f"x{columns}" if columns > 1 else "")
+    sides = choice.grid[:1] if choice.grid[1:] == (1,) else choice.grid
+    return f"{choice.split} {'x'.join(map(str, sides))}"
 
 
 def parse_choice(text: str) -> Choice:
@@ -91,10 +100,18 @@ def parse_choice(text: str) -> Choice:
     if name == "sample" and not degrees:
         return Choice(name, (1, 1))
     sides = degrees.split("x")
-    if name == "sample" or len(sides) > GRID or not all(re.fullmatch("[1-9][0-9]*", side) for side in sides):
-        expected = "sample alone" if name == "sample" else f"degrees such as '{name} 4' or '{name} 2x2'"
-        raise SimdlError(f"found {text!r}; expected {expected}")
-    return Choice(name, (int(sides[0]), int(sides[1]) if len(sides) == GRID else 1))
+    most = CUBE if name in CUBES else CUBE - 1
+    if name == "sample" or len(sides) > most or not all(re.fullmatch("[1-9][0-9]*", side) for side in sides):
+        raise SimdlError(f"found {text!r}; expected {_example(name)}")
+    return Choice(name, tuple(map(int, sides)) if len(sides) > 1 else (int(sides[0]), 1))
+
+
+def _example(name: str) -> str:
+    if name == "sample":
+        return "sample alone"
+    return (
+        f"degrees such as '{name} 2x2x2'" if name in CUBES else f"degrees such as '{name} 4' or '{name} 2x2'"
+    )
 
 
 def _alone(ranks: int) -> list[Grid]:
@@ -109,6 +126,33 @@ def _square(ranks: int) -> list[Grid]:
     """The most square grid with both sides above one."""
     side = next((side for side in range(isqrt(ranks), 1, -1) if ranks % side == 0), 1)
     return [(ranks // side, side)] if side > 1 else []
+
+
+def _equal_sides(ranks: int) -> list[Grid]:
+    side = isqrt(ranks)
+    return [(side, side)] if ranks > 1 and side * side == ranks else []
+
+
+def _copies_of_a_square(ranks: int) -> list[Grid]:
+    """Squares of q x q in c copies, of which each carries out q / c steps."""
+    copies = (count for count in range(2, isqrt(ranks) + 1) if ranks % count == 0)
+    sides = ((count, isqrt(ranks // count)) for count in copies)
+    return [
+        (side, side, count)
+        for count, side in sides
+        if side * side * count == ranks and side > 1 and side % count == 0
+    ]
+
+
+def _cube(ranks: int) -> list[Grid]:
+    """Every grid with three sides above one."""
+    return [
+        (rows, columns, ranks // (rows * columns))
+        for rows in range(2, ranks // 4 + 1)
+        if ranks % rows == 0
+        for columns in range(2, ranks // (2 * rows) + 1)
+        if ranks % (rows * columns) == 0
+    ]
 
 
 def _line_or_square(ranks: int) -> list[Grid]:
@@ -137,6 +181,14 @@ SPLITS = {
         Split(name="column", kinds=frozenset({"linear"}), grids=_line, divide=column.divide),
         Split(name="row", kinds=frozenset({"linear"}), grids=_line, divide=row.divide),
         Split(name="summa", kinds=frozenset({"linear"}), grids=_square, divide=summa.divide),
+        Split(name="cannon", kinds=frozenset({"linear"}), grids=_equal_sides, divide=cannon.divide),
+        Split(
+            name="2.5d",
+            kinds=frozenset({"linear"}),
+            grids=_copies_of_a_square,
+            divide=replicated_grid.divide,
+        ),
+        Split(name="cosma", kinds=frozenset({"linear"}), grids=_cube, divide=cosma.divide),
     )
 }
 
@@ -164,21 +216,30 @@ def divide_layer(site: Site, choice: Choice, ranks: int) -> Divided:
     Raises:
         SimdlError: the split does not apply to the layer; says why.
     """
-    split, (rows, columns) = SPLITS[choice.split], choice.grid
+    split = SPLITS[choice.split]
     text = format_choice(choice)
     if not split.takes(site):
         known = ", ".join(name for name, other in SPLITS.items() if other.takes(site))
         raise SimdlError(f"found {text} on a layer of kind {site.layer.kind}; expected one of {known}")
-    if ranks % (rows * columns) or (rows * columns == 1) != (choice.split == "sample"):
-        raise SimdlError(f"found {text} with {ranks} ranks; expected degrees above 1 that divide them")
-    if choice.split in LINES and columns > 1:
-        raise SimdlError(f"found {text}; expected one degree")
-    if choice.split in SQUARES and min(rows, columns) == 1:
-        raise SimdlError(f"found {text}; expected two degrees above 1")
+    if fault := _degree_fault(choice, ranks):
+        raise SimdlError(f"found {text}{fault}")
     divided = split.divide(site, ranks, choice.grid)
     if unfit := _unfit(site, choice, divided):
         raise SimdlError(f"found {text}; {unfit}")
     return divided
+
+
+def _degree_fault(choice: Choice, ranks: int) -> str:
+    """What is wrong with the degrees of a split, and what was expected; empty if nothing is."""
+    size = prod(choice.grid)
+    if ranks % size or (size == 1) != (choice.split == "sample"):
+        return f" with {ranks} ranks; expected degrees above 1 that divide them"
+    if choice.split in LINES and choice.grid[1:] != (1,):
+        return "; expected one degree"
+    if choice.split in SQUARES and min(choice.grid) == 1:
+        return "; expected two degrees above 1"
+    exact = choice.split in SHAPES and choice.grid not in SPLITS[choice.split].grids(size)
+    return f"; expected {SHAPES[choice.split]}" if exact else ""
 
 
 def follow(site: Site, layout: Layout) -> Divided:

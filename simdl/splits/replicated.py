@@ -9,7 +9,7 @@ from simdl.splits.layout import Layout
 from simdl.splits.site import Divided, Site, local_samples
 
 
-def divide(site: Site, ranks: int, grid: tuple[int, int]) -> Divided:
+def divide(site: Site, ranks: int, grid: tuple[int, ...]) -> Divided:
     """The layer on ``batch x copies / ranks`` samples, ``grid[0]`` copies."""
     copies = grid[0]
     layout = Layout(ranks // copies, copies=copies)

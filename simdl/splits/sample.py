@@ -8,7 +8,7 @@ from simdl.splits.layout import Layout
 from simdl.splits.site import Divided, Site, local_samples
 
 
-def divide(site: Site, ranks: int, _grid: tuple[int, int]) -> Divided:
+def divide(site: Site, ranks: int, _grid: tuple[int, ...]) -> Divided:
     """The layer on ``batch / ranks`` samples."""
     layout = Layout(ranks)
     return Divided(

@@ -18,7 +18,7 @@ from simdl.splits.part import ceil_part, linear_part
 from simdl.splits.site import Divided, Message, Phase, Site, elements, local_samples
 
 
-def divide(site: Site, ranks: int, grid: tuple[int, int]) -> Divided:
+def divide(site: Site, ranks: int, grid: tuple[int, ...]) -> Divided:
     """The layer on ``grid[0]`` rows and ``grid[1]`` columns of ranks."""
     rows, columns = grid
     layer = site.layer

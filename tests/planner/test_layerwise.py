@@ -27,7 +27,7 @@ from workloads.registry import load_network
 
 GIB = 2.0**30
 FULLY_CONNECTED = ("fc6/fc6", "fc7/fc7", "fc8/fc8")
-MODEL_SPLITS = ("row", "column", "summa")
+MODEL_SPLITS = ("row", "column", "summa", "cannon", "2.5d", "cosma")
 
 
 def brute_force(problem):

@@ -29,7 +29,14 @@ from workloads.tensors import Tensor
 
 RANKS, BATCH = 16, 64
 MAPS = (32, 16, 16)
-GRIDS = {"sample": (1, 1), "channel-filter": (2, 2), "summa": (2, 2)}
+GRIDS = {
+    "sample": (1, 1),
+    "channel-filter": (2, 2),
+    "summa": (2, 2),
+    "cannon": (4, 4),
+    "2.5d": (2, 2, 2),
+    "cosma": (2, 4, 2),
+}
 
 
 def conv_site(**options):
@@ -71,7 +78,7 @@ def test_ranks_together_do_the_work_of_the_layer(name, site):
 )
 def test_replicas_hold_all_parameters_between_them(name, site):
     divided = divide(name, site)
-    copies = divided.source.copies if name == "replicated" else 1
+    copies = divided.source.copies if name in {"replicated", "2.5d"} else 1  # of the parameters
     held = divided.layer.parameters * RANKS / divided.replicas.size
     assert held == pytest.approx(site.layer.parameters * copies, rel=0.01)
     assert divided.source.ranks == divided.output.ranks == RANKS
