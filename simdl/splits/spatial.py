@@ -18,8 +18,9 @@ from workloads.layer import Layer
 SUMS = 2  # per channel: of the elements and of their squares, or of the gradient and of its product with them
 
 
-def divide(site: Site, ranks: int, grid: Extents) -> Divided:
+def divide(site: Site, ranks: int, grid: tuple[int, ...]) -> Divided:
     """The layer on ``grid[0]`` x ``grid[1]`` blocks of each image."""
+    blocks = grid[0], grid[1]
     parts = grid[0] * grid[1]
     layout = Layout(ranks // parts, height=grid[0], width=grid[1])
     samples = local_samples(site.batch, layout)
@@ -27,10 +28,10 @@ def divide(site: Site, ranks: int, grid: Extents) -> Divided:
     if window is None:
         forward = gradient = Phase(before=_statistics(site.layer, parts))
     else:
-        forward = _exchange(site.shapes[0], grid, window.reach, samples)
-        gradient = _exchange(site.layer.output_shape, grid, window.gradient_reach, samples)
+        forward = _exchange(site.shapes[0], blocks, window.reach, samples)
+        gradient = _exchange(site.layer.output_shape, blocks, window.gradient_reach, samples)
     return Divided(
-        layer=_part(site.layer, grid),
+        layer=_part(site.layer, blocks),
         samples=samples,
         source=layout,
         output=layout,
