@@ -207,7 +207,7 @@ def _fitting_tp(question: InferenceQuestion, given: Strategy) -> int:
 
 
 def _degrees(question: InferenceQuestion) -> Iterator[int]:
-    network, most = question.workload.network, question.cluster.levels[0].size
+    network, most = question.workload.network, question.cluster.devices
     for tp in (1, 2, 4, 8, 16, 32, 64):
         if tp <= most and not list(tensor_problems(network, tp)):
             yield tp
@@ -220,7 +220,7 @@ def advice(question: InferenceQuestion) -> str:
         return f"--tp {fitting} fits"
     if question.workload.global_batch > question.strategy.dp:
         return f"expected a smaller batch, larger devices or {NARROWER}"
-    return f"expected larger devices, more of them a node, or {NARROWER}"
+    return f"expected larger devices, more of them, or {NARROWER}"
 
 
 def _said_of_device(cluster: Cluster) -> Iterator[str]:
