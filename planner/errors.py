@@ -3,6 +3,7 @@
 SimdlError
     InfeasibleError    no solution meets every limit; names the limits that bind and by how much
     SolverError        the solver gave up without a solution
+    UnfitTrialError    a trial cannot run on any part of the cluster that it may take
 """
 
 from collections.abc import Mapping
@@ -27,3 +28,7 @@ class InfeasibleError(SimdlError):
 
 class SolverError(SimdlError):
     """The solver gave up without a solution."""
+
+
+class UnfitTrialError(SimdlError):
+    """A trial cannot run on any part of the cluster that it may take; says why on each."""

@@ -14,7 +14,7 @@ PLACES = 256
 """Most pairs of jobs times nodes of it."""
 TARGETS = 12
 """Makespans that widths are chosen for before lists are tried."""
-WORK = 60_000
+WORK = 600_000
 """Of a search by moves, in pairs of jobs times nodes: a few seconds."""
 CLOSE = 1e-6  # relative
 
