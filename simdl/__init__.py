@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from planner.interface.plan import Plans, plan
     from planner.interface.result import Result
     from planner.interface.scaling import Scaling, scale
+    from planner.interface.search import Packed, search
     from planner.interface.simulate import DoesNotFitError, simulate
     from planner.interface.step import Step
     from planner.interface.sweep import Sweep, sweep
@@ -38,6 +39,7 @@ __all__ = [
     "InfeasibleError",
     "Inference",
     "LaunchFiles",
+    "Packed",
     "Plans",
     "QuestionError",
     "Recompute",
@@ -59,6 +61,7 @@ __all__ = [
     "node_names",
     "plan",
     "scale",
+    "search",
     "simulate",
     "sweep",
     "transform",
@@ -78,6 +81,7 @@ _HOMES = {
     "planner.interface.scaling": ("Scaling", "scale"),
     "planner.interface.simulate": ("DoesNotFitError", "simulate"),
     "planner.interface.step": ("Step",),
+    "planner.interface.search": ("Packed", "search"),
     "planner.interface.sweep": ("Sweep", "sweep"),
     "planner.interface.transform": ("transform",),
     "simdl.errors": ("SimdlError", "StrategyError"),

@@ -44,9 +44,9 @@ def search(
     """Pack the independent trainings of TRIALS.csv on a cluster so that the last one ends early.
 
     Columns name, model and length (90 epochs, 300B tokens, 5000 steps, 2d) are needed; devices (8, 2|4|8,
-    1..16), copies, global_batch, seq_len, dataset, precision, optimizer and stack may be left out. A trial takes
-    some devices of one node or whole nodes, without a break, for as long as the planner's best strategy needs
-    there. Exits with 1 if a trial fits on no number of devices that it may take.
+    1..16), copies, global_batch, seq_len, dataset, precision, optimizer and stack may be left out. A trial
+    takes some devices of one node or whole nodes, without a break, for as long as the planner's best strategy
+    needs there. Exits with 1 if a trial fits on no number of devices that it may take.
     """
     page_path = report_path(report_directory, "search", force=force)
     asked = read_trials(trials)

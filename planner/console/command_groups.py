@@ -12,6 +12,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "goodput",
         "consistency",
         "search",
+        "search",
         "sweep",
         "pipeline",
         "memory",

@@ -75,7 +75,9 @@ class Packed(Result):
         """One row per trial, in base units."""
         import pandas as pd  # noqa: PLC0415 - only where a frame is asked for
 
-        return pd.DataFrame([{k: v for k, v in each.items() if k != "choices"} for each in self._data["trials"]])
+        return pd.DataFrame(
+            [{k: v for k, v in each.items() if k != "choices"} for each in self._data["trials"]]
+        )
 
 
 @one_family

@@ -12,9 +12,7 @@ HEADER = ("trial", "model", "length", "devices", "starts", "ends", "step", "plan
 
 def search_page(data: dict[str, Any]) -> Page:
     """The page of a packing; ``data`` is the command's JSON."""
-    sure = (
-        "no packing is shorter" if data["optimal"] else f"at most {data['gap']:.1%} longer than the shortest"
-    )
+    sure = certainty(data["gap"], optimal=data["optimal"])
     return Page(
         title=f"{len(data['trials'])} trials on {data['cluster']}",
         lines=(
