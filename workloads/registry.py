@@ -22,6 +22,9 @@ from workloads.convergence import Convergence
 from workloads.errors import UnknownNameError, WorkloadError
 from workloads.network import Network
 
+LARGEST = 2**30
+"""Of what may be asked for in place of a published length or size."""
+
 
 def network_names() -> tuple[str, ...]:
     """Registered names, sorted."""
@@ -68,6 +71,8 @@ def _overrides(**values: int | None) -> dict[str, int]:
     for name, value in given.items():
         if value < 1:
             raise WorkloadError(f"{_words(name)}: found {value}; expected at least 1")
+        if value > LARGEST:
+            raise WorkloadError(f"{_words(name)}: found {value:,}; expected at most {LARGEST:,}")
     return given
 
 

@@ -104,7 +104,7 @@ def text(name: str, value: object, expected: str = "a name") -> str | None:
     if value is None:
         return None
     found = fspath(value) if isinstance(value, PathLike) else value
-    if not isinstance(found, str) or not found:
+    if not isinstance(found, str) or not found or "\0" in found:
         raise refuse(name, value, expected)
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner.interface.arguments import FilePath, QuestionError, one_family, refuse
+from planner.interface.arguments import FilePath, QuestionError, one_family, refuse, text
 from planner.interface.loading import load_network
 from workloads.errors import NetworkError
 from workloads.network import Network
@@ -45,8 +45,9 @@ def transform(
     if published is None and not transforms:
         raise QuestionError(f"transforms: found none; expected {TRANSFORMS}, or published")
     found = parse_transforms([_plain(each) for each in transforms])
-    if published is not None:
-        found = (*published_transforms(published, network), *found)
+    named = text("published", published, "the name of a published compression")
+    if named is not None:
+        found = (*published_transforms(named, network), *found)
     return apply_transforms(network, found)
 
 
