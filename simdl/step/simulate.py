@@ -176,7 +176,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
     recomputed = sum(block.recomputed_flops for stage in step.stages for block in stage.blocks)
     device, pp = step.pricing.cluster.device, step.strategy.pp
     peak = seconds * step.strategy.devices * device.flop_rate(step.workload.precision.matmul)
-    causes, kernels = _mean_breakdown(timeline), kernel_times(step)
+    causes, kernels = mean_breakdown(timeline), kernel_times(step)
     path = critical_actions(timeline)
     memory = _worst_rank(step)
     reasons = tuple(memory_shortfalls(step, device))
@@ -208,7 +208,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
     )
 
 
-def _mean_breakdown(timeline: Timeline) -> dict[str, float]:
+def mean_breakdown(timeline: Timeline) -> dict[str, float]:
     """Seconds by cause, mean over ranks; every rank's causes add up to the step time, so the mean does."""
     ranks = breakdowns(timeline)
     total: dict[str, float] = {}

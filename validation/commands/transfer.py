@@ -16,11 +16,14 @@ from validation.fit.evidence import measured_rows
 from validation.judging.statistics import error_sentence, error_statistics
 from validation.published.tables import load_published
 from validation.transfer.groups import GROUPINGS
+from validation.transfer.intervals import LEVEL, with_intervals
 from validation.transfer.leave_out import leave_out
 from validation.transfer.report import (
     HEADER,
+    INTERVAL_HEADER,
     STRATUM_HEADER,
     group_rows,
+    interval_rows,
     stratum_rows,
     transfer_json,
 )
@@ -65,7 +68,8 @@ def transfer(
 
     "fitted" are the numbers as shipped; "left out" those that the other groups give, from a neutral start;
     "unknown" are the shipped numbers where the row's source says nothing. Groups that no number was fitted on
-    say "no" under "refitted". The weakest come first.
+    say "no" under "refitted". The weakest come first. Intervals are calibrated on the residuals of all other
+    groups.
     """
     page_path = report_path(report_directory, f"validate-transfer-{grouping}", force=force)
     published = load_published().rows
@@ -74,7 +78,8 @@ def transfer(
     chosen = [row for row in published if (not tables or row.file in tables) and row.number % every == 0]
     hands = Hands(workers=workers or usable_cores(), scheduler=scheduler)
     rows = list(measured_rows(chosen, hands=hands))
-    results = leave_out(rows, grouping, said=lambda text: click.echo(text, err=True), hands=hands)
+    left = leave_out(rows, grouping, said=lambda text: click.echo(text, err=True), hands=hands)
+    results = with_intervals(left)
     answer = transfer_json(results, grouping)
     if page_path is not None:
         from validation.transfer.page import transfer_page  # noqa: PLC0415 - plotly, only where asked for
@@ -87,3 +92,5 @@ def transfer(
     click.echo(error_sentence(f"published rows whose {grouping} was left out of the fit", told))
     print_table(STRATUM_HEADER, stratum_rows(results), title=f"Errors without each {grouping} in the fit")
     print_table(HEADER, group_rows(results), title="By group, the weakest first")
+    title = f"Intervals of {LEVEL:.0%}, each {grouping} left out of the fit and of their calibration"
+    print_table(INTERVAL_HEADER, interval_rows(results), title=title)

@@ -7,7 +7,7 @@ continued along a line. Changes of several numbers add up. That makes a refit ar
 any group costs milliseconds; predictions themselves are simulated.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from simdl.engine.run import run
 from simdl.errors import SimdlError
 from simdl.inference.forward import forward_seconds
+from simdl.report.certainty import cause_seconds
 from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
 from simdl.step.lowering import lower
-from simdl.step.simulate import price
+from simdl.step.simulate import mean_breakdown, price
 from simdl.step.steady import measured
+from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy
 from validation.errors import RowSkippedError
 from validation.fit.patches import Number, Values, patched_cluster, patched_stack, used_numbers
@@ -75,6 +77,7 @@ class FitRow:
         strategy: candidate that its prediction takes.
         measured: [s] of the timed part.
         shipped: [s] predicted with the numbers as they are.
+        causes: [s] of kernels, communication and the host in that prediction.
         responses: by number.
     """
 
@@ -83,6 +86,7 @@ class FitRow:
     strategy: Strategy
     measured: float
     shipped: float
+    causes: Mapping[str, float]
     responses: dict[Number, Response] = field(default_factory=dict)
 
     @property
@@ -148,7 +152,7 @@ def fit_row(row: PublishedRow) -> FitRow | None:
         strategy = setup.strategies[-1]
         if len(setup.strategies) > 1:
             strategy = first_that_fits(setup.workload, setup.cluster, setup.strategies, stack).strategy
-        shipped = timed_seconds(setup, strategy, {})
+        shipped, causes = _timed_causes(setup, strategy)
     except (RowSkippedError, SimdlError):
         return None
     return FitRow(
@@ -157,7 +161,14 @@ def fit_row(row: PublishedRow) -> FitRow | None:
         strategy=strategy,
         measured=measured_seconds(setup),
         shipped=shipped,
+        causes=causes,
     )
+
+
+def same_question(one: Setup, other: Setup) -> bool:
+    """Whether two setups ask the same of the same software."""
+    asked = [(s.workload, s.cluster, s.strategies, s.stack, s.part, s.launch_factor) for s in (one, other)]
+    return asked[0] == asked[1]
 
 
 def measured_seconds(setup: Setup) -> float:
@@ -181,8 +192,26 @@ def timed_seconds(setup: Setup, strategy: Strategy, values: Values) -> float:
     if setup.part == "forward":
         return forward_seconds(setup.workload, cluster, stack=stack)
     step = step_cost(setup.workload, strategy, price(setup.workload, cluster, stack=stack))
-    seconds = measured(run(lower(step)), step).step_time
+    return _timed_part(measured(run(lower(step)), step).step_time, step, setup)
+
+
+def _timed_part(seconds: float, step: StepCost, setup: Setup) -> float:
     return seconds - (max(step.optimizer) if setup.part == "gradients" else 0.0)
+
+
+def _timed_causes(setup: Setup, strategy: Strategy) -> tuple[float, dict[str, float]]:
+    """[s] predicted of the timed part with the numbers as shipped, and [s] of the step by cause.
+
+    Raises:
+        SimdlError: the strategy cannot be carried out.
+    """
+    stack: Stack = launching(patched_stack(setup.stack, {}), setup.launch_factor)
+    if setup.part == "forward":
+        seconds = forward_seconds(setup.workload, setup.cluster, stack=stack)
+        return seconds, {"kernels": seconds, "communication": 0.0, "host": 0.0}
+    step = step_cost(setup.workload, strategy, price(setup.workload, setup.cluster, stack=stack))
+    timeline = measured(run(lower(step)), step)
+    return _timed_part(timeline.step_time, step, setup), cause_seconds(mean_breakdown(timeline))
 
 
 def with_responses(rows: Iterable[FitRow], values: Values, wanted: Sequence[Number]) -> Iterator[FitRow]:

@@ -1,6 +1,6 @@
 """Rows of fits simulated by several processes: a piece carries what was printed, to be asked again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from planner.workers.spread import Hands, spread_in_order
@@ -27,18 +27,26 @@ class RowPiece:
         row: what was printed.
         strategy: candidate that its prediction takes.
         shipped: [s] predicted with the numbers as they are.
+        causes: [s] of kernels, communication and the host in that prediction.
         changed: other values of numbers.
     """
 
     row: PublishedRow
     strategy: Strategy
     shipped: float
+    causes: Mapping[str, float]
     changed: dict[Number, float] = field(default_factory=dict)
 
 
 def piece_of(row: FitRow, changed: Values | None = None) -> RowPiece:
     """A row to be simulated elsewhere, with other values of its numbers."""
-    return RowPiece(row=row.row, strategy=row.strategy, shipped=row.shipped, changed=dict(changed or {}))
+    return RowPiece(
+        row=row.row,
+        strategy=row.strategy,
+        shipped=row.shipped,
+        causes=row.causes,
+        changed=dict(changed or {}),
+    )
 
 
 def again(piece: RowPiece) -> FitRow:
@@ -50,6 +58,7 @@ def again(piece: RowPiece) -> FitRow:
         strategy=piece.strategy,
         measured=measured_seconds(setup),
         shipped=piece.shipped,
+        causes=piece.causes,
     )
 
 

@@ -7,14 +7,16 @@ import pandas as pd
 
 from planner.workers.spread import ALONE, Hands, spread_in_order
 from simdl.errors import SimdlError
+from simdl.report.certainty import CAUSES, Knowledge, knowledge_of
+from simdl.software.reader import load_stack
 from validation.errors import RowSkippedError
 from validation.fit.evidence import gather
-from validation.fit.patches import Number, Values, used_numbers
-from validation.fit.responses import FitRow, fit_row
+from validation.fit.patches import Number, Values, numbers_of, used_numbers
+from validation.fit.responses import FitRow, fit_row, same_question
 from validation.fit.rows import RowPiece, piece_of, seconds
 from validation.fit.solve import Evidence, solve
+from validation.published.prediction import row_setup
 from validation.published.spread import enough, groups_of
-from validation.published.tables import PublishedRow
 from validation.transfer.groups import GROUPINGS, stratum
 
 COLUMNS = (
@@ -30,6 +32,10 @@ COLUMNS = (
     "left_out",
     "unknown_source",
     "used",
+    "knowledge",
+    "kernels",
+    "communication",
+    "host",
 )
 Progress = Callable[[str], None]
 
@@ -43,12 +49,14 @@ class LeftOut:
         rows: of the group.
         values: numbers refitted without it.
         touched: fits that lost rows with it.
+        orphans: numbers whose fit has no row left, so that they are their family's.
     """
 
     name: str
     rows: tuple[FitRow, ...]
     values: dict[Number, float]
     touched: int
+    orphans: frozenset[Number] = frozenset()
 
 
 def leave_out(
@@ -80,7 +88,7 @@ def leave_out(
 
 def predicted(piece: RowPiece) -> tuple[float, float | None]:
     """[s] of a row with the numbers of its piece, and with its source unknown."""
-    return seconds(piece), unknown_source(piece.row)
+    return seconds(piece), unknown_source(piece)
 
 
 def left_out_groups(
@@ -98,7 +106,8 @@ def left_out_groups(
             len(after.rows) < len(before.rows) for after, before in zip(kept, evidence, strict=True)
         )
         values = solve(kept) if touched else {}
-        yield LeftOut(name=name, rows=tuple(own), values=values, touched=touched)
+        orphans = frozenset(number for each in kept if not each.rows for number in numbers_of(each.fit))
+        yield LeftOut(name=name, rows=tuple(own), values=values, touched=touched, orphans=orphans)
 
 
 def _changed(row: FitRow, values: Values) -> dict[Number, float]:
@@ -106,14 +115,24 @@ def _changed(row: FitRow, values: Values) -> dict[Number, float]:
     return {number: values[number] for number in used if number in values}
 
 
-def unknown_source(row: PublishedRow) -> float | None:
+def unknown_source(piece: RowPiece) -> float | None:
     """[s] predicted of a row whose source says nothing; None where it can then not be asked."""
-    cells = {**row.cells, "source": "unknown"}
+    unnamed = replace(piece.row, cells={**piece.row.cells, "source": "unknown"})
     try:
-        renamed = fit_row(replace(row, cells=cells))
+        if same_question(row_setup(piece.row), row_setup(unnamed)):
+            return piece.shipped
+        renamed = fit_row(unnamed)
     except (RowSkippedError, SimdlError):
         return None
     return None if renamed is None else renamed.shipped
+
+
+def _knowledge(row: FitRow, orphans: frozenset[Number]) -> Knowledge:
+    """What is known of a row's software once its group is left out: numbers without rows are a family's."""
+    stack, device = load_stack(row.setup.stack), row.setup.cluster.device
+    known = knowledge_of(stack, device)
+    own = [number for number in used_numbers(stack.name, device.name) if number.holder != device.name]
+    return "prior" if known == "fitted" and own and all(number in orphans for number in own) else known
 
 
 def _line(row: FitRow, group: LeftOut, found: tuple[float, float | None]) -> tuple[object, ...]:
@@ -131,4 +150,6 @@ def _line(row: FitRow, group: LeftOut, found: tuple[float, float | None]) -> tup
         left_out,
         unknown,
         bool(group.touched),
+        _knowledge(row, group.orphans),
+        *(row.causes[cause] / (sum(row.causes.values()) or 1.0) for cause in CAUSES),
     )

@@ -6,7 +6,14 @@ import pandas as pd
 
 from planner.pages.page import Page, Section
 from validation.judging.page_sections import text_table
-from validation.transfer.report import HEADER, STRATUM_HEADER, group_rows, stratum_rows
+from validation.transfer.report import (
+    HEADER,
+    INTERVAL_HEADER,
+    STRATUM_HEADER,
+    group_rows,
+    interval_rows,
+    stratum_rows,
+)
 
 
 def transfer_page(results: pd.DataFrame, data: dict[str, Any]) -> Page:
@@ -19,6 +26,7 @@ def transfer_page(results: pd.DataFrame, data: dict[str, Any]) -> Page:
         sections=(
             Section(title="By kind of row", body=text_table(STRATUM_HEADER, stratum_rows(results))),
             Section(title="By group, the weakest first", body=text_table(HEADER, group_rows(results))),
+            Section(title="Intervals of 90 %", body=text_table(INTERVAL_HEADER, interval_rows(results))),
         ),
         data=data,
     )

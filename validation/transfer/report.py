@@ -3,9 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from validation.judging.statistics import ErrorStatistics, error_statistics
+from validation.transfer.intervals import calibrated
 
 HEADER = (
     "group",
@@ -17,6 +19,9 @@ HEADER = (
     "mean",
     "unknown: median",
 )
+INTERVAL_HEADER = ("rows of", "n", "covered", "median error", "median half-width")
+FEWEST = 10
+"""Rows that a stratum of intervals needs to be printed."""
 STRATUM_HEADER = ("rows of", "n", "fitted: median", "mean", "left out: median", "mean", "unknown: median")
 
 
@@ -37,6 +42,32 @@ def stratum_rows(results: pd.DataFrame) -> list[tuple[str, ...]]:
         for name, part in (*parts, refitted, ("all", results))
         if len(part)
     ]
+
+
+def interval_rows(results: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Rows under ``INTERVAL_HEADER``: strata, tables and degrees of knowledge, the least covered first."""
+    parts = [
+        (str(name), part)
+        for column in ("stratum", "file", "knowledge")
+        for name, part in results.groupby(column, sort=False)
+        if len(part) >= FEWEST
+    ]
+    parts.sort(key=lambda item: float(item[1]["covered"].mean()))
+    return [(name, str(len(part)), *_coverage_cells(part)) for name, part in (*parts, ("all", results))]
+
+
+def _coverage_cells(part: pd.DataFrame) -> tuple[str, str, str]:
+    found = coverage(part)
+    return f"{found['covered']:.0%}", f"{found['median_error']:.1%}", f"{found['median_half_width']:.1%}"
+
+
+def coverage(part: pd.DataFrame) -> dict[str, float]:
+    """Share of rows within their intervals, and medians of error and half-width."""
+    return {
+        "covered": float(part["covered"].mean()),
+        "median_error": errors(part, "left_out").median,
+        "median_half_width": float(np.median(np.expm1(part["width"]))),
+    }
 
 
 def errors(part: pd.DataFrame, column: str) -> ErrorStatistics:
@@ -63,7 +94,9 @@ def transfer_json(results: pd.DataFrame, grouping: str) -> dict[str, Any]:
         "summary": {
             "groups": _summaries(results, "group"),
             "strata": _summaries(results, "stratum"),
+            "knowledge": _summaries(results, "knowledge"),
             "overall": _summary(results),
+            "interval_factor": calibrated(results),
         },
     }
 
@@ -79,4 +112,5 @@ def _summary(part: pd.DataFrame) -> dict[str, Any]:
         "fitted": asdict(errors(part, "shipped")),
         "left_out": asdict(errors(part, "left_out")),
         "unknown_source": asdict(errors(part, "unknown_source")),
+        "interval": coverage(part),
     }
