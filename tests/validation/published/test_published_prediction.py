@@ -108,6 +108,19 @@ def test_rows_that_say_what_ran_are_read_without_their_source(file, number):
     assert unknown.strategies == known.strategies
 
 
+def test_mlperfs_bert_counts_sequences_of_which_two_make_a_pack():
+    found = next(r for r in ROWS if r.file == "mlperf-training.csv" and "packed sequences" in r["model"])
+    setup = row_setup(found)
+    assert setup.workload.network.tokens == 256
+    assert "256 tokens of a sequence in a pack of two" in setup.assumptions
+
+
+def test_internevo_is_read_as_itself():
+    rows = (r for r in ROWS if r.file == "llm-tables.csv" and r["model"] == "InternLM-7B" and r["n_layers"])
+    found = [row_setup(r).stack for r in rows if r["data_sharding"]]
+    assert set(found) == {"internevo"}
+
+
 def test_a_program_in_pytorch_that_nothing_says_to_be_nvidias_is_eager():
     printed = row("torchvision-train-steps.csv", 1)
     found = row_setup(changed(printed, source="a blog", source_item="a table", framework="PyTorch 1.4"))
