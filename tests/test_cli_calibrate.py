@@ -1,6 +1,7 @@
 """`simdl calibrate`: what it prints and writes, and what it refuses. Measurements are made up."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -8,7 +9,11 @@ from measured_rows import FACTS, write_measurements
 
 from planner.cli import main
 from validation.calibration import session
+from validation.calibration.host_load import Clock, others_load
 from validation.commands import calibrate as command
+from validation.microbenchmarks.journal import partial_path
+from validation.microbenchmarks.session import measurements_name
+from validation.microbenchmarks.suite import time_left
 
 
 @pytest.fixture
@@ -92,3 +97,130 @@ def test_an_interrupted_run_says_that_it_goes_on(measured, monkeypatch, tmp_path
     assert stopped.exit_code == 130
     assert "the same command goes on" in stopped.stderr
     assert measured == []
+
+
+@pytest.fixture
+def two_stages(measured, monkeypatch):
+    """A machine with a two-process stage; a number in the list stops that stage half way."""
+    monkeypatch.setattr(session, "process_counts", lambda _device: (1, 2))
+    stops = []
+    measure = session.measure_apart
+
+    def stopping(order):
+        path = order.out / measurements_name(order.processes)
+        if order.processes in stops:
+            order.out.mkdir(parents=True, exist_ok=True)
+            partial_path(path).write_text("half a run")
+            raise KeyboardInterrupt
+        found = measure(order)
+        partial_path(path).unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(session, "measure_apart", stopping)
+    return measured, stops
+
+
+class TestInterruption:
+    @pytest.mark.parametrize(("stopped", "left"), [(1, [1, 2]), (2, [2])])
+    def test_a_run_goes_on_in_the_stage_that_it_was_stopped_in(self, two_stages, tmp_path, stopped, left):
+        orders, stops = two_stages
+        stops.append(stopped)
+        assert run(tmp_path / "x").exit_code == 130
+        stops.clear()
+        before = len(orders)
+        done = run(tmp_path / "x")
+        assert done.exit_code == 0, done.output
+        assert [order.processes for order in orders[before:]] == left
+        assert "stage 2 of 2: measuring with 2 processes at once" in done.stderr
+        assert (tmp_path / "x" / "profile-2.toml").exists()
+        assert run(tmp_path / "x").exit_code == 2
+
+    def test_a_run_that_replaces_another_goes_on_too_and_compares_in_the_end(self, two_stages, tmp_path):
+        orders, stops = two_stages
+        assert run(tmp_path / "x").exit_code == 0
+        stops.append(1)
+        assert run(tmp_path / "x", "--force").exit_code == 130
+        stops.clear()
+        before = len(orders)
+        done = run(tmp_path / "x", "--json")
+        assert done.exit_code == 0, done.output
+        assert [order.processes for order in orders[before:]] == [1, 2]
+        first, second = json.loads(done.stdout)["calibrations"]
+        assert min(each["previous_run"]["cases"] for each in (first, second)) > 100
+        assert not list((tmp_path / "x").glob("*.before"))
+
+    def test_force_starts_anew_whatever_is_left(self, two_stages, tmp_path):
+        orders, stops = two_stages
+        stops.append(2)
+        assert run(tmp_path / "x").exit_code == 130
+        stops.clear()
+        done = run(tmp_path / "x", "--force")
+        assert done.exit_code == 0, done.output
+        assert [order.processes for order in orders] == [1, 1, 2]
+
+    def test_a_run_that_was_stopped_while_fitting_is_fitted(self, two_stages, tmp_path):
+        orders, _ = two_stages
+        assert run(tmp_path / "x").exit_code == 0
+        (tmp_path / "x" / "residuals-2.csv").unlink()
+        done = run(tmp_path / "x")
+        assert done.exit_code == 0, done.output
+        assert len(orders) == 2
+        assert (tmp_path / "x" / "residuals-2.csv").exists()
+
+    def test_measurements_of_another_library_are_not_gone_on_with(self, two_stages, tmp_path):
+        _, stops = two_stages
+        stops.append(2)
+        assert run(tmp_path / "x").exit_code == 130
+        stops.clear()
+        done = run(tmp_path / "x", "--backend", "torch")
+        assert done.exit_code == 2
+        assert "measurements-1.csv: found numpy on Test Processor 9; expected torch on" in done.stderr
+
+
+@pytest.mark.usefixtures("measured")
+class TestVerdict:
+    def test_a_quiet_run_ends_as_usable(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(session, "others_load", lambda *_: 0.01)
+        done = run(tmp_path / "x")
+        assert done.exit_code == 0
+        assert done.stdout.splitlines()[-1].startswith("verdict: usable (numpy")
+
+    def test_another_load_is_said(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(session, "others_load", lambda *_: 0.8)
+        done = run(tmp_path / "x")
+        assert done.exit_code == 0
+        last = done.stdout.splitlines()[-1]
+        assert last.startswith(
+            "verdict: noisy: others kept 0.8 cores busy meanwhile; expected an idle machine"
+        )
+
+    def test_a_bad_fit_does_not_end_like_a_good_one(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(session, "others_load", lambda *_: None)
+        fit = session.calibrate
+
+        def wrong(*given):
+            fitted, residuals = fit(*given)
+            off = [replace(row, predicted=1.87 * row.timed.seconds) for row in residuals]
+            return fitted, tuple(off)
+
+        monkeypatch.setattr(session, "calibrate", wrong)
+        done = run(tmp_path / "x")
+        assert done.exit_code == 1
+        last = done.stdout.splitlines()[-1]
+        assert last.startswith("verdict: not usable: kernels held out are off by 87% in the median")
+        answer = json.loads(run(tmp_path / "y", "--json").stdout)
+        assert answer["calibrations"][0]["verdict"]["word"] == "not usable"
+
+
+def test_cores_that_others_keep_busy_are_what_is_left_of_all():
+    before, after = Clock(passed=5.0, busy=100.0, own=7.0), Clock(passed=15.0, busy=118.0, own=17.0)
+    assert others_load(before, after) == pytest.approx(0.8)
+    assert others_load(None, after) is None
+    assert others_load(after, after) is None
+
+
+def test_the_time_that_is_left_follows_from_what_went_by():
+    order = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert time_left(order, 10.0, 5, limit=100.0) == pytest.approx(8.0)
+    assert time_left(order, 10.0, 5, limit=15.0) == pytest.approx(5.0)  # no further round is begun then
+    assert time_left(order, 10.0, 5, limit=1.0) == pytest.approx(4.0)

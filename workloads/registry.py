@@ -117,7 +117,7 @@ def _loader(name_or_path: str) -> Callable[..., Network]:
 def _is_folder(name: str) -> bool:
     try:
         return bool(name) and Path(name).is_dir()
-    except ValueError:  # a null byte
+    except (OSError, ValueError):  # too long, or with a null byte
         return False
 
 

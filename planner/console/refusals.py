@@ -10,6 +10,9 @@ from readers.errors import InputError
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 
+LONGEST, MOST = 1000, 100
+"""Characters of a line and lines of a message, at most."""
+
 
 class BadInputError(click.ClickException):
     """A user's input is refused: one message on standard error, exit status 2."""
@@ -21,7 +24,14 @@ def bad_input(error: Exception | str) -> BadInputError:
     """The error as one message on standard error; the command ends with exit status 2."""
     if isinstance(error, OSError) and error.filename is not None:
         return BadInputError(f"{error.filename}: {error.strerror}")
-    return BadInputError(str(error))
+    return BadInputError(readable(str(error)))
+
+
+def readable(message: str) -> str:
+    """A message of as many lines and characters as somebody reads, whatever it was given to show."""
+    lines = [line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in message.splitlines()]
+    more = len(lines) - MOST
+    return "\n".join([*lines[:MOST], *([f"... and {more:,} more"] if more > 0 else [])])
 
 
 @contextmanager

@@ -6,20 +6,23 @@ process also a table of convolutions per network. Each file is written whole or 
 
 import csv
 import io
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hardware.profiles import load_cluster
 from simdl.atomic_write import write_atomically
 from simdl.kernels.convolution_table import format_convolution_table
 from validation.calibration.calibrate import Residual, calibrate
+from validation.calibration.host_load import others_load, read_clock
 from validation.calibration.measuring import measure_apart, process_counts
 from validation.calibration.profile import Fitted, device_name, format_profile
 from validation.calibration.tables import convolution_tables
+from validation.errors import MeasurementError
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.case import format_dims
-from validation.microbenchmarks.journal import Journal, read_journal
+from validation.microbenchmarks.journal import Journal, partial_path, read_journal
 from validation.microbenchmarks.measurement import Measurement
 from validation.microbenchmarks.session import Order, measurements_name
 
@@ -35,6 +38,7 @@ class Calibration:
         fitted: what the profile says.
         residuals: of every kernel.
         files: written, by what they are.
+        others: cores that others kept busy while it was measured; None where nobody tells or it was before.
     """
 
     measurements: tuple[Measurement, ...]
@@ -43,6 +47,7 @@ class Calibration:
     fitted: Fitted
     residuals: tuple[Residual, ...]
     files: tuple[Path, ...]
+    others: float | None = None
 
 
 def profile_name(processes: int) -> str:
@@ -62,19 +67,69 @@ def run_calibration(order: Order, facts: DeviceFacts) -> tuple[Calibration, ...]
         SimdlError: a file cannot be written.
     """
     found = []
-    for processes in process_counts(order.device):
-        before = _before(order.out / measurements_name(processes))
-        path = measure_apart(
-            Order(
-                out=order.out,
-                device=order.device,
-                backend=order.backend,
-                processes=processes,
-                quick=order.quick,
-            )
-        )
-        found.append(fit_file(path, facts, before=before))
+    counts = process_counts(order.device)
+    for number, processes in enumerate(counts, start=1):
+        path = order.out / measurements_name(processes)
+        before = _before(before_path(path))
+        others = None
+        if is_measured(path):
+            check_same(path, order, facts)
+        else:
+            sys.stderr.write(f"stage {number} of {len(counts)}: measuring with {_in_words(processes)}\n")
+            started = read_clock()
+            path = measure_apart(replace(order, processes=processes))
+            others = others_load(started, read_clock())
+        found.append(replace(fit_file(path, facts, before=before), others=others))
+    for processes in counts:
+        before_path(order.out / measurements_name(processes)).unlink(missing_ok=True)
     return tuple(found)
+
+
+def _in_words(processes: int) -> str:
+    return "1 process" if processes == 1 else f"{processes} processes at once"
+
+
+def is_measured(path: Path) -> bool:
+    """Whether a file of measurements is whole, and none that was begun later is not."""
+    return path.exists() and not partial_path(path).exists()
+
+
+def is_over(out: Path, device: str) -> bool:
+    """Whether a directory holds a run with nothing left to measure or to fit."""
+    counts = process_counts(device)
+    whole = all(is_measured(out / measurements_name(processes)) for processes in counts)
+    return whole and all((out / f"residuals-{processes}.csv").exists() for processes in counts)
+
+
+def start_anew(out: Path, device: str) -> None:
+    """Put whole measurements aside, to be compared with, and let go of those that were not over."""
+    for processes in process_counts(device):
+        path = out / measurements_name(processes)
+        partial_path(path).unlink(missing_ok=True)
+        (out / f"residuals-{processes}.csv").unlink(missing_ok=True)
+        if path.exists():
+            path.replace(before_path(path))
+
+
+def before_path(path: Path) -> Path:
+    """Where the measurements that a run replaces wait for its end."""
+    return path.with_name(f"{path.name}.before")
+
+
+def check_same(path: Path, order: Order, facts: DeviceFacts) -> None:
+    """Refuse to go on with measurements of another device or library.
+
+    Raises:
+        MeasurementError: they are, or there are none.
+    """
+    rows = read_journal(path).measurements
+    setting = rows[0].setting if rows else None
+    if setting is None or (setting.device, setting.backend) != (facts.name, order.backend):
+        found = "no measurements" if setting is None else f"{setting.backend} on {setting.device}"
+        raise MeasurementError(
+            f"{path}: found {found}; expected {order.backend} on {facts.name}: choose another directory, or "
+            "--force to measure again"
+        )
 
 
 def _before(path: Path) -> tuple[Measurement, ...]:

@@ -22,7 +22,8 @@ from validation.calibration.outcome import (
     family_errors,
     skipped_cases,
 )
-from validation.calibration.session import Calibration, run_calibration
+from validation.calibration.session import Calibration, is_over, run_calibration, start_anew
+from validation.calibration.verdict import Verdict, Word, verdict
 from validation.errors import MeasurementError
 from validation.microbenchmarks.backends import BACKENDS, default_backend, load_backend, resolve_device
 from validation.microbenchmarks.session import Order, describe, measurements_name
@@ -65,14 +66,15 @@ def calibrate(
 
     Writes raw measurements (CSV), a profile (TOML) whose numbers cite them, residuals, and tables of
     convolutions for `simdl microbatch --table`. The profile is a cluster file: give it to --cluster. An
-    interrupted run goes on where it stopped. With --force an earlier run in the same directory is measured
-    again, and how far the two lie apart is said.
+    interrupted run goes on where it stopped, in whichever stage. With --force an earlier run in the same
+    directory, whole or not, is measured anew, and how far the two lie apart is said. The last lines say
+    whether the profile is usable, noisy or not usable, which ends with status 1, and why.
     """
     page_path = report_path(report_directory, "calibrate", force=force, beside=out)
     place = resolve_device(device)
     name = backend or default_backend(place)
     order = Order(out=out, device=place, backend=name, quick=quick)
-    _check(out, force=force)
+    _check(out, place, force=force)
     facts = load_backend(name, place).facts()
     try:
         found = run_calibration(order, facts)
@@ -80,20 +82,34 @@ def calibrate(
         click.echo(f"Stopped; what was measured is kept in {out}, and the same command goes on.", err=True)
         sys.exit(STOPPED)
     answer = {"calibrations": [_record(each) for each in found]}
+    unusable = any(_verdict(each).word is Word.NOT_USABLE for each in found)
     if page_path is not None:
         from validation.calibration.page import calibrations_page  # noqa: PLC0415 - plotly, only if asked for
 
         write_page(calibrations_page(found, answer), page_path)
     if as_json:
         print_json(answer)
-        return
+    else:
+        _print_all(found, _assumptions(place, backend, name))
+    sys.exit(1 if unusable else 0)
+
+
+def _print_all(found: Sequence[Calibration], assumptions: Sequence[str]) -> None:
     for each in found:
         _print(each)
-    for text in _assumptions(place, backend, name):
+    for text in assumptions:
         click.echo(text)
+    for each in found:
+        given = _verdict(each)
+        setting = describe(each.fitted.setting)
+        click.echo(f"verdict: {given.word}{': ' * bool(given.reasons)}{'; '.join(given.reasons)} ({setting})")
 
 
-def _check(out: Path, *, force: bool) -> None:
+def _verdict(found: Calibration) -> Verdict:
+    return verdict(found.residuals, _agreements(found), found.others)
+
+
+def _check(out: Path, device: str, *, force: bool) -> None:
     """Refuse to measure over a whole run unless asked to, and what is no directory.
 
     Raises:
@@ -101,9 +117,11 @@ def _check(out: Path, *, force: bool) -> None:
     """
     if out.exists() and not out.is_dir():
         raise MeasurementError(f"--out {out}: is a file; expected a directory")
-    whole = [path for path in out.glob("measurements-*.csv") if path.name == measurements_name(1)]
-    if whole and not force:
-        raise MeasurementError(f"{whole[0]}: exists; expected a new directory, or --force to measure again")
+    if force:
+        start_anew(out, device)
+    elif is_over(out, device):
+        path = out / measurements_name(1)
+        raise MeasurementError(f"{path}: exists; expected a new directory, or --force to measure again")
 
 
 def _assumptions(device: str, backend: str | None, name: str) -> list[str]:
@@ -128,6 +146,8 @@ def _record(found: Calibration) -> dict[str, Any]:
         "errors": [asdict(row) for row in family_errors(found.residuals)],
         "rounds": None if rounds is None else asdict(rounds),
         "previous_run": None if runs is None else asdict(runs),
+        "others_load": found.others,
+        "verdict": asdict(_verdict(found)),
         "skipped": [
             {"family": family, "reason": reason, "cases": count}
             for (family, reason), count in skipped_cases(found.measurements).items()

@@ -78,10 +78,12 @@ def run_suite(run: Run, done: Sequence[Measurement], companions: Companions) -> 
         companions: processes that run the same case at the same time.
     """
     start = time.monotonic()
+    measured = 0
     cases = all_cases(run.scope)
     seen = {(found.case.key, found.turn) for found in done}
     refused = {found.case.key for found in done if found.skipped}
-    for turn, index in turns(cases, run.scope.rounds):
+    order = turns(cases, run.scope.rounds)
+    for place, (turn, index) in enumerate(order):
         case = cases[index]
         late = turn > 0 and time.monotonic() - start > run.limit
         if late or (case.key, turn) in seen or case.key in refused:
@@ -90,8 +92,27 @@ def run_suite(run: Run, done: Sequence[Measurement], companions: Companions) -> 
         if found.skipped:
             refused.add(case.key)
         append_measurements(run.path, (found,))
+        measured += 1
         if index % 20 == 0:
-            run.progress(f"round {turn + 1} of {run.scope.rounds}, case {index + 1} of {len(cases)}")
+            passed = time.monotonic() - start
+            left = time_left(order[place + 1 :], passed, measured, run.limit)
+            so_far = f"{place + 1} of {len(order)} measurements ({(place + 1) / len(order):.0%})"
+            run.progress(f"round {turn + 1} of {run.scope.rounds}: {so_far}, about {left:.0f} s left")
+
+
+def time_left(order: Sequence[tuple[int, int]], passed: float, measured: int, limit: float) -> float:
+    """[s] that the rest of a run takes if it goes on as it has.
+
+    Args:
+        order: what is left, as `turns` has it.
+        passed: [s] since the start.
+        measured: so many since then.
+        limit: [s] after which only first rounds are measured.
+    """
+    each = passed / measured
+    first = sum(each for turn, _ in order if turn == 0)
+    further = sum(each for turn, _ in order if turn > 0)
+    return first + min(further, max(0.0, limit - passed - first))
 
 
 def turns(cases: Sequence[Case], rounds: int) -> list[tuple[int, int]]:

@@ -1,0 +1,90 @@
+"""Whether a calibration is worth using, in one word and with the reasons.
+
+Limits are assumed; on a quiet machine of our own (docs/calibration.md) kernels held out were 5 to 20 % off,
+and a step, which adds up many, about half as far.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from validation.calibration.calibrate import Residual
+from validation.calibration.outcome import Agreement, family_errors
+
+FEWEST = 5
+"""Rows of a family held out from which on its error says something."""
+NOISY, UNUSABLE = 0.15, 0.30
+"""Median size of the error of kernels held out."""
+FAMILY = 0.60
+"""The same of one family from which on the profile is not to be used."""
+APART = 0.10
+"""Median by which rounds of one run, or of two, lie apart when a machine is not quiet."""
+SPREAD = 0.50
+"""The same at 90 % of the cases."""
+LOAD = 0.15
+"""Cores that others keep busy."""
+
+
+class Word(StrEnum):
+    """What to make of a calibration."""
+
+    USABLE = "usable"
+    NOISY = "noisy"
+    NOT_USABLE = "not usable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A word and its reasons, none where it is usable."""
+
+    word: Word
+    reasons: tuple[str, ...]
+
+
+def verdict(
+    residuals: Sequence[Residual], agreements: Sequence[Agreement | None], others: float | None
+) -> Verdict:
+    """The verdict on one setting.
+
+    Args:
+        residuals: of every kernel.
+        agreements: of rounds and of runs, where there are any.
+        others: cores that others kept busy, where that is known.
+    """
+    wrong = tuple(_wrong(residuals))
+    loud = tuple(_loud(residuals, agreements, others))
+    if wrong:
+        return Verdict(word=Word.NOT_USABLE, reasons=(*wrong, *loud))
+    return Verdict(word=Word.NOISY if loud else Word.USABLE, reasons=loud)
+
+
+def _held_out(residuals: Sequence[Residual]) -> float | None:
+    errors = [abs(row.error) for row in residuals if row.timed.held_out]
+    return float(np.median(errors)) if errors else None
+
+
+def _wrong(residuals: Sequence[Residual]) -> Iterator[str]:
+    error = _held_out(residuals)
+    if error is None:
+        yield "no kernel was held out; expected a whole run"
+    elif not error <= UNUSABLE:
+        yield f"kernels held out are off by {error:.0%} in the median; expected at most {UNUSABLE:.0%}"
+    for row in family_errors(residuals):
+        off = row.held_out_median
+        if off is not None and row.held_out >= FEWEST and not off <= FAMILY:
+            yield f"{row.family}: {row.held_out} kernels held out are off by {off:.0%} in the median"
+
+
+def _loud(
+    residuals: Sequence[Residual], agreements: Sequence[Agreement | None], others: float | None
+) -> Iterator[str]:
+    error = _held_out(residuals)
+    if error is not None and NOISY < error <= UNUSABLE:
+        yield f"kernels held out are off by {error:.0%} in the median; up to {NOISY:.0%} is usual"
+    for found in agreements:
+        if found is not None and (found.median > APART or found.p90 > SPREAD):
+            yield f"equal measurements lie {found.median:.0%} apart in the median, {found.p90:.0%} at 90 %"
+    if others is not None and others > LOAD:
+        yield f"others kept {others:.1f} cores busy meanwhile; expected an idle machine"
