@@ -12,7 +12,7 @@ from simdl.software.reader import stack_names
 from validation.fit.evidence import MOST_ROWS, gather, measured_rows, thinned
 from validation.fit.patches import Number, patched_cluster, patched_stack, shipped, used_numbers
 from validation.fit.responses import Response, coordinate, points, timed_seconds, value_at
-from validation.fit.solve import FLOORS, NEUTRAL, mean_error, prior, solve
+from validation.fit.solve import EAGER, FLOORS, NEUTRAL, mean_error, prior, solve
 from validation.fit.stacks import main
 from validation.published.fits import load_fits
 from validation.published.tables import load_table, published_folder
@@ -108,11 +108,11 @@ def test_a_fit_without_rows_takes_its_familys_mean(evidence):
     empty = [replace(each, rows=()) for each in evidence]
     number, floor = Number("mosaic-fsdp", "launch"), FLOORS["launch"]
     fit = next(each.fit for each in evidence if each.fit.stack == "mosaic-fsdp")
-    assert prior(number, fit, empty, places) == pytest.approx(NEUTRAL["launch"])
+    assert prior(number, fit, empty, places) == pytest.approx(EAGER["launch"])
     other = places[Number("torchtitan", "launch")]
-    middle = ((NEUTRAL["launch"] + floor) * (other + floor)) ** 0.5 - floor
+    middle = ((EAGER["launch"] + floor) * (other + floor)) ** 0.5 - floor
     assert prior(number, fit, evidence, places) == pytest.approx(middle)
-    assert solve(empty)[number] == pytest.approx(NEUTRAL["launch"], rel=1e-6)
+    assert solve(empty)[number] == pytest.approx(EAGER["launch"], rel=1e-6)
 
 
 def test_tables_are_thinned_evenly(rows):
