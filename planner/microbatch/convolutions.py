@@ -19,6 +19,8 @@ from workloads.network import Network
 from workloads.operators import ConvolutionShape, Pass
 from workloads.tensors import Tensor
 
+DIGITS = 9
+"""Of an extent, at most."""
 _EXTENTS = ("W", "H", "C_in", "N", "C_out", "kernel_w", "kernel_h", "stride_w", "stride_h")
 _PADDINGS = ("pad_w", "pad_h")
 _TEXTS = ("list", "layer_or_source")
@@ -148,6 +150,7 @@ def _list_layer(name: str, row: CsvRow) -> Layer:
 
 def _whole(row: CsvRow, column: str, least: int) -> int:
     text = row.cells[column]
-    if not text.isdecimal() or int(text) < least:
-        raise SimdlError(f"column {column}: found {text!r}; expected a whole number of at least {least}")
+    if not text.isdecimal() or len(text) > DIGITS or int(text) < least:
+        expected = f"a whole number of at least {least}, of at most {DIGITS} digits"
+        raise SimdlError(f"column {column}: found {text!r}; expected {expected}")
     return int(text)

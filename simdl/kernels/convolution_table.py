@@ -27,6 +27,8 @@ from simdl.kernels.costs.convolution import ALGORITHMS
 from simdl.kernels.costs.grouped import GROUPED
 from workloads.operators import Pass
 
+DIGITS = 9
+"""Of a batch, at most."""
 TEXTS = ("device", "layer", "pass", "algorithm", "batch")
 QUANTITIES = {"time": "time", "workspace": "bytes"}
 """Columns whose names end in a unit, and its dimension."""
@@ -148,7 +150,9 @@ def _row(row: CsvRow, units: Mapping[str, tuple[str, str]]) -> ConvolutionRow:
     faults += [f"{name}: empty" for name, text in texts.items() if not text]
     faults += _unknown("pass", texts["pass"], [which.value for which in Pass])
     faults += _unknown("algorithm", texts["algorithm"], (*ALGORITHMS, GROUPED))
-    if texts["batch"] and not (texts["batch"].isdecimal() and int(texts["batch"]) > 0):
+    if texts["batch"] and not (
+        texts["batch"].isdecimal() and len(texts["batch"]) <= DIGITS and int(texts["batch"]) > 0
+    ):
         faults.append(f"batch: found {texts['batch']!r}; expected a whole number of at least 1")
     values = {name: _number(row.cells[column], unit, name) for name, (column, unit) in units.items()}
     faults += [

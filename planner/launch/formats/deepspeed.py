@@ -123,7 +123,7 @@ def read(text: str, context: Context) -> Read:
     cp = whole("sequence_parallel_size", values.get("sequence_parallel_size", 1))
     ep = whole("expert_parallel.autoep_size", _table(values, "expert_parallel").get("autoep_size", 1))
     strategy |= {"tp": max(1, tp), "cp": cp, "ep": max(1, ep)}
-    if (sharded := zero.get("mics_shard_size", -1)) not in {-1, None}:
+    if (sharded := zero.get("mics_shard_size", -1)) not in (-1, None):
         strategy["shard_degree"] = whole("zero_optimization.mics_shard_size", sharded)
     question, batches = _batches(values, context.devices // max(1, strategy["tp"] * cp))
     strategy |= batches
@@ -157,7 +157,7 @@ def _batches(values: dict[str, Any], ranks: int) -> tuple[dict[str, Any], dict[s
     mean a pipeline.
     """
     total, micro, steps = (
-        None if values.get(name) in {None, "auto"} else whole(name, values[name])
+        None if values.get(name) in (None, "auto") else whole(name, values[name])
         for name in ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
     )
     if micro is None:

@@ -133,7 +133,7 @@ def read_recompute(values: Mapping[str, Any], context: Context, strategy: dict[s
     granularity = values.get("recompute_granularity")
     if granularity is None and "recompute_activations" in values:
         granularity = "selective"
-    if granularity in {None, "", "null", "None"}:
+    if granularity in (None, "", "null", "None"):
         strategy["recompute"] = Recompute.NONE
         return
     if granularity == Recompute.SELECTIVE.value:
@@ -142,10 +142,10 @@ def read_recompute(values: Mapping[str, Any], context: Context, strategy: dict[s
     if granularity != Recompute.FULL.value:
         raise LaunchError(f"recompute_granularity: found {granularity!r}; expected 'selective' or 'full'")
     method = values.get("recompute_method")
-    if method not in {"block", "uniform", None, "null", "None"}:
+    if method not in ("block", "uniform", None, "null", "None"):
         raise LaunchError(f"recompute_method: found {method!r}; expected 'uniform' or 'block'")
     written = values.get("recompute_num_layers")
-    layers = whole("recompute_num_layers", written) if written not in {None, "null", "None"} else 1
+    layers = whole("recompute_num_layers", written) if written not in (None, "null", "None") else 1
     strategy["recompute"] = Recompute.FULL
     if method == "block":
         strategy["recompute_layers"] = layers

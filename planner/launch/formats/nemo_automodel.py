@@ -115,7 +115,7 @@ def read(text: str, context: Context) -> Read:
     strategy: dict[str, Any] = {
         key: whole(f"distributed.{name}", say[name])
         for key, name in (("tp", "tp_size"), ("pp", "pp_size"), ("cp", "cp_size"), ("ep", "ep_size"))
-        if say.get(name) not in {None, "none"}
+        if say.get(name) not in (None, "none")
     }
     cp, pp = strategy.get("cp", 1), strategy.get("pp", 1)
     dp = context.devices // max(1, strategy.get("tp", 1) * pp * cp)
