@@ -133,6 +133,19 @@ def test_megatron_keeps_the_input_of_every_few_layers():
     assert "savers" in {each.key for each in written("megatron", strategy).lost}
 
 
+@pytest.mark.parametrize("savers", ["*x optimizer", "*x optimizer+parameters"])
+def test_deepspeed_has_the_optimizer_and_parameters_in_host_memory(savers):
+    strategy = Strategy(dp=32, micro_batch=1, zero=3, savers=savers)
+    launch = written("deepspeed", strategy)
+    zero = json.loads(text_of(launch))["zero_optimization"]
+    assert zero["offload_optimizer"] == {"device": "cpu", "pin_memory": True}
+    assert ("offload_param" in zero) == ("parameters" in savers)
+    assert "savers" not in {each.key for each in launch.lost}
+    assert FORMATS["deepspeed"].read(text_of(launch), CONTEXT).strategy["savers"] == savers
+    mixed = replace(strategy, savers="keep, *x optimizer")
+    assert "savers" in {each.key for each in written("deepspeed", mixed).lost}
+
+
 def test_megatron_layout_of_a_cut():
     assert "--pipeline-model-parallel-layout 'Et*14|t*18L'" in text_of(written("megatron", CUT))
 

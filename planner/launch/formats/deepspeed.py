@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from planner.launch.formats.deepspeed_offload import device_of, offload_tables, read_offload
 from planner.launch.formats.megatron_core import whole
 from planner.launch.job import (
     Context,
@@ -66,6 +67,7 @@ def _values(job: Job) -> dict[str, Any]:
         zero["overlap_comm"] = stack.gradient_overlap
     if strategy.shard_degree and strategy.zero == FULL_ZERO:
         zero["mics_shard_size"] = strategy.shard_degree
+    zero |= offload_tables(job)
     values: dict[str, Any] = {
         "train_batch_size": workload.global_batch,
         "train_micro_batch_size_per_gpu": strategy.micro_batch,
@@ -87,7 +89,8 @@ def _values(job: Job) -> dict[str, Any]:
 
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
-    yield from lost_savers(job)
+    if not offload_tables(job):
+        yield from lost_savers(job)
     if strategy.stages:
         yield Lost("stages", f"found {list(strategy.stages)}; PipelineModule's partition method decides")
     if strategy.recompute is not Recompute.NONE:
@@ -127,6 +130,8 @@ def read(text: str, context: Context) -> Read:
         strategy["shard_degree"] = whole("zero_optimization.mics_shard_size", sharded)
     question, batches = _batches(values, context.devices // max(1, strategy["tp"] * cp))
     strategy |= batches
+    if hosted := read_offload(zero):
+        strategy["savers"] = hosted
     for name in ("bf16", "fp16"):
         if _table(values, name).get("enabled") is True:
             question["precision"] = name
@@ -142,8 +147,13 @@ def _notes(values: dict[str, Any], zero: dict[str, Any], strategy: Mapping[str, 
     if strategy.get("pp", 1) > 1:
         yield f"pp {strategy['pp']}: what the batches leave of the devices; the script must divide so"
     for name in ("offload_optimizer", "offload_param"):
-        if isinstance(zero.get(name), dict) and zero[name].get("device", "none") != "none":
-            yield f"zero_optimization.{name}: offload to {zero[name]['device']} is not simulated"
+        device = device_of(zero, name)
+        if device not in {"none", "cpu"}:
+            yield f"zero_optimization.{name}: offload to {device} is not simulated"
+        elif device == "cpu" and zero[name].get("ratio", 1.0) != 1.0:
+            yield f"zero_optimization.{name}.ratio: found {zero[name]['ratio']}; all of it is simulated"
+    if device_of(zero, "offload_param") == "cpu" and device_of(zero, "offload_optimizer") != "cpu":
+        yield "zero_optimization.offload_param without offload_optimizer: is not simulated"
     if "activation_checkpointing" in values:
         yield "activation_checkpointing: tunes recomputation, which the script switches on; none is simulated"
     if "compression_training" in values:
