@@ -24,6 +24,7 @@ FilePath = str | PathLike[str]
 MODEL = "a registered name such as 'llama3.1-8b', a file, or a network of simdl.load_network"
 CLUSTER = "NODE:COUNT such as 'dgx-h100:2', a TOML file, or a cluster of simdl.load_cluster"
 FLAG = re.compile(r"--([a-z][a-z-]*)")
+INPUTS = "a loader such as 'pytorch-workers:8' or 'dali:4,storage=1GB/s'"
 SHOWN = 60  # characters of a value in a message
 
 
@@ -150,7 +151,7 @@ def question_options(model: object, cluster: object, asked: Mapping[str, Any]) -
     Args:
         model: name, file or network.
         cluster: name, file or cluster.
-        asked: ``global_batch``, ``seq_len``, ``precision``, ``optimizer``, ``stack``.
+        asked: ``global_batch``, ``seq_len``, ``precision``, ``optimizer``, ``stack``, ``input_pipeline``.
 
     Raises:
         QuestionError: an argument of the wrong kind.
@@ -171,4 +172,5 @@ def question_options(model: object, cluster: object, asked: Mapping[str, Any]) -
         precision=text("precision", asked["precision"], "a name such as 'bf16'"),
         optimizer=text("optimizer", asked["optimizer"], "a name such as 'adam'"),
         stack=text("stack", asked["stack"], "a software stack such as 'megatron-2023'"),
+        input_pipeline=text("input_pipeline", asked.get("input_pipeline"), INPUTS),
     )

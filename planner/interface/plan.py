@@ -224,6 +224,7 @@ def plan(
     precision: str | None = None,
     optimizer: str | None = None,
     stack: str | None = None,
+    input_pipeline: str | None = None,
     top: int = 5,
     max_simulations: int | None = None,
     uneven_shares: bool = False,
@@ -255,6 +256,8 @@ def plan(
         precision: number formats such as ``"bf16"``; by default the shortest in common use on the device.
         optimizer: update rule; by default ``"adam"`` for sequences and ``"momentum"`` for images.
         stack: software stack; by default that of the device's generation.
+        input_pipeline: what reads, decodes and copies samples, such as ``"dali:4,storage=1GB/s"``; by default
+            they are taken to be there.
         top: plans wanted.
         max_simulations: stop after so many; the ranking may then not be certified.
         uneven_shares: let replicas on faster nodes of a mixed cluster have more microbatches.
@@ -300,6 +303,7 @@ def plan(
             "precision": precision,
             "optimizer": optimizer,
             "stack": stack,
+            "input_pipeline": input_pipeline,
         },
     )
     failures = {

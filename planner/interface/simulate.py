@@ -56,6 +56,7 @@ def simulate(
     precision: str | None = None,
     optimizer: str | None = None,
     stack: str | None = None,
+    input_pipeline: str | None = None,
     launch_file: FilePath | None = None,
     dp: int | None = None,
     tp: int | None = None,
@@ -97,6 +98,8 @@ def simulate(
         precision: number formats such as ``"bf16"``; by default the shortest in common use on the device.
         optimizer: update rule; by default ``"adam"`` for sequences and ``"momentum"`` for images.
         stack: software stack; by default the one that usually runs such a strategy on the device.
+        input_pipeline: what reads, decodes and copies samples, such as ``"dali:4,storage=1GB/s"``; by default
+            they are taken to be there.
         launch_file: arguments of Megatron-LM or Megatron-Bridge, DeepSpeed JSON, or a configuration of
             torchtitan or NeMo AutoModel, whose strategy is taken.
         dp: data-parallel degree.
@@ -146,6 +149,7 @@ def simulate(
             "precision": precision,
             "optimizer": optimizer,
             "stack": stack,
+            "input_pipeline": input_pipeline,
         },
     )
     training = asked_training(number("epochs", epochs), text("dataset", dataset))
