@@ -106,9 +106,9 @@ def simulate(
 
     What no option says of the strategy is chosen: the least memory saving that fits. Savers are taken up in
     this order: sequence parallelism where tp is above 1, ZeRO stage, smaller micro-batches (from all samples
-    of a replica; with a pipeline always 1), recomputation, ep, tp within a node, pp, cp. That is rarely the
-    fastest strategy: simdl plan finds it. Exits with 2 if the strategy cannot be carried out or does not fit
-    in memory; a trace is then not written.
+    of a replica; with a pipeline the smallest), recomputation, ep, tp within a node, pp, cp. That is rarely
+    the fastest strategy: simdl plan finds it. Exits with 2 if the strategy cannot be carried out or does not
+    fit in memory; a trace is then not written.
     """
     if mode == INFERENCE:
         answer_inference(options, flags, generate, as_json=as_json)

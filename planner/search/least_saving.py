@@ -4,7 +4,7 @@ Savers are taken up in one order, and each only as far as the earlier ones do no
 
 1. sequence parallelism, where tensor parallelism is there anyway;
 2. ZeRO stage 1, 2, 3;
-3. smaller micro-batches, from all samples of a replica at once down to one (with a pipeline always one,
+3. smaller micro-batches, from all samples of a replica at once down to one (with a pipeline the smallest,
    because many small ones fill it);
 4. recomputation, selective, then full;
 5. expert, 6. tensor (within a node), 7. pipeline, 8. context parallelism.
@@ -22,7 +22,7 @@ from hardware.cluster import Cluster
 from planner.console.format import format_strategy
 from planner.questions.question import Options, Question, for_strategy
 from planner.questions.strategy_file import build_strategy
-from planner.space.candidates import RECOMPUTE, divisors, recompute_modes
+from planner.space.candidates import RECOMPUTE, Limits, divisors, recompute_modes
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, memory_shortfalls
 from simdl.step.automatic_cut import step_cost
@@ -54,6 +54,8 @@ NAMES = {
 ALWAYS = ("dp", "micro_batch")
 """Fields that are told whatever they are."""
 PLAIN = Strategy()
+PASSES = Limits().passes
+"""Of a pipeline that is chosen, at most, as of candidates of the planner."""
 NOTHING = "nothing left open fits: even with all memory savers,"
 
 
@@ -240,25 +242,31 @@ def _savers(
     sequence = _asked(given, "sequence_parallel", [False, True] if degrees["tp"] > 1 else [False])
     plain = _built(degrees, given, cluster)
     zeros = _asked(given, "zero", [0, 1, 2, 3] if plain.reduces else [0])
-    pairs = [
-        (zero, each) for zero in zeros for each in sequence if possible(zero=zero, sequence_parallel=each)
-    ]
+    sizes = _asked(given, "micro_batch", divisors(max(1, workload.global_batch // plain.dp)))
+    batches = {
+        (zero, each): [
+            size for size in sizes if possible(zero=zero, sequence_parallel=each, micro_batch=size)
+        ]
+        for zero in zeros
+        for each in sequence
+    }
+    pairs = [pair for pair, found in batches.items() if found]
     if not pairs:
         return None
-    share = divisors(max(1, workload.global_batch // plain.dp))[::-1] if degrees["pp"] == 1 else [1]
-    zero, last = pairs[0]
-    batches = [
-        each
-        for each in _asked(given, "micro_batch", share)
-        if possible(zero=zero, sequence_parallel=last, micro_batch=each)
-    ]
+    rising = batches[pairs[0]]
     return _Savers(
         degrees=degrees,
         recompute=_asked(given, "recompute", modes),
-        micro_batch=batches,
+        micro_batch=rising[::-1] if degrees["pp"] == 1 else [_filling(rising, plain, workload.global_batch)],
         zero=list(dict.fromkeys(zero for zero, _ in pairs)),
         sequence_parallel=list(dict.fromkeys(each for _, each in pairs)),
     )
+
+
+def _filling(sizes: Sequence[int], strategy: Strategy, batch: int) -> int:
+    """The smallest micro-batch with which the step of a pipeline is simulated within seconds, else the largest."""
+    each = strategy.passes(batch) * strategy.micro_batch
+    return next((size for size in sizes if each <= size * PASSES), sizes[-1])
 
 
 def _modes(network: Network, given: Mapping[str, Any]) -> list[str]:

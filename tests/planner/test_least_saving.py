@@ -95,6 +95,17 @@ def test_where_nothing_fits_the_nearest_is_told():
     assert found.strategy.recompute == "full"
 
 
+def test_a_batch_of_millions_is_trained_in_few_passes():
+    """One sample a pass would be more passes than a step may have."""
+    options = Options(model="lenet5", cluster="dgx-1-v100:1", global_batch=32_000_000)
+    assert chosen(options).strategy.micro_batch > 1
+
+
+def test_factors_want_the_samples_of_a_replica_at_once():
+    options = Options(model="alexnet", cluster="dgx-1-v100:1", global_batch=512)
+    assert chosen(options, compression="factors").strategy.micro_batch == 64
+
+
 def test_nothing_is_sharded_where_there_is_one_replica():
     found = chosen(Options(model="gpt2", cluster="dgx-1-v100:1gpus", global_batch=64))
     assert (found.strategy.zero, found.strategy.dp) == (0, 1)
