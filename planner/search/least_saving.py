@@ -264,7 +264,7 @@ def _savers(
 
 
 def _filling(sizes: Sequence[int], strategy: Strategy, batch: int) -> int:
-    """The smallest micro-batch with which the step of a pipeline is simulated within seconds, else the largest."""
+    """The smallest micro-batch whose step of a pipeline is simulated within seconds, else the largest."""
     each = strategy.passes(batch) * strategy.micro_batch
     return next((size for size in sizes if each <= size * PASSES), sizes[-1])
 
