@@ -28,7 +28,18 @@ ANSWERS = {
     "one node": ("hardware", "dgx-a100"),
     "transform": ("transform", "lenet5", "--prune", "0.9"),
 }
-ELSEWHERE = {"explain", "diff", "export", "overlay", "sweep", "train", "validate", "calibrate", "dashboard"}
+ELSEWHERE = {
+    "search",
+    "explain",
+    "diff",
+    "export",
+    "overlay",
+    "sweep",
+    "train",
+    "validate",
+    "calibrate",
+    "dashboard",
+}
 """Commands whose first lines are tested with their answers, or that take too long here."""
 
 
