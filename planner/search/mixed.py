@@ -83,6 +83,12 @@ def plan_mixed(
     plans.sort(key=lambda plan: rank_key(plan.report))
     if unfit:
         reasons.append(f"{unfit} of {unfit + len(found)} candidates need more memory than any device has")
+    if not found and not unfit:
+        reasons.append(
+            f"no product dp x tp x pp x cp = {cluster.devices} divides {workload.network.name} and the "
+            f"global batch {workload.global_batch}; expected a global batch that more replicas divide, or "
+            "fewer devices"
+        )
     return PlanResult(
         plans=tuple(plans[:top]),
         candidates=len(found) + unfit,

@@ -266,6 +266,12 @@ def test_what_has_no_answer_is_one_message(arguments, message):
     assert message in done.output
 
 
+def test_nodes_of_two_kinds_that_nothing_divides_over_are_an_answer():
+    done = ask("lenet5", "--cluster", "dgx-a100:1,dgx-h100:1", "--global-batch", "1", "--price", "2")
+    assert done.exit_code == 1, done.output
+    assert "no product dp x tp x pp x cp = 16 divides lenet5 and the global batch 1" in done.output
+
+
 def test_energy_of_a_device_without_a_printed_power_is_refused_but_not_missed_elsewhere():
     model = ("gpt2", "--cluster", "tpu-v5e-slice:1", "--global-batch", "64", "--top", "1")
     done = ask(*model, "--objective", "energy")
