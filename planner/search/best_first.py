@@ -27,6 +27,8 @@ from workloads.workload import Workload
 ROUNDING = 1e-12  # relative, of sums of many tasks
 WORK = 500_000
 """Passes that one search simulates, at most, about fifteen seconds; then it gives up certainty."""
+BOUND = 3
+"""Passes that could be simulated in the time that the bound of a candidate takes."""
 Progress = Callable[[int, int], None]
 """Called with the steps done so far and all that there are to do, such as candidates to decide."""
 
@@ -87,7 +89,7 @@ def search(
     """
     best: list[Found] = []
     reports: dict[int, StepReport] = {}
-    simulated, passes, certified = 0, 0, True
+    simulated, passes, certified = 0, BOUND * len(space), True
     order = fits[np.lexsort((bounds.training[fits], bounds.step_time[fits]))].tolist()
     for position, candidate in enumerate(order):
         if len(best) == top and bounds.step_time[candidate] >= best[-1].step_time * (1 - ROUNDING):
