@@ -114,7 +114,8 @@ def plan(
         cost_model: seconds per kernel; the device's own by default.
         progress: told about the search and the cuts tried after it.
         split_layers: also try to split every layer of a network of images its own way.
-        explained: also simulate the neighbours that say why the best plan is the best.
+        explained: also say why the best plan is the best, which simulates its neighbours, and why others do
+            not fit; where nothing fits that is said in any case.
     """
     started = time.perf_counter()
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
@@ -136,7 +137,9 @@ def plan(
     split = layers.candidates if layers else ()
     plans += [Plan(bound=bound, report=report) for bound, report in split]
     plans.sort(key=lambda plan: rank_key(plan.report))
-    reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=bool(split or saved)))
+    told = explained or not plans
+    others = bool(split or saved)
+    reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=others)) if told else ()
     why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing) if explained else ()
     return PlanResult(
         plans=tuple(plans[:top]),
