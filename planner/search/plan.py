@@ -131,7 +131,7 @@ def plan(
     ]
     plans += list(_recut_all(plans, workload, pricing, cut))
     alike = min(plans, key=lambda plan: plan.report.step_time, default=None)
-    saved = list(_saved(plans, space, fits, workload, pricing))
+    saved = list(_saved(plans, space, bounds, fits, workload, pricing))
     plans += saved
     layers, layers_reason = _per_layer(workload, pricing) if split_layers else (None, "")
     split = layers.candidates if layers else ()
@@ -157,12 +157,17 @@ def plan(
     )
 
 
-def _saved(
-    plans: Sequence[Plan], space: Space, fits: Integers, workload: Workload, pricing: Pricing
+def _saved(  # noqa: PLR0917 - what a search knows
+    plans: Sequence[Plan],
+    space: Space,
+    bounds: Bounds,
+    fits: Integers,
+    workload: Workload,
+    pricing: Pricing,
 ) -> Iterator[Plan]:
     """Plans whose blocks save memory each in its own way, faster than any that treats them alike."""
     best = min((plan.report.step_time for plan in plans), default=inf)
-    for bound, strategy in saved_strategies(space, fits, workload, pricing, best=best):
+    for bound, strategy in saved_strategies(space, bounds, fits, workload, pricing, best=best):
         report = _report(strategy, workload, pricing)
         if report.feasible and report.step_time < best:
             yield Plan(bound=bound, report=report)

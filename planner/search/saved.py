@@ -2,15 +2,16 @@
 
 The space knows recomputation of all blocks alike. A candidate that keeps everything, would be faster than the
 best plan and does not fit gets the savers of :mod:`planner.memory_savers`: recomputation of as few blocks as
-fit, or, where no candidate fits at all, host memory too. The first few by their bounds are tried and ranked
-beside the others.
+fit, or, where no candidate fits at all, host memory too. How long that takes is expected to lie between the
+bounds with nothing and with all blocks recomputed alike, by the bytes that are missing; the first few by that
+are tried and ranked beside the others.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from planner.bounds.estimate import estimate_bounds
+from planner.bounds.estimate import Bounds, estimate_bounds
 from planner.errors import SolverError
 from planner.memory_savers.choose import choose_savers
 from planner.space.candidates import RECOMPUTE, Integers, Space
@@ -22,7 +23,7 @@ from workloads.workload import Workload
 
 TRIES = 4
 """Candidates that are given savers."""
-WORTH = 0.005
+WORTH = 0.001
 """Relative gain that one must be able to make."""
 DEGREES = ("dp", "tp", "pp", "cp", "ep", "etp", "micro_batch", "virtual_stages", "zero", "shard_degree")
 ALIKE = (*DEGREES, "schedule", "sequence_parallel")
@@ -30,40 +31,61 @@ ALIKE = (*DEGREES, "schedule", "sequence_parallel")
 
 
 def saved_strategies(
-    space: Space, fits: Integers, workload: Workload, pricing: Pricing, *, best: float
+    space: Space, bounds: Bounds, fits: Integers, workload: Workload, pricing: Pricing, *, best: float
 ) -> Iterator[tuple[float, Strategy]]:
     """Strategies with savers that fit and may be faster than ``best`` [s], with their bounds [s].
 
     Args:
         space: the candidates.
+        bounds: of all candidates.
         fits: those that fit.
         workload: what is computed.
         pricing: what prices it.
         best: step of the best plan so far; inf without any.
     """
-    short = np.flatnonzero(space.recompute == RECOMPUTE.index(Recompute.NONE))
-    short = np.setdiff1d(short, fits)
-    allowed = None
-    if len(fits):
-        allowed = frozenset({"recompute"})
-        full = fits[space.recompute[fits] == RECOMPUTE.index(Recompute.FULL)]
-        known = {*_keys(space, full)}
-        keys = zip(short.tolist(), _keys(space, short), strict=True)
-        short = np.array([candidate for candidate, key in keys if key in known], dtype=np.int64)
-    if not len(short):
+    kept = np.setdiff1d(np.flatnonzero(space.recompute == RECOMPUTE.index(Recompute.NONE)), fits)
+    others = [_recomputed(space, fits, kept, mode) for mode in (Recompute.SELECTIVE, Recompute.FULL)]
+    known = {candidate for other in others for candidate in other}
+    kept = np.array([each for each in kept.tolist() if not len(fits) or each in known], dtype=np.int64)
+    if not len(kept):
         return
-    seconds = estimate_bounds(space.only(short), workload, pricing).step_time
+    allowed = frozenset({"recompute"}) if len(fits) else None
     usable = usable_memory(pricing.stack, pricing.cluster.device)
-    for place in np.argsort(seconds, kind="stable")[:TRIES].tolist():
-        if seconds[place] >= best * (1 - WORTH):
+    seconds = estimate_bounds(space.only(kept), workload, pricing).step_time
+    expected = seconds.copy()
+    for place, candidate in enumerate(kept.tolist()):
+        again = [other[candidate] for other in others if candidate in other]
+        expected[place] += min(
+            (
+                _share(bounds.memory[candidate], bounds.memory[each], usable)
+                * (bounds.step_time[each] - seconds[place])
+                for each in again
+            ),
+            default=0.0,
+        )
+    for place in np.argsort(expected, kind="stable")[:TRIES].tolist():
+        if expected[place] >= best * (1 - WORTH):
             return
         try:
-            strategy = space.strategy(int(short[place]))
+            strategy = space.strategy(int(kept[place]))
             found = choose_savers(strategy, workload, pricing, usable, allowed=allowed, pool=())
         except (SimdlError, SolverError):
             continue
         yield float(seconds[place]), found.best.strategy
         best = min(best, found.best.step_time)
+
+
+def _recomputed(space: Space, fits: Integers, kept: Integers, mode: Recompute) -> dict[int, int]:
+    """Of candidates that keep everything the one that fits because it recomputes in a mode."""
+    again = fits[space.recompute[fits] == RECOMPUTE.index(mode)]
+    known = dict(zip(_keys(space, again), again.tolist(), strict=True))
+    keys = zip(kept.tolist(), _keys(space, kept), strict=True)
+    return {candidate: known[key] for candidate, key in keys if key in known}
+
+
+def _share(most: float, least: float, usable: float) -> float:
+    """Share of what recomputation frees [bytes] that has to be freed."""
+    return min(1.0, (most - usable) / (most - least)) if most > least else 1.0
 
 
 def _keys(space: Space, candidates: Integers) -> Sequence[tuple[int, ...]]:
