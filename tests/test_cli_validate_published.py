@@ -61,8 +61,16 @@ def test_table_has_errors_and_reasons(table):
         assert text in result.stdout
 
 
+def test_runs_whose_memory_is_judged_wrongly_are_listed(table):
+    result = run("--data", table, "--memory")
+    assert result.exit_code == 0, result.output
+    assert "Memory judged wrongly" in result.stdout
+    assert "what happened" in result.stdout
+
+
 def test_unknown_source_takes_the_default_stack_and_warns(table):
-    table.write_text(table.read_text().replace("VIA-Research/vTrain", "someone/else"))
+    text = table.read_text().replace("VIA-Research/vTrain", "someone/else")
+    table.write_text(text.replace("software Megatron-DeepSpeed", "software not named"))
     result = run("--data", table, "--json")
     assert result.exit_code == 0, result.output
     warnings = json.loads(result.stdout)["summary"]["warnings"]
