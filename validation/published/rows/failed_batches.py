@@ -19,8 +19,10 @@ _SHRINKS = re.compile(r"pytorch-image-models.*benchmark-train")
 def failed_batches(rows: Iterable[PublishedRow]) -> Iterator[PublishedRow]:
     """One row out of memory for each printed batch that a larger one must have preceded."""
     for row in rows:
-        batch = optional_count(row, "batch_per_device") if row.kind == "cnn" else None
-        if batch in _STEPS[1:] and row["n_devices"] == "1" and _SHRINKS.search(row["source"]):
+        if row.kind != "cnn" or row["n_devices"] != "1" or not _SHRINKS.search(row["source"]):
+            continue
+        batch = optional_count(row, "batch_per_device")
+        if batch in _STEPS[1:]:
             larger = str(_STEPS[_STEPS.index(batch) - 1])
             cells = {"batch_per_device": larger, "global_batch": larger, "value": OUT_OF_MEMORY}
             yield replace(row, cells={**row.cells, **cells})
