@@ -294,17 +294,9 @@ def _reasons(
 
     ``others`` says whether plans that split layers fit.
     """
-    limits = stack_limits(pricing.stack)
-    if left := _however_long(workload, pricing.cluster, limits) - len(space):
-        yield (
-            f"{left} strategies of more than {limits.passes:,} passes a step (2 x pp x virtual stages x "
-            f"microbatches) are left out; expected a global batch smaller than {workload.global_batch:,} to "
-            "try them all"
-        )
-        if not len(space):
-            return
+    left = _left_out(len(space), workload, pricing)
     if not len(space):
-        yield (
+        yield left or (
             f"no product dp x tp x pp x cp = {pricing.cluster.devices} divides {workload.network.name} "
             f"(tensor divisors {workload.network.tensor_divisors}, {workload.network.depth} blocks) and the "
             f"global batch {workload.global_batch}; expected a global batch that more replicas divide, or "
@@ -312,13 +304,36 @@ def _reasons(
         )
         return
     excess = np.setdiff1d(np.arange(len(space)), fits)
-    if not len(excess):
-        return
+    if len(excess):
+        yield from _short_of_memory(
+            space, bounds, excess, workload, pricing, none=not len(fits) and not others
+        )
+    if left:
+        yield left
+
+
+def _left_out(count: int, workload: Workload, pricing: Pricing) -> str:
+    """How many strategies a space of so many lacks because their steps are too long; empty for none."""
+    limits = stack_limits(pricing.stack)
+    left = _however_long(workload, pricing.cluster, limits) - count
+    if not left:
+        return ""
+    return (
+        f"{left} strategies of more than {limits.passes:,} passes a step (2 x pp x virtual stages x "
+        f"microbatches) are left out; expected a global batch smaller than {workload.global_batch:,} to "
+        "try them all"
+    )
+
+
+def _short_of_memory(
+    space: Space, bounds: Bounds, excess: Integers, workload: Workload, pricing: Pricing, *, none: bool
+) -> Iterator[str]:
+    """How many need more memory than there is, and the one that misses by least; ``none`` if nothing fits."""
     nearest = int(excess[np.argmin(bounds.memory[excess])])
     yield f"{len(excess)} of {len(space)} candidates need more memory than a device has"
     step = step_cost(workload, space.strategy(nearest), pricing)
     short = next(memory_shortfalls(step, pricing.cluster.device), "")
     yield f"the nearest of them, {format_strategy(space.strategy(nearest))}: {short}"
-    if not len(fits) and not others:
+    if none:
         need = format_quantity(float(bounds.memory[nearest]), "bytes")
         yield f"no candidate fits; expected more devices, or devices with at least {need} to use"

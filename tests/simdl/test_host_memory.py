@@ -171,6 +171,7 @@ def test_hosts_are_read_with_their_sources(tmp_path):
         "memory",
         "bandwidth",
         "update_rate",
+        "cores",
     }
     hosts = [load_node(name).host for name in node_names()]
     assert all(each.update_rate < each.bandwidth for each in hosts if each)
