@@ -322,7 +322,11 @@ class TestDownloads:
         assert tomllib.loads(done.text)["stages"] == [3, 4, 4, 3]
         assert done.text.startswith("# gpt2 on dgx-a100:1, global batch 32\n")
 
-    @pytest.mark.parametrize("token", ["", "x/", f"{TOKEN[:-1]}/", f"{TOKEN}x/"])
+    @pytest.mark.parametrize(
+        "token",
+        ["", "x/", f"{TOKEN[:-1]}/", f"{TOKEN}x/"],
+        ids=["none", "another", "too short", "too long"],  # the token is drawn anew by every process
+    )
     def test_an_address_that_no_page_of_the_server_holds_is_refused(self, client, token):
         done = client.http.get(f"/download/{token}a/simulate.json?{GPT2}a.tp=2")
         assert done.status_code == (403 if token else 200)  # without one it is the page itself
@@ -344,23 +348,27 @@ class TestDownloads:
     @pytest.mark.parametrize(
         ("address", "status", "message"),
         [
-            (f"/download/{TOKEN}/a/simulate.json?{GPT2}a.tp=5", 400, "tp 5 does not divide"),
-            (f"/download/{TOKEN}/b/simulate.json?{GPT2}a.tp=2", 400, "strategy B: not part of the address"),
-            (f"/download/{TOKEN}/a/trace.json?{GPT3}stack=megatron-2022&a.tp=8&a.pp=8", 400, "GiB short"),
+            ("/download/TOKEN/a/simulate.json?" + GPT2 + "a.tp=5", 400, "tp 5 does not divide"),
             (
-                f"/download/{TOKEN}/a/simulate.json?model=/etc/passwd&node=dgx-a100&count=1",
+                "/download/TOKEN/b/simulate.json?" + GPT2 + "a.tp=2",
+                400,
+                "strategy B: not part of the address",
+            ),
+            ("/download/TOKEN/a/trace.json?" + GPT3 + "stack=megatron-2022&a.tp=8&a.pp=8", 400, "GiB short"),
+            (
+                "/download/TOKEN/a/simulate.json?model=/etc/passwd&node=dgx-a100&count=1",
                 400,
                 "unknown network",
             ),
-            (f"/download/{TOKEN}/a/simulate.json?model=%FF&node=dgx-a100&count=1", 400, "unknown network"),
-            (f"/download/{TOKEN}/a/passwd?model=gpt2", 404, "Not Found"),
-            (f"/download/{TOKEN}/c/simulate.json?model=gpt2", 404, "Not Found"),
+            ("/download/TOKEN/a/simulate.json?model=%FF&node=dgx-a100&count=1", 400, "unknown network"),
+            ("/download/TOKEN/a/passwd?model=gpt2", 404, "Not Found"),
+            ("/download/TOKEN/c/simulate.json?model=gpt2", 404, "Not Found"),
             ("/assets/..%2Fserver.py", 404, "Not Found"),
             ("/assets/../server.py", 404, "Not Found"),
         ],
     )
     def test_what_cannot_be_had_is_refused(self, client, address, status, message):
-        done = client.http.get(address)
+        done = client.http.get(address.replace("TOKEN", TOKEN))
         assert done.status_code == status
         assert message in done.text
 
