@@ -212,7 +212,10 @@ def test_the_start_of_a_name_suggests_what_starts_so(arguments, near):
     ("arguments", "message"),
     [
         (
-            ("simulate", "gpt3-6.7b", "--cluster", "dgx-a100:1", "--tp", "8", "--global-batch", "100000000"),
+            (
+                *("simulate", "gpt3-6.7b", "--cluster", "dgx-a100:1", "--tp", "8", "--micro-batch", "1"),
+                *("--global-batch", "100000000"),
+            ),
             "a step of 200,000,000 passes (2 x pp x virtual stages x microbatches); expected at most 4",
         ),
         (

@@ -65,3 +65,12 @@ def texts(component):
     if isinstance(component, dict):
         return texts(component["props"].get("children") or "")
     return "" if component is None else str(component)
+
+
+GPT2 = "model=gpt2&node=dgx-a100&count=1&global_batch=32&"
+GPT3 = "model=gpt3-175b&node=dgx-a100&count=128&"
+
+
+def verdict(client, query):
+    """The card of a state."""
+    return client.call("verdict.children", "state.data", state__data=query)

@@ -19,6 +19,8 @@ def brute_force(cluster):
     """Every strategy without problems on a product of small degrees, in the space's canonical form."""
     small = (1, 2, 3, 4, 8)
     for dp, tp, pp, cp in product(small, small, small, small):
+        if dp * tp * pp * cp != cluster.devices:
+            continue
         for micro, schedule, virtual, mode, zero, sequence in product(
             (1, 2, 3, 4, 8),
             ("1f1b", "gpipe", "interleaved-1f1b"),
@@ -44,7 +46,7 @@ def brute_force(cluster):
                 or (schedule == "interleaved-1f1b" and virtual == 1)
                 or (zero and strategy.replicas == 1)
             )
-            if strategy.devices == cluster.devices and not same_as_another:
+            if not same_as_another:
                 yield strategy
 
 

@@ -49,7 +49,6 @@ def test_what_it_does_is_not_refused(strategy):
         ({"pp": 5}, "5 pipeline stages; small has 4 blocks"),
         ({"pp": 2, "stages": (1, 2)}, "stages: found 2 adding up to 3 blocks; expected 2 adding up to 4"),
         ({"virtual_stages": 2}, "virtual stages 2 with pp 1"),
-        ({"pp": 2, "schedule": "zigzag"}, "schedule: found 'zigzag'; expected one of 1f1b"),
         (
             {"pp": 2, "schedule": "interleaved-1f1b", "virtual_stages": 2, "micro_batch": 8},
             "microbatches: found 1; expected a multiple of the 2 pipeline ranks",
