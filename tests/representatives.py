@@ -1,5 +1,7 @@
 """One network for every make-up: the smallest of those of one family with the same kinds of layers."""
 
+from functools import cache
+
 from workloads.registry import load_network, network_names
 
 FAMILIES = (
@@ -25,6 +27,7 @@ FAMILIES = (
 """Starts of names that stand for many sizes of one network."""
 
 
+@cache
 def representative_networks():
     """Registered names, of many sizes of one network the smallest alone."""
     smallest = {}
@@ -35,4 +38,4 @@ def representative_networks():
         key = family, kinds, network.sample
         if key not in smallest or network.parameters < smallest[key].parameters:
             smallest[key] = network
-    return sorted(network.name for network in smallest.values())
+    return tuple(sorted(network.name for network in smallest.values()))
