@@ -7,8 +7,8 @@ so a rank sends n, then n/m more when it hands its result back for multicast: (1
 
 from collections.abc import Sequence
 
-from simdl.communication.terms import Terms, log_steps
-from simdl.communication.tree import double_tree_load
+from simdl.communication.terms import Terms
+from simdl.communication.tree import double_trees_beyond
 
 
 def estimate_all_reduce(p: int, *, n: float, alpha: float, beta: float) -> float:
@@ -26,16 +26,4 @@ def estimate_segmented_all_reduce(p: int, *, n: float, alpha: float, beta: float
 
 def all_reduce(members: Sequence[int]) -> tuple[Terms, ...]:
     """Terms per level; the innermost level is the one whose switch reduces."""
-    m = members[0]
-    found = [Terms(steps=2, sent=1 + 1 / m)]
-    below = m
-    for domains in members[1:]:
-        found.append(
-            Terms(
-                steps=2 * log_steps(domains),
-                sent=double_tree_load(domains) / below,
-                reduced=(domains - 1) / domains / below,
-            )
-        )
-        below *= domains
-    return tuple(found)
+    return (Terms(steps=2, sent=1 + 1 / members[0]), *double_trees_beyond(members))

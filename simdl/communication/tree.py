@@ -8,7 +8,7 @@ the other, so the busiest rank sends 2n (n when there are only two); pipelining 
 latencies (Sanders, Speck and Traeff 2009). Inside a node NCCL joins the ranks to chains.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -139,15 +139,17 @@ def double_tree_load(domains: int) -> int:
 def double_all_reduce(members: Sequence[int]) -> tuple[Terms, ...]:
     """Terms per level of chains inside the innermost domain and double binary trees beyond."""
     m = members[0]
-    found = [Terms(steps=2 * (m - 1), sent=2 * (m - 1) / m, reduced=(m - 1) / m)]
-    below = m
+    inside = Terms(steps=2 * (m - 1), sent=2 * (m - 1) / m, reduced=(m - 1) / m)
+    return (inside, *double_trees_beyond(members))
+
+
+def double_trees_beyond(members: Sequence[int]) -> Iterator[Terms]:
+    """Terms of the levels outside the innermost domain, whose share of the sum double binary trees add up."""
+    below = members[0]
     for domains in members[1:]:
-        found.append(
-            Terms(
-                steps=2 * log_steps(domains),
-                sent=double_tree_load(domains) / below,
-                reduced=(domains - 1) / domains / below,
-            )
+        yield Terms(
+            steps=2 * log_steps(domains),
+            sent=double_tree_load(domains) / below,
+            reduced=(domains - 1) / domains / below,
         )
         below *= domains
-    return tuple(found)

@@ -9,6 +9,7 @@ aligned once and then shifted q - 1 times; in between every rank multiplies the 
 
 With n^2 elements each, a rank sends 2 n^2 / sqrt(p) of them and holds no more than two blocks of each, where
 SUMMA holds a row and a column of blocks. Operands travel beside the products but for the last; sums do not.
+The q products of a rank are priced as the one that they make up.
 """
 
 from dataclasses import replace

@@ -30,21 +30,20 @@ def divide(site: Site, ranks: int, grid: tuple[int, ...]) -> Divided:
     steps, over = side // copies, Group(size=copies, stride=side)
     x = (Message(None, inputs, Group(size=side)),) * steps
     w = (Message(None, weights, Group(size=side, stride=side * copies), parameters=True),) * steps
-    sums = [
-        Message(Operation.ALL_REDUCE, nbytes, over, parameters=nbytes is weights)
-        for nbytes in (outputs, inputs, weights)
-    ]
+    sum_y = Message(Operation.ALL_REDUCE, outputs, over)
+    sum_dx = Message(Operation.ALL_REDUCE, inputs, over)
+    sum_dw = Message(Operation.ALL_REDUCE, weights, over, parameters=True)
     beside = 1 - 1 / steps
     part = linear_part(layer, 1 / side, inputs=copies, outputs=side)
-    backward = Phase(before=w, interior=beside, after=(*x, sums[1]))
+    backward = Phase(before=w, interior=beside, after=(*x, sum_dx))
     return Divided(
         layer=replace(part, parameters=ceil_part(layer.parameters, side**2)),
         samples=samples,
         source=layout,
         output=layout,
-        forward=Phase(before=(*x, *w), interior=beside, after=(sums[0],)),
+        forward=Phase(before=(*x, *w), interior=beside, after=(sum_y,)),
         input_gradient=backward if layer.input_gradient else Phase(),
-        weight_gradient=Phase(before=x, interior=beside, after=(*w, sums[2])),
+        weight_gradient=Phase(before=x, interior=beside, after=(*w, sum_dw)),
         replicas=Group(size=ranks // (side**2 * copies), stride=side**2 * copies),
         gathered=inputs + weights,
     )

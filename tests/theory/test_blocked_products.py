@@ -33,7 +33,7 @@ def received(messages):
 
 @pytest.mark.parametrize("ranks", [4, 9, 16, 64])
 def test_cannon_sends_2_n2_over_root_p_elements(ranks):
-    """Every block of x and w is aligned once and shifted sqrt(p) - 1 times (Cannon 1969, chapter 3)."""
+    """Every block of x and w is aligned once and shifted sqrt(p) - 1 times (Cannon 1969)."""
     side = isqrt(ranks)
     divided = SPLITS["cannon"].divide(site(), ranks, (side, side))
     for phase in (divided.forward, divided.input_gradient, divided.weight_gradient):
@@ -43,7 +43,7 @@ def test_cannon_sends_2_n2_over_root_p_elements(ranks):
 
 @pytest.mark.parametrize(("side", "copies"), [(2, 2), (4, 2), (4, 4), (6, 3)])
 def test_two_and_a_half_dimensions_send_2_n2_over_root_cp_elements(side, copies):
-    """Solomonik and Demmel 2011, section 4: shifts of 2 n^2 / sqrt(c p), and the sum over c layers."""
+    """Solomonik and Demmel 2011: shifts of 2 n^2 / sqrt(c p), and the sum over c layers."""
     ranks = side * side * copies
     divided = SPLITS["2.5d"].divide(site(), ranks, (side, side, copies))
     for phase in (divided.forward, divided.input_gradient, divided.weight_gradient):
@@ -55,7 +55,7 @@ def test_two_and_a_half_dimensions_send_2_n2_over_root_cp_elements(side, copies)
 
 @pytest.mark.parametrize("side", [2, 3, 4])
 def test_a_cube_receives_the_least_that_is_possible(side):
-    """3 (m n k / p)^(2/3) without what is its own (Kwasniewski et al. 2019, equation 32 with S unlimited)."""
+    """3 (m n k / p)^(2/3) without what is its own (Kwasniewski et al. 2019, with memory unlimited)."""
     ranks = side**3
     divided = SPLITS["cosma"].divide(site(), ranks, (side, side, side))
     least = 3 * (N**3 / ranks) ** (2 / 3)
