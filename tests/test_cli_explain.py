@@ -139,16 +139,18 @@ class TestDiff:
         lines = result.stdout.splitlines()
         assert lines[0].startswith("A is ")
         assert "times as fast as B" in lines[0]
-        assert lines[1].startswith("B against A: +")
+        assert lines[1].startswith("B - A: +")
         assert lines[2].startswith("strategies of A and B: ")
         assert "tensor parallelism 1 and 2" in lines[2]
 
-    def test_the_other_way_round_it_says_the_same(self, planned, simulated):
+    def test_the_other_way_round_it_says_the_same_with_other_signs(self, planned, simulated):
         first = run(diff, planned, simulated).stdout.splitlines()
         second = run(diff, simulated, planned).stdout.splitlines()
         assert second[0].startswith("B is ")
         assert first[0].partition(" as fast")[0][5:] == second[0].partition(" as fast")[0][5:]
-        assert first[1].partition(": ")[2] == second[1].partition(": ")[2]
+        turned = str.maketrans("+-", "-+")
+        differences = [lines[1].removeprefix("B - A: ") for lines in (first, second)]
+        assert differences[1] == differences[0].translate(turned)
 
     def test_json_holds_the_seconds_of_both(self, planned, simulated):
         found = json.loads(run(diff, planned, simulated, "--json").stdout)

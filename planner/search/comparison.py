@@ -26,7 +26,11 @@ LOADED = {"cluster": "cluster", "device": "device", "model": "network", "stack":
 """What the provenance says of a field, for where the questions do not differ in it; of devices always."""
 AXIS_NAMES = {"dp": "data parallelism", **AXES, "stages": "cut"}
 AXIS_NAMES |= {"split_degree": "ranks that split layers", "splits": "splits"}
-HEADER = ("cause", "A", "B", "B - A")
+DIFFERENCE = "B - A"
+"""Every difference of two steps, in sentences, tables and figures."""
+SIGN = "above 0, B takes longer"
+"""Said once, beside the first difference."""
+HEADER = ("cause", "A", "B", DIFFERENCE)
 
 
 class Step(Protocol):
@@ -199,8 +203,7 @@ def _speeds(one: Step, two: Step) -> Iterator[str]:
         yield f"By samples, {_faster(by_samples, rates, per=' samples/s')}"
         yield f"A step of A takes {seconds[0]}, one of B {seconds[1]}."
     if not _is_even(ratio):
-        first, second, names = (one, two, "B against A") if ratio > 1 else (two, one, "A against B")
-        yield f"{names}: {describe_differences(first.breakdown, second.breakdown)}."
+        yield f"{DIFFERENCE}: {describe_differences(one.breakdown, two.breakdown)} ({SIGN})."
 
 
 def _faster(ratio: float, texts: Sequence[str], *, per: str) -> str:

@@ -18,6 +18,7 @@ class Timeline:
         windows: by rank class, when the measured step begins and ends there [s]; empty where the program is
             one step.
         steps: that the program runs one after the other.
+        step_time: [s] from the first task's start to the last task's end, or of the longest window.
     """
 
     program: Program
@@ -25,16 +26,15 @@ class Timeline:
     end: "array[float]"
     windows: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     steps: int = 1
+    step_time: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        lasting = (end - begin for begin, end in self.windows.values())
+        longest = max(lasting) if self.windows else max(self.end, default=0.0)
+        object.__setattr__(self, "step_time", longest)
 
     def __repr__(self) -> str:
         return f"<Timeline: {self.step_time:.4g} s, {len(self.start):,} tasks>"
-
-    @property
-    def step_time(self) -> float:
-        """[s] from the first task's start to the last task's end, or of the longest window."""
-        if self.windows:
-            return max(end - begin for begin, end in self.windows.values())
-        return max(self.end, default=0.0)
 
     def window(self, rank: int) -> tuple[float, float]:
         """When the measured step begins and ends on a rank class [s]."""

@@ -31,9 +31,10 @@ SECOND = replace(
 def test_the_faster_is_named_first():
     words = compare_in_words(FIRST, SECOND)
     assert words[0] == "B is 1.333 times as fast as A: 1.5 s a step against 2 s."
-    assert words[1] == "A against B: +500 ms bubble."
+    assert words[1] == "B - A: -500 ms bubble (above 0, B takes longer)."
     assert words[2] == "strategies of A and B: tensor parallelism 2 and 4"
     assert compare_in_words(SECOND, FIRST)[0].startswith("A is 1.333 times as fast as B")
+    assert compare_in_words(SECOND, FIRST)[1] == "B - A: +500 ms bubble (above 0, B takes longer)."
     assert compare_in_words(FIRST, FIRST) == ["A and B are equally fast: 2 s a step."]
 
 
