@@ -1,8 +1,9 @@
 """`simdl validate kernels`: the cost model against tables of measured kernels."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import pandas as pd
@@ -21,6 +22,19 @@ from validation.kernels.compare import (
     summarize_kernels,
 )
 
+if TYPE_CHECKING:
+    from validation.fit.left_out_kernels import KernelErrors
+
+LEFT_OUT_HEADER = (
+    "kernels",
+    "device",
+    "rows",
+    "fitted: median",
+    "mean",
+    "left out: median",
+    "mean",
+    "bias",
+)
 HEADER = ("file", "device", "rows", "median", "mean", "p90", "bias", "family", "algorithm", "skipped")
 
 
@@ -31,20 +45,32 @@ HEADER = ("file", "device", "rows", "median", "mean", "p90", "bias", "family", "
     show_default="the published tables",
     help="A table of kernels or a folder of them.",
 )
+@click.option(
+    "--leave-out",
+    type=click.Choice(["device"]),
+    help="Predict each device from the tables of the others, by its architecture.",
+)
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
 @reporting_errors()
-def kernels(data: Path | None, *, report_directory: Path | None, force: bool, as_json: bool) -> None:
+def kernels(
+    data: Path | None, *, leave_out: str | None, report_directory: Path | None, force: bool, as_json: bool
+) -> None:
     """Compare the cost model with measured matrix products, convolutions, attention and vector kernels.
 
     Errors are predicted / measured time - 1 of rows used in the fit and of rows held out. Family and
     algorithm say how often the convolution algorithm that the model finds fastest is the one the library
-    chose.
+    chose. With --leave-out the fractions of every device are refitted on its own rows, and each device is
+    predicted with those that the others tell of its architecture; about two minutes.
     """
     page_path = report_path(report_directory, "validate-kernels", force=force)
     try:
-        results = compare_kernels(kernel_tables(data))
+        paths = kernel_tables(data)
+        if leave_out is not None:
+            _leave_out(paths, page_path, as_json=as_json)
+            return
+        results = compare_kernels(paths)
     except SimdlError as error:
         raise bad_input(error) from None
     summaries = summarize_kernels(results)
@@ -64,10 +90,51 @@ def kernels(data: Path | None, *, report_directory: Path | None, force: bool, as
     print_table(("rows", "skipped because"), reasons, title="Skipped rows")
 
 
-def _rows(results: pd.DataFrame) -> list[dict[str, Any]]:
+def _leave_out(paths: Sequence[Path], page_path: Path | None, *, as_json: bool) -> None:
+    """Answer with the errors of every device predicted from the others.
+
+    Raises:
+        MeasurementError: a table cannot be read, or there are fewer than two devices.
+    """
+    from validation.fit.left_out_kernels import leave_out_devices, left_out_errors  # noqa: PLC0415 - where asked
+
+    results = leave_out_devices(paths)
+    errors = left_out_errors(results)
+    rows = [left_out_cells(entry) for entry in errors]
+    answer = {
+        "leave_out": "device",
+        "rows": _rows(results, "kind", "left_out"),
+        "summary": [asdict(entry) for entry in errors],
+    }
+    if page_path is not None:
+        from validation.kernels.page import left_out_page  # noqa: PLC0415 - plotly, only where asked for
+
+        write_page(left_out_page(LEFT_OUT_HEADER, rows, answer), page_path)
+    if as_json:
+        print_json(answer)
+        return
+    told = error_statistics(results["measured"], results["left_out"])
+    click.echo(error_sentence("kernels of devices left out of the fit", told))
+    print_table(LEFT_OUT_HEADER, rows, title="Relative errors of time: with the device's tables and without")
+
+
+def left_out_cells(entry: "KernelErrors") -> tuple[str, ...]:
+    """A kind of kernel on a device as a row of text."""
+    fitted, left_out = entry.fitted, entry.left_out
+    shares = (fitted.median, fitted.mean, left_out.median, left_out.mean)
+    return (
+        entry.kind,
+        entry.device,
+        str(left_out.n),
+        *(f"{share:.1%}" for share in shares),
+        f"{left_out.bias:+.1%}",
+    )
+
+
+def _rows(results: pd.DataFrame, *more: str) -> list[dict[str, Any]]:
     items = (results["device"] + " " + results["item"]).str.strip()
     measured = results["measured"].where(results["measured"] > 0)
-    return json_rows(results.assign(item=items, measured=measured, unit="s"))
+    return json_rows(results.assign(item=items, measured=measured, unit="s"), *more)
 
 
 def _entry(summary: KernelSummary) -> dict[str, Any]:

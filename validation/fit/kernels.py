@@ -8,7 +8,7 @@ priced on them.
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from hardware.device import Device
 from hardware.profiles import device_names, load_device
 from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.costs.convolution import convolution_times
-from simdl.kernels.kernel import ConvolutionCall, Product
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
 from validation.judging.tables import frame_of
 from validation.kernels.compare import TIMER_ROWS, kernel_tables
 from validation.kernels.rows import KernelRow, load_kernel_rows
@@ -71,14 +71,9 @@ def _loss(rows: Rows, device: Device, price: Price = price_kernel) -> float:
 def fit_device(device: Device, rows: Rows) -> tuple[Device, dict[str, float]]:
     """The device with every fraction fitted that these rows determine, and those fractions by dotted name."""
     found: dict[str, float] = {}
-    for dtype in device.peak_flop_rate:
-        used = [r for r in rows if _is_product(r, dtype)]
+    for used, path, replaced in _independent(device, rows):
         if used:
-            device = _fit(device, used, f"matmul.fraction.{dtype}", _with_matmul, dtype, found)
-    for kinds, name in ((STREAMS, "fraction"), (REDUCTIONS, "reduction")):
-        used = [r for r in rows if r.kernel and r.kernel.shape is None and r.kernel.kind in kinds]
-        if used:
-            device = _fit(device, used, f"memory.{name}", _with_memory, name, found)
+            device = _fit(device, used, path, replaced, path.rpartition(".")[2], found)
     for name in device.convolution.fraction:
         used = [r for r in rows if _runs(r, name, device)]
         if used:
@@ -95,12 +90,31 @@ def fit_device(device: Device, rows: Rows) -> tuple[Device, dict[str, float]]:
     return device, found
 
 
+Replaced = Callable[[Device, str, float], Device]
+
+
+def _independent(device: Device, rows: Rows) -> Iterator[tuple[list[KernelRow], str, Replaced]]:
+    """Rows, dotted name and setter of every fraction that needs no other of its own group."""
+    for dtype in device.peak_flop_rate:
+        yield [r for r in rows if _is_product(r, dtype)], f"matmul.fraction.{dtype}", _with_matmul
+    for kinds, name in ((STREAMS, "fraction"), (REDUCTIONS, "reduction")):
+        streams = [r for r in rows if r.kernel and r.kernel.shape is None and r.kernel.kind in kinds]
+        yield streams, f"memory.{name}", _with_memory
+    for name, forward in (("forward", True), ("backward", False)):
+        yield [r for r in rows if _is_attention(r, forward=forward)], f"attention.{name}", _with_attention
+
+
 STREAMS = frozenset({OperatorKind.ELEMENTWISE})
 REDUCTIONS = frozenset({OperatorKind.SOFTMAX, OperatorKind.NORMALIZATION})
 
 
 def _is_product(row: KernelRow, dtype: str) -> bool:
     return row.kernel is not None and row.kernel.dtype == dtype and isinstance(row.kernel.shape, Product)
+
+
+def _is_attention(row: KernelRow, *, forward: bool) -> bool:
+    shape = row.kernel.shape if row.kernel else None
+    return isinstance(shape, AttentionCall) and (shape.which is Pass.FORWARD) is forward
 
 
 def _runs(row: KernelRow, algorithm: str, device: Device) -> bool:
@@ -121,7 +135,7 @@ def _fit(  # noqa: PLR0917 - the two halves of a fraction's name and where it go
     device: Device,
     rows: Rows,
     path: str,
-    replaced: Callable[[Device, str, float], Device],
+    replaced: Replaced,
     name: str,
     found: dict[str, float],
 ) -> Device:
@@ -137,6 +151,33 @@ def _with_matmul(device: Device, dtype: str, value: float) -> Device:
 def _with_memory(device: Device, name: str, value: float) -> Device:
     memory = replace(device.memory, fraction=value) if name == "fraction" else None
     return replace(device, memory=memory or replace(device.memory, reduction=value))
+
+
+def _with_attention(device: Device, name: str, value: float) -> Device:
+    attention = device.attention
+    if name == "forward":
+        return replace(device, attention=replace(attention, forward=value))
+    return replace(device, attention=replace(attention, backward=value))
+
+
+def with_fractions(device: Device, fractions: Mapping[str, float]) -> Device:
+    """The device with these fractions, by dotted name as `fit_device` returns them.
+
+    Convolution algorithms that the device's library does not offer stay absent.
+    """
+    for name, value in fractions.items():
+        group, _, rest = name.partition(".")
+        field = rest.rpartition(".")[2]
+        match group:
+            case "matmul":
+                device = _with_matmul(device, field, value)
+            case "memory":
+                device = _with_memory(device, field, value)
+            case "attention":
+                device = _with_attention(device, field, value)
+            case _ if field == rest:
+                device = _with_pass(device, field, value)
+    return _with_algorithms(device, fractions)
 
 
 def _with_algorithm(device: Device, name: str, value: float) -> Device:
@@ -168,17 +209,24 @@ def _with_pass(device: Device, name: str, value: float) -> Device:
     return replace(device, convolution=replace(convolution, weight_gradient=value))
 
 
-def fitting_rows(device: Device) -> list[KernelRow]:
-    """Published rows of this device that take part in fitting, without what their timer adds.
+def published_rows() -> list[KernelRow]:
+    """Rows of the published kernel tables that name a kernel."""
+    rows = (row for path in kernel_tables(None) for row in load_kernel_rows(path))
+    return [row for row in rows if row.skipped is None]
+
+
+def fitting_rows(device: Device, published: Rows) -> list[KernelRow]:
+    """Rows of this device that take part in fitting, without what their timer adds.
 
     Where launches were timed from the host, the shortest row less a kernel's latency is the timer's share.
+
+    Args:
+        device: whose rows are meant.
+        published: all that there are, those without a kernel left out.
     """
-    rows = [
-        row
-        for path in kernel_tables(None)
-        for row in load_kernel_rows(path)
-        if row.device == device.name and row.skipped is None
-    ]
+    rows = [row for row in published if row.device == device.name]
+    if not rows:
+        return []
     shortest = frame_of(rows, KernelRow).groupby(["file", "group"])["measured"].transform("min")
     return [
         _without_timer(row, least, device.matmul.latency)
@@ -205,9 +253,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="DEVICE",
         help="registered device, as `simdl hardware` lists them",
     )
+    published = published_rows()
     for name in parser.parse_args(arguments).devices:
         device = load_device(name)
-        rows = fitting_rows(device)
+        rows = fitting_rows(device, published)
         if not rows:
             parser.error(f"{name}: no published kernel was measured on it")
         _, found = fit_device(device, rows)

@@ -54,8 +54,12 @@ class KernelSummary:
     skipped: Mapping[str, int]
 
 
-def compare_kernels(paths: Iterable[Path]) -> pd.DataFrame:
+def compare_kernels(paths: Iterable[Path], devices: Mapping[str, Device] | None = None) -> pd.DataFrame:
     """Predicts every row of these tables.
+
+    Args:
+        paths: of the tables.
+        devices: that take the place of the registered ones of their name.
 
     Returns:
         a row for each, with the attributes of `KernelRow` as columns, ``predicted`` [s] where it is not
@@ -66,7 +70,9 @@ def compare_kernels(paths: Iterable[Path]) -> pd.DataFrame:
     """
     rows = frame_of((row for path in paths for row in load_kernel_rows(path)), KernelRow)
     launched = rows["skipped"].isna()
-    found = [_predict(*row) for row in rows.loc[launched, ["kernel", "device"]].itertuples(index=False)]
+    known = devices or {}
+    named = rows.loc[launched, ["kernel", "device"]].itertuples(index=False)
+    found = [_predict(kernel, name, known.get(name)) for kernel, name in named]
     predictions = pd.DataFrame(found, columns=["predicted", "chosen", "refused"], index=rows.index[launched])
     results = rows.join(predictions)
     results["skipped"] = results["skipped"].fillna(results["refused"])
@@ -86,10 +92,10 @@ def kernel_tables(data: Path | None) -> list[Path]:
     return tables
 
 
-def _predict(kernel: Kernel, name: str) -> tuple[float | None, str, str | None]:
+def _predict(kernel: Kernel, name: str, known: Device | None) -> tuple[float | None, str, str | None]:
     """Time [s], algorithm of a convolution, and why there is no prediction."""
     try:
-        device = load_device(name)
+        device = known or load_device(name)
         return estimate_kernel_time(kernel, device), _chosen(kernel, device), None
     except HardwareError as reason:
         return None, "", str(reason)

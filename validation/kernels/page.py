@@ -46,6 +46,21 @@ def kernels_page(reasons: Sequence[tuple[int, str]], data: dict[str, Any]) -> Pa
     )
 
 
+def left_out_page(header: Sequence[str], rows: Sequence[Sequence[str]], data: dict[str, Any]) -> Page:
+    """The page of kernels predicted without their device's tables; ``data`` is the command's JSON."""
+    pairs = row_pairs([row | {"predicted": row["left_out"]} for row in data["rows"]], "s")
+    return Page(
+        title="Kernel tables, each device left out of the fit",
+        lines=(f"{len(pairs)} rows predicted from the tables of other devices.",),
+        sections=(
+            Section(title="Relative errors of time by kind and device", body=text_table(header, rows)),
+            accuracy_section(pairs, "time", "s"),
+            error_section(pairs),
+        ),
+        data=data,
+    )
+
+
 def _cells(entry: Mapping[str, Any]) -> Iterator[Cell]:
     """A table on a device as a row; a dash where there is no such row or no convolution."""
     yield Cell(text=entry["file"].removesuffix(".csv"))

@@ -5,7 +5,7 @@ import pytest
 from hardware.profiles import load_device
 from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.kernel import Product
-from validation.fit.kernels import fit_device, fit_fraction, fitting_rows, main
+from validation.fit.kernels import fit_device, fit_fraction, fitting_rows, main, published_rows
 from validation.kernels.launches import product_kernel
 from validation.kernels.rows import KernelRow
 
@@ -47,14 +47,14 @@ def test_only_what_the_rows_determine_is_fitted():
 @pytest.mark.published
 def test_the_profile_holds_what_the_fit_gives():
     device = load_device("v100-sxm2-16gb")
-    rows = [row for row in fitting_rows(device) if isinstance(row.kernel.shape, Product)]
+    rows = [row for row in fitting_rows(device, published_rows()) if isinstance(row.kernel.shape, Product)]
     _, found = fit_device(device, rows)
     assert found["matmul.fraction.fp16"] == pytest.approx(device.matmul.fraction["fp16"], abs=0.02)
     assert found["matmul.fraction.fp32"] == pytest.approx(device.matmul.fraction["fp32"], abs=0.02)
 
 
 def test_held_out_rows_take_no_part():
-    assert not any(row.held_out for row in fitting_rows(load_device("v100-sxm2-16gb")))
+    assert not any(row.held_out for row in fitting_rows(load_device("v100-sxm2-16gb"), published_rows()))
 
 
 @pytest.mark.parametrize(

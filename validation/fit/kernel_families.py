@@ -1,0 +1,191 @@
+"""What a device's kernels achieve, told from other devices: the prior of a device without kernel tables.
+
+Products reach a share f of their peak P until the board's power W limits the clock:
+
+    fraction = f / (1 + (f P / (W e)) ** SHARPNESS) ** (1 / SHARPNESS),   e = e0 x growth ** (year - 2020)
+
+with one f, e0 [FLOP/J] and growth for products on matrix units and one for those on vector units: how many
+operations a joule buys is a matter of the process, so of the year. All other fractions are the geometric mean
+of the same fraction on other devices, weighted by how near their architecture is.
+
+Source: the limit is that of Choi et al., "A Roofline Model of Energy" (IPDPS 2013), section 2.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import exp, log
+from pathlib import Path
+
+import numpy as np
+
+from hardware.device import Device
+from validation.errors import MeasurementError
+from validation.fit.least_squares import Vector, minimise, soften
+
+SHARPNESS = 4.0
+YEARS = 2.0
+"""Years of architecture over which a device's weight falls by e."""
+OTHER_FAMILY = 0.1
+"""Weight of a device of another maker."""
+SCALE = 0.1
+"""Log error of a fraction beyond which it pulls linearly."""
+ENOUGH_ROWS = 5
+"""Rows with which a fraction counts in full."""
+PRIORS = ((1.5, 1.0), (0.15, 0.1))
+"""Mean and spread of the logit of f and of log growth before any table is seen: f between 0.6 and 0.9, and a
+joule that buys twice as much after four to five years (Koomey et al., IEEE Annals 33(3), 2011, is faster; it
+slowed since)."""
+MATMUL = "matmul.fraction."
+NARROW = frozenset({"tf32", "bf16", "fp8", "fp4", "int8"})
+"""Formats that only matrix units multiply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """Fractions that a device's own rows gave.
+
+    Attributes:
+        device: it.
+        fractions: by dotted name.
+        rows: how many rows stand behind each.
+    """
+
+    device: Device
+    fractions: Mapping[str, float]
+    rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Year of an architecture and the family that it belongs to."""
+
+    year: int
+    family: str
+
+
+@cache
+def _architectures() -> Mapping[str, Architecture]:
+    text = Path(__file__).with_name("kernel_families.toml").read_text(encoding="utf-8")
+    return {name: Architecture(**entry) for name, entry in tomllib.loads(text)["generation"].items()}
+
+
+def architecture(device: Device) -> Architecture:
+    """Year and family of a device's architecture.
+
+    Raises:
+        MeasurementError: ``kernel_families.toml`` does not list it.
+    """
+    found = _architectures().get(device.generation)
+    if found is None:
+        known = ", ".join(sorted(_architectures()))
+        raise MeasurementError(
+            f"validation/fit/kernel_families.toml: no generation {device.generation!r} of {device.name}; "
+            f"it lists {known}"
+        )
+    return found
+
+
+def family_fractions(device: Device, others: Sequence[Fitted]) -> dict[str, float]:
+    """Fractions of a device by dotted name, from what rows of other devices gave.
+
+    Args:
+        device: whose own fractions are not read, only its peaks, power and architecture.
+        others: at least one.
+
+    Returns:
+        every fraction that at least one of the others has; those of products by each dtype of the device.
+
+    Raises:
+        MeasurementError: an architecture is not listed.
+    """
+    names = dict.fromkeys(name for other in others for name in other.fractions)
+    found = {name: _mean(device, name, others) for name in names if not name.startswith(MATMUL)}
+    for matrix in (True, False):
+        points = [point for other in others for point in _points(other) if point.matrix is matrix]
+        if points:
+            law = _fit_law(points)
+            found |= {
+                f"{MATMUL}{dtype}": _law(law, *_demand(device, dtype))
+                for dtype in device.peak_flop_rate
+                if _on_matrix_units(device, dtype) is matrix
+            }
+    return found
+
+
+def _mean(device: Device, name: str, others: Sequence[Fitted]) -> float:
+    """Geometric mean of a fraction over the devices that have it, near ones before others."""
+    here = architecture(device)
+    weights, logs = [], []
+    for other in others:
+        if name not in other.fractions:
+            continue
+        there = architecture(other.device)
+        near = exp(-abs(here.year - there.year) / YEARS)
+        weights.append(near if here.family == there.family else OTHER_FAMILY * near)
+        logs.append(log(other.fractions[name]))
+    return exp(float(np.average(logs, weights=weights)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
+    """A fraction that products of one dtype reached, and what it depends on."""
+
+    matrix: bool
+    demand: float  # [FLOP/J] of the peak at the board's power
+    year: int
+    fraction: float
+    weight: float
+
+
+def _points(other: Fitted) -> list[_Point]:
+    points = []
+    for name, fraction in other.fractions.items():
+        if not name.startswith(MATMUL):
+            continue
+        dtype = name.removeprefix(MATMUL)
+        demand, year = _demand(other.device, dtype)
+        points.append(
+            _Point(
+                matrix=_on_matrix_units(other.device, dtype),
+                demand=demand,
+                year=year,
+                fraction=fraction,
+                weight=min(1.0, other.rows[name] / ENOUGH_ROWS),
+            )
+        )
+    return points
+
+
+def _on_matrix_units(device: Device, dtype: str) -> bool:
+    """Whether matrix units multiply this dtype: FP16 on vector units is at most twice their FP32."""
+    return dtype in NARROW or device.flop_rate(dtype) > 2.5 * device.vector_flop_rate
+
+
+def _demand(device: Device, dtype: str) -> tuple[float, int]:
+    """[FLOP/J] that the peak asks of the board's power, 0 where none is published; the year."""
+    demand = device.flop_rate(dtype) / device.power if device.power else 0.0
+    return demand, architecture(device).year
+
+
+def _law(law: Vector, demand: float, year: int) -> float:
+    """Share of the peak at this demand [FLOP/J] with the process of this year."""
+    best = 1 / (1 + exp(-law[0]))
+    affordable = exp(law[1] + law[2] * (year - 2020))
+    return float(best / (1 + (best * demand / affordable) ** SHARPNESS) ** (1 / SHARPNESS))
+
+
+def _fit_law(points: Sequence[_Point]) -> Vector:
+    measured = np.array([log(point.fraction) for point in points])
+    weights = np.sqrt([point.weight for point in points])
+
+    def residuals(law: Vector) -> Vector:
+        predicted = np.array([log(_law(law, point.demand, point.year)) for point in points])
+        pulls = np.array(
+            [(law[index] - mean) / spread for index, (mean, spread) in zip((0, 2), PRIORS, strict=True)]
+        )
+        return np.concatenate((weights * soften((predicted - measured) / SCALE, 1.0), pulls))
+
+    highest = max(point.demand * point.fraction for point in points)
+    return minimise(residuals, np.array([PRIORS[0][0], log(highest), PRIORS[1][0]]))
