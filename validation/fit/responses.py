@@ -177,7 +177,7 @@ def measured_seconds(setup: Setup) -> float:
     samples = setup.workload.global_batch
     if setup.unit == "s":
         return setup.measured
-    tokens = setup.workload.network.tokens * setup.counted if setup.unit == "tokens/s" else 1
+    tokens = setup.workload.network.tokens * setup.counted if setup.unit != "samples/s" else 1
     return samples * tokens / setup.measured
 
 

@@ -22,6 +22,8 @@ def device_named(text: str, file: str) -> str:
     Raises:
         RowSkippedError: blank, or no device of the rules.
     """
+    if not text.strip():
+        raise RowSkippedError("the device is not named")
     rule = first_match(load_rules(file, DeviceRule), text)
     if rule is None:
         raise RowSkippedError(f"device {text!r} has no profile")

@@ -14,7 +14,13 @@ from validation.published.report import (
     reason_rows,
 )
 
-QUANTITIES = {"s": "step time", "samples/s": "throughput", "tokens/s": "throughput"}
+QUANTITIES = {
+    "s": "step time",
+    "samples/s": "throughput",
+    "tokens/s": "throughput",
+    "frames/s": "throughput",
+    "sound samples/s": "throughput",
+}
 
 
 def published_page(comparison: Comparison, data: dict[str, Any]) -> Page:

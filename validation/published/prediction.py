@@ -163,12 +163,11 @@ def _predicted(report: StepReport, setup: Setup) -> float:
 
 def _in_unit(seconds: float, setup: Setup) -> float:
     samples = setup.workload.global_batch
-    rates = {
-        "s": seconds,
-        "samples/s": samples / seconds,
-        "tokens/s": samples * setup.workload.network.tokens * setup.counted / seconds,
-    }
-    return rates[setup.unit]
+    if setup.unit == "s":
+        return seconds
+    if setup.unit == "samples/s":
+        return samples / seconds
+    return samples * setup.workload.network.tokens * setup.counted / seconds
 
 
 def _unscored(setup: Setup) -> str:

@@ -28,12 +28,14 @@ class Neighbourhood:
         targets: nodes that get new ones; they are the first of the sources.
         edges: from sources to targets.
         halo: what parts of the graph read of each other, features left open; None for a graph in one part.
+        kept: its edges are kept for this layer; those of a whole graph are kept once for all.
     """
 
     sources: int
     targets: int
     edges: int
     halo: tuple[float, int] | None = None
+    kept: bool = True
 
     def exchange(self, features: int) -> Halo | None:
         """What parts exchange of so many features of a node."""
@@ -55,7 +57,11 @@ def aggregation(name: str, source: str, hood: Neighbourhood, *, features: int, w
     """
     edges, targets = hood.edges, hood.targets
     scaled = edges * weights
-    kept = (SavedActivation(name="weights", elements=scaled),) if weights else ()
+    both = hood.halo is not None or targets == hood.sources
+    kept = [SavedActivation(name="weights", elements=scaled)] if weights else []
+    if hood.kept:
+        ends = 2 * edges if both else edges
+        kept.insert(0, SavedActivation(name="edges", elements=ends, element_size=2 * INDEX))
     backward = list(_spread(hood.targets, edges, hood.sources, features, scaled, name="gradient"))
     if weights:  # the gradient of an edge's weight: a dot product of its ends
         backward.append(
@@ -77,9 +83,7 @@ def aggregation(name: str, source: str, hood: Neighbourhood, *, features: int, w
             pointwise("scale", targets * features, split=WHOLE),
         ),
         input_gradient=tuple(backward),
-        saved=(SavedActivation(name="edges", elements=2 * edges, element_size=2 * INDEX), *kept)
-        if hood.halo is not None or targets == hood.sources
-        else (SavedActivation(name="edges", elements=edges, element_size=2 * INDEX), *kept),
+        saved=tuple(kept),
         exchange=hood.exchange(features),
         attributes={"edges": edges, "sources": hood.sources, "targets": targets},
     )

@@ -40,6 +40,14 @@ GRAPHS = {
             features=602,
             classes=41,
         ),
+        Graph(
+            name="reddit-s",
+            source="Zeng et al. 2020 (GraphSAINT, arXiv:1907.04931), table 1, both ways of its edges",
+            nodes=232_965,
+            edges=23_213_838,
+            features=602,
+            classes=41,
+        ),
         Graph(name="ogbn-arxiv", source=OGB, nodes=169_343, edges=2_332_486, features=128, classes=40),
         Graph(name="ogbn-products", source=OGB, nodes=2_449_029, edges=123_718_280, features=100, classes=47),
         Graph(
@@ -70,6 +78,7 @@ class GraphConfig:
         batch_norm: normalises between layers.
         dropout: rate before every layer (GCN, GAT) or between layers; 0 for none.
         loops: every node counts as its own neighbour (GCN and GAT).
+        aggregate_first: aggregates what a layer reads even where its product would narrow it.
     """
 
     name: str
@@ -82,6 +91,7 @@ class GraphConfig:
     batch_norm: bool = False
     dropout: float = 0.5
     loops: bool = True
+    aggregate_first: bool = False
 
 
 def build_graph_network(config: GraphConfig, graph: Graph) -> Network:
@@ -94,6 +104,8 @@ def build_graph_network(config: GraphConfig, graph: Graph) -> Network:
     if faults:
         raise NetworkError(faults)
     hoods = [_looped(config, hood) for hood in neighbourhoods(graph, config.layers, config.fanout)]
+    if not config.fanout:  # every layer works on the same edges
+        hoods = [replace(hood, kept=number == 0) for number, hood in enumerate(hoods)]
     blocks, features = [], graph.features
     for number, hood in enumerate(hoods, start=1):
         last = number == config.layers
@@ -141,29 +153,36 @@ def _convolution(
         yield sequence_dropout("dropout", source, steps=hood.sources, features=features, rate=config.dropout)
         source = "dropout"
     if config.model == "gcn":
-        yield from _multiplied(hood, features, width, source)
-        yield added_bias(
-            "bias", "aggregate" if width <= features else "linear", rows=hood.targets, features=width
-        )
+        layers = _multiplied(config, hood, features, width, source)
+        yield from layers
+        yield added_bias("bias", layers[-1].name, rows=hood.targets, features=width)
         return
-    yield from _sage(hood, features, width, source)
+    yield from _sage(config, hood, features, width, source)
 
 
-def _multiplied(hood: Neighbourhood, features: int, width: int, source: str) -> Iterator[Layer]:
-    """A product and an aggregation, the narrower features aggregated."""
-    if width <= features:
-        yield _linear("linear", source, hood.sources, features, width)
-        yield aggregation("aggregate", "linear", hood, features=width)
-    else:
-        yield aggregation("aggregate", source, hood, features=features)
-        yield _linear("linear", "aggregate", hood.targets, features, width)
+def _multiplied(
+    config: GraphConfig, hood: Neighbourhood, features: int, width: int, source: str
+) -> tuple[Layer, Layer]:
+    """A product and an aggregation, the narrower features aggregated unless the configuration says how."""
+    if width <= features and not config.aggregate_first:
+        return (
+            _linear("linear", source, hood.sources, features, width),
+            aggregation("aggregate", "linear", hood, features=width),
+        )
+    return (
+        aggregation("aggregate", source, hood, features=features),
+        _linear("linear", "aggregate", hood.targets, features, width),
+    )
 
 
-def _sage(hood: Neighbourhood, features: int, width: int, source: str) -> Iterator[Layer]:
+def _sage(
+    config: GraphConfig, hood: Neighbourhood, features: int, width: int, source: str
+) -> Iterator[Layer]:
     yield first_rows("self", source, rows=hood.targets, features=features)
     yield _linear("self_linear", "self", hood.targets, features, width)
-    yield from _multiplied(hood, features, width, source)
-    end = "aggregate" if width <= features else "linear"
+    layers = _multiplied(config, hood, features, width, source)
+    yield from layers
+    end = layers[-1].name
     yield sequence_addition("sum", end, "self_linear", steps=hood.targets, features=width)
     yield added_bias("bias", "sum", rows=hood.targets, features=width)
 

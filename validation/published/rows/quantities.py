@@ -12,7 +12,13 @@ Part = Literal["step", "gradients", "forward"]
 """A whole step, a step without its update, or a forward pass alone."""
 
 _SAMPLES = ("samples", "images", "sequences")
-_UNKNOWN = "metric {!r} is not one of {}_per_s, tokens_per_s, inference_..._per_s, step_time_s, epoch_time_s"
+_COUNTED = {
+    "tokens": "tokens/s",
+    "mel_frames": "frames/s",
+    "frames": "frames/s",
+    "audio_samples": "sound samples/s",
+}
+_UNKNOWN = "metric {!r} is not one of {}_per_s, inference_..._per_s, step_time_s, epoch_time_s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +26,7 @@ class Quantity:
     """A measured quantity.
 
     Attributes:
-        unit: ``samples/s``, ``tokens/s`` or ``s``.
+        unit: ``samples/s``, what a sample holds (``tokens/s``, ``frames/s``, ``sound samples/s``) or ``s``.
         part: of a step that was timed.
         steps: that the printed number covers where it is a time.
     """
@@ -42,13 +48,13 @@ def row_quantity(row: PublishedRow) -> Quantity:
     if found := re.fullmatch(r"(\w+)_per_s", metric):
         if found[1] in _SAMPLES:
             return Quantity(unit="samples/s", part=part)
-        if found[1] == "tokens":
-            return Quantity(unit="tokens/s", part=part)
+        if found[1] in _COUNTED:
+            return Quantity(unit=_COUNTED[found[1]], part=part)
     if metric in ("step_time_s", "epoch_time_s"):
         return Quantity(unit="s", part=part)
     if found := re.fullmatch(r"time_(\d+)_(?:epochs|steps)_s", metric):
         return Quantity(unit="s", part=part, steps=int(found[1]))
-    raise RowSkippedError(_UNKNOWN.format(row["metric"], ", ".join(_SAMPLES)))
+    raise RowSkippedError(_UNKNOWN.format(row["metric"], ", ".join((*_SAMPLES, *_COUNTED))))
 
 
 def _part(row: PublishedRow) -> Part:

@@ -21,8 +21,8 @@ class Setup:
         strategies: candidates, least recomputation first; the first that fits is the prediction.
         stack: name of the software stack.
         measured: printed result in ``unit``; None where memory is all that was measured.
-        counted: share of a sample's tokens that ``measured`` counts (not padding, not the source's).
-        unit: ``s`` (step time), ``samples/s`` or ``tokens/s``.
+        counted: what ``measured`` counts of a sample over its tokens (not padding, not the source's).
+        unit: one of ``validation.published.rows.quantities``; ``s`` for a step time.
         part: of a step that was timed.
         launch_factor: replicas whose kernels one host process launches one after another.
         out_of_memory: the run failed for lack of memory.

@@ -11,12 +11,14 @@ from simdl.step.strategy import Recompute, Strategy
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import note_count, optional_count, optional_measurement, required_count
 from validation.published.rows.cluster import row_cluster
+from validation.published.rows.graph_networks import graph_network
 from validation.published.rows.measurement import check_trusted, out_of_memory
 from validation.published.rows.network import family_network, plain_shape
 from validation.published.rows.network_names import network_name, registered_network
 from validation.published.rows.precision import row_precision
 from validation.published.rows.quantities import full_graph, row_quantity
 from validation.published.rows.setup import Setup, shared_workload
+from validation.published.rows.speech import SPEECH, speech_precision
 from validation.published.rows.stack import choose_stack
 from validation.published.rows.translation import TRANSLATIONS
 from validation.published.tables import PublishedRow
@@ -24,6 +26,7 @@ from workloads.network import Network
 
 # Stacks whose one process launches the kernels of every replica of a node.
 _ONE_PROCESS = ("pytorch-dataparallel",)
+_ADAM = re.compile(r"bert|gpt|gnmt|transformer|(nn)?unet|gcn|graphsage|gat |tacotron|waveglow")
 _QUESTION = ("model", "image_size_or_seq_len", "device", "n_devices", "precision", "framework", "data")
 # NVIDIA's BERT for PyTorch reads its 512-token phase from "phase2/bin_size_64" (run_pretraining.sh; sequence
 # binning of LDDL), so a batch is padded to its bin and not to 512. Half of the tokens of Wikipedia cut at 512
@@ -51,7 +54,10 @@ def throughput_setup(row: PublishedRow) -> Setup:
         network, assumed = _registered(row)
     cluster = row_cluster(row)
     strategy = _strategy(row, network)
-    precision = row_precision(row["precision"], _default_precision(row))
+    real = speech_precision(row)
+    precision = row_precision(real or row["precision"], _default_precision(row))
+    if real:
+        assumed = (*assumed, "the option for mixed precision is not known to the program and ignored")
     if precision.matmul == "tf32" and "tf32" not in cluster.device.peak_flop_rate:
         precision = row_precision("fp32", "")  # "TF32 on Ampere and later" is FP32 on what came before
     if not row["precision"]:
@@ -77,7 +83,9 @@ def throughput_setup(row: PublishedRow) -> Setup:
 
 
 def _counted(row: PublishedRow, network: Network) -> float:
-    """Share of a sample's tokens that the row counts."""
+    """What the row counts of a sample, over the tokens that its network takes."""
+    if speech := SPEECH.get(row["model"].lower()):
+        return speech.counted / network.tokens
     translation = TRANSLATIONS.get(row["model"].lower())
     if translation is None:
         return 1.0
@@ -85,8 +93,12 @@ def _counted(row: PublishedRow, network: Network) -> float:
 
 
 def _registered(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
+    if graph := graph_network(row):
+        return graph, ("depth and widths of the source's scripts",)
     name = network_name(row)
     size = optional_count(row, "image_size_or_seq_len")
+    if size is None and name in SPEECH:
+        return registered_network(name, SPEECH[name].tokens), ("clips as long as LJ Speech's",)
     if size is None and name.startswith("bert"):
         size = note_count(row, r"\((\d+) expected")
     assumed = () if row["image_size_or_seq_len"] else (f"input size {size or 'of the network'}",)
@@ -148,7 +160,13 @@ def _global_batch(row: PublishedRow, strategy: Strategy) -> int:
 
 
 def _optimizer(row: PublishedRow) -> str:
-    return "adam" if re.match(r"bert|gpt|gnmt|transformer|(nn)?unet", row["model"].lower()) else "momentum"
+    return (
+        "adam"
+        if re.match(
+            r"bert|gpt|gnmt|transformer|(nn)?unet|gcn|graphsage|gat |tacotron|waveglow", row["model"].lower()
+        )
+        else "momentum"
+    )
 
 
 def _default_precision(row: PublishedRow) -> str:
