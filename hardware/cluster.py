@@ -11,7 +11,7 @@ from functools import lru_cache
 from hardware.citation import CitedNumber
 from hardware.device import Device
 from hardware.errors import HardwareError
-from hardware.host import Host
+from hardware.host import Host, hosts_of
 from hardware.link import Link
 from hardware.topology import LevelTopology, Torus, Wiring, cut_wiring
 
@@ -89,7 +89,20 @@ def part_of_node(node: NodeType, devices: int) -> NodeType:
     if devices == node.devices:
         return node
     inner, *outer = node.levels
-    return replace(node, levels=(resized_level(inner, devices), *outer), whole=node.whole or node.devices)
+    return replace(
+        node,
+        levels=(resized_level(inner, devices), *outer),
+        whole=node.whole or node.devices,
+        host=host_of_part(node, devices),
+    )
+
+
+def host_of_part(node: NodeType, devices: int) -> Host | None:
+    """The host of the first devices of a node: all of it, or those of its hosts that serve them."""
+    host = node.host
+    if host is None or not host.devices:
+        return host
+    return hosts_of(host, devices, -(-node.devices // host.devices))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

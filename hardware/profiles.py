@@ -15,7 +15,7 @@ from hardware.cluster import DEVICES, Cluster, Level, NodeType, part_of_node
 from hardware.component_profiles import device_at, link_at, parse_device, parse_link
 from hardware.device import Device
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
-from hardware.host import Host
+from hardware.host import Host, hosts_of
 from hardware.link import Link
 from hardware.profile_files import load_text, profile_names
 from hardware.profile_reader import ProfileReader
@@ -174,7 +174,7 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
     host_power = reader.number("host_power", "power", default=0.0)
     measured_on = {key: reader.text(f"measured_on.{key}") for key in reader.keys("measured_on")}
     levels = tuple(_level(reader, f"levels.{index}", last=index == count - 1) for index in range(count))
-    host = _host(reader)
+    host = _host(reader, levels[0].size if levels else 0)
     numbers = reader.finish()
     parts = ("device.", "host.", *(f"levels.{index}.link." for index in range(count)))
     own = tuple(number for number in numbers if not number.path.startswith(parts))
@@ -191,8 +191,8 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
     )
 
 
-def _host(reader: ProfileReader) -> Host | None:
-    """The host of a node: a registered kind, or a table with the keys of one; None where there is none."""
+def _host(reader: ProfileReader, devices: int) -> Host | None:
+    """The host of a node of so many devices: a registered kind, or a table with the keys of one, or none."""
     if reader.data_at("host") is None:
         return None
     name = reader.text("host.type", default="host")
@@ -203,7 +203,7 @@ def _host(reader: ProfileReader) -> Host | None:
             reader.fault("host.type", str(error))
             return None
     link = _part(reader, "host.link", load_link, link_at)
-    reader.text("host.description", default="")
+    description = reader.text("host.description", default="")
     numbers = {
         "devices_per_link": reader.number("host.devices_per_link", "ratio", default=1.0),
         "memory": reader.number("host.memory", "bytes"),
@@ -212,13 +212,15 @@ def _host(reader: ProfileReader) -> Host | None:
         "storage": reader.number("host.storage", "bandwidth", default=0.0),
     }
     cores = int(reader.number("host.cores", "count", default=0))
+    served = int(reader.number("host.devices", "count", default=0))
     shared = int(numbers["devices_per_link"])
     if shared != numbers["devices_per_link"] or shared < 1:
         reader.fault("host.devices_per_link", f"found {numbers['devices_per_link']:g}; expected 1, 2 or so")
     found = reader.numbers_under("host.")
     own = tuple(number for number in found if not number.path.startswith("link."))
     values = {**numbers, "devices_per_link": max(1, shared), "cores": cores}
-    return Host(name=name, link=link, **values, numbers=own)  # type: ignore[arg-type] # finish() raises
+    host = Host(name=name, link=link, devices=served, description=description, numbers=own, **values)  # type: ignore[arg-type] # finish() raises
+    return hosts_of(host, devices, 1)
 
 
 def _level(reader: ProfileReader, path: str, *, last: bool) -> Level:

@@ -116,3 +116,19 @@ def test_a_cluster_file_that_is_not_there_is_named():
     done = run("nowhere.toml")
     assert done.exit_code == 2
     assert "nowhere.toml: cannot be read" in done.stderr
+
+
+def test_a_node_shows_the_host_that_its_devices_share():
+    """Memory, bandwidth and link, each with its source; the link's own numbers too."""
+    done = run("dgx-h100")
+    host = load_node("dgx-h100").host
+    assert (
+        "host of a node: 2 TiB of memory at 614.4 GB/s, pcie5-x16 of 63 GB/s each way to a device"
+        in done.stdout
+    )
+    assert f"host {host.name}: {host.description}" in done.stdout
+    assert "link pcie5-x16:" in done.stdout
+    found = next(each for each in profiles("dgx-h100") if each["kind"] == "host")
+    assert (found["memory"], found["bandwidth"], found["link"]) == (2 * 2**40, 614.4e9, "pcie5-x16")
+    assert {number["path"] for number in found["numbers"]} == {number.path for number in host.numbers}
+    assert all(each["kind"] != "host" for each in profiles("tpu-v4-slice"))

@@ -10,6 +10,7 @@ from hardware.citation import CitedNumber
 from hardware.cluster import Level, NodeType
 from hardware.device import Device
 from hardware.errors import HardwareError, UnknownNameError
+from hardware.host import Host
 from hardware.link import Link
 from hardware.profiles import (
     device_names,
@@ -29,7 +30,7 @@ from planner.pages.page import report_path, write_page
 from simdl.errors import SimdlError
 from simdl.topology.patterns import Pattern
 
-Profile = Device | Link | NodeType
+Profile = Device | Link | NodeType | Host
 
 
 @click.command()
@@ -105,8 +106,11 @@ def _profiles(name: str) -> tuple[tuple[str, Profile], ...]:
 
 
 def _node_profiles(node: NodeType) -> tuple[tuple[str, Profile], ...]:
-    links = {level.link.name: level.link for level in node.levels}
-    return (("node", node), ("device", node.device), *(("link", link) for link in links.values()))
+    host = node.host
+    joining = (*(level.link for level in node.levels), *((host.link,) if host else ()))
+    links = {link.name: link for link in joining}
+    hosts = (("host", host),) if host else ()
+    return (("node", node), ("device", node.device), *hosts, *(("link", link) for link in links.values()))
 
 
 def _print_profiles(
@@ -117,7 +121,9 @@ def _print_profiles(
         return
     click.echo(_sentence(profiles))
     for kind, profile in profiles:
-        title = f"{kind} {profile.name}: {profile.description}"
+        title = f"{kind} {profile.name}: {profile.description or 'written out in the profile of the node'}"
+        if isinstance(profile, Host):
+            click.echo(_host_sentence(profile))
         if isinstance(profile, NodeType):
             header = ("level", "joins", "link", "ports", "topology", "one direction")
             print_table(header, _level_rows(profile), title=title)
@@ -143,6 +149,19 @@ def _sentence(profiles: tuple[tuple[str, Profile], ...]) -> str:
     if isinstance(first, NodeType):
         what = f"{first.devices} x {first.device.name}"
     return f"{first.name}: {what.rstrip('.')}; numbers with their sources: {rest}."
+
+
+def _host_sentence(host: Host) -> str:
+    """What the host of a node is to its devices."""
+    link, shared = host.link, host.devices_per_link
+    joins = "a device" if shared == 1 else f"each {shared} devices"
+    return (
+        f"host of a node: {format_quantity(host.memory, 'bytes')} of memory at "
+        f"{format_quantity(host.bandwidth, 'bandwidth')}, {link.name} of "
+        f"{format_quantity(link.bandwidth, 'bandwidth')} each way to {joins}, optimizers at "
+        f"{format_quantity(host.update_rate, 'bandwidth')}"
+        + (f"; one host serves {host.devices} devices" if host.devices else "")
+    )
 
 
 def _level_rows(node: NodeType) -> Iterator[tuple[str, ...]]:
@@ -174,7 +193,23 @@ def _profile_json(kind: str, profile: Profile) -> dict[str, object]:
             "device": profile.device.name,
             "levels": [_level_json(level) for level in profile.levels],
         }
+    if isinstance(profile, Host):
+        described |= _host_json(profile)
     return described | {"numbers": [_number_json(number) for number in profile.numbers]}
+
+
+def _host_json(host: Host) -> dict[str, object]:
+    """Of a whole node, whatever one of its hosts has."""
+    return {
+        "memory": host.memory,
+        "bandwidth": host.bandwidth,
+        "link": host.link.name,
+        "devices_per_link": host.devices_per_link,
+        "update_rate": host.update_rate,
+        "cores": host.cores,
+        "storage": host.storage,
+        "devices": host.devices,
+    }
 
 
 def _level_json(level: Level) -> dict[str, object]:

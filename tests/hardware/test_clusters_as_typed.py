@@ -57,3 +57,18 @@ def test_near_in_meaning_comes_first(typed, first):
 def test_a_short_name_is_not_part_of_a_longer_number():
     assert near_names("l4", ["p4d", "l40s-node", "g6"], {"g6": "AWS g6 with an L4"}) == ["g6"]
     assert near_names("rtx4090", ["8x-rtx-4090", "rtx-3090-node"], {}) == ["8x-rtx-4090"]
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("devices", "hosts"), [(72, 36), (8, 4), (3, 2), (1, 1)])
+def test_a_part_of_a_rack_has_the_hosts_that_serve_it(devices, hosts):
+    """One Grace of 480 GB serves two devices."""
+    host = load_cluster(f"gb200-nvl72:{devices}gpus").node.host
+    assert host.memory == pytest.approx(hosts * 480e9)
+    assert host.bandwidth == pytest.approx(hosts * 384e9)
+    assert host.cores == hosts * 72
+
+
+@pytest.mark.theory
+def test_a_part_of_a_node_has_its_one_host_whole():
+    assert load_cluster("dgx-h100:2gpus").node.host is load_node("dgx-h100").host

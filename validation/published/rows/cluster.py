@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
-from hardware.cluster import Cluster, Level, NodeType, resized_level
+from hardware.cluster import Cluster, Level, NodeType, host_of_part, resized_level
 from hardware.errors import HardwareError
 from hardware.profiles import load_device, load_link, load_node
 from validation.errors import RowSkippedError
@@ -107,7 +107,7 @@ def resized_node(node: NodeType, size: int) -> NodeType:
     share = size / node.devices
     inner, *outer = node.levels
     levels = (resized_level(inner, size), *(_narrowed(level, share) for level in outer))
-    return replace(node, name=f"{node.name}[{size}]", levels=levels)
+    return replace(node, name=f"{node.name}[{size}]", levels=levels, host=host_of_part(node, size))
 
 
 def _narrowed(level: Level, share: float) -> Level:
