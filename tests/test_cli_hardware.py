@@ -128,7 +128,7 @@ def test_a_node_shows_the_host_that_its_devices_share():
     )
     assert f"host {host.name}: {host.description}" in done.stdout
     assert "link pcie5-x16:" in done.stdout
-    found = next(each for each in profiles("dgx-h100") if each["kind"] == "host")
-    assert (found["memory"], found["bandwidth"], found["link"]) == (2 * 2**40, 614.4e9, "pcie5-x16")
+    found = profiles("dgx-h100")[0]["host"]
+    assert (found["memory"], found["bandwidth"], found["link"]["name"]) == (2 * 2**40, 614.4e9, "pcie5-x16")
     assert {number["path"] for number in found["numbers"]} == {number.path for number in host.numbers}
-    assert all(each["kind"] != "host" for each in profiles("tpu-v4-slice"))
+    assert profiles("tpu-v4-slice")[0]["host"] is None

@@ -106,11 +106,19 @@ def _profiles(name: str) -> tuple[tuple[str, Profile], ...]:
 
 
 def _node_profiles(node: NodeType) -> tuple[tuple[str, Profile], ...]:
-    host = node.host
-    joining = (*(level.link for level in node.levels), *((host.link,) if host else ()))
-    links = {link.name: link for link in joining}
-    hosts = (("host", host),) if host else ()
-    return (("node", node), ("device", node.device), *hosts, *(("link", link) for link in links.values()))
+    links = {level.link.name: level.link for level in node.levels}
+    return (("node", node), ("device", node.device), *(("link", link) for link in links.values()))
+
+
+def _with_host(profiles: tuple[tuple[str, Profile], ...]) -> Iterator[tuple[str, Profile]]:
+    """Profiles as they are printed: those of a node's host and its link behind those of the node."""
+    yield from profiles
+    names = {profile.name for _, profile in profiles}
+    for _, profile in profiles:
+        if isinstance(profile, NodeType) and profile.host is not None:
+            yield "host", profile.host
+            if profile.host.link.name not in names:
+                yield "link", profile.host.link
 
 
 def _print_profiles(
@@ -119,6 +127,7 @@ def _print_profiles(
     if as_json:
         print_json({"profiles": [_profile_json(kind, profile) for kind, profile in profiles]})
         return
+    profiles = tuple(_with_host(profiles))
     click.echo(_sentence(profiles))
     for kind, profile in profiles:
         title = f"{kind} {profile.name}: {profile.description or 'written out in the profile of the node'}"
@@ -192,23 +201,25 @@ def _profile_json(kind: str, profile: Profile) -> dict[str, object]:
         described |= {
             "device": profile.device.name,
             "levels": [_level_json(level) for level in profile.levels],
+            "host": None if profile.host is None else _host_json(profile.host),
         }
-    if isinstance(profile, Host):
-        described |= _host_json(profile)
     return described | {"numbers": [_number_json(number) for number in profile.numbers]}
 
 
 def _host_json(host: Host) -> dict[str, object]:
-    """Of a whole node, whatever one of its hosts has."""
+    """The host of a node: what the whole node has, and the numbers of its profile."""
     return {
+        "name": host.name,
+        "description": host.description,
         "memory": host.memory,
         "bandwidth": host.bandwidth,
-        "link": host.link.name,
-        "devices_per_link": host.devices_per_link,
         "update_rate": host.update_rate,
         "cores": host.cores,
         "storage": host.storage,
+        "devices_per_link": host.devices_per_link,
         "devices": host.devices,
+        "link": _profile_json("link", host.link),
+        "numbers": [_number_json(number) for number in host.numbers],
     }
 
 
