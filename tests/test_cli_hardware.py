@@ -123,7 +123,7 @@ def test_a_node_shows_the_host_that_its_devices_share():
     done = run("dgx-h100")
     host = load_node("dgx-h100").host
     assert (
-        "host of a node: 2 TiB of memory at 614.4 GB/s, pcie5-x16 of 63 GB/s each way to a device"
+        "host of a node: 2.0 TiB of memory at 614.4 GB/s, pcie5-x16 of 63 GB/s each way to a device"
         in done.stdout
     )
     assert f"host {host.name}: {host.description}" in done.stdout
