@@ -19,6 +19,7 @@ KEYS = {
     "policy",
     "mode",
     "workspace_limit",
+    "deterministic",
     "time",
     "undivided_time",
     "speedup",
@@ -31,6 +32,7 @@ KEYS = {
     "solve_time",
     "feasible",
     "reasons",
+    "algorithms",
     "layers",
 }
 TABLE = "device,layer,pass,algorithm,batch,time_us,workspace_MiB\n"
@@ -159,6 +161,30 @@ def test_a_measured_pass_replaces_the_model(tmp_path):
     assert found["undivided"] is None
 
 
+def test_deterministic_leaves_out_atomic_sums(tmp_path):
+    path = tmp_path / "measured.csv"
+    rows = ("algo_0,128,1,0", "algo_1,128,3,1", "algo_3,128,2,1")
+    path.write_text(TABLE + "".join(f"p100-sxm,conv2/conv2,weight_gradient,{row}\n" for row in rows))
+    fast, same = (answer(*QUESTION, "--table", str(path), *flag) for flag in ((), ("--deterministic",)))
+
+    def measured(found):
+        (layer,) = [each for each in found["layers"] if each["measured"]]
+        return [part["algorithm"] for part in layer["micro_batches"]]
+
+    assert (measured(fast), measured(same)) == (["algo_0"], ["algo_1"])
+    assert {each["deterministic"] for each in fast["algorithms"]} == {True, False}
+    assert all(each["deterministic"] for each in same["algorithms"])
+    assert same["time"] - fast["time"] == pytest.approx(2e-6)
+
+
+def test_a_pass_that_only_atomic_sums_can_run_is_refused(tmp_path):
+    path = tmp_path / "measured.csv"
+    path.write_text(TABLE + "p100-sxm,conv2/conv2,weight_gradient,algo_0,128,1,0\n")
+    done = run(*QUESTION, "--table", str(path), "--deterministic")
+    assert done.exit_code == 2
+    assert "conv2/conv2 weight_gradient: no configuration covers a batch of 128" in done.stderr
+
+
 @pytest.mark.parametrize("mode", ["reuse", "division"])
 def test_an_infeasible_limit_says_which_and_exits_with_1(tmp_path, mode):
     path = tmp_path / "measured.csv"
@@ -213,6 +239,7 @@ def test_bad_input_is_one_message_and_exits_with_2(arguments, message):
     [
         ("p100-sxm,conv2/conv2,forward,,8,1,1\n", "line 2: algorithm: empty"),
         ("p100-sxm,conv2/conv2,forward,fft,8,-1,1\n", "line 2: time_us: found '-1'"),
+        ("p100-sxm,conv2/conv2,forward,algo_3,8,1,1\n", "line 2: algorithm: found 'algo_3'; expected"),
         ("p100-sxm,conv2/conv2,forward,fft,3,1,1\n", "no configuration covers a batch of 8"),
     ],
 )

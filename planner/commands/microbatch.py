@@ -27,7 +27,10 @@ from planner.microbatch.costs import modelled_rows, price_passes
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
 from planner.pages.page import report_path, write_page
 from simdl.kernels.convolution_table import read_convolution_table, write_convolution_table
+from simdl.kernels.costs.matmul import uses_matrix_units
+from simdl.kernels.cudnn import find_algorithm, is_deterministic
 from workloads.dtypes import load_precision
+from workloads.operators import Pass
 from workloads.profiles import MU_CUDNN_LAYERS
 from workloads.registry import load_network
 
@@ -84,6 +87,11 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
     show_default=True,
     help="Number format; only fp32 has a choice of algorithms on most devices.",
 )
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Only algorithms that give the same bits in every run (cuDNN's atomic sums are left out).",
+)
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
@@ -99,6 +107,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     written_path: Path | None,
     precision: str,
     *,
+    deterministic: bool,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -121,7 +130,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     if written_path is not None:
         modelled = (row for part in passes for row in modelled_rows(part, sizes, device, formats))
         write_convolution_table(written_path, modelled)
-    priced = price_passes(passes, sizes, device, formats, rows)
+    priced = price_passes(passes, sizes, device, formats, rows, deterministic=deterministic)
     question = {
         "model": model,
         "device": device.name,
@@ -130,13 +139,14 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
         "policy": policy,
         "mode": mode,
         "workspace_limit": limit,
+        "deterministic": deterministic,
     }
     try:
         result = plan_micro_batches(priced, batch=batch, workspace=limit, mode=Mode(mode))
     except InfeasibleError as error:
         _print_infeasible(question, error, as_json=as_json)
         sys.exit(1)
-    data = {**question, **_record(result)}
+    data = {**question, **_record(result, matrix=uses_matrix_units(device, formats.matmul))}
     data["headline"] = _sentence(data, result)
     if page_path is not None:
         _write_report(result, data, page_path)
@@ -211,7 +221,7 @@ def load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, .
     return passes, batch
 
 
-def _record(result: MicrobatchPlan) -> dict[str, Any]:
+def _record(result: MicrobatchPlan, *, matrix: bool) -> dict[str, Any]:
     return {
         "time": result.time,
         "undivided_time": result.undivided_time,
@@ -225,7 +235,32 @@ def _record(result: MicrobatchPlan) -> dict[str, Any]:
         "solve_time": result.solve_time,
         "feasible": True,
         "reasons": [],
+        "algorithms": [_algorithm_record(*used, matrix=matrix) for used in _used(result)],
         "layers": [_choice_record(choice) for choice in result.choices],
+    }
+
+
+def _used(result: MicrobatchPlan) -> list[tuple[Pass, str]]:
+    """Passes with the algorithms that they run, each once."""
+    return sorted(
+        {
+            (choice.which, part.algorithm)
+            for choice in result.choices
+            for part in choice.configuration.micro_batches
+        }
+    )
+
+
+def _algorithm_record(which: Pass, name: str, *, matrix: bool) -> dict[str, Any]:
+    """What is known of an algorithm; cuDNN's number and the rest are None for other libraries' kernels."""
+    known = find_algorithm(which, name)
+    return {
+        "pass": which,
+        "name": name,
+        "cudnn": None if known is None else known.number,
+        "deterministic": is_deterministic(which, name),
+        "tensor_cores": None if known is None else known.tensor_cores and matrix,
+        "workspace": None if known is None else known.workspace_known,
     }
 
 

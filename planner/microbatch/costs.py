@@ -19,6 +19,7 @@ from simdl.errors import SimdlError
 from simdl.kernels.convolution_table import ConvolutionRow
 from simdl.kernels.costs.convolution import AlgorithmCost
 from simdl.kernels.costs.convolution_launch import convolution_launches
+from simdl.kernels.cudnn import is_deterministic
 from simdl.kernels.kernel import ConvolutionCall
 from workloads.amounts import as_number
 from workloads.dtypes import Precision
@@ -52,6 +53,8 @@ def price_passes(
     device: Device,
     precision: Precision,
     table: Iterable[ConvolutionRow] = (),
+    *,
+    deterministic: bool = False,
 ) -> tuple[PassOptions, ...]:
     """What each pass can be made of, in the order of ``passes``; equal ones share their options.
 
@@ -61,6 +64,7 @@ def price_passes(
         device: where they run.
         precision: of operands and products.
         table: rows that replace the model; those of other devices and layers are left out.
+        deterministic: leave out algorithms whose results differ in their last bits from run to run.
 
     Raises:
         HardwareError: the device has no such arithmetic, or its profile names an unknown algorithm.
@@ -75,9 +79,10 @@ def price_passes(
         key = replace(part, layer="", block_layer="") if rows is None else id(rows)
         if key not in known:
             if rows is None:
-                known[key] = _modelled(part, sizes, device, precision)
+                known[key] = _modelled(part, sizes, device, precision, deterministic=deterministic)
             else:
                 launches = [row for row in rows if row.batch in allowed]
+                launches = [row for row in launches if not deterministic or _is_repeatable(row)]
                 known[key] = len(launches), _undominated(launches)
         count, options = known[key]
         priced.append(
@@ -116,8 +121,12 @@ def modelled_rows(
     ]
 
 
+def _is_repeatable(row: ConvolutionRow) -> bool:
+    return is_deterministic(row.which, row.algorithm)
+
+
 def _launches(
-    part: ConvolutionPass, sizes: Sizes, device: Device, precision: Precision
+    part: ConvolutionPass, sizes: Sizes, device: Device, precision: Precision, *, deterministic: bool = False
 ) -> tuple[tuple[str, ...], Floats, Floats]:
     """Algorithms, and [algorithms][sizes] the seconds and bytes of workspace of a launch of each.
 
@@ -128,7 +137,10 @@ def _launches(
     def priced(batch: int) -> tuple[AlgorithmCost, ...]:
         nbytes = batch * part.elements * precision.activation + part.weights * precision.parameter
         call = ConvolutionCall(part.shape, batch, part.which)
-        return convolution_launches(call, device, precision.matmul, nbytes)
+        launches = convolution_launches(call, device, precision.matmul, nbytes)
+        return tuple(
+            cost for cost in launches if not deterministic or is_deterministic(part.which, cost.algorithm)
+        )
 
     if device.kernels:  # terms are of one launch
         columns = [priced(size) for size in sizes.tolist()]
@@ -143,10 +155,10 @@ def _launches(
 
 
 def _modelled(
-    part: ConvolutionPass, sizes: Sequence[int], device: Device, precision: Precision
+    part: ConvolutionPass, sizes: Sequence[int], device: Device, precision: Precision, *, deterministic: bool
 ) -> tuple[int, tuple[MicroBatch, ...]]:
     """Number of launches that the model prices, and those that no other of their size beats."""
-    names, times, spaces = _launches(part, np.array(sizes), device, precision)
+    names, times, spaces = _launches(part, np.array(sizes), device, precision, deterministic=deterministic)
     order = np.lexsort((times, spaces), axis=0)
     times, spaces = np.take_along_axis(times, order, axis=0), np.take_along_axis(spaces, order, axis=0)
     before = np.vstack([np.full(len(sizes), np.inf), np.minimum.accumulate(times, axis=0)[:-1]])

@@ -5,8 +5,9 @@
 
 The unit of a time or a workspace stands in its column's name, after an underscore or in brackets
 (``time_us``, ``time [us]``; ``bytes`` may stand for ``B``). ``layer`` is a layer's full name; ``pass`` one of
-forward, input_gradient, weight_gradient; ``algorithm`` as in a device's ``efficiency.convolution.fraction``;
-``batch`` the samples that one launch takes.
+forward, input_gradient, weight_gradient; ``algorithm`` as in a device's
+``efficiency.convolution.fraction``, or cuDNN's of this pass (``algo_0``); ``batch`` the samples that one
+launch takes.
 """
 
 import csv
@@ -23,8 +24,9 @@ from hardware.units import parse_quantity
 from simdl.atomic_write import write_atomically
 from simdl.csv_rows import CsvRow, read_csv_rows
 from simdl.errors import SimdlError
-from simdl.kernels.costs.convolution import ALGORITHMS
+from simdl.kernels.costs.convolution import REDUCTIONS
 from simdl.kernels.costs.grouped import GROUPED
+from simdl.kernels.cudnn import cudnn_algorithms
 from workloads.operators import Pass
 
 DIGITS = 9
@@ -149,7 +151,7 @@ def _row(row: CsvRow, units: Mapping[str, tuple[str, str]]) -> ConvolutionRow:
     faults = ["more cells than columns"] if row.surplus else []
     faults += [f"{name}: empty" for name, text in texts.items() if not text]
     faults += _unknown("pass", texts["pass"], [which.value for which in Pass])
-    faults += _unknown("algorithm", texts["algorithm"], (*ALGORITHMS, GROUPED))
+    faults += _unknown("algorithm", texts["algorithm"], _names(texts["pass"]))
     if texts["batch"] and not (
         texts["batch"].isdecimal() and len(texts["batch"]) <= DIGITS and int(texts["batch"]) > 0
     ):
@@ -171,6 +173,12 @@ def _row(row: CsvRow, units: Mapping[str, tuple[str, str]]) -> ConvolutionRow:
         time=values["time"] or 0.0,
         workspace=values["workspace"] or 0.0,
     )
+
+
+def _names(which: str) -> tuple[str, ...]:
+    """Algorithms of a pass: those of any library, and cuDNN's own names of it."""
+    own = (each.name for each in cudnn_algorithms() if each.which == which)
+    return tuple(dict.fromkeys((*REDUCTIONS, GROUPED, *own)))
 
 
 def _unknown(name: str, text: str, known: Iterable[str]) -> list[str]:

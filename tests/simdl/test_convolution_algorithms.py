@@ -1,13 +1,22 @@
-"""The eight algorithms: where each applies, and how time and workspace follow the batch."""
+"""cuDNN's enumerated algorithms: where each applies, and how time and workspace follow the batch."""
+
+from dataclasses import replace
 
 import pytest
 from test_cost_model import device
 from test_cost_model_convolution import call
 
-from simdl.kernels.costs.convolution import ALGORITHMS, convolution_times
-from workloads.operators import ConvolutionShape, Pass
+from simdl.kernels.costs.convolution import REDUCTIONS, convolution_times
+from simdl.kernels.cudnn import (
+    LAYOUTS,
+    cudnn_algorithms,
+    find_algorithm,
+    is_deterministic,
+    refusals,
+)
+from workloads.operators import Pass
 
-EIGHT = {
+FORWARD = (
     "implicit_gemm",
     "implicit_precomp_gemm",
     "gemm",
@@ -16,25 +25,68 @@ EIGHT = {
     "fft_tiling",
     "winograd",
     "winograd_nonfused",
-}
-DEVICE = device(convolution=dict.fromkeys(ALGORITHMS, 0.8))
-WITHOUT_WORKSPACE = {"implicit_gemm", "direct"}
+)
+DATA = ("algo_0", "algo_1", "fft", "fft_tiling", "winograd", "winograd_nonfused")
+FILTER = ("algo_0", "algo_1", "fft", "algo_3", "winograd", "winograd_nonfused", "fft_tiling")
+ENUMERATED = {Pass.FORWARD: FORWARD, Pass.INPUT_GRADIENT: DATA, Pass.WEIGHT_GRADIENT: FILTER}
+NEVER = {(Pass.FORWARD, "direct"), (Pass.WEIGHT_GRADIENT, "winograd")}
+DEVICE = device(convolution=dict.fromkeys(REDUCTIONS, 0.8), generation="ampere")
+WITHOUT_WORKSPACE = {"implicit_gemm", "algo_0"}
 FIXED = {"winograd"}
 """Workspace holds filters only."""
 
 
-def offered(request):
-    return {cost.algorithm: cost for cost in convolution_times(request, DEVICE, "fp32")}
+def offered(request, dtype="fp32"):
+    return {cost.algorithm: cost for cost in convolution_times(request, DEVICE, dtype)}
 
 
-def test_eight_algorithms_are_known():
-    assert set(ALGORITHMS) == EIGHT
+def runs(which):
+    """What runs on square maps."""
+    one_row = {"fft_tiling"} if which is Pass.WEIGHT_GRADIENT else set()
+    return {name for name in ENUMERATED[which] if (which, name) not in NEVER} - one_row
+
+
+@pytest.mark.published
+@pytest.mark.parametrize("which", Pass)
+def test_the_list_is_the_enumeration_in_its_order(which):
+    """NVIDIA, cuDNN API reference 8.9: cudnnConvolution{Fwd,BwdData,BwdFilter}Algo_t."""
+    listed = cudnn_algorithms(which)
+    assert [each.number for each in listed] == list(range(len(ENUMERATED[which])))
+    assert tuple(each.name for each in listed) == ENUMERATED[which]
+    assert {each.reduction for each in listed} <= set(REDUCTIONS)
+
+
+@pytest.mark.published
+def test_atomic_sums_are_not_deterministic():
+    """NVIDIA, cuDNN API reference 8.9: data algorithm 0 and filter algorithms 0 and 3 add atomically."""
+    random = {(each.which, each.name) for each in cudnn_algorithms() if not each.deterministic}
+    filters = Pass.WEIGHT_GRADIENT
+    assert random == {(Pass.INPUT_GRADIENT, "algo_0"), (filters, "algo_0"), (filters, "algo_3")}
+    assert not is_deterministic(Pass.INPUT_GRADIENT, "implicit_gemm")  # its name in older tables
+    assert is_deterministic(Pass.FORWARD, "implicit_gemm")
+    assert is_deterministic(filters, "grouped_direct")
+
+
+@pytest.mark.published
+def test_tensor_cores_run_one_product_and_one_winograd_in_each_pass():
+    """NVIDIA, cuDNN developer guide, legacy API, tensor core operations: supported algorithms."""
+    found = {(each.which, each.name) for each in cudnn_algorithms() if each.tensor_cores}
+    products = {Pass.FORWARD: "implicit_precomp_gemm"}
+    assert found == {
+        (which, name) for which in Pass for name in (products.get(which, "algo_1"), "winograd_nonfused")
+    }
+
+
+def test_a_workspace_is_documented_where_there_is_none_and_assumed_elsewhere():
+    for each in cudnn_algorithms():
+        assert each.workspace_known in {"documented", "assumed"}
+        assert not each.implemented or (each.workspace == "none") == (each.workspace_known == "documented")
 
 
 @pytest.mark.parametrize("which", Pass)
 def test_each_has_a_time_and_a_workspace_that_follow_the_batch(which):
     small, large = offered(call(batch=16, which=which)), offered(call(batch=256, which=which))
-    assert set(large) == EIGHT - ({"winograd"} if which is Pass.WEIGHT_GRADIENT else set())
+    assert set(large) == runs(which)
     for name in large:
         assert small[name].time < large[name].time
         if name in WITHOUT_WORKSPACE:
@@ -59,29 +111,52 @@ def test_fused_winograd_stores_the_transformed_filters():
         (call(stride=2), {"fft", "fft_tiling", "winograd", "winograd_nonfused"}),
         (call(groups=2), {"fft", "fft_tiling", "winograd", "winograd_nonfused"}),
         (call(taps=7), {"winograd", "winograd_nonfused"}),
+        (call(taps=5), {"winograd"}),
+        (call(taps=33, size=64), {"fft_tiling", "winograd", "winograd_nonfused"}),
         (call(size=256), {"fft"}),
     ],
 )
 def test_cudnn_refuses(request_, absent, which):
-    request = type(request_)(request_.shape, request_.batch, which)
-    extra = {"winograd"} if which is Pass.WEIGHT_GRADIENT else set()
+    request = replace(request_, which=which)
     grouped = {"grouped_direct"} if request.shape.groups > 1 else set()
-    assert set(offered(request)) == (EIGHT - absent - extra) | grouped
+    assert set(offered(request)) == (runs(which) - absent) | grouped
+
+
+def test_tiles_of_the_filter_gradient_need_maps_of_one_row():
+    square = call(which=Pass.WEIGHT_GRADIENT)
+    row = replace(square, shape=replace(square.shape, in_height=1, out_height=1, kernel_height=1))
+    assert "fft_tiling" not in offered(square)
+    assert "fft_tiling" in offered(row)
 
 
 def test_a_spectrum_needs_padding_smaller_than_the_filter():
     def padded(outputs):
-        shape = ConvolutionShape(
-            in_channels=8,
-            out_channels=8,
-            in_height=16,
-            in_width=16,
-            out_height=outputs,
-            out_width=outputs,
-            kernel_height=1,
-            kernel_width=1,
-        )
-        return set(offered(type(call())(shape, 4, Pass.FORWARD)))
+        shape = call(channels=8, filters=8, size=16, taps=1, batch=4).shape
+        wider = replace(shape, out_height=outputs, out_width=outputs)
+        return set(offered(replace(call(batch=4), shape=wider)))
 
     assert {"fft", "fft_tiling"} <= padded(16)
     assert not {"fft", "fft_tiling"} & padded(18)
+
+
+def reasons(which, name, request, dtype="fp32", **conditions):
+    return refusals(find_algorithm(which, name), request.shape, dtype, **conditions)
+
+
+def test_reasons_are_told():
+    volume = replace(call().shape, in_depth=4, out_depth=4, kernel_depth=3)
+    assert reasons(Pass.FORWARD, "direct", call()) == ("not implemented in any version",)
+    assert reasons(Pass.FORWARD, "fft", call(), layout="NHWC") == ("tensors in NHWC",)
+    assert reasons(Pass.FORWARD, "winograd", call(), "bf16") == ("arithmetic in bf16",)
+    assert reasons(Pass.FORWARD, "gemm", call(), dilation=2) == ("filters with holes",)
+    assert reasons(Pass.FORWARD, "implicit_gemm", call(), dilation=2) == ()
+    assert reasons(Pass.FORWARD, "fft", replace(call(), shape=volume)) == ("volumes",)
+    assert reasons(Pass.FORWARD, "fft_tiling", replace(call(), shape=volume)) == ()
+
+
+@pytest.mark.parametrize("which", Pass)
+def test_some_deterministic_algorithm_takes_every_shape_in_either_layout(which):
+    dense = [each for each in cudnn_algorithms(which) if each.deterministic]
+    for layout in LAYOUTS:
+        for request in (call(stride=2), call(taps=11, stride=4, size=224), call(groups=2)):
+            assert any(not refusals(each, request.shape, "fp16", layout=layout) for each in dense)

@@ -19,11 +19,11 @@ SHARES = dict.fromkeys(
 )
 
 
-def device(*, convolution=SHARES, cache_ratio=5.0):
+def device(*, convolution=SHARES, cache_ratio=5.0, generation="test"):
     return Device(
         name="test-gpu",
         description="100 multiprocessors",
-        generation="test",
+        generation=generation,
         memory_capacity=80e9,
         memory_bandwidth=2e12,
         cache=40e6,

@@ -26,8 +26,11 @@ def call(*, channels=64, filters=128, size=56, taps=3, stride=1, batch=32, group
     return ConvolutionCall(shape, batch, which)
 
 
-def offered(request, dtype="fp32"):
-    return {cost.algorithm: cost for cost in convolution_times(request, device(), dtype)}
+GPU = device(generation="ampere")
+
+
+def offered(request, dtype="fp32", where=GPU):
+    return {cost.algorithm: cost for cost in convolution_times(request, where, dtype)}
 
 
 @pytest.mark.parametrize("which", list(Pass))
@@ -79,7 +82,7 @@ def test_fused_winograd_does_a_2_25th_of_the_arithmetic():
 def test_algorithms_are_offered_only_where_they_apply(request_, absent):
     names = set(offered(request_))
     assert not names & absent
-    assert "implicit_gemm" in names
+    assert names & {"implicit_gemm", "algo_0"}
 
 
 def test_matrix_units_run_products_only():
@@ -89,7 +92,7 @@ def test_matrix_units_run_products_only():
 def test_a_tighter_workspace_is_never_faster():
     request = call(channels=256, filters=256)
     limits = [0.0, 1e6, 1e8, 1e9, 1e12]
-    times = [fastest_launch(request, device(), "fp32", 0.0, limit).time for limit in limits]
+    times = [fastest_launch(request, GPU, "fp32", 0.0, limit).time for limit in limits]
     assert times == sorted(times, reverse=True)
     assert times[0] > times[-1]
 
@@ -106,23 +109,36 @@ def test_no_algorithm_within_the_limit_says_what_would_help():
 
 
 def test_an_unknown_algorithm_in_a_profile_names_its_place():
-    with pytest.raises(HardwareError, match=r"efficiency\.convolution\.fraction\.wonograd: no such"):
-        convolution_times(call(), device(convolution={"wonograd": 0.8}), "fp32")
+    for generation in ("ampere", "test"):
+        faulty = device(convolution={"wonograd": 0.8}, generation=generation)
+        with pytest.raises(HardwareError, match=r"efficiency\.convolution\.fraction\.wonograd: no such"):
+            convolution_times(call(), faulty, "fp32")
 
 
 def test_implicit_gemm_runs_at_its_share_of_the_product():
     request = call()
-    expected = matmul_time(reduced_product(request), device(), "fp32") / 0.8
+    expected = matmul_time(reduced_product(request), GPU, "fp32") / 0.8
     assert offered(request)["implicit_gemm"].time == pytest.approx(expected)
 
 
 def test_backward_passes_run_at_their_share_of_the_forward_speed():
     forward, backward = call(filters=64), call(filters=64, which=Pass.INPUT_GRADIENT)
-    ratio = offered(forward)["implicit_gemm"].time / offered(backward)["implicit_gemm"].time
+    ratio = offered(forward)["implicit_gemm"].time / offered(backward)["algo_0"].time
     assert ratio == pytest.approx(0.9)
 
 
 def test_matrix_units_pad_channels_to_whole_loads():
     three, eight = call(channels=3), call(channels=8)
-    assert offered(three, "fp16")["implicit_gemm"].time == offered(eight, "fp16")["implicit_gemm"].time
-    assert offered(three)["implicit_gemm"].time < offered(eight)["implicit_gemm"].time
+    name = "implicit_precomp_gemm"
+    assert offered(three, "fp16")[name].time == offered(eight, "fp16")[name].time
+    assert offered(three)[name].time < offered(eight)[name].time
+
+
+def test_algorithms_without_tensor_cores_run_on_the_vector_units():
+    costs, vector = offered(call(), "fp16"), offered(call(), "fp32")
+    assert costs["implicit_gemm"].time == vector["implicit_gemm"].time
+    assert costs["implicit_precomp_gemm"].time < vector["implicit_precomp_gemm"].time / 2
+
+
+def test_where_cudnn_does_not_run_reductions_stand_under_their_own_names():
+    assert set(offered(call(which=Pass.WEIGHT_GRADIENT), where=device())) >= {"implicit_gemm", "gemm"}

@@ -1,15 +1,9 @@
-"""Algorithms of cuDNN's legacy convolutions by the simulator's names, and what a search says of them.
-
-Algorithms of the forward pass have names. Those of the backward passes are numbered; the manual describes
-data 0 and filter 0 as sums of products made with atomic additions, data 1 and filter 1 as one product whose
-patch matrix is never formed, filter 3 as filter 0 with precomputed indices (NVIDIA, "cuDNN API reference",
-cudnnConvolutionBwdDataAlgo_t and cudnnConvolutionBwdFilterAlgo_t). They are called here what they are closest
-to.
-"""
+"""What a search of cuDNN's legacy convolutions says of the enumerated algorithms (`simdl.kernels.cudnn`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from simdl.kernels.cudnn import cudnn_algorithms
 from validation.microbenchmarks.cudnn_library import (
     BFLOAT16,
     DEFAULT_MATH,
@@ -23,37 +17,12 @@ from validation.microbenchmarks.cudnn_library import (
 from workloads.operators import Pass
 
 NAMES: Mapping[Pass, Mapping[int, str]] = {
-    Pass.FORWARD: {
-        0: "implicit_gemm",
-        1: "implicit_precomp_gemm",
-        2: "gemm",
-        3: "direct",
-        4: "fft",
-        5: "fft_tiling",
-        6: "winograd",
-        7: "winograd_nonfused",
-    },
-    Pass.INPUT_GRADIENT: {
-        0: "implicit_gemm",
-        1: "implicit_precomp_gemm",
-        2: "fft",
-        3: "fft_tiling",
-        4: "winograd",
-        5: "winograd_nonfused",
-    },
-    Pass.WEIGHT_GRADIENT: {
-        0: "implicit_gemm",
-        1: "gemm",
-        2: "fft",
-        3: "implicit_precomp_gemm",
-        4: "winograd",
-        5: "winograd_nonfused",
-        6: "fft_tiling",
-    },
+    which: {each.number: each.name for each in cudnn_algorithms(which)} for which in Pass
 }
-"""The simulator's name of cuDNN's algorithms; ``direct`` was never implemented."""
+"""The simulator's name of cuDNN's algorithms by their numbers."""
 
-ALGORITHMS = tuple(name for name in NAMES[Pass.FORWARD].values() if name != "direct")
+ALGORITHMS = tuple(dict.fromkeys(each.name for each in cudnn_algorithms() if each.implemented))
+"""Names of all that some version runs, in any pass."""
 
 FORMATS: Mapping[str, tuple[int, int]] = {
     "fp32": (FLOAT, FMA_MATH),

@@ -10,10 +10,12 @@ to them) and to memory traffic of what it writes down on the way:
 - Winograd F(o x o, r x r): one product per point of a (o + r - 1)-square tile; fused with o = 2 (filter
   transforms stored), or not fused on tiles of 6 x 6 points (all transforms stored).
 
-An algorithm is left out where cuDNN refuses it. FFT: strides, padding as large as the filter, more than 256
-padded pixels on a side, or (tiled) filters over 32. Winograd: strides, filters other than 3 x 3 (not fused:
-also 5 x 5); fused, weight gradients. Both: volumes. ``direct`` is left to CPUs: cuDNN never had it. Groups
-are priced as products, where narrow ones go together, and by a kernel of their own
+On devices that cuDNN serves, each of its enumerated algorithms of a pass (`simdl.kernels.cudnn`) is priced by
+the reduction that it stands for, where the library takes the shape and the model has the arithmetic: spectra
+and transformed tiles of images without groups, and of formats that do not run on matrix units. There only
+products are priced, those of algorithms without tensor cores at the FP32 rate of vector units; all 94 FP16
+rows of DeepBench's V100 took a product. On other devices every reduction that the profile names is offered
+under its own name. Groups are priced as products, where narrow ones go together, and by a kernel of their own
 (`simdl.kernels.costs.grouped`).
 
 Sources: Chetlur et al., "cuDNN" (2014); NVIDIA, "cuDNN API reference", version 7, cudnnConvolutionForward,
@@ -31,12 +33,19 @@ from hardware.errors import HardwareError
 from simdl.kernels.costs.grouped import GROUPED, grouped_time, joined_calls
 from simdl.kernels.costs.matmul import ELEMENT_SIZE, matmul_time, uses_matrix_units
 from simdl.kernels.costs.memory_bound import traffic_time
+from simdl.kernels.cudnn import is_served, padded, supported
 from simdl.kernels.kernel import ConvolutionCall, Product
 from workloads.amounts import is_table, larger, smaller
 from workloads.operators import ConvolutionShape, Pass
 
 CHANNEL_LOAD = 16
 """[bytes] of channels that a matrix-unit convolution loads at once (eight FP16 channels)."""
+
+TILE = 32
+"""[pixels] on a side of a tile of tiled spectra."""
+
+VECTOR = "fp32"
+"""Arithmetic of algorithms that do not run on matrix units."""
 
 NONFUSED_TILE = 128 * 128
 """Products of Winograd that is not fused run on this tile (kernel names in NeuSight's convolution table)."""
@@ -47,7 +56,8 @@ class AlgorithmCost:
     """One way to carry out a convolution.
 
     Attributes:
-        algorithm: name as in ``ConvolutionEfficiency.fraction``.
+        algorithm: cuDNN's name of this pass where it serves the device (`simdl.kernels.cudnn`), otherwise as
+            in ``ConvolutionEfficiency.fraction``.
         time: [s]; of the arithmetic here, of a whole launch in `simdl.kernels.costs.convolution_launch`.
         workspace: [bytes] of scratch memory.
     """
@@ -66,19 +76,39 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
     speed = _pass_speed(call.which, device)
     products: dict[object, float] = {}
     costs = []
-    for name, fraction in device.convolution.fraction.items():
-        work = _algorithm(name, device)(call, device, dtype)
+    for name, reduction, rate in _offers(call, device, dtype):
+        work = _reduction(reduction, device)(call, device, dtype, rate)
         if work is None:
             continue
-        key = _key(work)
+        key = _key(work), rate
         if key not in products:
-            products[key] = reduce(smaller, _product_times(work, call, device, dtype))
+            products[key] = reduce(smaller, _product_times(work, call, device, rate))
+        fraction = device.convolution.fraction[reduction]
         costs.append(
             AlgorithmCost(name, products[key] / (fraction * speed) + work.transforms, work.workspace)
         )
     if call.shape.groups > 1:
         costs.append(AlgorithmCost(GROUPED, grouped_time(call, device, dtype), 0.0))
     return tuple(costs)
+
+
+def _offers(call: ConvolutionCall, device: Device, dtype: str) -> Iterator[tuple[str, str, str]]:
+    """Name, reduction and arithmetic of every algorithm of this pass that the device's profile has.
+
+    Raises:
+        HardwareError: the profile names an unknown reduction.
+    """
+    fraction = device.convolution.fraction
+    for name in fraction:
+        _reduction(name, device)
+    if not is_served(device):
+        yield from ((name, name, dtype) for name in fraction)
+        return
+    matrix = uses_matrix_units(device, dtype)
+    for each in supported(call.which, call.shape, dtype):
+        rate = VECTOR if matrix and not each.tensor_cores else dtype
+        if each.reduction in fraction and (rate == dtype or rate in device.matmul.fraction):
+            yield each.name, each.reduction, rate
 
 
 def _key(work: "_Work") -> object:
@@ -89,27 +119,27 @@ def _key(work: "_Work") -> object:
     return *(each.tobytes() if is_table(each) else each for each in extents), work.smallest  # type: ignore[attr-defined]
 
 
-def _product_times(work: "_Work", call: ConvolutionCall, device: Device, dtype: str) -> Iterator[float]:
+def _product_times(work: "_Work", call: ConvolutionCall, device: Device, rate: str) -> Iterator[float]:
     """Seconds of an algorithm's product, and of those with narrow groups joined."""
-    yield matmul_time(work.product, device, dtype, smallest=work.smallest)
+    yield matmul_time(work.product, device, rate, smallest=work.smallest)
     if call.shape.groups > 1:
         for joined in joined_calls(call):
-            yield matmul_time(_product_of(joined, device, dtype), device, dtype)
+            yield matmul_time(_product_of(joined, device, rate), device, rate)
 
 
 def algorithm_workspace(name: str, call: ConvolutionCall, device: Device, dtype: str) -> float | None:
     """[bytes] of workspace of an algorithm; None where it does not apply to the call."""
-    work = _algorithm(name, device)(call, device, dtype)
+    work = _reduction(name, device)(call, device, dtype, dtype)
     return None if work is None else work.workspace
 
 
-def _algorithm(name: str, device: Device) -> "_Reduction":
+def _reduction(name: str, device: Device) -> "_Reduction":
     try:
-        return _ALGORITHMS[name]
+        return _REDUCTIONS[name]
     except KeyError:
         raise HardwareError(
             f"device {device.name}: efficiency.convolution.fraction.{name}: no such algorithm; "
-            f"known: {', '.join(sorted(_ALGORITHMS))}"
+            f"known: {', '.join(sorted(_REDUCTIONS))}"
         ) from None
 
 
@@ -166,30 +196,31 @@ class _Work:
     smallest: int = 0
 
 
-_Reduction = Callable[[ConvolutionCall, Device, str], _Work | None]
+_Reduction = Callable[[ConvolutionCall, Device, str, str], _Work | None]
+"""Of a call on a device, with tensors of one dtype and arithmetic of another."""
 
 
-def _implicit(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
-    return _Work(_product_of(call, device, dtype))
+def _implicit(call: ConvolutionCall, device: Device, _: str, rate: str) -> _Work:
+    return _Work(_product_of(call, device, rate))
 
 
-def _precomputed(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
+def _precomputed(call: ConvolutionCall, device: Device, _: str, rate: str) -> _Work:
     """Offsets take one 4-byte index for each row of the patch matrix."""
-    product = _product_of(call, device, dtype)
+    product = _product_of(call, device, rate)
     return _Work(product, workspace=4.0 * (product.k + product.m))
 
 
-def _explicit(call: ConvolutionCall, device: Device, dtype: str) -> _Work:
+def _explicit(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Work:
     s = call.shape
     patches = s.taps * s.in_channels * s.outputs * call.batch
     workspace = 1.0 * patches * ELEMENT_SIZE[dtype]
     return _Work(reduced_product(call), workspace, transforms=traffic_time(2 * workspace, device))
 
 
-def _winograd_fused(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
+def _winograd_fused(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Work | None:
     """Only the transformed filters are stored; tiles stay on chip."""
     s = call.shape
-    if call.which is Pass.WEIGHT_GRADIENT or uses_matrix_units(device, dtype) or not _is_winograd(s, (3,)):
+    if uses_matrix_units(device, dtype) or not _is_winograd(s, (3,)):
         return None
     product = _winograd_product(call, 2)
     return _Work(
@@ -197,7 +228,7 @@ def _winograd_fused(call: ConvolutionCall, device: Device, dtype: str) -> _Work 
     )
 
 
-def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
+def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Work | None:
     if uses_matrix_units(device, dtype) or not _is_winograd(call.shape, (3, 5)):
         return None
     product = _winograd_product(call, 7 - call.shape.kernel_height)
@@ -234,37 +265,23 @@ def _per_pass(call: ConvolutionCall, tiles: int, points: int) -> Product:
             return Product(s.out_channels, s.in_channels, tiles, points)
 
 
-def _fft(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
-    """Whole images, padded to a power of two; cuDNN takes at most 256 padded pixels on a side."""
-    padded = max(_padded(call.shape))
-    if padded > 256:
-        return None
-    return _spectral(call, device, dtype, side=2 ** ceil(log2(padded)), images=call.batch)
+def _fft(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Work | None:
+    """Whole images, padded to a power of two."""
+    return _spectral(call, device, dtype, side=2 ** ceil(log2(max(padded(call.shape)))), images=call.batch)
 
 
-def _fft_tiled(call: ConvolutionCall, device: Device, dtype: str) -> _Work | None:
-    """Tiles of 32 x 32, of which neighbours share all but 33 less the filter's extent."""
+def _fft_tiled(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Work | None:
+    """Square tiles, of which neighbours share all but one more than what the filter leaves of a side."""
     s = call.shape
-    if max(s.kernel_height, s.kernel_width) > 32:
+    if max(s.kernel_height, s.kernel_width) > TILE:
         return None
-    tiles = ceil(s.in_height / (33 - s.kernel_height)) * ceil(s.in_width / (33 - s.kernel_width))
-    return _spectral(call, device, dtype, side=32, images=call.batch * tiles)
-
-
-def _padded(shape: ConvolutionShape) -> tuple[int, int]:
-    """Height and width that a filter of stride one has walked over."""
-    return shape.out_height + shape.kernel_height - 1, shape.out_width + shape.kernel_width - 1
+    tiles = ceil(s.in_height / (TILE + 1 - s.kernel_height)) * ceil(s.in_width / (TILE + 1 - s.kernel_width))
+    return _spectral(call, device, dtype, side=TILE, images=call.batch * tiles)
 
 
 def _is_spectral(shape: ConvolutionShape) -> bool:
-    """Stride one, ungrouped, and a filter larger than the padding on either axis."""
-    height, width = _padded(shape)
-    dense = shape.strides == shape.groups == 1 and not _is_volume(shape)
-    return (
-        dense
-        and height - shape.in_height < 2 * shape.kernel_height
-        and width - shape.in_width < 2 * shape.kernel_width
-    )
+    """Images at stride one and without groups."""
+    return shape.strides == shape.groups == 1 and not _is_volume(shape)
 
 
 def _spectral(call: ConvolutionCall, device: Device, dtype: str, *, side: int, images: int) -> _Work | None:
@@ -280,7 +297,7 @@ def _spectral(call: ConvolutionCall, device: Device, dtype: str, *, side: int, i
     return _Work(real, workspace, transforms=larger(transforms, traffic_time(2 * workspace, device)))
 
 
-_ALGORITHMS: dict[str, _Reduction] = {
+_REDUCTIONS: dict[str, _Reduction] = {
     "implicit_gemm": _implicit,
     "implicit_precomp_gemm": _precomputed,
     "gemm": _explicit,
@@ -291,5 +308,5 @@ _ALGORITHMS: dict[str, _Reduction] = {
     "winograd_nonfused": _winograd_nonfused,
 }
 
-ALGORITHMS = tuple(_ALGORITHMS)
-"""Names of all algorithms."""
+REDUCTIONS = tuple(_REDUCTIONS)
+"""Names of a profile's fractions, and of algorithms where cuDNN does not run."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hardware.device import Device
 from hardware.errors import HardwareError
 from simdl.kernels.costs.convolution import (
-    ALGORITHMS,
+    REDUCTIONS,
     AlgorithmCost,
     algorithm_workspace,
     convolution_times,
@@ -77,7 +77,7 @@ def convolution_launches(
 
 
 def _measured_launches(call: ConvolutionCall, device: Device, dtype: str) -> Iterator[AlgorithmCost]:
-    for name in ALGORITHMS:
+    for name in REDUCTIONS:
         time = convolution_terms_time(call, name, device, dtype)
         workspace = None if time is None else algorithm_workspace(name, call, device, dtype)
         if time is not None and workspace is not None:

@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from simdl.kernels.costs.convolution import ALGORITHMS as SIMULATED
+from simdl.kernels.costs.convolution import REDUCTIONS as SIMULATED
 from simdl.kernels.kernel import ConvolutionCall
 from validation.microbenchmarks.array_convolutions import (
     ALGORITHMS,
