@@ -55,10 +55,16 @@ def test_json_has_every_row_with_its_reason(table):
 
 
 def test_table_has_errors_and_reasons(table):
-    result = run("--data", table)
+    result = run("--data", table, "--skipped")
     assert result.exit_code == 0, result.output
     for text in ("mine.csv", "median", "bias", "n_layers is not published"):
         assert text in result.stdout
+
+
+def test_skipped_rows_are_counted_where_nobody_asks_why(table):
+    result = run("--data", table)
+    assert "4 rows are skipped; --skipped lists why" in result.stdout
+    assert "n_layers is not published" not in result.stdout
 
 
 def test_runs_whose_memory_is_judged_wrongly_are_listed(table):

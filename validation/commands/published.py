@@ -45,6 +45,7 @@ from validation.published.tables import PublishedTables, load_published, load_ta
 @report_option
 @force_option
 @click.option("--memory", is_flag=True, help="List the runs whose memory is judged wrongly.")
+@click.option("--skipped", is_flag=True, help="List why rows are skipped.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
 @reporting_errors()
 def published(
@@ -55,6 +56,7 @@ def published(
     report_directory: Path | None,
     force: bool,
     memory: bool,
+    skipped: bool,
     as_json: bool,
 ) -> None:
     """Predict published training runs and compare with what was measured.
@@ -84,6 +86,11 @@ def published(
     _print(comparison, tables)
     if memory:
         print_table(WRONG_HEADER, wrong_memory_rows(results), title="Memory judged wrongly")
+    if reasons := reason_rows(comparison):
+        if skipped:
+            print_table(REASON_HEADER, reasons, title="Skipped rows")
+        else:
+            click.echo(f"{comparison.overall.skipped:,} rows are skipped; --skipped lists why")
 
 
 def _print(comparison: Comparison, tables: PublishedTables) -> None:
@@ -95,8 +102,6 @@ def _print(comparison: Comparison, tables: PublishedTables) -> None:
         print_table(RANKING_HEADER, ranking, title="Alternatives of one model on as many devices")
     if memory := memory_rows(comparison):
         print_table(MEMORY_HEADER, memory, title="Memory")
-    if reasons := reason_rows(comparison):
-        print_table(REASON_HEADER, reasons, title="Skipped rows")
     for file, reason in tables.skipped_files.items():
         click.echo(f"skipped file {file}: {reason}", err=True)
     for warning in comparison.warnings:

@@ -48,8 +48,14 @@ def report_json(
 
 
 def error_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Rows under ``ERROR_HEADER``: one per table, then all of them."""
-    return [_error_row(name, section) for name, section in _sections(comparison)]
+    """Rows under ``ERROR_HEADER``: one per table, the weakest median first, then all of them."""
+    sections = _sections(comparison)
+    files = sorted(sections[: len(comparison.files)], key=lambda named: _weakness(named[1]), reverse=True)
+    return [_error_row(name, section) for name, section in [*files, *sections[len(files) :]]]
+
+
+def _weakness(section: Section) -> float:
+    return section.errors.median if section.errors.n else -1.0
 
 
 def fit_rows(comparison: Comparison) -> list[tuple[str, ...]]:

@@ -90,7 +90,7 @@ def test_assumptions_are_counted():
 def test_files_have_their_own_sections_and_an_overall_row():
     comparison = compared([scored(1, 1.0), scored(1, 2.0, file="b.csv")])
     assert list(comparison.files) == ["a.csv", "b.csv"]
-    assert [line[0] for line in error_rows(comparison)] == ["a.csv", "b.csv", "overall"]
+    assert [line[0] for line in error_rows(comparison)] == ["b.csv", "a.csv", "overall"]  # the weakest first
 
 
 def test_ranking_compares_rows_of_one_question_per_sample():
