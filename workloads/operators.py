@@ -8,7 +8,7 @@ neighbours a software stack may fuse it with. flops count a multiply-add as two.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from workloads.amounts import choose, larger
+from workloads.amounts import choose, larger, smaller
 
 
 class OperatorKind(StrEnum):
@@ -110,8 +110,9 @@ class Routing:
     Attributes:
         experts: of a layer that tokens choose among.
         chosen: experts of each token.
-        load: tokens that the busiest rank's experts compute over the mean: what imbalance makes of a router
-            without capacity, or the capacity factor where every expert computes its whole capacity.
+        load: tokens of the busiest expert-parallel rank over the mean, where as many are computed as come.
+        capacity: rows that every expert computes over those of a balanced router, whatever comes; 0 where as
+            many are computed as come.
         groups: of experts, of which a token first chooses ``chosen_groups`` (DeepSeek-AI 2024,
             arXiv:2412.19437, section 2.1.2: node-limited routing); 1 for none.
         chosen_groups: groups whose experts a token may choose.
@@ -120,8 +121,16 @@ class Routing:
     experts: int
     chosen: int
     load: float = 1.0
+    capacity: float = 0.0
     groups: int = 1
     chosen_groups: int = 1
+
+    def stretch(self, ep: int) -> float:
+        """Rows of the busiest of so many expert-parallel ranks over those of a balanced router.
+
+        One rank has all experts and no other to be uneven with; of several none has more than all tokens.
+        """
+        return self.capacity or smaller(self.load, ep)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

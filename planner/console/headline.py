@@ -35,7 +35,13 @@ def terms_of(question: Question) -> list[str]:
     """Length of a sample, precision and stack, in words."""
     network = question.workload.network
     words = [f"sequences of {network.tokens:,} tokens"] if network.sample == "sequence" else []
+    words += uneven(question.options.imbalance)
     return [*words, question.workload.precision.name, f"stack {question.stack.name}"]
+
+
+def uneven(imbalance: float | None) -> list[str]:
+    """The load of experts, in words, where one was said."""
+    return [] if imbalance is None else [f"load imbalance {imbalance:g}"]
 
 
 def setting_json(question: Question) -> dict[str, Any]:
@@ -117,6 +123,7 @@ def answer_header(answer: Answer) -> str:
     words.append(f"{devices:,} device{'s' * (devices > 1)}")
     if (tokens := round(answer.tokens_per_s / answer.samples_per_s)) > 1:
         words.append(f"sequences of {tokens:,} tokens")
+    words += uneven(question.imbalance)
     return ", ".join([*words, str(question.precision), f"stack {question.stack}"])
 
 

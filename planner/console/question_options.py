@@ -23,7 +23,12 @@ optimizer_option = click.option(
     show_default="adam for sequences, momentum for images",
     help=f"Update rule: {', '.join(OPTIMIZERS)}.",
 )
-
+imbalance_option = click.option(
+    "--imbalance",
+    type=float,
+    show_default="1, or what the model's file says",
+    help="Mixtures of experts: tokens of the busiest expert-parallel rank over the mean.",
+)
 input_option = click.option(
     "--input-pipeline",
     metavar="LOADER",
@@ -66,6 +71,7 @@ def asking(*, cluster: str, global_batch: str, several: bool = False, inputs: bo
             show_default="that of the device's generation",
             help="Software stack: what it launches, overlaps and fuses, and how fast (docs/stacks.md).",
         ),
+        imbalance_option,
         *((input_option,) if inputs else ()),
     )
 
@@ -89,6 +95,7 @@ def _gathering(command: Command) -> Command:
         precision: str | None,
         optimizer: str | None,
         stack: str | None,
+        imbalance: float | None,
         input_pipeline: str | None = None,
         **rest: Any,  # noqa: ANN401 - whatever the command adds
     ) -> None:
@@ -104,6 +111,7 @@ def _gathering(command: Command) -> Command:
             optimizer=optimizer,
             stack=stack,
             input_pipeline=input_pipeline,
+            imbalance=imbalance,
         )
         command(options=options, **rest)
 

@@ -151,7 +151,8 @@ def question_options(model: object, cluster: object, asked: Mapping[str, Any]) -
     Args:
         model: name, file or network.
         cluster: name, file or cluster.
-        asked: ``global_batch``, ``seq_len``, ``precision``, ``optimizer``, ``stack``, ``input_pipeline``.
+        asked: ``global_batch``, ``seq_len``, ``precision``, ``optimizer``, ``stack``, ``input_pipeline``,
+            ``imbalance``.
 
     Raises:
         QuestionError: an argument of the wrong kind.
@@ -173,4 +174,5 @@ def question_options(model: object, cluster: object, asked: Mapping[str, Any]) -
         optimizer=text("optimizer", asked["optimizer"], "a name such as 'adam'"),
         stack=text("stack", asked["stack"], "a software stack such as 'megatron-2023'"),
         input_pipeline=text("input_pipeline", asked.get("input_pipeline"), INPUTS),
+        imbalance=number("imbalance", asked.get("imbalance")),
     )

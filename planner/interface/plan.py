@@ -225,6 +225,7 @@ def plan(
     optimizer: str | None = None,
     stack: str | None = None,
     input_pipeline: str | None = None,
+    imbalance: float | None = None,
     top: int = 5,
     max_simulations: int | None = None,
     uneven_shares: bool = False,
@@ -258,6 +259,7 @@ def plan(
         stack: software stack; by default that of the device's generation.
         input_pipeline: what reads, decodes and copies samples, such as ``"dali:4,storage=1GB/s"``; by default
             they are taken to be there.
+        imbalance: of a mixture of experts: tokens of the busiest expert-parallel rank over the mean.
         top: plans wanted.
         max_simulations: stop after so many; the ranking may then not be certified.
         uneven_shares: let replicas on faster nodes of a mixed cluster have more microbatches.
@@ -304,6 +306,7 @@ def plan(
             "optimizer": optimizer,
             "stack": stack,
             "input_pipeline": input_pipeline,
+            "imbalance": imbalance,
         },
     )
     failures = {

@@ -106,6 +106,7 @@ def scale(
     precision: str | None = None,
     optimizer: str | None = None,
     stack: str | None = None,
+    imbalance: float | None = None,
     bucket: str | None = None,
     gradient_algorithm: str | None = None,
     split_layers: bool = False,
@@ -121,6 +122,7 @@ def scale(
         precision: number formats such as ``"bf16"``; by default the shortest in common use on the device.
         optimizer: update rule; by default ``"adam"`` for sequences and ``"momentum"`` for images.
         stack: software stack; by default that of the device's generation.
+        imbalance: of a mixture of experts: tokens of the busiest expert-parallel rank over the mean.
         bucket: gradients in one collective, such as ``"4MB"``; by default the stack's.
         gradient_algorithm: all-reduce of gradients; by default the stack's.
         split_layers: also find the best split of every layer (images).
@@ -145,6 +147,7 @@ def scale(
             "precision": precision,
             "optimizer": optimizer,
             "stack": stack,
+            "imbalance": imbalance,
         },
     )
     names = cluster_names(options.cluster)

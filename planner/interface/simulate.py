@@ -57,6 +57,7 @@ def simulate(
     optimizer: str | None = None,
     stack: str | None = None,
     input_pipeline: str | None = None,
+    imbalance: float | None = None,
     launch_file: FilePath | None = None,
     dp: int | None = None,
     tp: int | None = None,
@@ -100,6 +101,7 @@ def simulate(
         stack: software stack; by default the one that usually runs such a strategy on the device.
         input_pipeline: what reads, decodes and copies samples, such as ``"dali:4,storage=1GB/s"``; by default
             they are taken to be there.
+        imbalance: of a mixture of experts: tokens of the busiest expert-parallel rank over the mean.
         launch_file: arguments of Megatron-LM or Megatron-Bridge, DeepSpeed JSON, or a configuration of
             torchtitan or NeMo AutoModel, whose strategy is taken.
         dp: data-parallel degree.
@@ -150,6 +152,7 @@ def simulate(
             "optimizer": optimizer,
             "stack": stack,
             "input_pipeline": input_pipeline,
+            "imbalance": imbalance,
         },
     )
     training = asked_training(number("epochs", epochs), text("dataset", dataset))

@@ -18,7 +18,7 @@ VERSION = 2
 """Of the keys that an answer has; a file of another number cannot be read."""
 WRITTEN = "the output of `simdl plan --json` or `simdl simulate --json` of this version"
 EXPECTED = f"expected {WRITTEN}"
-OPEN = ("input_pipeline",)
+OPEN = ("input_pipeline", "imbalance")
 """Options that an answer may leave out, as those do that are older than the option."""
 TOLERANCE = 1e-6  # relative, of sums
 LARGEST = sys.float_info.max
@@ -156,7 +156,10 @@ def _key_faults(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _value_faults(data: Mapping[str, Any]) -> Iterator[str]:
     """What is of another kind; only the length of a sample may be left open, to the network."""
-    for key in ("model", "cluster", "precision", "optimizer", "stack", *OPEN):
+    uneven = data.get("imbalance")
+    if uneven is not None and (isinstance(uneven, bool) or not isinstance(uneven, int | float)):
+        yield f"imbalance: found {_shown(uneven)}, expected a number"
+    for key in ("model", "cluster", "precision", "optimizer", "stack", "input_pipeline"):
         absent = data.get(key) is None if key in OPEN else key not in data
         if not absent and not (isinstance(data[key], str) and data[key]):
             yield f"{key}: found {_shown(data[key])}, expected a text"

@@ -17,6 +17,7 @@ from simdl.software.stack import Stack
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.errors import WorkloadError
+from workloads.imbalance import with_imbalance
 from workloads.input_pipeline import InputPipeline
 from workloads.network import Network
 from workloads.operators import Pass
@@ -78,6 +79,7 @@ class Options:
     optimizer: str | None = None
     stack: str | None = None
     input_pipeline: str | None = None
+    imbalance: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,8 @@ def build_question(options: Options, network: Network, cluster: Cluster) -> Ques
     Raises:
         WorkloadError, HardwareError, SimdlError: unknown names or impossible sizes.
     """
+    if options.imbalance is not None:
+        network = with_imbalance(network, options.imbalance)
     devices = [part.device for part in cluster.parts]
     assumptions: list[str] = []
     if registered_name(options.model) != options.model:

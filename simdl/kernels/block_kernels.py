@@ -165,12 +165,12 @@ def _exchange(
         return
     found = []
     if shard.ep > 1 and stack.dispatch == ALL_TO_ALL:
-        rows = each * routing.chosen * routing.load
+        rows = each * routing.chosen * routing.stretch(shard.ep)
         found.append(_collective(pricing, Operation.ALL_TO_ALL, rows, Group(size=shard.ep, stride=shard.etp)))
     elif shard.ep > 1:
-        found.append(_deduplicated(pricing, shard, routing, each * routing.load))
+        found.append(_deduplicated(pricing, shard, routing, each * routing.stretch(shard.ep)))
     if shard.etp > 1:
-        rows = each * routing.chosen * routing.load * shard.etp
+        rows = each * routing.chosen * routing.stretch(shard.ep) * shard.etp
         found.append(_collective(pricing, gather, rows, Group(size=shard.etp, stride=1)))
     yield from found if outward else reversed(found)
 

@@ -63,7 +63,7 @@ class Shard:
         axis = split.axis
         if isinstance(split, ExpertSplit):
             rows = self.etp if axis is Split.REPLICATED else 1
-            return self.micro_batch / (self.cp * self.tp) * split.routing.load * rows
+            return self.micro_batch / (self.cp * self.tp) * split.routing.stretch(self.ep) * rows
         divided = self.sequence_parallel if axis is Split.SEQUENCE else axis is not Split.REPLICATED
         degree = choose(divided, self.cp * self.tp, self.cp)
         return self.micro_batch / degree * split.copies(self.tp)

@@ -4,7 +4,7 @@ Shazeer et al. 2017 (arXiv:1701.06538); Fedus et al. 2021 (arXiv:2101.03961). A 
 every token, tokens go to the k best, and their outputs are added up, weighted by the scores. Products of all
 experts of a rank are one grouped product: as many as it holds experts, each with the rows of its tokens.
 
-Counts are those of a balanced router; ``Routing.load`` stretches what the busiest rank does. Ways to send
+Counts are those of a balanced router; ``Routing.stretch`` says what the busiest rank does. Ways to send
 tokens, which a software stack chooses (``dispatch``):
 
 - ``all_to_all``: tokens are copied once per chosen expert, in the order of experts, sent, and sorted by

@@ -76,7 +76,8 @@ class Experts:
         return Routing(
             experts=self.count,
             chosen=self.chosen,
-            load=self.capacity or self.imbalance,
+            load=self.imbalance,
+            capacity=self.capacity,
             groups=self.groups,
             chosen_groups=self.chosen_groups,
         )

@@ -11,7 +11,7 @@ A sample is a pair of sequences; its tokens are those of both. T5 is pre-trained
 as Megatron-LM pads the corrupted spans, 128 target tokens.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -29,8 +29,8 @@ from workloads.layers.residual import residual_addition
 from workloads.layers.token_norm import token_norm
 from workloads.network import Block, Network
 from workloads.operators import AttentionShape, Split
-from workloads.zoo.decoder import head_layers, transformer_layers
-from workloads.zoo.decoder_config import DecoderConfig
+from workloads.zoo.decoder import head_layers, tensor_widths, transformer_layers
+from workloads.zoo.decoder_config import DecoderConfig, Experts, LayerChoice, layer_choices
 
 POSITIONS = ("relative", "sinusoidal", "learned")
 BUCKETS = 32  # of relative distances, Raffel et al. 2019, section 2.1
@@ -65,6 +65,8 @@ class EncoderDecoderConfig:
         tied: the output layer multiplies by the token table.
         shared: source and target use one token table.
         dropout: on embeddings, attention probabilities and branches.
+        experts: feed-forward networks of both stacks that tokens choose among; None for dense ones.
+        decoder_experts: those of the decoder; None for the same.
     """
 
     name: str
@@ -96,6 +98,8 @@ class EncoderDecoderConfig:
     tied: bool
     shared: bool = True
     dropout: bool
+    experts: Experts | None = None
+    decoder_experts: Experts | None = None
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -110,27 +114,59 @@ def build_encoder_decoder(config: EncoderDecoderConfig) -> Network:
     """
     encoder, decoder = stack_config(config, encoder=True), stack_config(config, encoder=False)
     carried = config.source_tokens * config.hidden
-    blocks = (
-        Block(name="embedding", layers=_embedding(config), recomputable=False),
-        Block(name="encoder", layers=_unbiased_keys(config, encoder), count=config.encoder_layers),
-        Block(name="bridge", layers=_bridge(config, encoder), recomputable=False, carried=carried),
-        Block(
-            name="decoder",
-            layers=_decoder_layers(config, decoder),
-            count=config.decoder_layers,
-            carried=carried,
-        ),
-        Block(name="head", layers=_head(config, decoder), recomputable=False),
-    )
+    parts = [
+        [Block(name="embedding", layers=_embedding(config), recomputable=False)],
+        _stack("encoder", encoder, partial(_unbiased_keys, config)),
+        [Block(name="bridge", layers=_bridge(config, encoder), recomputable=False, carried=carried)],
+        [
+            replace(block, carried=carried)
+            for block in _stack("decoder", decoder, partial(_decoder_layers, config))
+        ],
+        [Block(name="head", layers=_head(config, decoder), recomputable=False)],
+    ]
+    blocks = [block for part in parts for block in part]
     return Network(
         name=config.name,
-        blocks=blocks,
+        blocks=tuple(blocks),
         source=config.source,
         sample="sequence",
         tokens=config.source_tokens + config.target_tokens,
-        tensor_divisors=(config.heads, config.ffn, config.decoder_ffn or config.ffn),
+        tensor_divisors=(config.heads, *tensor_widths(encoder), *tensor_widths(decoder)),
+        expert_divisors=(config.experts.ffn,) if config.experts else (),
         kv_heads=config.heads,
+        order=_order(parts, encoder, decoder) if len(blocks) > len(parts) else (),
     )
+
+
+def _stack(
+    name: str, stack: DecoderConfig, layers: Callable[[DecoderConfig, LayerChoice], tuple[Layer, ...]]
+) -> list[Block]:
+    """Every kind of layer of a stack once; dense ones and those with experts take turns."""
+    choices = layer_choices(stack)
+    kinds = tuple(dict.fromkeys(choices))
+    return [
+        Block(
+            name=f"{name}-{'experts' if kind.sparse else 'dense'}" if len(kinds) > 1 else name,
+            layers=layers(stack, kind),
+            count=choices.count(kind),
+        )
+        for kind in kinds
+    ]
+
+
+def _order(parts: Sequence[Sequence[Block]], *stacks: DecoderConfig) -> tuple[int, ...]:
+    """Which block stands where: embedding, encoder, bridge, decoder, head."""
+    order, first = [], 0
+    stacked = dict(zip((1, 3), stacks, strict=True))
+    for number, part in enumerate(parts):
+        if number in stacked:
+            choices = layer_choices(stacked[number])
+            kinds = tuple(dict.fromkeys(choices))
+            order += [first + kinds.index(choice) for choice in choices]
+        else:
+            order.append(first)
+        first += len(part)
+    return tuple(order)
 
 
 def stack_config(config: EncoderDecoderConfig, *, encoder: bool) -> DecoderConfig:
@@ -160,6 +196,7 @@ def stack_config(config: EncoderDecoderConfig, *, encoder: bool) -> DecoderConfi
         tied=config.tied,
         dropout=config.dropout,
         causal=not encoder,
+        experts=config.experts if encoder else config.decoder_experts or config.experts,
     )
 
 
@@ -230,9 +267,11 @@ def _bridge(config: EncoderDecoderConfig, encoder: DecoderConfig) -> tuple[Layer
     )
 
 
-def _unbiased_keys(config: EncoderDecoderConfig, stack: DecoderConfig) -> tuple[Layer, ...]:
+def _unbiased_keys(
+    config: EncoderDecoderConfig, stack: DecoderConfig, kind: LayerChoice
+) -> tuple[Layer, ...]:
     """A stack's block, whose projection to keys may have no bias."""
-    layers = transformer_layers(stack)
+    layers = transformer_layers(stack, kind)
     if config.key_bias or not config.bias:
         return layers
     width = config.heads * config.head_size
@@ -242,9 +281,11 @@ def _unbiased_keys(config: EncoderDecoderConfig, stack: DecoderConfig) -> tuple[
     )
 
 
-def _decoder_layers(config: EncoderDecoderConfig, decoder: DecoderConfig) -> tuple[Layer, ...]:
+def _decoder_layers(
+    config: EncoderDecoderConfig, decoder: DecoderConfig, kind: LayerChoice
+) -> tuple[Layer, ...]:
     """Self-attention, attention to the encoder's output, feed-forward network."""
-    own = _unbiased_keys(config, decoder)
+    own = _unbiased_keys(config, decoder, kind)
     names = [layer.name for layer in own]
     end = names.index("norm1" if config.post_norm else "residual1")
     before, after, last = own[: end + 1], own[end + 1 :], names[end]

@@ -25,27 +25,17 @@ COMMON: Mapping[str, Any] = {
 }
 
 
-def build_mixture(
-    name: str,
-    *,
-    tokens: int | None = None,
-    expert_imbalance: float | None = None,
-    expert_capacity: float | None = None,
-) -> Network:
+def build_mixture(name: str, *, tokens: int | None = None) -> Network:
     """A registered mixture of experts.
 
     Args:
         name: key of ``CONFIGURATIONS``.
         tokens: of one sample; None for the published length.
-        expert_imbalance: tokens of the busiest expert-parallel rank over the mean; None for 1.
-        expert_capacity: rows that experts compute over those of a balanced router; None for as many as come.
     """
     chosen: dict[str, Any] = {**COMMON, "name": name, **CONFIGURATIONS[name]}
     if tokens is not None:
         chosen["tokens"] = tokens
-    said = {"imbalance": expert_imbalance, "capacity": expert_capacity}
-    changes = {field: value for field, value in said.items() if value is not None}
-    return build_decoder(DecoderConfig(**{**chosen, "experts": replace(chosen["experts"], **changes)}))
+    return build_decoder(DecoderConfig(**chosen))
 
 
 AXES = ("layers", "hidden", "heads", "kv_heads", "head_size", "ffn", "vocab", "tokens")

@@ -37,6 +37,7 @@ from workloads.importers.families.opt import Opt
 from workloads.importers.families.phi import Phi
 from workloads.importers.families.stablelm import StableLm
 from workloads.importers.families.starcoder import GptBigCode, StarCoder2
+from workloads.importers.families.switch import Switch
 from workloads.importers.families.t5 import T5
 from workloads.importers.families.vit import Vit
 from workloads.importers.families.whisper import Whisper
@@ -85,6 +86,7 @@ FAMILIES: dict[str, type[Family]] = {
     "roberta": Roberta,
     "stablelm": StableLm,
     "starcoder2": StarCoder2,
+    "switch_transformers": Switch,
     "t5": T5,
     "vit": Vit,
     "whisper": Whisper,

@@ -1,0 +1,53 @@
+"""Switch transformers: T5 whose feed-forward networks are experts in some layers, one for each token."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from workloads.importers.families.base import Count, alias
+from workloads.importers.families.t5 import T5
+from workloads.zoo.decoder_config import Experts
+
+
+class Switch(T5):
+    """Of every ``num_layers // num_sparse_encoder_layers`` layers the second has experts; all if that is 1.
+
+    Transformers bounds what an expert takes by ``expert_capacity`` tokens of a batch, which is no share of a
+    balanced router, so as many are computed as come.
+    """
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 32128,
+        "d_model": 768,
+        "num_layers": 12,
+        "num_heads": 12,
+    }
+
+    d_ff: Count = 2048
+    num_layers: Count = alias("num_layers", "num_hidden_layers")
+    num_experts: Count = 8
+    num_sparse_encoder_layers: int = Field(3, ge=0)
+    num_sparse_decoder_layers: int = Field(3, ge=0)
+    router_bias: bool = False
+
+    def faults(self, tokens: int) -> list[str]:
+        """Unknown functions, and biases of routers alone."""
+        found = super().faults(tokens)
+        if self.router_bias:
+            found.append("router_bias: found true; expected false, as in released models")
+        return found
+
+    def choices(self) -> dict[str, Any]:
+        """Fields of `EncoderDecoderConfig`, except name, source and tokens."""
+        decoder_layers = self.num_decoder_layers or self.num_layers
+        return super().choices() | {
+            "experts": self._experts(self.num_layers, self.num_sparse_encoder_layers),
+            "decoder_experts": self._experts(decoder_layers, self.num_sparse_decoder_layers),
+        }
+
+    def _experts(self, layers: int, sparse: int) -> Experts:
+        """Experts of a stack and the layers that have them."""
+        step = layers // sparse if sparse else layers
+        pattern = tuple(sparse > 0 and place % step == (1 if step > 1 else 0) for place in range(layers))
+        return Experts(count=self.num_experts, chosen=1, ffn=self.d_ff, sparse=pattern)
