@@ -10,6 +10,7 @@ loads the links of its routes, and the uplinks of the switches that it crosses.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
 
 from hardware.cluster import Cluster, Level
@@ -74,15 +75,43 @@ def collective_loads(
     seconds: float,
     width: int,
     first: int = 0,
-) -> Iterator[PortLoad]:
+) -> tuple[PortLoad, ...]:
     """Loads of a collective that ``width`` neighbouring ranks, each in its group, run in ``seconds`` [s].
 
     ``first`` is the lowest of these ranks; the other arguments are those of :func:`collective_time`.
     """
     chosen = collective_time(operation, nbytes, group, cluster, library, algorithm).algorithm
     if chosen == "none":
-        return
-    found = find_algorithm(operation, chosen)
+        return ()
+    wired = any(is_wired(level) for level in cluster.levels)
+    return _algorithm_loads(operation, nbytes, group, cluster, chosen, seconds, width, first if wired else 0)
+
+
+@lru_cache(maxsize=65536)
+def _algorithm_loads(  # noqa: PLR0917 - what the loads hang on
+    operation: Operation,
+    nbytes: float,
+    group: Group,
+    cluster: Cluster,
+    algorithm: str,
+    seconds: float,
+    width: int,
+    first: int,
+) -> tuple[PortLoad, ...]:
+    return tuple(_level_loads(operation, nbytes, group, cluster, algorithm, seconds, width, first))
+
+
+def _level_loads(  # noqa: PLR0917 - the same
+    operation: Operation,
+    nbytes: float,
+    group: Group,
+    cluster: Cluster,
+    algorithm: str,
+    seconds: float,
+    width: int,
+    first: int,
+) -> Iterator[PortLoad]:
+    found = find_algorithm(operation, algorithm)
     members = extents(group, cluster)
     for index, (term, m) in enumerate(zip(found.terms(members), members, strict=True)):
         behind = reach(index, cluster)

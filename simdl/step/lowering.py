@@ -6,92 +6,30 @@ makes one class per rank. Orders come from :mod:`simdl.pipelines`; nothing here 
 pass by name, only what kinds need, send and complete.
 """
 
-from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 
 from simdl.collector import collector_paused
 from simdl.memory.needs import paged_by_rank
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.parts import ends, updates
-from simdl.pipelines.passes import Entry, Order, Overlap, Pass, PassKind, passes_of
+from simdl.pipelines.passes import Entry, Order, Pass, PassKind, passes_of
 from simdl.pipelines.steps import order_length, steps_in_a_row
-from simdl.program.action import Action, Cause, Purpose, Work
-from simdl.program.builder import INDEX, ProgramBuilder
+from simdl.program.action import Cause, Purpose, Work
+from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
+from simdl.step.build import HOST_LANES, LANES, Build, add_walk, encoding, purpose_of, stream_of
 from simdl.step.gradients import reductions
 from simdl.step.host import HostTransfers
-from simdl.step.host_lowering import Add, HostLanes, Item
+from simdl.step.host_lowering import HostLanes
 from simdl.step.inputs import add_inputs, input_streams
-from simdl.step.segments import Segment, Segmentation
+from simdl.step.segment_lowering import segmented_pass
+from simdl.step.segments import Segmentation
 from simdl.step.stage import stage_walks
 from simdl.step.stage_items import is_hosted
 from simdl.step.step_cost import StepCost
 from simdl.step.transfers import StepTransfers
 from simdl.step.update import page_time
 from simdl.step.walks import TASKS, unrolled
-
-LANES = (Lane.COMPUTE, Lane.COLLECTIVE, Lane.SEND_FORWARD, Lane.SEND_BACKWARD)
-HOST_LANES = (Lane.TO_HOST, Lane.FROM_HOST, Lane.HOST)
-"""Of ranks with something in host memory; behind all other lanes."""
-PREFETCH = 2  # parameter gathers in flight ahead of the block being computed, as FSDP's rate limiter allows
-
-
-@dataclass(slots=True)
-class _Build:
-    """The program so far: where results arrive, who waits for them, and what has been reduced.
-
-    Attributes:
-        arrivals: per stage the task after which each microbatch's activation is there, and per ~stage the
-            same of its gradient.
-        decode: [s] of kernels that decompress what has been reduced, which the update comes after.
-        waits: task, stage or ~stage, microbatch of every wait for a result, one after the other.
-        gathered: the gather of updated parameters that the next step on the rank waits for, or -1.
-        paged: [bytes] per pipeline rank of optimizer state that the host holds; () where none is paged.
-        ended: the last task of the last pass so far.
-        tasks: that a pass over recurrent layers may be opened up into.
-        host: its lanes, where something lies in host memory.
-        entries: first task and microbatch of every forward pass of the first stage.
-        updated: the update before which no parameters of the next step are gathered, or -1.
-    """
-
-    step: StepCost
-    builder: ProgramBuilder
-    transfers: StepTransfers
-    segmentation: Segmentation
-    microbatches: int
-    paged: tuple[float, ...] = ()
-    arrivals: "dict[int, array[int]]" = field(default_factory=dict)
-    waits: "array[int]" = field(default_factory=lambda: array(INDEX))
-    actions: dict[tuple[object, ...], int] = field(default_factory=dict)
-    reduced: list[int] = field(default_factory=list)
-    decode: float = 0.0
-    shift: int = 0
-    gathered: int = -1
-    ended: int = -1
-    updated: int = -1
-    tasks: int = 0
-    host: HostLanes | None = None
-    entries: list[tuple[int, int]] = field(default_factory=list)
-
-    def arrive(self, key: int, microbatch: int, task: int) -> None:
-        """Say after which task a result is there."""
-        if key not in self.arrivals:
-            self.arrivals[key] = array(INDEX, [-1]) * self.microbatches
-        self.arrivals[key][microbatch] = task
-
-    def add(self, rank: int, lane: Lane, action: Action, after: tuple[int, ...], microbatch: int = -1) -> int:
-        """Add a task whose action may be new."""
-        stream = (
-            self.step.strategy.pp * len(LANES) + len(HOST_LANES) * rank + HOST_LANES.index(lane)
-            if (lane in HOST_LANES)
-            else _stream(rank, lane)
-        )
-        return self.builder.add(self.builder.action(action), stream, after, microbatch=microbatch)
-
-    def adder(self, rank: int) -> Add:
-        """Adds tasks to the lanes of one rank."""
-        return lambda lane, action, after, microbatch: self.add(rank, lane, action, tuple(after), microbatch)
 
 
 @collector_paused()  # 10^5 objects without a cycle: to look for cycles takes longer than to build them
@@ -110,7 +48,7 @@ def lower(step: StepCost) -> Program:
     streams += input_streams(step.workload)
     classes = [RankClass(stage=rank, count=width, first=rank * width) for rank in ranks]
     builder = ProgramBuilder(classes, streams)
-    build = _Build(
+    build = Build(
         step,
         builder,
         StepTransfers(step, builder),
@@ -140,11 +78,7 @@ def lower(step: StepCost) -> Program:
     return builder.program()
 
 
-def _stream(rank: int, lane: Lane) -> int:
-    return len(LANES) * rank + LANES.index(lane)
-
-
-def _passes(build: _Build, rank: int, order: Order) -> None:
+def _passes(build: Build, rank: int, order: Order) -> None:
     """The passes of a rank in order; the first and the last of a stage may have communication beside them."""
     begins, completes = ends(order)
     gathered, build.gathered = build.gathered, -1
@@ -154,7 +88,7 @@ def _passes(build: _Build, rank: int, order: Order) -> None:
         begin, end = (
             _whole_pass(build, rank, entry)
             if segments is None
-            else _segmented_pass(build, rank, entry, segments)
+            else segmented_pass(build, rank, entry, segments)
         )
         if place == 0 and gathered >= 0:
             build.builder.wait(begin, gathered)
@@ -163,7 +97,7 @@ def _passes(build: _Build, rank: int, order: Order) -> None:
             _connect(build, rank, each, begin, end)
 
 
-def _connect(build: _Build, rank: int, done: Pass, begin: int, end: int) -> None:
+def _connect(build: Build, rank: int, done: Pass, begin: int, end: int) -> None:
     """Let a pass wait for the neighbouring stage's result and pass its own on."""
     kind, stage, microbatch = done.kind, done.stage, done.microbatch + build.shift
     chain = build.step.chain
@@ -179,7 +113,7 @@ def _connect(build: _Build, rank: int, done: Pass, begin: int, end: int) -> None
         build.arrive(~stage, microbatch, _send(build, rank, done, end, forward=False))
 
 
-def _send(build: _Build, rank: int, done: Pass, end: int, *, forward: bool) -> int:
+def _send(build: Build, rank: int, done: Pass, end: int, *, forward: bool) -> int:
     """Transfer the result to the neighbouring stage, on its own lane where the stack overlaps it."""
     key = ("send", done.stage, forward)
     if key not in build.actions:
@@ -190,10 +124,10 @@ def _send(build: _Build, rank: int, done: Pass, end: int, *, forward: bool) -> i
         return end
     beside = Lane.SEND_FORWARD if forward else Lane.SEND_BACKWARD
     lane = beside if build.step.stack.pipeline_overlap else Lane.COMPUTE
-    return build.builder.add(action, _stream(rank, lane), (end,), microbatch=done.microbatch + build.shift)
+    return build.builder.add(action, stream_of(rank, lane), (end,), microbatch=done.microbatch + build.shift)
 
 
-def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
+def _whole_pass(build: Build, rank: int, entry: Entry) -> tuple[int, int]:
     """One task; it begins and ends the pass."""
     passes = passes_of(entry)
     key = tuple((each.kind, each.stage) for each in passes)
@@ -215,12 +149,12 @@ def _whole_pass(build: _Build, rank: int, entry: Entry) -> tuple[int, int]:
         )
         build.actions[key] = build.builder.action(work)
     task = build.builder.add(
-        build.actions[key], _stream(rank, Lane.COMPUTE), microbatch=passes[0].microbatch + build.shift
+        build.actions[key], stream_of(rank, Lane.COMPUTE), microbatch=passes[0].microbatch + build.shift
     )
     return task, task
 
 
-def _pass_walks(build: _Build, key: tuple[tuple[PassKind, int], ...]) -> Iterator[tuple[str, float]]:
+def _pass_walks(build: Build, key: tuple[tuple[PassKind, int], ...]) -> Iterator[tuple[str, float]]:
     """Label and share of the tasks that a pass over recurrent layers is opened up into."""
     ((kind, stage),) = key
     blocks = build.step.stages[stage].blocks
@@ -228,9 +162,7 @@ def _pass_walks(build: _Build, key: tuple[tuple[PassKind, int], ...]) -> Iterato
     return unrolled(walks, tasks=build.tasks) if walks else iter(())
 
 
-def _walked_pass(
-    build: _Build, rank: int, entry: Pass, walks: Sequence[tuple[str, float]]
-) -> tuple[int, int]:
+def _walked_pass(build: Build, rank: int, entry: Pass, walks: Sequence[tuple[str, float]]) -> tuple[int, int]:
     """The first and the last task of a pass, one after another."""
     kind, stage = entry.kind, entry.stage
     saved = build.step.stages[stage].saved
@@ -241,123 +173,10 @@ def _walked_pass(
         acquire=saved if kind.acquires else 0.0,
         release=saved if kind.releases else 0.0,
     )
-    return _walk(build, rank, work, walks, (), entry.microbatch + build.shift)
+    return add_walk(build, rank, work, walks, (), entry.microbatch + build.shift)
 
 
-def _walk(  # noqa: PLR0917 - what a task is added with
-    build: _Build,
-    rank: int,
-    work: Work,
-    walks: Sequence[tuple[str, float]],
-    after: tuple[int, ...],
-    microbatch: int,
-) -> tuple[int, int]:
-    """Work in parts that wait for one another; memory comes with the first and goes with the last."""
-    first = task = -1
-    for index, (label, share) in enumerate(walks):
-        part = replace(
-            work,
-            parts=tuple((cause, seconds * share) for cause, seconds in work.parts),
-            acquire=work.acquire if index == 0 else 0.0,
-            release=work.release if index == len(walks) - 1 else 0.0,
-            label=label,
-        )
-        task = build.add(rank, Lane.COMPUTE, part, after if index == 0 else (task,), microbatch)
-        first = task if index == 0 else first
-    return first, task
-
-
-def purpose_of(entry: Entry) -> Purpose:
-    """What a task that runs a pass is called."""
-    return Purpose.OVERLAPPED if isinstance(entry, Overlap) else Purpose[entry.kind.name]
-
-
-def _segmented_pass(build: _Build, rank: int, entry: Entry, segments: tuple[Segment, ...]) -> tuple[int, int]:
-    """Gathers run at most PREFETCH segments ahead; a reduction follows the gather that its segment let go."""
-    stages, passes = build.step.stages, passes_of(entry)
-    split = next((each for each in passes if each.kind.completes), passes[0])
-    acquire = sum(stages[each.stage].saved for each in passes if each.kind.acquires)
-    release = sum(stages[each.stage].saved for each in passes if each.kind.releases)
-    computed: list[int] = []
-    first = -1
-    host, add = build.host, build.adder(rank)
-    if host:
-        host.start_pass(build.ended)
-    for index, segment in enumerate(segments):
-        after = _gather(build, rank, split, segment, computed)
-        if index >= PREFETCH:
-            _reduce(build, rank, split, segments[index - PREFETCH], computed[index - PREFETCH])
-        inside = build.transfers.inside(rank, passes[0].stage, segment.cost.parts)
-        work = Work(
-            purpose=purpose_of(entry),
-            parts=segment.cost.parts,
-            stage=passes[0].stage,
-            partner=passes[1].stage if len(passes) > 1 else -1,
-            acquire=acquire if index == 0 else 0.0,
-            release=release if index == len(segments) - 1 else 0.0,
-            loads=inside.loads,
-            busy=inside.busy,
-        )
-        microbatch = split.microbatch + build.shift
-        item = Item(split.stage, microbatch, segment.place, segment.blocks, split.kind)
-        if host:
-            after = (*after, *host.before(add, item))
-        walks = tuple(unrolled(segment.walks, tasks=build.tasks))
-        if walks:
-            began, task = _walk(build, rank, work, walks, after, microbatch)
-        else:
-            began = task = build.add(rank, Lane.COMPUTE, work, after, microbatch)
-        first = began if index == 0 else first
-        if host:
-            host.after(add, item, task)
-        computed.append(task)
-    for segment, task in list(zip(segments, computed, strict=True))[-PREFETCH:]:
-        _reduce(build, rank, split, segment, task)
-    return first, computed[-1]
-
-
-def _gather(build: _Build, rank: int, entry: Pass, segment: Segment, computed: list[int]) -> tuple[int, ...]:
-    if segment.gather <= 0:
-        return ()
-    held = (computed[-PREFETCH],) if len(computed) >= PREFETCH else ()
-    if not computed and build.updated >= 0:
-        held = (build.updated,)
-    microbatch = entry.microbatch + build.shift
-    return tuple(
-        build.add(rank, Lane.COLLECTIVE, build.transfers.gather(rank, each, entry.stage), held, microbatch)
-        for each in segment.gathers
-    )
-
-
-def _reduce(build: _Build, rank: int, entry: Pass, segment: Segment, task: int) -> None:
-    """Reduce what a segment completes.
-
-    A coordinator works through the ranks' requests while the segment computes its gradients; what it has not
-    done by then comes before the reduction.
-    """
-    done = task
-    for each in segment.reductions:
-        if each.encode > 0:
-            task = build.add(
-                rank, Lane.COMPUTE, _kernels(each.encode), (task,), entry.microbatch + build.shift
-            )
-        build.decode += each.decode
-        transfer = build.transfers.reduce(rank, each, entry.stage)
-        late = max(0.0, each.negotiation - segment.cost.duration)
-        transfer = replace(transfer, duration=transfer.duration + late) if late else transfer
-        done = build.add(rank, Lane.COLLECTIVE, transfer, (task,), entry.microbatch + build.shift)
-        build.reduced.append(done)
-    if build.host and entry.kind.completes:
-        item = Item(entry.stage, entry.microbatch + build.shift, segment.place, segment.blocks, entry.kind)
-        build.host.send_gradient(build.adder(rank), item, (done,))
-
-
-def _kernels(seconds: float) -> Work:
-    """Kernels that compress gradients."""
-    return Work(purpose=Purpose.COMPRESS, parts=((Cause.COMPRESSION, seconds),))
-
-
-def _reduce_at_end(build: _Build, rank: int) -> None:
+def _reduce_at_end(build: Build, rank: int) -> None:
     """One reduction of the rank's whole gradient where nothing reduced it beside a backward pass."""
     step = build.step
     strategy = step.strategy
@@ -367,14 +186,14 @@ def _reduce_at_end(build: _Build, rank: int) -> None:
     found = tuple(reductions(step.rank_gradients(rank), strategy, step.pricing))
     build.decode += sum(each.decode for each in found)
     if (encode := sum(each.encode for each in found)) > 0:
-        build.add(rank, Lane.COMPUTE, _kernels(encode), ())
+        build.add(rank, Lane.COMPUTE, encoding(encode), ())
     after = (build.ended if build.host else len(build.builder) - 1,)
     build.reduced = [
         build.add(rank, Lane.COLLECTIVE, build.transfers.reduce(rank, each), after) for each in found
     ]
 
 
-def _finish(build: _Build, rank: int) -> None:
+def _finish(build: Build, rank: int) -> None:
     """Sums over copies, optimizer, and the gather of updated parameters where nothing hides it."""
     step = build.step
     strategy = step.strategy

@@ -34,7 +34,7 @@ Part = tuple[Blocks, tuple[GradientShare, ...]]
 """Blocks that run as one task, and the parameters that are gathered before or reduced after it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """Consecutive blocks of one pass that run as one task, with the communication that goes with them.
 
@@ -69,7 +69,7 @@ class Segment:
 
 
 class Segmentation:
-    """Which passes of a step are split, and into what; computed once per kind of pass and virtual stage."""
+    """Which passes of a step are split, and into what; once per kind of pass over stages that are alike."""
 
     def __init__(self, step: StepCost) -> None:
         strategy, stack = step.strategy, step.stack
@@ -96,9 +96,11 @@ class Segmentation:
         hosted = any(self._hosted[each.stage] for each in passes)
         if not (self._sharded or reduces or ahead or hosted):
             return None
-        key = (tuple((each.kind, each.stage) for each in passes), last, reduces, ahead)
+        stages = self._step.stages
+        key = (tuple((each.kind, stages[each.stage]) for each in passes), last, reduces, ahead)
         if key not in self._cache:
-            self._cache[key] = tuple(self._split(key[0], last=last, reduces=reduces, ahead=ahead))
+            split = tuple((each.kind, each.stage) for each in passes)
+            self._cache[key] = tuple(self._split(split, last=last, reduces=reduces, ahead=ahead))
         return self._cache[key]
 
     def _split(

@@ -163,7 +163,7 @@ def _padding(strategy: Strategy, network: Network, stack: Stack) -> Iterator[str
 
 
 def _chain_stages(strategy: Strategy, pricing: Pricing, cut: Sequence[int]) -> Iterator[StageCost]:
-    """Costs of the virtual stages of one copy, in chain order."""
+    """Costs of the virtual stages of one copy, in chain order; stages of the same blocks are one object."""
     firsts = [end - size for size, end in zip(cut, accumulate(cut), strict=True)]
     if saves(strategy):
         plain = replace(strategy, savers="", recompute_layers=0)
@@ -173,8 +173,13 @@ def _chain_stages(strategy: Strategy, pricing: Pricing, cut: Sequence[int]) -> I
             yield saved_stage(row, costs, first)
         return
     blocks = chain_costs(strategy, pricing)
+    found: dict[tuple[int, ...], StageCost] = {}
     for first, size in zip(firsts, cut, strict=True):
-        yield stage_cost(blocks[first : first + size])
+        own = blocks[first : first + size]
+        alike = tuple(map(id, own))
+        if alike not in found:
+            found[alike] = stage_cost(own)
+        yield found[alike]
 
 
 def chain_costs(strategy: Strategy, pricing: Pricing) -> tuple[BlockCost, ...]:

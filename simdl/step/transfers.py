@@ -54,6 +54,9 @@ class StepTransfers:
         self._step = step
         self._builder = builder
         self._width = step.strategy.tp * step.strategy.replicas
+        self._loads: dict[tuple[PortLoad, int], Load] = {}
+        self._exchanged: dict[tuple[Cause, float, int], tuple[Load, ...]] = {}
+        self._taken: dict[tuple[str, Collective, int], tuple[tuple[Load, ...], float]] = {}
 
     def send(self, stage: int, *, forward: bool) -> Transfer | None:
         """Result of a pass of a stage to the next one, or gradient to the one before; None if not sent."""
@@ -97,7 +100,11 @@ class StepTransfers:
         cause = max((Cause.TENSOR, Cause.CONTEXT), key=lambda each: seconds[each])
         if not seconds[cause] or not self._overlaps:
             return Inside()
-        loads = self._exchange_loads(rank, stage, cause)
+        nbytes = self._step.stages[stage].boundary
+        key = cause, nbytes, rank
+        if key not in self._exchanged:
+            self._exchanged[key] = self._exchange_loads(*key)
+        loads = self._exchanged[key]
         return Inside(loads, seconds[cause] / sum(seconds.values())) if loads else Inside()
 
     @cached_property
@@ -107,14 +114,13 @@ class StepTransfers:
         summed = stack.gradient_overlap or stack.parameter_overlap or strategy.zero == ZERO_PARAMETERS
         return (strategy.replicas > 1 and summed) or (strategy.pp > 1 and stack.pipeline_overlap)
 
-    def _exchange_loads(self, rank: int, stage: int, cause: Cause) -> tuple[Load, ...]:
+    def _exchange_loads(self, cause: Cause, nbytes: float, rank: int) -> tuple[Load, ...]:
         step, strategy = self._step, self._step.strategy
         cluster, library = step.pricing.cluster, step.stack.library
         whole = strategy.tp if strategy.tp > 1 else strategy.split_degree
         group, operation = Group(size=whole), Operation.ALL_REDUCE
         if cause is Cause.CONTEXT:
             group, operation = Group(size=strategy.cp, stride=strategy.tp), Operation.ALL_GATHER
-        nbytes = step.stages[stage].boundary
         if group.size == 1 or nbytes <= 0:
             return ()
         loads = collective_loads(
@@ -173,7 +179,7 @@ class StepTransfers:
             yield self.reduce_tied(rank)
 
     def _collective(self, purpose: Purpose, rank: int, made: Collective, stage: int) -> Transfer:
-        loads = self._port_loads(purpose, made, rank) if made.seconds > 0 else ()
+        loads, share = self._taking(self._algorithm(purpose, made), made, rank)
         return Transfer(
             purpose=purpose,
             cause=Cause.DATA,
@@ -181,17 +187,26 @@ class StepTransfers:
             ranks=made.group.size,
             nbytes=made.nbytes,
             duration=made.seconds,
-            loads=tuple(self._load(load, rank) for load in loads),
-            footprint=self._footprint(purpose, made),
+            loads=loads,
+            footprint=share,
             stage=stage,
         )
+
+    def _taking(self, algorithm: str, made: Collective, rank: int) -> tuple[tuple[Load, ...], float]:
+        """What a collective takes of links and of its devices, which many tasks ask."""
+        key = algorithm, made, rank
+        if key not in self._taken:
+            loads = self._port_loads(algorithm, made, rank) if made.seconds > 0 else ()
+            taken = tuple(self._load(load, rank) for load in loads)
+            self._taken[key] = taken, self._footprint(algorithm, made)
+        return self._taken[key]
 
     def _algorithm(self, purpose: Purpose, made: Collective) -> str:
         """The stack's own algorithm of gradients, else the library's choice."""
         of_gradients = purpose is Purpose.REDUCE_GRADIENTS and made.operation is Operation.ALL_REDUCE
         return self._step.stack.gradient_algorithm if of_gradients else "auto"
 
-    def _footprint(self, purpose: Purpose, made: Collective) -> float:
+    def _footprint(self, algorithm: str, made: Collective) -> float:
         """What the kernels of a transfer take of its devices: as the stack's rows say, or as they are."""
         stack, cluster = self._step.stack, self._step.pricing.cluster
         if stack.contention is not None or made.seconds <= 0:
@@ -202,7 +217,7 @@ class StepTransfers:
             made.group,
             cluster,
             library=stack.library,
-            algorithm=self._algorithm(purpose, made),
+            algorithm=algorithm,
         )
         traffic = MEMORY_PASSES[made.operation] * made.nbytes
         return footprint(
@@ -212,7 +227,7 @@ class StepTransfers:
             traffic=traffic / made.seconds,
         )
 
-    def _port_loads(self, purpose: Purpose, made: Collective, rank: int) -> Iterator[PortLoad]:
+    def _port_loads(self, algorithm: str, made: Collective, rank: int) -> tuple[PortLoad, ...]:
         """What a collective loads of each level."""
         pricing = self._step.pricing
         return collective_loads(
@@ -221,7 +236,7 @@ class StepTransfers:
             made.group,
             pricing.cluster,
             library=pricing.stack.library,
-            algorithm=self._algorithm(purpose, made),
+            algorithm=algorithm,
             seconds=made.seconds,
             width=self._width,
             first=rank * self._width,
@@ -229,6 +244,11 @@ class StepTransfers:
 
     def _load(self, load: PortLoad, rank: int) -> Load:
         """The load on the links of the first domain of a pipeline rank."""
+        if (load, rank) not in self._loads:
+            self._loads[load, rank] = self._channel_load(load, rank)
+        return self._loads[load, rank]
+
+    def _channel_load(self, load: PortLoad, rank: int) -> Load:
         port, first = load.port, rank * self._width
         low = first // port.ranks * port.ranks
         direction = "out" if port.outward else "in"

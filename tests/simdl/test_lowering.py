@@ -8,7 +8,9 @@ from simdl.engine.run import run
 from simdl.memory.needs import memory_by_rank
 from simdl.report.timeline_metrics import memory_profile
 from simdl.step.automatic_cut import step_cost
-from simdl.step.lowering import LANES, PREFETCH, lower
+from simdl.step.build import LANES
+from simdl.step.lowering import lower
+from simdl.step.segment_lowering import PREFETCH
 from simdl.step.simulate import price
 from simdl.step.strategy import Strategy
 
