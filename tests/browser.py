@@ -1,6 +1,7 @@
 """Headless Chromium for tests: found automatically; a page is opened and its document handed back."""
 
 import shutil
+from contextlib import contextmanager
 from functools import cache
 
 PATIENCE = 120_000  # [ms]; a busy machine takes long, and a page that never ends is a failure all the same
@@ -28,6 +29,16 @@ def open_page(path, *, width=1280, height=1200):
 
     The page says so by ``data-checked`` on its root element, however long that takes.
     """
+    with using_page(path, width=width, height=height) as (page, lines):
+        page.wait_for_selector("html[data-checked]", state="attached", timeout=PATIENCE)
+        document = page.content()
+    # a software renderer remarks on its own speed
+    return document, [line for line in lines if "GL Driver Message" not in line]
+
+
+@contextmanager
+def using_page(path, *, width=1280, height=1200):
+    """A page to click on, opened from its file, and the lines that it writes to the console."""
     from playwright.sync_api import sync_playwright
 
     lines = []
@@ -37,8 +48,5 @@ def open_page(path, *, width=1280, height=1200):
         page.on("console", lambda message: lines.append(message.text))
         page.on("pageerror", lambda error: lines.append(str(error)))
         page.goto(path.as_uri())
-        page.wait_for_selector("html[data-checked]", state="attached", timeout=PATIENCE)
-        document = page.content()
+        yield page, lines
         browser.close()
-    # a software renderer remarks on its own speed
-    return document, [line for line in lines if "GL Driver Message" not in line]

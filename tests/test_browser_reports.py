@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from browser import find_browser, open_page
+from browser import PATIENCE, find_browser, open_page, using_page
 from click.testing import CliRunner
 from kineto_traces import RECORDED
 
@@ -77,7 +77,8 @@ def written(name, folder):
             for family in ("copy", "softmax")
             for size in (1e6, 4e6, 16e6)
         ]
-        page = calibration_page(points, {"points": len(points)}, title="made up", lines=("for a test",))
+        data = {"points": len(points)}
+        page = calibration_page(points, data, title="made up", headline="So it is.", lines=("for a test",))
         write_page(page, folder / f"{name}.html")
     return folder / f"{name}.html"
 
@@ -152,5 +153,47 @@ def test_a_legend_of_many_families_fits_on_a_telephone(tmp_path):
         Section(title="points", body=accuracy_figure(pairs, "time", "s")),
         Section(title="rows", body=table),
     )
-    write_page(Page(title="t", lines=("l",), sections=sections, data={}), tmp_path / "page.html")
+    write_page(
+        Page(title="t", headline="h", lines=("l",), sections=sections, data={}), tmp_path / "page.html"
+    )
     check(tmp_path / "page.html", 390)
+
+
+@pytest.fixture(scope="module")
+def step_page(tmp_path_factory):
+    return written("simulate", tmp_path_factory.mktemp("step"))
+
+
+def saved(page, link):
+    """The text that a click on a link saves, and its name."""
+    with page.expect_download() as found:
+        link.click()
+    return Path(found.value.path()).read_bytes(), found.value.suggested_filename
+
+
+def test_launch_files_are_copied_and_answers_saved_from_a_file(step_page):
+    with using_page(step_page) as (page, lines):
+        page.wait_for_selector("html[data-drawn]", state="attached", timeout=PATIENCE)
+        shown = page.locator(".launch:visible")
+        assert shown.count() == 1
+        page.select_option("#launch-format", "deepspeed")
+        assert shown.get_attribute("data-format") == "deepspeed"
+        block = shown.locator(".block").nth(1)
+        block.get_by_text("Copy", exact=True).click()
+        block.locator("button[data-copied=yes]").wait_for(timeout=PATIENCE)
+        page.evaluate("document.body.append(document.createElement('textarea'))")
+        field = page.locator("body > textarea")
+        field.focus()
+        page.keyboard.press("Control+V")
+        assert field.input_value().rstrip() == block.locator("pre").text_content()
+        text, name = saved(page, page.locator(".downloads a", has_text="JSON"))
+        assert name == "simulate.json"
+        assert json.loads(text) == json.loads(page.locator("#data").text_content())
+        text, name = saved(page, block.get_by_text("save"))
+        assert (name, text.decode().rstrip()) == ("deepspeed.json", block.locator("pre").text_content())
+        text, name = saved(page, page.locator("button[data-format=png]").first)
+        assert name == "simulate-where-the-time-goes.png"
+        assert text.startswith(b"\x89PNG")
+        text, name = saved(page, page.locator("button[data-format=svg]").first)
+        assert text.lstrip().startswith(b"<svg")
+    assert lines == []

@@ -121,7 +121,7 @@ def test_a_trace_of_a_gpu_is_put_next_to_a_step(tmp_path, gpt2):
 def parts(lenet):
     answer, trace = load_answer(lenet), measure_trace(RECORDED)
     result = overlay_trace(trace, answer)
-    data = {"steps": [{"number": s.number, "step_time": s.seconds} for s in trace.steps]}
+    data = {"headline": "", "steps": [{"number": s.number, "step_time": s.seconds} for s in trace.steps]}
     return overlay_page(answer, trace, result, data, rank=0), trace, result, answer
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -87,8 +88,7 @@ def _write_report(
 ) -> None:
     from planner.pages.sections.hardware import hardware_page  # noqa: PLC0415 - plotly only for a page
 
-    data = {"profiles": [_profile_json(kind, profile) for kind, profile in profiles]}
-    write_page(hardware_page(node, pattern, data), path)
+    write_page(hardware_page(node, pattern, _profiles_json(profiles)), path)
 
 
 def _profiles(name: str) -> tuple[tuple[str, Profile], ...]:
@@ -121,11 +121,18 @@ def _with_host(profiles: tuple[tuple[str, Profile], ...]) -> Iterator[tuple[str,
                 yield "link", profile.host.link
 
 
+def _profiles_json(profiles: tuple[tuple[str, Profile], ...]) -> dict[str, Any]:
+    return {
+        "headline": _sentence(tuple(_with_host(profiles))),
+        "profiles": [_profile_json(kind, profile) for kind, profile in profiles],
+    }
+
+
 def _print_profiles(
     profiles: tuple[tuple[str, Profile], ...], pattern: Pattern | None, *, as_json: bool
 ) -> None:
     if as_json:
-        print_json({"profiles": [_profile_json(kind, profile) for kind, profile in profiles]})
+        print_json(_profiles_json(profiles))
         return
     profiles = tuple(_with_host(profiles))
     click.echo(_sentence(profiles))

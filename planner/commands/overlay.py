@@ -70,7 +70,8 @@ def overlay(
     trace = measure_chakra(trace_file) if chakra else measure_trace(trace_file, whole=whole)
     result = overlay_trace(trace, answer)
     warnings = tuple(run_differences(trace, answer))
-    data = overlay_json(trace_file, answer, trace, result) | {"warnings": list(warnings)}
+    data = overlay_json(trace_file, answer, trace, result)
+    data |= {"warnings": list(warnings)}
     if page_path is not None:
         from planner.pages.sections.overlay import overlay_page  # noqa: PLC0415 - plotly, only where asked for
 
@@ -78,7 +79,7 @@ def overlay(
     if as_json:
         print_json(data)
         return
-    click.echo(headline(trace, result))
+    click.echo(data["headline"])
     print_table(HEADER, overlay_rows(result), title=answer_header(answer))
     if warnings:
         click.echo("\n".join(f"warning: {sentence}" for sentence in warnings))
@@ -87,6 +88,7 @@ def overlay(
 def overlay_json(path: Path, answer: Answer, trace: MeasuredTrace, result: Overlay) -> dict[str, Any]:
     """The command's JSON, in base units."""
     return {
+        "headline": headline(trace, result),
         "trace": str(path),
         "plan": answer.place,
         "device": "gpu" if trace.on_device else "cpu",

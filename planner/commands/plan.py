@@ -135,10 +135,14 @@ def plan(
 
 
 def _write_report(question: Question, result: PlanResult, data: dict[str, Any], path: Path) -> None:
+    from planner.pages.launch_cards import with_launch  # noqa: PLC0415
     from planner.pages.sections.plan import plan_page  # noqa: PLC0415 - plotly, only where it is asked for
 
     with reporting_errors():
-        write_page(plan_page(question, result, data), path)
+        page = plan_page(question, result, data)
+        if result.plans:
+            page = with_launch(page, question, result.plans[0].report.strategy)
+        write_page(page, path)
 
 
 def _print_answer(found: Answer, data: dict[str, Any], reasons: int | None) -> None:

@@ -183,9 +183,11 @@ def _write_trace(simulation: Simulation, path: Path, trace_format: str | None) -
 
 
 def _write_report(question: Question, simulation: Simulation, data: dict[str, Any], path: Path) -> None:
+    from planner.pages.launch_cards import with_launch  # noqa: PLC0415
     from planner.pages.sections.step import simulate_page  # noqa: PLC0415 - plotly, only where it is asked for
 
-    write_page(simulate_page(question, simulation, data), path)
+    page = simulate_page(question, simulation, data)
+    write_page(with_launch(page, question, simulation.report.strategy), path)
 
 
 def _does_not_fit(

@@ -1,11 +1,14 @@
 """Report pages: figures and tables on one self-contained HTML page that needs no network.
 
-plotly's script stands in the page once; tables sort by a click on a header. Cells keep the number behind
-their text in base units, as the JSON prints it, and the JSON itself is part of the page.
+On top stands the answer in a sentence, with what launches it and what can be taken away. plotly's script
+stands in the page once; tables sort by a click on a header. Cells keep the number behind their text in base
+units, as the JSON prints it, and the JSON itself is part of the page.
 """
 
 import json
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from string import Template
@@ -13,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from planner.console.output import plain_json
 from planner.console.output_files import check_new
+from planner.pages.answer_box import LaunchCard, answer_box, file_link
 from planner.pages.glossary import glossary_html
+from planner.pages.table_csv import table_csv
 from simdl.atomic_write import write_atomically
 from simdl.errors import SimdlError
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-TEMPLATE = Path(__file__).with_name("report_page.html")
+TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_name(f"report_page.{end}") for end in ("html", "css", "js"))
 MISSING = ("-", "")  # texts of a number that there is not
 CONFIG = {"responsive": True, "displayModeBar": False}  # its buttons would cover legends
 
@@ -66,17 +71,23 @@ class Page:
 
     Attributes:
         title: the question in a few words.
-        lines: sentences under the title.
+        headline: the answer in a sentence, the first that the command prints.
+        lines: sentences under the answer.
         sections: in the order of the page.
         data: the command's JSON.
         open_lines: how many of the lines are read at once; the others are folded away.
+        launch: formats that launch the answer.
+        files: texts to take away by name, beside the JSON and the tables.
     """
 
     title: str
+    headline: str
     lines: tuple[str, ...]
     sections: tuple[Section, ...]
     data: Any
     open_lines: int = 1
+    launch: tuple[LaunchCard, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def report_path(
@@ -118,17 +129,20 @@ def write_page(page: Page, path: Path) -> None:
     except OSError as error:
         message = f"{path.parent}: cannot write the report: {error.strerror}; expected a writable directory"
         raise SimdlError(message) from error
-    write_atomically(path, render_page(page), what="report")
+    write_atomically(path, render_page(page, name=path.stem), what="report")
 
 
-def render_page(page: Page) -> str:
-    """The page as HTML."""
+def render_page(page: Page, *, name: str = "simdl") -> str:
+    """The page as HTML; files that are taken from it bear its ``name``."""
     from plotly.offline import get_plotlyjs  # noqa: PLC0415 - only for a page
 
     # a browser that reads "<!--<script>" in a script does not find its end
     data = json.dumps(plain_json(page.data), allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(page.title),
+        style=STYLE.read_text(encoding="utf-8"),
+        script=SCRIPT.read_text(encoding="utf-8"),
+        answer=answer_box(page.headline, page.launch, page.files, name=name),
         lines=_lines(page.lines, page.open_lines),
         contents="\n".join(
             f'<a href="#part-{number}">{escape(section.title)}</a>'
@@ -136,7 +150,7 @@ def render_page(page: Page) -> str:
         )
         + '\n<a href="#glossary">Glossary</a>',
         glossary=glossary_html(),
-        sections="\n".join(_section(number, section) for number, section in enumerate(page.sections)),
+        sections="\n".join(_section(number, section, name) for number, section in enumerate(page.sections)),
         data=data,
         plotly=get_plotlyjs(),
     )
@@ -150,12 +164,30 @@ def _lines(lines: tuple[str, ...], shown: int) -> str:
     return f"{first}\n<details><summary>Reasons, assumptions and warnings</summary>\n{folded}\n</details>"
 
 
-def _section(number: int, section: Section) -> str:
+def _section(number: int, section: Section, name: str) -> str:
     note = f"<p>{escape(section.note)}</p>" if section.note else ""
     body = _table(section.body) if isinstance(section.body, Table) else _figure(number, section.body)
     if section.wide:
         body = f'<div class="wide"><div>{body}</div></div>'
-    return f'<section id="part-{number}"><h2>{escape(section.title)}</h2>{note}\n{body}</section>'
+    title = f"{escape(section.title)}{_tools(number, section, name)}"
+    return f'<section id="part-{number}"><h2>{title}</h2>{note}\n{body}</section>'
+
+
+def _tools(number: int, section: Section, name: str) -> str:
+    """What saves a section: a table as CSV, a figure as a picture."""
+    file = f"{name}-{re.sub(r'[^a-z0-9]+', '-', section.title.lower()).strip('-')}"
+    if isinstance(section.body, Table):
+        return f'<span class="tools">{file_link(f"{file}.csv", _csv(section.body), "CSV")}</span>'
+    buttons = "".join(
+        f'<button type="button" data-figure="figure-{number}" data-format="{kind}" data-name="{file}">'
+        f"{kind.upper()}</button>"
+        for kind in ("png", "svg")
+    )
+    return f'<span class="tools">{buttons}</span>'
+
+
+def _csv(table: Table) -> str:
+    return table_csv(table.header, [[(cell.text, cell.value) for cell in row] for row in table.rows])
 
 
 def _figure(number: int, figure: "go.Figure") -> str:

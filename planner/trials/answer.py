@@ -185,7 +185,7 @@ def headline(answer: SearchAnswer) -> str:
     return (
         f"{len(answer.trials)} trials on the {cluster.devices} devices of {cluster.name} end after "
         f"{format_duration(packing.makespan)}, {answer.utilisation:.1%} of the devices' time in use; "
-        f"{certainty(packing.gap, optimal=packing.optimal)}"
+        f"{certainty(packing.gap, optimal=packing.optimal)}."
     )
 
 
@@ -198,6 +198,7 @@ def search_json(answer: SearchAnswer) -> dict[str, Any]:
     """The answer of `simdl search` by key, in base units."""
     packing = answer.packing
     return {
+        "headline": headline(answer),
         "cluster": answer.cluster.name,
         "devices": answer.cluster.devices,
         "makespan": packing.makespan,

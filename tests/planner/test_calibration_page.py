@@ -87,7 +87,7 @@ def test_residuals_are_those_of_the_points():
 
 def test_the_page_has_a_figure_per_kind_and_cells_of_the_errors():
     data = {"points": len(POINTS)}
-    page = calibration_page(POINTS, data, title="tiny", lines=("one", "two"))
+    page = calibration_page(POINTS, data, title="tiny", headline="So.", lines=("one", "two"))
     titles = [section.title for section in page.sections]
     assert titles == [
         "Residuals by kind",

@@ -49,7 +49,7 @@ def test_a_newcomers_word_has_an_entry_of_its_own(word):
 
 
 def test_every_page_carries_it_and_links_to_it():
-    page = render_page(Page(title="t", lines=("a line",), sections=(), data={}))
+    page = render_page(Page(title="t", headline="h", lines=("a line",), sections=(), data={}))
     assert page.count('id="glossary"') == 1
     assert '<a href="#glossary">' in page
     assert glossary_html() in page

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -99,6 +100,12 @@ def test_a_page_holds_the_json_of_its_command(written):
     for changing in ("wall_time", "solve_time"):
         answer.pop(changing, None), stored.pop(changing, None)
     assert stored == answer
+
+
+def test_a_page_opens_with_the_sentence_that_its_command_prints_first(written):
+    answer, text, _ = written
+    assert unescape(re.search(r'<p class="headline">(.*?)</p>', text)[1]) == answer["headline"]
+    assert text.index('class="headline"') < text.index("<nav>") < text.index('<section id="part-')
 
 
 def test_a_page_needs_no_network_and_stays_small(written):
@@ -221,7 +228,7 @@ def test_a_file_in_place_of_the_directory_is_refused(tmp_path):
     path.write_text("")
     with pytest.raises(SimdlError, match="is a file; expected a directory for the report"):
         report_path(path, "plan", force=False)
-    page = Page(title="x", lines=(), sections=(), data={})
+    page = Page(title="x", headline="h", lines=(), sections=(), data={})
     with pytest.raises(SimdlError, match="cannot write the report: Not a directory"):
         write_page(page, path / "inner" / "plan.html")
 
@@ -234,6 +241,7 @@ def test_text_is_escaped_and_the_json_cannot_end_its_script():
     table = Table(header=("<b>",), rows=((Cell(text="a < b"), Cell(text="1 s", value=1.0)),))
     page = Page(
         title="<script>",
+        headline="",
         lines=("$x & y", "two"),
         sections=(Section(title="t", body=table),),
         data="</script>",
@@ -252,8 +260,8 @@ def test_no_text_begins_a_script_within_the_scripts_of_a_page():
     name = "<!--<script>"
     figure = go.Figure(go.Scatter(x=[1], y=[1], name=name, text=[name]), layout={"title": {"text": name}})
     section = Section(title=name, body=figure)
-    text = render_page(Page(title=name, lines=(name,), sections=(section,), data=[name]))
-    without = render_page(Page(title="", lines=("",), sections=(), data=[]))
+    text = render_page(Page(title=name, headline=name, lines=(name,), sections=(section,), data=[name]))
+    without = render_page(Page(title="", headline="", lines=("",), sections=(), data=[]))
     assert text.count(name) == without.count(name)
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1]
     assert json.loads(data) == [name]
@@ -266,6 +274,7 @@ def test_a_missing_number_stands_where_numbers_stand():
     )
     page = Page(
         title="t",
+        headline="h",
         lines=(),
         sections=(Section(title="s", body=Table(header=("a", "b", "c"), rows=rows)),),
         data={},

@@ -21,7 +21,7 @@ def calibrations_page(found: Sequence[Calibration], data: Any) -> Page:  # noqa:
     points += [point for each in found for point in _link_points(each)]
     lines = [describe(each.fitted.setting) for each in found]
     lines.append("Residuals are of fits without the held-out rows; the profile is fitted on all rows.")
-    return calibration_page(points, data, title="Calibration", lines=lines)
+    return calibration_page(points, data, title="Calibration", headline=data["headline"], lines=lines)
 
 
 def _point(found: Calibration, row: Residual) -> CalibrationPoint:

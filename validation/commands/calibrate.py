@@ -81,7 +81,10 @@ def calibrate(
     except KeyboardInterrupt:
         click.echo(f"Stopped; what was measured is kept in {out}, and the same command goes on.", err=True)
         sys.exit(STOPPED)
-    answer = {"calibrations": [_record(each) for each in found]}
+    answer = {
+        "headline": " ".join(map(_sentence, found)),
+        "calibrations": [_record(each) for each in found],
+    }
     unusable = any(_verdict(each).word is Word.NOT_USABLE for each in found)
     if page_path is not None:
         from validation.calibration.page import calibrations_page  # noqa: PLC0415 - plotly, only if asked for

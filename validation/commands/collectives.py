@@ -87,8 +87,7 @@ def collectives(
     if as_json:
         print_json(answer)
         return
-    overall = summaries["overall"]
-    click.echo(error_sentence("collectives", overall.errors, skipped=overall.skipped))
+    click.echo(answer["headline"])
     print_table(ERROR_HEADER, errors, title="Relative errors of time, predicted / measured - 1")
     if reasons:
         print_table(REASON_HEADER, reasons, title="Skipped rows")
@@ -118,9 +117,7 @@ def _leave_out(files: list[Path] | None, page_path: Path | None, *, as_json: boo
     if as_json:
         print_json(answer)
         return
-    measured = [row["measured"] for row in answer["rows"]]
-    told = error_statistics(measured, [row["predicted"] for row in answer["rows"]])
-    click.echo(error_sentence("collectives on fabrics left out of the fit", told))
+    click.echo(answer["headline"])
     title = "Relative errors of time: rows by their outermost link, with it in the fit and without"
     print_table(LEFT_OUT_HEADER, rows, title=title)
     click.echo(f"{found.parameters} numbers fitted, tied by family")
@@ -150,7 +147,15 @@ def left_out_report(placed: Sequence[tuple[SweepRow, Measured]], found: "LeftOut
         fabric: {name: asdict(getattr(errors, group)) for name, group in zip(names, groups, strict=True)}
         for fabric, errors in found.errors.items()
     }
-    return {"leave_out": "fabric", "parameters": found.parameters, "rows": rows, "summary": summary}
+    told = error_statistics([row["measured"] for row in rows], [row["predicted"] for row in rows])
+    headline = error_sentence("collectives on fabrics left out of the fit", told)
+    return {
+        "headline": headline,
+        "leave_out": "fabric",
+        "parameters": found.parameters,
+        "rows": rows,
+        "summary": summary,
+    }
 
 
 def left_out_rows(found: "LeftOut") -> list[tuple[str, ...]]:
@@ -188,7 +193,9 @@ def sweep_files(path: Path) -> list[Path]:
 def report(results: pd.DataFrame, summaries: Mapping[str, SweepSummary]) -> dict[str, Any]:
     """The JSON of the command."""
     rows = results.assign(unit="s", warnings=results["warnings"].map(list))
+    overall = summaries["overall"]
     return {
+        "headline": error_sentence("collectives", overall.errors, skipped=overall.skipped),
         "rows": json_rows(rows, "algorithm", "fitted", "warnings"),
         "summary": {
             name: {"predicted": found.predicted, "skipped": found.skipped, **asdict(found.errors)}

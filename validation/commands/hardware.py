@@ -55,6 +55,7 @@ def hardware(
         cases = hardware_cases(place)
         rows = list(progress(run_cases(cases, profiles, place), total=len(cases), label="training"))
     answer = {
+        "headline": _sentence(rows, facts),
         "rows": [entry for index, row in enumerate(rows, start=1) for entry in _entries(index, row)],
         "summary": {name: asdict(found) for name, found in _summary(rows).items()},
         "device": facts.name,
@@ -124,15 +125,18 @@ def _cells(row: HardwareRow) -> tuple[str, ...]:
     )
 
 
-def _print(rows: Sequence[HardwareRow], facts: DeviceFacts) -> None:
+def _sentence(rows: Sequence[HardwareRow], facts: DeviceFacts) -> str:
     skipped = [row.skipped for row in rows if row.skipped]
-    told = error_sentence(
+    return error_sentence(
         f"training steps on {facts.name}",
         _summary(rows)["time"],
         skipped=len(skipped),
         reason=next(iter(skipped), ""),
     )
-    click.echo(told)
+
+
+def _print(rows: Sequence[HardwareRow], facts: DeviceFacts) -> None:
+    click.echo(_sentence(rows, facts))
     print_table(HEADER, [_cells(row) for row in rows], title=f"Training steps on {facts.name}")
     summary = [
         (

@@ -74,7 +74,12 @@ def kernels(
     except SimdlError as error:
         raise bad_input(error) from None
     summaries = summarize_kernels(results)
-    answer = {"rows": _rows(results), "summary": [_entry(s) for s in summaries]}
+    told = error_statistics(results["measured"], results["predicted"])
+    answer = {
+        "headline": error_sentence("kernels", told, skipped=int(results["skipped"].notna().sum())),
+        "rows": _rows(results),
+        "summary": [_entry(s) for s in summaries],
+    }
     errors = [_cells(summary) for summary in summaries if summary.fitted.n or summary.held_out.n]
     reasons = [(count, reason) for reason, count in counted(results["skipped"]).items()]
     if page_path is not None:
@@ -84,8 +89,7 @@ def kernels(
     if as_json:
         print_json(answer)
         return
-    told = error_statistics(results["measured"], results["predicted"])
-    click.echo(error_sentence("kernels", told, skipped=int(results["skipped"].notna().sum())))
+    click.echo(answer["headline"])
     print_table(HEADER, errors, title="Relative errors of time, % (fitted / held out)")
     print_table(("rows", "skipped because"), reasons, title="Skipped rows")
 
@@ -101,7 +105,9 @@ def _leave_out(paths: Sequence[Path], page_path: Path | None, *, as_json: bool) 
     results = leave_out_devices(paths)
     errors = left_out_errors(results)
     rows = [left_out_cells(entry) for entry in errors]
+    told = error_statistics(results["measured"], results["left_out"])
     answer = {
+        "headline": error_sentence("kernels of devices left out of the fit", told),
         "leave_out": "device",
         "rows": _rows(results, "kind", "left_out"),
         "summary": [asdict(entry) for entry in errors],
@@ -113,8 +119,7 @@ def _leave_out(paths: Sequence[Path], page_path: Path | None, *, as_json: bool) 
     if as_json:
         print_json(answer)
         return
-    told = error_statistics(results["measured"], results["left_out"])
-    click.echo(error_sentence("kernels of devices left out of the fit", told))
+    click.echo(answer["headline"])
     print_table(LEFT_OUT_HEADER, rows, title="Relative errors of time: with the device's tables and without")
 
 

@@ -14,9 +14,8 @@ from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.collectives import parse_sizes
 from simdl.cores import usable_cores
-from validation.judging.statistics import error_sentence
 from validation.real_links.availability import reason_unavailable
-from validation.real_links.compare import compare, skipped_rows, statistics_of
+from validation.real_links.compare import compare, skipped_rows
 from validation.real_links.link_report import (
     ERROR_HEADER,
     HEADER,
@@ -168,8 +167,7 @@ def _print(run: LinkRun, file: str, page_path: Path | None, *, as_json: bool) ->
     if as_json:
         print_json(answer)
         return
-    reason = next((row.skipped for row in rows if row.skipped), "")
-    click.echo(error_sentence("transfers and all-reduces on real links", statistics_of(rows), reason=reason))
+    click.echo(answer["headline"])
     print_table(HEADER, map(row_cells, rows), title=conditions_text(run.conditions))
     print_table(ERROR_HEADER, error_cells(rows), title="Relative errors of time, predicted / measured - 1")
     for reason in dict.fromkeys(f"{row.transport}: {row.skipped}" for row in rows if row.skipped):

@@ -11,7 +11,6 @@ from planner.console.worker_options import worker_options
 from planner.pages.page import report_path, write_page
 from simdl.cores import usable_cores
 from validation.errors import MeasurementError
-from validation.judging.statistics import error_sentence
 from validation.published.compare import Comparison, compare
 from validation.published.report import (
     ERROR_HEADER,
@@ -83,6 +82,7 @@ def published(
     if as_json:
         print_json(answer)
         return
+    click.echo(answer["headline"])
     _print(comparison, tables)
     if memory:
         print_table(WRONG_HEADER, wrong_memory_rows(results), title="Memory judged wrongly")
@@ -94,8 +94,6 @@ def published(
 
 
 def _print(comparison: Comparison, tables: PublishedTables) -> None:
-    overall = comparison.overall
-    click.echo(error_sentence("published rows", overall.errors, skipped=overall.skipped))
     print_table(ERROR_HEADER, error_rows(comparison), title="Relative errors, predicted / measured - 1")
     print_table(FIT_HEADER, fit_rows(comparison), title="Rows by use of their table")
     if ranking := ranking_rows(comparison):

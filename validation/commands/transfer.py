@@ -13,7 +13,6 @@ from planner.workers.spread import Hands
 from simdl.cores import usable_cores
 from validation.errors import MeasurementError
 from validation.fit.evidence import measured_rows
-from validation.judging.statistics import error_sentence, error_statistics
 from validation.published.tables import load_published
 from validation.transfer.groups import GROUPINGS
 from validation.transfer.intervals import LEVEL, with_intervals
@@ -88,8 +87,7 @@ def transfer(
     if as_json:
         print_json(answer)
         return
-    told = error_statistics(results["measured"], results["left_out"])
-    click.echo(error_sentence(f"published rows whose {grouping} was left out of the fit", told))
+    click.echo(answer["headline"])
     print_table(STRATUM_HEADER, stratum_rows(results), title=f"Errors without each {grouping} in the fit")
     print_table(HEADER, group_rows(results), title="By group, the weakest first")
     title = f"Intervals of {LEVEL:.0%}, each {grouping} left out of the fit and of their calibration"

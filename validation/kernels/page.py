@@ -26,6 +26,7 @@ def kernels_page(reasons: Sequence[tuple[int, str]], data: dict[str, Any]) -> Pa
     scored = [entry for entry in data["summary"] if any(entry[part] for part in PARTS)]
     return Page(
         title="Kernel tables, predicted",
+        headline=data["headline"],
         lines=(f"{len(pairs)} rows predicted, {skipped} skipped.",),
         sections=(
             Section(
@@ -51,6 +52,7 @@ def left_out_page(header: Sequence[str], rows: Sequence[Sequence[str]], data: di
     pairs = row_pairs([row | {"predicted": row["left_out"]} for row in data["rows"]], "s")
     return Page(
         title="Kernel tables, each device left out of the fit",
+        headline=data["headline"],
         lines=(f"{len(pairs)} rows predicted from the tables of other devices.",),
         sections=(
             Section(title="Relative errors of time by kind and device", body=text_table(header, rows)),

@@ -32,6 +32,7 @@ def published_page(comparison: Comparison, data: dict[str, Any]) -> Page:
         figures.append(error_section(every))
     return Page(
         title="Published training runs, predicted",
+        headline=data["headline"],
         lines=(
             f"{overall.rows} rows, {overall.predicted} predicted, {overall.skipped} skipped.",
             *(f"warning: {warning}" for warning in comparison.warnings),

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from hardware.units import format_quantity
-from validation.judging.statistics import ErrorStatistics
+from validation.judging.statistics import ErrorStatistics, error_sentence
 from validation.judging.tables import json_rows
 from validation.published.compare import Comparison, Section
 from validation.published.memory_check import wrong_rows
@@ -35,7 +35,9 @@ def report_json(
     results: pd.DataFrame, comparison: Comparison, skipped_files: Mapping[str, str]
 ) -> dict[str, Any]:
     """The command's JSON: ``rows`` (``row`` is the data row counted from 1) and ``summary``."""
+    overall = comparison.overall
     return {
+        "headline": error_sentence("published rows", overall.errors, skipped=overall.skipped),
         "rows": json_rows(results[~results["implied"]]),
         "summary": {
             "overall": asdict(comparison.overall),

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from hardware.units import format_quantity
+from validation.judging.statistics import error_sentence
 from validation.real_links.compare import LinkRow, relative_error, statistics_of, summary_groups
 from validation.real_links.link_run import Conditions
 from validation.real_links.prediction import EFFICIENCY
@@ -55,7 +56,10 @@ def error_cells(rows: Sequence[LinkRow]) -> list[tuple[str, ...]]:
 
 def report_json(rows: Sequence[LinkRow], conditions: Conditions | None, file: str) -> dict[str, Any]:
     """The JSON of the command; ``file`` names the CSV that holds the repetitions."""
+    reason = next((row.skipped for row in rows if row.skipped), "")
+    what = "transfers and all-reduces on real links"
     return {
+        "headline": error_sentence(what, statistics_of(rows), reason=reason),
         "rows": [_row(row, number, file) for number, row in enumerate(rows, start=1)],
         "summary": {
             name: {

@@ -26,6 +26,7 @@ def links_page(rows: Sequence[LinkRow], conditions: Conditions, data: dict[str, 
     ]
     return Page(
         title="All-reduce on real links, predicted",
+        headline=data["headline"],
         lines=(conditions_text(conditions), f"{conditions.cpu}, {conditions.kernel}, {conditions.date}"),
         sections=(
             Section(title="Relative errors of time", body=text_table(ERROR_HEADER, error_cells(rows))),

@@ -18,6 +18,7 @@ def hardware_page(header: Sequence[str], cells: Sequence[Sequence[str]], data: A
     times, sizes = row_pairs(data["rows"], "s"), row_pairs(data["rows"], "B")
     return Page(
         title="Validation on real hardware",
+        headline=data["headline"],
         lines=(f"Training steps on {data['device']}; the profile has seen kernels only.",),
         sections=(
             Section(title="Training steps", body=text_table(header, cells)),

@@ -20,6 +20,7 @@ def collectives_page(
     figures = [accuracy_section(pairs, "time", "s"), error_section(pairs)] if pairs else []
     return Page(
         title="Collective sweeps, predicted",
+        headline=data["headline"],
         lines=(f"{overall['predicted']} rows predicted, {overall['skipped']} skipped.",),
         sections=(
             Section(title="Relative errors of time", body=text_table(header, rows)),
@@ -35,6 +36,7 @@ def left_out_page(header: Sequence[str], rows: Sequence[Sequence[str]], data: di
     pairs = row_pairs(data["rows"], "s")
     return Page(
         title="Collective sweeps, each fabric left out of the fit",
+        headline=data["headline"],
         lines=(f"{len(data['rows'])} rows, {data['parameters']} numbers fitted.",),
         sections=(
             Section(title="Relative errors of time by fabric", body=text_table(header, rows)),

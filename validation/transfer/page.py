@@ -20,6 +20,7 @@ def transfer_page(results: pd.DataFrame, data: dict[str, Any]) -> Page:
     """Errors with and without the group in the fit; ``data`` is the command's JSON."""
     return Page(
         title=f"Predictions without each {data['leave_out']} in the fit",
+        headline=data["headline"],
         lines=(
             f"{len(results)} rows; every number of fits.toml refitted without the group that is predicted.",
         ),

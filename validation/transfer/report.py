@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from validation.judging.statistics import ErrorStatistics, error_statistics
+from validation.judging.statistics import ErrorStatistics, error_sentence, error_statistics
 from validation.transfer.intervals import calibrated
 
 HEADER = (
@@ -88,7 +88,9 @@ def _cells(part: pd.DataFrame) -> tuple[str, ...]:
 def transfer_json(results: pd.DataFrame, grouping: str) -> dict[str, Any]:
     """The command's JSON: ``rows`` in seconds, and ``summary`` by group and by stratum, the weakest first."""
     shown = results.astype(object).where(results.notna(), None)
+    told = error_statistics(results["measured"], results["left_out"])
     return {
+        "headline": error_sentence(f"published rows whose {grouping} was left out of the fit", told),
         "leave_out": grouping,
         "rows": shown.to_dict("records"),
         "summary": {

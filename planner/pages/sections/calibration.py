@@ -35,6 +35,7 @@ def calibration_page(
     data: Any,  # noqa: ANN401 - JSON
     *,
     title: str,
+    headline: str,
     lines: Sequence[str],
 ) -> Page:
     """The page of a calibration.
@@ -43,11 +44,13 @@ def calibration_page(
         points: measured and predicted; kinds and families stand in their order.
         data: the command's JSON.
         title: device and libraries in a few words.
+        headline: how good the fit is, in a sentence.
         lines: sentences under the title.
     """
     kinds = group_points(points, lambda point: point.kind)
     return Page(
         title=title,
+        headline=headline,
         lines=tuple(lines),
         sections=(
             Section(title="Residuals by kind", body=_table(points, lambda point: point.kind), note=SIZES),

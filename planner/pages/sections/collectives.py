@@ -23,6 +23,7 @@ def collectives_page(data: dict[str, Any]) -> Page:
     library = f"{data['library'].partition(':')[0]}{version}"
     return Page(
         title=f"{data['op']} over {data['ranks']} rank{'' if alone else 's'} of {data['cluster']}",
+        headline=data["headline"],
         lines=(f"Library {library}, stride {data['stride']}.{ALONE if alone else ''}",),
         sections=(table,) if alone else (*figures, _steps_section(data), table),
         data=data,

@@ -24,6 +24,7 @@ def consistency_page(data: dict[str, Any], found: Comparison) -> Page:
     )
     return Page(
         title=f"{data['model']} on {data['cluster']}, {outcome.scheme}",
+        headline=data["headline"],
         lines=(
             first,
             *(f"warning: {sentence}" for sentence in data["warnings"]),

@@ -17,6 +17,7 @@ def goodput_page(data: dict[str, Any]) -> Page:
     steps = f"{data['steps']:,.0f} steps in {format_duration(data['horizon'])}"
     return Page(
         title=f"{data['model']} on {data['cluster']}: goodput",
+        headline=data["headline"],
         lines=(
             f"{data['goodput']:.2%} of the time is training kept: {steps}.",
             *(f"warning: {sentence}" for sentence in data["warnings"]),

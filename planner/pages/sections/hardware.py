@@ -17,7 +17,13 @@ def hardware_page(node: NodeType, pattern: Pattern | None, data: dict[str, Any])
     told = "Links are coloured by load" if pattern else "No load is drawn"
     line = f"{told}: {pattern.value} messages among all members." if pattern else f"{told}; --pattern does."
     sections = [section for each in node_drawings(node) for section in _sections(each, pattern)]
-    return Page(title=f"{node.name}: {node.description}", lines=(line,), sections=tuple(sections), data=data)
+    return Page(
+        title=f"{node.name}: {node.description}",
+        headline=data["headline"],
+        lines=(line,),
+        sections=tuple(sections),
+        data=data,
+    )
 
 
 def _sections(drawing: Drawing, pattern: Pattern | None) -> Iterator[Section]:

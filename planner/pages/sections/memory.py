@@ -17,6 +17,7 @@ def memory_page(question: Question, front: MemoryFront, data: dict[str, Any]) ->
     rows = tuple(map(_row, data["points"]))
     return Page(
         title=f"Memory of {workload.network.name} on {question.cluster.name}",
+        headline=data["headline"],
         lines=(
             f"A device has {format_quantity(front.usable, 'bytes')} to use.",
             f"Allowed: {', '.join(front.kinds)}.",

@@ -18,6 +18,7 @@ def micro_batch_page(
     cells = tuple(_row(row, choice) for row, choice in zip(rows, result.choices, strict=True))
     return Page(
         title=title,
+        headline=data["headline"],
         lines=(f"{data['time']:.6g} s against {against}; {data['policy']} sizes, {data['mode']}.",),
         sections=(
             Section(

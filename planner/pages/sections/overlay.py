@@ -40,6 +40,7 @@ def overlay_page(
     left = f" Step {trace.left_out[0]} is left out as warm-up." if trace.left_out else ""
     return Page(
         title=f"{answer.question.model} on {answer.question.cluster}, measured and simulated",
+        headline=data["headline"],
         lines=(
             f"{_pair(result)}: {result.simulated / result.measured - 1:+.1%}. Measured steps: {times}.{left}",
         ),

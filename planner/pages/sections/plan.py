@@ -56,6 +56,7 @@ def plan_page(question: Question, result: PlanResult, data: Any) -> Page:  # noq
     ]
     return Page(
         title=f"Plans for {workload.network.name} on {cluster.name}",
+        headline=data["headline"],
         lines=(
             *opening,
             *(f"why: {sentence}" for sentence in result.why),

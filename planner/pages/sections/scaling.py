@@ -16,6 +16,7 @@ def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
     header = ("devices", "global batch", "step", f"{sample}s/s", "efficiency", "remark")
     return Page(
         title=title,
+        headline=data["headline"],
         lines=(f"{data['conclusion']}.", *(f"assumed: {sentence}" for sentence in data["assumptions"])),
         sections=(
             Section(title="Throughput", body=throughput_figure(points, sample)),

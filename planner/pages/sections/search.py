@@ -15,6 +15,7 @@ def search_page(data: dict[str, Any]) -> Page:
     sure = certainty(data["gap"], optimal=data["optimal"])
     return Page(
         title=f"{len(data['trials'])} trials on {data['cluster']}",
+        headline=data["headline"],
         lines=(
             f"All end after {format_duration(data['makespan'])}; {sure}.",
             f"{data['utilisation']:.1%} of the time of {data['devices']} devices is in use.",

@@ -48,6 +48,7 @@ def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page
     report, workload = simulation.report, question.workload
     return Page(
         title=f"{workload.network.name} on {question.cluster.name}: {format_strategy(report.strategy)}",
+        headline=data["headline"] or "",  # none for a step that does not fit, which has no page
         lines=(
             f"One training step of {workload.global_batch} {workload.network.sample}s, simulated.",
             *(f"assumed: {sentence}" for sentence in question.assumptions),
