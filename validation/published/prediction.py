@@ -1,5 +1,6 @@
 """Predict published rows: one result per row, either a pair of numbers or the reason why there is none."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -14,7 +15,7 @@ from simdl.software.reader import load_stack
 from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
-from simdl.step.strategy import Strategy, problems
+from simdl.step.strategy import Recompute, Strategy, problems
 from validation.errors import RowSkippedError
 from validation.published.fits import fitted_on
 from validation.published.rows.language_model import language_model_setup
@@ -125,12 +126,37 @@ def first_that_fits(
 ) -> StepReport:
     """Report of the first candidate that fits in memory, of the last one where none does.
 
+    Where all but the last do not fit, the last recomputes as few blocks of each virtual stage as fit.
+
     Raises:
         SimdlError: the strategy cannot be carried out at all.
     """
     fitting = (s for s in strategies[:-1] if fits(workload, cluster, s, stack))
-    strategy = next(fitting, strategies[-1])
+    strategy = next(fitting, None)
+    if strategy is None:
+        strategy = strategies[-1]
+        if len(strategies) > 1:
+            strategy = fewest_blocks(workload, cluster, strategy, stack)
     return simulate(workload, cluster, strategy, stack=stack).report
+
+
+def fewest_blocks(workload: Workload, cluster: Cluster, strategy: Strategy, stack: Stack) -> Strategy:
+    """The strategy with as few recomputed blocks of each virtual stage as fit in memory.
+
+    Memory falls with their number, so bisection finds it; all blocks where no part of them suffices.
+
+    Raises:
+        StrategyError: the strategy cannot be carried out at all.
+    """
+    if strategy.recompute is Recompute.NONE or strategy.split_degree > 1:
+        return strategy
+    most = max(strategy.stages, default=-(-workload.network.depth // (strategy.pp * strategy.virtual_stages)))
+
+    def enough(layers: int) -> bool:
+        return fits(workload, cluster, replace(strategy, recompute_layers=layers), stack)
+
+    layers = bisect_left(range(1, most), x=True, key=enough) + 1
+    return strategy if layers >= most else replace(strategy, recompute_layers=layers)
 
 
 def fits(workload: Workload, cluster: Cluster, strategy: Strategy, stack: Stack) -> bool:

@@ -24,6 +24,7 @@ class SourceDefaults:
         optimizer: registered name.
         stacks: software stacks whose rows of unknown sources take the same defaults; None for none.
         virtual_layers: a blank number of virtual stages means one layer a stage.
+        recipes: source of the recipes in ``recipes.csv`` that its rows followed, empty for none.
         reason: where the defaults are written down.
     """
 
@@ -37,6 +38,7 @@ class SourceDefaults:
     optimizer: str = "adam"
     stacks: Pattern | None = None
     virtual_layers: bool = False
+    recipes: str = ""
     reason: str
 
     @property

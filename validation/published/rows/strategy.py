@@ -1,17 +1,20 @@
 """The strategy of a language-model row: degrees, microbatches, sharding and recomputation from its text.
 
 Degrees that are blank follow from the others (dp = devices / (tp pp cp)); a degree that changes what was
-measured and cannot be derived skips the row. Where recomputation is not printed the answer is a list of
-candidates, least recomputation first, and the first that fits in memory is the prediction.
+measured and cannot be derived skips the row. Where recomputation is not printed it is that of the program's own
+recipe for the layout (:mod:`validation.published.rows.recipes`); without one the answer is a list of candidates,
+least recomputation first, and the first that fits in memory is the prediction.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simdl.step.strategy import Recompute, Strategy
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import optional_count, required_count
 from validation.published.rows.mixtures import has_experts
+from validation.published.rows.recipes import Saving, recipe_saving
 from validation.published.rows.sources import SourceDefaults
 from validation.published.tables import PublishedRow
 from workloads.network import Network
@@ -25,6 +28,8 @@ _RECOMPUTE = (
     (r"^(no|none|off|false)\b", Recompute.NONE),
     (r"full|checkpoint|yes|true", Recompute.FULL),
 )
+_SHARDED = 3
+"""ZeRO stage of FSDP."""
 # Text of the data_sharding column, first match wins.
 _SHARDING = (
     (r"zero-?_?\d.*\+ ?fsdp|\bhsdp\b", 3),
@@ -92,7 +97,16 @@ def row_strategies(
         _zero(row, defaults, assumed),
         _sequence_parallel(row, degrees, defaults, assumed),
     )
-    modes = row_recompute(row, assumed)
+    layout = {
+        "tp": degrees.tp,
+        "pp": degrees.pp,
+        "cp": degrees.cp,
+        "ep": degrees.ep,
+        "vp": virtual,
+        "micro_batch": micro_batch,
+        "fsdp": int(zero == _SHARDED),
+    }
+    savings = _savings(row, layout, defaults, assumed)
     strategies = tuple(
         Strategy(
             dp=degrees.dp,
@@ -104,13 +118,15 @@ def row_strategies(
             micro_batch=micro_batch,
             schedule=_schedule(row, virtual),
             virtual_stages=virtual,
-            recompute=mode,
+            recompute=Recompute.NONE if saving.savers else saving.recompute,
+            recompute_layers=saving.layers,
+            savers=saving.savers,
             zero=zero,
             shard_degree=_shard_degree(row, degrees, zero),
             sequence_parallel=sequence_parallel,
             stages=_stages(network, degrees.pp * virtual),
         )
-        for mode in modes
+        for saving in savings
     )
     return strategies, tuple(assumed)
 
@@ -171,6 +187,17 @@ def row_recompute(row: PublishedRow, assumed: list[str]) -> tuple[Recompute, ...
         if re.search(pattern, text):
             return (mode,)
     raise RowSkippedError(f"recompute {row['recompute']!r} is not understood")
+
+
+def _savings(
+    row: PublishedRow, layout: Mapping[str, int], defaults: SourceDefaults, assumed: list[str]
+) -> tuple[Saving, ...]:
+    """How memory is saved: as printed, as the program's recipe of this layout says, or the least that fits."""
+    saving = None if row["recompute"] else recipe_saving(row, layout, defaults.recipes)
+    if saving is not None:
+        assumed.append(f"recompute: {saving} (recipe)")
+        return (saving,)
+    return tuple(Saving(recompute=mode) for mode in row_recompute(row, assumed))
 
 
 def _zero(row: PublishedRow, defaults: SourceDefaults, assumed: list[str]) -> int:
