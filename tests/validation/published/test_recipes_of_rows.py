@@ -1,4 +1,4 @@
-"""Recomputation and offloading that a row does not print: from the recipes of its program, else the least that fits."""
+"""Recomputation and offloading that a row does not print: its program's recipe, else the least that fits."""
 
 from dataclasses import replace
 

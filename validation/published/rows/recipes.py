@@ -1,10 +1,10 @@
 """What a program's own recipe says that a published row leaves blank: recomputation and offloading.
 
-``recipes.csv`` lists the pretraining recipes of NVIDIA's Megatron-Bridge (``scripts/performance/configs``, releases
-v0.2.0 to v0.6.0) and NeMo (``recommended_model_configs``, v2.2.1 to v2.4.0), each layout once with the releases
-that have it. A row takes what every recipe of its layout says; where recipes disagree, or none has the layout,
-recomputation stays the least that fits. ``cpu_offload_layers`` moves the activations of the first so many layers
-to the host (Transformer Engine, ``get_cpu_offload_context``).
+``recipes.csv`` lists the pretraining recipes of NVIDIA's Megatron-Bridge (``scripts/performance/configs``,
+releases v0.2.0 to v0.6.0) and NeMo (``recommended_model_configs``, v2.2.1 to v2.4.0), each layout once with the
+releases that have it. A row takes what every recipe of its layout says; where recipes disagree, or none has the
+layout, recomputation stays the least that fits. ``cpu_offload_layers`` moves the activations of the first so
+many layers to the host (Transformer Engine, ``get_cpu_offload_context``).
 """
 
 import re
@@ -20,7 +20,7 @@ from validation.published.rows.cells import required_count
 from validation.published.tables import PublishedRow, published_folder
 
 _FULL = re.compile(r"full (\d+) layers")
-# Text of the precision column, first match wins; a column of other granularities is block-scaled on Blackwell.
+# Text of the precision column, first match wins; other granularities are block-scaled FP8 on Blackwell.
 _PRECISIONS = (
     (r"nvfp4|fp4", ("nvfp4",)),
     (r"mx", ("fp8_mx",)),
@@ -91,7 +91,7 @@ def _pairs(recipes: pd.DataFrame) -> set[tuple[str, str]]:
 def _saving(text: str, offload: int) -> Saving:
     if found := _FULL.match(text):
         return Saving(recompute=Recompute.FULL, layers=int(found[1]), offload=offload)
-    return Saving(recompute=Recompute(text.split()[0]), offload=offload)
+    return Saving(recompute=Recompute(text.split(maxsplit=1)[0]), offload=offload)
 
 
 def _plain(model: str) -> str:

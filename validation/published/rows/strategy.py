@@ -1,9 +1,9 @@
 """The strategy of a language-model row: degrees, microbatches, sharding and recomputation from its text.
 
 Degrees that are blank follow from the others (dp = devices / (tp pp cp)); a degree that changes what was
-measured and cannot be derived skips the row. Where recomputation is not printed it is that of the program's own
-recipe for the layout (:mod:`validation.published.rows.recipes`); without one the answer is a list of candidates,
-least recomputation first, and the first that fits in memory is the prediction.
+measured and cannot be derived skips the row. Where recomputation is not printed it is that of the program's
+own recipe for the layout (:mod:`validation.published.rows.recipes`); without one the answer is a list of
+candidates, least recomputation first, and the first that fits in memory is the prediction.
 """
 
 import re
@@ -192,7 +192,7 @@ def row_recompute(row: PublishedRow, assumed: list[str]) -> tuple[Recompute, ...
 def _savings(
     row: PublishedRow, layout: Mapping[str, int], defaults: SourceDefaults, assumed: list[str]
 ) -> tuple[Saving, ...]:
-    """How memory is saved: as printed, as the program's recipe of this layout says, or the least that fits."""
+    """How memory is saved: as printed, as the program's recipe says, or the least that fits."""
     saving = None if row["recompute"] else recipe_saving(row, layout, defaults.recipes)
     if saving is not None:
         assumed.append(f"recompute: {saving} (recipe)")
