@@ -2,8 +2,8 @@
 
 ``recipes.csv`` lists the pretraining recipes of NVIDIA's Megatron-Bridge (``scripts/performance``, v0.2.0 to
 v0.6.0) and NeMo (``recommended_model_configs``, v2.2.1 to v2.4.0), each layout once with its releases. A row
-takes what every recipe of its layout says; where recipes disagree, or none has the layout, recomputation stays
-the least that fits. ``cpu_offload_layers`` moves the activations of the first so many layers to the host
+takes what every recipe of its layout says; where recipes disagree, or none has it, recomputation stays the
+least that fits. ``cpu_offload_layers`` moves the activations of the first so many layers to the host
 (Transformer Engine, ``get_cpu_offload_context``).
 """
 
