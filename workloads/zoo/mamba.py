@@ -22,7 +22,7 @@ from workloads.layers.embedding import token_embedding
 from workloads.layers.feedforward import plain_activation
 from workloads.layers.projection import Projection, column_projection, row_projection
 from workloads.layers.residual import residual_addition
-from workloads.layers.state_space import StateSpace, state_space_branch
+from workloads.layers.state_space import CHUNK, StateSpace, state_space_branch
 from workloads.layers.token_loss import token_loss
 from workloads.layers.token_norm import token_norm
 from workloads.network import Block, Network
@@ -40,7 +40,8 @@ class HybridConfig:
         source: paper.
         pattern: a key of ``KINDS`` per layer.
         hidden: features of the residual stream.
-        mamba_heads, groups, state: of state-space layers.
+        mamba_heads, mamba_head_size, groups, state, taps, chunk: of state-space layers, as in
+            :class:`workloads.layers.state_space.StateSpace`.
         heads, kv_heads, head_size: of attention layers.
         ffn: of feed-forward layers.
         vocab: rows of the token table.
@@ -53,8 +54,11 @@ class HybridConfig:
     pattern: str
     hidden: int
     mamba_heads: int
+    mamba_head_size: int = 64
     groups: int = 1
     state: int = 128
+    taps: int = 4
+    chunk: int = CHUNK
     heads: int = 0
     kv_heads: int = 0
     head_size: int = 128
@@ -112,8 +116,11 @@ def _layer(config: HybridConfig, kind: str) -> tuple[Layer, ...]:
             tokens=tokens,
             hidden=hidden,
             heads=config.mamba_heads,
+            head_size=config.mamba_head_size,
             groups=config.groups,
             state=config.state,
+            taps=config.taps,
+            chunk=config.chunk,
         )
         branch = state_space_branch("norm", size)
     else:

@@ -4,13 +4,14 @@ from workloads.importers.families.base import Family
 from workloads.importers.families.bert import Bert, DistilBert, Roberta
 from workloads.importers.families.bloom import Bloom
 from workloads.importers.families.chatglm import ChatGlm
-from workloads.importers.families.cohere import Cohere
+from workloads.importers.families.cohere import Cohere, Cohere2
 from workloads.importers.families.falcon import Falcon
 from workloads.importers.families.gemma import Gemma, Gemma2, Gemma3
 from workloads.importers.families.gpt2 import Gpt2
 from workloads.importers.families.gpt_neo import GptNeo
 from workloads.importers.families.gpt_neox import GptNeoX
 from workloads.importers.families.gptj import GptJ
+from workloads.importers.families.hybrid import Mamba2, NemotronH
 from workloads.importers.families.llama import (
     Baichuan,
     Granite,
@@ -32,7 +33,8 @@ from workloads.importers.families.mixtures import (
     Qwen3Moe,
 )
 from workloads.importers.families.mpt import Mpt
-from workloads.importers.families.olmo import Olmo, Olmo2
+from workloads.importers.families.nemotron import Nemotron
+from workloads.importers.families.olmo import Olmo, Olmo2, Olmo3, Olmoe
 from workloads.importers.families.opt import Opt
 from workloads.importers.families.phi import Phi
 from workloads.importers.families.stablelm import StableLm
@@ -52,6 +54,7 @@ FAMILIES: dict[str, type[Family]] = {
     "bloom": Bloom,
     "chatglm": ChatGlm,
     "cohere": Cohere,
+    "cohere2": Cohere2,
     "deepseek_v2": DeepseekV2,
     "deepseek_v3": DeepseekV3,
     "distilbert": DistilBert,
@@ -71,11 +74,16 @@ FAMILIES: dict[str, type[Family]] = {
     "kimi_k2": DeepseekV3,
     "llama": Llama,
     "llama4_text": Llama4,
+    "mamba2": Mamba2,
     "mistral": Mistral,
     "mixtral": Mixtral,
     "mpt": Mpt,
+    "nemotron": Nemotron,
+    "nemotron_h": NemotronH,
     "olmo": Olmo,
     "olmo2": Olmo2,
+    "olmo3": Olmo3,
+    "olmoe": Olmoe,
     "opt": Opt,
     "phi": Phi,
     "phi3": Phi3,
@@ -90,4 +98,5 @@ FAMILIES: dict[str, type[Family]] = {
     "t5": T5,
     "vit": Vit,
     "whisper": Whisper,
+    "xlm-roberta": Roberta,
 }

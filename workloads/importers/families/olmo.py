@@ -1,9 +1,11 @@
-"""OLMo 1 and 2."""
+"""OLMo 1 to 3, and OLMoE."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from workloads.importers.families.base import Count, Window
 from workloads.importers.families.llama import Llama
+from workloads.zoo.decoder_config import Experts
 
 
 class Olmo(Llama):
@@ -29,3 +31,35 @@ class Olmo2(Llama):
             "branch_norm": True,
             "qk_norm": "width",
         }
+
+
+class Olmo3(Olmo2):
+    """OLMo 3: OLMo 2 with a window in three of four layers."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = Olmo.DIMENSIONS
+
+    sliding_window: Window | None = 4096
+
+    def default_windows(self, window: int) -> tuple[int, ...]:
+        """All but every fourth layer."""
+        return window, window, window, 0
+
+
+class Olmoe(Llama):
+    """OLMoE: Llama with experts in every layer and normalised queries and keys over all heads."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        **Olmo.DIMENSIONS,
+        "hidden_size": 2048,
+        "intermediate_size": 2048,
+        "num_hidden_layers": 16,
+        "num_attention_heads": 16,
+    }
+
+    num_experts: Count = 64
+    num_experts_per_tok: Count = 8
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's, with experts."""
+        experts = Experts(count=self.num_experts, chosen=self.num_experts_per_tok, ffn=self.intermediate_size)
+        return super().choices() | {"bias": False, "qk_norm": "width", "experts": experts}
