@@ -4,7 +4,7 @@ Several microbatches pass forward and backward before the last backward pass, be
 up; they count to what is passed forward.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from planner.per_layer.problem import Item, LayerProblem, Matrix, Option, Tensor
 from planner.per_layer.shares import sum_time
@@ -50,7 +50,7 @@ def layer_problem(
             )
             for node, found in zip(graph.nodes, costs, strict=True)
         ),
-        tensors=tuple(_tensor(edge, layouts, form, workload, pricing) for edge in graph.edges),
+        tensors=tuple(_tensors(graph.edges, layouts, form, workload, pricing)),
         room=usable - pricing.stack.memory_context,
         overlap=pricing.stack.gradient_overlap,
     )
@@ -83,24 +83,38 @@ def _before(forward: float, backward: float, microbatches: int) -> float:
     return microbatches * forward + (microbatches - 1) * backward
 
 
-def _tensor(
-    edge: Edge, layouts: Sequence[Layout], form: Strategy, workload: Workload, pricing: Pricing
-) -> Tensor:
-    elements = float(edge.elements * form.micro_batch)
+def _tensors(
+    edges: Sequence[Edge], layouts: Sequence[Layout], form: Strategy, workload: Workload, pricing: Pricing
+) -> Iterator[Tensor]:
+    """Every edge with the seconds of its layout changes, which those of one size share."""
+    passes = form.microbatches(workload.global_batch)
+    found: dict[int, tuple[Matrix, Matrix]] = {}
+    for edge in edges:
+        if edge.elements not in found:
+            elements = float(edge.elements * form.micro_batch)
+            found[edge.elements] = _changes(layouts, elements, passes, pricing)
+        forward, back = found[edge.elements]
+        yield Tensor(
+            source=edge.source,
+            target=edge.target,
+            count=edge.count,
+            forward=forward,
+            backward=back,
+            late=edge.late,
+        )
+
+
+def _changes(
+    layouts: Sequence[Layout], elements: float, passes: int, pricing: Pricing
+) -> tuple[Matrix, Matrix]:
+    """[s] from every layout to every other: of what passes forward, and of the last gradient."""
     there: Matrix = tuple(tuple(reshard_time(a, b, elements, pricing) for b in layouts) for a in layouts)
     back: Matrix = tuple(zip(*there, strict=True))
-    passes = form.microbatches(workload.global_batch)
-    return Tensor(
-        source=edge.source,
-        target=edge.target,
-        count=edge.count,
-        forward=tuple(
-            tuple(_before(one, other, passes) for one, other in zip(*rows, strict=True))
-            for rows in zip(there, back, strict=True)
-        ),
-        backward=back,
-        late=edge.late,
+    forward = tuple(
+        tuple(_before(one, other, passes) for one, other in zip(*rows, strict=True))
+        for rows in zip(there, back, strict=True)
     )
+    return forward, back
 
 
 def fixed_time(form: Strategy, workload: Workload, pricing: Pricing) -> float:

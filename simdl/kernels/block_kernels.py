@@ -10,7 +10,9 @@ from simdl.communication import Group, Operation, collective_seconds, ring_time
 from simdl.kernels.kernel import Kernel
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard, named_kernels, pass_layers, rank_core
+from simdl.software.stack import Stack
 from workloads.amounts import larger
+from workloads.dtypes import Precision
 from workloads.exchange import Halo
 from workloads.layer import Layer, TokenExchange
 from workloads.layers.experts import ALL_GATHER, ALL_TO_ALL
@@ -35,7 +37,7 @@ def weight_gradient_kernels(pricing: Pricing, shard: Shard, block: Block) -> lis
     """Kernels of the gradient of the weights, and of adding to the gradients of earlier microbatches."""
     return [
         *_kernels(pricing, shard, block, Pass.WEIGHT_GRADIENT),
-        *accumulation_kernels(pricing, shard, block.layers),
+        *accumulation_kernels(block.layers, shard, pricing.precision, pricing.stack),
     ]
 
 
@@ -50,12 +52,14 @@ def _kernels(pricing: Pricing, shard: Shard, block: Block, which: Pass) -> list[
     )
 
 
-def accumulation_kernels(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...]) -> list[NamedKernel]:
+def accumulation_kernels(
+    layers: tuple[Layer, ...], shard: Shard, precision: Precision, stack: Stack
+) -> list[NamedKernel]:
     """Adding fresh weight gradients to those of earlier microbatches, where no product's epilogue does it."""
-    traffic = pricing.stack.accumulation_traffic
+    traffic = stack.accumulation_traffic
     if not traffic:
         return []
-    dtype = pricing.precision.attention
+    dtype = precision.attention
     return [
         (
             layer.name,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hardware.cluster import Cluster
+from hardware.device import Device
 from simdl.kernels.cost_model import CostModel, launch_time
 from simdl.kernels.costs.matmul import uses_matrix_units
 from simdl.kernels.costs.recurrence import host_launches
@@ -81,33 +82,37 @@ class Pricing:
 
 
 def priced(pricing: Pricing, kernels: list[Kernel]) -> Work:
-    """Kernels back to back on the device, each launched by the host.
+    """Kernels back to back on the device, each launched by the host."""
+    return kernel_work(kernels, pricing.stack, pricing.cluster.device, pricing.cost_model)
+
+
+def kernel_work(kernels: list[Kernel], stack: Stack, device: Device, model: CostModel) -> Work:
+    """:func:`priced`, by what it hangs on: links have no part in it.
 
     How many rows each expert has the host learns when the router has run, so it cannot launch their kernels
     ahead: the device waits for each of them.
     """
-    seconds = sum(_kernel_time(pricing, kernel) for kernel in kernels)
-    launches = sum(host_launches(kernel.shape, pricing.cluster.device) for kernel in kernels)
-    stall = sum(kernel.experts for kernel in kernels) * pricing.stack.expert_launch
+    seconds = sum(_kernel_time(kernel, stack, device, model) for kernel in kernels)
+    launches = sum(host_launches(kernel.shape, device) for kernel in kernels)
+    stall = sum(kernel.experts for kernel in kernels) * stack.expert_launch
     return Work(device=seconds, launches=launches, stall=stall)
 
 
-def _kernel_time(pricing: Pricing, kernel: Kernel) -> float:
+def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel) -> float:
     """Device seconds of one kernel in this stack, at the clock that hours of training leave.
 
     Products on matrix units draw the most power and lower the clock; convolutions alternate with kernels that
     stream and stay below the limit.
     """
-    seconds = launch_time(pricing.cost_model, kernel)
+    seconds = launch_time(model, kernel)
     if kernel.kind not in PRODUCTS:
-        return seconds / pricing.stack.streaming_speed
+        return seconds / stack.streaming_speed
     if kernel.kind is OperatorKind.CONVOLUTION:
-        return seconds / pricing.stack.convolution_speed
+        return seconds / stack.convolution_speed
     if kernel.kind is OperatorKind.ATTENTION:
-        seconds = seconds / pricing.stack.attention_speed
+        seconds = seconds / stack.attention_speed
         if isinstance(kernel.shape, AttentionCall):
-            seconds = seconds / choose(_is_part(kernel.shape.shape), pricing.stack.context_speed, 1.0)
-    device = pricing.cluster.device
+            seconds = seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0)
     return seconds / device.sustained if uses_matrix_units(device, kernel.dtype) else seconds
 
 

@@ -6,12 +6,18 @@ starts when both are done.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from hardware.device import Device
 from simdl.kernels.block_kernels import NamedKernel, accumulation_kernels
-from simdl.kernels.pricing import Pricing, priced
+from simdl.kernels.cost_model import CostModel
+from simdl.kernels.pricing import Pricing, kernel_work
 from simdl.kernels.sharding import Shard, named_kernels
+from simdl.software.stack import Stack
 from simdl.splits.message_times import message_use, messages_time
 from simdl.splits.site import Divided, Message, Phase
+from workloads.dtypes import Precision
+from workloads.layer import Layer
 from workloads.operators import Pass
 
 ROUNDING = 1e-15  # [s]
@@ -98,30 +104,57 @@ def real_beats(beats: Iterable[Beat]) -> tuple[Beat, ...]:
 
 def _compute(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> float:
     """[s] of the kernels of one pass."""
-    return priced(pricing, [kernel for _, kernel in all_kernels(parts, which, pricing)]).device
+    return pass_work(parts, which, pricing)[0]
 
 
-def all_kernels(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> list[NamedKernel]:
-    """Kernels of one pass over a node; fresh weight gradients are added to those of earlier microbatches."""
-    added = accumulated_kernels(parts, pricing) if which is Pass.WEIGHT_GRADIENT else []
-    return [*node_kernels(parts, which, pricing), *added]
+def pass_work(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> tuple[float, int]:
+    """[s] and number of the kernels of one pass over a node, whatever it sends."""
+    layers, device = tuple(part.layer for part in parts), pricing.cluster.device
+    return _kernel_work(
+        layers, which, parts[0].samples, pricing.precision, pricing.stack, device, pricing.cost_model
+    )
+
+
+@lru_cache(maxsize=65536)
+def _kernel_work(  # noqa: PLR0917 - what kernels and their seconds hang on
+    layers: tuple[Layer, ...],
+    which: Pass,
+    samples: int,
+    precision: Precision,
+    stack: Stack,
+    device: Device,
+    model: CostModel,
+) -> tuple[float, int]:
+    kernels = _pass_kernels(layers, which, samples, precision, stack)
+    if which is Pass.WEIGHT_GRADIENT:  # fresh ones are added to those of earlier microbatches
+        kernels += accumulation_kernels(layers, Shard(), precision, stack)
+    work = kernel_work([kernel for _, kernel in kernels], stack, device, model)
+    return work.device, len(kernels)
+
+
+def _pass_kernels(
+    layers: tuple[Layer, ...], which: Pass, samples: int, precision: Precision, stack: Stack
+) -> list[NamedKernel]:
+    return named_kernels(
+        layers if which is Pass.FORWARD else layers[::-1],
+        which,
+        shard=Shard(micro_batch=samples),
+        precision=precision,
+        stack=stack,
+    )
 
 
 def node_kernels(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> list[NamedKernel]:
     """Kernels of one pass over a node in launch order, without the adding up of several microbatches."""
     layers = tuple(part.layer for part in parts)
-    return named_kernels(
-        layers if which is Pass.FORWARD else layers[::-1],
-        which,
-        shard=Shard(micro_batch=parts[0].samples),
-        precision=pricing.precision,
-        stack=pricing.stack,
-    )
+    return _pass_kernels(layers, which, parts[0].samples, pricing.precision, pricing.stack)
 
 
 def accumulated_kernels(parts: Sequence[Divided], pricing: Pricing) -> list[NamedKernel]:
     """Kernels that add the gradients of a node to those of earlier microbatches."""
-    return accumulation_kernels(pricing, Shard(), tuple(part.layer for part in parts))
+    return accumulation_kernels(
+        tuple(part.layer for part in parts), Shard(), pricing.precision, pricing.stack
+    )
 
 
 def pass_messages(parts: Sequence[Divided], which: Pass) -> Iterator[tuple[Divided, Message]]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing, Work
 from simdl.splits.arrangement import divide_node
-from simdl.splits.beats import BEATS, Beat, all_kernels, pass_messages, real_beats
+from simdl.splits.beats import BEATS, Beat, pass_messages, pass_work, real_beats
 from simdl.splits.graph import Node
 from simdl.splits.layout import Layout
 from simdl.splits.registry import Choice, enumerate_choices
@@ -111,7 +111,7 @@ def _work(beats: Sequence[Beat], parts: Sequence[Divided], which: Pass, pricing:
     return Work(
         device=sum(beat.compute for beat in beats),
         tensor=_exposed(beats, earlier=False),
-        launches=len(all_kernels(parts, which, pricing)),
+        launches=pass_work(parts, which, pricing)[1],
         calls=len(list(pass_messages(parts, which))),
     )
 

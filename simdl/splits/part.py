@@ -1,15 +1,20 @@
 """Parts of layers: the layer that one rank is left with after a split.
 
 The largest part sets the pace, so extents are rounded up. Kernels that stream (element-wise, pooling,
-normalisation) scale with their share of the elements; products keep their dimensions, each divided.
+normalisation) scale with their share of the elements; products keep their dimensions, each divided. What is
+divided alike is one object, so that its kernels are priced once, whatever cluster its ranks stand on.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from math import ceil
 
 from workloads.layer import Layer
 from workloads.operators import ConvolutionShape, MatmulShape, Operator
+
+PARTS = 16384
+"""Parts that are remembered of each kind."""
 
 
 def ceil_part(extent: int, degree: int) -> int:
@@ -17,6 +22,7 @@ def ceil_part(extent: int, degree: int) -> int:
     return -(-extent // degree)
 
 
+@lru_cache(maxsize=PARTS)
 def share_layer(layer: Layer, share: float, *, weights: float = 1.0) -> Layer:
     """A layer whose every operator works on a share of the elements of each sample.
 
@@ -40,6 +46,7 @@ def share_operator(operator: Operator, share: float, weights: float) -> Operator
     )
 
 
+@lru_cache(maxsize=PARTS)
 def convolution_part(
     layer: Layer, kept: float, *, channels: int = 1, filters: int = 1, height: int = 1, width: int = 1
 ) -> Layer:
@@ -78,6 +85,7 @@ def groups_of(layer: Layer) -> int:
     return shape.groups if isinstance(shape, ConvolutionShape) else 1
 
 
+@lru_cache(maxsize=PARTS)
 def grouped_part(layer: Layer, degree: int) -> Layer:
     """A convolution in groups of which a rank has ``1 / degree``, with their channels and filters."""
     share = 1 / degree
@@ -120,6 +128,7 @@ def _window(outputs: int, stride: int, kernel: int, whole: int) -> int:
     return min(whole, (outputs - 1) * stride + kernel)
 
 
+@lru_cache(maxsize=PARTS)
 def linear_part(layer: Layer, kept: float, *, inputs: int = 1, outputs: int = 1) -> Layer:
     """A fully connected layer with its input and output features divided.
 
