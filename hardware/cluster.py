@@ -55,6 +55,8 @@ class NodeType:
     empty for every other. ``host_power`` is what a whole node draws beside its devices [W], 0 where nobody
     metered it. ``whole`` is the number of devices of the node where only some of them are taken
     (:func:`part_of_node`), else 0. ``host`` is None where a profile does not say what its memory is.
+    ``library`` names the collective library that runs there, with its release (``nccl:2.21.5``); ``""`` for
+    the usual one.
     """
 
     name: str
@@ -66,6 +68,7 @@ class NodeType:
     whole: int = 0
     host_power: float = 0.0
     host: Host | None = None
+    library: str = ""
 
     def __repr__(self) -> str:
         return f"<NodeType {self.name}: {self.devices} x {self.device.name}>"

@@ -171,6 +171,7 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
     count = reader.tables("levels")
     if count < 2:
         reader.fault("levels", f"found {count}; expected at least two, the last joining nodes (size 0)")
+    library = reader.text("library", default="")
     host_power = reader.number("host_power", "power", default=0.0)
     measured_on = {key: reader.text(f"measured_on.{key}") for key in reader.keys("measured_on")}
     levels = tuple(_level(reader, f"levels.{index}", last=index == count - 1) for index in range(count))
@@ -188,6 +189,7 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
         numbers=own,
         host_power=host_power,
         host=host,
+        library=library,
     )
 
 

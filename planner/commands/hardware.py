@@ -143,6 +143,8 @@ def _print_profiles(
         if isinstance(profile, NodeType):
             header = ("level", "joins", "link", "ports", "topology", "one direction")
             print_table(header, _level_rows(profile), title=title)
+            if profile.library:
+                click.echo(f"collective library {profile.library}")
             click.echo()
             for drawing in node_drawings(profile):
                 for line in drawing_lines(drawing, pattern):
@@ -207,6 +209,7 @@ def _profile_json(kind: str, profile: Profile) -> dict[str, object]:
     if isinstance(profile, NodeType):
         described |= {
             "device": profile.device.name,
+            "library": profile.library or None,
             "levels": [_level_json(level) for level in profile.levels],
             "host": None if profile.host is None else _host_json(profile.host),
         }

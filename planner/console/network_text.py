@@ -1,5 +1,6 @@
 """Drawings of networks as text: who is joined to whom by how many of which links, and how loaded they are."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from hardware.cluster import NodeType
@@ -26,7 +27,7 @@ def drawing_lines(drawing: Drawing, pattern: Pattern | None = None) -> Iterator[
     level = drawing.level
     drawn = drawing.graph.members
     size = f"{drawing.whole} {drawing.member}s" if drawing.whole else f"all {drawing.member}s"
-    cut = "" if drawn == drawing.whole else f", {drawn} of them drawn"
+    cut = "" if drawn == drawing.whole else f", {drawn} of them drawn{_fewer(drawing)}"
     yield f"{level.name}: {size} on {level.link.name}, {_layout(drawing)}{cut}"
     loads = link_loads(drawing, pattern) if pattern is not None and drawn > 1 else {}
     if isinstance(level.wiring, Direct):
@@ -37,8 +38,20 @@ def drawing_lines(drawing: Drawing, pattern: Pattern | None = None) -> Iterator[
         yield from _tree_lines(drawing.graph, loads)
 
 
+def _fewer(drawing: Drawing) -> str:
+    """What a large fabric has more of below a switch or in a group than is drawn."""
+    whole, cut = drawing.wiring, drawing.level.wiring
+    if isinstance(whole, Dragonfly) and isinstance(cut, Dragonfly) and cut != whole:
+        return f" with {cut.routers} of the {whole.routers} routers of a group"
+    if isinstance(whole, Tree) and isinstance(cut, Tree):
+        pairs = zip(cut.tiers, whole.tiers, strict=True)
+        fewer = [f"{few.size} of {all_.size}" for few, all_ in pairs if few != all_]
+        return f" with {', '.join(fewer)} below a switch" if fewer else ""
+    return ""
+
+
 def _layout(drawing: Drawing) -> str:
-    wiring = drawing.level.wiring
+    wiring = drawing.wiring
     if isinstance(wiring, Direct):
         return "links between pairs"
     if isinstance(wiring, Tree):
@@ -94,6 +107,7 @@ def _tree_lines(graph: Graph, loads: Mapping[int, float]) -> Iterator[str]:
             indent = "  " * (max(height.values()) - height[vertex] + 1)
             for text in _runs(graph, below, loads):
                 yield f"{indent}{graph.names[vertex]} - {text}"
+    yield from _peers(graph, height, loads)
     beside = [
         number
         for number, edge in enumerate(graph.edges)
@@ -105,6 +119,17 @@ def _tree_lines(graph: Graph, loads: Mapping[int, float]) -> Iterator[str]:
     for number in beside:
         edge = graph.edges[number]
         yield f"  {graph.names[edge.tail]} - {graph.names[edge.head]}: {_links(graph, number, loads)}"
+
+
+def _peers(graph: Graph, height: Mapping[int, int], loads: Mapping[int, float]) -> Iterator[str]:
+    """Links between switches as far from the members as each other, such as routers, by what they are."""
+    found = Counter(
+        _links(graph, number, loads)
+        for number, edge in enumerate(graph.edges)
+        if edge.tail < edge.head and height[edge.tail] == height[edge.head] > 0
+    )
+    for links, count in found.items():
+        yield f"  between routers, {count} pair{'s' * (count > 1)} - {links}{' each' * (count > 1)}"
 
 
 def _runs(graph: Graph, below: list[tuple[int, int]], loads: Mapping[int, float]) -> Iterator[str]:
@@ -132,4 +157,4 @@ def _links(graph: Graph, number: int, loads: Mapping[int, float]) -> str:
     back = number ^ 1  # both directions are added together
     load = max(loads.get(number, 0.0), loads.get(back, 0.0))
     rate = format_quantity(edge.bandwidth, "bandwidth")
-    return f"{edge.count:g} x {edge.link.name}, {rate}" + (f", load {load:.0%}" if loads else "")
+    return f"{edge.count:.4g} x {edge.link.name}, {rate}" + (f", load {load:.0%}" if loads else "")

@@ -10,6 +10,7 @@ from hardware.cluster import Cluster
 from hardware.errors import UnitError
 from hardware.units import format_quantity
 from planner.console.option_values import option_quantity
+from planner.questions.cluster_library import library_of
 from simdl.communication import (
     Group,
     Operation,
@@ -18,7 +19,6 @@ from simdl.communication import (
     crossovers,
     library_steps,
     lower_bound,
-    usual_library,
 )
 from simdl.communication.library import load_library
 from simdl.errors import CollectiveError
@@ -47,14 +47,14 @@ def collectives_json(
         ranks: of the group; None for all devices.
         stride: distance in rank between neighbours of the group.
         algorithm: ``"auto"`` for the library's choice, ``"all"`` for each that applies, or a name.
-        library: with its version where rules are known by version; None for the device's own.
+        library: with its version where rules are known by version; None for that of the cluster or device.
 
     Raises:
         CollectiveError: an unknown library or algorithm, or one that does not apply.
         HardwareError: the group does not fit on the cluster.
     """
     group = Group(size=cluster.devices if ranks is None else ranks, stride=stride)
-    library = usual_library(cluster.device.generation) if library is None else library
+    library = library_of(cluster) if library is None else library
     version = load_library(library).version
     if group.size == 1:
         _check_alone(stride, algorithm)

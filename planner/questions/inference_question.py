@@ -6,11 +6,12 @@ from typing import Any
 
 from hardware.cluster import Cluster
 from hardware.profiles import load_mixed_cluster
+from planner.questions.cluster_library import stack_on
 from planner.questions.question import Options, default_precision
 from simdl.errors import SimdlError
 from simdl.inference.generation import generates
 from simdl.inference.simulate import InferenceReport, simulate_inference
-from simdl.software.reader import default_stack, load_stack
+from simdl.software.reader import default_stack
 from simdl.software.stack import Stack
 from simdl.step.strategy import Strategy, tensor_problems
 from workloads.dtypes import load_precision
@@ -146,11 +147,11 @@ def load_inference(
 
 def _stack(options: Options, cluster: Cluster, network: Network, said: list[str], *, writes: bool) -> Stack:
     if options.stack is not None:
-        return load_stack(options.stack)
+        return stack_on(options.stack, cluster)
     generation = cluster.device.generation
-    stack = load_stack(default_stack(generation, network.sample))
+    stack = stack_on(default_stack(generation, network.sample), cluster)
     if writes and stack.library == SERVED_LIBRARY and generation != "mobile":
-        stack = load_stack(SERVING)
+        stack = stack_on(SERVING, cluster)
     said.append(f"software stack {stack.name} ({stack.description.rstrip('.')})")
     return stack
 

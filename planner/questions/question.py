@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from hardware.cluster import Cluster
 from hardware.device import Device
 from hardware.profiles import load_mixed_cluster
+from planner.questions.cluster_library import library_assumed, stack_on
 from simdl.inputs.reader import parse_inputs
 from simdl.software.reader import default_stack, division, load_stack
 from simdl.software.stack import Stack
@@ -140,6 +141,7 @@ def build_question(options: Options, network: Network, cluster: Cluster) -> Ques
     stack = options.stack or default_stack(slowest.generation, network.sample)
     if options.stack is None:
         assumptions.append(_stack_assumed(stack, slowest.generation))
+    assumptions += library_assumed(stack, cluster)
     workload = Workload(
         network=network,
         optimizer=load_optimizer(optimizer),
@@ -150,7 +152,7 @@ def build_question(options: Options, network: Network, cluster: Cluster) -> Ques
     return Question(
         workload=workload,
         cluster=cluster,
-        stack=load_stack(stack),
+        stack=stack_on(stack, cluster),
         assumptions=tuple(assumptions),
         options=replace(
             options,
@@ -211,7 +213,7 @@ def for_strategy(question: Question, options: Options, strategy: Strategy) -> Qu
     )
     return replace(
         question,
-        stack=load_stack(stack),
+        stack=stack_on(stack, question.cluster),
         assumptions=said,
         options=replace(question.options, stack=stack),
     )

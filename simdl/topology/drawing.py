@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import cos, pi, prod, sin
 
 from hardware.cluster import Level
-from hardware.topology import Dragonfly, Rails, Torus, Tree
+from hardware.topology import Dragonfly, Rails, Torus, Tree, Wiring
 from simdl.topology.graph import Graph, level_graph, torus_shape
 from simdl.topology.groups import graph_loads, group_uses, is_wired
 from simdl.topology.patterns import Pattern
@@ -27,6 +27,7 @@ class Drawing:
         level: of the cluster, cut to what is drawn.
         member: what a member is called.
         whole: members of a full domain; 0 for as many as there are.
+        wiring: of the level before it was cut.
         graph: of the members drawn.
         shape: members along the axes of a torus, else ().
     """
@@ -35,6 +36,7 @@ class Drawing:
     member: str
     whole: int
     graph: Graph
+    wiring: Wiring | None = None
     shape: tuple[int, ...] = ()
 
 
@@ -42,7 +44,9 @@ class Drawing:
 def draw_level(level: Level, member: str) -> Drawing:
     """The graph of a level; the first members of one that is too large for a picture."""
     shape: tuple[int, ...] = ()
+    wiring = level.wiring
     if level.size == 0:
+        level = replace(level, wiring=_cut_fabric(level.wiring))
         members = _fabric_members(level)
     elif level.topology == "torus":
         shape = _cut_shape(torus_shape(level, level.size))
@@ -51,18 +55,37 @@ def draw_level(level: Level, member: str) -> Drawing:
     else:
         members = min(level.size, MOST)
     return Drawing(
-        level=level, member=member, whole=level.size, graph=level_graph(level, members, member), shape=shape
+        level=level,
+        member=member,
+        whole=level.size,
+        graph=level_graph(level, members, member),
+        wiring=wiring,
+        shape=shape,
     )
 
 
 def _fabric_members(level: Level) -> int:
-    """Nodes below two switches of the lowest tier, or two pods or groups."""
+    """Nodes below two switches of the highest tier, or two pods or groups."""
     wiring = level.wiring
     if isinstance(wiring, Tree):
-        return min(FABRIC, 2 * wiring.tiers[0].size)
+        return min(FABRIC, 2 * prod(tier.size for tier in wiring.tiers))
     if isinstance(wiring, Rails | Dragonfly):
         return min(FABRIC, 2 * wiring.size)
     return FEW
+
+
+def _cut_fabric(wiring: Wiring | None) -> Wiring | None:
+    """A fabric of which two of the largest switches or groups can be drawn, each with fewer below it."""
+    if isinstance(wiring, Dragonfly):
+        routers = max(2, FABRIC // (2 * wiring.nodes))
+        return replace(wiring, routers=min(wiring.routers, routers))
+    if not isinstance(wiring, Tree):
+        return wiring
+    sizes = [tier.size for tier in wiring.tiers]
+    while 2 * prod(sizes) > FABRIC and max(sizes) > 1:
+        sizes[sizes.index(max(sizes))] -= 1
+    tiers = (replace(tier, size=size) for tier, size in zip(wiring.tiers, sizes, strict=True))
+    return replace(wiring, tiers=tuple(tiers))
 
 
 def _cut_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
