@@ -14,6 +14,7 @@ from functools import cached_property
 from workloads.errors import NetworkError
 from workloads.layer import Layer
 from workloads.operators import PRODUCTS, Pass
+from workloads.tensors import BLOCK_INPUT
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +49,15 @@ class Block:
     def output_elements(self) -> int:
         """Elements of the block's output per sample."""
         return self.layers[-1].output_elements
+
+    @cached_property
+    def input_elements(self) -> int:
+        """Elements of the block's input per sample, as the layer that reads it first keeps or reads them."""
+        readers = [layer for layer in self.layers if layer.inputs[:1] == (BLOCK_INPUT,)]
+        kept = [tensor.elements for layer in readers for tensor in layer.saved if tensor.name == BLOCK_INPUT]
+        if kept:
+            return max(kept)
+        return max((layer.forward[0].reads for layer in readers if layer.forward), default=0)
 
 
 SEQUENTIAL = frozenset({"recurrent", "stepped_recurrent", "state_space"})
@@ -194,7 +204,7 @@ def _faults(network: Network) -> Iterator[str]:
     for name in {n for n in names if names.count(n) > 1}:
         yield f"network {network.name}: block {name!r} stands twice; expected unique names"
     for block in network.blocks:
-        known = {"input"}
+        known = {BLOCK_INPUT}
         for layer in block.layers:
             place = f"network {network.name}: {block.name}/{layer.name}"
             if layer.name in known:

@@ -38,10 +38,8 @@ def recomputed_layers(block: Block, mode: Recompute, stack: Stack) -> tuple[Laye
     return tuple(layer for layer in block.layers if not layer.selective and layer.name not in stored)
 
 
-def kept_bytes(
-    pricing: Pricing, shard: Shard, block: Block, before: Block, redone: tuple[Layer, ...]
-) -> float:
-    """Bytes one block keeps per microbatch: its input, and the outputs of layers that do not run again."""
+def kept_bytes(pricing: Pricing, shard: Shard, block: Block, inputs: int, redone: tuple[Layer, ...]) -> float:
+    """Bytes one block keeps per microbatch: its ``inputs`` [elements], and outputs not made again."""
     if not redone:
         return saved_bytes(block, pricing, shard)
     if all(layer.selective for layer in redone):
@@ -55,7 +53,7 @@ def kept_bytes(
         for elements, split in products.get(layer.name, ((layer.output_elements, layer.parameter_split),))
         if layer.name not in again or layer.name in products
     )
-    elements = before.output_elements * shard.share(Split.SEQUENCE) + stored * shard.share(Split.COLUMN)
+    elements = inputs * shard.share(Split.SEQUENCE) + stored * shard.share(Split.COLUMN)
     return elements * pricing.precision.activation
 
 
@@ -92,7 +90,7 @@ def _products(block: Block, layer: Layer) -> tuple[tuple[int, Division], ...]:
     return ((whole // 2, split),) * 2 if gated else ((whole, split),)
 
 
-def brief_bytes(pricing: Pricing, shard: Shard, block: Block, before: Block) -> float:
+def brief_bytes(pricing: Pricing, shard: Shard, block: Block, inputs: int) -> float:
     """Bytes live beside all that a block keeps at the peak of its backward pass, walked layer by layer.
 
     A layer's gradient of its output is live until it has made those of its inputs; elementwise activations
@@ -100,7 +98,7 @@ def brief_bytes(pricing: Pricing, shard: Shard, block: Block, before: Block) -> 
     input, which the layer before it may still need (Rhu et al. 2016, figure 4).
     """
     activation = pricing.precision.activation
-    sizes = {"input": before.output_elements * shard.share(Split.SEQUENCE) * activation}
+    sizes = {"input": inputs * shard.share(Split.SEQUENCE) * activation}
     for layer in block.layers:
         sizes[layer.name] = layer.output_elements * shard.share(_output_split(layer)) * activation
     live = {block.layers[-1].name: sizes[block.layers[-1].name]}

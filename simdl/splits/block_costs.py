@@ -17,7 +17,7 @@ from simdl.splits.graph import Edge
 from simdl.splits.message_times import message_use
 from simdl.splits.node_cost import NodeCost, node_cost
 from simdl.splits.resharding import reshard_message
-from simdl.splits.site import Message
+from simdl.splits.site import Message, local_samples
 from simdl.step.block_cost import BlockCost
 from simdl.step.gradients import merged_shares
 from simdl.step.strategy import Recompute
@@ -51,10 +51,17 @@ def split_block_costs(
             _resharding(reshards(found, arrangement, index, first=first), pricing) for first in (True, False)
         )
         mode = recompute if block.recomputable else Recompute.NONE
-        chain.append(_block_cost(own, first, mode, chain[-1].boundary if chain else own[-1].boundary))
+        read = chain[-1].boundary if chain else _image_bytes(block, own[0], arrangement, pricing)
+        chain.append(_block_cost(own, first, mode, read))
         if block.count > 1:
             chain += [_block_cost(own, later, mode, own[-1].boundary)] * (block.count - 1)
     return tuple(chain)
+
+
+def _image_bytes(block: Block, first: NodeCost, arrangement: Arrangement, pricing: Pricing) -> float:
+    """[bytes] of a rank's part of what the first block of a network reads."""
+    samples = local_samples(arrangement.samples, first.source)
+    return block.input_elements / first.source.parts * samples * pricing.precision.activation
 
 
 def _block_cost(

@@ -100,10 +100,10 @@ def block_costs(pricing: Pricing, shard: Shard, recompute: Recompute) -> tuple[B
 def price_blocks(pricing: Pricing, shard: Shard, recompute: Recompute) -> tuple[BlockCost, ...]:
     """The same, not remembered: for tables of shards, each of which is asked for once."""
     blocks = pricing.network.blocks
-    previous = (blocks[0], *blocks[:-1])
+    inputs = (blocks[0].input_elements, *(block.output_elements for block in blocks[:-1]))
     return tuple(
-        _block_cost(pricing, shard, recompute, block, before)
-        for block, before in zip(blocks, previous, strict=True)
+        _block_cost(pricing, shard, recompute, block, elements)
+        for block, elements in zip(blocks, inputs, strict=True)
     )
 
 
@@ -122,16 +122,14 @@ def block_factors(block: Block) -> tuple[float, float]:
     )
 
 
-def _block_cost(
-    pricing: Pricing, shard: Shard, recompute: Recompute, block: Block, before: Block
-) -> BlockCost:
+def _block_cost(pricing: Pricing, shard: Shard, recompute: Recompute, block: Block, inputs: int) -> BlockCost:
     mode = recompute if block.recomputable else Recompute.NONE
     activation = pricing.precision.activation
     pipelined, shard = shard.pipelined, _unpipelined(shard)  # both price the passes alike
     everything = saved_bytes(block, pricing, shard)
     boundary = (block.output_elements + block.carried) * shard.share(Split.SEQUENCE) * activation
     redone = recomputed_layers(block, mode, pricing.stack)
-    kept = kept_bytes(pricing, shard, block, before, redone)
+    kept = kept_bytes(pricing, shard, block, inputs, redone)
     transient = everything - kept + largest_output(block, pricing, shard)
     return BlockCost(
         forward=_forward(pricing, shard, block),
@@ -149,7 +147,7 @@ def _block_cost(
         redone=mode,
         brief=transient
         if is_table(transient)
-        else min(transient, brief_bytes(pricing, shard, block, before)),
+        else min(transient, brief_bytes(pricing, shard, block, inputs)),
     )
 
 

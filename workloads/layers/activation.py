@@ -1,9 +1,10 @@
 """Activation functions: work in O(N C H W) (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4).
 
-ReLU (plain, capped at six or leaky), sigmoid and tanh are differentiated from their outputs, so the output is
-kept and the input is not: they run in place. SiLU, GELU and the piecewise-linear functions of MobileNetV3
-(Howard et al. 2019, arXiv:1905.02244, section 5.2) are not monotone or flat at both ends, so their input is
-kept.
+ReLU (plain or leaky), sigmoid and tanh are differentiated from their outputs, so the output is kept and the
+input is not: they run in place. SiLU, GELU and the piecewise-linear functions of MobileNetV3 (Howard et al.
+2019, arXiv:1905.02244, section 5.2) are not monotone or flat at both ends, so their input is kept. So is that
+of ReLU capped at six, although its output would do: PyTorch's ``hardtanh_`` copies it before it writes in
+place (``hardtanh_backward(grad, self)``), which the tensors that autograd saves show.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ WORK: Mapping[str, int] = MappingProxyType(
 )
 """[FLOP] per element, forward; nominal, because bytes price these kernels."""
 
-FROM_OUTPUT = frozenset({"relu", "relu6", "leaky_relu", "sigmoid", "tanh"})
+FROM_OUTPUT = frozenset({"relu", "leaky_relu", "sigmoid", "tanh"})
 """Functions that are differentiated from their output."""
 
 
