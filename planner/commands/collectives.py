@@ -20,6 +20,7 @@ from planner.questions.collectives import (
     collectives_json,
     parse_sizes,
 )
+from planner.questions.stepwise import STEPWISE_HEADER, stepwise_cells
 from simdl.communication import Operation, library_names
 from simdl.errors import SimdlError
 
@@ -56,9 +57,14 @@ from simdl.errors import SimdlError
 )
 @click.option(
     "--library",
-    show_default="the device's own",
+    show_default="the cluster file's, else the device's own",
     help=f"Collective library: {', '.join(library_names())}; with a version such as nccl:2.21.5 where the "
     "library's rules of choice are known by version.",
+)
+@click.option(
+    "--stepwise",
+    is_flag=True,
+    help="Also run every message as an event on the links of the cluster, beside the closed form.",
 )
 @report_option
 @force_option
@@ -72,6 +78,7 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
     algorithm: str,
     library: str | None,
     *,
+    stepwise: bool,
     report_directory: Path | None,
     force: bool,
     as_json: bool,
@@ -87,6 +94,7 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
             stride=stride,
             algorithm=algorithm,
             library=library,
+            stepwise=stepwise,
         )
     except (HardwareError, SimdlError) as error:
         raise bad_input(error) from None
@@ -99,6 +107,12 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
     print_table(HEADER, collective_rows(data), title=collective_title(data))
     for line in choice_lines(data):
         click.echo(line)
+    if stepwise:
+        print_table(
+            STEPWISE_HEADER,
+            stepwise_cells(data["stepwise"]),
+            title="every message as an event, and the same algorithm folded",
+        )
 
 
 def _write_report(data: dict[str, Any], path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hardware.cluster import Cluster
-from planner.interface.arguments import FilePath, choice, count, one_family, refuse, text
+from planner.interface.arguments import FilePath, choice, count, flag, one_family, refuse, text
 from planner.interface.loading import load_cluster
 from planner.interface.result import Figures, Result
 from planner.questions.collectives import (
@@ -86,6 +86,7 @@ def collectives(
     stride: int = 1,
     algorithm: str = "auto",
     library: str | None = None,
+    stepwise: bool = False,
 ) -> Collectives:
     """Time of a collective on a cluster by message size, as `simdl collectives` prints it.
 
@@ -100,7 +101,9 @@ def collectives(
         stride: distance in rank between neighbours of the group.
         algorithm: ``"auto"`` for the library's choice, ``"all"`` for each that applies, or a name.
         library: collective library, with a version where rules are known by version (``"nccl:2.21.5"``); by
-            default the device's own.
+            default the one that the cluster's file names, else the device's own.
+        stepwise: also run every message of the algorithm as an event on the cluster's links; ``stepwise`` in
+            the answer has the times beside those of the closed form.
 
     Returns:
         The times.
@@ -126,6 +129,7 @@ def collectives(
         stride=count("stride", stride) or 1,
         algorithm=text("algorithm", algorithm) or "auto",
         library=text("library", library),
+        stepwise=flag("stepwise", stepwise),
     )
     return Collectives(answer=answer)
 

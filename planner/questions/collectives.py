@@ -11,6 +11,7 @@ from hardware.errors import UnitError
 from hardware.units import format_quantity
 from planner.console.option_values import option_quantity
 from planner.questions.cluster_library import library_of
+from planner.questions.stepwise import stepwise_rows
 from simdl.communication import (
     Group,
     Operation,
@@ -37,6 +38,7 @@ def collectives_json(
     stride: int = 1,
     algorithm: str = "auto",
     library: str | None = None,
+    stepwise: bool = False,
 ) -> dict[str, Any]:
     """The answer of `simdl collectives` by key, in base units.
 
@@ -47,6 +49,7 @@ def collectives_json(
         ranks: of the group; None for all devices.
         stride: distance in rank between neighbours of the group.
         algorithm: ``"auto"`` for the library's choice, ``"all"`` for each that applies, or a name.
+        stepwise: also run every message of the algorithm as an event (``stepwise`` in the answer).
         library: with its version where rules are known by version; None for that of the cluster or device.
 
     Raises:
@@ -72,6 +75,10 @@ def collectives_json(
             _record(nbytes, operation, group, cluster, library, name) for nbytes in sizes for name in names
         ],
     }
+    if stepwise:
+        data["stepwise"] = stepwise_rows(
+            cluster, operation=operation, sizes=sizes, group=group, algorithm=algorithm, library=library
+        )
     return {**data, "headline": collective_sentence(data, cluster)}
 
 

@@ -141,6 +141,11 @@ class _Build:
         return self._builder.action(Work(purpose=Purpose.COMBINE, parts=()))
 
 
+def message_way(graph: Graph, source: int, target: int) -> tuple[float, float]:
+    """[s] and [bytes/s] of a message that meets no other."""
+    return _way(graph, route(graph, source, target))
+
+
 @lru_cache(maxsize=65536)
 def _way(graph: Graph, edges: tuple[int, ...]) -> tuple[float, float]:
     """[s] and [bytes/s] of a route."""
