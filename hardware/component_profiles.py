@@ -5,7 +5,7 @@ of one's own in a cluster file. What it leaves out keeps the base's value and so
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from math import inf
 from typing import Any
 
@@ -122,7 +122,8 @@ def _efficiency(reader: ProfileReader, path: str, kind: type) -> Mapping[str, An
             if not values[field.name]:
                 reader.fault(place, "missing; expected a table of fractions")
         else:
-            values[field.name] = reader.number(place, dimension)
+            optional = {} if field.default is MISSING else {"default": field.default}
+            values[field.name] = reader.number(place, dimension, **optional)
     return values
 
 

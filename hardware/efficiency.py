@@ -61,14 +61,18 @@ class ConvolutionEfficiency:
 
     Attributes:
         fraction: by algorithm name (``implicit_gemm``, ``implicit_precomp_gemm``, ``gemm``, ``direct``,
-            ``fft``, ``fft_tiling``, ``winograd``, ``winograd_nonfused``); an absent one is not offered.
+            ``fft``, ``fft_tiling``, ``winograd``, ``winograd_nonfused``); an absent one is not
+            offered.
         input_gradient: speed of the same algorithm in this pass, as share of its forward speed.
         weight_gradient: the same for the other backward pass.
+        pointwise: of filters of one pixel and stride one on matrix units, in every pass; 0 where they are as
+            the algorithms are.
     """
 
     fraction: Mapping[str, float] = field(metadata={"dimension": "shares"})
     input_gradient: float = field(metadata={"dimension": "share"})
     weight_gradient: float = field(metadata={"dimension": "share"})
+    pointwise: float = field(default=0.0, metadata={"dimension": "share"})
 
 
 FAMILIES: dict[str, type] = {

@@ -55,6 +55,7 @@ ALGORITHMS: dict[Operation, dict[str, Algorithm]] = {
         Algorithm(name="recursive_doubling", terms=butterfly.all_reduce, pattern=Pattern.DOUBLING),
         Algorithm(name="rabenseifner", terms=rabenseifner.all_reduce, pattern=Pattern.HALVING),
         Algorithm(name="parameter_server", terms=parameter_server.all_reduce, pattern=Pattern.SERVER),
+        Algorithm(name="reduce_broadcast", terms=broadcast.reduce_broadcast, pipelined=True),
     ),
     Operation.REDUCE_SCATTER: _table(
         Algorithm(name="ring", terms=ring.reduce_scatter, pipelined=True),

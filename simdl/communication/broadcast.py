@@ -3,6 +3,9 @@
 binomial tree           lg p (alpha + n beta)
 scatter and all-gather  (lg p + p - 1) alpha + 2 (p-1)/p n beta   (van de Geijn; Thakur et al. 2005, sec. 4.3)
 pipelined chain         (p-1) alpha + n beta                      in the limit of many pieces
+
+An all-reduce may be a sum at one rank that is then broadcast, each along a chain:
+2 (p-1) alpha + 2 n beta + n gamma.
 """
 
 from collections.abc import Sequence
@@ -34,6 +37,20 @@ def tree(members: Sequence[int]) -> tuple[Terms, ...]:
 def scatter_all_gather(members: Sequence[int]) -> tuple[Terms, ...]:
     """Terms per level of scatter and ring all-gather."""
     return per_level(members, lambda m: Terms(steps=log_steps(m) + m - 1, sent=2 * (m - 1) / m))
+
+
+def estimate_reduce_broadcast(p: int, *, n: float, alpha: float, beta: float, gamma: float) -> float:
+    """Sum of n bytes along a chain to one rank, then along it to all [s], in the limit of many pieces."""
+    return 2 * (p - 1) * alpha + 2 * n * beta + n * gamma
+
+
+def reduce_broadcast(members: Sequence[int]) -> tuple[Terms, ...]:
+    """Terms per level of a chain that adds up to its end, and of one that passes the sum on."""
+    inner = next((place for place, m in enumerate(members) if m > 1), 0)
+    return tuple(
+        Terms(steps=2 * term.steps, sent=2 * term.sent, reduced=term.sent if place == inner else 0.0)
+        for place, term in enumerate(chain(members))
+    )
 
 
 def chain(members: Sequence[int]) -> tuple[Terms, ...]:

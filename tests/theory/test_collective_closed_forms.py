@@ -286,6 +286,16 @@ def test_recursive_terms_are_the_closed_form(p):
     )
 
 
+@pytest.mark.parametrize("p", [2, 4, 7])
+def test_a_sum_that_is_broadcast_takes_two_chains(p):
+    moved = {"n": 1e9, "alpha": 0.0, "beta": 1e-9}
+    one = broadcast.estimate_chain(p, **moved, segments=10**6)
+    assert broadcast.estimate_reduce_broadcast(p, **moved, gamma=0.0) == pytest.approx(2 * one, rel=1e-3)
+    (found,) = broadcast.reduce_broadcast((p,))
+    assert (found.steps, found.sent, found.reduced) == (2 * (p - 1), 2.0, 1.0)
+    assert broadcast.reduce_broadcast((1, p))[1] == found
+
+
 @pytest.mark.parametrize(("p", "pieces"), [(4, 1000), (7, 2000)])
 def test_pipelined_chain_is_the_limit_of_many_pieces(p, pieces):
     """Without alpha, k pieces take (k + p - 2)/k n beta: the terms' n beta plus a fill that vanishes."""

@@ -49,6 +49,17 @@ def test_tacotron_makes_a_frame_a_step():
 
 
 @pytest.mark.theory
+def test_without_clusters_every_word_is_predicted_for_every_token():
+    network = load_network("transformer-xl-base-full-softmax")
+    logits = [layer for _, layer in network.layers() if layer.name.startswith("logits")]
+    (product,) = [o for o in logits[0].forward if o.kind is OperatorKind.MATMUL]
+    assert len(logits) == 1
+    assert product.flops == 2 * 192 * 512 * 267_735
+    clustered = load_network("transformer-xl-base")
+    assert clustered.parameters - network.parameters == 3 * (512 + 1)  # the rows that choose a cluster
+
+
+@pytest.mark.theory
 def test_a_segment_attends_to_itself_and_the_one_before():
     network = load_network("transformer-xl-base")
     layers = {layer.name: layer for layer in network.blocks[1].layers}

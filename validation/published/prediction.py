@@ -25,6 +25,12 @@ from validation.published.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.workload import Workload
 
+# Of what a convolution, its normalisation and its activation launch: three kernels forward, four backward.
+_FORWARD_LAUNCHES = 3 / 7
+# What torch/nn/parallel/replicate.py takes over a replica's forward pass: a slice and an attribute for every
+# variable of every replica against a call, its checks and a kernel. Chosen on torchvision's steps of 1 to 4
+# devices.
+_REPLICATE = 0.5
 StackLoader = Callable[[str], Stack]
 Answer = Callable[[Workload, Cluster, tuple[Strategy, ...], Stack], StepReport]
 
@@ -116,9 +122,17 @@ def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer 
 
 
 @cache
-def launching(stack: Stack, factor: int) -> Stack:
-    """A stack whose host launches the kernels of so many replicas one after another."""
-    return stack if factor == 1 else replace(stack, launch=stack.launch * factor)
+def launching(stack: Stack, replicas: int) -> Stack:
+    """A stack whose one host process launches the kernels of so many replicas (``nn.DataParallel``).
+
+    Threads that run the replicas' forward passes take turns at the interpreter's lock, as does the copying of
+    modules before it; backward passes are launched by a thread of the autograd engine for each device
+    (torch/nn/parallel/parallel_apply.py, torch/csrc/autograd/engine.cpp).
+    """
+    if replicas == 1:
+        return stack
+    forward = _FORWARD_LAUNCHES * (1 + _REPLICATE)
+    return replace(stack, launch=stack.launch * (forward * replicas + 1 - _FORWARD_LAUNCHES))
 
 
 def first_that_fits(

@@ -5,7 +5,8 @@ of the one before; scores are content (q + u) k and position (q + v) r, where r 
 shared by all samples. Words of WikiText-103 are embedded and predicted by frequency (Grave et al. 2017,
 arXiv:1609.04309): the common ones and three clusters for every token, a cluster's words for its own tokens,
 whose share is assumed (``CLUSTERED``). Dimensions of NVIDIA's DeepLearningExamples, PyTorch/LanguageModeling/
-Transformer-XL (``wt103_base.yaml``, ``wt103_large.yaml``).
+Transformer-XL (``wt103_base.yaml``, ``wt103_large.yaml``). Without ``--adaptive``, which both files set, its
+``train.py`` predicts every word for every token: networks named ``-full-softmax``.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ class SegmentConfig:
         name: registered name.
         layers, hidden, heads, head_size, ffn: as in a decoder.
         shrink: features of the embedding shrink by this from cluster to cluster; 1 for none.
+        adaptive: words stand in clusters; otherwise all of them are predicted for every token.
         tokens: of a segment.
         memory: tokens of the segment before that keys and values see.
     """
@@ -55,6 +57,7 @@ class SegmentConfig:
     shrink: int
     tokens: int
     memory: int
+    adaptive: bool = True
 
 
 def build_transformer_xl(config: SegmentConfig) -> Network:
@@ -75,6 +78,9 @@ def build_transformer_xl(config: SegmentConfig) -> Network:
 
 def _sizes(config: SegmentConfig) -> Iterator[tuple[int, int, float]]:
     """Words, features and share of tokens of the common words and of each cluster."""
+    if not config.adaptive:
+        yield VOCAB, config.hidden, 1.0
+        return
     shares = (1 - sum(CLUSTERED), *CLUSTERED)
     for number, share in enumerate(shares):
         words = CUTS[number + 1] - CUTS[number]
@@ -200,12 +206,12 @@ def _position_scores(config: SegmentConfig, core: AttentionShape) -> Layer:
 
 def _head(config: SegmentConfig) -> Iterator[Layer]:
     """Common words and clusters for every token, a cluster's words for its own."""
-    tokens = config.tokens
+    tokens, clusters = config.tokens, len(CLUSTERED) if config.adaptive else 0
     read = "input"
     for number, (words, features, share) in enumerate(_sizes(config)):
         rows = tokens if number == 0 else max(1, round(tokens * share))
-        outputs = words + len(CLUSTERED) if number == 0 else words
-        source, own = read, len(CLUSTERED) * (features + 1) if number == 0 else 0
+        outputs = words + clusters if number == 0 else words
+        source, own = read, clusters * (features + 1) if number == 0 else 0
         if config.shrink > 1:
             narrow = Projection(tokens=rows, inputs=config.hidden, outputs=features)
             source = f"narrow{number}"
@@ -231,28 +237,34 @@ def _build(config: SegmentConfig, *, tokens: int | None = None) -> Network:
     return build_transformer_xl(config)
 
 
+_BASE = SegmentConfig(
+    name="transformer-xl-base",
+    layers=16,
+    hidden=512,
+    heads=8,
+    head_size=64,
+    ffn=2048,
+    shrink=1,
+    tokens=192,
+    memory=192,
+)
+_LARGE = SegmentConfig(
+    name="transformer-xl-large",
+    layers=18,
+    hidden=1024,
+    heads=16,
+    head_size=64,
+    ffn=4096,
+    shrink=4,
+    tokens=384,
+    memory=384,
+)
 _CONFIGS = (
-    SegmentConfig(
-        name="transformer-xl-base",
-        layers=16,
-        hidden=512,
-        heads=8,
-        head_size=64,
-        ffn=2048,
-        shrink=1,
-        tokens=192,
-        memory=192,
-    ),
-    SegmentConfig(
-        name="transformer-xl-large",
-        layers=18,
-        hidden=1024,
-        heads=16,
-        head_size=64,
-        ffn=4096,
-        shrink=4,
-        tokens=384,
-        memory=384,
+    _BASE,
+    _LARGE,
+    *(
+        replace(config, name=f"{config.name}-full-softmax", shrink=1, adaptive=False)
+        for config in (_BASE, _LARGE)
     ),
 )
 NETWORKS: dict[str, Callable[..., Network]] = {config.name: partial(_build, config) for config in _CONFIGS}

@@ -47,6 +47,9 @@ TILE = 32
 VECTOR = "fp32"
 """Arithmetic of algorithms that do not run on matrix units."""
 
+PLAIN = frozenset({"implicit_gemm", "implicit_precomp_gemm"})
+"""Algorithms that form their patches on the fly."""
+
 NONFUSED_TILE = 128 * 128
 """Products of Winograd that is not fused run on this tile (kernel names in NeuSight's convolution table)."""
 
@@ -83,13 +86,19 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
         key = _key(work), rate
         if key not in products:
             products[key] = reduce(smaller, _product_times(work, call, device, rate))
-        fraction = device.convolution.fraction[reduction]
-        costs.append(
-            AlgorithmCost(name, products[key] / (fraction * speed) + work.transforms, work.workspace)
-        )
+        share = device.convolution.fraction[reduction] * speed
+        if reduction in PLAIN and _runs_as_product(call.shape, device, rate):
+            share = device.convolution.pointwise
+        costs.append(AlgorithmCost(name, products[key] / share + work.transforms, work.workspace))
     if call.shape.groups > 1:
         costs.append(AlgorithmCost(GROUPED, grouped_time(call, device, dtype), 0.0))
     return tuple(costs)
+
+
+def _runs_as_product(shape: ConvolutionShape, device: Device, rate: str) -> bool:
+    """Whether the device runs filters of one pixel as it runs matrix products: there are no patches to form."""
+    plain = shape.taps == shape.strides == shape.groups == 1 and shape.inputs == shape.outputs
+    return device.convolution.pointwise > 0 and plain and uses_matrix_units(device, rate)
 
 
 def _offers(call: ConvolutionCall, device: Device, dtype: str) -> Iterator[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from simdl.software.reader import load_stack
 from validation.errors import RowSkippedError
 from validation.published.prediction import row_setup
 from validation.published.rows.network import decoder_network, decoder_shape
@@ -12,7 +13,7 @@ from validation.published.tables import CNN_COLUMNS, LLM_COLUMNS, PublishedRow
 
 def row(kind="llm", **cells):
     columns = LLM_COLUMNS if kind == "llm" else CNN_COLUMNS
-    return PublishedRow(file="t.csv", number=1, kind=kind, cells={c: cells.get(c, "") for c in columns})
+    return PublishedRow(file="t.csv", number=1, kind=kind, cells={**dict.fromkeys(columns, ""), **cells})
 
 
 GPT = {
@@ -122,14 +123,64 @@ def test_dali_and_fused_graphs_are_read_for_every_framework():
 @pytest.mark.parametrize(
     ("intra", "devices", "message"),
     [
-        ("PCIe, P2P disabled", "2", "meet in the host's memory"),
-        ("no peer access", "2", "meet in the host's memory"),
         ("NVLink bridge", "4", "NVLink bridges join 2 devices"),
     ],
 )
 def test_peers_that_no_profile_models_skip_the_row(intra, devices, message):
     with pytest.raises(RowSkippedError, match=message):
         row_setup(row("cnn", **ENCODER | {"intra_node": intra, "n_devices": devices, "device": "RTX A6000"}))
+
+
+@pytest.mark.parametrize("intra", ["NVLink, P2P disabled", "no peer access"])
+def test_devices_without_access_to_each_other_meet_in_the_hosts_memory(intra):
+    """A DGX-1 has one PCIe link for two devices; NVLink goes unused."""
+    cells = {"intra_node": intra, "n_devices": "2", "device": "V100-SXM2-16GB"}
+    cluster = row_setup(row("cnn", **ENCODER | cells)).cluster
+    level = cluster.node.levels[0]
+    assert (level.link.name, level.ports) == ("pcie3-x16", 1 / 2)
+
+
+@pytest.mark.parametrize("source", ["lambdal/deeplearning-benchmark@aa5addb6", "unknown"])
+def test_lambdas_transformer_xl_trains_alone_with_a_full_softmax(source):
+    """Its scripts give neither --adaptive nor --multi_gpu: all words, and no gradients between processes."""
+    cells = {
+        "source": source,
+        "source_item": "pytorch/pytorch-train-throughput-fp16.csv lines 2 column transformerxllarge",
+        "framework": "NGC PyTorch",
+        "model": "transformer-xl-large",
+        "image_size_or_seq_len": "",
+        "device": "V100-SXM2-16GB",
+        "n_devices": "8",
+        "batch_per_device": "4",
+        "global_batch": "32",
+        "metric": "tokens_per_s",
+        "value": "48000",
+    }
+    setup = row_setup(row("cnn", **ENCODER | cells))
+    assert setup.workload.network.name == "transformer-xl-large-full-softmax"
+    assert (setup.workload.network.tokens, setup.cluster.devices, setup.measured) == (256, 1, 6000)
+
+
+def test_nvidias_image_networks_are_channels_first_unless_a_script_says_otherwise():
+    cells = {
+        "source": "lambdal/deeplearning-benchmark",
+        "framework": "NGC PyTorch",
+        "model": "resnet50",
+        "image_size_or_seq_len": "224",
+    }
+    assert row_setup(row("cnn", **ENCODER | cells)).stack == "pytorch-ngc-channels-first"
+
+
+@pytest.mark.parametrize(("said", "layout"), [("yes", "channels_last"), ("no", "channels_first")])
+def test_the_layout_of_maps_is_read_from_its_column(said, layout):
+    cells = {
+        "source": "huggingface/pytorch-image-models",
+        "framework": "PyTorch 1.12 timm",
+        "model": "resnet50",
+        "image_size_or_seq_len": "224",
+        "channels_last": said,
+    }
+    assert load_stack(row_setup(row("cnn", **ENCODER | cells)).stack).layout == layout
 
 
 def test_a_bridge_of_two_is_nvlink():

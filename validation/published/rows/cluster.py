@@ -32,7 +32,13 @@ _BRIDGE_LINKS = {
     "rtx-a6000": 2,
     "a40": 2,
 }
-_NO_PEERS = re.compile(r"no (?:peer|p2p)[- ]?(?:to[- ]peer)?|p2p[ _]?(?:is )?(?:disabled|off)", re.IGNORECASE)
+# Devices that meet in the host's memory: by what a row says, or because its scripts set NCCL_P2P_DISABLE, as
+# those of Lambda's table do (pytorch/scripts/benchmark_pytorch.sh of lambdal/deeplearning-benchmark).
+_NO_PEERS = re.compile(
+    r"no (?:peer|p2p)[- ]?(?:to[- ]peer)?|p2p[ _]?(?:is )?(?:disabled|off)|"
+    r"\blambdal\b|pytorch-train-throughput-fp(?:16|32)",
+    re.IGNORECASE,
+)
 # More devices than this on the innermost level are a rack or a slice: ``devices_per_node`` does not bound
 # them.
 _LARGEST_MACHINE = 16
@@ -44,15 +50,16 @@ def row_cluster(row: PublishedRow) -> Cluster:
     Raises:
         RowSkippedError: no profile for its device or machine, or the devices do not fill whole nodes.
     """
-    _check_peers(row)
+    _check_bridges(row)
     device = device_name(row["device"])
-    machine = machine_of(device, " | ".join(row[column] for column in _MACHINE_COLUMNS))
+    said = " | ".join(row[column] for column in _MACHINE_COLUMNS)
+    machine = machine_of(device, said)
     devices = required_count(row, "n_devices")
     try:
         node = _node(machine, device, printed_network(row["inter_node"]))
     except HardwareError as error:
         raise RowSkippedError(f"machine without a profile: {error}") from None
-    node = _bridged(node, row["intra_node"])
+    node = _through_host(node) if _NO_PEERS.search(said) else _bridged(node, row["intra_node"])
     full = node.devices
     if full <= _LARGEST_MACHINE:
         full = optional_count(row, "devices_per_node") or full
@@ -60,23 +67,32 @@ def row_cluster(row: PublishedRow) -> Cluster:
     return _cluster(resized_node(node, size), devices // size)
 
 
-def _check_peers(row: PublishedRow) -> None:
-    """Refuse what a row says about its devices' access to each other and no profile models.
+def _check_bridges(row: PublishedRow) -> None:
+    """Refuse bridges that no profile models.
 
     Raises:
-        RowSkippedError: bridges between more than two devices, or no access at all.
+        RowSkippedError: bridges between more than two devices.
     """
     text, devices = f"{row['intra_node']} | {row['notes']}", required_count(row, "n_devices")
-    if devices == 1:
-        return
-    if found := re.search(
-        r"no (?:peer|p2p)[- ]?(?:to[- ]peer)?|p2p[ _]?(?:is )?(?:disabled|off)", text, re.IGNORECASE
-    ):
-        raise RowSkippedError(f"{found[0]!r}: devices that meet in the host's memory are not modelled")
     if devices > _BRIDGED and re.search(r"nvlink[- ]?bridge", text, re.IGNORECASE):
         raise RowSkippedError(
             f"NVLink bridges join {_BRIDGED} devices each; {devices} of them are not modelled"
         )
+
+
+@cache
+def _through_host(node: NodeType) -> NodeType:
+    """The node with all that its devices send each other written to the host's memory and read from there.
+
+    NCCL's transport over shared memory: every message leaves over its sender's link to the host and comes
+    over its receiver's, which devices behind one switch share.
+    """
+    if node.host is None:
+        return node
+    inner, *outer = node.levels
+    ports = 1 / node.host.devices_per_link
+    host = replace(inner, link=node.host.link, ports=ports, topology="bus", wiring=None)
+    return replace(node, levels=(host, *outer))
 
 
 def _bridged(node: NodeType, text: str) -> NodeType:

@@ -24,7 +24,7 @@ class Setup:
         counted: what ``measured`` counts of a sample over its tokens (not padding, not the source's).
         unit: one of ``validation.published.rows.quantities``; ``s`` for a step time.
         part: of a step that was timed.
-        launch_factor: replicas whose kernels one host process launches one after another.
+        launch_factor: replicas whose kernels one host process launches.
         out_of_memory: the run failed for lack of memory.
         measured_memory: [bytes] printed peak, None where blank.
         tensors_alone: the peak is that of tensors, without contexts and libraries.

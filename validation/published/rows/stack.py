@@ -24,6 +24,7 @@ class StackRule:
     sync_method: Pattern | None = None
     data_sharding: Pattern | None = None
     notes: Pattern | None = None
+    channels_last: Pattern | None = None
     generation: Pattern | None = None
     text: Pattern | None = None
     stack: str

@@ -14,7 +14,12 @@ from validation.published.rows.cluster import row_cluster
 from validation.published.rows.graph_networks import graph_network
 from validation.published.rows.measurement import check_trusted, out_of_memory
 from validation.published.rows.network import family_network, plain_shape
-from validation.published.rows.network_names import network_name, registered_network
+from validation.published.rows.network_names import (
+    alone,
+    network_name,
+    registered_network,
+    scripted_tokens,
+)
 from validation.published.rows.precision import row_precision
 from validation.published.rows.quantities import full_graph, row_quantity
 from validation.published.rows.setup import Setup, shared_workload
@@ -47,6 +52,7 @@ def throughput_setup(row: PublishedRow) -> Setup:
         RowSkippedError: the row cannot be predicted or scored; the message says why.
     """
     check_trusted(row)
+    row = alone(row)
     quantity = row_quantity(row)
     if row["model"].startswith("gpt"):
         network, assumed = _gpt(row)
@@ -96,7 +102,7 @@ def _registered(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
     if graph := graph_network(row):
         return graph, ("depth and widths of the source's scripts",)
     name = network_name(row)
-    size = optional_count(row, "image_size_or_seq_len")
+    size = optional_count(row, "image_size_or_seq_len") or scripted_tokens(row)
     if size is None and name in SPEECH:
         return registered_network(name, SPEECH[name].tokens), ("clips as long as LJ Speech's",)
     if size is None and name.startswith("bert"):
