@@ -96,7 +96,7 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
 
 
 def _runs_as_product(shape: ConvolutionShape, device: Device, rate: str) -> bool:
-    """Whether the device runs filters of one pixel as it runs matrix products: there are no patches to form."""
+    """Whether the device runs filters of one pixel as matrix products: there are no patches to form."""
     plain = shape.taps == shape.strides == shape.groups == 1 and shape.inputs == shape.outputs
     return device.convolution.pointwise > 0 and plain and uses_matrix_units(device, rate)
 

@@ -76,6 +76,8 @@ ELEMENT_SIZE = {
 }
 """[bytes] of one operand element by dtype."""
 
+_MATRIX_FORMATS = frozenset(ELEMENT_SIZE) - {"fp64", "fp32"}
+
 
 def matmul_time(product: Product, device: Device, dtype: str, *, smallest: int = 0) -> float:
     """Seconds of one launch without the kernel's latency and without moving operands from memory.
@@ -157,7 +159,13 @@ def sustained_rate(device: Device, dtype: str) -> float:
 
 
 def uses_matrix_units(device: Device, dtype: str) -> bool:
-    """Whether products of this dtype run on matrix units: far faster than the vector units' FP32."""
+    """Whether products of this dtype run on matrix units: far faster than the vector units' FP32.
+
+    Devices with TF32 run all formats below FP32 there; consumer boards do so at half of the chip's rate, no
+    more than twice that of their vector units.
+    """
+    if "tf32" in device.peak_flop_rate and dtype in _MATRIX_FORMATS:
+        return True
     return device.flop_rate(dtype) > 2.5 * device.vector_flop_rate
 
 

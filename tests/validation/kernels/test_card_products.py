@@ -7,7 +7,7 @@ import pytest
 
 from hardware.profiles import load_device
 
-TABLE = resources.files("validation") / "published/kernels/gemm_pytorch_cards.csv"
+TABLE = resources.files("validation") / "kernels/card_products.csv"
 
 
 @pytest.mark.published
