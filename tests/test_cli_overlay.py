@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 from click.testing import CliRunner
+from figures import in_base_units
 from kineto_traces import RECORDED, gpu_trace
 
 from planner.commands.overlay import overlay
@@ -13,7 +14,7 @@ from planner.console.format import format_seconds
 from planner.kineto.measured_steps import measure_trace
 from planner.overlays.overlay import overlay_trace, simulated_categories, typical_step
 from planner.overlays.simulated_activities import simulated_activities
-from planner.pages.figures.style import KINDS
+from planner.pages.figures.palette import KINDS
 from planner.pages.page import Table
 from planner.pages.sections.overlay import overlay_page
 from planner.questions.answer_again import ask_again
@@ -132,7 +133,8 @@ class TestPage:
         assert isinstance(table, Table)
         for bar, row, category in zip(bars.data, table.rows, result.categories, strict=False):
             assert bar.name == row[0].text == category.name
-            assert list(bar.x) == [row[1].value, row[3].value] == [category.measured, category.simulated]
+            assert [row[1].value, row[3].value] == [category.measured, category.simulated]
+            assert in_base_units(bars, bar, "x") == pytest.approx([category.measured, category.simulated])
         assert table.rows[-1][1].value == result.measured
 
     def test_lanes_hold_what_the_trace_shows(self, parts):

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import plotly.graph_objects as go
 from dash import html
 
 from planner.console.format import format_seconds, format_strategy
@@ -24,7 +23,8 @@ from planner.dashboard.catalog import REFUSALS, Catalog, ask
 from planner.dashboard.downloads import download_links
 from planner.dashboard.sections import show_sections
 from planner.dashboard.state import State
-from planner.pages.page import Page, Section
+from planner.pages.figures.timeline import on_one_time_axis
+from planner.pages.page import Page, Section, Table
 from planner.pages.sections.comparison import comparison_sections
 from planner.pages.sections.step import totals_table
 from planner.search.comparison import compare_in_words, reported_step
@@ -123,10 +123,8 @@ def _lines(page: Page) -> html.Details:
 def _pipelines(pages: Mapping[str, Page]) -> Iterator[Section]:
     """The wide sections of two strategies one above the other, on one axis of time."""
     wide = [(name, part) for name, page in pages.items() for part in page.sections if part.wide]
-    figures = [go.Figure(part.body) for _, part in wide]
-    longest = max(x for figure in figures for trace in figure.data for x in trace.x if x is not None)
+    figures = on_one_time_axis([part.body for _, part in wide if not isinstance(part.body, Table)])
     for (name, part), figure in zip(wide, figures, strict=True):
-        figure.update_xaxes(range=[0, longest])
         yield replace(part, title=f"{part.title} of {name}", body=figure)
 
 

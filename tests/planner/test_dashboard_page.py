@@ -14,7 +14,7 @@ from planner.dashboard.answers import LIVE, step_page
 from planner.dashboard.catalog import ask
 from planner.dashboard.limits import BODY
 from planner.dashboard.state import format_state, parse_state, start_state
-from planner.pages.figures.style import CAUSES
+from planner.pages.figures.palette import CAUSES
 from planner.questions.strategy_file import build_strategy
 from simdl.errors import DeadlockError
 

@@ -7,10 +7,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
+from figures import SIZES, in_base_units, unit_of
 
 from planner.bounds.estimate import estimate_bounds
-from planner.pages.figures import style
-from planner.pages.figures.accuracy import Pair, accuracy_figure, error_figure
+from planner.pages.figures import palette
+from planner.pages.figures.accuracy import (
+    Pair,
+    accuracy_figure,
+    error_figure,
+    family_colours,
+    residual_figure,
+)
 from planner.pages.figures.collectives import bus_bandwidth_figure, collective_time_figure
 from planner.pages.figures.roofline import roofline_figure
 from planner.pages.figures.shares import breakdown_figure, memory_parts_figure
@@ -37,6 +44,7 @@ from planner.space.candidates import enumerate_space
 from simdl.engine.run import run
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.constant_costs import Costs, constant_cost_program
+from simdl.program.action import Cause, Purpose
 from simdl.report.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.step.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
@@ -46,7 +54,7 @@ from workloads.operators import OperatorKind
 STRATEGY = Strategy(dp=4, pp=2)
 COSTS = Costs(forward=1.0, input_gradient=1.0, weight_gradient=1.0)
 ROWS = [
-    {"size": 1024, "time": 1e-5, "algorithm": "ring", "bus_bandwidth": 1e8},
+    {"size": 1024, "time": 1e-5, "algorithm": "ring", "bus_bandwidth": 1e8, "chosen": True},
     {"size": 2048, "time": 1.5e-5, "algorithm": "ring", "bus_bandwidth": 2e8},
     {"size": 1024, "time": 2e-5, "algorithm": "tree", "bus_bandwidth": 0.5e8},
 ]
@@ -55,6 +63,7 @@ PAIRS = [
     Pair(family="a", label="a 2", measured=10.0, predicted=9.0),
     Pair(family="b", label="b 1", measured=2.0, predicted=7.0),
 ]
+COLOURS = family_colours(PAIRS)
 
 
 @pytest.fixture(scope="module")
@@ -117,25 +126,27 @@ class TestAxes:
             roofline_figure(kernel_uses(step), device, "bf16"),
             collective_time_figure(ROWS),
             bus_bandwidth_figure(ROWS),
-            accuracy_figure(PAIRS, "step time", "s"),
-            error_figure(PAIRS),
+            accuracy_figure(PAIRS, "step time", "s", COLOURS),
+            residual_figure(PAIRS, "step time", "s", COLOURS),
+            error_figure(PAIRS, COLOURS),
         ]
 
     def test_every_axis_of_an_amount_names_its_unit(self, figures):
         unit = re.compile(r" \[[^\]]+\]$")
         for figure in figures:
-            assert unit.search(figure.layout.xaxis.title.text)
+            ticks = figure.layout.xaxis.ticktext or ()  # each with its unit
+            assert unit.search(figure.layout.xaxis.title.text) or all("iB" in tick for tick in ticks)
             bars = figure.data[0].type == "bar"
             assert bars or unit.search(figure.layout.yaxis.title.text)
 
     def test_a_gantt_names_time_and_lanes(self, simulation):
         layout = gantt_figure(simulation.timeline).layout
-        assert layout.xaxis.title.text == "time from step start [s]"
+        assert layout.xaxis.title.text == "time from step start [ms]"
         assert layout.yaxis.title.text == "rank and stream"
 
     def test_coordinates_name_their_units(self, candidates):
         labels = coordinate_labels(candidates)
-        assert labels[-2:] == ["memory [B]", "bound [s]"]
+        assert labels[-2:] == ["memory [GiB]", "bound [ms]"]
 
     def test_coordinates_show_what_differs_and_name_the_rest(self, candidates):
         space, _, shown = candidates
@@ -150,13 +161,13 @@ class TestAxes:
 class TestShares:
     def test_bars_are_the_breakdown(self, simulation):
         breakdown = simulation.report.breakdown
-        bars = traces(breakdown_figure([("step", breakdown)]), "bar")
-        drawn = {bar.name.replace(" ", "_"): bar.x[0] for bar in bars}
-        assert drawn == {name: seconds for name, seconds in breakdown.items() if seconds}
+        figure = breakdown_figure([("step", breakdown)])
+        drawn = {bar.name.replace(" ", "_"): in_base_units(figure, bar, "x")[0] for bar in figure.data}
+        assert drawn == pytest.approx({name: seconds for name, seconds in breakdown.items() if seconds})
         assert sum(drawn.values()) == pytest.approx(simulation.report.step_time)
 
     def test_half_of_a_figure_holds_a_legend_of_one_column(self):
-        causes = list(style.CAUSES)[:10]
+        causes = list(palette.CAUSES)[:10]
         one = breakdown_figure([("step", dict.fromkeys(causes, 1.0))])
         assert one.layout.height / 2 >= 20 * len(causes)
 
@@ -168,36 +179,30 @@ class TestShares:
         memory = simulation.report.memory
         for figure, ends in (
             (memory_parts_figure([("rank 0", memory)], 1e6), ("x0", "x1")),
-            (memory_figure(simulation.timeline, {0: 1e9}, 1e6), ("y0", "y1")),
+            (memory_figure(simulation.timeline, {0: 1e8}, 1e6), ("y0", "y1")),
             (memory_by_part_figure(simulation.timeline, 0, memory, "activations", 1e6), ("y0", "y1")),
         ):
             edge, line = figure.layout.shapes
-            assert [edge.line.color, line.line.color, line.line.dash] == ["white", style.BLACK, "dash"]
+            looks = [edge.line.color, line.line.color, line.line.dash]
+            assert looks == ["white", palette.ROLES["limit"], "dash"]
             assert edge.line.width > line.line.width
             assert [edge.layer, line.layer] == ["above", "above"]
-            assert [line[end] for end in ends] == [1e6, 1e6]
+            size = SIZES[unit_of(figure.layout.xaxis if ends[0] == "x0" else figure.layout.yaxis)]
+            assert [line[end] * size for end in ends] == pytest.approx([1e6, 1e6])
             (told,) = figure.layout.annotations
             assert (told.text, told.bgcolor) == ("usable", "white")
 
-    def test_no_two_causes_look_alike(self):
-        time = list(style.CAUSES)[: list(style.CAUSES).index("bubble") + 1]
-        memory = [*list(style.CAUSES)[len(time) :], "optimizer"]
-        for group in (time, memory):
-            assert len({style.CAUSES[name] for name in group}) == len(group)
-
-    def test_no_two_tasks_or_kinds_look_alike(self):
-        for looks in (style.TASKS, style.KINDS):
-            assert len(set(looks.values())) == len(looks)
-
     def test_every_task_message_and_kind_has_a_look(self, simulation, step):
-        assert {task.name for task in simulation.timeline.program.tasks} <= set(style.TASKS)
-        assert {use.purpose for use in simulation.report.communication} <= set(style.TASKS)
-        assert {use.kind for use in kernel_uses(step)} <= set(style.KINDS)
-        assert {kind.value for kind in OperatorKind} <= set(style.KINDS)
+        assert {task.name for task in simulation.timeline.program.tasks} <= set(palette.TASKS)
+        assert {use.purpose for use in simulation.report.communication} <= set(palette.TASKS)
+        assert {use.kind for use in kernel_uses(step)} <= set(palette.KINDS) & set(palette.SYMBOLS)
+        assert {kind.value for kind in OperatorKind} <= set(palette.KINDS) & set(palette.SYMBOLS)
+        purposes = {purpose.value for purpose in Purpose}
+        assert purposes - {"message", "combine"} <= set(palette.TASKS)  # those of no step
 
     def test_every_cause_of_a_step_has_a_colour(self, simulation):
-        assert set(simulation.report.breakdown) <= set(style.CAUSES)
-        assert set(simulation.report.memory) <= set(style.CAUSES)
+        assert set(simulation.report.breakdown) <= {*palette.CAUSES} == {cause.value for cause in Cause}
+        assert set(simulation.report.memory) <= set(palette.PARTS)
 
 
 class TestSpace:
@@ -223,9 +228,10 @@ class TestSpace:
     def test_points_are_bounds_and_plans(self, candidates):
         _, bounds, shown = candidates
         figure = pareto_figure(bounds, shown, shown, [Point(label="best", step_time=1.5, memory=2e9)])
-        assert list(figure.data[0].y) == bounds.step_time[shown].tolist()
-        assert list(figure.data[2].y) == [1.5]
-        assert list(figure.data[2].x) == [2e9]
+        drawn = in_base_units(figure, figure.data[0], "y")
+        assert drawn == pytest.approx(bounds.step_time[shown].tolist())
+        assert in_base_units(figure, figure.data[2], "y") == pytest.approx([1.5])
+        assert in_base_units(figure, figure.data[2], "x") == pytest.approx([2e9])
 
 
 class TestTimeline:
@@ -235,14 +241,16 @@ class TestTimeline:
         assert len(drawn) == 1
         tasks = enumerate(timeline.program.tasks)
         spans = sorted((timeline.start[i], timeline.end[i]) for i, task in tasks if task.name == "forward")
-        assert sorted(tops(drawn[0])) == spans
-        assert enclosed_time(drawn[0]) == pytest.approx(sum(end - start for start, end in spans))
+        found = [time / 1e3 for span in sorted(tops(drawn[0])) for time in span]  # the axis has ms
+        assert found == pytest.approx([time for span in spans for time in span])
+        assert enclosed_time(drawn[0]) / 1e3 == pytest.approx(sum(end - start for start, end in spans))
 
     def test_the_critical_path_leads_from_start_to_end(self, simulation):
-        path = gantt_figure(simulation.timeline).data[-1]
+        figure = gantt_figure(simulation.timeline)
+        path = figure.data[-1]
         assert path.name == "critical path"
         assert path.x[0] == 0.0
-        assert path.x[-1] == simulation.timeline.step_time
+        assert in_base_units(figure, path, "x")[-1] == pytest.approx(simulation.timeline.step_time)
 
     def test_a_large_timeline_is_thinned_says_so_and_keeps_its_busy_time(self):
         timeline = long_timeline()
@@ -262,14 +270,17 @@ class TestTimeline:
         report = simulation.report
         base = report.peak_memory - report.memory["activations"]
         figure = memory_figure(simulation.timeline, {0: base}, 16e9)
-        assert max(figure.data[0].y) == pytest.approx(report.peak_memory)
-        assert figure.data[0].y[-1] == pytest.approx(base)
+        nbytes = in_base_units(figure, figure.data[0], "y")
+        assert max(nbytes) == pytest.approx(report.peak_memory)
+        assert nbytes[-1] == pytest.approx(base)
 
     def test_parts_of_memory_stack_up_to_the_peak_of_the_rank(self, simulation):
         report = simulation.report
         figure = memory_by_part_figure(simulation.timeline, 0, report.memory, "activations", 16e9)
-        assert {trace.name for trace in figure.data} == {name for name, n in report.memory.items() if n}
-        heights = [sum(column) for column in zip(*(trace.y for trace in figure.data), strict=True)]
+        parts = {palette.PART_NAMES.get(name, name) for name, nbytes in report.memory.items() if nbytes}
+        assert {trace.name for trace in figure.data} == parts
+        curves = (in_base_units(figure, trace, "y") for trace in figure.data)
+        heights = [sum(column) for column in zip(*curves, strict=True)]
         assert max(heights) == pytest.approx(report.peak_memory)
         assert all(trace.stackgroup == "memory" for trace in figure.data)
 
@@ -328,25 +339,35 @@ class TestRoofline:
 
 class TestRows:
     def test_collectives_are_drawn_by_algorithm(self):
-        ring, tree = collective_time_figure(ROWS).data
-        assert (ring.name, list(ring.x), list(ring.y)) == ("ring", [1024, 2048], [1e-5, 1.5e-5])
-        assert (tree.name, list(tree.y)) == ("tree", [2e-5])
-        assert list(bus_bandwidth_figure(ROWS).data[0].y) == [1e8, 2e8]
+        figure = collective_time_figure(ROWS)
+        ring, tree, chosen = figure.data
+        assert (ring.name, tree.name, list(ring.x)) == ("ring", "tree", [1024, 2048])
+        assert in_base_units(figure, ring, "y") == pytest.approx([1e-5, 1.5e-5])
+        assert in_base_units(figure, tree, "y") == pytest.approx([2e-5])
+        assert (chosen.name, list(chosen.x)) == ("the library's choice", [1024])
+        figure = bus_bandwidth_figure(ROWS)
+        assert in_base_units(figure, figure.data[0], "y") == [1e8, 2e8]
 
     def test_pairs_are_drawn_by_family_with_a_band_of_ten_percent(self):
-        low, high, exact, *drawn = accuracy_figure(PAIRS, "step time", "s").data
+        band, exact, *drawn = accuracy_figure(PAIRS, "step time", "s", COLOURS).data
         assert list(exact.x) == list(exact.y)
-        assert [y / x for x, y in zip(low.x, low.y, strict=True)] == pytest.approx([0.9, 0.9])
-        assert [y / x for x, y in zip(high.x, high.y, strict=True)] == pytest.approx([1.1, 1.1])
+        assert [y / x for x, y in zip(band.x, band.y, strict=True)] == pytest.approx([0.9, 0.9, 1.1, 1.1])
         assert [(t.name, list(t.x), list(t.y)) for t in drawn] == [
             ("a", [1.0, 10.0], [1.05, 9.0]),
             ("b", [2.0], [7.0]),
         ]
 
     def test_large_errors_stand_in_the_last_bin(self):
-        first, second = error_figure(PAIRS).data
+        first, second = error_figure(PAIRS, COLOURS).data
         assert list(first.x) == pytest.approx([5.0, -10.0])
         assert list(second.x) == [100.0]
+
+    def test_residuals_stand_over_what_was_measured_and_large_ones_at_the_edge(self):
+        first, second = residual_figure(PAIRS, "step time", "s", COLOURS).data
+        assert (list(first.x), list(first.y)) == ([1.0, 10.0], pytest.approx([5.0, -10.0]))
+        assert (list(second.x), list(second.y)) == ([2.0], [100.0])
+        assert first.marker.symbol == ("circle", "circle")
+        assert second.marker.symbol == ("triangle-up-open",)
 
 
 class TestSize:

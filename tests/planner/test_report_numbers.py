@@ -5,6 +5,7 @@ import re
 
 import pytest
 from click.testing import CliRunner
+from figures import amounts, check_figures, in_base_units, page_figures, rounded
 from test_report_page import GPT2, pages
 
 from planner.commands.collectives import collectives
@@ -73,10 +74,13 @@ def numbers(data):
 
 
 def drawn(page):
-    """All numbers on axes of bars, lines and markers of a page."""
-    lists = re.findall(r'"[xy]":\[([^\]\[]*)\]', page)
-    values = [value for text in lists for value in text.split(",")]
-    return {float(value) for value in values if re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", value)}
+    """All numbers on axes of bars, lines and markers of a page, in base units."""
+    return {number for figure in page_figures(page).values() for number in amounts(figure)}
+
+
+def told(values):
+    """Numbers of the JSON as figures keep them."""
+    return {rounded(value) for value in values}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -100,25 +104,31 @@ def test_values_of_cells_are_those_of_the_json(written, name):
     assert unknown == set()
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_a_colour_has_one_meaning_and_axes_one_unit(written, name):
+    _, page, _ = written(name)
+    assert check_figures(page) == page.count('class="plotly-graph-div"')
+
+
 class TestFigures:
     def test_of_a_plan(self, written):
         answer, page, _ = written("plan")
         found = drawn(page)
         for best in answer["plans"]:
-            assert {best["step_time"], best["peak_memory"]} <= found
-            assert {*real_amounts(best["breakdown"]).values()} <= found
-            assert {*real_amounts(best["memory"]).values()} <= found
+            assert told({best["step_time"], best["peak_memory"]}) <= found
+            assert told(real_amounts(best["breakdown"]).values()) <= found
+            assert told(real_amounts(best["memory"]).values()) <= found
         assert len(answer["smaller_clusters"]) >= 1
-        assert {use["seconds"] for use in answer["plans"][0]["communication"]} <= found
+        assert told(use["seconds"] for use in answer["plans"][0]["communication"]) <= found
 
     def test_of_layers_split_one_by_one(self, written):
         answer, page, parts = written("layers")
         found, best = answer["layerwise"], answer["plans"][0]
-        assert {*real_amounts(found["breakdown"]).values()} <= drawn(page)
-        rows = {text for text, _ in parts.cells}
+        assert told(real_amounts(found["breakdown"]).values()) <= drawn(page)
+        rows, shown = {text for text, _ in parts.cells}, drawn(page)
         for layer in found["layers"]:
-            assert {layer["compute"], layer["gradient_sum"]} - {0.0} <= drawn(page)
-            assert {layer["exchange"], layer["resharding"]} - {0.0} <= drawn(page)
+            assert told({layer["compute"], layer["gradient_sum"]}) - {0.0} <= shown
+            assert told({layer["exchange"], layer["resharding"]}) - {0.0} <= shown
             assert {layer["layer"], layer["split"]} <= rows
         assert best["step_time"] == found["step_time"]
         assert f"a step takes {format_seconds(found['step_time'])}, " in page
@@ -130,7 +140,7 @@ class TestFigures:
         answer, page, _ = pages(plan, *arguments, directory=tmp_path)
         clusters = answer["smaller_clusters"]
         assert [cluster["nodes"] for cluster in clusters] == [1, 2, 4]
-        assert {cluster["bound"] for cluster in clusters} <= drawn(page)
+        assert told(cluster["bound"] for cluster in clusters) <= drawn(page)
         best = answer["plans"][0]
         assert clusters[-1]["bound"] <= best["step_time"] * (1 + 1e-9)
 
@@ -138,27 +148,30 @@ class TestFigures:
         answer, page, _ = written("simulate")
         found = drawn(page)
         for key in ("breakdown", "critical_path", "memory"):
-            assert {*real_amounts(answer[key]).values()} <= found, key
-        assert {use["seconds"] for use in answer["communication"]} <= found
-        gantt = re.search(r'"name":"critical path","x":\[([^\]]*)\]', page)[1].split(",")
-        assert float(gantt[-1]) == pytest.approx(answer["step_time"], rel=1e-12)
+            assert told(real_amounts(answer[key]).values()) <= found, key
+        assert told(use["seconds"] for use in answer["communication"]) <= found
+        gantt = page_figures(page)["Pipeline"]
+        path = in_base_units(gantt, gantt.data[-1], "x")
+        assert path[-1] == pytest.approx(answer["step_time"], rel=1e-12)
 
     def test_of_collectives(self, written):
         answer, page, _ = written("collectives")
+        shown = drawn(page)
         for row in answer["rows"]:
-            assert {row["size"], row["time"], row["bus_bandwidth"]} <= drawn(page)
+            assert told({row["size"], row["time"], row["bus_bandwidth"]}) <= shown
 
     def test_of_scaling(self, written):
         answer, page, _ = written("scale")
         found = drawn(page)
         for point in answer["points"]:
-            assert {point["samples_per_s"], point["efficiency"]} <= found
-            assert {*real_amounts(point["breakdown"]).values()} <= found
+            assert told({point["samples_per_s"], point["efficiency"]}) <= found
+            assert told(real_amounts(point["breakdown"]).values()) <= found
 
     def test_of_micro_batches(self, written):
         answer, page, _ = written("microbatch")
+        shown = drawn(page)
         for layer in answer["layers"]:
-            assert {layer["time"], layer["workspace"]} <= drawn(page)
+            assert told({layer["time"], layer["workspace"]}) <= shown
 
 
 def test_a_report_is_the_only_reason_to_look_at_fewer_nodes():

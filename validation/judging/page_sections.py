@@ -3,8 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner.pages.figures.accuracy import Pair, accuracy_figure, error_figure
+from planner.pages.figures.accuracy import (
+    END,
+    Pair,
+    accuracy_figure,
+    error_figure,
+    family_colours,
+    residual_figure,
+)
 from planner.pages.page import Cell, Section, Table
+
+NAMED = 5  # rows drawn at the edge that a note names
 
 
 def row_pairs(rows: Sequence[Mapping[str, Any]], unit: str) -> list[Pair]:
@@ -21,19 +30,47 @@ def row_pairs(rows: Sequence[Mapping[str, Any]], unit: str) -> list[Pair]:
     ]
 
 
-def accuracy_section(pairs: Sequence[Pair], quantity: str, unit: str) -> Section:
-    """Predicted against measured, log-log, with the band of 10 %."""
-    return Section(
-        title=f"Predicted against measured {quantity} [{unit}]",
-        body=accuracy_figure(pairs, quantity, unit),
-        note=f"{len(pairs)} rows; the band is 10 % wide on either side.",
-    )
+def error_sections(groups: Sequence[tuple[str, str, Sequence[Pair]]]) -> tuple[Section, ...]:
+    """Predicted against measured, residuals and how errors are distributed; nothing without rows.
+
+    Args:
+        groups: quantity, unit and rows of each; a table has one colour in all figures.
+    """
+    every = [pair for _, _, pairs in groups for pair in pairs]
+    colours = family_colours(every)
+    sections = [
+        section
+        for quantity, unit, pairs in groups
+        if pairs
+        for section in (
+            Section(
+                title=f"Predicted against measured {quantity} [{unit}]",
+                body=accuracy_figure(pairs, quantity, unit, colours),
+                note=f"{len(pairs):,} rows; the band is 10 % wide on either side.",
+            ),
+            Section(
+                title=f"Residuals of {quantity} [{unit}]",
+                body=residual_figure(pairs, quantity, unit, colours),
+                note=f"predicted / measured - 1 over what was measured. {_beyond(pairs)}",
+            ),
+        )
+    ]
+    if every:
+        body = error_figure(every, colours)
+        note = f"predicted / measured - 1. {_beyond(every)}"
+        sections.append(Section(title="Distribution of errors", body=body, note=note))
+    return tuple(sections)
 
 
-def error_section(pairs: Sequence[Pair]) -> Section:
-    """How the relative errors are distributed."""
-    note = "predicted / measured - 1; errors above 100 % are counted in the last bin."
-    return Section(title="Distribution of errors", body=error_figure(pairs), note=note)
+def _beyond(pairs: Sequence[Pair]) -> str:
+    """Which rows are drawn at the edge."""
+    far = sorted((pair for pair in pairs if pair.error > END), key=lambda pair: -pair.error)
+    if not far:
+        return "No error is above 100 %."
+    named = "; ".join(f"{pair.label}: {pair.error:+.0%}" for pair in far[:NAMED])
+    more = f"; {len(far) - NAMED} more" if len(far) > NAMED else ""
+    verb = "rows are" if len(far) > 1 else "row is"
+    return f"{len(far):,} {verb} more than 100 % too high, drawn at the edge: {named}{more}."
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from planner.pages.page import Cell, Page, Section, Table
-from validation.judging.page_sections import accuracy_section, error_section, row_pairs, text_table
+from validation.judging.page_sections import error_sections, row_pairs, text_table
 
 ERRORS = ("median", "mean", "p90", "bias")
 PARTS = {"fitted": "fitted on", "held_out": "held out"}
@@ -21,7 +21,6 @@ HEADER = (
 def kernels_page(reasons: Sequence[tuple[int, str]], data: dict[str, Any]) -> Page:
     """The page of compared kernels; ``reasons`` are the rows left out, ``data`` the command's JSON."""
     pairs = row_pairs(data["rows"], "s")
-    figures = [accuracy_section(pairs, "time", "s"), error_section(pairs)] if pairs else []
     skipped = sum(count for count, _ in reasons)
     scored = [entry for entry in data["summary"] if any(entry[part] for part in PARTS)]
     return Page(
@@ -35,7 +34,7 @@ def kernels_page(reasons: Sequence[tuple[int, str]], data: dict[str, Any]) -> Pa
                 note="Of rows that the profile was fitted on, and of rows held out. Family and algorithm: "
                 "how often the convolution algorithm that the model finds fastest is the library's.",
             ),
-            *figures,
+            *error_sections([("time", "s", pairs)]),
             Section(
                 title="Skipped rows",
                 body=text_table(
@@ -56,8 +55,7 @@ def left_out_page(header: Sequence[str], rows: Sequence[Sequence[str]], data: di
         lines=(f"{len(pairs)} rows predicted from the tables of other devices.",),
         sections=(
             Section(title="Relative errors of time by kind and device", body=text_table(header, rows)),
-            accuracy_section(pairs, "time", "s"),
-            error_section(pairs),
+            *error_sections([("time", "s", pairs)]),
         ),
         data=data,
     )

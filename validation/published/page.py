@@ -3,7 +3,7 @@
 from typing import Any
 
 from planner.pages.page import Page, Section
-from validation.judging.page_sections import accuracy_section, error_section, row_pairs, text_table
+from validation.judging.page_sections import error_sections, row_pairs, text_table
 from validation.published.compare import Comparison
 from validation.published.report import (
     ERROR_HEADER,
@@ -26,10 +26,7 @@ QUANTITIES = {
 def published_page(comparison: Comparison, data: dict[str, Any]) -> Page:
     """The page of a comparison; ``data`` is the command's JSON, whose rows are the points."""
     overall = comparison.overall
-    pairs = {unit: row_pairs(data["rows"], unit) for unit in QUANTITIES}
-    figures = [accuracy_section(group, QUANTITIES[unit], unit) for unit, group in pairs.items() if group]
-    if every := [pair for group in pairs.values() for pair in group]:
-        figures.append(error_section(every))
+    groups = [(quantity, unit, row_pairs(data["rows"], unit)) for unit, quantity in QUANTITIES.items()]
     return Page(
         title="Published training runs, predicted",
         headline=data["headline"],
@@ -40,7 +37,7 @@ def published_page(comparison: Comparison, data: dict[str, Any]) -> Page:
         sections=(
             Section(title="Relative errors by table", body=text_table(ERROR_HEADER, error_rows(comparison))),
             Section(title="Rows by use of their table", body=text_table(FIT_HEADER, fit_rows(comparison))),
-            *figures,
+            *error_sections(groups),
             Section(title="Skipped rows", body=text_table(REASON_HEADER, reason_rows(comparison))),
         ),
         data=data,

@@ -6,7 +6,7 @@ from typing import Any
 from hardware.units import format_quantity
 from planner.pages.figures.accuracy import Pair
 from planner.pages.page import Page, Section
-from validation.judging.page_sections import accuracy_section, error_section, text_table
+from validation.judging.page_sections import error_sections, text_table
 from validation.real_links.compare import LinkRow
 from validation.real_links.link_report import ERROR_HEADER, HEADER, conditions_text, error_cells, row_cells
 from validation.real_links.link_run import Conditions
@@ -30,8 +30,7 @@ def links_page(rows: Sequence[LinkRow], conditions: Conditions, data: dict[str, 
         lines=(conditions_text(conditions), f"{conditions.cpu}, {conditions.kernel}, {conditions.date}"),
         sections=(
             Section(title="Relative errors of time", body=text_table(ERROR_HEADER, error_cells(rows))),
-            accuracy_section(pairs, "time", "s"),
-            error_section(pairs),
+            *error_sections([("time", "s", pairs)]),
             Section(title="Rows", body=text_table(HEADER, [row_cells(row) for row in rows])),
         ),
         data=data,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner.pages.page import Page, Section
-from validation.judging.page_sections import accuracy_section, error_section, row_pairs, text_table
+from validation.judging.page_sections import error_sections, row_pairs, text_table
 
 
 def hardware_page(header: Sequence[str], cells: Sequence[Sequence[str]], data: Any) -> Page:  # noqa: ANN401 - JSON
@@ -22,9 +22,7 @@ def hardware_page(header: Sequence[str], cells: Sequence[Sequence[str]], data: A
         lines=(f"Training steps on {data['device']}; the profile has seen kernels only.",),
         sections=(
             Section(title="Training steps", body=text_table(header, cells)),
-            accuracy_section(times, "step time", "s"),
-            error_section(times),
-            accuracy_section(sizes, "peak memory", "B"),
+            *error_sections([("step time", "s", times), ("peak memory", "B", sizes)]),
         ),
         data=data,
     )

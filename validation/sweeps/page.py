@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner.pages.page import Page, Section
-from validation.judging.page_sections import accuracy_section, error_section, row_pairs, text_table
+from validation.judging.page_sections import error_sections, row_pairs, text_table
 
 
 def collectives_page(
@@ -17,14 +17,13 @@ def collectives_page(
     """The page of predicted sweeps; tables are those that the command prints, ``data`` its JSON."""
     pairs = row_pairs(data["rows"], "s")
     overall = data["summary"]["overall"]
-    figures = [accuracy_section(pairs, "time", "s"), error_section(pairs)] if pairs else []
     return Page(
         title="Collective sweeps, predicted",
         headline=data["headline"],
         lines=(f"{overall['predicted']} rows predicted, {overall['skipped']} skipped.",),
         sections=(
             Section(title="Relative errors of time", body=text_table(header, rows)),
-            *figures,
+            *error_sections([("time", "s", pairs)]),
             Section(title="Skipped rows", body=text_table(reason_header, reasons)),
         ),
         data=data,
@@ -40,8 +39,7 @@ def left_out_page(header: Sequence[str], rows: Sequence[Sequence[str]], data: di
         lines=(f"{len(data['rows'])} rows, {data['parameters']} numbers fitted.",),
         sections=(
             Section(title="Relative errors of time by fabric", body=text_table(header, rows)),
-            accuracy_section(pairs, "time", "s"),
-            error_section(pairs),
+            *error_sections([("time", "s", pairs)]),
         ),
         data=data,
     )

@@ -4,8 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from planner.pages.figures.accuracy import Pair
 from planner.pages.page import Page, Section
-from validation.judging.page_sections import text_table
+from validation.judging.page_sections import error_sections, text_table
 from validation.transfer.report import (
     HEADER,
     INTERVAL_HEADER,
@@ -18,6 +19,16 @@ from validation.transfer.report import (
 
 def transfer_page(results: pd.DataFrame, data: dict[str, Any]) -> Page:
     """Errors with and without the group in the fit; ``data`` is the command's JSON."""
+    pairs = [
+        Pair(
+            family=row["stratum"],
+            label=f"{row['file']} row {row['row']}",
+            measured=row["measured"],
+            predicted=row["left_out"],
+        )
+        for row in data["rows"]
+        if row["measured"] and row["left_out"]
+    ]
     return Page(
         title=f"Predictions without each {data['leave_out']} in the fit",
         headline=data["headline"],
@@ -26,6 +37,7 @@ def transfer_page(results: pd.DataFrame, data: dict[str, Any]) -> Page:
         ),
         sections=(
             Section(title="By kind of row", body=text_table(STRATUM_HEADER, stratum_rows(results))),
+            *error_sections([("step time", "s", pairs)]),
             Section(title="By group, the weakest first", body=text_table(HEADER, group_rows(results))),
             Section(title="Intervals of 90 %", body=text_table(INTERVAL_HEADER, interval_rows(results))),
         ),

@@ -1,16 +1,17 @@
 """Predicted against measured: one point per row and family, and how the errors are distributed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.style import BLACK, GREY, LIGHT, SERIES, axis, new_figure
+from planner.pages.figures.palette import BLACK, LIGHT, SERIES, series_colours
+from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.units import scale
 
 BAND = 0.1  # relative error of the drawn band
 BIN = 0.05  # of the histogram of errors
-PATTERNS = ("", "/", "x", ".")
-END = 1.0  # errors beyond it are counted in the last bin
+END = 1.0  # errors beyond it are drawn at the edge
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 
 
@@ -29,71 +30,104 @@ class Pair:
         return self.predicted / self.measured - 1
 
 
-def accuracy_figure(pairs: Sequence[Pair], quantity: str, unit: str) -> go.Figure:
-    """Log-log, with the diagonal and a band of 10 % around it."""
+def accuracy_figure(pairs: Sequence[Pair], quantity: str, unit: str, colours: Mapping[str, str]) -> go.Figure:
+    """Log-log, with the diagonal and a band of 10 % around it; ``colours`` by family."""
     figure = new_figure(height=560)
     ends = [value for pair in pairs for value in (pair.measured, pair.predicted)]
-    low, high = min(ends) / 1.5, max(ends) * 1.5
-    bands = ((1 - BAND, "", None), (1 + BAND, "10 % band", "tonexty"), (1.0, "exact", None))
-    for factor, name, filled in bands:
-        figure.add_scatter(
-            mode="lines",
-            x=[low, high],
-            y=[low * factor, high * factor],
-            name=name,
-            showlegend=bool(name),
-            fill=filled,
-            fillcolor=LIGHT,
-            line={"color": BLACK if factor == 1 else GREY, "width": 1},
-            hoverinfo="skip",
-        )
-    for place, family in enumerate(families(pairs)):
-        drawn = [pair for pair in pairs if pair.family == family]
+    read = scale(unit, ends, log=True)
+    low, high = min(ends) / 1.5 / read.size, max(ends) * 1.5 / read.size
+    figure.add_scatter(
+        mode="none",
+        x=[low, high, high, low],
+        y=[low * (1 - BAND), high * (1 - BAND), high * (1 + BAND), low * (1 + BAND)],
+        name="10 % band",
+        fill="toself",
+        fillcolor=LIGHT,
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        mode="lines",
+        x=[low, high],
+        y=[low, high],
+        name="exact",
+        line={"color": BLACK, "width": 1},
+        hoverinfo="skip",
+    )
+    for family, drawn, symbol in _by_family(pairs, colours):
         figure.add_scatter(
             mode="markers",
             name=family,
-            x=[pair.measured for pair in drawn],
-            y=[pair.predicted for pair in drawn],
+            x=read.of(pair.measured for pair in drawn),
+            y=read.of(pair.predicted for pair in drawn),
             text=[f"{pair.label}: {pair.error:+.1%}" for pair in drawn],
-            marker=_marker(place),
-            hovertemplate=f"%{{text}}<br>measured %{{x:.5g}} {unit}, predicted %{{y:.5g}} {unit}"
-            "<extra>%{fullData.name}</extra>",
+            marker={"color": colours[family], "symbol": symbol, "size": 7, "opacity": 0.75},
+            hovertemplate=f"%{{text}}<br>measured {read.shown('x')}, "
+            f"predicted {read.shown('y')}<extra>%{{fullData.name}}</extra>",
         )
-    figure.update_xaxes(axis(f"measured {quantity}", unit, log=True))
-    figure.update_yaxes(axis(f"predicted {quantity}", unit, log=True))
+    figure.update_xaxes(axis(f"measured {quantity}", read.unit, log=True))
+    figure.update_yaxes(axis(f"predicted {quantity}", read.unit, log=True))
     return figure
 
 
-def error_figure(pairs: Sequence[Pair]) -> go.Figure:
-    """Histogram of relative errors, stacked by family; errors beyond 100 % stand in the last bin."""
+def residual_figure(pairs: Sequence[Pair], quantity: str, unit: str, colours: Mapping[str, str]) -> go.Figure:
+    """Relative errors over what was measured; those beyond ``END`` stand on the edge, as triangles."""
+    figure = new_figure(height=440)
+    read = scale(unit, [pair.measured for pair in pairs], log=True)
+    for family, drawn, symbol in _by_family(pairs, colours):
+        figure.add_scatter(
+            mode="markers",
+            name=family,
+            x=read.of(pair.measured for pair in drawn),
+            y=[100 * min(pair.error, END) for pair in drawn],
+            text=[f"{pair.label}: {pair.error:+.1%}" for pair in drawn],
+            marker={
+                "color": colours[family],
+                "symbol": ["triangle-up-open" if pair.error > END else symbol for pair in drawn],
+                "size": 7,
+                "opacity": 0.75,
+            },
+            hovertemplate=f"%{{text}}<br>measured {read.shown('x')}<extra>%{{fullData.name}}</extra>",
+        )
+    add_band(figure, upright=False)
+    figure.add_hline(y=0, line={"color": BLACK, "width": 1}, name="exact")
+    figure.update_xaxes(axis(f"measured {quantity}", read.unit, log=True))
+    figure.update_yaxes(title={"text": "predicted / measured - 1 [%]"})
+    return figure
+
+
+def error_figure(pairs: Sequence[Pair], colours: Mapping[str, str]) -> go.Figure:
+    """Histogram of relative errors, stacked by family; errors beyond ``END`` stand in the last bin."""
     figure = new_figure(height=420, barmode="stack")
-    for place, family in enumerate(families(pairs)):
+    for family, drawn, _ in _by_family(pairs, colours):
         figure.add_histogram(
             name=family,
-            x=[100 * min(pair.error, END) for pair in pairs if pair.family == family],
+            x=[100 * min(pair.error, END) for pair in drawn],
             xbins={"start": -100, "end": 100 * (END + BIN), "size": 100 * BIN},
-            marker={
-                "color": SERIES[place % len(SERIES)],
-                "pattern": {"shape": PATTERNS[place // len(SERIES) % len(PATTERNS)]},
-                "line": {"color": "white", "width": 0.5},
-            },
+            marker={"color": colours[family], "line": {"color": "white", "width": 0.5}},
         )
-    for edge in (-BAND, BAND):
-        figure.add_vline(x=100 * edge, line={"dash": "dot", "color": BLACK})
+    add_band(figure, upright=True)
     figure.update_xaxes(title={"text": "predicted / measured - 1 [%]"})
     figure.update_yaxes(title={"text": "rows [count]"})
     return figure
 
 
-def families(pairs: Sequence[Pair]) -> list[str]:
-    """Families in the order of their first row."""
-    return list(dict.fromkeys(pair.family for pair in pairs))
+def add_band(figure: go.Figure, *, upright: bool) -> None:
+    """Errors of 10 % on either side as a band behind all else, along x if ``upright``."""
+    look = {"fillcolor": LIGHT, "layer": "below", "line_width": 0, "name": "10 % band"}
+    if upright:
+        figure.add_vrect(x0=-100 * BAND, x1=100 * BAND, **look)
+    else:
+        figure.add_hrect(y0=-100 * BAND, y1=100 * BAND, **look)
 
 
-def _marker(place: int) -> dict[str, object]:
-    return {
-        "color": SERIES[place % len(SERIES)],
-        "symbol": SYMBOLS[(place // len(SERIES)) % len(SYMBOLS)],
-        "size": 7,
-        "opacity": 0.75,
-    }
+def family_colours(pairs: Sequence[Pair]) -> dict[str, str]:
+    """Colours of the families of a page, in the order of their first rows."""
+    return series_colours(pair.family for pair in pairs)
+
+
+def _by_family(pairs: Sequence[Pair], colours: Mapping[str, str]) -> Iterator[tuple[str, list[Pair], str]]:
+    """Families that have rows, with those and a marker."""
+    for place, family in enumerate(colours):
+        drawn = [pair for pair in pairs if pair.family == family]
+        if drawn:
+            yield family, drawn, SYMBOLS[place // len(SERIES) % len(SYMBOLS)]

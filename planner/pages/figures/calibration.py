@@ -1,14 +1,18 @@
 """Calibration: the fitted curves over the measured points, and how far off the fit is."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from statistics import quantiles
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.style import BLACK, BLUE, ORANGE, SERIES, axis, new_figure
+from planner.pages.figures.accuracy import add_band
+from planner.pages.figures.palette import GREEN, GREY, series_colours, shade
+from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.units import Scale, scale, size_axis
 
-BAND = 0.1  # relative error of the dotted lines
+LEAST = 0.5  # relative error that is always drawn where it lies
 BOX = 62  # [px] of height per kind
 FRAME = 150  # [px] around the boxes
 COLUMNS = 3  # of panels
@@ -61,38 +65,66 @@ def group_points(points: Points, part: Part) -> dict[str, list[CalibrationPoint]
     return found
 
 
-def fitted_figure(points: Points) -> go.Figure:
+def fitted_figure(points: Points, colours: Mapping[str, str]) -> go.Figure:
     """Rate against size of one kind, a panel per family on the same axes: points and the fit.
+
+    A setting has three shades of its colour: measured, held out, and the fit.
 
     The fit is a line where predicted times rise with the size, and else, where they depend on more than the
     size, a dash per point.
     """
     panels = group_points(points, lambda point: point.family)
-    settings = group_points(points, lambda point: point.setting)
     figure, places = _panels(list(panels))
+    unit = points[0].unit
+    sizes = Scale(unit="B") if unit == "B" else scale(unit, [point.size for point in points], log=True)
+    rates = scale(f"{unit}/s", [point.size / point.measured for point in points], log=True)
     told: set[str] = set()
     for (row, column), found in zip(places, panels.values(), strict=True):
-        for colour, setting in zip(SERIES, settings, strict=False):
+        for setting, colour in colours.items():
             drawn = [point for point in found if point.setting == setting]
-            for trace in _traces(drawn, colour):
+            for trace in _traces(drawn, colour, (sizes, rates)):
                 trace.update(legendgroup=trace.name, showlegend=trace.name not in told)
                 told.add(trace.name)
                 figure.add_trace(trace, row=row, col=column)
-    _name_axes(figure, places, points[0].unit)
+    _name_axes(figure, places, (sizes, rates), [point.size for point in points])
     return figure
 
 
+def setting_colours(points: Points) -> dict[str, str]:
+    """Colours of the settings of a page."""
+    return series_colours(point.setting for point in points)
+
+
+def clipped_at(points: Points) -> float:
+    """The largest error that residuals are drawn with: beyond are the outliers of all errors.
+
+    Tukey's outer fence (1977, "Exploratory Data Analysis"), three interquartile ranges from the quartiles,
+    and never less than ``LEAST``, so that a good fit is not clipped.
+    """
+    errors = [abs(point.error) for point in points]
+    low, _, high = quantiles([*errors, *errors], n=4, method="inclusive")
+    fence = max(LEAST, high + 3 * (high - low))
+    return min(fence, max(LEAST, *errors))
+
+
+def outliers(points: Points) -> list[CalibrationPoint]:
+    """Points whose errors are drawn at the edge, the farthest first."""
+    edge = clipped_at(points)
+    return sorted((p for p in points if abs(p.error) > edge), key=lambda point: -abs(point.error))
+
+
 def residual_figure(points: Points) -> go.Figure:
-    """Relative errors by kind as boxes with their points, fitted on and held out."""
+    """Relative errors by kind as boxes with their points, fitted on and held out; outliers at the edge."""
+    edge = clipped_at(points)
     kinds = list(group_points(points, lambda point: point.kind))
     figure = new_figure(height=FRAME + BOX * len(kinds), boxmode="group")
-    for held_out, name, colour in ((False, "fitted on", BLUE), (True, "held out", ORANGE)):
+    for held_out, name, colour in ((False, "fitted on", GREY), (True, "held out", GREEN)):
         drawn = [point for point in points if point.held_out is held_out]
         if drawn:
             figure.add_box(
                 orientation="h",
                 name=name,
-                x=[100 * point.error for point in drawn],
+                x=[100 * max(-edge, min(point.error, edge)) for point in drawn],
                 y=[point.kind for point in drawn],
                 text=[f"{point.family}, {_text(point)}" for point in drawn],
                 boxpoints="all",
@@ -102,9 +134,8 @@ def residual_figure(points: Points) -> go.Figure:
                 line={"width": 1},
                 hovertemplate="%{text}<extra></extra>",
             )
-    for edge in (-BAND, BAND):
-        figure.add_vline(x=100 * edge, line={"dash": "dot", "color": BLACK})
-    figure.update_xaxes(title={"text": "predicted / measured - 1 [%]"})
+    add_band(figure, upright=True)
+    figure.update_xaxes(title={"text": "predicted / measured - 1 [%]"}, range=[-105 * edge, 105 * edge])
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=kinds, autorange="reversed")
     return figure
 
@@ -131,12 +162,16 @@ def _panels(names: Sequence[str]) -> tuple[go.Figure, list[Place]]:
     return figure, places[: len(names)]
 
 
-def _name_axes(figure: go.Figure, places: Sequence[Place], unit: str) -> None:
+def _name_axes(
+    figure: go.Figure, places: Sequence[Place], units: tuple[Scale, Scale], sizes: Sequence[float]
+) -> None:
     """Common axes, named at the left and below the last panel of every column."""
     lowest = {column: row for row, column in places}
     bare = {"title": {"text": ""}, "showticklabels": False}
     for row, column in places:
-        size, rate = axis("size", unit, log=True), axis("rate", f"{unit}/s", log=True)
+        in_bytes = units[0].unit == "B"
+        size = size_axis("size", sizes, ticks=3) if in_bytes else axis("size", units[0].unit, log=True)
+        rate = axis("rate", units[1].unit, log=True)
         first = (row, column) == (1, 1)
         below, left = row == lowest[column], column == 1
         figure.update_xaxes(
@@ -147,12 +182,13 @@ def _name_axes(figure: go.Figure, places: Sequence[Place], unit: str) -> None:
         )
 
 
-def _traces(points: Points, colour: str) -> Iterator[go.Scatter]:
+def _traces(points: Points, colour: str, units: tuple[Scale, Scale]) -> Iterator[go.Scatter]:
     """The fit as a line or as dashes, and the measurements as points, hollow where held out."""
     if not points:
         return
     ordered = sorted(points, key=lambda point: (point.size, point.predicted))
-    setting, unit = ordered[0].setting, ordered[0].unit
+    setting, (size, rate) = ordered[0].setting, units
+    fit = shade(colour, -0.45)
     of_size = {point.size: point.predicted for point in ordered}  # the last of each size
     rising = all(point.predicted == of_size[point.size] for point in ordered) and all(
         before <= after for before, after in pairwise(of_size.values())
@@ -160,28 +196,28 @@ def _traces(points: Points, colour: str) -> Iterator[go.Scatter]:
     yield go.Scatter(
         mode="lines" if rising else "markers",
         name=f"fitted profile, {setting}",
-        x=[point.size for point in ordered],
-        y=[point.size / point.predicted for point in ordered],
-        line={"color": colour, "width": 1.2},
-        marker={"symbol": "line-ew", "size": 9, "line": {"color": colour, "width": 1.5}},
+        x=size.of(point.size for point in ordered),
+        y=rate.of(point.size / point.predicted for point in ordered),
+        line={"color": fit, "width": 1.2},
+        marker={"symbol": "line-ew", "size": 9, "color": fit, "line": {"color": fit, "width": 1.5}},
         hoverinfo="skip",
     )
-    for held_out, name in ((False, "measured"), (True, "held out")):
+    for held_out, name, look in ((False, "measured", colour), (True, "held out", shade(colour, 0.4))):
         drawn = [point for point in ordered if point.held_out is held_out]
         if drawn:
             yield go.Scatter(
                 mode="markers",
                 name=f"{name}, {setting}",
-                x=[point.size for point in drawn],
-                y=[point.size / point.measured for point in drawn],
+                x=size.of(point.size for point in drawn),
+                y=rate.of(point.size / point.measured for point in drawn),
                 text=[_text(point) for point in drawn],
                 marker={
-                    "color": colour,
+                    "color": look,
                     "symbol": "circle-open" if held_out else "circle",
                     "size": 6,
                     "line": {"width": 1.5 if held_out else 0},
                 },
-                hovertemplate=f"%{{text}}<br>%{{x:.4s}}{unit}, %{{y:.4s}}{unit}/s<extra></extra>",
+                hovertemplate=f"%{{text}}<br>{size.shown('x')}, {rate.shown('y')}<extra></extra>",
             )
 
 

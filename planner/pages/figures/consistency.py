@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.style import GREY, LIGHT, SEQUENTIAL, VERMILION, axis, new_figure
+from planner.pages.figures.palette import GREY, LIGHT, SEQUENTIAL, VERMILION
+from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.units import scale
 from simdl.consistency.training import Span
 
 BAR = 22  # [px] of height per worker
@@ -16,14 +18,15 @@ OTHERS = {"exchange": LIGHT, "dropped": VERMILION}
 def workers_figure(spans: Sequence[Span], unit: str) -> go.Figure:
     """Lanes of workers over time: computations coloured by the staleness of their gradient."""
     shown = sorted(spans, key=lambda span: span.start)[:SHOWN]
+    time = scale("s", [span.end for span in shown])
     workers = sorted({span.worker for span in shown})
     figure = new_figure(height=FRAME + BAR * max(4, len(workers)), barmode="overlay")
     computed = [span for span in shown if span.name == "compute"]
     figure.add_bar(
         orientation="h",
         name="computing, by staleness",
-        base=[span.start for span in computed],
-        x=[span.end - span.start for span in computed],
+        base=time.of(span.start for span in computed),
+        x=time.of(span.end - span.start for span in computed),
         y=[f"worker {span.worker}" for span in computed],
         marker={
             "color": [span.staleness for span in computed],
@@ -32,7 +35,8 @@ def workers_figure(spans: Sequence[Span], unit: str) -> go.Figure:
             "colorbar": {"title": {"text": f"staleness<br>[{unit}]"}, "outlinewidth": 0},
         },
         customdata=[(span.step, span.staleness) for span in computed],
-        hovertemplate="step %{customdata[0]}, staleness %{customdata[1]:.4g}<br>%{x:.4g} s"
+        hovertemplate="step %{customdata[0]}, staleness %{customdata[1]:.4g}<br>%{x:,.4~r} "
+        f"{time.unit}"
         "<extra>%{y}</extra>",
     )
     for name, colour in OTHERS.items():
@@ -41,14 +45,14 @@ def workers_figure(spans: Sequence[Span], unit: str) -> go.Figure:
             figure.add_bar(
                 orientation="h",
                 name=name,
-                base=[span.start for span in found],
-                x=[span.end - span.start for span in found],
+                base=time.of(span.start for span in found),
+                x=time.of(span.end - span.start for span in found),
                 y=[f"worker {span.worker}" for span in found],
                 marker={"color": colour},
                 customdata=[span.step for span in found],
-                hovertemplate=f"{name} of step %{{customdata}}<br>%{{x:.4g}} s<extra>%{{y}}</extra>",
+                hovertemplate=f"{name} of step %{{customdata}}<br>{time.shown('x')}<extra>%{{y}}</extra>",
             )
-    figure.update_xaxes(axis("time", "s"))
+    figure.update_xaxes(axis("time", time.unit))
     figure.update_yaxes(
         type="category",
         categoryorder="array",
@@ -62,7 +66,9 @@ def staleness_figure(spans: Sequence[Span], unit: str) -> go.Figure:
     """How many gradients of the recorded workers had which staleness."""
     figure = new_figure(height=320)
     figure.add_histogram(
-        x=[span.staleness for span in spans if span.name == "compute"], marker={"color": GREY}
+        name="gradients",
+        x=[span.staleness for span in spans if span.name == "compute"],
+        marker={"color": GREY},
     )
     figure.update_xaxes(title={"text": f"staleness [{unit}]"})
     figure.update_yaxes(title={"text": "gradients [count]"})

@@ -5,7 +5,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.style import BLUE, GREY, ORANGE, PURPLE, VERMILION, axis, new_figure
+from planner.pages.figures.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.units import Scale, scale
 
 LOSSES = {"checkpoints": ORANGE, "lost": VERMILION, "restarts": PURPLE, "waiting": GREY}
 NAMED = {"young": "Young", "daly": "Daly"}
@@ -16,39 +18,47 @@ def goodput_figure(
 ) -> go.Figure:
     """Goodput by interval, with Young's and Daly's marked."""
     figure = new_figure(height=420)
+    time = _interval(curve)
     figure.add_scatter(
         mode="lines+markers",
         name="simulated",
-        x=[each["interval"] for each in curve],
-        y=[each["goodput"] for each in curve],
+        x=time.of(each["interval"] for each in curve),
+        y=[100 * each["goodput"] for each in curve],
         line={"color": BLUE},
     )
     marked = {label: intervals[name] for name, label in NAMED.items() if name in intervals}
-    for (label, each), symbol in zip(marked.items(), ("diamond", "square"), strict=False):
+    looks = (("diamond", GREEN), ("square", SKY))
+    for (label, each), (symbol, colour) in zip(marked.items(), looks, strict=False):
         figure.add_scatter(
             mode="markers",
             name=label,
-            x=[each["interval"]],
-            y=[each["goodput"]],
-            marker={"size": 12, "symbol": symbol, "color": ORANGE},
+            x=time.of([each["interval"]]),
+            y=[100 * each["goodput"]],
+            marker={"size": 12, "symbol": symbol, "color": colour},
         )
-    figure.update_xaxes(axis("training between checkpoints", "s", log=True))
-    figure.update_yaxes(title={"text": "goodput [1]"})
+    figure.update_xaxes(axis("training between checkpoints", time.unit, log=True))
+    figure.update_yaxes(title={"text": "goodput [%]"})
     return figure
 
 
 def loss_figure(curve: Sequence[Mapping[str, Any]]) -> go.Figure:
     """What the time that is not training kept goes to, by interval."""
     figure = new_figure(height=360)
+    time = _interval(curve)
     for name, colour in LOSSES.items():
         figure.add_scatter(
             mode="lines",
             name=name,
             stackgroup="losses",
-            x=[each["interval"] for each in curve],
-            y=[each[name] for each in curve],
+            x=time.of(each["interval"] for each in curve),
+            y=[100 * each[name] for each in curve],
             line={"color": colour},
+            fillcolor=colour,
         )
-    figure.update_xaxes(axis("training between checkpoints", "s", log=True))
-    figure.update_yaxes(title={"text": "share of the time [1]"})
+    figure.update_xaxes(axis("training between checkpoints", time.unit, log=True))
+    figure.update_yaxes(title={"text": "share of the time [%]"})
     return figure
+
+
+def _interval(curve: Sequence[Mapping[str, Any]]) -> Scale:
+    return scale("duration", [each["interval"] for each in curve], log=True)

@@ -5,7 +5,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.style import BLUE, ORANGE, axis, new_figure
+from planner.pages.figures.palette import BLUE, ORANGE
+from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.units import scale
 
 
 def front_figure(points: Sequence[Mapping[str, Any]]) -> go.Figure:
@@ -16,22 +18,25 @@ def front_figure(points: Sequence[Mapping[str, Any]]) -> go.Figure:
         for point in points
         for plan in point["literature"]
     }
+    seconds = [*(point["step_time"] for point in points), *(seconds for _, seconds in others)]
+    sizes = [*(point["peak_memory"] for point in points), *(nbytes for nbytes, _ in others)]
+    time, memory = scale("s", seconds), scale("B", sizes)
     figure.add_scatter(
         mode="lines+markers",
         name="fastest plan",
-        x=[point["peak_memory"] / 1e9 for point in points],
-        y=[point["step_time"] for point in points],
+        x=memory.of(point["peak_memory"] for point in points),
+        y=time.of(point["step_time"] for point in points),
         line={"color": BLUE},
         marker={"size": 8},
     )
     figure.add_scatter(
         mode="markers",
         name="literature",
-        x=[nbytes / 1e9 for nbytes, _ in others],
-        y=[seconds for _, seconds in others],
+        x=memory.of(nbytes for nbytes, _ in others),
+        y=time.of(seconds for _, seconds in others),
         text=list(others.values()),
         marker={"size": 8, "color": ORANGE, "symbol": "square"},
     )
-    figure.update_xaxes(axis("memory of a device", "GB"))
-    figure.update_yaxes(axis("step", "s"))
+    figure.update_xaxes(axis("memory of a device", memory.unit))
+    figure.update_yaxes(axis("step time", time.unit))
     return figure

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.style import BLUE, GREY, ORANGE, add_limit, axis, new_figure
+from planner.pages.figures.palette import BLUE, GREY, ORANGE
+from planner.pages.figures.style import add_limit, axis, new_figure
+from planner.pages.figures.units import Scale, scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +25,16 @@ def workspace_figure(divisions: Sequence[Division], limit: float) -> go.Figure:
     """A line per pass from the undivided convolution to the chosen division; the limit [bytes] dashed."""
     figure = new_figure(height=520)
     pairs = [d for d in divisions if d.undivided_time is not None]
+    seconds = [*(d.time for d in divisions), *(d.undivided_time for d in pairs)]
+    units = (
+        scale("B", [limit, *(d.workspace for d in divisions), *(d.undivided_workspace for d in pairs)]),
+        scale("s", seconds, log=True),
+    )
     figure.add_scatter(
         mode="lines",
-        x=[x for d in pairs for x in (d.undivided_workspace, d.workspace, None)],
-        y=[y for d in pairs for y in (d.undivided_time, d.time, None)],
+        name="from undivided to chosen",
+        x=units[0].of(x for d in pairs for x in (d.undivided_workspace, d.workspace, None)),
+        y=units[1].of(y for d in pairs for y in (d.undivided_time, d.time, None)),
         line={"color": GREY, "width": 1},
         showlegend=False,
         hoverinfo="skip",
@@ -36,12 +44,14 @@ def workspace_figure(divisions: Sequence[Division], limit: float) -> go.Figure:
         "undivided",
         ORANGE,
         "circle-open",
-        [(d.label, d.undivided_workspace, d.undivided_time) for d in pairs],
+        points=[(d.label, d.undivided_workspace, d.undivided_time) for d in pairs],
+        units=units,
     )
-    _add_points(figure, "chosen", BLUE, "diamond", [(d.label, d.workspace, d.time) for d in divisions])
-    add_limit(figure, "limit", x=limit)
-    figure.update_xaxes(axis("workspace", "B"), rangemode="tozero")
-    figure.update_yaxes(axis("time of the pass", "s", log=True))
+    chosen = [(d.label, d.workspace, d.time) for d in divisions]
+    _add_points(figure, "chosen", BLUE, "diamond", points=chosen, units=units)
+    add_limit(figure, "limit", x=limit / units[0].size)
+    figure.update_xaxes(axis("workspace", units[0].unit), rangemode="tozero")
+    figure.update_yaxes(axis("time of the pass", units[1].unit, log=True))
     return figure
 
 
@@ -50,14 +60,16 @@ def _add_points(
     name: str,
     colour: str,
     symbol: str,
+    *,
     points: Sequence[tuple[str, float | None, float | None]],
+    units: tuple[Scale, Scale],
 ) -> None:
     figure.add_scatter(
         mode="markers",
         name=name,
-        x=[workspace for _, workspace, _ in points],
-        y=[seconds for _, _, seconds in points],
+        x=units[0].of(workspace for _, workspace, _ in points),
+        y=units[1].of(seconds for _, _, seconds in points),
         text=[label for label, _, _ in points],
         marker={"color": colour, "symbol": symbol, "size": 9},
-        hovertemplate="%{text}<br>%{x:.4s}B, %{y:.4s}s<extra></extra>",
+        hovertemplate=f"%{{text}}<br>{units[0].shown('x')}, {units[1].shown('y')}<extra></extra>",
     )

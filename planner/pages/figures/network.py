@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from hardware.units import format_quantity
-from planner.pages.figures.style import BLUE, GREY, LIGHT, SEQUENTIAL, new_figure
+from planner.pages.figures.palette import BLUE, GREY, LIGHT, SEQUENTIAL
+from planner.pages.figures.style import new_figure
 from simdl.topology.drawing import Drawing, places
 
 NAMED = 24  # members up to which every one is named
@@ -60,6 +61,7 @@ def _add_links(
         y=[each[1] for each in middle],
         text=[each[2] for each in middle],
         mode="markers",
+        name=name,
         marker={"color": colour, "size": 5},
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
@@ -68,13 +70,14 @@ def _add_links(
 
 def _add_vertices(figure: go.Figure, drawing: Drawing, at: list[tuple[float, float]]) -> None:
     graph = drawing.graph
-    for low, high, colour, symbol in (
-        (0, graph.members, BLUE, "circle"),
-        (graph.members, len(graph.names), LIGHT, "square"),
+    for name, low, high, colour, symbol in (
+        ("members", 0, graph.members, BLUE, "circle"),
+        ("switches", graph.members, len(graph.names), LIGHT, "square"),
     ):
         names = graph.names[low:high]
         if names:
             figure.add_scatter(
+                name=name,
                 x=[place[0] for place in at[low:high]],
                 y=[place[1] for place in at[low:high]],
                 mode="markers+text" if len(names) <= NAMED else "markers",

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from planner.kineto.activities import Activity
-from planner.pages.figures.style import KINDS, axis, new_figure
+from planner.pages.figures.palette import KINDS
+from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.units import scale
 
 LANE = 46  # [px] of height
 FRAME = 170  # [px] around the lanes
@@ -26,16 +28,17 @@ class Lane:
 def categories_figure(rows: Sequence[tuple[str, float, float]]) -> go.Figure:
     """Two stacked bars: name, measured and simulated seconds of every category."""
     figure = new_figure(height=340, barmode="stack")
+    time = scale("s", [sum(row[1] for row in rows), sum(row[2] for row in rows)])
     for name, measured, simulated in rows:
         figure.add_bar(
             orientation="h",
             name=name,
             y=[MEASURED, SIMULATED],
-            x=[measured, simulated],
+            x=time.of([measured, simulated]),
             marker=_marker(name),
-            hovertemplate=f"{name}: %{{x:.6g}} s<extra>%{{y}}</extra>",
+            hovertemplate=f"{name}: {time.shown('x')}<extra>%{{y}}</extra>",
         )
-    figure.update_xaxes(axis("time", "s"))
+    figure.update_xaxes(axis("time", time.unit))
     figure.update_yaxes(autorange="reversed", type="category")
     return figure
 
@@ -45,6 +48,7 @@ def lanes_figure(lanes: Sequence[Lane]) -> go.Figure:
     labels = [f"{lane.place}<br>{lane.name}" for lane in lanes]
     figure = new_figure(height=FRAME + LANE * len(lanes), barmode="overlay", bargap=0.25)
     span = max((item.end for lane in lanes for item in lane.activities), default=0.0)
+    time = scale("s", [span])
     merged = [_merged(lane.activities, span * RESOLUTION) for lane in lanes]
     present = {item.kind for activities in merged for item in activities}
     for kind in [*(kind for kind in KINDS if kind in present), *sorted(present - set(KINDS))]:
@@ -58,14 +62,14 @@ def lanes_figure(lanes: Sequence[Lane]) -> go.Figure:
             orientation="h",
             name=kind,
             y=[label for label, _ in drawn],
-            base=[item.start for _, item in drawn],
-            x=[item.end - item.start for _, item in drawn],
+            base=time.of(item.start for _, item in drawn),
+            x=time.of(item.end - item.start for _, item in drawn),
             text=[item.name for _, item in drawn],
             textposition="none",
             marker=_marker(kind),
-            hovertemplate=f"%{{text}}<br>{kind}: %{{x:.4g}} s from %{{base:.6g}} s<extra></extra>",
+            hovertemplate=f"%{{text}}<br>{kind}: {time.shown('x')} from {time.shown('base')}<extra></extra>",
         )
-    figure.update_xaxes(axis("time from step start", "s"), rangemode="tozero")
+    figure.update_xaxes(axis("time from step start", time.unit), rangemode="tozero")
     figure.update_yaxes(
         type="category",
         categoryorder="array",

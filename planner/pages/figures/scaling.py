@@ -5,7 +5,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.style import BLACK, BLUE, ORANGE, axis, new_figure
+from planner.pages.figures.palette import ROLES
+from planner.pages.figures.style import axis, new_figure
 
 
 def throughput_figure(points: Sequence[Mapping[str, Any]], sample: str) -> go.Figure:
@@ -19,14 +20,14 @@ def throughput_figure(points: Sequence[Mapping[str, Any]], sample: str) -> go.Fi
         name="ideal",
         x=devices,
         y=[each * count for count in devices],
-        line={"color": BLACK, "dash": "dash"},
+        line={"color": ROLES["ideal"], "dash": "dash"},
     )
     figure.add_scatter(
         mode="lines+markers",
         name="data parallel",
         x=devices,
         y=[point["samples_per_s"] for point in ran],
-        line={"color": BLUE},
+        line={"color": ROLES["fitting"]},
         marker={"size": 8},
     )
     split = [point for point in ran if point["split_layers"] is not None]
@@ -36,11 +37,14 @@ def throughput_figure(points: Sequence[Mapping[str, Any]], sample: str) -> go.Fi
             name="layers split",
             x=[point["devices"] for point in split],
             y=[point["split_layers"] for point in split],
-            line={"color": ORANGE},
+            line={"color": ROLES["sizes"]},
             marker={"size": 8, "symbol": "square"},
         )
     figure.update_xaxes(
-        type="log", title={"text": "devices [count]"}, tickvals=devices, ticktext=list(map(str, devices))
+        type="log",
+        title={"text": "devices [count]"},
+        tickvals=devices,
+        ticktext=[f"{count:,}" for count in devices],
     )
     figure.update_yaxes(axis("throughput", f"{sample}s/s", log=True))
     return figure
@@ -55,12 +59,15 @@ def efficiency_figure(points: Sequence[Mapping[str, Any]]) -> go.Figure:
         mode="lines+markers",
         name="efficiency",
         x=devices,
-        y=[point["efficiency"] for point in ran],
-        line={"color": BLUE},
+        y=[100 * point["efficiency"] for point in ran],
+        line={"color": ROLES["best"]},
         marker={"size": 8},
     )
     figure.update_xaxes(
-        type="log", title={"text": "devices [count]"}, tickvals=devices, ticktext=list(map(str, devices))
+        type="log",
+        title={"text": "devices [count]"},
+        tickvals=devices,
+        ticktext=[f"{count:,}" for count in devices],
     )
-    figure.update_yaxes(title={"text": "share of ideal throughput [1]"}, rangemode="tozero")
+    figure.update_yaxes(title={"text": "share of ideal throughput [%]"}, rangemode="tozero")
     return figure

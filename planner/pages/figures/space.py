@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from planner.bounds.estimate import Bounds
-from planner.pages.figures.style import BLUE, ORANGE, SEQUENTIAL, VERMILION, add_limit, axis, new_figure
+from planner.pages.figures.palette import ROLES, SLATE
+from planner.pages.figures.style import add_limit, axis, new_figure
+from planner.pages.figures.units import Scale, scale
 from planner.search.pareto import pareto_front
 from planner.space.candidates import RECOMPUTE, Integers, Space
 
@@ -48,56 +51,69 @@ def sample_candidates(bounds: Bounds, fits: Integers, *, points: int = POINTS) -
 def pareto_figure(bounds: Bounds, shown: Integers, fits: Integers, plans: Sequence[Point]) -> go.Figure:
     """Least step time against peak memory: candidates, their Pareto front, and the simulated plans."""
     figure = new_figure(height=460)
-    seconds, nbytes = bounds.step_time[shown].tolist(), bounds.memory[shown].tolist()
-    figure.add_scatter(
-        mode="markers",
-        name="candidates (bound)",
-        x=nbytes,
-        y=seconds,
-        marker={"size": 4, "color": BLUE, "opacity": 0.35},
-        hovertemplate="%{x:.4s}B, at least %{y:.4g} s<extra>candidate</extra>",
-    )
+    units = _units(bounds.step_time[shown].tolist(), bounds.memory[shown].tolist(), plans)
+    _add_candidates(figure, bounds, shown, units)
     time, memory = bounds.step_time[fits].tolist(), bounds.memory[fits].tolist()
     front = pareto_front(time, memory)
     figure.add_scatter(
         mode="lines",
-        name="Pareto front of the bounds",
-        x=[memory[index] for index in front],
-        y=[time[index] for index in front],
-        line={"shape": "hv", "color": VERMILION, "width": 2},
+        name="Pareto front",
+        x=units[1].of(memory[index] for index in front),
+        y=units[0].of(time[index] for index in front),
+        line={"shape": "hv", "color": ROLES["front"], "width": 2},
     )
     figure.add_scatter(
         mode="markers",
         name="simulated plans",
-        x=[plan.memory for plan in plans],
-        y=[plan.step_time for plan in plans],
+        x=units[1].of(plan.memory for plan in plans),
+        y=units[0].of(plan.step_time for plan in plans),
         text=[plan.label for plan in plans],
-        marker={"size": 11, "color": ORANGE, "symbol": "diamond", "line": {"color": "black", "width": 1}},
-        hovertemplate="%{text}<br>%{x:.4s}B, %{y:.6g} s<extra></extra>",
+        marker={
+            "size": 11,
+            "color": ROLES["plans"],
+            "symbol": "diamond",
+            "line": {"color": "black", "width": 1},
+        },
+        hovertemplate=f"%{{text}}<br>{units[1].shown('x')}, {units[0].shown('y')}<extra></extra>",
     )
-    figure.update_xaxes(axis("peak memory of a device", "B"))
-    figure.update_yaxes(axis("step time", "s", log=True))
+    figure.update_xaxes(axis("peak memory of a device", units[1].unit))
+    figure.update_yaxes(axis("step time", units[0].unit, log=True))
     return figure
+
+
+def _units(
+    seconds: Sequence[float], nbytes: Sequence[float], plans: Sequence[Point] = ()
+) -> tuple[Scale, Scale]:
+    """Units of times and of memory."""
+    times = [*seconds, *(plan.step_time for plan in plans)]
+    return scale("s", times, log=True), scale("B", [*nbytes, *(plan.memory for plan in plans)])
+
+
+def _add_candidates(figure: go.Figure, bounds: Bounds, shown: Integers, units: tuple[Scale, Scale]) -> None:
+    time, memory = units
+    figure.add_scatter(
+        mode="markers",
+        name="candidates (bound)",
+        showlegend=True,
+        x=memory.of(bounds.memory[shown].tolist()),
+        y=time.of(bounds.step_time[shown].tolist()),
+        marker={"size": 4, "color": ROLES["candidates"], "opacity": 0.6},
+        hovertemplate=f"{memory.shown('x')}, at least {time.shown('y')}<extra>candidate</extra>",
+    )
 
 
 def shortage_figure(bounds: Bounds, shown: Integers, usable: float) -> go.Figure:
     """Least step time against peak memory where nothing fits, with what a device can hold [bytes]."""
     figure = new_figure(height=460)
-    figure.add_scatter(
-        mode="markers",
-        name="candidates (bound)",
-        showlegend=True,
-        x=bounds.memory[shown].tolist(),
-        y=bounds.step_time[shown].tolist(),
-        marker={"size": 4, "color": BLUE, "opacity": 0.35},
-        hovertemplate="%{x:.4s}B, at least %{y:.4g} s<extra>candidate</extra>",
-    )
-    add_limit(figure, "usable", x=usable)
-    figure.update_annotations(x=float(np.log10(usable)))  # unlike lines, they take logarithms
-    low, high = np.log10([usable / 1.5, bounds.memory[shown].max() * 1.5]).tolist()
+    time, memory = _units(bounds.step_time[shown].tolist(), [usable, *bounds.memory[shown].tolist()])
+    _add_candidates(figure, bounds, shown, (time, memory))
+    add_limit(figure, "usable", x=usable / memory.size)
+    figure.update_annotations(x=float(np.log10(usable / memory.size)))  # unlike lines, they take logarithms
+    ends = np.array([usable / 1.5, bounds.memory[shown].max() * 1.5]) / memory.size
+    low, high = np.log10(ends).tolist()
     decades = {"dtick": 1} if high - low > 2 else {}  # fewer ticks would be too few
-    figure.update_xaxes(axis("peak memory of a device", "B", log=True), range=[low, high], **decades)
-    figure.update_yaxes(axis("step time", "s", log=True))
+    figure.update_xaxes(axis("peak memory of a device", memory.unit, log=True), range=[low, high], **decades)
+    figure.update_yaxes(axis("step time", time.unit, log=True))
     return figure
 
 
@@ -109,9 +125,10 @@ def coordinates_figure(space: Space, bounds: Bounds, shown: Integers) -> go.Figu
     """
     seconds = bounds.step_time[shown]
     dimensions = [choice for choice in _choices(space, shown) if _differs(choice)]
+    time, memory = _units(seconds.tolist(), bounds.memory[shown].tolist())
     dimensions += [
-        {"label": "memory [B]", "values": bounds.memory[shown], "tickformat": "~s"},
-        {"label": "bound [s]", "values": seconds, "tickformat": "~s"},
+        _amount(f"memory [{memory.unit}]", bounds.memory[shown] / memory.size),
+        _amount(f"bound [{time.unit}]", seconds / time.size),
     ]
     figure = new_figure(height=400)
     low, high = np.log10([seconds.min(), seconds.max()]) if len(seconds) else (0.0, 1.0)
@@ -120,18 +137,23 @@ def coordinates_figure(space: Space, bounds: Bounds, shown: Integers) -> go.Figu
         dimensions=dimensions,
         line={
             "color": np.log10(seconds).tolist(),
-            "colorscale": SEQUENTIAL,
+            "colorscale": SLATE,
             "reversescale": True,
             "showscale": True,
             "colorbar": {
-                "title": {"text": "bound [s]"},
+                "title": {"text": f"bound [{time.unit}]"},
                 "tickvals": ticks,
-                "ticktext": [f"{10**tick:.3g}" for tick in ticks],
+                "ticktext": [f"{10**tick / time.size:,.3g}" for tick in ticks],
             },
         },
     )
     figure.update_layout(margin={"l": 60, "r": 30, "t": 60, "b": 30})
     return figure
+
+
+def _amount(label: str, values: NDArray[np.float64]) -> dict[str, Any]:
+    """An axis of amounts with few digits, also at its ends."""
+    return {"label": label, "values": values, "tickformat": ",.3~r"}
 
 
 def common_choices(space: Space, shown: Integers) -> list[str]:

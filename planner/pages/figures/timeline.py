@@ -13,18 +13,10 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from planner.pages.figures.style import (
-    BLACK,
-    CAUSES,
-    OTHER,
-    SERIES,
-    TASKS,
-    add_limit,
-    axis,
-    new_figure,
-    words,
-)
+from planner.pages.figures.palette import OTHER, PART_NAMES, PARTS, ROLES, TASKS, rank_colours
+from planner.pages.figures.style import add_limit, axis, new_figure, words
 from planner.pages.figures.thinning import Bar, thin
+from planner.pages.figures.units import STEPS, Scale, scale
 from simdl.engine.timeline import Timeline
 from simdl.program.program import Task
 from simdl.report.critical_tasks import critical_tasks
@@ -33,6 +25,7 @@ from simdl.report.timeline_metrics import memory_profiles
 Floats = NDArray[np.float64]
 
 RANKS = 16  # that a figure shows at most
+CURVES = 8  # that memory shows at most
 SPANS = 4000  # above which neighbours are drawn as one
 RESOLUTION = 1 / 1000  # of the step: a pixel
 POINTS = 1500  # of one memory curve
@@ -65,13 +58,14 @@ def gantt_figure(timeline: Timeline) -> go.Figure:
     """Lanes of streams with their tasks by name, and a line along the critical path."""
     lanes = _lanes(timeline)
     bars = _bars(timeline, lanes)
+    time = scale("s", [timeline.step_time])
     figure = new_figure(height=FRAME + LANE * len(lanes))
     for name in dict.fromkeys([*TASKS, *(bar.name for bar in bars)]):
         drawn = [bar for bar in bars if bar.name == name]
         if drawn:
-            _add_bars(figure, name, drawn)
-    _add_critical_path(figure, timeline, lanes)
-    figure.update_xaxes(axis("time from step start", "s"))
+            _add_bars(figure, name, drawn, time)
+    _add_critical_path(figure, timeline, lanes, time)
+    figure.update_xaxes(axis("time from step start", time.unit))
     streams = timeline.program.streams
     figure.update_yaxes(
         tickvals=list(lanes.values()),
@@ -85,23 +79,44 @@ def gantt_figure(timeline: Timeline) -> go.Figure:
     return figure
 
 
+def on_one_time_axis(figures: Sequence[go.Figure]) -> list[go.Figure]:
+    """Timelines with the unit and the range of the longest of them, to be read one above the other."""
+    sizes = [STEPS["s"][figure.layout.xaxis.title.text.rpartition("[")[2].rstrip("]")] for figure in figures]
+    ends = [
+        size * max(x for trace in figure.data for x in trace.x if x is not None)
+        for size, figure in zip(sizes, figures, strict=True)
+    ]
+    time = scale("s", ends)
+    changed = []
+    for size, figure in zip(sizes, figures, strict=True):
+        moved = go.Figure(figure)
+        for trace in moved.data:
+            trace.x = [None if x is None else x * size / time.size for x in trace.x]
+        moved.update_xaxes(axis("time from step start", time.unit), range=[0, max(ends) / time.size])
+        changed.append(moved)
+    return changed
+
+
 def memory_figure(timeline: Timeline, base: Mapping[int, float], usable: float) -> go.Figure:
     """Memory over the step by rank: what lives for the whole step, ``base`` [bytes], and activations."""
     figure = new_figure(height=420)
     profiles = memory_profiles(timeline)
-    for place, rank in enumerate(shown_ranks(timeline, limit=len(SERIES))):
-        times, nbytes = _curve(timeline, profiles.get(rank, []))
+    ranks = shown_ranks(timeline, limit=CURVES)
+    curves = [_curve(timeline, profiles.get(rank, [])) for rank in ranks]
+    tops = [
+        base.get(rank, 0.0) + float(nbytes.max()) for rank, (_, nbytes) in zip(ranks, curves, strict=True)
+    ]
+    time, memory = scale("s", [timeline.step_time]), scale("B", [usable, *tops])
+    for rank, (times, nbytes), colour in zip(ranks, curves, rank_colours(len(ranks)), strict=True):
         figure.add_scatter(
             mode="lines",
             name=f"rank {rank}",
-            x=times,
-            y=base.get(rank, 0.0) + nbytes,
-            line={"shape": "hv", "width": 1.5, "color": SERIES[place]},
-            hovertemplate=f"rank {rank}: %{{y:.4s}}B at %{{x:.4g}} s<extra></extra>",
+            x=times / time.size,
+            y=(base.get(rank, 0.0) + nbytes) / memory.size,
+            line={"shape": "hv", "width": 1.5, "color": colour},
+            hovertemplate=f"rank {rank}: {memory.shown('y')} at {time.shown('x')}<extra></extra>",
         )
-    add_limit(figure, "usable", y=usable)
-    figure.update_xaxes(axis("time from step start", "s"))
-    figure.update_yaxes(axis("memory of a device", "B"), rangemode="tozero")
+    _name_memory(figure, time, memory, usable)
     return figure
 
 
@@ -119,24 +134,31 @@ def memory_by_part_figure(
     """
     figure = new_figure(height=420)
     times, changing = _curve(timeline, memory_profiles(timeline).get(rank, []))
+    time, memory = scale("s", [timeline.step_time]), scale("B", [usable, sum(parts.values())])
     lasting = {name: np.full_like(times, nbytes) for name, nbytes in parts.items() if nbytes and name != live}
     for name, amounts in {**lasting, live: changing}.items():
-        colour, pattern = CAUSES.get(name, OTHER)
+        colour, pattern = PARTS.get(name, OTHER)
+        shown = PART_NAMES.get(name, words(name))
         figure.add_scatter(
             mode="lines",
-            name=words(name),
-            x=times,
-            y=amounts,
+            name=shown,
+            x=times / time.size,
+            y=amounts / memory.size,
             stackgroup="memory",
             line={"shape": "hv", "width": 0.5, "color": colour},
             fillcolor=colour,
             fillpattern={"shape": pattern},
-            hovertemplate=f"{words(name)}: %{{y:.4s}}B at %{{x:.4g}} s<extra></extra>",
+            hovertemplate=f"{shown}: {memory.shown('y')} at {time.shown('x')}<extra></extra>",
         )
-    add_limit(figure, "usable", y=usable)
-    figure.update_xaxes(axis("time from step start", "s"))
-    figure.update_yaxes(axis("memory of a device", "B"), rangemode="tozero")
+    _name_memory(figure, time, memory, usable)
     return figure
+
+
+def _name_memory(figure: go.Figure, time: Scale, memory: Scale, usable: float) -> None:
+    """Axes of memory over time, with a line where a device is full."""
+    add_limit(figure, "usable", y=usable / memory.size)
+    figure.update_xaxes(axis("time from step start", time.unit))
+    figure.update_yaxes(axis("memory of a device", memory.unit), rangemode="tozero")
 
 
 def _lanes(timeline: Timeline) -> dict[int, int]:
@@ -172,7 +194,7 @@ def _text(task: Task) -> str:
     return f"microbatch {task.microbatch}, stage {task.stage}" if task.microbatch >= 0 else ""
 
 
-def _add_bars(figure: go.Figure, name: str, bars: Sequence[Bar]) -> None:
+def _add_bars(figure: go.Figure, name: str, bars: Sequence[Bar], unit: Scale) -> None:
     """One filled outline: thousands of bars are one path for the browser."""
     corners = list(_outline(bars))
     colour, pattern = TASKS.get(name, OTHER)
@@ -181,14 +203,14 @@ def _add_bars(figure: go.Figure, name: str, bars: Sequence[Bar]) -> None:
     figure.add_scatter(
         mode="none",
         name=name,
-        x=np.array([time for time, _, _ in corners], kind),
+        x=np.array([time / unit.size for time, _, _ in corners], kind),
         y=np.array([height for _, height, _ in corners], np.float32),
         text=np.array([text for _, _, text in corners]) if told else None,
         fill="toself",
         fillcolor=colour,
         fillpattern={"shape": pattern, "size": 6, "solidity": 0.35},  # of a low bar
         hoveron="points",
-        hovertemplate=f"{name}{' %{text}' if told else ''}<br>%{{x:.6g}} s<extra></extra>",
+        hovertemplate=f"{name}{' %{text}' if told else ''}<br>%{{x:,.5~r}} {unit.unit}<extra></extra>",
     )
 
 
@@ -212,7 +234,7 @@ def _outline(bars: Sequence[Bar]) -> Iterator[tuple[float, float, str]]:
     yield from reversed(starts[:-1])
 
 
-def _add_critical_path(figure: go.Figure, timeline: Timeline, lanes: Mapping[int, int]) -> None:
+def _add_critical_path(figure: go.Figure, timeline: Timeline, lanes: Mapping[int, int], unit: Scale) -> None:
     """Through the shown lanes only; neighbours on one lane are one stretch."""
     tasks = timeline.program.tasks
     xs: list[float] = []
@@ -229,9 +251,9 @@ def _add_critical_path(figure: go.Figure, timeline: Timeline, lanes: Mapping[int
     figure.add_scatter(
         mode="lines",
         name="critical path",
-        x=xs,
+        x=unit.of(xs),
         y=ys,
-        line={"width": 2, "color": BLACK},
+        line={"width": 2, "color": ROLES["critical path"]},
         hoverinfo="skip",
     )
 

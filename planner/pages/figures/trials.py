@@ -5,32 +5,39 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.style import SERIES, axis, new_figure
+from planner.pages.figures.palette import series_colours
+from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.units import scale
 
 ROW, LEAST, MOST = 14, 260, 1_400  # [px] of a device and of the figure
 
 
 def gantt_figure(trials: Sequence[Mapping[str, Any]], devices: int) -> go.Figure:
-    """One bar a trial and run of neighbouring devices."""
-    figure = new_figure(
-        height=min(MOST, max(LEAST, 120 + ROW * devices)), showlegend=False, barmode="overlay"
-    )
-    for number, trial in enumerate(trials):
+    """One bar a trial and run of neighbouring devices, coloured by what is trained."""
+    time = scale("duration", [trial["end"] for trial in trials])
+    colours = series_colours(trial["model"] for trial in trials)
+    figure = new_figure(height=min(MOST, max(LEAST, 120 + ROW * devices)), barmode="overlay")
+    told: set[str] = set()
+    for trial in trials:
+        model = trial["model"]
         for first, count in _runs(trial["devices"]):
             figure.add_bar(
                 orientation="h",
-                name=trial["name"],
-                base=[trial["start"]],
-                x=[trial["end"] - trial["start"]],
+                name=model,
+                legendgroup=model,
+                showlegend=model not in told,
+                base=time.of([trial["start"]]),
+                x=time.of([trial["end"] - trial["start"]]),
                 y=[first + (count - 1) / 2],
                 width=[count - 0.1],
                 text=[trial["name"]],
                 textposition="inside",
                 insidetextanchor="middle",
-                marker={"color": SERIES[number % len(SERIES)], "line": {"color": "white", "width": 1}},
+                marker={"color": colours[model], "line": {"color": "white", "width": 1}},
                 hovertemplate=f"{trial['name']}: {trial['plan']}<extra></extra>",
             )
-    figure.update_xaxes(axis("time", "s"))
+            told.add(model)
+    figure.update_xaxes(axis("time", time.unit))
     figure.update_yaxes(title={"text": "device"}, autorange="reversed")
     return figure
 

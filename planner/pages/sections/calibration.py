@@ -7,12 +7,16 @@ from typing import Any
 from planner.pages.figures.calibration import (
     CalibrationPoint,
     Part,
+    clipped_at,
     fitted_figure,
     group_points,
+    outliers,
     residual_figure,
+    setting_colours,
 )
 from planner.pages.page import Cell, Page, Section, Table
 
+NAMED = 5  # clipped points that the note names
 SIZES = "Sizes of predicted / measured - 1; held-out points took no part in the fit."
 CURVES = (
     "Rate by size, a panel per family; hollow points were held out. Lines and dashes are what the fitted "
@@ -48,6 +52,7 @@ def calibration_page(
         lines: sentences under the title.
     """
     kinds = group_points(points, lambda point: point.kind)
+    colours = setting_colours(points)
     return Page(
         title=title,
         headline=headline,
@@ -57,10 +62,10 @@ def calibration_page(
             Section(
                 title="Distribution of residuals",
                 body=residual_figure(points),
-                note="One point per measurement; the dotted lines are 10 % on either side.",
+                note=f"One point per measurement; the band is 10 % wide on either side. {_clipped(points)}",
             ),
             *(
-                Section(title=kind.capitalize(), body=fitted_figure(found), note=CURVES, wide=True)
+                Section(title=kind.capitalize(), body=fitted_figure(found, colours), note=CURVES, wide=True)
                 for kind, found in kinds.items()
             ),
             Section(
@@ -70,6 +75,20 @@ def calibration_page(
             ),
         ),
         data=data,
+    )
+
+
+def _clipped(points: Sequence[CalibrationPoint]) -> str:
+    """Which points are drawn at the edge, and how many."""
+    far = outliers(points)
+    if not far:
+        return "None is clipped."
+    named = "; ".join(f"{p.kind} {p.family}, {p.label}: {p.error:+,.0%}" for p in far[:NAMED])
+    more = f"; {len(far) - NAMED:,} more" if len(far) > NAMED else ""
+    verb = "lie" if len(far) > 1 else "lies"
+    return (
+        f"{len(far):,} of {len(points):,} {verb} beyond {clipped_at(points):.0%} and stand at the edge: "
+        f"{named}{more}."
     )
 
 

@@ -6,10 +6,11 @@ from typing import Any
 import plotly.graph_objects as go
 
 from planner.console.format import format_duration, format_seconds
-from planner.pages.figures.style import BLACK, BLUE, ORANGE, VERMILION, axis, new_figure
+from planner.pages.figures.palette import BLACK, ROLES
+from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.units import scale
 from planner.pages.page import Cell, Section, Table
 
-DAY = 86400.0
 COLUMNS = (
     ("training_time", "training time"),
     ("device_hours", "device-hours"),
@@ -84,9 +85,9 @@ def _figure(
 ) -> go.Figure:
     """Training time, or seconds a sample, against an amount, with the Pareto front."""
     trained = all("horizon" in size for size in sizes)
-    times = [
-        size["horizon"]["training_time"] / DAY if trained else 1 / size["samples_per_s"] for size in sizes
-    ]
+    seconds = [size["horizon"]["training_time"] if trained else 1 / size["samples_per_s"] for size in sizes]
+    time = scale("duration" if trained else "s", seconds)
+    times = [value / time.size for value in seconds]
     figure = new_figure(height=420)
     line = [index for index, size in enumerate(sizes) if front in size["fronts"]]
     line.sort(key=lambda index: times[index])
@@ -95,9 +96,9 @@ def _figure(
         name="Pareto front",
         x=[amounts[index] for index in line],
         y=[times[index] for index in line],
-        line={"shape": "hv", "color": VERMILION, "width": 2},
+        line={"shape": "hv", "color": ROLES["front"], "width": 2},
     )
-    for name, chosen, colour in (("sizes", False, BLUE), ("best", True, ORANGE)):
+    for name, chosen, colour in (("sizes", False, ROLES["sizes"]), ("best", True, ROLES["best"])):
         shown = [index for index, size in enumerate(sizes) if size["chosen"] is chosen]
         figure.add_scatter(
             mode="markers",
@@ -106,10 +107,10 @@ def _figure(
             y=[times[index] for index in shown],
             text=[f"{sizes[index]['cluster']}: {sizes[index]['strategy_text']}" for index in shown],
             marker={"size": 11, "color": colour, "line": {"color": BLACK, "width": 1}},
-            hovertemplate="%{text}<br>%{x:.5g}, %{y:.5g}<extra></extra>",
+            hovertemplate=f"%{{text}}<br>%{{x:,.4~r}} {unit}, {time.shown('y')}<extra></extra>",
         )
     figure.update_xaxes(axis(what, unit))
-    figure.update_yaxes(axis("training time", "d") if trained else axis("time of a sample", "s"))
+    figure.update_yaxes(axis("training time" if trained else "time of a sample", time.unit))
     return figure
 
 

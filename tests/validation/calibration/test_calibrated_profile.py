@@ -149,7 +149,7 @@ def test_one_all_reduce_makes_no_link():
 
 
 def test_the_page_draws_every_kernel_and_all_reduce(alone, shared):
-    page = calibrations_page([alone, shared], {})
+    page = calibrations_page([alone, shared], {"headline": ""})
     titles = [section.title for section in page.sections]
     kinds = dict.fromkeys(
         row.key.partition("/")[0].capitalize() for row in (*alone.residuals, *shared.residuals)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from figures import in_base_units, rounded
 
 import validation
 from planner.pages.page import Cell
@@ -30,10 +31,15 @@ def small():
 def test_points_are_the_scored_rows(small):
     page, data, _ = small
     figures = {section.title: section.body for section in page.sections}
-    drawn = figures["Predicted against measured step time [s]"].data[3:]
-    points = sorted(pair for trace in drawn for pair in zip(trace.x, trace.y, strict=True))
+    figure = figures["Predicted against measured step time [s]"]
+    drawn = figure.data[2:]
+    points = sorted(
+        (rounded(x), rounded(y))
+        for trace in drawn
+        for x, y in zip(*(in_base_units(figure, trace, key) for key in "xy"), strict=True)
+    )
     scored = [row for row in data["rows"] if row["predicted"] is not None and row["unit"] == "s"]
-    assert points == sorted((row["measured"], row["predicted"]) for row in scored) != []
+    assert points == sorted((rounded(row["measured"]), rounded(row["predicted"])) for row in scored) != []
     assert {trace.name for trace in drawn} == {row["file"].removesuffix(".csv") for row in scored}
     errors = [error for trace in figures["Distribution of errors"].data for error in trace.x]
     assert len(errors) == sum(row["predicted"] is not None for row in data["rows"])
