@@ -49,6 +49,7 @@ OPERATIONS: Mapping[str, Callable[..., Layer]] = {
     "local_response_norm": normalization.local_response_norm,
     "max_pool": pooling.max_pool,
     "product": imported.product,
+    "recurrent": imported.recurrence,
     "softmax": classifier.softmax,
     "streaming": imported.streaming,
     "token_linear": tokens.token_linear,

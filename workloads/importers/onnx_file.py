@@ -17,6 +17,7 @@ from workloads.errors import NetworkError, WorkloadError
 EXPECTED = "expected an ONNX model"
 FLOATS = frozenset({1, 10, 11, 16})
 """Element types that training changes: fp32, fp16, fp64, bf16 (``TensorProto.DataType``)."""
+RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
 CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
 
@@ -119,11 +120,11 @@ def _fix_inputs(file: Path, model: Any, image_size: int | None) -> int:  # noqa:
     inputs = [value for value in model.graph.input if value.name not in held]
     if not inputs:
         raise WorkloadError(f"{file}: found no input that is not a weight; {EXPECTED}")
-    batch = 1
+    batch, along, states = 1, _samples_axis(model.graph), _state_inputs(model.graph)
     for value in inputs:
         dims = value.type.tensor_type.shape.dim
         for axis, dim in enumerate(dims):
-            if axis == 0:
+            if axis == (1 if value.name in states else along):
                 batch = dim.dim_value if value is inputs[0] and dim.dim_value > 0 else batch
                 dim.dim_value = dim.dim_value if dim.dim_value > 0 else batch
             elif axis >= 2 and len(dims) == 4 and image_size is not None:
@@ -138,6 +139,36 @@ def _fix_inputs(file: Path, model: Any, image_size: int | None) -> int:  # noqa:
         for value in model.graph.output:
             value.type.tensor_type.ClearField("shape")
     return int(batch)
+
+
+def _samples_axis(graph: Any) -> int:  # noqa: ANN401 - untyped protobuf
+    """Axis of the first input along which samples lie: 1 where a recurrent layer reads it steps first.
+
+    From the layer's input back, a transposition of the first two axes changes places; all else that keeps
+    rank or adds features at the end keeps them.
+    """
+    made = {output: node for node in graph.node for output in node.output}
+    held = {tensor.name for tensor in graph.initializer}
+    first = next((value.name for value in graph.input if value.name not in held), "")
+    for node in graph.node:
+        if node.op_type not in RECURRENT:
+            continue
+        axis, name = (0 if attributes(node).get("layout", 0) else 1), node.input[0]
+        while name in made:
+            before = made[name]
+            if before.op_type == "Transpose":
+                order = attributes(before).get("perm", ())
+                axis = order[axis] if len(order) > axis else axis
+            activations = [each for each in before.input if each and each not in held]
+            name = activations[0] if activations else ""
+        if name == first:
+            return int(axis == 1)
+    return 0
+
+
+def _state_inputs(graph: Any) -> frozenset[str]:  # noqa: ANN401 - untyped protobuf
+    """Initial states of recurrent layers, whose samples lie along their second axis."""
+    return frozenset(name for node in graph.node if node.op_type in RECURRENT for name in node.input[5:7])
 
 
 def _collect(file: Path, graph: Any, batch: int) -> OnnxFile:  # noqa: ANN401 - untyped protobuf

@@ -133,7 +133,7 @@ def _translate(reading: Reading, node: Any) -> Iterator[Node]:  # noqa: ANN401 -
     if node.domain in {"", "ai.onnx"} and rule is not None:
         found = rule(reading, node)
         if found is not None:
-            yield found
+            yield from (found,) if isinstance(found, Node) else found
             return
     if node.domain in {"", "ai.onnx"} and node.op_type in VIEWS:
         yield from (build_node(reading, node, VIEW, output=output) for output in outputs)

@@ -7,6 +7,7 @@ from typing import Any
 
 from workloads.importers.graph import Node
 from workloads.importers.onnx_file import OnnxFile, attributes, only_reader
+from workloads.importers.onnx_recurrent import CELLS, recurrent_nodes
 
 FUNCTIONS = {
     "Relu": "relu",
@@ -40,7 +41,7 @@ def build_node(
     parameters: int = 0,
 ) -> Node:
     """A node of the common form; its activations and shape follow from the graph."""
-    made = output or node.output[0]
+    made = output or next(filter(None, node.output))
     return Node(
         name=node.name or made,
         operation=operation,
@@ -175,15 +176,8 @@ def _transposed(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - u
     return _lowered(reading, node, prod(source[1:]), weights[0], prod(weights[1:]), bias)
 
 
-def _recurrent(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - untyped protobuf
-    """A recurrent layer as the products of all its steps; its steps do not wait for each other here."""
-    onnx = reading.onnx
-    first, second = (onnx.constants.get(node.input[place]) for place in (1, 2))
-    if first is None or second is None or not node.output[0]:
-        return None
-    steps = onnx.shapes.get(node.input[0], (1,))[0]
-    bias = onnx.weights.get(node.input[3], 0) if len(node.input) > 3 and node.input[3] else 0
-    return _lowered(reading, node, steps, first[2] + second[2], first[0] * first[1], bias)
+def _recurrent(reading: Reading, node: Any) -> tuple[Node, ...] | None:  # noqa: ANN401 - untyped protobuf
+    return recurrent_nodes(reading.onnx, node)
 
 
 def _gemm(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - untyped protobuf
@@ -287,9 +281,10 @@ def _clip(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - untyped
     return build_node(reading, node, "activation", options={"function": "relu6"}) if six else None
 
 
-Rule = Callable[[Reading, Any], Node | None]
+Rule = Callable[[Reading, Any], Node | tuple[Node, ...] | None]
 RULES: dict[str, Rule] = {
     **dict.fromkeys(FUNCTIONS, _activation),
+    **dict.fromkeys(CELLS, _recurrent),
     "Add": _addition,
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
@@ -298,15 +293,12 @@ RULES: dict[str, Rule] = {
     "Conv": _convolution,
     "ConvTranspose": _transposed,
     "Dropout": _dropout,
-    "GRU": _recurrent,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_pool,
     "LRN": _response_norm,
-    "LSTM": _recurrent,
     "LayerNormalization": _layer_norm,
     "MatMul": _matmul,
     "MaxPool": _pool,
-    "RNN": _recurrent,
     "Softmax": _softmax,
     "Sum": _addition,
 }

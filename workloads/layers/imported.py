@@ -10,6 +10,7 @@ from math import prod
 
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.projection import Projection, replicated_projection
+from workloads.layers.recurrent import Cell, recurrent
 from workloads.operators import MatmulShape, Operator, OperatorKind
 from workloads.tensors import Tensor
 
@@ -74,6 +75,13 @@ def lowered(
         output_shape=tuple(shape),
         saved=(SavedActivation(name="input", elements=source.elements),),
     )
+
+
+def recurrence(name: str, source: Tensor, *, kind: str, hidden: int, directions: int, biases: int) -> Layer:
+    """A recurrent layer over a source of (steps, features); arguments as of a `Cell`."""
+    steps, inputs = source.shape
+    cell = Cell(kind=kind, steps=steps, inputs=inputs, hidden=hidden, directions=directions, biases=biases)
+    return recurrent(name, source.name, cell)
 
 
 def streaming(
