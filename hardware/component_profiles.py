@@ -9,6 +9,7 @@ from dataclasses import MISSING, fields
 from math import inf
 from typing import Any
 
+from hardware.attention_kernels import attention_kernels
 from hardware.device import Device
 from hardware.efficiency import FAMILIES
 from hardware.errors import ProfileError, UnitError, UnknownNameError
@@ -52,6 +53,9 @@ def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
         "description": reader.text(f"{at}description"),
         "generation": reader.text(f"{at}generation"),
         "energy": reader.text(f"{at}energy", default=""),
+        "attention_kernels": attention_kernels(
+            reader.text(f"{at}attention_generation", default="") or reader.text(f"{at}generation")
+        ),
         "memory_capacity": reader.number(f"{at}memory.capacity", "bytes"),
         "memory_bandwidth": reader.number(f"{at}memory.bandwidth", "bandwidth"),
         "cache": reader.number(f"{at}compute.cache", "bytes"),

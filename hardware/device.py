@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hardware.attention_kernels import AttentionKernels
 from hardware.citation import CitedNumber
 from hardware.efficiency import (
     AttentionEfficiency,
@@ -32,6 +33,7 @@ class Device:
         power: [W] board power limit, or 0 where none is published.
         idle_power: [W] between kernels while a process holds the memory, or 0 where nobody measured it.
         matmul, memory, attention, convolution: achieved fractions.
+        attention_kernels: fused attention by algorithm, where a table timed it on this architecture.
         sustained: speed of products on matrix units in hours of training over that in a short benchmark:
             clocks sink at the power limit. 1 where no training run has told.
         energy: process whose energies of operations hold for it (``hardware.operation_energy``), such as
@@ -57,6 +59,7 @@ class Device:
     memory: MemoryEfficiency
     attention: AttentionEfficiency
     convolution: ConvolutionEfficiency
+    attention_kernels: Mapping[str, AttentionKernels] = field(default_factory=dict)
     idle_power: float = 0.0
     sustained: float = 1.0
     energy: str = ""

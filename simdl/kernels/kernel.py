@@ -33,11 +33,15 @@ class ConvolutionCall:
 
 @dataclass(frozen=True, slots=True)
 class AttentionCall:
-    """A fused attention kernel over ``batch`` sequences; forward or (as input gradient) backward."""
+    """A fused attention kernel over ``batch`` sequences; forward or (as input gradient) backward.
+
+    ``algorithm`` is one of `hardware.attention_kernels`, or ``"device"``: the shares of the device's profile.
+    """
 
     shape: AttentionShape
     batch: int
     which: Pass
+    algorithm: str = "device"
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,10 +109,8 @@ def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel)
         return seconds / stack.streaming_speed
     if kernel.kind is OperatorKind.CONVOLUTION:
         return seconds / stack.convolution_speed
-    if kernel.kind is OperatorKind.ATTENTION:
-        seconds = seconds / stack.attention_speed
-        if isinstance(kernel.shape, AttentionCall):
-            seconds = seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0)
+    if isinstance(kernel.shape, AttentionCall):
+        seconds = seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0)
     return seconds / device.sustained if uses_matrix_units(device, kernel.dtype) else seconds
 
 

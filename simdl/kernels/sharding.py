@@ -355,5 +355,5 @@ def _attention_kernel(
         flops,
         elements * (core.element_size or precision.activation),
         precision.attention,
-        AttentionCall(local, shard.micro_batch, which),
+        AttentionCall(local, shard.micro_batch, which, stack.attention_algorithm),
     )

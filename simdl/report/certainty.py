@@ -40,7 +40,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
 }
 _KERNEL_NUMBERS = {
     "matmul": ("efficiency.matmul", "sustained"),
-    "attention": ("efficiency.attention", "attention_speed"),
+    "attention": ("efficiency.attention",),
     "convolution": ("efficiency.convolution", "convolution_speed"),
 }
 _STREAMING = ("efficiency.memory", "streaming_speed")

@@ -19,17 +19,20 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from hardware.attention_kernels import attention_algorithms
 from hardware.citation import CitedNumber
 from hardware.errors import ProfileError
 from hardware.profile_reader import ProfileReader
 from simdl.communication import ALGORITHMS, Operation
 from simdl.errors import StackError
+from simdl.kernels.costs.attention import DEVICE
 from simdl.pipelines import PIPELINES
 from simdl.software.stack import Stack
 from workloads.layers.experts import DISPATCHES
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "attention": ("unfused", "flash", "flash-causal"),
+    "attention_algorithm": (DEVICE, *attention_algorithms()),
     "selective": ("attention", "alternate"),
     "layout": ("channels_last", "channels_first", "xla"),
     "dispatch": DISPATCHES,
@@ -39,7 +42,6 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 SAMPLES = ("sequence", "image", "graph", "node", "record")
 NUMBERS: Mapping[str, str] = {
-    "attention_speed": "fraction",
     "convolution_speed": "number",
     "streaming_speed": "fraction",
     "reduction_speed": "fraction",
@@ -77,6 +79,7 @@ FLAGS = (
 WORDS = (
     "description",
     "attention",
+    "attention_algorithm",
     "selective",
     "gradient_algorithm",
     "layout",

@@ -25,8 +25,8 @@ class Stack:
         name, description: identity.
         attention: ``"unfused"``, ``"flash"`` (exact, tiled, whole score matrix) or ``"flash-causal"`` (skips
             the masked half).
-        attention_speed: speed of fused attention kernels over the device's best ones (older generations of
-            them).
+        attention_algorithm: whose fused attention kernels run, of `hardware.attention_kernels`; ``"device"``
+            for those that the device's profile counts.
         convolution_speed: speed of convolutions over the device's best algorithms (layout changes, an older
             library); above 1 where the library is newer than the one that the device's table timed.
         streaming_speed: speed of kernels bound by memory over the device's best (casts between precisions,
@@ -89,7 +89,7 @@ class Stack:
     name: str
     description: str
     attention: str
-    attention_speed: float
+    attention_algorithm: str
     convolution_speed: float
     streaming_speed: float
     reduction_speed: float

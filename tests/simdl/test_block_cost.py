@@ -108,15 +108,6 @@ def test_alternate_recomputation_repeats_all_but_attention_and_every_other_produ
     assert full.saved < cost.saved
 
 
-def test_slower_attention_kernels_stretch_fused_attention_only():
-    stack = {"attention": "flash"}
-    best, half = (decoder(attention_speed=speed, **stack) for speed in (1.0, 0.5))
-    assert half.forward.device - best.forward.device == pytest.approx(1e-3)
-    assert half.backward.device - best.backward.device == pytest.approx(1e-3)
-    unfused = [decoder(attention_speed=speed) for speed in (1.0, 0.5)]
-    assert unfused[0].forward == unfused[1].forward
-
-
 def test_embedding_and_head_are_never_recomputed():
     for index in (0, 2):
         full, none = (

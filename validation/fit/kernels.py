@@ -16,6 +16,7 @@ import numpy as np
 from hardware.device import Device
 from hardware.profiles import device_names, load_device
 from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.costs.attention import DEVICE
 from simdl.kernels.costs.convolution import convolution_times
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
 from validation.judging.tables import frame_of
@@ -114,7 +115,9 @@ def _is_product(row: KernelRow, dtype: str) -> bool:
 
 def _is_attention(row: KernelRow, *, forward: bool) -> bool:
     shape = row.kernel.shape if row.kernel else None
-    return isinstance(shape, AttentionCall) and (shape.which is Pass.FORWARD) is forward
+    if not isinstance(shape, AttentionCall) or shape.algorithm != DEVICE:
+        return False  # validation.fit.attention fits those of a known algorithm
+    return (shape.which is Pass.FORWARD) is forward
 
 
 def _runs(row: KernelRow, algorithm: str, device: Device) -> bool:

@@ -12,16 +12,20 @@ from pathlib import Path
 
 import pandas as pd
 
+from hardware.attention_kernels import AttentionKernels
 from hardware.device import Device
-from hardware.errors import HardwareError
-from hardware.profiles import load_device
+from hardware.profiles import device_names, load_device
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from validation.errors import MeasurementError
+from validation.fit.attention import attention_rows, fit_attention, on_architecture
 from validation.fit.kernel_families import Fitted, family_fractions
 from validation.fit.kernels import Rows, fit_device, fitting_rows, with_fractions
 from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.kernels.compare import compare_kernels
 from validation.kernels.rows import KernelRow, load_kernel_rows
+
+MINIMUM = 2
+"""Devices: one is left out, one is left."""
 
 KINDS: Mapping[type, str] = {
     Product: "products",
@@ -88,15 +92,17 @@ def leave_out_devices(paths: Sequence[Path]) -> pd.DataFrame:
     shipped = compare_kernels(paths)
     rows = [row for path in paths for row in load_kernel_rows(path) if row.skipped is None]
     fits = _own_fits(rows)
-    if len(fits) < 2:
+    if len(fits) < MINIMUM:
         raise MeasurementError(
             "--leave-out device: these tables hold kernels of fewer than two registered devices; expected "
             "at least two"
         )
-    devices = {
-        fit.device.name: left_out_device(fit.device, [other for other in fits if other is not fit])
-        for fit in fits
-    }
+    devices = {}
+    for fit in fits:
+        others = [other for other in fits if other is not fit]
+        device = left_out_device(fit.device, others)
+        seen = [row for row in rows if row.device != device.name]
+        devices[device.name] = replace(device, attention_kernels=_attention(device, rows, seen))
     left_out = compare_kernels(paths, devices)
     both = shipped["skipped"].isna() & left_out["skipped"].isna()
     return shipped.assign(kind=shipped["kernel"].map(kind_of), left_out=left_out["predicted"].where(both))
@@ -105,16 +111,28 @@ def leave_out_devices(paths: Sequence[Path]) -> pd.DataFrame:
 def _own_fits(rows: Sequence[KernelRow]) -> list[Fitted]:
     """Every registered device of these rows with the fractions that its own rows give."""
     fits = []
-    for name in dict.fromkeys(row.device for row in rows):
-        try:
-            device = load_device(name)
-        except HardwareError:
-            continue  # compare_kernels says why its rows are skipped
+    for name in dict.fromkeys(row.device for row in registered(rows)):
+        device = load_device(name)
         used = fitting_rows(device, rows)
         _, found = fit_device(device, used)
-        if found:
+        if found or attention_rows(used):
             fits.append(Fitted(device=device, fractions=found, rows=_evidence(found, used)))
     return fits
+
+
+def _attention(
+    device: Device, rows: Sequence[KernelRow], seen: Sequence[KernelRow]
+) -> Mapping[str, AttentionKernels]:
+    """Kernels of attention from rows that may be seen; its own where no row timed the device."""
+    if not attention_rows([row for row in rows if row.device == device.name]):
+        return device.attention_kernels
+    return on_architecture(fit_attention(registered(seen)), device.generation)
+
+
+def registered(rows: Sequence[KernelRow]) -> list[KernelRow]:
+    """Rows of devices that have a profile."""
+    known = set(device_names())
+    return [row for row in rows if row.device in known]
 
 
 def _evidence(found: Mapping[str, float], rows: Rows) -> dict[str, int]:

@@ -33,7 +33,6 @@ from validation.published.tables import PublishedRow
 Array = NDArray[np.float64]
 SPEEDS = frozenset(
     {
-        "attention_speed",
         "convolution_speed",
         "streaming_speed",
         "reduction_speed",

@@ -26,7 +26,6 @@ PULL, SPREAD = 0.05, 0.7
 SWEEPS = 3
 STEPS = (3.0, 1.8, 1.35, 1.15, 1.06, 1.025)
 NEUTRAL: Mapping[str, float] = {
-    "attention_speed": 0.8,
     "context_speed": 0.9,
     "convolution_speed": 1.0,
     "streaming_speed": 0.8,

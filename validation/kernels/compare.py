@@ -71,8 +71,8 @@ def compare_kernels(paths: Iterable[Path], devices: Mapping[str, Device] | None 
     rows = frame_of((row for path in paths for row in load_kernel_rows(path)), KernelRow)
     launched = rows["skipped"].isna()
     known = devices or {}
-    named = rows.loc[launched, ["kernel", "device"]].itertuples(index=False)
-    found = [_predict(kernel, name, known.get(name)) for kernel, name in named]
+    named = rows.loc[launched, ["kernel", "then", "device"]].itertuples(index=False)
+    found = [_predict(kernel, then, name, known.get(name)) for kernel, then, name in named]
     predictions = pd.DataFrame(found, columns=["predicted", "chosen", "refused"], index=rows.index[launched])
     results = rows.join(predictions)
     results["skipped"] = results["skipped"].fillna(results["refused"])
@@ -92,11 +92,15 @@ def kernel_tables(data: Path | None) -> list[Path]:
     return tables
 
 
-def _predict(kernel: Kernel, name: str, known: Device | None) -> tuple[float | None, str, str | None]:
+def _predict(
+    kernel: Kernel, then: Kernel | None, name: str, known: Device | None
+) -> tuple[float | None, str, str | None]:
     """Time [s], algorithm of a convolution, and why there is no prediction."""
     try:
         device = known or load_device(name)
-        return estimate_kernel_time(kernel, device), _chosen(kernel, device), None
+        seconds = estimate_kernel_time(kernel, device)
+        seconds += estimate_kernel_time(then, device) if then else 0.0
+        return seconds, _chosen(kernel, device), None
     except HardwareError as reason:
         return None, "", str(reason)
 

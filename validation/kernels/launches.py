@@ -14,6 +14,7 @@ class Launch:
     Attributes:
         kernel: what was launched.
         measured: [s].
+        then: launched after it within the same time; None where one kernel was timed.
         group: rows that share a timer's host cost; ``""`` where the timer has none.
         algorithm: convolution algorithm that the library chose, ``""`` where the table does not say.
     """
@@ -22,6 +23,7 @@ class Launch:
     measured: float
     group: str = ""
     algorithm: str = ""
+    then: Kernel | None = None
 
 
 def product_kernel(name: str, product: Product, dtype: str) -> Kernel:
@@ -46,7 +48,8 @@ def attention_kernel(call: AttentionCall, dtype: str) -> Kernel:
     s = call.shape
     forward = call.which is Pass.FORWARD
     scores = call.batch * s.heads * s.query_tokens * s.key_tokens * (0.5 if s.causal else 1.0)
-    tokens = 2 * s.query_tokens * s.heads + 2 * s.key_tokens * s.kv_heads
-    nbytes = ELEMENT_SIZE[dtype] * call.batch * tokens * s.head_size * (1.0 if forward else 2.0)
-    flops = 4 * scores * s.head_size * (1.0 if forward else 2.5)
+    features = s.head_size + s.value_features
+    elements = (s.query_tokens * s.heads + s.key_tokens * s.kv_heads) * features
+    nbytes = ELEMENT_SIZE[dtype] * call.batch * elements * (1.0 if forward else 2.0)
+    flops = 2 * scores * (features if forward else 2 * features + s.head_size)
     return Kernel("attention", OperatorKind.ATTENTION, flops, nbytes, dtype, call)

@@ -130,13 +130,23 @@ def _deepbench_shape(cells: Cells) -> ConvolutionShape:
     )
 
 
+IMPLEMENTATIONS = {
+    "FA1": "flash-1",
+    "FA1 Triton": "flash-1-triton",
+    "FA2": "flash-2",
+    "FA3": "flash-3",
+    "cuDNN": "cudnn-2024",
+    "AITER": "aiter",
+}
+"""Column of the table to the algorithm of `hardware.attention_kernels`; cuDNN by its release."""
+
 MODES = {"fwd": Pass.FORWARD, "bwd": Pass.INPUT_GRADIENT}
 
 
 def _flash_attention(cells: Cells) -> Iterator[Launch]:
     """Rates count 4 B H S^2 D flops forward (half when causal) and 2.5 times as many backward."""
     complete = cells["batch"] and cells["heads"] and cells["seq_len"] and cells["head_dim"]
-    fused = cells["implementation"].startswith(("FA", "cuDNN"))
+    fused = cells["implementation"].split(" ")[0] in IMPLEMENTATIONS
     if not complete or cells["mode"] not in MODES or not fused:
         raise RowSkippedError("no full shape, no single pass, or not a fused kernel")
     tokens = int(cells["seq_len"])
@@ -148,8 +158,42 @@ def _flash_attention(cells: Cells) -> Iterator[Launch]:
         head_size=int(cells["head_dim"]),
         causal=cells["causal"] == "True",
     )
-    kernel = attention_kernel(AttentionCall(shape, int(cells["batch"]), MODES[cells["mode"]]), "bf16")
+    algorithm = IMPLEMENTATIONS[cells["implementation"].split(" ")[0]]
+    call = AttentionCall(shape, int(cells["batch"]), MODES[cells["mode"]], algorithm)
+    kernel = attention_kernel(call, "bf16")
     yield Launch(kernel, kernel.flops / (float(cells["tflops"]) * 1e12))
+
+
+PASSES = {
+    "fwd": (Pass.FORWARD,),
+    "bwd": (Pass.INPUT_GRADIENT,),
+    "fwd+bwd": (Pass.FORWARD, Pass.INPUT_GRADIENT),
+}
+LATER = re.compile(r"backend 9(19|2\d)")  # 9.19 to 9.22
+
+
+def _attention_kernels(cells: Cells) -> Iterator[Launch]:
+    """Rates of fused attention by implementation; rows of one pass or of both together."""
+    if cells["implementation"] not in IMPLEMENTATIONS or "window" in cells["notes"]:
+        raise RowSkippedError("not a known implementation, or a window whose edges it treats in its own way")
+    algorithm = IMPLEMENTATIONS[cells["implementation"]]
+    if algorithm == "cudnn-2024" and LATER.search(cells["version"]):
+        algorithm = "cudnn-2026"
+    tokens = int(cells["seq_len"])
+    shape = AttentionShape(
+        query_tokens=tokens,
+        key_tokens=int(cells["kv_len"] or tokens),
+        heads=int(float(cells["q_heads"])),
+        kv_heads=int(float(cells["kv_heads"])),
+        head_size=int(cells["head_dim_qk"]),
+        value_size=int(cells["head_dim_v"]),
+        causal=float(cells["causal"]) > 0,
+    )
+    dtype = "fp8" if cells["precision"] in {"fp8", "mxfp8"} else "bf16"
+    calls = [AttentionCall(shape, int(cells["batch"]), which, algorithm) for which in PASSES[cells["pass"]]]
+    first, *rest = (attention_kernel(call, dtype) for call in calls)
+    flops = first.flops + sum(kernel.flops for kernel in rest)
+    yield Launch(first, flops / (float(cells["tflops"]) * 1e12), then=rest[0] if rest else None)
 
 
 def _whole_layers(cells: Cells) -> Iterator[Launch]:
@@ -177,6 +221,7 @@ READERS: tuple[tuple[frozenset[str], Reader], ...] = (
     (frozenset({"device", "input_hw", "algo_family_inferred", "latency_ms"}), _neusight_conv),
     (frozenset({"device", "precision_note", "fwd_ms", "fwd_algorithm"}), _deepbench_conv),
     (frozenset({"gpu", "implementation", "mode", "seq_len", "tflops"}), _flash_attention),
+    (frozenset({"device", "implementation", "pass", "head_dim_qk", "tflops"}), _attention_kernels),
     (frozenset({"device", "measurement", "value", "unit"}), _bandwidth),
     (frozenset({"gpu", "network_or_layer", "library", "layer"}), _whole_layers),
 )

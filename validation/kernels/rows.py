@@ -29,6 +29,7 @@ class KernelRow:
         item: what was launched.
         device: profile name, or as the table writes it where there is none.
         group: rows that share a timer's host cost (table's operator); ``""`` where the timer has none.
+        then: launched after it and timed with it; None where one kernel was timed.
         kernel: the launch; None where it cannot be expressed.
         measured: [s].
         algorithm: convolution algorithm that the library chose, ``""`` where the table does not say.
@@ -44,6 +45,7 @@ class KernelRow:
     kernel: Kernel | None = None
     measured: float = 0.0
     algorithm: str = ""
+    then: Kernel | None = None
     held_out: bool = False
     skipped: str | None = None
 
@@ -90,6 +92,7 @@ def _rows(file: str, line: int, cells: Cells, read: Reader, *, held_out: bool) -
             kernel=launch.kernel,
             measured=launch.measured,
             algorithm=launch.algorithm,
+            then=launch.then,
             held_out=held_out,
         )
 

@@ -6,7 +6,8 @@ halved where the mask is causal and the kernel skips masked blocks (``AttentionS
 window the keys that a query meets instead of all; the backward kernel recomputes the scores: three products
 over the features of a key and two over those of a value. Each multiprocessor takes one block of queries of
 one head at a time, so that few or short sequences leave multiprocessors idle; it computes whole blocks, those
-that a mask cuts among them.
+that a mask cuts among them. What it reaches is the algorithm's on the device's architecture
+(`hardware.attention_kernels`) where a table timed that, else the share that the device's profile names.
 
 Where keys and values come from a cache and few queries meet them, the keys of one head are divided over
 multiprocessors instead, and the queries of all heads that share them fill the rows of a tile together.
@@ -16,6 +17,7 @@ kernels' ``window_size`` (blocks outside the window are skipped); Dao et al., "F
 inference" (2023).
 """
 
+from hardware.attention_kernels import AttentionPass
 from hardware.device import Device
 from simdl.kernels.kernel import AttentionCall
 from workloads.amounts import larger
@@ -23,6 +25,9 @@ from workloads.operators import AttentionShape, Pass
 
 ROWS = 16
 """Queries of a tile of matrix units, at least."""
+
+DEVICE = "device"
+"""Algorithm of kernels that are priced by the shares of the device's own profile."""
 
 BLOCK = 128
 """Queries (forward) or keys (backward) that one multiprocessor handles at a time."""
@@ -38,9 +43,9 @@ def attention_time(call: AttentionCall, device: Device, dtype: str) -> float:
     if shape.cached:
         return _cached_time(call, device, dtype)
     forward = call.which is Pass.FORWARD
-    efficiency = device.attention
-    fraction = efficiency.forward if forward else efficiency.backward
-    rate = device.flop_rate(dtype) * fraction / device.multiprocessors
+    reached = _reached(call.algorithm, device, forward=forward)
+    peak = device.flop_rate(dtype)
+    rate = peak * reached.share / device.multiprocessors
     outer, inner = (
         (shape.query_tokens, shape.key_tokens) if forward else (shape.key_tokens, shape.query_tokens)
     )
@@ -48,9 +53,19 @@ def attention_time(call: AttentionCall, device: Device, dtype: str) -> float:
     features = shape.head_size + shape.value_features
     if not forward:
         features += features + shape.head_size
-    flops = 2 * BLOCK * _met(shape, inner) * features
+    softmax = reached.softmax * peak / device.vector_flop_rate  # as so many flops of products
+    flops = BLOCK * (_met(shape, inner) + reached.ramp) * (2 * features + softmax)
     waves = larger(1.0, blocks / device.multiprocessors)
     return waves * flops / rate
+
+
+def _reached(algorithm: str, device: Device, *, forward: bool) -> AttentionPass:
+    """What an algorithm reaches on a device; the share of the device's profile where none timed it there."""
+    if algorithm in device.attention_kernels:
+        kernels = device.attention_kernels[algorithm]
+        return kernels.forward if forward else kernels.backward
+    share = device.attention.forward if forward else device.attention.backward
+    return AttentionPass(share=share, softmax=0.0, ramp=0.0)
 
 
 def _cached_time(call: AttentionCall, device: Device, dtype: str) -> float:
