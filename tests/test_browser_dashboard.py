@@ -4,10 +4,9 @@ import json
 import logging
 import re
 import threading
-import time
 
 import pytest
-from browser import find_browser
+from browser import PATIENCE, find_browser
 from werkzeug.serving import make_server
 
 from planner.dashboard.catalog import build_catalog
@@ -25,8 +24,6 @@ pytestmark = [
 GPT3 = "?model=gpt3-175b&node=dgx-a100&count=128&"
 START = "a.tp=8&a.pp=8&a.micro_batch=2&a.recompute=selective&a.zero=1&a.sequence_parallel=true"
 SMALL = "?model=gpt2&node=dgx-a100&count=1&global_batch=32&"
-SECOND = 1000  # [ms]
-PATIENCE = 20 * SECOND
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +131,12 @@ def step_time(page, card=0):
 
 
 def slide(page, name, key):
-    """Move a slider by one position; seconds until the cards change."""
+    """Move a slider by one position, and wait until the cards have changed."""
     before = page.inner_text("#verdict")
     handle = page.locator(".control", has=page.locator(f"output[id*='{name}']")).locator("[role=slider]")
     handle.focus()
-    started = time.perf_counter()
     page.keyboard.press(key)
     wait_for_change(page, before)
-    return time.perf_counter() - started
 
 
 def wait_for_change(page, before):
@@ -171,11 +166,11 @@ def test_every_chart_has_data_and_the_page_fits_its_width(page, width):
     assert (empty, bare, overflow) == (0, 0, 0)
 
 
-def test_a_slider_changes_the_step_time_within_a_second(page):
+def test_a_slider_changes_the_step_time(page):
     show(page, GPT3 + START)
     drawn(page)
     first = step_time(page)
-    assert slide(page, "a.pp", "ArrowRight") < 1
+    slide(page, "a.pp", "ArrowRight")
     assert step_time(page) != first
     assert "a.pp=16" in page.url
     page.wait_for_function(
@@ -185,16 +180,93 @@ def test_a_slider_changes_the_step_time_within_a_second(page):
     assert step_time(page) == first
 
 
-def test_an_invalid_choice_shows_its_reasons(page):
-    show(page, SMALL + "a.tp=4")
-    drawn(page)
-    slide(page, "a.tp", "ArrowRight")
+def test_an_invalid_choice_shows_its_reasons_and_a_button_mends_it(page):
+    show(page, SMALL + "a.tp=5")
     told = page.inner_text("#verdict")
     assert "cannot be carried out" in told
-    assert "tp 8 does not divide 12 of gpt2" in told
+    assert "tp 5 does not divide 12 of gpt2" in told
     page.wait_for_function("!document.querySelector('#figures .js-plotly-plot')")
-    slide(page, "a.tp", "ArrowLeft")
+    page.get_by_role("button", name="Apply --dp 2 --tp 4").click()
+    page.wait_for_selector("#verdict .card.fits")
+    assert "a.tp=4" in page.url
+    assert "a.dp" not in page.url  # what is left anyway is left open
     drawn(page)
+
+
+def marks(page, name):
+    """Texts of a slider's positions."""
+    look = "found => found.map(mark => mark.innerText)"
+    return page.locator(f"""[id*='"{name}"'] .dash-slider-mark""").evaluate_all(look)
+
+
+def test_sliders_end_at_what_is_possible_and_auto_says_what_it_chose(page):
+    show(page, SMALL + "a.tp=2")
+    page.wait_for_function("document.querySelector('output[id*=\"a.dp\"]').value === 'auto: 4'")
+    assert marks(page, "a.tp") == ["1", "2", "4"]  # 12 heads
+    slide(page, "a.tp", "ArrowRight")
+    page.wait_for_function("document.querySelector('output[id*=\"a.dp\"]').value === 'auto: 2'")
+    field = page.locator(".control", has_text="Nodes").locator("input")
+    field.fill("2")
+    field.press("Enter")
+    page.wait_for_function("document.querySelector('output[id*=\"a.dp\"]').value === 'auto: 4'")
+    assert marks(page, "a.pp") == ["1", "2", "4"]  # of 16 devices
+    assert page.locator("[id*='\"a.ep\"']").first.is_hidden()  # no experts
+    assert page.locator(".control", has_text="Global batch").locator("input").get_attribute("placeholder")
+
+
+def test_a_menu_takes_typing_as_it_opens(page):
+    show(page, SMALL + "a.tp=1")
+    page.locator(".control", has_text="Model").locator("button").first.click()
+    page.wait_for_selector(".dash-dropdown-content :focus")
+    page.keyboard.type("resnet15")
+    assert page.input_value(".dash-dropdown-search") == "resnet15"
+    page.wait_for_function("document.querySelectorAll('.dash-dropdown-option').length === 1")
+    page.locator(".dash-dropdown-option").click()
+    page.wait_for_function("location.search.includes('model=resnet152')")
+    page.wait_for_selector("#verdict .card")
+
+
+def test_the_launch_command_is_copied(page, chromium):
+    chromium.grant_permissions(["clipboard-read", "clipboard-write"])
+    show(page, SMALL + "a.tp=2&a.pp=2")
+    page.get_by_role("button", name="Copy launch command").click()
+    page.wait_for_selector("button[data-told=copied]")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "--tensor-model-parallel-size 2" in copied
+    assert "torchrun" in copied
+    page.locator("#takeaway .control button").first.click()
+    page.get_by_text("DeepSpeed JSON").click()
+    page.get_by_role("link", name="deepspeed.json").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="strategy.toml").or_(
+            page.get_by_role("link", name="TOML strategy")
+        ).first.click()
+    assert "tp = 2" in download.value.path().read_text(encoding="utf-8")
+
+
+def test_two_machines_are_compared(page):
+    show(page, SMALL + "a.tp=2&b.tp=2")
+    menu = page.locator(".side-b .control", has_text="Node type").locator("button").first
+    menu.click()
+    page.wait_for_selector(".dash-dropdown-content :focus")
+    page.keyboard.type("dgx-h100")
+    page.locator(".dash-dropdown-option").first.click()
+    page.wait_for_function("document.querySelector('#words')?.innerText.includes('dgx-h100:1')")
+    assert "B - A: " in page.inner_text("#words")
+    assert "b.node=dgx-h100" in page.url
+    page.click("#compare")
+    page.wait_for_function("!location.search.includes('b.')")
+
+
+def test_money_and_hours_stand_on_the_card(page):
+    show(page, SMALL + "a.tp=2&horizon=300B")
+    assert "USD/h" not in page.inner_text("#verdict")
+    before = page.inner_text("#verdict")
+    page.locator(".control", has_text="Price").locator("input").fill("2")
+    page.keyboard.press("Enter")
+    wait_for_change(page, before)
+    assert "USD/h" in page.inner_text("#verdict")
+    assert "price=2" in page.url
 
 
 def test_a_field_and_a_menu_change_the_question(page):
@@ -265,7 +337,7 @@ def test_comparing_beside_an_invalid_field_says_why_it_does_not(page):
 def test_files_are_downloaded(page):
     show(page, SMALL + "a.pp=2")
     with page.expect_download() as download:
-        page.get_by_role("link", name="JSON").click()
+        page.get_by_role("link", name="JSON", exact=True).click()
     answer = json.loads(download.value.path().read_text(encoding="utf-8"))
     assert download.value.suggested_filename == "a-simulate.json"
     assert answer["strategy"]["pp"] == 2
@@ -289,14 +361,21 @@ def test_a_cancelled_plan_stops(page, served):
 
 
 def test_a_plan_is_followed_to_its_answer_and_used(page):
-    show(page, SMALL + "a.tp=8")
+    show(page, SMALL + "a.tp=4")
     before = page.inner_text("#verdict")
     page.click("#plan-start")
     page.wait_for_selector("#plan-progress:not([hidden])")
-    page.wait_for_selector("#plan-ranked button")
+    page.wait_for_selector("#plan-ranked .load")
     page.wait_for_selector("#plan .js-plotly-plot .main-svg")
     assert "certified best of them" in page.inner_text("#plan-status")
-    best = page.locator("#plan-ranked li").first.inner_text().partition(":")[0]
-    page.locator("#plan-ranked button").first.click()
+    top = "[...document.querySelectorAll('#ranking, #verdict')].map(part => part.getBoundingClientRect().top)"
+    ranking, cards = page.evaluate(top)
+    assert ranking < cards
+    row = page.locator("#plan-ranked tbody tr").first
+    best = row.locator("td").nth(2).inner_text()
+    row.click(position={"x": row.bounding_box()["width"] / 2, "y": 5})  # anywhere in the row
     wait_for_change(page, before)
     assert step_time(page) == best
+    row.get_by_role("button", name="B", exact=True).click()
+    page.wait_for_selector("#words")
+    assert "equally fast" in page.inner_text("#words")

@@ -1,7 +1,6 @@
 """`simdl simulate`: one training step of a model on a cluster with a given strategy, or the model in use."""
 
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +40,18 @@ from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
 from planner.questions.strategy_file import format_changes
-from planner.search.least_saving import NOTHING, Choice, choose_rest
-from planner.search.remedy import other_stacks, remedies, why_larger
+from planner.search.least_saving import NOTHING, Choice
+from planner.search.remedy import why_larger
+from planner.search.ways_out import ways_out
 from simdl.errors import SimdlError
 from simdl.report.chakra_trace import write_chakra_traces
 from simdl.report.chrome_trace_hta import write_hta_traces
 from simdl.report.step_report import StepReport
-from simdl.step.simulate import Simulation, price
+from simdl.step.simulate import Simulation
 from simdl.step.simulate import simulate as simulate_step
 from simdl.step.strategy import Strategy
 from workloads.errors import WorkloadError
 
-REMEDIES = 3
 TRACE_FORMATS = ("chrome", "hta", "chakra")
 
 
@@ -199,19 +198,13 @@ def _does_not_fit(
     text = f"{format_strategy(report.strategy)} does not fit: {report.reasons[0]}{more}"
     if NOTHING in choice.chosen:
         text += "; no memory saving that is left open suffices"
-    advice, fitting = [], list[Strategy]()
-    if not question.cluster.more:
-        pricing = price(question.workload, question.cluster, stack=question.stack)
-        advice = [f"--stack {name}" for name in other_stacks(choice.strategy, question.workload, pricing)]
-        fitting = list(islice(remedies(choice.strategy, question.workload, pricing), REMEDIES))
-    if advice:
+    found = ways_out(choice.strategy, question, options)
+    if not found:
+        return f"{text}; no other strategy fits either; expected more devices, or larger ones"
+    if found.stacks:
         text += f"; software stack {question.stack.name} is the cause ({why_larger(question.stack)})"
-    if not advice and not fitting:
-        freed = choose_rest(question, options, {})
-        if NOTHING in freed.chosen:
-            return f"{text}; no other strategy fits either; expected more devices, or larger ones"
-        fitting = [freed.strategy]
-    advice += [_typed(changed, choice.strategy, strategy_file, launch_file) for changed in fitting]
+    advice = [f"--stack {name}" for name in found.stacks]
+    advice += [_typed(changed, choice.strategy, strategy_file, launch_file) for changed in found.strategies]
     return "\n".join((text, *(f"try: {line}" for line in advice)))
 
 

@@ -123,7 +123,7 @@ def _told(size: Mapping[str, Any]) -> dict[str, str]:
         "cluster": size["cluster"],
         "devices": f"{size['devices']:,}",
         "step": "" if step is None else format_seconds(step),
-        **_training_cells(horizon),
+        **training_cells(horizon),
         "tokens/USD": _told_rate(rates.get("tokens_per_dollar")),
         "samples/USD": "" if rates.get("tokens_per_dollar") else _told_rate(rates.get("samples_per_dollar")),
         "power": "" if rates.get("power") is None else format_quantity(rates["power"], "power"),
@@ -136,7 +136,7 @@ def _told_rate(rate: float | None) -> str:
     return "" if rate is None else format_rate(rate)
 
 
-def _training_cells(horizon: Mapping[str, Any]) -> dict[str, str]:
+def training_cells(horizon: Mapping[str, Any]) -> dict[str, str]:
     """Time, device-hours, money and energy of a training, in words; empty where they are not known."""
 
     def told(name: str, decimals: str = ",.4g") -> str:
@@ -171,7 +171,7 @@ def money_clauses(data: Mapping[str, Any], terms: Terms) -> list[str]:
     plan = data["plans"][0] if data["plans"] else {}
     horizon, rates = plan.get("horizon"), plan.get("rates", {})
     if horizon is not None and terms.horizon is not None:
-        cells = _training_cells(horizon)
+        cells = training_cells(horizon)
         amounts = [f"{cells[name]} {name}" for name in ("device-hours", "USD", "kWh") if cells[name]]
         if terms.horizon.time is None:
             what = terms.horizon.text.replace("the target", "to the target")
@@ -186,7 +186,7 @@ def money_clauses(data: Mapping[str, Any], terms: Terms) -> list[str]:
 def _print_horizon(plans: list[Mapping[str, Any]], terms: Terms) -> None:
     horizon = terms.horizon
     timed = horizon is not None and horizon.time is not None
-    cells = [_training_cells(plan["horizon"]) for plan in plans]
+    cells = [training_cells(plan["horizon"]) for plan in plans]
     shown = [name for name in cells[0] if cells[0][name] and not (timed and name == "training time")]
     unit = "tokens" if plans[0]["horizon"]["tokens"] is not None else "samples"
     rows = [

@@ -6,23 +6,27 @@
 Navigation (a second strategy, a planned one) sets the address; the browser keeps it in step with the state.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, MATCH, ClientsideFunction, Dash, Input, Output, State, ctx, html, no_update
 
 from planner.dashboard.answers import reasons_of
 from planner.dashboard.catalog import REFUSALS, Catalog, ask
-from planner.dashboard.controls import question_controls, strategy_controls
-from planner.dashboard.plan_jobs import PlanJobs
-from planner.dashboard.plan_process import Finished
-from planner.dashboard.results import show_details, show_figures, show_verdict
-from planner.dashboard.state import SIDES, StateError, format_state, parse_state, start_state, strategy_values
+from planner.dashboard.controls import money_controls, question_controls, strategy_controls
+from planner.dashboard.fixes import with_plan
+from planner.dashboard.possible import possible
+from planner.dashboard.results import show_details, show_figures, show_refusal, show_verdict
+from planner.dashboard.sides import asked_of
 from planner.dashboard.state import State as PageState
+from planner.dashboard.state import StateError, format_state, parse_state, start_state
+from planner.dashboard.takeaway import show_takeaway
 from planner.questions.question import Question
 from simdl.errors import SimdlError
 
 CHOICE, SLIDER = {"type": "choice", "name": ALL}, {"type": "slider", "name": ALL}
-USE = {"type": "use", "plan": ALL, "side": ALL, "rank": ALL}
+USE = {"type": "use", "side": ALL, "rank": ALL, "as": ALL, "of": ALL, "to": ALL}
+GO = {"type": "go", "to": ALL}
 
 
 def add_browser_callbacks(app: Dash) -> None:
@@ -43,11 +47,31 @@ def add_browser_callbacks(app: Dash) -> None:
         ClientsideFunction("simdl", "label"),
         Output({"type": "shown", "name": MATCH}, "children"),
         Input({"type": "slider", "name": MATCH}, "value"),
-        State({"type": "slider", "name": MATCH}, "marks"),
+        Input({"type": "slider", "name": MATCH}, "marks"),
+        Input("possible", "data"),
+        State({"type": "slider", "name": MATCH}, "id"),
+    )
+    in_browser(
+        ClientsideFunction("simdl", "offer"),
+        Output("offered", "data"),
+        Input("possible", "data"),
+        State(CHOICE, "id"),
+        State(CHOICE, "placeholder"),
+        State(CHOICE, "options"),
+        State(SLIDER, "id"),
+        State(SLIDER, "value"),
+        State(SLIDER, "marks"),
+    )
+    in_browser(
+        ClientsideFunction("simdl", "copy"),
+        Output({"type": "copy", "name": MATCH}, "title"),
+        Input({"type": "copy", "name": MATCH}, "n_clicks"),
+        State({"type": "copy", "name": MATCH}, "id"),
+        prevent_initial_call=True,
     )
 
 
-def add_state_callbacks(app: Dash, catalog: Catalog, jobs: PlanJobs) -> None:
+def add_state_callbacks(app: Dash, catalog: Catalog) -> None:
     """Address, controls and navigation."""
 
     @app.callback(Output("controls", "children"), Output("notice", "children"), Input("address", "data"))
@@ -63,35 +87,27 @@ def add_state_callbacks(app: Dash, catalog: Catalog, jobs: PlanJobs) -> None:
             notice = [html.P("The address is refused, and this is where the page starts instead:"), lines]
         return show_controls(state, catalog), notice
 
-    @app.callback(
-        Output("strategies", "children"),
-        Output("shape", "data"),
-        Input("state", "data"),
-        State("shape", "data"),
-        prevent_initial_call=True,
-    )
-    def reshape(query: str, shape: str) -> Any:  # noqa: ANN401 - components
+    @app.callback(Output("possible", "data"), Input("state", "data"), prevent_initial_call=True)
+    def offer(query: str) -> Any:  # noqa: ANN401 - JSON
         try:
-            state = parse_state(query)
-            question = ask(state.asked, catalog)
-        except REFUSALS:
-            return no_update, no_update  # the cards say why
-        new = shape_of(state, question)
-        return (no_update, no_update) if new == shape else (strategy_controls(state, question), new)
+            return possible(parse_state(query), catalog)
+        except StateError:
+            return no_update  # the cards say why
 
     @app.callback(
         Output("address", "data", allow_duplicate=True),
         Output("pressed", "children"),
         Input("compare", "n_clicks"),
         Input(USE, "n_clicks"),
+        Input(GO, "n_clicks"),
         State("state", "data"),
         prevent_initial_call=True,
     )
-    def navigate(_compare: int | None, _use: list[int | None], query: str | None) -> Any:  # noqa: ANN401
+    def navigate(_compare: int | None, _use: list[Any], _go: list[Any], query: str | None) -> Any:  # noqa: ANN401
         if not query or not any(item["value"] for item in ctx.triggered):
             return no_update, no_update
         try:
-            return "?" + format_state(change_state(parse_state(query), ctx.triggered_id, jobs)), []
+            return "?" + changed_query(query, ctx.triggered_id), []
         except SimdlError as error:
             lines = html.Ul([html.Li(reason) for reason in reasons_of(error)])
             return no_update, [html.P("The button changed nothing, because:"), lines]
@@ -105,42 +121,40 @@ def add_state_callbacks(app: Dash, catalog: Catalog, jobs: PlanJobs) -> None:
         return []  # what a button did not do belongs to the state in which it was pressed
 
 
-def change_state(state: PageState, cause: Any, jobs: PlanJobs) -> PageState:  # noqa: ANN401 - an identity
-    """The state after a press of the compare button or of one that uses a plan."""
+def changed_query(query: str, cause: Any) -> str:  # noqa: ANN401 - an identity
+    """The state after a press of the compare button, of one that applies a fix or of one that uses a plan."""
+    if cause != "compare" and cause["type"] == "go":
+        return str(cause["to"])
+    state = parse_state(query)
     if cause == "compare":
-        both = state.strategies * 2 if len(state.strategies) == 1 else state.strategies[:1]
-        return PageState(asked=state.asked, strategies=both)
-    job = jobs.find(cause["plan"])
-    assert isinstance(job.outcome, Finished)  # noqa: S101 - else there is no such button
-    chosen = strategy_values(job.outcome.result.plans[cause["rank"]].report.strategy)
-    first, *rest = state.strategies
-    strategies = (chosen, *rest) if cause["side"] == SIDES[0] else (first, chosen)
-    return PageState(asked=job.asked, strategies=strategies)
+        alone = len(state.strategies) == 1
+        both = state.strategies * 2 if alone else state.strategies[:1]
+        hardware = state.hardware if alone else {}
+        return format_state(replace(state, strategies=both, hardware=hardware))
+    return format_state(with_plan(state, parse_state(cause["to"]), cause["side"], of=cause["of"]))
 
 
 def show_controls(state: PageState, catalog: Catalog) -> list[Any]:
     """All controls in the positions of a state."""
-    try:
-        question: Question | None = ask(state.asked, catalog)
-    except REFUSALS:
-        question = None
-    blocks = strategy_controls(state, question)
-    asked = html.Details(
-        [
-            html.Summary("Model and cluster"),
-            html.Div(question_controls(state.asked, catalog), className="question"),
-        ],
-        open=True,
+    questions = [_question(state, side, catalog) for side, _ in enumerate(state.strategies)]
+    blocks = strategy_controls(state, questions, catalog)
+    parts = (
+        ("Model and cluster", question_controls(state, catalog, questions[0]), True),
+        ("Money and hours", money_controls(state), bool(state.terms)),
     )
-    shape = shape_of(state, question) if question else ""
-    return [asked, html.Div(blocks, id="strategies"), dcc.Store(id="shape", data=shape)]
+    folded = [
+        html.Details([html.Summary(title), html.Div(controls, className="question")], open=opened)
+        for title, controls, opened in parts
+    ]
+    return [*folded, html.Div(blocks, id="strategies")]
 
 
-def shape_of(state: PageState, question: Question) -> str:
-    """What the positions of the sliders follow from; they are built anew when it changes."""
-    network = question.workload.network
-    blocks = [block.count for block in network.blocks]
-    return f"{question.cluster.devices} {question.workload.global_batch} {blocks} {len(state.strategies)}"
+def _question(state: PageState, side: int, catalog: Catalog) -> Question | None:
+    """The question of a side; None where it is refused."""
+    try:
+        return ask(asked_of(state, side, catalog), catalog)
+    except REFUSALS:
+        return None
 
 
 def marked(cards: list[html.Div], query: str, *, complete: bool) -> list[html.Div]:
@@ -165,9 +179,7 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
             state = parse_state(query)
             ask(state.asked, catalog)
         except REFUSALS as error:
-            lines = html.Ul([html.Li(reason) for reason in reasons_of(error)])
-            card = html.Div([html.H2("The question cannot be answered"), lines], className="card refused")
-            return marked([card], query, complete=True), None
+            return marked([show_refusal(query, error, catalog)], query, complete=True), None
         shown = show_verdict(state, catalog, wait=False)
         cards = marked(shown.cards, query, complete=shown.complete or not shown.drawable)
         return cards, {"query": query, "complete": shown.complete} if shown.drawable else None
@@ -187,6 +199,18 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
         if not drawn["complete"]:
             cards = marked(show_verdict(state, catalog, wait=True).cards, drawn["query"], complete=True)
         return show_figures(state, catalog), cards, drawn["query"]
+
+    @app.callback(
+        Output("launch", "children"),
+        Input("state", "data"),
+        Input("framework", "value"),
+        prevent_initial_call=True,
+    )
+    def launch(query: str | None, framework: str | None) -> Any:  # noqa: ANN401 - components
+        try:
+            return show_takeaway(parse_state(query or ""), catalog, framework or "")
+        except REFUSALS:
+            return []  # the cards say why
 
     @app.callback(Output("details", "children"), Input("detailed", "data"), prevent_initial_call=True)
     def details(query: str | None) -> Any:  # noqa: ANN401 - components

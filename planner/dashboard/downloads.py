@@ -1,4 +1,4 @@
-"""Files to take away: the JSON of `simdl simulate --json`, the Chrome trace, the strategy as TOML.
+"""Files to take away: JSON of `simdl simulate --json`, Chrome trace, strategy as TOML, launch files.
 
 They are computed for the state in the address of the request; nothing is read from or written to disk. The
 address holds a token that only this server's own pages know, because any page that a browser shows may embed
@@ -16,12 +16,13 @@ from flask import Flask, Response, abort, request
 
 from planner.console.output import plain_json
 from planner.console.report_json import simulation_json
-from planner.dashboard.answers import check_strategy, count_passes, simulation
-from planner.dashboard.catalog import REFUSALS, Catalog, ask
+from planner.dashboard.answers import simulation
+from planner.dashboard.catalog import REFUSALS, Catalog
+from planner.dashboard.launches import launch_of, strategy_text
+from planner.dashboard.sides import Side, check_side, count_passes, question_for
 from planner.dashboard.state import SIDES, State, format_state, parse_state
 from planner.overlays.step_trace import step_trace
 from planner.questions.question import Question
-from planner.questions.strategy_file import format_strategy_file
 from simdl.errors import SimdlError, StrategyError
 from simdl.step.simulate import Simulation
 
@@ -55,9 +56,7 @@ def _trace(question: Question, found: Simulation) -> str:
 
 
 def _strategy(question: Question, found: Simulation) -> str:
-    workload, cluster = question.workload, question.cluster
-    title = f"{workload.network.name} on {cluster.name}, global batch {workload.global_batch}"
-    return format_strategy_file(found.report.strategy, title=title)
+    return strategy_text(question, found.report.strategy)
 
 
 FILES: Mapping[str, tuple[str, str, Callable[[Question, Simulation], str]]] = {
@@ -70,35 +69,61 @@ FILES: Mapping[str, tuple[str, str, Callable[[Question, Simulation], str]]] = {
 
 def download_links(name: str, state: State, *, fits: bool) -> html.P:
     """Links to the files of one strategy."""
-    query = format_state(state)
-    links = [
-        html.A(text, href=f"{ROUTE}/{TOKEN}/{name.lower()}/{file}?{query}", download=f"{name.lower()}-{file}")
-        for file, (text, _, _) in FILES.items()
-        if fits or file != TRACE
-    ]
+    links = [download_link(name.lower(), file, state) for file in FILES if fits or file != TRACE]
     return html.P(["Download: ", *(part for link in links for part in (link, " "))], className="downloads")
 
 
+def download_link(side: str, file: str, state: State) -> html.A:
+    """The link to one file of one strategy."""
+    return html.A(
+        FILES[file][0],
+        href=f"{ROUTE}/{TOKEN}/{side}/{file}?{format_state(state)}",
+        download=f"{side}-{file}",
+    )
+
+
+def launch_link(side: str, framework: str, file: str, state: State) -> html.A:
+    """The link to one launch file of a framework."""
+    href = f"{ROUTE}/{TOKEN}/{side}/launch/{framework}/{file}?{format_state(state)}"
+    return html.A(file, href=href, download=file)
+
+
 def add_downloads(server: Flask, catalog: Catalog) -> None:
-    """Serve the files of any state whose strategy can be simulated; others get the reasons as text."""
+    """Serve the files of any state whose strategy can be carried out; others get the reasons as text."""
 
     @server.get(f"{ROUTE}/<token>/<side>/<name>")
     def download(token: str, side: str, name: str) -> Response:
-        if not compare_digest(token.encode(), TOKEN.encode()):
-            abort(403, "not an address of this server's page; expected a link of the page as it runs now")
-        if name not in FILES or side not in SIDES:
+        _check_address(token, side)
+        if name not in FILES:
             abort(404)
-        if not _MAKING.acquire(timeout=PATIENCE):
-            abort(503, "another file is being made; try again when it is there")
-        try:
-            text = file_text(request.query_string.decode("ascii", "replace"), side, name, catalog)
-        except REFUSALS as error:
-            return Response(f"{error}\n", status=400, mimetype="text/plain")
-        finally:
-            _MAKING.release()
-            collect()  # the events of a trace hold each other
-        headers = {"Content-Disposition": f'attachment; filename="{side}-{name}"'}
-        return Response(text, mimetype=FILES[name][1], headers=headers)
+        return _made(f"{side}-{name}", FILES[name][1], lambda query: file_text(query, side, name, catalog))
+
+    @server.get(f"{ROUTE}/<token>/<side>/launch/<framework>/<name>")
+    def launch(token: str, side: str, framework: str, name: str) -> Response:
+        _check_address(token, side)
+        return _made(name, "text/plain", lambda query: launch_text(query, side, framework, name, catalog))
+
+
+def _check_address(token: str, side: str) -> None:
+    if not compare_digest(token.encode(), TOKEN.encode()):
+        abort(403, "not an address of this server's page; expected a link of the page as it runs now")
+    if side not in SIDES:
+        abort(404)
+
+
+def _made(name: str, mimetype: str, make: Callable[[str], str]) -> Response:
+    """A file made of the request's query while no other one is made."""
+    if not _MAKING.acquire(timeout=PATIENCE):
+        abort(503, "another file is being made; try again when it is there")
+    try:
+        text = make(request.query_string.decode("ascii", "replace"))
+    except REFUSALS as error:
+        return Response(f"{error}\n", status=400, mimetype="text/plain")
+    finally:
+        _MAKING.release()
+        collect()  # the events of a trace hold each other
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, mimetype=mimetype, headers=headers)
 
 
 def file_text(query: str, side: str, name: str, catalog: Catalog) -> str:
@@ -109,11 +134,30 @@ def file_text(query: str, side: str, name: str, catalog: Catalog) -> str:
         StrategyError: it cannot be carried out, or has no such file.
         WorkloadError, HardwareError, SimdlError: the question is refused.
     """
+    found = _side(query, side, catalog)
+    question = question_for(found.asked, catalog, found.strategy)
+    return FILES[name][2](question, simulation(found.asked, catalog, found.strategy))
+
+
+def launch_text(query: str, side: str, framework: str, name: str, catalog: Catalog) -> str:
+    """A launch file of one strategy; errors as in :func:`file_text`.
+
+    Raises:
+        LaunchError: no such framework, or it cannot run the strategy.
+        SimdlError: it has no such file.
+    """
+    found = _side(query, side, catalog)
+    launch = launch_of(question_for(found.asked, catalog, found.strategy), found.strategy, framework)
+    if name not in launch.files:
+        raise SimdlError(f"{framework}: found {name!r}; expected {' or '.join(launch.files)}")
+    return launch.files[name]
+
+
+def _side(query: str, side: str, catalog: Catalog) -> Side:
     state = parse_state(query)
     number = SIDES.index(side)
     if number >= len(state.strategies):
         raise SimdlError(
             f"strategy {side.upper()}: not part of the address; expected a key such as {side}.tp"
         )
-    strategy = check_strategy(state, number, catalog)
-    return FILES[name][2](ask(state.asked, catalog), simulation(state.asked, catalog, strategy))
+    return check_side(state, number, catalog)

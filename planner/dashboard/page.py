@@ -3,18 +3,21 @@
 from dash import dcc, html
 
 from planner.dashboard.limits import BODY
-from planner.dashboard.plan_view import plan_controls
+from planner.dashboard.plan_view import plan_panel
 from planner.dashboard.state import LENGTH
+from planner.dashboard.takeaway import launch_panel
 from planner.pages.glossary import SUMMARY, glossary
 
 
 def page_layout(place: str) -> html.Div:
     """The page without its state; ``place`` is the address that the server listens at."""
-    controls = [html.Div(id="controls"), plan_controls()]
+    controls = [html.Div(id="controls")]
     results = [
         html.Div(id="notice", role="alert"),
         html.Div(id="pressed", role="alert"),
+        plan_panel(),
         html.Div(id="verdict", role="status"),
+        launch_panel(),
         html.Div(id="figures"),
         html.Div(id="details"),
         html.Div(id="plan"),
@@ -23,6 +26,8 @@ def page_layout(place: str) -> html.Div:
         [
             dcc.Store(id="address"),
             dcc.Store(id="state"),
+            dcc.Store(id="possible"),
+            dcc.Store(id="offered"),
             dcc.Store(id="drawn"),
             dcc.Store(id="detailed"),
             html.Header([html.H1("simdl"), html.P("One training step, priced before anyone pays for it.")]),

@@ -1,6 +1,6 @@
 """Plans that the page has started: at most ``RUNNING`` at once, each in a process that a cancel ends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -9,7 +9,9 @@ from threading import Lock
 from uuid import uuid4
 
 from planner.dashboard.catalog import Asked, Catalog
-from planner.dashboard.plan_process import Advanced, Failed, Finished, run_plan
+from planner.dashboard.plan_process import Advanced, Failed, Finished, Ranked, Wanted, run_plan
+from planner.dashboard.ranking import Row
+from planner.dashboard.state import Values
 from readers.limits import chosen_limit
 from simdl.errors import SimdlError
 
@@ -24,15 +26,19 @@ class Job:
     """One plan; it is running until it has an outcome.
 
     Attributes:
-        asked: the question.
+        wanted: what is planned.
         advanced: progress; None until the search begins.
+        rows: the best so far, best first.
+        found: how often they have changed.
         outcome: its answer or why there is none; None while it runs.
     """
 
-    asked: Asked
+    wanted: Wanted
     process: SpawnProcess
     connection: Connection
     advanced: Advanced | None = None
+    rows: tuple[Row, ...] = ()
+    found: int = 0
     outcome: Finished | Failed | None = None
     lock: Lock = field(default_factory=Lock)
 
@@ -59,10 +65,17 @@ class Job:
             return
         if isinstance(message, Advanced):
             self.advanced = message
+        elif isinstance(message, Ranked):
+            self._rank(message.rows)
         else:
+            if isinstance(message, Finished):
+                self._rank(message.rows)
             self.outcome = message
             self.process.join(PATIENCE)
             self._stop()
+
+    def _rank(self, rows: tuple[Row, ...]) -> None:
+        self.rows, self.found = rows, self.found + 1
 
     def _end(self, reason: str) -> None:
         self._stop()
@@ -85,8 +98,17 @@ class PlanJobs:
         self._jobs: dict[str, Job] = {}
         self._lock = Lock()
 
-    def start(self, asked: Asked, top: int) -> str:
-        """Start a plan; its number.
+    def start(self, asked: Asked, top: int, terms: Values | None = None) -> str:
+        """Start a plan; its number. Arguments and errors as in :meth:`start_all`."""
+        return self.start_all((asked,), top, terms)[0]
+
+    def start_all(self, asked: Sequence[Asked], top: int, terms: Values | None = None) -> list[str]:
+        """Start a plan for every question, or none; their numbers.
+
+        Args:
+            asked: the questions.
+            top: plans to rank.
+            terms: price and horizon that rows tell of.
 
         Raises:
             SimdlError: too many are running, or too many plans are wanted.
@@ -94,13 +116,14 @@ class PlanJobs:
         if not 1 <= top <= TOP:
             raise SimdlError(f"plans to rank: found {top}; expected 1 to {TOP}")
         with self._lock:
-            if sum(1 for _ in self._running()) >= RUNNING:
-                raise SimdlError(f"{RUNNING} plans are running; cancel one, or wait")
-            number = uuid4().hex
-            self._jobs[number] = _start(asked, self._catalog, top)
+            running = sum(1 for _ in self._running())
+            if running + len(asked) > RUNNING:
+                raise SimdlError(f"plans running: {running}; expected {RUNNING} at most: cancel one, or wait")
+            started = {uuid4().hex: Wanted(asked=each, top=top, terms=terms or {}) for each in asked}
+            self._jobs |= {number: _start(wanted, self._catalog) for number, wanted in started.items()}
             for old in [key for key, job in self._jobs.items() if job.outcome is not None][:-KEPT]:
                 del self._jobs[old]
-        return number
+        return list(started)
 
     def find(self, number: str) -> Job:
         """A plan, with all that it has reported.
@@ -132,12 +155,10 @@ class PlanJobs:
                 yield job
 
 
-def _start(asked: Asked, catalog: Catalog, top: int) -> Job:
+def _start(wanted: Wanted, catalog: Catalog) -> Job:
     context = get_context("spawn")  # a fork would share the locks of the server's threads
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(
-        target=run_plan, args=(theirs, asked, catalog, top, chosen_limit()), daemon=True
-    )
+    process = context.Process(target=run_plan, args=(theirs, wanted, catalog, chosen_limit()), daemon=True)
     process.start()
     theirs.close()  # so that the end of the process is the end of what it sends
-    return Job(asked=asked, process=process, connection=ours)
+    return Job(wanted=wanted, process=process, connection=ours)

@@ -3,33 +3,29 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from dash import html
 
 from planner.console.format import format_seconds, format_strategy
-from planner.dashboard.answers import (
-    QUICK,
-    check_strategy,
-    count_passes,
-    fitting_changes,
-    outline,
-    reasons_of,
-    side_names,
-    simulation,
-    step_page,
-)
-from planner.dashboard.catalog import REFUSALS, Catalog, ask
+from planner.console.headline import step_sentence
+from planner.dashboard.answers import QUICK, outline, reasons_of, simulation, step_page
+from planner.dashboard.catalog import REFUSALS, Catalog
 from planner.dashboard.downloads import download_links
+from planner.dashboard.fixes import fix_buttons, memory_fixes, question_fixes, strategy_fixes
+from planner.dashboard.money import Costs, costs_of
 from planner.dashboard.sections import show_sections
-from planner.dashboard.state import State
+from planner.dashboard.sides import Side, check_side, count_passes, question_for, side_names
+from planner.dashboard.state import State, format_state
 from planner.pages.figures.timeline import on_one_time_axis
 from planner.pages.page import Page, Section, Table
 from planner.pages.sections.comparison import comparison_sections
 from planner.pages.sections.step import totals_table
+from planner.questions.question import Question
 from planner.search.comparison import compare_in_words, reported_step
+from simdl.errors import StrategyError
 from simdl.report.step_report import StepReport
-from simdl.step.strategy import Strategy
 from workloads.network import Network
 
 CARD = ("step time", "tokens/s", "samples/s", "MFU", "peak memory", "bubble")
@@ -56,30 +52,38 @@ class Verdict:
 def show_verdict(state: State, catalog: Catalog, *, wait: bool) -> Verdict:
     """The card of every strategy; a long step is simulated only if the caller will wait for it."""
     cards, drawable, complete = [], False, True
-    for side, name in enumerate(side_names(state)):
+    for number, name in enumerate(side_names(state)):
         try:
-            strategy = check_strategy(state, side, catalog)
-            later = not wait and count_passes(ask(state.asked, catalog), strategy) > QUICK
+            side = check_side(state, number, catalog)
+            question = question_for(side.asked, catalog, side.strategy)
+            later = not wait and count_passes(question, side.strategy) > QUICK
             card = _bounded if later else _answered
-            cards.append(card(name, state, strategy, catalog))
+            cards.append(card(side, number, state, catalog))
         except REFUSALS as error:
-            cards.append(_refused(name, error))
+            cards.append(_refused(name, number, error, state, catalog))
             continue
         drawable, complete = True, complete and not later
     return Verdict(cards=cards, drawable=drawable, complete=complete)
 
 
+def show_refusal(query: str, error: Exception, catalog: Catalog) -> html.Div:
+    """The card of a question that cannot be answered."""
+    reasons = html.Ul([html.Li(reason) for reason in reasons_of(error)])
+    buttons = html.Div(fix_buttons(question_fixes(query, catalog)), className="buttons")
+    return html.Div([html.H2("The question cannot be answered"), reasons, buttons], className="card refused")
+
+
 def show_figures(state: State, catalog: Catalog) -> list[Any]:
     """What changes with every control: time, pipeline and memory; of two strategies, their comparison."""
     found = _carried_out(state, catalog)
-    pages = {name: step_page(state.asked, catalog, strategy) for name, strategy in found.items()}
+    pages = {side.name: step_page(side.asked, catalog, side.strategy) for side in found}
     if not found:
         return []
     if len(found) == 1:
         (name, page), *_ = pages.items()
         return [_lines(page), *show_sections(page.sections[:FIRST], name.lower())]
     return [
-        *_comparison(state, list(found.values()), catalog),
+        *_comparison(found, catalog),
         *show_sections(_pipelines(pages), "pipelines"),
     ]
 
@@ -87,7 +91,7 @@ def show_figures(state: State, catalog: Catalog) -> list[Any]:
 def show_details(state: State, catalog: Catalog) -> list[Any]:
     """All other sections, those of two strategies side by side."""
     found = _carried_out(state, catalog)
-    pages = {name: step_page(state.asked, catalog, strategy) for name, strategy in found.items()}
+    pages = {side.name: step_page(side.asked, catalog, side.strategy) for side in found}
     if len(found) == 1:
         (name, page), *_ = pages.items()
         return show_sections(page.sections[FIRST:], f"{name.lower()}-more")
@@ -105,14 +109,14 @@ def show_details(state: State, catalog: Catalog) -> list[Any]:
     return [html.Div(columns, className="columns")]
 
 
-def _carried_out(state: State, catalog: Catalog) -> dict[str, Strategy]:
-    """The strategies that can be simulated; the cards of the others say why they cannot."""
-    found: dict[str, Strategy] = {}
-    for side, name in enumerate(side_names(state)):
+def _carried_out(state: State, catalog: Catalog) -> list[Side]:
+    """The sides that can be simulated; the cards of the others say why they cannot."""
+    found = []
+    for number, _ in enumerate(side_names(state)):
         with suppress(*REFUSALS):
-            strategy = check_strategy(state, side, catalog)
-            simulation(state.asked, catalog, strategy)
-            found[name] = strategy
+            side = check_side(state, number, catalog)
+            simulation(side.asked, catalog, side.strategy)
+            found.append(side)
     return found
 
 
@@ -132,29 +136,70 @@ def _card(name: str, title: str, body: list[Any], kind: str) -> html.Div:
     return html.Div([html.H2([html.Span(name), f" {title}"]), *body], className=f"card {kind}")
 
 
-def _refused(name: str, error: Exception) -> html.Div:
-    reasons = html.Ul([html.Li(reason) for reason in reasons_of(error)])
-    return _card(name, "cannot be carried out", [html.P("Because:"), reasons], "refused")
+def _refused(name: str, number: int, error: Exception, state: State, catalog: Catalog) -> html.Div:
+    found = reasons_of(error)
+    reasons = html.Ul([html.Li(reason) for reason in found])
+    fixes = question_fixes(format_state(state), catalog)
+    if isinstance(error, StrategyError):
+        fixes = strategy_fixes(state, number, catalog, found)
+    buttons = html.Div(fix_buttons(fixes), className="buttons")
+    return _card(name, "cannot be carried out", [html.P("Because:"), reasons, buttons], "refused")
 
 
-def _bounded(name: str, state: State, strategy: Strategy, catalog: Catalog) -> html.Div:
-    known = outline(state.asked, catalog, strategy)
+def _bounded(side: Side, number: int, state: State, catalog: Catalog) -> html.Div:
+    known = outline(side.asked, catalog, side.strategy)
     metrics = _metrics([("step time", f"at least {format_seconds(known.bound)}")])
     note = html.P("A long step: simulating its timeline takes a moment.", className="note")
-    body = [metrics, *_shortfalls(known.shortfalls, state, strategy, catalog), note]
-    return _card(name, format_strategy(strategy), body, "waiting")
+    body = [metrics, *_shortfalls(known.shortfalls, side, number, state, catalog), note]
+    return _card(side.name, _title(side, state, catalog), body, "waiting")
 
 
-def _answered(name: str, state: State, strategy: Strategy, catalog: Catalog) -> html.Div:
-    report = simulation(state.asked, catalog, strategy).report
-    network = ask(state.asked, catalog).workload.network
+def _answered(side: Side, number: int, state: State, catalog: Catalog) -> html.Div:
+    found = simulation(side.asked, catalog, side.strategy)
+    report, question = found.report, question_for(side.asked, catalog, side.strategy)
+    costs = costs_of(report, question, state.terms) if report.feasible else Costs(pairs=())
     body = [
-        _metrics(list(_totals(report, network))),
-        *_shortfalls(report.reasons, state, strategy, catalog),
-        *(html.P(f"warning: {sentence}", className="note") for sentence in report.warnings),
-        download_links(name, state, fits=report.feasible),
+        *([_headline(report, question, costs)] if report.feasible else []),
+        _metrics([*_totals(report, question.workload.network), *costs.pairs]),
+        *([html.P(costs.problem, className="reasons")] if costs.problem else []),
+        *_shortfalls(report.reasons, side, number, state, catalog),
+        *_notes(report, costs, [len(stage.blocks) for stage in found.step.stages]),
+        download_links(side.name, state, fits=report.feasible),
     ]
-    return _card(name, format_strategy(strategy), body, "fits" if report.feasible else "short")
+    title = _title(side, state, catalog)
+    return _card(side.name, title, body, "fits" if report.feasible else "short")
+
+
+def _headline(report: StepReport, question: Question, costs: Costs) -> html.P:
+    """The sentence that is the first line of the command's answer."""
+    return html.P(step_sentence(question, report, also=costs.clauses), className="headline")
+
+
+def _title(side: Side, state: State, catalog: Catalog) -> str:
+    """The strategy, and where two machines or programs are compared, on what."""
+    text = format_strategy(side.strategy)
+    if not state.hardware:
+        return text
+    question = question_for(side.asked, catalog, side.strategy)
+    precision = question.workload.precision.name
+    return f"{question.cluster.name}, {precision}, stack {question.stack.name}: {text}"
+
+
+def _notes(report: StepReport, costs: Costs, cut: list[int]) -> Iterator[html.Details]:
+    """What was chosen, assumed and warned of, folded away; nothing where there is nothing."""
+    lines = [f"warning: {sentence}" for sentence in report.warnings]
+    lines += [f"assumed: {sentence}" for sentence in costs.notes]
+    if len(cut) > 1 and not report.strategy.stages:
+        lines.append(f"blocks by stage, cut automatically: {_runs(cut)}")
+    if lines:
+        what = f"{len(lines)} note{'s' * (len(lines) > 1)}"
+        yield html.Details([html.Summary(what), *map(html.P, lines)], className="note")
+
+
+def _runs(counts: list[int]) -> str:
+    """Counts one after the other, equal neighbours once: ``13, 6 x 12, 13``."""
+    runs = [(count, len(list(same))) for count, same in groupby(counts)]
+    return ", ".join(str(count) if times == 1 else f"{times} x {count}" for count, times in runs)
 
 
 def _totals(report: StepReport, network: Network) -> Iterator[tuple[str, str]]:
@@ -169,22 +214,31 @@ def _metrics(pairs: list[tuple[str, str]]) -> html.Dl:
 
 
 def _shortfalls(
-    reasons: tuple[str, ...], state: State, strategy: Strategy, catalog: Catalog
+    reasons: tuple[str, ...], side: Side, number: int, state: State, catalog: Catalog
 ) -> Iterator[html.Div]:
-    """Why a step does not fit in memory, and what would; nothing where it fits."""
+    """Why a step does not fit in memory, and buttons for what would; nothing where it fits."""
     if not reasons:
         return
-    fitting = fitting_changes(ask(state.asked, catalog), strategy)
-    advice = f"These fit: {'; '.join(fitting)}." if fitting else "No single change fits; a plan searches all."
+    buttons = fix_buttons(memory_fixes(state, number, side, catalog))
+    advice = "These fit:" if buttons else "Nothing else fits either: more devices, or larger ones."
     more = f" (and {len(reasons) - 1} more stages)" if len(reasons) > 1 else ""
     lines = [html.Li(f"{reasons[0]}{more}"), html.Li(advice)]
-    yield html.Div([html.P("Does not fit in memory:"), html.Ul(lines)], className="reasons")
+    yield html.Div(
+        [html.P("Does not fit in memory:"), html.Ul(lines), html.Div(buttons, className="buttons")],
+        className="reasons",
+    )
 
 
-def _comparison(state: State, strategies: list[Strategy], catalog: Catalog) -> list[Any]:
-    one, two = (simulation(state.asked, catalog, strategy).report for strategy in strategies)
-    words = compare_in_words(reported_step(one), reported_step(two))
-    sections = comparison_sections(ask(state.asked, catalog), one, two)
+def _comparison(sides: list[Side], catalog: Catalog) -> list[Any]:
+    reports = [simulation(side.asked, catalog, side.strategy).report for side in sides]
+    questions = [question_for(side.asked, catalog, side.strategy) for side in sides]
+    elsewhere = questions[0].options != questions[1].options
+    steps = [
+        reported_step(report, question.options if elsewhere else None)
+        for report, question in zip(reports, questions, strict=True)
+    ]
+    words = compare_in_words(*steps)
+    sections = comparison_sections(questions[0], *reports)
     return [
         html.Div([html.H2("A against B"), *map(html.P, words)], id="words"),
         *show_sections(sections, "ab"),

@@ -47,7 +47,7 @@ def build_app(
     )
     app.layout = page_layout(place)
     add_browser_callbacks(app)
-    add_state_callbacks(app, catalog, jobs)
+    add_state_callbacks(app, catalog)
     add_answer_callbacks(app, catalog)
     add_plan_callbacks(app, catalog, jobs)
     add_downloads(app.server, catalog)

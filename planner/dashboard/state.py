@@ -2,18 +2,20 @@
 
     model=gpt3-175b&node=dgx-a100&count=128&a.tp=8&a.pp=8&a.recompute=full&b.tp=4
 
-Keys of the question stand alone; those of strategy A and, where two are compared, B are the fields of
-:class:`simdl.step.strategy.Strategy` after ``a.`` and ``b.``. A key that is missing or empty takes the
-default of the command line: without ``dp`` a strategy takes the devices that its other degrees leave.
+Keys of the question stand alone, as do those of money; those of strategy A and, where two are compared, B are
+the fields of :class:`simdl.step.strategy.Strategy` after ``a.`` and ``b.``. B may run elsewhere: ``b.node``,
+``b.count``, ``b.precision`` and ``b.stack``. A key that is missing or empty takes the default of the command
+line: without ``dp`` a strategy takes the devices that its other degrees leave.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from hardware.cluster import Cluster
 from planner.console.format import format_splits
 from planner.dashboard.catalog import Asked, Catalog, default_count
 from planner.questions.strategy_file import KEYS
@@ -27,7 +29,11 @@ MAY_BE_NONE = {"zero", "shard_degree", "etp", "recompute_layers"}
 """Numbers that may be 0."""
 LENGTH = 4000  # [characters] of a query
 DIGITS = 9  # of a number
-QUESTION = tuple(field.name for field in fields(Asked))
+QUESTION = tuple(each.name for each in fields(Asked))
+TERMS = ("price", "horizon", "dataset")
+"""Of money and hours, as on the command line."""
+HARDWARE = ("node", "count", "precision", "stack")
+"""What B may run on instead, with the software."""
 NUMBERS = ("count", "global_batch", "seq_len")
 FLAGS = {"true": True, "false": False}
 
@@ -45,10 +51,19 @@ class StateError(SimdlError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What a page shows: a question, and strategy A with, where two are compared, B."""
+    """What a page shows.
+
+    Attributes:
+        asked: the question.
+        strategies: A and, where two are compared, B.
+        hardware: what B runs on where that is not what A runs on, by key of ``HARDWARE``.
+        terms: price, horizon and data set in words, by key of ``TERMS``.
+    """
 
     asked: Asked
     strategies: tuple[Values, ...]
+    hardware: Values = field(default_factory=dict)
+    terms: Mapping[str, str] = field(default_factory=dict)
 
 
 def start_state(catalog: Catalog) -> State:
@@ -71,12 +86,26 @@ def strategy_values(strategy: Strategy) -> Values:
     return {name: getattr(strategy, name) for name in KEYS}
 
 
+def changed_values(strategy: Strategy, cluster: Cluster) -> Values:
+    """A strategy by field without what is the default, and without dp where it is what the others leave.
+
+    tp is always there, so that a strategy B of defaults is one.
+    """
+    plain, every = Strategy(), strategy_values(strategy)
+    left = {name: value for name, value in every.items() if value != getattr(plain, name)}
+    if strategy.devices == cluster.devices:
+        left.pop("dp", None)
+    return left | {"tp": strategy.tp}
+
+
 def format_state(state: State) -> str:
     """The query string of a state; defaults of the question are left out."""
-    pairs = [(key, getattr(state.asked, key)) for key in QUESTION]
+    pairs: list[tuple[str, Any]] = [(key, getattr(state.asked, key)) for key in QUESTION]
+    pairs += [(key, state.terms.get(key)) for key in TERMS]
+    pairs += [(f"{SIDES[1]}.{key}", state.hardware.get(key)) for key in HARDWARE]
     for side, values in zip(SIDES, state.strategies, strict=False):
         pairs += [(f"{side}.{key}", value) for key, value in values.items()]
-    return urlencode([(key, _text(value)) for key, value in pairs if value is not None and value != ()])
+    return urlencode([(key, _text(value)) for key, value in pairs if value not in {None, (), ""}])
 
 
 def parse_state(query: str) -> State:
@@ -100,6 +129,8 @@ def parse_state(query: str) -> State:
     return State(
         asked=Asked(**{key: values[key] for key in QUESTION if key in values}),
         strategies=tuple(_strategies(values)),
+        hardware={key: values[name] for key in HARDWARE if (name := f"{SIDES[1]}.{key}") in values},
+        terms={key: values[key] for key in TERMS if key in values},
     )
 
 
@@ -108,11 +139,12 @@ def _strategies(values: Values) -> Iterator[Values]:
     for side in SIDES:
         found = {key[2:]: value for key, value in values.items() if key.startswith(f"{side}.")}
         if found or side == SIDES[0]:
-            yield found
+            yield {key: value for key, value in found.items() if key not in HARDWARE}
 
 
 def _key_faults(keys: list[str]) -> Iterator[str]:
-    known = [*QUESTION, *(f"{side}.{key}" for side in SIDES for key in KEYS)]
+    known = [*QUESTION, *TERMS, *(f"{side}.{key}" for side in SIDES for key in KEYS)]
+    known += [f"{SIDES[1]}.{key}" for key in HARDWARE]
     for key in dict.fromkeys(keys):
         if key not in known:
             near = get_close_matches(key, known, n=1)
@@ -131,20 +163,20 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - differs by key
     Raises:
         ValueError: what would be accepted.
     """
-    field = key.partition(".")[2] or key
-    if key in NUMBERS:
+    name = key.partition(".")[2] or key
+    if name in NUMBERS:
         return _number(text, least=1)
-    if key in QUESTION or field in TEXTS:
+    if name in {*QUESTION, *TERMS, *TEXTS}:
         return text
-    if field == "sequence_parallel":
+    if name == "sequence_parallel":
         if text not in FLAGS:
             raise ValueError("true or false")
         return FLAGS[text]
-    if field == "stages":
+    if name in {"stages", "shares"}:
         return tuple(_number(part, least=1) for part in text.split("-"))
-    if field == "splits":
+    if name == "splits":
         return _splits(text)
-    return _number(text, least=0 if field in MAY_BE_NONE else 1)
+    return _number(text, least=0 if name in MAY_BE_NONE else 1)
 
 
 def _splits(text: str) -> tuple[tuple[str, str], ...]:

@@ -47,16 +47,20 @@ def load_prices(text: str) -> Prices:
         SimdlError: neither, or a number that no price has.
         ProfileError: the file breaks a rule.
     """
-    found = NUMBER.fullmatch(text)
-    if found is None:
+    if not is_plain_price(text):
         path = Path(text)
         if path.suffix == ".toml":
             return _price_file(path)
         raise SimdlError(f"--price: found {text!r}; {EXPECTED}")
-    number = float(found["number"])
+    number = float(NUMBER.sub(r"\g<number>", text))
     if not LOWEST <= number <= HIGHEST:
         raise SimdlError(f"--price: found {text!r}; expected {LOWEST:g} to {HIGHEST:g} USD per device-hour")
     return Prices(every=number / HOUR)
+
+
+def is_plain_price(text: str) -> bool:
+    """Whether a text is one price of all devices rather than a file."""
+    return NUMBER.fullmatch(text) is not None
 
 
 def _price_file(path: Path) -> Prices:

@@ -6,7 +6,7 @@ Lawler and Wood 1966).
 """
 
 from bisect import insort
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +31,8 @@ BOUND = 3
 """Passes that could be simulated in the time that the bound of a candidate takes."""
 Progress = Callable[[int, int], None]
 """Called with the steps done so far and all that there are to do, such as candidates to decide."""
+Watcher = Callable[[Sequence[StepReport]], None]
+"""Called with the best found so far, best first, whenever they change."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,6 +76,7 @@ def search(
     top: int,
     max_simulations: int | None = None,
     progress: Progress | None = None,
+    watcher: Watcher | None = None,
 ) -> Ranking:
     """The ``top`` fastest candidates, or those that were found before ``WORK`` was done.
 
@@ -86,6 +89,7 @@ def search(
         top: how many to find.
         max_simulations: after which the search gives up certainty; None for no limit.
         progress: told about every candidate.
+        watcher: told of the best so far.
     """
     best: list[Found] = []
     reports: dict[int, StepReport] = {}
@@ -110,6 +114,8 @@ def search(
                 told = reports[candidate] = report(step, timeline)
                 insort(best, Found(rank_key(told), candidate, told))
                 del best[top:]
+                if watcher is not None:
+                    watcher([found.report for found in best])
         if progress is not None:
             progress(position + 1, _undecided(bounds, order, best, top))
     return Ranking(best=tuple(best), simulated=simulated, certified=certified, reports=reports)

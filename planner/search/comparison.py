@@ -88,8 +88,8 @@ class ReportedStep:
     question: Options | None = None
 
 
-def reported_step(report: StepReport) -> ReportedStep:
-    """A report as one side of a comparison with another answer to the same question."""
+def reported_step(report: StepReport, question: Options | None = None) -> ReportedStep:
+    """A report as one side of a comparison; without a question both sides answer the same one."""
     return ReportedStep(
         step_time=report.step_time,
         samples_per_s=report.samples_per_s,
@@ -99,6 +99,7 @@ def reported_step(report: StepReport) -> ReportedStep:
         breakdown=report.breakdown,
         strategy=strategy_json(report.strategy),
         provenance=report.provenance,
+        question=question,
     )
 
 

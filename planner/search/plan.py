@@ -12,7 +12,7 @@ from hardware.units import format_quantity
 from planner.bounds.estimate import Bounds, estimate_bound, estimate_bounds
 from planner.console.format import format_strategy
 from planner.per_layer.search import LayerPlan, plan_layers
-from planner.search.best_first import Progress, search
+from planner.search.best_first import Progress, Watcher, search
 from planner.search.explain import explain, explain_splits
 from planner.search.order import rank_key
 from planner.search.recut import recut
@@ -100,6 +100,7 @@ def plan(
     max_simulations: int | None = None,
     cost_model: CostModel | None = None,
     progress: Progress | None = None,
+    watcher: Watcher | None = None,
     split_layers: bool = True,
     explained: bool = True,
 ) -> PlanResult:
@@ -113,6 +114,7 @@ def plan(
         max_simulations: give up certainty after so many; None for no limit.
         cost_model: seconds per kernel; the device's own by default.
         progress: told about the search and the cuts tried after it.
+        watcher: told of the best found so far while the search goes on.
         split_layers: also try to split every layer of a network of images its own way.
         explained: also say why the best plan is the best, which simulates its neighbours, and why others do
             not fit; where nothing fits that is said in any case.
@@ -124,7 +126,15 @@ def plan(
     fits = np.flatnonzero(bounds.memory <= usable_memory(stack, cluster.device))
     decided, cut = _in_two_parts(progress, cuts=min(top, len(fits)))
     ranking = search(
-        space, bounds, fits, workload, pricing, top=top, max_simulations=max_simulations, progress=decided
+        space,
+        bounds,
+        fits,
+        workload,
+        pricing,
+        top=top,
+        max_simulations=max_simulations,
+        progress=decided,
+        watcher=watcher,
     )
     plans = [
         Plan(bound=float(bounds.step_time[found.candidate]), report=found.report) for found in ranking.best

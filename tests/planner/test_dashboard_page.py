@@ -10,9 +10,10 @@ from dashboard_client import GPT2, GPT3, Client, parts, texts, verdict
 
 from planner.commands.simulate import simulate
 from planner.dashboard import results
-from planner.dashboard.answers import LIVE, step_page
+from planner.dashboard.answers import step_page
 from planner.dashboard.catalog import ask
 from planner.dashboard.limits import BODY
+from planner.dashboard.sides import LIVE
 from planner.dashboard.state import format_state, parse_state, start_state
 from planner.pages.figures.palette import CAUSES
 from planner.questions.strategy_file import build_strategy
@@ -66,7 +67,7 @@ class TestCards:
         told = texts(answer["verdict.children"])
         assert "stage 0 is" in told
         assert "GiB short" in told
-        assert "These fit: dp 16 tp 8 pp 8" in told
+        assert "Apply --zero 1" in told.partition("These fit: ")[2]
         assert answer["drawn.data"] is not None
 
     def test_the_stage_that_misses_by_most_is_named(self, client):
@@ -77,7 +78,7 @@ class TestCards:
         told = texts(verdict(client, query)["verdict.children"])
         assert re.search(r"stage 7 is [\d.]+ GiB short", told)
         assert "(and 7 more stages)" in told
-        fitting = told.partition("These fit: ")[2].split("; ")
+        fitting = told.partition("These fit: ")[2].split("Apply ")[1:]
         assert len(set(fitting)) == len(fitting) > 1
 
     @pytest.mark.parametrize(
@@ -229,31 +230,17 @@ class TestControls:
         assert "gpt5" in menus["model"]["options"]
         assert "zigzag" in menus["a.schedule"]["options"]
 
-    def test_sliders_are_built_anew_where_their_positions_change(self, client):
-        shape = client.call("shape.data", "state.data", state__data=GPT2)["shape.data"]
-        same = client.call("shape.data", "state.data", state__data=GPT2 + "a.tp=4", shape__data=shape)
-        assert same == {}
-        more = client.call(
-            "shape.data", "state.data", state__data=GPT2.replace("count=1", "count=3"), shape__data=shape
+    def test_what_is_possible_follows_the_question(self, client):
+        one, three = (
+            client.call("possible.data", "state.data", state__data=GPT2.replace("count=1", f"count={count}"))
+            for count in (1, 3)
         )
-        slider = next(parts(more["strategies.children"], "Slider"))
-        assert [mark["label"] for mark in slider["props"]["marks"].values()] == [
-            "auto",
-            "1",
-            "2",
-            "3",
-            "4",
-            "6",
-            "8",
-            "12",
-            "24",
-        ]
+        texts_of = [answer["possible.data"]["sliders"]["a.pp"]["texts"] for answer in (one, three)]
+        assert texts_of == [["1", "2", "4", "8"], ["1", "3", "6", "12"]]  # 1 is chosen, but 24 divide no 32
 
-    def test_a_second_strategy_starts_as_the_first_and_can_be_removed(self, client):
-        both = client.call(
-            "strategies.children", "state.data", state__data=GPT2 + "a.tp=2&b.tp=4", shape__data=""
-        )
-        assert "Remove strategy B" in texts(both["strategies.children"])
+    def test_a_second_strategy_can_be_removed(self, client):
+        both = client.call("controls.children", "address.data", address__data=f"?{GPT2}a.tp=2&b.tp=4")
+        assert "Remove strategy B" in texts(both["controls.children"])
 
     def test_a_button_that_changes_nothing_says_why(self, client):
         press = functools.partial(client.call, "pressed.children", "compare.n_clicks", compare__n_clicks=1)

@@ -1,18 +1,21 @@
 """Plans of the dashboard: they report progress, answer as the command does, and stop when cancelled."""
 
 import time
+from dataclasses import replace
 from multiprocessing import active_children
 
 import pytest
 from dashboard_client import Client, parts, texts
 
-from planner.dashboard.callbacks import change_state
-from planner.dashboard.catalog import Asked, build_catalog
+from planner.console.format import format_seconds
+from planner.dashboard.callbacks import changed_query
+from planner.dashboard.catalog import Asked, ask, build_catalog
 from planner.dashboard.plan_jobs import RUNNING, TOP, PlanJobs
 from planner.dashboard.plan_process import Advanced, Failed, Finished
 from planner.dashboard.plan_view import plan_fraction, plan_status
-from planner.dashboard.state import format_state, parse_state, strategy_values
+from planner.dashboard.state import format_state, parse_state
 from planner.questions.question import Options, load_question
+from planner.questions.strategy_file import build_strategy
 from planner.search.plan import plan
 from simdl.errors import SimdlError
 
@@ -61,7 +64,7 @@ def test_a_plan_answers_as_the_command_does(jobs):
     assert [p.report.step_time for p in job.outcome.result.plans] == [
         p.report.step_time for p in expected.plans
     ]
-    assert plan_fraction(job) == 1.0
+    assert plan_fraction([job]) == 1.0
     assert "certified best of them" in plan_status(job)
     assert not job.process.is_alive()
 
@@ -98,7 +101,7 @@ def test_a_question_that_is_refused_fails_with_its_message(jobs):
 
 def test_plans_at_once_are_limited_and_closing_stops_all(jobs):
     running = [jobs.find(jobs.start(LARGE, 5)) for _ in range(RUNNING)]
-    with pytest.raises(SimdlError, match=f"{RUNNING} plans are running; cancel one, or wait"):
+    with pytest.raises(SimdlError, match=f"plans running: {RUNNING}; expected {RUNNING} at most"):
         jobs.start(SMALL, 1)
     jobs.close()
     assert not any(job.process.is_alive() for job in running)
@@ -115,87 +118,130 @@ def test_unknown_plans_are_said_to_be_unknown(jobs):
         jobs.find("x")
 
 
-def follow(client, changed, number=None, *, query="", top="5"):
+def follow(client, changed, numbers=None, *, query="", top="5"):
     return client.call(
-        "plan-status.children", changed, plan_number__data=number, state__data=query, plan_top__value=top
+        "plan-status.children", changed, plan_numbers__data=numbers, state__data=query, plan_top__value=top
     )
 
 
 QUERY = "model=gpt2&node=dgx-a100&count=1&global_batch=32"
 
 
+def answered(client, numbers):
+    """What the page shows of ended plans: status, ranking and sections."""
+    wait(lambda: all(client.jobs.find(number).outcome is not None for number in numbers))
+    last = follow(client, "plan-poll.n_intervals", numbers)
+    sections = client.call("plan.children", "plan-done.data", plan_done__data=last["plan-done.data"])
+    return last | sections
+
+
+def uses(ranked, kind="load"):
+    """Identities of the buttons that use a strategy."""
+    buttons = [button["props"]["id"] for button in parts(ranked, "Button")]
+    return [identity for identity in buttons if identity["as"] == kind]
+
+
 def test_the_page_follows_a_plan_to_its_answer_and_uses_it(client):
     first = follow(client, "plan-start.n_clicks", query=QUERY, top="2")
-    number = first["plan-number.data"]
+    numbers = first["plan-numbers.data"]
     assert first["plan-status.children"].startswith("plan: ")
     assert (first["plan-start.disabled"], first["plan-cancel.disabled"]) == (True, False)
     assert (first["plan-poll.disabled"], first["plan-progress.hidden"]) == (False, False)
-    wait(lambda: follow(client, "plan-poll.n_intervals", number)["plan-done.data"])
-    last = follow(client, "plan-poll.n_intervals", number)
+    last = answered(client, numbers)
     assert (last["plan-progress.hidden"], last["plan-poll.disabled"]) == (True, True)
-    answer = client.call("plan-ranked.children", "plan-done.data", plan_done__data=number)
-    assert [texts(title) for title in parts(answer["plan.children"], "H3")][:2] == [
+    assert [texts(title) for title in parts(last["plan.children"], "H3")][:2] == [
         "Ranked strategies",
         "Where the time goes",
     ]
-    uses = [button["props"]["id"] for button in parts(answer["plan-ranked.children"], "Button")]
-    assert [(use["side"], use["rank"]) for use in uses] == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
-    assert client.jobs.find(number).outcome.result.plans
+    ranked = last["plan-ranked.children"]
+    assert texts(ranked).startswith("Run gpt2 on the 8 devices of dgx-a100:1 with ")
+    assert [(use["side"], use["rank"]) for use in uses(ranked)] == [("a", 0), ("a", 1)]
+    assert [(use["side"], use["rank"]) for use in uses(ranked, "other")] == [
+        ("a", 0),
+        ("b", 0),
+        ("a", 1),
+        ("b", 1),
+    ]
+    same = client.call(
+        "plan-status.children",
+        "plan-poll.n_intervals",
+        plan_numbers__data=numbers,
+        plan_shown__data=last["plan-shown.data"],
+    )
+    assert "plan-ranked.children" not in same  # drawn once
 
 
-def test_buttons_change_the_state(client):
-    number = client.jobs.start(SMALL, 2)
-    wait(lambda: client.jobs.find(number).outcome is not None)
+def test_rows_appear_while_the_search_goes_on(client):
+    job = client.jobs.find(client.jobs.start(SMALL, 3))
+    wait(lambda: job.poll() or job.outcome is not None)
+    assert job.found > 1  # the first of them long before the answer
+    assert [row.strategy for row in job.rows] == [plan.report.strategy for plan in job.outcome.result.plans]
+
+
+def test_a_ranked_strategy_becomes_a_or_b(client):
+    (number,) = numbers = client.jobs.start_all((SMALL,), 2, {"price": "2", "horizon": "1B"})
+    ranked = answered(client, numbers)["plan-ranked.children"]
+    assert {"training time", "USD", "kWh"} <= {texts(head) for head in parts(ranked, "Th")}
     plans = client.jobs.find(number).outcome.result.plans
-    state = parse_state("model=gpt3-175b&node=dgx-a100&count=128&a.tp=8")
-    both = change_state(state, "compare", client.jobs)
-    assert both.strategies == ({"tp": 8}, {"tp": 8})
-    assert change_state(both, "compare", client.jobs) == state
-    for side, rank, place in (("a", 1, 0), ("b", 0, 1)):
-        use = {"type": "use", "plan": number, "side": side, "rank": rank}
-        used = change_state(state, use, client.jobs)
-        assert used.asked == SMALL
-        assert used.strategies[place] == strategy_values(plans[rank].report.strategy)
-        assert len(used.strategies) == place + 1
-        assert parse_state(format_state(used)).asked == SMALL
-    with pytest.raises(SimdlError, match="no longer known"):
-        change_state(state, {"type": "use", "plan": "x", "side": "a", "rank": 0}, client.jobs)
+    state = parse_state("model=gpt3-175b&node=dgx-a100&count=128&price=3&a.tp=8")
+    for use in uses(ranked, "other"):
+        used = parse_state(changed_query(format_state(state), use))
+        assert (replace(used.asked, stack=None), used.terms) == (SMALL, {"price": "3"})
+        side, plan_ = "ab".index(use["side"]), plans[use["rank"]]
+        cluster = ask(SMALL, client.catalog).cluster
+        assert build_strategy(used.strategies[side], cluster) == plan_.report.strategy
+        assert len(used.strategies) == side + 1
+
+
+def test_comparing_copies_a_and_ends_with_b():
+    query = "model=gpt2&node=dgx-a100&count=1&a.tp=2"
+    both = changed_query(query, "compare")
+    assert parse_state(both).strategies == ({"tp": 2}, {"tp": 2})
+    assert changed_query(f"{both}&b.node=dgx-h100", "compare") == query
+
+
+def test_two_machines_are_planned_side_by_side(client):
+    query = f"{QUERY}&b.node=dgx-h100&b.tp=1"
+    numbers = follow(client, "plan-start.n_clicks", query=query, top="1")["plan-numbers.data"]
+    last = answered(client, numbers)
+    ranked = last["plan-ranked.children"]
+    assert [texts(head).partition(":1,")[0] for head in parts(ranked, "H3")] == ["A: dgx-a100", "B: dgx-h100"]
+    second = next(use for use in uses(ranked) if use["side"] == "b")
+    used = parse_state(changed_query(query, second))
+    assert (used.asked.node, used.hardware["node"]) == ("dgx-a100", "dgx-h100")
+    cards = client.call("verdict.children", "state.data", state__data=format_state(used))["verdict.children"]
+    plans = client.jobs.find(numbers[1]).outcome.result.plans
+    assert format_seconds(plans[0].report.step_time) in texts(cards[1])
 
 
 def test_a_plan_without_an_answer_shows_its_reasons(client):
     asked = Asked(model="gpt3-175b", node="dgx-1-p100", count=1, precision="fp16", global_batch=8)
-    number = client.jobs.start(asked, 1)
-    wait(lambda: client.jobs.find(number).outcome is not None)
-    job = client.jobs.find(number)
-    assert "nothing to rank" in plan_status(job)
-    answer = client.call("plan-ranked.children", "plan-done.data", plan_done__data=number)
-    assert "No strategy fits" in texts(answer["plan-ranked.children"])
-    assert "short" in texts(answer["plan-ranked.children"])
-    (graph,) = parts(answer["plan.children"], "Graph")
+    numbers = [client.jobs.start(asked, 1)]
+    last = answered(client, numbers)
+    assert "nothing to rank" in plan_status(client.jobs.find(numbers[0]))
+    assert "There is no feasible plan" in texts(last["plan-ranked.children"])
+    assert "short" in texts(last["plan-ranked.children"])
+    (graph,) = parts(last["plan.children"], "Graph")
     assert graph["props"]["figure"]["layout"]["annotations"][0]["text"] == "usable"
 
 
 def test_a_convolutional_network_is_split_layer_by_layer_too(client):
-    number = client.jobs.start(Asked(model="lenet5", node="dgx-1-v100", count=1, global_batch=64), 1)
-    wait(lambda: client.jobs.find(number).outcome is not None)
-    answer = client.call("plan-ranked.children", "plan-done.data", plan_done__data=number)
-    assert "split 8 mb 64" in texts(answer["plan-ranked.children"])
-    titles = [texts(title) for title in parts(answer["plan.children"], "H3")]
+    asked = Asked(model="lenet5", node="dgx-1-v100", count=1, global_batch=64)
+    last = answered(client, [client.jobs.start(asked, 1)])
+    assert "split 8 mb 64" in texts(last["plan-ranked.children"])
+    titles = [texts(title) for title in parts(last["plan.children"], "H3")]
     assert "Per layer: time by layer" in titles
 
 
 def test_the_page_cancels_a_plan(client):
     query = "model=megatron-1t&node=dgx-a100&count=384"
-    number = follow(client, "plan-start.n_clicks", query=query)["plan-number.data"]
-    process = client.jobs.find(number).process
-    told = follow(client, "plan-cancel.n_clicks", number)
+    numbers = follow(client, "plan-start.n_clicks", query=query)["plan-numbers.data"]
+    process = client.jobs.find(numbers[0]).process
+    told = follow(client, "plan-cancel.n_clicks", numbers)
     assert told["plan-status.children"] == "plan: cancelled"
     assert told["plan-start.disabled"] is False
     assert not process.is_alive()
-    assert client.call("plan-ranked.children", "plan-done.data", plan_done__data=number) == {
-        "plan-ranked.children": [],
-        "plan.children": [],
-    }
+    assert client.call("plan.children", "plan-done.data", plan_done__data=numbers) == {"plan.children": []}
 
 
 @pytest.mark.parametrize(

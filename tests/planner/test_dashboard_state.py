@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.dashboard.catalog import Asked, ask, build_catalog
-from planner.dashboard.positions import position_of, slider_positions
 from planner.dashboard.state import (
     LENGTH,
     State,
@@ -57,6 +56,10 @@ QUESTIONS = st.builds(
     optimizer=st.none() | WORDS,
     stack=st.none() | WORDS,
 )
+HARDWARE = st.fixed_dictionaries(
+    {}, optional={"node": WORDS, "count": COUNTS, "stack": WORDS, "precision": WORDS}
+)
+TERMS = st.fixed_dictionaries({}, optional={"price": WORDS, "horizon": WORDS, "dataset": WORDS})
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +68,19 @@ def catalog():
 
 
 @pytest.mark.property
-@given(QUESTIONS, st.lists(STRATEGIES, min_size=1, max_size=2))
-def test_a_query_restores_the_state_it_was_made_of(asked, strategies):
-    state = State(asked=asked, strategies=tuple(map(strategy_values, strategies)))
+@given(QUESTIONS, st.lists(STRATEGIES, min_size=1, max_size=2), HARDWARE, TERMS)
+def test_a_query_restores_the_state_it_was_made_of(asked, strategies, hardware, terms):
+    elsewhere = hardware if len(strategies) > 1 else {}
+    state = State(
+        asked=asked, strategies=tuple(map(strategy_values, strategies)), hardware=elsewhere, terms=terms
+    )
     query = format_state(state)
     if len(query) > LENGTH:
         with pytest.raises(StateError, match="expected at most 4,000"):
             parse_state(query)
         return
     restored = parse_state("?" + query)
-    assert restored.asked == asked
+    assert (restored.asked, restored.hardware, restored.terms) == (asked, elsewhere, terms)
     cluster = ask(Asked(model="gpt2", node="dgx-a100", count=1), build_catalog()).cluster
     assert [build_strategy(values, cluster) for values in restored.strategies] == strategies
 
@@ -85,6 +91,9 @@ def test_what_is_missing_is_left_to_the_defaults():
     assert state.strategies == ({"tp": 8},)
     assert parse_state(START).strategies == ({},)
     assert parse_state(f"{START}&b.pp=2").strategies == ({}, {"pp": 2})
+    assert parse_state(f"{START}&b.node=dgx-h100") == State(
+        asked=state.asked, strategies=({}, {}), hardware={"node": "dgx-h100"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,8 @@ def test_what_is_missing_is_left_to_the_defaults():
         (f"{START}&x=1", "x: unknown key; expected model"),
         (f"{START}&a.tpp=1", "a.tpp: unknown key; did you mean 'a.tp'?"),
         (f"{START}&c.tp=1", "c.tp: unknown key"),
+        (f"{START}&a.node=dgx-h100", "a.node: unknown key; did you mean"),
+        (f"{START}&b.count=0", "b.count: found '0'; expected a whole number, at least 1"),
         (f"{START}&model=gpt2", "model: given 2 times; expected once"),
         ("model=gpt2", "node: missing; count: missing"),
         (f"{START}&a.tp=-1", "a.tp: found '-1'; expected a whole number, at least 1"),
@@ -161,25 +172,3 @@ def test_names_that_are_no_files_are_refused_at_the_start():
         build_catalog((), ("dgx-a100",))
     with pytest.raises(ValueError, match="cannot be read"):
         build_catalog((), ("gone.toml",))
-
-
-class TestPositions:
-    def test_all_that_divides_is_offered_and_more(self, catalog):
-        question = ask(start_state(catalog).asked, catalog)
-        found = slider_positions(question, {})
-        assert found["tp"] == [str(2**power) for power in range(11)]  # 64 does not divide the 96 heads
-        assert found["dp"] == ["auto", *found["tp"]]
-        assert {"1", "12", "96"} <= set(found["virtual_stages"])
-        assert {"1", "3", "64"} <= set(found["micro_batch"])
-        assert found["zero"] == ["0", "1", "2", "3"]
-        assert found["shard_degree"][0] == "all"
-
-    @pytest.mark.parametrize("values", [{"tp": 7, "dp": 5, "micro_batch": 1000, "shard_degree": 3}, {}])
-    def test_what_is_chosen_has_a_position_even_where_nothing_is_known(self, values):
-        found = slider_positions(None, values)
-        for name, texts in found.items():
-            place = position_of(name, texts, values)
-            default = {"dp": "auto", "shard_degree": "all", "zero": "0"}.get(name, "1")
-            assert texts[place] == str(values.get(name, default))
-            numbers = [int(text) for text in texts if text.isdigit()]
-            assert numbers == sorted(set(numbers))
