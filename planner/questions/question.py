@@ -62,6 +62,7 @@ SMALL_BATCHES = {
     "retinanet": 16,
     "retinanet-resnet50": 4,
     "unet": 8,
+    "unet-industrial": 16,
     "unet-medical": 8,
     "unet3d": 2,
 }

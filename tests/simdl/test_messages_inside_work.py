@@ -98,3 +98,35 @@ def test_tensor_parallel_collectives_and_gradient_buckets_share_links(degrees):
     assert unfolded.report.step_time == pytest.approx(folded.report.step_time, rel=1e-9)
     alone = program.actions[program.action[0]].duration
     assert folded.timeline.end[0] - folded.timeline.start[0] >= alone * (1 - 1e-12)
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("pieces", [5, 20])
+def test_the_mean_is_what_work_and_messages_in_turns_come_to(pieces):
+    """Messages as tasks of their own between pieces of work, beside a transfer that wants the whole wire."""
+    builder = ProgramBuilder([RankClass(stage=0)], [Stream(0, Lane.COMPUTE), Stream(0, Lane.COLLECTIVE)])
+    wire = builder.channel(Channel(name="wire", bandwidth=1.0))
+    work = builder.action(Work(purpose=Purpose.FORWARD, parts=((Cause.FORWARD, 8.0 / pieces),)))
+
+    def transfer(seconds):
+        return builder.action(
+            Transfer(
+                purpose=Purpose.REDUCE_GRADIENTS,
+                cause=Cause.DATA,
+                operation=None,
+                ranks=2,
+                nbytes=1.0,
+                duration=seconds,
+                loads=(Load(wire, 1.0),),
+            )
+        )
+
+    message, beside = transfer(2.0 / pieces), transfer(10.0)
+    last = ()
+    for _ in range(pieces):
+        last = (builder.add(work, 0, last),)
+        last = (builder.add(message, 0, last),)
+    gradient = builder.add(beside, 1)
+    found, mean = run(builder.program()), run(program(busy=0.2))
+    assert found.end[last[0]] == pytest.approx(mean.end[0], rel=1e-9)
+    assert found.end[gradient] == pytest.approx(mean.end[1], rel=1e-9)

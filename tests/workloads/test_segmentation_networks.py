@@ -113,3 +113,19 @@ def test_larger_patches_cost_in_proportion():
 def test_impossible_extents_are_refused(build, message):
     with pytest.raises(NetworkError, match=message):
         build()
+
+
+@pytest.mark.theory
+def test_the_unet_for_surfaces_is_counted_by_hand():
+    """Nine taps and a bias a filter, four taps upwards: 1.85 M, as NVIDIA's example prints for tinyUNet."""
+    pairs = [(1, 32, 32), (32, 32, 32), (32, 64, 64), (64, 128, 128), (128, 256, 256)]
+    pairs += [(256, 128, 64), (128, 64, 32), (64, 32, 16), (48, 32, 32)]
+    convolutions = sum(9 * a * b + b + 9 * b * c + c for a, b, c in pairs)
+    upwards = sum(4 * a * b + b for a, b in ((256, 128), (64, 64), (32, 32), (16, 16)))
+    network = load_network("unet-industrial")
+    assert network.parameters == convolutions + upwards + 33 == 1_850_305
+
+
+def test_sizes_that_do_not_halve_four_times_are_refused():
+    with pytest.raises(NetworkError, match="image_size: found 500; expected a multiple of 16"):
+        load_network("unet-industrial", image_size=500)

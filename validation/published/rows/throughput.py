@@ -102,7 +102,8 @@ def _registered(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
     if graph := graph_network(row):
         return graph, ("depth and widths of the source's scripts",)
     name = network_name(row)
-    size = optional_count(row, "image_size_or_seq_len") or scripted_tokens(row)
+    cube = re.fullmatch(r"(\d+)(?:x\1)+", row["image_size_or_seq_len"])
+    size = int(cube[1]) if cube else optional_count(row, "image_size_or_seq_len") or scripted_tokens(row)
     if size is None and name in SPEECH:
         return registered_network(name, SPEECH[name].tokens), ("clips as long as LJ Speech's",)
     if size is None and name.startswith("bert"):
@@ -166,13 +167,10 @@ def _global_batch(row: PublishedRow, strategy: Strategy) -> int:
 
 
 def _optimizer(row: PublishedRow) -> str:
-    return (
-        "adam"
-        if re.match(
-            r"bert|gpt|gnmt|transformer|(nn)?unet|gcn|graphsage|gat |tacotron|waveglow", row["model"].lower()
-        )
-        else "momentum"
-    )
+    model = row["model"].lower()
+    if "industrial" in model:
+        return "rmsprop"
+    return "adam" if _ADAM.match(model) else "momentum"
 
 
 def _default_precision(row: PublishedRow) -> str:
