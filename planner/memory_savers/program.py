@@ -218,7 +218,7 @@ class _Builder:
             yield self._if_all(
                 (q, mid, r), f"back {q} {mid} {r}", f"fetched {q}", {f"returned {r}": 1.0}, one
             )
-        # Whatever copies, the last fetch has come when the pass ends, and where nothing does they end together.
+        # Whatever copies, the last fetch has come when the pass ends; where nothing does, both end together.
         yield at_least("fetched all", {"returned 0": 1.0}, {"fetched 0": 1.0}, 0.0)
         yield at_least("microbatch", {"microbatch": 1.0}, {"returned 0": 1.0}, 0.0)
 
