@@ -75,6 +75,7 @@ FLAGS = (
     "pipeline_overlap",
     "saves_narrow",
     "scatter_gather",
+    "shard_copies",
 )
 WORDS = (
     "description",

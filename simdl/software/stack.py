@@ -75,6 +75,9 @@ class Stack:
         pipeline_overlap: stage-to-stage transfers run beside computation.
         scatter_gather: tensor-parallel ranks each send their part of a stage boundary and gather it on
             arrival.
+        shard_copies: under ZeRO-3 shards are copied together before they are gathered and parameters apart
+            after it, and gradients together before they are scattered (PyTorch's ``fully_shard``); False
+            where flat parameters need no copies, or where the speed fitted to training runs holds them.
         contention: share of a device that collectives take from computation beside them, where training runs
             say other than the library's kernels do; None: what those take.
         layout: how maps lie in memory: ``"channels_last"``; ``"channels_first"``, where kernels for matrix
@@ -123,6 +126,7 @@ class Stack:
     dispatch_overlap: float
     pipeline_overlap: bool
     scatter_gather: bool
+    shard_copies: bool
     contention: float | None
     layout: str
     library: str

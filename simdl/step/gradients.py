@@ -16,14 +16,19 @@ from hardware.cluster import unwired
 from simdl.communication import Group, Operation, collective_seconds
 from simdl.compression.exchange import compress
 from simdl.compression.method import parse_compression
+from simdl.kernels.cost_model import launch_time
+from simdl.kernels.kernel import Kernel
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.step.strategy import Strategy
 from workloads.amounts import larger
 from workloads.layer import Layer
+from workloads.operators import OperatorKind
 
 MAIN_GRADIENT = 4
 """[bytes] per element of an FP32 gradient."""
+WHOLE = 3
+"""ZeRO stage that divides parameters too."""
 Amount = TypeVar("Amount", float, NDArray[np.float64])
 """A number, or many at once in the planner's bounds."""
 
@@ -205,7 +210,8 @@ def reductions(
         nbytes = gradient_bytes(share.parameters, pricing)
         calls = 1 if pricing.stack.bucket else max(1, share.tensors)
         if strategy.zero and shards > 1 and np.any(nbytes > 0):
-            yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls)
+            before = _copy_seconds(2 * nbytes, strategy, pricing)
+            yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls, before)
         across = Group(size=group.size // shards, stride=group.stride * shards)
         if across.size > 1 and np.any(nbytes > 0) and copies:
             seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
@@ -239,9 +245,28 @@ def _compressed(share: GradientShare, strategy: Strategy, pricing: Pricing) -> I
         )
 
 
-def _scatter(nbytes: float, group: Group, pricing: Pricing, calls: int) -> Collective:
+def _scatter(nbytes: float, group: Group, pricing: Pricing, calls: int, before: float) -> Collective:
     seconds = _sum_seconds(Operation.REDUCE_SCATTER, nbytes / calls, group, pricing)
-    return Collective(Operation.REDUCE_SCATTER, group, nbytes, calls * seconds)
+    return Collective(Operation.REDUCE_SCATTER, group, nbytes, calls * seconds + before)
+
+
+def _copy_seconds(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
+    """[s] of copies around a collective of parameters or gradients that keep their own shapes under ZeRO-3.
+
+    PyTorch's ``fully_shard`` packs a group's shards into one buffer before it gathers them, copies parameters
+    out of what arrives, and packs gradients before it scatters them (torch 2.13, distributed/fsdp/
+    _fully_shard/_fsdp_collectives.py: all_gather_copy_in, split_with_sizes_copy, chunk_cat). They run in the
+    order of the collective, so they count as part of it.
+
+    Args:
+        nbytes: [bytes] read and written.
+        strategy: with its ZeRO stage.
+        pricing: what prices it.
+    """
+    if not pricing.stack.shard_copies or strategy.zero < WHOLE:
+        return 0.0
+    copy = Kernel("shard copy", OperatorKind.ELEMENTWISE, 0.0, nbytes, pricing.precision.matmul)
+    return launch_time(pricing.cost_model, copy)
 
 
 def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:
@@ -254,7 +279,9 @@ def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricin
             seconds = collective_seconds(
                 Operation.ALL_GATHER, nbytes, group, pricing.cluster, library=pricing.stack.library
             )
-            yield Collective(Operation.ALL_GATHER, group, nbytes, seconds)
+            copies = _copy_seconds(2 * nbytes / shards, strategy, pricing)
+            copies += _copy_seconds(2 * nbytes, strategy, pricing)
+            yield Collective(Operation.ALL_GATHER, group, nbytes, seconds + copies)
 
 
 def total_seconds(collectives: Iterable[Collective]) -> float:
