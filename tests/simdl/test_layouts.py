@@ -35,6 +35,14 @@ def test_channels_first_copies_what_a_convolution_reads_and_writes(which):
     assert copy.nbytes == 2 * 2 * BATCH * (32 + 64) * 28 * 28
 
 
+@pytest.mark.theory
+def test_tf32_kernels_write_images_channels_first_themselves():
+    image = convolution("conv", MAPS, out_channels=64, kernel=3, padding=1, bias=False)
+    volume = convolution("conv", VOLUME, out_channels=64, kernel=3, padding=1, bias=False)
+    assert copies(image, "channels_first", "tf32")[0].nbytes == 2 * 4 * BATCH * 32 * 28 * 28
+    assert copies(volume, "channels_first", "tf32")[0].nbytes == 2 * 4 * BATCH * (32 + 64) * 8 * 28 * 28
+
+
 @pytest.mark.parametrize(
     ("layout", "precision", "copied"),
     [
