@@ -15,15 +15,13 @@ from planner.memory_savers.literature import literature_plans
 from planner.memory_savers.options import KINDS, RankProblem, cut_of, plain_of, rank_problems
 from planner.memory_savers.program import solve_rank
 from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, without_host
-from simdl.engine.run import run
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.host_needs import host_shortfalls
 from simdl.memory.needs import memory_by_rank
 from simdl.memory.savers import Segment, format_row
 from simdl.step.automatic_cut import memory_need
-from simdl.step.lowering import lower
-from simdl.step.steady import measured
+from simdl.step.folding import run_step
 from simdl.step.step_cost import StepCost, cut_step_cost
 from simdl.step.strategy import Strategy, problems
 from workloads.workload import Workload
@@ -265,8 +263,9 @@ def literature_pool(
 
 def _simulated(method: str, strategy: Strategy, workload: Workload, pricing: Pricing) -> SaverPlan:
     step = _step(strategy, workload, pricing)
-    seconds = measured(run(lower(step)), step).step_time
-    return SaverPlan(method=method, strategy=strategy, step_time=seconds, nbytes=memory_need(step))
+    return SaverPlan(
+        method=method, strategy=strategy, step_time=run_step(step).step_time, nbytes=memory_need(step)
+    )
 
 
 def _step(strategy: Strategy, workload: Workload, pricing: Pricing) -> StepCost:

@@ -14,14 +14,12 @@ import numpy as np
 from planner.bounds.estimate import Bounds
 from planner.search.order import rank_key
 from planner.space.candidates import Integers, Space
-from simdl.engine.run import run
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls
 from simdl.report.step_report import StepReport
 from simdl.step.automatic_cut import step_cost, with_cut
-from simdl.step.lowering import lower
+from simdl.step.folding import passes_run, run_step
 from simdl.step.simulate import report
-from simdl.step.steady import measured
 from workloads.workload import Workload
 
 ROUNDING = 1e-12  # relative, of sums of many tasks
@@ -102,16 +100,16 @@ def search(
             certified = False
             break
         strategy = space.strategy(candidate)
-        passes += strategy.passes(workload.global_batch)
+        step = step_cost(workload, with_cut(strategy, workload, pricing), pricing)
+        passes += passes_run(step)
         if passes > WORK and simulated:
             certified = False
             break
-        step = step_cost(workload, with_cut(strategy, workload, pricing), pricing)
         if not any(memory_shortfalls(step, pricing.cluster.device)):
             simulated += 1
-            timeline = measured(run(lower(step)), step)
-            if len(best) < top or timeline.step_time < best[-1].step_time:
-                told = reports[candidate] = report(step, timeline)
+            timed = run_step(step)
+            if len(best) < top or timed.step_time < best[-1].step_time:
+                told = reports[candidate] = report(step, timed.timeline)
                 insort(best, Found(rank_key(told), candidate, told))
                 del best[top:]
                 if watcher is not None:

@@ -34,6 +34,7 @@ class Build:
         host: its lanes, where something lies in host memory.
         entries: first task and microbatch of every forward pass of the first stage.
         updated: the update before which no parameters of the next step are gathered, or -1.
+        places: per pipeline rank the first task of every entry of its order, and the task behind the last.
     """
 
     step: StepCost
@@ -54,6 +55,7 @@ class Build:
     tasks: int = 0
     host: HostLanes | None = None
     entries: list[tuple[int, int]] = field(default_factory=list)
+    places: "list[array[int]]" = field(default_factory=list)
 
     def arrive(self, key: int, microbatch: int, task: int) -> None:
         """Say after which task a result is there."""

@@ -6,6 +6,7 @@ makes one class per rank. Orders come from :mod:`simdl.pipelines`; nothing here 
 pass by name, only what kinds need, send and complete.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 
 from simdl.collector import collector_paused
@@ -15,7 +16,7 @@ from simdl.pipelines.parts import ends, updates
 from simdl.pipelines.passes import Entry, Order, Pass, PassKind, passes_of
 from simdl.pipelines.steps import order_length, steps_in_a_row
 from simdl.program.action import Cause, Purpose, Work
-from simdl.program.builder import ProgramBuilder
+from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
 from simdl.step.build import HOST_LANES, LANES, Build, add_walk, encoding, purpose_of, stream_of
 from simdl.step.gradients import reductions
@@ -32,9 +33,14 @@ from simdl.step.update import page_time
 from simdl.step.walks import TASKS, unrolled
 
 
-@collector_paused()  # 10^5 objects without a cycle: to look for cycles takes longer than to build them
 def lower(step: StepCost) -> Program:
     """The program of one step, or of several in a row where the schedule's ranks never wait for all."""
+    return lowered(step)[0]
+
+
+@collector_paused()  # 10^5 objects without a cycle: to look for cycles takes longer than to build them
+def lowered(step: StepCost) -> "tuple[Program, list[array[int]]]":
+    """The program of a step, and per pipeline rank the first task of every entry of its order, one more."""
     strategy = step.strategy
     width = strategy.tp * strategy.replicas
     steps = steps_in_a_row(step.pipeline, strategy.pp, step.microbatches)
@@ -62,6 +68,7 @@ def lower(step: StepCost) -> Program:
     sizes = strategy.pp, length, strategy.virtual_stages
     for rank, order in enumerate(pipeline_order(strategy.schedule, *sizes)):
         build.gathered = build.updated = build.ended = -1
+        build.places.append(array(INDEX))
         if build.host:
             build.host.start_rank(rank)
         for number in range(steps // long):
@@ -75,7 +82,7 @@ def lower(step: StepCost) -> Program:
     for task, key, microbatch in zip(waits, waits, waits, strict=True):
         builder.wait(task, build.arrivals[key][microbatch])
     add_inputs(builder, step, inputs, build.microbatches, build.entries if steps > 1 else ())
-    return builder.program()
+    return builder.program(), build.places
 
 
 def _passes(build: Build, rank: int, order: Order) -> None:
@@ -83,6 +90,7 @@ def _passes(build: Build, rank: int, order: Order) -> None:
     begins, completes = ends(order)
     gathered, build.gathered = build.gathered, -1
     for place, entry in enumerate(order):
+        build.places[-1].append(len(build.builder))
         first, last = place in begins, place in completes
         segments = build.segmentation.segments(entry, first=first, last=last)
         begin, end = (
@@ -95,6 +103,7 @@ def _passes(build: Build, rank: int, order: Order) -> None:
         build.ended = end
         for each in passes_of(entry):
             _connect(build, rank, each, begin, end)
+    build.places[-1].append(len(build.builder))
 
 
 def _connect(build: Build, rank: int, done: Pass, begin: int, end: int) -> None:
@@ -197,7 +206,7 @@ def _finish(build: Build, rank: int) -> None:
     """Sums over copies, optimizer, and the gather of updated parameters where nothing hides it."""
     step = build.step
     strategy = step.strategy
-    after = tuple(build.reduced)
+    after = tuple(build.reduced[-1:])  # a rank's reductions follow one another
     for transfer in (*build.transfers.sums(rank), *build.transfers.exchange(rank)):
         after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, build.ended, len(build.builder) - 1)),)
     updates = 1 if step.pipeline.flushes else step.microbatches

@@ -27,6 +27,7 @@ from simdl.report.step_report import StepReport
 from simdl.report.timeline_metrics import breakdowns
 from simdl.software.stack import Stack
 from simdl.step.automatic_cut import step_cost
+from simdl.step.folding import run_step
 from simdl.step.lowering import lower
 from simdl.step.mixed import mixed_program, mixed_step, share_problems, uniform_clusters
 from simdl.step.mixed_report import mixed_report, slowest_part
@@ -107,13 +108,13 @@ def simulate(
         )
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
     step = step_cost(workload, strategy, pricing)
-    program = lower(step)
     lanes = strategy.devices // (strategy.dp * strategy.pp)
-    if unfolded:
-        program = unfold(program, every_rank(strategy.dp, lanes), speeds)
-    elif speeds:
-        program = unfold(program, apart([*speeds], replicas=strategy.dp, lanes=lanes), speeds)
-    timeline = measured(run(program), step)
+    if unfolded or speeds:
+        alone = apart([*(speeds or {})], replicas=strategy.dp, lanes=lanes)
+        slices = every_rank(strategy.dp, lanes) if unfolded else alone
+        timeline = measured(run(unfold(lower(step), slices, speeds)), step)
+    else:
+        timeline = run_step(step).timeline
     return Simulation(report=report(step, timeline), timeline=timeline, step=step)
 
 
