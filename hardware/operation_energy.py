@@ -48,7 +48,7 @@ class OperationEnergy:
         return _by_width(dtype, self.byte_multiply, self.half_multiply, self.float_multiply)
 
 
-NARROW = frozenset({"int8", "int4", "fp8", "fp4"})
+NARROW = frozenset({"int8", "int4", "fp8", "mxfp8", "fp4"})
 HALVES = frozenset({"fp16", "bf16"})
 
 

@@ -20,6 +20,8 @@ class Precision:
         moment: [bytes] per number that the optimizer keeps.
         narrow_input: [bytes] per element of a product's input where software keeps it quantised; 0 where the
             precision is not narrower than activations.
+        quantised: [bytes] moved per element of a product's input or of the gradient of its output where it is
+            quantised for both directions that it is multiplied in; 0 where products take it as it is.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Precision:
     master: int
     moment: int = 4
     narrow_input: float = 0.0
+    quantised: float = 0.0
 
     @property
     def mixed_bf16(self) -> bool:
@@ -84,6 +87,20 @@ PRECISIONS: dict[str, Precision] = {
             gradient=2,
             master=4,
             narrow_input=0.5 + 1 / 16,  # a byte of scale for 16 values
+            # Transformer Engine, features/low_precision_training: a pass for the largest value, one along rows,
+            # one with a random Hadamard transform along columns; gradients are rounded stochastically in it
+            quantised=2 + 2 * (2 + 0.5 + 1 / 16),
+        ),
+        Precision(
+            name="mxfp8",
+            matmul="mxfp8",
+            attention="bf16",
+            activation=2,
+            parameter=2,
+            gradient=2,
+            master=4,
+            narrow_input=1 + 1 / 32,  # a byte of scale for 32 values
+            quantised=2 + 2 * (1 + 1 / 32),  # both directions in one kernel that reads once
         ),
         Precision(
             name="fp8",
@@ -94,6 +111,7 @@ PRECISIONS: dict[str, Precision] = {
             gradient=2,
             master=4,
             narrow_input=1.0,
+            quantised=2 + 1 + 1,  # delayed scaling: read once, written along rows and transposed
         ),
     )
 }

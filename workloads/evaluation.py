@@ -18,7 +18,7 @@ from workloads.weight_format import WeightFormat, held_bits
 
 INTEGERS = {4: "int4", 8: "int8"}
 """Arithmetic by the widest bits of its operands."""
-NARROW = {"fp8": 8, "fp4": 4}
+NARROW = {"fp8": 8, "mxfp8": 8, "fp4": 4}
 """[bit] of weights by the dtype of products, where they are stored as narrow as they are multiplied."""
 
 

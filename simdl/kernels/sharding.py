@@ -37,7 +37,6 @@ SHORT_FORMATS = frozenset({"fp16", "bf16"})
 MATRIX_FORMATS = SHORT_FORMATS | {"tf32"}  # of convolutions on matrix units
 ROWS = 16
 """Rows of an expert come in multiples of so many: mean rows stand for all, and odd ones are padded."""
-CAST = {"fp8": 2 + 1 + 1, "fp4": 2 + 0.5 + 0.5}  # [bytes] per element quantised: read, written twice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +166,7 @@ def _unfused(
             kernel = _kernel(operator, which, shard, precision, dtype)
             if isinstance(operator.shape, ConvolutionShape) and _transposes(operator.shape, dtype, stack):
                 yield layer.name, None, _transposition(operator, shard, precision, dtype)
-            cast = _cast(operator, kernel, dtype)
+            cast = _cast(operator, kernel, dtype, precision)
             if cast is not None:
                 yield layer.name, None, cast
             yield layer.name, operator, kernel
@@ -197,16 +196,17 @@ def _size(operator: Operator, precision: Precision) -> float:
     return operator.element_size or precision.activation
 
 
-def _cast(operator: Operator, kernel: Kernel, dtype: str) -> Kernel | None:
-    """Quantisation before a narrow product: reads 16 bit, writes 8 or 4 bit twice, once transposed.
+def _cast(operator: Operator, kernel: Kernel, dtype: str, precision: Precision) -> Kernel | None:
+    """Quantisation of what a narrow product reads, along rows and columns.
 
     The transpose serves the weight gradient, so only products that grow with the batch in their rows pay
     (Transformer Engine documentation, FP8 primer).
     """
     rows = isinstance(operator.shape, MatmulShape) and operator.shape.batch_axis == "rows"
-    if dtype not in CAST or not rows or not isinstance(kernel.shape, Product):
+    narrow = dtype == precision.matmul and precision.quantised > 0
+    if not narrow or not rows or not isinstance(kernel.shape, Product):
         return None
-    nbytes = CAST[dtype] * kernel.shape.m * kernel.shape.k * kernel.shape.count
+    nbytes = precision.quantised * kernel.shape.m * kernel.shape.k * kernel.shape.count
     return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype, experts=kernel.experts)
 
 

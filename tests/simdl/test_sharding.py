@@ -168,3 +168,25 @@ def test_backward_runs_layers_in_reverse():
 def test_parameters_are_read_once_whatever_the_microbatch():
     one, four = (kernels(shard=Shard(micro_batch=count))[0].nbytes for count in (1, 4))
     assert 4 * one - four == 3 * 2 * DECODER.layers[0].forward[0].weights
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(
+    ("precision", "nbytes"),
+    [("fp8", 2 + 2 * 1), ("mxfp8", 2 + 2 * (1 + 1 / 32)), ("nvfp4", 2 + 2 * (2 + 0.5 + 1 / 16))],
+)
+@pytest.mark.parametrize("which", [Pass.FORWARD, Pass.INPUT_GRADIENT])
+def test_what_a_narrow_product_reads_is_quantised_for_both_directions(precision, nbytes, which):
+    """One read and two writes, block scales with them; NVFP4 reads for its largest value, rows and columns."""
+    found = kernels(which=which, precision=precision)
+    casts = [
+        (first, second) for first, second in zip(found, found[1:], strict=False) if first.name == "cast"
+    ]
+    assert casts
+    for cast, product in casts:
+        assert isinstance(product.shape, Product)
+        assert cast.nbytes == pytest.approx(nbytes * product.shape.m * product.shape.k)
+
+
+def test_products_in_sixteen_bits_are_not_quantised():
+    assert not [kernel for kernel in kernels(precision="bf16") if kernel.name == "cast"]

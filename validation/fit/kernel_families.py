@@ -38,7 +38,7 @@ PRIORS = ((1.5, 1.0), (0.15, 0.1))
 joule that buys twice as much after four to five years (Koomey et al., IEEE Annals 33(3), 2011, is faster; it
 slowed since)."""
 MATMUL = "matmul.fraction."
-NARROW = frozenset({"tf32", "bf16", "fp8", "fp4", "int8"})
+NARROW = frozenset({"tf32", "bf16", "fp8", "mxfp8", "fp4", "int8"})
 """Formats that only matrix units multiply."""
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from hardware.cluster import Cluster
 from hardware.profiles import load_device
+from hardware.sustained import sustained_by_power
 from simdl.software.reader import load_stack, stack_lineage
 from simdl.software.stack import Stack
 from validation.published.fits import Fit, load_fits
@@ -68,7 +69,7 @@ def shipped_numbers() -> frozenset[Number]:
 
 @lru_cache(maxsize=1)
 def boards() -> Mapping[str, tuple[str, ...]]:
-    """Devices that share a number, by the one that stands for them."""
+    """Devices of one architecture, whose numbers follow from that of the one that stands for them."""
     return {fit.devices[0]: fit.devices for fit in load_fits() if fit.devices and fit.fields}
 
 
@@ -85,12 +86,12 @@ def patched_stack(name: str, values: Values) -> Stack:
 
 
 def patched_cluster(cluster: Cluster, values: Values) -> Cluster:
-    """A cluster whose devices have the values of their board."""
+    """A cluster whose devices have the values of their board, told by power from the one that stands for it."""
     device = cluster.device
     for holder, devices in boards().items():
         number = Number(holder, "sustained")
         if device.name in devices and number in values:
-            return _slowed(cluster, values[number])
+            return _slowed(cluster, sustained_by_power(device, load_device(holder), values[number]))
     return cluster
 
 

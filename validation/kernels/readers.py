@@ -196,6 +196,28 @@ def _attention_kernels(cells: Cells) -> Iterator[Launch]:
     yield Launch(first, flops / (float(cells["tflops"]) * 1e12), then=rest[0] if rest else None)
 
 
+QUANTISED = {
+    "bf16": ("bf16", 0.0),
+    "fp8 delayed": ("fp8", 2 + 1),
+    "fp8 current": ("fp8", 2 + 2 + 1),
+    "mxfp8": ("mxfp8", 2 + 2 * (1 + 1 / 32)),
+    "nvfp4": ("fp4", 2 + 2 * (2 + 0.5 + 1 / 16)),
+}
+"""Recipe to dtype and bytes moved for each element that is quantised; Blackwell needs no transposed FP8 copy."""
+
+
+def _low_precision_layers(cells: Cells) -> Iterator[Launch]:
+    """A linear layer's product, and the quantisation of its input and weights in front of it."""
+    shape = re.fullmatch(r"(\d+)x(\d+)x(\d+)", cells["shape"])
+    if shape is None or cells["unit"] != "us" or cells["precision"] not in QUANTISED:
+        raise RowSkippedError("not the forward pass of one linear layer")
+    m, k, n = (int(extent) for extent in shape.groups())
+    dtype, moved = QUANTISED[cells["precision"]]
+    nbytes = moved * (m * k + k * n)
+    quantise = Kernel("quantise", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype) if moved else None
+    yield Launch(product_kernel("linear", Product(m, n, k), dtype), float(cells["value"]) * 1e-6, then=quantise)
+
+
 def _whole_layers(cells: Cells) -> Iterator[Launch]:
     raise RowSkippedError(f"a row of {cells['kind']} does not give a layer's dimensions")
 
@@ -222,6 +244,7 @@ READERS: tuple[tuple[frozenset[str], Reader], ...] = (
     (frozenset({"device", "precision_note", "fwd_ms", "fwd_algorithm"}), _deepbench_conv),
     (frozenset({"gpu", "implementation", "mode", "seq_len", "tflops"}), _flash_attention),
     (frozenset({"device", "implementation", "pass", "head_dim_qk", "tflops"}), _attention_kernels),
+    (frozenset({"device", "kernel", "precision", "shape", "quantity", "condition"}), _low_precision_layers),
     (frozenset({"device", "measurement", "value", "unit"}), _bandwidth),
     (frozenset({"gpu", "network_or_layer", "library", "layer"}), _whole_layers),
 )

@@ -10,6 +10,7 @@ from workloads.dtypes import Precision, load_precision
 _PRECISIONS = (
     (r"mxfp4|int8", ""),
     (r"nvfp4|fp4", "nvfp4"),
+    (r"mxfp8|fp8[-_]mx|alt granularity", "mxfp8"),
     (r"fp8|float8", "fp8"),
     (r"bf16-pure", "bf16-pure"),
     (r"bf16|bfloat16", "bf16"),

@@ -1,0 +1,39 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardware.profiles import load_device
+from hardware.sustained import sustained_by_power
+from validation.fit.patches import boards
+
+
+@pytest.mark.published
+@pytest.mark.parametrize("holder", ["a100-sxm-80gb", "h100-sxm-80gb", "b200", "v100-sxm2-16gb"])
+def test_profiles_of_an_architecture_follow_from_one_number(holder):
+    known = load_device(holder)
+    for name in boards()[holder]:
+        device = load_device(name)
+        expected = sustained_by_power(device, known, known.sustained)
+        assert device.sustained == pytest.approx(expected, abs=0.02), name
+
+
+@pytest.mark.property
+@given(watts=st.floats(100, 2000), factor=st.floats(1.0, 3.0), known=st.floats(0.3, 1.0))
+def test_more_power_never_sustains_less_and_never_more_than_all(watts, factor, known):
+    like = load_device("h100-sxm-80gb")
+    low, high = (
+        sustained_by_power(replace(like, power=each), like, known) for each in (watts, factor * watts)
+    )
+    assert low <= high * (1 + 1e-12)
+    assert high <= 1.0
+    assert sustained_by_power(like, like, known) == pytest.approx(known)
+
+
+@pytest.mark.theory
+def test_clocks_go_with_the_cube_root_of_what_is_left_above_idle_power():
+    """An idle fifth of the power: the exponent is 1 / (3 x 0.8)."""
+    like = load_device("h100-sxm-80gb")
+    half = sustained_by_power(replace(like, power=like.power / 2), like, 0.8) / 0.8
+    assert half == pytest.approx(0.5 ** (1 / 2.4))
