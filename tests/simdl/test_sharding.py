@@ -179,9 +179,7 @@ def test_parameters_are_read_once_whatever_the_microbatch():
 def test_what_a_narrow_product_reads_is_quantised_for_both_directions(precision, nbytes, which):
     """One read and two writes, block scales with them; NVFP4 reads for its largest value, rows and columns."""
     found = kernels(which=which, precision=precision)
-    casts = [
-        (first, second) for first, second in zip(found, found[1:], strict=False) if first.name == "cast"
-    ]
+    casts = [(first, second) for first, second in zip(found, found[1:], strict=False) if first.name == "cast"]
     assert casts
     for cast, product in casts:
         assert isinstance(product.shape, Product)

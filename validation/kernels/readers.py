@@ -215,7 +215,9 @@ def _low_precision_layers(cells: Cells) -> Iterator[Launch]:
     dtype, moved = QUANTISED[cells["precision"]]
     nbytes = moved * (m * k + k * n)
     quantise = Kernel("quantise", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype) if moved else None
-    yield Launch(product_kernel("linear", Product(m, n, k), dtype), float(cells["value"]) * 1e-6, then=quantise)
+    yield Launch(
+        product_kernel("linear", Product(m, n, k), dtype), float(cells["value"]) * 1e-6, then=quantise
+    )
 
 
 def _whole_layers(cells: Cells) -> Iterator[Launch]:

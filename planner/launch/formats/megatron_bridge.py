@@ -26,7 +26,12 @@ from planner.launch.job import INTERLEAVED, Context, Format, Job, Knob, Launch, 
 from simdl.step.strategy import Recompute
 
 FILE = "megatron_bridge.sh"
-MIXED = {"bf16": "bf16_mixed", "fp16": "fp16_mixed", "fp8": "bf16_with_fp8_current_scaling_mixed", "mxfp8": "bf16_with_mxfp8_mixed"}
+MIXED = {
+    "bf16": "bf16_mixed",
+    "fp16": "fp16_mixed",
+    "fp8": "bf16_with_fp8_current_scaling_mixed",
+    "mxfp8": "bf16_with_mxfp8_mixed",
+}
 PRECISION = {"bf16_mixed": "bf16", "fp16_mixed": "fp16"}
 SECTIONS = "model|train|dataset|ddp|comm_overlap|mixed_precision"
 OVERRIDE = re.compile(rf"({SECTIONS})(?:\.([a-z0-9_.]+))?=(.*)", re.DOTALL)
