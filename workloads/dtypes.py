@@ -87,8 +87,8 @@ PRECISIONS: dict[str, Precision] = {
             gradient=2,
             master=4,
             narrow_input=0.5 + 1 / 16,  # a byte of scale for 16 values
-            # Transformer Engine, features/low_precision_training: a pass for the largest value, one along rows,
-            # one with a random Hadamard transform along columns; gradients are rounded stochastically in it
+            # Transformer Engine, features/low_precision_training: a pass for the largest value, one along
+            # rows, one with a random Hadamard transform along columns; gradients are rounded stochastically
             quantised=2 + 2 * (2 + 0.5 + 1 / 16),
         ),
         Precision(

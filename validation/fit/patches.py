@@ -86,7 +86,7 @@ def patched_stack(name: str, values: Values) -> Stack:
 
 
 def patched_cluster(cluster: Cluster, values: Values) -> Cluster:
-    """A cluster whose devices have the values of their board, told by power from the one that stands for it."""
+    """A cluster whose devices have the values of their board, by power from the one that stands for it."""
     device = cluster.device
     for holder, devices in boards().items():
         number = Number(holder, "sustained")

@@ -203,7 +203,7 @@ QUANTISED = {
     "mxfp8": ("mxfp8", 2 + 2 * (1 + 1 / 32)),
     "nvfp4": ("fp4", 2 + 2 * (2 + 0.5 + 1 / 16)),
 }
-"""Recipe to dtype and bytes moved for each element that is quantised; Blackwell needs no transposed FP8 copy."""
+"""Recipe to dtype and bytes moved for each element quantised; Blackwell needs no transposed FP8 copy."""
 
 
 def _low_precision_layers(cells: Cells) -> Iterator[Launch]:

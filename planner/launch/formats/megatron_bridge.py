@@ -32,7 +32,7 @@ MIXED = {
     "fp8": "bf16_with_fp8_current_scaling_mixed",
     "mxfp8": "bf16_with_mxfp8_mixed",
 }
-PRECISION = {"bf16_mixed": "bf16", "fp16_mixed": "fp16"}
+PRECISION = {"bf16_mixed": "bf16", "fp16_mixed": "fp16", "bf16_with_mxfp8_mixed": "mxfp8"}
 SECTIONS = "model|train|dataset|ddp|comm_overlap|mixed_precision"
 OVERRIDE = re.compile(rf"({SECTIONS})(?:\.([a-z0-9_.]+))?=(.*)", re.DOTALL)
 TRUE = frozenset({"true", "True", "1"})
