@@ -29,4 +29,4 @@ def sustained_by_power(device: Device, like: Device, known: float) -> float:
     """
     here, there = (each.power / each.flop_rate(DTYPE) for each in (device, like))
     exponent = 1 / (3 * (1 - power_shares().idle))
-    return min(1.0, known * (here / there) ** exponent)
+    return float(min(1.0, known * (here / there) ** exponent))

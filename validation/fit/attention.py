@@ -9,7 +9,7 @@ share.
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import exp, log
 
 import numpy as np
@@ -28,6 +28,10 @@ SCALE = 0.1
 """Log error of a row beyond which it pulls linearly."""
 PRIORS = {"softmax": (log(8), 1.0), "ramp": (log(200), 1.0), "share": (1.0, 1.0)}
 """Mean and spread before any row is seen: of logarithms, and of the logit of a share."""
+PORTABLE = frozenset({"flash-1", "flash-1-triton", "flash-2"})
+"""Algorithms whose code is the same on every architecture: instructions of Ampere."""
+HIGHEST = 1.0
+"""Share that no carried number exceeds."""
 SLOWER = 0.8
 """Backward over forward share where no row of any architecture has both."""
 
@@ -115,22 +119,67 @@ def _with_backward(
     }
 
 
-def on_architecture(
-    algorithms: Mapping[str, Mapping[str, AttentionKernels]], generation: str
-) -> dict[str, AttentionKernels]:
-    """Kernels by algorithm of an architecture; those of others at their mean share where none ran there."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """An algorithm's kernels on one architecture, and a device that they were timed on."""
+
+    kernels: AttentionKernels
+    device: Device
+
+
+def timed_kernels(rows: Sequence[KernelRow]) -> dict[str, list[Timed]]:
+    """Kernels of every algorithm, one for each architecture, with the first device of it."""
+    devices = {name: load_device(name) for name in dict.fromkeys(row.device for row in rows)}
     return {
-        name: kernels.get(generation) or _mean(list(kernels.values())) for name, kernels in algorithms.items()
+        name: [
+            Timed(
+                kernels=each,
+                device=next(
+                    devices[row.device]
+                    for row in attention_rows(rows)[name]
+                    if devices[row.device].generation == generation
+                ),
+            )
+            for generation, each in kernels.items()
+        ]
+        for name, kernels in fit_attention(rows).items()
     }
 
 
-def _mean(kernels: Sequence[AttentionKernels]) -> AttentionKernels:
-    def mean(passes: list[AttentionPass]) -> AttentionPass:
-        return replace(passes[0], share=exp(float(np.mean([log(each.share) for each in passes]))))
+def carried_kernels(timed: Mapping[str, Sequence[Timed]], device: Device) -> dict[str, AttentionKernels]:
+    """Kernels by algorithm of a device that no row timed, from others.
 
-    return AttentionKernels(
-        forward=mean([each.forward for each in kernels]), backward=mean([each.backward for each in kernels])
-    )
+    On another board of the same architecture the share goes with the power for the operations of the peak. To
+    another architecture it carries over where the algorithm has code for each, and as so many operations of a
+    multiprocessor where its code is that of Ampere.
+    """
+    found = {}
+    for name, known in timed.items():
+        same = [each for each in known if each.device.generation == device.generation]
+        shares = [(each.kernels, _carried(name, each.device, device)) for each in same or known]
+        found[name] = _scaled(shares)
+    return found
+
+
+def _carried(name: str, there: Device, here: Device) -> float:
+    """Factor of a share from one device to another."""
+    peaks = [device.flop_rate("fp16") for device in (there, here)]
+    if there.generation == here.generation:
+        return (here.power / peaks[1]) / (there.power / peaks[0])
+    if name in PORTABLE:
+        return (peaks[0] / there.multiprocessors) / (peaks[1] / here.multiprocessors)
+    return 1.0
+
+
+def _scaled(known: Sequence[tuple[AttentionKernels, float]]) -> AttentionKernels:
+    """The first's passes at the mean of all shares, each with its factor."""
+
+    def mean(which: str) -> AttentionPass:
+        passes = [(getattr(kernels, which), factor) for kernels, factor in known]
+        logs = [log(min(HIGHEST, each.share * factor)) for each, factor in passes]
+        return replace(passes[0][0], share=exp(float(np.mean(logs))))
+
+    return AttentionKernels(forward=mean("forward"), backward=mean("backward"))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -17,7 +17,7 @@ from hardware.device import Device
 from hardware.profiles import device_names, load_device
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from validation.errors import MeasurementError
-from validation.fit.attention import attention_rows, fit_attention, on_architecture
+from validation.fit.attention import attention_rows, carried_kernels, timed_kernels
 from validation.fit.kernel_families import Fitted, family_fractions
 from validation.fit.kernels import Rows, fit_device, fitting_rows, with_fractions
 from validation.judging.statistics import ErrorStatistics, error_statistics
@@ -126,7 +126,7 @@ def _attention(
     """Kernels of attention from rows that may be seen; its own where no row timed the device."""
     if not attention_rows([row for row in rows if row.device == device.name]):
         return device.attention_kernels
-    return on_architecture(fit_attention(registered(seen)), device.generation)
+    return carried_kernels(timed_kernels(registered(seen)), device)
 
 
 def registered(rows: Sequence[KernelRow]) -> list[KernelRow]:

@@ -4,7 +4,7 @@ import pytest
 
 from hardware.attention_kernels import attention_algorithms
 from hardware.profiles import load_device
-from validation.fit.attention import attention_rows, fit_attention, main, on_architecture, price
+from validation.fit.attention import Timed, attention_rows, carried_kernels, fit_attention, main, price
 from validation.fit.kernels import published_rows
 from validation.fit.left_out_kernels import registered
 
@@ -33,12 +33,23 @@ def test_the_fit_finds_what_made_the_rows(rows):
     assert found.share == pytest.approx(held.share, rel=0.1)
 
 
-def test_an_architecture_that_was_not_timed_takes_the_mean_share_of_the_others():
-    known = {name: found.kernels for name, found in attention_algorithms().items()}
-    blackwell = on_architecture(known, "blackwell")
-    assert blackwell["cudnn-2026"] == known["cudnn-2026"]["blackwell"]
-    shares = [known["flash-2"][generation].forward.share for generation in ("ampere", "hopper")]
-    assert blackwell["flash-2"].forward.share == pytest.approx((shares[0] * shares[1]) ** 0.5)
+@pytest.mark.theory
+def test_shares_carry_over_by_power_within_and_by_code_between_architectures():
+    names = ("gb200", "gb300", "a100-sxm-80gb", "h100-sxm-80gb")
+    gb200, gb300, a100, h100 = (load_device(name) for name in names)
+    kernels = {name: found.kernels for name, found in attention_algorithms().items()}
+    timed = {
+        "cudnn-2026": [Timed(kernels=kernels["cudnn-2026"]["hopper"], device=h100)],
+        "flash-2": [Timed(kernels=kernels["flash-2"]["ampere"], device=a100)],
+    }
+    carried = carried_kernels(timed, gb200)
+    assert carried["cudnn-2026"].forward.share == pytest.approx(kernels["cudnn-2026"]["hopper"].forward.share)
+    own = kernels["flash-2"]["ampere"].forward.share * a100.flop_rate("fp16") / a100.multiprocessors
+    rate = carried["flash-2"].forward.share * gb200.flop_rate("fp16") / gb200.multiprocessors
+    assert rate == pytest.approx(own)
+    board = {"cudnn-2026": [Timed(kernels=kernels["cudnn-2026"]["blackwell"], device=gb300)]}
+    lower = carried_kernels(board, gb200)["cudnn-2026"].forward.share
+    assert lower == pytest.approx(kernels["cudnn-2026"]["blackwell"].forward.share * 1200 / 1400)
 
 
 def test_the_command_prints_every_algorithm(capsys, monkeypatch, rows):
