@@ -177,7 +177,8 @@ def _scaled(known: Sequence[tuple[AttentionKernels, float]]) -> AttentionKernels
     def mean(which: str) -> AttentionPass:
         passes = [(getattr(kernels, which), factor) for kernels, factor in known]
         logs = [log(min(HIGHEST, each.share * factor)) for each, factor in passes]
-        return replace(passes[0][0], share=exp(float(np.mean(logs))))
+        first: AttentionPass = passes[0][0]
+        return replace(first, share=exp(float(np.mean(logs))))
 
     return AttentionKernels(forward=mean("forward"), backward=mean("backward"))
 

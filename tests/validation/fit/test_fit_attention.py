@@ -26,7 +26,7 @@ def test_the_file_holds_what_the_fit_gives(rows):
 
 
 def test_the_fit_finds_what_made_the_rows(rows):
-    own = [row for row in attention_rows(rows)["flash-3"] if row.then is None]
+    own = [row for row in attention_rows(rows)["flash-3"][::3] if row.then is None]
     made = [replace(row, measured=price(row, load_device(row.device))) for row in own]
     found = fit_attention(made)["flash-3"]["hopper"].forward
     held = attention_algorithms()["flash-3"].kernels["hopper"].forward
@@ -53,7 +53,7 @@ def test_shares_carry_over_by_power_within_and_by_code_between_architectures():
 
 
 def test_the_command_prints_every_algorithm(capsys, monkeypatch, rows):
-    few = [row for row in rows if row in attention_rows(rows).get("flash-3", [])]
+    few = attention_rows(rows)["flash-3"][::3]
     monkeypatch.setattr("validation.fit.attention.published_rows", lambda: few)
     main([])
     assert capsys.readouterr().out.startswith("flash-3.forward: softmax")
