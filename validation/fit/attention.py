@@ -19,6 +19,7 @@ from hardware.device import Device
 from hardware.profiles import load_device
 from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.kernel import AttentionCall
+from validation.fit.kernel_families import architecture
 from validation.fit.kernels import published_rows
 from validation.fit.least_squares import Vector, minimise, soften
 from validation.kernels.rows import KernelRow
@@ -150,8 +151,8 @@ def carried_kernels(timed: Mapping[str, Sequence[Timed]], device: Device) -> dic
     """Kernels by algorithm of a device that no row timed, from others.
 
     On another board of the same architecture the share goes with the power for the operations of the peak. To
-    another architecture it carries over where the algorithm has code for each, and as so many operations of a
-    multiprocessor where its code is that of Ampere.
+    another architecture it carries over where the algorithm has code for each, and as so many operations in a
+    clock of a multiprocessor where its code is that of Ampere.
     """
     found = {}
     for name, known in timed.items():
@@ -166,9 +167,8 @@ def _carried(name: str, there: Device, here: Device) -> float:
     peaks = [device.flop_rate("fp16") for device in (there, here)]
     if there.generation == here.generation:
         return (here.power / peaks[1]) / (there.power / peaks[0])
-    if name in PORTABLE:
-        return (peaks[0] / there.multiprocessors) / (peaks[1] / here.multiprocessors)
-    return 1.0
+    operations = [architecture(device).matrix for device in (there, here)]
+    return operations[0] / operations[1] if name in PORTABLE and all(operations) else 1.0
 
 
 def _scaled(known: Sequence[tuple[AttentionKernels, float]]) -> AttentionKernels:

@@ -59,10 +59,11 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Year of an architecture and the family that it belongs to."""
+    """Year of an architecture, the family that it belongs to, and operations a clock of its matrix units."""
 
     year: int
     family: str
+    matrix: int = 0
 
 
 @cache

@@ -18,7 +18,7 @@ from hardware.profiles import device_names, load_device
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from validation.errors import MeasurementError
 from validation.fit.attention import attention_rows, carried_kernels, timed_kernels
-from validation.fit.kernel_families import Fitted, family_fractions
+from validation.fit.kernel_families import Fitted, architecture, family_fractions
 from validation.fit.kernels import Rows, fit_device, fitting_rows, with_fractions
 from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.kernels.compare import compare_kernels
@@ -123,10 +123,16 @@ def _own_fits(rows: Sequence[KernelRow]) -> list[Fitted]:
 def _attention(
     device: Device, rows: Sequence[KernelRow], seen: Sequence[KernelRow]
 ) -> Mapping[str, AttentionKernels]:
-    """Kernels of attention from rows that may be seen; its own where no row timed the device."""
-    if not attention_rows([row for row in rows if row.device == device.name]):
+    """Kernels of attention from rows that may be seen, an unseen algorithm as the best of its maker."""
+    own = attention_rows([row for row in rows if row.device == device.name])
+    timed = timed_kernels(registered(seen))
+    carried = carried_kernels(timed, device)
+    if not own or not carried:
         return device.attention_kernels
-    return carried_kernels(timed_kernels(registered(seen)), device)
+    family = architecture(device).family
+    kin = [name for name, known in timed.items() if architecture(known[0].device).family == family]
+    best = max((carried[name] for name in kin or carried), key=lambda kernels: kernels.forward.share)
+    return {name: carried.get(name, best) for name in own}
 
 
 def registered(rows: Sequence[KernelRow]) -> list[KernelRow]:
