@@ -61,6 +61,7 @@ ALGORITHMS: dict[Operation, dict[str, Algorithm]] = {
         Algorithm(name="ring", terms=ring.reduce_scatter, pipelined=True),
         Algorithm(name="hierarchical", terms=hierarchical.reduce_scatter),
         Algorithm(name="recursive", terms=recursive.reduce_scatter, pattern=Pattern.HALVING),
+        Algorithm(name="all_reduce", terms=ring.all_reduce, pipelined=True),  # of which a part is kept
     ),
     Operation.ALL_GATHER: _table(
         Algorithm(name="ring", terms=ring.all_gather, pipelined=True),

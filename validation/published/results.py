@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from validation.judging.tables import JSON_COLUMNS
+from validation.published.peaks import predicted_peak
 from validation.published.prediction import RowResult
 
 # Batch is that of a step, question what alternatives share, feasible whether the memory [bytes] suffices,
@@ -68,6 +69,5 @@ def result_cells(result: RowResult) -> dict[str, object]:
             "measured_memory": setup.measured_memory,
         }
     if report is not None:
-        beside = report.memory["context"] if setup and setup.tensors_alone else 0.0
-        cells |= {"feasible": report.feasible, "predicted_memory": report.peak_memory - beside}
+        cells |= {"feasible": report.feasible, "predicted_memory": predicted_peak(row, setup, report)}
     return cells

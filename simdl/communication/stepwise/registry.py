@@ -103,6 +103,7 @@ FORMS: Mapping[Operation, Mapping[str, Form]] = {
         "recursive": _plain(
             butterflies.recursive_reduce_scatter, recursive.estimate_reduce_scatter, powers=True
         ),
+        "all_reduce": _plain(rings.all_reduce, ring.estimate_all_reduce),
     },
     Operation.ALL_GATHER: {
         "ring": _plain(rings.all_gather, ring.estimate_all_gather),

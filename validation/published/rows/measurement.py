@@ -24,6 +24,7 @@ _MARKERS = re.compile(r"\b(?:FLAG|INCONSISTENT|CAUTION(?! seq\*GBS/step)|CHECK|A
 _TENSORS = re.compile(
     r"real_alloc|max_memory_allocated|memory active|allocated memory|mem_gib = params", re.IGNORECASE
 )
+_BLOCKS = re.compile(r"mem_gib = params\+grads\+optimizer [\d.]+ \+ activations", re.IGNORECASE)
 RATE_COLUMNS = (
     "step_time_s",
     "tokens_per_s",
@@ -62,6 +63,11 @@ def out_of_memory(row: PublishedRow) -> bool:
 def counts_tensors_alone(row: PublishedRow) -> bool:
     """The printed memory is what an allocator gave out, or a sum of tensors."""
     return bool(_TENSORS.search(row["notes"]))
+
+
+def counts_blocks_alone(row: PublishedRow) -> bool:
+    """The printed memory is a sum of state and activations of the transformer layers."""
+    return bool(_BLOCKS.search(row["notes"]))
 
 
 def check_trusted(row: PublishedRow) -> None:
