@@ -116,19 +116,8 @@ def choose_savers(
         )
     made = literature_pool(plain, workload, pricing, kinds) if pool is None else pool
     others = sorted((plan for plan in made if plan.nbytes <= limit), key=lambda plan: plan.step_time)
-    ranks = rank_problems(plain, workload, pricing, kinds)
-    found = [_solved(plain, ranks, workload, pricing, limit)]
-    if kinds - {"recompute"}:  # what is said of copies is less exact than of computation
-        found.append(_solved(plain, [*map(without_host, ranks)], workload, pricing, limit))
-    solved = [each for each in found if each is not None]
-    if solved:
-        program, added, optimal = min(solved, key=lambda each: each[0].step_time)
-        program_time = unlimited.step_time + added
-    else:
-        program, optimal = least_memory(plain, workload, pricing, allowed=kinds, pool=made), False
-        program_time = program.step_time
-        if program.nbytes > limit:
-            raise SaversInfeasibleError(limit, program.nbytes)
+    program, added, optimal = _programme(plain, workload, pricing, limit, kinds=kinds, pool=made)
+    program_time = program.step_time if added is None else unlimited.step_time + added
     return Chosen(
         best=min((program, *others), key=lambda plan: (plan.step_time, plan.nbytes)),
         unlimited=unlimited,
@@ -137,6 +126,52 @@ def choose_savers(
         optimal=optimal,
         others=tuple(others),
     )
+
+
+def fastest_savers(
+    strategy: Strategy, workload: Workload, pricing: Pricing, limit: float, *, allowed: frozenset[str] | None
+) -> SaverPlan:
+    """The plan of :func:`choose_savers` without others to compare it with.
+
+    Raises:
+        InfeasibleError, HardwareError, SimdlError, SolverError: as :func:`choose_savers`.
+    """
+    plain = plain_of(strategy, workload, pricing)
+    if reasons := list(problems(plain, workload, pricing.cluster)):
+        raise SimdlError("; ".join(reasons))
+    kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
+    if memory_need(_step(plain, workload, pricing)) <= limit:
+        return _simulated("none", plain, workload, pricing)
+    return _programme(plain, workload, pricing, limit, kinds=kinds, pool=())[0]
+
+
+def _programme(
+    plain: Strategy,
+    workload: Workload,
+    pricing: Pricing,
+    limit: float,
+    *,
+    kinds: frozenset[str],
+    pool: Sequence[SaverPlan],
+) -> tuple[SaverPlan, float | None, bool]:
+    """The programme's plan, the seconds it adds by its own count, and whether that is proven least.
+
+    Where no room is found in which the programme agrees with the ledger, the plan of least memory: it adds
+    None.
+    """
+    ranks = rank_problems(plain, workload, pricing, kinds)
+    found = [_solved(plain, ranks, workload, pricing, limit)]
+    if kinds - {"recompute"}:  # what is said of copies is less exact than of computation
+        found.append(_solved(plain, [*map(without_host, ranks)], workload, pricing, limit))
+    solved = [each for each in found if each is not None]
+    if solved:
+        return min(solved, key=lambda each: each[0].step_time)
+    smallest = _smallest(plain, ranks, workload, pricing)
+    least = min((memory_need(smallest), *(plan.nbytes for plan in pool)))
+    if least > limit:
+        raise SaversInfeasibleError(limit, least)
+    program = _simulated("program", smallest.strategy, workload, pricing)
+    return min((program, *pool), key=lambda plan: (plan.nbytes, plan.step_time)), None, False
 
 
 def possible_kinds(plain: Strategy, workload: Workload, pricing: Pricing) -> frozenset[str]:
@@ -169,10 +204,17 @@ def least_memory(
     """
     plain = plain_of(strategy, workload, pricing)
     kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
-    ranks = rank_problems(plain, workload, pricing, kinds)
-    choices = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
-    found = _simulated("program", _planned(plain, ranks, choices), workload, pricing)
+    smallest = _smallest(plain, rank_problems(plain, workload, pricing, kinds), workload, pricing)
+    found = _simulated("program", smallest.strategy, workload, pricing)
     return min((found, *pool), key=lambda plan: (plan.nbytes, plan.step_time))
+
+
+def _smallest(
+    plain: Strategy, ranks: Sequence[RankProblem], workload: Workload, pricing: Pricing
+) -> StepCost:
+    """The step of the programme's plan of least memory."""
+    choices = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
+    return _step(_planned(plain, ranks, choices), workload, pricing)
 
 
 def _solved(

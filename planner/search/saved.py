@@ -13,7 +13,7 @@ import numpy as np
 
 from planner.bounds.estimate import Bounds, estimate_bounds
 from planner.errors import SolverError
-from planner.memory_savers.choose import choose_savers
+from planner.memory_savers.choose import fastest_savers
 from planner.space.candidates import RECOMPUTE, Integers, Space
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
@@ -23,6 +23,8 @@ from workloads.workload import Workload
 
 TRIES = 4
 """Candidates that are given savers."""
+WORK = 200_000
+"""Passes over blocks of the steps that are tried with host memory, whose copies events decide one by one."""
 WORTH = 0.001
 """Relative gain that one must be able to make."""
 DEGREES = ("dp", "tp", "pp", "cp", "ep", "etp", "micro_batch", "virtual_stages", "zero", "shard_degree")
@@ -63,16 +65,21 @@ def saved_strategies(
             ),
             default=0.0,
         )
+    work = 0
     for place in np.argsort(expected, kind="stable")[:TRIES].tolist():
         if expected[place] >= best * (1 - WORTH):
             return
+        strategy = space.strategy(int(kept[place]))
+        if allowed is None:
+            work += 2 * strategy.microbatches(workload.global_batch) * workload.network.depth
+            if work > WORK:
+                return
         try:
-            strategy = space.strategy(int(kept[place]))
-            found = choose_savers(strategy, workload, pricing, usable, allowed=allowed, pool=())
+            found = fastest_savers(strategy, workload, pricing, usable, allowed=allowed)
         except (SimdlError, SolverError):
             continue
-        yield float(seconds[place]), found.best.strategy
-        best = min(best, found.best.step_time)
+        yield float(seconds[place]), found.strategy
+        best = min(best, found.step_time)
 
 
 def _recomputed(space: Space, fits: Integers, kept: Integers, mode: Recompute) -> dict[int, int]:

@@ -92,11 +92,12 @@ def merged_shares(shares: Iterable[GradientShare]) -> tuple[GradientShare, ...]:
     found: dict[Group, GradientShare] = {}
     for share in shares:
         known = found.get(share.group)
-        found[share.group] = share if known is None else _joined(known, share)
+        found[share.group] = share if known is None else joined_share(known, share)
     return tuple(found.values())
 
 
-def _joined(first: GradientShare, second: GradientShare) -> GradientShare:
+def joined_share(first: GradientShare, second: GradientShare) -> GradientShare:
+    """Two shares of one group together."""
     return GradientShare(
         first.group,
         first.parameters + second.parameters,

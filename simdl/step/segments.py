@@ -18,6 +18,8 @@ from simdl.step.gradients import (
     GradientShare,
     gathers,
     gradient_bytes,
+    gradient_element,
+    joined_share,
     merged_shares,
     reductions,
     replica_group,
@@ -186,24 +188,29 @@ def filled_buckets(
     Gradients of every group of replicas fill buckets of their own, because one collective adds up those of
     one group. A group's rest is sent with its last gradient, or at the end of the pass.
     """
+    groups = dict.fromkeys(share.group for shares in gradients for share in shares)
+    exchanged = {group for group in groups if replica_group(group, strategy).size > 1}
     last = {
         share.group: index
         for index, shares in enumerate(gradients)
         for share in shares
-        if share.parameters > 0 and replica_group(share.group, strategy).size > 1
+        if share.parameters > 0 and share.group in exchanged
     }
-    end = max(last.values(), default=-1)
-    first, waiting = 0, {group: GradientShare(group, 0.0, 0) for group in last}
+    end, element = max(last.values(), default=-1), gradient_element(pricing)
+    nothing = {group: GradientShare(group, 0.0, 0) for group in last}
+    first, waiting = 0, dict(nothing)
     for index, shares in enumerate(gradients):
         ready: list[GradientShare] = []
         for share in shares:
-            if share.group in waiting:
-                (held,) = merged_shares((waiting[share.group], share))
-                filled = gradient_bytes(held.parameters, pricing) >= pricing.stack.bucket
-                if filled or (index == last[share.group] and index < end):
-                    ready.append(held)
-                    held = GradientShare(share.group, 0.0, 0)
-                waiting[share.group] = held
+            held = waiting.get(share.group)
+            if held is None:
+                continue
+            held = share if held is nothing[share.group] else joined_share(held, share)
+            filled = held.parameters * element >= pricing.stack.bucket
+            if filled or (index == last[share.group] and index < end):
+                ready.append(held)
+                held = nothing[share.group]
+            waiting[share.group] = held
         if ready and index == end:  # no gradient comes after it
             ready += [rest for rest in waiting.values() if rest.parameters > 0]
             waiting.clear()
