@@ -4,7 +4,8 @@ The dynamic programme of :mod:`simdl.step.stage_cut` first. It is exact with the
 itself, and so for one stage per rank. Where several share the memory of a rank it gives two bounds: no cut is
 faster than the one in which each stage may have all of its rank's room, and one in which each has an equal
 part of it fits. Only where the one does not fit and the other is slower does the integer program of
-:mod:`planner.search.stage_program` decide, between the two.
+:mod:`planner.search.stage_program` decide, between the two: within ``WORK``, after which its best cut so far
+is taken, or the second of the two.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from planner.search.stage_program import GIB, Group, cut_of, memory_name, partit
 from planner.solver.ilp import solve_program
 from simdl.step.stage_cut import Cut, Table, cheapest_cut, fastest_cut, range_sums, stage_costs
 
+WORK = 200_000
+"""Variables of an integer program times the branches that it may take, a few seconds of the solver."""
 EXACT = 1e-9
 """Relative: what rounding may make of equal sums."""
 
@@ -64,7 +67,8 @@ def solve_stage_partition(groups: Sequence[Group], room: Sequence[float], *, vir
         return start
     program = partition_program(groups, room, stages, between=(least, most))
     try:
-        return cut_of(solve_program(program), len(groups), stages)
+        limit = max(1, WORK // len(program.variables))
+        return cut_of(solve_program(program, node_limit=limit), len(groups), stages)
     except SolverError:
         if start is None:
             raise

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import planner.trials.answer as module
 import planner.trials.search as packings
+import simdl
 from hardware.profiles import load_cluster
 from planner.commands.search import search
 from planner.trials.packing import Shelf, Width, device_numbers, makespan, pack
@@ -173,3 +174,32 @@ def test_devices_are_some_of_a_node_or_whole_nodes(trials):
     assert device_counts(every, cluster) == (1, 2, 4, 8, 16, 24)
     with pytest.raises(SimdlError, match="No such file"):
         read_trials(trials.with_name("none.csv"))
+
+
+def test_python_says_what_the_command_says(trials):
+    """`simdl.search` gives the numbers of `simdl search --json`, and what is read off them."""
+    packed = simdl.search(trials, "dgx-a100:4gpus", workers=1)
+    asked = [str(trials), "--cluster", "dgx-a100:4gpus", "--json"]
+    told = json.loads(CliRunner().invoke(search, asked).stdout)
+    assert {**json.loads(packed.to_json()), "wall_time": 0} == {**told, "wall_time": 0}
+    assert (packed.makespan, packed.bound) == pytest.approx((2500, 2500))
+    assert packed.utilisation == pytest.approx(1.0)
+    assert packed.headline.startswith("3 trials on the 4 devices of ")
+    frame = packed.frame()
+    assert list(frame["name"]) == ["a-1", "a-2", "b"]
+    assert frame["end"].max() == packed.makespan
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"trials": None, "cluster": "dgx-a100"}, "trials: found None.*; expected a CSV file of trials"),
+        ({"trials": "none.csv", "cluster": "dgx-a100"}, "none.csv: .*No such file"),
+        ({"cluster": 8}, "cluster: found 8 .*; expected a cluster such as 'dgx-a100:4'"),
+        ({"cluster": "dgx-a1000"}, "dgx-a1000"),
+        ({"cluster": "dgx-a100", "workers": 0}, "workers: found 0 .*; expected a whole number, at least 1"),
+    ],
+)
+def test_python_refuses_what_the_command_refuses(trials, arguments, said):
+    with pytest.raises(SimdlError, match=said):
+        simdl.search(**{"trials": trials, **arguments})
