@@ -16,7 +16,7 @@ from planner.dashboard.catalog import REFUSALS, Catalog, ask
 from planner.dashboard.controls import money_controls, question_controls, strategy_controls
 from planner.dashboard.fixes import with_plan
 from planner.dashboard.possible import possible
-from planner.dashboard.results import show_details, show_figures, show_refusal, show_verdict
+from planner.dashboard.results import show_details, show_figures, show_refusal, show_sketches, show_verdict
 from planner.dashboard.sides import asked_of
 from planner.dashboard.state import State as PageState
 from planner.dashboard.state import StateError, format_state, parse_state, start_state
@@ -166,11 +166,15 @@ def marked(cards: list[html.Div], query: str, *, complete: bool) -> list[html.Di
 
 
 def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
-    """Cards, then figures, then the others, so that numbers never wait for drawings."""
+    """Cards, then figures, then the others, so that numbers never wait for drawings.
+
+    A long step shows its bound and what needs no timeline at once, and all of it when it is simulated.
+    """
 
     @app.callback(
         Output("verdict", "children"),
         Output("drawn", "data"),
+        Output("figures", "children", allow_duplicate=True),
         Input("state", "data"),
         prevent_initial_call=True,
     )
@@ -179,10 +183,12 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
             state = parse_state(query)
             ask(state.asked, catalog)
         except REFUSALS as error:
-            return marked([show_refusal(query, error, catalog)], query, complete=True), None
+            return marked([show_refusal(query, error, catalog)], query, complete=True), None, no_update
         shown = show_verdict(state, catalog, wait=False)
         cards = marked(shown.cards, query, complete=shown.complete or not shown.drawable)
-        return cards, {"query": query, "complete": shown.complete} if shown.drawable else None
+        sketched = no_update if shown.complete else show_sketches(state, catalog)
+        drawn = {"query": query, "complete": shown.complete} if shown.drawable else None
+        return cards, drawn, sketched
 
     @app.callback(
         Output("figures", "children"),

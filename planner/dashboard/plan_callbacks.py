@@ -12,7 +12,7 @@ from planner.dashboard.catalog import REFUSALS, Catalog, ask
 from planner.dashboard.plan_jobs import Job, PlanJobs
 from planner.dashboard.plan_view import plan_fraction, plan_status, show_plans, show_ranking
 from planner.dashboard.sides import asked_of
-from planner.dashboard.state import parse_state
+from planner.dashboard.state import SIDES, parse_state
 from simdl.errors import SimdlError
 
 FOLLOWED = (
@@ -87,7 +87,9 @@ def _followed(
     done = None if running else numbers
     fraction = plan_fraction(jobs)
     value = None if fraction is None else f"{fraction:.4f}"  # none: a bar that only moves
-    status = "; ".join(map(plan_status, jobs))
+    told = [plan_status(job) for job in jobs]
+    named = zip(SIDES, told, strict=False)
+    status = told[0] if len(told) == 1 else "; ".join(f"{side.upper()}: {text}" for side, text in named)
     now = f"{numbers} {[(job.found, job.outcome is None) for job in jobs]}"
     ranked = no_update if now == shown else show_ranking(jobs, catalog)
     return (numbers, done, status, value, not running, running, not running, not running, ranked, now)

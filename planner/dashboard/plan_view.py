@@ -9,6 +9,7 @@ from dash import dcc, html
 from planner.console.headline import plan_sentence
 from planner.console.report_json import ties
 from planner.dashboard.catalog import Asked, Catalog, ask
+from planner.dashboard.money import costs_of
 from planner.dashboard.plan_jobs import TOP, Job
 from planner.dashboard.plan_process import Failed, Finished
 from planner.dashboard.ranking import Row
@@ -92,7 +93,9 @@ def _ranking(side: str, job: Job, catalog: Catalog, jobs: Sequence[Job]) -> Iter
         yield html.H3(f"{side.upper()}: {where}")
     if isinstance(outcome, Finished):
         question, result = ask(job.wanted.asked, catalog), outcome.result
-        sentence = plan_sentence(question, result, tied=ties(result))
+        best = [costs_of(each.report, question, job.wanted.terms) for each in result.plans[:1]]
+        also = [clause for costs in best for clause in costs.clauses]
+        sentence = plan_sentence(question, result, tied=ties(result), also=also)
         yield html.P(sentence, className="headline")
         yield from ([html.P(f"per layer: {result.layers_reason}")] if result.layers_reason else [])
     if job.rows:

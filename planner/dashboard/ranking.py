@@ -11,7 +11,7 @@ from planner.questions.question import Question
 from simdl.report.step_report import StepReport
 from simdl.step.strategy import Strategy
 
-COSTS = ("training time", "USD", "kWh", "USD/h")
+COSTS = ("training time", "USD", "kWh")
 """Amounts of :mod:`planner.dashboard.money` that have a column."""
 
 

@@ -17,6 +17,7 @@ from planner.dashboard.fixes import fix_buttons, memory_fixes, question_fixes, s
 from planner.dashboard.money import Costs, costs_of
 from planner.dashboard.sections import show_sections
 from planner.dashboard.sides import Side, check_side, count_passes, question_for, side_names
+from planner.dashboard.sketch import sketch
 from planner.dashboard.state import State, format_state
 from planner.pages.figures.timeline import on_one_time_axis
 from planner.pages.page import Page, Section, Table
@@ -71,6 +72,18 @@ def show_refusal(query: str, error: Exception, catalog: Catalog) -> html.Div:
     reasons = html.Ul([html.Li(reason) for reason in reasons_of(error)])
     buttons = html.Div(fix_buttons(question_fixes(query, catalog)), className="buttons")
     return html.Div([html.H2("The question cannot be answered"), reasons, buttons], className="card refused")
+
+
+def show_sketches(state: State, catalog: Catalog) -> list[Any]:
+    """What can be drawn of long steps at once; nothing of the sides that are simulated within a moment."""
+    shown = []
+    for number, name in enumerate(side_names(state)):
+        with suppress(*REFUSALS):
+            side = check_side(state, number, catalog)
+            if count_passes(question_for(side.asked, catalog, side.strategy), side.strategy) > QUICK:
+                sections = sketch(side.asked, catalog, side.strategy)
+                shown += [html.H2(f"Strategy {name}"), *show_sections(sections, f"{name.lower()}-sketch")]
+    return shown
 
 
 def show_figures(state: State, catalog: Catalog) -> list[Any]:

@@ -10,10 +10,11 @@ from dashboard_client import GPT2, GPT3, Client, parts, texts, verdict
 
 from planner.commands.simulate import simulate
 from planner.dashboard import results
-from planner.dashboard.answers import step_page
+from planner.dashboard.answers import simulation, step_page
 from planner.dashboard.catalog import ask
 from planner.dashboard.limits import BODY
-from planner.dashboard.sides import LIVE
+from planner.dashboard.sides import LIVE, check_side
+from planner.dashboard.sketch import work_by_rank
 from planner.dashboard.state import format_state, parse_state, start_state
 from planner.pages.figures.palette import CAUSES
 from planner.questions.strategy_file import build_strategy
@@ -106,6 +107,11 @@ class TestCards:
         answer = verdict(client, query)
         assert "at least" in texts(answer["verdict.children"])
         assert answer["drawn.data"] == {"query": query, "complete": False}
+        sketched = next(value for key, value in answer.items() if key.startswith("figures.children"))
+        assert [texts(title) for title in parts(sketched, "H3")] == [
+            "What ranks compute",
+            "Memory by part and rank",
+        ]
         bound = float(texts(answer["verdict.children"]).partition("at least ")[2].split()[0])
         later = client.call("figures.children", "drawn.data", drawn__data=answer["drawn.data"])
         card = next(value for key, value in later.items() if key.startswith("verdict.children"))
@@ -185,6 +191,27 @@ class TestFigures:
         shown(client, query)  # what a page has done before its user changes anything
         shown(client, query.replace("a.pp=8", "a.pp=16"))
         assert ask(state.asked, client.catalog).cluster.devices == 1024
+
+
+class TestSketch:
+    @pytest.mark.theory
+    @pytest.mark.parametrize(
+        "strategy",
+        [
+            "a.pp=4&a.tp=2",
+            "a.pp=4&a.virtual_stages=2&a.schedule=interleaved-1f1b&a.recompute=full",
+            "a.pp=2&a.schedule=gpipe&a.micro_batch=4",
+            "a.pp=2&a.schedule=zb-h1&a.stages=5-9",
+        ],
+    )
+    def test_the_work_of_ranks_is_that_of_the_simulated_step(self, client, strategy):
+        state = parse_state(f"{GPT2}stack=torchtitan&{strategy}")
+        side = check_side(state, 0, client.catalog)
+        simulated = simulation(side.asked, client.catalog, side.strategy)
+        works = work_by_rank(simulated.step)
+        for cause in ("forward", "backward", "recompute", "tensor_communication", "optimizer"):
+            mean = sum(work.get(cause, 0.0) for work in works) / len(works)
+            assert mean == pytest.approx(simulated.report.breakdown.get(cause, 0.0), rel=1e-9)
 
 
 class TestControls:

@@ -18,7 +18,7 @@ from planner.pages.figures.style import add_limit, axis, new_figure, words
 from planner.pages.figures.thinning import Bar, thin
 from planner.pages.figures.units import STEPS, Scale, scale
 from simdl.engine.timeline import Timeline
-from simdl.program.program import Task
+from simdl.program.program import Program, Task
 from simdl.report.critical_tasks import critical_tasks
 from simdl.report.timeline_metrics import memory_profiles
 
@@ -163,31 +163,48 @@ def _name_memory(figure: go.Figure, time: Scale, memory: Scale, usable: float) -
 
 def _lanes(timeline: Timeline) -> dict[int, int]:
     """Streams that run anything on the shown ranks, to their lane from the top."""
-    used = {stream for task in timeline.program.tasks for stream in task.streams}
+    program = timeline.program
+    used = {*program.stream, *(stream for several in program.held.values() for stream in several)}
     ranks = set(shown_ranks(timeline))
-    streams = timeline.program.streams
+    streams = program.streams
     kept = [i for i in range(len(streams)) if i in used and streams[i].rank in ranks]
     return {stream: lane for lane, stream in enumerate(kept)}
 
 
 def _bars(timeline: Timeline, lanes: Mapping[int, int]) -> list[Bar]:
-    tasks = timeline.program.tasks
-    thinned = len(tasks) > SPANS
+    """Bars of the shown lanes in the order of tasks, which is the one in which a stream runs them.
+
+    Of many, only those that have a lane are looked at, and neighbours within a pixel become one.
+    """
+    program = timeline.program
+    thinned = len(program) > SPANS
+    names = [str(action.purpose) for action in program.actions]
     bars = [
         Bar(
-            task.name,
+            names[program.action[index]],
             lanes[stream],
             timeline.start[index],
             timeline.end[index],
-            "" if thinned else _text(task),
+            "" if thinned else _text(program.tasks[index]),
         )
-        for index, task in enumerate(tasks)  # a stream runs its tasks in this order
-        for stream in task.streams
-        if stream in lanes
+        for index, stream in _on_lanes(program, lanes)
     ]
     if not thinned:
         return bars
     return thin(bars, apart=timeline.step_time * RESOLUTION)
+
+
+def _on_lanes(program: Program, lanes: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Tasks and the streams that they hold, of streams that have a lane, in the order of tasks."""
+    first = np.frombuffer(program.stream, dtype=f"i{program.stream.itemsize}")
+    shown = np.flatnonzero(np.isin(first, list(lanes)))
+    pairs = [
+        (index, stream)
+        for index, stream in zip(shown.tolist(), first[shown].tolist(), strict=True)
+        if index not in program.held
+    ]
+    held = [(index, each) for index, several in program.held.items() for each in several if each in lanes]
+    return sorted([*pairs, *held], key=lambda pair: pair[0]) if held else pairs
 
 
 def _text(task: Task) -> str:
@@ -236,11 +253,11 @@ def _outline(bars: Sequence[Bar]) -> Iterator[tuple[float, float, str]]:
 
 def _add_critical_path(figure: go.Figure, timeline: Timeline, lanes: Mapping[int, int], unit: Scale) -> None:
     """Through the shown lanes only; neighbours on one lane are one stretch."""
-    tasks = timeline.program.tasks
+    program = timeline.program
     xs: list[float] = []
     ys: list[int] = []
     for index in critical_tasks(timeline):
-        lane = lanes.get(tasks[index].streams[0])
+        lane = lanes.get(program.streams_of(index)[0])
         if lane is None:
             continue
         if ys and ys[-1] == lane:
