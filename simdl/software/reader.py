@@ -65,8 +65,9 @@ NUMBERS: Mapping[str, str] = {
     "memory_context": "bytes",
     "memory_reserve": "fraction",
 }
-LIBRARY = "library"
-"""Contention of stacks whose collectives take of a device what the kernels of their library do."""
+COUNTED: Mapping[str, str] = {"contention": "library", "tensor_overlap": "pieces"}
+"""Words that stand for a number: collectives take of a device what the kernels of their library do, and hide
+behind products that are cut into as many pieces as there are ranks."""
 FLAGS = (
     "autocast",
     "context_parallel",
@@ -227,11 +228,12 @@ def parse_stack(text: str, place: str, *, base: Callable[[str], RawStack]) -> Ra
         values |= {
             key: reader.number(key, dimension)
             for key, dimension in NUMBERS.items()
-            if key in reader.data and reader.data[key] != LIBRARY
+            if key in reader.data and reader.data[key] != COUNTED.get(key)
         }
-        if reader.data.get("contention") == LIBRARY:
-            reader.allow("contention")
-            values["contention"] = None
+        for key, word in COUNTED.items():
+            if reader.data.get(key) == word:
+                reader.allow(key)
+                values[key] = None
         if "fused" in reader.data:
             values["fused"] = frozenset(_list(reader, "fused"))
         if "schedules" in reader.data:

@@ -68,7 +68,8 @@ class Stack:
         negotiation: [s] per variable and rank in which a coordinator learns that a gradient is ready
             everywhere, on the thread that then reduces it.
         parameter_overlap: parameter all-gathers (ZeRO-1 and 3) run beside the forward pass.
-        tensor_overlap: share of tensor-parallel communication hidden behind its products.
+        tensor_overlap: share of tensor-parallel communication hidden behind its products; None where products
+            are cut into as many pieces as there are ranks, so that all but one piece's hides within a node.
         dispatch: how tokens go to their experts and back, one of
             :data:`workloads.layers.experts.DISPATCHES`.
         dispatch_overlap: share of that communication hidden behind computation.
@@ -121,7 +122,7 @@ class Stack:
     gradient_algorithm: str
     negotiation: float
     parameter_overlap: bool
-    tensor_overlap: float
+    tensor_overlap: float | None
     dispatch: str
     dispatch_overlap: float
     pipeline_overlap: bool
@@ -136,3 +137,8 @@ class Stack:
 
     def __repr__(self) -> str:
         return f"<Stack {self.name}>"
+
+    @property
+    def overlaps_tensor(self) -> bool:
+        """Whether any tensor-parallel communication hides behind its products."""
+        return self.tensor_overlap is None or self.tensor_overlap > 0

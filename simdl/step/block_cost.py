@@ -276,7 +276,20 @@ def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> 
         return sum(time for *_, time in found), len(found)
 
     seconds, count = by_part(shard, ("tp", "sequence_parallel"), calls)
-    return Work(tensor=seconds * (1 - pricing.stack.tensor_overlap), calls=count)
+    return Work(tensor=seconds * _exposed(pricing, shard.tp), calls=count)
+
+
+def _exposed(pricing: Pricing, tp: int) -> float:
+    """Share of tensor-parallel communication that no product hides.
+
+    Products in pieces send one while the next is multiplied, so one of ``tp`` pieces waits: the first of what is
+    gathered, the last of what is reduced (Wang et al., "Overlap Communication with Dependent Computation via
+    Decomposition", ASPLOS 2023, section 4). They copy through peer access, which ends with the node.
+    """
+    overlap = pricing.stack.tensor_overlap
+    if overlap is not None:
+        return 1 - overlap
+    return choose(tp > pricing.cluster.node.devices, 1.0, 1 / tp)
 
 
 def _dispatch(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:

@@ -149,7 +149,7 @@ def _overlap_knobs(job: Job) -> Iterator[Knob]:
         yield Knob("overlap-grad-reduce", None, f"software stack {stack.name}")
         if stack.parameter_overlap and strategy.zero:
             yield Knob("overlap-param-gather", None, f"software stack {stack.name}")
-    if stack.tensor_overlap > 0 and strategy.sequence_parallel:
+    if stack.overlaps_tensor and strategy.sequence_parallel:
         yield Knob("tp-comm-overlap", None, f"software stack {stack.name}")
 
 

@@ -87,7 +87,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
     if (mixed := MIXED.get(workload.precision.name)) is not None:
         yield Knob("mixed_precision", mixed, "precision")
     stack = job.question.stack
-    if stack.tensor_overlap > 0 and strategy.sequence_parallel:
+    if stack.overlaps_tensor and strategy.sequence_parallel:
         yield Knob("comm_overlap.tp_comm_overlap", "true", f"software stack {stack.name}")
 
 
