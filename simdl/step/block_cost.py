@@ -282,9 +282,9 @@ def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> 
 def _exposed(pricing: Pricing, tp: int) -> float:
     """Share of tensor-parallel communication that no product hides.
 
-    Products in pieces send one while the next is multiplied, so one of ``tp`` pieces waits: the first of what is
-    gathered, the last of what is reduced (Wang et al., "Overlap Communication with Dependent Computation via
-    Decomposition", ASPLOS 2023, section 4). They copy through peer access, which ends with the node.
+    Products in pieces send one while the next is multiplied, so one of ``tp`` pieces waits: the first of what
+    is gathered, the last of what is reduced (Wang et al., "Overlap Communication with Dependent Computation
+    via Decomposition", ASPLOS 2023, section 4). They copy through peer access, which ends with the node.
     """
     overlap = pricing.stack.tensor_overlap
     if overlap is not None:

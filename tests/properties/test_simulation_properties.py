@@ -60,7 +60,7 @@ SOFTWARE = st.fixed_dictionaries(
         "parameter_overlap": st.booleans(),
         "pipeline_overlap": st.booleans(),
         "scatter_gather": st.booleans(),
-        "tensor_overlap": st.floats(0, 1),
+        "tensor_overlap": st.none() | st.floats(0, 1),
         "contention": st.floats(0, 0.5),
         "launch": st.floats(0, 2e-5),
         "bucket": st.sampled_from([0.0, 1e5, 1e7]),

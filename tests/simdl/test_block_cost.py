@@ -60,6 +60,25 @@ def test_a_stack_hides_a_share_of_tensor_communication():
     assert half.calls == whole.calls
 
 
+@pytest.mark.theory
+@pytest.mark.parametrize("tp", [2, 4])
+def test_products_in_pieces_leave_one_piece_of_tensor_communication(tp):
+    whole, pieces = (
+        decoder(Shard(tp=tp, sequence_parallel=True), tensor_overlap=share) for share in (0.0, None)
+    )
+    assert pieces.forward.tensor == pytest.approx(whole.forward.tensor / tp)
+    assert pieces.backward.tensor == pytest.approx(whole.backward.tensor / tp)
+
+
+@pytest.mark.theory
+def test_pieces_hide_nothing_across_nodes():
+    whole, pieces = (
+        decoder(Shard(tp=8), cluster=build_cluster(), tensor_overlap=share).forward.tensor
+        for share in (0.0, None)
+    )
+    assert pieces == whole > 0
+
+
 def test_one_rank_communicates_nothing():
     cost = decoder()
     assert cost.forward.tensor == cost.forward.context == cost.backward.tensor == 0.0
