@@ -132,9 +132,10 @@ def test_compiled_runs_have_their_own_stack():
     assert "torch.compile" in compiled["source_item"]
     setup = row_setup(compiled)
     assert choose_stack(compiled, setup.cluster.device, setup.workload.network).stack == "torchtitan-compile"
-    asynchronous = changed(compiled, source_item="2D + torch.compile + AsyncTP")
-    found = choose_stack(asynchronous, setup.cluster.device, setup.workload.network)
-    assert found.stack == "torchtitan-async-tp"
+    assert "asyncTP=False" in compiled["notes"]
+    for cells in ({"source_item": "2D + torch.compile + AsyncTP"}, {"notes": "asyncTP=True"}):
+        found = choose_stack(changed(compiled, **cells), setup.cluster.device, setup.workload.network)
+        assert found.stack == "torchtitan-async-tp"
 
 
 def test_least_recomputation_that_fits_is_the_prediction():
