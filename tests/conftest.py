@@ -10,7 +10,7 @@ from workloads.network import Network
 from workloads.workload import Workload
 
 # A loaded machine is no failure; a run draws the same cases as the last one, unless it is asked to explore.
-settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("repeatable")
 

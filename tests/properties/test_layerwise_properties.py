@@ -84,7 +84,7 @@ def fitting(problem):
     return [choice for choice in choices if needed_bytes(problem, choice) <= problem.room]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems())
 def test_the_program_finds_the_least_of_all_choices_that_fit(problem):
     choices = fitting(problem)

@@ -79,7 +79,7 @@ def brute_force(groups, room, virtual_stages=1):
     return best
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(partitions())
 def test_stage_partition_equals_brute_force_without_a_solver(case):
     groups, room = case
@@ -103,7 +103,7 @@ def _equals_brute_force(groups, room):
     assert max(loads) == pytest.approx(expected, rel=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(partitions(stages=(2, 4)))
 def test_shared_memory_of_a_rank_equals_brute_force(case):
     """Two virtual stages per rank, whose blocks share its room."""

@@ -1,5 +1,7 @@
 """Layers split one by one, and the same step with all layers divided alike: two descriptions, one answer."""
 
+from itertools import product
+
 import pytest
 
 from planner.bounds.estimate import estimate_bound
@@ -34,16 +36,14 @@ def report(question, **fields):
     return simulate(question.workload, question.cluster, Strategy(**fields), stack=question.stack).report
 
 
-@pytest.mark.parametrize("microbatches", [1, 4])
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
-    ("model", "stack"),
+    ("model", "stack", "form", "microbatches"),
     [
-        ("alexnet", None),
-        ("vgg16", "megatron-2021"),
-        ("googlenet", "torchtitan"),
-        ("resnet50", "pytorch-eager"),
-        ("densenet121", None),
+        *product(["alexnet"], [None], FORMS, [1, 4]),
+        *product(["resnet50"], ["pytorch-eager"], FORMS, [4]),
+        *product(["vgg16"], ["megatron-2021"], ["plain", "zero 1", "pipelined"], [1]),
+        *product(["googlenet"], ["torchtitan"], ["zero 2", "zero 3 within nodes"], [1]),
+        *product(["densenet121"], [None], ["recomputed", "pipelined"], [1]),
     ],
 )
 def test_all_layers_by_sample_are_data_parallelism(model, stack, form, microbatches):
