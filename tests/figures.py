@@ -130,4 +130,6 @@ def _scale(trace):
     place = trace.line if trace.type == "parcoords" else getattr(trace, "marker", None)
     if place is None or place.color is None or isinstance(place.color, str):
         return None
+    if all(isinstance(colour, str) for colour in place.color):  # taken from a scale
+        return None
     return place.colorbar.title.text

@@ -40,10 +40,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table whose rows sort by a click on a header; numbers that there are not stand last."""
+    """A table whose rows sort by a click on a header; numbers that there are not stand last.
+
+    Attributes:
+        header: of the columns.
+        rows: as many cells each.
+        marked: rows that stand out, counted from 0.
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    marked: frozenset[int] = frozenset()
 
     def is_number(self, cell: Cell, column: int) -> bool:
         """Whether a cell stands as a number: it is one, or is missing in a column of numbers."""
@@ -56,13 +63,14 @@ class Table:
 class Section:
     """A headed part of a page: a figure or a table, with a sentence below the heading.
 
-    A ``wide`` figure scrolls on a narrow screen rather than shrink.
+    A ``wide`` figure scrolls on a narrow screen rather than shrink; a ``folded`` table opens by a click.
     """
 
     title: str
     body: "go.Figure | Table"
     note: str = ""
     wide: bool = False
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -169,6 +177,8 @@ def _section(number: int, section: Section, name: str) -> str:
     body = _table(section.body) if isinstance(section.body, Table) else _figure(number, section.body)
     if section.wide:
         body = f'<div class="wide"><div>{body}</div></div>'
+    if section.folded and isinstance(section.body, Table):
+        body = f"<details><summary>{len(section.body.rows):,} rows</summary>{body}</details>"
     title = f"{escape(section.title)}{_tools(number, section, name)}"
     return f'<section id="part-{number}"><h2>{title}</h2>{note}\n{body}</section>'
 
@@ -199,10 +209,10 @@ def _figure(number: int, figure: "go.Figure") -> str:
 def _table(table: Table) -> str:
     header = "".join(f'<th tabindex="0" scope="col">{escape(name)}</th>' for name in table.header)
     rows = "\n".join(
-        "<tr>"
+        ('<tr class="marked">' if number in table.marked else "<tr>")
         + "".join(_cell(cell, number=table.is_number(cell, place)) for place, cell in enumerate(row))
         + "</tr>"
-        for row in table.rows
+        for number, row in enumerate(table.rows)
     )
     return (
         f'<div class="table"><table><thead><tr>{header}</tr></thead><tbody>\n{rows}\n</tbody></table></div>'

@@ -125,10 +125,20 @@ class Training:
         if self.used >= self._wanted and not self._finished.triggered:
             self._finished.succeed()
 
-    def record(self, worker: int, name: str, step: int, start: float, *, staleness: float = 0.0) -> None:
-        """Remember what a worker did until now."""
+    def record(
+        self,
+        worker: int,
+        name: str,
+        step: int,
+        start: float,
+        end: float | None = None,
+        *,
+        staleness: float = 0.0,
+    ) -> None:
+        """Remember what a worker did until ``end`` [s], now by default; staleness may be known later only."""
         if worker < self._recorded:
-            self.spans.append(Span(worker, name, step, start, self.now, staleness))
+            until = self.now if end is None else end
+            self.spans.append(Span(worker, name, step, start, until, staleness))
 
     def run(self) -> None:
         """Serve events until the training is over."""

@@ -147,7 +147,16 @@ def test_figures_hold_the_numbers_of_the_json(simulated):
 def test_rows_of_collectives_agree_with_the_json(collective):
     answer, _, parts = collective
     for row in answer["rows"]:
-        assert [format_quantity(row["time"], "time"), json.dumps(row["time"])] in parts.cells
+        assert [format_seconds(row["time"]), json.dumps(row["time"])] in parts.cells
+
+
+def test_the_rows_that_the_library_would_take_are_marked(collective):
+    answer, text, _ = collective
+    table = text.partition("<h2>Table")[2].partition("</table>")[0]
+    marked = [' class="marked"' in row.partition(">")[0] for row in table.split("<tr")[2:]]
+    assert marked == [row["chosen"] for row in answer["rows"]]
+    assert any(marked)
+    assert not all(marked)
 
 
 @pytest.mark.parametrize(

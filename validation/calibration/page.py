@@ -1,6 +1,6 @@
 """The report page of a calibration: residuals and fitted curves of every setting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hardware.units import format_quantity
@@ -20,8 +20,15 @@ def calibrations_page(found: Sequence[Calibration], data: Any) -> Page:  # noqa:
     points = [_point(each, row) for each in found for row in each.residuals]
     points += [point for each in found for point in _link_points(each)]
     lines = [describe(each.fitted.setting) for each in found]
+    lines += [f"Verdict: {text}" for text in map(_verdict, data.get("calibrations", ()))]
     lines.append("Residuals are of fits without the held-out rows; the profile is fitted on all rows.")
     return calibration_page(points, data, title="Calibration", headline=data["headline"], lines=lines)
+
+
+def _verdict(record: Mapping[str, Any]) -> str:
+    """What a setting's profile is good for, and why."""
+    given = record["verdict"]
+    return f"{given['word']}{': ' * bool(given['reasons'])}{'; '.join(given['reasons'])}"
 
 
 def _point(found: Calibration, row: Residual) -> CalibrationPoint:

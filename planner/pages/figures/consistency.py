@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 from planner.pages.figures.palette import GREY, LIGHT, SEQUENTIAL, VERMILION
 from planner.pages.figures.style import axis, new_figure
@@ -22,18 +23,15 @@ def workers_figure(spans: Sequence[Span], unit: str) -> go.Figure:
     workers = sorted({span.worker for span in shown})
     figure = new_figure(height=FRAME + BAR * max(4, len(workers)), barmode="overlay")
     computed = [span for span in shown if span.name == "compute"]
+    most = max([1.0, *(span.staleness for span in computed)])
     figure.add_bar(
         orientation="h",
         name="computing, by staleness",
         base=time.of(span.start for span in computed),
         x=time.of(span.end - span.start for span in computed),
         y=[f"worker {span.worker}" for span in computed],
-        marker={
-            "color": [span.staleness for span in computed],
-            "colorscale": SEQUENTIAL,
-            "cmin": 0,
-            "colorbar": {"title": {"text": f"staleness<br>[{unit}]"}, "outlinewidth": 0},
-        },
+        marker={"color": _colours([span.staleness for span in computed], most)},
+        showlegend=False,
         customdata=[(span.step, span.staleness) for span in computed],
         hovertemplate="step %{customdata[0]}, staleness %{customdata[1]:.4g}<br>%{x:,.4~r} "
         f"{time.unit}"
@@ -52,6 +50,7 @@ def workers_figure(spans: Sequence[Span], unit: str) -> go.Figure:
                 customdata=[span.step for span in found],
                 hovertemplate=f"{name} of step %{{customdata}}<br>{time.shown('x')}<extra>%{{y}}</extra>",
             )
+    _add_scale(figure, most, f"staleness<br>[{unit}]")
     figure.update_xaxes(axis("time", time.unit))
     figure.update_yaxes(
         type="category",
@@ -60,6 +59,28 @@ def workers_figure(spans: Sequence[Span], unit: str) -> go.Figure:
         autorange="reversed",
     )
     return figure
+
+
+def _colours(values: Sequence[float], most: float) -> list[str]:
+    """Colours of values from 0 to ``most``; as numbers on a scale, bars would be warned of one by one."""
+    return list(sample_colorscale(SEQUENTIAL, [value / most for value in values]))
+
+
+def _add_scale(figure: go.Figure, most: float, title: str) -> None:
+    """What the colours from 0 to ``most`` say, beside a figure."""
+    figure.add_scatter(
+        mode="markers",
+        x=[None],
+        y=[None],
+        showlegend=False,
+        marker={
+            "color": [0.0],
+            "colorscale": SEQUENTIAL,
+            "cmin": 0,
+            "cmax": most,
+            "colorbar": {"title": {"text": title}, "outlinewidth": 0},
+        },
+    )
 
 
 def staleness_figure(spans: Sequence[Span], unit: str) -> go.Figure:

@@ -1,11 +1,12 @@
 """Goodput over the interval between checkpoints, and where the rest of the time goes."""
 
 from collections.abc import Mapping, Sequence
+from math import log10
 from typing import Any
 
 import plotly.graph_objects as go
 
-from planner.pages.figures.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from planner.pages.figures.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 from planner.pages.figures.style import axis, new_figure
 from planner.pages.figures.units import Scale, scale
 
@@ -27,16 +28,16 @@ def goodput_figure(
         line={"color": BLUE},
     )
     marked = {label: intervals[name] for name, label in NAMED.items() if name in intervals}
-    looks = (("diamond", GREEN), ("square", SKY))
-    for (label, each), (symbol, colour) in zip(marked.items(), looks, strict=False):
+    looks = (("diamond-open", 20, GREEN), ("circle-open", 13, BLACK))
+    for (label, each), (symbol, size, colour) in zip(marked.items(), looks, strict=False):
         figure.add_scatter(
             mode="markers",
             name=label,
             x=time.of([each["interval"]]),
             y=[100 * each["goodput"]],
-            marker={"size": 12, "symbol": symbol, "color": colour},
+            marker={"size": size, "symbol": symbol, "color": colour, "line": {"width": 2}},
         )
-    figure.update_xaxes(axis("training between checkpoints", time.unit, log=True))
+    _name_interval(figure, curve, time)
     figure.update_yaxes(title={"text": "goodput [%]"})
     return figure
 
@@ -55,10 +56,17 @@ def loss_figure(curve: Sequence[Mapping[str, Any]]) -> go.Figure:
             line={"color": colour},
             fillcolor=colour,
         )
-    figure.update_xaxes(axis("training between checkpoints", time.unit, log=True))
+    _name_interval(figure, curve, time)
     figure.update_yaxes(title={"text": "share of the time [%]"})
     return figure
 
 
 def _interval(curve: Sequence[Mapping[str, Any]]) -> Scale:
     return scale("duration", [each["interval"] for each in curve], log=True)
+
+
+def _name_interval(figure: go.Figure, curve: Sequence[Mapping[str, Any]], time: Scale) -> None:
+    """The same axis for both figures, with room on either side."""
+    ends = [log10(each["interval"] / time.size) for each in curve]
+    room = [min(ends) - 0.1, max(ends) + 0.1]
+    figure.update_xaxes(axis("training between checkpoints", time.unit, log=True), range=room)

@@ -11,6 +11,7 @@ from planner.pages.figures.style import new_figure
 from simdl.topology.drawing import Drawing, places
 
 NAMED = 24  # members up to which every one is named
+SIDEWAYS = 0.75  # from the middle of a circle of radius 1
 SHADES = 5  # steps of load that are told apart by colour
 
 
@@ -22,9 +23,26 @@ def network_figure(drawing: Drawing, loads: Mapping[int, float]) -> go.Figure:
         _add_links(figure, drawing, at, loads, shade)
     _add_vertices(figure, drawing, at)
     hidden = {"visible": False, "showgrid": False, "zeroline": False}
-    figure.update_xaxes(hidden)
-    figure.update_yaxes(hidden)
+    figure.update_xaxes(hidden, range=_room([x for x, _ in at]))
+    figure.update_yaxes(hidden, range=_room([y for _, y in at]))
     return figure
+
+
+def _room(places: list[float]) -> list[float]:
+    """A range with room for names on either side."""
+    low, high = min(places), max(places)
+    room = 0.18 * (high - low) or 1.0
+    return [low - room, high + room]
+
+
+def _beside(place: tuple[float, float], what: str, *, circle: bool) -> str:
+    """Where a name meets no link: outwards of a circle, aside of its middle, below and above rows."""
+    x, y = place
+    if not circle:
+        return "bottom center" if what == "members" else "top center"
+    if abs(x) > SIDEWAYS:
+        return "middle right" if x > 0 else "middle left"
+    return "top center" if y > 0 else "bottom center" if y < 0 else "bottom right"
 
 
 def _shade(load: float) -> int:
@@ -70,6 +88,7 @@ def _add_links(
 
 def _add_vertices(figure: go.Figure, drawing: Drawing, at: list[tuple[float, float]]) -> None:
     graph = drawing.graph
+    circle = max(x * x + y * y for x, y in at) < 1.01 and len(graph.names) - graph.members <= 1
     for name, low, high, colour, symbol in (
         ("members", 0, graph.members, BLUE, "circle"),
         ("switches", graph.members, len(graph.names), LIGHT, "square"),
@@ -82,7 +101,7 @@ def _add_vertices(figure: go.Figure, drawing: Drawing, at: list[tuple[float, flo
                 y=[place[1] for place in at[low:high]],
                 mode="markers+text" if len(names) <= NAMED else "markers",
                 text=names,
-                textposition="top center",
+                textposition=[_beside(place, name, circle=circle) for place in at[low:high]],
                 marker={"color": colour, "symbol": symbol, "size": 12, "line": {"color": GREY, "width": 1}},
                 hovertemplate="%{text}<extra></extra>",
                 showlegend=False,

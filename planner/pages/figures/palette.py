@@ -16,7 +16,7 @@ SERIES = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, "#7A4B2A", "#A5A000")
 """Colours of series without a meaning of their own, in the order they are taken."""
 GOLDEN = 0.6180339887498949
 SEQUENTIAL = "Cividis"  # its lightness rises evenly for every colour vision
-SLATE = ((0.0, "#D5DEE8"), (0.5, "#8DA0B3"), (1.0, "#0B1F33"))
+SLATE = ((0.0, "#D5DEE8"), (0.5, "#8DA0B3"), (1.0, "#2B4A68"))
 """Scale of candidates, on pages whose other colours leave no room for :data:`SEQUENTIAL`."""
 
 Look = tuple[str, str]

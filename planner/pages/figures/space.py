@@ -147,7 +147,7 @@ def coordinates_figure(space: Space, bounds: Bounds, shown: Integers) -> go.Figu
             },
         },
     )
-    figure.update_layout(margin={"l": 60, "r": 30, "t": 60, "b": 30})
+    figure.update_layout(margin={"l": 120, "r": 30, "t": 60, "b": 30})
     return figure
 
 
@@ -169,16 +169,22 @@ def _differs(dimension: Mapping[str, Any]) -> bool:
 
 def _choices(space: Space, shown: Integers) -> Iterator[dict[str, Any]]:
     """Every choice as a dimension with the values of the shown candidates and their texts."""
+    yield _choice("schedule", space.schedules, space, shown)  # its long texts stand left of its axis
     for name in DEGREES:
         yield _degree(name, getattr(space, name)[shown])
-    for name, texts in {"schedule": space.schedules, **CHOICES}.items():
-        taken = sorted({*getattr(space, name)[shown].tolist()})
-        yield {
-            "label": LABELS.get(name, name),
-            "values": getattr(space, name)[shown],
-            "tickvals": taken,
-            "ticktext": [texts[place] for place in taken],
-        }
+    for name, texts in CHOICES.items():
+        yield _choice(name, texts, space, shown)
+
+
+def _choice(name: str, texts: Sequence[str], space: Space, shown: Integers) -> dict[str, Any]:
+    """A choice with the texts of the values taken."""
+    taken = sorted({*getattr(space, name)[shown].tolist()})
+    return {
+        "label": LABELS.get(name, name),
+        "values": getattr(space, name)[shown],
+        "tickvals": taken,
+        "ticktext": [texts[place] for place in taken],
+    }
 
 
 def _degree(name: str, values: Integers) -> dict[str, Any]:

@@ -32,6 +32,7 @@ POINTS = 1500  # of one memory curve
 LANE = 18  # [px] of height
 BAR = 0.72  # of a lane's height
 FRAME = 140  # [px] around the lanes
+LEAST = 240  # [px], for the name of the axis of lanes
 
 
 def shown_ranks(timeline: Timeline, *, limit: int = RANKS) -> list[int]:
@@ -59,7 +60,7 @@ def gantt_figure(timeline: Timeline) -> go.Figure:
     lanes = _lanes(timeline)
     bars = _bars(timeline, lanes)
     time = scale("s", [timeline.step_time])
-    figure = new_figure(height=FRAME + LANE * len(lanes))
+    figure = new_figure(height=max(LEAST, FRAME + LANE * len(lanes)))
     for name in dict.fromkeys([*TASKS, *(bar.name for bar in bars)]):
         drawn = [bar for bar in bars if bar.name == name]
         if drawn:

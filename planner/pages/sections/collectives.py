@@ -1,19 +1,28 @@
 """The page of `simdl collectives`."""
 
+from math import floor, log10
 from typing import Any
 
 from hardware.units import format_quantity
+from planner.console.format import format_seconds
 from planner.pages.figures.collectives import bus_bandwidth_figure, collective_time_figure
 from planner.pages.page import Cell, Page, Section, Table
 
 HEADER = ("size", "time", "algorithm", "protocol", "algorithm bandwidth", "bus bandwidth", "lower bound")
+SHORTEST = 1e-7  # [s], below which four digits of ms would have an exponent
 ALONE = " One rank needs no communication: every size takes no time."
 
 
 def collectives_page(data: dict[str, Any]) -> Page:
     """The page of a collective by message size; ``data`` is the command's JSON."""
     rows = data["rows"]
-    table = Section(title="Table", body=Table(header=HEADER, rows=tuple(_row(row) for row in rows)))
+    several = any(not row["chosen"] for row in rows)
+    marked = frozenset(place for place, row in enumerate(rows) if row["chosen"] and several)
+    table = Section(
+        title="Table",
+        body=Table(header=HEADER, rows=tuple(_row(row) for row in rows), marked=marked),
+        note="Marked: what the library takes by itself." if marked else "",
+    )
     figures = (
         Section(title="Time by size", body=collective_time_figure(rows)),
         Section(title="Bus bandwidth by size", body=bus_bandwidth_figure(rows)),
@@ -54,10 +63,17 @@ def _steps_section(data: dict[str, Any]) -> Section:
 def _row(row: dict[str, Any]) -> tuple[Cell, ...]:
     return (
         Cell(text=format_quantity(row["size"], "bytes"), value=row["size"]),
-        Cell(text=format_quantity(row["time"], "time"), value=row["time"]),
+        Cell(text=format_seconds(row["time"]), value=row["time"]),
         Cell(text=f"{row['algorithm']} (the library's choice)" if row["chosen"] else row["algorithm"]),
         Cell(text=row["protocol"]),
         Cell(text=format_quantity(row["algorithm_bandwidth"], "bandwidth"), value=row["algorithm_bandwidth"]),
         Cell(text=format_quantity(row["bus_bandwidth"], "bandwidth"), value=row["bus_bandwidth"]),
-        Cell(text=format_quantity(row["lower_bound"], "time"), value=row["lower_bound"]),
+        Cell(text=_short(row["lower_bound"]), value=row["lower_bound"]),
     )
+
+
+def _short(seconds: float) -> str:
+    """A time in ms without an exponent, however short."""
+    if 0 < seconds < SHORTEST:
+        return f"{seconds * 1e3:.{2 - floor(log10(seconds * 1e3))}f} ms"
+    return format_seconds(seconds)

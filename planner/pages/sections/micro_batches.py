@@ -1,8 +1,9 @@
 """The page of `simdl microbatch`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from planner.console.format import format_seconds
 from planner.microbatch.plan import Choice, MicrobatchPlan
 from planner.pages.figures.micro_batches import Division, workspace_figure
 from planner.pages.page import Cell, Page, Section, Table
@@ -14,12 +15,12 @@ def micro_batch_page(
     """The page of micro-batches; header and rows are the command's table, ``data`` its JSON."""
     title = f"{data['model']} on {data['device']}, batch {data['batch']}: micro-batches of convolutions"
     undivided = data["undivided_time"]
-    against = "undivided does not fit" if undivided is None else f"{undivided:.6g} s undivided"
-    cells = tuple(_row(row, choice) for row, choice in zip(rows, result.choices, strict=True))
+    against = "undivided does not fit" if undivided is None else f"{format_seconds(undivided)} undivided"
+    changed = [choice.configuration != choice.undivided for choice in result.choices]
     return Page(
         title=title,
         headline=data["headline"],
-        lines=(f"{data['time']:.6g} s against {against}; {data['policy']} sizes, {data['mode']}.",),
+        lines=(f"{format_seconds(data['time'])} against {against}; {data['policy']} sizes, {data['mode']}.",),
         sections=(
             Section(
                 title="Time against workspace",
@@ -28,10 +29,28 @@ def micro_batch_page(
                 ),
                 note="A line leads from the fastest undivided convolution that fits to the chosen division.",
             ),
-            Section(title="Table", body=Table(header=tuple(header), rows=cells)),
+            *_tables(result.choices, changed, header, rows),
         ),
         data=data,
     )
+
+
+def _tables(
+    choices: Sequence[Choice], changed: Sequence[bool], header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> Iterator[Section]:
+    """What runs otherwise than undivided, then, folded away, what does not."""
+    for wanted, title in ((True, "Passes that change"), (False, "Passes that stay undivided")):
+        cells = [
+            _row(row, choice)
+            for row, choice, is_changed in zip(rows, choices, changed, strict=True)
+            if is_changed is wanted
+        ]
+        if cells:
+            folded = not wanted and any(changed)
+            note = f"{len(cells)} of {len(choices)}."
+            yield Section(
+                title=title, body=Table(header=tuple(header), rows=tuple(cells)), note=note, folded=folded
+            )
 
 
 def _division(choice: Choice) -> Division:

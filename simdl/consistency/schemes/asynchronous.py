@@ -45,7 +45,6 @@ class Asynchronous:
 
     def _push(self, event: Event) -> None:
         training, worker = self._training, cast("int", event.value)
-        training.record(worker, "compute", self._step[worker], self._began[worker])
         servers = self._servers
         self._pushed[worker] = training.now
         self._left[worker] = servers.count
@@ -63,7 +62,10 @@ class Asynchronous:
         self._last[worker] = max(self._last[worker], applied)
         self._left[worker] -= 1
         if not self._left[worker]:
-            self._training.use(self._stale[worker] / self._servers.count, at=self._last[worker])
+            stale = self._stale[worker] / self._servers.count
+            step, began, pushed = self._step[worker] - 1, self._began[worker], self._pushed[worker]
+            self._training.record(worker, "compute", step, began, pushed, staleness=stale)
+            self._training.use(stale, at=self._last[worker])
         pull = self._pull[worker]
         assert pull is not None  # noqa: S101 - made when its message was sent
         self._servers.answer(pull, server, applied)

@@ -28,6 +28,7 @@ class ElasticAveraging:
         self._left = [0] * workers
         self._last = [0.0] * workers
         self._stale = [0] * workers
+        self._computing = [(0.0, 0.0)] * workers
         self._pull: list[Pull | None] = [None] * workers
 
     def begin(self, worker: int) -> None:
@@ -40,9 +41,10 @@ class ElasticAveraging:
     def _computed(self, event: Event) -> None:
         training, worker = self._training, cast("int", event.value)
         step = self._step[worker]
-        training.record(worker, "compute", step, self._began[worker])
         self._step[worker] = step + 1
+        self._computing[worker] = self._began[worker], training.now
         if (step + 1) % training.setting.period:
+            training.record(worker, "compute", step, self._began[worker])
             training.use(None)
             self.begin(worker)
             return
@@ -61,7 +63,9 @@ class ElasticAveraging:
         self._last[worker] = max(self._last[worker], applied)
         self._left[worker] -= 1
         if not self._left[worker]:
-            self._training.use(self._stale[worker] / self._servers.count, at=self._last[worker])
+            stale, step = self._stale[worker] / self._servers.count, self._step[worker] - 1
+            self._training.record(worker, "compute", step, *self._computing[worker], staleness=stale)
+            self._training.use(stale, at=self._last[worker])
         pull = self._pull[worker]
         assert pull is not None  # noqa: S101 - made when its message was sent
         self._servers.answer(pull, server, applied)

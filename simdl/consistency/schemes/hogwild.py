@@ -24,6 +24,7 @@ class Hogwild:
         self._seen = [0] * workers
         self._step = [0] * workers
         self._began = [0.0] * workers
+        self._computing = [(0.0, 0.0)] * workers
         self._read = wiring.latency + wiring.parameters / training.ports.rate
         self._write = wiring.latency + wiring.gradient / training.ports.rate
 
@@ -43,15 +44,17 @@ class Hogwild:
 
     def _update(self, event: Event) -> None:
         worker, training = cast("int", event.value), self._training
-        training.record(worker, "compute", self._step[worker], self._began[worker])
+        self._computing[worker] = self._began[worker], training.now
         self._began[worker] = training.now
         self._move(worker, training.wiring.gradient, inward=False)
         training.later(self._write, self._written, worker)
 
     def _written(self, event: Event) -> None:
         worker, training = cast("int", event.value), self._training
-        training.record(worker, "exchange", self._step[worker], self._began[worker])
-        training.use(float(self._writes - self._seen[worker]))
+        step, stale = self._step[worker], float(self._writes - self._seen[worker])
+        training.record(worker, "compute", step, *self._computing[worker], staleness=stale)
+        training.record(worker, "exchange", step, self._began[worker])
+        training.use(stale)
         self._writes += 1
         self._step[worker] += 1
         self.begin(worker)
