@@ -33,6 +33,11 @@ class ProgramBuilder:
     def __len__(self) -> int:
         return len(self._action)
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """All channels so far, by number."""
+        return tuple(self._found)
+
     def channel(self, channel: Channel) -> int:
         """The number of a channel; equal ones are one resource."""
         number = self._channels.setdefault(channel, len(self._found))

@@ -65,6 +65,7 @@ class Channel:
         level: of the cluster, innermost first.
         reach: ranks behind the ports.
         outward: whether this is the direction away from these ranks.
+        first: the lowest of these ranks.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Channel:
     level: int = 0
     reach: int = 1
     outward: bool = True
+    first: int = 0
 
 
 class Task(NamedTuple):

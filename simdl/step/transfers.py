@@ -89,7 +89,11 @@ class StepTransfers:
         )
 
     def inside(self, rank: int, stage: int, parts: Parts) -> Inside:
-        """What the messages inside a pass load, where transfers can run beside it.
+        """What the messages inside a pass load, where transfers can run beside it."""
+        return self.messages_inside(rank, stage, parts) if self._overlaps else Inside()
+
+    def messages_inside(self, rank: int, stage: int, parts: Parts) -> Inside:
+        """What the messages inside a pass load.
 
         The collectives of tensor parallelism, the messages of split layers or the ring of context
         parallelism, whichever take longer, stand for all of them.
@@ -98,7 +102,7 @@ class StepTransfers:
         for cause, time in parts:
             seconds[EXCHANGES.get(cause, Cause.BUBBLE)] += time
         cause = max((Cause.TENSOR, Cause.CONTEXT), key=lambda each: seconds[each])
-        if not seconds[cause] or not self._overlaps:
+        if not seconds[cause]:
             return Inside()
         nbytes = self._step.stages[stage].boundary
         key = cause, nbytes, rank
@@ -258,5 +262,6 @@ class StepTransfers:
             level=port.level,
             reach=port.ranks,
             outward=port.outward,
+            first=low,
         )
         return Load(self._builder.channel(channel), load.share, first, load.members)

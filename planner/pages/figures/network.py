@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from hardware.units import format_quantity
-from planner.pages.figures.palette import BLUE, GREY, LIGHT, SEQUENTIAL
+from planner.pages.figures.palette import GREY, MEMBER, SWITCH, load_colour
 from planner.pages.figures.style import new_figure
 from simdl.topology.drawing import Drawing, places
 
@@ -15,12 +14,18 @@ SIDEWAYS = 0.75  # from the middle of a circle of radius 1
 SHADES = 5  # steps of load that are told apart by colour
 
 
-def network_figure(drawing: Drawing, loads: Mapping[int, float]) -> go.Figure:
-    """One level; ``loads`` per edge, 1 for the busiest, empty where no load is known."""
+def network_figure(drawing: Drawing, loads: Mapping[int, float], *, most: float = 0.0) -> go.Figure:
+    """One level.
+
+    Args:
+        drawing: of the level.
+        loads: per edge, 1 for the busiest; empty where no load is known.
+        most: share of its bandwidth that the busiest gives; 0 where loads are known by their ratio alone.
+    """
     figure = new_figure(height=460, showlegend=bool(loads))
     at = places(drawing)
     for shade in range(SHADES) if loads else [0]:
-        _add_links(figure, drawing, at, loads, shade)
+        _add_links(figure, drawing, at, loads, (shade, most))
     _add_vertices(figure, drawing, at)
     hidden = {"visible": False, "showgrid": False, "zeroline": False}
     figure.update_xaxes(hidden, range=_room([x for x, _ in at]))
@@ -28,10 +33,14 @@ def network_figure(drawing: Drawing, loads: Mapping[int, float]) -> go.Figure:
     return figure
 
 
+def _share(load: float, most: float) -> str:
+    return f"{load * most:.2%} of the bandwidth" if most else f"load {load:.0%}"
+
+
 def _room(places: list[float]) -> list[float]:
     """A range with room for names on either side."""
     low, high = min(places), max(places)
-    room = 0.18 * (high - low) or 1.0
+    room = 0.3 * (high - low) or 1.0
     return [low - room, high + room]
 
 
@@ -50,9 +59,14 @@ def _shade(load: float) -> int:
 
 
 def _add_links(
-    figure: go.Figure, drawing: Drawing, at: list[tuple[float, float]], loads: Mapping[int, float], shade: int
+    figure: go.Figure,
+    drawing: Drawing,
+    at: list[tuple[float, float]],
+    loads: Mapping[int, float],
+    step: tuple[int, float],
 ) -> None:
-    graph = drawing.graph
+    """Links whose load lies on one step of colours, below the largest of all."""
+    graph, (shade, most) = drawing.graph, step
     x: list[float | None] = []
     y: list[float | None] = []
     middle: list[tuple[float, float, str]] = []
@@ -65,12 +79,17 @@ def _add_links(
         x += x0, x1, None
         y += y0, y1, None
         told = f"{graph.names[edge.tail]} - {graph.names[edge.head]}<br>{edge.count:g} x {edge.link.name}, "
-        told += format_quantity(edge.bandwidth, "bandwidth") + (f"<br>load {load:.0%}" if loads else "")
+        told += format_quantity(edge.bandwidth, "bandwidth") + (f"<br>{_share(load, most)}" if loads else "")
         middle.append(((x0 + x1) / 2, (y0 + y1) / 2, told))
     if not middle:
         return
-    colour = sample_colorscale(SEQUENTIAL, 1 - shade / (SHADES - 1))[0] if loads else GREY
-    name = f"{shade / SHADES:.0%} to {(shade + 1) / SHADES:.0%} of the busiest" if loads else "links"
+    colour = load_colour(shade / (SHADES - 1)) if loads else GREY
+    ends = shade / SHADES, (shade + 1) / SHADES
+    name = "links"
+    if loads and most:
+        name = f"{ends[0] * most:.2%} to {ends[1] * most:.2%} of the bandwidth"
+    elif loads:
+        name = f"{ends[0]:.0%} to {ends[1]:.0%} of the busiest"
     figure.add_scatter(
         x=x, y=y, mode="lines", name=name, line={"color": colour, "width": 1.5 + shade}, hoverinfo="skip"
     )
@@ -90,8 +109,8 @@ def _add_vertices(figure: go.Figure, drawing: Drawing, at: list[tuple[float, flo
     graph = drawing.graph
     circle = max(x * x + y * y for x, y in at) < 1.01 and len(graph.names) - graph.members <= 1
     for name, low, high, colour, symbol in (
-        ("members", 0, graph.members, BLUE, "circle"),
-        ("switches", graph.members, len(graph.names), LIGHT, "square"),
+        ("members", 0, graph.members, MEMBER, "circle"),
+        ("switches", graph.members, len(graph.names), SWITCH, "square"),
     ):
         names = graph.names[low:high]
         if names:

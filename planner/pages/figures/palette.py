@@ -19,6 +19,10 @@ SEQUENTIAL = "Cividis"  # its lightness rises evenly for every colour vision
 SLATE = ((0.0, "#D5DEE8"), (0.5, "#8DA0B3"), (1.0, "#2B4A68"))
 """Scale of candidates, on pages whose other colours leave no room for :data:`SEQUENTIAL`."""
 
+_LOADS = ("#E3E3C4", "#3F4A00")
+MEMBER, SWITCH = "#5C6B73", "#CFD8DC"
+"""What links join."""
+
 Look = tuple[str, str]
 """Colour and pattern."""
 CAUSES: Mapping[str, Look] = {
@@ -154,6 +158,11 @@ def kernel_colour(kind: str) -> str:
 
 def _ramp(first: str, last: str, count: int) -> list[str]:
     return [_mixed(first, last, place / max(count - 1, 1)) for place in range(count)]
+
+
+def load_colour(share: float) -> str:
+    """The colour of a link by its load, as a share of the largest."""
+    return _mixed(*_LOADS, share)
 
 
 def series_colours(names: Iterable[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from planner.pages.figures.timeline import (
     timeline_note,
 )
 from planner.pages.page import Cell, Page, Section, Table
+from planner.pages.sections.step_network import network_sections
 from planner.questions.question import Question
 from simdl.engine.timeline import Timeline
 from simdl.memory.needs import memory_by_rank, usable_memory
@@ -113,6 +114,7 @@ def step_sections(workload: Workload, simulation: Simulation) -> tuple[Section, 
             note=f"Kernels of one microbatch on one {device.name}; larger markers take more of the time.",
         ),
         *_communication(simulation.report),
+        *network_sections(simulation),
     )
 
 
