@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_name(f"report_page.{end}") for end in ("html", "css", "js"))
+LONG = 40  # letters of a text from which its cell is wide on every screen
 MISSING = ("-", "")  # texts of a number that there is not
 CONFIG = {"responsive": True, "displayModeBar": False}  # its buttons would cover legends
 
@@ -220,7 +221,7 @@ def _table(table: Table) -> str:
 
 
 def _cell(cell: Cell, *, number: bool) -> str:
-    marked = ' class="number"' if number else ""
+    marked = ' class="number"' if number else ' class="long"' if len(cell.text) > LONG else ""
     if cell.value is not None:
         value = json.dumps(cell.value)
         marked += f' data-value="{value}" title="{value}"'

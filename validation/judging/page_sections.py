@@ -13,7 +13,7 @@ from planner.pages.figures.accuracy import (
 )
 from planner.pages.page import Cell, Section, Table
 
-NAMED = 5  # rows drawn at the edge that a note names
+NAMED = 3  # rows drawn at the edge that a note names
 
 
 def row_pairs(rows: Sequence[Mapping[str, Any]], unit: str) -> list[Pair]:
@@ -57,7 +57,8 @@ def error_sections(groups: Sequence[tuple[str, str, Sequence[Pair]]]) -> tuple[S
     ]
     if every:
         body = error_figure(every, colours)
-        note = f"predicted / measured - 1. {_beyond(every)}"
+        far = sum(pair.error > END for pair in every)
+        note = f"predicted / measured - 1. {far:,} rows above 100 % stand in the last bin."
         sections.append(Section(title="Distribution of errors", body=body, note=note))
     return tuple(sections)
 

@@ -26,7 +26,7 @@ def kernels_page(reasons: Sequence[tuple[int, str]], data: dict[str, Any]) -> Pa
     return Page(
         title="Kernel tables, predicted",
         headline=data["headline"],
-        lines=(f"{len(pairs)} rows predicted, {skipped} skipped.",),
+        lines=(f"{len(pairs):,} rows predicted, {skipped:,} skipped.",),
         sections=(
             Section(
                 title="Relative errors of time by table and device",

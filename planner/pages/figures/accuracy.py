@@ -64,15 +64,16 @@ def accuracy_figure(pairs: Sequence[Pair], quantity: str, unit: str, colours: Ma
             hovertemplate=f"%{{text}}<br>measured {read.shown('x')}, "
             f"predicted {read.shown('y')}<extra>%{{fullData.name}}</extra>",
         )
-    figure.update_xaxes(axis(f"measured {quantity}", read.unit, log=True))
-    figure.update_yaxes(axis(f"predicted {quantity}", read.unit, log=True))
+    figure.update_xaxes(axis(f"measured {quantity}", read.unit, log=True, values=ends))
+    figure.update_yaxes(axis(f"predicted {quantity}", read.unit, log=True, values=ends))
     return figure
 
 
 def residual_figure(pairs: Sequence[Pair], quantity: str, unit: str, colours: Mapping[str, str]) -> go.Figure:
     """Relative errors over what was measured; those beyond ``END`` stand on the edge, as triangles."""
     figure = new_figure(height=440)
-    read = scale(unit, [pair.measured for pair in pairs], log=True)
+    measured = [pair.measured for pair in pairs]
+    read = scale(unit, measured, log=True)
     for family, drawn, symbol in _by_family(pairs, colours):
         figure.add_scatter(
             mode="markers",
@@ -90,7 +91,7 @@ def residual_figure(pairs: Sequence[Pair], quantity: str, unit: str, colours: Ma
         )
     add_band(figure, upright=False)
     figure.add_hline(y=0, line={"color": BLACK, "width": 1}, name="exact")
-    figure.update_xaxes(axis(f"measured {quantity}", read.unit, log=True))
+    figure.update_xaxes(axis(f"measured {quantity}", read.unit, log=True, values=measured))
     figure.update_yaxes(title={"text": "predicted / measured - 1 [%]"})
     return figure
 

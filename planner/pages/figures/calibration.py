@@ -86,7 +86,7 @@ def fitted_figure(points: Points, colours: Mapping[str, str]) -> go.Figure:
                 trace.update(legendgroup=trace.name, showlegend=trace.name not in told)
                 told.add(trace.name)
                 figure.add_trace(trace, row=row, col=column)
-    _name_axes(figure, places, (sizes, rates), [point.size for point in points])
+    _name_axes(figure, places, (sizes, rates), points)
     return figure
 
 
@@ -163,15 +163,17 @@ def _panels(names: Sequence[str]) -> tuple[go.Figure, list[Place]]:
 
 
 def _name_axes(
-    figure: go.Figure, places: Sequence[Place], units: tuple[Scale, Scale], sizes: Sequence[float]
+    figure: go.Figure, places: Sequence[Place], units: tuple[Scale, Scale], points: Points
 ) -> None:
     """Common axes, named at the left and below the last panel of every column."""
     lowest = {column: row for row, column in places}
     bare = {"title": {"text": ""}, "showticklabels": False}
+    sizes, rates = [point.size for point in points], [point.size / point.measured for point in points]
+    size = axis("size", units[0].unit, log=True, values=sizes)
+    if units[0].unit == "B":
+        size = size_axis("size", sizes, ticks=3)
+    rate = axis("rate", units[1].unit, log=True, values=rates)
     for row, column in places:
-        in_bytes = units[0].unit == "B"
-        size = size_axis("size", sizes, ticks=3) if in_bytes else axis("size", units[0].unit, log=True)
-        rate = axis("rate", units[1].unit, log=True)
         first = (row, column) == (1, 1)
         below, left = row == lowest[column], column == 1
         figure.update_xaxes(

@@ -80,5 +80,5 @@ def _by_size(rows: Sequence[Mapping[str, Any]], key: str, unit: str, *, log: boo
             hoverinfo="skip",
         )
     figure.update_xaxes(size_axis("message size", [row["size"] for row in rows]))
-    figure.update_yaxes(axis(words(key), amounts.unit, log=log))
+    figure.update_yaxes(axis(words(key), amounts.unit, log=log, values=[row[key] for row in rows]))
     return figure

@@ -40,7 +40,7 @@ def _share(load: float, most: float) -> str:
 def _room(places: list[float]) -> list[float]:
     """A range with room for names on either side."""
     low, high = min(places), max(places)
-    room = 0.3 * (high - low) or 1.0
+    room = max(0.3 * (high - low), 0.5)  # two members stand one above the other
     return [low - room, high + room]
 
 

@@ -20,6 +20,7 @@ def roofline_figure(uses: Sequence[KernelUse], device: Device, dtype: str) -> go
     intensities = [use.flops / use.nbytes for use in counted] or [1.0]
     rate = scale("FLOP/s", [device.flop_rate(dtype)])
     _add_roof(figure, device, dtype, (min(intensities), max(intensities)), rate)
+    rates = [use.flops / use.seconds for use in counted]
     total = sum(use.seconds for use in uses) or 1.0
     for kind in sorted({use.kind for use in counted}):
         drawn = [use for use in counted if use.kind == kind]
@@ -38,8 +39,8 @@ def roofline_figure(uses: Sequence[KernelUse], device: Device, dtype: str) -> go
             },
             hovertemplate=f"%{{text}}<br>%{{x:,.4~r}} FLOP/B, {rate.shown('y')}<extra></extra>",
         )
-    figure.update_xaxes(axis("arithmetic intensity", "FLOP/B", log=True))
-    figure.update_yaxes(axis("achieved rate", rate.unit, log=True))
+    figure.update_xaxes(axis("arithmetic intensity", "FLOP/B", log=True, values=intensities))
+    figure.update_yaxes(axis("achieved rate", rate.unit, log=True, values=rates))
     return figure
 
 

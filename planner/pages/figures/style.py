@@ -1,5 +1,6 @@
 """What all figures share: axes with units, layout, lines at limits."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import plotly.graph_objects as go
@@ -7,6 +8,7 @@ import plotly.graph_objects as go
 from planner.pages.figures.palette import ROLES, SERIES
 from planner.pages.figures.units import PLAIN
 
+MANY = 100  # largest over least, from which whole decades suffice
 LOG_TICKS = 5  # about as many; more would print over each other within a decade
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
@@ -49,9 +51,22 @@ def new_figure(*, height: int, **layout: Any) -> go.Figure:  # noqa: ANN401 - pl
     return go.Figure(layout={"template": TEMPLATE, "height": height, **layout})
 
 
-def axis(quantity: str, unit: str, *, log: bool = False) -> dict[str, Any]:
-    """An axis of an amount whose values are in this unit, such as ``peak memory [GiB]``."""
-    kind = {"type": "log", "nticks": LOG_TICKS} if log else {}
+def axis(
+    quantity: str, unit: str, *, log: bool = False, values: Iterable[float | None] = ()
+) -> dict[str, Any]:
+    """An axis of an amount in this unit, such as ``peak memory [GiB]``.
+
+    Args:
+        quantity: what is shown.
+        unit: of the values.
+        log: logarithmic.
+        values: that a logarithmic axis shows; over many decades only whole ones are named, so that names do
+            not meet on a narrow screen.
+    """
+    kind: dict[str, Any] = {"type": "log", "nticks": LOG_TICKS} if log else {}
+    known = [value for value in values if value]
+    if log and known and max(known) >= MANY * min(known):
+        kind["dtick"] = 1
     return {"title": {"text": f"{quantity} [{unit}]"}, **kind}
 
 
