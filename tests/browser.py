@@ -17,6 +17,15 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 
+FITS = """width => {
+  const page = document.documentElement;
+  const tables = [...document.querySelectorAll(".table, .wide, .block pre")];
+  return page.clientWidth === width && page.scrollWidth === width
+    && tables.every(each => each.getBoundingClientRect().right <= width
+      && (each.scrollWidth <= each.clientWidth || getComputedStyle(each).overflowX === "auto"));
+}"""
+"""Whether a page is as wide as its window, and what is wider scrolls within it."""
+
 
 @cache
 def find_browser():
@@ -24,16 +33,24 @@ def find_browser():
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def open_page(path, *, width=1280, height=1200):
+def open_page(path, *, width=1280, height=1200, narrow=None):
     """The document once its own check has ended, and the lines that the page wrote to the console.
 
-    The page says so by ``data-checked`` on its root element, however long that takes.
+    The page says so by ``data-checked`` on its root element, however long that takes. With ``narrow`` it is
+    made so wide afterwards, and must come to scroll sideways no more.
     """
     with using_page(path, width=width, height=height) as (page, lines):
         page.wait_for_selector("html[data-checked]", state="attached", timeout=PATIENCE)
         document = page.content()
-    # a software renderer remarks on its own speed
-    return document, [line for line in lines if "GL Driver Message" not in line]
+        if narrow:
+            page.set_viewport_size({"width": narrow, "height": height})
+            page.wait_for_function(FITS, arg=narrow, timeout=PATIENCE)
+    return document, remarks(lines)
+
+
+def remarks(lines):
+    """Lines of the console that are the page's own: a software renderer remarks on its speed."""
+    return [line for line in lines if "GL Driver Message" not in line]
 
 
 @contextmanager

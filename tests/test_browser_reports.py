@@ -6,11 +6,12 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from browser import PATIENCE, find_browser, open_page, using_page
+from browser import FITS, PATIENCE, find_browser, open_page, remarks, using_page
 from click.testing import CliRunner
 from kineto_traces import RECORDED
 
 import validation
+from planner.cli import main
 from planner.commands.collectives import collectives
 from planner.commands.microbatch import microbatch
 from planner.commands.overlay import overlay
@@ -26,6 +27,7 @@ from validation.commands.validate import validate
 PUBLISHED = Path(validation.__file__).parent / "published"
 GPT2 = ("gpt2", "--cluster", "dgx-a100:2", "--global-batch", "32")
 LENET = ("lenet5", "--cluster", "cpu-node:1", "--precision", "fp32", "--global-batch", "64")
+V100 = ("lenet5", "--cluster", "dgx-1-v100:1", "--global-batch", "64")
 COMMANDS = {
     "plan": (plan, (*GPT2, "--top", "2")),
     "simulate": (simulate, (*GPT2, "--pp", "2")),
@@ -33,6 +35,12 @@ COMMANDS = {
     "microbatch": (microbatch, ("alexnet", "--device", "v100-sxm2-16gb", "--batch", "64")),
     "collectives": (collectives, ("--cluster", "dgx-a100:2", "--size", "1MiB..8MiB")),
 }
+OTHERS = (
+    ("consistency", *V100, "--scheme", "asynchronous", "--servers", "2", "--steps", "6"),
+    ("goodput", *V100),
+    ("hardware", "dgx-1-v100", "--pattern", "ring"),
+    ("memory", *V100, "--points", "2"),
+)
 TABLES = {
     "validate-collectives": ("cnn/collective_sweeps.csv", 40),
     "validate-kernels": ("kernels/gemm_achieved_tflops.csv", 31),
@@ -120,7 +128,7 @@ window.addEventListener("load", () => whenDrawn(() => {
 def check(page, width):
     """No console message, charts with data and whole legends, nothing too wide, a table that sorts."""
     page.write_text(page.read_text(encoding="utf-8").replace("</body>", CHECK), encoding="utf-8")
-    document, messages = open_page(page, width=width)
+    document, messages = open_page(page, width=width, narrow=390 if width > 390 else None)
     assert messages == []
     charts, empty, clipped, overflow, reverses, keeps = json.loads(
         re.search(r"<title>(.*?)</title>", document)[1]
@@ -138,9 +146,20 @@ def test_a_page_opens_without_errors_and_every_chart_has_data(name, tmp_path):
     check(written(name, tmp_path), 1280)
 
 
-@pytest.mark.parametrize("name", ["plan", "overlay"])
-def test_a_page_fits_on_a_telephone(name, tmp_path):
-    check(written(name, tmp_path), 390)
+def test_pages_of_other_commands_open_without_a_remark_and_fit_on_a_telephone(tmp_path):
+    paths = []
+    for arguments in OTHERS:
+        run(main, *arguments, "--report", tmp_path)
+        paths = sorted(tmp_path.glob("*.html"))
+    assert len(paths) == len(OTHERS)
+    with using_page(paths[0], width=390) as (page, lines):
+        for path in paths:
+            page.goto(path.as_uri())
+            page.wait_for_selector("html[data-drawn]", state="attached", timeout=PATIENCE)
+            page.wait_for_function(FITS, arg=390, timeout=PATIENCE)
+            assert page.locator(".js-plotly-plot").count() > 0
+            assert page.locator("#answer .headline").inner_text().endswith(".")
+    assert remarks(lines) == []
 
 
 def test_a_legend_of_many_families_fits_on_a_telephone(tmp_path):

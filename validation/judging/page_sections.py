@@ -58,7 +58,8 @@ def error_sections(groups: Sequence[tuple[str, str, Sequence[Pair]]]) -> tuple[S
     if every:
         body = error_figure(every, colours)
         far = sum(pair.error > END for pair in every)
-        note = f"predicted / measured - 1. {far:,} rows above 100 % stand in the last bin."
+        beyond = f" {far:,} above 100 % stand in the last bin." if far else ""
+        note = f"predicted / measured - 1.{beyond}"
         sections.append(Section(title="Distribution of errors", body=body, note=note))
     return tuple(sections)
 
