@@ -18,7 +18,7 @@ from planner.commands.overlay import overlay
 from planner.commands.plan import plan
 from planner.commands.scale import scale
 from planner.commands.simulate import simulate
-from planner.pages.figures.accuracy import Pair, accuracy_figure
+from planner.pages.figures.accuracy import Pair, accuracy_figure, family_colours
 from planner.pages.figures.calibration import CalibrationPoint
 from planner.pages.page import Cell, Page, Section, Table, write_page
 from planner.pages.sections.calibration import calibration_page
@@ -169,7 +169,7 @@ def test_a_legend_of_many_families_fits_on_a_telephone(tmp_path):
     ]
     table = Table(header=("a", "b"), rows=((Cell(text="x"), Cell(text="1", value=1.0)),))
     sections = (
-        Section(title="points", body=accuracy_figure(pairs, "time", "s")),
+        Section(title="points", body=accuracy_figure(pairs, "time", "s", family_colours(pairs))),
         Section(title="rows", body=table),
     )
     write_page(
