@@ -22,6 +22,7 @@ STEPS: Mapping[str, Mapping[str, float]] = {
 }
 """Units by what is measured, smallest first, with their sizes in base units."""
 PLAIN = ",~r"  # of d3-format: all digits, thousands apart, no prefix
+ROOM = 0.1  # share of an axis of sizes on either side, for the names of its ends
 TICKS = 6  # about as many as an axis has
 
 
@@ -69,10 +70,11 @@ def size_axis(quantity: str, values: Iterable[float], *, ticks: int = TICKS) -> 
     stride = max(1, ceil((high - low) / ticks))
     places = [2.0**power for power in range(low, high + 1, stride)]
     texts = [format_quantity(place, "bytes").replace(".0 ", " ") for place in places]
+    room = max(0.1, ROOM * log10(2.0 ** (high - low)))
     return {
         "title": {"text": quantity},
         "type": "log",
         "tickvals": places,
         "ticktext": texts,
-        "range": [log10(2.0**low) - 0.1, log10(2.0**high) + 0.1],
+        "range": [log10(2.0**low) - room, log10(2.0**high) + room],
     }

@@ -34,8 +34,8 @@ def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
 
 def _row(point: dict[str, Any]) -> tuple[Cell, ...]:
     return (
-        Cell(text=str(point["devices"]), value=point["devices"]),
-        Cell(text=str(point["global_batch"]), value=point["global_batch"]),
+        Cell(text=f"{point['devices']:,}", value=point["devices"]),
+        Cell(text=f"{point['global_batch']:,}", value=point["global_batch"]),
         _number(point["step_time"], format_seconds),
         _number(point["samples_per_s"], format_rate),
         _number(point["efficiency"], "{:.1%}".format),
