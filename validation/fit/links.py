@@ -98,6 +98,7 @@ class Rows:
     arithmetic: Vector
     sizes: Vector
     launches: Vector
+    alone: NDArray[np.bool_]
 
 
 def group_rows(measured: Sequence[Measured]) -> tuple[Rows, ...]:
@@ -137,6 +138,7 @@ def _rows(key: Any, rows: Sequence[tuple[int, Any]]) -> Rows:  # noqa: ANN401 - 
         arithmetic=np.array([reduced for _, (_, _, _, reduced) in rows]),
         sizes=np.array([row.size for _, (row, _, _, _) in rows], dtype=float),
         launches=np.array([row.launches for _, (row, _, _, _) in rows], dtype=float),
+        alone=np.array([row.alone for _, (row, _, _, _) in rows]),
     )
 
 
@@ -175,7 +177,8 @@ def predict_times(rows: Rows, values: Vector) -> Vector:
     host = np.where(
         rows.launches > 0, profile.least + profile.least_more * np.maximum(rows.launches - 1, 0), 0.0
     )
-    times: Vector = np.maximum(host, curve.device_time(as_number(rows.sizes)))
+    device = curve.device_time(as_number(rows.sizes))
+    times: Vector = np.where(rows.alone, host + device, np.maximum(host, device))
     return times
 
 

@@ -134,6 +134,16 @@ def launches_of(row: SweepRow, per_node: int) -> int:
     return per_node if shared else 1
 
 
+def is_timed_alone(row: SweepRow) -> bool:
+    """Whether every call is timed by itself on an idle stream, so that its host's time stands before it.
+
+    all_reduce_bench.py of stas00/ml-engineering, which torch rows come from, records an event, calls
+    ``dist.all_reduce`` once, records another and waits; its later versions call what the host takes so
+    ``host overhead`` and leave it out unless asked. nccl-tests calls many in a row.
+    """
+    return bool(re.search(r"\btorch\b|all_reduce_bench", row["library"], re.IGNORECASE))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """A row that can be placed: what ran where, and how long it took.
@@ -143,6 +153,7 @@ class Measured:
         operation, size, group, cluster, library, algorithm: the question to `collective_time`.
         time: [s] measured.
         launches: devices that one process launches on; 0 where a graph does.
+        alone: each call waits for the host, instead of calls one after another.
         fitted: the row took part in fitting the profiles.
         links: that the group crosses, innermost first.
         warnings: what was assumed about the machine.
@@ -157,6 +168,7 @@ class Measured:
     algorithm: str
     time: float
     launches: int
+    alone: bool
     fitted: bool
     links: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -187,6 +199,7 @@ def place_row(row: SweepRow) -> Measured:
         algorithm=algorithm_of(row),
         time=measured_time(row, operation, conditions.ranks),
         launches=launches_of(row, conditions.ranks // conditions.nodes),
+        alone=is_timed_alone(row),
         fitted=row["sweep_id"] not in HELD_OUT,
         links=tuple(part.link for part in links if part is not None),
         warnings=(*conditions.warnings, *said),
@@ -198,7 +211,8 @@ def predict_time(row: Measured) -> CollectiveCost:
     cost = collective_time(row.operation, row.size, row.group, row.cluster, row.library, row.algorithm)
     library = load_library(row.library)
     host = library.least + library.least_more * max(0, row.launches - 1) if row.launches else 0.0
-    return replace(cost, time=max(host, cost.device_time))
+    together = host + cost.device_time if row.alone else max(host, cost.device_time)
+    return replace(cost, time=together)
 
 
 def predict_row(row: SweepRow) -> RowResult:

@@ -211,3 +211,21 @@ def test_published_sweeps_of_one_mebibyte_and_more(results, group, least):
 def test_every_row_is_predicted_or_says_why(results):
     assert len(results) == 609 + 140 + 229
     assert (results["predicted"].isna() != results["skipped"].isna()).all()
+
+
+@pytest.mark.parametrize(("library", "alone"), [("torch 2.9.1 / NCCL 2.20", True), ("NCCL 2.20", False)])
+def test_calls_that_are_timed_alone_wait_for_their_host(library, alone):
+    found = [predict_row(row(library=name, size_bytes="1024")) for name in ("NCCL 2.20", library)]
+    least = load_library("nccl").least
+    device = found[0].predicted
+    assert found[0].predicted >= least
+    assert found[1].predicted == pytest.approx(least + device if alone else device)
+
+
+@pytest.mark.published
+def test_short_calls_of_pytorch_on_eight_h200s_come_out_by_host_and_device_together():
+    """stas00/ml-engineering, network/README.md: 38 to 40 us from 32 to 512 KiB."""
+    found = predict_sweeps()
+    short = found[found["item"].str.startswith("stas_h200_1n") & (found["size"] < 2**20)]
+    assert len(short) == 5
+    assert short["predicted"].to_list() == pytest.approx(short["measured"].to_list(), rel=0.15)
