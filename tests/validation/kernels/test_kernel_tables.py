@@ -151,7 +151,7 @@ def test_json_has_the_contract_of_every_validation():
     outcome = CliRunner().invoke(kernels, ["--data", str(PUBLISHED / "flash_attention.csv"), "--json"])
     answer = json.loads(outcome.stdout)
     assert outcome.exit_code == 0
-    assert set(answer) == {"rows", "summary"}
+    assert set(answer) == {"headline", "rows", "summary"}
     assert set(answer["rows"][0]) == {"file", "row", "item", "measured", "predicted", "unit", "skipped"}
     assert any(row["predicted"] for row in answer["rows"])
 
