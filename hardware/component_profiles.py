@@ -22,6 +22,10 @@ from hardware.units import parse_quantity
 Check = Callable[[str, str, str], Device | Link]  # text, name, place
 
 
+TABLES = {"shares": "share", "speeds": "speed"}
+"""Dimensions of tables of numbers by name, and of each number."""
+
+
 def parse_device(text: str, name: str, place: str) -> Device:
     """A device from the text of its profile.
 
@@ -121,8 +125,9 @@ def _efficiency(reader: ProfileReader, path: str, kind: type) -> Mapping[str, An
     for field in fields(kind):
         place = f"{path}.{field.name}"
         dimension = field.metadata["dimension"]
-        if dimension == "shares":
-            values[field.name] = {key: reader.number(f"{place}.{key}", "share") for key in reader.keys(place)}
+        if dimension in TABLES:
+            each = TABLES[dimension]
+            values[field.name] = {key: reader.number(f"{place}.{key}", each) for key in reader.keys(place)}
             if not values[field.name]:
                 reader.fault(place, "missing; expected a table of fractions")
         else:

@@ -1,9 +1,9 @@
 """Achieved fractions of a device's peaks: what kernels really reach, kept apart from the peaks.
 
 Each class is one ``[efficiency.<family>]`` table of a device profile; the field metadata gives the
-dimension the profile reader expects ("ratio", "share", "fraction", "time", or "shares" for a table of them by
-name). The numbers are fitted on kernel tables (matrix products, vector operators, convolutions,
-attention), never on training rows; ``docs/kernel-fit.md`` says how.
+dimension the profile reader expects ("ratio", "share", "fraction", "time", or "shares" or "speeds" for a
+table of them by name). The numbers are fitted on kernel tables (matrix products, vector operators,
+convolutions, attention), never on training rows; ``docs/kernel-fit.md`` says how.
 """
 
 from collections.abc import Mapping
@@ -57,19 +57,19 @@ class AttentionEfficiency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvolutionEfficiency:
-    """Convolution algorithms, as share of the speed of the matrix product each reduces to.
+    """Convolution algorithms, as speed over that of the matrix product each reduces to.
 
     Attributes:
         fraction: by algorithm name (``implicit_gemm``, ``implicit_precomp_gemm``, ``gemm``, ``direct``,
             ``fft``, ``fft_tiling``, ``winograd``, ``winograd_nonfused``); an absent one is not
-            offered.
+            offered. Above one where its kernels are faster than those of the library for products.
         input_gradient: speed of the same algorithm in this pass, as share of its forward speed.
         weight_gradient: the same for the other backward pass.
         pointwise: of filters of one pixel and stride one on matrix units, in every pass; 0 where they are as
             the algorithms are.
     """
 
-    fraction: Mapping[str, float] = field(metadata={"dimension": "shares"})
+    fraction: Mapping[str, float] = field(metadata={"dimension": "speeds"})
     input_gradient: float = field(metadata={"dimension": "share"})
     weight_gradient: float = field(metadata={"dimension": "share"})
     pointwise: float = field(default=0.0, metadata={"dimension": "share"})

@@ -25,6 +25,7 @@ PLAIN = {
     "whole": "a whole number, at least 1",
     "fraction": "a fraction from 0 to 1, not below zero",
     "share": "a fraction above zero, at most 1",
+    "speed": "a number above zero, at most 4",
 }
 NUMBER_KEYS = ("value", "source", "note")
 

@@ -23,10 +23,11 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "whole": (1.0, 1e9),
     "fraction": (1e-9, 1.0),
     "share": (1e-4, 1.0),
+    "speed": (1e-4, 4.0),
 }
 """Least and most in base units, by dimension; what else may be 0 is no matter of these."""
 
-POSITIVE = frozenset({"bandwidth", "flop_rate", "price", "ratio", "whole", "share"})
+POSITIVE = frozenset({"bandwidth", "flop_rate", "price", "ratio", "whole", "share", "speed"})
 """What times and tokens are divided by, so that it may not be 0."""
 
 

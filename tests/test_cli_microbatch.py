@@ -20,7 +20,10 @@ KEYS = {
     "mode",
     "workspace_limit",
     "deterministic",
+    "layout",
+    "concurrent",
     "time",
+    "conversions",
     "undivided_time",
     "speedup",
     "workspace",
@@ -71,6 +74,7 @@ def test_json_says_what_was_chosen_and_how_sure_it_is(mode):
             "workspace",
             "undivided",
             "measured",
+            "layout",
         }
         assert sum(part["size"] for part in layer["micro_batches"]) == 128
         assert set(layer["micro_batches"][0]) == {"size", "algorithm", "time", "workspace"}
@@ -177,6 +181,26 @@ def test_deterministic_leaves_out_atomic_sums(tmp_path):
     assert same["time"] - fast["time"] == pytest.approx(2e-6)
 
 
+def test_layouts_are_chosen_and_told():
+    found = answer("alexnet", *QUESTION[1:5], "--policy", "undivided", "--layout", "choose")
+    assert {layer["layout"] for layer in found["layers"]} <= {"NCHW", "NHWC"}
+    assert found["time"] == pytest.approx(
+        sum(layer["time"] for layer in found["layers"]) + found["conversions"]
+    )
+    printed = run("alexnet", *QUESTION[1:5], "--policy", "undivided", "--layout", "NHWC").stdout
+    assert "layouts: 5 layers in NHWC; conversions 0 s" in printed
+    assert answer(*QUESTION)["layers"][0]["layout"] is None
+
+
+def test_streams_share_the_workspace():
+    alone, shared = (
+        answer("alexnet", *QUESTION[1:5], "--workspace", "8MiB", "--concurrent", each)
+        for each in ("none", "gradients")
+    )
+    assert alone["time"] <= shared["time"]
+    assert shared["workspace"] <= 8 * 2**20
+
+
 def test_a_pass_that_only_atomic_sums_can_run_is_refused(tmp_path):
     path = tmp_path / "measured.csv"
     path.write_text(TABLE + "p100-sxm,conv2/conv2,weight_gradient,algo_0,128,1,0\n")
@@ -224,6 +248,12 @@ def test_an_infeasible_limit_says_which_and_exits_with_1(tmp_path, mode):
             "gone.csv: cannot be read (No such file",
         ),
         ((f"{LISTS}:vgg", "--device", "p100-sxm"), "no list 'vgg'"),
+        ((*QUESTION, "--layout", "NWHC"), "'--layout'"),
+        (
+            (*QUESTION, "--mode", "division", "--concurrent", "all"),
+            "--concurrent: found with --mode division",
+        ),
+        ((*QUESTION, "--layout", "NHWC", "--table", LISTS), "--layout: found with --table"),
     ],
 )
 def test_bad_input_is_one_message_and_exits_with_2(arguments, message):

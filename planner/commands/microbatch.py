@@ -23,19 +23,24 @@ from planner.microbatch.convolutions import (
     network_convolutions,
     read_layer_list,
 )
-from planner.microbatch.costs import modelled_rows, price_passes
+from planner.microbatch.costs import Allowed, modelled_rows, price_passes
+from planner.microbatch.joint_plan import JointProblem, plan_jointly
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, plan_micro_batches
+from planner.microbatch.streams import Concurrency
 from planner.pages.page import report_path, write_page
 from simdl.kernels.convolution_table import read_convolution_table, write_convolution_table
 from simdl.kernels.costs.matmul import uses_matrix_units
-from simdl.kernels.cudnn import find_algorithm, is_deterministic
+from simdl.kernels.cudnn import LAYOUTS, find_algorithm, is_deterministic
 from workloads.dtypes import load_precision
+from workloads.network import Network
 from workloads.operators import Pass
 from workloads.profiles import MU_CUDNN_LAYERS
 from workloads.registry import load_network
 
 OWN_LISTS = "mu-cudnn:"
 """Before the name of a layer list that is shipped."""
+AS_PRICED, CHOOSE = "as-priced", "choose"
+"""Layouts that are none: whatever kernels read, and the best of all."""
 HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "priced by")
 
 
@@ -74,6 +79,21 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
     help="reuse: passes use the workspace one after another, and each may fill it; division: each pass has a "
     "part of its own.",
 )
+@click.option(
+    "--layout",
+    type=click.Choice([AS_PRICED, *LAYOUTS, CHOOSE]),
+    default=AS_PRICED,
+    show_default=True,
+    help="Order of the tensors' axes: kernels as priced, whatever they read; one order everywhere; or chosen "
+    "layer by layer, with conversions between.",
+)
+@click.option(
+    "--concurrent",
+    type=click.Choice([each.value for each in Concurrency]),
+    default=Concurrency.NONE.value,
+    show_default=True,
+    help="What runs on streams of its own, whose workspaces together stay within the limit.",
+)
 @click.option("--table", "table_path", help="CSV of measured times that replace the model.")
 @click.option(
     "--write-table",
@@ -103,6 +123,8 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     workspace: str,
     policy: str,
     mode: str,
+    layout: str,
+    concurrent: str,
     table_path: str | None,
     written_path: Path | None,
     precision: str,
@@ -122,7 +144,15 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     if written_path is not None:
         check_new_file(written_path, force=force, what="table")
     limit = option_quantity("--workspace", workspace, "bytes", least=1)
-    passes, batch = load_passes(model, batch)
+    network, passes, batch = load_passes(model, batch)
+    if Concurrency(concurrent) is not Concurrency.NONE and Mode(mode) is Mode.DIVISION:
+        raise bad_input(
+            "--concurrent: found with --mode division, where each pass has its own part; expected reuse"
+        )
+    if layout != AS_PRICED and table_path:
+        raise bad_input(
+            "--layout: found with --table, which does not say what its times read; expected as-priced"
+        )
     device = _load_device(device_name)
     rows = read_convolution_table(table_path) if table_path else ()
     sizes = micro_batch_sizes(Policy(policy), batch)
@@ -130,7 +160,13 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     if written_path is not None:
         modelled = (row for part in passes for row in modelled_rows(part, sizes, device, formats))
         write_convolution_table(written_path, modelled)
-    priced = price_passes(passes, sizes, device, formats, rows, deterministic=deterministic)
+    wanted = {AS_PRICED: ("",), CHOOSE: LAYOUTS}.get(layout, (layout,))
+    priced = {
+        name: price_passes(
+            passes, sizes, device, formats, rows, allowed=Allowed(deterministic=deterministic, layout=name)
+        )
+        for name in wanted
+    }
     question = {
         "model": model,
         "device": device.name,
@@ -140,9 +176,25 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
         "mode": mode,
         "workspace_limit": limit,
         "deterministic": deterministic,
+        "layout": layout,
+        "concurrent": concurrent,
     }
     try:
-        result = plan_micro_batches(priced, batch=batch, workspace=limit, mode=Mode(mode))
+        if wanted == ("",) and concurrent == Concurrency.NONE:
+            result = plan_micro_batches(priced[""], batch=batch, workspace=limit, mode=Mode(mode))
+        else:
+            problem = JointProblem(
+                passes=passes,
+                priced=priced,
+                network=network,
+                device=device,
+                element_size=formats.activation,
+                batch=batch,
+                workspace=limit,
+                mode=Mode(mode),
+                concurrency=Concurrency(concurrent),
+            )
+            result = plan_jointly(problem)
     except InfeasibleError as error:
         _print_infeasible(question, error, as_json=as_json)
         sys.exit(1)
@@ -202,23 +254,25 @@ def _load_device(name: str) -> Device:
     return load_cluster(name).device if name.endswith(".toml") else load_device(name)
 
 
-def load_passes(model: str, batch: int | None) -> tuple[tuple[ConvolutionPass, ...], int]:
-    """Convolution passes of a network or a layer list, and the batch: the list's own if none is given.
+def load_passes(model: str, batch: int | None) -> tuple[Network | None, tuple[ConvolutionPass, ...], int]:
+    """A network (None for a list), its convolution passes, and the batch: the list's own if none is given.
 
     Raises:
         BadInputError: no batch is given and the model has none.
     """
     if model.startswith(OWN_LISTS):
         model = f"{MU_CUDNN_LAYERS}:{model.removeprefix(OWN_LISTS)}"
+    network = None
     path, _, name = model.rpartition(":") if ".csv:" in model else (model, "", "")
     if path.endswith(".csv"):
         listed = read_layer_list(path, name)
         passes, batch = listed.convolutions, batch or listed.batch
     else:
-        passes = network_convolutions(load_network(model))
+        network = load_network(model)
+        passes = network_convolutions(network)
     if batch is None:
         raise bad_input("--batch: missing; expected the samples of a batch")
-    return passes, batch
+    return network, passes, batch
 
 
 def _record(result: MicrobatchPlan, *, matrix: bool) -> dict[str, Any]:
@@ -227,6 +281,7 @@ def _record(result: MicrobatchPlan, *, matrix: bool) -> dict[str, Any]:
         "undivided_time": result.undivided_time,
         "speedup": None if result.undivided_time is None else result.undivided_time / result.time,
         "workspace": result.workspace,
+        "conversions": result.conversions,
         "status": "optimal" if result.optimal else "feasible",
         "bound": result.bound,
         "gap": result.gap,
@@ -273,6 +328,7 @@ def _choice_record(choice: Choice) -> dict[str, Any]:
         "workspace": choice.configuration.workspace,
         "undivided": choice.undivided,
         "measured": choice.measured,
+        "layout": choice.layout or None,
     }
 
 
@@ -290,6 +346,10 @@ def _print_result(question: Mapping[str, Any], result: MicrobatchPlan) -> None:
     )
     click.echo(f"time: {format_quantity(result.time, 'time')} against {against}")
     click.echo(f"workspace: {format_quantity(result.workspace, 'bytes')} of {limit}")
+    layouts = Counter({choice.layer: choice.layout for choice in result.choices if choice.layout}.values())
+    if layouts:
+        told = ", ".join(f"{count} layers in {name}" for name, count in layouts.items())
+        click.echo(f"layouts: {told}; conversions {format_quantity(result.conversions, 'time')}")
     status = "optimal" if result.optimal else "feasible"
     click.echo(
         f"solver: {status}, bound {format_quantity(result.bound, 'time')}, gap {result.gap:.2g}, "

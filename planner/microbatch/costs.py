@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from hardware.device import Device
 from planner.microbatch.configuration import MicroBatch, undominated
 from planner.microbatch.convolutions import ConvolutionPass
+from planner.microbatch.layouts import in_layout
 from simdl.errors import SimdlError
 from simdl.kernels.convolution_table import ConvolutionRow
 from simdl.kernels.costs.convolution import AlgorithmCost
 from simdl.kernels.costs.convolution_launch import convolution_launches
-from simdl.kernels.cudnn import is_deterministic
+from simdl.kernels.costs.matmul import uses_matrix_units
+from simdl.kernels.cudnn import is_deterministic, is_served
 from simdl.kernels.kernel import ConvolutionCall
 from workloads.amounts import as_number
 from workloads.dtypes import Precision
@@ -27,6 +29,22 @@ from workloads.operators import Pass
 
 Sizes = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Which launches may be chosen.
+
+    Attributes:
+        deterministic: only those whose results have the same bits in every run.
+        layout: ``NCHW`` or ``NHWC`` of the tensors; ``""`` for kernels as priced, whatever they read.
+    """
+
+    deterministic: bool = False
+    layout: str = ""
+
+
+ANYTHING = Allowed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +72,7 @@ def price_passes(
     precision: Precision,
     table: Iterable[ConvolutionRow] = (),
     *,
-    deterministic: bool = False,
+    allowed: Allowed = ANYTHING,
 ) -> tuple[PassOptions, ...]:
     """What each pass can be made of, in the order of ``passes``; equal ones share their options.
 
@@ -64,14 +82,14 @@ def price_passes(
         device: where they run.
         precision: of operands and products.
         table: rows that replace the model; those of other devices and layers are left out.
-        deterministic: leave out algorithms whose results differ in their last bits from run to run.
+        allowed: which algorithms, and on tensors of which layout.
 
     Raises:
         HardwareError: the device has no such arithmetic, or its profile names an unknown algorithm.
         SimdlError: a table is given and none of its rows is of this device and these layers.
     """
     measured = _measured(passes, device, tuple(table))
-    allowed = frozenset(sizes)
+    wanted = frozenset(sizes)
     known: dict[ConvolutionPass | int, tuple[int, tuple[MicroBatch, ...]]] = {}
     priced = []
     for part in passes:
@@ -79,10 +97,9 @@ def price_passes(
         key = replace(part, layer="", block_layer="") if rows is None else id(rows)
         if key not in known:
             if rows is None:
-                known[key] = _modelled(part, sizes, device, precision, deterministic=deterministic)
+                known[key] = _modelled(part, sizes, device, precision, allowed)
             else:
-                launches = [row for row in rows if row.batch in allowed]
-                launches = [row for row in launches if not deterministic or _is_repeatable(row)]
+                launches = [row for row in rows if row.batch in wanted and _is_repeatable(row, allowed)]
                 known[key] = len(launches), _undominated(launches)
         count, options = known[key]
         priced.append(
@@ -121,26 +138,30 @@ def modelled_rows(
     ]
 
 
-def _is_repeatable(row: ConvolutionRow) -> bool:
-    return is_deterministic(row.which, row.algorithm)
+def _is_repeatable(row: ConvolutionRow, allowed: Allowed) -> bool:
+    return not allowed.deterministic or is_deterministic(row.which, row.algorithm)
 
 
 def _launches(
-    part: ConvolutionPass, sizes: Sizes, device: Device, precision: Precision, *, deterministic: bool = False
+    part: ConvolutionPass, sizes: Sizes, device: Device, precision: Precision, allowed: Allowed = ANYTHING
 ) -> tuple[tuple[str, ...], Floats, Floats]:
     """Algorithms, and [algorithms][sizes] the seconds and bytes of workspace of a launch of each.
 
     Raises:
         HardwareError: the device has no such arithmetic.
     """
+    dtype = precision.matmul
 
     def priced(batch: int) -> tuple[AlgorithmCost, ...]:
         nbytes = batch * part.elements * precision.activation + part.weights * precision.parameter
         call = ConvolutionCall(part.shape, batch, part.which)
-        launches = convolution_launches(call, device, precision.matmul, nbytes)
-        return tuple(
-            cost for cost in launches if not deterministic or is_deterministic(part.which, cost.algorithm)
-        )
+        launches = convolution_launches(call, device, dtype, nbytes)
+        if allowed.deterministic:
+            launches = tuple(cost for cost in launches if is_deterministic(part.which, cost.algorithm))
+        if not allowed.layout or not is_served(device):
+            return launches
+        copied = batch * part.elements * precision.activation if uses_matrix_units(device, dtype) else 0
+        return tuple(in_layout(launches, part.which, allowed.layout, copied, device))
 
     if device.kernels:  # terms are of one launch
         columns = [priced(size) for size in sizes.tolist()]
@@ -155,10 +176,10 @@ def _launches(
 
 
 def _modelled(
-    part: ConvolutionPass, sizes: Sequence[int], device: Device, precision: Precision, *, deterministic: bool
+    part: ConvolutionPass, sizes: Sequence[int], device: Device, precision: Precision, allowed: Allowed
 ) -> tuple[int, tuple[MicroBatch, ...]]:
     """Number of launches that the model prices, and those that no other of their size beats."""
-    names, times, spaces = _launches(part, np.array(sizes), device, precision, deterministic=deterministic)
+    names, times, spaces = _launches(part, np.array(sizes), device, precision, allowed)
     order = np.lexsort((times, spaces), axis=0)
     times, spaces = np.take_along_axis(times, order, axis=0), np.take_along_axis(spaces, order, axis=0)
     before = np.vstack([np.full(len(sizes), np.inf), np.minimum.accumulate(times, axis=0)[:-1]])

@@ -29,13 +29,22 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What a pass should run; ``undivided`` is what it would run whole, None where that does not fit."""
+    """What a pass should run.
+
+    Attributes:
+        layer, which: the pass.
+        measured: whether its times are from a table.
+        configuration: its micro-batches.
+        undivided: what it would run whole, None where that does not fit.
+        layout: of its tensors, ``""`` where none was chosen.
+    """
 
     layer: str
     which: Pass
     measured: bool
     configuration: Configuration
     undivided: Configuration | None
+    layout: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,7 @@ class MicrobatchPlan:
         priced: launches to choose from before dominated ones were removed.
         considered: what was left to choose from: launches (reuse), configurations (division).
         solve_time: [s] from priced launches to the choice.
+        conversions: [s] of tensors that are written in one layout and read in another, part of ``time``.
     """
 
     choices: tuple[Choice, ...]
@@ -63,6 +73,7 @@ class MicrobatchPlan:
     priced: int
     considered: int
     solve_time: float
+    conversions: float = 0.0
 
     @property
     def gap(self) -> float:
@@ -122,7 +133,7 @@ def _reuse(passes: Sequence[PassOptions], batch: int, limit: float) -> _Solved:
     found = _each_distinct(passes, lambda options: solve_reuse(options, batch, limit))
     chosen = [configuration for configuration in found if configuration is not None]
     if len(chosen) < len(passes):
-        _refuse(passes, batch, limit)
+        refuse(passes, batch, limit)
     return _Solved(
         chosen=tuple(chosen),
         optimal=True,
@@ -134,7 +145,7 @@ def _reuse(passes: Sequence[PassOptions], batch: int, limit: float) -> _Solved:
 def _division(passes: Sequence[PassOptions], batch: int, limit: float) -> _Solved:
     sets = _each_distinct(passes, lambda options: desirable_configurations(options, batch))
     if not all(sets):
-        _refuse(passes, batch, limit)
+        refuse(passes, batch, limit)
     division = solve_division(sets, limit)
     return _Solved(
         chosen=division.chosen,
@@ -155,7 +166,7 @@ def _each_distinct(
     return [known[id(part.options)] for part in passes]
 
 
-def _refuse(passes: Sequence[PassOptions], batch: int, limit: float) -> NoReturn:
+def refuse(passes: Sequence[PassOptions], batch: int, limit: float) -> NoReturn:
     """Say why some pass has no configuration: its sizes never add up, or the limit excludes them.
 
     Raises:

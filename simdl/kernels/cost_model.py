@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hardware.device import Device
 from simdl.kernels.costs.attention import attention_time
+from simdl.kernels.costs.convolution import AlgorithmCost
 from simdl.kernels.costs.convolution_launch import fastest_launch
 from simdl.kernels.costs.matmul import matmul_time
 from simdl.kernels.costs.memory_bound import traffic_time
@@ -35,6 +36,11 @@ class CostModel(ABC):
     def kernel_time(self, kernel: Kernel) -> float:
         """Device seconds of one launch."""
 
+    def kernel_workspace(self, kernel: Kernel) -> float:
+        """[bytes] of scratch memory that one launch takes beside its tensors, 0 for models that know none."""
+        del kernel
+        return 0.0
+
     def kernel_times(self, kernel: Kernel) -> NDArray[np.float64]:
         """[n] device seconds of a kernel whose dimensions are arrays [n], one launch each."""
         rows = kernel_rows(kernel)
@@ -49,6 +55,7 @@ class DeviceCostModel(CostModel):
     def __init__(self, device: Device) -> None:
         self._device = device
         self._times: dict[tuple[object, ...], float] = {}
+        self._spaces: dict[tuple[object, ...], float] = {}
 
     def kernel_time(self, kernel: Kernel) -> float:
         """Device seconds of one launch.
@@ -58,18 +65,38 @@ class DeviceCostModel(CostModel):
         """
         if kernel.shape is None:
             return estimate_kernel_time(kernel, self._device)
-        sparse = kernel.pattern, kernel.density
-        key = (kernel.name, kernel.kind, kernel.shape, kernel.dtype, kernel.nbytes, kernel.flops, sparse)
+        key = _key(kernel)
         time = self._times.get(key)
         if time is None:
-            time = self._times[key] = estimate_kernel_time(kernel, self._device)
+            time = self._times[key] = self._launch(kernel, key)
         return time
+
+    def kernel_workspace(self, kernel: Kernel) -> float:
+        """[bytes] of workspace of the algorithm that a convolution's time is of."""
+        if not isinstance(kernel.shape, ConvolutionCall):
+            return 0.0
+        self.kernel_time(kernel)
+        return self._spaces[_key(kernel)]
+
+    def _launch(self, kernel: Kernel, key: tuple[object, ...]) -> float:
+        """[s] of a launch; the workspace of a convolution is noted."""
+        if not isinstance(kernel.shape, ConvolutionCall):
+            return estimate_kernel_time(kernel, self._device)
+        cost = convolution_launch(kernel, kernel.shape, self._device)
+        self._spaces[key] = cost.workspace
+        return cost.time
 
     def kernel_times(self, kernel: Kernel) -> NDArray[np.float64]:
         """[n] device seconds of a kernel whose dimensions are arrays [n], one launch each."""
         if self._device.kernels or isinstance(kernel.shape, ConvolutionCall):
             return super().kernel_times(kernel)
         return np.asarray(estimate_kernel_time(kernel, self._device))
+
+
+def _key(kernel: Kernel) -> tuple[object, ...]:
+    """All that a launch's price follows."""
+    sparse = kernel.pattern, kernel.density
+    return kernel.name, kernel.kind, kernel.shape, kernel.dtype, kernel.nbytes, kernel.flops, sparse
 
 
 @final
@@ -112,8 +139,7 @@ def estimate_kernel_time(kernel: Kernel, device: Device) -> float:
         step = estimate_kernel_time(one_step(kernel, kernel.shape, device), device)
         return recurrence_time(kernel.shape, device, step)
     if isinstance(kernel.shape, ConvolutionCall):
-        faster = sparse_speed(kernel, device)
-        return fastest_launch(kernel.shape, device, kernel.dtype, kernel.nbytes, speed=faster).time
+        return convolution_launch(kernel, kernel.shape, device).time
     measured = measured_time(kernel, device) if device.kernels else None
     if measured is not None:
         return measured
@@ -124,6 +150,24 @@ def estimate_kernel_time(kernel: Kernel, device: Device) -> float:
     if kernel.pattern:
         arithmetic = arithmetic / sparse_speed(kernel, device)
     return device.matmul.latency + root_of_squares(arithmetic, traffic)
+
+
+def convolution_launch(kernel: Kernel, call: ConvolutionCall, device: Device) -> AlgorithmCost:
+    """The fastest algorithm of a convolution.
+
+    Raises:
+        HardwareError: the device has no arithmetic of the kernel's dtype, or offers no algorithm.
+    """
+    faster = sparse_speed(kernel, device)
+    return fastest_launch(call, device, kernel.dtype, kernel.nbytes, speed=faster)
+
+
+def launch_workspace(model: CostModel, kernel: Kernel) -> float:
+    """[bytes] of scratch memory of one launch, or [n] where the kernel's dimensions are arrays [n]."""
+    if is_table(kernel.nbytes, kernel.flops):
+        spaces: float = as_number(np.array([model.kernel_workspace(row) for row in kernel_rows(kernel)]))
+        return spaces
+    return model.kernel_workspace(kernel)
 
 
 def sparse_speed(kernel: Kernel, device: Device) -> float:

@@ -1,15 +1,17 @@
 """Prices: kernels to seconds of work in one software stack on one cluster."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 from hardware.cluster import Cluster
 from hardware.device import Device
-from simdl.kernels.cost_model import CostModel, launch_time
+from simdl.kernels.cost_model import CostModel, launch_time, launch_workspace
 from simdl.kernels.costs.matmul import uses_matrix_units
 from simdl.kernels.costs.recurrence import host_launches
 from simdl.kernels.kernel import AttentionCall, Kernel
 from simdl.software.stack import Stack
-from workloads.amounts import choose
+from workloads.amounts import choose, larger
 from workloads.dtypes import Precision
 from workloads.network import Network
 from workloads.operators import PRODUCTS, AttentionShape, OperatorKind
@@ -28,6 +30,7 @@ class Work:
         stall: [s] the device waits for kernels that the host cannot launch ahead.
         launches: kernels the host launches.
         calls: collectives and transfers the host calls.
+        workspace: [bytes] of scratch memory of the kernel that takes most.
     """
 
     device: float = 0.0
@@ -38,6 +41,7 @@ class Work:
     stall: float = 0.0
     launches: int = 0
     calls: int = 0
+    workspace: float = 0.0
 
     def __add__(self, other: "Work") -> "Work":
         return Work(
@@ -49,6 +53,7 @@ class Work:
             self.stall + other.stall,
             self.launches + other.launches,
             self.calls + other.calls,
+            larger(self.workspace, other.workspace),
         )
 
     def times(self, count: int) -> "Work":
@@ -62,6 +67,7 @@ class Work:
             self.stall * count,
             self.launches * count,
             self.calls * count,
+            self.workspace,
         )
 
     @property
@@ -95,7 +101,14 @@ def kernel_work(kernels: list[Kernel], stack: Stack, device: Device, model: Cost
     seconds = sum(_kernel_time(kernel, stack, device, model) for kernel in kernels)
     launches = sum(host_launches(kernel.shape, device) for kernel in kernels)
     stall = sum(kernel.experts for kernel in kernels) * stack.expert_launch
-    return Work(device=seconds, launches=launches, stall=stall)
+    space = kernels_workspace(model, kernels)
+    return Work(device=seconds, launches=launches, stall=stall, workspace=space)
+
+
+def kernels_workspace(model: CostModel, kernels: Iterable[Kernel]) -> float:
+    """[bytes] of the largest workspace: launches of one stream take theirs one after another."""
+    convolutions = (kernel for kernel in kernels if kernel.kind is OperatorKind.CONVOLUTION)
+    return reduce(larger, (launch_workspace(model, kernel) for kernel in convolutions), 0.0)
 
 
 def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel) -> float:

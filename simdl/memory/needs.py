@@ -43,7 +43,9 @@ def memory_by_rank(step: StepCost) -> list[dict[str, float]]:
     found = peaks(strategy.schedule, strategy.pp, length, strategy.virtual_stages)
     saved = [stage.saved for stage in step.stages]
     whole = [_memory_by_part(step, rank, peak.largest(saved)) for rank, peak in enumerate(found)]
-    return [_paged_out(parts, step) for parts in whole] if step.workload.optimizer.paged else whole
+    if step.workload.optimizer.paged:
+        whole = [_within_room("optimizer", parts, step) for parts in whole]
+    return [_within_room("workspace", parts, step) if "workspace" in parts else parts for parts in whole]
 
 
 def paged_by_rank(step: StepCost) -> tuple[float, ...]:
@@ -68,11 +70,16 @@ def paging_notes(step: StepCost) -> Iterator[str]:
         )
 
 
-def _paged_out(parts: dict[str, float], step: StepCost) -> dict[str, float]:
-    """Parts of a rank whose optimizer state is on the device as far as there is room."""
-    others = sum(parts.values()) - parts["optimizer"]
+def _within_room(part: str, parts: dict[str, float], step: StepCost) -> dict[str, float]:
+    """Parts of a rank of which one is on the device as far as there is room.
+
+    So is paged optimizer state, and the workspace of convolutions: frameworks ask for that of the fastest
+    algorithm and take the next one where memory is short (PyTorch, ``AlgoIterator::try_all`` in
+    aten/src/ATen/native/cudnn/Conv_v7.cpp; TensorFlow's algorithm without scratch memory).
+    """
+    others = sum(parts.values()) - parts[part]
     room = usable_memory(step.stack, step.pricing.cluster.device) - others
-    return {**parts, "optimizer": min(parts["optimizer"], max(0.0, room))}
+    return {**parts, part: min(parts[part], max(0.0, room))}
 
 
 def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, float]:
@@ -81,6 +88,7 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
     blocks = [block for stage in stages for block in stage.blocks]
     hosted = any(block.saver.optimizer or block.saver.parameters for block in blocks)
     state = _state_on_device(step, rank, blocks if hosted else ())
+    workspace = max(block.workspace for block in blocks)
     sizes = np.array([_sharded(block, strategy) for block in blocks])
     saved = np.array([block.saved for block in blocks])
     tables = sum(block.tables for block in blocks)
@@ -91,6 +99,7 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
         **_residual(step, rank),
         "activations": activations,
         "transient": max(stage.transient for stage in stages),
+        **({"workspace": workspace} if workspace else {}),
         "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
         **({"host_buffers": host_buffers(stages, step)} if hosted else {}),
         "context": step.stack.memory_context,

@@ -108,11 +108,13 @@ def node_cost(node: Node, choice: Choice, ranks: int, pricing: Pricing) -> NodeC
 
 def _work(beats: Sequence[Beat], parts: Sequence[Divided], which: Pass, pricing: Pricing) -> Work:
     """The seconds of the beats of a pass by cause, and what the host launches and calls for them."""
+    _, launches, workspace = pass_work(parts, which, pricing)
     return Work(
         device=sum(beat.compute for beat in beats),
         tensor=_exposed(beats, earlier=False),
-        launches=pass_work(parts, which, pricing)[1],
+        launches=launches,
         calls=len(list(pass_messages(parts, which))),
+        workspace=workspace,
     )
 
 

@@ -3,6 +3,10 @@
 The product of the interior runs beside the halo exchange, that of the boundary after it. The input gradient
 needs the halo of the output gradient; the weight gradient reuses the input's. Filters are replicated, so
 their gradient is added up over all ranks. Batch normalisation adds its sums over the parts of an image.
+
+The rank that owns a window across a boundary can pull its pixels, K - S rows of input; or each rank pushes
+what its own pixels make of it (the greatest, or their sum), ceil((K - S) / S) rows of the output, which the
+owner combines. For pooling both give the same; the one that sends less is taken.
 (Dryden et al. 2019, "Improving strong-scaling of CNN training by exploiting finer-grained parallelism",
 IPDPS, sections III-A and V.)
 """
@@ -30,6 +34,8 @@ def divide(site: Site, ranks: int, grid: tuple[int, ...]) -> Divided:
     else:
         forward = _exchange(site.shapes[0], blocks, window.reach, samples)
         gradient = _exchange(site.layer.output_shape, blocks, window.gradient_reach, samples)
+        if site.layer.kind == "pooling" and _sent(gradient) < _sent(forward):
+            forward = gradient  # partial results of the windows whose gradients come back
     return Divided(
         layer=_part(site.layer, blocks),
         samples=samples,
@@ -57,6 +63,11 @@ def _exchange(shape: tuple[int, ...], grid: Extents, reach: Extents, samples: in
         before=tuple(halo_messages(rows, columns, float(elements(planes) * samples))),
         interior=interior(rows, columns),
     )
+
+
+def _sent(phase: Phase) -> float:
+    """Elements that one rank sends."""
+    return sum(message.elements for message in phase.before)
 
 
 def _statistics(layer: Layer, parts: int) -> tuple[Message, ...]:

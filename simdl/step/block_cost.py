@@ -86,6 +86,11 @@ class BlockCost:
         return self.input_gradient + self.weight_gradient
 
     @property
+    def workspace(self) -> float:
+        """[bytes] of scratch memory of the kernel that takes most, in any pass."""
+        return max(self.forward.workspace, self.input_gradient.workspace, self.weight_gradient.workspace)
+
+    @property
     def parameters(self) -> float:
         """Elements this rank keeps before ZeRO."""
         return sum(share.parameters for share in self.gradients)

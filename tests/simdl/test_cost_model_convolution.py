@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 from test_cost_model import device
 
 from hardware.errors import HardwareError
-from simdl.kernels.costs.convolution import convolution_times, reduced_product
+from simdl.kernels.costs.convolution import IMPLICIT, convolution_times, reduced_product
 from simdl.kernels.costs.convolution_launch import fastest_launch
 from simdl.kernels.costs.matmul import matmul_time
 from simdl.kernels.kernel import ConvolutionCall
@@ -64,7 +66,7 @@ def test_nonfused_winograd_stores_tiles_of_36_points():
 
 
 def test_fused_winograd_does_a_2_25th_of_the_arithmetic():
-    large = call(channels=512, filters=512, batch=64)
+    large = call(channels=512, filters=512, batch=64, size=64)
     costs = offered(large)
     assert costs["winograd"].time == pytest.approx(costs["implicit_gemm"].time / 2.25, rel=0.1)
 
@@ -117,13 +119,55 @@ def test_an_unknown_algorithm_in_a_profile_names_its_place():
 
 def test_implicit_gemm_runs_at_its_share_of_the_product():
     request = call()
-    expected = matmul_time(reduced_product(request), GPU, "fp32") / 0.8
+    expected = matmul_time(reduced_product(request), GPU, "fp32", tiling=IMPLICIT) / 0.8
     assert offered(request)["implicit_gemm"].time == pytest.approx(expected)
+
+
+def test_fused_winograd_takes_whole_regions_of_an_image():
+    """Of 8 x 16 pixels or 16 x 8, four by eight tiles of two by two; regions do not reach over images."""
+    small, wide, whole = (
+        offered(replace(call(batch=32, size=8), shape=replace(call(size=8).shape, out_height=h, out_width=w)))
+        for h, w in ((5, 5), (16, 7), (8, 16))
+    )
+    assert small["winograd"].time == wide["winograd"].time == whole["winograd"].time
+    assert offered(call(batch=32, size=17))["winograd"].time > 2 * whole["winograd"].time
+
+
+def test_a_wave_takes_as_long_however_few_blocks_it_has():
+    """Of 100 multiprocessors, 101 blocks need two waves of the same length (no last wave is shared)."""
+    one, two, last = (
+        offered(call(batch=batch, size=8, filters=32))["winograd"].time for batch in (100, 101, 200)
+    )
+    assert two == pytest.approx(2 * one)
+    assert last == two
+
+
+@pytest.mark.theory
+def test_a_strided_gradient_of_the_input_multiplies_by_zeros_or_adds_up():
+    """As one product on vector units every pixel meets the whole filter; as a sum none meets zeros."""
+    strided = call(channels=64, stride=2, filters=64, taps=2, which=Pass.INPUT_GRADIENT)
+    dense = call(channels=64, filters=64, taps=2, which=Pass.INPUT_GRADIENT)
+    assert offered(strided)["algo_1"].time == offered(dense)["algo_1"].time
+    assert offered(strided, "fp16")["algo_1"].time < 0.5 * offered(dense, "fp16")["algo_1"].time
+    assert offered(strided)["algo_0"].time < 0.5 * offered(dense)["algo_0"].time
+
+
+def test_few_channels_waste_no_tile_where_partial_sums_are_scattered():
+    few = call(channels=3, filters=64, taps=11, stride=4, size=56, which=Pass.INPUT_GRADIENT)
+    costs = offered(few)
+    assert costs["algo_0"].time < costs["algo_1"].time / 5
+
+
+def test_only_products_are_slower_backward():
+    forward, backward = call(filters=64), call(filters=64, which=Pass.INPUT_GRADIENT)
+    for name in ("winograd", "winograd_nonfused", "fft"):
+        assert offered(forward)[name].time == pytest.approx(offered(backward)[name].time)
 
 
 def test_backward_passes_run_at_their_share_of_the_forward_speed():
     forward, backward = call(filters=64), call(filters=64, which=Pass.INPUT_GRADIENT)
-    ratio = offered(forward)["implicit_gemm"].time / offered(backward)["algo_0"].time
+    name = "implicit_precomp_gemm"
+    ratio = offered(forward)[name].time / offered(backward)["algo_1"].time
     assert ratio == pytest.approx(0.9)
 
 

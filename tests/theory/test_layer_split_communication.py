@@ -12,6 +12,7 @@ from simdl.step.gradients import gradient_bytes, gradient_sum_time
 from workloads.dtypes import load_precision
 from workloads.layers.convolution import convolution
 from workloads.layers.linear import linear
+from workloads.layers.pooling import max_pool
 from workloads.network import Block, Network
 from workloads.tensors import Tensor
 
@@ -64,6 +65,40 @@ def test_halo_of_the_input_gradient_is_the_output_gradients():
     divided = SPLITS["spatial"].divide(conv_site(), P, (4, 1))
     rows = K // 2
     assert [m.elements for m in divided.input_gradient.before] == [rows * (N / 2) * F * W] * 2
+
+
+def sent(messages):
+    return sum(message.elements for message in messages)
+
+
+def pool_site(kernel, stride, size, padding=0):
+    source = Tensor("input", (C, size, size))
+    layer = max_pool("pool", source, kernel=kernel, stride=stride, padding=padding)
+    return Site(layer=layer, shapes=((C, size, size),), batch=N)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 2, 65), (5, 2, 67), (3, 3, 66), (4, 3, 67)])
+def test_pooling_pushes_partial_results_where_that_sends_less(kernel, stride, size):
+    """Of K - S straddling rows of w pixels, ceil((K - S)/S) rows of w/S partial results are sent instead."""
+    site = pool_site(kernel, stride, size)
+    outputs = site.layer.output_shape[-1]
+    divided = SPLITS["spatial"].divide(site, P, (2, 1))
+    pulled = (kernel - stride) * size * C * N / 4
+    pushed = -(-(kernel - stride) // stride) * outputs * C * N / 4
+    assert sent(divided.forward.before) == min(pulled, pushed)
+    assert pushed < pulled or kernel == stride
+    assert sent(divided.input_gradient.before) == pushed
+
+
+def test_pooling_in_two_dimensions_pushes_corners_too():
+    divided = SPLITS["spatial"].divide(pool_site(3, 2, 65), P, (2, 2))
+    outputs = -(-32 // 2)
+    assert sent(divided.forward.before) == (2 * outputs + 1) * C * N / 2
+
+
+def test_pooling_at_stride_one_pulls_pixels():
+    divided = SPLITS["spatial"].divide(pool_site(3, 1, 66, padding=1), P, (2, 1))
+    assert sent(divided.forward.before) == 2 * 66 * C * N / 4
 
 
 def test_stationary_x_moves_the_output():

@@ -66,6 +66,19 @@ def test_weights_and_macs_round_to_the_survey(name, weights, weight_unit, macs, 
 
 
 @pytest.mark.published
+def test_lenet5_has_the_weights_of_the_survey():
+    """Sze et al. 2017, table 2, column LeNet-5: 2.6 k weights of convolutions, 58 k of connected layers.
+
+    The survey counts two fully connected layers and not the last. Its 283 k multiply-adds of convolutions are
+    of no size of LeCun et al. 1998, figure 2, which has 357.6 k, and are not held.
+    """
+    weights = [operator.weights for operator in _products("lenet5")]
+    assert sum(weights[:2]) == 2_550
+    assert sum(weights[2:4]) == 58_080
+    assert _macs("lenet5") == 28**2 * 150 + 10**2 * 2_400 + 58_080 + 840
+
+
+@pytest.mark.published
 @pytest.mark.parametrize(
     ("name", "gigamacs"),
     [

@@ -20,7 +20,7 @@ from simdl.kernels.costs.convolution_launch import convolution_launches
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
 from validation.calibration.fit_terms import Timed, fit_terms
 from validation.calibration.rows import timed_kernels
-from validation.fit.kernels import REDUCTIONS, STREAMS, fit_fraction
+from validation.fit.kernels import FASTEST, REDUCTIONS, STREAMS, fit_fraction
 from validation.kernels.rows import KernelRow
 from validation.microbenchmarks.measurement import Measurement
 from workloads.operators import Pass
@@ -68,7 +68,7 @@ def fit_gpu_device(base: Device, measurements: Iterable[Measurement]) -> GpuFit:
         used = [row for row in rows if wanted(row) and _can_price(row, device)]
         if len(used) < FEWEST:
             continue
-        value = fit_fraction(used, partial(with_fraction, device, path), price_row)
+        value = fit_fraction(used, partial(with_fraction, device, path), price_row, most=_most(path))
         device = with_fraction(device, path, round(value, DIGITS))
         counts[path] = len(used)
         fractions.update(_fractions(device, path))
@@ -98,6 +98,11 @@ def _steps(device: Device) -> list[tuple[str, Wanted]]:
         ("convolution.input_gradient", _is_convolution(Pass.INPUT_GRADIENT)),
         ("convolution.weight_gradient", _is_convolution(Pass.WEIGHT_GRADIENT)),
     ]
+
+
+def _most(path: str) -> float:
+    """That a step's number may be: kernels of a convolution may be faster than those of a product."""
+    return FASTEST if path.startswith("convolution.fraction.") else 1.0
 
 
 def _is_product(dtype: str) -> Wanted:

@@ -96,7 +96,7 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     if written_path is not None:
         check_new_file(Path(written_path), force=force, what="table")
     limit = None if workspace is None else option_quantity("--workspace", workspace, "bytes", least=1)
-    passes, _ = load_passes(model, batch or 1)
+    _, passes, _ = load_passes(model, batch or 1)
     runner = load_runner(name, device)
     sizes = Policy(policy or Policy.POWER_OF_TWO)
     try:

@@ -6,7 +6,8 @@ Products reach a share f of their peak P until the board's power W limits the cl
 
 with one f, e0 [FLOP/J] and growth for products on matrix units and one for those on vector units: how many
 operations a joule buys is a matter of the process, so of the year. All other fractions are the geometric mean
-of the same fraction on other devices, weighted by how near their architecture is.
+of the same fraction on other devices, weighted by how near their architecture is; of convolutions, whose
+speed is over that of products, it is of the share of the FP32 peak that both make.
 
 Source: the limit is that of Choi et al., "A Roofline Model of Energy" (IPDPS 2013), section 2.
 """
@@ -38,6 +39,8 @@ PRIORS = ((1.5, 1.0), (0.15, 0.1))
 joule that buys twice as much after four to five years (Koomey et al., IEEE Annals 33(3), 2011, is faster; it
 slowed since)."""
 MATMUL = "matmul.fraction."
+FP32 = f"{MATMUL}fp32"
+ALGORITHM = "convolution.fraction."
 NARROW = frozenset({"tf32", "bf16", "fp8", "mxfp8", "fp4", "int8"})
 """Formats that only matrix units multiply."""
 
@@ -112,7 +115,8 @@ def family_fractions(device: Device, others: Sequence[Fitted]) -> dict[str, floa
                 for dtype in device.peak_flop_rate
                 if _on_matrix_units(device, dtype) is matrix
             }
-    return found
+    products = found.get(FP32, device.matmul.fraction.get("fp32", 1.0))
+    return {name: value / products if name.startswith(ALGORITHM) else value for name, value in found.items()}
 
 
 def _mean(device: Device, name: str, others: Sequence[Fitted]) -> float:
@@ -125,8 +129,14 @@ def _mean(device: Device, name: str, others: Sequence[Fitted]) -> float:
         there = architecture(other.device)
         near = exp(-abs(here.year - there.year) / YEARS)
         weights.append(near if here.family == there.family else OTHER_FAMILY * near)
-        logs.append(log(other.fractions[name]))
+        products = _products(other) if name.startswith(ALGORITHM) else 1.0
+        logs.append(log(other.fractions[name] * products))
     return exp(float(np.average(logs, weights=weights)))
+
+
+def _products(other: Fitted) -> float:
+    """Share of the FP32 peak that a device's products reach."""
+    return other.fractions.get(FP32, other.device.matmul.fraction.get("fp32", 1.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

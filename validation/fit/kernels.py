@@ -3,13 +3,15 @@
 Each fraction is fitted on the rows that depend on it alone, with all others as the profile has them, by
 golden section on the mean absolute log error, cut at a factor of ``CUT`` so that rows where the library
 chose badly do not pull. Held-out rows are left alone. Matrix products come first, because convolutions are
-priced on them.
+priced on them. Where cuDNN runs, convolutions have one speed a device, priced by the fastest algorithm as the
+library's choice; what all devices share is fitted on all of them (``--together``).
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from hardware.profiles import device_names, load_device
 from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.costs.attention import DEVICE
 from simdl.kernels.costs.convolution import convolution_times
+from simdl.kernels.cudnn import is_served
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
 from validation.judging.tables import frame_of
 from validation.kernels.compare import TIMER_ROWS, kernel_tables
@@ -28,11 +31,26 @@ CUT = 2.0
 GOLDEN = (5**0.5 - 1) / 2
 TOLERANCE = 2e-3
 
-CHOSEN_STEP = 2
-CHOSEN_ROUNDS = 4
-FACTORS = (0.8, 0.9, 0.96, 1.0, 1.04, 1.1, 1.25)
-"""The fastest of several uncertain predictions is too fast, so a second pass moves the fractions by the best
-of these factors, in rounds, on what the library's choice took (every second row, for speed)."""
+RELATIVE: Mapping[str, float] = {
+    "implicit_gemm": 0.6,
+    "implicit_precomp_gemm": 1.0,
+    "gemm": 0.6,
+    "fft": 0.6,
+    "fft_tiling": 0.5,
+    "winograd": 1.0,
+    "winograd_nonfused": 1.0,
+}
+"""Speeds of cuDNN's algorithms over the device's, on all devices. Fitted freely, the three that run most come
+out within 5 % of one another; the others have 60 rows in all and are rounded."""
+
+PASSES: Mapping[str, float] = {Pass.INPUT_GRADIENT.value: 0.87, Pass.WEIGHT_GRADIENT.value: 0.76}
+"""Speeds of products in backward passes over the forward one, fitted together by `fit_passes`."""
+
+ROUNDS = 2
+"""Of fitting the devices' speeds and the passes' in turn."""
+
+FASTEST = 2.0
+"""Speed of a convolution's kernels over a product's, at most."""
 
 Rows = Sequence[KernelRow]
 Build = Callable[[float], Device]
@@ -45,18 +63,23 @@ def price_kernel(row: KernelRow, device: Device) -> float:
     return estimate_kernel_time(row.kernel, device)
 
 
-def fit_fraction(rows: Rows, build: Build, price: Price = price_kernel) -> float:
-    """The fraction in [0.05, 1] with which ``build`` gives the device that predicts these rows best.
+def fit_fraction(rows: Rows, build: Build, price: Price = price_kernel, *, most: float = 1.0) -> float:
+    """The fraction in [0.05, most] with which ``build`` gives the device that predicts these rows best.
 
     Args:
         rows: with kernels; at least one.
         build: device of a fraction.
         price: [s] of a row on a device.
+        most: that it may be.
     """
-    low, high = 0.05, 1.0
+    return _least(lambda value: _loss(rows, build(value), price), 0.05, most)
+
+
+def _least(loss: Callable[[float], float], low: float, high: float) -> float:
+    """Where a loss is least between two ends, by golden section."""
     while high - low > TOLERANCE:
         span = GOLDEN * (high - low)
-        if _loss(rows, build(high - span), price) < _loss(rows, build(low + span), price):
+        if loss(high - span) < loss(low + span):
             high = low + span
         else:
             low = high - span
@@ -75,20 +98,71 @@ def fit_device(device: Device, rows: Rows) -> tuple[Device, dict[str, float]]:
     for used, path, replaced in _independent(device, rows):
         if used:
             device = _fit(device, used, path, replaced, path.rpartition(".")[2], found)
+    convolved = [r for r in rows if r.kernel and isinstance(r.kernel.shape, ConvolutionCall)]
+    if is_served(device):
+        return _fit_speed(device, convolved, found) if convolved else device, found
     for name in device.convolution.fraction:
-        used = [r for r in rows if _runs(r, name, device)]
+        used = [r for r in convolved if _runs(r, name, device)]
         if used:
             _fit(device, used, f"convolution.fraction.{name}", _with_algorithm, name, found)
     device = _with_algorithms(device, found)
-    chosen = [r for r in rows if r.algorithm and r.kernel and r.kernel.dtype == "fp32"][::CHOSEN_STEP]
-    names = [p.rpartition(".")[2] for p in found if p.startswith("convolution.fraction.")]
-    for name in names * CHOSEN_ROUNDS:
-        device = _step(device, chosen, name, found)
     for which in (Pass.INPUT_GRADIENT, Pass.WEIGHT_GRADIENT):
-        used = [r for r in rows if _is_pass(r, which)]
+        used = [r for r in convolved if _is_pass(r, which)]
         if used:
             device = _fit(device, used, f"convolution.{which}", _with_pass, which.value, found)
     return device, found
+
+
+def _fit_speed(device: Device, rows: Rows, found: dict[str, float]) -> Device:
+    """The device with one speed for all of cuDNN's algorithms, all that rows of convolutions determine."""
+    speed = fit_fraction(rows, lambda value: with_speed(device, value), most=FASTEST)
+    device = with_speed(device, speed)
+    found |= {f"convolution.fraction.{name}": value for name, value in device.convolution.fraction.items()}
+    found |= {
+        f"convolution.{which}": PASSES[which.value]
+        for which in (Pass.INPUT_GRADIENT, Pass.WEIGHT_GRADIENT)
+        if any(_is_pass(row, which) for row in rows)
+    }
+    return device
+
+
+def with_speed(device: Device, speed: float, passes: Mapping[str, float] = PASSES) -> Device:
+    """The device whose convolutions by cuDNN run at a speed over its products, `RELATIVE` by algorithm."""
+    fraction = {name: round(RELATIVE[name] * speed, 3) for name in device.convolution.fraction}
+    return replace(device, convolution=replace(device.convolution, fraction=fraction, **passes))
+
+
+def fit_passes(devices: Mapping[Device, Rows]) -> dict[str, float]:
+    """Speeds of the backward passes that all devices share, and [by ``speed of NAME``] of each device.
+
+    Args:
+        devices: that cuDNN serves, with rows of convolutions.
+    """
+    passes = dict(PASSES)
+    speeds: dict[Device, float] = {}
+    for _ in range(ROUNDS):
+        for device, rows in devices.items():
+            build = partial(with_speed, device, passes=dict(passes))
+            speeds[device] = fit_fraction(rows, build, most=FASTEST)
+        for which in passes:
+            passes[which] = _fit_pass(which, passes, speeds, devices)
+    return passes | {f"speed of {device.name}": speed for device, speed in speeds.items()}
+
+
+def _fit_pass(
+    which: str, passes: Mapping[str, float], speeds: Mapping[Device, float], devices: Mapping[Device, Rows]
+) -> float:
+    """The speed of a pass that gives the least loss over all devices."""
+    used = {device: [r for r in rows if _is_pass(r, Pass(which))] for device, rows in devices.items()}
+
+    def loss(value: float) -> float:
+        return sum(
+            _loss(rows, with_speed(device, speeds[device], {**passes, which: value})) * len(rows)
+            for device, rows in used.items()
+            if rows
+        )
+
+    return _least(loss, 0.5, 1.2)
 
 
 Replaced = Callable[[Device, str, float], Device]
@@ -142,7 +216,8 @@ def _fit(  # noqa: PLR0917 - the two halves of a fraction's name and where it go
     name: str,
     found: dict[str, float],
 ) -> Device:
-    found[path] = round(fit_fraction(rows, lambda value: replaced(device, name, value)), 3)
+    most = FASTEST if path.startswith("convolution.fraction.") else 1.0
+    found[path] = round(fit_fraction(rows, lambda value: replaced(device, name, value), most=most), 3)
     return replaced(device, name, found[path])
 
 
@@ -186,15 +261,6 @@ def with_fractions(device: Device, fractions: Mapping[str, float]) -> Device:
 def _with_algorithm(device: Device, name: str, value: float) -> Device:
     """The device with this algorithm alone, because rows name the algorithm that ran."""
     return replace(device, convolution=replace(device.convolution, fraction={name: value}))
-
-
-def _step(device: Device, rows: Rows, name: str, found: dict[str, float]) -> Device:
-    """The device with this algorithm's fraction moved by the best factor, and the new fraction noted."""
-    path = f"convolution.fraction.{name}"
-    moved = [_with_algorithms(device, {path: min(1.0, found[path] * factor)}) for factor in FACTORS]
-    best = min(moved, key=lambda candidate: _loss(rows, candidate))
-    found[path] = round(best.convolution.fraction[name], 3)
-    return best
 
 
 def _with_algorithms(device: Device, found: Mapping[str, float]) -> Device:
@@ -256,14 +322,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="DEVICE",
         help="registered device, as `simdl hardware` lists them",
     )
-    published = published_rows()
-    for name in parser.parse_args(arguments).devices:
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help="print what convolutions of these devices share instead: speeds of the backward passes",
+    )
+    published, given = published_rows(), parser.parse_args(arguments)
+    if given.together:
+        _print_together([load_device(name) for name in given.devices], published)
+        return
+    for name in given.devices:
         device = load_device(name)
         rows = fitting_rows(device, published)
         if not rows:
             parser.error(f"{name}: no published kernel was measured on it")
         _, found = fit_device(device, rows)
         sys.stdout.writelines(f"{name}: {path} = {value}\n" for path, value in found.items())
+
+
+def _print_together(devices: Sequence[Device], published: Rows) -> None:
+    rows = {device: fitting_rows(device, published) for device in devices if is_served(device)}
+    convolved = {
+        device: [r for r in own if r.kernel and isinstance(r.kernel.shape, ConvolutionCall)]
+        for device, own in rows.items()
+    }
+    found = fit_passes({device: own for device, own in convolved.items() if own})
+    sys.stdout.writelines(f"{name} = {value:.3g}\n" for name, value in found.items())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Every algorithm reduces a pass to matrix products (``ConvolutionEfficiency.fraction`` says how close it comes
 to them) and to memory traffic of what it writes down on the way:
 
-- implicit GEMM: one product, its patch matrix formed on the fly; the precomputed form stores the offsets;
+- implicit GEMM: one product, its patch matrix formed on the fly; the precomputed form stores the offsets; the
+  gradient of the input may be a sum of products instead, whose results are added where they belong;
 - GEMM: the patch matrix (im2col) is written to the workspace and read back;
 - direct: one product in all but name, no workspace;
 - FFT: spectra of images, filters and results, and one complex product per frequency; tiled or whole image;
@@ -31,7 +32,14 @@ from math import ceil, log2
 from hardware.device import Device
 from hardware.errors import HardwareError
 from simdl.kernels.costs.grouped import GROUPED, grouped_time, joined_calls
-from simdl.kernels.costs.matmul import ELEMENT_SIZE, matmul_time, uses_matrix_units
+from simdl.kernels.costs.matmul import (
+    ELEMENT_SIZE,
+    MATRIX_TILES,
+    VECTOR_TILES,
+    Tiling,
+    matmul_time,
+    uses_matrix_units,
+)
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.cudnn import is_served, padded, supported
 from simdl.kernels.kernel import ConvolutionCall, Product
@@ -40,6 +48,9 @@ from workloads.operators import ConvolutionShape, Pass
 
 CHANNEL_LOAD = 16
 """[bytes] of channels that a matrix-unit convolution loads at once (eight FP16 channels)."""
+
+SUM = 4
+"""[bytes] of a partial sum, FP32 in every format."""
 
 TILE = 32
 """[pixels] on a side of a tile of tiled spectra."""
@@ -50,8 +61,35 @@ VECTOR = "fp32"
 PLAIN = frozenset({"implicit_gemm", "implicit_precomp_gemm"})
 """Algorithms that form their patches on the fly."""
 
-NONFUSED_TILE = 128 * 128
-"""Products of Winograd that is not fused run on this tile (kernel names in NeuSight's convolution table)."""
+WHOLE_WAVES = 1.0
+"""A convolution's kernels fill their multiprocessor, so that a wave takes as long however few blocks it has.
+On devices with tables the median error falls from 15.4 to 14.5 % against a product's ``PARTIAL_WAVE``."""
+
+IMPLICIT = Tiling(((128, 128), (128, 64), (128, 32)), partial_wave=WHOLE_WAVES)
+"""Pixels by channels of a block (``scudnn_128x64_relu_small`` and the like, NeuSight's convolution table)."""
+
+IMPLICIT_FILTERS = Tiling(((128, 128), (64, 128), (32, 128)), partial_wave=WHOLE_WAVES)
+"""The same of the filter gradient, whose rows are filters (``scudnn_128x64_stridedB_splitK``)."""
+
+NONFUSED = Tiling(((128, 128),), partial_wave=WHOLE_WAVES)
+"""Products of Winograd that is not fused (``sgemm_128x128_nn``, NeuSight's convolution table)."""
+
+FUSED = Tiling(((128, 128),), splits=(1,), partial_wave=WHOLE_WAVES)
+"""A block of fused Winograd: 16 points of 32 tiles by 32 channels, all of their depth
+(``scudnn_winograd_128x128_ldg1_ldg4_tile148t_nt``, NeuSight's convolution table and profiles of PyTorch)."""
+
+FUSED_CHANNELS = 32
+FUSED_PIXELS = (8, 16)
+"""Height and width, or the reverse, of the 4 x 8 tiles of one image that a block of fused Winograd takes."""
+
+MATRIX = Tiling(MATRIX_TILES, partial_wave=WHOLE_WAVES)
+WAVED = frozenset({"volta"})
+"""Architectures of whose matrix units a table says so; others run convolutions in the waves of products."""
+
+SPECTRAL = Tiling(VECTOR_TILES, partial_wave=WHOLE_WAVES)
+
+SLOWER_BACKWARD = frozenset({"implicit_gemm", "implicit_precomp_gemm", "gemm", "direct"})
+"""Reductions whose kernels differ from pass to pass; spectra and tiles are multiplied alike in all three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +124,7 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
         key = _key(work), rate
         if key not in products:
             products[key] = reduce(smaller, _product_times(work, call, device, rate))
-        share = device.convolution.fraction[reduction] * speed
+        share = device.convolution.fraction[reduction] * (speed if reduction in SLOWER_BACKWARD else 1.0)
         if reduction in PLAIN and _runs_as_product(call.shape, device, rate):
             share = device.convolution.pointwise
         costs.append(AlgorithmCost(name, products[key] / share + work.transforms, work.workspace))
@@ -123,14 +161,14 @@ def _offers(call: ConvolutionCall, device: Device, dtype: str) -> Iterator[tuple
 def _key(work: "_Work") -> object:
     """What two algorithms of equal arithmetic have in common, for one call or a table of them."""
     if not is_table(work.product.m, work.product.n, work.product.k):
-        return work.product, work.smallest
+        return work.product, work.tiling
     extents = (work.product.m, work.product.n, work.product.k, work.product.count)
-    return *(each.tobytes() if is_table(each) else each for each in extents), work.smallest  # type: ignore[attr-defined]
+    return *(each.tobytes() if is_table(each) else each for each in extents), work.tiling  # type: ignore[attr-defined]
 
 
 def _product_times(work: "_Work", call: ConvolutionCall, device: Device, rate: str) -> Iterator[float]:
     """Seconds of an algorithm's product, and of those with narrow groups joined."""
-    yield matmul_time(work.product, device, rate, smallest=work.smallest)
+    yield matmul_time(work.product, device, rate, tiling=work.tiling)
     if call.shape.groups > 1:
         for joined in joined_calls(call):
             yield matmul_time(_product_of(joined, device, rate), device, rate)
@@ -180,9 +218,17 @@ def reduced_product(call: ConvolutionCall) -> Product:
 
 
 def _product_of(call: ConvolutionCall, device: Device, dtype: str) -> Product:
-    """The product as it runs: matrix units pad channels to whole vector loads."""
+    """The product as it runs.
+
+    Matrix units pad channels to whole vector loads. Kernels of vector units that give the gradient of a
+    strided convolution's input as one product meet every position of the filter at every pixel, and multiply
+    by zeros (`_scattered` does not).
+    """
     if not uses_matrix_units(device, dtype):
-        return reduced_product(call)
+        product, s = reduced_product(call), call.shape
+        if call.which is not Pass.INPUT_GRADIENT or s.strides == 1 or not is_served(device):
+            return product
+        return replace(product, k=s.out_channels // s.groups * s.taps)
     lanes = int(CHANNEL_LOAD // ELEMENT_SIZE[dtype]) * call.shape.groups
     channels = ceil(call.shape.in_channels / lanes) * lanes
     return reduced_product(replace(call, shape=replace(call.shape, in_channels=channels)))
@@ -196,13 +242,13 @@ class _Work:
         product: the matrix product it comes down to.
         workspace: [bytes].
         transforms: [s] on the way to the product and back.
-        smallest: ``matmul_time``'s least tile.
+        tiling: its kernels; those of any product if None.
     """
 
     product: Product
     workspace: float = 0.0
     transforms: float = 0.0
-    smallest: int = 0
+    tiling: Tiling | None = None
 
 
 _Reduction = Callable[[ConvolutionCall, Device, str, str], _Work | None]
@@ -210,13 +256,38 @@ _Reduction = Callable[[ConvolutionCall, Device, str, str], _Work | None]
 
 
 def _implicit(call: ConvolutionCall, device: Device, _: str, rate: str) -> _Work:
-    return _Work(_product_of(call, device, rate))
+    if call.which is Pass.INPUT_GRADIENT and is_served(device):
+        return _scattered(call, device, rate)
+    return _Work(_product_of(call, device, rate), tiling=_tiling(call, device, rate))
+
+
+def _scattered(call: ConvolutionCall, device: Device, rate: str) -> _Work:
+    """The gradient of the input as a sum of products: what each result means to its pixels is added to them.
+
+    Strides and few channels waste nothing; every partial sum is read and written in the cache (atomic adds).
+    """
+    s = call.shape
+    product = Product(
+        call.batch * s.outputs, s.in_channels // s.groups * s.taps, s.out_channels // s.groups, s.groups
+    )
+    added = 2.0 * SUM * product.m * product.n * product.count
+    transforms = traffic_time(added, device) / device.matmul.cache_ratio
+    return _Work(product, transforms=transforms, tiling=_tiling(call, device, rate))
 
 
 def _precomputed(call: ConvolutionCall, device: Device, _: str, rate: str) -> _Work:
     """Offsets take one 4-byte index for each row of the patch matrix."""
     product = _product_of(call, device, rate)
-    return _Work(product, workspace=4.0 * (product.k + product.m))
+    return _Work(product, 4.0 * (product.k + product.m), tiling=_tiling(call, device, rate))
+
+
+def _tiling(call: ConvolutionCall, device: Device, rate: str) -> Tiling | None:
+    """Kernels of cuDNN's products; other libraries', and those of groups, are taken to be any product's."""
+    if not is_served(device) or call.shape.groups > 1:
+        return None
+    if uses_matrix_units(device, rate):
+        return MATRIX if device.generation in WAVED else None
+    return IMPLICIT_FILTERS if call.which is Pass.WEIGHT_GRADIENT else IMPLICIT
 
 
 def _explicit(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Work:
@@ -227,14 +298,19 @@ def _explicit(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Wor
 
 
 def _winograd_fused(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Work | None:
-    """Only the transformed filters are stored; tiles stay on chip."""
+    """Only the transformed filters are stored; tiles stay on chip, and blocks do not reach over images."""
     s = call.shape
     if uses_matrix_units(device, dtype) or not _is_winograd(s, (3,)):
         return None
     product = _winograd_product(call, 2)
-    return _Work(
-        product, workspace=float(product.count * s.in_channels * s.out_channels * ELEMENT_SIZE[dtype])
-    )
+    workspace = float(product.count * s.in_channels * s.out_channels * ELEMENT_SIZE[dtype])
+    backward = call.which is Pass.INPUT_GRADIENT
+    height, width = (s.in_height, s.in_width) if backward else (s.out_height, s.out_width)
+    tall, wide = FUSED_PIXELS
+    regions = min(ceil(height / tall) * ceil(width / wide), ceil(height / wide) * ceil(width / tall))
+    blocks = call.batch * regions * ceil(product.n / FUSED_CHANNELS)
+    rows, columns = FUSED.tiles[0]
+    return _Work(Product(blocks * rows, columns, product.k), workspace, tiling=FUSED)
 
 
 def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Work | None:
@@ -243,7 +319,7 @@ def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str, _: str
     product = _winograd_product(call, 7 - call.shape.kernel_height)
     elements = product.count * (product.m * product.k + product.k * product.n + product.m * product.n)
     workspace = 1.0 * elements * ELEMENT_SIZE[dtype]
-    return _Work(product, workspace, traffic_time(2 * workspace, device), NONFUSED_TILE)
+    return _Work(product, workspace, traffic_time(2 * workspace, device), NONFUSED)
 
 
 def _is_winograd(shape: ConvolutionShape, sizes: tuple[int, ...]) -> bool:
@@ -303,7 +379,7 @@ def _spectral(call: ConvolutionCall, device: Device, dtype: str, *, side: int, i
     workspace = 8.0 * frequencies * elements
     real = Product(2 * product.m, product.n, 2 * product.k, frequencies)
     transforms = 2.5 * side * side * 2 * log2(side) * elements / device.vector_flop_rate
-    return _Work(real, workspace, transforms=larger(transforms, traffic_time(2 * workspace, device)))
+    return _Work(real, workspace, larger(transforms, traffic_time(2 * workspace, device)), SPECTRAL)
 
 
 _REDUCTIONS: dict[str, _Reduction] = {

@@ -17,6 +17,8 @@ Sources: NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave 
 Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,9 +56,27 @@ PARTIAL_WAVE = 0.3
 """Share of a partial last wave's idle time that is lost; fitted on DeepBench's FP16 and FP32 V100
 products."""
 
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Kernels that a library has to choose from.
+
+    Attributes:
+        tiles: results of a block, the largest first.
+        splits: ways the depth is divided over multiprocessors.
+        partial_wave: share of a partial last wave's idle time that is lost.
+    """
+
+    tiles: tuple[Tile, ...]
+    splits: tuple[int, ...] = SPLITS
+    partial_wave: float = PARTIAL_WAVE
+
+
 ODD_DEPTH = 0.5
 """Share of its speed that a matrix-unit kernel keeps where rows are not aligned to 4 bytes, so that operands
 load element by element. Assumed: no table holds such a product; NVIDIA's guide shows losses of this order."""
+
+MATRIX_TILING, VECTOR_TILING = Tiling(MATRIX_TILES), Tiling(VECTOR_TILES)
 
 STRIDED_ALIGNMENT = 16
 """[bytes] to which rows of batched products (attention heads) must be aligned, or they leave the matrix
@@ -82,14 +102,14 @@ SCALES = {"mxfp8": 1 / 32}
 _MATRIX_FORMATS = frozenset(ELEMENT_SIZE) - {"fp64", "fp32"}
 
 
-def matmul_time(product: Product, device: Device, dtype: str, *, smallest: int = 0) -> float:
+def matmul_time(product: Product, device: Device, dtype: str, *, tiling: Tiling | None = None) -> float:
     """Seconds of one launch without the kernel's latency and without moving operands from memory.
 
     Args:
         product: what is multiplied.
         device: where.
         dtype: arithmetic, a key of ``Device.peak_flop_rate``.
-        smallest: tiles of fewer results than this are not to be had.
+        tiling: kernels to choose from; those of a product of this dtype if None.
 
     Raises:
         HardwareError: the device has no such dtype, or its profile no achieved fraction for it.
@@ -97,20 +117,20 @@ def matmul_time(product: Product, device: Device, dtype: str, *, smallest: int =
     size = ELEMENT_SIZE[dtype]
     rate = sustained_rate(device, dtype) / device.multiprocessors
     if not uses_matrix_units(device, dtype):
-        return _fastest(product, device, size, rate, _usable(VECTOR_TILES, smallest))
+        return _fastest(product, device, size, rate, tiling or VECTOR_TILING)
     own = size - SCALES.get(dtype, 0.0)
     misaligned = _is_misaligned_batch(product, own)
     found = 0.0
     if not np.all(misaligned):
-        found = _fastest(product, device, size, rate, _usable(MATRIX_TILES, smallest))
+        found = _fastest(product, device, size, rate, tiling or MATRIX_TILING)
         found = choose(product.k * own % 4 != 0, found / ODD_DEPTH, found)
     if not np.any(misaligned):
         return found
     slower = min(rate, device.vector_flop_rate / device.multiprocessors)
-    return choose(misaligned, _fastest(product, device, size, slower, _usable(VECTOR_TILES, smallest)), found)
+    return choose(misaligned, _fastest(product, device, size, slower, VECTOR_TILING), found)
 
 
-def _fastest(product: Product, device: Device, size: float, rate: float, tiles: tuple[Tile, ...]) -> float:
+def _fastest(product: Product, device: Device, size: float, rate: float, tiling: Tiling) -> float:
     """Seconds with the best of some tiles and ways to split the depth, all of them at once.
 
     Args:
@@ -118,28 +138,24 @@ def _fastest(product: Product, device: Device, size: float, rate: float, tiles: 
         device: where.
         size: [bytes] of an operand's element.
         rate: [FLOP/s] of a multiprocessor on the largest tile.
-        tiles: to choose from; the largest there is comes first.
+        tiling: kernels to choose from.
     """
     m, n, k, count = (_axes(each) for each in (product.m, product.n, product.k, product.count))
     cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
     overhead = size * rate / (2 * cache)
     write = device.matmul.epilogue * traffic_time(size, device) * device.multiprocessors
-    height, width = np.array(tiles, dtype=np.float64).T[:, :, None]
-    splits = np.array(SPLITS, dtype=np.float64)
+    height, width = np.array(tiling.tiles, dtype=np.float64).T[:, :, None]
+    splits = np.array(tiling.splits, dtype=np.float64)
     reuse = height * width / (height + width)
     second = 2 * ((1 + overhead / reuse) / (1 + overhead / reuse[0])) / rate  # per result and depth
     blocks = np.ceil(m / height) * np.ceil(n / width) * count
-    waves = _waves(blocks * splits, device.multiprocessors)
+    waves = _waves(blocks * splits, device.multiprocessors, tiling.partial_wave)
     nbytes = 8 * splits * (m * n * count)
     # partial results of a split depth are written and read once more in FP32, by a second kernel
     reduction = np.where(splits == 1, 0.0, device.memory.latency + traffic_time(as_number(nbytes), device))
     times = waves * (height * width) * (np.ceil(k / splits) * second + write) + reduction
     best = times.min(axis=(-2, -1))
     return best if is_table(product.m, product.n, product.k, product.count) else float(best)
-
-
-def _usable(tiles: tuple[Tile, ...], smallest: int) -> tuple[Tile, ...]:
-    return tuple(tile for tile in tiles if tile[0] * tile[1] >= smallest)
 
 
 def _axes(extent: int) -> Floats:
@@ -178,6 +194,6 @@ def _is_misaligned_batch(product: Product, size: float) -> bool:
     return (product.count > 1) & odd
 
 
-def _waves(tiles: Floats, multiprocessors: int) -> Floats:
-    partial = PARTIAL_WAVE * np.ceil(tiles / multiprocessors) + (1 - PARTIAL_WAVE) * tiles / multiprocessors
+def _waves(tiles: Floats, multiprocessors: int, lost: float) -> Floats:
+    partial = lost * np.ceil(tiles / multiprocessors) + (1 - lost) * tiles / multiprocessors
     return np.where(tiles <= multiprocessors, 1.0, partial)
