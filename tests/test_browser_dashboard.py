@@ -220,8 +220,9 @@ def test_a_menu_takes_typing_as_it_opens(page):
     page.wait_for_selector(".dash-dropdown-content :focus")
     page.keyboard.type("resnet15")
     assert page.input_value(".dash-dropdown-search") == "resnet15"
-    page.wait_for_function("document.querySelectorAll('.dash-dropdown-option').length === 1")
-    page.locator(".dash-dropdown-option").click()
+    found = "[...document.querySelectorAll('.dash-dropdown-option')].map(option => option.innerText)"
+    page.wait_for_function(f"({found}).length && ({found}).every(text => text.includes('resnet15'))")
+    page.locator(".dash-dropdown-option").get_by_text("resnet152", exact=True).click()
     page.wait_for_function("location.search.includes('model=resnet152')")
     page.wait_for_selector("#verdict .card")
 
