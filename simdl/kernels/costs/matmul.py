@@ -90,7 +90,7 @@ ELEMENT_SIZE = {
     "fp16": 2,
     "bf16": 2,
     "fp8": 1,
-    "mxfp8": 1,  # rows of elements are aligned apart from their scales
+    "mxfp8": 1 + 1 / 32,
     "int8": 1,
     "fp4": 0.5,
     "int4": 0.5,
