@@ -37,7 +37,7 @@ def test_json_has_every_row_with_its_reason(table):
     result = run("--data", table, "--json")
     assert result.exit_code == 0, result.output
     data = json.loads(result.stdout)
-    assert set(data) == {"rows", "summary"}
+    assert set(data) == {"headline", "rows", "summary"}
     assert [row["row"] for row in data["rows"]] == list(range(1, 8))
     assert {tuple(row) for row in data["rows"]} == {
         ("file", "row", "item", "measured", "predicted", "unit", "skipped")

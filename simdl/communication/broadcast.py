@@ -39,9 +39,14 @@ def scatter_all_gather(members: Sequence[int]) -> tuple[Terms, ...]:
     return per_level(members, lambda m: Terms(steps=log_steps(m) + m - 1, sent=2 * (m - 1) / m))
 
 
-def estimate_reduce_broadcast(p: int, *, n: float, alpha: float, beta: float, gamma: float) -> float:
-    """Sum of n bytes along a chain to one rank, then along it to all [s], in the limit of many pieces."""
-    return 2 * (p - 1) * alpha + 2 * n * beta + n * gamma
+def estimate_reduce_broadcast(
+    p: int, *, n: float, alpha: float, beta: float, gamma: float, segments: int
+) -> float:
+    """Sum of n bytes along a chain to one rank, then along it to all [s], segments going on as they come.
+
+    (p - 2 + segments)(2 alpha + n / segments (2 beta + gamma)).
+    """
+    return (p - 2 + segments) * (2 * alpha + n / segments * (2 * beta + gamma))
 
 
 def reduce_broadcast(members: Sequence[int]) -> tuple[Terms, ...]:

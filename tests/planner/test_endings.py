@@ -107,7 +107,7 @@ class TestTwoRuns:
         assert path.read_text() == "mine"
 
     def test_a_command_says_so_and_keeps_the_first(self, tmp_path, monkeypatch):
-        def render(_):
+        def render(_, **__):
             (tmp_path / "hardware-dgx-a100.html").write_text("first")
             return "second"
 

@@ -4,6 +4,7 @@ import pytest
 from builders import build_cluster, build_stack, build_workload
 
 from planner.pages.figures.devices import devices_figure
+from planner.pages.figures.palette import ROLES
 from planner.pages.figures.space import Point
 from planner.questions.question import Options, Question
 from planner.search.plan import plan
@@ -57,7 +58,7 @@ def test_the_figure_draws_points_front_ideal_line_and_plans():
     assert (list(front.x), list(front.y)) == ([4, 8], [8.0, 4.0])  # 16 devices are slower than 8
     assert list(ideal.y) == [8.0, 2.0]
     assert (list(points.x), list(points.y)) == ([4, 8, 16], [8.0, 4.0, 5.0])
-    assert list(points.marker.color) == [2e9, 1e9, 1e9]
+    assert points.marker.color == ROLES["fitting"]
     assert (list(simulated.x), list(simulated.y)) == ([16], [5.5])
     layout = devices_figure(CLUSTERS, plans).layout
     assert (layout.xaxis.title.text, layout.yaxis.title.text) == ("devices [count]", "step time [s]")

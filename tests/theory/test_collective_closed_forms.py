@@ -288,9 +288,10 @@ def test_recursive_terms_are_the_closed_form(p):
 
 @pytest.mark.parametrize("p", [2, 4, 7])
 def test_a_sum_that_is_broadcast_takes_two_chains(p):
-    moved = {"n": 1e9, "alpha": 0.0, "beta": 1e-9}
-    one = broadcast.estimate_chain(p, **moved, segments=10**6)
-    assert broadcast.estimate_reduce_broadcast(p, **moved, gamma=0.0) == pytest.approx(2 * one, rel=1e-3)
+    moved = {"n": 1e9, "alpha": 0.0, "beta": 1e-9, "segments": 10**6}
+    one = broadcast.estimate_chain(p, **moved)
+    assert broadcast.estimate_reduce_broadcast(p, **moved, gamma=0.0) == pytest.approx(2 * one)
+    assert 2 * one == pytest.approx(2 * 1e9 * 1e-9, rel=1e-3)
     (found,) = broadcast.reduce_broadcast((p,))
     assert (found.steps, found.sent, found.reduced) == (2 * (p - 1), 2.0, 1.0)
     assert broadcast.reduce_broadcast((1, p))[1] == found

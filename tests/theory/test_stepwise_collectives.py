@@ -98,6 +98,10 @@ def test_pipelined_algorithms_in_segments(p, segments):
     pipelined = COSTS | {"segments": segments}
     agree(trees.chain_broadcast(p, N, segments), broadcast.estimate_chain(p, **pipelined))
     agree(
+        trees.reduce_broadcast_all_reduce(p, N, segments),
+        broadcast.estimate_reduce_broadcast(p, **pipelined, gamma=GAMMA),
+    )
+    agree(
         trees.double_tree_all_reduce(p, N, segments),
         tree.estimate_double_tree_all_reduce(p, **pipelined, gamma=GAMMA),
     )

@@ -92,6 +92,9 @@ FORMS: Mapping[Operation, Mapping[str, Form]] = {
             build=lambda m, n, _segments: rings.hierarchical_all_reduce(m, n), closed=_by_level, levels=True
         ),
         "tree": _plain(trees.all_reduce, tree.estimate_all_reduce),
+        "reduce_broadcast": _segmented(
+            trees.reduce_broadcast_all_reduce, broadcast.estimate_reduce_broadcast
+        ),
         "recursive_doubling": _plain(butterflies.butterfly_all_reduce, butterfly.estimate_all_reduce),
         "rabenseifner": _plain(butterflies.rabenseifner_all_reduce, rabenseifner.estimate_all_reduce),
         "parameter_server": _plain(

@@ -34,6 +34,20 @@ def chain_broadcast(p: int, n: float, segments: int) -> Schedule:
     return scheduled(p, rounds)
 
 
+def reduce_broadcast_all_reduce(p: int, n: float, segments: int) -> Schedule:
+    """A chain that adds up to rank 0, segments going on as they come, then one from it with the sum."""
+    part = n / segments
+    up = [
+        [
+            Message(p - 1 - place, p - 2 - place, part, part)
+            for place in range(p - 1)
+            if 0 <= step - place < segments
+        ]
+        for step in range(p - 2 + segments)
+    ]
+    return scheduled(p, up, chain_broadcast(p, n, segments).rounds)
+
+
 def scatter_all_gather_broadcast(p: int, n: float) -> Schedule:
     """Binomial scatter of p blocks, then ring all-gather (van de Geijn)."""
     block = n / p
