@@ -14,10 +14,10 @@ from validation.microbenchmarks.families.overheads import GRADIENT, GRADIENT_CAL
 from validation.microbenchmarks.families.streaming import DIFFERENCES
 from validation.microbenchmarks.journal import append_measurements, finish_journal, start_journal
 from validation.microbenchmarks.measurement import Measurement, Setting
+from validation.microbenchmarks.pytorch.kernels import IN_ONE_CALL
 from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.session import measurements_name
 from validation.microbenchmarks.suite import all_cases
-from validation.microbenchmarks.torch_kernels import IN_ONE_CALL
 from workloads.operators import Pass
 from workloads.registry import load_network
 

@@ -1,18 +1,22 @@
 """What the repository promises: files stand alone, documents name real commands, each part has a test."""
 
 import importlib
+import pkgutil
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 
 import click
 import pytest
 from project import ROOT, entry_points, load_command, section
 
+import workloads.zoo
 from simdl.communication import ALGORITHMS
 from simdl.pipelines import PIPELINES
 
 FOLDERS = (
+    "readers",
     "hardware",
     "workloads",
     "simdl",
@@ -173,15 +177,16 @@ def test_numbered_decisions_are_in_order_and_cited_ones_exist():
                 assert number in numbers, f"{path.relative_to(ROOT)}: design decision {number}"
 
 
+@cache
 def text_of_tests():
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests").rglob("*.py")))
 
 
 def zoo():
-    for path in sorted((ROOT / "workloads" / "zoo").glob("*.py")):
-        networks = getattr(importlib.import_module(f"workloads.zoo.{path.stem}"), "NETWORKS", None)
+    for module in pkgutil.walk_packages(workloads.zoo.__path__, "workloads.zoo."):
+        networks = getattr(importlib.import_module(module.name), "NETWORKS", None)
         if networks:
-            yield path.stem, networks
+            yield module.name.rpartition(".")[2], networks
 
 
 @pytest.mark.parametrize(("module", "networks"), list(zoo()))

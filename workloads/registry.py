@@ -154,6 +154,6 @@ def _aliases() -> dict[str, str]:
 def _exported(table: str) -> dict[str, Any]:
     """The tables of this name of all files of the zoo, joined."""
     joined: dict[str, Any] = {}
-    for module in pkgutil.iter_modules(workloads.zoo.__path__, "workloads.zoo."):
+    for module in pkgutil.walk_packages(workloads.zoo.__path__, "workloads.zoo."):
         joined |= getattr(import_module(module.name), table, {})
     return joined

@@ -7,9 +7,9 @@ import click
 
 from hardware.errors import HardwareError
 from hardware.profiles import load_cluster
+from planner.console.options.question_options import CLUSTER
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
-from planner.console.question_options import CLUSTER
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.collectives import (

@@ -11,14 +11,14 @@ from hardware.cluster import Cluster
 from hardware.errors import HardwareError
 from hardware.profiles import load_cluster
 from hardware.units import format_quantity
-from planner.console.consistency_json import comparison_json
+from planner.console.answers.consistency_json import comparison_json
+from planner.console.answers.headline import terms_of
 from planner.console.format import format_duration, format_rate, format_seconds, format_strategy
-from planner.console.headline import terms_of
+from planner.console.options.question_options import question_options
+from planner.console.options.strategy_options import chosen_strategy, given_flags, strategy_options
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new, force_option, report_option
-from planner.console.question_options import question_options
 from planner.console.refusals import bad_input
-from planner.console.strategy_options import chosen_strategy, given_flags, strategy_options
 from planner.pages.page import report_path, write_page
 from planner.questions.question import (
     PER_DEVICE,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from planner.console.headline import answer_header
+from planner.console.answers.headline import answer_header
 from planner.console.output import bar, print_json, print_table
 from planner.console.refusals import reporting_errors
 from planner.questions.answer_file import Answer, load_answer

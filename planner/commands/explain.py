@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
+from planner.console.answers.headline import answer_header
+from planner.console.answers.why_lines import why_lines, why_option
 from planner.console.format import format_seconds
-from planner.console.headline import answer_header
 from planner.console.output import bar, print_json, print_table
 from planner.console.refusals import bad_input, reporting_errors
-from planner.console.why_lines import why_lines, why_option
 from planner.questions.answer_file import Answer, load_answer
 from planner.search.limits_of_step import Limit, explanation_json, limits_of_step
 from simdl.report.operator_times import OTHERS

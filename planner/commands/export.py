@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from hardware.errors import HardwareError
+from planner.console.answers.headline import devices_of
 from planner.console.format import format_seconds, spell_strategy
-from planner.console.headline import devices_of
 from planner.console.output import print_json
 from planner.console.output_files import force_option
 from planner.console.refusals import bad_input

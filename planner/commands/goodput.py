@@ -10,7 +10,7 @@ import click
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
-from planner.console.failure_options import failure_options
+from planner.console.answers.headline import devices_of, header, setting_json
 from planner.console.format import (
     format_duration,
     format_rate,
@@ -18,12 +18,12 @@ from planner.console.format import (
     format_strategy,
     spell_strategy,
 )
-from planner.console.headline import devices_of, header, setting_json
+from planner.console.options.failure_options import failure_options
+from planner.console.options.question_options import question_options
+from planner.console.options.strategy_options import asked_strategy, open_strategy_options
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
-from planner.console.question_options import question_options
 from planner.console.refusals import bad_input
-from planner.console.strategy_options import asked_strategy, open_strategy_options
 from planner.money.failures import positive_option, read_failures
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, Question, load_question

@@ -23,7 +23,7 @@ from hardware.profiles import (
     node_names,
 )
 from hardware.units import format_quantity
-from planner.console.network_text import drawing_lines, node_drawings
+from planner.console.answers.network_text import drawing_lines, node_drawings
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input

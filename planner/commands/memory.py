@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
+from planner.console.answers.headline import devices_of, header, setting_json
 from planner.console.format import format_seconds, format_strategy, spell_strategy
-from planner.console.headline import devices_of, header, setting_json
-from planner.console.option_values import option_quantity
+from planner.console.options.option_values import option_quantity
+from planner.console.options.question_options import asking
+from planner.console.options.strategy_options import chosen_strategy, given_flags, strategy_options
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
-from planner.console.question_options import asking
 from planner.console.refusals import reporting_errors
-from planner.console.strategy_options import chosen_strategy, given_flags, strategy_options
 from planner.memory_savers.options import KINDS
 from planner.pages.page import report_path, write_page
 from planner.questions.memory import MemoryFront, memory_front, memory_json

@@ -12,7 +12,7 @@ from hardware.device import Device
 from hardware.errors import HardwareError
 from hardware.profiles import device_names, load_cluster, load_device, load_node, node_names
 from hardware.units import format_quantity
-from planner.console.option_values import option_quantity
+from planner.console.options.option_values import option_quantity
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new_file, force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from hardware.units import format_quantity
-from planner.console.model_table import describe_model, distinct_layers, registered_models
+from planner.console.answers.model_table import describe_model, distinct_layers, registered_models
 from planner.console.output import print_json, print_table
 from planner.console.refusals import bad_input
 from workloads.dtypes import PRECISIONS, Precision, load_precision

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from planner.console.answers.headline import answer_header
 from planner.console.format import format_seconds
-from planner.console.headline import answer_header
 from planner.console.output import bar, print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors

@@ -5,8 +5,8 @@ import click
 from hardware.profiles import load_cluster
 from planner.console.command_clock import seconds_waited, start_clock
 from planner.console.format import format_seconds
+from planner.console.options.question_options import CLUSTER
 from planner.console.output import print_json, print_table
-from planner.console.question_options import CLUSTER
 from planner.console.refusals import reporting_errors
 from planner.profiles.profile_answer import load_named_profile, profile_plan_json, profile_plan_rows
 

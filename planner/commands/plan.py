@@ -11,26 +11,26 @@ import click
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
-from planner.console.best_plan import best_plan_options, check_best_plan, hand_on, written_line
-from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
-from planner.console.command_clock import seconds_waited, start_clock
-from planner.console.format import format_rate, format_seconds, format_strategy
-from planner.console.headline import header
-from planner.console.input_report import input_lines
-from planner.console.money_options import money_options
-from planner.console.money_report import (
+from planner.console.answers.best_plan import best_plan_options, check_best_plan, hand_on, written_line
+from planner.console.answers.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.answers.headline import header
+from planner.console.answers.input_report import input_lines
+from planner.console.answers.money_report import (
     print_comparison,
     print_money,
 )
+from planner.console.answers.plan_answer import plan_answer
+from planner.console.answers.report_json import ties
+from planner.console.answers.why_lines import why_lines, why_option
+from planner.console.command_clock import seconds_waited, start_clock
+from planner.console.format import format_rate, format_seconds, format_strategy
 from planner.console.objective import print_batches
+from planner.console.options.money_options import money_options
+from planner.console.options.question_options import several_clusters
+from planner.console.options.training_options import print_training
 from planner.console.output import print_json, print_table, progress_bar
 from planner.console.output_files import force_option, report_option
-from planner.console.plan_answer import plan_answer
-from planner.console.question_options import several_clusters
 from planner.console.refusals import bad_input, reporting_errors
-from planner.console.report_json import ties
-from planner.console.training_options import print_training
-from planner.console.why_lines import why_lines, why_option
 from planner.money.answer import Answer, answer, on_clusters
 from planner.money.terms import TermsAsked
 from planner.pages.page import report_path, write_page

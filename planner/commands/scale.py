@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from hardware.profiles import load_cluster
-from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.answers.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.answers.headline import terms_of
 from planner.console.format import format_rate, format_seconds
-from planner.console.headline import terms_of
+from planner.console.options.question_options import asking
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
-from planner.console.question_options import asking
 from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, load_question

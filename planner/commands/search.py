@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from planner.console.format import format_duration, format_seconds
+from planner.console.options.worker_options import worker_options
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import reporting_errors
 from planner.console.time_left import progress_with_time_left
-from planner.console.worker_options import worker_options
 from planner.errors import UnfitTrialError
 from planner.pages.page import report_path, write_page
 from planner.trials.answer import SearchAnswer, headline, placements, search_json

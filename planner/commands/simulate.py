@@ -8,33 +8,33 @@ import click
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
-from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.answers.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.answers.headline import header
+from planner.console.answers.input_report import input_lines
+from planner.console.answers.report_json import simulation_json
 from planner.console.format import format_rate, format_seconds, format_strategy
-from planner.console.headline import header
-from planner.console.inference_options import (
+from planner.console.options.inference_options import (
     INFERENCE,
     answer_inference,
     check_generate,
     inference_options,
 )
-from planner.console.input_report import input_lines
-from planner.console.output import print_json, print_table
-from planner.console.output_files import check_new, force_option, report_option
-from planner.console.question_options import simulated_question
-from planner.console.refusals import bad_input
-from planner.console.report_json import simulation_json
-from planner.console.strategy_options import (
+from planner.console.options.question_options import simulated_question
+from planner.console.options.strategy_options import (
     asked_strategy,
     format_flags,
     given_flags,
     open_strategy_options,
 )
-from planner.console.training_options import (
+from planner.console.options.training_options import (
     asked_training,
     print_training,
     training_json,
     training_options,
 )
+from planner.console.output import print_json, print_table
+from planner.console.output_files import check_new, force_option, report_option
+from planner.console.refusals import bad_input
 from planner.overlays.step_trace import write_step_trace
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines

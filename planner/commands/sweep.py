@@ -10,10 +10,10 @@ import click
 from planner.console.command_clock import seconds_waited, start_clock
 from planner.console.endings import INTERRUPTED
 from planner.console.format import format_duration, format_seconds
+from planner.console.options.worker_options import worker_options
 from planner.console.output import print_json, print_table
 from planner.console.refusals import reporting_errors
 from planner.console.time_left import progress_with_time_left
-from planner.console.worker_options import worker_options
 from planner.sweep.grid import load_grid
 from planner.sweep.row import ANSWERED, STATUSES
 from planner.sweep.run import SweepAnswer, run_sweep, status_counts, sweep_json

@@ -9,10 +9,10 @@ import click
 
 from hardware.units import format_quantity
 from planner.console.format import format_seconds
+from planner.console.options.transform_options import asked_transforms, transform_options
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new_file, force_option
 from planner.console.refusals import reporting_errors
-from planner.console.transform_options import asked_transforms, transform_options
 from planner.questions.transform_gain import Gain, transform_gain
 from simdl.atomic_write import write_atomically
 from simdl.errors import SimdlError

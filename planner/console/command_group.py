@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from planner.console.input_option import add_max_input
+from planner.console.options.input_option import add_max_input
 
 
 class StrictGroup(click.Group):

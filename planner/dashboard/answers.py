@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from planner.bounds.estimate import estimate_bound
-from planner.console.report_json import simulation_json
+from planner.console.answers.report_json import simulation_json
 from planner.dashboard.catalog import Asked, Catalog
 from planner.dashboard.sides import question_for
 from planner.pages.page import Page

@@ -14,8 +14,8 @@ from threading import BoundedSemaphore
 from dash import html
 from flask import Flask, Response, abort, request
 
+from planner.console.answers.report_json import simulation_json
 from planner.console.output import plain_json
-from planner.console.report_json import simulation_json
 from planner.dashboard.answers import simulation
 from planner.dashboard.catalog import REFUSALS, Catalog
 from planner.dashboard.launches import launch_of, strategy_text

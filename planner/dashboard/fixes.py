@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from dash import html
 
-from planner.console.strategy_options import format_flags
+from planner.console.options.strategy_options import format_flags
 from planner.dashboard.catalog import REFUSALS, Asked, Catalog, ask
 from planner.dashboard.positions import faults, nearest_fixes, offers, without_left
 from planner.dashboard.sides import LIVE, Side, asked_of, count_passes, question_for, values_of

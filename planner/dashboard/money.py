@@ -6,8 +6,8 @@ from typing import Any
 
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
+from planner.console.answers.money_report import money_clauses, training_cells
 from planner.console.format import format_rate
-from planner.console.money_report import money_clauses, training_cells
 from planner.dashboard.state import Values
 from planner.money.outcome import find_outcome, horizon_json, outcome_notes, rates_json
 from planner.money.price import EXPECTED, is_plain_price

@@ -6,8 +6,8 @@ from typing import Any
 
 from dash import dcc, html
 
-from planner.console.headline import plan_sentence
-from planner.console.report_json import ties
+from planner.console.answers.headline import plan_sentence
+from planner.console.answers.report_json import ties
 from planner.dashboard.catalog import Asked, Catalog, ask
 from planner.dashboard.money import costs_of
 from planner.dashboard.plan_jobs import TOP, Job

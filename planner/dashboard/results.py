@@ -8,8 +8,8 @@ from typing import Any
 
 from dash import html
 
+from planner.console.answers.headline import step_sentence
 from planner.console.format import format_seconds, format_strategy
-from planner.console.headline import step_sentence
 from planner.dashboard.answers import QUICK, outline, reasons_of, simulation, step_page
 from planner.dashboard.catalog import REFUSALS, Catalog
 from planner.dashboard.downloads import download_links

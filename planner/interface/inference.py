@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hardware.cluster import Cluster
-from planner.console.inference_output import inference_json, inference_sentence, inference_totals
+from planner.console.answers.inference_output import inference_json, inference_sentence, inference_totals
 from planner.interface.arguments import FilePath, count, one_family, question_options
 from planner.interface.result import Result
 from planner.questions.inference_question import InferenceQuestion, advice, load_inference

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hardware.cluster import Cluster
 from hardware.units import format_quantity
+from planner.console.answers.plan_answer import plan_answer
 from planner.console.format import format_rate, format_seconds, format_strategy
-from planner.console.plan_answer import plan_answer
 from planner.errors import InfeasibleError
 from planner.interface.arguments import (
     CLUSTER,

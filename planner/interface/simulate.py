@@ -7,7 +7,7 @@ from typing import Any
 
 from hardware.cluster import Cluster
 from planner.console.format import format_strategy
-from planner.console.training_options import asked_training, training_json
+from planner.console.options.training_options import asked_training, training_json
 from planner.interface.arguments import (
     FilePath,
     QuestionError,

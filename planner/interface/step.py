@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hardware.units import format_quantity
-from planner.console.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.answers.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
+from planner.console.answers.report_json import simulation_json
 from planner.console.format import format_rate, format_seconds, format_strategy
-from planner.console.report_json import simulation_json
 from planner.interface.arguments import one_family
 from planner.interface.explanation import Explanation, answer_of
 from planner.interface.launch_files import LaunchFiles, launch_files

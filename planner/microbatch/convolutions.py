@@ -14,7 +14,7 @@ from simdl.csv_rows import CsvRow, read_csv_rows
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 from workloads.layer import Layer
-from workloads.layers.convolution import convolution
+from workloads.layers.images.convolution import convolution
 from workloads.network import Network
 from workloads.operators import ConvolutionShape, Pass
 from workloads.tensors import Tensor

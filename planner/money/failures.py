@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import inf
 
 from hardware.cluster import Cluster
-from planner.console.option_values import option_quantity
+from planner.console.options.option_values import option_quantity
 from planner.search.horizon import failures_of
 from simdl.errors import SimdlError
 from simdl.reliability.failures import Failures, failure_problems

@@ -6,7 +6,7 @@ Combinations that have no answer are refused here, each with one message.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from planner.console.option_values import option_quantity
+from planner.console.options.option_values import option_quantity
 from planner.money.failures import read_failures
 from planner.money.horizon import Horizon, epochs_horizon, parse_horizon
 from planner.money.price import Prices, load_prices

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from hardware.profiles import load_cluster
-from planner.console.breakdown_rows import real_amounts
+from planner.console.answers.breakdown_rows import real_amounts
 from planner.kineto.facts import TraceFacts, differences
 from planner.kineto.kinds import COMMUNICATION, IDLE, OPTIMIZER
 from planner.kineto.measured_steps import MeasuredStep, MeasuredTrace

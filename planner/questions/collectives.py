@@ -9,7 +9,7 @@ from typing import Any
 from hardware.cluster import Cluster
 from hardware.errors import UnitError
 from hardware.units import format_quantity
-from planner.console.option_values import option_quantity
+from planner.console.options.option_values import option_quantity
 from planner.questions.cluster_library import library_of
 from planner.questions.stepwise import stepwise_rows
 from simdl.communication import (

@@ -4,9 +4,9 @@ import re
 from dataclasses import asdict, replace
 from typing import Any
 
+from planner.console.answers.headline import device_hours, interval_text, setting_json
 from planner.console.format import format_seconds
-from planner.console.headline import device_hours, interval_text, setting_json
-from planner.console.option_values import option_quantity
+from planner.console.options.option_values import option_quantity
 from planner.questions.question import Question
 from planner.search.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
 from simdl.errors import SimdlError

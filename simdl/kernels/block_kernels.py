@@ -15,7 +15,7 @@ from workloads.amounts import larger
 from workloads.dtypes import Precision
 from workloads.exchange import Halo
 from workloads.layer import Layer, TokenExchange
-from workloads.layers.experts import ALL_GATHER, ALL_TO_ALL
+from workloads.layers.tokens.experts import ALL_GATHER, ALL_TO_ALL
 from workloads.network import Block
 from workloads.operators import OperatorKind, Pass, Routing
 

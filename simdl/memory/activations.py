@@ -12,7 +12,7 @@ from simdl.software.stack import Stack
 from simdl.step.strategy import Recompute
 from workloads.amounts import larger
 from workloads.layer import Layer, SavedActivation
-from workloads.layers.attention import key_elements, key_split, query_elements, value_elements
+from workloads.layers.tokens.attention import key_elements, key_split, query_elements, value_elements
 from workloads.network import Block
 from workloads.operators import Division, ExpertSplit, Split
 

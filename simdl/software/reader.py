@@ -28,7 +28,7 @@ from simdl.errors import StackError
 from simdl.kernels.costs.attention import DEVICE
 from simdl.pipelines import PIPELINES
 from simdl.software.stack import Stack
-from workloads.layers.experts import DISPATCHES
+from workloads.layers.tokens.experts import DISPATCHES
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "attention": ("unfused", "flash", "flash-causal"),

@@ -71,7 +71,7 @@ class Stack:
         tensor_overlap: share of tensor-parallel communication hidden behind its products; None where products
             are cut into as many pieces as there are ranks, so that all but one piece's hides within a node.
         dispatch: how tokens go to their experts and back, one of
-            :data:`workloads.layers.experts.DISPATCHES`.
+            :data:`workloads.layers.tokens.experts.DISPATCHES`.
         dispatch_overlap: share of that communication hidden behind computation.
         pipeline_overlap: stage-to-stage transfers run beside computation.
         scatter_gather: tensor-parallel ranks each send their part of a stage boundary and gather it on

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from planner.commands.plan import plan
 from planner.commands.scale import scale
-from planner.console.breakdown_rows import BAR, breakdown_rows
+from planner.console.answers.breakdown_rows import BAR, breakdown_rows
 
 GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32", "--top", "1")
 RESNET = ("resnet50", "--cluster", "dgx-a100:1..2", "--global-batch", "512")

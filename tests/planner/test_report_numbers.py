@@ -13,7 +13,7 @@ from planner.commands.microbatch import microbatch
 from planner.commands.plan import plan
 from planner.commands.scale import scale
 from planner.commands.simulate import simulate
-from planner.console.breakdown_rows import real_amounts
+from planner.console.answers.breakdown_rows import real_amounts
 from planner.console.format import format_seconds
 
 UNITS = {

@@ -9,8 +9,8 @@ from planner.bounds.estimate import estimate_bounds
 from planner.space.candidates import Limits, enumerate_space
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import problems
-from workloads.layers.experts import DISPATCHES
-from workloads.zoo.decoder_config import Experts
+from workloads.layers.tokens.experts import DISPATCHES
+from workloads.zoo.language.decoder_config import Experts
 
 SCHEDULES = ("1f1b", "interleaved-1f1b", "zb-h1", "dualpipe")
 EXPERTS = st.builds(

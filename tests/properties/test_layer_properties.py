@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads.layers.activation import relu
-from workloads.layers.chain import cut_layers
-from workloads.layers.convolution import convolution
-from workloads.layers.draft import Draft, build_image_network
+from workloads.layers.drafts.chain import cut_layers
+from workloads.layers.drafts.draft import Draft, build_image_network
 from workloads.layers.elementwise import addition, concatenation
+from workloads.layers.images.convolution import convolution
+from workloads.layers.images.normalization import batch_norm
+from workloads.layers.images.pooling import max_pool
 from workloads.layers.linear import linear
-from workloads.layers.normalization import batch_norm
-from workloads.layers.pooling import max_pool
 from workloads.operators import Pass
 from workloads.tensors import BLOCK_INPUT, Tensor
 

@@ -12,7 +12,7 @@ from planner.per_layer.problem import Item, LayerProblem, Option, Tensor, estima
 from planner.per_layer.program import first_answers, solve_layer_problem
 from simdl.splits import SPLITS, Layout, Site, enumerate_choices
 from simdl.splits.resharding import reshard_message
-from workloads.layers.convolution import convolution
+from workloads.layers.images.convolution import convolution
 from workloads.tensors import Tensor as Input
 
 pytestmark = pytest.mark.property

@@ -14,7 +14,7 @@ from simdl.software.reader import load_stack
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
-from workloads.layers.draft import Draft, build_image_network
+from workloads.layers.drafts.draft import Draft, build_image_network
 from workloads.layers.linear import linear
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network

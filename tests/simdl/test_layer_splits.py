@@ -20,10 +20,10 @@ from simdl.step.automatic_cut import step_cost
 from simdl.step.gradients import GradientShare, gradient_sum_time, reductions
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
-from workloads.layers.convolution import convolution
+from workloads.layers.images.convolution import convolution
+from workloads.layers.images.normalization import batch_norm
+from workloads.layers.images.pooling import global_pool, max_pool
 from workloads.layers.linear import linear
-from workloads.layers.normalization import batch_norm
-from workloads.layers.pooling import global_pool, max_pool
 from workloads.operators import Pass
 from workloads.tensors import Tensor
 

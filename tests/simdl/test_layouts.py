@@ -7,7 +7,7 @@ import pytest
 from simdl.kernels.sharding import Shard, layer_kernels
 from simdl.software.reader import load_stack
 from workloads.dtypes import load_precision
-from workloads.layers.convolution import convolution, transposed_convolution
+from workloads.layers.images.convolution import convolution, transposed_convolution
 from workloads.operators import OperatorKind, Pass
 from workloads.tensors import Tensor
 

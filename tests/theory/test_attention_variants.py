@@ -15,8 +15,8 @@ from simdl.step.strategy import Strategy
 from workloads.errors import NetworkError
 from workloads.network import Network
 from workloads.operators import AttentionShape, Pass
-from workloads.zoo.decoder import DecoderConfig, build_decoder
-from workloads.zoo.decoder_config import LatentAttention
+from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder_config import LatentAttention
 
 pytestmark = pytest.mark.theory
 

@@ -12,9 +12,9 @@ from simdl.step.simulate import price
 from simdl.step.step_cost import shard_of
 from simdl.step.strategy import Recompute, Strategy
 from workloads.layers.activation import relu
-from workloads.layers.convolution import convolution
-from workloads.layers.draft import Draft
-from workloads.layers.inverted_residual import InvertedResidual, inverted_residual
+from workloads.layers.drafts.draft import Draft
+from workloads.layers.images.convolution import convolution
+from workloads.layers.images.inverted_residual import InvertedResidual, inverted_residual
 from workloads.registry import load_network
 
 BATCH, BYTES = 8, 4

@@ -10,9 +10,9 @@ from simdl.splits import SPLITS, Layout, Site
 from simdl.splits.message_times import messages_time, reshard_time
 from simdl.step.gradients import gradient_bytes, gradient_sum_time
 from workloads.dtypes import load_precision
-from workloads.layers.convolution import convolution
+from workloads.layers.images.convolution import convolution
+from workloads.layers.images.pooling import max_pool
 from workloads.layers.linear import linear
-from workloads.layers.pooling import max_pool
 from workloads.network import Block, Network
 from workloads.tensors import Tensor
 

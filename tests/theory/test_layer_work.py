@@ -6,10 +6,10 @@ Works are operations of N samples; builders count one sample, so N = 1 throughou
 import pytest
 
 from workloads.layers.activation import relu
-from workloads.layers.convolution import convolution
+from workloads.layers.images.convolution import convolution
+from workloads.layers.images.normalization import batch_norm
+from workloads.layers.images.pooling import average_pool, max_pool
 from workloads.layers.linear import linear
-from workloads.layers.normalization import batch_norm
-from workloads.layers.pooling import average_pool, max_pool
 from workloads.operators import Pass
 from workloads.tensors import Tensor
 

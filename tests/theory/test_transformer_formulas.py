@@ -7,9 +7,9 @@ import pytest
 from workloads.layer import Layer
 from workloads.network import Block
 from workloads.operators import OperatorKind, Pass, Split
-from workloads.zoo.decoder import DecoderConfig, build_decoder
-from workloads.zoo.gpt import NETWORKS as GPT
-from workloads.zoo.megatron import NETWORKS as MEGATRON
+from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.gpt import NETWORKS as GPT
+from workloads.zoo.language.megatron import NETWORKS as MEGATRON
 
 pytestmark = pytest.mark.theory
 

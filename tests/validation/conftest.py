@@ -2,7 +2,7 @@
 
 import pytest
 
-from validation.microbenchmarks import array_backend
+from validation.microbenchmarks.arrays import backend as array_backend
 
 
 @pytest.fixture(scope="session", autouse=True)

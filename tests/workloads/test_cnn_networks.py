@@ -4,11 +4,11 @@ import pytest
 from representatives import representative_networks
 
 from workloads.layers.activation import relu
-from workloads.layers.convolution import convolution
-from workloads.layers.draft import Draft, build_image_network
+from workloads.layers.drafts.draft import Draft, build_image_network
 from workloads.layers.elementwise import addition
-from workloads.layers.normalization import batch_norm
-from workloads.layers.pooling import global_pool, max_pool
+from workloads.layers.images.convolution import convolution
+from workloads.layers.images.normalization import batch_norm
+from workloads.layers.images.pooling import global_pool, max_pool
 from workloads.operators import OperatorKind, Pass
 from workloads.registry import load_network, network_names
 from workloads.tensors import BLOCK_INPUT

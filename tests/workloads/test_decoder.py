@@ -4,9 +4,9 @@ import pytest
 
 from workloads.errors import NetworkError
 from workloads.operators import OperatorKind, Pass, Split
-from workloads.zoo.decoder import DecoderConfig, build_decoder
-from workloads.zoo.gpt import NETWORKS as GPT
-from workloads.zoo.llama import NETWORKS as LLAMA
+from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.gpt import NETWORKS as GPT
+from workloads.zoo.language.llama import NETWORKS as LLAMA
 
 CHOICES = {
     "name": "small",

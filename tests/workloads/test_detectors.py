@@ -2,8 +2,8 @@
 
 import pytest
 
-from planner.console.model_table import forward_macs
-from workloads.layers.detection import region_maps, region_tokens
+from planner.console.answers.model_table import forward_macs
+from workloads.layers.images.detection import region_maps, region_tokens
 from workloads.operators import Pass
 from workloads.registry import load_network, registered_name
 from workloads.tensors import Tensor

@@ -13,7 +13,7 @@ from workloads.operators import OperatorKind, Pass
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network
 from workloads.workload import Workload
-from workloads.zoo.t5 import build_t5
+from workloads.zoo.language.t5 import build_t5
 
 
 @pytest.mark.published

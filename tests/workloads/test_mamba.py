@@ -11,12 +11,12 @@ from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.errors import NetworkError
-from workloads.layers.state_space import StateSpace, state_space_branch
+from workloads.layers.tokens.state_space import StateSpace, state_space_branch
 from workloads.operators import OperatorKind, Pass
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network
 from workloads.workload import Workload
-from workloads.zoo.mamba import build_nemotron_h
+from workloads.zoo.language.mamba import build_nemotron_h
 
 
 def workload(name, tokens=1024):

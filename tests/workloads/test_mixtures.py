@@ -6,8 +6,8 @@ from builders import build_network
 from workloads.errors import NetworkError
 from workloads.operators import Pass
 from workloads.registry import load_network
-from workloads.zoo.decoder_config import Experts
-from workloads.zoo.mixtures import CONFIGURATIONS, build_mixture
+from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.mixtures import CONFIGURATIONS, build_mixture
 
 # Parameters of the published checkpoints; the papers round them.
 PARAMETERS = {

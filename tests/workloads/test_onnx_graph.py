@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from planner.console.model_table import forward_macs
+from planner.console.answers.model_table import forward_macs
 from workloads.errors import WorkloadError
 from workloads.importers.onnx_graph import load_onnx
 from workloads.network import Network

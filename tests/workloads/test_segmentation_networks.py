@@ -4,10 +4,10 @@ from itertools import pairwise
 
 import pytest
 
-from planner.console.model_table import forward_macs
+from planner.console.answers.model_table import forward_macs
 from workloads.errors import NetworkError
-from workloads.layers.convolution import convolution, transposed_convolution
-from workloads.layers.pooling import max_pool
+from workloads.layers.images.convolution import convolution, transposed_convolution
+from workloads.layers.images.pooling import max_pool
 from workloads.operators import Pass
 from workloads.registry import load_network, registered_name
 from workloads.tensors import Tensor

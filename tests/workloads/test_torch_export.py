@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.console.model_table import forward_macs
+from planner.console.answers.model_table import forward_macs
 from workloads.errors import WorkloadError
 from workloads.registry import load_network
 

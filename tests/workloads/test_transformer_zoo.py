@@ -3,7 +3,7 @@
 import pytest
 
 from workloads.operators import Pass
-from workloads.zoo import bert, bloom, gpt, llama, megatron, mpt, nanogpt, nemotron
+from workloads.zoo.language import bert, bloom, gpt, llama, megatron, mpt, nanogpt, nemotron
 
 NETWORKS = {
     name: build

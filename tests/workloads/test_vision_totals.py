@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.console.model_table import forward_macs
+from planner.console.answers.model_table import forward_macs
 from workloads.registry import load_network, network_names, registered_name
 
 # torchvision 0.29, meta of each network's weights: num_params and _ops [G multiply-adds].

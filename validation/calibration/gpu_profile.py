@@ -23,7 +23,7 @@ def calibrate_gpu(measurements: Sequence[Measurement], facts: DeviceFacts) -> Gp
     if not facts.registered:
         raise MeasurementError(
             f"{facts.name}: no registered device has its peaks; expected a profile in hardware/data/devices "
-            "and its name in validation/microbenchmarks/cuda_devices.py"
+            "and its name in validation/microbenchmarks/nvidia/cuda_devices.py"
         )
     fit = fit_gpu_device(load_device(facts.registered), measurements)
     if not fit.fractions:

@@ -10,7 +10,7 @@ from validation.microbenchmarks.case import Case, case_kernel
 from validation.microbenchmarks.families.overheads import GRADIENT, GRADIENT_CALL, IN_A_ROW, LAYER
 from validation.microbenchmarks.families.streaming import DIFFERENCES
 from validation.microbenchmarks.measurement import Measurement, quietest
-from validation.microbenchmarks.torch_kernels import IN_ONE_CALL
+from validation.microbenchmarks.pytorch.kernels import IN_ONE_CALL
 
 LEAST_SHARE = 0.05
 """Share of a call's time that is at least left to a kernel when the other's time is taken off."""

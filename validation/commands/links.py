@@ -7,7 +7,7 @@ from click.core import ParameterSource
 
 from hardware.errors import UnitError
 from hardware.units import format_quantity
-from planner.console.option_values import option_quantity
+from planner.console.options.option_values import option_quantity
 from planner.console.output import print_json, print_table, progress_bar
 from planner.console.output_files import check_new, force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors

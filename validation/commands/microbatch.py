@@ -9,7 +9,7 @@ import click
 
 from hardware.units import format_quantity
 from planner.commands.microbatch import load_passes
-from planner.console.option_values import option_quantity
+from planner.console.options.option_values import option_quantity
 from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new_file, force_option
 from planner.console.refusals import bad_input, reporting_errors

@@ -7,8 +7,8 @@ import click
 
 from hardware.units import format_quantity
 from planner.console.format import format_seconds, format_strategy, spell_strategy
+from planner.console.options.question_options import optimizer_option, seq_len_option
 from planner.console.output import print_json, print_table
-from planner.console.question_options import optimizer_option, seq_len_option
 from planner.console.refusals import reporting_errors
 from simdl.pipelines import PIPELINES
 from simdl.software.reader import default_stack, load_stack

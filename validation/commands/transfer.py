@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from planner.console.options.worker_options import worker_options
 from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
-from planner.console.worker_options import worker_options
 from planner.pages.page import report_path, write_page
 from planner.workers.spread import Hands
 from simdl.cores import usable_cores

@@ -8,11 +8,11 @@ import numpy as np
 
 from simdl.kernels.kernel import ConvolutionCall
 from validation.micro_batching.runner import Array, ArrayRunner, Host, Runner
-from validation.microbenchmarks.array_convolutions import result_shape
+from validation.microbenchmarks.arrays.convolutions import result_shape
 from validation.microbenchmarks.backend import Backend
-from validation.microbenchmarks.cudnn_algorithms import ALGORITHMS
-from validation.microbenchmarks.cudnn_find import Buffers, CudnnConvolutions
-from validation.microbenchmarks.cupy_backend import CupyBackend
+from validation.microbenchmarks.nvidia.cudnn_algorithms import ALGORITHMS
+from validation.microbenchmarks.nvidia.cudnn_find import Buffers, CudnnConvolutions
+from validation.microbenchmarks.nvidia.cupy_backend import CupyBackend
 
 
 @final

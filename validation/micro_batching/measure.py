@@ -13,7 +13,7 @@ from simdl.kernels.kernel import ConvolutionCall
 from validation.micro_batching.execute import execute
 from validation.micro_batching.rounding import rounding_tolerance
 from validation.micro_batching.runner import Array, Host, Runner
-from validation.microbenchmarks.array_convolutions import operand_shapes
+from validation.microbenchmarks.arrays.convolutions import operand_shapes
 from validation.microbenchmarks.backend import buffer_sets
 from validation.microbenchmarks.timing import sample
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdl.kernels.kernel import ConvolutionCall
-from validation.microbenchmarks.array_convolutions import ALGORITHMS, convolve
+from validation.microbenchmarks.arrays.convolutions import ALGORITHMS, convolve
 from validation.microbenchmarks.backend import Backend
 
 Array = Any

@@ -1,4 +1,4 @@
-"""PyTorch's convolutions, pass by pass: what `validation.microbenchmarks.torch_convolutions` times."""
+"""PyTorch's convolutions, pass by pass: what `validation.microbenchmarks.pytorch.convolutions` times."""
 
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
@@ -7,7 +7,7 @@ from typing import Any, final
 from simdl.errors import SimdlError
 from simdl.kernels.kernel import ConvolutionCall
 from validation.micro_batching.runner import Array, Host, Runner
-from validation.microbenchmarks.array_convolutions import padding_of
+from validation.microbenchmarks.arrays.convolutions import padding_of
 from validation.microbenchmarks.backend import Backend
 from workloads.operators import ConvolutionShape, Pass
 

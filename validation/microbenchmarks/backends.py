@@ -5,7 +5,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from validation.errors import MeasurementError
-from validation.microbenchmarks.array_backend import NumpyBackend
+from validation.microbenchmarks.arrays.backend import NumpyBackend
 from validation.microbenchmarks.backend import Backend
 from validation.microbenchmarks.host_process import threads_per_process
 
@@ -61,10 +61,10 @@ def load_backend(name: str, device: str, *, processes: int = 1) -> Backend:
     if name == "numpy":
         return NumpyBackend(threads)
     if name == "torch":
-        from validation.microbenchmarks.torch_backend import TorchBackend  # noqa: PLC0415 - only where asked
+        from validation.microbenchmarks.pytorch.backend import TorchBackend  # noqa: PLC0415 - only where asked
 
         return TorchBackend(import_module("torch"), device, threads)
-    from validation.microbenchmarks.cupy_backend import CupyBackend  # noqa: PLC0415 - only where asked
+    from validation.microbenchmarks.nvidia.cupy_backend import CupyBackend  # noqa: PLC0415 - only where asked
 
     return CupyBackend(import_module("cupy"), int(device.partition(":")[2]))
 

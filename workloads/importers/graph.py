@@ -13,20 +13,10 @@ from typing import Any
 
 from workloads.errors import NetworkError
 from workloads.layer import Layer
-from workloads.layers import (
-    activation,
-    channels,
-    classifier,
-    convolution,
-    dropout,
-    elementwise,
-    imported,
-    linear,
-    normalization,
-    pooling,
-    tokens,
-)
-from workloads.layers.draft import Draft, build_image_network
+from workloads.layers import activation, classifier, dropout, elementwise, imported, linear
+from workloads.layers.drafts.draft import Draft, build_image_network
+from workloads.layers.images import channels, convolution, normalization, pooling
+from workloads.layers.tokens import tokens
 from workloads.network import Network
 from workloads.operators import Pass
 from workloads.tensors import BLOCK_INPUT

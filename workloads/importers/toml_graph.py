@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from workloads.errors import NetworkError
 from workloads.importers.toml_layers import BUILDERS, LayerEntry
-from workloads.layers.draft import Draft
+from workloads.layers.drafts.draft import Draft
 from workloads.tensors import BLOCK_INPUT
 
 JOINS = frozenset({"addition", "concatenation"})

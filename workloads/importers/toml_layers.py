@@ -7,16 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PositiveInt
 from pydantic_core import ErrorDetails
 
 from workloads.layer import Layer
-from workloads.layers import (
-    activation,
-    classifier,
-    convolution,
-    dropout,
-    elementwise,
-    linear,
-    normalization,
-    pooling,
-)
+from workloads.layers import activation, classifier, dropout, elementwise, linear
+from workloads.layers.images import convolution, normalization, pooling
 
 BUILDERS: dict[str, Callable[..., Layer]] = {
     "convolution": convolution.convolution,
@@ -83,7 +75,7 @@ class Plain(LayerEntry):
 
 
 class Convolution(LayerEntry):
-    """Options of `workloads.layers.convolution`."""
+    """Options of `workloads.layers.images.convolution`."""
 
     type: Literal["convolution"]
     out_channels: PositiveInt
@@ -103,7 +95,7 @@ class Linear(LayerEntry):
 
 
 class Pool(LayerEntry):
-    """Options of `workloads.layers.pooling`."""
+    """Options of `workloads.layers.images.pooling`."""
 
     type: Literal["max_pool", "average_pool"]
     kernel: Size

@@ -1,7 +1,7 @@
 """Networks of one's own, described in TOML.
 
-A transformer names its dimensions, the fields of `workloads.zoo.decoder_config.DecoderConfig` (``name``
-defaults to the file's, ``source`` to the file)::
+A transformer names its dimensions, the fields of `workloads.zoo.language.decoder_config.DecoderConfig`
+(``name`` defaults to the file's, ``source`` to the file)::
 
     kind = "decoder"
     layers = 24
@@ -49,10 +49,10 @@ from workloads.importers.toml_graph import draft_layers
 from workloads.importers.toml_graphs import build_toml_graph
 from workloads.importers.toml_layers import parse_image, place
 from workloads.importers.toml_model import model_loader, transforming
-from workloads.layers.draft import build_image_network
+from workloads.layers.drafts.draft import build_image_network
 from workloads.network import Network
-from workloads.zoo.decoder import build_decoder
-from workloads.zoo.decoder_config import DecoderConfig
+from workloads.zoo.language.decoder import build_decoder
+from workloads.zoo.language.decoder_config import DecoderConfig
 
 KINDS = ("decoder", "image", "graph", "model")
 

@@ -10,8 +10,8 @@ kernel:
     ``bn_add_relu``  normalise + addition + activation       activation gradient + normalisation sums
     ``add_relu``     residual addition + activation          nothing
 
-`workloads.layers.fusion` assigns the groups of convolutional networks (transformer layers name their own),
-and `workloads.layers.sharing` applies the one rule for saved activations: a tensor is kept once, however
-many layers need it. ReLU works in place, so its output replaces the output before it and is the input that
-the next layer keeps.
+`workloads.layers.drafts.fusion` assigns the groups of convolutional networks (transformer layers name their
+own), and `workloads.layers.drafts.sharing` applies the one rule for saved activations: a tensor is kept once,
+however many layers need it. ReLU works in place, so its output replaces the output before it and is the input
+that the next layer keeps.
 """

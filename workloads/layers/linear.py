@@ -7,7 +7,7 @@ C_in N). Maps are flattened on the way in. The input is kept for the weight grad
 from dataclasses import replace
 
 from workloads.layer import Layer, SavedActivation
-from workloads.layers.convolution import bias_addition, bias_sum
+from workloads.layers.images.convolution import bias_addition, bias_sum
 from workloads.operators import MatmulShape, Operator, OperatorKind
 from workloads.tensors import Tensor
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from workloads.errors import NetworkError
 from workloads.layer import Attribute, Layer
-from workloads.layers.convolution import convolution
+from workloads.layers.images.convolution import convolution
 from workloads.layers.linear import linear
 from workloads.layers.projection import (
     Projection,

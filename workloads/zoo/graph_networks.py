@@ -15,11 +15,11 @@ from workloads.errors import NetworkError
 from workloads.graph import Graph, neighbourhoods
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.classifier import softmax
-from workloads.layers.gradient_flow import drop_unused_gradients
+from workloads.layers.drafts.gradient_flow import drop_unused_gradients
 from workloads.layers.graph import Neighbourhood, added_bias, aggregation, edge_scores, first_rows
 from workloads.layers.pointwise import pointwise
 from workloads.layers.projection import Projection, replicated_projection
-from workloads.layers.sequence import sequence_addition, sequence_dropout
+from workloads.layers.tokens.sequence import sequence_addition, sequence_dropout
 from workloads.network import Block, Network
 from workloads.operators import Operator, OperatorKind, Split
 from workloads.tensors import Tensor

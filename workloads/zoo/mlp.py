@@ -7,8 +7,8 @@ al. 2014 ("Dropout: a simple way to prevent neural networks from overfitting", J
 from collections.abc import Callable
 
 from workloads.layers.classifier import softmax
-from workloads.layers.compound import linear_relu
-from workloads.layers.draft import Draft, build_image_network
+from workloads.layers.drafts.draft import Draft, build_image_network
+from workloads.layers.images.compound import linear_relu
 from workloads.layers.linear import linear
 from workloads.network import Network
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from workloads.exchange import Tables
 from workloads.layer import Layer
-from workloads.layers.gradient_flow import drop_unused_gradients
+from workloads.layers.drafts.gradient_flow import drop_unused_gradients
 from workloads.layers.pointwise import pointwise
 from workloads.layers.tables import (
     click_loss,

@@ -18,13 +18,13 @@ from functools import partial
 
 from workloads.errors import NetworkError
 from workloads.layer import Layer
-from workloads.layers.additive_attention import additive_attention
-from workloads.layers.cross_attention import carried_output
-from workloads.layers.embedding import token_embedding
 from workloads.layers.projection import Projection, replicated_projection
 from workloads.layers.recurrent import Cell, recurrent
-from workloads.layers.sequence import sequence_addition, sequence_dropout, sequence_join
-from workloads.layers.token_loss import token_loss
+from workloads.layers.tokens.additive_attention import additive_attention
+from workloads.layers.tokens.cross_attention import carried_output
+from workloads.layers.tokens.embedding import token_embedding
+from workloads.layers.tokens.sequence import sequence_addition, sequence_dropout, sequence_join
+from workloads.layers.tokens.token_loss import token_loss
 from workloads.network import Block, Network
 
 GNMT = "Wu et al. 2016 (arXiv:1609.08144); NVIDIA DeepLearningExamples, PyTorch/Translation/GNMT"

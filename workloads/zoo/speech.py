@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from workloads.layer import Layer, SavedActivation
-from workloads.layers.embedding import token_embedding
 from workloads.layers.pointwise import bias_gradient, pointwise
 from workloads.layers.projection import Projection, replicated_projection
 from workloads.layers.recurrent import Cell, recurrent
-from workloads.layers.sequence import sequence_addition, sequence_dropout
+from workloads.layers.tokens.embedding import token_embedding
+from workloads.layers.tokens.sequence import sequence_addition, sequence_dropout
 from workloads.network import Block, Network
 from workloads.operators import MatmulShape, Operator, OperatorKind, Split
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from planner.console.breakdown_rows import real_amounts
+from planner.console.answers.breakdown_rows import real_amounts
 from planner.pages.figures.palette import CAUSES, OTHER, PART_NAMES, PARTS, Look
 from planner.pages.figures.style import add_limit, axis, new_figure, words
 from planner.pages.figures.units import Scale, scale

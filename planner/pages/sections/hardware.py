@@ -5,7 +5,7 @@ from typing import Any
 
 from hardware.cluster import NodeType
 from hardware.units import format_quantity
-from planner.console.network_text import drawing_lines, node_drawings
+from planner.console.answers.network_text import drawing_lines, node_drawings
 from planner.pages.figures.network import network_figure
 from planner.pages.page import Cell, Page, Section, Table
 from simdl.topology.drawing import Drawing, link_loads

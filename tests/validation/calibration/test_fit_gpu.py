@@ -10,7 +10,7 @@ from hardware.profiles import load_device
 from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.costs.convolution_launch import convolution_launches
 from validation.calibration.fit_gpu import FEWEST, fit_gpu_device, predict_rows, with_fraction
-from validation.microbenchmarks.array_kernels import BUILDERS
+from validation.microbenchmarks.arrays.kernels import BUILDERS
 from validation.microbenchmarks.backend import Offer
 from validation.microbenchmarks.case import case_kernel
 from validation.microbenchmarks.measurement import Measurement, Setting

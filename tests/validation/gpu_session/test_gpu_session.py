@@ -117,7 +117,7 @@ class Absent:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 import validation.gpu_session.__main__, validation.microbenchmarks.__main__
-import validation.microbenchmarks.cupy_backend
+import validation.microbenchmarks.nvidia.cupy_backend
 from validation.microbenchmarks.families.convolution import distinct_convolutions
 print(len(distinct_convolutions()))
 """

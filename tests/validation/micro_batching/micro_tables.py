@@ -3,7 +3,7 @@
 from planner.microbatch.convolutions import network_convolutions
 from simdl.kernels.convolution_table import ConvolutionRow, write_convolution_table
 from simdl.kernels.kernel import ConvolutionCall
-from validation.microbenchmarks.array_convolutions import refuse, workspace_of
+from validation.microbenchmarks.arrays.convolutions import refuse, workspace_of
 from validation.microbenchmarks.backend import UnsupportedCaseError
 from workloads.registry import load_network
 

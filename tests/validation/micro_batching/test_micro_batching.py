@@ -18,7 +18,7 @@ from validation.micro_batching.measure import measure_choices
 from validation.micro_batching.report import record, rows, total_of
 from validation.micro_batching.rounding import rounding_tolerance, sum_depth
 from validation.micro_batching.runners import load_runner
-from validation.microbenchmarks.array_convolutions import convolve, operand_shapes
+from validation.microbenchmarks.arrays.convolutions import convolve, operand_shapes
 from workloads.operators import ConvolutionShape, Pass
 
 SHAPE = ConvolutionShape(

@@ -7,7 +7,7 @@ import pytest
 
 from simdl.kernels.costs.convolution import REDUCTIONS as SIMULATED
 from simdl.kernels.kernel import ConvolutionCall
-from validation.microbenchmarks.array_convolutions import (
+from validation.microbenchmarks.arrays.convolutions import (
     ALGORITHMS,
     build_convolution,
     convolve,

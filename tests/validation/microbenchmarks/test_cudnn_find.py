@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from simdl.kernels.kernel import ConvolutionCall
-from validation.microbenchmarks.array_convolutions import convolve, operand_shapes
+from validation.microbenchmarks.arrays.convolutions import convolve, operand_shapes
 from validation.microbenchmarks.backend import OutOfMemoryError, UnsupportedCaseError
-from validation.microbenchmarks.cudnn_algorithms import ALGORITHMS, NAMES, read_rows
-from validation.microbenchmarks.cudnn_find import CudnnConvolutions
-from validation.microbenchmarks.cudnn_library import CudnnLibrary, Performance, load_cudnn
+from validation.microbenchmarks.nvidia.cudnn_algorithms import ALGORITHMS, NAMES, read_rows
+from validation.microbenchmarks.nvidia.cudnn_find import CudnnConvolutions
+from validation.microbenchmarks.nvidia.cudnn_library import CudnnLibrary, Performance, load_cudnn
 from workloads.operators import ConvolutionShape, Pass
 
 SHAPE = ConvolutionShape(

@@ -8,10 +8,10 @@ import pytest
 from fake_cupy import build_fake_cupy
 
 from simdl.kernels.kernel import ConvolutionCall
-from validation.microbenchmarks.array_convolutions import convolve, result_shape
+from validation.microbenchmarks.arrays.convolutions import convolve, result_shape
 from validation.microbenchmarks.backend import OutOfMemoryError, UnsupportedCaseError
-from validation.microbenchmarks.cudnn_frontend_plans import FrontendConvolutions, packed_strides
-from validation.microbenchmarks.cupy_backend import CupyBackend
+from validation.microbenchmarks.nvidia.cudnn_frontend_plans import FrontendConvolutions, packed_strides
+from validation.microbenchmarks.nvidia.cupy_backend import CupyBackend
 from validation.microbenchmarks.timing import Timer
 from workloads.operators import ConvolutionShape, Pass
 

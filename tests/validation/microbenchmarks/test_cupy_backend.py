@@ -9,13 +9,13 @@ from fake_cupy import CUDARuntimeError, build_fake_cupy
 
 from simdl.kernels.kernel import ConvolutionCall
 from validation.micro_batching.cudnn_runner import load_cupy_runner
-from validation.microbenchmarks.array_convolutions import ALGORITHMS, convolve, operand_shapes
-from validation.microbenchmarks.array_kernels import BUILDERS
+from validation.microbenchmarks.arrays.convolutions import ALGORITHMS, convolve, operand_shapes
+from validation.microbenchmarks.arrays.kernels import BUILDERS
 from validation.microbenchmarks.backend import OutOfMemoryError, UnsupportedCaseError
 from validation.microbenchmarks.case import Case
-from validation.microbenchmarks.cupy_backend import CupyBackend, cuda_version
-from validation.microbenchmarks.cupy_timer import LEAST, MARGIN, CupyEventTimer
 from validation.microbenchmarks.families.convolution import convolution_dims
+from validation.microbenchmarks.nvidia.cupy_backend import CupyBackend, cuda_version
+from validation.microbenchmarks.nvidia.cupy_timer import LEAST, MARGIN, CupyEventTimer
 from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.suite import all_cases
 from validation.microbenchmarks.timing import HostTimer, sample

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from measured_rows import FACTS
 
-from validation.microbenchmarks import array_kernels
 from validation.microbenchmarks.arena import Arena, block_elements
-from validation.microbenchmarks.array_backend import NumpyBackend
+from validation.microbenchmarks.arrays import kernels as array_kernels
+from validation.microbenchmarks.arrays.backend import NumpyBackend
 from validation.microbenchmarks.backend import Offer, UnsupportedCaseError, buffer_sets
 from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.families.attention import attention_cases
@@ -16,10 +16,10 @@ from validation.microbenchmarks.families.convolution import convolution_dims, th
 from validation.microbenchmarks.families.matmul import PASSES
 from validation.microbenchmarks.families.overheads import GRADIENT, GRADIENT_CALL, IN_A_ROW, ISOLATED, LAYER
 from validation.microbenchmarks.families.streaming import STREAMS
+from validation.microbenchmarks.pytorch.kernels import BUILDERS as TORCH_BUILDERS
+from validation.microbenchmarks.pytorch.kernels import IN_ONE_CALL
 from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.suite import all_cases
-from validation.microbenchmarks.torch_kernels import BUILDERS as TORCH_BUILDERS
-from validation.microbenchmarks.torch_kernels import IN_ONE_CALL
 from workloads.operators import Pass
 
 MANY = 64e6
@@ -222,7 +222,7 @@ def test_small_cases_rotate_more_buffers(nbytes, sets):
 @pytest.fixture(scope="module")
 def torch_backend():
     torch = pytest.importorskip("torch")
-    from validation.microbenchmarks.torch_backend import TorchBackend
+    from validation.microbenchmarks.pytorch.backend import TorchBackend
 
     return TorchBackend(torch, "cpu", torch.get_num_threads())
 

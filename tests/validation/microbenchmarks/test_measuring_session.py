@@ -31,7 +31,7 @@ from validation.microbenchmarks.session import Order, measure
 suite.FAMILIES, families = (launch_cases,), suite.FAMILIES
 path = measure(Order(out=Path(sys.argv[1]), device="cpu", quick=True))
 print(path.name, sorted(name for name in sys.modules if name.partition(".")[0] == "planner"))
-from validation.microbenchmarks.array_backend import NumpyBackend
+from validation.microbenchmarks.arrays.backend import NumpyBackend
 backend = NumpyBackend(1)
 suite.FAMILIES = families
 print(len(suite.all_cases(Scope(quick=True, facts=backend.facts(), offer=backend.offer()))) > 100)

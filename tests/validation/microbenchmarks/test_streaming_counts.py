@@ -10,22 +10,22 @@ from simdl.kernels.sharding import Shard, layer_kernels
 from simdl.software.reader import load_stack
 from simdl.step.strategy import Strategy
 from simdl.step.update import optimizer_time
-from validation.microbenchmarks.array_kernels import EDGE
+from validation.microbenchmarks.arrays.kernels import EDGE
 from validation.microbenchmarks.families.streaming import DIFFERENCES, STREAMS
 from workloads.dtypes import load_precision
 from workloads.layers.activation import relu, tanh
-from workloads.layers.attention import split_heads
-from workloads.layers.convolution import convolution
+from workloads.layers.drafts.fusion import fuse_layers
 from workloads.layers.dropout import dropout
 from workloads.layers.elementwise import addition, gradient_sum
-from workloads.layers.embedding import token_embedding
-from workloads.layers.feedforward import plain_activation
-from workloads.layers.fusion import fuse_layers
+from workloads.layers.images.convolution import convolution
+from workloads.layers.images.normalization import batch_norm, local_response_norm
+from workloads.layers.images.pooling import average_pool, global_pool, max_pool
 from workloads.layers.linear import linear
-from workloads.layers.normalization import batch_norm, local_response_norm
-from workloads.layers.pooling import average_pool, global_pool, max_pool
-from workloads.layers.token_loss import token_loss
-from workloads.layers.token_norm import token_norm
+from workloads.layers.tokens.attention import split_heads
+from workloads.layers.tokens.embedding import token_embedding
+from workloads.layers.tokens.feedforward import plain_activation
+from workloads.layers.tokens.token_loss import token_loss
+from workloads.layers.tokens.token_norm import token_norm
 from workloads.operators import AttentionShape, Pass
 from workloads.optimizers import load_optimizer
 from workloads.tensors import Tensor

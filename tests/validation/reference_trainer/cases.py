@@ -7,14 +7,14 @@ from simdl.step.strategy import Strategy
 from validation.reference_trainer.case import TrainingCase
 from workloads.dtypes import load_precision
 from workloads.layers.classifier import softmax
-from workloads.layers.compound import conv_relu
-from workloads.layers.draft import Draft, build_image_network
+from workloads.layers.drafts.draft import Draft, build_image_network
+from workloads.layers.images.compound import conv_relu
+from workloads.layers.images.pooling import max_pool
 from workloads.layers.linear import linear
-from workloads.layers.pooling import max_pool
 from workloads.network import Network
 from workloads.optimizers import load_optimizer
 from workloads.workload import Workload
-from workloads.zoo.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder import DecoderConfig, build_decoder
 
 
 def small_decoder(*, layers: int = 2, dropout: bool = False) -> Network:

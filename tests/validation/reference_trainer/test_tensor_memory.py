@@ -14,7 +14,7 @@ from validation.reference_trainer.build import build_trainer  # noqa: E402
 from validation.reference_trainer.tensor_memory import MEASURED, _replay, measure_memory  # noqa: E402
 from validation.reference_trainer.trainer import FORWARD, SAVED  # noqa: E402
 from workloads.layers.classifier import softmax  # noqa: E402
-from workloads.layers.draft import Draft, build_image_network  # noqa: E402
+from workloads.layers.drafts.draft import Draft, build_image_network  # noqa: E402
 from workloads.layers.linear import linear  # noqa: E402
 from workloads.optimizers import load_optimizer  # noqa: E402
 from workloads.workload import Workload  # noqa: E402

@@ -12,14 +12,14 @@ from validation.reference_trainer.data import synthetic_batch  # noqa: E402
 from validation.reference_trainer.network_module import StageModule  # noqa: E402
 from workloads.layers.activation import relu, sigmoid, tanh  # noqa: E402
 from workloads.layers.classifier import softmax  # noqa: E402
-from workloads.layers.convolution import convolution  # noqa: E402
-from workloads.layers.draft import Draft, build_image_network  # noqa: E402
+from workloads.layers.drafts.draft import Draft, build_image_network  # noqa: E402
 from workloads.layers.dropout import dropout  # noqa: E402
 from workloads.layers.elementwise import addition, concatenation  # noqa: E402
+from workloads.layers.images.convolution import convolution  # noqa: E402
+from workloads.layers.images.normalization import batch_norm, local_response_norm  # noqa: E402
+from workloads.layers.images.pooling import average_pool, global_pool, max_pool  # noqa: E402
 from workloads.layers.linear import linear  # noqa: E402
-from workloads.layers.normalization import batch_norm, local_response_norm  # noqa: E402
-from workloads.layers.pooling import average_pool, global_pool, max_pool  # noqa: E402
-from workloads.zoo.decoder import DecoderConfig, build_decoder  # noqa: E402
+from workloads.zoo.language.decoder import DecoderConfig, build_decoder  # noqa: E402
 
 pytestmark = pytest.mark.property
 

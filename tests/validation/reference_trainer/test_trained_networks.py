@@ -16,9 +16,9 @@ from validation.reference_trainer.modules.registry import BUILDERS  # noqa: E402
 from validation.reference_trainer.network_module import StageModule  # noqa: E402
 from workloads.layers.activation import relu  # noqa: E402
 from workloads.layers.classifier import softmax  # noqa: E402
-from workloads.layers.draft import Draft, build_image_network  # noqa: E402
+from workloads.layers.drafts.draft import Draft, build_image_network  # noqa: E402
+from workloads.layers.images.pooling import max_pool  # noqa: E402
 from workloads.layers.linear import linear  # noqa: E402
-from workloads.layers.pooling import max_pool  # noqa: E402
 from workloads.operators import PRODUCTS, Pass  # noqa: E402
 from workloads.registry import load_network  # noqa: E402
 

@@ -8,8 +8,8 @@ from validation.reference_trainer.data import sample_shape, synthetic_batch  # n
 from validation.reference_trainer.modules.linear import TensorTrain  # noqa: E402
 from validation.reference_trainer.network_module import StageModule  # noqa: E402
 from workloads.layers.classifier import softmax  # noqa: E402
-from workloads.layers.convolution import convolution  # noqa: E402
-from workloads.layers.draft import Draft, build_image_network  # noqa: E402
+from workloads.layers.drafts.draft import Draft, build_image_network  # noqa: E402
+from workloads.layers.images.convolution import convolution  # noqa: E402
 from workloads.layers.linear import linear  # noqa: E402
 from workloads.transforms.low_rank import LowRank  # noqa: E402
 from workloads.transforms.registry import apply_transforms  # noqa: E402

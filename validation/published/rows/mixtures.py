@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from validation.errors import RowSkippedError
 from validation.judging.rules import Pattern, load_rules
 from validation.published.tables import PublishedRow
-from workloads.zoo.decoder_config import DecoderConfig, Experts
-from workloads.zoo.mixtures import COMMON, CONFIGURATIONS
+from workloads.zoo.language.decoder_config import DecoderConfig, Experts
+from workloads.zoo.language.mixtures import COMMON, CONFIGURATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

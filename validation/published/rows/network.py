@@ -19,7 +19,7 @@ from validation.published.rows.mixtures import active_width, has_experts, mixtur
 from validation.published.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.network import Network
-from workloads.zoo.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder import DecoderConfig, build_decoder
 
 _STEP = 1024
 _FEWEST_TOKENS, _MOST_TOKENS = 8_000, 300_000

@@ -16,8 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from workloads.network import Network
-from workloads.zoo.decoder import build_decoder
-from workloads.zoo.decoder_config import DecoderConfig
+from workloads.zoo.language.decoder import build_decoder
+from workloads.zoo.language.decoder_config import DecoderConfig
 
 FUNCTIONS = {
     "gelu": "gelu",

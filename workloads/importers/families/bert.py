@@ -17,7 +17,7 @@ from workloads.importers.families.base import (
     uneven_heads,
 )
 from workloads.network import Network
-from workloads.zoo.bert import build_encoder
+from workloads.zoo.language.bert import build_encoder
 
 HEADS = "heads are no part of a base model: their parameters and work are left out (bert-base has them)"
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from workloads.importers.families.base import Count, Family, Length, alias, uneven_groups
 from workloads.network import Network
-from workloads.zoo.mamba import KINDS, HybridConfig, build_hybrid
+from workloads.zoo.language.mamba import KINDS, HybridConfig, build_hybrid
 
 
 class Mamba2(Family):

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from workloads.importers.families.base import Count, Function, Length, Window, alias, uneven_heads
 from workloads.importers.families.llama import Llama, Mistral, Qwen2, Qwen3
-from workloads.zoo.decoder_config import Experts, LatentAttention
+from workloads.zoo.language.decoder_config import Experts, LatentAttention
 
 Maybe = Annotated[int, Field(ge=0, le=10**9)]
 """A number of experts or layers that may be 0."""

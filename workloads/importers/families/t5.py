@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from workloads.importers.families.base import FUNCTIONS, Count, Family, Length, Probability, alias
 from workloads.network import Network
-from workloads.zoo.encoder_decoder import EncoderDecoderConfig, build_encoder_decoder
+from workloads.zoo.language.encoder_decoder import EncoderDecoderConfig, build_encoder_decoder
 
 TARGET = 4
 """Source tokens to one target token in pre-training (512 and 128)."""

@@ -16,7 +16,7 @@ from workloads.importers.families.base import (
     uneven_heads,
 )
 from workloads.network import Network
-from workloads.zoo.encoder_decoder import EncoderDecoderConfig, build_encoder_decoder
+from workloads.zoo.language.encoder_decoder import EncoderDecoderConfig, build_encoder_decoder
 
 
 class Whisper(Family):

@@ -1,0 +1,104 @@
+"""Pooling: one operation for each of the K_x K_y elements under each window.
+
+Work per output map C P Q K_x K_y (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4). Maximum pooling
+keeps input and output, from which the backward kernel finds the maxima again (cuDNN keeps no indices);
+averages keep nothing.
+"""
+
+from math import prod
+
+from workloads.layer import Layer, SavedActivation
+from workloads.layers.images.convolution import Extent, spread, window_outputs
+from workloads.operators import Operator, OperatorKind
+from workloads.tensors import Tensor, map_extents
+
+
+def max_pool(
+    name: str,
+    source: Tensor,
+    *,
+    kernel: Extent,
+    stride: Extent | None = None,
+    padding: Extent = 0,
+    ceil: bool = False,
+) -> Layer:
+    """Largest element under each window; the stride is the kernel unless given.
+
+    Raises:
+        NetworkError: the window does not fit.
+    """
+    return _pool(name, source, "max pool", kernel=kernel, stride=stride, padding=padding, ceil=ceil)
+
+
+def average_pool(
+    name: str,
+    source: Tensor,
+    *,
+    kernel: Extent,
+    stride: Extent | None = None,
+    padding: Extent = 0,
+    ceil: bool = False,
+) -> Layer:
+    """Mean of each window; the stride is the kernel unless given.
+
+    Raises:
+        NetworkError: the window does not fit.
+    """
+    return _pool(name, source, "average pool", kernel=kernel, stride=stride, padding=padding, ceil=ceil)
+
+
+def global_pool(name: str, source: Tensor) -> Layer:
+    """Mean of each whole map or volume."""
+    return _pool(name, source, "global pool", kernel=map_extents(name, source)[1:])
+
+
+def _pool(
+    name: str,
+    source: Tensor,
+    operation: str,
+    *,
+    kernel: Extent,
+    stride: Extent | None = None,
+    padding: Extent = 0,
+    ceil: bool = False,
+) -> Layer:
+    channels, *extents = map_extents(name, source)
+    step = kernel if stride is None else stride
+    outputs = window_outputs(name, tuple(extents), kernel=kernel, stride=step, padding=padding, ceil=ceil)
+    pixels = channels * prod(outputs)
+    axes = len(extents)
+    work = pixels * prod(spread(kernel, axes))
+    kept: tuple[SavedActivation, ...] = ()
+    if operation == "max pool":
+        kept = (
+            SavedActivation(name="input", elements=source.elements),
+            SavedActivation(name="output", elements=pixels),
+        )
+    return Layer(
+        name=name,
+        kind="pooling",
+        inputs=(source.name,),
+        output_shape=(channels, *outputs),
+        forward=(_operator(operation, work, reads=source.elements, writes=pixels),),
+        input_gradient=(
+            _operator(
+                f"{operation} gradient",
+                work,
+                reads=pixels + sum(tensor.elements for tensor in kept),
+                writes=source.elements,
+            ),
+        ),
+        saved=kept,
+        attributes={
+            "operation": "maximum" if operation == "max pool" else "average",
+            "kernel": spread(kernel, axes),
+            "stride": spread(step, axes),
+            "padding": spread(padding, axes),
+            "ceil": int(ceil),
+            "whole": int(operation == "global pool"),
+        },
+    )
+
+
+def _operator(name: str, work: int, *, reads: int, writes: int) -> Operator:
+    return Operator(name=name, kind=OperatorKind.POOLING, flops=work, reads=reads, writes=writes)

@@ -1,0 +1,1 @@
+"""Layers over the tokens of sequences."""

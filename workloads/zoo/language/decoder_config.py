@@ -1,0 +1,306 @@
+"""Dimensions and choices of a transformer stack, checked, and what single layers make of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+
+from workloads.errors import NetworkError
+from workloads.layers.tokens.feedforward import ACTIVATIONS
+from workloads.layers.tokens.token_norm import NORMALIZATIONS
+from workloads.operators import Routing
+
+LAYERS = 10_000  # of a stack, at most
+POSITIONS = ("learned", "rotary", "alibi", "none")
+HEAD_NORMS = ("", "head", "own", "width")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentAttention:
+    """Multi-head latent attention: keys and values come from a narrow vector per token.
+
+    DeepSeek-AI 2024 (arXiv:2405.04434), section 2.1. Trained as written there, without absorbing the
+    up-projections into their neighbours.
+
+    Attributes:
+        query_rank: features of the vector that queries come from; 0 where they come from the residual stream.
+        rank: features of the vector that keys and values come from.
+        plain_size, rotary_size: features of a query and key without and with position; the rotated features
+            of the key are shared by all heads.
+        value_size: features of a value.
+    """
+
+    query_rank: int = 0
+    rank: int
+    plain_size: int
+    rotary_size: int
+    value_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experts:
+    """Feed-forward networks of which every token takes some (:mod:`workloads.layers.tokens.experts`).
+
+    Attributes:
+        count: experts of a layer that tokens choose among.
+        chosen: experts of each token.
+        ffn: features inside an expert (of each half when gated).
+        shared: features inside the network that every token takes beside them; 0 for none.
+        shared_gate: the shared network's output is scaled by a score of the token (Qwen 2 MoE).
+        groups, chosen_groups: of experts, and how many of them a token may choose from; 1 for no groups.
+        bias: experts and router add biases (GPT-OSS).
+        correction: experts have biases that balance the choice (DeepSeek V3).
+        sparse: whether each layer has experts rather than one network, layers taking turns; () for all.
+        dense_layers: layers at the beginning of the stack that have none.
+        capacity: rows that an expert computes over those of a balanced router, tokens beyond them being
+            dropped (Fedus et al. 2021, arXiv:2101.03961, section 2.2); 0 for as many as come (dropless).
+        imbalance: tokens of the busiest expert-parallel rank over the mean; at least 1.
+    """
+
+    count: int
+    chosen: int
+    ffn: int
+    shared: int = 0
+    shared_gate: bool = False
+    groups: int = 1
+    chosen_groups: int = 1
+    bias: bool = False
+    correction: bool = False
+    sparse: tuple[bool, ...] = ()
+    dense_layers: int = 0
+    capacity: float = 0.0
+    imbalance: float = 1.0
+
+    @property
+    def routing(self) -> Routing:
+        """How tokens choose; with a capacity every expert computes all of it, and no rank more."""
+        return Routing(
+            experts=self.count,
+            chosen=self.chosen,
+            load=self.imbalance,
+            capacity=self.capacity,
+            groups=self.groups,
+            chosen_groups=self.chosen_groups,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderConfig:
+    """Dimensions and choices of a transformer stack.
+
+    Attributes:
+        name: registered name.
+        source: paper, model card or file.
+        layers: transformer blocks.
+        hidden: features of the residual stream.
+        heads, kv_heads, head_size: query heads, key-value heads and features of each.
+        ffn: features inside the feed-forward network (of each half when gated).
+        vocab: rows of the token table.
+        tokens: sequence length of one sample.
+        gated: feed-forward network f(G) * U instead of f(X).
+        activation: its f, a key of ``ACTIVATIONS``.
+        normalization: a key of ``NORMALIZATIONS``.
+        norm_shift: LayerNorm has a shift (MPT's has none).
+        post_norm: normalises after the residual addition (2017) instead of before the branch.
+        input_norm: normalises what a branch reads; without it only what ``branch_norm`` says (OLMo 2).
+        branch_norm: normalises what a branch puts out, before the residual addition (Gemma 2, OLMo 2).
+        parallel_residual: both branches read the block's input (GPT-NeoX).
+        shared_norm: parallel branches read one normalisation of it (GPT-J, Falcon, Cohere).
+        qk_norm: normalises queries and keys: ``"head"`` each head with one scale for all (Qwen3), ``"own"``
+            each with a scale of its own (Cohere), ``"width"`` all heads together (OLMo 2); ``""`` none.
+        qk_norm_shift: that LayerNorm has a shift; None for as ``norm_shift``.
+        embedding_norm: normalises the embedded sequence (BLOOM, BERT).
+        embedding_size: features of the token table, where a projection widens them to ``hidden`` and another
+            narrows them before the head (OPT 350M); 0 for ``hidden``.
+        final_norm: normalises before the projection to the vocabulary.
+        experts: networks that tokens choose among, in place of the feed-forward network; None for none.
+        predicted: further tokens that modules behind the stack predict, one layer each (DeepSeek V3,
+            arXiv:2412.19437, section 2.2: multi-token prediction).
+        positions: one of ``POSITIONS``.
+        rotated: whether each layer rotates by position, layers taking turns; () for all (Llama 4: three of
+            four).
+        rotary_size: features of every head that are rotated; 0 for all (GPT-J, Phi: some).
+        windows: keys that a query meets at most in each layer, 0 for all, layers taking turns; () for all
+            everywhere (Mistral: one number; Gemma 3: five and a 0).
+        chunked: windows lie side by side (Llama 4).
+        score_cap, logit_cap: squeeze attention scores and output logits into +- this; 0 for none (Gemma 2).
+        sinks: every head has a learned logit beside its keys (GPT-OSS).
+        latent: attention through a narrow vector per token (DeepSeek), whose sizes take the place of
+            ``head_size``; None for plain attention.
+        max_positions: rows of the learned position table.
+        segments: rows of a segment table (BERT), 0 for none.
+        bias: the feed-forward network's projections add biases.
+        qkv_bias: query-key-value projection adds a bias.
+        output_bias: output projection of attention adds a bias; None for as ``bias``.
+        head_bias: projection to the vocabulary adds a bias (GPT-J, Phi).
+        tied: the head multiplies by the token table.
+        dropout: on embeddings, attention probabilities and both branches.
+        causal: tokens attend to earlier tokens only.
+    """
+
+    name: str
+    source: str
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    ffn: int
+    vocab: int
+    tokens: int
+    gated: bool
+    activation: str
+    normalization: str
+    norm_shift: bool = True
+    post_norm: bool = False
+    input_norm: bool = True
+    branch_norm: bool = False
+    parallel_residual: bool = False
+    shared_norm: bool = False
+    qk_norm: str = ""
+    qk_norm_shift: bool | None = None
+    embedding_norm: bool = False
+    embedding_size: int = 0
+    final_norm: bool = True
+    experts: Experts | None = None
+    predicted: int = 0
+    positions: str
+    rotated: tuple[bool, ...] = ()
+    rotary_size: int = 0
+    windows: tuple[int, ...] = ()
+    chunked: bool = False
+    score_cap: float = 0.0
+    logit_cap: float = 0.0
+    sinks: bool = False
+    latent: LatentAttention | None = None
+    max_positions: int = 0
+    segments: int = 0
+    bias: bool
+    qkv_bias: bool
+    output_bias: bool | None = None
+    head_bias: bool = False
+    tied: bool
+    dropout: bool
+    causal: bool = True
+
+    def __post_init__(self) -> None:
+        faults = list(_faults(self))
+        if faults:
+            raise NetworkError(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerChoice:
+    """What layers of one stack may differ in.
+
+    Attributes:
+        window: keys that a query meets at most; 0 for all of a sample's.
+        rotated: rotates by position, where positions are rotary.
+        sparse: has experts.
+    """
+
+    window: int = 0
+    rotated: bool = True
+    sparse: bool = False
+
+
+def layer_choices(config: DecoderConfig) -> tuple[LayerChoice, ...]:
+    """What every layer of the stack does; a window that holds the whole sample is none."""
+    windows, rotated = config.windows or (0,), config.rotated or (True,)
+    experts = config.experts
+    sparse = (experts.sparse or (True,)) if experts else (False,)
+    return tuple(
+        LayerChoice(
+            sparse=sparse[n % len(sparse)] and n >= (experts.dense_layers if experts else 0),
+            window=0 if windows[n % len(windows)] >= config.tokens else windows[n % len(windows)],
+            rotated=rotated[n % len(rotated)],
+        )
+        for n in range(config.layers)
+    )
+
+
+def _faults(config: DecoderConfig) -> Iterator[str]:
+    place = f"network {config.name}"
+    for name in ("layers", "hidden", "heads", "kv_heads", "head_size", "ffn", "vocab", "tokens"):
+        value = getattr(config, name)
+        if value < 1:
+            yield f"{place}: {name}: found {value}; expected at least 1"
+    if config.layers > LAYERS:
+        yield f"{place}: layers: found {config.layers:,}; expected at most {LAYERS:,}"
+    if config.kv_heads > 0 and config.heads % config.kv_heads:
+        yield f"{place}: kv_heads: found {config.kv_heads}; expected a divisor of the {config.heads} heads"
+    for name, known in (
+        ("activation", ACTIVATIONS),
+        ("normalization", NORMALIZATIONS),
+        ("positions", POSITIONS),
+        ("qk_norm", HEAD_NORMS),
+    ):
+        value = getattr(config, name)
+        if value not in known:
+            yield f"{place}: {name}: found {value!r}; expected one of {', '.join(known)}"
+    if config.positions == "learned" and config.max_positions < config.tokens:
+        yield (
+            f"{place}: max_positions: found {config.max_positions}; expected at least the {config.tokens} "
+            "tokens of a sample, because positions are learned"
+        )
+    yield from _norm_faults(config, place)
+    yield from _attention_faults(config, place)
+    yield from _expert_faults(config.experts, f"{place}: experts")
+    if config.predicted < 0:
+        yield f"{place}: predicted: found {config.predicted}; expected at least 0"
+
+
+def _norm_faults(config: DecoderConfig, place: str) -> Iterator[str]:
+    if config.post_norm and config.parallel_residual:
+        yield f"{place}: post_norm and parallel_residual exclude each other"
+    if config.shared_norm and not config.parallel_residual:
+        yield f"{place}: shared_norm: found without parallel_residual; expected both"
+    if config.branch_norm and (config.dropout or config.post_norm):
+        yield f"{place}: branch_norm: found with dropout or post_norm; expected none of them"
+    if not (config.input_norm or config.branch_norm or config.post_norm):
+        yield f"{place}: input_norm: found none, and no branch_norm; expected one of them"
+
+
+def _expert_faults(experts: Experts | None, place: str) -> Iterator[str]:
+    if experts is None:
+        return
+    for name in ("count", "chosen", "ffn", "groups", "chosen_groups"):
+        value = getattr(experts, name)
+        if value < 1:
+            yield f"{place}.{name}: found {value}; expected at least 1"
+    for name in ("shared", "dense_layers"):
+        value = getattr(experts, name)
+        if value < 0:
+            yield f"{place}.{name}: found {value}; expected at least 0"
+    if experts.chosen > experts.count:
+        yield f"{place}.chosen: found {experts.chosen}; expected at most the {experts.count} experts"
+    if experts.groups > 0 and (experts.count % experts.groups or experts.chosen_groups > experts.groups):
+        yield (
+            f"{place}.groups: found {experts.chosen_groups} of {experts.groups} for {experts.count} experts; "
+            "expected a divisor of them, and no more chosen than there are"
+        )
+    if experts.capacity < 0 or not experts.capacity < inf:
+        yield f"{place}.capacity: found {experts.capacity}; expected a positive number, or 0 for dropless"
+    if not 1 <= experts.imbalance < inf:
+        yield f"{place}.imbalance: found {experts.imbalance}; expected at least 1"
+
+
+def _attention_faults(config: DecoderConfig, place: str) -> Iterator[str]:
+    for number, window in enumerate(config.windows):
+        if window < 0:
+            yield f"{place}: windows[{number}]: found {window}; expected at least 1, or 0 for all keys"
+    for name in ("score_cap", "logit_cap"):
+        if getattr(config, name) < 0:
+            yield f"{place}: {name}: found {getattr(config, name)}; expected a positive number, or 0 for none"
+    turned = config.rotary_size
+    if not 0 <= turned <= config.head_size:
+        yield f"{place}: rotary_size: found {turned}; expected at most the {config.head_size} of a head"
+    if config.latent is None:
+        return
+    for name in ("rank", "plain_size", "rotary_size", "value_size"):
+        if getattr(config.latent, name) < 1:
+            yield f"{place}: latent.{name}: found {getattr(config.latent, name)}; expected at least 1"
+    if config.qk_norm or config.positions != "rotary" or config.kv_heads != config.heads:
+        yield (
+            f"{place}: latent: found with qk_norm {config.qk_norm!r}, positions {config.positions} and "
+            f"{config.kv_heads} key-value heads; expected no qk_norm, rotary and {config.heads}"
+        )
