@@ -22,11 +22,13 @@ from planner.per_layer.program import solve_layer_problem
 from planner.per_layer.search import group_sizes, plan_layers
 from planner.questions.question import Options, load_question
 from planner.search.plan import plan as find_plans
-from simdl.step.simulate import price
+from simdl.step.simulate import price, simulate
 from workloads.registry import load_network
 
 GIB = 2.0**30
 FULLY_CONNECTED = ("fc6/fc6", "fc7/fc7", "fc8/fc8")
+AHEAD = {"launch": 8e-6}
+"""A host that keeps ahead of the device where an eager one, at 60 us a kernel, bounds the step."""
 MODEL_SPLITS = ("row", "column", "summa", "cannon", "2.5d", "cosma")
 
 
@@ -112,12 +114,13 @@ def test_greedy_answers_are_choices():
     assert greedy_choice(problem) == (0, 0)
 
 
-def ask(model, cluster="dgx-1-v100:8", image_size=None, **options):
+def ask(model, cluster="dgx-1-v100:8", image_size=None, stack=None, **options):
     question = load_question(Options(model=model, cluster=cluster, **options))
     workload = question.workload
     if image_size:
         workload = replace(workload, network=load_network(model, image_size=image_size))
-    return plan_layers(workload, price(workload, question.cluster, stack=question.stack))
+    software = replace(question.stack, **(stack or {}))
+    return plan_layers(workload, price(workload, question.cluster, stack=software))
 
 
 @pytest.mark.published
@@ -142,12 +145,31 @@ def test_resnet_with_64_images_a_device_stays_data_parallel(cluster):
 
 @pytest.mark.published
 def test_fewer_large_images_than_devices_are_divided_by_rows():
-    """Strong scaling (Dryden et al. 2019): 16 images of 2048 pixels on 64 devices."""
-    found = ask("resnet50", image_size=2048, global_batch=16)
+    """Strong scaling (Dryden et al. 2019): 16 images of 2048 pixels on 64 devices.
+
+    The host keeps ahead here; one that does not makes channels the better split of later layers, below.
+    """
+    found = ask("resnet50", image_size=2048, global_batch=16, stack=AHEAD)
     assert found.data_parallel is None
     convolutions = [split for name, split in found.splits.items() if "conv" in name.rsplit("/", 1)[-1]]
     spatial = [split for split in convolutions if split.startswith("spatial")]
     assert len(spatial) > 0.9 * len(convolutions)
+
+
+def test_a_slow_host_is_spared_the_calls_of_divided_rows():
+    """Rows exchange their edges at every layer: of two plans, each is the faster on its own host."""
+    question = load_question(Options(model="resnet50", cluster="dgx-1-v100:8", global_batch=16))
+    workload = replace(question.workload, network=load_network("resnet50", image_size=2048))
+    slow, fast = question.stack, replace(question.stack, **AHEAD)
+    plans = [plan_layers(workload, price(workload, question.cluster, stack=each)) for each in (slow, fast)]
+    times = {
+        (host.launch, which): simulate(workload, question.cluster, plan.best.strategy, stack=host)
+        for host in (slow, fast)
+        for which, plan in enumerate(plans)
+    }
+    seconds = {key: found.report.step_time for key, found in times.items()}
+    assert seconds[slow.launch, 0] < seconds[slow.launch, 1]
+    assert seconds[fast.launch, 1] < seconds[fast.launch, 0]
 
 
 @pytest.mark.published
@@ -164,7 +186,16 @@ def test_plans_for_64_devices_are_proven(model):
     found = ask(model)
     assert found.optimal
     assert found.data_parallel is None or found.best.step_time <= found.data_parallel
-    assert found.estimate == pytest.approx(found.best.step_time, rel=0.05)
+    # AlexNet's convolutions share one bucket, which the program does not know of
+    assert found.estimate == pytest.approx(found.best.step_time, rel=0.1 if model == "alexnet" else 0.05)
+
+
+@pytest.mark.parametrize(("bucket", "low"), [(25e6, 0.091), (4e6, 0.0065), (1e5, 0.0024)])
+def test_an_estimate_is_low_by_the_wait_for_a_bucket(bucket, low):
+    """The program lets a gradient sum begin with its layer; of little buckets that is what is simulated."""
+    found = ask("alexnet", stack={"bucket": bucket})
+    assert found.optimal
+    assert 1 - found.estimate / found.best.step_time == pytest.approx(low, abs=0.005)
 
 
 def test_group_sizes_divide_the_devices_and_leave_every_group_a_sample():
@@ -190,11 +221,13 @@ def test_plan_names_the_split_of_every_layer():
 
 
 @pytest.mark.parametrize(
-    ("model", "most", "least_alike"), [("alexnet", 3.8e-3, 5.5e-3), ("vgg16", 12e-3, 18e-3)]
+    ("model", "most", "least_alike"),
+    [("alexnet", 3.8e-3, 5.5e-3), ("vgg16", 11e-3, 17e-3)],  # 12 and 18 before convolutions had one speed
 )
 def test_one_table_ranks_plans_of_both_kinds_by_simulated_time(model, most, least_alike):
     question = load_question(Options(model=model, cluster="dgx-1-v100:8", global_batch=256))
-    result = find_plans(question.workload, question.cluster, stack=question.stack, top=20)
+    stack = replace(question.stack, **AHEAD)
+    result = find_plans(question.workload, question.cluster, stack=stack, top=20)
     times = [plan.report.step_time for plan in result.plans]
     assert times == sorted(times)
     assert all(0 < plan.bound <= plan.report.step_time * (1 + 1e-12) for plan in result.plans)

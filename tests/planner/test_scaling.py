@@ -88,12 +88,18 @@ def test_bad_modes_and_no_clusters_are_refused():
         scale(question.workload, [question.cluster], stack=question.stack, mode="wide")
 
 
-def test_splitting_layers_goes_on_where_data_parallelism_stops():
+@pytest.mark.parametrize("launch", [8e-6, 60e-6])
+def test_splitting_layers_goes_on_where_data_parallelism_stops(launch):
+    """A host that takes 60 us a kernel bounds split layers: more devices bring them nothing more."""
     question = load_question(Options(model="alexnet", cluster="dgx-1-v100:1", global_batch=256))
     clusters = [load_cluster(f"dgx-1-v100:{count}") for count in (1, 2, 4)]
-    found = scale(question.workload, clusters, stack=question.stack, mode="strong", split_layers=True)
+    stack = replace(question.stack, launch=launch)
+    found = scale(question.workload, clusters, stack=stack, mode="strong", split_layers=True)
     rates = [point.split_layers for point in found.points]
-    assert rates == sorted(rates)
+    if launch < 10e-6:
+        assert rates == sorted(rates)
+    assert all(point.split_layers > point.samples_per_s for point in found.points)
+    assert min(rates) > 0.95 * rates[0]
     assert rates[-1] > 1.5 * found.points[-1].samples_per_s
 
 
@@ -122,45 +128,59 @@ def weak_efficiency(devices, changes):
 
 
 @pytest.mark.published
-def test_p40s_train_as_fast_as_printed_up_to_1024_of_them():
-    """Printed: 218 images/s a device in a node of eight, 99 % of that on 1,024; docs/p40-study.md.
+def test_p40s_train_as_efficiently_as_printed_up_to_1024_of_them():
+    """Printed: 99 % of a node of eight on 1,024; held within 3 points; docs/p40-study.md.
 
-    Held: 218 within 5 % and 99 % within 3 points, by numbers that no row of this study has been fitted to.
-    Without fusion and hierarchy the paper says the system is up to 11 times slower with NCCL of its time; the
-    model says no more than that a tenth of the throughput is lost at least.
+    Without fusion and hierarchy the paper says the system is up to 11 times slower with NCCL of its time.
     """
-    assert images_per_second(8, 8 * 64, FUSED) / 8 == pytest.approx(218, rel=0.05)
     fused, bare = weak_efficiency(1024, FUSED), weak_efficiency(1024, BARE)
     assert fused == pytest.approx(0.99, abs=0.03)
-    assert bare < 0.9
+    assert 1 / 11 < bare < 0.9
     assert weak_efficiency(1024, {**FUSED, "bucket": 0.0}) < fused
     assert weak_efficiency(1024, {**BARE, "bucket": 4e6}) > bare
 
 
 @pytest.mark.golden
-def test_2048_p40s_at_a_fixed_batch():
-    """Reached: 1.51 times as fast as 1,024; printed: 1.18 (6.6 of 7.8 minutes), or 1.32 against 218 a device.
+@pytest.mark.parametrize(
+    ("devices", "global_batch", "printed", "reached"),
+    [(8, 512, 218, 197.6), (1024, 65_536, 215.8, 192.5), (2048, 65_536, 142.2, 157.7)],
+)
+def test_p40s_train_as_fast_as_reached(devices, global_batch, printed, reached):
+    """Images/s a device. Reached was 217 in a node until convolutions got one speed for each device.
 
-    A step on 2,048 is 201 ms long here and 225 ms by the printed minutes: 24 ms (11 %) are unexplained
+    That of a P40 is the mean of six others, so the 9 % that are missing are left: no constant serves this
+    study alone. Printed are 218, 99 % of it, and 90 epochs in 6.6 minutes (docs/p40-study.md).
+    """
+    rate = images_per_second(devices, global_batch, FUSED) / devices
+    assert rate == pytest.approx(reached, rel=0.05)
+    assert rate == pytest.approx(printed, rel=0.15)
+
+
+@pytest.mark.golden
+def test_2048_p40s_at_a_fixed_batch():
+    """Reached: 1.64 times as fast as 1,024; printed: 1.18 (6.6 of 7.8 minutes), or 1.32 against 218 a device.
+
+    It was 1.51 until convolutions got one speed for each device.
+    A step on 2,048 is 203 ms long here and 225 ms by the printed minutes: 22 ms (10 %) are unexplained
     (docs/p40-study.md). A change of more than 5 % needs a reason.
     """
     before, after = (images_per_second(devices, 65_536, FUSED) for devices in (1024, 2048))
-    assert after / before == pytest.approx(1.51, rel=0.05)
+    assert after / before == pytest.approx(1.639, rel=0.05)
     step = 65_536 / after
-    assert step == pytest.approx(0.2014, rel=0.05)
+    assert step == pytest.approx(0.2029, rel=0.05)
     printed = 6.6 * 60 / (90 * 1_281_167 / 65_536)
-    assert printed - step == pytest.approx(0.024, abs=0.01)
+    assert printed - step == pytest.approx(0.022, abs=0.01)
 
 
 @pytest.mark.theory
 def test_stragglers_do_not_explain_what_2048_p40s_leave():
-    """What would explain 24 ms at 2,048 would cost 1,024 more than the printed efficiency of 99 % leaves."""
+    """What would explain 22 ms at 2,048 would cost 1,024 more than the printed efficiency of 99 % leaves."""
     negotiated, free = (
         65_536 / images_per_second(2048, 65_536, {**FUSED, "negotiation": each}) for each in (3e-7, 0.0)
     )
     assert 0.005 < negotiated - free < 0.015  # and none of it at 1,024, where the backward pass is longer
-    # an exponential tail of mean m adds H(n) m to the slowest of n: 24 ms at 2,048 are 22 ms at 1,024
+    # an exponential tail of mean m adds H(n) m to the slowest of n: 22 ms at 2,048 are 20 ms at 1,024
     harmonic = [sum(1 / k for k in range(1, n + 1)) for n in (1024, 2048)]
-    at_1024 = 0.024 * harmonic[0] / harmonic[1]
+    at_1024 = 0.022 * harmonic[0] / harmonic[1]
     step = 64 * 8 / images_per_second(8, 8 * 64, FUSED)
-    assert step / (step + at_1024) < 0.94
+    assert step / (step + at_1024) < 0.95

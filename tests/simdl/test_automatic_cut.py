@@ -177,8 +177,11 @@ def test_no_step_gets_slower_on_a_better_machine(flags, name, shape, pipeline, c
 
 @pytest.mark.parametrize("micro_batch", [1, 2, 4, 8, 16, 32])
 def test_alexnet_on_a_device_half_as_fast_again(micro_batch):
-    """A cut by slowest stage made this step 10 % slower and changed its memory by 17 %."""
-    workload, stack = question("alexnet"), load_stack("pytorch-ngc")
+    """A cut by slowest stage made this step 10 % slower and changed its memory by 17 %.
+
+    The host keeps ahead, as it was taken to when that was seen: one that takes 60 us a kernel bounds all six.
+    """
+    workload, stack = question("alexnet"), replace(load_stack("pytorch-ngc"), launch=10e-6)
     strategy = Strategy(dp=2, pp=4, zero=1, micro_batch=micro_batch)
     before, after = (
         simulate(workload, cluster, strategy, stack=stack).report

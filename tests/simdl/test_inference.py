@@ -173,14 +173,16 @@ def test_only_decoders_write(name):
 
 
 def test_zeros_save_time_only_where_there_are_kernels():
+    """With images enough that the device, and not the host that launches for it, bounds the pass."""
     network = load_network("vgg16")
-    dense = _use(network, batch=8)
-    scattered = _use(Prune(layers=("fc*",), sparsity=0.9).apply(network), batch=8)
+    dense = _use(network, batch=32)
+    assert "launch" not in dense.read.breakdown
+    scattered = _use(Prune(layers=("fc*",), sparsity=0.9).apply(network), batch=32)
     assert scattered.latency == dense.latency
     assert scattered.memory["parameters"] == dense.memory["parameters"]
     assert any("zeros at any place" in text for text in scattered.warnings)
     pattern = Prune(layers=("fc*",), pattern="2:4").apply(network)
-    sparse = _use(pattern, batch=8)
+    sparse = _use(pattern, batch=32)
     assert sparse.latency < dense.latency
     assert sparse.memory["parameters"] < dense.memory["parameters"]
     with pytest.raises(
