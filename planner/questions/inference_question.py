@@ -224,9 +224,14 @@ def advice(question: InferenceQuestion) -> str:
     return f"expected larger devices, more of them, or {NARROWER}"
 
 
+RELATIVE = "efficiency.convolution.pointwise"
+"""A speed over that of products: known from other devices, it says nothing of this one's kernels."""
+
+
 def _said_of_device(cluster: Cluster) -> Iterator[str]:
     """That nobody measured a device, where its kernels' speed is assumed throughout."""
     device = cluster.device
-    kinds = {number.citation.kind for number in device.numbers if number.path.startswith("efficiency")}
+    speeds = (each for each in device.numbers if each.path.startswith("efficiency") and each.path != RELATIVE)
+    kinds = {number.citation.kind for number in speeds}
     if kinds == {"assumed"} and not device.kernels:
         yield f"device {device.name}: how fast its kernels are is assumed, not measured"

@@ -24,6 +24,7 @@ from simdl.kernels.costs.matmul import matmul_time
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.costs.recurrence import one_step, recurrence_time
 from simdl.kernels.costs.terms import measured_time
+from simdl.kernels.cudnn import is_served
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence, kernel_rows
 from workloads.amounts import as_number, is_table, larger, root_of_squares
 from workloads.weight_format import UNSTRUCTURED
@@ -72,8 +73,12 @@ class DeviceCostModel(CostModel):
         return time
 
     def kernel_workspace(self, kernel: Kernel) -> float:
-        """[bytes] of workspace of the algorithm that a convolution's time is of."""
-        if not isinstance(kernel.shape, ConvolutionCall):
+        """[bytes] of workspace of the algorithm that a convolution's time is of.
+
+        Only cuDNN is handed its workspace whole. Other libraries form their patches block by block, or image
+        by image (PyTorch, aten/src/ATen/native/ConvolutionMM2d.cpp).
+        """
+        if not isinstance(kernel.shape, ConvolutionCall) or not is_served(self._device):
             return 0.0
         self.kernel_time(kernel)
         return self._spaces[_key(kernel)]

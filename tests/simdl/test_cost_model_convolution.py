@@ -4,11 +4,12 @@ import pytest
 from test_cost_model import device
 
 from hardware.errors import HardwareError
+from simdl.kernels.cost_model import DeviceCostModel, convolution_launch
 from simdl.kernels.costs.convolution import IMPLICIT, convolution_times, reduced_product
 from simdl.kernels.costs.convolution_launch import fastest_launch
 from simdl.kernels.costs.matmul import matmul_time
-from simdl.kernels.kernel import ConvolutionCall
-from workloads.operators import ConvolutionShape, Pass
+from simdl.kernels.kernel import ConvolutionCall, Kernel
+from workloads.operators import ConvolutionShape, OperatorKind, Pass
 
 
 def call(*, channels=64, filters=128, size=56, taps=3, stride=1, batch=32, groups=1, which=Pass.FORWARD):
@@ -186,3 +187,11 @@ def test_algorithms_without_tensor_cores_run_on_the_vector_units():
 
 def test_where_cudnn_does_not_run_reductions_stand_under_their_own_names():
     assert set(offered(call(which=Pass.WEIGHT_GRADIENT), where=device())) >= {"implicit_gemm", "gemm"}
+
+
+def test_only_cudnn_is_handed_a_workspace():
+    kernel = Kernel("conv", OperatorKind.CONVOLUTION, 0.0, 1e6, "fp32", call())
+    for where in (GPU, device()):
+        cost = convolution_launch(kernel, call(), where)
+        assert cost.workspace > 0
+        assert DeviceCostModel(where).kernel_workspace(kernel) == (cost.workspace if where is GPU else 0.0)

@@ -16,7 +16,9 @@ from functools import partial
 from hardware.device import Device
 from hardware.kernel_terms import KernelTerms
 from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.costs.convolution import SLOWER_BACKWARD
 from simdl.kernels.costs.convolution_launch import convolution_launches
+from simdl.kernels.cudnn import find_algorithm, is_served
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
 from validation.calibration.fit_terms import Timed, fit_terms
 from validation.calibration.rows import timed_kernels
@@ -95,8 +97,8 @@ def _steps(device: Device) -> list[tuple[str, Wanted]]:
         ("attention.backward", _is_attention(Pass.INPUT_GRADIENT)),
         *algorithms,
         (ALL_ALGORITHMS, _is_convolution(Pass.FORWARD, "")),
-        ("convolution.input_gradient", _is_convolution(Pass.INPUT_GRADIENT)),
-        ("convolution.weight_gradient", _is_convolution(Pass.WEIGHT_GRADIENT)),
+        ("convolution.input_gradient", _is_slower(Pass.INPUT_GRADIENT)),
+        ("convolution.weight_gradient", _is_slower(Pass.WEIGHT_GRADIENT)),
     ]
 
 
@@ -128,6 +130,24 @@ def _is_convolution(which: Pass, algorithm: str | None = None) -> Wanted:
         return fits and algorithm in {None, row.algorithm}
 
     return wanted
+
+
+def _is_slower(which: Pass) -> Wanted:
+    """Rows of a backward pass whose time its speed decides: spectra and tiles are multiplied alike in all."""
+    in_pass = _is_convolution(which)
+
+    def wanted(row: KernelRow) -> bool:
+        known = find_algorithm(which, row.algorithm)
+        reduction = known.reduction if known else row.algorithm
+        return in_pass(row) and reduction in {"", *SLOWER_BACKWARD}
+
+    return wanted
+
+
+def offered_name(which: Pass, algorithm: str, device: Device) -> str:
+    """What the model calls an algorithm that a measurement names: cuDNN has names of its own in each pass."""
+    known = find_algorithm(which, algorithm) if is_served(device) else None
+    return known.name if known else algorithm
 
 
 def with_fraction(device: Device, path: str, value: float) -> Device:
@@ -168,7 +188,8 @@ def price_row(row: KernelRow, device: Device) -> float:
     assert kernel is not None  # noqa: S101 (rows are made here)
     if row.algorithm and isinstance(kernel.shape, ConvolutionCall):
         launches = convolution_launches(kernel.shape, device, kernel.dtype, kernel.nbytes)
-        return next(cost.time for cost in launches if cost.algorithm == row.algorithm)
+        name = offered_name(kernel.shape.which, row.algorithm, device)
+        return next(cost.time for cost in launches if cost.algorithm == name)
     return estimate_kernel_time(kernel, device)
 
 
@@ -180,7 +201,8 @@ def _can_price(row: KernelRow, device: Device) -> bool:
     if not isinstance(kernel.shape, ConvolutionCall):
         return kernel.shape is None or kernel.dtype in device.matmul.fraction
     launches = convolution_launches(kernel.shape, device, kernel.dtype, kernel.nbytes)
-    return not row.algorithm or row.algorithm in {cost.algorithm for cost in launches}
+    name = offered_name(kernel.shape.which, row.algorithm, device)
+    return not row.algorithm or name in {cost.algorithm for cost in launches}
 
 
 def _row(key: str, timed: Timed) -> KernelRow:

@@ -9,6 +9,7 @@ from gpu_facts import H100
 from hardware.profiles import load_device
 from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.costs.convolution_launch import convolution_launches
+from simdl.kernels.cudnn import find_algorithm
 from validation.calibration.fit_gpu import FEWEST, fit_gpu_device, predict_rows, with_fraction
 from validation.microbenchmarks.arrays.kernels import BUILDERS
 from validation.microbenchmarks.backend import Offer
@@ -69,7 +70,8 @@ def price(case, device):
     launches = convolution_launches(kernel.shape, device, kernel.dtype, kernel.nbytes)
     if case.algorithm == "direct":
         return min(cost.time for cost in launches)
-    return next((cost.time for cost in launches if cost.algorithm == case.algorithm), None)
+    named = find_algorithm(kernel.shape.which, case.algorithm)
+    return next((cost.time for cost in launches if cost.algorithm == named.name), None) if named else None
 
 
 @pytest.fixture(scope="module")
