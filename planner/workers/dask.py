@@ -124,6 +124,8 @@ def _outcome(future: Any, scheduler: str) -> Outcome[Any] | None:  # noqa: ANN40
             return None
         whole, answer, seconds = pickle.loads(told)  # noqa: S301 - from our own worker
         return Done(result=answer, seconds=seconds) if whole else Crashed(reason=answer)
+    if future.status == "lost":  # the worker with the result ended while it was told of
+        return None
     if future.status != "error":
         raise SimdlError(
             f"--scheduler {scheduler}: gave up a piece of work ({future.status}); expected a scheduler that "
