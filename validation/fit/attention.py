@@ -164,8 +164,8 @@ def carried_kernels(timed: Mapping[str, Sequence[Timed]], device: Device) -> dic
 
 def _carried(name: str, there: Device, here: Device) -> float:
     """Factor of a share from one device to another."""
-    peaks = [device.flop_rate("fp16") for device in (there, here)]
     if there.generation == here.generation:
+        peaks = [device.flop_rate("fp16") for device in (there, here)]
         return (here.power / peaks[1]) / (there.power / peaks[0])
     operations = [architecture(device).matrix for device in (there, here)]
     return operations[0] / operations[1] if name in PORTABLE and all(operations) else 1.0
