@@ -29,8 +29,8 @@ from planner.search.plan import plan, stack_limits
 from planner.space.candidates import Limits, enumerate_space
 from simdl.engine.run import run
 from simdl.pipelines import PIPELINES
-from simdl.step.automatic_cut import step_cost
-from simdl.step.lowering import lower
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
 

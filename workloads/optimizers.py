@@ -3,7 +3,7 @@
 An update streams gradient, weights and state through memory once; what a rule needs beyond that one pass is
 written down per parameter: words that move again, norms of whole tensors, row and column sums of matrices
 (Adafactor), products of whole matrices (Muon), state in 8 bit or in pages that the host may hold. What that
-costs on a cluster is :mod:`simdl.step.update`'s.
+costs on a cluster is :mod:`simdl.step.costs.update`'s.
 """
 
 from dataclasses import dataclass, field
@@ -104,7 +104,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         Optimizer(
             name="paged-adamw-8bit", moments=2, flops=36, source=_PAGED, moment_size=EIGHT_BIT, paged=True
         ),
-        # One moment for hidden matrices, AdamW's second one for all else (`simdl.step.update`).
+        # One moment for hidden matrices, AdamW's second one for all else (`simdl.step.costs.update`).
         Optimizer(
             name="muon",
             moments=1,

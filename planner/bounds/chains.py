@@ -3,8 +3,8 @@
 The relaxation of the lowered program that a bound reads: passes of a stage are one number each, streams have
 no order, and equal microbatches are folded. What remains is how long a rank's passes take together, and what
 must come before its first and after its last one. Durations are those of the lowering, by the functions of
-:mod:`simdl.step.stage` and :mod:`simdl.step.step_cost`; what a pass needs, sends and completes is read off
-its kind.
+:mod:`simdl.step.costs.stage` and :mod:`simdl.step.costs.step_cost`; what a pass needs, sends and completes
+is read off its kind.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from planner.space.shapes import Shape
 from simdl.communication import Hop
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.passes import PassKind, Phase
-from simdl.step.stage import pass_seconds
-from simdl.step.step_cost import stage_hop
+from simdl.step.costs.stage import pass_seconds
+from simdl.step.costs.step_cost import stage_hop
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

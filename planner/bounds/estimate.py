@@ -24,12 +24,12 @@ from planner.space.shapes import Shape, enumerate_shapes
 from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import gathered_bytes, stashed_bytes, state_bytes, usable_memory
-from simdl.step.automatic_cut import least_time, step_cost
-from simdl.step.block_cost import gathered_share
-from simdl.step.gradients import expert_group, share_shards
-from simdl.step.inputs import least_input_time
-from simdl.step.saved_blocks import saves
-from simdl.step.step_cost import shard_of
+from simdl.step.costs.block_cost import gathered_share
+from simdl.step.costs.gradients import expert_group, share_shards
+from simdl.step.costs.saved_blocks import saves
+from simdl.step.costs.step_cost import shard_of
+from simdl.step.cuts.automatic_cut import least_time, step_cost
+from simdl.step.lowering.inputs import least_input_time
 from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 

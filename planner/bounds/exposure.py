@@ -24,7 +24,7 @@ from simdl.communication import Group
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
-from simdl.step.gradients import (
+from simdl.step.costs.gradients import (
     GradientShare,
     expert_group,
     gathers,
@@ -33,9 +33,9 @@ from simdl.step.gradients import (
     total_seconds,
     uniform_share,
 )
-from simdl.step.segments import filled_buckets, segment_parts
-from simdl.step.step_cost import copies_sum, shard_of, tied_time
-from simdl.step.update import exchange_time, update_time
+from simdl.step.costs.step_cost import copies_sum, shard_of, tied_time
+from simdl.step.costs.update import exchange_time, update_time
+from simdl.step.lowering.segments import filled_buckets, segment_parts
 from workloads.amounts import as_number
 from workloads.workload import Workload
 

@@ -14,7 +14,7 @@ from planner.pages.page import Page
 from planner.pages.sections.step import simulate_page
 from simdl.collector import collector_paused
 from simdl.memory.needs import memory_shortfalls
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import Simulation, price, simulate
 from simdl.step.strategy import Strategy
 

@@ -19,9 +19,9 @@ from simdl.memory.needs import memory_by_rank, usable_memory
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.passes import passes_of
 from simdl.program.action import Cause
-from simdl.step.automatic_cut import step_cost
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price
-from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy
 
 RANKS = 16  # that a figure shows at most

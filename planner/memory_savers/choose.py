@@ -20,9 +20,9 @@ from simdl.kernels.pricing import Pricing
 from simdl.memory.host_needs import host_shortfalls
 from simdl.memory.needs import memory_by_rank
 from simdl.memory.savers import Segment, format_row
-from simdl.step.automatic_cut import memory_need
-from simdl.step.folding import run_step
-from simdl.step.step_cost import StepCost, cut_step_cost
+from simdl.step.costs.step_cost import StepCost, cut_step_cost
+from simdl.step.cuts.automatic_cut import memory_need
+from simdl.step.lowering.folding import run_step
 from simdl.step.strategy import Strategy, problems
 from workloads.workload import Workload
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from planner.memory_savers.options import mode_costs
 from planner.memory_savers.rotor import Link, rotor_plan
 from simdl.memory.savers import KEPT, Row, Saver, Segment
-from simdl.step.block_cost import BlockCost
-from simdl.step.saved_blocks import Chain
-from simdl.step.step_cost import StepCost
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.saved_blocks import Chain
+from simdl.step.costs.step_cost import StepCost
 from simdl.step.strategy import Recompute
 from workloads.network import Block, Network
 

@@ -1,7 +1,7 @@
 """What each block of a pipeline rank may do to save memory, and what that takes and frees.
 
 Equal blocks in a row are one run, and options are counted within it. Seconds and bytes of an option are those
-of :mod:`simdl.step.saved_blocks`, which the simulator itself uses; a pass takes its kernels and exposed
+of :mod:`simdl.step.costs.saved_blocks`, which the simulator itself uses; a pass takes its kernels and exposed
 collectives, or the host's launches where those take longer in all.
 """
 
@@ -15,10 +15,9 @@ from simdl.memory.needs import memory_by_rank, shares_bytes
 from simdl.memory.savers import KEPT, Saver, Segment, item_length
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
-from simdl.step.automatic_cut import automatic_cut
-from simdl.step.block_cost import BlockCost
-from simdl.step.gradients import gradient_bytes
-from simdl.step.host import (
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.gradients import gradient_bytes
+from simdl.step.costs.host import (
     accumulate_words,
     host_rates,
     kept_words,
@@ -26,11 +25,12 @@ from simdl.step.host import (
     streams_gradients,
     update_words,
 )
-from simdl.step.saved_blocks import Chain, item_blocks
-from simdl.step.stage import host_time
-from simdl.step.step_cost import StepCost, chain_costs, cut_step_cost
+from simdl.step.costs.saved_blocks import Chain, item_blocks
+from simdl.step.costs.stage import host_time
+from simdl.step.costs.step_cost import StepCost, chain_costs, cut_step_cost
+from simdl.step.costs.update import update_time
+from simdl.step.cuts.automatic_cut import automatic_cut
 from simdl.step.strategy import Recompute, Strategy
-from simdl.step.update import update_time
 from workloads.workload import Workload
 
 SEGMENTS = (2, 3, 4, 6, 8, 12, 16)

@@ -15,7 +15,7 @@ from simdl.program.action import Purpose
 from simdl.program.program import Task
 from simdl.report.critical_tasks import spent
 from simdl.report.operator_times import PASSES, PHASES, block_times, blocks_by_stage, redone_of
-from simdl.step.step_cost import StepCost
+from simdl.step.costs.step_cost import StepCost
 
 LIMIT = 4000  # activities of a rank, above which equal kinds of a pass are drawn as one
 PLACE = "simulated"

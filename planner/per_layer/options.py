@@ -14,9 +14,9 @@ from simdl.splits.graph import Edge, LayerGraph
 from simdl.splits.layout import Layout
 from simdl.splits.message_times import reshard_time
 from simdl.splits.node_cost import NodeCost
-from simdl.step.stage import host_time
+from simdl.step.costs.stage import host_time
+from simdl.step.costs.update import update_time
 from simdl.step.strategy import Strategy
-from simdl.step.update import update_time
 from workloads.workload import Workload
 
 

@@ -27,7 +27,7 @@ from simdl.splits.arrangement import Arrangement, named_splits
 from simdl.splits.graph import LayerGraph, build_layer_graph
 from simdl.splits.node_cost import NodeCost, node_costs
 from simdl.splits.registry import Choice, format_choice
-from simdl.step.automatic_cut import least_time, step_cost
+from simdl.step.cuts.automatic_cut import least_time, step_cost
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy, problems
 from workloads.workload import Workload

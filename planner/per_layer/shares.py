@@ -8,7 +8,7 @@ from simdl.splits.block_costs import edge_reshard
 from simdl.splits.message_times import messages_time
 from simdl.splits.node_cost import NodeCost, node_cost
 from simdl.splits.registry import format_choice
-from simdl.step.gradients import gradient_bytes, gradient_sum_time, replica_group
+from simdl.step.costs.gradients import gradient_bytes, gradient_sum_time, replica_group
 from simdl.step.strategy import Strategy, arrangement_of
 from workloads.workload import Workload
 

@@ -8,8 +8,8 @@ bandwidth B_k,
 
 and A_0 is the sum of T_l (Narayanan et al. 2019, PipeDream, SOSP, section 3.1). A graph is cut along one
 topological order; a_s are all tensors that cross the cut. The inner minimum is that of
-:mod:`simdl.step.stage_cut`, for every first layer at once. Of more than ``CUTS`` places to cut, those that
-the fewest bytes cross are tried.
+:mod:`simdl.step.cuts.stage_cut`, for every first layer at once. Of more than ``CUTS`` places to cut, those
+that the fewest bytes cross are tried.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ import numpy as np
 from hardware.cluster import Cluster
 from simdl.communication.network import channels
 from simdl.errors import SimdlError
-from simdl.step.stage_cut import Table, least_slowest, range_sums
+from simdl.step.cuts.stage_cut import Table, least_slowest, range_sums
 from workloads.importers.layer_profile import LayerProfile
 
 WORK = 2e10  # comparisons of a cut, and what starts one costs; about a minute

@@ -17,8 +17,8 @@ from planner.space.candidates import Integers, Space
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls
 from simdl.report.step_report import StepReport
-from simdl.step.automatic_cut import step_cost, with_cut
-from simdl.step.folding import passes_run, run_step
+from simdl.step.cuts.automatic_cut import step_cost, with_cut
+from simdl.step.lowering.folding import passes_run, run_step
 from simdl.step.simulate import report
 from workloads.workload import Workload
 

@@ -14,7 +14,7 @@ from simdl.compression.method import EXAMPLES, parse_compression
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy, problems
 from workloads.workload import Workload

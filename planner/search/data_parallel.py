@@ -11,7 +11,7 @@ from planner.space.candidates import divisors
 from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls, usable_memory
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
 from workloads.workload import Workload

@@ -25,7 +25,7 @@ from planner.questions.strategy_file import build_strategy
 from planner.space.candidates import RECOMPUTE, Limits, divisors, recompute_modes
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, memory_shortfalls
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.mixed import mixed_memory, mixed_shortfalls, mixed_step, share_problems, uniform_clusters
 from simdl.step.simulate import price
 from simdl.step.strategy import (

@@ -25,8 +25,8 @@ from simdl.memory.needs import memory_shortfalls, usable_memory
 from simdl.pipelines import PIPELINES
 from simdl.report.step_report import StepReport
 from simdl.software.stack import Stack
-from simdl.step.automatic_cut import step_cost
-from simdl.step.cut_set import cut_set
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.cuts.cut_set import cut_set
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.network import Network

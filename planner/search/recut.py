@@ -9,9 +9,9 @@ from planner.search.stage_program import Group
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import resident_bytes, usable_memory
 from simdl.pipelines import in_flight
-from simdl.step.block_cost import BlockCost, block_costs
-from simdl.step.stage import block_time
-from simdl.step.step_cost import shard_of
+from simdl.step.costs.block_cost import BlockCost, block_costs
+from simdl.step.costs.stage import block_time
+from simdl.step.costs.step_cost import shard_of
 from simdl.step.strategy import Strategy
 from workloads.workload import Workload
 

@@ -8,7 +8,7 @@ from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls
 from simdl.software.reader import load_stack, usual_stacks
 from simdl.software.stack import Stack
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.strategy import Recompute, Strategy, problems, refused
 from simdl.step.strategy_notes import unsupported
 from workloads.workload import Workload

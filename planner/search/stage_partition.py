@@ -1,9 +1,9 @@
 """Cut of a network into pipeline stages whose slowest stage is as fast as possible within memory limits.
 
-The dynamic programme of :mod:`simdl.step.stage_cut` first. It is exact with the memory of every stage for
-itself, and so for one stage per rank. Where several share the memory of a rank it gives two bounds: no cut is
-faster than the one in which each stage may have all of its rank's room, and one in which each has an equal
-part of it fits. Only where the one does not fit and the other is slower does the integer program of
+The dynamic programme of :mod:`simdl.step.cuts.stage_cut` first. It is exact with the memory of every stage
+for itself, and so for one stage per rank. Where several share the memory of a rank it gives two bounds: no
+cut is faster than the one in which each stage may have all of its rank's room, and one in which each has an
+equal part of it fits. Only where the one does not fit and the other is slower does the integer program of
 :mod:`planner.search.stage_program` decide, between the two: within ``WORK``, after which its best cut so far
 is taken, or the second of the two.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from planner.errors import InfeasibleError, SolverError
 from planner.search.stage_program import GIB, Group, cut_of, memory_name, partition_program
 from planner.solver.ilp import solve_program
-from simdl.step.stage_cut import Cut, Table, cheapest_cut, fastest_cut, range_sums, stage_costs
+from simdl.step.cuts.stage_cut import Cut, Table, cheapest_cut, fastest_cut, range_sums, stage_costs
 
 WORK = 200_000
 """Variables of an integer program times the branches that it may take, a few seconds of the solver."""

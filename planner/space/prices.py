@@ -15,9 +15,9 @@ from simdl.communication import Hop
 from simdl.kernels.pricing import Pricing, Work
 from simdl.kernels.sharding import ShardTable
 from simdl.pipelines.passes import Phase
-from simdl.step.block_cost import BlockCost, price_blocks
-from simdl.step.stage import host_time
-from simdl.step.step_cost import transfer_time
+from simdl.step.costs.block_cost import BlockCost, price_blocks
+from simdl.step.costs.stage import host_time
+from simdl.step.costs.step_cost import transfer_time
 from simdl.step.strategy import Strategy
 from workloads.amounts import as_number
 
@@ -48,7 +48,7 @@ class Prices:
         phases: of a pass; recomputation belongs to the input gradient.
         tp: [rows] tensor-parallel degree.
         sequence_parallel: [rows] 0 or 1.
-        saved, transient, boundary: [bytes] as in :class:`simdl.step.block_cost.BlockCost`.
+        saved, transient, boundary: [bytes] as in :class:`simdl.step.costs.block_cost.BlockCost`.
         parameters: elements of a rank before ZeRO.
         experts: those of them that belong to experts.
         tables: [bytes] of embedding tables, which have no gradient.

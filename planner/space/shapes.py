@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from planner.space.candidates import Integers, Space, distinct
 from planner.space.prices import Floats, Prices
 from simdl.kernels.pricing import Pricing
-from simdl.step.cut_set import cut_set
-from simdl.step.stage import stage_blocks
+from simdl.step.costs.stage import stage_blocks
+from simdl.step.cuts.cut_set import cut_set
 from simdl.step.strategy import Strategy
 
 Blocks = tuple[int, ...]

@@ -21,9 +21,9 @@ from simdl.communication.library import load_library
 from simdl.communication.ports import reach
 from simdl.compression.method import parse_compression
 from simdl.engine.station import Station
-from simdl.step.gradients import gradient_bytes, replica_group
-from simdl.step.step_cost import StepCost
-from simdl.step.update import moment_bytes
+from simdl.step.costs.gradients import gradient_bytes, replica_group
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.costs.update import moment_bytes
 
 HOST = "host-cpu"
 """Device profile of a server's processor and memory."""

@@ -18,9 +18,9 @@ from simdl.consistency.training import Setting, Training
 from simdl.errors import StrategyError
 from simdl.memory.needs import memory_shortfalls
 from simdl.software.stack import Stack
-from simdl.step.automatic_cut import step_cost
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price
-from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 

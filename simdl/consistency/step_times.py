@@ -13,9 +13,9 @@ from math import ceil, floor, log
 from simdl.engine.run import run
 from simdl.program.action import Action, Cause, Transfer, Work
 from simdl.program.program import Program
-from simdl.step.lowering import lower
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.steady import measured
-from simdl.step.step_cost import StepCost
 
 EXACT = 16  # factors that are run for themselves
 GRID = 1.2  # between neighbouring factors that others are interpolated from

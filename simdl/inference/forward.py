@@ -8,9 +8,9 @@ from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.pipelines.passes import Phase
 from simdl.software.stack import Stack
-from simdl.step.block_cost import block_costs
+from simdl.step.costs.block_cost import block_costs
+from simdl.step.costs.stage import PassCost, pass_cost, stage_works
 from simdl.step.simulate import price
-from simdl.step.stage import PassCost, pass_cost, stage_works
 from simdl.step.strategy import Recompute
 from workloads.evaluation import Kernels, evaluation
 from workloads.workload import Workload

@@ -21,7 +21,7 @@ from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.power.device_power import device_power_model
 from simdl.software.stack import Stack
-from simdl.step.stage import PassCost
+from simdl.step.costs.stage import PassCost
 from simdl.step.strategy import Strategy, expert_problems, tensor_problems
 from workloads.evaluation import integer_arithmetic
 from workloads.network import Network

@@ -9,7 +9,7 @@ from hardware.cluster import find_host
 from hardware.units import format_quantity
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
-from simdl.step.host import (
+from simdl.step.costs.host import (
     fetched_parameters,
     hosted_shares,
     kept_words,
@@ -17,9 +17,9 @@ from simdl.step.host import (
     sent_gradients,
     streams_gradients,
 )
-from simdl.step.stage import StageCost
-from simdl.step.stage_items import stage_items
-from simdl.step.step_cost import StepCost
+from simdl.step.costs.stage import StageCost
+from simdl.step.costs.stage_items import stage_items
+from simdl.step.costs.step_cost import StepCost
 
 
 def host_buffers(stages: Sequence[StageCost], step: StepCost) -> float:

@@ -17,18 +17,18 @@ from simdl.memory.host_needs import host_buffers, host_shortfalls
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
 from simdl.software.stack import Amount, Stack
-from simdl.step.block_cost import BlockCost
-from simdl.step.gradients import (
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.gradients import (
     MAIN_GRADIENT,
     GradientShare,
     gradient_bytes,
     gradient_element,
     share_shards,
 )
-from simdl.step.host import hosted_shares, streams_gradients
-from simdl.step.step_cost import StepCost
+from simdl.step.costs.host import hosted_shares, streams_gradients
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.costs.update import moment_bytes
 from simdl.step.strategy import Strategy
-from simdl.step.update import moment_bytes
 from workloads.workload import Workload
 
 Floats = NDArray[np.float64]

@@ -2,8 +2,9 @@
 
 The order of n + c microbatches is that of n with a round inserted: c more microbatches of everything. So a
 step of many microbatches follows from one of few, if what is repeated also takes as long every time
-(:mod:`simdl.step.folding`). Rounds are read off two short orders and then compared with the long one, entry
-by entry; an order that repeats nothing, such as all forward passes before all backward passes, has none.
+(:mod:`simdl.step.lowering.folding`). Rounds are read off two short orders and then compared with the long
+one, entry by entry; an order that repeats nothing, such as all forward passes before all backward passes,
+has none.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Checkpoints: bytes of parameters and optimizer state, written once whatever the replicas, and seconds."""
 
-from simdl.step.update import moment_bytes
+from simdl.step.costs.update import moment_bytes
 from workloads.workload import Workload
 
 

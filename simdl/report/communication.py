@@ -15,8 +15,8 @@ from simdl.program.action import Cause, Transfer
 from simdl.report.operator_times import block_counts
 from simdl.splits.arrangement import Arrangement
 from simdl.splits.block_costs import reshard_messages
-from simdl.step.pass_contents import Division, phase_messages
-from simdl.step.step_cost import StepCost, division_of
+from simdl.step.costs.pass_contents import Division, phase_messages
+from simdl.step.costs.step_cost import StepCost, division_of
 from simdl.step.strategy import Recompute
 from workloads.layer import Layer
 from workloads.network import Block

@@ -10,8 +10,8 @@ from functools import lru_cache
 from hardware.device import Device
 from simdl.kernels.kernel import Kernel, Recurrence
 from simdl.kernels.pricing import Pricing, priced
-from simdl.step.pass_contents import Division, pass_kernels
-from simdl.step.step_cost import StepCost, division_of
+from simdl.step.costs.pass_contents import Division, pass_kernels
+from simdl.step.costs.step_cost import StepCost, division_of
 from workloads.operators import Pass
 
 

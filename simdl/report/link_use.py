@@ -7,8 +7,8 @@ from simdl.engine.timeline import Timeline
 from simdl.program.action import Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
-from simdl.step.step_cost import StepCost
-from simdl.step.transfers import StepTransfers
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.lowering.transfers import StepTransfers
 
 
 def link_uses(step: StepCost, timeline: Timeline) -> Mapping[Channel, float]:

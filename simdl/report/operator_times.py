@@ -13,10 +13,10 @@ from simdl.kernels.pricing import Pricing, Work, priced
 from simdl.program.action import Action, Cause, Purpose
 from simdl.program.action import Work as StageWork
 from simdl.report.critical_tasks import Actions
-from simdl.step.block_cost import BlockCost
-from simdl.step.pass_contents import Division, phase_kernels, phase_messages
-from simdl.step.stage import stage_blocks
-from simdl.step.step_cost import StepCost, division_of
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.pass_contents import Division, phase_kernels, phase_messages
+from simdl.step.costs.stage import stage_blocks
+from simdl.step.costs.step_cost import StepCost, division_of
 from simdl.step.strategy import Recompute
 from workloads.network import Block
 

@@ -2,8 +2,8 @@
 
 from itertools import groupby
 
-from simdl.step.stage import stage_blocks
-from simdl.step.step_cost import StepCost
+from simdl.step.costs.stage import stage_blocks
+from simdl.step.costs.step_cost import StepCost
 
 
 def stage_layers(step: StepCost) -> tuple[str, ...]:

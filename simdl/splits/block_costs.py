@@ -1,4 +1,4 @@
-"""Block costs of a network whose layers are split one by one: a producer beside :mod:`simdl.step.block_cost`.
+"""Block costs of a network whose layers are split one by one, beside :mod:`simdl.step.costs.block_cost`.
 
 A block's nodes run one after another. A tensor that a node reads in another layout than it was written is
 resharded when its block begins to read it, and its gradient on the way back; so the first copy of a repeated
@@ -18,8 +18,8 @@ from simdl.splits.message_times import message_use
 from simdl.splits.node_cost import NodeCost, node_cost
 from simdl.splits.resharding import reshard_message
 from simdl.splits.site import Message, local_samples
-from simdl.step.block_cost import BlockCost
-from simdl.step.gradients import merged_shares
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.gradients import merged_shares
 from simdl.step.strategy import Recompute
 from workloads.network import Block
 from workloads.operators import Pass

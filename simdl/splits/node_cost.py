@@ -17,7 +17,7 @@ from simdl.splits.graph import Node
 from simdl.splits.layout import Layout
 from simdl.splits.registry import Choice, enumerate_choices
 from simdl.splits.site import Divided
-from simdl.step.gradients import GradientShare, gradient_tensors
+from simdl.step.costs.gradients import GradientShare, gradient_tensors
 from workloads.operators import PRODUCTS, Pass
 
 

@@ -23,12 +23,12 @@ from simdl.memory.needs import memory_by_rank, shortfall, usable_memory
 from simdl.program.merging import merge
 from simdl.program.program import Program
 from simdl.program.unfolding import Slice, at_replicas, unfold
-from simdl.step.automatic_cut import automatic_cut
-from simdl.step.lowering import lower
-from simdl.step.stage import block_time
-from simdl.step.stage_cut import Cut, Table, fastest_cut, range_sums
+from simdl.step.costs.stage import block_time
+from simdl.step.costs.step_cost import StepCost, chain_costs, cut_step_cost
+from simdl.step.cuts.automatic_cut import automatic_cut
+from simdl.step.cuts.stage_cut import Cut, Table, fastest_cut, range_sums
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.steady import measured
-from simdl.step.step_cost import StepCost, chain_costs, cut_step_cost
 from simdl.step.strategy import Strategy
 from workloads.workload import Workload
 

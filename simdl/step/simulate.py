@@ -26,13 +26,13 @@ from simdl.report.operator_times import critical_operators, kernel_times
 from simdl.report.step_report import StepReport
 from simdl.report.timeline_metrics import breakdowns
 from simdl.software.stack import Stack
-from simdl.step.automatic_cut import step_cost
-from simdl.step.folding import run_step
-from simdl.step.lowering import lower
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering.folding import run_step
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.mixed import mixed_program, mixed_step, share_problems, uniform_clusters
 from simdl.step.mixed_report import mixed_report, slowest_part
 from simdl.step.steady import measured
-from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 

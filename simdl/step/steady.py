@@ -6,8 +6,8 @@ from simdl.engine.longest_path import longest_path
 from simdl.engine.timeline import Timeline
 from simdl.pipelines.steps import filling_steps, steps_in_a_row
 from simdl.program.action import Purpose
-from simdl.step.lowering import lower
-from simdl.step.step_cost import StepCost
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.lowering.step_lowering import lower
 
 
 def measured(timeline: Timeline, step: StepCost) -> Timeline:

@@ -46,7 +46,7 @@ from simdl.pipelines import pipeline_order
 from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.program.action import Cause, Purpose
 from simdl.report.kernel_uses import kernel_uses, memory_bound_fraction
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.operators import OperatorKind

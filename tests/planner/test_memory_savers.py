@@ -24,7 +24,7 @@ from planner.memory_savers.rotor import SLOTS, Link, fastest_schedule
 from simdl.memory.host_needs import host_memory
 from simdl.memory.savers import Saver, Segment, format_row
 from simdl.software.reader import load_stack
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision

@@ -11,10 +11,10 @@ from simdl.communication import Hop
 from simdl.kernels.cost_model import ConstantCostModel, CostModel, DeviceCostModel
 from simdl.memory.needs import usable_memory
 from simdl.pipelines.passes import Phase
-from simdl.step.block_cost import block_costs
+from simdl.step.costs.block_cost import block_costs
+from simdl.step.costs.stage import host_time
+from simdl.step.costs.step_cost import shard_of, transfer_time
 from simdl.step.simulate import price
-from simdl.step.stage import host_time
-from simdl.step.step_cost import shard_of, transfer_time
 
 
 class OneByOne(CostModel):

@@ -14,7 +14,7 @@ from simdl.kernels.block_kernels import (
     weight_gradient_kernels,
 )
 from simdl.kernels.sharding import Shard
-from simdl.step.block_cost import block_costs
+from simdl.step.costs.block_cost import block_costs
 from simdl.step.simulate import price
 from simdl.step.strategy import Recompute
 from workloads.operators import HeadSplit, Split

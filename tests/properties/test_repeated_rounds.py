@@ -11,10 +11,10 @@ from simdl.pipelines import pipeline
 from simdl.pipelines.passes import Pass, PassKind
 from simdl.pipelines.rounds import rounds
 from simdl.report.timeline_metrics import breakdowns, memory_profiles
-from simdl.step import folding
-from simdl.step.automatic_cut import step_cost
-from simdl.step.folding import passes_run, run_step
-from simdl.step.lowering import lower
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering import folding
+from simdl.step.lowering.folding import passes_run, run_step
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price
 from simdl.step.strategy import Recompute, Strategy
 

@@ -18,8 +18,8 @@ from simdl.memory.needs import memory_by_rank
 from simdl.pipelines import PIPELINES
 from simdl.program.action import Transfer
 from simdl.report.timeline_metrics import breakdowns, memory_profiles
-from simdl.step.automatic_cut import step_cost
-from simdl.step.lowering import lower
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import PLAIN, Strategy, problems
 

@@ -11,7 +11,7 @@ from hardware.profiles import load_cluster
 from simdl.engine.run import run
 from simdl.kernels.cost_model import CostModel
 from simdl.software.reader import load_stack
-from simdl.step.automatic_cut import (
+from simdl.step.cuts.automatic_cut import (
     automatic_cut,
     choose_cut,
     least_time,
@@ -19,8 +19,8 @@ from simdl.step.automatic_cut import (
     step_cost,
     with_cut,
 )
-from simdl.step.cut_set import cut_set
-from simdl.step.lowering import lower
+from simdl.step.cuts.cut_set import cut_set
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import device_cost_model, price, simulate
 from simdl.step.steady import alone_time
 from simdl.step.strategy import Strategy

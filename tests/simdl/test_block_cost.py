@@ -6,7 +6,7 @@ from builders import build_cluster, build_network, build_stack, build_workload
 from simdl.communication import Group, Operation, collective_time, point_to_point_time
 from simdl.kernels.cost_model import ConstantCostModel
 from simdl.kernels.sharding import Shard
-from simdl.step.block_cost import block_costs
+from simdl.step.costs.block_cost import block_costs
 from simdl.step.simulate import price
 from simdl.step.strategy import Recompute
 

@@ -4,7 +4,7 @@ import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 
 from simdl.report.communication import POINT_TO_POINT, message_uses
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
 

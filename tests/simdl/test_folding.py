@@ -7,8 +7,8 @@ from timelines import critical_path
 from simdl.errors import StrategyError
 from simdl.program.unfolding import every_rank, unfold
 from simdl.report.timeline_metrics import breakdowns
-from simdl.step.automatic_cut import step_cost
-from simdl.step.lowering import lower
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
 

@@ -9,9 +9,9 @@ from hardware.profiles import load_cluster, load_node, node_names
 from planner.bounds.estimate import estimate_bound
 from simdl.engine.run import run
 from simdl.memory.host_needs import host_memory
-from simdl.step.automatic_cut import step_cost
-from simdl.step.host import host_rates, kept_words, update_words
-from simdl.step.lowering import lower
+from simdl.step.costs.host import host_rates, kept_words, update_words
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy, problems
 

@@ -20,7 +20,7 @@ from simdl.inputs.reader import parse_inputs
 from simdl.program.program import Lane
 from simdl.report.chakra_trace import chakra_traces
 from simdl.report.chrome_trace_hta import hta_traces
-from simdl.step.inputs import stage_seconds
+from simdl.step.lowering.inputs import stage_seconds
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.errors import WorkloadError

@@ -16,8 +16,8 @@ from simdl.splits.message_times import messages_time
 from simdl.splits.node_cost import node_cost
 from simdl.splits.registry import divide_layer, format_choice, parse_choice
 from simdl.splits.resharding import reshard_message
-from simdl.step.automatic_cut import step_cost
-from simdl.step.gradients import GradientShare, gradient_sum_time, reductions
+from simdl.step.costs.gradients import GradientShare, gradient_sum_time, reductions
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
 from workloads.layers.images.convolution import convolution

@@ -7,10 +7,10 @@ from uniform import uniform_network
 from simdl.engine.run import run
 from simdl.memory.needs import memory_by_rank
 from simdl.report.timeline_metrics import memory_profile
-from simdl.step.automatic_cut import step_cost
-from simdl.step.build import LANES
-from simdl.step.lowering import lower
-from simdl.step.segment_lowering import PREFETCH
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering.build import LANES
+from simdl.step.lowering.segment_lowering import PREFETCH
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price
 from simdl.step.strategy import Strategy
 

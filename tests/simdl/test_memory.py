@@ -8,7 +8,7 @@ from uniform import uniform_network
 
 from simdl.memory.needs import memory_by_rank, memory_shortfalls, shortfall
 from simdl.pipelines import in_flight
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
 

@@ -12,7 +12,7 @@ from simdl.report.operator_times import (
     kernel_times,
     longest_operators,
 )
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
 

@@ -14,13 +14,13 @@ from simdl.kernels.pricing import Work
 from simdl.pipelines.passes import Overlap, Pass, PassKind
 from simdl.program.action import Cause
 from simdl.report.timeline_metrics import breakdown
-from simdl.step.automatic_cut import step_cost
-from simdl.step.block_cost import BlockCost
-from simdl.step.gradients import GradientShare, merged_shares
-from simdl.step.lowering import lower
-from simdl.step.segments import Segmentation, buckets, filled_buckets
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.gradients import GradientShare, merged_shares
+from simdl.step.costs.step_cost import gather_time, reduce_time
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering.segments import Segmentation, buckets, filled_buckets
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price
-from simdl.step.step_cost import gather_time, reduce_time
 from simdl.step.strategy import Strategy
 from workloads.network import Block, Network
 

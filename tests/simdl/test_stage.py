@@ -5,7 +5,7 @@ from builders import build_network, build_stack
 from uniform import uniform_network
 
 from simdl.kernels.pricing import Work
-from simdl.step.stage import host_time, pass_cost, stage_blocks
+from simdl.step.costs.stage import host_time, pass_cost, stage_blocks
 
 
 def test_stages_name_their_blocks_in_chain_order():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simdl.step.stage_cut import cheapest_cut, fastest_cut, least_slowest, range_sums, stage_costs
+from simdl.step.cuts.stage_cut import cheapest_cut, fastest_cut, least_slowest, range_sums, stage_costs
 
 chains = st.lists(st.integers(0, 50), min_size=1, max_size=9)
 

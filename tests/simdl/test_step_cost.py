@@ -7,9 +7,7 @@ from uniform import FLOPS, uniform_network
 from simdl.communication import Group, Operation, collective_time, point_to_point_time
 from simdl.kernels.cost_model import ConstantCostModel
 from simdl.pipelines.passes import PassKind
-from simdl.step.automatic_cut import step_cost
-from simdl.step.simulate import price
-from simdl.step.step_cost import (
+from simdl.step.costs.step_cost import (
     gather_time,
     gradient_bytes,
     reduce_time,
@@ -17,8 +15,10 @@ from simdl.step.step_cost import (
     tied_time,
     transfer_time,
 )
+from simdl.step.costs.update import optimizer_time
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.simulate import price
 from simdl.step.strategy import Strategy
-from simdl.step.update import optimizer_time
 
 CLUSTER = build_cluster(4)  # four nodes of four devices
 PARAMETERS = 1_000_000

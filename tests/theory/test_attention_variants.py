@@ -9,7 +9,7 @@ from builders import build_cluster, build_network, build_stack, build_workload
 from simdl.kernels.block_kernels import context_transfers
 from simdl.kernels.kernel import AttentionCall
 from simdl.kernels.sharding import Shard, block_kernels, ring_hops
-from simdl.step.cut_set import cut_set
+from simdl.step.cuts.cut_set import cut_set
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.errors import NetworkError

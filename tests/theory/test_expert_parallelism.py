@@ -15,8 +15,8 @@ from simdl.communication import Group, Operation
 from simdl.kernels.block_kernels import expert_exchanges, places
 from simdl.kernels.kernel import Product
 from simdl.kernels.sharding import Shard, block_kernels
-from simdl.step.block_cost import block_costs
-from simdl.step.gradients import reductions, replica_group, share_shards
+from simdl.step.costs.block_cost import block_costs
+from simdl.step.costs.gradients import reductions, replica_group, share_shards
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy, problems
 from workloads.operators import Pass, Routing

@@ -7,9 +7,9 @@ from hardware.profiles import load_cluster
 from simdl.software.reader import load_stack
 from simdl.splits.arrangement import Arrangement
 from simdl.splits.block_costs import split_block_costs
-from simdl.step.block_cost import block_costs
+from simdl.step.costs.block_cost import block_costs
+from simdl.step.costs.step_cost import shard_of
 from simdl.step.simulate import price
-from simdl.step.step_cost import shard_of
 from simdl.step.strategy import Recompute, Strategy
 from workloads.layers.activation import relu
 from workloads.layers.drafts.draft import Draft

@@ -11,7 +11,7 @@ from simdl.kernels.block_kernels import context_transfers
 from simdl.kernels.kernel import Product
 from simdl.kernels.sharding import Shard, block_kernels
 from simdl.memory.activations import LOG_SUM_EXP
-from simdl.step.block_cost import block_costs
+from simdl.step.costs.block_cost import block_costs
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
 from workloads.network import Network

@@ -8,7 +8,7 @@ from simdl.kernels.cost_model import ConstantCostModel
 from simdl.kernels.pricing import Pricing
 from simdl.splits import SPLITS, Layout, Site
 from simdl.splits.message_times import messages_time, reshard_time
-from simdl.step.gradients import gradient_bytes, gradient_sum_time
+from simdl.step.costs.gradients import gradient_bytes, gradient_sum_time
 from workloads.dtypes import load_precision
 from workloads.layers.images.convolution import convolution
 from workloads.layers.images.pooling import max_pool

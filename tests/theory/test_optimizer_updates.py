@@ -11,9 +11,9 @@ from planner.space.candidates import single_space
 from simdl.communication import Operation
 from simdl.kernels.cost_model import ConstantCostModel
 from simdl.software.reader import load_stack
+from simdl.step.costs.update import moment_bytes, update_collectives, update_time
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
-from simdl.step.update import moment_bytes, update_collectives, update_time
 from workloads.dtypes import load_precision
 from workloads.matrices import hidden_share, matrix_factors, weight_matrices
 from workloads.optimizers import OPTIMIZERS, load_optimizer

@@ -10,7 +10,7 @@ from simdl.communication import Group
 from simdl.kernels.cost_model import launch_time
 from simdl.kernels.kernel import Kernel
 from simdl.software.reader import load_stack
-from simdl.step.gradients import GradientShare, gathers, reductions, total_seconds
+from simdl.step.costs.gradients import GradientShare, gathers, reductions, total_seconds
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.operators import OperatorKind

@@ -8,8 +8,8 @@ from planner.bounds.estimate import estimate_bound
 from planner.questions.question import Options, load_question
 from simdl.communication import Group
 from simdl.memory.needs import memory_by_rank
-from simdl.step.automatic_cut import step_cost
-from simdl.step.gradients import reductions, replica_group
+from simdl.step.costs.gradients import reductions, replica_group
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
 

@@ -6,9 +6,9 @@ from builders import build_cluster, build_network, build_workload
 from simdl.memory.activations import largest_output, saved_bytes
 from simdl.memory.needs import memory_by_rank
 from simdl.software.reader import load_stack
-from simdl.step.automatic_cut import step_cost
+from simdl.step.costs.step_cost import shard_of
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price
-from simdl.step.step_cost import shard_of
 from simdl.step.strategy import Recompute, Strategy
 
 STATE = ("parameters", "gradients", "optimizer")

@@ -10,11 +10,11 @@ from builders import build_cluster
 from simdl.engine.run import run
 from simdl.report.chrome_trace import chrome_trace
 from simdl.software.reader import load_stack
-from simdl.step import lowering
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering import step_lowering
+from simdl.step.lowering.walks import Walk, unrolled
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
-from simdl.step.walks import Walk, unrolled
 from workloads.dtypes import load_precision
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network
@@ -64,7 +64,7 @@ def test_a_chain_lasts_as_long_as_its_task(monkeypatch, name, strategy):
     work, cluster = workload(name), build_cluster(1)
     stack = replace(load_stack("pytorch-eager"), contention=0.0, schedules=())
     opened = simulate(work, cluster, strategy, stack=stack).report
-    monkeypatch.setattr(lowering, "TASKS", 0)
+    monkeypatch.setattr(step_lowering, "TASKS", 0)
     whole = simulate(work, cluster, strategy, stack=stack).report
     assert opened.step_time == pytest.approx(whole.step_time, rel=1e-9)
     assert opened.memory == whole.memory
@@ -98,6 +98,6 @@ def test_long_walks_go_several_steps_together():
 def test_tasks_of_a_step_are_bounded():
     work = workload("gnmt", batch=512)
     prices = price(work, build_cluster(1), stack=load_stack("pytorch-eager"))
-    program = lowering.lower(step_cost(work, Strategy(dp=4, micro_batch=1), prices))
-    assert len(program) < 2 * lowering.TASKS
+    program = step_lowering.lower(step_cost(work, Strategy(dp=4, micro_batch=1), prices))
+    assert len(program) < 2 * step_lowering.TASKS
     assert run(program).step_time > 0

@@ -4,8 +4,8 @@ import pytest
 from builders import build_cluster
 
 from simdl.software.reader import load_stack
+from simdl.step.costs.step_cost import chain_costs
 from simdl.step.simulate import price, simulate
-from simdl.step.step_cost import chain_costs
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.errors import NetworkError

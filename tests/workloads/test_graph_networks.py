@@ -13,8 +13,8 @@ from simdl.communication import Group, Operation, collective_seconds
 from simdl.errors import StrategyError
 from simdl.kernels.sharding import Shard, block_kernels
 from simdl.software.reader import load_stack
+from simdl.step.costs.step_cost import chain_costs
 from simdl.step.simulate import price, simulate
-from simdl.step.step_cost import chain_costs
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.errors import NetworkError

@@ -18,11 +18,11 @@ from simdl.errors import SimdlError
 from simdl.inference.forward import forward_seconds
 from simdl.report.certainty import cause_seconds
 from simdl.software.stack import Stack
-from simdl.step.automatic_cut import step_cost
-from simdl.step.lowering import lower
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import mean_breakdown, price
 from simdl.step.steady import measured
-from simdl.step.step_cost import StepCost
 from simdl.step.strategy import Strategy
 from validation.errors import RowSkippedError
 from validation.fit.patches import Number, Values, patched_cluster, patched_stack, used_numbers

@@ -13,7 +13,7 @@ from simdl.memory.needs import memory_shortfalls
 from simdl.report.step_report import StepReport
 from simdl.software.reader import load_stack
 from simdl.software.stack import Stack
-from simdl.step.automatic_cut import step_cost
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy, problems
 from validation.errors import RowSkippedError

@@ -9,7 +9,7 @@ from hardware.profiles import load_cluster
 from planner.questions.question import Options, Question, load_question
 from simdl.errors import SimdlError
 from simdl.report.step_report import StepReport
-from simdl.step.automatic_cut import automatic_cut
+from simdl.step.cuts.automatic_cut import automatic_cut
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from validation.calibration.session import profile_name

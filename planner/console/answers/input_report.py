@@ -6,7 +6,7 @@ from typing import Any
 from planner.console.format import format_rate, format_seconds
 from planner.questions.question import Question
 from simdl.report.step_report import StepReport
-from simdl.step.inputs import stage_seconds
+from simdl.step.lowering.inputs import stage_seconds
 
 BINDS = 0.999  # of a step that a stage works: it is what the step waits for
 

@@ -8,8 +8,8 @@ import pytest
 
 from simdl.kernels.sharding import Shard, layer_kernels
 from simdl.software.reader import load_stack
+from simdl.step.costs.update import optimizer_time
 from simdl.step.strategy import Strategy
-from simdl.step.update import optimizer_time
 from validation.microbenchmarks.arrays.kernels import EDGE
 from validation.microbenchmarks.families.streaming import DIFFERENCES, STREAMS
 from workloads.dtypes import load_precision

@@ -14,9 +14,9 @@ from simdl.kernels.pricing import Work
 from simdl.pipelines.passes import Phase
 from simdl.program.action import Cause, Parts
 from simdl.software.stack import Amount, Stack
-from simdl.step.block_cost import BlockCost
-from simdl.step.gradients import GradientShare, merged_shares
-from simdl.step.walks import Walk
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.gradients import GradientShare, merged_shares
+from simdl.step.lowering.walks import Walk
 from workloads.network import Network
 
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from simdl.kernels.pricing import Work
 from simdl.memory.savers import Row, Saver, Segment, block_savers, clipped, savers_row
-from simdl.step.block_cost import BlockCost
-from simdl.step.stage import StageCost, stage_cost
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.stage import StageCost, stage_cost
 from simdl.step.strategy import Recompute, Strategy
 from workloads.network import Block, Network
 

@@ -19,8 +19,8 @@ from simdl.pipelines.passes import PassKind
 from simdl.pipelines.pipeline import Pipeline
 from simdl.software.stack import Stack
 from simdl.splits.block_costs import split_block_costs
-from simdl.step.block_cost import BlockCost, block_costs
-from simdl.step.gradients import (
+from simdl.step.costs.block_cost import BlockCost, block_costs
+from simdl.step.costs.gradients import (
     Collective,
     GradientShare,
     gathers,
@@ -31,12 +31,12 @@ from simdl.step.gradients import (
     total_seconds,
     uniform_share,
 )
-from simdl.step.pass_contents import Division
-from simdl.step.saved_blocks import modes_of, saved_stage, saves, stage_rows
-from simdl.step.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
+from simdl.step.costs.pass_contents import Division
+from simdl.step.costs.saved_blocks import modes_of, saved_stage, saves, stage_rows
+from simdl.step.costs.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
+from simdl.step.costs.update import update_time
 from simdl.step.strategy import Strategy, arrangement_of
 from simdl.step.strategy_notes import unsupported, without_effect
-from simdl.step.update import update_time
 from workloads.network import Network
 from workloads.workload import Workload
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 from simdl.pipelines.passes import PassKind
 from simdl.program.action import Action, Purpose
 from simdl.program.program import Lane
-from simdl.step.block_cost import BlockCost
-from simdl.step.gradients import gradient_bytes
-from simdl.step.host import (
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.gradients import gradient_bytes
+from simdl.step.costs.host import (
     HostTransfers,
     accumulate_words,
     fetched_parameters,
@@ -27,8 +27,8 @@ from simdl.step.host import (
     streams_gradients,
     update_words,
 )
-from simdl.step.stage_items import stage_items
-from simdl.step.step_cost import StepCost
+from simdl.step.costs.stage_items import stage_items
+from simdl.step.costs.step_cost import StepCost
 
 Add = Callable[[Lane, Action, Sequence[int], int], int]
 """Adds a task to a lane of the rank at hand: lane, action, what it waits for, microbatch; gives its index."""

@@ -1,7 +1,7 @@
 """The items of a stage's plan of memory savers, each of which runs as one."""
 
-from simdl.step.block_cost import BlockCost
-from simdl.step.stage import StageCost
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.stage import StageCost
 
 
 def stage_items(stage: StageCost) -> list[tuple[BlockCost, ...]]:

@@ -1,7 +1,7 @@
 """Transfers of a step: messages between stages, gathers of parameters and reductions of gradients.
 
-Each has the seconds that it takes alone (:mod:`simdl.step.step_cost`) and what it loads of the ports on its
-way (:mod:`simdl.communication.ports`). The ports of a domain are one channel for all ranks behind them,
+Each has the seconds that it takes alone (:mod:`simdl.step.costs.step_cost`) and what it loads of the ports on
+its way (:mod:`simdl.communication.ports`). The ports of a domain are one channel for all ranks behind them,
 whatever stage they belong to.
 """
 
@@ -22,9 +22,9 @@ from simdl.communication.ports import (
 from simdl.program.action import Cause, Load, Parts, Purpose, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
-from simdl.step.gradients import Collective, gathers
-from simdl.step.step_cost import StepCost, copies_sum, stage_hop, tied_bytes
-from simdl.step.update import update_collectives
+from simdl.step.costs.gradients import Collective, gathers
+from simdl.step.costs.step_cost import StepCost, copies_sum, stage_hop, tied_bytes
+from simdl.step.costs.update import update_collectives
 
 MEMORY_PASSES = {
     Operation.ALL_REDUCE: 4.0,  # reads two operands and writes one, then reads or writes the result once more

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from simdl.kernels.pricing import Pricing, Work
 from simdl.pipelines.passes import Entry, Overlap, PassKind, Phase, passes_of
-from simdl.step.block_cost import BlockCost
-from simdl.step.gradients import (
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.gradients import (
     Collective,
     GradientShare,
     gathers,
@@ -25,11 +25,11 @@ from simdl.step.gradients import (
     replica_group,
     total_seconds,
 )
-from simdl.step.stage import PassCost, StageCost, stage_walks, stage_works
-from simdl.step.stage_items import is_hosted, stage_items
-from simdl.step.step_cost import StepCost, reduce_time
+from simdl.step.costs.stage import PassCost, StageCost, stage_walks, stage_works
+from simdl.step.costs.stage_items import is_hosted, stage_items
+from simdl.step.costs.step_cost import StepCost, reduce_time
+from simdl.step.lowering.walks import Walk
 from simdl.step.strategy import Strategy
-from simdl.step.walks import Walk
 
 Blocks = tuple[BlockCost, ...]
 Part = tuple[Blocks, tuple[GradientShare, ...]]

@@ -29,10 +29,10 @@ from simdl.engine.timeline import Timeline
 from simdl.pipelines.rounds import Rounds, rounds
 from simdl.program.program import Program
 from simdl.program.repeated import Repetition, Stretch, copies, repeated, repeats
-from simdl.step.lowering import lower, lowered
-from simdl.step.stage_items import is_hosted
+from simdl.step.costs.stage_items import is_hosted
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.lowering.step_lowering import lower, lowered
 from simdl.step.steady import measured
-from simdl.step.step_cost import StepCost
 
 TRIED = (1, 3)
 """Lengths of short runs, over the shortest."""

@@ -1,6 +1,6 @@
 """A step with its cut: the strategy's own, or the fastest of the stated set.
 
-The automatic cut is the one of :mod:`simdl.step.cut_set` with the shortest step among those that fit in
+The automatic cut is the one of :mod:`simdl.step.cuts.cut_set` with the shortest step among those that fit in
 memory, the one that needs least memory where none fits. A step is timed by its longest path: what the
 simulated step takes where nothing shares a device or a link with anything else. Cuts come in the order of
 what they take at least, so that few have to be timed.
@@ -15,10 +15,10 @@ from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, usable_memory
 from simdl.pipelines.outline import Outline, outline
 from simdl.pipelines.passes import PassKind
-from simdl.step.cut_set import cut_set
-from simdl.step.stage_cut import Cut
+from simdl.step.costs.step_cost import StepCost, cut_step_cost
+from simdl.step.cuts.cut_set import cut_set
+from simdl.step.cuts.stage_cut import Cut
 from simdl.step.steady import alone_time
-from simdl.step.step_cost import StepCost, cut_step_cost
 from simdl.step.strategy import Strategy
 from workloads.workload import Workload
 

@@ -14,11 +14,11 @@ from simdl.kernels.pricing import Pricing
 from simdl.program.action import Cause, Load, Purpose, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
-from simdl.step.block_cost import BlockCost
-from simdl.step.gradients import GradientShare, gradient_bytes, share_shards
-from simdl.step.step_cost import StepCost
+from simdl.step.costs.block_cost import BlockCost
+from simdl.step.costs.gradients import GradientShare, gradient_bytes, share_shards
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.costs.update import moment_bytes
 from simdl.step.strategy import Strategy
-from simdl.step.update import moment_bytes
 from workloads.workload import Workload
 
 GRADIENT = 4

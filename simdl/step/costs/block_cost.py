@@ -25,9 +25,9 @@ from simdl.kernels.sharding import Shard, ShardTable, by_part, layer_kernels, ri
 from simdl.memory.activations import brief_bytes, kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.memory.savers import KEPT, Saver
 from simdl.software.stack import Stack
-from simdl.step.gradients import GradientShare, expert_group, gradient_tensors
+from simdl.step.costs.gradients import GradientShare, expert_group, gradient_tensors
+from simdl.step.lowering.walks import Walk, kernel_walks, walks_of
 from simdl.step.strategy import Recompute
-from simdl.step.walks import Walk, kernel_walks, walks_of
 from workloads.amounts import choose, is_table, larger
 from workloads.exchange import Tables
 from workloads.layer import Layer

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import combinations, pairwise
 from math import comb
 
-from simdl.step.stage_cut import Cut, fastest_cut, range_sums
+from simdl.step.cuts.stage_cut import Cut, fastest_cut, range_sums
 from workloads.network import Block, Network
 from workloads.operators import Pass
 

@@ -16,8 +16,8 @@ from simdl.communication import Group, Operation, collective_seconds
 from simdl.kernels.cost_model import launch_time
 from simdl.kernels.kernel import Kernel, Product
 from simdl.kernels.pricing import Pricing, priced
-from simdl.step.block_cost import block_tensors
-from simdl.step.gradients import Collective, gradient_bytes
+from simdl.step.costs.block_cost import block_tensors
+from simdl.step.costs.gradients import Collective, gradient_bytes
 from simdl.step.strategy import Strategy
 from workloads.amounts import choose, larger
 from workloads.matrices import hidden_share, matrix_factors, weight_matrices

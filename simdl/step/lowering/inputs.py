@@ -19,7 +19,7 @@ from hardware.cluster import Cluster
 from simdl.program.action import Cause, Purpose, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Lane, Stream
-from simdl.step.step_cost import StepCost
+from simdl.step.costs.step_cost import StepCost
 from simdl.step.strategy import Strategy
 from workloads.input_pipeline import InputStage
 from workloads.workload import Workload

@@ -8,10 +8,10 @@ from simdl.pipelines.passes import Entry, Overlap
 from simdl.program.action import Action, Cause, Purpose, Work
 from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane
-from simdl.step.host_lowering import Add, HostLanes
-from simdl.step.segments import Segmentation
-from simdl.step.step_cost import StepCost
-from simdl.step.transfers import StepTransfers
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.lowering.host_lowering import Add, HostLanes
+from simdl.step.lowering.segments import Segmentation
+from simdl.step.lowering.transfers import StepTransfers
 
 LANES = (Lane.COMPUTE, Lane.COLLECTIVE, Lane.SEND_FORWARD, Lane.SEND_BACKWARD)
 HOST_LANES = (Lane.TO_HOST, Lane.FROM_HOST, Lane.HOST)

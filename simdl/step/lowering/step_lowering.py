@@ -18,19 +18,19 @@ from simdl.pipelines.steps import order_length, steps_in_a_row
 from simdl.program.action import Cause, Purpose, Work
 from simdl.program.builder import INDEX, ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
-from simdl.step.build import HOST_LANES, LANES, Build, add_walk, encoding, purpose_of, stream_of
-from simdl.step.gradients import reductions
-from simdl.step.host import HostTransfers
-from simdl.step.host_lowering import HostLanes
-from simdl.step.inputs import add_inputs, input_streams
-from simdl.step.segment_lowering import segmented_pass
-from simdl.step.segments import Segmentation
-from simdl.step.stage import stage_walks
-from simdl.step.stage_items import is_hosted
-from simdl.step.step_cost import StepCost
-from simdl.step.transfers import StepTransfers
-from simdl.step.update import page_time
-from simdl.step.walks import TASKS, unrolled
+from simdl.step.costs.gradients import reductions
+from simdl.step.costs.host import HostTransfers
+from simdl.step.costs.stage import stage_walks
+from simdl.step.costs.stage_items import is_hosted
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.costs.update import page_time
+from simdl.step.lowering.build import HOST_LANES, LANES, Build, add_walk, encoding, purpose_of, stream_of
+from simdl.step.lowering.host_lowering import HostLanes
+from simdl.step.lowering.inputs import add_inputs, input_streams
+from simdl.step.lowering.segment_lowering import segmented_pass
+from simdl.step.lowering.segments import Segmentation
+from simdl.step.lowering.transfers import StepTransfers
+from simdl.step.lowering.walks import TASKS, unrolled
 
 
 def lower(step: StepCost) -> Program:
