@@ -9,7 +9,7 @@ of several stages, all reductions but that one. The first gather of a pass waits
 of the pass before, or for the update; behind a pass that reduces nothing it is fetched ahead.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,30 +17,17 @@ from numpy.typing import NDArray
 
 from planner.bounds.chains import Chain
 from planner.bounds.orders import ShapeOrder
+from planner.bounds.variants import Messages, Segments, Variant
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
-from planner.space.shapes import Blocks, Shape
-from simdl.communication import Group
+from planner.space.shapes import Shape
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
-from simdl.step.costs.gradients import (
-    GradientShare,
-    expert_group,
-    gathers,
-    reductions,
-    share_shards,
-    total_seconds,
-    uniform_share,
-)
-from simdl.step.costs.step_cost import copies_sum, shard_of, tied_time
+from simdl.step.costs.step_cost import tied_time
 from simdl.step.costs.update import exchange_time, update_time
-from simdl.step.lowering.segments import filled_buckets, segment_parts
 from workloads.amounts import as_number
 from workloads.workload import Workload
-
-Parts = list[tuple[slice, float, float]]
-"""Segments of a stage: its blocks, and the elements that all replicas and that those of experts exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,156 +48,6 @@ class Exposure:
     floor: Floats
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Messages:
-    """Of one variant, [kinds] seconds: of all messages of a pass of a stage, of the first and of the last."""
-
-    total: Floats
-    first: Floats
-    last: Floats
-
-
-class _Segments:
-    """The segments in which every kind of stage runs its blocks, and what each gathers or reduces."""
-
-    def __init__(self, chains: Sequence[Blocks], parts: Sequence[Parts]) -> None:
-        self.begins = [blocks[found[0][0]] for blocks, found in zip(chains, parts, strict=True)]
-        sums = [(plain, experts) for found in parts for _, plain, experts in found]
-        ends = np.cumsum([len(found) for found in parts])
-        self._starts, self._ends = np.array([0, *ends[:-1]]), ends - 1
-        distinct = {each: number for number, each in enumerate(dict.fromkeys(sums))}
-        self.plain, self.experts = np.array(list(distinct)).T
-        self._places = np.array([distinct[each] for each in sums])
-
-    def messages(self, times: Floats) -> _Messages:
-        """What messages take, given [sizes] seconds of each."""
-        each = times[self._places]
-        return _Messages(
-            total=np.add.reduceat(each, self._starts), first=each[self._starts], last=each[self._ends]
-        )
-
-
-class _Variant:
-    """One way of sharding a shape's candidates."""
-
-    def __init__(
-        self, shape: Shape, number: int, pricing: Pricing, segments: dict[tuple[object, ...], _Segments]
-    ) -> None:
-        stack, strategy = pricing.stack, shape.variants[number]
-        self.shape, self.strategy, self.pricing = shape, strategy, pricing
-        self.scattered = strategy.zero >= 2 and strategy.shards_state
-        self.sharded = strategy.zero == 3 and strategy.shards_state
-        self.reduces = strategy.replicas > 1 or bool(
-            strategy.expert_replicas > 1 and shape.experts[number].any()
-        )
-        self.beside = self.scattered or (self.reduces and stack.gradient_overlap)
-        self.ahead = strategy.zero in (1, 2) and strategy.shards_state and stack.parameter_overlap
-        self.expert_group = expert_group(shard_of(strategy))
-        self.plain_group = uniform_share(0.0, strategy).group
-        self._number, self._segments = number, segments
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What the segments of a pass hang on."""
-        one = self.strategy
-        return one.tp, one.ep, one.etp, one.replicas > 1, one.expert_replicas > 1, self.scattered
-
-    @property
-    def backward(self) -> _Segments:
-        """Of a pass that completes gradients."""
-        return self._cut(True, self.scattered)
-
-    @property
-    def forward(self) -> _Segments:
-        """Of a pass that waits for parameters."""
-        return self._cut(False, self.sharded)
-
-    def _cut(self, back: bool, alone: bool) -> _Segments:
-        key = *self.key, back, alone
-        if key not in self._segments:
-            kinds = self.shape.kinds
-            chains = [blocks[::-1] for blocks in kinds] if back else kinds
-            plain, experts = (
-                each[self._number].tolist() for each in (self.shape.parameters, self.shape.experts)
-            )
-            parts = [
-                self._parts([plain[b] for b in blocks], [experts[b] for b in blocks], back=back, alone=alone)
-                for blocks in chains
-            ]
-            self._segments[key] = _Segments(chains, parts)
-        return self._segments[key]
-
-    def _parts(self, plain: list[float], experts: list[float], *, back: bool, alone: bool) -> Parts:
-        """Blocks of a stage as segments, with what each sends."""
-        if not back or alone or not any(experts):
-            sizes = [one + other for one, other in zip(plain, experts, strict=True)]
-            found = segment_parts(sizes, self.pricing, alone=alone)
-            return [(part, sum(plain[part]), sum(experts[part])) for part in found]
-        shares = [
-            (
-                GradientShare(self.plain_group, one),
-                *((GradientShare(self.expert_group, other),) if other else ()),
-            )
-            for one, other in zip(plain, experts, strict=True)
-        ]
-        return [
-            (part, _sent(sent, self.plain_group), _sent(sent, self.expert_group))
-            for part, sent in filled_buckets(shares, self.strategy, self.pricing)
-        ]
-
-    @property
-    def _groups(self) -> tuple[Group, Group]:
-        return self.plain_group, self.expert_group
-
-    def expert_shards(self) -> int:
-        """Ranks over which ZeRO divides one copy of experts."""
-        return max(1, share_shards(self.expert_group, self.strategy))
-
-    def reductions(self, *, last: bool) -> _Messages:
-        """Of backward passes."""
-        cut = self.backward
-        return cut.messages(self.reduce_times(cut.plain, cut.experts, copies=last))
-
-    def gathers(self) -> _Messages:
-        """Of forward passes."""
-        cut = self.forward
-        return cut.messages(self.gather_times(cut.plain, cut.experts))
-
-    def reduce_times(self, plain: Floats, experts: Floats, *, copies: bool = True) -> Floats:
-        """[n] seconds to reduce so many gradients."""
-        return self._times(
-            plain,
-            experts,
-            lambda share: total_seconds(reductions((share,), self.strategy, self.pricing, copies=copies)),
-        )
-
-    def gather_times(self, plain: Floats, experts: Floats) -> Floats:
-        """[n] seconds to gather so many parameters."""
-        return self._times(
-            plain, experts, lambda share: total_seconds(gathers((share,), self.strategy, self.pricing))
-        )
-
-    def copies_seconds(self, plain: float, experts: float, rank: int) -> float:
-        """[s] to add up the gradients of stages that two pipeline ranks hold."""
-        shares = [
-            GradientShare(group, size) for group, size in zip(self._groups, (plain, experts), strict=True)
-        ]
-        held = [share for share in shares if share.parameters > 0]
-        return copies_sum(held, rank, self.strategy, self.pricing).seconds
-
-    def _times(self, plain: Floats, experts: Floats, seconds: Callable[[GradientShare], float]) -> Floats:
-        found: Floats = np.zeros(len(plain))
-        for group, sizes in zip(self._groups, (plain, experts), strict=True):
-            if sizes.any():
-                found = found + np.where(sizes > 0, seconds(GradientShare(group, as_number(sizes))), 0.0)
-        return found
-
-
-def _sent(shares: Sequence[GradientShare], group: Group) -> float:
-    """Elements that the ranks of a group send one another."""
-    return sum(share.parameters for share in shares if share.group == group)
-
-
 class _Variants:
     """All ways of sharding a shape's candidates."""
 
@@ -218,8 +55,8 @@ class _Variants:
         self, shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, pricing: Pricing
     ) -> None:
         self.shape, self.order, self.chain, self.prices, self.pricing = shape, order, chain, prices, pricing
-        segments: dict[tuple[object, ...], _Segments] = {}
-        self.each = [_Variant(shape, number, pricing, segments) for number in range(len(shape.variants))]
+        segments: dict[tuple[object, ...], Segments] = {}
+        self.each = [Variant(shape, number, pricing, segments) for number in range(len(shape.variants))]
         self.footprint = pricing.stack.contention or 0.0
         self.lane, self.setting = shape.with_cuts(shape.lane), shape.with_cuts(shape.variant)
         self.microbatches = np.repeat(shape.microbatches[shape.lane], shape.cuts)
@@ -228,7 +65,7 @@ class _Variants:
         """[variants] those of which something is true."""
         return np.array([getattr(each, name) for each in self.each])
 
-    def spread(self, found: Sequence[_Messages | None], name: str) -> Floats:
+    def spread(self, found: Sequence[Messages | None], name: str) -> Floats:
         """[variants and cuts x stages] seconds of some messages, 0 where there are none."""
         nothing = np.zeros(len(self.shape.kinds))
         return self.shape.spread(np.array([getattr(each, name) if each else nothing for each in found]))

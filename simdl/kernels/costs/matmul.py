@@ -17,6 +17,7 @@ Sources: NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave 
 Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ from hardware.device import Device
 from hardware.errors import HardwareError
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.kernel import Product
-from workloads.amounts import as_number, choose, is_table
+from workloads.amounts import alike, as_number, choose, is_table
 
 Tile = tuple[int, int]
 Floats = NDArray[np.float64]
@@ -133,6 +134,8 @@ def matmul_time(product: Product, device: Device, dtype: str, *, tiling: Tiling 
 def _fastest(product: Product, device: Device, size: float, rate: float, tiling: Tiling) -> float:
     """Seconds with the best of some tiles and ways to split the depth, all of them at once.
 
+    Rows of a table that are alike are found once: thousands of shards have some dozens of products.
+
     Args:
         product: what is multiplied.
         device: where.
@@ -140,7 +143,20 @@ def _fastest(product: Product, device: Device, size: float, rate: float, tiling:
         rate: [FLOP/s] of a multiprocessor on the largest tile.
         tiling: kernels to choose from.
     """
-    m, n, k, count = (_axes(each) for each in (product.m, product.n, product.k, product.count))
+    dimensions = product.m, product.n, product.k, product.count
+    if not is_table(*dimensions):
+        return float(_best_times(dimensions, device, size, rate, tiling))
+    rows = np.broadcast_arrays(*dimensions)
+    first, place = alike(rows)
+    best: float = as_number(_best_times([row[first] for row in rows], device, size, rate, tiling)[place])
+    return best
+
+
+def _best_times(
+    dimensions: Sequence[object], device: Device, size: float, rate: float, tiling: Tiling
+) -> Floats:
+    """Seconds of :func:`_fastest` for m, n, k and how many products, each a number or an array."""
+    m, n, k, count = (_axes(each) for each in dimensions)
     cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
     overhead = size * rate / (2 * cache)
     write = device.matmul.epilogue * traffic_time(size, device) * device.multiprocessors
@@ -154,11 +170,11 @@ def _fastest(product: Product, device: Device, size: float, rate: float, tiling:
     # partial results of a split depth are written and read once more in FP32, by a second kernel
     reduction = np.where(splits == 1, 0.0, device.memory.latency + traffic_time(as_number(nbytes), device))
     times = waves * (height * width) * (np.ceil(k / splits) * second + write) + reduction
-    best = times.min(axis=(-2, -1))
-    return best if is_table(product.m, product.n, product.k, product.count) else float(best)
+    best: Floats = times.min(axis=(-2, -1))
+    return best
 
 
-def _axes(extent: int) -> Floats:
+def _axes(extent: object) -> Floats:
     """An extent with axes for tiles and splits behind it."""
     return np.asarray(extent, dtype=np.float64)[..., None, None]
 

@@ -9,7 +9,9 @@ passes are one task.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
+from simdl.communication import Group
 from simdl.kernels.pricing import Pricing, Work
 from simdl.pipelines.passes import Entry, Overlap, PassKind, Phase, passes_of
 from simdl.step.costs.block_cost import BlockCost
@@ -186,39 +188,64 @@ def filled_buckets(
     """Blocks in the order of a backward pass, cut where a bucket is ready, with the gradients that are sent.
 
     Gradients of every group of replicas fill buckets of their own, because one collective adds up those of
-    one group. A group's rest is sent with its last gradient, or at the end of the pass.
+    one group; :func:`bucket_cuts` says when they are sent.
     """
     groups = dict.fromkeys(share.group for shares in gradients for share in shares)
-    exchanged = {group for group in groups if replica_group(group, strategy).size > 1}
-    last = {
-        share.group: index
-        for index, shares in enumerate(gradients)
-        for share in shares
-        if share.parameters > 0 and share.group in exchanged
+    numbers = {
+        group: number for number, group in enumerate(groups) if replica_group(group, strategy).size > 1
     }
-    end, element = max(last.values(), default=-1), gradient_element(pricing)
-    nothing = {group: GradientShare(group, 0.0, 0) for group in last}
-    first, waiting = 0, dict(nothing)
-    for index, shares in enumerate(gradients):
-        ready: list[GradientShare] = []
-        for share in shares:
-            held = waiting.get(share.group)
-            if held is None:
+    known = list(groups)
+    sizes = [
+        [(numbers[share.group], share.parameters) for share in shares if share.group in numbers]
+        for shares in gradients
+    ]
+    for part, sent in bucket_cuts(sizes, pricing):
+        yield part, tuple(_joined(known[number], gradients[blocks]) for number, blocks in sent)
+
+
+def _joined(group: Group, gradients: Sequence[tuple[GradientShare, ...]]) -> GradientShare:
+    """What some blocks hold of a group."""
+    own = [share for shares in gradients for share in shares if share.group == group]
+    return reduce(joined_share, own) if own else GradientShare(group, 0.0, 0)
+
+
+def bucket_cuts(
+    sizes: Sequence[Sequence[tuple[int, float]]], pricing: Pricing
+) -> Iterator[tuple[slice, list[tuple[int, slice]]]]:
+    """Consecutive blocks up to a ready bucket, and which groups send the gradients of which blocks then.
+
+    A group's rest is sent with its last gradient, or at the end of the pass.
+
+    Args:
+        sizes: by block in the order of the pass, its groups of replicas by number with their elements.
+        pricing: says how large a bucket is.
+    """
+    lasts = {number: index for index, block in enumerate(sizes) for number, size in block if size > 0}
+    end = max(lasts.values(), default=-1)
+    bucket, element = pricing.stack.bucket, gradient_element(pricing)
+    since, held = (
+        dict.fromkeys(lasts, 0),
+        dict.fromkeys(lasts, 0.0),
+    )  # first block and elements that wait
+    first = 0
+    for index, block in enumerate(sizes[: end + 1]):
+        ready = []
+        for number, size in block:
+            if number not in held:
                 continue
-            held = share if held is nothing[share.group] else joined_share(held, share)
-            filled = held.parameters * element >= pricing.stack.bucket
-            if filled or (index == last[share.group] and index < end):
-                ready.append(held)
-                held = nothing[share.group]
-            waiting[share.group] = held
-        if ready and index == end:  # no gradient comes after it
-            ready += [rest for rest in waiting.values() if rest.parameters > 0]
-            waiting.clear()
-        if ready:
-            yield slice(first, index + 1), tuple(ready)
-            first = index + 1
-    if first < len(gradients):
-        yield slice(first, len(gradients)), tuple(waiting.values())
+            held[number] += size
+            if held[number] * element >= bucket or index == lasts[number] < end:
+                ready.append((number, slice(since[number], index + 1)))
+                since[number], held[number] = index + 1, 0.0
+        if not ready:
+            continue
+        if index == end:  # no gradient comes after it
+            ready += [(number, slice(since[number], index + 1)) for number, size in held.items() if size > 0]
+            held.clear()
+        yield slice(first, index + 1), ready
+        first = index + 1
+    if first < len(sizes):
+        yield slice(first, len(sizes)), [(number, slice(since[number], len(sizes))) for number in held]
 
 
 def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
