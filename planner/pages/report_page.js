@@ -13,21 +13,31 @@ function drawNext() {
   performance.mark("drawn");
   setTimeout(drawNext);
 }
-// plotly gives a legend half of a figure and clips the rest: on a narrow screen a figure grows with its legend
+// plotly gives a legend half of a figure and clips the rest: on a narrow screen a figure grows with its legend.
+// A figure only grows while its window is as wide as it is, so this ends; its element keeps the height, because
+// plotly forgets that of the layout when the window changes.
 function fitLegend(chart) {
-  const grow = () => {
+  const first = chart.layout.height;
+  let height = first, width = innerWidth;
+  const become = wanted => {
+    height = wanted;
+    chart.style.height = chart.parentElement.style.height = `${height}px`;
+    return Plotly.relayout(chart, {height});
+  };
+  const fit = () => {
+    if (innerWidth !== width) {
+      width = innerWidth;
+      if (height !== first) return become(first);
+    }
     const entries = chart.querySelector(".legend .groups"), box = chart.querySelector(".legend .bg");
     if (!entries || !box) return;
     const wanted = entries.getBBox().height + 8, shown = Number(box.getAttribute("height"));
-    if (wanted <= shown + 1) return;
-    const height = Math.ceil(Math.max(2 * wanted + 20, chart.layout.height + wanted - shown));
-    if (height <= chart.layout.height) return;
-    chart.parentElement.style.height = `${height}px`;
-    return Plotly.relayout(chart, {height});
+    const needed = Math.ceil(Math.max(2 * wanted + 20, height + wanted - shown));
+    if (wanted > shown + 1 && needed > height) return become(needed);
   };
-  const grown = grow();
-  chart.on("plotly_afterplot", grow);
-  return grown;
+  const fitted = fit();
+  chart.on("plotly_afterplot", fit);
+  return fitted;
 }
 addEventListener("load", () => {
   waiting.sort((a, b) => isSlow(a) - isSlow(b));
