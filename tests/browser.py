@@ -4,7 +4,7 @@ import shutil
 from contextlib import contextmanager
 from functools import cache
 
-PATIENCE = 120_000  # [ms]; a busy machine takes long, and a page that never ends is a failure all the same
+PATIENCE = 45_000  # [ms]; a busy machine takes long, and a page that never ends is a failure all the same
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
     "--no-sandbox",

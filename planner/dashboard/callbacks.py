@@ -63,6 +63,12 @@ def add_browser_callbacks(app: Dash) -> None:
         State(SLIDER, "marks"),
     )
     in_browser(
+        ClientsideFunction("simdl", "forget"),
+        Output("pressed", "children", allow_duplicate=True),
+        Input("state", "data"),
+        prevent_initial_call=True,
+    )
+    in_browser(
         ClientsideFunction("simdl", "copy"),
         Output({"type": "copy", "name": MATCH}, "title"),
         Input({"type": "copy", "name": MATCH}, "n_clicks"),
@@ -111,14 +117,6 @@ def add_state_callbacks(app: Dash, catalog: Catalog) -> None:
         except SimdlError as error:
             lines = html.Ul([html.Li(reason) for reason in reasons_of(error)])
             return no_update, [html.P("The button changed nothing, because:"), lines]
-
-    @app.callback(
-        Output("pressed", "children", allow_duplicate=True),
-        Input("state", "data"),
-        prevent_initial_call=True,
-    )
-    def forget(_query: str) -> Any:  # noqa: ANN401 - components
-        return []  # what a button did not do belongs to the state in which it was pressed
 
 
 def changed_query(query: str, cause: Any) -> str:  # noqa: ANN401 - an identity

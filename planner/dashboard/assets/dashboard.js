@@ -48,6 +48,10 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       return null;
     },
 
+    // What a button did not do belongs to the state in which it was pressed; told here, because an answer of
+    // the server to an earlier change could come after that of the button.
+    forget: () => [],
+
     // Copies a text of the page; where the browser forbids that, selects it to be copied by hand.
     copy(presses, id) {
       if (!presses) return window.dash_clientside.no_update;
