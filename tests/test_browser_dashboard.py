@@ -148,7 +148,8 @@ EMPTY = """() => {
   const empty = charts.filter(chart => !chart.data.length || !chart.querySelector(".point, .js-line, path")
     || chart.getBoundingClientRect().height < 100);
   const axes = charts.flatMap(chart => [chart.layout.xaxis, chart.layout.yaxis]);
-  const bare = axes.filter(axis => axis && axis.visible !== false && axis.type !== "category" && !axis.title?.text);
+  const shown = axes.filter(axis => axis && axis.visible !== false);
+  const bare = shown.filter(axis => axis.type !== "category" && !axis.title?.text);
   return [charts.length, empty.length, bare.length,
     document.documentElement.scrollWidth - document.documentElement.clientWidth];
 }"""

@@ -23,6 +23,15 @@ def test_raises_what_the_call_raises():
         in_background(fail)
 
 
+@pytest.fixture
+def interruptible():
+    """Interrupts are raised, also where a shell that ran this in the background had them ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_wait():
     began = time.perf_counter()
     Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
