@@ -30,9 +30,7 @@ class UnknownNameError(WorkloadError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        typed = name.lower()
-        begins = [each for each in names if typed and each.startswith(typed)]
-        near = begins or _sharing_words(typed, names) or difflib.get_close_matches(typed, names, n=MOST)
+        near = near_names(name, names)
         known_names = (
             f"known: {', '.join(names)}"
             if len(names) <= FEW
@@ -40,6 +38,13 @@ class UnknownNameError(WorkloadError):
         )
         hint = f"did you mean {', '.join(near)}?" if near else known_names
         super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+def near_names(name: str, names: Sequence[str]) -> list[str]:
+    """Names that begin as the typed one does, else share a word with it, else are spelled nearly alike."""
+    typed = name.lower()
+    begins = [each for each in names if typed and each.startswith(typed)]
+    return begins or _sharing_words(typed, names) or difflib.get_close_matches(typed, names, n=MOST)
 
 
 def _listed(kind: str) -> str:

@@ -1,6 +1,7 @@
 """Families of configs that were taken in later, and other sizes: elements of the public checkpoints."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +126,19 @@ def test_orders_of_layers_that_do_not_fit_are_refused(change, message, tmp_path)
     with pytest.raises(NetworkError) as refused:
         load(tmp_path, fields)
     assert message in str(refused.value)
+
+
+COUNTED = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "data" / "transformers-counts.jsonl").read_text().splitlines()
+]
+
+
+@pytest.mark.published
+@pytest.mark.parametrize("family", sorted({fields["model_type"] for fields in COUNTED}))
+def test_parameters_are_those_that_transformers_builds(family, tmp_path):
+    """Random small files, counted with Transformers 5.24 on torch's meta device, with balancing biases."""
+    for fields in COUNTED:
+        if fields["model_type"] == family:
+            found = load(tmp_path, {key: value for key, value in fields.items() if key != "parameters"})
+            assert found.parameters == fields["parameters"], fields

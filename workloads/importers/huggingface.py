@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from workloads.errors import NetworkError, WorkloadError
+from workloads.errors import NetworkError, WorkloadError, near_names
 from workloads.importers.config_file import ConfigFile, read_config, unread_keys
 from workloads.importers.families import FAMILIES, Family
 from workloads.importers.json_file import shown
@@ -67,7 +67,9 @@ def _parse_family(config: ConfigFile) -> tuple[Family, tuple[str, ...]]:
     if kind is None:
         raise WorkloadError(f"{config.place}: model_type: missing; expected one of {known}")
     if not isinstance(kind, str) or kind not in FAMILIES:
-        raise WorkloadError(f"{config.place}: model_type: found {shown(kind)}; expected one of {known}")
+        near = near_names(kind, sorted(FAMILIES)) if isinstance(kind, str) else []
+        hint = f"near in name: {', '.join(near)}; " if near else ""
+        raise WorkloadError(f"{config.place}: model_type: found {shown(kind)}; {hint}expected one of {known}")
     read = FAMILIES[kind].keys()
     for key in EXPERTS:
         count = fields.get(key)

@@ -40,8 +40,18 @@ def residual_addition(
     )
 
 
-def output_bias(name: str, source: str, *, tokens: int, features: int) -> Layer:
-    """Adds the bias of a row projection where something else than the residual addition follows."""
+def output_bias(
+    name: str, source: str, *, tokens: int, features: int, split: Split = Split.SEQUENCE
+) -> Layer:
+    """Adds the bias of a row projection where something else than the residual addition follows.
+
+    Args:
+        name: of the layer.
+        source: layer that it adds to.
+        tokens: rows.
+        features: columns.
+        split: how they are divided; ``COLUMN`` behind a column projection with another layer's weights.
+    """
     elements = tokens * features
     return Layer(
         name=name,
@@ -49,8 +59,9 @@ def output_bias(name: str, source: str, *, tokens: int, features: int) -> Layer:
         inputs=(source,),
         output_shape=(tokens, features),
         parameters=features,
-        forward=(pointwise("bias", elements, split=Split.SEQUENCE, weights=features),),
-        weight_gradient=(bias_gradient(elements, features, split=Split.SEQUENCE),),
+        parameter_split=Split.COLUMN if split is Split.COLUMN else Split.REPLICATED,
+        forward=(pointwise("bias", elements, split=split, weights=features),),
+        weight_gradient=(bias_gradient(elements, features, split=split),),
     )
 
 

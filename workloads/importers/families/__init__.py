@@ -5,8 +5,11 @@ from workloads.importers.families.bert import Bert, DistilBert, Roberta
 from workloads.importers.families.bloom import Bloom
 from workloads.importers.families.chatglm import ChatGlm
 from workloads.importers.families.cohere import Cohere, Cohere2
-from workloads.importers.families.falcon import Falcon
+from workloads.importers.families.deepseek import DeepseekV2, DeepseekV3
+from workloads.importers.families.exaone import Exaone4, ExaoneMoe
+from workloads.importers.families.falcon import Falcon, RefinedWeb
 from workloads.importers.families.gemma import Gemma, Gemma2, Gemma3
+from workloads.importers.families.glm import Glm, Glm4, Glm4Moe, Glm4MoeLite
 from workloads.importers.families.gpt2 import Gpt2
 from workloads.importers.families.gpt_neo import GptNeo
 from workloads.importers.families.gpt_neox import GptNeoX
@@ -22,9 +25,31 @@ from workloads.importers.families.llama import (
     Qwen2,
     Qwen3,
 )
+from workloads.importers.families.llama_kin import (
+    Arcee,
+    Cwm,
+    Ernie45,
+    Exaone,
+    Helium,
+    HunYuan,
+    InternLm3,
+    Ministral,
+    Ministral3,
+    SeedOss,
+    SmolLm3,
+)
+from workloads.importers.families.mixture_kin import (
+    Dbrx,
+    Dots1,
+    Ernie45Moe,
+    FlexOlmo,
+    GraniteMoe,
+    HunYuanMoe,
+    MiniMaxM2,
+    PhiMoe,
+    SolarOpen,
+)
 from workloads.importers.families.mixtures import (
-    DeepseekV2,
-    DeepseekV3,
     GptOss,
     Grok1,
     Llama4,
@@ -47,21 +72,37 @@ from workloads.importers.families.whisper import Whisper
 __all__ = ["FAMILIES", "Family"]
 
 FAMILIES: dict[str, type[Family]] = {
-    "RefinedWeb": Falcon,
-    "RefinedWebModel": Falcon,
+    "RefinedWeb": RefinedWeb,
+    "RefinedWebModel": RefinedWeb,
+    "arcee": Arcee,
     "baichuan": Baichuan,
     "bert": Bert,
     "bloom": Bloom,
+    "camembert": Roberta,
     "chatglm": ChatGlm,
+    "codegen": GptJ,
     "cohere": Cohere,
     "cohere2": Cohere2,
+    "cwm": Cwm,
+    "dbrx": Dbrx,
     "deepseek_v2": DeepseekV2,
     "deepseek_v3": DeepseekV3,
     "distilbert": DistilBert,
+    "dots1": Dots1,
+    "ernie4_5": Ernie45,
+    "ernie4_5_moe": Ernie45Moe,
+    "exaone": Exaone,
+    "exaone4": Exaone4,
+    "exaone_moe": ExaoneMoe,
     "falcon": Falcon,
+    "flex_olmo": FlexOlmo,
     "gemma": Gemma,
     "gemma2": Gemma2,
     "gemma3_text": Gemma3,
+    "glm": Glm,
+    "glm4": Glm4,
+    "glm4_moe": Glm4Moe,
+    "glm4_moe_lite": Glm4MoeLite,
     "gpt2": Gpt2,
     "gpt_bigcode": GptBigCode,
     "gpt_neo": GptNeo,
@@ -69,12 +110,21 @@ FAMILIES: dict[str, type[Family]] = {
     "gpt_oss": GptOss,
     "gptj": GptJ,
     "granite": Granite,
+    "granitemoe": GraniteMoe,
+    "granitemoeshared": GraniteMoe,
     "grok-1": Grok1,
+    "helium": Helium,
+    "hunyuan_v1_dense": HunYuan,
+    "hunyuan_v1_moe": HunYuanMoe,
     "internlm2": InternLm2,
+    "internlm3": InternLm3,
     "kimi_k2": DeepseekV3,
     "llama": Llama,
     "llama4_text": Llama4,
     "mamba2": Mamba2,
+    "minimax_m2": MiniMaxM2,
+    "ministral": Ministral,
+    "ministral3": Ministral3,
     "mistral": Mistral,
     "mixtral": Mixtral,
     "mpt": Mpt,
@@ -87,11 +137,21 @@ FAMILIES: dict[str, type[Family]] = {
     "opt": Opt,
     "phi": Phi,
     "phi3": Phi3,
+    "phimoe": PhiMoe,
     "qwen2": Qwen2,
+    "qwen2_5_vl": Qwen2,
+    "qwen2_5_vl_text": Qwen2,
     "qwen2_moe": Qwen2Moe,
+    "qwen2_vl": Qwen2,
+    "qwen2_vl_text": Qwen2,
     "qwen3": Qwen3,
     "qwen3_moe": Qwen3Moe,
+    "qwen3_vl_moe_text": Qwen3Moe,
+    "qwen3_vl_text": Qwen3,
     "roberta": Roberta,
+    "seed_oss": SeedOss,
+    "smollm3": SmolLm3,
+    "solar_open": SolarOpen,
     "stablelm": StableLm,
     "starcoder2": StarCoder2,
     "switch_transformers": Switch,

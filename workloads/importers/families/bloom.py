@@ -29,6 +29,7 @@ class Bloom(Family):
     n_layer: Count = alias("n_layer", "num_hidden_layers")
     n_head: Count = alias("n_head", "num_attention_heads")
     seq_length: Length | None = None
+    tie_word_embeddings: bool = True
     hidden_dropout: Probability = 0.0
 
     @property
@@ -48,6 +49,6 @@ class Bloom(Family):
             "activation": "gelu",
             "embedding_norm": True,
             "positions": "alibi",
-            "tied": True,
+            "tied": self.tie_word_embeddings,
             "dropout": self.hidden_dropout > 0,
         }

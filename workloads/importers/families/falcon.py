@@ -52,10 +52,8 @@ class Falcon(Family):
 
     @property
     def _grouped(self) -> bool:
-        """The newer block; ``RefinedWeb`` files of the 40B say it by their key-value heads alone."""
-        if self.new_decoder_architecture is None:
-            return self.num_kv_heads is not None and not self.multi_query
-        return self.new_decoder_architecture
+        """The newer block."""
+        return bool(self.new_decoder_architecture)
 
     @property
     def _key_value_heads(self) -> int:
@@ -88,3 +86,13 @@ class Falcon(Family):
             "tied": self.tie_word_embeddings,
             "dropout": self.hidden_dropout > 0 or self.attention_dropout > 0,
         }
+
+
+class RefinedWeb(Falcon):
+    """Falcon's first files; that of the 40B says the newer block by its key-value heads alone."""
+
+    @property
+    def _grouped(self) -> bool:
+        if self.new_decoder_architecture is None:
+            return self.num_kv_heads is not None and not self.multi_query
+        return self.new_decoder_architecture

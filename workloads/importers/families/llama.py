@@ -102,7 +102,8 @@ class Llama(Family):
             "qkv_bias": self.attention_bias,
             "output_bias": self.attention_bias,
             "tied": self.tie_word_embeddings,
-            "dropout": self.attention_dropout > 0,
+            "dropout": False,
+            "attention_dropout": self.attention_dropout > 0,
         }
 
     @property

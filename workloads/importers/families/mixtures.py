@@ -1,18 +1,17 @@
-"""Mixtures of experts: Mixtral, Qwen 2 and 3 MoE, DeepSeek V2 and V3, Kimi K2, GPT-OSS, Grok-1, Llama 4.
+"""Mixtures of experts: Mixtral, Qwen 2 and 3 MoE, GPT-OSS, Grok-1, Llama 4.
 
-Names and defaults are those of the configuration classes of Transformers, DeepSeek's and Kimi's of their
-authors' code on the model pages. What balances the choice of experts (auxiliary losses, jitter, scaling of
-scores) costs nothing here.
+Names and defaults are those of the configuration classes of Transformers. What balances the choice of
+experts (auxiliary losses, jitter, scaling of scores) costs nothing here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from workloads.importers.families.base import Count, Function, Length, Window, alias, uneven_heads
 from workloads.importers.families.llama import Llama, Mistral, Qwen2, Qwen3
-from workloads.zoo.language.decoder_config import Experts, LatentAttention
+from workloads.zoo.language.decoder_config import Experts
 
 Maybe = Annotated[int, Field(ge=0, le=10**9)]
 """A number of experts or layers that may be 0."""
@@ -91,6 +90,7 @@ class Qwen2Moe(_QwenExperts):
     num_experts_per_tok: Count = 4
     moe_intermediate_size: Count = 1408
     shared_expert_intermediate_size: Count = 5632
+    qkv_bias: bool = True
 
     def choices(self) -> dict[str, Any]:
         """Qwen 2's, with experts."""
@@ -102,115 +102,7 @@ class Qwen2Moe(_QwenExperts):
             shared_gate=True,
             sparse=self.sparse(),
         )
-        return super().choices() | {"experts": experts}
-
-
-class DeepseekV2(Llama):
-    """DeepSeek V2: latent attention, shared experts, dense layers at the beginning.
-
-    Keys and values come from one narrow vector, so ``head_dim`` says nothing and every head has its own.
-    """
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Llama.DIMENSIONS,
-        "vocab_size": 102400,
-        "hidden_size": 4096,
-        "intermediate_size": 11008,
-    }
-    CORRECTION: ClassVar[bool] = False
-
-    n_routed_experts: Maybe | None = 64
-    n_shared_experts: Maybe | None = 2
-    num_experts_per_tok: Count | None = 6
-    moe_intermediate_size: Count = 1407
-    first_k_dense_replace: Maybe = 0
-    moe_layer_freq: Count = 1
-    n_group: Count | None = 1
-    topk_group: Count | None = 1
-    topk_method: str = "greedy"
-    q_lora_rank: Maybe | None = 1536
-    kv_lora_rank: Count = 512
-    qk_nope_head_dim: Count = 128
-    qk_rope_head_dim: Count = 64
-    v_head_dim: Count = 128
-    num_nextn_predict_layers: Maybe = 0
-
-    def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
-        """None: heads have sizes of their own."""
-        return []
-
-    def ignored(self) -> Iterator[str]:
-        """Modules that predict further tokens."""
-        if self.num_nextn_predict_layers:
-            yield (
-                f"num_nextn_predict_layers: found {self.num_nextn_predict_layers}; neither counted nor "
-                "planned (deepseek-v3-mtp is registered with one)"
-            )
-
-    def choices(self) -> dict[str, Any]:
-        """Llama's, with latent attention and experts."""
-        found = super().choices() | {
-            "bias": False,
-            "qkv_bias": self.attention_bias,
-            "output_bias": self.attention_bias,
-            "kv_heads": self.num_attention_heads,
-            "head_size": self.qk_nope_head_dim + self.qk_rope_head_dim,
-            "rotary_size": 0,
-            "latent": LatentAttention(
-                query_rank=self.q_lora_rank or 0,
-                rank=self.kv_lora_rank,
-                plain_size=self.qk_nope_head_dim,
-                rotary_size=self.qk_rope_head_dim,
-                value_size=self.v_head_dim,
-            ),
-        }
-        return found | ({"experts": self.experts()} if self.n_routed_experts else {})
-
-    def experts(self) -> Experts:
-        """Layers from ``first_k_dense_replace`` on that ``moe_layer_freq`` names."""
-        grouped = self.limits_groups()
-        return Experts(
-            count=self.n_routed_experts or 1,
-            chosen=self.num_experts_per_tok or 1,
-            ffn=self.moe_intermediate_size,
-            shared=(self.n_shared_experts or 0) * self.moe_intermediate_size,
-            groups=self.n_group or 1 if grouped else 1,
-            chosen_groups=self.topk_group or 1 if grouped else 1,
-            correction=self.CORRECTION,
-            sparse=tuple(n % self.moe_layer_freq == 0 for n in range(self.num_hidden_layers)),
-            dense_layers=min(self.first_k_dense_replace, self.num_hidden_layers),
-        )
-
-    def limits_groups(self) -> bool:
-        """Whether a token chooses groups of experts first."""
-        return self.topk_method != "greedy"
-
-
-class DeepseekV3(DeepseekV2):
-    """DeepSeek V3 and Kimi K2: biases that balance the choice, groups in every model that has some."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **DeepseekV2.DIMENSIONS,
-        "vocab_size": 129280,
-        "hidden_size": 7168,
-        "intermediate_size": 18432,
-        "num_hidden_layers": 61,
-        "num_attention_heads": 128,
-        "max_position_embeddings": 4096,
-    }
-    CORRECTION: ClassVar[bool] = True
-
-    n_routed_experts: Maybe | None = 256
-    n_shared_experts: Maybe | None = 1
-    num_experts_per_tok: Count | None = 8
-    moe_intermediate_size: Count = 2048
-    first_k_dense_replace: Maybe = 3
-    n_group: Count | None = 8
-    topk_group: Count | None = 4
-
-    def limits_groups(self) -> bool:
-        """Always: one group is none."""
-        return True
+        return super().choices() | {"qkv_bias": self.qkv_bias, "experts": experts}
 
 
 class GptOss(Llama):

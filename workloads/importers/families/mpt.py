@@ -21,7 +21,7 @@ class MptAttention(BaseModel):
     """The `attn_config` object of an MPT."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-    alibi: bool = False
+    alibi: bool = True
     qk_ln: Literal[False] = False
     kv_n_heads: Count | None = None
 
@@ -45,6 +45,7 @@ class Mpt(Family):
     max_seq_len: Length = alias("max_seq_len", "max_position_embeddings")
     learned_pos_emb: bool = True
     no_bias: bool = True
+    tie_word_embeddings: bool = True
     resid_pdrop: Probability = 0.0
     attn_config: MptAttention = MptAttention()
 
@@ -80,6 +81,6 @@ class Mpt(Family):
             "max_positions": self.max_seq_len,
             "bias": bias,
             "qkv_bias": bias,
-            "tied": True,
+            "tied": self.tie_word_embeddings,
             "dropout": self.resid_pdrop > 0,
         }

@@ -37,5 +37,5 @@ class StableLm(Llama):
             "shared_norm": self.use_parallel_residual,
             "qk_norm": "own" if self.qk_layernorm else "",
             "qk_norm_shift": False,
-            "dropout": self.hidden_dropout > 0 or self.attention_dropout > 0,
+            "dropout": self.hidden_dropout > 0,
         }

@@ -46,5 +46,5 @@ class StarCoder2(Llama):
             "bias": self.use_bias,
             "qkv_bias": self.use_bias,
             "output_bias": self.use_bias,
-            "dropout": self.residual_dropout > 0 or self.attention_dropout > 0,
+            "dropout": self.residual_dropout > 0,
         }

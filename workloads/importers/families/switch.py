@@ -26,6 +26,7 @@ class Switch(T5):
 
     d_ff: Count = 2048
     num_layers: Count = alias("num_layers", "num_hidden_layers")
+    num_decoder_layers: Count | None = 12
     num_experts: Count = 8
     num_sparse_encoder_layers: int = Field(3, ge=0)
     num_sparse_decoder_layers: int = Field(3, ge=0)

@@ -44,6 +44,7 @@ class Vit(Family):
     num_channels: Count = 3
     qkv_bias: bool = True
     hidden_act: Function = "gelu"
+    pooler_output_size: Count | None = None
     hidden_dropout_prob: Probability = 0.0
 
     @property
@@ -84,5 +85,9 @@ class Vit(Family):
         """Embedding, encoder and pooler."""
         config = self.decoder(name=name, source=source, tokens=tokens)
         return build_vit_encoder(
-            config, image=self.image_size, patch=self.patch_size, channels=self.num_channels
+            config,
+            image=self.image_size,
+            patch=self.patch_size,
+            channels=self.num_channels,
+            pooled=self.pooler_output_size or 0,
         )

@@ -54,16 +54,12 @@ class Whisper(Family):
         return self.max_target_positions
 
     def faults(self, tokens: int) -> list[str]:
-        """Uneven heads, heads of two kinds, texts longer than the position table."""
-        heads = self.encoder_attention_heads
-        found = []
-        if self.decoder_attention_heads not in {None, heads}:
-            other = self.decoder_attention_heads
-            found.append(f"decoder_attention_heads: found {other}; expected the encoder's {heads}")
+        """Uneven heads, texts longer than the position table."""
+        decoder_heads = self.decoder_attention_heads or self.encoder_attention_heads
         return [
-            *uneven_heads("d_model", self.d_model, heads),
+            *uneven_heads("d_model", self.d_model, self.encoder_attention_heads),
+            *uneven_heads("d_model", self.d_model, decoder_heads),
             *too_long("max_target_positions", self.max_target_positions, tokens),
-            *found,
         ]
 
     def choices(self) -> dict[str, Any]:
@@ -73,6 +69,7 @@ class Whisper(Family):
             "decoder_layers": self.decoder_layers,
             "hidden": self.d_model,
             "heads": self.encoder_attention_heads,
+            "decoder_heads": self.decoder_attention_heads or 0,
             "head_size": self.d_model // self.encoder_attention_heads,
             "ffn": self.encoder_ffn_dim,
             "decoder_ffn": self.decoder_ffn_dim,

@@ -70,7 +70,7 @@ def build_vit(
 
 
 def build_vit_encoder(
-    config: DecoderConfig, *, image: tuple[int, int], patch: tuple[int, int], channels: int
+    config: DecoderConfig, *, image: tuple[int, int], patch: tuple[int, int], channels: int, pooled: int = 0
 ) -> Network:
     """A vision transformer without a classifier: a dense layer with tanh on the first token ends it.
 
@@ -79,11 +79,12 @@ def build_vit_encoder(
         image: [pixels] height and width.
         patch: [pixels] height and width.
         channels: of the image.
+        pooled: features of that layer; 0 for as many as the encoder's.
     """
     encoded = Tensor(BLOCK_INPUT, (config.tokens, config.hidden))
     norm = layer_norm("norm", encoded)
     first = first_token("first", Tensor("norm", norm.output_shape))
-    dense = linear("pooler", Tensor("first", first.output_shape), out_features=config.hidden)
+    dense = linear("pooler", Tensor("first", first.output_shape), out_features=pooled or config.hidden)
     end = tanh("tanh", Tensor("pooler", dense.output_shape))
     blocks = (
         _embedding(image, patch, config, channels=channels),

@@ -237,10 +237,16 @@ def head_layers(config: DecoderConfig) -> tuple[Layer, ...]:
         narrow = Projection(tokens=config.tokens, inputs=config.hidden, outputs=width)
         layers.append(sequence_projection("narrow", source, narrow))
         source = "narrow"
-    logits = column_projection("logits", source, size, bias=config.head_bias, tied=tied)
+    own_bias = config.head_bias and bool(tied)  # a layer with another's weights has none
+    logits = column_projection("logits", source, size, bias=config.head_bias and not own_bias, tied=tied)
     layers.append(replace(logits, narrow=False))
+    if own_bias:
+        rows, vocab = config.tokens, config.vocab
+        layers.append(output_bias("logit_bias", "logits", tokens=rows, features=vocab, split=Split.COLUMN))
     if config.logit_cap:
-        cap = logit_cap("cap", "logits", tokens=config.tokens, vocab=config.vocab, cap=config.logit_cap)
+        cap = logit_cap(
+            "cap", layers[-1].name, tokens=config.tokens, vocab=config.vocab, cap=config.logit_cap
+        )
         layers.append(cap)
     return *layers, token_loss("loss", layers[-1].name, tokens=config.tokens, vocab=config.vocab)
 

@@ -54,7 +54,7 @@ def attention_branch(config: DecoderConfig, choice: LayerChoice, source: str) ->
     )
     out = Projection(tokens=config.tokens, inputs=core.heads * core.value_features, outputs=config.hidden)
     scores = ScoreChoices(
-        drop=config.dropout,
+        drop=config.dropout or config.attention_dropout,
         alibi=config.positions == "alibi",
         cap=config.score_cap,
         sinks=config.sinks,

@@ -134,6 +134,7 @@ class DecoderConfig:
         head_bias: projection to the vocabulary adds a bias (GPT-J, Phi).
         tied: the head multiplies by the token table.
         dropout: on embeddings, attention probabilities and both branches.
+        attention_dropout: on attention probabilities, whatever ``dropout`` says.
         causal: tokens attend to earlier tokens only.
     """
 
@@ -180,6 +181,7 @@ class DecoderConfig:
     head_bias: bool = False
     tied: bool
     dropout: bool
+    attention_dropout: bool = False
     causal: bool = True
 
     def __post_init__(self) -> None:

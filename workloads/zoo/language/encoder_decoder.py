@@ -46,6 +46,7 @@ class EncoderDecoderConfig:
         encoder_layers, decoder_layers: transformer blocks.
         hidden: features of both residual streams.
         heads, head_size: of all attentions.
+        decoder_heads: of those in the decoder, as wide together; 0 for as many (Whisper says both).
         ffn: features inside the encoder's feed-forward networks (of each half when gated).
         decoder_ffn: of the decoder's; 0 for the same.
         vocab: rows of the token table.
@@ -76,6 +77,7 @@ class EncoderDecoderConfig:
     hidden: int
     heads: int
     head_size: int
+    decoder_heads: int = 0
     ffn: int
     decoder_ffn: int = 0
     vocab: int
@@ -100,6 +102,12 @@ class EncoderDecoderConfig:
     dropout: bool
     experts: Experts | None = None
     decoder_experts: Experts | None = None
+
+    @property
+    def target_heads(self) -> tuple[int, int]:
+        """Heads of the decoder, and features of each."""
+        heads = self.decoder_heads or self.heads
+        return heads, self.heads * self.head_size // heads
 
     def __post_init__(self) -> None:
         faults = list(_faults(self))
@@ -131,9 +139,14 @@ def build_encoder_decoder(config: EncoderDecoderConfig) -> Network:
         source=config.source,
         sample="sequence",
         tokens=config.source_tokens + config.target_tokens,
-        tensor_divisors=(config.heads, *tensor_widths(encoder), *tensor_widths(decoder)),
+        tensor_divisors=(
+            config.heads,
+            config.target_heads[0],
+            *tensor_widths(encoder),
+            *tensor_widths(decoder),
+        ),
         expert_divisors=(config.experts.ffn,) if config.experts else (),
-        kv_heads=config.heads,
+        kv_heads=min(config.heads, decoder.heads),
         order=_order(parts, encoder, decoder) if len(blocks) > len(parts) else (),
     )
 
@@ -173,14 +186,15 @@ def stack_config(config: EncoderDecoderConfig, *, encoder: bool) -> DecoderConfi
     """One of the two stacks as a stack of its own."""
     learned = config.positions == "learned"
     rows = config.max_positions if encoder else config.target_positions or config.max_positions
+    heads, head_size = (config.heads, config.head_size) if encoder else config.target_heads
     return DecoderConfig(
         name=config.name,
         source=config.source,
         layers=config.encoder_layers if encoder else config.decoder_layers,
         hidden=config.hidden,
-        heads=config.heads,
-        kv_heads=config.heads,
-        head_size=config.head_size,
+        heads=heads,
+        kv_heads=heads,
+        head_size=head_size,
         ffn=config.ffn if encoder else config.decoder_ffn or config.ffn,
         vocab=config.vocab,
         tokens=config.source_tokens if encoder else config.target_tokens,
@@ -301,9 +315,9 @@ def _cross_branch(config: EncoderDecoderConfig, decoder: DecoderConfig, residual
     core = AttentionShape(
         query_tokens=config.target_tokens,
         key_tokens=config.source_tokens,
-        heads=config.heads,
-        kv_heads=config.heads,
-        head_size=config.head_size,
+        heads=decoder.heads,
+        kv_heads=decoder.heads,
+        head_size=decoder.head_size,
         causal=False,
         crossed=True,
     )

@@ -1,0 +1,153 @@
+"""DeepSeek V2 and V3, Kimi K2, and what writes its experts as they do.
+
+Names and defaults are those of their authors' code on the model pages, which Transformers follows. What
+balances the choice of experts (auxiliary losses, scaling of scores) costs nothing here; biases that balance
+it are counted, although Transformers stores them as buffers.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from workloads.importers.families.base import Count
+from workloads.importers.families.llama import Llama
+from workloads.importers.families.mixtures import Maybe
+from workloads.zoo.language.decoder_config import Experts, LatentAttention
+
+
+class RoutedExperts(Llama):
+    """Llama with experts as DeepSeek writes them: routed ones, shared ones, dense layers at the beginning."""
+
+    CORRECTION: ClassVar[bool] = True
+
+    n_routed_experts: Maybe | None = 64
+    n_shared_experts: Maybe | None = 2
+    num_experts_per_tok: Count | None = 6
+    moe_intermediate_size: Count = 1407
+    first_k_dense_replace: Maybe = 0
+    moe_layer_freq: Count = 1
+    n_group: Count | None = 1
+    topk_group: Count | None = 1
+    num_nextn_predict_layers: Maybe = 0
+    mlp_layer_types: list[str] | None = None
+
+    def faults(self, tokens: int) -> list[str]:
+        """Llama's, and kinds of feed-forward networks that are not known or fewer than the layers."""
+        return [*super().faults(tokens), *self.network_faults()]
+
+    def network_faults(self) -> Iterator[str]:
+        """What is wrong with ``mlp_layer_types``."""
+        kinds, layers = self.mlp_layer_types, self.num_hidden_layers
+        if kinds is not None and len(kinds) != layers:
+            yield f"mlp_layer_types: found {len(kinds)}; expected one for each of {layers} layers"
+        for kind in sorted(set(kinds or ()) - {"dense", "sparse"}):
+            yield f"mlp_layer_types: found {kind!r}; expected dense or sparse"
+
+    def ignored(self) -> Iterator[str]:
+        """Modules that predict further tokens."""
+        if self.num_nextn_predict_layers:
+            yield (
+                f"num_nextn_predict_layers: found {self.num_nextn_predict_layers}; neither counted nor "
+                "planned (deepseek-v3-mtp is registered with one)"
+            )
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's, with experts where there are some."""
+        return super().choices() | ({"experts": self.experts()} if self.n_routed_experts else {})
+
+    def experts(self) -> Experts:
+        """Layers that ``mlp_layer_types`` names, or from ``first_k_dense_replace`` on every so-many-th."""
+        grouped, layers = self.limits_groups(), self.num_hidden_layers
+        sparse = tuple(
+            n % self.moe_layer_freq == 0 and n >= self.first_k_dense_replace for n in range(layers)
+        )
+        if self.mlp_layer_types is not None:
+            sparse = tuple(kind == "sparse" for kind in self.mlp_layer_types)
+        return Experts(
+            count=self.n_routed_experts or 1,
+            chosen=self.num_experts_per_tok or 1,
+            ffn=self.moe_intermediate_size,
+            shared=(self.n_shared_experts or 0) * self.moe_intermediate_size,
+            groups=self.n_group or 1 if grouped else 1,
+            chosen_groups=self.topk_group or 1 if grouped else 1,
+            correction=self.CORRECTION,
+            sparse=sparse,
+        )
+
+    def limits_groups(self) -> bool:
+        """Whether a token chooses groups of experts first: one group is none."""
+        return True
+
+
+class DeepseekV2(RoutedExperts):
+    """DeepSeek V2: latent attention, shared experts, dense layers at the beginning.
+
+    Keys and values come from one narrow vector, so ``head_dim`` says nothing and every head has its own.
+    """
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        **Llama.DIMENSIONS,
+        "vocab_size": 102400,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+    }
+    CORRECTION: ClassVar[bool] = False
+
+    topk_method: str = "greedy"
+    q_lora_rank: Maybe | None = 1536
+    kv_lora_rank: Count = 512
+    qk_nope_head_dim: Count = 128
+    qk_rope_head_dim: Count = 64
+    v_head_dim: Count = 128
+
+    def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
+        """Kinds of feed-forward networks alone: heads have sizes of their own."""
+        return list(self.network_faults())
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's, with latent attention and experts."""
+        return super().choices() | {
+            "bias": False,
+            "qkv_bias": self.attention_bias,
+            "output_bias": self.attention_bias,
+            "kv_heads": self.num_attention_heads,
+            "head_size": self.qk_nope_head_dim + self.qk_rope_head_dim,
+            "rotary_size": 0,
+            "latent": LatentAttention(
+                query_rank=self.q_lora_rank or 0,
+                rank=self.kv_lora_rank,
+                plain_size=self.qk_nope_head_dim,
+                rotary_size=self.qk_rope_head_dim,
+                value_size=self.v_head_dim,
+            ),
+        }
+
+    def limits_groups(self) -> bool:
+        """Whether a token chooses groups of experts first."""
+        return self.topk_method != "greedy"
+
+
+class DeepseekV3(DeepseekV2):
+    """DeepSeek V3 and Kimi K2: biases that balance the choice, groups in every model that has some."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        **DeepseekV2.DIMENSIONS,
+        "vocab_size": 129280,
+        "hidden_size": 7168,
+        "intermediate_size": 18432,
+        "num_hidden_layers": 61,
+        "num_attention_heads": 128,
+        "max_position_embeddings": 4096,
+    }
+    CORRECTION: ClassVar[bool] = True
+
+    n_routed_experts: Maybe | None = 256
+    n_shared_experts: Maybe | None = 1
+    num_experts_per_tok: Count | None = 8
+    moe_intermediate_size: Count = 2048
+    first_k_dense_replace: Maybe = 3
+    n_group: Count | None = 8
+    topk_group: Count | None = 4
+
+    def limits_groups(self) -> bool:
+        """Always: one group is none."""
+        return True
