@@ -8,7 +8,7 @@ HardwareError (ValueError)
 
 from collections.abc import Iterable, Mapping
 
-from hardware.near_names import near_names
+from hardware.near_names import near_names, without_count
 
 
 class HardwareError(ValueError):
@@ -49,5 +49,14 @@ class UnknownNameError(HardwareError):
         known_names = f"known: {', '.join(names)}"
         if len(names) > MANY:
             known_names = f"{len(names)} are registered, which `simdl hardware` lists"
-        hint = f"did you mean {', '.join(near)}?" if near else known_names
+        hint = f"did you mean {', '.join(near)}?{_counted(kind, name, near[0])}" if near else known_names
         super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+def _counted(kind: str, typed: str, name: str) -> str:
+    """How to ask for as many as were typed: whole nodes where a node is typed, else its devices."""
+    base, count = without_count(typed)
+    if kind != "node type" or not count:
+        return ""
+    node = "-".join(base.lower().replace("_", " ").split()) == name
+    return f" ({count} of them: {name}:{count if node else f'{count}gpus'})"

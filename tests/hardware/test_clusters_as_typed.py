@@ -54,6 +54,26 @@ def test_near_in_meaning_comes_first(typed, first):
         load_node(typed)
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("8x4090", "rtx-4090-node? (8 of them: rtx-4090-node:8gpus)"),
+        ("2x8xA100", "dgx-a100, dgx-a100-40gb, jean-zay-a100, a100-40gb-roce? (16 of them: dgx-a100:16gpus)"),
+        ("h100x8", "dgx-h100, meta-h100-24k, h100-80gb-roce, h100-96gb-roce? (8 of them: dgx-h100:8gpus)"),
+        ("2x DGX H100", "dgx-h100? (2 of them: dgx-h100:2)"),
+        ("p5.48xlarge", "p5?"),
+        ("a3-highgpu-8g", "a3-mega, a3-ultra?"),
+        ("Standard_ND96isr_H100_v5", "azure-nd-h100-v5?"),
+        ("hgxh100", "dgx-h100, meta-h100-24k, h100-80gb-roce, h100-96gb-roce?"),
+        ("gb200", "gb200-nvl72?"),
+    ],
+)
+def test_names_of_clouds_and_counts_of_devices_are_offered_what_they_mean(typed, offered):
+    with pytest.raises(UnknownNameError) as caught:
+        load_cluster(typed)
+    assert str(caught.value).endswith(f"did you mean {offered}")
+
+
 def test_a_short_name_is_not_part_of_a_longer_number():
     assert near_names("l4", ["p4d", "l40s-node", "g6"], {"g6": "AWS g6 with an L4"}) == ["g6"]
     assert near_names("rtx4090", ["8x-rtx-4090", "rtx-3090-node"], {}) == ["8x-rtx-4090"]
