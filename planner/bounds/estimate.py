@@ -17,7 +17,7 @@ import numpy as np
 
 from planner.bounds.chains import Chain, build_chain
 from planner.bounds.exposure import Exposure, estimate_exposure
-from planner.bounds.orders import ShapeOrder, activation_bytes, shape_orders, transient_bytes
+from planner.bounds.orders import ShapeOrder, activation_bytes, shape_orders, stage_lags, transient_bytes
 from planner.space.candidates import Integers, Space, single_space
 from planner.space.prices import Floats, Prices, price_space
 from planner.space.shapes import Shape, enumerate_shapes
@@ -25,6 +25,7 @@ from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import gathered_bytes, stashed_bytes, state_bytes, usable_memory
 from simdl.step.costs.block_cost import gathered_share
+from simdl.step.costs.cycles import cycle_ends
 from simdl.step.costs.gradients import expert_group, share_shards
 from simdl.step.costs.saved_blocks import saves
 from simdl.step.costs.step_cost import shard_of
@@ -199,7 +200,7 @@ class _Ends:
         each = np.repeat(shape.microbatches, shape.cuts)[:, None] / order.copies
         sent = chain.forward + chain.back + chain.outbound
         self._order, self._chain, self._lane = order, chain, shape.with_cuts(shape.lane)
-        self._first = order.placement.first
+        self._first, self._lags = order.placement.first, stage_lags(shape)
         self._flight = order.in_flight(len(each))
         heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
         self._head = heads if order.synchronised else np.zeros_like(heads)
@@ -219,6 +220,9 @@ class _Ends:
             return np.zeros((len(chain.forward), len(first)))
         flight = np.maximum(self._flight, 1)
         found: Floats = chain.head[:, first] + np.ceil(each / flight) * chain.beyond[:, first]
+        for apart, members in self._lags:
+            rows = (part[members] for part in (chain.forward, chain.back, chain.sent, chain.head, each[:, 0]))
+            found[members] = np.maximum(found[members], cycle_ends(apart, *rows)[:, first])
         return found
 
     def _transfers(self, each: Floats) -> Floats:

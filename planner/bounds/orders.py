@@ -1,5 +1,6 @@
 """The orders of a shape's candidates in short: which rank runs which stage, and what lives together."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,6 +9,7 @@ import numpy as np
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
 from planner.space.shapes import Shape
+from simdl.pipelines.lags import Lags, lags
 from simdl.pipelines.outline import Live, Outline, live_activations, outline
 
 
@@ -111,6 +113,28 @@ def shape_orders(shape: Shape) -> ShapeOrder:
             for count in sorted({*shape.microbatches.tolist()})
         ),
     )
+
+
+def stage_lags(shape: Shape) -> Iterator[tuple[Lags, Integers]]:
+    """Lags of a shape's orders, with the lanes and cuts that have them, where stages are cut unevenly.
+
+    Where all stages between the first and the last are alike, round trips to the last one say as much.
+    """
+    strategy = shape.strategy
+    uneven = (
+        (shape.kind[:, 1:-1] != shape.kind[:, 1:2]).any(axis=1) if shape.kind.shape[1] > 1 else np.array([])
+    )
+    if not uneven.any():
+        return
+    known: dict[int, tuple[Lags, list[Integers]]] = {}
+    for count in sorted({*shape.microbatches.tolist()}):
+        found = lags(strategy.schedule, strategy.pp, count, strategy.virtual_stages)
+        if found is not None:
+            lanes = np.flatnonzero(shape.microbatches == count)
+            places = (lanes[:, None] * shape.cuts + np.flatnonzero(uneven)).ravel()
+            known.setdefault(id(found), (found, []))[1].append(places)
+    for found, members in known.values():
+        yield found, np.concatenate(members)
 
 
 def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:

@@ -25,8 +25,8 @@ from workloads.workload import Workload
 ROUNDING = 1e-12  # relative, of sums of many tasks
 WORK = 500_000
 """Passes that one search simulates, at most, about fifteen seconds; then it gives up certainty."""
-BOUND = 3
-"""Passes that could be simulated in the time that the bound of a candidate takes."""
+BOUND = 1
+"""Passes that could be simulated in the time that the bound of a candidate takes, about."""
 Progress = Callable[[int, int], None]
 """Called with the steps done so far and all that there are to do, such as candidates to decide."""
 Watcher = Callable[[Sequence[StepReport]], None]

@@ -10,6 +10,7 @@ has none.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ Entries = NDArray[np.int64]
 """[entries x 2] number of what an entry does on which stages, and its microbatch."""
 FILL, ROUNDS = 2, 6
 """Microbatches of the shortest order: so many for every rank, and so many rounds."""
+SEEN = 4
+"""The same, of rounds after which alone a step comes back to the same state."""
 WORTH = 1.5
 """Times as many as in a short order that there must be in the long one."""
 
@@ -64,7 +67,9 @@ class Rounds:
 
 
 @lru_cache(maxsize=4096)
-def rounds(pipeline: Pipeline, ranks: int, microbatches: int, virtual: int, times: int = 1) -> Rounds | None:
+def rounds(  # noqa: PLR0917 - an order, and how much of it
+    pipeline: Pipeline, ranks: int, microbatches: int, virtual: int, times: int = 1, together: int = 1
+) -> Rounds | None:
     """The rounds of an order and a short order without most of them; None where that is not much shorter.
 
     Args:
@@ -73,9 +78,12 @@ def rounds(pipeline: Pipeline, ranks: int, microbatches: int, virtual: int, time
         microbatches: of the long order.
         virtual: stages per rank.
         times: the short order is so many times as long as the shortest.
+        together: microbatches after which a step comes back to the same state: so many, or so many groups of
+            them, are a round.
     """
-    for of_round in dict.fromkeys((1, 2, ranks)):
-        least = times * (FILL * ranks + ROUNDS * of_round)
+    few = ROUNDS if together == 1 else SEEN
+    for of_round in dict.fromkeys((together, lcm(2, together), lcm(ranks, together))):
+        least = times * (FILL * ranks + few * of_round)
         short = least + (microbatches - least) % of_round
         sizes = short, short + of_round, microbatches
         if microbatches < WORTH * short or any(any(pipeline.problems(ranks, n, virtual)) for n in sizes):

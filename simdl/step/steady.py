@@ -1,13 +1,11 @@
-"""Steady state: the step that is measured of several in a row, and its time where nothing is shared."""
+"""Steady state: the step that is measured of several in a row."""
 
 from dataclasses import replace
 
-from simdl.engine.longest_path import longest_path
 from simdl.engine.timeline import Timeline
 from simdl.pipelines.steps import filling_steps, steps_in_a_row
 from simdl.program.action import Purpose
 from simdl.step.costs.step_cost import StepCost
-from simdl.step.lowering.step_lowering import lower
 
 
 def measured(timeline: Timeline, step: StepCost) -> Timeline:
@@ -30,10 +28,3 @@ def measured(timeline: Timeline, step: StepCost) -> Timeline:
     length = max(found[last] - found[last - updates] for found in ends.values())
     windows = {rank: (found[last] - length, found[last]) for rank, found in ends.items()}
     return replace(timeline, windows=windows, steps=steps_in_a_row(step.pipeline, ranks, count))
-
-
-def alone_time(step: StepCost) -> float:
-    """[s] of a step in which nothing shares a device or a link with anything else."""
-    program = lower(step)
-    ends = longest_path(program)
-    return measured(Timeline(program=program, start=ends, end=ends), step).step_time

@@ -20,9 +20,9 @@ from simdl.step.cuts.automatic_cut import (
     with_cut,
 )
 from simdl.step.cuts.cut_set import cut_set
+from simdl.step.lowering.folding import alone_time
 from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import device_cost_model, price, simulate
-from simdl.step.steady import alone_time
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.optimizers import load_optimizer

@@ -11,14 +11,17 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
 
+import numpy as np
+
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, usable_memory
-from simdl.pipelines.outline import Outline, outline
-from simdl.pipelines.passes import PassKind
+from simdl.pipelines.lags import lags
+from simdl.pipelines.outline import outline
+from simdl.step.costs.cycles import cycle_ends, stage_seconds
 from simdl.step.costs.step_cost import StepCost, cut_step_cost
 from simdl.step.cuts.cut_set import cut_set
 from simdl.step.cuts.stage_cut import Cut
-from simdl.step.steady import alone_time
+from simdl.step.lowering.folding import alone_time
 from simdl.step.strategy import Strategy
 from workloads.workload import Workload
 
@@ -92,8 +95,9 @@ def least_time(step: StepCost) -> float:
     found = outline(strategy.schedule, strategy.pp, strategy.virtual_stages)
     if found.overlaps or found.pipeline.copies > 1:
         return 0.0
-    forward, back, rest = _stage_seconds(step, found)
+    forward, back, rest = stage_seconds(step, found)
     fill = [0.0, *accumulate(f + t for f, t in zip(forward, step.transfer, strict=True))]
+    back_at = _cycle_ends(step, forward, back, fill)
     drain = [0.0, *accumulate(b + t for b, t in zip(back, step.transfer, strict=True))]
     ends = []
     for rank in range(strategy.pp):
@@ -104,22 +108,20 @@ def least_time(step: StepCost) -> float:
             ends.append(passes + step.optimizer[rank])
             continue
         after = drain[own[0]] + step.optimizer[found.place[0]]
-        ends.append(fill[own[0]] + max(passes + step.optimizer[rank], sent + after))
+        returned = max(fill[own[0]] + sent, back_at[own[0]])
+        ends.append(max(fill[own[0]] + passes + step.optimizer[rank], returned + after))
     return max(ends) + step.stack.step_overhead
 
 
-def _stage_seconds(step: StepCost, found: Outline) -> tuple[list[float], list[float], list[float]]:
-    """[s] per stage of the passes that send forward, that send back, and that complete gradients after."""
-
-    def seconds(kinds: list[PassKind]) -> list[float]:
-        return [
-            min((step.pass_cost([(kind, stage)]).duration for kind in kinds), default=0.0)
-            for stage in range(len(step.stages))
-        ]
-
-    both = any(kind.sends_back and kind.completes for kind in found.kinds)
-    return (
-        seconds([kind for kind in found.kinds if kind.sends_forward]),
-        seconds([kind for kind in found.kinds if kind.sends_back]),
-        seconds([] if both else [kind for kind in found.kinds if kind.completes]),
-    )
+def _cycle_ends(
+    step: StepCost, forward: Sequence[float], back: Sequence[float], fill: Sequence[float]
+) -> list[float]:
+    """[s] until the last gradient has come back to each stage, by round trips between stages."""
+    strategy, count = step.strategy, step.microbatches
+    found = lags(strategy.schedule, strategy.pp, count, strategy.virtual_stages)
+    if found is None or strategy.pp == 1:
+        return [0.0] * len(forward)
+    passes = np.array([forward]), np.array([back])
+    sent, head = np.array([step.transfer]), np.array([fill[:-1]])
+    ends: list[float] = cycle_ends(found, *passes, sent, head, np.array([count]))[0].tolist()
+    return ends

@@ -23,12 +23,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from simdl.engine.longest_path import longest_path
 from simdl.engine.precedence import precedence
 from simdl.engine.run import run
 from simdl.engine.timeline import Timeline
+from simdl.pipelines.lags import lags
+from simdl.pipelines.outline import outline
 from simdl.pipelines.rounds import Rounds, rounds
 from simdl.program.program import Program
 from simdl.program.repeated import Repetition, Stretch, copies, repeated, repeats
+from simdl.step.costs.cycles import slowest_cycle, stage_seconds
 from simdl.step.costs.stage_items import is_hosted
 from simdl.step.costs.step_cost import StepCost
 from simdl.step.lowering.step_lowering import lower, lowered
@@ -79,8 +83,9 @@ def run_step(step: StepCost, engine: Engine = run) -> StepRun:
         step: what it costs.
         engine: that runs programs.
     """
+    pace = _pace(step)
     for times in TRIED:
-        found = _rounds(step, times)
+        found = _rounds(step, times, pace)
         if found is None:
             break
         program, places = lowered(replace(step, microbatches=found.microbatches))
@@ -94,12 +99,44 @@ def run_step(step: StepCost, engine: Engine = run) -> StepRun:
 
 def passes_run(step: StepCost) -> int:
     """Passes that are run for a step at least."""
-    found, count = _rounds(step, 1), step.microbatches
+    found, count = _rounds(step, 1, _pace(step)), step.microbatches
     passes = step.strategy.passes(step.workload.global_batch)
     return passes if found is None else passes * found.microbatches // count
 
 
-def _rounds(step: StepCost, times: int) -> Rounds | None:
+def alone_time(step: StepCost) -> float:
+    """[s] of a step in which nothing shares a device or a link with anything else, to 1e-9."""
+    return run_step(step, _alone).step_time
+
+
+def _alone(program: Program) -> Timeline:
+    """The timeline of a longest path."""
+    ends = longest_path(program)
+    durations = np.array([action.duration for action in program.actions])
+    starts = np.frombuffer(ends) - durations[np.frombuffer(program.action, dtype=np.intc)]
+    return Timeline(program=program, start=array("d", starts.tobytes()), end=ends)
+
+
+def _pace(step: StepCost) -> int:
+    """Microbatches after which a step comes back to the same state: those of its slowest round trip."""
+    strategy = step.strategy
+    alike = len({id(stage) for stage in step.stages[1:-1]}) <= 1
+    apart = (
+        None if alike else lags(strategy.schedule, strategy.pp, step.microbatches, strategy.virtual_stages)
+    )
+    if apart is None:
+        return 1
+    found = outline(strategy.schedule, strategy.pp, strategy.virtual_stages)
+    forward, back, rest = (np.array(row) for row in stage_seconds(step, found))
+    busiest = max(
+        sum(float(each[stage]) for each in (forward, back, rest) for stage in np.flatnonzero(places == rank))
+        for places in [np.array(found.place)]
+        for rank in range(strategy.pp)
+    )
+    return slowest_cycle(apart, forward, back, np.array(step.transfer), busiest)
+
+
+def _rounds(step: StepCost, times: int, pace: int) -> Rounds | None:
     """The rounds of its order, where all tasks of a step are those of passes, as many for each microbatch."""
     one = step.pipeline.flushes and step.pipeline.synchronised and step.workload.inputs is None
     if not one or any(
@@ -107,7 +144,7 @@ def _rounds(step: StepCost, times: int) -> Rounds | None:
     ):
         return None
     strategy = step.strategy
-    return rounds(step.pipeline, strategy.pp, step.microbatches, strategy.virtual_stages, times)
+    return rounds(step.pipeline, strategy.pp, step.microbatches, strategy.virtual_stages, times, pace)
 
 
 def _folded(program: Program, places: "list[array[int]]", found: Rounds, engine: Engine) -> StepRun | None:

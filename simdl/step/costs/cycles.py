@@ -1,0 +1,101 @@
+"""Cycles: what a microbatch's way through some neighbouring stages and back takes, again and again.
+
+There are limit(s) - lead(t) microbatches under way between stages s and t (:mod:`simdl.pipelines.lags`): so
+many take at least as long as one of them does from s to t and back. Where all stages are alike the way to the
+last one says most; where they are not, the stages that are slow together set the pace.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simdl.pipelines.lags import Lags
+from simdl.pipelines.outline import Outline
+from simdl.pipelines.passes import PassKind
+from simdl.step.costs.step_cost import StepCost
+
+Floats = NDArray[np.float64]
+
+
+def cycle_ends(  # noqa: PLR0917 - what a pipeline is made of
+    lags: Lags, forward: Floats, back: Floats, sent: Floats, head: Floats, count: NDArray[Any]
+) -> Floats:
+    """[n x stages] seconds until the last gradient has come back to each stage, at least.
+
+    The last microbatch comes to a stage as many whole cycles after an early one as there are; then it goes on
+    to the last stage and back, and those that the stage still waits for are behind it.
+
+    Args:
+        lags: of the order.
+        forward: [n x stages] seconds of the passes that send on.
+        back: [n x stages] of those that send back.
+        sent: [n x stages] of the transfer to the next stage, or back; 0 from the last.
+        head: [n x stages] before the first pass of a stage.
+        count: [n] microbatches.
+    """
+    last = count[:, None] - 1
+    best = np.zeros_like(forward)
+    for stop in range(forward.shape[1]):
+        here = slice(0, stop + 1)
+        apart = lags.limit[here] - lags.lead[stop]
+        times = np.where(apart > 0, np.maximum(last - lags.lead[stop], 0) // np.maximum(apart, 1), 0)
+        early = head[:, here] + (last - times * apart) * forward[:, here]
+        np.maximum(best[:, here], early + times * _cycles(forward, back, sent, stop), out=best[:, here])
+    after = forward + np.minimum(lags.lead + 1, count[:, None]) * back
+    ends: Floats = best + np.maximum(_cycles(forward, back, sent, forward.shape[1] - 1), after)
+    return ends
+
+
+def _cycles(forward: Floats, back: Floats, sent: Floats, stop: int) -> Floats:
+    """[n x stages up to ``stop``] seconds from each of them to stage ``stop`` and back."""
+    way = forward[:, : stop + 1] + back[:, : stop + 1]
+    way[:, :stop] += 2 * sent[:, :stop]
+    found: Floats = np.cumsum(way[:, ::-1], axis=1)[:, ::-1]
+    return found
+
+
+def slowest_cycle(lags: Lags, forward: Floats, back: Floats, sent: Floats, alone: float) -> int:
+    """Microbatches of the cycle that sets the pace of a long step; 1 where one stage alone does.
+
+    Args:
+        lags: of the order.
+        forward: [stages] seconds of the passes that send on.
+        back: [stages] of those that send back.
+        sent: [stages] of the transfer to the next stage, or back.
+        alone: [s] per microbatch of the busiest rank.
+    """
+    best, pace = 1, alone * (1 + 1e-9)
+    for stop in range(len(forward)):
+        apart = lags.limit[: stop + 1] - lags.lead[stop]
+        way = _cycles(forward[None], back[None], sent[None], stop)[0]
+        each = np.where(apart > 0, way / np.maximum(apart, 1), 0.0)
+        place = int(each.argmax())
+        if each[place] > pace:
+            best, pace = int(apart[place]), float(each[place]) * (1 + 1e-9)
+    return best
+
+
+def stage_seconds(step: StepCost, found: Outline) -> tuple[list[float], list[float], list[float]]:
+    """[s] per stage of the passes that send forward, that send back, and that complete gradients after."""
+    known: dict[tuple[PassKind, int], float] = {}
+
+    def seconds(kinds: Sequence[PassKind]) -> list[float]:
+        each = [[_once(known, step, kind, stage) for kind in kinds] for stage in range(len(step.stages))]
+        return [min(row, default=0.0) for row in each]
+
+    both = any(kind.sends_back and kind.completes for kind in found.kinds)
+    return (
+        seconds([kind for kind in found.kinds if kind.sends_forward]),
+        seconds([kind for kind in found.kinds if kind.sends_back]),
+        seconds([] if both else [kind for kind in found.kinds if kind.completes]),
+    )
+
+
+def _once(known: dict[tuple[PassKind, int], float], step: StepCost, kind: PassKind, stage: int) -> float:
+    """[s] of a pass; stages that are one object are priced once."""
+    key = kind, id(step.stages[stage])
+    if key not in known:
+        known[key] = step.pass_cost([(kind, stage)]).duration
+    return known[key]
