@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simdl.kernels.chains import chain_kernels, links, repeated_heads
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence
 from simdl.software.stack import Stack
 from workloads.amounts import choose, is_table, larger, rounded, smaller
@@ -157,19 +158,40 @@ def _unfused(
     for layer in layers:
         if layer.core is not None and (layer.fused_core or stack.attention != "unfused"):
             if which is not Pass.WEIGHT_GRADIENT:
+                for kernel in _repeats(layer.core, shard, precision, stack):
+                    yield layer.name, None, kernel
                 yield layer.name, None, _attention_kernel(layer.core, which, shard, precision, stack)
             continue
         for operator in layer.operators(which):
-            if operator.dispatch and operator.dispatch != stack.dispatch:
-                continue
-            dtype = operator.arithmetic or (precision.matmul if layer.narrow else precision.attention)
-            kernel = _kernel(operator, which, shard, precision, dtype)
-            if isinstance(operator.shape, ConvolutionShape) and _transposes(operator.shape, dtype, stack):
-                yield layer.name, None, _transposition(operator, shard, precision, dtype)
-            cast = _cast(operator, kernel, dtype, precision)
-            if cast is not None:
-                yield layer.name, None, cast
-            yield layer.name, operator, kernel
+            if not operator.dispatch or operator.dispatch == stack.dispatch:
+                for fusible, kernel in _operator_kernels(layer, operator, which, shard, precision, stack):
+                    yield layer.name, fusible, kernel
+
+
+def _operator_kernels(  # noqa: PLR0917 - what names one kernel
+    layer: Layer, operator: Operator, which: Pass, shard: Shard, precision: Precision, stack: Stack
+) -> Iterator[tuple[Operator | None, Kernel]]:
+    """An operator's kernels, each with the operator where it may join its neighbours."""
+    dtype = operator.arithmetic or (precision.matmul if layer.narrow else precision.attention)
+    if chain := links(layer, operator, stack):
+        for kernel in chain_kernels(chain, operator, shard.share(operator.split), precision, dtype):
+            yield None, kernel
+        return
+    kernel = _kernel(operator, which, shard, precision, dtype)
+    if isinstance(operator.shape, ConvolutionShape) and _transposes(operator.shape, dtype, stack):
+        yield None, _transposition(operator, shard, precision, dtype)
+    cast = _cast(operator, kernel, dtype, precision)
+    if cast is not None:
+        yield None, cast
+    yield operator, kernel
+
+
+def _repeats(core: AttentionShape, shard: Shard, precision: Precision, stack: Stack) -> Iterator[Kernel]:
+    """Copies of keys and values for every head that shares them, or sums of their gradients."""
+    for name, tensors in repeated_heads(core, stack):
+        elements = sum(count * shard.share(split) for count, split in tensors)
+        nbytes = elements * precision.activation
+        yield Kernel(name, OperatorKind.ELEMENTWISE, 0.0, nbytes, precision.attention)
 
 
 def _fuses(operator: Operator, stack: Stack) -> bool:

@@ -6,6 +6,7 @@ Korthikanti et al. 2022 (arXiv:2205.05198), section 4; tiled attention keeps no 
 from dataclasses import replace
 from functools import lru_cache, reduce
 
+from simdl.kernels.chains import REPEAT_KV, RMS_NORM
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.software.stack import Stack
@@ -128,7 +129,8 @@ def layer_saved_bytes(layer: Layer, pricing: Pricing, shard: Shard, *, scores: b
     for tensor in layer.saved:
         if tensor.fused and (tiled or not scores):
             continue
-        total += tensor.elements * shard.share(tensor.split) * _element_size(layer, tensor, pricing)
+        copies, split = _copies(layer, tensor, pricing)
+        total += copies * tensor.elements * shard.share(split) * _element_size(layer, tensor, pricing)
     if layer.core is not None and tiled:
         rows = layer.core.query_tokens * layer.core.heads
         total += rows * shard.share(Split.HEADS) * LOG_SUM_EXP
@@ -142,6 +144,14 @@ def _narrows(pricing: Pricing) -> bool:
     return pricing.stack.saves_narrow and pricing.precision.narrow_input > 0
 
 
+def _copies(layer: Layer, tensor: SavedActivation, pricing: Pricing) -> tuple[int, Division]:
+    """How often a tensor is kept and how that is divided: keys and values for every head that shares them."""
+    core = layer.core
+    if core is None or REPEAT_KV not in pricing.stack.chains or tensor.name not in {"key", "value"}:
+        return 1, tensor.split
+    return core.heads // core.kv_heads, Split.HEADS
+
+
 TOKEN_NORMS = frozenset({"layernorm", "rmsnorm"})
 """Normalisations that PyTorch's autocast runs in FP32, as it does softmax (torch.amp, op reference)."""
 
@@ -152,6 +162,8 @@ def _element_size(layer: Layer, tensor: SavedActivation, pricing: Pricing) -> fl
         return pricing.precision.activation  # the softmax takes the place of the logits
     if tensor.element_size:
         return tensor.element_size
+    if RMS_NORM in pricing.stack.chains and layer.attributes.get("over") == "rmsnorm":
+        return FP32 + pricing.precision.activation  # the cast input, and what the weight multiplies
     if pricing.stack.autocast and pricing.precision.master:
         if layer.attributes.get("over") in TOKEN_NORMS:
             return FP32

@@ -5,6 +5,7 @@
                                         # with :shards (ZeRO 2, 3) or :replicas where only for those
     attention = "flash-causal"
     fused = ["bias_gelu"]
+    chains = ["rms_norm"]               # operators that run as chains of kernels over FP32 copies
     gradient_overlap = true
     launch = { value = "8 us", source = "fit", note = "..." }
 
@@ -25,6 +26,7 @@ from hardware.errors import ProfileError
 from hardware.profile_reader import ProfileReader
 from simdl.communication import ALGORITHMS, Operation
 from simdl.errors import StackError
+from simdl.kernels.chains import CHAINS
 from simdl.kernels.costs.attention import DEVICE
 from simdl.pipelines import PIPELINES
 from simdl.software.stack import Stack
@@ -141,7 +143,7 @@ def build_stack(name: str, raw: RawStack) -> Stack:
     """
     missing = [
         f"stacks/{name}.toml: {key}: missing; expected here or in a base"
-        for key in (*NUMBERS, *FLAGS, *WORDS, "fused", "schedules")
+        for key in (*NUMBERS, *FLAGS, *WORDS, "fused", "chains", "schedules")
         if key not in raw.values
     ]
     if missing:
@@ -236,6 +238,8 @@ def parse_stack(text: str, place: str, *, base: Callable[[str], RawStack]) -> Ra
                 values[key] = None
         if "fused" in reader.data:
             values["fused"] = frozenset(_list(reader, "fused"))
+        if "chains" in reader.data:
+            values["chains"] = _chains(reader)
         if "schedules" in reader.data:
             values["schedules"] = _schedules(reader)
         defaults = _default_kinds(reader)
@@ -279,6 +283,14 @@ def _schedules(reader: ProfileReader) -> tuple[str, ...]:
         if name not in PIPELINES:
             reader.fault("schedules", f"found {name!r}; expected names among {', '.join(sorted(PIPELINES))}")
     return found
+
+
+def _chains(reader: ProfileReader) -> frozenset[str]:
+    found = _list(reader, "chains")
+    for name in found:
+        if name not in CHAINS:
+            reader.fault("chains", f"found {name!r}; expected names among {', '.join(CHAINS)}")
+    return frozenset(found)
 
 
 def _default_kinds(reader: ProfileReader) -> tuple[str, ...]:

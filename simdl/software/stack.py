@@ -41,6 +41,7 @@ class Stack:
         context_parallel: whether it offers context parallelism.
         schedules: pipeline schedules it runs; empty for any, where it takes orders as data.
         fused: fusion groups of operators that run as one kernel.
+        chains: operators that run as chains of kernels over FP32 copies, of `simdl.kernels.chains.CHAINS`.
         launch: [s] host time per kernel.
         expert_launch: [s] host time per product of an expert, or cast of its rows, for which the device waits
             because the host learns late how many rows there are; 0 where one kernel runs all experts.
@@ -104,6 +105,7 @@ class Stack:
     context_parallel: bool
     schedules: tuple[str, ...]
     fused: frozenset[str]
+    chains: frozenset[str]
     launch: float
     expert_launch: float
     collective_launch: float

@@ -106,7 +106,7 @@ def row_strategies(
         "micro_batch": micro_batch,
         "fsdp": int(zero == _SHARDED),
     }
-    savings = _savings(row, layout, defaults, assumed)
+    savings = _savings(row, layout, defaults, assumed, network)
     strategies = tuple(
         Strategy(
             dp=degrees.dp,
@@ -190,9 +190,19 @@ def row_recompute(row: PublishedRow, assumed: list[str]) -> tuple[Recompute, ...
 
 
 def _savings(
-    row: PublishedRow, layout: Mapping[str, int], defaults: SourceDefaults, assumed: list[str]
+    row: PublishedRow,
+    layout: Mapping[str, int],
+    defaults: SourceDefaults,
+    assumed: list[str],
+    network: Network,
 ) -> tuple[Saving, ...]:
-    """How memory is saved: as printed, as the program's recipe says, or the least that fits."""
+    """How memory is saved: as printed, as the program's recipe says, or the least that fits.
+
+    "Selective layer" is torchtitan's: every second block in full (config_manager.py, selective_ac_option).
+    """
+    if re.search(r"selective[ _]layer", row["recompute"].lower()):
+        _, layers = network.repeated
+        return (Saving(recompute=Recompute.FULL, layers=layers // (2 * layout["pp"] * layout["vp"])),)
     saving = None if row["recompute"] else recipe_saving(row, layout, defaults.recipes)
     if saving is not None:
         assumed.append(f"recompute: {saving} (recipe)")

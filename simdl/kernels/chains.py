@@ -1,0 +1,101 @@
+"""Operators that a program spells as chains of kernels over FP32 copies, where nothing fuses them.
+
+PyTorch had no kernel of its own for RMSNorm before release 2.9, and models wrote it out: cast, square, mean,
+product with the inverse root, cast, product with the weight (torchtitan, models/norms.py until 3b39d7ab;
+transformers, models/llama/modeling_llama.py, LlamaRMSNorm). Autograd takes each of these back in turn
+(torch/csrc/autograd/FunctionsManual.cpp: pow_backward copies, scales and multiplies). Rotary positions as
+complex numbers (torchtitan, models/llama/model.py, apply_rotary_emb) cast, multiply and cast, and
+TorchInductor generates no code for complex numbers. Attention kernels that know no grouped keys read them
+repeated (repeat_kv of both programs).
+"""
+
+from collections.abc import Iterator, Mapping
+
+from simdl.kernels.kernel import Kernel
+from simdl.software.stack import Stack
+from workloads.dtypes import Precision
+from workloads.layer import Layer
+from workloads.layers.tokens.attention import key_elements, key_split, value_elements
+from workloads.operators import AttentionShape, Division, Operator, OperatorKind, Split
+
+FP32 = 4  # [bytes] per element
+RMS_NORM = "rms_norm"
+COMPLEX_ROPE = "complex_rope"
+REPEAT_KV = "repeat_kv"
+CHAINS = (RMS_NORM, COMPLEX_ROPE, REPEAT_KV)
+"""Names that a stack may list under ``chains``."""
+
+Link = tuple[str, int, int]
+"""A kernel's name, and the tensors of activations' format and of FP32 that it reads or writes."""
+
+_NORM: Mapping[str, tuple[Link, ...]] = {
+    "rmsnorm": (
+        ("to FP32", 1, 1),
+        ("square", 0, 2),
+        ("mean", 0, 1),
+        ("scale", 0, 2),
+        ("from FP32", 1, 1),
+        ("weight", 2, 0),
+    ),
+    "input gradient": (
+        ("weight gradient", 2, 0),
+        ("to FP32", 1, 1),
+        ("scale gradient", 0, 2),
+        ("root gradient", 0, 3),
+        ("root gradient sum", 0, 1),
+        ("mean gradient", 0, 1),
+        ("power copy", 0, 2),
+        ("power scale", 0, 2),
+        ("power gradient", 0, 3),
+        ("gradient sum", 0, 3),
+        ("from FP32", 1, 1),
+    ),
+    "scale gradient": (("product", 3, 0), ("rows", 1, 0)),
+}
+_ROTATION: Mapping[str, tuple[Link, ...]] = {
+    "rotate": (("to FP32", 1, 1),),
+    "sine": (("complex product", 0, 2),),
+    "cosine": (("from FP32", 1, 1),),
+}
+
+
+def links(layer: Layer, operator: Operator, stack: Stack) -> tuple[Link, ...]:
+    """The kernels that take the place of an operator; none where the stack runs it as one."""
+    if RMS_NORM in stack.chains and layer.attributes.get("over") == "rmsnorm":
+        return _NORM.get(operator.name, ())
+    if COMPLEX_ROPE in stack.chains and layer.kind == "rotary":
+        return _ROTATION[operator.name.rpartition(" ")[2]]
+    return ()
+
+
+def chain_kernels(
+    chain: tuple[Link, ...], operator: Operator, share: float, precision: Precision, dtype: str
+) -> Iterator[Kernel]:
+    """The kernels of a chain.
+
+    Args:
+        chain: of :func:`links`.
+        operator: whose place it takes.
+        share: samples of this rank's part.
+        precision: of activations.
+        dtype: of the kernels' arithmetic.
+    """
+    elements = (operator.writes or operator.reads // 2) * share
+    for name, short, full in chain:
+        nbytes = elements * (short * precision.activation + full * FP32)
+        yield Kernel(f"{operator.name}: {name}", OperatorKind.ELEMENTWISE, elements, nbytes, dtype)
+
+
+def repeated_heads(
+    core: AttentionShape, stack: Stack
+) -> Iterator[tuple[str, tuple[tuple[int, Division], ...]]]:
+    """Copies of keys and values for every query head: names, and elements with their division.
+
+    The backward pass adds the copies' gradients up: as many bytes.
+    """
+    if REPEAT_KV not in stack.chains or core.kv_heads == core.heads:
+        return
+    split = key_split(core)
+    copies = core.heads // core.kv_heads
+    for name, narrow in (("keys", key_elements(core)), ("values", value_elements(core))):
+        yield f"repeat {name}", ((narrow, split), (narrow * copies, Split.HEADS))

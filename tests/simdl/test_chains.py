@@ -1,0 +1,110 @@
+"""Operators that run as chains of kernels: bytes counted from the programs that spell them."""
+
+from dataclasses import replace
+
+import pytest
+from builders import build_network, build_workload
+
+from hardware.profiles import load_cluster
+from simdl.errors import StackError
+from simdl.kernels.chains import CHAINS, COMPLEX_ROPE, REPEAT_KV, RMS_NORM
+from simdl.kernels.sharding import Shard, block_kernels
+from simdl.memory.activations import layer_saved_bytes
+from simdl.software.reader import NOTHING, load_stack, parse_stack
+from simdl.step.simulate import price
+from workloads.dtypes import load_precision
+from workloads.layers.tokens.token_norm import token_norm
+from workloads.network import Block
+from workloads.operators import Pass
+from workloads.registry import load_network
+
+TOKENS, FEATURES = 32, 64
+ELEMENTS = TOKENS * FEATURES
+HALF, SINGLE = 2, 4  # [bytes] per element
+
+
+def stack_with(*chains):
+    return replace(load_stack("torchtitan"), chains=frozenset(chains))
+
+
+def norm(kind="rmsnorm"):
+    layer = token_norm("norm", "input", kind=kind, tokens=TOKENS, features=FEATURES)
+    return Block(name="norms", layers=(layer,))
+
+
+def nbytes(block, which, stack, shard=None):
+    kernels = block_kernels(
+        block, which, shard=shard or Shard(), precision=load_precision("bf16"), stack=stack
+    )
+    return sum(kernel.nbytes for kernel in kernels), len(kernels)
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(
+    ("which", "halves", "singles", "kernels"),
+    [
+        (Pass.FORWARD, 4, 7, 6),  # x.float(), pow, mean, times rsqrt, type_as, times weight
+        (Pass.INPUT_GRADIENT, 4, 19, 11),
+        (Pass.WEIGHT_GRADIENT, 4, 0, 2),
+    ],
+)
+def test_an_rms_norm_in_eager_mode_is_a_chain_over_fp32_copies(which, halves, singles, kernels):
+    moved = (halves * HALF + singles * SINGLE) * ELEMENTS
+    assert nbytes(norm(), which, stack_with(RMS_NORM)) == (pytest.approx(moved), kernels)
+    assert nbytes(norm(), which, stack_with())[0] < moved
+    assert nbytes(norm("layernorm"), which, stack_with(RMS_NORM)) == nbytes(
+        norm("layernorm"), which, stack_with()
+    )
+
+
+@pytest.mark.theory
+def test_its_cast_input_and_its_output_are_kept(cluster_pricing):
+    layer = norm().layers[0]
+    kept = [layer_saved_bytes(layer, cluster_pricing(chains), Shard()) for chains in ((), (RMS_NORM,))]
+    assert kept == [HALF * ELEMENTS, (SINGLE + HALF) * ELEMENTS]
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("shard", [Shard(), Shard(tp=2, micro_batch=3)])
+def test_rotations_by_complex_numbers_cast_multiply_and_cast(shard):
+    block, rotated = llama_block()
+    turned = [
+        kernel
+        for kernel in block_kernels(
+            block, Pass.FORWARD, shard=shard, precision=load_precision("bf16"), stack=stack_with(COMPLEX_ROPE)
+        )
+        if kernel.name.startswith(("query ", "key ")) and ":" in kernel.name
+    ]
+    moved = (2 * HALF + 4 * SINGLE) * rotated * shard.micro_batch / shard.tp
+    assert (sum(kernel.nbytes for kernel in turned), len(turned)) == (pytest.approx(moved), 6)
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("which", [Pass.FORWARD, Pass.INPUT_GRADIENT])
+def test_keys_and_values_are_repeated_for_the_heads_that_share_them(which):
+    block, _ = llama_block()
+    core = next(layer.core for layer in block.layers if layer.core)
+    plain, repeated = (nbytes(block, which, stack_with(*chains))[0] for chains in ((), (REPEAT_KV,)))
+    narrow = core.key_tokens * core.kv_heads * core.head_size
+    assert repeated - plain == pytest.approx(2 * HALF * narrow * (1 + core.heads // core.kv_heads))
+
+
+def test_unknown_chains_are_refused_by_name():
+    with pytest.raises(StackError, match=r"chains: found 'gelu'; expected names among " + ", ".join(CHAINS)):
+        parse_stack('chains = ["gelu"]', "stacks/own.toml", base=lambda _: NOTHING)
+
+
+def llama_block():
+    """A block with grouped keys, and the elements of queries and keys that it rotates."""
+    network = load_network("llama2-70b", tokens=16)
+    block = next(block for block in network.blocks if any(layer.core for layer in block.layers))
+    core = next(layer.core for layer in block.layers if layer.core)
+    return block, core.query_tokens * core.head_size * (core.heads + core.kv_heads)
+
+
+@pytest.fixture
+def cluster_pricing():
+    """What prices a stack with some chains."""
+
+    workload = build_workload(build_network(2), precision="bf16", global_batch=8)
+    return lambda chains: price(workload, load_cluster("dgx-a100:1"), stack=stack_with(*chains))
