@@ -167,9 +167,20 @@ def state_bytes(
     optimizer = moment_bytes(workload) + precision.master + main_gradient_bytes(strategy, pricing)
     return {
         "parameters": parameters * precision.parameter / (shards if strategy.zero >= 3 else 1),
-        "gradients": gradient_bytes(parameters, pricing) / (shards if strategy.zero >= 2 else 1),
+        "gradients": _kept_gradient(parameters, strategy, pricing) / (shards if strategy.zero >= 2 else 1),
         "optimizer": parameters * optimizer / (shards if strategy.zero >= 1 else 1),
     }
+
+
+def _kept_gradient(parameters: Amount, strategy: Strategy, pricing: Pricing) -> Amount:
+    """[bytes] of gradients until the update.
+
+    FSDP's shards are FP32 masters, and so are its gradients whatever they are reduced in: 4 bytes each beside
+    the moments. Counted here are a 16-bit shard beside the master and a 16-bit gradient: as many.
+    """
+    if strategy.zero >= WHOLE and pricing.stack.main_gradient == "none" and pricing.precision.master:
+        return parameters * pricing.precision.gradient
+    return gradient_bytes(parameters, pricing)
 
 
 def main_gradient_bytes(strategy: Strategy, pricing: Pricing) -> float:

@@ -111,7 +111,7 @@ def test_a_stack_inherits_what_it_does_not_set():
 
 def _keys_of(name):
     stack = load_stack(name)
-    values = {key: getattr(stack, key) for key in (*NUMBERS, *FLAGS, *WORDS, "fused", "schedules")}
+    values = {key: getattr(stack, key) for key in (*NUMBERS, *FLAGS, *WORDS, "fused", "chains", "schedules")}
     return type(NOTHING)(
         values=values,
         numbers={number.path: number for number in stack.numbers},
@@ -128,7 +128,7 @@ def test_missing_keys_are_all_named():
     with pytest.raises(StackError) as refused:
         build_stack("mine", NOTHING)
     lines = str(refused.value).splitlines()
-    assert len(lines) == len(NUMBERS) + len(FLAGS) + len(WORDS) + len(("fused", "schedules"))
+    assert len(lines) == len(NUMBERS) + len(FLAGS) + len(WORDS) + len(("fused", "chains", "schedules"))
     assert "stacks/mine.toml: launch: missing; expected here or in a base" in lines
 
 

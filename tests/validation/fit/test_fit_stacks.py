@@ -62,10 +62,10 @@ def _sustained_kind(device):
 
 
 def test_a_patched_file_changes_the_stacks_that_inherit_from_it():
-    launch = Number("nemo-2024", "launch")
-    assert launch in used_numbers("megatron-bridge-2025", "b200")
-    assert patched_stack("megatron-bridge-2025", {launch: 1e-3}).launch == 1e-3
-    assert patched_stack("torchtitan", {launch: 1e-3}).launch != 1e-3
+    overhead = Number("nemo-2024", "step_overhead")
+    assert overhead in used_numbers("megatron-bridge-2025", "b200")
+    assert patched_stack("megatron-bridge-2025", {overhead: 1.0}).step_overhead == 1.0
+    assert patched_stack("torchtitan", {overhead: 1.0}).step_overhead != 1.0
 
 
 def test_a_patched_board_changes_only_its_clusters(rows):
