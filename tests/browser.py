@@ -1,10 +1,14 @@
-"""Headless Chromium for tests: found automatically; a page is opened and its document handed back."""
+"""Headless Chromium for tests: found automatically, and ended where a page does not come to rest."""
 
+import os
 import shutil
+import signal
+import threading
 from contextlib import contextmanager
 from functools import cache
 
-PATIENCE = 45_000  # [ms]; a busy machine takes long, and a page that never ends is a failure all the same
+PATIENCE = 45_000  # [ms] of a wait
+LIMIT = 150  # [s] of a test: what a page runs has no limit of its own
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
     "--no-sandbox",
@@ -14,7 +18,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--enable-unsafe-swiftshader",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 FITS = """width => {
@@ -33,19 +37,30 @@ def find_browser():
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def open_page(path, *, width=1280, height=1200, narrow=None):
-    """The document once its own check has ended, and the lines that the page wrote to the console.
+@contextmanager
+def launched():
+    """A browser, and the process that it runs as."""
+    from playwright.sync_api import sync_playwright
 
-    The page says so by ``data-checked`` on its root element, however long that takes. With ``narrow`` it is
-    made so wide afterwards, and must come to scroll sideways no more.
-    """
-    with using_page(path, width=width, height=height) as (page, lines):
-        page.wait_for_selector("html[data-checked]", state="attached", timeout=PATIENCE)
-        document = page.content()
-        if narrow:
-            page.set_viewport_size({"width": narrow, "height": height})
-            page.wait_for_function(FITS, arg=narrow, timeout=PATIENCE)
-    return document, remarks(lines)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
+        asked = browser.new_browser_cdp_session()
+        processes = asked.send("SystemInfo.getProcessInfo")["processInfo"]
+        asked.detach()
+        yield browser, next(each["id"] for each in processes if each["type"] == "browser")
+        browser.close()
+
+
+@contextmanager
+def bounded(process, seconds=LIMIT):
+    """Ends the browser if this takes longer: whoever waits for its page is told, and not left waiting."""
+    timer = threading.Timer(seconds, os.kill, (process, signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def remarks(lines):
@@ -53,17 +68,22 @@ def remarks(lines):
     return [line for line in lines if "GL Driver Message" not in line]
 
 
-@contextmanager
-def using_page(path, *, width=1280, height=1200):
-    """A page to click on, opened from its file, and the lines that it writes to the console."""
-    from playwright.sync_api import sync_playwright
+class Tab:
+    """One page for the documents of many tests, and the lines that they write to the console."""
 
-    lines = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=find_browser(), args=list(FLAGS))
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.on("console", lambda message: lines.append(message.text))
-        page.on("pageerror", lambda error: lines.append(str(error)))
-        page.goto(path.as_uri())
-        yield page, lines
-        browser.close()
+    def __init__(self, browser, folder):
+        self.lines = []
+        self.page = browser.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", lambda message: self.lines.append(message.text))
+        self.page.on("pageerror", lambda error: self.lines.append(str(error)))
+        self.file = folder / "page.html"  # the browser keeps what it compiled by the place of a document
+
+    def open(self, path, *, width=1280, height=1200):
+        """Open a report page, and wait until its figures are drawn."""
+        shutil.copyfile(path, self.file)
+        self.page.goto("about:blank")  # what stood there would be drawn anew in the new size
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.goto(self.file.as_uri())
+        self.page.wait_for_selector("html[data-drawn]", state="attached")
+        return self.page

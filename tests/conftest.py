@@ -1,6 +1,7 @@
 """Fixtures of what can be worked through by hand, and how property tests run."""
 
 import pytest
+from browser import launched
 from builders import build_cluster, build_network, build_stack, build_workload
 from hypothesis import settings
 
@@ -33,3 +34,10 @@ def tiny_workload(tiny_network) -> Workload:
 @pytest.fixture
 def tiny_stack() -> Stack:
     return build_stack()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser for the tests of a module, and the process that it runs as."""
+    with launched() as started:
+        yield started

