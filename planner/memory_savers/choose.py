@@ -5,7 +5,7 @@ it. The programme's room is tightened until the ledger agrees, and the fastest p
 that it is never worse than any of the literature.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hardware.units import format_quantity
@@ -14,7 +14,7 @@ from planner.memory_savers.arrange import chosen_items
 from planner.memory_savers.literature import literature_plans
 from planner.memory_savers.options import KINDS, RankProblem, cut_of, plain_of, rank_problems
 from planner.memory_savers.program import solve_rank
-from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, without_host
+from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, with_host, without_host
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.host_needs import host_shortfalls
@@ -30,6 +30,8 @@ ROUNDS = 12
 """Times that the room is tightened until the ledger agrees."""
 SPARE = 1e-4
 """Relative, by which it is tightened beyond what is missing."""
+TINY = 1e-6
+"""Relative, by which the least memory of the programme is raised to find the fastest choice in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,18 +162,47 @@ def _programme(
     None.
     """
     ranks = rank_problems(plain, workload, pricing, kinds)
-    found = [_solved(plain, ranks, workload, pricing, limit)]
-    if kinds - {"recompute"}:  # what is said of copies is less exact than of computation
-        found.append(_solved(plain, [*map(without_host, ranks)], workload, pricing, limit))
-    solved = [each for each in found if each is not None]
-    if solved:
-        return min(solved, key=lambda each: each[0].step_time)
-    smallest = _smallest(plain, ranks, workload, pricing)
-    least = min((memory_need(smallest), *(plan.nbytes for plan in pool)))
-    if least > limit:
-        raise SaversInfeasibleError(limit, least)
-    program = _simulated("program", smallest.strategy, workload, pricing)
-    return min((program, *pool), key=lambda plan: (plan.nbytes, plan.step_time)), None, False
+    found = list(_both_ways(plain, ranks, workload, pricing, limit, hosts=bool(kinds - {"recompute"})))
+    if not found:
+        smallest = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
+        least = memory_need(_step(_planned(plain, ranks, smallest), workload, pricing))
+        if min((least, *(plan.nbytes for plan in pool))) > limit:
+            raise SaversInfeasibleError(limit, min((least, *(plan.nbytes for plan in pool))))
+        fastest = [
+            solve_rank(problem, choice.nbytes * (1 + TINY))
+            for problem, choice in zip(ranks, smallest, strict=True)
+        ]
+        if memory_need(_step(_planned(plain, ranks, fastest), workload, pricing)) > limit:
+            program = _simulated("program", _planned(plain, ranks, smallest), workload, pricing)
+            return min((program, *pool), key=lambda plan: (plan.nbytes, plan.step_time)), None, False
+        found = [fastest]
+    solved = [
+        (_simulated("program", _planned(plain, ranks, each), workload, pricing), each) for each in found
+    ]
+    plan, choices = min(solved, key=lambda each: each[0].step_time)
+    added = [choice.seconds - plain_seconds(rank) for rank, choice in zip(ranks, choices, strict=True)]
+    return plan, max(added), all(choice.optimal for choice in choices)
+
+
+def _both_ways(
+    plain: Strategy,
+    ranks: Sequence[RankProblem],
+    workload: Workload,
+    pricing: Pricing,
+    limit: float,
+    *,
+    hosts: bool,
+) -> Iterator[list[RankChoice]]:
+    """Choices of recomputation alone, and of all that is allowed where that is faster by its own count."""
+    alone = [*map(without_host, ranks)]
+    found = _fitting(plain, alone, workload, pricing, limit)
+    known = None if found is None else [*map(with_host, ranks, found)]
+    if known is not None:
+        yield known
+    if hosts:
+        hosted = _fitting(plain, ranks, workload, pricing, limit, known=known)
+        if hosted is not None and hosted != known:
+            yield hosted
 
 
 def possible_kinds(plain: Strategy, workload: Workload, pricing: Pricing) -> frozenset[str]:
@@ -204,54 +235,65 @@ def least_memory(
     """
     plain = plain_of(strategy, workload, pricing)
     kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
-    smallest = _smallest(plain, rank_problems(plain, workload, pricing, kinds), workload, pricing)
-    found = _simulated("program", smallest.strategy, workload, pricing)
+    ranks = rank_problems(plain, workload, pricing, kinds)
+    choices = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
+    found = _simulated("program", _planned(plain, ranks, choices), workload, pricing)
     return min((found, *pool), key=lambda plan: (plan.nbytes, plan.step_time))
 
 
-def _smallest(
-    plain: Strategy, ranks: Sequence[RankProblem], workload: Workload, pricing: Pricing
-) -> StepCost:
-    """The step of the programme's plan of least memory."""
-    choices = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
-    return _step(_planned(plain, ranks, choices), workload, pricing)
-
-
-def _solved(
-    plain: Strategy, ranks: Sequence[RankProblem], workload: Workload, pricing: Pricing, limit: float
-) -> tuple[SaverPlan, float, bool] | None:
-    """The programme's plan, the seconds that it says that are added, and whether that is proven least."""
-    choices = _fitting(plain, ranks, workload, pricing, limit)
-    if choices is None:
-        return None
-    plan = _simulated("program", _planned(plain, ranks, choices), workload, pricing)
-    added = [each.seconds - plain_seconds(rank) for rank, each in zip(ranks, choices, strict=True)]
-    return plan, max(added), all(choice.optimal for choice in choices)
-
-
 def _fitting(
-    plain: Strategy, ranks: Sequence[RankProblem], workload: Workload, pricing: Pricing, limit: float
+    plain: Strategy,
+    ranks: Sequence[RankProblem],
+    workload: Workload,
+    pricing: Pricing,
+    limit: float,
+    *,
+    known: Sequence[RankChoice] | None = None,
 ) -> list[RankChoice] | None:
-    """The programme's choices, room tightened until the ledger finds none beyond the limit; None for none."""
+    """The programme's choices, room tightened until the ledger finds none beyond the limit; None for none.
+
+    Args:
+        plain: strategy without savers.
+        ranks: what each has to choose.
+        workload: what is computed.
+        pricing: what prices it.
+        limit: [bytes] of each device.
+        known: choices that fit, for ranks where nothing is faster.
+    """
     room = [limit] * len(ranks)
+    best: Sequence[RankChoice | None] = known or [None] * len(ranks)
     needs = [sum(parts.values()) for parts in memory_by_rank(_step(plain, workload, pricing))]
     try:
         choices = [
-            solve_rank(problem, limit) if need > limit else keep_all(problem)
-            for problem, need in zip(ranks, needs, strict=True)
+            _faster(problem, limit, best[rank]) if need > limit else keep_all(problem)
+            for rank, (problem, need) in enumerate(zip(ranks, needs, strict=True))
         ]
         for _ in range(ROUNDS):
             step = _step(_planned(plain, ranks, choices), workload, pricing)
             needs = [sum(parts.values()) for parts in memory_by_rank(step)]
             short = [rank for rank, need in enumerate(needs) if need > limit]
             if not short:
-                return choices
+                return None if any(host_shortfalls(step)) else choices
             for rank in short:
                 room[rank] -= (needs[rank] - limit) * (1 + SPARE) + SPARE * limit
-                choices[rank] = solve_rank(ranks[rank], room[rank])
+                choices[rank] = _faster(ranks[rank], room[rank], best[rank])
     except InfeasibleError:
         pass
     return None
+
+
+def _faster(problem: RankProblem, room: float, known: RankChoice | None) -> RankChoice:
+    """The fastest choice within the room [bytes], what is known where none is faster.
+
+    Raises:
+        InfeasibleError: none fits, and none is known.
+    """
+    if known is None:
+        return solve_rank(problem, room)
+    try:
+        return solve_rank(problem, room, most=known.seconds)
+    except InfeasibleError:
+        return known
 
 
 class SaversInfeasibleError(SimdlError):

@@ -16,19 +16,18 @@ tightens ``room`` by what the ledger says beyond it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from itertools import accumulate
 from math import inf, isfinite
 
-from planner.errors import InfeasibleError
 from planner.memory_savers.options import RankProblem
-from planner.memory_savers.rank_choice import RankChoice, device_update, without_host
+from planner.memory_savers.rank_choice import RankChoice
 from planner.memory_savers.terms import at_least, at_most, total
 from planner.solver.ilp import Constraint, Program, Solution, Terms, Variable, solve_program
 
 GB = 1e9
 MS = 1e-3
-TRIPLES = 24
-"""Runs up to which waits between three of them are constraints of the programme."""
+TRIPLES = 8
+"""Runs up to which waits between three of them are constraints: with more, proofs take too long."""
 NODES = 5_000
 """Nodes of branch and bound, at most."""
 ROOM = "room on rank"
@@ -38,21 +37,21 @@ GAP = 1e-4
 """Relative distance from the optimum that counts as none."""
 
 
-def solve_rank(problem: RankProblem, room: float, *, least_memory: bool = False) -> RankChoice:
+def solve_rank(
+    problem: RankProblem, room: float, *, most: float = inf, least_memory: bool = False
+) -> RankChoice:
     """The choice of the shortest step within ``room`` [bytes], or of least memory however long.
 
-    Recomputation alone is solved first: its step, if it fits, bounds that of everything.
+    Args:
+        problem: of the rank.
+        room: [bytes].
+        most: [s] of a step that is known to be possible; a longer one is no answer.
+        least_memory: whether bytes are minimised instead.
 
     Raises:
-        InfeasibleError: nothing fits; says by how much.
+        InfeasibleError: nothing fits, or nothing that does is as fast as ``most``.
         SolverError: the solver gave up.
     """
-    most = inf
-    if problem.rate and not least_memory:
-        with suppress(InfeasibleError):
-            alone = _Builder(without_host(problem), inf)
-            most = alone.choice(solve_program(alone.program(room, least_memory=False), gap=GAP)).seconds
-            most += device_update(problem)
     builder = _Builder(problem, most)
     program = builder.program(room, least_memory=least_memory)
     return builder.choice(solve_program(program, gap=GAP, node_limit=NODES))
@@ -67,6 +66,8 @@ class _Builder:
         self._rate = problem.rate or inf
         self._limit = most * (1 + GAP) / MS
         self._most = min(self._longest(), self._limit / problem.microbatches)
+        self._ahead = (0.0, *accumulate(run.count * run.forward / MS for run in problem.runs))
+        self._behind = (0.0, *accumulate(run.count * run.backward / MS for run in problem.runs))
 
     def _used(self, r: int, c: int) -> str:
         """The variable that says whether any item takes an option; its count where there is one at most."""
@@ -185,15 +186,15 @@ class _Builder:
             if run.count > 1:
                 longest = 2 * max(self._stores(r).values(), default=0.0)
                 waits = {f"sent {r}": 1.0}
-                yield self._if_all((r,), f"room in {r}", f"computed {r}", waits, one - longest)
+                loose = self._most + one - longest - self._ahead[r + 1]
+                yield _if_all((r,), f"room in {r}", f"computed {r}", waits, one - longest, loose=loose)
         last = len(self._runs) - 1
         yield at_least("stored", {"stored": 1.0}, {f"computed {last}": 1.0}, 0.0)
         yield at_least("stored all", {"stored": 1.0}, {f"sent {last}": 1.0}, 0.0)
         for q, mid, r in self._triples():
-            waits = {f"sent {q}": 1.0}
-            yield self._if_all(
-                (q, mid, r), f"room {q} {mid} {r}", f"computed {r}", waits, self._runs[r].forward / MS
-            )
+            waits, one = {f"sent {q}": 1.0}, self._runs[r].forward / MS
+            loose = self._most + one - self._ahead[r + 1]
+            yield _if_all((q, mid, r), f"room {q} {mid} {r}", f"computed {r}", waits, one, loose=loose)
 
     def _all_fetches(self, until: int) -> Terms:
         return total(*(self._fetches(r) for r in range(until)))
@@ -209,14 +210,19 @@ class _Builder:
             arrived: Terms = {f"fetched {r + 1}": 1.0} if r < last else {"stored": 1.0}
             copies = total(self._stores(r), self._fetches(r))
             yield at_least(f"fetched {r}", {f"fetched {r}": 1.0}, total(arrived, copies), 0.0)
-            yield self._if_all((r,), f"fetch for {r}", f"returned {r}", {f"fetched {r}": 1.0}, one)
+            loose = self._most + one - self._ahead[-1] - (self._behind[-1] - self._behind[r])
+            yield _if_all((r,), f"fetch for {r}", f"returned {r}", {f"fetched {r}": 1.0}, one, loose=loose)
             if run.count > 1:
                 longest = 2 * max(copies.values(), default=0.0)
-                yield self._if_all((r,), f"fetch in {r}", f"fetched {r}", total(before, copies), -longest)
+                loose = self._most - self._behind[r + 1] - longest - self._ahead[-1]
+                yield _if_all(
+                    (r,), f"fetch in {r}", f"fetched {r}", total(before, copies), -longest, loose=loose
+                )
         for q, mid, r in self._triples():  # backward r comes first
             one = min((each for each in self._stores(q).values()), default=0.0)
-            yield self._if_all(
-                (q, mid, r), f"back {q} {mid} {r}", f"fetched {q}", {f"returned {r}": 1.0}, one
+            loose = self._most - self._behind[r] + one - self._ahead[-1]
+            yield _if_all(
+                (q, mid, r), f"back {q} {mid} {r}", f"fetched {q}", {f"returned {r}": 1.0}, one, loose=loose
             )
         # Whatever copies, the last fetch has come when the pass ends; where nothing does, both end together.
         yield at_least("fetched all", {"returned 0": 1.0}, {"fetched 0": 1.0}, 0.0)
@@ -231,13 +237,6 @@ class _Builder:
             for mid in range(q + 1, count):
                 for r in range(mid + 1, count):
                     yield q, mid, r
-
-    def _if_all(
-        self, runs: Sequence[int], name: str, variable: str, least: Terms, limit: float
-    ) -> Constraint:
-        """Variable >= least + limit where all of these runs copy."""
-        loose = {f"copies {r}": self._most for r in runs}
-        return at_least(name, {variable: 1.0}, total(least, loose), limit - self._most * len(runs))
 
     def _lanes(self) -> Iterator[Constraint]:
         """No microbatch is shorter than what its copies take in either direction, or its sums on the host."""
@@ -304,6 +303,7 @@ class _Builder:
                     terms = total(terms, state)
             need = f"bytes at {number}"
             yield at_most(need, total(terms, {"bytes": -1.0}), -problem.fixed / GB)
+            yield from self._on_host(number, live)
         if bounded:
             yield Constraint(
                 name=f"{ROOM} {problem.rank}", terms={"bytes": 1.0}, limit=room / GB, elastic=True
@@ -331,7 +331,12 @@ class _Builder:
             if run.state is not None:
                 held = {f"optimizer {r}": run.state.held / GB, f"parameters {r}": run.state.fetched / GB}
                 terms = total(terms, held)
-        yield at_most(f"host at {number}", terms, self._problem.host_room / GB)
+        yield Constraint(
+            name=f"host memory of rank {self._problem.rank}, moment {number}",
+            terms=terms,
+            limit=self._problem.host_room / GB,
+            elastic=True,
+        )
 
     def choice(self, solution: Solution) -> RankChoice:
         """What a solution means."""
@@ -352,3 +357,12 @@ class _Builder:
 
 def _count(r: int, c: int) -> str:
     return f"items {r} {c}"
+
+
+def _if_all(
+    runs: Sequence[int], name: str, variable: str, least: Terms, limit: float, *, loose: float
+) -> Constraint:
+    """Variable >= least + limit where all of these runs copy; ``loose`` is the most that it may lack else."""
+    free = max(0.0, loose)
+    right = total(least, {f"copies {r}": free for r in runs})
+    return at_least(name, {variable: 1.0}, right, limit - free * len(runs))

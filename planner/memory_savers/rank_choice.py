@@ -56,3 +56,12 @@ def without_host(problem: RankProblem) -> RankProblem:
         for run in problem.runs
     )
     return replace(problem, runs=runs, rate=0.0)
+
+
+def with_host(problem: RankProblem, choice: RankChoice) -> RankChoice:
+    """A choice of :func:`without_host` as one of the whole problem."""
+    counts = tuple(
+        tuple(0 if option.offloaded else next(own) for option in run.options)
+        for run, own in zip(problem.runs, map(iter, choice.counts), strict=True)
+    )
+    return replace(choice, counts=counts, seconds=choice.seconds + device_update(problem))

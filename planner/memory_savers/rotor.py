@@ -55,7 +55,7 @@ def fastest_schedule(chain: Sequence[Link], room: float) -> tuple[float, Row] | 
     if not chain or room <= 0:
         return None
     table = _Table(chain, room)
-    seconds = float(table.best[0][len(chain) - 1][SLOTS])
+    seconds = float(table.best[0, len(chain) - 1, SLOTS])
     return (seconds, tuple(table.plan(0, len(chain) - 1, SLOTS))) if np.isfinite(seconds) else None
 
 
@@ -69,16 +69,18 @@ class _Table:
         self._need = [ceil((link.saved + link.brief) / slot - 1e-9) for link in chain]
         self._ahead = np.concatenate([[0.0], np.cumsum([link.forward for link in chain])])
         count = len(chain)
-        self.best: list[list[Floats]] = [[np.full(SLOTS + 1, np.inf)] * count for _ in range(count)]
+        self.best: Floats = np.full((count, count, SLOTS + 1), np.inf)
+        self._later: Floats = np.full(
+            (count, count, SLOTS + 1), np.inf
+        )  # once the input of the first is kept
         for length in range(1, count + 1):
             for first in range(count - length + 1):
-                self.best[first][first + length - 1] = self._least(first, first + length - 1)
-
-    def _least(self, first: int, last: int) -> Floats:
-        found = self._kept(first, last)
-        for place in range(first + 1, last + 1):
-            found = np.minimum(found, self._split(first, place, last))
-        return found
+                last = first + length - 1
+                found = self._kept(first, last)
+                if last > first:
+                    found = np.minimum(found, self._splits(first, last).min(axis=0))
+                self.best[first, last] = found
+                self._later[first, last] = _shifted(found, self._given[first])
 
     def _kept(self, first: int, last: int) -> Floats:
         """The first block keeps everything."""
@@ -87,25 +89,26 @@ class _Table:
         need = min(self._need[first], SLOTS + 1)
         found[need:] = link.forward + link.backward
         if last > first:
-            found += _shifted(self.best[first + 1][last], self._saved[first])
+            found += _shifted(self.best[first + 1, last], self._saved[first])
         return found
 
-    def _split(self, first: int, place: int, last: int) -> Floats:
-        """Blocks up to ``place`` run again once the rest has run backward."""
-        ahead = float(self._ahead[place] - self._ahead[first])
-        right = _shifted(self.best[place][last], self._given[place])
-        found: Floats = ahead + right + self.best[first][place - 1]
+    def _splits(self, first: int, last: int) -> Floats:
+        """Blocks up to each later place in turn run again once the rest has run backward."""
+        ahead = self._ahead[first + 1 : last + 1] - self._ahead[first]
+        found: Floats = (
+            ahead[:, None] + self._later[first + 1 : last + 1, last] + self.best[first, first:last]
+        )
         return found
 
     def plan(self, first: int, last: int, slots: int) -> Iterator[Saver | Segment]:
         """The items of the fastest schedule of a part."""
-        least = self.best[first][last][slots]
+        least = self.best[first, last, slots]
         if self._kept(first, last)[slots] <= least:
             yield KEPT
             if last > first:
                 yield from self.plan(first + 1, last, slots - self._saved[first])
             return
-        place = next(j for j in range(first + 1, last + 1) if self._split(first, j, last)[slots] <= least)
+        place = first + 1 + int(np.argmax(self._splits(first, last)[:, slots] <= least))
         inner = counted(tuple(self.plan(first, place - 1, slots)))
         yield Saver("full") if inner == ((1, KEPT),) else Segment(inner)
         yield from self.plan(place, last, slots - self._given[place])

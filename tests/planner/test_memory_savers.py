@@ -252,3 +252,29 @@ def test_bad_input_is_one_message(arguments, message):
     assert done.exit_code == 2
     assert re.search(message, done.stderr)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.theory
+def test_what_the_host_holds_has_room_there(asked):
+    """With half of what the smallest plan wants there, something goes there, and the device keeps more."""
+    workload, pricing = asked
+    cluster = pricing.cluster
+    free = least_memory(STRATEGY, workload, pricing)
+    held = host_memory(step_cost(workload, free.strategy, pricing))
+    host = replace(cluster.node.host, memory=held / 2)
+    small = replace(pricing, cluster=replace(cluster, node=replace(cluster.node, host=host)))
+    bound = least_memory(STRATEGY, workload, small)
+    assert 0 < host_memory(step_cost(workload, bound.strategy, small)) <= held / 2
+    assert bound.nbytes > free.nbytes
+    with pytest.raises(SaversInfeasibleError):
+        choose_savers(STRATEGY, workload, small, free.nbytes, pool=())
+
+
+@pytest.mark.theory
+def test_the_least_memory_has_a_fastest_plan_that_is_proven(asked):
+    workload, pricing = asked
+    least = least_memory(STRATEGY, workload, pricing)
+    chosen = choose_savers(STRATEGY, workload, pricing, least.nbytes, pool=())
+    assert chosen.optimal
+    assert chosen.best.step_time <= least.step_time
+    assert chosen.best.nbytes <= least.nbytes
