@@ -97,3 +97,54 @@ def test_what_is_no_program_is_refused(tmp_path):
         path.write_bytes(broken)
         with pytest.raises(WorkloadError, match="expected a program of torch"):
             load_network(good)
+
+
+class Translator(nn.Module):
+    """A table, a recurrent layer of one kind, and the table again as the head."""
+
+    def __init__(self, kind, *, batch_first):
+        super().__init__()
+        self.table = nn.Embedding(50, 16)
+        self.cell = kind(16, 16, num_layers=2, batch_first=batch_first)
+
+    def forward(self, x):
+        states, _ = self.cell(self.table(x))
+        return states @ self.table.weight.t()
+
+
+@pytest.mark.theory
+@pytest.mark.filterwarnings("ignore:The tensor attributes:UserWarning")
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_recurrent_operators_are_chains_of_steps_and_a_tied_table_counts_once(kind, batch_first, tmp_path):
+    shape = (3, 7) if batch_first else (7, 3)
+    module = Translator(kind, batch_first=batch_first)
+    network = load_network(exported(tmp_path, module, torch.zeros(shape, dtype=torch.long)))
+    assert network.parameters == parameters(module)
+    cells = [layer for _, layer in network.layers() if layer.kind == "recurrent"]
+    assert [layer.output_shape for layer in cells] == [(7, 16)] * 2
+    assert not any("without a rule" in note for note in network.notes)
+
+
+class Windows(nn.Module):
+    """Attention written out, on rows that a transposed convolution has made, with a class token."""
+
+    def __init__(self):
+        super().__init__()
+        self.up = nn.ConvTranspose2d(3, 16, 2, stride=2)
+        self.token = nn.Parameter(torch.zeros(1, 1, 16))
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x):
+        rows = self.up(x).flatten(2).transpose(1, 2)
+        rows = torch.cat([self.token.expand(rows.shape[0], -1, -1), rows], 1)
+        scores = (rows @ rows.transpose(1, 2)).softmax(-1)
+        return self.head((scores @ rows).amax(1))
+
+
+def test_what_only_parameters_make_is_counted_and_a_softmax_of_scores_is_no_loss(tmp_path):
+    module = Windows()
+    network = load_network(exported(tmp_path, module, torch.zeros(2, 3, 4, 4)))
+    assert network.parameters == parameters(module)
+    products = [layer.output_shape for _, layer in network.layers() if layer.kind == "product"]
+    assert products == [(65, 65), (65, 16)]

@@ -17,7 +17,7 @@ from workloads.layers import activation, classifier, dropout, elementwise, impor
 from workloads.layers.drafts.draft import Draft, build_image_network
 from workloads.layers.images import channels, convolution, normalization, pooling
 from workloads.layers.tokens import tokens
-from workloads.network import Network
+from workloads.network import Block, Network
 from workloads.operators import Pass
 from workloads.tensors import BLOCK_INPUT
 
@@ -59,6 +59,7 @@ class Node:
         source_shape: how it sees its first input where that differs from how it was made; () for as made.
         parameters: trained elements of an operation without a rule of its own.
         options: of the operation's builder.
+        weights: elements of the trained tensors that it reads, by their name in the file.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Node:
     source_shape: tuple[int, ...] = ()
     parameters: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ def build_graph_network(graph: Graph) -> Network:
     """
     draft = Draft(graph.shape)
     alias = {graph.input: BLOCK_INPUT}
-    names = _names(graph.nodes)
+    names = tuple(_names(graph.nodes))
     faults: list[str] = []
     for node, name in zip(graph.nodes, names, strict=True):
         sources = [alias[source] for source in node.inputs if source in alias]
@@ -113,11 +115,39 @@ def build_graph_network(graph: Graph) -> Network:
             alias[node.output] = draft.view(name, sources[0], node.shape)
     if faults:
         raise NetworkError(f"{graph.source}: {fault}" for fault in faults)
-    blocks = draft.blocks()
+    blocks, shared = _count_once(draft.blocks(), dict(zip(names, graph.nodes, strict=True)))
     if not any(block.parameters for block in blocks):
         raise NetworkError([f"{graph.source}: no node has parameters; expected a network to train"])
     network = build_image_network(graph.name, blocks, source=graph.source)
-    return replace(network, notes=(*graph.notes, *_notes(network)))
+    return replace(network, notes=(*graph.notes, *shared, *_notes(network)))
+
+
+def _count_once(blocks: Sequence[Block], nodes: Mapping[str, Node]) -> tuple[tuple[Block, ...], list[str]]:
+    """Blocks in which a tensor that several nodes read belongs to the first of them, and a note of it.
+
+    A layer that reads the very tensors of another is tied to it; one that reads some of them has the rest.
+    """
+    owners: dict[str, str] = {}
+    again: dict[str, int] = {}
+    built = []
+    for block in blocks:
+        layers = []
+        for layer in block.layers:
+            read = nodes[layer.name].weights if layer.name in nodes and layer.parameters else {}
+            met = [name for name in read if name in owners]
+            again |= {name: read[name] for name in met}
+            owners |= {name: f"{block.name}/{layer.name}" for name in read if name not in owners}
+            owner = {owners[name] for name in met}
+            if met and len(met) == len(read) and len(owner) == 1:
+                layers.append(replace(layer, tied=owner.pop()))
+            else:
+                rest = layer.parameters - sum(read[name] for name in met)
+                layers.append(replace(layer, parameters=max(0, rest)))
+        built.append(replace(block, layers=tuple(layers)))
+    if not again:
+        return tuple(built), []
+    listed = ", ".join(list(again)[:4]) + (f" and {len(again) - 4} more" if len(again) > 4 else "")
+    return tuple(built), [f"{listed}: read by several nodes; counted once"]
 
 
 def _names(nodes: Sequence[Node]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from readers.errors import InputError
 from readers.limits import Kind
 from readers.whole import read_bytes
 from workloads.errors import NetworkError, WorkloadError
+from workloads.importers.onnx_shapes import complete_shapes
 
 EXPECTED = "expected an ONNX model"
 FLOATS = frozenset({1, 10, 11, 16})
@@ -30,7 +31,7 @@ class OnnxFile:
         nodes: of the graph, in order.
         shapes: dimensions of every tensor, with the batch.
         types: element types of tensors.
-        weights: trained elements behind every constant tensor; 0 where it is not trained.
+        weights: trained tensors behind every constant, with their elements; none where it is not trained.
         constants: dimensions of those.
         values: small whole numbers among them.
         inputs: activations that the graph is given, the first of them its samples.
@@ -41,7 +42,7 @@ class OnnxFile:
     nodes: tuple[Any, ...]
     shapes: dict[str, tuple[int, ...]]
     types: dict[str, int]
-    weights: dict[str, int]
+    weights: dict[str, dict[str, int]]
     constants: dict[str, tuple[int, ...]]
     values: dict[str, tuple[int, ...]]
     inputs: tuple[str, ...]
@@ -93,6 +94,7 @@ def load_onnx_file(path: str | Path, *, image_size: int | None = None) -> OnnxFi
     batch = _fix_inputs(file, model, image_size)
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        complete_shapes(inferred)
     except Exception as error:  # noqa: BLE001 - likewise
         reason = str(error).strip().splitlines()[0][:200] if str(error) else type(error).__name__
         raise WorkloadError(f"{file}: shapes cannot be inferred ({reason}); {EXPECTED}") from None
@@ -180,11 +182,13 @@ def _collect(file: Path, graph: Any, batch: int) -> OnnxFile:  # noqa: ANN401 - 
         if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
             shapes[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
         types[value.name] = kind.elem_type
-    constants, weights, values = {}, {}, {}
+    constants, values = {}, {}
+    weights: dict[str, dict[str, int]] = {}
     for tensor in graph.initializer:
         dims = tuple(tensor.dims)
         constants[tensor.name], types[tensor.name] = dims, tensor.data_type
-        weights[tensor.name] = prod(dims) if tensor.data_type in FLOATS and prod(dims) > 1 else 0
+        trained = tensor.data_type in FLOATS and prod(dims) > 1
+        weights[tensor.name] = {tensor.name: prod(dims)} if trained else {}
         if tensor.data_type in {6, 7} and prod(dims) <= 64 and tensor.data_location != tensor.EXTERNAL:
             values[tensor.name] = tuple(int(number) for number in numpy_helper.to_array(tensor).ravel())
     held = set(constants)
@@ -227,13 +231,14 @@ def _trained(
     output: str,
     given: Sequence[str],
     dims: tuple[int, ...],
-) -> int:
-    """Trained elements behind a constant: what it was made of, or its own where a number fills it."""
+) -> dict[str, int]:
+    """Trained tensors behind a constant: those it was made of, or itself where a number fills it."""
     if node.op_type in {"Shape", "Size"}:
-        return 0
+        return {}
     if node.op_type == "ConstantOfShape" or not given:
-        return prod(dims) if found.types.get(output) in FLOATS and prod(dims) > 1 else 0
-    return sum(found.weights[name] for name in given)
+        trained = found.types.get(output) in FLOATS and prod(dims) > 1
+        return {output: prod(dims)} if trained else {}
+    return {root: count for name in given for root, count in found.weights[name].items()}
 
 
 def attributes(node: Any) -> dict[str, Any]:  # noqa: ANN401 - untyped protobuf

@@ -7,13 +7,14 @@ loss over it. Operators without a rule are priced by the bytes that they move an
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from workloads.errors import WorkloadError
 from workloads.importers.graph import VIEW, Graph, Node, build_graph_network
 from workloads.importers.onnx_file import load_onnx_file, readers
-from workloads.importers.onnx_rules import RULES, Reading, build_node, constants
+from workloads.importers.onnx_rules import RULES, Reading, build_node
 from workloads.network import Network
 
 VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Split"})
@@ -65,6 +66,9 @@ POINTWISE = frozenset(
         "Pow",
         "Reciprocal",
         "ReduceL2",
+        "AveragePool",
+        "GlobalAveragePool",
+        "MaxPool",
         "ReduceMax",
         "ReduceMean",
         "ReduceSum",
@@ -140,5 +144,5 @@ def _translate(reading: Reading, node: Any) -> Iterator[Node]:  # noqa: ANN401 -
         return
     known = node.domain in {"", "ai.onnx"} and node.op_type in COPIES | POINTWISE
     options = {"kept": node.op_type not in COPIES, "known": known}
-    parameters = sum(onnx.weights[name] for name in constants(reading, node))
-    yield build_node(reading, node, node.op_type, options=options, parameters=parameters)
+    found = build_node(reading, node, node.op_type, options=options)
+    yield replace(found, parameters=sum(found.weights.values()))

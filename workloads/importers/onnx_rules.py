@@ -1,13 +1,14 @@
 """Rules for operators of ONNX's standard set: what each of them is among the layers known here."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
 from workloads.importers.graph import Node
 from workloads.importers.onnx_file import OnnxFile, attributes, only_reader
 from workloads.importers.onnx_recurrent import CELLS, recurrent_nodes
+from workloads.importers.onnx_sharing import module_of, shared
 
 FUNCTIONS = {
     "Relu": "relu",
@@ -23,11 +24,12 @@ FUNCTIONS = {
 
 @dataclass(slots=True)
 class Reading:
-    """A graph being translated."""
+    """A graph being translated; ``owners`` are the modules that hold each trained tensor."""
 
     onnx: OnnxFile
     readers: dict[str, list[Any]]
     done: set[str] = field(default_factory=set)
+    owners: dict[str, list[str]] = field(default_factory=dict)
 
 
 def build_node(
@@ -39,9 +41,22 @@ def build_node(
     source_shape: Sequence[int] = (),
     options: dict[str, Any] | None = None,
     parameters: int = 0,
+    beside: Sequence[Any] = (),
 ) -> Node:
-    """A node of the common form; its activations and shape follow from the graph."""
+    """A node of the common form; its activations, shape and weights follow from the graph.
+
+    Args:
+        reading: the graph.
+        node: of the file.
+        operation: of the common form.
+        output: what it makes; the node's first output where not given.
+        source_shape: how it sees its first input.
+        options: of the operation's builder.
+        parameters: trained elements of an operation without a rule of its own.
+        beside: further nodes of the file that it stands for.
+    """
     made = output or next(filter(None, node.output))
+    read = ((each, name) for each in (node, *beside) for name in constants(reading, each))
     return Node(
         name=node.name or made,
         operation=operation,
@@ -51,7 +66,20 @@ def build_node(
         source_shape=tuple(source_shape),
         parameters=parameters,
         options=options or {},
+        weights={root: count for each, name in read for root, count in owned(reading, each, name)},
     )
+
+
+def owned(reading: Reading, node: Any, name: str) -> Iterator[tuple[str, int]]:  # noqa: ANN401 - untyped
+    """Trained tensors behind a constant, each named after the first module that shares it with this node."""
+    module = module_of(node)
+    for root, count in reading.onnx.weights.get(name, {}).items():
+        holders = reading.owners.setdefault(root, [])
+        dims = reading.onnx.constants[root]
+        place = next((n for n, holder in enumerate(holders) if shared(holder, module, dims)), len(holders))
+        if place == len(holders):
+            holders.append(module)
+        yield (f"{root} of {holders[place]}" if place else root), count
 
 
 def _activations(reading: Reading, node: Any) -> Iterator[str]:  # noqa: ANN401 - untyped protobuf
@@ -86,7 +114,7 @@ def _batch_norm(reading: Reading, node: Any) -> Node:  # noqa: ANN401 - untyped 
 def _per_channel(reading: Reading, node: Any) -> bool:  # noqa: ANN401 - untyped protobuf
     onnx = reading.onnx
     channels = onnx.sample(node.output[0])[0]
-    return sum(onnx.weights[name] for name in constants(reading, node)) == channels
+    return sum(sum(onnx.weights[name].values()) for name in constants(reading, node)) == channels
 
 
 def _concatenation(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - untyped protobuf
@@ -177,7 +205,11 @@ def _transposed(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - u
 
 
 def _recurrent(reading: Reading, node: Any) -> tuple[Node, ...] | None:  # noqa: ANN401 - untyped protobuf
-    return recurrent_nodes(reading.onnx, node)
+    found = recurrent_nodes(reading.onnx, node)
+    if found is None:
+        return None
+    read = dict(each for name in node.input[1:4] if name for each in owned(reading, node, name))
+    return replace(found[0], weights=read), *found[1:]
 
 
 def _gemm(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - untyped protobuf
@@ -198,6 +230,7 @@ def _linear(
     *,
     bias: bool,
     output: str,
+    beside: Sequence[Any] = (),
 ) -> Node:
     rows = max(1, prod(reading.onnx.sample(node.input[0])) // inputs)
     options = {"out_features": outputs, "bias": bias}
@@ -209,6 +242,7 @@ def _linear(
         output=output,
         source_shape=(inputs,) if plain else (rows, inputs),
         options=options,
+        beside=beside,
     )
 
 
@@ -217,12 +251,13 @@ def _matmul(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - untyp
     weights = onnx.constants.get(node.input[1])
     if weights is not None and len(weights) == 2:
         output, bias = node.output[0], False
+        beside: tuple[Any, ...] = ()
         for summand in only_reader(reading.readers, output, "Add"):
             given = [onnx.constants[name] for name in constants(reading, summand)]
             if given == [(weights[1],)]:
                 reading.done.add(summand.output[0])
-                output, bias = summand.output[0], True
-        return _linear(reading, node, weights[0], weights[1], bias=bias, output=output)
+                output, bias, beside = summand.output[0], True, (summand,)
+        return _linear(reading, node, *weights, bias=bias, output=output, beside=beside)
     if weights is not None or node.input[0] in onnx.constants:
         return None
     left, right, out = (onnx.sample(name) for name in (*node.input, node.output[0]))

@@ -6,6 +6,7 @@ bytes that they move and listed (`graph.Graph`).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from readers.archive import check_archive
 from readers.errors import InputError
 from workloads.errors import WorkloadError
-from workloads.importers.graph import VIEW, Graph, Node, build_graph_network
+from workloads.importers.graph import OPERATIONS, VIEW, Graph, Node, build_graph_network
+from workloads.importers.torch_recurrent import cell_of, first_axis_is_time, recurrent_nodes
 from workloads.importers.torch_rules import (
     RULES,
     Reading,
@@ -61,6 +63,8 @@ COPIES = frozenset(
         "pixel_shuffle",
         "roll",
         "slice",
+        "repeat",
+        "repeat_interleave",
         "stack",
         "t",
         "transpose",
@@ -71,34 +75,63 @@ COPIES = frozenset(
 POINTWISE = frozenset(
     [
         "abs",
+        "adaptive_avg_pool1d",
+        "adaptive_avg_pool3d",
+        "adaptive_max_pool2d",
+        "_native_batch_norm_legit",
         "add",
+        "amax",
+        "amin",
+        "any",
+        "avg_pool1d",
         "avg_pool2d",
+        "avg_pool3d",
         "bmm",
+        "celu",
         "clamp",
+        "cos",
         "div",
         "elu",
         "eq",
+        "erf",
         "exp",
+        "full_like",
+        "ge",
+        "gt",
         "group_norm",
         "instance_norm",
+        "le",
         "log",
+        "log1p",
+        "logical_and",
+        "logical_not",
         "lt",
         "masked_fill",
         "max",
+        "max_pool1d",
+        "max_pool3d",
+        "max_pool3d_with_indices",
         "maximum",
-        "mean",
         "mean",
         "min",
         "minimum",
         "mish",
         "mul",
+        "native_group_norm",
+        "native_layer_norm",
+        "ne",
         "neg",
+        "norm",
         "pow",
         "prelu",
+        "reciprocal",
         "rms_norm",
         "rsqrt",
         "rsub",
+        "selu",
+        "sin",
         "softmax",
+        "softmax by its bytes",
         "softplus",
         "sqrt",
         "sub",
@@ -106,6 +139,10 @@ POINTWISE = frozenset(
         "where",
         "adaptive_avg_pool2d",
         "log_softmax",
+        "_log_softmax",
+        "_softmax",
+        "std",
+        "var",
     ]
 )
 
@@ -127,7 +164,14 @@ def load_torch_export(path: str | Path) -> Network:
         raise WorkloadError(f"{file}: found no input that is a tensor; {EXPECTED}")
     shape = dims(held[inputs[0]])
     parameters = {name: dims(held[name]) for name in signature.inputs_to_parameters if name in held}
-    reading = Reading(parameters, set(held) - names, max(1, shape[0]) if shape else 1)
+    time_first = len(shape) > 1 and first_axis_is_time(program.graph.nodes, inputs[0])
+    reading = Reading(
+        parameters,
+        set(held) - names,
+        max(1, shape[time_first]) if shape else 1,
+        {name: {name: prod(size)} for name, size in parameters.items()},
+        time_first,
+    )
     for node in program.graph.nodes:
         if node.op == "call_function":
             reading.nodes.extend(_translate(reading, node))
@@ -177,10 +221,14 @@ def _translate(reading: Reading, node: Any) -> Iterator[Node]:  # noqa: ANN401 -
     if not given or (
         not hasattr(node.meta.get("val"), "shape") and not isinstance(node.meta.get("val"), tuple)
     ):
-        reading.constants.add(node.name)  # follows from weights and sizes alone
+        _keep_constant(reading, node)
         return
     if name == "scaled_dot_product_attention":
         yield from attention(reading, node)
+        return
+    if cell_of(node) and all(item.name in reading.parameters for item in node.args[2]):
+        steps = dims(node.args[0])[0 if reading.time_first else 1]
+        yield from recurrent_nodes(node, steps, reading.parameters)
         return
     rule = RULES.get(name)
     found = rule(reading, node) if rule else None
@@ -190,10 +238,17 @@ def _translate(reading: Reading, node: Any) -> Iterator[Node]:  # noqa: ANN401 -
         yield build_node(reading, node, VIEW)
     else:
         known = name in COPIES | POINTWISE
-        parameters = sum(
-            prod(reading.parameters[item.name])
-            for item in node.all_input_nodes
-            if item.name in reading.parameters
-        )
         options = {"kept": name not in COPIES, "known": known}
-        yield build_node(reading, node, name, options=options, parameters=parameters)
+        # no operator is called as an operation of the common form is, whose rule did not hold
+        bytes_alone = f"{name} by its bytes" if name in OPERATIONS else name
+        plain = build_node(reading, node, bytes_alone, options=options)
+        yield replace(plain, parameters=sum(plain.weights.values()))
+
+
+def _keep_constant(reading: Reading, node: Any) -> None:  # noqa: ANN401 - torch is untyped here
+    """Remember what follows from weights and sizes alone, with the parameters behind it."""
+    reading.constants.add(node.name)
+    behind = [reading.weights[item.name] for item in node.all_input_nodes if item.name in reading.weights]
+    if behind:
+        reading.parameters[node.name] = dims(node)
+        reading.weights[node.name] = {root: count for each in behind for root, count in each.items()}

@@ -1,6 +1,6 @@
 """Rules for operators of ATen: what each of them is among the layers known here."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -23,11 +23,22 @@ FUNCTIONS = {
 
 @dataclass(slots=True)
 class Reading:
-    """A program being translated: dimensions of its parameters and buffers, and its batch."""
+    """A program being translated.
 
-    parameters: Mapping[str, tuple[int, ...]]
+    Attributes:
+        parameters: dimensions of its parameters, and of what is made of them alone.
+        constants: names of whatever does not depend on samples.
+        batch: samples that it was traced with.
+        weights: trained elements behind every name of ``parameters``, by parameter.
+        time_first: samples lie along the second axis of what it reads.
+        nodes: translated so far.
+    """
+
+    parameters: dict[str, tuple[int, ...]]
     constants: set[str]
     batch: int
+    weights: dict[str, dict[str, int]]
+    time_first: bool = False
     nodes: list[Node] = field(default_factory=list)
 
 
@@ -43,6 +54,8 @@ def dims(node: Any) -> tuple[int, ...]:  # noqa: ANN401 - torch is untyped here
 def sample_shape(reading: Reading, shape: Sequence[int]) -> tuple[int, ...]:
     """The shape of one sample of an activation."""
     batch = reading.batch
+    if reading.time_first and len(shape) > 1 and shape[1] == batch:
+        return (shape[0], *shape[2:])
     if shape and shape[0] == batch:
         return tuple(shape[1:])
     if shape and shape[0] % batch == 0:
@@ -75,6 +88,11 @@ def build_node(
         source_shape=tuple(source_shape),
         options=options or {},
         parameters=parameters,
+        weights={
+            root: count
+            for item in node.all_input_nodes
+            for root, count in reading.weights.get(item.name, {}).items()
+        },
     )
 
 
@@ -98,11 +116,30 @@ def _addition(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - tor
     return build_node(reading, node, "addition") if len(given) > 1 and same else None
 
 
+def _transposed(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch is untyped here
+    """A transposed convolution: one product for every position of its input."""
+    weights = reading.parameters.get(node.args[1].name)
+    if weights is None:
+        return None
+    source, out = sample_shape(reading, dims(node.args[0])), sample_shape(reading, dims(node))
+    bias = _argument(node, 2, "bias", None) is not None
+    options = {
+        "rows": prod(source[1:]),
+        "depth": weights[0],
+        "columns": prod(weights[1:]),
+        "bias": out[0] * bias,
+        "shape": out,
+    }
+    return build_node(reading, node, "lowered", options=options)
+
+
 def _convolution(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch is untyped here
     weights = reading.parameters.get(node.args[1].name)
     source, out = dims(node.args[0]), dims(node)
     if weights is None:
         return None
+    if operation_name(node) == "convolution" and node.args[6]:
+        return _transposed(reading, node)
     bias = _argument(node, 2, "bias", None) is not None
     if len(weights) != 4:
         rows = prod(out) // max(1, reading.batch * weights[0])
@@ -125,7 +162,7 @@ def _convolution(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - 
         "kernel": kernel,
         "stride": stride,
         "padding": _pair(padding),
-        "groups": _argument(node, 6, "groups", 1),
+        "groups": _argument(node, 8 if operation_name(node) == "convolution" else 6, "groups", 1),
         "bias": bias,
     }
     return build_node(reading, node, "convolution", source_shape=maps, options=options)
@@ -142,8 +179,9 @@ def _linear(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch
     return build_node(reading, node, "token_linear", source_shape=(rows, weights[1]), options=options)
 
 
-def _batch_norm(reading: Reading, node: Any) -> Node:  # noqa: ANN401 - torch is untyped here
-    return build_node(reading, node, "batch_norm")
+def _batch_norm(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch is untyped here
+    trained = getattr(node.args[1], "name", "") in reading.parameters
+    return build_node(reading, node, "batch_norm") if trained else None
 
 
 def _layer_norm(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch is untyped here
@@ -176,7 +214,8 @@ def _mean(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch i
 
 def _concatenation(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch is untyped here
     shapes = {dims(item)[2:] for item in node.args[0]}
-    whole = len(node.all_input_nodes) == len(node.args[0]) and _argument(node, 1, "dim", 0) == 1
+    given = [item for item in node.all_input_nodes if item.name not in reading.constants]
+    whole = len(given) == len(node.args[0]) and _argument(node, 1, "dim", 0) == 1
     return build_node(reading, node, "concatenation") if whole and len(shapes) == 1 else None
 
 
@@ -185,7 +224,33 @@ def _dropout(reading: Reading, node: Any) -> Node:  # noqa: ANN401 - torch is un
     return build_node(reading, node, VIEW if off else "dropout")
 
 
+def _times_weights(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch is untyped here
+    """A product whose second factor is trained, with a bias before both factors in ``addmm``."""
+    bias = operation_name(node) == "addmm"
+    given, weights = node.args[1:3] if bias else node.args[:2]
+    size = reading.parameters.get(weights.name)
+    if size is None or len(size) != 2 or given.name in reading.constants:
+        return None
+    if bias and prod(reading.parameters.get(node.args[0].name, ())) != size[1]:
+        return None
+    rows = prod(dims(given)) // max(1, reading.batch * size[0])
+    options = {"out_features": size[1], "bias": bias}
+    if rows <= 1:
+        return build_node(reading, node, "linear", source_shape=(size[0],), options=options)
+    return build_node(reading, node, "token_linear", source_shape=(rows, size[0]), options=options)
+
+
+def _softmax(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch is untyped here
+    """The end of a classifier; a softmax that others read, as in attention, is priced by its bytes."""
+    shape = sample_shape(reading, dims(node))
+    read = any(user.op == "call_function" for user in node.users)
+    return None if read or prod(shape) != max(shape, default=1) else build_node(reading, node, "softmax")
+
+
 def _matmul(reading: Reading, node: Any) -> Node | None:  # noqa: ANN401 - torch is untyped here
+    weighted = _times_weights(reading, node)
+    if weighted is not None:
+        return weighted
     left, right, out = (sample_shape(reading, dims(item)) for item in (*node.args[:2], node))
     if any(item.name in reading.constants for item in node.args[:2]) or min(len(left), len(right)) < 2:
         return None
@@ -236,18 +301,40 @@ Rule = Callable[[Reading, Any], Node | None]
 RULES: dict[str, Rule] = {
     **dict.fromkeys(FUNCTIONS, _activation),
     "adaptive_avg_pool2d": _adaptive_pool,
+    "_log_softmax": _softmax,
+    "_softmax": _softmax,
     "add": _addition,
+    "addmm": _times_weights,
     "avg_pool2d": _pool,
-    "batch_norm": _batch_norm,
+    **dict.fromkeys(
+        (
+            "batch_norm",
+            "native_batch_norm",
+            "_native_batch_norm_legit",
+            "_native_batch_norm_legit_functional",
+            "_native_batch_norm_legit_no_training",
+        ),
+        _batch_norm,
+    ),
     "bmm": _matmul,
     "cat": _concatenation,
     "conv1d": _convolution,
     "conv2d": _convolution,
     "conv3d": _convolution,
+    "conv_transpose1d": _transposed,
+    "conv_transpose2d": _transposed,
+    "conv_transpose3d": _transposed,
+    "convolution": _convolution,
     "dropout": _dropout,
     "layer_norm": _layer_norm,
     "linear": _linear,
+    "log_softmax": _softmax,
     "matmul": _matmul,
     "max_pool2d": _pool,
+    "max_pool2d_with_indices": _pool,
     "mean": _mean,
+    "mm": _times_weights,
+    "native_dropout": _dropout,
+    "native_layer_norm": _layer_norm,
+    "softmax": _softmax,
 }
