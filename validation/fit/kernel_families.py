@@ -43,6 +43,7 @@ FP32 = f"{MATMUL}fp32"
 ALGORITHM = "convolution.fraction."
 NARROW = frozenset({"tf32", "bf16", "fp8", "mxfp8", "fp4", "int8"})
 """Formats that only matrix units multiply."""
+SIXTEEN = frozenset({"fp16", "bf16"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +108,11 @@ def family_fractions(device: Device, others: Sequence[Fitted]) -> dict[str, floa
     names = dict.fromkeys(name for other in others for name in other.fractions)
     found = {name: _mean(device, name, others) for name in names if not name.startswith(MATMUL)}
     for matrix in (True, False):
-        points = [point for other in others for point in _points(other) if point.matrix is matrix]
+        points = [point for other in others for point in _points(other, device) if point.matrix is matrix]
         if points:
             law = _fit_law(points)
             found |= {
-                f"{MATMUL}{dtype}": _law(law, *_demand(device, dtype))
+                f"{MATMUL}{dtype}": _law(law, *_demand(device, dtype)) * _accumulation(device, dtype)
                 for dtype in device.peak_flop_rate
                 if _on_matrix_units(device, dtype) is matrix
             }
@@ -121,17 +122,21 @@ def family_fractions(device: Device, others: Sequence[Fitted]) -> dict[str, floa
 
 def _mean(device: Device, name: str, others: Sequence[Fitted]) -> float:
     """Geometric mean of a fraction over the devices that have it, near ones before others."""
-    here = architecture(device)
     weights, logs = [], []
     for other in others:
         if name not in other.fractions:
             continue
-        there = architecture(other.device)
-        near = exp(-abs(here.year - there.year) / YEARS)
-        weights.append(near if here.family == there.family else OTHER_FAMILY * near)
+        weights.append(_nearness(device, other.device))
         products = _products(other) if name.startswith(ALGORITHM) else 1.0
         logs.append(log(other.fractions[name] * products))
     return exp(float(np.average(logs, weights=weights)))
+
+
+def _nearness(device: Device, other: Device) -> float:
+    """Weight of another device's fractions: 1 of the same year and maker."""
+    here, there = architecture(device), architecture(other)
+    near = exp(-abs(here.year - there.year) / YEARS)
+    return near if here.family == there.family else OTHER_FAMILY * near
 
 
 def _products(other: Fitted) -> float:
@@ -150,33 +155,47 @@ class _Point:
     weight: float
 
 
-def _points(other: Fitted) -> list[_Point]:
+def _points(other: Fitted, device: Device) -> list[_Point]:
+    near = _nearness(device, other.device)
     points = []
     for name, fraction in other.fractions.items():
         if not name.startswith(MATMUL):
             continue
         dtype = name.removeprefix(MATMUL)
         demand, year = _demand(other.device, dtype)
+        adds = _accumulation(other.device, dtype)
         points.append(
             _Point(
                 matrix=_on_matrix_units(other.device, dtype),
                 demand=demand,
                 year=year,
-                fraction=fraction,
-                weight=min(1.0, other.rows[name] / ENOUGH_ROWS),
+                fraction=fraction / adds,
+                weight=near * min(1.0, other.rows[name] / ENOUGH_ROWS),
             )
         )
     return points
 
 
 def _on_matrix_units(device: Device, dtype: str) -> bool:
-    """Whether matrix units multiply this dtype: FP16 on vector units is at most twice their FP32."""
-    return dtype in NARROW or device.flop_rate(dtype) > 2.5 * device.vector_flop_rate
+    """Whether matrix units multiply this dtype: vector units reach at most twice their FP32 rate, in FP16."""
+    most = device.vector_flop_rate * (1.0 if dtype == "fp32" else 2.0)
+    return dtype in NARROW or device.flop_rate(dtype) > 1.25 * most
+
+
+def _accumulation(device: Device, dtype: str) -> float:
+    """Share of the peak that sums in FP32 leave, which frameworks ask of 16-bit products too.
+
+    Vector units form them at their FP32 rate then (``CUBLAS_COMPUTE_32F``): P100's at 0.41 of the FP16 peak.
+    """
+    if dtype not in SIXTEEN or _on_matrix_units(device, dtype):
+        return 1.0
+    return min(1.0, device.vector_flop_rate / device.flop_rate(dtype))
 
 
 def _demand(device: Device, dtype: str) -> tuple[float, int]:
     """[FLOP/J] that the peak asks of the board's power, 0 where none is published; the year."""
-    demand = device.flop_rate(dtype) / device.power if device.power else 0.0
+    rate = device.flop_rate(dtype) * _accumulation(device, dtype)
+    demand = rate / device.power if device.power else 0.0
     return demand, architecture(device).year
 
 
