@@ -46,6 +46,8 @@ class CudnnAlgorithm:
         layouts, dtypes, dimensions: that it takes.
         workspace: what it holds.
         workspace_known: ``documented``, or ``assumed`` where the manual does not give the bytes.
+        evidence: sources of the file that say its conditions.
+        assumed: attributes that none of these says.
         implemented: False for names that no version runs.
         tensor_cores: whether it runs on matrix units.
         dilation: whether filters may have holes.
@@ -67,6 +69,8 @@ class CudnnAlgorithm:
     dimensions: tuple[int, ...]
     workspace: str
     workspace_known: str
+    evidence: tuple[str, ...]
+    assumed: tuple[str, ...] = ()
     implemented: bool = True
     tensor_cores: bool = False
     dilation: bool = False

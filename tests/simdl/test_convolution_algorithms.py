@@ -1,6 +1,8 @@
 """cuDNN's enumerated algorithms: where each applies, and how time and workspace follow the batch."""
 
-from dataclasses import replace
+import tomllib
+from dataclasses import fields, replace
+from importlib.resources import files
 
 import pytest
 from test_cost_model import device
@@ -9,6 +11,7 @@ from test_cost_model_convolution import call
 from simdl.kernels.costs.convolution import REDUCTIONS, convolution_times
 from simdl.kernels.cudnn import (
     LAYOUTS,
+    CudnnAlgorithm,
     cudnn_algorithms,
     find_algorithm,
     is_deterministic,
@@ -160,3 +163,37 @@ def test_some_deterministic_algorithm_takes_every_shape_in_either_layout(which):
     for layout in LAYOUTS:
         for request in (call(stride=2), call(taps=11, stride=4, size=224), call(groups=2)):
             assert any(not refusals(each, request.shape, "fp16", layout=layout) for each in dense)
+
+
+def test_each_condition_names_its_evidence_or_is_marked_assumed():
+    text = files("simdl.kernels").joinpath("cudnn_algorithms.toml").read_text(encoding="utf-8")
+    sources = set(tomllib.loads(text)["sources"])
+    keys = {field.name for field in fields(CudnnAlgorithm)}
+    for each in cudnn_algorithms():
+        assert each.evidence
+        assert set(each.evidence) <= sources
+        assert set(each.assumed) <= keys
+        assert all(getattr(each, key) for key in each.assumed)
+        backward = each.which is not Pass.FORWARD
+        sizes = {
+            key for key in ("unit_stride", "below_filter", "filters", "largest_map") if getattr(each, key)
+        }
+        assert sizes <= set(each.assumed) if backward else "theano" in each.evidence or not each.implemented
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "taken", "refused"),
+    [
+        ("fft", {"size": 254, "taps": 3}, {"size": 255, "taps": 3}),
+        ("fft_tiling", {"size": 64, "taps": 31}, {"size": 64, "taps": 33}),
+        ("winograd", {"taps": 3}, {"taps": 5}),
+        ("winograd_nonfused", {"taps": 5}, {"taps": 7}),
+        ("winograd_nonfused", {"taps": 3}, {"taps": 3, "stride": 2}),
+        ("fft", {"taps": 5}, {"taps": 5, "stride": 2}),
+    ],
+)
+def test_the_forward_pass_is_conditioned_as_the_user_guide_has_it(name, taken, refused):
+    """cuDNN user guide 5.1, as copied in Theano's gpuarray/tests/check_dnn_doc.py, check_fwd_algorithm."""
+    assert reasons(Pass.FORWARD, name, call(**taken)) == ()
+    assert reasons(Pass.FORWARD, name, call(**refused))
