@@ -8,6 +8,7 @@ Lawler and Wood 1966).
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls
 from simdl.report.step_report import StepReport
 from simdl.step.cuts.automatic_cut import step_cost, with_cut
-from simdl.step.lowering.folding import passes_run, run_step
+from simdl.step.lowering.folding import passes_run, run_faster_step
 from simdl.step.simulate import report
 from workloads.workload import Workload
 
@@ -106,9 +107,10 @@ def search(
             certified = False
             break
         if not any(memory_shortfalls(step, pricing.cluster.device)):
-            simulated += 1
-            timed = run_step(step)
-            if len(best) < top or timed.step_time < best[-1].step_time:
+            limit = best[-1].step_time if len(best) == top else inf
+            timed = run_faster_step(step, limit)
+            simulated += timed is not None
+            if timed is not None and timed.step_time < limit:
                 told = reports[candidate] = report(step, timed.timeline)
                 insort(best, Found(rank_key(told), candidate, told))
                 del best[top:]

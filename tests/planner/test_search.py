@@ -1,13 +1,17 @@
 """The search finds what simulating everything would find, and says when it did not look far enough."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 
 from planner.bounds.estimate import estimate_bounds
+from planner.search import best_first
 from planner.search.best_first import search
 from planner.space.candidates import enumerate_space
 from simdl.memory.needs import usable_memory
+from simdl.step.lowering.folding import run_step
 from simdl.step.simulate import price, simulate
 
 
@@ -62,3 +66,14 @@ def test_progress_counts_up_to_what_had_to_be_decided(case):
 
 def test_search_is_deterministic(case):
     assert search(*case, top=5) == search(*case, top=5)
+
+
+def test_steps_whose_longest_path_is_too_long_are_not_run(case, monkeypatch):
+    """Loose bounds let through what the longest path then rules out; the ranking is the same."""
+    space, bounds, fits, workload, pricing = case
+    loose = replace(bounds, step_time=0.8 * bounds.step_time)
+    ranking = search(space, loose, fits, workload, pricing, top=2)
+    monkeypatch.setattr(best_first, "run_faster_step", lambda step, _: run_step(step))
+    every = search(space, loose, fits, workload, pricing, top=2)
+    assert ranking.best == every.best
+    assert ranking.simulated < every.simulated

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,8 @@ SPAN = 2
 """Rounds like the one before, at least."""
 EQUAL = 1e-12
 """Of the run, by which rounds may differ, as sums of many seconds do."""
+ROUNDING = 1e-9
+"""Of a step, to which a folded one is the whole one."""
 Engine = Callable[[Program], Timeline]
 
 
@@ -83,6 +86,20 @@ def run_step(step: StepCost, engine: Engine = run) -> StepRun:
         step: what it costs.
         engine: that runs programs.
     """
+    found = run_faster_step(step, inf, engine)
+    assert found is not None  # noqa: S101 - no step takes for ever
+    return found
+
+
+def run_faster_step(step: StepCost, limit: float, engine: Engine = run) -> StepRun | None:
+    """Time a step, or say None without running it where its longest path shows that it is not faster.
+
+    Args:
+        step: what it costs.
+        limit: [s] that it has to be faster than.
+        engine: that runs programs.
+    """
+    limit = limit if step.pipeline.synchronised and step.pipeline.flushes else inf
     pace = _pace(step)
     for times in TRIED:
         found = _rounds(step, times, pace)
@@ -91,10 +108,20 @@ def run_step(step: StepCost, engine: Engine = run) -> StepRun:
         program, places = lowered(replace(step, microbatches=found.microbatches))
         if len(program) * step.microbatches < LEAST * found.microbatches:
             break
+        if limit < inf and _reaches(_folded(program, places, found, _alone), limit):
+            return None
         folded = _folded(program, places, found, engine)
         if folded is not None:
             return folded
-    return StepRun(measured(engine(lower(step)), step))
+    program = lower(step)
+    if limit < inf and _reaches(StepRun(measured(_alone(program), step)), limit):
+        return None
+    return StepRun(measured(engine(program), step))
+
+
+def _reaches(least: StepRun | None, limit: float) -> bool:
+    """Whether a step that takes at least so long is surely not faster."""
+    return least is not None and least.step_time * (1 - ROUNDING) >= limit
 
 
 def passes_run(step: StepCost) -> int:
