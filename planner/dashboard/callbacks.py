@@ -45,11 +45,11 @@ def add_browser_callbacks(app: Dash) -> None:
     )
     in_browser(
         ClientsideFunction("simdl", "label"),
-        Output({"type": "shown", "name": MATCH}, "children"),
-        Input({"type": "slider", "name": MATCH}, "value"),
-        Input({"type": "slider", "name": MATCH}, "marks"),
+        Output({"type": "shown", "name": ALL}, "children"),
+        Input(SLIDER, "value"),
+        Input(SLIDER, "marks"),
         Input("possible", "data"),
-        State({"type": "slider", "name": MATCH}, "id"),
+        State(SLIDER, "id"),
     )
     in_browser(
         ClientsideFunction("simdl", "offer"),

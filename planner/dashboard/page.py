@@ -3,10 +3,11 @@
 from dash import dcc, html
 
 from planner.dashboard.limits import BODY
+from planner.dashboard.plain_html import plain_html
 from planner.dashboard.plan_view import plan_panel
 from planner.dashboard.state import LENGTH
 from planner.dashboard.takeaway import launch_panel
-from planner.pages.glossary import SUMMARY, glossary
+from planner.pages.glossary import glossary_html
 
 
 def page_layout(place: str) -> html.Div:
@@ -32,24 +33,11 @@ def page_layout(place: str) -> html.Div:
             dcc.Store(id="detailed"),
             html.Header([html.H1("simdl"), html.P("One training step, priced before anyone pays for it.")]),
             html.Div([html.Aside(controls), html.Main(results)], className="frame"),
-            _glossary(),
+            plain_html(glossary_html()),
             _foot(place),
         ],
         id="page",
     )
-
-
-def _glossary() -> html.Details:
-    """The words of the page, folded away until they are asked for."""
-    groups = [
-        part
-        for group, words in glossary().items()
-        for part in (
-            html.H3(group),
-            html.Dl([each for word, text in words.items() for each in (html.Dt(word), html.Dd(text))]),
-        )
-    ]
-    return html.Details([html.Summary(SUMMARY), *groups], id="glossary")
 
 
 def _foot(place: str) -> html.Footer:

@@ -1,13 +1,13 @@
 """Sections of a report page as components of Dash: the same figures and tables, live."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 import plotly.graph_objects as go
 from dash import dcc, html
 
-from planner.pages.page import CONFIG, Cell, Section, Table
+from planner.dashboard.plain_html import plain_html
+from planner.pages.page import CONFIG, Section, Table, table_html
 
 
 def show_sections(sections: Iterable[Section], prefix: str) -> list[html.Section]:
@@ -16,7 +16,11 @@ def show_sections(sections: Iterable[Section], prefix: str) -> list[html.Section
 
 
 def _section(name: str, section: Section) -> html.Section:
-    body = _table(section.body) if isinstance(section.body, Table) else _graph(name, section.body)
+    body = (
+        plain_html(table_html(section.body))
+        if isinstance(section.body, Table)
+        else _graph(name, section.body)
+    )
     note = [html.P(section.note, className="note")] if section.note else []
     framed = html.Div(html.Div(body), className="wide") if section.wide else body
     return html.Section([html.H3(section.title), *note, framed], id=f"section-{name}")
@@ -26,20 +30,3 @@ def _graph(name: str, figure: go.Figure) -> dcc.Graph:
     height = f"{figure.layout.height}px"
     config: Any = CONFIG  # a closed kind of dictionary in Dash
     return dcc.Graph(id=f"graph-{name}", figure=figure, config=config, style={"height": height})
-
-
-def _table(table: Table) -> html.Div:
-    header = html.Thead(html.Tr([html.Th(name, scope="col") for name in table.header]))
-    rows = html.Tbody(
-        [
-            html.Tr([_cell(cell, number=table.is_number(cell, place)) for place, cell in enumerate(row)])
-            for row in table.rows
-        ]
-    )
-    return html.Div(html.Table([header, rows]), className="table")
-
-
-def _cell(cell: Cell, *, number: bool) -> html.Td:
-    if cell.value is None:
-        return html.Td(cell.text, className="number") if number else html.Td(cell.text)
-    return html.Td(cell.text, className="number", title=json.dumps(cell.value))

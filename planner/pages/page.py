@@ -175,7 +175,7 @@ def _lines(lines: tuple[str, ...], shown: int) -> str:
 
 def _section(number: int, section: Section, name: str) -> str:
     note = f"<p>{escape(section.note)}</p>" if section.note else ""
-    body = _table(section.body) if isinstance(section.body, Table) else _figure(number, section.body)
+    body = table_html(section.body) if isinstance(section.body, Table) else _figure(number, section.body)
     if section.wide:
         body = f'<div class="wide"><div>{body}</div></div>'
     if section.folded and isinstance(section.body, Table):
@@ -207,7 +207,8 @@ def _figure(number: int, figure: "go.Figure") -> str:
     )
 
 
-def _table(table: Table) -> str:
+def table_html(table: Table) -> str:
+    """A table whose text is escaped; its cells keep the numbers behind it."""
     header = "".join(f'<th tabindex="0" scope="col">{escape(name)}</th>' for name in table.header)
     rows = "\n".join(
         ('<tr class="marked">' if number in table.marked else "<tr>")

@@ -16,10 +16,12 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       return query;
     },
 
-    // What a slider stands at; "auto" with what it chose.
-    label(position, marks, possible, id) {
-      const text = textAt(marks, position);
-      return LEFT_OUT.includes(text) ? possible?.auto?.[id.name] ?? text : text;
+    // What sliders stand at; "auto" with what it chose.
+    label(positions, marks, possible, ids) {
+      return ids.map((id, place) => {
+        const text = textAt(marks[place], positions[place]);
+        return LEFT_OUT.includes(text) ? possible?.auto?.[id.name] ?? text : text;
+      });
     },
 
     // Puts what is possible into the controls as they stand now; what is chosen keeps its place among it.
@@ -87,6 +89,19 @@ function flash(id, told) {
   button.dataset.told = told;
   setTimeout(() => delete button.dataset.told, 2000);
 }
+
+// Fills components that are HTML as it stands; React knows of no children there and leaves them alone.
+const fill = element => { element.innerHTML = element.dataset.html; };
+new MutationObserver(changes => {
+  for (const change of changes) {
+    if (change.type === "attributes") fill(change.target);
+    for (const added of change.addedNodes) {
+      if (added.nodeType !== Node.ELEMENT_NODE) continue;
+      if (added.matches("[data-html]")) fill(added);
+      added.querySelectorAll("[data-html]").forEach(fill);
+    }
+  }
+}).observe(document.documentElement, {attributeFilter: ["data-html"], childList: true, subtree: true});
 
 // A menu that opens takes typing at once: what has the focus first, the chosen option, hands it to the search box.
 const opened = new WeakSet();
