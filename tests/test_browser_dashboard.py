@@ -168,6 +168,7 @@ def test_every_chart_has_data_and_the_page_fits_its_width(page, width):
     page.set_viewport_size({"width": width, "height": 900})
     show(page, SMALL + f"a.pp=2&b.tp={2 if width < 800 else 4}")
     page.wait_for_selector("#words")
+    page.locator("#details").scroll_into_view_if_needed()
     page.wait_for_function(DRAWN)
     page.wait_for_function(f"({EMPTY})().slice(1).every(count => count === 0)")
     charts, empty, bare, overflow = page.evaluate(EMPTY)

@@ -33,6 +33,7 @@ def add_browser_callbacks(app: Dash) -> None:
     """What the browser does on its own."""
     in_browser: Any = app.clientside_callback  # which has no types
     in_browser(ClientsideFunction("simdl", "readAddress"), Output("address", "data"), Input("page", "id"))
+    in_browser(ClientsideFunction("simdl", "watch"), Output("near", "data"), Input("page", "id"))
     in_browser(
         ClientsideFunction("simdl", "compose"),
         Output("state", "data"),
@@ -205,6 +206,25 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
         return show_figures(state, catalog), cards, drawn["query"]
 
     @app.callback(
+        Output("details", "children"),
+        Output("details", "data-query"),
+        Input("detailed", "data"),
+        Input("near", "data"),
+        State("details", "data-query"),
+        prevent_initial_call=True,
+    )
+    def details(query: str | None, near: bool | None, shown: str | None) -> Any:  # noqa: ANN401 - components
+        if query is not None and query == shown:
+            return no_update, no_update
+        if query is None or not near:
+            return [], None  # those of another state must not stand below its cards
+        return show_details(parse_state(query), catalog), query
+
+
+def add_takeaway_callback(app: Dash, catalog: Catalog) -> None:
+    """What launches the strategies."""
+
+    @app.callback(
         Output("launch", "children"),
         Input("state", "data"),
         Input("framework", "value"),
@@ -215,7 +235,3 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
             return show_takeaway(parse_state(query or ""), catalog, framework or "")
         except REFUSALS:
             return []  # the cards say why
-
-    @app.callback(Output("details", "children"), Input("detailed", "data"), prevent_initial_call=True)
-    def details(query: str | None) -> Any:  # noqa: ANN401 - components
-        return [] if query is None else show_details(parse_state(query), catalog)

@@ -31,6 +31,7 @@ def page_layout(place: str) -> html.Div:
             dcc.Store(id="offered"),
             dcc.Store(id="drawn"),
             dcc.Store(id="detailed"),
+            dcc.Store(id="near"),
             html.Header([html.H1("simdl"), html.P("One training step, priced before anyone pays for it.")]),
             html.Div([html.Aside(controls), html.Main(results)], className="frame"),
             plain_html(glossary_html()),

@@ -11,7 +11,12 @@ from dash import Dash
 from flask import Flask, abort, request
 from werkzeug.serving import make_server
 
-from planner.dashboard.callbacks import add_answer_callbacks, add_browser_callbacks, add_state_callbacks
+from planner.dashboard.callbacks import (
+    add_answer_callbacks,
+    add_browser_callbacks,
+    add_state_callbacks,
+    add_takeaway_callback,
+)
 from planner.dashboard.catalog import Catalog
 from planner.dashboard.downloads import add_downloads
 from planner.dashboard.limits import BODY
@@ -49,6 +54,7 @@ def build_app(
     add_browser_callbacks(app)
     add_state_callbacks(app, catalog)
     add_answer_callbacks(app, catalog)
+    add_takeaway_callback(app, catalog)
     add_plan_callbacks(app, catalog, jobs)
     add_downloads(app.server, catalog)
     _limit_requests(app.server, names)

@@ -1,5 +1,8 @@
 """A dashboard without a browser: its application, and its callbacks called as the page calls them."""
 
+import re
+from html import unescape
+
 from planner.dashboard.catalog import build_catalog
 from planner.dashboard.plan_jobs import PlanJobs
 from planner.dashboard.server import build_app
@@ -63,7 +66,8 @@ def texts(component):
     if isinstance(component, list):
         return " ".join(map(texts, component))
     if isinstance(component, dict):
-        return texts(component["props"].get("children") or "")
+        plain = re.sub("<[^>]*>", " ", component["props"].get("data-html", ""))
+        return unescape(plain) or texts(component["props"].get("children") or "")
     return "" if component is None else str(component)
 
 

@@ -30,11 +30,17 @@ def figures(client, drawn):
     return client.call("figures.children", "drawn.data", drawn__data=drawn)["figures.children"]
 
 
+def details(client, query, **given):
+    return client.call(
+        "details.children", "detailed.data", **{"detailed__data": query, "near__data": True} | given
+    )
+
+
 def shown(client, query):
     """Cards and all figures of a state."""
     answer = verdict(client, query)
     first = figures(client, answer["drawn.data"])
-    more = client.call("details.children", "detailed.data", detailed__data=query)["details.children"]
+    more = details(client, query)["details.children"]
     return answer["verdict.children"], first + more
 
 
@@ -173,8 +179,8 @@ class TestFigures:
         ]
         assert len(pipelines) == 2
         assert pipelines[0] == pipelines[1]  # one axis of time
-        table = next(parts(drawn, "Table"))
-        assert texts(next(parts(table, "Tr"))).split() == ["cause", "A", "B", "B", "-", "A"]
+        table = next(part for part in parts(drawn, "Div") if "data-html" in part["props"])
+        assert texts(table).split()[:6] == ["cause", "A", "B", "B", "-", "A"]
         bars = next(parts(drawn, "Graph"))["props"]["figure"]
         assert bars["data"][0]["y"] == ["A", "B"]
         colours = {bar["name"].replace(" ", "_"): bar["marker"]["color"] for bar in bars["data"]}
@@ -185,6 +191,18 @@ class TestFigures:
         assert "cannot be carried out" in texts(cards[1])
         assert "times as fast as" not in texts(drawn)
         assert list(parts(drawn, "Graph"))
+
+    def test_the_others_are_drawn_where_they_are_looked_at_and_never_those_of_another_state(self, client):
+        query = GPT2 + "a.pp=2"
+        assert details(client, query, near__data=False) == {
+            "details.children": [],
+            "details.data-query": None,
+        }
+        drawn = details(client, query, details__data_query=GPT2 + "a.pp=4")
+        assert drawn["details.children"]
+        assert drawn["details.data-query"] == query
+        assert details(client, query, details__data_query=query, near__data=False) == {}
+        assert details(client, None)["details.children"] == []
 
     def test_a_change_answers_at_a_thousand_devices(self, client):
         state = start_state(client.catalog)
@@ -280,7 +298,6 @@ class TestControls:
         )
         assert "address.data" not in refused
         assert press(state__data=GPT2)["pressed.children"] == []
-        assert client.call("pressed.children", "state.data", state__data=GPT2)["pressed.children"] == []
 
 
 class TestServer:

@@ -3,6 +3,14 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
   simdl: {
     readAddress: () => window.location.search,
 
+    // Whether the other sections are in sight or nearly: only then are they drawn, so that a change need not
+    // wait for what nobody looks at.
+    watch() {
+      const tell = seen => window.dash_clientside.set_props("near", {data: seen.at(-1).isIntersecting});
+      new IntersectionObserver(tell, {rootMargin: "600px"}).observe(document.getElementById("details"));
+      return false;
+    },
+
     // Texts of sliders that are no numbers ("auto", "all", "tp") leave their key out, as do empty fields.
     compose(choices, positions, choiceIds, sliderIds, marks, current) {
       const keep = window.dash_clientside.no_update;
