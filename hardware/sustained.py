@@ -12,9 +12,16 @@ Source: Mudge, "Power: A First-Class Architectural Design Constraint" (Computer 
 the frequency); the idle share is that of ``hardware/data/power.toml``.
 """
 
+from typing import TYPE_CHECKING, TypeVar
+
 from hardware.device import Device
 from hardware.power_shares import power_shares
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Amount = TypeVar("Amount", float, "NDArray[np.float64]")
 DTYPE = "fp16"
 """Format whose peak counts: matrix units of every architecture with this law have it."""
 
@@ -28,5 +35,23 @@ def sustained_by_power(device: Device, like: Device, known: float) -> float:
         known: speed of its matrix units in training over that of a short benchmark.
     """
     here, there = (each.power / each.flop_rate(DTYPE) for each in (device, like))
-    exponent = 1 / (3 * (1 - power_shares().idle))
-    return float(min(1.0, known * (here / there) ** exponent))
+    return float(min(1.0, known * (here / there) ** power_exponent()))
+
+
+def power_exponent() -> float:
+    """How a clock at the limit follows the power for each operation: dlog(clock) / dlog(power)."""
+    return 1 / (3 * (1 - power_shares().idle))
+
+
+def relief(busy: Amount) -> Amount:
+    """Clock of kernels that keep matrix units less busy than large products do, over that of products.
+
+    Above idle a kernel that only streams draws a share of what products draw (``hardware/data/power.toml``);
+    between them power is taken to grow with the use of matrix units.
+
+    Args:
+        busy: use of matrix units over that of large products; an array of many at once.
+    """
+    streaming = power_shares().streaming
+    factor: Amount = (streaming + (1 - streaming) * busy) ** -power_exponent()
+    return factor

@@ -6,12 +6,13 @@ from functools import reduce
 
 from hardware.cluster import Cluster
 from hardware.device import Device
+from hardware.sustained import relief
 from simdl.kernels.cost_model import CostModel, launch_time, launch_workspace
 from simdl.kernels.costs.matmul import uses_matrix_units
 from simdl.kernels.costs.recurrence import host_launches
 from simdl.kernels.kernel import AttentionCall, Kernel
 from simdl.software.stack import Stack
-from workloads.amounts import choose, larger
+from workloads.amounts import choose, larger, smaller
 from workloads.dtypes import Precision
 from workloads.network import Network
 from workloads.operators import PRODUCTS, AttentionShape, OperatorKind
@@ -28,7 +29,7 @@ class Work:
         resharding: [s] of tensors that change layout between two layers.
         dispatch: [s] exposed communication of tokens with their experts.
         stall: [s] the device waits for kernels that the host cannot launch ahead.
-        launches: kernels the host launches.
+        launches: kernels that the host launches, in launches of a forward pass.
         calls: collectives and transfers the host calls.
         workspace: [bytes] of scratch memory of the kernel that takes most.
     """
@@ -39,7 +40,7 @@ class Work:
     resharding: float = 0.0
     dispatch: float = 0.0
     stall: float = 0.0
-    launches: int = 0
+    launches: float = 0
     calls: int = 0
     workspace: float = 0.0
 
@@ -115,16 +116,29 @@ def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel)
     """Device seconds of one kernel in this stack, at the clock that hours of training leave.
 
     Products on matrix units draw the most power and lower the clock; convolutions alternate with kernels that
-    stream and stay below the limit.
+    stream and stay below the limit. Attention draws power as far as it keeps matrix units busier or less busy
+    than large products do, whose fraction of the peak `sustained` was told from.
     """
     seconds = launch_time(model, kernel)
     if kernel.kind not in PRODUCTS:
         return seconds / stack.streaming_speed
     if kernel.kind is OperatorKind.CONVOLUTION:
         return seconds / stack.convolution_speed
+    if not uses_matrix_units(device, kernel.dtype):
+        return seconds
     if isinstance(kernel.shape, AttentionCall):
-        seconds = seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0)
-    return seconds / device.sustained if uses_matrix_units(device, kernel.dtype) else seconds
+        clock = _attention_clock(kernel, seconds, device)
+        return seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0) / clock
+    return seconds / device.sustained
+
+
+def _attention_clock(kernel: Kernel, seconds: float, device: Device) -> float:
+    """Clock of attention over that of a short benchmark, by the power law of `hardware.sustained`."""
+    fraction = device.matmul.fraction.get(kernel.dtype, 0.0)
+    if device.sustained >= 1 or not fraction:
+        return device.sustained
+    share = kernel.flops / (seconds * device.flop_rate(kernel.dtype))
+    return smaller(1.0, device.sustained * relief(share / fraction))
 
 
 def _is_part(shape: AttentionShape) -> bool:

@@ -51,6 +51,7 @@ NUMBERS: Mapping[str, str] = {
     "zero": "count",
     "vocabulary_multiple": "count",
     "launch": "time",
+    "backward_launch": "fraction",
     "expert_launch": "time",
     "collective_launch": "time",
     "negotiation": "time",

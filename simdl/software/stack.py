@@ -42,7 +42,9 @@ class Stack:
         schedules: pipeline schedules it runs; empty for any, where it takes orders as data.
         fused: fusion groups of operators that run as one kernel.
         chains: operators that run as chains of kernels over FP32 copies, of `simdl.kernels.chains.CHAINS`.
-        launch: [s] host time per kernel.
+        launch: [s] host time per kernel of a forward pass.
+        backward_launch: host time per kernel of a backward pass over that: automatic differentiation launches
+            from C++ what Python launched module by module.
         expert_launch: [s] host time per product of an expert, or cast of its rows, for which the device waits
             because the host learns late how many rows there are; 0 where one kernel runs all experts.
         collective_launch: [s] host time per collective or transfer call.
@@ -107,6 +109,7 @@ class Stack:
     fused: frozenset[str]
     chains: frozenset[str]
     launch: float
+    backward_launch: float
     expert_launch: float
     collective_launch: float
     step_overhead: float

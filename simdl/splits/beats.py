@@ -107,8 +107,8 @@ def _compute(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> float:
     return pass_work(parts, which, pricing)[0]
 
 
-def pass_work(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> tuple[float, int, float]:
-    """[s], number and [bytes] of workspace of the kernels of one pass over a node, whatever it sends."""
+def pass_work(parts: Sequence[Divided], which: Pass, pricing: Pricing) -> tuple[float, float, float]:
+    """[s], launches and [bytes] of workspace of the kernels of one pass over a node, whatever it sends."""
     layers, device = tuple(part.layer for part in parts), pricing.cluster.device
     return _kernel_work(
         layers, which, parts[0].samples, pricing.precision, pricing.stack, device, pricing.cost_model
@@ -124,12 +124,13 @@ def _kernel_work(  # noqa: PLR0917 - what kernels and their seconds hang on
     stack: Stack,
     device: Device,
     model: CostModel,
-) -> tuple[float, int, float]:
+) -> tuple[float, float, float]:
     kernels = _pass_kernels(layers, which, samples, precision, stack)
     if which is Pass.WEIGHT_GRADIENT:  # fresh ones are added to those of earlier microbatches
         kernels += accumulation_kernels(layers, Shard(), precision, stack)
     work = kernel_work([kernel for _, kernel in kernels], stack, device, model)
-    return work.device, len(kernels), work.workspace
+    pace = 1.0 if which is Pass.FORWARD else stack.backward_launch
+    return work.device, len(kernels) * pace, work.workspace
 
 
 def _pass_kernels(

@@ -40,7 +40,7 @@ SPEEDS = frozenset(
         "sustained",
     }
 )
-SHARES = frozenset({"contention"})
+SHARES = frozenset({"contention", "backward_launch"})
 HIDDEN = frozenset({"tensor_overlap"})
 _LEAST_SPEED, _FASTEST_CONVOLUTION = 0.08, 2.0
 

@@ -32,6 +32,7 @@ NEUTRAL: Mapping[str, float] = {
     "reduction_speed": 0.6,
     "sustained": 0.9,
     "launch": 10e-6,
+    "backward_launch": 0.5,
     "collective_launch": 20e-6,
     "step_overhead": 10e-3,
     "microbatch_overhead": 0.2e-3,
@@ -46,6 +47,7 @@ EAGER = {"launch": 45e-6}
 EAGER_FAMILIES = frozenset({"megatron", "fsdp", "eager"})
 FLOORS: Mapping[str, float] = {
     "launch": 1e-6,
+    "backward_launch": 0.1,
     "collective_launch": 2e-6,
     "step_overhead": 1e-3,
     "microbatch_overhead": 0.1e-3,

@@ -171,13 +171,6 @@ PASSES = {
     "fwd+bwd": (Pass.FORWARD, Pass.INPUT_GRADIENT),
 }
 LATER = re.compile(r"backend 9(19|2\d)")  # 9.19 to 9.22
-FIXED_CLOCK = re.compile(r"clock fixed at (\d+) MHz")
-FREE_CLOCK = 1980
-"""MHz of an H100 SXM5 that its power does not slow down (nvidia-smi, Max Clocks).
-
-Kernels in Ampere's instructions keep Hopper's matrix units busy too little to meet the limit of 700 W, so
-where their authors fixed the clock at that of the peak they were timed slower than they run in a training.
-"""
 
 
 def _attention_kernels(cells: Cells) -> Iterator[Launch]:
@@ -201,14 +194,7 @@ def _attention_kernels(cells: Cells) -> Iterator[Launch]:
     calls = [AttentionCall(shape, int(cells["batch"]), which, algorithm) for which in PASSES[cells["pass"]]]
     first, *rest = (attention_kernel(call, dtype) for call in calls)
     flops = first.flops + sum(kernel.flops for kernel in rest)
-    rate = float(cells["tflops"]) * 1e12 * _free_clock(cells)
-    yield Launch(first, flops / rate, then=rest[0] if rest else None)
-
-
-def _free_clock(cells: Cells) -> float:
-    """Factor of a rate that was timed at a fixed clock."""
-    fixed = FIXED_CLOCK.search(cells["notes"])
-    return FREE_CLOCK / int(fixed[1]) if fixed and cells["implementation"].startswith(("FA1", "FA2")) else 1.0
+    yield Launch(first, flops / (float(cells["tflops"]) * 1e12), then=rest[0] if rest else None)
 
 
 QUANTISED = {

@@ -25,8 +25,6 @@ from validation.published.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.workload import Workload
 
-# Of what a convolution, its normalisation and its activation launch: three kernels forward, four backward.
-_FORWARD_LAUNCHES = 3 / 7
 # What torch/nn/parallel/replicate.py takes over a replica's forward pass: a slice and an attribute for every
 # variable of every replica against a call, its checks and a kernel. Chosen on torchvision's steps of 1 to 4
 # devices.
@@ -131,8 +129,8 @@ def launching(stack: Stack, replicas: int) -> Stack:
     """
     if replicas == 1:
         return stack
-    forward = _FORWARD_LAUNCHES * (1 + _REPLICATE)
-    return replace(stack, launch=stack.launch * (forward * replicas + 1 - _FORWARD_LAUNCHES))
+    forward = replicas * (1 + _REPLICATE)
+    return replace(stack, launch=stack.launch * forward, backward_launch=stack.backward_launch / forward)
 
 
 def first_that_fits(

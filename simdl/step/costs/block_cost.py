@@ -139,7 +139,7 @@ def _block_cost(pricing: Pricing, shard: Shard, recompute: Recompute, block: Blo
     return BlockCost(
         forward=_forward(pricing, shard, block),
         input_gradient=_input_gradient(pricing, shard, block),
-        weight_gradient=_priced(pricing, weight_gradient_kernels(pricing, shard, block)),
+        weight_gradient=_priced_backward(pricing, weight_gradient_kernels(pricing, shard, block)),
         recompute=_recompute(pricing, shard, block, redone),
         gradients=_gradients(block, shard, pipelined=pipelined),
         saved=kept,
@@ -249,7 +249,7 @@ def _forward(pricing: Pricing, shard: Shard, block: Block) -> Work:
 @lru_cache(maxsize=65536)
 def _input_gradient(pricing: Pricing, shard: Shard, block: Block) -> Work:
     return (
-        _priced(pricing, input_gradient_kernels(pricing, shard, block))
+        _priced_backward(pricing, input_gradient_kernels(pricing, shard, block))
         + _tensor(pricing, shard, block, backward=True)
         + _context(pricing, shard, block.layers, backward=True)
         + _dispatch(pricing, shard, block.layers, backward=True)
@@ -271,6 +271,12 @@ def _recompute(pricing: Pricing, shard: Shard, block: Block, redone: tuple[Layer
 
 def _priced(pricing: Pricing, kernels: list[NamedKernel]) -> Work:
     return priced(pricing, [kernel for _, kernel in kernels])
+
+
+def _priced_backward(pricing: Pricing, kernels: list[NamedKernel]) -> Work:
+    """Kernels that the engine of automatic differentiation launches, at its own pace."""
+    work = _priced(pricing, kernels)
+    return replace(work, launches=work.launches * pricing.stack.backward_launch)
 
 
 def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> Work:
