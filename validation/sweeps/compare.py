@@ -25,6 +25,8 @@ from validation.sweeps.rows import SweepRow, load_sweep, measured_time, operatio
 PUBLISHED = Path(__file__).parents[1] / "published" / "cnn"
 DEFAULT_FILES = ("collective_sweeps.csv", "deepbench_allreduce_sweeps.csv", "collective_sweeps_second.csv")
 LARGE = 2**20
+PARALLEL_LAUNCH = (2, 9)
+"""NCCL from which a process launches device by device (its src/init.cc, tags 2.4.2 to 2.12.12)."""
 
 # Sweeps that took no part in fitting links and libraries.
 HELD_OUT = frozenset(
@@ -125,13 +127,28 @@ def algorithm_of(row: SweepRow) -> str:
     return "auto"
 
 
-def launches_of(row: SweepRow, per_node: int) -> int:
-    """Devices that one process of the row launches on, one after another; 0 where a graph launches for it."""
+def launches_of(row: SweepRow, per_node: int, library: str) -> int:
+    """Devices that one process of the row launches on, one after another; 0 where a graph launches for it.
+
+    NCCL before 2.9 starts the kernels of all devices of a process by one call (its default launch mode is
+    ``GROUP``, which calls ``cudaLaunchCooperativeKernelMultiDevice``); from then on it is ``PARALLEL``, one
+    call a device.
+
+    Args:
+        row: of a sweep.
+        per_node: ranks of a node.
+        library: of :func:`library_of`, with its release.
+    """
     text = f"{row['algo_note']} {row['library']}"
     if re.search(r"\b(CUDA|HIP) graph", text, re.IGNORECASE):
         return 0
     shared = re.search(r"single[- ]process|one process (per node|for)", text, re.IGNORECASE)
-    return per_node if shared else 1
+    return per_node if shared and not _launches_together(library) else 1
+
+
+def _launches_together(library: str) -> bool:
+    version = load_library(library).version
+    return version is not None and version.library == "nccl" and version.number < PARALLEL_LAUNCH
 
 
 def is_timed_alone(row: SweepRow) -> bool:
@@ -198,7 +215,7 @@ def place_row(row: SweepRow) -> Measured:
         library=library,
         algorithm=algorithm_of(row),
         time=measured_time(row, operation, conditions.ranks),
-        launches=launches_of(row, conditions.ranks // conditions.nodes),
+        launches=launches_of(row, conditions.ranks // conditions.nodes, library),
         alone=is_timed_alone(row),
         fitted=row["sweep_id"] not in HELD_OUT,
         links=tuple(part.link for part in links if part is not None),

@@ -10,6 +10,7 @@ from validation.judging.rules import load_rules
 from validation.sweeps.clusters import build_cluster, conditions_of, printed_ports
 from validation.sweeps.compare import (
     algorithm_of,
+    launches_of,
     library_of,
     predict_row,
     predict_sweeps,
@@ -229,3 +230,28 @@ def test_short_calls_of_pytorch_on_eight_h200s_come_out_by_host_and_device_toget
     short = found[found["item"].str.startswith("stas_h200_1n") & (found["size"] < 2**20)]
     assert len(short) == 5
     assert short["predicted"].to_list() == pytest.approx(short["measured"].to_list(), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("note", "library", "launches"),
+    [
+        ("single-process -g 4", "nccl:2.5.7", 1),
+        ("single-process -g 4", "nccl:2.8.4", 1),
+        ("single-process -g 4", "nccl:2.18.5", 4),
+        ("single-process -g 4", "rccl:2.21.5", 4),
+        ("one process per device", "nccl:2.18.5", 1),
+        ("CUDA graph, single process", "nccl:2.18.5", 0),
+    ],
+)
+def test_a_process_launches_device_by_device_since_nccl_2_9(note, library, launches):
+    """NVIDIA/nccl, src/init.cc: launchMode is GROUP up to v2.8.4-1 and PARALLEL from v2.9.6-1 on."""
+    assert launches_of(row(algo_note=note), 4, library) == launches
+
+
+@pytest.mark.published
+def test_four_v100_of_one_process_take_one_launch():
+    """Sheffield HPC documentation, Bessemer CUDA page: 4 V100 on PCIe, NCCL 2.4.2, 16.4 us at 4 KiB."""
+    asked = {"gpu": "V100-PCIE-32GB", "nodes": "1", "ranks": "4", "intra_node": "PCIe Gen3, no NVLink"}
+    cells = {"inter_node": "none", "library": "NCCL 2.4.2", "algo_note": "single-process -g 4"}
+    found = predict_row(row(**asked, **cells, size_bytes="4096", time_us="16.41"))
+    assert found.predicted == pytest.approx(16.4e-6, rel=0.1)
