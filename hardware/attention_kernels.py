@@ -69,6 +69,25 @@ def attention_kernels(generation: str) -> Mapping[str, AttentionKernels]:
     return {name: found.kernels[similar] for name, found in known if similar in found.kernels}
 
 
+def kernel_numbers(name: str, kernels: AttentionKernels) -> tuple[CitedNumber, ...]:
+    """Numbers with sources that these kernels of an algorithm are made of; none for kernels of no file.
+
+    Args:
+        name: of the algorithm.
+        kernels: as a device of one of its architectures has them.
+    """
+    algorithm = attention_algorithms().get(name)
+    if algorithm is None:
+        return ()
+    generation = next((each for each, known in algorithm.kernels.items() if known == kernels), None)
+    return tuple(
+        number
+        for number in algorithm.numbers
+        if generation is not None
+        and (".share." not in f".{number.path}" or number.path.endswith(f".{generation}"))
+    )
+
+
 @lru_cache(maxsize=1)
 def attention_algorithms() -> Mapping[str, AttentionAlgorithm]:
     """All algorithms by name.

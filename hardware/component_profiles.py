@@ -67,6 +67,7 @@ def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
         "vector_flop_rate": reader.number(f"{at}compute.vector_flop_rate", "flop_rate"),
         "power": reader.number(f"{at}compute.power", "power", default=0.0),
         "idle_power": reader.number(f"{at}compute.idle_power", "power", default=0.0),
+        "exponentials": reader.number(f"{at}compute.exponentials", "ratio", default=1.0),
         "sustained": reader.number(f"{at}compute.sustained", "share", default=1.0),
         "peak_flop_rate": {
             dtype: reader.number(f"{at}peak_flop_rate.{dtype}", "flop_rate")

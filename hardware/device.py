@@ -36,6 +36,7 @@ class Device:
         attention_kernels: fused attention by algorithm, where a table timed it on this architecture.
         sustained: speed of products on matrix units in hours of training over that in a short benchmark:
             clocks sink at the power limit. 1 where no training run has told.
+        exponentials: speed of the special function units over 16 exponentials for 256 vector operations.
         energy: process whose energies of operations hold for it (``hardware.operation_energy``), such as
             ``45nm``; "" for devices whose energy follows from their power.
         sparsity: speed of arithmetic that leaves out zeros of the weights over dense arithmetic, by pattern:
@@ -62,6 +63,7 @@ class Device:
     attention_kernels: Mapping[str, AttentionKernels] = field(default_factory=dict)
     idle_power: float = 0.0
     sustained: float = 1.0
+    exponentials: float = 1.0
     energy: str = ""
     sparsity: Mapping[str, float] = field(default_factory=dict)
     kernels: Mapping[str, KernelTerms] = field(default_factory=dict)

@@ -124,6 +124,8 @@ def evidence_seconds(
     kernels: Mapping[str, float],
     stack: Stack,
     numbers: Iterable[CitedNumber],
+    *,
+    attention: Sequence[CitedNumber] = (),
 ) -> dict[str, float]:
     """[s] of a step by the weakest evidence among the numbers that price them; they add up to the step.
 
@@ -132,9 +134,12 @@ def evidence_seconds(
         kernels: [s] of the passes by kind of kernel.
         stack: the software.
         numbers: of the device and the links.
+        attention: of the algorithm that prices fused attention; the device's numbers do if there are none.
     """
     device = tuple(numbers)
     weakest = {kind: _weakest(_KERNEL_NUMBERS.get(kind, _STREAMING), device, stack) for kind in kernels}
+    if attention and "attention" in kernels:
+        weakest["attention"] = _weakest_kind(number.citation.kind for number in attention)
     found = dict.fromkeys(EVIDENCE, 0.0)
     for kind, seconds in kernels.items():
         found[weakest[kind]] += seconds
@@ -161,6 +166,10 @@ def _weakest(
         or (not exact and any(number.path.startswith(place) for place in wanted))
         if number.value != 1.0 or number.citation.kind != "assumed"  # a factor of one that says nothing
     ]
+    return _weakest_kind(kinds)
+
+
+def _weakest_kind(kinds: Iterable[str]) -> str:
     order = [kind if kind in EVIDENCE else "measured" for kind in kinds]
     return max(order, key=EVIDENCE.index, default="assumed")
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from math import inf
 from typing import Any
 
+from hardware.attention_kernels import kernel_numbers
 from hardware.citation import CitedNumber
 from hardware.cluster import Cluster
 from hardware.device import Device
@@ -247,7 +248,9 @@ def _provenance(step: StepCost, causes: Mapping[str, float], kernels: Mapping[st
         "network": step.workload.network.source,
         "numbers": kinds,
         "knowledge": knowledge_of(stack, cluster.device),
-        "seconds": evidence_seconds(causes, kernels, stack, _priced_by(cluster)),
+        "seconds": evidence_seconds(
+            causes, kernels, stack, _priced_by(cluster), attention=_attention_numbers(cluster, stack)
+        ),
     }
 
 
@@ -256,3 +259,9 @@ def _priced_by(cluster: Cluster) -> Iterator[CitedNumber]:
     yield from cluster.device.numbers
     for level in cluster.levels:
         yield from level.link.numbers
+
+
+def _attention_numbers(cluster: Cluster, stack: Stack) -> tuple[CitedNumber, ...]:
+    """Numbers that price fused attention where the algorithm was timed on the architecture."""
+    kernels = cluster.device.attention_kernels.get(stack.attention_algorithm)
+    return kernel_numbers(stack.attention_algorithm, kernels) if kernels else ()

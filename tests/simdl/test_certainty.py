@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hardware.attention_kernels import kernel_numbers
 from hardware.profiles import load_cluster, load_device
 from planner.commands.simulate import simulate as simulate_command
 from simdl.report.certainty import (
@@ -98,3 +99,18 @@ def test_spreads_grow_with_ignorance_for_every_cause():
         values = [spreads()[knowledge][cause] for knowledge in LEVELS]
         assert values == sorted(values)
         assert 0 < values[0] < exp(1)
+
+
+def test_attention_rests_on_the_numbers_of_its_algorithm_where_they_price_it():
+    device, stack = load_device("h100-sxm-80gb"), load_stack("megatron-2021")
+    timed = kernel_numbers("flash-3", device.attention_kernels["flash-3"])
+    assert {number.path.rpartition(".")[2] for number in timed} == {"softmax", "ramp", "hopper"}
+    breakdown = {"forward": 1.0}
+
+    def kind(numbers):
+        found = evidence_seconds(breakdown, {"attention": 1.0}, stack, device.numbers, attention=numbers)
+        return max(found, key=found.get)
+
+    assert kind(timed) == "fitted"
+    assert kind(()) == "derived"  # the device's own backward share
+    assert kernel_numbers("device", device.attention_kernels["flash-2"]) == ()

@@ -76,13 +76,18 @@ def fit_fraction(rows: Rows, build: Build, price: Price = price_kernel, *, most:
 
 
 def _least(loss: Callable[[float], float], low: float, high: float) -> float:
-    """Where a loss is least between two ends, by golden section."""
+    """Where a loss is least between two ends, by golden section: one new point for each step."""
+    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    at_left, at_right = loss(left), loss(right)
     while high - low > TOLERANCE:
-        span = GOLDEN * (high - low)
-        if loss(high - span) < loss(low + span):
-            high = low + span
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - GOLDEN * (high - low)
+            at_left = loss(left)
         else:
-            low = high - span
+            low, left, at_left = left, right, at_right
+            right = low + GOLDEN * (high - low)
+            at_right = loss(right)
     return (low + high) / 2
 
 
@@ -142,6 +147,8 @@ def fit_passes(devices: Mapping[Device, Rows]) -> dict[str, float]:
     speeds: dict[Device, float] = {}
     for _ in range(ROUNDS):
         for device, rows in devices.items():
+            if device in speeds and not any(_is_pass(row, Pass(which)) for row in rows for which in passes):
+                continue  # nothing of it depends on the passes
             build = partial(with_speed, device, passes=dict(passes))
             speeds[device] = fit_fraction(rows, build, most=FASTEST)
         for which in passes:

@@ -29,6 +29,10 @@ ROWS = 16
 DEVICE = "device"
 """Algorithm of kernels that are priced by the shares of the device's own profile."""
 
+EXPONENTIAL = 16.0
+"""Vector operations in whose time an exponential runs: special function units do 16 a clock beside 256
+operations of the vector units (NVIDIA, "CUDA C++ Programming Guide", table of arithmetic instructions)."""
+
 BLOCK = 128
 """Queries (forward) or keys (backward) that one multiprocessor handles at a time."""
 
@@ -53,7 +57,7 @@ def attention_time(call: AttentionCall, device: Device, dtype: str) -> float:
     features = shape.head_size + shape.value_features
     if not forward:
         features += features + shape.head_size
-    softmax = reached.softmax * peak / device.vector_flop_rate  # as so many flops of products
+    softmax = _softmax(reached, device) * peak / device.vector_flop_rate  # as so many flops of products
     flops = BLOCK * (_met(shape, inner) + reached.ramp) * (2 * features + softmax)
     waves = larger(1.0, blocks / device.multiprocessors)
     return waves * flops / rate
@@ -66,6 +70,12 @@ def _reached(algorithm: str, device: Device, *, forward: bool) -> AttentionPass:
         return kernels.forward if forward else kernels.backward
     share = device.attention.forward if forward else device.attention.backward
     return AttentionPass(share=share, softmax=0.0, ramp=0.0)
+
+
+def _softmax(reached: AttentionPass, device: Device) -> float:
+    """Vector operations of a score, its exponential as many as fit into its time."""
+    exponential = min(reached.softmax, EXPONENTIAL)
+    return reached.softmax - exponential * (1 - 1 / device.exponentials)
 
 
 def _cached_time(call: AttentionCall, device: Device, dtype: str) -> float:
