@@ -1,5 +1,7 @@
 """Fixtures of what can be worked through by hand, and how property tests run."""
 
+import gc
+
 import pytest
 from browser import launched
 from builders import build_cluster, build_network, build_stack, build_workload
@@ -14,6 +16,12 @@ from workloads.workload import Workload
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def earlier_objects_settled():
+    """What earlier tests left in caches is not searched for garbage again: it takes seconds each time."""
+    gc.freeze()
 
 
 @pytest.fixture

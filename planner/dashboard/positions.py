@@ -12,7 +12,8 @@ from planner.dashboard.sides import refusals, values_of
 from planner.dashboard.state import Values
 from planner.questions.question import Question, for_strategy
 from planner.questions.strategy_file import build_strategy
-from planner.space.candidates import RECOMPUTE, divisors, recompute_modes
+from planner.space.candidates import RECOMPUTE, recompute_modes
+from simdl.divisors import divisors
 from simdl.errors import StrategyError
 from simdl.pipelines import PIPELINES
 from simdl.step.strategy import Strategy

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from planner.search.order import rank_key
 from planner.search.plan import Plan, PlanResult
-from planner.space.candidates import divisors
 from simdl.compression.method import EXAMPLES, parse_compression
+from simdl.divisors import divisors
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hardware.units import format_quantity
-from planner.space.candidates import divisors
+from simdl.divisors import divisors
 from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls, usable_memory

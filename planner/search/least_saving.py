@@ -22,7 +22,8 @@ from hardware.cluster import Cluster
 from planner.console.format import format_strategy
 from planner.questions.question import Options, Question, for_strategy
 from planner.questions.strategy_file import build_strategy
-from planner.space.candidates import RECOMPUTE, Limits, divisors, recompute_modes
+from planner.space.candidates import RECOMPUTE, Limits, recompute_modes
+from simdl.divisors import divisors
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, memory_shortfalls
 from simdl.step.cuts.automatic_cut import step_cost

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
+from simdl.divisors import divisors
 from simdl.pipelines import PIPELINES, pipeline, same_order
 from simdl.step.strategy import PLAIN, Recompute, Strategy, expert_problems, tensor_problems
 from workloads.network import Network
@@ -327,14 +328,3 @@ def distinct(columns: tuple[Integers, ...]) -> tuple[Integers, Integers]:
         code = code * (int(column.max(initial=0)) + 1) + column
     _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
     return first, inverse
-
-
-def divisors(number: int) -> list[int]:
-    """Divisors of a positive number, rising.
-
-    Example:
-        >>> divisors(12)
-        [1, 2, 3, 4, 6, 12]
-    """
-    small = [n for n in range(1, int(number**0.5) + 1) if number % n == 0]
-    return sorted({*small, *(number // n for n in small)})

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
 
+from simdl.divisors import divisors
 from simdl.errors import SimdlError
 from simdl.splits import (
     cannon,
@@ -146,12 +147,10 @@ def _copies_of_a_square(ranks: int) -> list[Grid]:
 
 def _cube(ranks: int) -> list[Grid]:
     """Every grid with three sides above one."""
+    sides = divisors(ranks)[1:]
+    pairs = ((rows, columns) for rows in sides for columns in sides if rows * columns < ranks)
     return [
-        (rows, columns, ranks // (rows * columns))
-        for rows in range(2, ranks // 4 + 1)
-        if ranks % rows == 0
-        for columns in range(2, ranks // (2 * rows) + 1)
-        if ranks % (rows * columns) == 0
+        (rows, columns, ranks // (rows * columns)) for rows, columns in pairs if ranks % (rows * columns) == 0
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from planner.questions.question import Options, load_question
 from planner.questions.strategy_file import build_strategy
 from planner.search.least_saving import NOTHING, choose_rest
-from planner.space.candidates import divisors
+from simdl.divisors import divisors
 from simdl.step.simulate import simulate
 from simdl.step.strategy import problems, refused
 from simdl.step.strategy_notes import unsupported

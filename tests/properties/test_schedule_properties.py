@@ -74,7 +74,7 @@ def questions(draw, schedule, *, accepted):
 
 
 @SCHEDULES
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(data=st.data(), flags=FLAGS)
 def test_bounds_hold_and_what_a_step_takes_adds_up(schedule, data, flags):
     workload, cluster, strategy = data.draw(questions(schedule, accepted=True))

@@ -16,7 +16,7 @@ from simdl.step.strategy import Recompute, Strategy, problems
 pytestmark = pytest.mark.property
 
 LAYERS = 8  # a multiple of every number of stages drawn, so that no cut depends on the prices
-CASES = settings(max_examples=30, deadline=None)
+CASES = settings(max_examples=20, deadline=None)
 
 
 @st.composite

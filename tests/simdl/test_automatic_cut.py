@@ -123,7 +123,7 @@ def test_a_strategy_names_its_cut_only_where_there_was_a_choice():
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(
     flags=FLAGS,
     name=st.sampled_from(["alexnet", "lenet5"]),
@@ -147,7 +147,7 @@ def test_the_automatic_cut_is_the_fastest_of_the_set_where_nothing_is_shared(
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     flags=FLAGS,
     name=st.sampled_from(["alexnet", "vgg16", "resnet50", "googlenet"]),

@@ -1,6 +1,8 @@
 """What every split of a layer makes a rank compute, hold and send, and how a step of splits runs."""
 
 from dataclasses import replace
+from itertools import product
+from math import prod
 
 import pytest
 
@@ -309,3 +311,12 @@ def test_an_algorithm_of_the_stack_adds_up_gradients():
         strategy = split_everything(workload, "sample", ranks=cluster.devices)
         times[name] = simulate(workload, cluster, strategy, stack=stack).report.step_time
     assert times["hierarchical"] < times["ring"]
+
+
+def test_a_cube_of_ranks_has_every_grid_of_three_sides_above_one():
+    for ranks in (8, 12, 31, 60):
+        sides = range(2, ranks)
+        every = [grid for grid in product(sides, sides, sides) if prod(grid) == ranks]
+        assert SPLITS["cosma"].grids(ranks) == every
+    # 2^6 x 5^6 in three factors, less those with a side of one: found without going through a million sides
+    assert len(SPLITS["cosma"].grids(10**6)) == 28**2 - (3 * 49 - 3)

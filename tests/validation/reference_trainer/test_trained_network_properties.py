@@ -103,7 +103,7 @@ def parameter_count(network):
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(decoders())
 def test_transformers_have_their_parameters_and_both_attentions_agree(config):
     network = build_decoder(config)
@@ -118,7 +118,7 @@ def test_transformers_have_their_parameters_and_both_attentions_agree(config):
             torch.testing.assert_close(gradient, fused, rtol=1e-3, atol=1e-5)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(image_networks())
 def test_image_networks_have_their_parameters_and_every_one_gets_a_gradient(network):
     assert parameter_count(network) == network.parameters
