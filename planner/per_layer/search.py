@@ -27,9 +27,11 @@ from simdl.splits.arrangement import Arrangement, named_splits
 from simdl.splits.graph import LayerGraph, build_layer_graph
 from simdl.splits.node_cost import NodeCost, node_costs
 from simdl.splits.registry import Choice, format_choice
-from simdl.step.cuts.automatic_cut import least_time, step_cost
-from simdl.step.simulate import simulate
-from simdl.step.strategy import Strategy, problems
+from simdl.step.costs.step_cost import StepCost
+from simdl.step.cuts.automatic_cut import least_time, memory_need, step_cost
+from simdl.step.lowering.folding import StepRun, run_step
+from simdl.step.simulate import report
+from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 
 Splits = tuple[tuple[str, str], ...]
@@ -48,7 +50,9 @@ class LayerPlan:
 
     Attributes:
         candidates: [s] that each takes at least, and its report, fastest first; all of them fit and have a
-            layer that is not split by sample (without, they are strategies that divide all layers alike).
+            layer that is not split by sample (without, they are strategies that divide all layers alike). As
+            many as were wanted.
+        fitting: how many there are.
         tried: strategies that were looked at.
         best: report of the fastest, or of plain data parallelism where that is within :data:`MARGIN`.
         layers: what each layer of the best takes of the step.
@@ -60,6 +64,7 @@ class LayerPlan:
     """
 
     candidates: tuple[tuple[float, StepReport], ...]
+    fitting: int
     tried: int
     best: StepReport
     layers: tuple[LayerTime, ...]
@@ -85,12 +90,32 @@ class _Answer:
     variables: int
 
 
-def plan_layers(workload: Workload, pricing: Pricing) -> LayerPlan:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Run:
+    """A strategy that fits, timed."""
+
+    step: StepCost
+    timed: StepRun
+
+    @property
+    def strategy(self) -> Strategy:
+        return self.step.strategy
+
+    @property
+    def step_time(self) -> float:
+        return self.timed.step_time
+
+    def report(self) -> StepReport:
+        return report(self.step, self.timed.timeline)
+
+
+def plan_layers(workload: Workload, pricing: Pricing, *, top: int | None = None) -> LayerPlan:
     """The fastest per-layer plans on all devices of a cluster.
 
     Args:
         workload: images; a microbatch is divided over the sample groups of every layer.
         pricing: what prices it.
+        top: plans wanted; None for all that fit.
 
     Raises:
         SimdlError: the network has no per-layer splits (its samples are no images), or no split uses
@@ -101,20 +126,22 @@ def plan_layers(workload: Workload, pricing: Pricing) -> LayerPlan:
     started = time.perf_counter()
     answer = _first_that_fits(workload, pricing)
     tried = dict.fromkeys([*answer.strategies, *_variants(answer, workload, pricing)])
-    runs = [run for strategy in tried for run in _simulated(strategy, workload, pricing)]
-    runs.sort(key=lambda run: (run[1].step_time, run[1].peak_memory))
-    plain = next((report for _, report in runs if is_data_parallel(report.strategy)), None)
-    split = [run for run in runs if run[1].strategy.splits]
+    runs = [run for strategy in tried for run in _timed(strategy, workload, pricing)]
+    runs.sort(key=lambda run: (run.step_time, memory_need(run.step)))
+    plain = next((run for run in runs if is_data_parallel(run.strategy)), None)
+    split = [run for run in runs if run.strategy.splits]
     if not runs:
         name = f"{workload.network.name} on {pricing.cluster.name}"
         raise SimdlError(f"{name}: no split of layers fits as it is simulated; expected more devices")
-    best = (split or runs)[0][1]
+    best = (split or runs)[0]
     if plain is not None and (not split or plain.step_time <= best.step_time * (1 + MARGIN)):
         best = plain
+    told = {run: run.report() for run in dict.fromkeys((best, *split[:top]))}
     return LayerPlan(
-        candidates=tuple(split),
+        candidates=tuple((least_time(run.step), told[run]) for run in split[:top]),
+        fitting=len(split),
         tried=len(tried),
-        best=best,
+        best=told[best],
         layers=layer_times(best.strategy, workload, pricing),
         estimate=answer.estimate,
         optimal=answer.optimal,
@@ -197,17 +224,13 @@ def _variants(answer: _Answer, workload: Workload, pricing: Pricing) -> Iterator
             yield _solve(staged, workload, pricing).strategies[0]
 
 
-def _simulated(
-    strategy: Strategy, workload: Workload, pricing: Pricing
-) -> Iterator[tuple[float, StepReport]]:
-    """What the step takes at least, and its report; nothing where it cannot run or does not fit."""
-    if any(problems(strategy, workload, pricing.cluster)):
+def _timed(strategy: Strategy, workload: Workload, pricing: Pricing) -> Iterator[_Run]:
+    """The strategy with its step; nothing where it cannot run or does not fit."""
+    if any(problems(strategy, workload, pricing.cluster)) or any(refused(strategy, pricing.stack)):
         return
     step = step_cost(workload, strategy, pricing)
-    if any(memory_shortfalls(step, pricing.cluster.device)):
-        return
-    found = simulate(workload, pricing.cluster, strategy, stack=pricing.stack, cost_model=pricing.cost_model)
-    yield least_time(step), found.report
+    if not any(memory_shortfalls(step, pricing.cluster.device)):
+        yield _Run(step=step, timed=run_step(step))
 
 
 def group_sizes(cluster: Cluster, ranks: int, samples: int, nodes: int = 0) -> tuple[int, ...]:

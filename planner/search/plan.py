@@ -143,8 +143,8 @@ def plan(
     alike = min(plans, key=lambda plan: plan.report.step_time, default=None)
     saved = list(_saved(plans, space, bounds, fits, workload, pricing))
     plans += saved
-    layers, layers_reason = _per_layer(workload, pricing) if split_layers else (None, "")
-    split = layers.candidates if layers else ()
+    layers, layers_reason = _per_layer(workload, pricing, top) if split_layers else (None, "")
+    split, fitting = (layers.candidates, layers.fitting) if layers else ((), 0)
     plans += [Plan(bound=bound, report=report) for bound, report in split]
     plans.sort(key=lambda plan: rank_key(plan.report))
     told = explained or not plans
@@ -154,8 +154,8 @@ def plan(
     return PlanResult(
         plans=tuple(plans[:top]),
         candidates=len(space) + len(saved) + (layers.tried if layers else 0),
-        feasible=len(fits) + len(saved) + len(split),
-        simulated=ranking.simulated + len(saved) + len(split),
+        feasible=len(fits) + len(saved) + fitting,
+        simulated=ranking.simulated + len(saved) + fitting,
         certified=ranking.certified,
         certified_over=certified_over(space, workload.network) + _beside(len(saved)),
         wall_time=time.perf_counter() - started,
@@ -189,12 +189,12 @@ def _beside(saved: int) -> str:
     return f"; {plans} with memory savers block by block beside them" if saved else ""
 
 
-def _per_layer(workload: Workload, pricing: Pricing) -> tuple[LayerPlan | None, str]:
+def _per_layer(workload: Workload, pricing: Pricing, top: int) -> tuple[LayerPlan | None, str]:
     """The per-layer plans of a convolutional network, or why there are none (empty for sequences)."""
     if workload.network.sample != "image":
         return None, ""
     try:
-        return plan_layers(workload, pricing), ""
+        return plan_layers(workload, pricing, top=top), ""
     except SimdlError as error:
         return None, str(error)
 

@@ -160,7 +160,7 @@ def _sized(workload: Workload, cluster: Cluster, first: Cluster, mode: str) -> W
 
 def _split_layers(workload: Workload, pricing: Pricing) -> float | None:
     try:
-        return plan_layers(workload, pricing).best.samples_per_s
+        return plan_layers(workload, pricing, top=1).best.samples_per_s
     except (InfeasibleError, SolverError):
         return None
 
