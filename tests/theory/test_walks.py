@@ -10,9 +10,9 @@ from builders import build_cluster
 from simdl.engine.run import run
 from simdl.report.chrome_trace import chrome_trace
 from simdl.software.reader import load_stack
+from simdl.step.costs.walks import Walk, unrolled
 from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.lowering import step_lowering
-from simdl.step.lowering.walks import Walk, unrolled
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision

@@ -26,7 +26,7 @@ from simdl.memory.activations import brief_bytes, kept_bytes, largest_output, re
 from simdl.memory.savers import KEPT, Saver
 from simdl.software.stack import Stack
 from simdl.step.costs.gradients import GradientShare, expert_group, gradient_tensors
-from simdl.step.lowering.walks import Walk, kernel_walks, walks_of
+from simdl.step.costs.walks import Walk, kernel_walks, walks_of
 from simdl.step.strategy import Recompute
 from workloads.amounts import choose, is_table, larger
 from workloads.exchange import Tables

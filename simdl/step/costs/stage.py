@@ -16,7 +16,7 @@ from simdl.program.action import Cause, Parts
 from simdl.software.stack import Amount, Stack
 from simdl.step.costs.block_cost import BlockCost
 from simdl.step.costs.gradients import GradientShare, merged_shares
-from simdl.step.lowering.walks import Walk
+from simdl.step.costs.walks import Walk
 from workloads.network import Network
 
 

@@ -7,10 +7,10 @@ from simdl.pipelines.passes import Entry, Pass, passes_of
 from simdl.program.action import Transfer, Work
 from simdl.program.program import Lane
 from simdl.step.costs.gradients import Collective
+from simdl.step.costs.walks import unrolled
 from simdl.step.lowering.build import Build, add_walk, encoding, purpose_of, stream_of
 from simdl.step.lowering.host_lowering import Item
 from simdl.step.lowering.segments import Segment
-from simdl.step.lowering.walks import unrolled
 
 PREFETCH = 2  # parameter gathers in flight ahead of the block being computed, as FSDP's rate limiter allows
 

@@ -30,7 +30,7 @@ from simdl.step.costs.gradients import (
 from simdl.step.costs.stage import PassCost, StageCost, stage_walks, stage_works
 from simdl.step.costs.stage_items import is_hosted, stage_items
 from simdl.step.costs.step_cost import StepCost, reduce_time
-from simdl.step.lowering.walks import Walk
+from simdl.step.costs.walks import Walk
 from simdl.step.strategy import Strategy
 
 Blocks = tuple[BlockCost, ...]

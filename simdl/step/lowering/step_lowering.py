@@ -24,13 +24,13 @@ from simdl.step.costs.stage import stage_walks
 from simdl.step.costs.stage_items import is_hosted
 from simdl.step.costs.step_cost import StepCost
 from simdl.step.costs.update import page_time
+from simdl.step.costs.walks import TASKS, unrolled
 from simdl.step.lowering.build import HOST_LANES, LANES, Build, add_walk, encoding, purpose_of, stream_of
 from simdl.step.lowering.host_lowering import HostLanes
 from simdl.step.lowering.inputs import add_inputs, input_streams
 from simdl.step.lowering.segment_lowering import segmented_pass
 from simdl.step.lowering.segments import Segmentation
 from simdl.step.lowering.transfers import StepTransfers
-from simdl.step.lowering.walks import TASKS, unrolled
 
 
 def lower(step: StepCost) -> Program:
