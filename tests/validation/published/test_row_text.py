@@ -116,6 +116,21 @@ def strategies(printed, **cells):
     return row_strategies(printed, degrees, network, source_defaults(printed["source"]))
 
 
+@pytest.mark.parametrize(
+    ("cells", "layers"),
+    [
+        ({"recompute": "selective layer"}, 12),  # torchtitan: every second of 24
+        ({"recompute": "selective (some blocks)", "mfu_pct": "60", "hfu_pct": "65"}, 6),  # 3 x 5 / 60 of them
+        ({"recompute": "selective (some blocks)", "mfu_pct": "60", "hfu_pct": "60"}, 0),
+        ({"recompute": "selective"}, 0),
+    ],
+)
+def test_blocks_that_are_recomputed_in_full_are_counted_where_a_row_says_so(cells, layers):
+    found, _ = strategies(row(**{**GPT, **cells}))
+    expected = Recompute.FULL if layers else Recompute.SELECTIVE
+    assert [(each.recompute, each.recompute_layers) for each in found] == [(expected, layers)]
+
+
 def test_blank_recompute_asks_for_every_mode_least_first():
     found, assumed = strategies(row(**GPT))
     assert tuple(strategy.recompute for strategy in found) == LEAST_FIRST

@@ -196,18 +196,31 @@ def _savings(
     assumed: list[str],
     network: Network,
 ) -> tuple[Saving, ...]:
-    """How memory is saved: as printed, as the program's recipe says, or the least that fits.
-
-    "Selective layer" is torchtitan's: every second block in full (config_manager.py, selective_ac_option).
-    """
-    if re.search(r"selective[ _]layer", row["recompute"].lower()):
+    """How memory is saved: as printed, as the program's recipe says, or the least that fits."""
+    if share := _recomputed_share(row):
         _, layers = network.repeated
-        return (Saving(recompute=Recompute.FULL, layers=layers // (2 * layout["pp"] * layout["vp"])),)
+        count = round(share * layers / (layout["pp"] * layout["vp"]))
+        return (Saving(recompute=Recompute.FULL, layers=max(1, count)),)
     saving = None if row["recompute"] else recipe_saving(row, layout, defaults.recipes)
     if saving is not None:
         assumed.append(f"recompute: {saving} (recipe)")
         return (saving,)
     return tuple(Saving(recompute=mode) for mode in row_recompute(row, assumed))
+
+
+def _recomputed_share(row: PublishedRow) -> float:
+    """Share of the blocks that are recomputed in full; 0 where the row does not say that some are.
+
+    "Selective layer" is torchtitan's: every second block (config_manager.py, selective_ac_option). "Some
+    blocks" are as many as the utilisation of the hardware says over that of the model: a forward pass is a
+    third of a step's products.
+    """
+    text = row["recompute"].lower()
+    if re.search(r"selective[ _]layer", text):
+        return 0.5
+    if "some blocks" in text and row["mfu_pct"] and row["hfu_pct"]:
+        return min(1.0, 3 * (float(row["hfu_pct"]) / float(row["mfu_pct"]) - 1))
+    return 0.0
 
 
 def _zero(row: PublishedRow, defaults: SourceDefaults, assumed: list[str]) -> int:
