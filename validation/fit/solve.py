@@ -32,7 +32,7 @@ NEUTRAL: Mapping[str, float] = {
     "reduction_speed": 0.6,
     "sustained": 0.9,
     "launch": 10e-6,
-    "backward_launch": 0.5,
+    "backward_launch": 1.0,
     "collective_launch": 20e-6,
     "step_overhead": 10e-3,
     "microbatch_overhead": 0.2e-3,
