@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from itertools import islice
 from typing import Any
 
 from hardware.cluster import Cluster
@@ -22,14 +21,12 @@ from planner.interface.step import Step, asked
 from planner.questions.question import Options, Question, for_strategy
 from planner.questions.strategy_file import build_strategy, load_strategy
 from planner.search.least_saving import NOTHING, Choice, choose_rest
-from planner.search.remedy import other_stacks, remedies
+from planner.search.ways_out import ways_out
 from simdl.errors import SimdlError
-from simdl.step.simulate import price
 from simdl.step.simulate import simulate as simulate_step
 from simdl.step.strategy import Recompute, Strategy
 from workloads.network import Network
 
-REMEDIES = 3
 STRATEGY = "a simdl.Strategy, a mapping of its fields, or a TOML file"
 
 
@@ -209,16 +206,13 @@ def _does_not_fit(step: Step) -> str:
     question, strategy = step.question, step.strategy
     text = f"{asked(question)}: {format_strategy(strategy)} does not fit: {step.report.reasons[0]}"
     if NOTHING in step.chosen:
-        return f"{text}; no memory saving that is left open suffices; expected more devices, or larger ones"
-    if question.cluster.more:
-        return f"{text}; expected a strategy that saves more memory"
-    pricing = price(question.workload, question.cluster, stack=question.stack)
-    found = [f"stack={name!r}" for name in other_stacks(strategy, question.workload, pricing)]
-    found += [
-        ", ".join(_changes(each, strategy))
-        for each in islice(remedies(strategy, question.workload, pricing), REMEDIES)
-    ]
-    return f"{text}; {'expected ' + ' or '.join(found) if found else 'simdl.plan searches all strategies'}"
+        text += "; no memory saving that is left open suffices"
+    found = ways_out(strategy, question, question.options)
+    if not found:
+        return f"{text}; no other strategy fits either; expected more devices, or larger ones"
+    changed = [f"stack={name!r}" for name in found.stacks]
+    changed += [", ".join(_changes(each, strategy)) for each in found.strategies]
+    return f"{text}; expected {' or '.join(changed)}"
 
 
 def _changes(changed: Strategy, before: Strategy) -> list[str]:
