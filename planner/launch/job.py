@@ -9,6 +9,7 @@ from planner.questions.question import Question
 from simdl.errors import SimdlError
 from simdl.pipelines import same_order
 from simdl.step.strategy import PLAIN, Strategy
+from workloads.network import SEQUENTIAL, Network
 
 INTERLEAVED = "interleaved-1f1b"
 
@@ -211,6 +212,32 @@ def refuse_unlaunchable(job: Job, framework: str) -> None:
             f"strategy of {sized} devices; expected the {job.question.cluster.devices} of "
             f"{job.question.cluster.name}"
         )
+
+
+def refuse_other_networks(job: Job, framework: str, *, state_space: bool = False) -> None:
+    """Refuse networks that a framework's own training program does not train.
+
+    Raises:
+        LaunchError: the network is no decoder of tokens.
+    """
+    network = job.question.workload.network
+    if not is_decoder(network, state_space=state_space):
+        raise LaunchError(
+            f"model: found {network.name}; {framework} trains decoders of tokens; expected such a network, "
+            "or deepspeed or accelerate, which run a training program of your own"
+        )
+
+
+def is_decoder(network: Network, *, state_space: bool = True) -> bool:
+    """Whether a network predicts the next token from all before it, by causal attention or state spaces."""
+    layers = [layer for block in network.blocks for layer in block.layers]
+    cores = [layer.core for layer in layers if layer.core is not None]
+    walking = {layer.kind for layer in layers} & SEQUENTIAL
+    mixes = bool(cores or walking)
+    allowed = {"state_space"} if state_space else set()
+    return (
+        network.sample == "sequence" and mixes and walking <= allowed and all(core.causal for core in cores)
+    )
 
 
 def whole_degree(job: Job) -> Iterator[Lost]:

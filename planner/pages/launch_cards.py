@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planner.launch.job import Job, LaunchError, launch_json
+from planner.launch.job import Job, LaunchError, is_decoder, launch_json
 from planner.launch.registry import FORMATS
 from planner.pages.answer_box import LaunchCard
 from planner.pages.page import Page
@@ -12,7 +12,7 @@ from planner.questions.strategy_file import format_strategy_file
 from simdl.step.strategy import Strategy
 
 OWN_SCRIPT = ("deepspeed", "accelerate")
-"""Formats whose training program is the user's own, and so of any network; the others train sequences."""
+"""Formats whose training program is the user's own, and so of any network; the others train decoders."""
 
 
 def with_launch(page: Page, question: Question, strategy: Strategy) -> Page:
@@ -30,9 +30,9 @@ def launch_cards(question: Question, strategy: Strategy) -> tuple[LaunchCard, ..
 
 
 def _cards(job: Job) -> Iterator[LaunchCard]:
-    sequences = job.question.workload.network.sample == "sequence"
+    decoder = is_decoder(job.question.workload.network)
     for name, known in FORMATS.items():
-        if not sequences and name not in OWN_SCRIPT:
+        if not decoder and name not in OWN_SCRIPT:
             continue
         try:
             launch = launch_json(known, known.write(job))

@@ -16,6 +16,7 @@ from planner.commands.plan import plan
 from planner.commands.simulate import simulate
 from planner.launch.job import Context, Job, LaunchError
 from planner.launch.registry import FORMATS, launch_format, read_launch_file
+from planner.pages.launch_cards import OWN_SCRIPT
 from planner.questions.question import Options, load_question
 from planner.questions.strategy_file import build_strategy, format_strategy_file
 from simdl.step.strategy import Recompute, Strategy, problems
@@ -227,6 +228,18 @@ def test_maxtext_axes_multiply_to_the_devices():
 def test_impossible_combinations_say_so(name, strategy, message):
     with pytest.raises(LaunchError, match=message):
         written(name, strategy)
+
+
+@pytest.mark.parametrize("model", ["resnet50", "bert-large", "t5-small", "gnmt", "mamba2-130m"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_a_framework_does_not_train_is_refused(name, model):
+    question = load_question(Options(model=model, cluster="dgx-a100:1", global_batch=64))
+    own = name in OWN_SCRIPT or (model == "mamba2-130m" and name in {"megatron-bridge", "nemo-automodel"})
+    if own:
+        assert written(name, Strategy(dp=8), question).line
+    else:
+        with pytest.raises(LaunchError, match=f"model: found {model}; .* trains decoders of tokens"):
+            written(name, Strategy(dp=8), question)
 
 
 def test_torchtitan_refuses_more_ranks_than_key_value_heads():

@@ -16,6 +16,7 @@ from planner.launch.job import (
     LaunchError,
     Lost,
     lost_savers,
+    refuse_other_networks,
     refuse_unlaunchable,
 )
 from simdl.step.strategy import PLAIN, Recompute
@@ -31,6 +32,7 @@ def write(job: Job) -> Launch:
     Raises:
         LaunchError: MaxText cannot run the strategy.
     """
+    refuse_other_networks(job, "MaxText")
     refuse_unlaunchable(job, "MaxText")
     strategy = job.strategy
     if job.schedule not in {PLAIN, INTERLEAVED}:

@@ -16,6 +16,7 @@ from planner.launch.job import (
     LaunchError,
     Lost,
     lost_savers,
+    refuse_other_networks,
     refuse_unlaunchable,
     stage_letters,
     whole_degree,
@@ -34,6 +35,7 @@ def check(job: Job, framework: str) -> None:
     Raises:
         LaunchError: a schedule it does not have, or microbatches that an interleaved one cannot take.
     """
+    refuse_other_networks(job, framework, state_space=framework != "Megatron-LM")
     refuse_unlaunchable(job, framework)
     strategy = job.strategy
     if job.schedule not in {PLAIN, INTERLEAVED}:

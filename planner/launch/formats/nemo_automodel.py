@@ -20,6 +20,7 @@ from planner.launch.job import (
     Lost,
     Read,
     lost_savers,
+    refuse_other_networks,
     refuse_unlaunchable,
     whole_degree,
 )
@@ -35,6 +36,7 @@ def write(job: Job) -> Launch:
     Raises:
         LaunchError: AutoModel cannot run the strategy.
     """
+    refuse_other_networks(job, "NeMo AutoModel", state_space=True)
     refuse_unlaunchable(job, "NeMo AutoModel")
     if job.schedule not in SCHEDULES:
         raise LaunchError(

@@ -21,6 +21,7 @@ from planner.launch.job import (
     Lost,
     Read,
     lost_savers,
+    refuse_other_networks,
     refuse_unlaunchable,
     stage_letters,
     whole_degree,
@@ -77,6 +78,7 @@ def write(job: Job) -> Launch:
 
 
 def _check(job: Job) -> None:
+    refuse_other_networks(job, "torchtitan")
     refuse_unlaunchable(job, "torchtitan")
     strategy, kv_heads = job.strategy, job.question.workload.network.kv_heads
     if kv_heads and strategy.tp > kv_heads:
