@@ -269,6 +269,16 @@ def test_two_machines_are_compared(page):
     page.wait_for_function("!location.search.includes('b.')")
 
 
+def test_a_rank_alone_turns_sequence_parallelism_off(page):
+    show(page, SMALL + "a.sequence_parallel=true&a.tp=2")
+    slide(page, "a.tp", "ArrowLeft")
+    assert page.locator("#verdict .card.fits").count() == 1
+    assert "a.tp=1" in page.url
+    assert "sequence_parallel" not in page.url
+    slide(page, "a.tp", "ArrowRight")
+    assert "a.sequence_parallel=true" in page.url
+
+
 def test_money_and_hours_stand_on_the_card(page):
     show(page, SMALL + "a.tp=2&horizon=300B")
     assert "USD/h" not in page.inner_text("#verdict")

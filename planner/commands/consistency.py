@@ -269,13 +269,13 @@ def _print(question: Question, strategy: Strategy, found: Comparison, data: dict
         ("staleness", stale),
         (
             "waiting",
-            f"{format_seconds(outcome.waiting)} a step, {outcome.waiting_share:.1%} of a worker's time",
+            f"{format_seconds(outcome.waiting)} a step, {outcome.waiting_share:z.1%} of a worker's time",
         ),
     ]
     if outcome.servers:
-        rows.append(("server load", f"{outcome.server_load:.1%} of the busiest"))
+        rows.append(("server load", f"{outcome.server_load:z.1%} of the busiest"))
     if outcome.dropped:
-        rows.append(("dropped gradients", f"{outcome.dropped:.1%}"))
+        rows.append(("dropped gradients", f"{outcome.dropped:z.1%}"))
     if found.expected is not None:
         rows.append(("expected by order statistics", format_seconds(found.expected)))
     rows += [
@@ -284,7 +284,7 @@ def _print(question: Question, strategy: Strategy, found: Comparison, data: dict
         ("speed-up over it", f"{data['speedup']:.4g}"),
     ]
     if found.removed is not None and outcome is not found.synchronous:
-        rows.append(("of the slow-downs' cost removed", f"{found.removed:.1%}"))
+        rows.append(("of the slow-downs' cost removed", f"{found.removed:z.1%}"))
     if (accuracy := data["time_to_accuracy"]) is not None:
         rows.append(("to the target", format_duration(accuracy["seconds"])))
         rows.append(("to the target, synchronous", format_duration(accuracy["synchronous_seconds"])))
@@ -298,7 +298,7 @@ def _print(question: Question, strategy: Strategy, found: Comparison, data: dict
                 link.name,
                 str(link.count),
                 format_quantity(link.bytes_per_step, "bytes"),
-                "-" if link.load is None else f"{link.load:.1%}",
+                "-" if link.load is None else f"{link.load:z.1%}",
                 format_seconds(link.waiting),
             )
             for link in outcome.links

@@ -143,7 +143,7 @@ def _room(network: Network, devices: int, values: Values) -> list[int]:
 def _offer(
     name: str, tried: Iterable[int | str], question: Question, stack: str | None, values: Values
 ) -> Offer:
-    against = {each: faults(question, stack, values_of(values, **{name: each})) for each in tried}
+    against = {each: faults(question, stack, with_text(name, str(each), values)) for each in tried}
     fewest = 0
     if faults(question, stack, values):
         fewest = min(map(len, against.values()), default=0)
@@ -204,7 +204,7 @@ def _changes(question: Question, stack: str | None, values: Values) -> Iterator[
         chosen = texts[position_of(name, texts, values)]
         others = [text for text in texts if text != chosen]
         others.sort(key=lambda each: abs(texts.index(each) - place))
-        tried = [_with(name, text, values) for text in others]
+        tried = [with_text(name, text, values) for text in others]
         if tried:
             yield min(
                 ((len(faults(question, stack, each)), each) for each in tried), key=lambda each: each[0]
@@ -229,7 +229,10 @@ _TURNS = (
 """Settings that are turned on or left out to see whether all else can be carried out."""
 
 
-def _with(name: str, text: str, values: Values) -> Values:
+def with_text(name: str, text: str, values: Values) -> Values:
+    """Values with another of one setting; a rank alone has nobody to share the residual stream with."""
     if text == AUTO.get(name):
         return values_of(values, **{name: None})
-    return values_of(values, **{name: int(text) if text.isdecimal() else text})
+    changed = values_of(values, **{name: int(text) if text.isdecimal() else text})
+    alone = name == "tp" and text == "1"
+    return values_of(changed, sequence_parallel=None) if alone else changed

@@ -12,9 +12,9 @@ from planner.dashboard.positions import (
     faults,
     offers,
     position_of,
+    with_text,
     without_left,
 )
-from planner.dashboard.sides import values_of
 from planner.dashboard.state import parse_state
 from planner.questions.strategy_file import build_strategy
 from planner.search.ways_out import ways_out
@@ -39,7 +39,7 @@ def offered(client, query):
 class TestOffers:
     def test_sliders_end_at_what_divides(self, client):
         found = offered(client, GPT3 + START)
-        assert found["tp"] == ["2", "4", "8", "16", "32"]  # 96 heads; 1 is none for sequence parallelism
+        assert found["tp"] == ["1", "2", "4", "8", "16", "32"]  # 96 heads
         assert found["pp"] == ["1", "2", "4", "8", "16", "32", "64"]  # 98 blocks
         assert found["micro_batch"] == ["1", "2", "3", "4", "6", "8", "12", "16", "24", "32", "48", "96"]
         assert found["shard_degree"] == ["all", "2", "4", "8", "16"]
@@ -71,7 +71,14 @@ class TestOffers:
     def test_why_a_value_is_not_offered_is_told(self, client):
         state = parse_state(GPT3 + START)
         found = offers(ask(state.asked, client.catalog), None, state.strategies[0])
-        assert found["tp"].withheld[0] == "not 1: sequence_parallel needs tp > 1; found tp 1"
+        assert found["tp"].withheld[0].startswith("not 64: tp 64 does not divide 96")
+
+    def test_a_rank_alone_leaves_sequence_parallelism_out(self, client):
+        state = parse_state(GPT3 + START)
+        alone = with_text("tp", "1", state.strategies[0])
+        assert "sequence_parallel" not in alone
+        assert faults(ask(state.asked, client.catalog), None, alone) == ()
+        assert with_text("tp", "2", state.strategies[0])["sequence_parallel"]
 
     def test_what_is_chosen_stays_where_nothing_is_known(self):
         values = {"tp": 7, "dp": 5, "micro_batch": 1000, "shard_degree": 3}
@@ -97,8 +104,7 @@ class TestOffers:
             found = offers(question, None, values)
             name = data.draw(st.sampled_from([*SLIDERS, *MENUS]))
             text = data.draw(st.sampled_from(found[name].texts))
-            left = text in {"auto", "all", "tp"}
-            values = values_of(values, **{name: None if left else int(text) if text.isdecimal() else text})
+            values = with_text(name, text, values)
             if model != "mixtral-8x7b":  # whose tensor parallelism needs a switch beside it
                 assert faults(question, None, values) == ()
 

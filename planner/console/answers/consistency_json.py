@@ -82,7 +82,7 @@ def comparison_sentence(question: Question, strategy: Strategy, found: Compariso
         f"Run {question.options.model} by the scheme {outcome.scheme} on {devices:,} "
         f"device{'s' * (devices > 1)} of {question.cluster.name} with {spell_strategy(strategy)}: "
         f"a step takes {format_seconds(outcome.step_time)}, {against}, costs {cost}, "
-        f"and {outcome.waiting_share:.1%} of a "
+        f"and {outcome.waiting_share:z.1%} of a "
         f"worker's time is spent waiting; means of {outcome.steps:g} simulated steps of each worker."
     )
 

@@ -17,7 +17,7 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
       if (!choiceIds.length) return keep;
       const pairs = choiceIds.map((id, place) => [id.name, [].concat(choices[place] ?? []).join("-").trim()]);
       sliderIds.forEach((id, place) => pairs.push([id.name, textAt(marks[place], positions[place])]));
-      const given = pairs.filter(([name, text]) => text && !LEFT_OUT.includes(text));
+      const given = pairs.filter(([name, text]) => text && !LEFT_OUT.includes(text) && !isAlone(name, pairs));
       const query = new URLSearchParams(given).toString();
       if (query === current) return keep;
       window.history.replaceState(null, "", "?" + query);
@@ -81,6 +81,12 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
 });
 
 const LEFT_OUT = ["auto", "all", "tp"];
+
+// A rank alone has nobody to share the residual stream with: the switch holds again as soon as it has.
+function isAlone(name, pairs) {
+  const [side, key] = name.split(".");
+  return key === "sequence_parallel" && pairs.some(([other, text]) => other === `${side}.tp` && text === "1");
+}
 
 function textAt(marks, position) {
   return marks?.[position]?.label ?? "";

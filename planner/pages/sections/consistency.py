@@ -57,8 +57,8 @@ def _row(each: Outcome) -> tuple[Cell, ...]:
         Cell(text=format_rate(each.samples_per_s), value=each.samples_per_s),
         Cell(text=f"{each.staleness_mean:.4g}", value=each.staleness_mean),
         Cell(text=f"{each.staleness_max:.4g}", value=each.staleness_max),
-        Cell(text=f"{each.waiting_share:.1%}", value=each.waiting_share),
-        Cell(text=f"{each.server_load:.1%}", value=each.server_load) if each.servers else Cell(text="-"),
+        Cell(text=f"{each.waiting_share:z.1%}", value=each.waiting_share),
+        Cell(text=f"{each.server_load:z.1%}", value=each.server_load) if each.servers else Cell(text="-"),
     )
 
 
@@ -69,7 +69,7 @@ def _links(outcome: Outcome) -> Table:
             Cell(text=link.name),
             Cell(text=str(link.count), value=link.count),
             Cell(text=format_quantity(link.bytes_per_step, "bytes"), value=link.bytes_per_step),
-            Cell(text="-") if link.load is None else Cell(text=f"{link.load:.1%}", value=link.load),
+            Cell(text="-") if link.load is None else Cell(text=f"{link.load:z.1%}", value=link.load),
             Cell(text=format_seconds(link.waiting), value=link.waiting),
         )
         for link in outcome.links
