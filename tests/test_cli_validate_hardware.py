@@ -12,7 +12,7 @@ from simdl.step.simulate import simulate
 from validation.calibration.session import fit_file
 from validation.commands import hardware as command
 from validation.errors import TrainerError
-from validation.real_steps import runs
+from validation.real_steps import load, runs
 from validation.real_steps.cases import CPU_CASES, GPU_CASES, HardwareCase, hardware_cases
 from validation.reference_trainer.case import TrainingMeasurement
 
@@ -88,6 +88,37 @@ def test_json_has_the_rows_of_every_validation(calibrated):
     assert (failed["measured"], absent["measured"]) == (None, None)
     assert answer["summary"]["time"]["n"] == 1
     assert answer["summary"]["memory"]["max"] == pytest.approx(0.2)
+
+
+def under_load(monkeypatch, cores, *options):
+    monkeypatch.setattr(runs, "others_load", lambda *_: cores)
+    monkeypatch.setattr(load, "own_cores", lambda: 4)
+    monkeypatch.setattr(command, "own_cores", lambda: 4)
+    return run(*options)
+
+
+@pytest.mark.usefixtures("made_up")
+def test_the_load_of_others_is_recorded_and_said_and_widens_the_interval(calibrated, monkeypatch):
+    idle = json.loads(under_load(monkeypatch, 0.0, "--profile", calibrated, "--json").stdout)
+    busy = json.loads(under_load(monkeypatch, 3.0, "--profile", calibrated, "--json").stdout)
+    assert (idle["load"]["others"], busy["load"]["others"]) == (0.0, 3.0)
+    low, high = idle["rows"][0]["interval"]
+    assert low < idle["rows"][0]["predicted"] < high
+    assert busy["rows"][0]["interval"] == pytest.approx([low, 4 * high])  # one core of four was left
+    assert idle["load"]["sentence"].startswith("Quiet")
+    said = under_load(monkeypatch, 3.0, "--profile", calibrated).stdout
+    assert "Not quiet: others kept up to 3.0 of 4 cores busy" in said
+    assert "within their interval of 90 %: 1 of 1" in said
+
+
+@pytest.mark.usefixtures("made_up")
+def test_cases_whose_steps_lie_close_together_have_a_line_of_their_own(calibrated, monkeypatch):
+    steady = json.loads(under_load(monkeypatch, None, "--profile", calibrated, "--json").stdout)
+    assert steady["steady"]["n"] == 1
+    assert steady["steady"]["max"] == pytest.approx(1 - 1 / 1.1)
+    assert steady["load"]["sentence"] == ""
+    monkeypatch.setattr(load, "STEADY", 0.01)
+    assert json.loads(run("--profile", calibrated, "--json").stdout)["steady"]["n"] == 0
 
 
 @pytest.mark.usefixtures("made_up")

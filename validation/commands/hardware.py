@@ -20,9 +20,28 @@ from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.backends import load_backend, resolve_device
 from validation.microbenchmarks.session import Order
 from validation.real_steps.cases import hardware_cases
+from validation.real_steps.load import (
+    busiest,
+    is_within,
+    load_sentence,
+    own_cores,
+    row_interval,
+    steady_errors,
+)
 from validation.real_steps.runs import HardwareRow, load_profiles, run_cases
 
-HEADER = ("case", "predicted", "measured", "error", "spread", "memory predicted", "measured", "error")
+HEADER = (
+    "case",
+    "predicted",
+    "90 % within",
+    "measured",
+    "error",
+    "spread",
+    "others' cores",
+    "memory predicted",
+    "measured",
+    "error",
+)
 SUMMARY = ("", "cases", "median", "mean", "90 %", "worst", "bias")
 
 
@@ -44,8 +63,8 @@ def hardware(
     """Train small networks on this machine and compare step time and memory with the simulation.
 
     The profile has seen kernels, copies and collectives, never a training step. A case whose steps are
-    short or spread over more than a tenth is run twice, and the quieter run counts. Needs PyTorch (extra
-    torch).
+    short or spread over more than a tenth is run twice, and the quieter run counts. What other processes do
+    meanwhile is recorded and said, and widens the interval of a case. Needs PyTorch (extra torch).
     """
     page_path = report_path(report_directory, "validate-hardware", force=force)
     place = resolve_device(device)
@@ -58,6 +77,8 @@ def hardware(
         "headline": _sentence(rows, facts),
         "rows": [entry for index, row in enumerate(rows, start=1) for entry in _entries(index, row)],
         "summary": {name: asdict(found) for name, found in _summary(rows).items()},
+        "steady": asdict(steady_errors(rows)),
+        "load": {"others": busiest(rows), "cores": own_cores(), "sentence": load_sentence(rows, own_cores())},
         "device": facts.name,
         "profile": None if profile is None else str(profile),
     }
@@ -84,6 +105,7 @@ def _entries(index: int, row: HardwareRow) -> list[dict[str, Any]]:
     base = {"file": "hardware", "row": index, "item": row.item, "skipped": row.skipped or None}
     if row.predicted is None or row.measured is None:
         return [{**base, "measured": None, "predicted": None, "unit": "s"}]
+    interval = row_interval(row, own_cores())
     return [
         {
             **base,
@@ -91,6 +113,8 @@ def _entries(index: int, row: HardwareRow) -> list[dict[str, Any]]:
             "predicted": row.predicted.step_time,
             "unit": "s",
             "spread": row.measured.spread,
+            "others": row.others,
+            "interval": None if interval is None else [interval.low, interval.high],
         },
         {
             **base,
@@ -111,14 +135,17 @@ def _summary(rows: Sequence[HardwareRow]) -> dict[str, ErrorStatistics]:
 
 def _cells(row: HardwareRow) -> tuple[str, ...]:
     if row.predicted is None or row.measured is None:
-        return (row.item, *["-"] * 7)
+        return (row.item, *["-"] * (len(HEADER) - 1))
+    interval = row_interval(row, own_cores())
     time, memory = row.predicted.step_time, row.predicted.peak_memory
     return (
         row.item,
         format_seconds(time),
+        "-" if interval is None else f"{format_seconds(interval.low)} to {format_seconds(interval.high)}",
         format_seconds(row.measured.step_time),
         f"{time / row.measured.step_time - 1:+.1%}",
         f"{row.measured.spread:.1%}",
+        "-" if row.others is None else f"{row.others:.1f}",
         format_quantity(memory, "bytes"),
         format_quantity(row.measured.peak_memory, "bytes"),
         f"{memory / row.measured.peak_memory - 1:+.1%}",
@@ -137,20 +164,22 @@ def _sentence(rows: Sequence[HardwareRow], facts: DeviceFacts) -> str:
 
 def _print(rows: Sequence[HardwareRow], facts: DeviceFacts) -> None:
     click.echo(_sentence(rows, facts))
+    if load := load_sentence(rows, own_cores()):
+        click.echo(load)
     print_table(HEADER, [_cells(row) for row in rows], title=f"Training steps on {facts.name}")
-    summary = [
-        (
-            name,
-            str(found.n),
-            f"{found.median:.1%}",
-            f"{found.mean:.1%}",
-            f"{found.p90:.1%}",
-            f"{found.max:.1%}",
-            f"{found.bias:+.1%}",
-        )
-        for name, found in _summary(rows).items()
-    ]
+    summary = [_summary_line(name, found) for name, found in _summary(rows).items()]
+    summary.append(_summary_line("time, steps within 3 %", steady_errors(rows)))
+    done = [row for row in rows if row.measured and row.predicted]
+    within = sum(is_within(row, own_cores()) for row in done)
     print_table(SUMMARY, summary, title="Sizes of relative errors, predicted / measured - 1")
+    click.echo(f"measured steps within their interval of 90 %: {within} of {len(done)}")
     for row in rows:
         if row.skipped:
             click.echo(f"skipped: {row.item}: {row.skipped}")
+
+
+def _summary_line(name: str, found: ErrorStatistics) -> tuple[str, ...]:
+    if not found.n:
+        return (name, "0", *["-"] * (len(SUMMARY) - 2))
+    sizes = (f"{value:.1%}" for value in (found.median, found.mean, found.p90, found.max))
+    return (name, str(found.n), *sizes, f"{found.bias:+.1%}")

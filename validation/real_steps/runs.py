@@ -12,6 +12,7 @@ from simdl.report.step_report import StepReport
 from simdl.step.cuts.automatic_cut import automatic_cut
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
+from validation.calibration.host_load import others_load, read_clock
 from validation.calibration.session import profile_name
 from validation.errors import MeasurementError, TrainerError
 from validation.microbenchmarks.backend import DeviceFacts
@@ -38,6 +39,7 @@ class HardwareRow:
         item: the same in a few words.
         predicted: the simulated step; None where it was skipped.
         measured: the real one; None where it was skipped.
+        others: cores that other processes kept busy meanwhile; None where the system does not tell.
         skipped: why; empty where both are there.
     """
 
@@ -45,6 +47,7 @@ class HardwareRow:
     item: str
     predicted: StepReport | None = None
     measured: TrainingMeasurement | None = None
+    others: float | None = None
     skipped: str = ""
 
 
@@ -119,6 +122,7 @@ def _run(case: HardwareCase, profile: str, device: str) -> HardwareRow:
         question = case_question(case, profile)
         strategy = case_strategy(case, question)
         report = simulate(question.workload, question.cluster, strategy, stack=question.stack).report
+        before = read_clock()
         measured = _measure(
             TrainingCase(
                 workload=question.workload,
@@ -132,7 +136,7 @@ def _run(case: HardwareCase, profile: str, device: str) -> HardwareRow:
         )
     except (TrainerError, SimdlError) as error:
         return replace(row, skipped=str(error).splitlines()[0])
-    return replace(row, predicted=report, measured=measured)
+    return replace(row, predicted=report, measured=measured, others=others_load(before, read_clock()))
 
 
 def _measure(case: TrainingCase) -> TrainingMeasurement:
