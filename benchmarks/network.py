@@ -10,7 +10,7 @@ message an event.
 """
 
 import argparse
-from time import perf_counter
+from time import process_time
 
 from engine import bare_loop
 
@@ -93,13 +93,13 @@ def _transfer(purpose: Purpose, seconds: float, loads: tuple[Load, ...], ranks: 
 
 
 def compare(name: str, program: Program, most: float | None = None) -> None:
-    """Print the seconds of the engine and its tasks a second beside those of the bare loop."""
-    began = perf_counter()
+    """Print the processor seconds of the engine and its tasks a second beside those of the bare loop."""
+    began = process_time()
     step = run(program).step_time
-    taken = perf_counter() - began
-    began = perf_counter()
+    taken = process_time() - began
+    began = process_time()
     alone = bare_loop(program)
-    bare = perf_counter() - began
+    bare = process_time() - began
     limit = "" if most is None else f"   (at most {most:g} s)"
     print(f"{name}: {len(program):,} tasks, {taken:.3f} s{limit}")
     print(f"  step {step:.6f} s, without sharing {alone:.6f} s")
@@ -112,9 +112,9 @@ def main() -> None:
     parser.add_argument("--buckets", type=int, default=4)
     options = parser.parse_args()
     for cluster, devices in (("dgx-h100:64", "512"), ("dgx-h100:4096", "32,768")):
-        began = perf_counter()
+        began = process_time()
         program = layers(cluster)
-        print(f"layers, {devices} devices: built in {perf_counter() - began:.3f} s")
+        print(f"layers, {devices} devices: built in {process_time() - began:.3f} s")
         compare(f"layers, {devices} devices", program, 1.0)
     compare(f"contention, {options.devices:,} devices", contention(options.devices, options.buckets), 10.0)
     graph = cluster_graph(load_cluster("dgx-h100:8"))
