@@ -146,6 +146,7 @@ def test_nodes_name_registered_parts_and_grow_outwards(name):
     ],
 )
 def test_published_dense_peaks(name, dtype, peak):
+    """Datasheets and whitepapers of the vendors, as each profile cites them under [sources]; dense rates."""
     assert load_device(name).flop_rate(dtype) == pytest.approx(peak, rel=1e-12)
 
 
@@ -194,6 +195,7 @@ def test_published_memories(name, capacity, bandwidth, multiprocessors):
     ],
 )
 def test_published_bandwidths_of_one_direction(name, devices, inner, network):
+    """Datasheets of links and system guides of nodes, as each profile cites them under [sources]."""
     node = load_node(name)
     first, last = node.levels[0], node.levels[-1]
     assert node.devices == devices

@@ -12,6 +12,7 @@ from validation.fit.patches import boards
 @pytest.mark.published
 @pytest.mark.parametrize("holder", ["a100-sxm-80gb", "h100-sxm-80gb", "b200", "v100-sxm2-16gb"])
 def test_profiles_of_an_architecture_follow_from_one_number(holder):
+    """Board powers of the vendors' datasheets, cited in each profile."""
     known = load_device(holder)
     for name in boards()[holder]:
         device = load_device(name)

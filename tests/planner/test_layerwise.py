@@ -129,7 +129,7 @@ def ask(model, cluster="dgx-1-v100:8", image_size=None, ahead=False, bucket=None
 @pytest.mark.published
 @pytest.mark.parametrize("model", ["alexnet", "alexnet-owt", "vgg16"])
 def test_one_weird_trick_is_found(model):
-    """Convolutions by sample, fully connected layers by model (Krizhevsky 2014)."""
+    """Convolutions by sample, linear layers by model (Krizhevsky 2014, arXiv:1404.5997, abstract)."""
     found = ask(model)
     convolutions = [name for name in found.splits if name.startswith("conv")]
     assert {found.splits[name] for name in convolutions} == {"sample"}
@@ -140,6 +140,7 @@ def test_one_weird_trick_is_found(model):
 @pytest.mark.published
 @pytest.mark.parametrize("cluster", ["dgx-a100:8", "p40-roce100:8"])
 def test_resnet_with_64_images_a_device_stays_data_parallel(cluster):
+    """Jia et al. 2018, arXiv:1807.11205, abstract: 64 images a GPU, sums of gradients; no number compared."""
     precision = "fp16-storage" if cluster.startswith("p40") else None
     found = ask("resnet50", cluster, precision=precision)
     assert set(found.splits.values()) == {"sample"}
@@ -148,7 +149,7 @@ def test_resnet_with_64_images_a_device_stays_data_parallel(cluster):
 
 @pytest.mark.published
 def test_fewer_large_images_than_devices_are_divided_by_rows():
-    """Strong scaling (Dryden et al. 2019): 16 images of 2048 pixels on 64 devices.
+    """Strong scaling (Dryden et al. 2019, IPDPS, section III): 16 images of 2048 pixels on 64 devices.
 
     The host keeps ahead here; one that does not makes channels the better split of later layers, below.
     """
@@ -177,6 +178,7 @@ def test_a_slow_host_is_spared_the_calls_of_divided_rows():
 
 @pytest.mark.published
 def test_an_image_that_does_not_fit_is_divided():
+    """Dryden et al. 2019, IPDPS, section III: samples beyond a device's memory; no number is compared."""
     accumulated = ask("resnet18", "dgx-1-v100:1", image_size=8192, global_batch=8)
     assert accumulated.best.strategy.micro_batch < 8
     found = ask("resnet50", "dgx-1-v100:1", image_size=6144, global_batch=2)

@@ -92,6 +92,9 @@ class TestTable:
 class TestLayerLists:
     @pytest.mark.published
     def test_the_shipped_lists_hold_99_convolutions_of_256_images(self):
+        """The layer lists are those of mu-cuDNN's benchmark, whose paper is arXiv:1804.06804; the file
+        names the source of each.
+        """
         listed = read_layer_list(LISTS)
         assert len({part.layer for part in listed.convolutions}) == 99
         assert len(listed.convolutions) == 99 * 3
@@ -99,6 +102,7 @@ class TestLayerLists:
 
     @pytest.mark.published
     def test_alexnet_has_its_published_maps(self):
+        """Krizhevsky 2014, arXiv:1404.5997, the one-tower network of figure 1 as mu-cuDNN lists it."""
         listed = read_layer_list(LISTS, "alexnet")
         forward = [part.shape for part in listed.convolutions if part.which is Pass.FORWARD]
         assert [(s.in_channels, s.out_channels, s.out_height) for s in forward] == [

@@ -363,7 +363,9 @@ def test_a_front_is_what_nothing_beats(points):
     ],
 )
 def test_nodes_draw_what_mlperf_metered(model, cluster, batch, watts):
-    """MLPerf Training v4.0 (Supermicro, AC side) and v5.0 (Lenovo): means of one-node runs."""
+    """MLPerf Training v4.0 (Supermicro, AC side) and v5.0 (Lenovo), power logs of one-node runs: means
+    from start to stop.
+    """
     question = load_question(Options(model=model, cluster=cluster, global_batch=batch))
     strategy = Strategy(dp=8, micro_batch=batch // 8)
     report = simulate(question.workload, question.cluster, strategy, stack=question.stack).report

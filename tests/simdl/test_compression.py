@@ -176,6 +176,7 @@ def test_speed_ups_of_sparcml_within_a_factor_of_two(model, cluster, global_batc
 
 @pytest.mark.published
 def test_a_slow_network_gains_more_than_a_fast_one():
+    """Renggli et al. 2019, SparCML, table 3: 3.65 on Aries against 19.12 on EC2; the direction alone."""
     fast, slow = (speed_up("mlp", name, 256, "topk:16,512,4") for name in ("xc50-p100:8", "p2-xlarge:8"))
     assert slow > 3 * fast
 

@@ -43,7 +43,10 @@ def test_1f1b_warms_up_with_the_ranks_behind():
 @pytest.mark.published
 @pytest.mark.parametrize(("p", "m", "v"), [(2, 4, 2), (4, 8, 2), (4, 16, 4), (8, 8, 3)])
 def test_interleaving_follows_megatron_step_by_step(p, m, v):
-    """Megatron-LM numbers virtual microbatches k: chunk (k mod p v) // p, reversed for backward passes."""
+    """Megatron-LM, schedules.py, get_model_chunk_id: virtual microbatch k has chunk (k mod p v) // p.
+
+    Reversed for backward passes; Narayanan et al. 2021, arXiv:2104.04473, figure 4.
+    """
     for rank, order in enumerate(pipeline_order("interleaved-1f1b", p, m, v)):
         forwards = [one for one in order if one.kind is F]
         backwards = [one for one in order if one.kind is B]

@@ -33,6 +33,9 @@ def report(stack, **strategy):
     [(50257, 8, 51200), (128_256, 8, 129_024), (128_256, 2, 128_256), (50257, 1, 50257)],
 )
 def test_megatron_pads_to_128_times_the_degree(vocab, tp, padded):
+    """Megatron-LM, megatron/training/tokenizer/tokenizer.py, _vocab_size_with_padding: --make-vocab-size-
+    divisible-by 128.
+    """
     assert padded_vocabulary(vocab, 128, tp) == padded
 
 

@@ -43,6 +43,9 @@ def _macs(name):
     ],
 )
 def test_parameters(name, parameters):
+    """Totals of Caffe's model zoo and of torchvision's model documentation, and sums by hand; each line's
+    comment says which.
+    """
     assert load_network(name).parameters == parameters
 
 
@@ -158,12 +161,14 @@ def vgg16():
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "mebibytes"), VGG16_OUTPUTS.items())
 def test_vgg16_output_memory(vgg16, name, mebibytes):
+    """Maps of Simonyan and Zisserman 2015, arXiv:1409.1556, table 1, column D."""
     assert vgg16[name].output_elements * 4 / 2**20 == mebibytes
 
 
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "weights"), VGG16_WEIGHTS.items())
 def test_vgg16_weights(vgg16, name, weights):
+    """Layers of Simonyan and Zisserman 2015, arXiv:1409.1556, table 1, column D."""
     layer = vgg16[name]
     assert layer.parameters - layer.output_shape[0] == weights
     assert layer.forward[0].weights == weights
@@ -171,7 +176,7 @@ def test_vgg16_weights(vgg16, name, weights):
 
 @pytest.mark.published
 def test_vgg16_memory_as_printed(vgg16):
-    """12.3 MB for the first convolution's output, 392, 64 and 15.6 MB of weights for the linear layers."""
+    """12.3 MB of the first output; 392, 64 and 15.6 MB of linear weights: course material, page not known."""
     assert vgg16["conv1_1"].output_elements * 4 / 2**20 == pytest.approx(12.3, abs=0.0501)
     assert vgg16["fc6"].forward[0].weights * 4 / 2**20 == 392
     assert vgg16["fc7"].forward[0].weights * 4 / 2**20 == 64
@@ -194,6 +199,9 @@ def test_vgg16_memory_as_printed(vgg16):
     ],
 )
 def test_map_sizes(name, shapes):
+    """Krizhevsky 2012, section 3.5; Sermanet et al. 2014, arXiv:1312.6229, table 1; LeCun et al. 1998,
+    figure 2.
+    """
     layers = [layer for _, layer in load_network(name).layers() if layer.kind == "convolution"]
     assert [layer.output_shape for layer in layers] == shapes
 
@@ -210,5 +218,8 @@ def test_map_sizes(name, shapes):
     ],
 )
 def test_last_maps(name, shape):
+    """He et al. 2016, table 1; Huang et al. 2017, table 1; Szegedy et al. 2015, table 1, and 2016, table
+    1.
+    """
     *_, last, _ = load_network(name).blocks
     assert last.layers[-1].output_shape == shape

@@ -230,6 +230,9 @@ def windows(network):
 @pytest.mark.published
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_files_as_people_have_them_count_their_checkpoint(name):
+    """Elements of the public checkpoints; each config.json is a fixture under data/configs, named after
+    its model.
+    """
     network = load_huggingface(DATA / name)
     assert (network.parameters, network.tokens) == PUBLISHED[name]
 
@@ -237,6 +240,9 @@ def test_files_as_people_have_them_count_their_checkpoint(name):
 @pytest.mark.published
 @pytest.mark.parametrize("name", MORE)
 def test_other_members_of_the_families_count_theirs(name, tmp_path):
+    """Elements of the public checkpoints, whose dimensions stand in the table above under the model's
+    name.
+    """
     fields, parameters = MORE[name]
     assert load_huggingface(write(tmp_path, fields)).parameters == parameters
 

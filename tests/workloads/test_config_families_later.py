@@ -85,6 +85,9 @@ def load(tmp_path, fields):
 @pytest.mark.published
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_parameters_are_those_of_the_checkpoint(name, tmp_path):
+    """Elements of the public checkpoints, whose dimensions stand in the table above under the model's
+    name.
+    """
     fields, expected = PUBLISHED[name]
     assert load(tmp_path, fields).parameters == expected
 

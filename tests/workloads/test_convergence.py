@@ -28,6 +28,9 @@ def test_the_critical_batch_needs_twice_the_least_samples_and_twice_the_least_st
 @pytest.mark.published
 @pytest.mark.parametrize("name", ["resnet50", "resnet50-v1.5", "bert-large", "gpt3-175b"])
 def test_measured_points_lie_within_fifteen_percent_of_their_curve(name):
+    """MLPerf's reference convergence points and the papers that each file under workloads names with its
+    points.
+    """
     known = load_convergence(name)
     least, critical = fit_curve(known.points)
     curve = Curve(least_samples=least, critical_batch=critical)
@@ -38,6 +41,7 @@ def test_measured_points_lie_within_fifteen_percent_of_their_curve(name):
 
 @pytest.mark.published
 def test_resnet50_needs_35_epochs_at_a_small_batch_and_twice_that_at_48_thousand():
+    """MLPerf Training, reference convergence points of ResNet-50, as the network's file cites them."""
     curve = measured_curve(load_convergence("resnet50"))
     assert curve.least_samples / 1_281_167 == pytest.approx(35, abs=1)
     assert 40_000 < curve.critical_batch < 60_000

@@ -15,12 +15,13 @@ from workloads.tensors import Tensor
     [("retinanet_resnet50_fpn", 34_014_999), ("maskrcnn_resnet50_fpn", 44_401_393)],
 )
 def test_parameters_are_torchvisions(name, parameters):
+    """torchvision 0.29, meta of the weights: num_params, in the table of its page on detection models."""
     assert load_network(name).parameters == parameters
 
 
 @pytest.mark.published
 def test_retinanet_has_torchvisions_multiply_adds():
-    """``_ops`` of RetinaNet_ResNet50_FPN_Weights: 151.54 G."""
+    """``_ops`` of RetinaNet_ResNet50_FPN_Weights, torchvision's table of detection models: 151.54 G."""
     assert forward_macs(load_network("retinanet-resnet50")) / 1e9 == pytest.approx(151.54, abs=0.005)
 
 

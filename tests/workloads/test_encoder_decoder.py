@@ -35,6 +35,7 @@ from workloads.zoo.language.t5 import build_t5
     ],
 )
 def test_parameters_are_those_of_the_released_models(name, parameters):
+    """Elements of the checkpoints on the model cards of google-t5, google/t5-v1_1 and facebook/bart."""
     assert load_network(name).parameters == parameters
 
 

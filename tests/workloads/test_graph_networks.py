@@ -54,6 +54,9 @@ def workload(network, batch=1, precision="fp32"):
     ],
 )
 def test_parameters_are_the_published_ones(name, parameters):
+    """Code of Kipf and Welling and of Velickovic; column #Params of the leaderboard pages of the Open
+    Graph Benchmark.
+    """
     assert load_network(name).parameters == parameters
 
 

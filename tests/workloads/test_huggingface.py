@@ -136,6 +136,7 @@ def write(folder, fields):
     ("folder", "parameters"), [("llama-3.1-70b", 70_553_706_496), ("qwen2.5-7b", 7_615_616_512)]
 )
 def test_shipped_configs_have_the_published_parameters(folder, parameters):
+    """Elements of the public checkpoints, on their model card pages."""
     network = load_huggingface(DATA / folder / "config.json", tokens=4096)
     assert network.parameters == parameters
     assert network.name == folder
@@ -145,6 +146,7 @@ def test_shipped_configs_have_the_published_parameters(folder, parameters):
 @pytest.mark.published
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_every_family_counts_its_checkpoint_exactly(name, tmp_path):
+    """Elements of the public checkpoints, on their model card pages; dimensions stand in the table above."""
     fields, parameters = CHECKPOINTS[name]
     assert load_huggingface(write(tmp_path, fields)).parameters == parameters
 

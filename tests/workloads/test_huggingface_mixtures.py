@@ -183,6 +183,7 @@ def load(tmp_path, fields, tokens=4096):
     ],
 )
 def test_files_are_the_registered_networks(tmp_path, fields, registered):
+    """Dimensions of the public config.json of each model, on its model card page."""
     found, known = load(tmp_path, fields), load_network(registered, tokens=4096)
     assert found.parameters == known.parameters
     assert found.active_parameters == known.active_parameters

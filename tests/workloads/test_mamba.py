@@ -42,11 +42,15 @@ def workload(name, tokens=1024):
     ],
 )
 def test_parameters_are_the_published_ones(name, parameters, tolerance):
+    """Model card pages of state-spaces/mamba2 and nvidia/Nemotron-H; Dao and Gu 2024, arXiv:2405.21060,
+    names sizes.
+    """
     assert load_network(name).parameters == pytest.approx(parameters, rel=tolerance)
 
 
 @pytest.mark.published
 def test_layers_of_the_hybrid_stand_in_the_released_order():
+    """NVIDIA 2025, Nemotron-H, arXiv:2504.03624; hybrid_override_pattern on its model card page."""
     network = load_network("nemotron-h-56b")
     counts = {block.name: block.count for block in network.blocks}
     assert counts == {"embedding": 1, "mamba": 54, "feedforward": 54, "attention": 10, "head": 1}

@@ -43,17 +43,20 @@ ACTIVE = {
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "expected"), PARAMETERS.items())
 def test_parameters_are_those_of_the_checkpoints(name, expected):
+    """Elements of the public checkpoints; behind each stands what its paper or model card page prints."""
     assert load_network(name).parameters == expected
 
 
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "billions"), ACTIVE.items())
 def test_active_parameters_are_the_published_ones(name, billions):
+    """Papers and model card pages of the models named."""
     assert load_network(name).active_parameters / 1e9 == pytest.approx(billions, abs=0.06)
 
 
 @pytest.mark.published
 def test_grok_has_314_billion_parameters_a_quarter_of_them_active():
+    """x.ai, page of the open release of Grok-1: 314 B parameters, 25 % of the weights active on a token."""
     network = load_network("grok-1")
     assert network.parameters == pytest.approx(314e9, rel=0.01)
     assert network.active_parameters == pytest.approx(0.25 * network.parameters, rel=0.07)
@@ -61,7 +64,7 @@ def test_grok_has_314_billion_parameters_a_quarter_of_them_active():
 
 @pytest.mark.published
 def test_router_biases_of_deepseek_v3_are_counted():
-    """14,848 biases, 256 in each of 58 layers with experts."""
+    """DeepSeek-V3, inference/model.py, Gate.bias (no table): 256 in each of 58 layers with experts."""
     plain = load_network("deepseek-v3")
     layers = {name: layer for name, layer in plain.layers() if layer.kind == "router"}
     assert len(layers) == 58

@@ -58,6 +58,7 @@ def by_hand(path):
 @pytest.mark.published
 @pytest.mark.parametrize("name", WHEEL)
 def test_graphs_of_the_wheel_are_the_registered_networks(name):
+    """The light_*.onnx graphs in the wheel of onnx, backend/test/data/light, without page of their own."""
     read, registered = load_onnx(LIGHT / f"light_{name}.onnx"), load_network(WHEEL[name])
     assert read.parameters == registered.parameters
     assert forward_macs(read) == pytest.approx(forward_macs(registered), rel=0.01)

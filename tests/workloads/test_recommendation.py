@@ -33,6 +33,7 @@ def workload(name, batch=64):
 
 @pytest.mark.published
 def test_counts_of_the_criteo_tables():
+    """Counts of rows in the code of mlcommons/training and facebookresearch/dlrm, README and scripts."""
     assert sum(CRITEO_TERABYTE) == 204_184_588  # mlcommons/training, recommendation_v2
     assert sum(CRITEO_KAGGLE) == 33_762_577  # facebookresearch/dlrm
     assert sum(MULTI_HOT) == 214
@@ -48,6 +49,7 @@ def test_counts_of_the_criteo_tables():
     ],
 )
 def test_parameters_are_the_published_ones(name, parameters, tolerance):
+    """README of NVIDIA DeepLearningExamples (NCF) and of facebookresearch/dlrm."""
     assert load_network(name).parameters == pytest.approx(parameters, rel=tolerance)
 
 

@@ -45,6 +45,7 @@ def test_parameters_are_the_published_ones(name, millions, tolerance):
 
 @pytest.mark.published
 def test_recurrent_weights_of_the_first_translator_are_64_million():
+    """Sutskever et al. 2014, arXiv:1409.3215, section 3.4: 64M are pure recurrent connections."""
     network = load_network("seq2seq-lstm")
     cells = sum(layer.parameters for _, layer in network.layers() if layer.kind == "recurrent")
     assert cells == 64_000_000

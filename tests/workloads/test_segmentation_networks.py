@@ -54,7 +54,7 @@ def test_unet_shrinks_as_its_figure_says():
 
 @pytest.mark.published
 def test_cosmoflow_has_its_published_parameters():
-    """Farrell et al. 2021: 8.9 million."""
+    """8.9 million: Farrell et al. 2021, arXiv:2110.11466, on CosmoFlow; page not recorded."""
     network = load_network("cosmoflow")
     assert network.parameters == 8_907_556
     assert network.blocks[0].layers[0].output_shape == (32, 128, 128, 128)

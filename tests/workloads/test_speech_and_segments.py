@@ -25,6 +25,9 @@ from workloads.workload import Workload
     ],
 )
 def test_parameters_are_the_published_ones(name, millions, tolerance):
+    """NVIDIA DeepLearningExamples, README of each; Dai et al. 2019, arXiv:1901.02860, table 1 has 257M
+    for the large one.
+    """
     assert load_network(name).parameters == pytest.approx(millions * 1e6, rel=tolerance)
 
 

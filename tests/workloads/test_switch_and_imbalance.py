@@ -59,7 +59,7 @@ def test_a_token_meets_as_much_as_in_the_t5_of_the_same_size():
 
 @pytest.mark.published
 def test_a_released_file_has_the_counted_parameters(tmp_path):
-    """google/switch-base-8 holds 619 million: T5-Base and seven more experts in twelve layers."""
+    """Model card page of google/switch-base-8: 619 million, T5-Base and 7 more experts in 12 layers."""
     path = tmp_path / "config.json"
     path.write_text(json.dumps(SWITCH_BASE_8))
     dense = load_network("t5-base").parameters

@@ -59,18 +59,21 @@ MPT = [
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "parameters"), RELEASED.items())
 def test_parameters_equal_the_released_checkpoint(name, parameters):
+    """Elements of the checkpoints on the model card pages of OpenAI, Meta and BigScience."""
     assert NETWORKS[name]().parameters == parameters
 
 
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "billions"), SC21.items())
 def test_megatron_parameters_equal_the_printed_digits(name, billions):
+    """Narayanan et al. 2021, arXiv:2104.04473, table 1."""
     assert round(NETWORKS[name]().parameters / 1e9, 1) == billions
 
 
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "tokens", "billions"), MPT)
 def test_mpt_parameters_equal_the_benchmark_table(name, tokens, billions):
+    """mosaicml/llm-foundry, scripts/train/benchmarking/README.md."""
     assert NETWORKS[name](tokens=tokens).parameters == pytest.approx(billions * 1e9, rel=1e-8)
 
 
@@ -89,12 +92,16 @@ def test_mpt_parameters_equal_the_benchmark_table(name, tokens, billions):
     ],
 )
 def test_gpt3_family_equals_brown_table_d1(name, millions):
+    """Brown et al. 2020, arXiv:2005.14165, table D.1."""
     assert NETWORKS[name]().parameters / 1e6 == pytest.approx(millions, rel=4e-3)
 
 
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "encoder"), [("bert-base", 109_482_240), ("bert-large", 335_141_888)])
 def test_bert_parameters_equal_the_released_encoder_and_pooler(name, encoder):
+    """Devlin et al. 2019, arXiv:1810.04805, section 3 (110M, 340M); elements of the checkpoints on their
+    model card pages.
+    """
     network = NETWORKS[name]()
     head = {layer.name: layer.parameters for layer in network.blocks[-1].layers if not layer.tied}
     behind = sum(count for name, count in head.items() if name not in {"pooler", "tanh"})
@@ -112,6 +119,7 @@ def test_nemotron_has_3_2_billion_embedding_and_12_5_billion_other_parameters():
 
 @pytest.mark.published
 def test_nanogpt_prints_10_65_million_parameters_without_positions():
+    """karpathy/nanoGPT, as model.py prints for config/train_shakespeare_char.py; no table or page has it."""
     network = NETWORKS["gpt-mini"]()
     assert (network.parameters - 256 * 384) / 1e6 == pytest.approx(10.65, abs=5e-3)
 

@@ -58,6 +58,7 @@ def test_deep_compression_follows_from_sparsity_and_bits(name, megabytes, printe
 @pytest.mark.published
 @pytest.mark.parametrize("name", ["lenet-300-100", "lenet5-caffe", "alexnet", "vgg16"])
 def test_coded_storage_is_the_sum_of_the_printed_rows(name):
+    """Han, Mao and Dally 2016, arXiv:1510.00149, tables 2 to 5."""
     network, huffman = _compressed(name, coded=True)
     rows = [row for row in compressed_layers() if row.network == name]
     weights = {row.layer: _layer(network, row.layer).product_weights for row in rows}

@@ -126,6 +126,7 @@ TIMM = {
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "parameters", "gigamacs"), [(n, *v) for n, v in TORCHVISION.items()])
 def test_totals_are_torchvisions(name, parameters, gigamacs):
+    """torchvision 0.29, meta of each network's weights, in the tables of its page on models."""
     network = load_network(name)
     assert network.parameters == parameters
     assert forward_macs(network) / 1e9 == pytest.approx(gigamacs, abs=0.00051)
@@ -134,6 +135,7 @@ def test_totals_are_torchvisions(name, parameters, gigamacs):
 @pytest.mark.published
 @pytest.mark.parametrize(("name", "parameters"), TIMM.items())
 def test_parameters_are_timms(name, parameters):
+    """timm, results/results-imagenet.csv, param_count in millions; here of the built networks."""
     assert load_network(name).parameters == parameters
 
 

@@ -16,6 +16,7 @@ def rows():
 
 @pytest.mark.published
 def test_the_file_holds_what_the_fit_gives(rows):
+    """Rows of validation/published/kernels, each with its source column."""
     own = attention_rows(rows)["flash-2"]
     found = fit_attention(own)["flash-2"]
     known = attention_algorithms()["flash-2"].kernels

@@ -46,6 +46,7 @@ def test_only_what_the_rows_determine_is_fitted():
 
 @pytest.mark.published
 def test_the_profile_holds_what_the_fit_gives():
+    """Rows of validation/published/kernels (DeepBench and others, each with its source column)."""
     device = load_device("v100-sxm2-16gb")
     rows = [row for row in fitting_rows(device, published_rows()) if isinstance(row.kernel.shape, Product)]
     _, found = fit_device(device, rows)

@@ -102,6 +102,7 @@ def answer():
 
 @pytest.mark.published
 def test_products_of_a_device_left_out_are_predicted_from_the_others(answer):
+    """Rows of validation/published/kernels, each with its source column."""
     overall = answer["summary"][0]
     assert (overall["kind"], overall["device"]) == ("products", "all")
     assert overall["left_out"]["median"] <= 0.13

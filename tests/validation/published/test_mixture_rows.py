@@ -51,6 +51,9 @@ def test_software_is_that_of_the_release_and_device(rows, item, model, device, s
 @pytest.mark.published
 @pytest.mark.parametrize(("item", "device"), [("26.08", "GB200"), ("26.04", "GB200")])
 def test_qwen3_30b_is_predicted_within_a_tenth(rows, item, device):
+    """NVIDIA Megatron-Bridge, performance summary; the row of the published table names release and
+    device.
+    """
     row = next(
         row
         for row in rows

@@ -27,6 +27,7 @@ def test_printed_state_is_that_of_layers_alone(sums, state, layers, hidden):
 
 @pytest.mark.published
 def test_sums_of_layers_come_out_within_three_and_a_half_percent(sums):
+    """Rows of validation/published/llm that sum up layers, each with its source column."""
     assert len(sums) == 8
     for row in sums:
         cells = result_cells(predict_shipped(row))

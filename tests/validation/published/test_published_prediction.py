@@ -173,6 +173,7 @@ def test_another_stack_loader_changes_the_prediction():
 
 @pytest.mark.published
 def test_throughput_rows_ask_for_their_network_batch_and_optimizer():
+    """Rows of validation/published/cnn/training.csv, each with its source column."""
     resnet = next(r for r in ROWS if r.kind == "cnn" and r["model"] == "resnet50" and r["n_devices"] == "8")
     setup = row_setup(resnet)
     assert setup.workload.network.name.startswith("resnet50")

@@ -29,7 +29,9 @@ def layout(**degrees):
 
 @pytest.mark.published
 def test_activations_of_the_first_40_layers_go_to_the_host(rows):
-    """Megatron-Bridge, llama3_llm_pretrain.py, Llama 3 70B on GB200 in FP8: cpu_offloading_num_layers 40."""
+    """Megatron-Bridge, llama3_llm_pretrain.py, Llama 3 70B on GB200 in FP8: cpu_offloading_num_layers 40.
+
+    The line is one of the rows of validation/published/rows/recipes.csv."""
     setup = row_setup(rows[12])
     (strategy,) = setup.strategies
     assert (strategy.savers, strategy.recompute) == ("keep, 40x offload, *x keep", Recompute.NONE)
@@ -38,7 +40,9 @@ def test_activations_of_the_first_40_layers_go_to_the_host(rows):
 
 @pytest.mark.published
 def test_llama_8b_on_h100_recomputes_five_layers(rows):
-    """Megatron-Bridge, llama3_llm_pretrain.py, Llama 3 8B on H100 in FP8: full, block, 5."""
+    """Megatron-Bridge, llama3_llm_pretrain.py, Llama 3 8B on H100 in FP8: full, block, 5.
+
+    The line is one of the rows of validation/published/rows/recipes.csv."""
     printed = changed(rows[76], data_sharding="DDP/distributed-optimizer")
     (strategy,) = row_setup(printed).strategies
     assert (strategy.recompute, strategy.recompute_layers, strategy.savers) == (Recompute.FULL, 5, "")

@@ -254,6 +254,7 @@ def test_vocabulary_is_padded_to_128_per_tensor_rank():
 
 @pytest.mark.published
 def test_networks_have_the_parameters_that_mosaic_prints():
+    """mosaicml/llm-foundry, scripts/train/benchmarking/README.md, as the rows' source column says."""
     rows = [r for r in load_published().rows if r.file.startswith("mosaic") and float(r["n_params_b"]) > 0]
     assert len(rows) == 262
     for printed in rows:

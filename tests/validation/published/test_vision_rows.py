@@ -52,6 +52,7 @@ def test_every_network_has_the_stack_that_its_scripts_say(rows):
 @pytest.mark.published
 @pytest.mark.parametrize("name", ROWS)
 def test_rows_of_one_device_are_predicted(rows, name):
+    """NVIDIA DeepLearningExamples, README of each network, as the rows' source column says."""
     chosen = [row for row in rows if row["model"] == name and row["n_devices"] == "1"]
     found = [(result.predicted, result.setup.measured) for result in predict_rows(chosen)]
     assert median(abs(predicted / measured - 1) for predicted, measured in found) < LIMITS.get(name, 0.12)

@@ -64,6 +64,7 @@ def measured(unit):
 @pytest.mark.published
 @pytest.mark.parametrize(("unit", "quantity"), [("s", "step_time"), ("B", "peak_memory")])
 def test_training_steps_come_out_within_the_limits(predictions, unit, quantity):
+    """Measured by the project's own trainer; the CSV beside the test says when and on what."""
     found = measured(unit)
     assert len(found) >= 12
     predicted = [getattr(predictions[item], quantity) for item in found]
@@ -74,6 +75,7 @@ def test_training_steps_come_out_within_the_limits(predictions, unit, quantity):
 
 @pytest.mark.published
 def test_kernels_held_out_of_the_fit_are_predicted(calibrations):
+    """Measured by the project's own microbenchmarks; the CSV beside the test says when and on what."""
     for calibration in calibrations.values():
         families = {row.family: row for row in family_errors(calibration.residuals)}
         assert families["matmul"].held_out_median < 0.12

@@ -202,6 +202,7 @@ def results():
     [("at_least_1_mib", 300), ("at_least_1_mib_held_out", 70)],  # held out: took no part in the fit
 )
 def test_published_sweeps_of_one_mebibyte_and_more(results, group, least):
+    """Rows of validation/published/cnn/*sweeps*.csv, each with its source column."""
     found = summarize_sweeps(results)[group].errors
     assert found.n >= least
     assert found.median <= 0.08
@@ -210,6 +211,7 @@ def test_published_sweeps_of_one_mebibyte_and_more(results, group, least):
 
 @pytest.mark.published
 def test_every_row_is_predicted_or_says_why(results):
+    """Rows of validation/published/cnn/*sweeps*.csv, each with its source column."""
     assert len(results) == 609 + 140 + 229
     assert (results["predicted"].isna() != results["skipped"].isna()).all()
 
