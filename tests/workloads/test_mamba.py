@@ -60,17 +60,20 @@ def test_layers_of_the_hybrid_stand_in_the_released_order():
 @pytest.mark.theory
 def test_arithmetic_of_a_chunked_scan():
     """Dao and Gu 2024, section 6: linear in the tokens for chunks of a given size."""
-    size = StateSpace(tokens=1024, hidden=256, heads=8, head_size=64, groups=2, state=128)
+    size = StateSpace(heads=8, head_size=64, groups=2, state=128)
     flops = {
         layer.name: sum(o.flops for o in layer.forward if o.kind is OperatorKind.MATMUL)
-        for layer in state_space_branch("input", size)
+        for layer in state_space_branch("input", size, tokens=1024, hidden=256)
     }
     chunk, tokens = 256, 1024
     assert flops["mixer"] == 2 * tokens * chunk * (2 * 128 + 8 * 64) + 4 * tokens * 8 * 128 * 64
     columns = 2 * 512 + 2 * 2 * 128 + 8
     assert flops["mixer_in"] == 2 * tokens * 256 * columns
     assert flops["mixer_out"] == 2 * tokens * 256 * 512
-    assert all(layer.flops(Pass.WEIGHT_GRADIENT) for layer in state_space_branch("x", size)[:2])
+    assert all(
+        layer.flops(Pass.WEIGHT_GRADIENT)
+        for layer in state_space_branch("x", size, tokens=1024, hidden=256)[:2]
+    )
 
 
 @pytest.mark.theory

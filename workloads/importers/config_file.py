@@ -46,6 +46,9 @@ TEXT_TYPES = {
     "qwen2_5_vl": "qwen2_5_vl_text",
     "qwen2_audio": "qwen2",
     "qwen2_vl": "qwen2_vl_text",
+    "lfm2_vl": "lfm2",
+    "qwen3_5": "qwen3_5_text",
+    "qwen3_5_moe": "qwen3_5_moe_text",
     "qwen3_vl": "qwen3_vl_text",
     "qwen3_vl_moe": "qwen3_vl_moe_text",
     "shieldgemma2": "gemma3_text",
@@ -101,6 +104,8 @@ def read_config(path: str | Path) -> ConfigFile:
     for key in TEXT:
         if isinstance(fields.get(key), dict):
             return _text_part(file, fields, key)
+        if fields.get(key) is not None:
+            raise WorkloadError(f"{file}: {key}: found {shown(fields[key])}; expected an object of keys")
     return ConfigFile(file=file, fields=fields, model_type=fields.get("model_type"), whole={}, key="")
 
 

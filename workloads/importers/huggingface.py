@@ -5,6 +5,7 @@ is named after its folder, or after the file if that is not called `config.json`
 network does not show is among the network's notes.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,9 @@ def load_huggingface(path: str | Path, *, tokens: int | None = None) -> Network:
 
 def _parse_family(config: ConfigFile) -> tuple[Family, tuple[str, ...]]:
     kind, fields = config.model_type, config.fields
-    known = ", ".join(sorted(FAMILIES, key=str.lower))
+    names = sorted(FAMILIES, key=str.lower)
+    roots = dict.fromkeys(re.split(r"_|(?<=[a-z]{2})\d", name)[0] for name in names)
+    known = f"{len(FAMILIES)} types of {', '.join(roots)} (docs/files.md)"
     if kind is None:
         raise WorkloadError(f"{config.place}: model_type: missing; expected one of {known}")
     if not isinstance(kind, str) or kind not in FAMILIES:

@@ -15,6 +15,16 @@ from workloads.importers.families.gpt_neo import GptNeo
 from workloads.importers.families.gpt_neox import GptNeoX
 from workloads.importers.families.gptj import GptJ
 from workloads.importers.families.hybrid import Mamba2, NemotronH
+from workloads.importers.families.hybrid_kin import (
+    Bamba,
+    GraniteHybrid,
+    Jamba,
+    Lfm2,
+    Lfm2Moe,
+    Qwen3Next,
+    Qwen35,
+    Qwen35Moe,
+)
 from workloads.importers.families.llama import (
     Baichuan,
     Granite,
@@ -76,6 +86,7 @@ FAMILIES: dict[str, type[Family]] = {
     "RefinedWebModel": RefinedWeb,
     "arcee": Arcee,
     "baichuan": Baichuan,
+    "bamba": Bamba,
     "bert": Bert,
     "bloom": Bloom,
     "camembert": Roberta,
@@ -111,6 +122,7 @@ FAMILIES: dict[str, type[Family]] = {
     "gptj": GptJ,
     "granite": Granite,
     "granitemoe": GraniteMoe,
+    "granitemoehybrid": GraniteHybrid,
     "granitemoeshared": GraniteMoe,
     "grok-1": Grok1,
     "helium": Helium,
@@ -118,7 +130,10 @@ FAMILIES: dict[str, type[Family]] = {
     "hunyuan_v1_moe": HunYuanMoe,
     "internlm2": InternLm2,
     "internlm3": InternLm3,
+    "jamba": Jamba,
     "kimi_k2": DeepseekV3,
+    "lfm2": Lfm2,
+    "lfm2_moe": Lfm2Moe,
     "llama": Llama,
     "llama4_text": Llama4,
     "mamba2": Mamba2,
@@ -145,7 +160,10 @@ FAMILIES: dict[str, type[Family]] = {
     "qwen2_vl": Qwen2,
     "qwen2_vl_text": Qwen2,
     "qwen3": Qwen3,
+    "qwen3_5_moe_text": Qwen35Moe,
+    "qwen3_5_text": Qwen35,
     "qwen3_moe": Qwen3Moe,
+    "qwen3_next": Qwen3Next,
     "qwen3_vl_moe_text": Qwen3Moe,
     "qwen3_vl_text": Qwen3,
     "roberta": Roberta,

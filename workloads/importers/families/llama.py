@@ -37,6 +37,8 @@ class Llama(Family):
         "max_position_embeddings": 2048,
     }
 
+    KINDS: ClassVar[frozenset[str]] = frozenset({SLIDING, "full_attention"})
+
     vocab_size: Count
     hidden_size: Count
     intermediate_size: Count
@@ -77,8 +79,8 @@ class Llama(Family):
         if len(kinds) != self.num_hidden_layers:
             yield f"layer_types: found {len(kinds)}; expected one for each of {self.num_hidden_layers} layers"
         for kind in dict.fromkeys(kinds):
-            if kind not in {SLIDING, "full_attention"}:
-                yield f"layer_types: found {kind!r}; expected full_attention or {SLIDING}"
+            if kind not in self.KINDS:
+                yield f"layer_types: found {kind!r}; expected {' or '.join(sorted(self.KINDS))}"
 
     def choices(self) -> dict[str, Any]:
         """As in Llama; families that differ change single entries."""

@@ -104,6 +104,26 @@ def split_heads(name: str, source: str, core: AttentionShape) -> Layer:
     )
 
 
+def head_gate(name: str, sources: tuple[str, str], core: AttentionShape) -> Layer:
+    """What heads put out times a sigmoid of as many features (Qwen3-Next).
+
+    Args:
+        name: of the layer.
+        sources: layers that give the merged heads and the projection that the gates are part of.
+        core: dimensions.
+    """
+    elements = core.query_tokens * core.heads * core.value_features
+    return Layer(
+        name=name,
+        kind="gate",
+        inputs=sources,
+        output_shape=(core.query_tokens, core.heads * core.value_features),
+        forward=(pointwise("gate", elements, split=Split.COLUMN, inputs=2, work=4),),
+        input_gradient=(pointwise("gate gradient", 2 * elements, split=Split.COLUMN, inputs=2, work=4),),
+        saved=(SavedActivation(name="gated", elements=2 * elements, split=Split.COLUMN),),
+    )
+
+
 def merge_heads(name: str, source: str, core: AttentionShape) -> Layer:
     """Copies the heads' outputs back into one row per token."""
     width = core.heads * core.value_features

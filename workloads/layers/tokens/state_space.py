@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import pointwise
 from workloads.layers.projection import Projection, column_projection, row_projection
+from workloads.layers.tokens.time_convolution import time_convolution
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.operators import MatmulShape, Operator, OperatorKind, Split
 
@@ -25,24 +26,29 @@ class StateSpace:
     """Dimensions of a Mamba-2 mixer.
 
     Attributes:
-        tokens: of a sequence.
-        hidden: features of the residual stream.
         heads: of ``head_size`` features each.
         head_size: P.
         groups: that share B and C.
         state: N.
         taps: of the convolution over time.
         chunk: Q, tokens.
+        bias: both projections add biases.
+        conv_bias: the convolution adds one.
     """
 
-    tokens: int
-    hidden: int
     heads: int
     head_size: int = 64
     groups: int = 1
     state: int = 128
     taps: int = 4
     chunk: int = CHUNK
+    bias: bool = False
+    conv_bias: bool = True
+
+    @property
+    def divisors(self) -> tuple[int, ...]:
+        """What tensor parallelism divides."""
+        return (self.heads, self.groups)
 
     @property
     def inner(self) -> int:
@@ -55,88 +61,72 @@ class StateSpace:
         return self.inner + 2 * self.groups * self.state
 
 
-def state_space_branch(source: str, size: StateSpace) -> tuple[Layer, ...]:
-    """From the residual stream to what is added to it; the last layer is ``mixer_out``."""
+def state_space_branch(source: str, size: StateSpace, *, tokens: int, hidden: int) -> tuple[Layer, ...]:
+    """From the residual stream to what is added to it; the last layer is ``mixer_out``.
+
+    Args:
+        source: layer that it reads.
+        size: of the mixer.
+        tokens: of a sequence.
+        hidden: features of the residual stream.
+    """
     columns = 2 * size.inner + 2 * size.groups * size.state + size.heads
-    into = Projection(tokens=size.tokens, inputs=size.hidden, outputs=columns)
-    out = Projection(tokens=size.tokens, inputs=size.inner, outputs=size.hidden)
+    into = Projection(tokens=tokens, inputs=hidden, outputs=columns)
+    out = Projection(tokens=tokens, inputs=size.inner, outputs=hidden)
+    convolution = time_convolution(
+        "conv", "mixer_in", tokens=tokens, features=size.convolved, taps=size.taps, bias=size.conv_bias
+    )
     return (
-        column_projection("mixer_in", source, into),
-        _convolution("conv", "mixer_in", size),
-        _mixer("mixer", "conv", size),
-        _gated_norm("gated_norm", "mixer", size),
+        column_projection("mixer_in", source, into, bias=size.bias),
+        convolution,
+        _mixer("mixer", "conv", size, tokens),
+        _gated_norm("gated_norm", "mixer", size, tokens),
         row_projection("mixer_out", "gated_norm", out),
     )
 
 
-def _convolution(name: str, source: str, size: StateSpace) -> Layer:
-    elements, weights = size.tokens * size.convolved, size.convolved * (size.taps + 1)
-    work = 2 * size.taps + 4  # with SiLU
-    gradient = pointwise("convolution gradient", elements, split=COLUMN, inputs=2, work=2 * work)
-    weight = Operator(
-        name="tap gradient",
-        kind=OperatorKind.REDUCTION,
-        flops=2 * size.taps * elements,
-        reads=2 * elements,
-        weights=weights,
-        split=COLUMN,
-    )
-    return Layer(
-        name=name,
-        kind="time_convolution",
-        inputs=(source,),
-        output_shape=(size.tokens, size.convolved),
-        parameters=weights,
-        parameter_split=COLUMN,
-        forward=(pointwise("convolution", elements, split=COLUMN, weights=weights, work=work),),
-        input_gradient=(gradient,),
-        weight_gradient=(weight,),
-        saved=(SavedActivation(name="input", elements=elements, split=COLUMN),),
-    )
-
-
-def _mixer(name: str, source: str, size: StateSpace) -> Layer:
-    elements = size.tokens * size.inner
-    scalars = size.tokens * size.heads
+def _mixer(name: str, source: str, size: StateSpace, tokens: int) -> Layer:
+    elements = tokens * size.inner
+    scalars = tokens * size.heads
     return Layer(
         name=name,
         kind="state_space",
         inputs=(source,),
-        output_shape=(size.tokens, size.inner),
+        output_shape=(tokens, size.inner),
         parameters=3 * size.heads,  # decay, skip and bias of the time step
         parameter_split=COLUMN,
         forward=(
             pointwise("time steps", scalars, split=COLUMN, work=6),
-            *_products(size, ""),
-            pointwise("pass states", _states(size), split=COLUMN, work=2),
+            *_products(size, tokens, ""),
+            pointwise("pass states", _states(size, tokens), split=COLUMN, work=2),
             pointwise("skip", elements, split=COLUMN, inputs=2, work=2),
         ),
         input_gradient=(
-            *_products(size, "first "),
-            *_products(size, "second "),
-            pointwise("pass state gradients", _states(size), split=COLUMN, inputs=2, work=4),
+            *_products(size, tokens, "first "),
+            *_products(size, tokens, "second "),
+            pointwise("pass state gradients", _states(size, tokens), split=COLUMN, inputs=2, work=4),
             pointwise("time step gradients", scalars, split=COLUMN, inputs=4, work=8),
             pointwise("skip gradient", elements, split=COLUMN, inputs=3, work=3),
         ),
         saved=(
-            SavedActivation(name="input", elements=size.tokens * size.convolved, split=COLUMN),
+            SavedActivation(name="input", elements=tokens * size.convolved, split=COLUMN),
             SavedActivation(name="time steps", elements=scalars, split=COLUMN, element_size=4),
-            SavedActivation(name="states", elements=_states(size), split=COLUMN, element_size=4),
+            SavedActivation(name="states", elements=_states(size, tokens), split=COLUMN, element_size=4),
         ),
     )
 
 
-def _chunks(size: StateSpace) -> int:
-    return -(-size.tokens // min(size.chunk, size.tokens))
+def _chunks(size: StateSpace, tokens: int) -> int:
+    return -(-tokens // min(size.chunk, tokens))
 
 
-def _states(size: StateSpace) -> int:
-    return _chunks(size) * size.heads * size.state * size.head_size
+def _states(size: StateSpace, tokens: int) -> int:
+    return _chunks(size, tokens) * size.heads * size.state * size.head_size
 
 
-def _products(size: StateSpace, which: str) -> tuple[Operator, ...]:
+def _products(size: StateSpace, tokens: int, which: str) -> tuple[Operator, ...]:
     """Of all chunks: scores by group; outputs, states and what states give by head."""
-    chunk, count = min(size.chunk, size.tokens), _chunks(size)
+    chunk, count = min(size.chunk, tokens), _chunks(size, tokens)
     of_groups, of_heads = count * size.groups, count * size.heads
     return tuple(
         _product(f"{which}{name}", rows, columns, depth, products)
@@ -161,6 +151,6 @@ def _product(name: str, rows: int, columns: int, depth: int, products: int) -> O
     )
 
 
-def _gated_norm(name: str, source: str, size: StateSpace) -> Layer:
+def _gated_norm(name: str, source: str, size: StateSpace, tokens: int) -> Layer:
     """RMSNorm of the outputs times SiLU of the gate."""
-    return token_norm(name, source, kind="rmsnorm", tokens=size.tokens, features=size.inner, split=COLUMN)
+    return token_norm(name, source, kind="rmsnorm", tokens=tokens, features=size.inner, split=COLUMN)

@@ -9,7 +9,7 @@ Parameters of a pre-normalised GPT of l layers, hidden size h, vocabulary V and 
 h + (V + s) h + 2 h (Narayanan et al. 2021, arXiv:2104.04473, equation 2, plus the final normalisation).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from workloads.layer import Layer
@@ -25,6 +25,7 @@ from workloads.operators import Split
 from workloads.zoo.language.decoder_attention import attention_branch
 from workloads.zoo.language.decoder_config import DecoderConfig, LayerChoice, layer_choices
 from workloads.zoo.language.decoder_experts import mixture_network
+from workloads.zoo.language.decoder_mixers import MIXERS, mixer_branch
 
 __all__ = ["DecoderConfig", "build_decoder"]
 
@@ -113,7 +114,7 @@ def decoder_blocks(config: DecoderConfig) -> tuple[Block, ...]:
 
 def _choice_name(choice: LayerChoice, kinds: Collection[LayerChoice]) -> str:
     """What tells a kind of layer from the others."""
-    parts = []
+    parts = [MIXERS[type(choice.mixer)]] if any(kind.mixer for kind in kinds) else []
     if len({kind.window for kind in kinds}) > 1:
         parts.append(f"window{choice.window}" if choice.window else "full")
     if len({kind.rotated for kind in kinds}) > 1:
@@ -140,12 +141,20 @@ def build_network(config: DecoderConfig, blocks: tuple[Block, ...]) -> Network:
         source=config.source,
         sample="sequence",
         tokens=config.tokens,
-        tensor_divisors=(config.heads, *tensor_widths(config)),
+        tensor_divisors=(*_shared_heads(choices, config), *tensor_widths(config)),
         expert_divisors=(config.experts.ffn,) if config.experts else (),
         kv_heads=config.kv_heads,
         order=order,
         notes=tuple(_notes(config)),
     )
+
+
+def _shared_heads(choices: Sequence[LayerChoice], config: DecoderConfig) -> Iterator[int]:
+    """What tensor parallelism divides of attention and of what stands in its place."""
+    if not all(choice.mixer for choice in choices):
+        yield config.heads
+    for mixer in dict.fromkeys(choice.mixer for choice in choices if choice.mixer):
+        yield from mixer.divisors
 
 
 def tensor_widths(config: DecoderConfig) -> tuple[int, ...]:
@@ -252,6 +261,12 @@ def head_layers(config: DecoderConfig) -> tuple[Layer, ...]:
 
 
 def _attention(config: DecoderConfig, choice: LayerChoice, source: str, residual: str) -> tuple[Layer, ...]:
+    if choice.mixer:
+        mixed = mixer_branch(choice.mixer, source, tokens=config.tokens, hidden=config.hidden)
+        return (
+            *mixed,
+            *_joined(config, "1", mixed[-1].name, residual, bias=getattr(choice.mixer, "bias", False)),
+        )
     layers = attention_branch(config, choice, source)
     bias = config.bias if config.output_bias is None else config.output_bias
     return (*layers, *_joined(config, "1", "projection", residual, bias=bias))

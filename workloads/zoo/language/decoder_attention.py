@@ -15,6 +15,7 @@ from workloads.layers.projection import Projection, column_projection, row_proje
 from workloads.layers.tokens.attention import (
     ScoreChoices,
     attention_core,
+    head_gate,
     key_split,
     latent_positions,
     merge_heads,
@@ -63,14 +64,16 @@ def attention_branch(config: DecoderConfig, choice: LayerChoice, source: str) ->
         *layers,
         attention_core("attention", layers[-1].name, core, scores),
         merge_heads("merge", "attention", core),
-        row_projection("projection", "merge", out),
+        *((head_gate("gate", ("merge", "qkv"), core),) if config.gated_heads else ()),
+        row_projection("projection", "gate" if config.gated_heads else "merge", out),
     )
 
 
 def _plain_heads(
     config: DecoderConfig, choice: LayerChoice, core: AttentionShape, source: str
 ) -> list[Layer]:
-    columns = (config.heads + 2 * config.kv_heads) * config.head_size
+    gates = config.heads if config.gated_heads else 0
+    columns = (config.heads + gates + 2 * config.kv_heads) * config.head_size
     into = Projection(tokens=config.tokens, inputs=config.hidden, outputs=columns)
     layers = [
         column_projection("qkv", source, into, bias=config.qkv_bias, split=projection_split(core)),

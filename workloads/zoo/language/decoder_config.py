@@ -5,13 +5,19 @@ from dataclasses import dataclass
 from math import inf
 
 from workloads.errors import NetworkError
+from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.feedforward import ACTIVATIONS
+from workloads.layers.tokens.gated_convolution import GatedConvolution
+from workloads.layers.tokens.selective_scan import SelectiveScan
+from workloads.layers.tokens.state_space import StateSpace
 from workloads.layers.tokens.token_norm import NORMALIZATIONS
 from workloads.operators import Routing
 
 LAYERS = 10_000  # of a stack, at most
 POSITIONS = ("learned", "rotary", "alibi", "none")
 HEAD_NORMS = ("", "head", "own", "width")
+Mixer = DeltaRule | GatedConvolution | SelectiveScan | StateSpace
+"""What stands in attention's place in some layers of hybrid stacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +129,9 @@ class DecoderConfig:
             everywhere (Mistral: one number; Gemma 3: five and a 0).
         chunked: windows lie side by side (Llama 4).
         score_cap, logit_cap: squeeze attention scores and output logits into +- this; 0 for none (Gemma 2).
+        mixers: what stands in the place of attention in each layer, None for attention, layers taking turns;
+            () for attention everywhere.
+        gated_heads: what heads put out is scaled by a sigmoid of as many further features (Qwen3-Next).
         sinks: every head has a learned logit beside its keys (GPT-OSS).
         latent: attention through a narrow vector per token (DeepSeek), whose sizes take the place of
             ``head_size``; None for plain attention.
@@ -171,6 +180,8 @@ class DecoderConfig:
     chunked: bool = False
     score_cap: float = 0.0
     logit_cap: float = 0.0
+    mixers: tuple[Mixer | None, ...] = ()
+    gated_heads: bool = False
     sinks: bool = False
     latent: LatentAttention | None = None
     max_positions: int = 0
@@ -198,26 +209,35 @@ class LayerChoice:
         window: keys that a query meets at most; 0 for all of a sample's.
         rotated: rotates by position, where positions are rotary.
         sparse: has experts.
+        mixer: stands in the place of attention; None for attention.
     """
 
     window: int = 0
     rotated: bool = True
     sparse: bool = False
+    mixer: Mixer | None = None
 
 
 def layer_choices(config: DecoderConfig) -> tuple[LayerChoice, ...]:
     """What every layer of the stack does; a window that holds the whole sample is none."""
     windows, rotated = config.windows or (0,), config.rotated or (True,)
+    mixers = config.mixers or (None,)
     experts = config.experts
     sparse = (experts.sparse or (True,)) if experts else (False,)
     return tuple(
-        LayerChoice(
-            sparse=sparse[n % len(sparse)] and n >= (experts.dense_layers if experts else 0),
+        LayerChoice(mixer=mixers[n % len(mixers)], sparse=_sparse(config, sparse, n))
+        if mixers[n % len(mixers)]
+        else LayerChoice(
+            sparse=_sparse(config, sparse, n),
             window=0 if windows[n % len(windows)] >= config.tokens else windows[n % len(windows)],
             rotated=rotated[n % len(rotated)],
         )
         for n in range(config.layers)
     )
+
+
+def _sparse(config: DecoderConfig, turns: tuple[bool, ...], layer: int) -> bool:
+    return turns[layer % len(turns)] and layer >= (config.experts.dense_layers if config.experts else 0)
 
 
 def _faults(config: DecoderConfig) -> Iterator[str]:

@@ -27,8 +27,10 @@ from workloads.layers.tokens.token_loss import token_loss
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.network import Block, Network
 from workloads.operators import AttentionShape
+from workloads.zoo.language.decoder_config import DecoderConfig, Experts
+from workloads.zoo.language.decoder_experts import mixture_network
 
-KINDS = {"M": "mamba", "-": "feedforward", "*": "attention"}
+KINDS = {"M": "mamba", "-": "feedforward", "*": "attention", "E": "experts"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,9 @@ class HybridConfig:
             :class:`workloads.layers.tokens.state_space.StateSpace`.
         heads, kv_heads, head_size: of attention layers.
         ffn: of feed-forward layers.
+        bias: feed-forward layers add biases.
+        mixer_bias, conv_bias: projections and convolutions of state-space layers do.
+        experts: of layers that have them; None for none.
         vocab: rows of the token table.
         tied: the head multiplies by the token table.
         tokens: of a sample.
@@ -63,6 +68,10 @@ class HybridConfig:
     kv_heads: int = 0
     head_size: int = 128
     ffn: int = 0
+    bias: bool = False
+    mixer_bias: bool = False
+    conv_bias: bool = True
+    experts: Experts | None = None
     vocab: int
     tied: bool
     tokens: int
@@ -72,7 +81,7 @@ def build_hybrid(config: HybridConfig) -> Network:
     """The network: an embedding, every kind of layer once with its places, a head.
 
     Raises:
-        NetworkError: the pattern is empty or holds other letters.
+        NetworkError: the pattern is empty, holds other letters, or experts that nothing describes.
     """
     unknown = sorted(set(config.pattern) - set(KINDS))
     if unknown or not config.pattern:
@@ -101,7 +110,9 @@ def build_hybrid(config: HybridConfig) -> Network:
             *divisors,
             *((config.heads,) if "*" in kinds else ()),
             *((config.ffn,) if "-" in kinds else ()),
+            *((config.experts.shared,) if config.experts and "E" in kinds and config.experts.shared else ()),
         ),
+        expert_divisors=(config.experts.ffn,) if config.experts and "E" in kinds else (),
         kv_heads=config.kv_heads if "*" in kinds else 0,
         order=order if len(kinds) > 1 else (),
     )
@@ -113,20 +124,21 @@ def _layer(config: HybridConfig, kind: str) -> tuple[Layer, ...]:
     norm = token_norm("norm", "input", kind="rmsnorm", tokens=tokens, features=hidden, forked=True)
     if kind == "M":
         size = StateSpace(
-            tokens=tokens,
-            hidden=hidden,
             heads=config.mamba_heads,
             head_size=config.mamba_head_size,
             groups=config.groups,
             state=config.state,
             taps=config.taps,
             chunk=config.chunk,
+            bias=config.mixer_bias,
+            conv_bias=config.conv_bias,
         )
-        branch = state_space_branch("norm", size)
+        branch = state_space_branch("norm", size, tokens=tokens, hidden=hidden)
     else:
-        branch = _attention(config) if kind == "*" else _feedforward(config)
+        branch = BRANCHES[kind](config)
+    bias = {"M": config.mixer_bias, "-": config.bias}.get(kind, False)
     end = residual_addition(
-        "residual", branch[-1].name, "input", tokens=tokens, hidden=hidden, bias=False, drop=False
+        "residual", branch[-1].name, "input", tokens=tokens, hidden=hidden, bias=bias, drop=False
     )
     return (norm, *branch, end)
 
@@ -158,9 +170,46 @@ def _feedforward(config: HybridConfig) -> tuple[Layer, ...]:
     out = Projection(tokens=tokens, inputs=config.ffn, outputs=config.hidden)
     return (
         column_projection("up", "norm", into),
-        plain_activation("activation", "up", tokens=tokens, width=config.ffn, function="relu2", bias=False),
+        plain_activation(
+            "activation", "up", tokens=tokens, width=config.ffn, function="relu2", bias=config.bias
+        ),
         row_projection("down", "activation", out),
     )
+
+
+def _experts(config: HybridConfig) -> tuple[Layer, ...]:
+    """Experts with squared ReLU and no gate, and a network beside them that all tokens take."""
+    if config.experts is None:
+        raise NetworkError([f"network {config.name}: pattern: found E; expected none, or experts"])
+    return mixture_network(_as_decoder(config), config.experts, "norm")
+
+
+def _as_decoder(config: HybridConfig) -> DecoderConfig:
+    """What experts read of a stack."""
+    return DecoderConfig(
+        name=config.name,
+        source=config.source,
+        layers=len(config.pattern),
+        hidden=config.hidden,
+        heads=1,
+        kv_heads=1,
+        head_size=config.head_size,
+        ffn=config.ffn or 1,
+        vocab=config.vocab,
+        tokens=config.tokens,
+        gated=False,
+        activation="relu2",
+        normalization="rmsnorm",
+        positions="none",
+        bias=False,
+        qkv_bias=False,
+        tied=config.tied,
+        dropout=False,
+        experts=config.experts,
+    )
+
+
+BRANCHES = {"*": _attention, "-": _feedforward, "E": _experts}
 
 
 def _head(config: HybridConfig) -> tuple[Layer, ...]:

@@ -1,0 +1,376 @@
+"""Stacks with other layers in attention's place: Qwen3-Next and 3.5, Jamba, LFM2, Granite 4 and Bamba.
+
+Names and defaults are those of the configuration classes of Transformers 5.24. Vectors that balance the
+choice of experts are counted although Transformers keeps them as buffers.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from workloads.importers.families.base import Count, Length, Probability, alias
+from workloads.importers.families.llama import Llama
+from workloads.importers.families.mixture_kin import GraniteMoe
+from workloads.importers.families.mixtures import Maybe
+from workloads.layers.tokens.delta_rule import DeltaRule
+from workloads.layers.tokens.gated_convolution import GatedConvolution
+from workloads.layers.tokens.selective_scan import SelectiveScan
+from workloads.layers.tokens.state_space import StateSpace
+from workloads.zoo.language.decoder_config import Experts, Mixer
+
+ATTENTION = frozenset({"attention", "full_attention"})
+LINEAR = frozenset({"linear_attention", "mamba"})
+Auto = Annotated[int, Field(gt=0, le=10**9)] | Literal["auto"]
+
+
+def taking_turns(kinds: list[bool], mixer: Mixer) -> tuple[Mixer | None, ...]:
+    """The mixer where a layer has no attention."""
+    return tuple(None if attends else mixer for attends in kinds)
+
+
+class Qwen35(Llama):
+    """Qwen 3.5: three gated delta-rule layers to one of attention, whose heads are normalised and gated."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 248320,
+        "hidden_size": 4096,
+        "intermediate_size": 12288,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 16,
+        "max_position_embeddings": 32768,
+    }
+    KINDS: ClassVar[frozenset[str]] = frozenset({"linear_attention", "full_attention"})
+
+    num_key_value_heads: Count = 4
+    head_dim: Count = 256
+    partial_rotary_factor: Probability = 0.25
+    full_attention_interval: Count = 4
+    linear_conv_kernel_dim: Count = 4
+    linear_key_head_dim: Count = 128
+    linear_value_head_dim: Count = 128
+    linear_num_key_heads: Count = 16
+    linear_num_value_heads: Count = 32
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's, with layers of two kinds."""
+        layers = self.num_hidden_layers
+        kinds = self.layer_types or [
+            "linear_attention" if (n + 1) % self.full_attention_interval else "full_attention"
+            for n in range(layers)
+        ]
+        mixer = DeltaRule(
+            key_heads=self.linear_num_key_heads,
+            key_size=self.linear_key_head_dim,
+            value_heads=self.linear_num_value_heads,
+            value_size=self.linear_value_head_dim,
+            taps=self.linear_conv_kernel_dim,
+        )
+        return super().choices() | {
+            "bias": False,
+            "qk_norm": "head",
+            "gated_heads": True,
+            "mixers": taking_turns([kind in ATTENTION for kind in kinds], mixer),
+        }
+
+    def windows(self) -> tuple[int, ...]:
+        """None: layers of attention see all tokens."""
+        return ()
+
+
+class Qwen35Moe(Qwen35):
+    """Qwen 3.5 with experts, and a network that all tokens take, scaled by a score."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        key: value for key, value in Qwen35.DIMENSIONS.items() if key != "intermediate_size"
+    } | {"hidden_size": 2048, "num_hidden_layers": 40}
+
+    intermediate_size: Count = 5632
+    num_key_value_heads: Count = 2
+    num_experts: Count = alias("num_experts", "num_local_experts", default=256)
+    num_experts_per_tok: Count = 8
+    moe_intermediate_size: Count = 512
+    shared_expert_intermediate_size: Count = 512
+
+    def sparse(self) -> tuple[bool, ...]:
+        """All layers have experts."""
+        return ()
+
+    def choices(self) -> dict[str, Any]:
+        """Qwen 3.5's, with experts."""
+        experts = Experts(
+            count=self.num_experts,
+            chosen=self.num_experts_per_tok,
+            ffn=self.moe_intermediate_size,
+            shared=self.shared_expert_intermediate_size,
+            shared_gate=True,
+            sparse=self.sparse(),
+        )
+        return super().choices() | {"experts": experts}
+
+
+class Qwen3Next(Qwen35Moe):
+    """Qwen3-Next: Qwen 3.5's layers with experts in every so-many-th."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        **Qwen35.DIMENSIONS,
+        "vocab_size": 151936,
+        "hidden_size": 2048,
+        "intermediate_size": 5632,
+        "num_hidden_layers": 48,
+    }
+
+    intermediate_size: Count
+    num_experts: Maybe = alias("num_experts", "num_local_experts", default=512)
+    num_experts_per_tok: Count = 10
+    decoder_sparse_step: Count = 1
+    mlp_only_layers: list[Maybe] = Field(default_factory=list)
+
+    def sparse(self) -> tuple[bool, ...]:
+        """Whether each layer has experts."""
+        return tuple(
+            (n + 1) % self.decoder_sparse_step == 0 and n not in self.mlp_only_layers
+            for n in range(self.num_hidden_layers)
+        )
+
+
+class Jamba(Llama):
+    """Jamba: Mamba layers of the first kind, attention without positions and experts, each in turns."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 65536,
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+    }
+
+    max_position_embeddings: Length = 262144
+    num_key_value_heads: Count | None = 8
+    num_experts: Count = alias("num_experts", "num_local_experts", default=16)
+    num_experts_per_tok: Count = 2
+    expert_layer_period: Count = 2
+    expert_layer_offset: Maybe = 1
+    attn_layer_period: Count = 8
+    attn_layer_offset: Maybe = 4
+    mamba_d_state: Count = 16
+    mamba_d_conv: Count = 4
+    mamba_expand: Count = 2
+    mamba_dt_rank: Auto = "auto"
+    mamba_conv_bias: bool = True
+    mamba_proj_bias: bool = False
+
+    def faults(self, tokens: int) -> list[str]:
+        """Llama's, and offsets that no layer has."""
+        found = super().faults(tokens)
+        for what in ("attn", "expert"):
+            offset, period = getattr(self, f"{what}_layer_offset"), getattr(self, f"{what}_layer_period")
+            if offset >= period:
+                found.append(
+                    f"{what}_layer_offset: found {offset}; expected less than the period of {period}"
+                )
+        return found
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's heads and network, with layers of two kinds and experts in some."""
+        layers = range(self.num_hidden_layers)
+        rank = -(-self.hidden_size // 16) if self.mamba_dt_rank == "auto" else self.mamba_dt_rank
+        mixer = SelectiveScan(
+            inner=self.mamba_expand * self.hidden_size,
+            state=self.mamba_d_state,
+            rank=rank,
+            taps=self.mamba_d_conv,
+            bias=self.mamba_proj_bias,
+            conv_bias=self.mamba_conv_bias,
+            normalised=True,
+        )
+        attends = [n % self.attn_layer_period == self.attn_layer_offset for n in layers]
+        sparse = tuple(n % self.expert_layer_period == self.expert_layer_offset for n in layers)
+        experts = Experts(
+            count=self.num_experts,
+            chosen=self.num_experts_per_tok,
+            ffn=self.intermediate_size,
+            sparse=sparse,
+        )
+        return (
+            super().choices()
+            | {
+                "bias": False,
+                "qkv_bias": False,
+                "output_bias": False,
+                "positions": "none",
+                "mixers": taking_turns(attends, mixer),
+            }
+            | ({"experts": experts} if self.num_experts > 1 else {})
+        )
+
+
+class Lfm2(Llama):
+    """LFM2: gated short convolutions, and attention with normalised heads in some layers."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 65536,
+        "hidden_size": 2560,
+        "intermediate_size": 12288,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "max_position_embeddings": 128000,
+    }
+    KINDS: ClassVar[frozenset[str]] = frozenset({"conv", "full_attention"})
+
+    intermediate_size: Count = alias("block_ff_dim", "intermediate_size")
+    num_key_value_heads: Count = 8
+    tie_word_embeddings: bool = alias("tie_embedding", "tie_word_embeddings", default=True)
+    conv_L_cache: Count = 3  # noqa: N815 - the file's name
+    conv_bias: bool = False
+    block_auto_adjust_ff_dim: bool = True
+    block_multiple_of: Count = 256
+    block_ffn_dim_multiplier: Annotated[float, Field(gt=0, le=1000)] | None = 1.0
+    full_attn_idxs: list[Maybe] | None = None
+
+    @property
+    def width(self) -> int:
+        """Features inside the feed-forward network: two thirds of what is said, rounded up."""
+        if not self.block_auto_adjust_ff_dim:
+            return self.intermediate_size
+        width = int(2 * self.intermediate_size / 3)
+        if self.block_ffn_dim_multiplier is None:
+            return width
+        multiple = self.block_multiple_of
+        return -(-int(self.block_ffn_dim_multiplier * width) // multiple) * multiple
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's, with layers of two kinds."""
+        layers = range(self.num_hidden_layers)
+        among = layers if self.full_attn_idxs is None else self.full_attn_idxs
+        kinds = self.layer_types or ["full_attention" if n in among else "conv" for n in layers]
+        mixer = GatedConvolution(taps=self.conv_L_cache, bias=self.conv_bias)
+        return super().choices() | {
+            "ffn": self.width,
+            "bias": False,
+            "qkv_bias": False,
+            "output_bias": False,
+            "qk_norm": "head",
+            "mixers": taking_turns([kind in ATTENTION for kind in kinds], mixer),
+        }
+
+    def windows(self) -> tuple[int, ...]:
+        """None: layers of attention see all tokens."""
+        return ()
+
+
+class Lfm2Moe(Lfm2):
+    """LFM2 with experts in all but the first layers."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        **Lfm2.DIMENSIONS,
+        "hidden_size": 2048,
+        "intermediate_size": 7168,
+    }
+
+    block_auto_adjust_ff_dim: bool = False
+    num_dense_layers: Maybe = 2
+    num_experts: Count = alias("num_experts", "num_local_experts", default=32)
+    num_experts_per_tok: Count = 4
+    moe_intermediate_size: Count = 1792
+    use_expert_bias: bool = True
+
+    def choices(self) -> dict[str, Any]:
+        """LFM2's, with experts."""
+        experts = Experts(
+            count=self.num_experts,
+            chosen=self.num_experts_per_tok,
+            ffn=self.moe_intermediate_size,
+            correction=self.use_expert_bias,
+            dense_layers=self.num_dense_layers,
+        )
+        return super().choices() | {"experts": experts}
+
+
+class _WithStateSpace(Llama):
+    """Llama with Mamba-2 layers in the place of attention in some layers."""
+
+    KINDS: ClassVar[frozenset[str]] = ATTENTION | LINEAR
+
+    mamba_n_heads: Count = 128
+    mamba_d_head: Auto = 64
+    mamba_n_groups: Count = 1
+    mamba_d_state: Count = 256
+    mamba_d_conv: Count = 4
+    mamba_expand: Count = 2
+    mamba_chunk_size: Count = 256
+    mamba_conv_bias: bool = True
+    mamba_proj_bias: bool = False
+
+    def faults(self, tokens: int) -> list[str]:
+        """Llama's, and heads that do not make up the mixer's features."""
+        found, inner = super().faults(tokens), self.mamba_expand * self.hidden_size
+        if inner % self.mamba_n_heads:
+            found.append(f"mamba_n_heads: found {self.mamba_n_heads}; expected a divisor of {inner} features")
+        elif self.mamba_d_head not in {"auto", inner // self.mamba_n_heads}:
+            size = inner // self.mamba_n_heads
+            found.append(f"mamba_d_head: found {self.mamba_d_head}; expected {size}, or auto")
+        if self.mamba_n_heads % self.mamba_n_groups:
+            groups, heads = self.mamba_n_groups, self.mamba_n_heads
+            found.append(f"mamba_n_groups: found {groups}; expected a divisor of {heads} heads")
+        return found
+
+    def mixers(self, attends: list[bool]) -> tuple[Mixer | None, ...]:
+        """Mamba-2 layers where a layer has no attention."""
+        mixer = StateSpace(
+            heads=self.mamba_n_heads,
+            head_size=self.mamba_expand * self.hidden_size // self.mamba_n_heads,
+            groups=self.mamba_n_groups,
+            state=self.mamba_d_state,
+            taps=self.mamba_d_conv,
+            chunk=self.mamba_chunk_size,
+            bias=self.mamba_proj_bias,
+            conv_bias=self.mamba_conv_bias,
+        )
+        return taking_turns(attends, mixer)
+
+    def windows(self) -> tuple[int, ...]:
+        """None: layers of attention see all tokens."""
+        return ()
+
+
+class Bamba(_WithStateSpace):
+    """Bamba: Mamba-2 layers, and some of attention with half of every head rotated."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 128000,
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+    }
+
+    max_position_embeddings: Length = 262144
+    num_key_value_heads: Count | None = 8
+    attn_layer_indices: list[Maybe] | None = None
+    partial_rotary_factor: Probability = 0.5
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's, with layers of two kinds."""
+        attends = [n in (self.attn_layer_indices or ()) for n in range(self.num_hidden_layers)]
+        return super().choices() | {"mixers": self.mixers(attends)}
+
+
+class GraniteHybrid(_WithStateSpace, GraniteMoe):
+    """Granite 4: Mamba-2 layers and some of attention, experts beside a network that all tokens take."""
+
+    num_local_experts: Maybe = 8
+    shared_intermediate_size: Maybe = 1024
+    position_embedding_type: str | None = None
+    layer_types: list[str] | None = alias("layer_types", "layers_block_type", default=None)
+
+    def choices(self) -> dict[str, Any]:
+        """Granite's, with layers of two kinds; without experts the shared network alone."""
+        kinds = self.layer_types or ["mamba"] * self.num_hidden_layers
+        found = super().choices() | {
+            "positions": "rotary" if self.position_embedding_type == "rope" else "none",
+            "mixers": self.mixers([kind in ATTENTION for kind in kinds]),
+        }
+        if not self.num_local_experts:
+            found |= {"experts": None, "ffn": self.shared_intermediate_size}
+        return found
