@@ -41,7 +41,10 @@ def lags(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> L
     first = settled + (microbatches - settled) % ranks
     if microbatches < first + ranks or any(found.problems(ranks, first, virtual_stages)):
         return None
-    short, longer = (_lags(name, ranks, count, virtual_stages) for count in (first, first + ranks))
+    if found.lags is not None and virtual_stages == 1:
+        limit, lead = found.lags(ranks)
+        return Lags(limit=limit, lead=lead)
+    short, longer = (read_lags(name, ranks, count, virtual_stages) for count in (first, first + ranks))
     if short is None or longer is None:
         return None
     alike = (short.limit == longer.limit).all() and (short.lead == longer.lead).all()
@@ -49,7 +52,8 @@ def lags(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> L
 
 
 @lru_cache(maxsize=1024)
-def _lags(name: str, ranks: int, microbatches: int, virtual_stages: int) -> Lags | None:
+def read_lags(name: str, ranks: int, microbatches: int, virtual_stages: int) -> Lags | None:
+    """The lags of one order; None where stages do not take microbatches in turn."""
     found = pipeline(name)
     if found.copies > 1 or not (found.flushes and found.synchronised):
         return None

@@ -67,6 +67,8 @@ class Pipeline:
         moments: closed form of what ranks hold when they may hold most, where the planner needs it quickly:
             ranks, microbatches, virtual stages per rank to [ranks x moments x stages of a rank, ascending]
             live activations. None: read off the order, which says the same.
+        lags: closed form of the lags of a long order (:mod:`simdl.pipelines.lags`) where ranks have one stage
+            each, for the same reason: ranks to [stages] limits and [stages] leads.
     """
 
     name: str
@@ -83,3 +85,4 @@ class Pipeline:
     staleness: Callable[[int, int], int] = no_staleness
     settled: Callable[[int, int], int] = twice_the_ranks
     moments: Callable[[int, int, int], Moments] | None = None
+    lags: Callable[[int], tuple[Moments, Moments]] | None = None

@@ -11,6 +11,7 @@ from hardware.citation import CitedNumber
 from hardware.cluster import Cluster
 from hardware.device import Device
 from simdl.collector import collector_paused
+from simdl.communication.library import load_library
 from simdl.engine.run import run
 from simdl.engine.timeline import Timeline
 from simdl.errors import SimdlError, StrategyError
@@ -147,13 +148,14 @@ def price(
     """What prices the blocks of a workload on a cluster with a software stack.
 
     Raises:
-        SimdlError: the cluster is mixed, and so has more than one price.
+        SimdlError: the cluster is mixed, and so has more than one price; the stack's library is unknown.
     """
     if cluster.more:
         raise SimdlError(
             f"cluster {cluster.name}: found {len(cluster.parts)} node types; expected one here (`simdl plan` "
             "and `simdl simulate` take mixed clusters)"
         )
+    load_library(stack.library)  # read like the other profiles, before anything is priced
     return Pricing(
         network=with_padded_vocabulary(workload.network, int(stack.vocabulary_multiple)),
         precision=workload.precision,

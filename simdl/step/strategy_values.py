@@ -30,7 +30,7 @@ def whole(least: int, most: int | None = None) -> Rule:
 
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether this is a whole number, of Python or of an array; True and False are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return type(value) is int or (isinstance(value, Integral) and not isinstance(value, bool))
 
 
 def flag(value: object) -> str:
@@ -40,10 +40,10 @@ def flag(value: object) -> str:
 
 def member(kind: type[StrEnum]) -> Rule:
     """A member of an enumeration, or its text."""
-    expected = f"one of {', '.join(kind)}"
+    expected, members = f"one of {', '.join(kind)}", frozenset(kind)
 
     def rule(value: object) -> str:
-        return "" if isinstance(value, str) and value in set(kind) else expected
+        return "" if isinstance(value, str) and value in members else expected
 
     return rule
 
@@ -93,7 +93,9 @@ def faults(values: Mapping[str, object], rules: Mapping[str, Rule]) -> Iterator[
     """What is wrong with values by field, one sentence each."""
     for key, value in values.items():
         expected = rules[key](value)
+        if not expected:
+            continue
         if expected.startswith((f"{key}:", f"{key}.", f"{key} ")):  # a reader's own sentence
             yield expected
-        elif expected:
+        else:
             yield f"{key}: found {value!r}; expected {expected}"

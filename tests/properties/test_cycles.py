@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simdl.pipelines import PIPELINES, pipeline_order
-from simdl.pipelines.lags import lags
+from simdl.pipelines.lags import lags, read_lags
 from simdl.pipelines.passes import Phase, needs, passes_of, results
 from simdl.step.costs.cycles import cycle_ends, slowest_cycle
 
@@ -95,6 +95,15 @@ def test_lags_of_one_forward_one_backward_are_its_warm_up():
     found = lags("1f1b", 4, 32)
     assert found.limit.tolist() == [4, 3, 2, 1]
     assert found.lead.tolist() == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("name", [name for name, found in PIPELINES.items() if found.lags])
+@pytest.mark.parametrize("ranks", [1, 2, 5])
+def test_lags_in_closed_form_are_those_of_the_order(name, ranks):
+    read = read_lags(name, ranks, 4 * ranks, 1)
+    limit, lead = PIPELINES[name].lags(ranks)
+    assert read.limit.tolist() == limit.tolist()
+    assert read.lead.tolist() == lead.tolist()
 
 
 def test_schedules_whose_passes_overlap_or_whose_lags_grow_have_none():

@@ -14,6 +14,7 @@ from simdl.pipelines.merge import merge
 from simdl.pipelines.passes import Orders, Pass, PassKind
 from simdl.pipelines.pipeline import Moments, Pipeline
 from simdl.pipelines.schedules.one_f_one_b import build_one_f_one_b
+from simdl.pipelines.schedules.one_f_one_b import lags as one_f_one_b_lags
 from simdl.pipelines.schedules.one_f_one_b import moments as one_f_one_b_moments
 
 
@@ -80,5 +81,6 @@ PIPELINE = Pipeline(
     description="1F1B over several virtual stages per rank (Megatron-LM)",
     build=build_interleaved,
     moments=moments,
+    lags=one_f_one_b_lags,
     problems=_problems,
 )

@@ -29,9 +29,16 @@ def moments(ranks: int, microbatches: int, _virtual_stages: int) -> Moments:
     return np.minimum(microbatches, np.arange(ranks, 0, -1))[:, None, None]
 
 
+def lags(ranks: int) -> tuple[Moments, Moments]:
+    """A forward pass comes p - r microbatches behind a backward pass on rank r, its neighbour before it."""
+    limit = np.arange(ranks, 0, -1)
+    return limit, limit - 1
+
+
 PIPELINE = Pipeline(
     name="1f1b",
     description="one forward, one backward after a warm-up (PipeDream-Flush)",
     build=build_one_f_one_b,
     moments=moments,
+    lags=lags,
 )

@@ -19,7 +19,6 @@ from simdl.step.costs.gradients import (
     Collective,
     GradientShare,
     gathers,
-    gradient_bytes,
     gradient_element,
     joined_share,
     merged_shares,
@@ -170,7 +169,8 @@ class Segmentation:
 
 def segment_parts(parameters: Sequence[float], pricing: Pricing, *, alone: bool) -> list[slice]:
     """Blocks in the order of a pass as segments: each alone, or as many as fill a bucket of gradients."""
-    sizes = [gradient_bytes(count, pricing) for count in parameters]
+    element = gradient_element(pricing)
+    sizes = [count * element for count in parameters]
     return buckets(sizes, 0.0 if alone else pricing.stack.bucket)
 
 
