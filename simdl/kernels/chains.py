@@ -25,6 +25,9 @@ REPEAT_KV = "repeat_kv"
 CHAINS = (RMS_NORM, COMPLEX_ROPE, REPEAT_KV)
 """Names that a stack may list under ``chains``."""
 
+TOKEN_NORMS = frozenset({"layernorm", "rmsnorm"})
+"""Normalisations that autocast runs in FP32."""
+
 Link = tuple[str, int, int]
 """A kernel's name, and the tensors of activations' format and of FP32 that it reads or writes."""
 
@@ -52,6 +55,18 @@ _NORM: Mapping[str, tuple[Link, ...]] = {
     ),
     "scale gradient": (("product", 3, 0), ("rows", 1, 0)),
 }
+_AUTOCAST_NORM: Mapping[str, tuple[Link, ...]] = {
+    "layernorm": (("in FP32", 0, 2), ("from FP32", 1, 1)),
+    "rmsnorm": (("in FP32", 0, 2), ("from FP32", 1, 1)),
+    "input gradient": (("to FP32", 1, 1), ("in FP32", 0, 3)),
+    "residual gradient": (("in FP32", 0, 3),),
+    "scale gradient": (("in FP32", 0, 2),),
+}
+_AUTOCAST_SOFTMAX: Mapping[str, tuple[Link, ...]] = {
+    "softmax": (("in FP32", 1, 1), ("from FP32", 1, 1)),
+    "softmax gradient": (("to FP32", 1, 1), ("in FP32", 0, 3), ("from FP32", 1, 1)),
+}
+"""Autocast runs norms and softmax in FP32 and casts what products read of them (torch.amp, op reference)."""
 _ROTATION: Mapping[str, tuple[Link, ...]] = {
     "rotate": (("to FP32", 1, 1),),
     "sine": (("complex product", 0, 2),),
@@ -59,8 +74,13 @@ _ROTATION: Mapping[str, tuple[Link, ...]] = {
 }
 
 
-def links(layer: Layer, operator: Operator, stack: Stack) -> tuple[Link, ...]:
+def links(layer: Layer, operator: Operator, stack: Stack, precision: Precision) -> tuple[Link, ...]:
     """The kernels that take the place of an operator; none where the stack runs it as one."""
+    if stack.autocast and precision.master and operator.element_size == 0:
+        if layer.attributes.get("over") in TOKEN_NORMS:
+            return _AUTOCAST_NORM.get(operator.name, ())
+        if layer.kind == "attention":
+            return _AUTOCAST_SOFTMAX.get(operator.name, ())
     if RMS_NORM in stack.chains and layer.attributes.get("over") == "rmsnorm":
         return _NORM.get(operator.name, ())
     if COMPLEX_ROPE in stack.chains and layer.kind == "rotary":

@@ -173,7 +173,7 @@ def _operator_kernels(  # noqa: PLR0917 - what names one kernel
 ) -> Iterator[tuple[Operator | None, Kernel]]:
     """An operator's kernels, each with the operator where it may join its neighbours."""
     dtype = operator.arithmetic or (precision.matmul if layer.narrow else precision.attention)
-    if chain := links(layer, operator, stack):
+    if chain := links(layer, operator, stack, precision):
         for kernel in chain_kernels(chain, operator, shard.share(operator.split), precision, dtype):
             yield None, kernel
         return

@@ -6,7 +6,7 @@ Korthikanti et al. 2022 (arXiv:2205.05198), section 4; tiled attention keeps no 
 from dataclasses import replace
 from functools import lru_cache, reduce
 
-from simdl.kernels.chains import REPEAT_KV, RMS_NORM
+from simdl.kernels.chains import REPEAT_KV, RMS_NORM, TOKEN_NORMS
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.software.stack import Stack
@@ -150,10 +150,6 @@ def _copies(layer: Layer, tensor: SavedActivation, pricing: Pricing) -> tuple[in
     if core is None or REPEAT_KV not in pricing.stack.chains or tensor.name not in {"key", "value"}:
         return 1, tensor.split
     return core.heads // core.kv_heads, Split.HEADS
-
-
-TOKEN_NORMS = frozenset({"layernorm", "rmsnorm"})
-"""Normalisations that PyTorch's autocast runs in FP32, as it does softmax (torch.amp, op reference)."""
 
 
 def _element_size(layer: Layer, tensor: SavedActivation, pricing: Pricing) -> float:

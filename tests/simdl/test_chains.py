@@ -108,3 +108,18 @@ def cluster_pricing():
 
     workload = build_workload(build_network(2), precision="bf16", global_batch=8)
     return lambda chains: price(workload, load_cluster("dgx-a100:1"), stack=stack_with(*chains))
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(
+    ("which", "halves", "singles"),
+    [(Pass.FORWARD, 1, 3), (Pass.INPUT_GRADIENT, 1, 4), (Pass.WEIGHT_GRADIENT, 0, 2)],
+)
+@pytest.mark.parametrize("kind", ["rmsnorm", "layernorm"])
+def test_autocast_runs_norms_in_fp32_and_casts_what_products_read(kind, which, halves, singles):
+    stack = replace(load_stack("pytorch-eager"), autocast=True)
+    assert nbytes(norm(kind), which, stack)[0] == pytest.approx(
+        (halves * HALF + singles * SINGLE) * ELEMENTS, rel=0.02 if which is Pass.FORWARD else 1e-9
+    )
+    plain = replace(stack, autocast=False)
+    assert nbytes(norm(kind), which, plain)[0] < nbytes(norm(kind), which, stack)[0]
