@@ -16,7 +16,7 @@ def link_uses(step: StepCost, timeline: Timeline) -> Mapping[Channel, float]:
 
     A transfer takes its share for as long as it lasts alone. Messages inside passes count too, whether
     anything runs beside them or not: tensor parallelism, split layers and context parallelism, whichever
-    takes longest standing for the others. Tokens of experts inside passes do not count.
+    takes longest standing for the others, and tokens on their way to experts and back.
 
     Args:
         step: whose costs.
@@ -33,6 +33,11 @@ def link_uses(step: StepCost, timeline: Timeline) -> Mapping[Channel, float]:
             if not loads and action.stage >= 0:
                 inside = transfers.messages_inside(step.place(action.stage), action.stage, action.parts)
                 busy, loads, known = action.duration * inside.busy, inside.loads, builder.channels
+            if action.stage >= 0:
+                tokens = transfers.expert_messages(step.place(action.stage), action.stage, action.parts)
+                for load in tokens.loads:
+                    taken = count * load.share * action.duration * tokens.busy
+                    seconds[builder.channels[load.channel]] += taken
         for load in loads:
             seconds[known[load.channel]] += count * load.share * busy
     whole = timeline.step_time * timeline.steps

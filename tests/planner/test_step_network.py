@@ -10,6 +10,7 @@ from simdl.communication import Group
 from simdl.communication.ports import sent_bytes
 from simdl.program.action import Transfer
 from simdl.report.link_use import link_uses
+from simdl.step.lowering.transfers import Inside, StepTransfers
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
 
@@ -53,6 +54,23 @@ def test_messages_within_passes_count_where_nothing_runs_beside_them():
     simulation = stepped("gpt2", "dgx-a100:1", 8, tp=4, dp=2)
     assert simulation.report.breakdown["tensor_communication"] > 0
     assert max(link_uses(simulation.step, simulation.timeline).values()) > 0.001
+
+
+@pytest.mark.parametrize("stack", ["megatron-2025", "megatron-bridge-2025-flex-graphs"])
+def test_tokens_of_experts_load_links(monkeypatch, stack):
+    """Over two nodes the ports of a node carry them too; without them the links carry less."""
+    question = load_question(
+        Options(model="deepseek-v2-lite", cluster="dgx-h100:2", global_batch=16, stack=stack)
+    )
+    strategy = Strategy(dp=16, ep=16)
+    found = simulate(question.workload, question.cluster, strategy, stack=question.stack)
+    with_tokens = link_uses(found.step, found.timeline)
+    monkeypatch.setattr(StepTransfers, "expert_messages", lambda *_: Inside())
+    without = link_uses(found.step, found.timeline)
+    for level in (0, 1):
+        ports = [channel for channel in with_tokens if channel.level == level]
+        assert ports
+        assert all(with_tokens[channel] > without.get(channel, 0.0) for channel in ports)
 
 
 def test_nodes_of_one_class_are_drawn_alike():

@@ -25,6 +25,7 @@ from simdl.program.program import Channel
 from simdl.step.costs.gradients import Collective, gathers
 from simdl.step.costs.step_cost import StepCost, copies_sum, stage_hop, tied_bytes
 from simdl.step.costs.update import update_collectives
+from workloads.layers.tokens.experts import ALL_GATHER
 
 MEMORY_PASSES = {
     Operation.ALL_REDUCE: 4.0,  # reads two operands and writes one, then reads or writes the result once more
@@ -111,6 +112,25 @@ class StepTransfers:
         loads = self._exchanged[key]
         return Inside(loads, seconds[cause] / sum(seconds.values())) if loads else Inside()
 
+    def expert_messages(self, rank: int, stage: int, parts: Parts) -> Inside:
+        """What tokens on their way to experts and back load, hidden behind computation or not.
+
+        Their seconds are those that the pass shows, divided by the share that is not hidden. Links are loaded
+        as by an all-to-all, or a gather, of the ranks among which experts are divided.
+        """
+        strategy, stack = self._step.strategy, self._step.stack
+        shown = sum(time for cause, time in parts if cause is Cause.EXPERT)
+        if not shown or stack.dispatch_overlap >= 1:
+            return Inside()
+        key = Cause.EXPERT, self._step.stages[stage].boundary, rank
+        if key not in self._exchanged:
+            operation, group = Operation.ALL_TO_ALL, Group(size=strategy.ep, stride=strategy.expert_tensor)
+            if stack.dispatch == ALL_GATHER or strategy.ep == 1:
+                operation, group = Operation.ALL_GATHER, Group(size=strategy.ep * strategy.expert_tensor)
+            self._exchanged[key] = self._group_loads(operation, key[1], group, rank)
+        share = shown / (1 - stack.dispatch_overlap) / sum(time for _, time in parts)
+        return Inside(self._exchanged[key], share)
+
     @cached_property
     def _overlaps(self) -> bool:
         """Whether transfers of this step run beside passes."""
@@ -119,12 +139,16 @@ class StepTransfers:
         return (strategy.replicas > 1 and summed) or (strategy.pp > 1 and stack.pipeline_overlap)
 
     def _exchange_loads(self, cause: Cause, nbytes: float, rank: int) -> tuple[Load, ...]:
-        step, strategy = self._step, self._step.strategy
-        cluster, library = step.pricing.cluster, step.stack.library
+        strategy = self._step.strategy
         whole = strategy.tp if strategy.tp > 1 else strategy.split_degree
         group, operation = Group(size=whole), Operation.ALL_REDUCE
         if cause is Cause.CONTEXT:
             group, operation = Group(size=strategy.cp, stride=strategy.tp), Operation.ALL_GATHER
+        return self._group_loads(operation, nbytes, group, rank)
+
+    def _group_loads(self, operation: Operation, nbytes: float, group: Group, rank: int) -> tuple[Load, ...]:
+        """What a collective of a group loads while it is under way; nothing for one rank or no bytes."""
+        cluster, library = self._step.pricing.cluster, self._step.stack.library
         if group.size == 1 or nbytes <= 0:
             return ()
         loads = collective_loads(
