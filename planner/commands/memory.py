@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from hardware.units import format_quantity
 from planner.console.answers.headline import devices_of, header, setting_json
-from planner.console.format import format_seconds, format_strategy, spell_strategy
+from planner.console.format import format_memory, format_seconds, format_strategy, spell_strategy
 from planner.console.options.option_values import option_quantity
 from planner.console.options.question_options import asking
 from planner.console.options.strategy_options import chosen_strategy, given_flags, strategy_options
@@ -99,21 +98,21 @@ def memory(
 def _sentence(question: Question, front: MemoryFront) -> str:
     """What to run on how many devices, how long a step takes in which memory, and how sure that is."""
     name, where = question.workload.network.name, devices_of(question)
-    usable = format_quantity(front.usable, "bytes")
+    usable = format_memory(front.usable)
     fitting = [point for point in front.points if point.best.nbytes <= front.usable]
     if not fitting:
         least = front.points[-1].best
         return (
             f"No plan of savers fits {name} on {where}: the one that needs least takes "
-            f"{format_quantity(least.nbytes, 'bytes')} where {usable} are to be had."
+            f"{format_memory(least.nbytes)} where {usable} are to be had."
         )
     best, first = fitting[0].best, front.points[0].unlimited
     proven = sum(point.optimal for point in front.points)
     return (
         f"Run {name} on {where} with {spell_strategy(best.strategy)}: a step takes "
-        f"{format_seconds(best.step_time)} in {format_quantity(best.nbytes, 'bytes')} of the {usable} of a "
+        f"{format_seconds(best.step_time)} in {format_memory(best.nbytes)} of the {usable} of a "
         f"device, {best.step_time / first.step_time - 1:.1%} longer than with everything kept, which takes "
-        f"{format_quantity(first.nbytes, 'bytes')}; {proven} of {len(front.points)} plans are proven optimal."
+        f"{format_memory(first.nbytes)}; {proven} of {len(front.points)} plans are proven optimal."
     )
 
 
@@ -128,9 +127,9 @@ def _print(question: Question, front: MemoryFront) -> None:
     first = front.points[0].unlimited
     print_table(HEADER, list(_rows(front)), title=header(question))
     lines = [
-        f"without savers: {format_seconds(first.step_time)}, {format_quantity(first.nbytes, 'bytes')}",
+        f"without savers: {format_seconds(first.step_time)}, {format_memory(first.nbytes)}",
         f"strategy: {format_strategy(first.strategy)}",
-        f"a device has {format_quantity(front.usable, 'bytes')} to use",
+        f"a device has {format_memory(front.usable)} to use",
         *_notes(front),
         *(f"assumed: {sentence}" for sentence in question.assumptions),
     ]
@@ -141,8 +140,8 @@ def _rows(front: MemoryFront) -> Iterator[tuple[str, ...]]:
     for limit, point in zip(front.limits, front.points, strict=True):
         best = point.best
         yield (
-            format_quantity(limit, "bytes"),
-            format_quantity(best.nbytes, "bytes"),
+            format_memory(limit),
+            format_memory(best.nbytes),
             format_seconds(best.step_time),
             f"{best.step_time / point.unlimited.step_time - 1:.1%}",
             best.method,
@@ -162,6 +161,6 @@ def _notes(front: MemoryFront) -> Iterator[str]:
     last = front.points[-1]
     others = {plan.method: plan for plan in reversed(last.others)}
     for method, plan in others.items():
-        needs, limit = (format_quantity(each, "bytes") for each in (plan.nbytes, front.limits[-1]))
+        needs, limit = (format_memory(each) for each in (plan.nbytes, front.limits[-1]))
         yield f"{method} within {limit}: {format_seconds(plan.step_time)}, {needs}"
     yield f"allowed: {', '.join(front.kinds)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from hardware.units import BINARY, format_quantity
 from simdl.step.strategy import Recompute, Strategy
 
 SHOWN = 3  # splits that a strategy on one line names
@@ -173,6 +174,17 @@ def format_duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.4g} {unit}"
     return format_seconds(seconds)
+
+
+def format_memory(nbytes: float) -> str:
+    """Memory of a device in GiB however large, so that a column compares; small parts in their unit.
+
+    Example:
+        >>> format_memory(2.5 * 2.0**40)
+        '2,560.0 GiB'
+    """
+    gib = BINARY["Gi"]
+    return f"{nbytes / gib:,.1f} GiB" if nbytes >= gib else format_quantity(nbytes, "bytes")
 
 
 def format_rate(per_second: float) -> str:

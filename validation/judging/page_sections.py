@@ -44,12 +44,12 @@ def error_sections(groups: Sequence[tuple[str, str, Sequence[Pair]]]) -> tuple[S
         if pairs
         for section in (
             Section(
-                title=f"Predicted against measured {quantity} [{unit}]",
+                title=f"Predicted against measured {quantity}",
                 body=accuracy_figure(pairs, quantity, unit, colours),
                 note=f"{len(pairs):,} rows; the band is 10 % wide on either side.",
             ),
             Section(
-                title=f"Residuals of {quantity} [{unit}]",
+                title=f"Residuals of {quantity}",
                 body=residual_figure(pairs, quantity, unit, colours),
                 note=f"predicted / measured - 1 over what was measured. {_beyond(pairs)}",
             ),
@@ -62,6 +62,11 @@ def error_sections(groups: Sequence[tuple[str, str, Sequence[Pair]]]) -> tuple[S
         note = f"predicted / measured - 1.{beyond}"
         sections.append(Section(title="Distribution of errors", body=body, note=note))
     return tuple(sections)
+
+
+def skipped_sections(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Section, ...]:
+    """Why rows were skipped; nothing where none was."""
+    return (Section(title="Skipped rows", body=text_table(header, rows)),) if rows else ()
 
 
 def _beyond(pairs: Sequence[Pair]) -> str:

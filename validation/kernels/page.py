@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from planner.pages.page import Cell, Page, Section, Table
-from validation.judging.page_sections import error_sections, row_pairs, text_table
+from validation.judging.page_sections import error_sections, row_pairs, skipped_sections, text_table
 
 ERRORS = ("median", "mean", "p90", "bias")
 PARTS = {"fitted": "fitted on", "held_out": "held out"}
@@ -35,11 +35,8 @@ def kernels_page(reasons: Sequence[tuple[int, str]], data: dict[str, Any]) -> Pa
                 "how often the convolution algorithm that the model finds fastest is the library's.",
             ),
             *error_sections([("time", "s", pairs)]),
-            Section(
-                title="Skipped rows",
-                body=text_table(
-                    ("rows", "skipped because"), [(str(count), reason) for count, reason in reasons]
-                ),
+            *skipped_sections(
+                ("rows", "skipped because"), [(str(count), reason) for count, reason in reasons]
             ),
         ),
         data=data,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from planner.pages.page import Page, Section
-from validation.judging.page_sections import error_sections, row_pairs, text_table
+from validation.judging.page_sections import error_sections, row_pairs, skipped_sections, text_table
 from validation.published.compare import Comparison
 from validation.published.report import (
     ERROR_HEADER,
@@ -38,7 +38,7 @@ def published_page(comparison: Comparison, data: dict[str, Any]) -> Page:
             Section(title="Relative errors by table", body=text_table(ERROR_HEADER, error_rows(comparison))),
             Section(title="Rows by use of their table", body=text_table(FIT_HEADER, fit_rows(comparison))),
             *error_sections(groups),
-            Section(title="Skipped rows", body=text_table(REASON_HEADER, reason_rows(comparison))),
+            *skipped_sections(REASON_HEADER, reason_rows(comparison)),
         ),
         data=data,
     )

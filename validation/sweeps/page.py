@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from planner.pages.page import Page, Section
-from validation.judging.page_sections import error_sections, row_pairs, text_table
+from validation.judging.page_sections import error_sections, row_pairs, skipped_sections, text_table
 
 
 def collectives_page(
@@ -24,7 +24,7 @@ def collectives_page(
         sections=(
             Section(title="Relative errors of time", body=text_table(header, rows)),
             *error_sections([("time", "s", pairs)]),
-            Section(title="Skipped rows", body=text_table(reason_header, reasons)),
+            *skipped_sections(reason_header, reasons),
         ),
         data=data,
     )

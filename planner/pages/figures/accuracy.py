@@ -10,6 +10,7 @@ from planner.pages.figures.style import axis, new_figure
 from planner.pages.figures.units import scale
 
 BAND = 0.1  # relative error of the drawn band
+LEAST = 0.2  # error that axes reach at least, so that the band is seen as one
 BIN = 0.05  # of the histogram of errors
 END = 1.0  # errors beyond it are drawn at the edge
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
@@ -92,7 +93,7 @@ def residual_figure(pairs: Sequence[Pair], quantity: str, unit: str, colours: Ma
     add_band(figure, upright=False)
     figure.add_hline(y=0, line={"color": BLACK, "width": 1}, name="exact")
     figure.update_xaxes(axis(f"measured {quantity}", read.unit, log=True, values=measured))
-    figure.update_yaxes(title={"text": "predicted / measured - 1 [%]"})
+    figure.update_yaxes(title={"text": "predicted / measured - 1 [%]"}, range=_reach(pairs))
     return figure
 
 
@@ -107,9 +108,15 @@ def error_figure(pairs: Sequence[Pair], colours: Mapping[str, str]) -> go.Figure
             marker={"color": colours[family], "line": {"color": "white", "width": 0.5}},
         )
     add_band(figure, upright=True)
-    figure.update_xaxes(title={"text": "predicted / measured - 1 [%]"})
+    figure.update_xaxes(title={"text": "predicted / measured - 1 [%]"}, range=_reach(pairs))
     figure.update_yaxes(title={"text": "rows [count]"})
     return figure
+
+
+def _reach(pairs: Sequence[Pair]) -> tuple[float, float]:
+    """Ends of an axis of errors [%], with room for markers and for the last bin."""
+    errors = [min(pair.error, END) for pair in pairs]
+    return 100 * (min([-LEAST, *errors]) - BIN), 100 * (max([LEAST, *errors]) + BIN)
 
 
 def add_band(figure: go.Figure, *, upright: bool) -> None:

@@ -86,11 +86,9 @@ def _add_scale(figure: go.Figure, most: float, title: str) -> None:
 def staleness_figure(spans: Sequence[Span], unit: str) -> go.Figure:
     """How many gradients of the recorded workers had which staleness."""
     figure = new_figure(height=320)
-    figure.add_histogram(
-        name="gradients",
-        x=[span.staleness for span in spans if span.name == "compute"],
-        marker={"color": GREY},
-    )
-    figure.update_xaxes(title={"text": f"staleness [{unit}]"})
+    found = [span.staleness for span in spans if span.name == "compute"]
+    figure.add_histogram(name="gradients", x=found, marker={"color": GREY})
+    alone = {"range": (-2.5, 2.5), "dtick": 1} if not any(found) else {}
+    figure.update_xaxes(title={"text": f"staleness [{unit}]"}, **alone)
     figure.update_yaxes(title={"text": "gradients [count]"})
     return figure

@@ -19,7 +19,7 @@ SEQUENTIAL = "Cividis"  # its lightness rises evenly for every colour vision
 SLATE = ((0.0, "#D5DEE8"), (0.5, "#8DA0B3"), (1.0, "#2B4A68"))
 """Scale of candidates, on pages whose other colours leave no room for :data:`SEQUENTIAL`."""
 
-_LOADS = ("#E3E3C4", "#3F4A00")
+_LOADS = ("#C2C283", "#3F4A00")
 MEMBER, SWITCH = "#5C6B73", "#CFD8DC"
 """What links join."""
 

@@ -36,19 +36,21 @@ def _sections(drawing: Drawing, pattern: Pattern | None) -> Iterator[Section]:
     rows = tuple(_row(drawing, number, loads) for number in range(0, len(drawing.graph.edges), 2))
     yield Section(
         title=f"Links of level {drawing.level.name}",
-        body=Table(header=("from", "to", "link", "links", "bandwidth", "load"), rows=rows),
+        body=Table(
+            header=("from", "to", "link", "links", "bandwidth", *(["load"] if loads else [])), rows=rows
+        ),
     )
 
 
 def _row(drawing: Drawing, number: int, loads: Mapping[int, float]) -> tuple[Cell, ...]:
     graph = drawing.graph
     edge = graph.edges[number]
-    load = max(loads.get(number, 0.0), loads.get(number + 1, 0.0)) if loads else None
-    return (
+    load = max(loads.get(number, 0.0), loads.get(number + 1, 0.0))
+    cells = (
         Cell(text=graph.names[edge.tail]),
         Cell(text=graph.names[edge.head]),
         Cell(text=edge.link.name),
         Cell(text=f"{edge.count:g}", value=edge.count),
         Cell(text=format_quantity(edge.bandwidth, "bandwidth"), value=edge.bandwidth),
-        Cell(text="-" if load is None else f"{load:.0%}", value=load),
     )
+    return (*cells, Cell(text=f"{load:.0%}", value=load)) if loads else cells

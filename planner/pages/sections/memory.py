@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from hardware.units import format_quantity
-from planner.console.format import format_seconds
+from planner.console.format import format_memory, format_seconds
 from planner.pages.figures.memory import front_figure
 from planner.pages.page import Cell, Page, Section, Table
 from planner.questions.memory import MemoryFront
@@ -19,7 +18,7 @@ def memory_page(question: Question, front: MemoryFront, data: dict[str, Any]) ->
         title=f"Memory of {workload.network.name} on {question.cluster.name}",
         headline=data["headline"],
         lines=(
-            f"A device has {format_quantity(front.usable, 'bytes')} to use.",
+            f"A device has {format_memory(front.usable)} to use.",
             f"Allowed: {', '.join(front.kinds)}.",
             *(f"assumed: {sentence}" for sentence in question.assumptions),
         ),
@@ -33,8 +32,8 @@ def memory_page(question: Question, front: MemoryFront, data: dict[str, Any]) ->
 
 def _row(point: dict[str, Any]) -> tuple[Cell, ...]:
     return (
-        Cell(text=format_quantity(point["limit"], "bytes"), value=point["limit"]),
-        Cell(text=format_quantity(point["peak_memory"], "bytes"), value=point["peak_memory"]),
+        Cell(text=format_memory(point["limit"]), value=point["limit"]),
+        Cell(text=format_memory(point["peak_memory"]), value=point["peak_memory"]),
         Cell(text=format_seconds(point["step_time"]), value=point["step_time"]),
         Cell(text=f"{point['slower']:.1%}", value=point["slower"]),
         Cell(text=point["method"]),

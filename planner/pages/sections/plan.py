@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hardware.units import format_quantity
 from planner.bounds.estimate import Bounds, estimate_bounds
-from planner.console.format import format_rate, format_seconds, format_strategy
+from planner.console.format import format_memory, format_rate, format_seconds, format_strategy
 from planner.pages.figures.devices import devices_figure
 from planner.pages.figures.shares import breakdown_figure, memory_parts_figure
 from planner.pages.figures.space import (
@@ -104,7 +103,7 @@ def _row(rank: int, plan: Plan, rates: int) -> tuple[Cell, ...]:
         *(Cell(text=format_rate(rate), value=rate) for rate in counted),
         Cell(text=f"{report.mfu:.1%}", value=report.mfu),
         Cell(text=f"{report.hfu:.1%}", value=report.hfu),
-        Cell(text=format_quantity(report.peak_memory, "bytes"), value=report.peak_memory),
+        Cell(text=format_memory(report.peak_memory), value=report.peak_memory),
         Cell(text=format_seconds(plan.bound) if plan.bound else "-", value=plan.bound),
     )
 
@@ -162,8 +161,8 @@ def _shortage(bounds: Bounds, usable: float) -> tuple[Section, ...]:
         return ()
     note = (
         f"None of the {len(every):,} candidates fits: the least that any needs is "
-        f"{format_quantity(float(bounds.memory.min()), 'bytes')}, a device has "
-        f"{format_quantity(usable, 'bytes')} to use. Bounds: no step takes less time."
+        f"{format_memory(float(bounds.memory.min()))}, a device has "
+        f"{format_memory(usable)} to use. Bounds: no step takes less time."
     )
     figure = shortage_figure(bounds, sample_candidates(bounds, every), usable)
     return (Section(title="What the candidates would need", body=figure, note=note),)

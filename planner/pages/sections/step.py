@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hardware.units import format_quantity
-from planner.console.format import format_rate, format_seconds, format_strategy
+from planner.console.format import format_memory, format_rate, format_seconds, format_strategy
 from planner.pages.figures.collectives import message_figure
 from planner.pages.figures.roofline import roofline_figure
 from planner.pages.figures.shares import breakdown_figure, memory_parts_figure
@@ -148,7 +148,7 @@ def totals_table(report: StepReport, network: Network) -> Table:
             format_seconds(report.exposed_communication),
             report.exposed_communication,
         ),
-        ("peak memory", format_quantity(report.peak_memory, "bytes"), report.peak_memory),
+        ("peak memory", format_memory(report.peak_memory), report.peak_memory),
     ]
     shown = [row for row in rows if row[0] != "tokens/s" or network.tokens > 1]
     return Table(

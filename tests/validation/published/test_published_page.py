@@ -31,7 +31,7 @@ def small():
 def test_points_are_the_scored_rows(small):
     page, data, _ = small
     figures = {section.title: section.body for section in page.sections}
-    figure = figures["Predicted against measured step time [s]"]
+    figure = figures["Predicted against measured step time"]
     drawn = figure.data[2:]
     points = sorted(
         (rounded(x), rounded(y))
