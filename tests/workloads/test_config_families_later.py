@@ -47,6 +47,31 @@ PUBLISHED = {
         llama_like("phi3", 3072, 8192, 32, 24, 8, 200064, 131072, tie_word_embeddings=True),
         3_836_021_760,
     ),
+    "bart-base": (
+        {
+            "model_type": "bart",
+            "vocab_size": 50265,
+            "d_model": 768,
+            "encoder_layers": 6,
+            "decoder_layers": 6,
+            "encoder_attention_heads": 12,
+            "decoder_attention_heads": 12,
+            "encoder_ffn_dim": 3072,
+            "decoder_ffn_dim": 3072,
+        },
+        139_420_416,
+    ),
+    "mt5-small": (
+        {
+            "model_type": "mt5",
+            "vocab_size": 250112,
+            "d_model": 512,
+            "num_layers": 8,
+            "num_heads": 6,
+            "tie_word_embeddings": False,
+        },
+        300_176_768,
+    ),
     "codestral-mamba": (
         {
             "model_type": "mamba2",

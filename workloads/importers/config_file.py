@@ -152,6 +152,8 @@ INERT = re.compile(
     r"|scale_.*|reorder_.*|.*softmax_in_fp32|layerdrop|.*layerdrop|fp16|bf16|fp32|do_sample|temperature|top_[pk]"
     r"|.*penalty|max_length|min_length|chunk_size.*|pruned_heads|tie_encoder_decoder|cross_attention.*"
     r"|early_stopping|num_beams.*|length_penalty|no_repeat.*|bad_words.*|suppress_.*|begin_.*|forced_.*"
+    r"|norm_topk_prob|routed_scaling_factor|.*_coef|scoring_func|swiglu_limit|use_mamba_kernels|num_logits_to_keep"
+    r"|.*jitter.*|aux_loss_alpha|seq_aux|ep_size|moe_(norm_min|gate|capacity|use_aux_free)|n_ctx"
     r"|classifier_.*|initializer_.*|gradient_.*|attn_config|.*position_embedding_type|use_bidirectional.*"
 )
 """Keys that change neither parameters nor the work of a step."""

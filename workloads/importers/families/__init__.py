@@ -1,5 +1,6 @@
 """Families that Hugging Face configs describe, by their `model_type`."""
 
+from workloads.importers.families.bart import Bart, MBart
 from workloads.importers.families.base import Family
 from workloads.importers.families.bert import Bert, DistilBert, Roberta
 from workloads.importers.families.bloom import Bloom
@@ -75,7 +76,7 @@ from workloads.importers.families.phi import Phi
 from workloads.importers.families.stablelm import StableLm
 from workloads.importers.families.starcoder import GptBigCode, StarCoder2
 from workloads.importers.families.switch import Switch
-from workloads.importers.families.t5 import T5
+from workloads.importers.families.t5 import MT5, T5
 from workloads.importers.families.vit import Vit
 from workloads.importers.families.whisper import Whisper
 
@@ -87,6 +88,7 @@ FAMILIES: dict[str, type[Family]] = {
     "arcee": Arcee,
     "baichuan": Baichuan,
     "bamba": Bamba,
+    "bart": Bart,
     "bert": Bert,
     "bloom": Bloom,
     "camembert": Roberta,
@@ -137,12 +139,14 @@ FAMILIES: dict[str, type[Family]] = {
     "llama": Llama,
     "llama4_text": Llama4,
     "mamba2": Mamba2,
+    "mbart": MBart,
     "minimax_m2": MiniMaxM2,
     "ministral": Ministral,
     "ministral3": Ministral3,
     "mistral": Mistral,
     "mixtral": Mixtral,
     "mpt": Mpt,
+    "mt5": MT5,
     "nemotron": Nemotron,
     "nemotron_h": NemotronH,
     "olmo": Olmo,

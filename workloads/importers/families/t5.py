@@ -82,3 +82,17 @@ class T5(Family):
         )
         said = f"network {name}: a sample is {tokens:,} source tokens and {target:,} target tokens"
         return replace(build_encoder_decoder(config), notes=(said,))
+
+
+class MT5(T5):
+    """mT5: T5 1.1 with a table of many languages."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 250112,
+        "d_model": 512,
+        "num_layers": 8,
+        "num_heads": 6,
+    }
+
+    d_ff: Count = 1024
+    feed_forward_proj: str = "gated-gelu"
