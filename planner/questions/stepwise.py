@@ -1,5 +1,6 @@
 """A collective step by step on a cluster, beside its closed form and beside what steps are priced with."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
@@ -14,6 +15,8 @@ from simdl.communication.stepwise.registry import FORMS, Form, placed, segments_
 from simdl.communication.stepwise.schedule import Schedule
 from simdl.errors import CollectiveError
 from simdl.topology.cluster_graph import cluster_graph
+from simdl.topology.graph import Graph
+from simdl.topology.routes import route
 
 STEPWISE_HEADER = (
     "size",
@@ -133,13 +136,28 @@ def _closed(
         pairs = {(m.source, m.target) for each in schedule.rounds for m in each}
         ways = [message_way(graph, *pair) for pair in sorted(pairs)]
         alpha, beta = max(way[0] for way in ways), 1 / min(way[1] for way in ways)
-        return form.closed(members, nbytes, segments, alpha=alpha, beta=beta, gamma=gamma)
+        own = form.closed(members, nbytes, segments, alpha=alpha, beta=beta, gamma=gamma)
+        if not form.apart:
+            return own
+        # of messages that share a link one runs while the other is on its way: latency or bytes decide
+        beta *= _messages_of_a_link(schedule, graph)
+        return max(own, form.closed(members, nbytes, segments, alpha=0.0, beta=beta, gamma=gamma))
     below, found = 1, []
     for m in members:
         found.append(message_way(graph, 0, below) if m > 1 else (0.0, 1.0))
         below *= m
     alphas, betas = [way[0] for way in found], [1 / way[1] for way in found]
     return form.closed(members, nbytes, segments, alpha=alphas, beta=betas, gamma=gamma)
+
+
+def _messages_of_a_link(schedule: Schedule, graph: Graph) -> int:
+    """Messages that a rank of the first round sends through one link at the same time, at most."""
+    found = Counter(
+        (message.source, edge)
+        for message in schedule.rounds[0]
+        for edge in route(graph, message.source, message.target)
+    )
+    return max(found.values())
 
 
 def _priced(  # noqa: PLR0917 - the question, in the order it is read

@@ -24,8 +24,6 @@ def test_on_uniform_networks_messages_take_what_the_closed_form_says(op, cluster
     found = rows("--cluster", cluster, "--op", op, "--algorithm", "all", "--size", "1MiB")
     assert found
     for row in found:
-        if row["algorithm"] == "bidirectional_ring":  # its closed form has links of its own for either ring
-            continue
         assert row["time"] == pytest.approx(row["closed_form"], rel=1e-9), row["algorithm"]
 
 

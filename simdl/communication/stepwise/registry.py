@@ -37,6 +37,7 @@ class Form:
         segmented: bytes stream through it in segments.
         powers: a power of two of ranks alone.
         levels: it works level by level, and each level has an alpha and a beta.
+        apart: its closed form takes for granted that what a rank sends at once goes over links of its own.
     """
 
     build: Build
@@ -44,6 +45,7 @@ class Form:
     segmented: bool = False
     powers: bool = False
     levels: bool = False
+    apart: bool = False
 
 
 def _plain(schedule: Callable[[int, float], Schedule], closed: Closed, *, powers: bool = False) -> Form:
@@ -86,7 +88,9 @@ def _by_level(
 FORMS: Mapping[Operation, Mapping[str, Form]] = {
     Operation.ALL_REDUCE: {
         "ring": _plain(rings.all_reduce, ring.estimate_all_reduce),
-        "bidirectional_ring": _plain(rings.bidirectional_all_reduce, ring.estimate_bidirectional_all_reduce),
+        "bidirectional_ring": replace(
+            _plain(rings.bidirectional_all_reduce, ring.estimate_bidirectional_all_reduce), apart=True
+        ),
         "double_tree": _segmented(trees.double_tree_all_reduce, tree.estimate_double_tree_all_reduce),
         "hierarchical": Form(
             build=lambda m, n, _segments: rings.hierarchical_all_reduce(m, n), closed=_by_level, levels=True
