@@ -28,6 +28,8 @@ from validation.fit.least_squares import Vector, minimise, soften
 SHARPNESS = 4.0
 YEARS = 2.0
 """Years of architecture over which a device's weight falls by e."""
+OTHER_ARCHITECTURE = 0.3
+"""Weight of a device of another architecture of the same year, for which a library has other kernels."""
 OTHER_FAMILY = 0.1
 """Weight of a device of another maker."""
 SCALE = 0.1
@@ -133,9 +135,11 @@ def _mean(device: Device, name: str, others: Sequence[Fitted]) -> float:
 
 
 def _nearness(device: Device, other: Device) -> float:
-    """Weight of another device's fractions: 1 of the same year and maker."""
+    """Weight of another device's fractions: 1 of the same architecture."""
+    if device.generation == other.generation:
+        return 1.0
     here, there = architecture(device), architecture(other)
-    near = exp(-abs(here.year - there.year) / YEARS)
+    near = OTHER_ARCHITECTURE * exp(-abs(here.year - there.year) / YEARS)
     return near if here.family == there.family else OTHER_FAMILY * near
 
 

@@ -135,3 +135,14 @@ def test_the_page_shows_devices_left_out(tmp_path):
     (page,) = tmp_path.glob("*.html")
     assert "each device left out of the fit" in page.read_text()
     assert "left out: median" in result.output
+
+
+@pytest.mark.theory
+def test_another_board_of_the_architecture_counts_more_than_other_architectures():
+    others = [
+        fitted("v100-sxm2-16gb", matmul__fraction__fp32=0.9),
+        fitted("p100-sxm", matmul__fraction__fp32=0.7),
+        fitted("p100-pcie", matmul__fraction__fp32=0.7),
+    ]
+    found = family_fractions(load_device("v100-pcie-32gb"), others)["matmul.fraction.fp32"]
+    assert found > 0.8  # the mean of all three is 0.77
