@@ -7,6 +7,7 @@ that it is never worse than any of the literature.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from hardware.units import format_quantity
 from planner.errors import InfeasibleError
@@ -30,6 +31,7 @@ ROUNDS = 12
 """Times that the room is tightened until the ledger agrees."""
 SPARE = 1e-4
 """Relative, by which it is tightened beyond what is missing."""
+MIB = 2**20
 TINY = 1e-6
 """Relative, by which the least memory of the programme is raised to find the fastest choice in it."""
 
@@ -303,7 +305,7 @@ class SaversInfeasibleError(SimdlError):
         self.least = least
         super().__init__(
             f"memory limit: found {format_quantity(limit, 'bytes')}; expected at least "
-            f"{format_quantity(least, 'bytes')}, what the smallest plan of savers needs"
+            f"{ceil(least / MIB)} MiB, what the smallest plan of savers needs"
         )
 
 

@@ -98,6 +98,9 @@ def test_a_limit_below_the_least_says_that_least(asked):
     with pytest.raises(SaversInfeasibleError, match=r"memory limit: found .*; expected at least") as caught:
         choose_savers(STRATEGY, workload, pricing, least * 0.99)
     assert caught.value.least == least
+    said = int(re.search(r"at least (\d+) MiB", str(caught.value))[1])
+    assert 0 <= said * 2**20 - least < 2**20
+    assert choose_savers(STRATEGY, workload, pricing, said * 2**20, pool=()).best.nbytes <= said * 2**20
 
 
 def test_only_what_is_allowed_is_chosen(asked):
