@@ -73,3 +73,19 @@ def test_names_of_the_command_line_are_checked(capsys, arguments, status, messag
     assert ended.value.code == status
     printed = capsys.readouterr()
     assert message in printed.out + printed.err
+
+
+@pytest.mark.theory
+def test_a_fit_prices_its_rows_once_for_each_golden_section():
+    device = load_device("a100-sxm-80gb")
+    kernel = product_kernel("matmul", Product(4096, 4096, 4096), "bf16")
+    row = KernelRow(file="", row=1, item="", device=device.name, kernel=kernel, measured=1e-3)
+    asked = []
+
+    def price(_row, made):
+        asked.append(made)
+        return 1e-3 * made.matmul.fraction["bf16"] / 0.6
+
+    found = fit_fraction([row], lambda value: with_fraction(device, "bf16", value), price)
+    assert found == pytest.approx(0.6, abs=2e-3)
+    assert len(asked) <= 2 + 14  # from 0.95 to 0.002 in steps of 0.618
