@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from planner.interface.inference import Inference, infer
     from planner.interface.launch_files import LaunchFiles
     from planner.interface.loading import load_cluster, load_network, network_names, node_names
+    from planner.interface.memory import MemoryPlans, memory_front
     from planner.interface.plan import Plans, plan
     from planner.interface.result import Result
     from planner.interface.scaling import Scaling, scale
@@ -39,6 +40,7 @@ __all__ = [
     "InfeasibleError",
     "Inference",
     "LaunchFiles",
+    "MemoryPlans",
     "Packed",
     "Plans",
     "QuestionError",
@@ -57,6 +59,7 @@ __all__ = [
     "infer",
     "load_cluster",
     "load_network",
+    "memory_front",
     "network_names",
     "node_names",
     "plan",
@@ -76,6 +79,7 @@ _HOMES = {
     "planner.interface.inference": ("Inference", "infer"),
     "planner.interface.launch_files": ("LaunchFiles",),
     "planner.interface.loading": ("load_cluster", "load_network", "network_names", "node_names"),
+    "planner.interface.memory": ("MemoryPlans", "memory_front"),
     "planner.interface.plan": ("Plans", "plan"),
     "planner.interface.result": ("Result",),
     "planner.interface.scaling": ("Scaling", "scale"),

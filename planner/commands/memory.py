@@ -1,14 +1,13 @@
 """`simdl memory`: step time against memory, with every block's best way to save it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from planner.console.answers.headline import devices_of, header, setting_json
-from planner.console.format import format_memory, format_seconds, format_strategy, spell_strategy
+from planner.console.answers.headline import header
+from planner.console.answers.memory_text import HEADER, memory_answer, memory_notes, memory_rows
+from planner.console.format import format_memory, format_seconds, format_strategy
 from planner.console.options.option_values import option_quantity
 from planner.console.options.question_options import asking
 from planner.console.options.strategy_options import chosen_strategy, given_flags, strategy_options
@@ -17,12 +16,9 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import reporting_errors
 from planner.memory_savers.options import KINDS
 from planner.pages.page import report_path, write_page
-from planner.questions.memory import MemoryFront, memory_front, memory_json
+from planner.questions.memory import MemoryFront, memory_front, whole_batch
 from planner.questions.question import Options, Question, load_question
 from simdl.errors import SimdlError
-from simdl.step.strategy import Strategy
-
-HEADER = ("limit", "needs", "step", "slower", "by", "program says", "plan")
 
 
 @click.command()
@@ -75,7 +71,9 @@ def memory(
         raise SimdlError(
             f"cluster {question.cluster.name}: found {len(question.cluster.parts)} node types; expected one"
         )
-    strategy = _whole_batch(chosen_strategy(strategy_file, flags, question.cluster), question, flags)
+    strategy = chosen_strategy(strategy_file, flags, question.cluster)
+    if "micro_batch" not in given_flags(flags):
+        strategy = whole_batch(strategy, question)
     front = memory_front(
         question,
         strategy,
@@ -83,7 +81,7 @@ def memory(
         count=points,
         allowed=frozenset(allow) if allow else None,
     )
-    data = {**memory_json(question, front), **setting_json(question), "headline": _sentence(question, front)}
+    data = memory_answer(question, front)
     if page_path is not None:
         from planner.pages.sections.memory import memory_page  # noqa: PLC0415 - plotly, only where asked for
 
@@ -95,72 +93,14 @@ def memory(
         _print(question, front)
 
 
-def _sentence(question: Question, front: MemoryFront) -> str:
-    """What to run on how many devices, how long a step takes in which memory, and how sure that is."""
-    name, where = question.workload.network.name, devices_of(question)
-    usable = format_memory(front.usable)
-    fitting = [point for point in front.points if point.best.nbytes <= front.usable]
-    if not fitting:
-        least = front.points[-1].best
-        return (
-            f"No plan of savers fits {name} on {where}: the one that needs least takes "
-            f"{format_memory(least.nbytes)} where {usable} are to be had."
-        )
-    best, first = fitting[0].best, front.points[0].unlimited
-    proven = sum(point.optimal for point in front.points)
-    return (
-        f"Run {name} on {where} with {spell_strategy(best.strategy)}: a step takes "
-        f"{format_seconds(best.step_time)} in {format_memory(best.nbytes)} of the {usable} of a "
-        f"device, {best.step_time / first.step_time - 1:.1%} longer than with everything kept, which takes "
-        f"{format_memory(first.nbytes)}; {proven} of {len(front.points)} plans are proven optimal."
-    )
-
-
-def _whole_batch(strategy: Strategy, question: Question, flags: Mapping[str, Any]) -> Strategy:
-    """All samples of a replica at once where nobody says how many and no pipeline wants several."""
-    given = "micro_batch" in given_flags(flags) or strategy.micro_batch > 1 or strategy.pp > 1
-    samples = question.workload.global_batch // strategy.dp
-    return strategy if given else replace(strategy, micro_batch=max(1, samples))
-
-
 def _print(question: Question, front: MemoryFront) -> None:
     first = front.points[0].unlimited
-    print_table(HEADER, list(_rows(front)), title=header(question))
+    print_table(HEADER, list(memory_rows(front)), title=header(question))
     lines = [
         f"without savers: {format_seconds(first.step_time)}, {format_memory(first.nbytes)}",
         f"strategy: {format_strategy(first.strategy)}",
         f"a device has {format_memory(front.usable)} to use",
-        *_notes(front),
+        *memory_notes(front),
         *(f"assumed: {sentence}" for sentence in question.assumptions),
     ]
     click.echo("\n".join(lines))
-
-
-def _rows(front: MemoryFront) -> Iterator[tuple[str, ...]]:
-    for limit, point in zip(front.limits, front.points, strict=True):
-        best = point.best
-        yield (
-            format_memory(limit),
-            format_memory(best.nbytes),
-            format_seconds(best.step_time),
-            f"{best.step_time / point.unlimited.step_time - 1:.1%}",
-            best.method,
-            format_seconds(point.program_time),
-            best.strategy.savers or "keep all",
-        )
-
-
-def _notes(front: MemoryFront) -> Iterator[str]:
-    """How far the programme is from the simulator, and what the literature's plans take."""
-    gaps = [point.gap for point in front.points]
-    proven = sum(point.optimal for point in front.points)
-    yield (
-        f"program: {proven} of {len(front.points)} plans proven optimal for its own costs; simulated steps "
-        f"are {min(gaps):+.1%} to {max(gaps):+.1%} from what it says"
-    )
-    last = front.points[-1]
-    others = {plan.method: plan for plan in reversed(last.others)}
-    for method, plan in others.items():
-        needs, limit = (format_memory(each) for each in (plan.nbytes, front.limits[-1]))
-        yield f"{method} within {limit}: {format_seconds(plan.step_time)}, {needs}"
-    yield f"allowed: {', '.join(front.kinds)}"

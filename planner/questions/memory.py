@@ -1,7 +1,7 @@
 """The question of memory savers: limits from all that is wanted to the least, and the answer by key."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.memory_savers.choose import (
@@ -86,6 +86,13 @@ def _between(whole: float, least: float, usable: float, count: int) -> Iterator[
     if least <= usable <= whole:
         found.add(usable)
     yield from sorted(found, reverse=True)
+
+
+def whole_batch(strategy: Strategy, question: Question) -> Strategy:
+    """The strategy with all samples of a replica at once, if none said how many and no pipeline wants it."""
+    if strategy.micro_batch > 1 or strategy.pp > 1:
+        return strategy
+    return replace(strategy, micro_batch=max(1, question.workload.global_batch // strategy.dp))
 
 
 def memory_json(question: Question, front: MemoryFront) -> dict[str, Any]:

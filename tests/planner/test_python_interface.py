@@ -39,7 +39,7 @@ def curve():
 
 
 @pytest.fixture(scope="module")
-def results(plans, step, times, curve):
+def results(plans, step, times, curve, front):
     return (
         plans,
         plans[0],
@@ -49,7 +49,13 @@ def results(plans, step, times, curve):
         simdl.diff(step, plans),
         step.explain(),
         step.export("deepspeed"),
+        front,
     )
+
+
+@pytest.fixture(scope="module")
+def front():
+    return simdl.memory_front("lenet5", "dgx-1-v100:1", global_batch=64, points=2)
 
 
 def printed(name, *arguments):
@@ -255,6 +261,35 @@ class TestAsTheCommandsSay:
     def test_keys_of_an_answer_are_those_of_plain_json(self, results):
         for result in results:
             assert json.loads(result.to_json()) == result.to_dict() == plain_json(result._data)
+
+
+class TestMemoryFront:
+    def test_says_what_the_command_says(self, front):
+        said = printed(
+            "memory", "lenet5", "--cluster", "dgx-1-v100:1", "--global-batch", "64", "--points", "2"
+        )
+        assert front.to_dict() == said
+        assert front.headline == said["headline"]
+        assert front.frame().peak_memory.tolist() == [point["peak_memory"] for point in said["points"]]
+        assert front.figure("front").data
+        assert "without savers" not in str(front)
+        assert "allowed: " in front.explain()[-1]
+
+    def test_refuses_in_words(self, front):
+        with pytest.raises(simdl.SimdlError, match="a front holds 2 plans; expected one of them"):
+            front.export("megatron")
+        for given, told in (
+            ({"limits": ["12 apples"]}, "limits: '12 apples' is not of dimension bytes"),
+            ({"limits": [True]}, "limits: found True"),
+            ({"limits": [float("nan")]}, "limits: found nan"),
+            ({"allow": ["magic"]}, "allow: found 'magic'"),
+            ({"points": 51}, "points: found 51; expected 2 to 50"),
+            ({"points": 1}, "points: found 1"),
+            ({"strategy": 3}, "strategy: found 3"),
+            ({"limits": ["1KiB"]}, "1.0 KiB"),
+        ):
+            with pytest.raises(simdl.SimdlError, match=told):
+                simdl.memory_front("lenet5", "dgx-1-v100:1", global_batch=64, **given)
 
 
 def test_a_step_that_does_not_fit_carries_its_answer():
