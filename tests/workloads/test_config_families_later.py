@@ -170,3 +170,9 @@ def test_parameters_are_those_that_transformers_builds(family, tmp_path):
         if fields["model_type"] == family:
             found = load(tmp_path, {key: value for key, value in fields.items() if key != "parameters"})
             assert found.parameters == fields["parameters"], fields
+
+
+def test_attention_by_an_indexer_is_counted_and_not_simulated(tmp_path):
+    fields = next(each for each in COUNTED if each["model_type"] == "deepseek_v32")
+    network = load(tmp_path, {key: value for key, value in fields.items() if key != "parameters"})
+    assert "keys that an indexer chooses" in network.obstacle

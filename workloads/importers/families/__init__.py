@@ -6,7 +6,7 @@ from workloads.importers.families.bert import Bert, DistilBert, Roberta
 from workloads.importers.families.bloom import Bloom
 from workloads.importers.families.chatglm import ChatGlm
 from workloads.importers.families.cohere import Cohere, Cohere2
-from workloads.importers.families.deepseek import DeepseekV2, DeepseekV3
+from workloads.importers.families.deepseek import DeepseekV2, DeepseekV3, DeepseekV32, GlmMoeDsa
 from workloads.importers.families.exaone import Exaone4, ExaoneMoe
 from workloads.importers.families.falcon import Falcon, RefinedWeb
 from workloads.importers.families.gemma import Gemma, Gemma2, Gemma3
@@ -100,6 +100,7 @@ FAMILIES: dict[str, type[Family]] = {
     "dbrx": Dbrx,
     "deepseek_v2": DeepseekV2,
     "deepseek_v3": DeepseekV3,
+    "deepseek_v32": DeepseekV32,
     "distilbert": DistilBert,
     "dots1": Dots1,
     "ernie4_5": Ernie45,
@@ -116,6 +117,7 @@ FAMILIES: dict[str, type[Family]] = {
     "glm4": Glm4,
     "glm4_moe": Glm4Moe,
     "glm4_moe_lite": Glm4MoeLite,
+    "glm_moe_dsa": GlmMoeDsa,
     "gpt2": Gpt2,
     "gpt_bigcode": GptBigCode,
     "gpt_neo": GptNeo,

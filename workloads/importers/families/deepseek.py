@@ -6,11 +6,13 @@ it are counted, although Transformers stores them as buffers.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import Count
 from workloads.importers.families.llama import Llama
 from workloads.importers.families.mixtures import Maybe
+from workloads.network import Network
 from workloads.zoo.language.decoder_config import Experts, LatentAttention
 
 
@@ -151,3 +153,67 @@ class DeepseekV3(DeepseekV2):
     def limits_groups(self) -> bool:
         """Always: one group is none."""
         return True
+
+
+class DeepseekV32(DeepseekV3):
+    """DeepSeek V3.2: V3 whose queries attend to the keys that an indexer has chosen; it is counted only."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        **DeepseekV3.DIMENSIONS,
+        "max_position_embeddings": 163840,
+    }
+    KINDS: ClassVar[frozenset[str]] = frozenset({"indexed_attention"})
+
+    index_topk: Count = 2048
+    index_head_dim: Count = 128
+    index_n_heads: Count = 64
+    indexer_types: list[str] | None = None
+    q_lora_rank: Count = 1536
+
+    def faults(self, tokens: int) -> list[str]:
+        """V3's, and layers that take over what another's indexer chose."""
+        found = super().faults(tokens)
+        for kind in sorted(set(self.indexer_types or ()) - {"full"}):
+            found.append(f"indexer_types: found {kind!r}; expected 'full' in every layer")
+        return found
+
+    def build(self, *, name: str, source: str, tokens: int) -> Network:
+        """V3's network with the indexers' parameters; no step of it can be simulated."""
+        network = super().build(name=name, source=source, tokens=tokens)
+        heads, size = self.index_n_heads, self.index_head_dim
+        indexer = self.q_lora_rank * heads * size + self.hidden_size * (size + heads) + 2 * size
+        blocks = tuple(
+            replace(
+                block,
+                layers=tuple(
+                    replace(layer, parameters=layer.parameters + indexer)
+                    if layer.name == "kv_down"
+                    else layer
+                    for layer in block.layers
+                ),
+            )
+            for block in network.blocks
+        )
+        found = f"network {name}: found attention to the {self.index_topk:,} keys that an indexer chooses"
+        obstacle = f"{found}; expected attention to all keys or in windows, which alone can be simulated"
+        return replace(network, blocks=blocks, obstacle=obstacle)
+
+
+class GlmMoeDsa(DeepseekV32):
+    """GLM-5: DeepSeek V3.2's layers in other sizes; it is counted only."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 154880,
+        "hidden_size": 6144,
+        "intermediate_size": 12288,
+        "num_hidden_layers": 78,
+        "num_attention_heads": 64,
+        "max_position_embeddings": 202752,
+    }
+
+    n_group: Count | None = 1
+    topk_group: Count | None = 1
+    q_lora_rank: Count = 2048
+    qk_nope_head_dim: Count = 192
+    v_head_dim: Count = 256
+    index_n_heads: Count = 32
