@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from planner.interface.collectives import Collectives, collectives
     from planner.interface.diff import Comparison, diff
     from planner.interface.explanation import Explanation, explain
+    from planner.interface.goodput import Kept, goodput
     from planner.interface.inference import Inference, infer
     from planner.interface.launch_files import LaunchFiles
     from planner.interface.loading import load_cluster, load_network, network_names, node_names
@@ -39,6 +40,7 @@ __all__ = [
     "Explanation",
     "InfeasibleError",
     "Inference",
+    "Kept",
     "LaunchFiles",
     "MemoryPlans",
     "Packed",
@@ -56,6 +58,7 @@ __all__ = [
     "collectives",
     "diff",
     "explain",
+    "goodput",
     "infer",
     "load_cluster",
     "load_network",
@@ -76,6 +79,7 @@ _HOMES = {
     "planner.interface.collectives": ("Collectives", "collectives"),
     "planner.interface.diff": ("Comparison", "diff"),
     "planner.interface.explanation": ("Explanation", "explain"),
+    "planner.interface.goodput": ("Kept", "goodput"),
     "planner.interface.inference": ("Inference", "infer"),
     "planner.interface.launch_files": ("LaunchFiles",),
     "planner.interface.loading": ("load_cluster", "load_network", "network_names", "node_names"),

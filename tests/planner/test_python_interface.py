@@ -39,7 +39,12 @@ def curve():
 
 
 @pytest.fixture(scope="module")
-def results(plans, step, times, curve, front):
+def longer(front, kept):
+    return front, kept
+
+
+@pytest.fixture(scope="module")
+def results(plans, step, times, curve, longer):
     return (
         plans,
         plans[0],
@@ -49,13 +54,18 @@ def results(plans, step, times, curve, front):
         simdl.diff(step, plans),
         step.explain(),
         step.export("deepspeed"),
-        front,
+        *longer,
     )
 
 
 @pytest.fixture(scope="module")
 def front():
     return simdl.memory_front("lenet5", "dgx-1-v100:1", global_batch=64, points=2)
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return simdl.goodput("lenet5", "dgx-1-v100:1", {"dp": 8}, device_mtbf="1y", horizon="20d")
 
 
 def printed(name, *arguments):
@@ -290,6 +300,29 @@ class TestMemoryFront:
         ):
             with pytest.raises(simdl.SimdlError, match=told):
                 simdl.memory_front("lenet5", "dgx-1-v100:1", global_batch=64, **given)
+
+
+class TestGoodput:
+    def test_says_what_the_command_says(self, kept):
+        options = ("--dp", "8", "--device-mtbf", "1y", "--horizon", "20d")
+        said = printed("goodput", "lenet5", "--cluster", "dgx-1-v100:1", *options)
+        assert kept.to_dict() == said
+        assert kept.goodput == said["goodput"]
+        assert kept.frame().goodput.tolist() == [each["goodput"] for each in said["curve"]]
+        assert len(kept.explain()) == 4
+
+    def test_refuses_in_words(self, kept):
+        with pytest.raises(simdl.SimdlError, match=r"a goodput is no step; expected simdl\.simulate"):
+            kept.export("megatron")
+        for given, told in (
+            ({"interval": "0s"}, "interval: found '0s'; expected above 0"),
+            ({"horizon": None}, "horizon: found None"),
+            ({"device_mtbf": 3}, "device_mtbf: found 3"),
+            ({"spare_nodes": -1}, "spare_nodes: found -1"),
+            ({"strategy": 3}, "strategy: found 3"),
+        ):
+            with pytest.raises(simdl.SimdlError, match=told):
+                simdl.goodput("lenet5", "dgx-1-v100:1", **given)
 
 
 def test_a_step_that_does_not_fit_carries_its_answer():
