@@ -96,6 +96,7 @@ def main() -> None:
     try:
         with fresh_page() as page:
             page.goto(f"{address}{QUESTION}{first}")
+            page.wait_for_selector("#figures .js-plotly-plot", timeout=60_000)
             page.locator("#details").scroll_into_view_if_needed()  # so that they are drawn with every change
             page.wait_for_selector("#details .js-plotly-plot", timeout=60_000)
             page.wait_for_timeout(QUIET)

@@ -77,7 +77,7 @@ def take_dashboard(page: Page) -> None:
         found = re.search(r"http://\S+/", server.stdout.readline())
         assert found is not None  # noqa: S101 - its first line names the address
         page.goto(found[0] + COMPARED)
-        page.wait_for_selector("#details .js-plotly-plot")
+        page.wait_for_selector("#figures .js-plotly-plot")
         page.wait_for_timeout(SETTLED)
         page.evaluate("document.querySelector('[id=\"section-pipelines-0\"]').scrollIntoView()")
         page.evaluate("scrollBy(0, -180)")  # below the cards, which stay in view
