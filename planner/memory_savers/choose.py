@@ -14,7 +14,7 @@ from planner.errors import InfeasibleError
 from planner.memory_savers.arrange import chosen_items
 from planner.memory_savers.literature import literature_plans
 from planner.memory_savers.options import KINDS, RankProblem, cut_of, plain_of, rank_problems
-from planner.memory_savers.program import solve_rank
+from planner.memory_savers.program import memory_floor, solve_rank
 from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, with_host, without_host
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
@@ -146,6 +146,9 @@ def fastest_savers(
     kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
     if memory_need(_step(plain, workload, pricing)) <= limit:
         return _simulated("none", plain, workload, pricing)
+    floor = max(map(memory_floor, rank_problems(plain, workload, pricing, kinds)))
+    if floor > limit:  # proven before whole numbers of blocks are searched for
+        raise SaversInfeasibleError(limit, floor)
     return _programme(plain, workload, pricing, limit, kinds=kinds, pool=())[0]
 
 
@@ -291,9 +294,9 @@ def _faster(problem: RankProblem, room: float, known: RankChoice | None) -> Rank
         InfeasibleError: none fits, and none is known.
     """
     if known is None:
-        return solve_rank(problem, room)
+        return solve_rank(problem, room, explain=False)
     try:
-        return solve_rank(problem, room, most=known.seconds)
+        return solve_rank(problem, room, most=known.seconds, explain=False)
     except InfeasibleError:
         return known
 

@@ -16,7 +16,8 @@ tightens ``room`` by what the ledger says beyond it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from dataclasses import replace
+from itertools import accumulate, chain
 from math import inf, isfinite
 
 from planner.memory_savers.options import RankProblem
@@ -38,7 +39,12 @@ GAP = 1e-4
 
 
 def solve_rank(
-    problem: RankProblem, room: float, *, most: float = inf, least_memory: bool = False
+    problem: RankProblem,
+    room: float,
+    *,
+    most: float = inf,
+    least_memory: bool = False,
+    explain: bool = True,
 ) -> RankChoice:
     """The choice of the shortest step within ``room`` [bytes], or of least memory however long.
 
@@ -46,7 +52,8 @@ def solve_rank(
         problem: of the rank.
         room: [bytes].
         most: [s] of a step that is known to be possible; a longer one is no answer.
-        least_memory: whether bytes are minimised instead.
+        least_memory: whether bytes are minimised instead; then nothing is said of seconds.
+        explain: whether an error says what is missing, for which another programme is solved.
 
     Raises:
         InfeasibleError: nothing fits, or nothing that does is as fast as ``most``.
@@ -54,7 +61,18 @@ def solve_rank(
     """
     builder = _Builder(problem, most)
     program = builder.program(room, least_memory=least_memory)
-    return builder.choice(solve_program(program, gap=GAP, node_limit=NODES))
+    return builder.choice(solve_program(program, gap=GAP, node_limit=NODES, explain=explain))
+
+
+def memory_floor(problem: RankProblem) -> float:
+    """[bytes] that no choice goes below, by the programme's own count: numbers of blocks need not be whole.
+
+    Raises:
+        InfeasibleError: no choice has room in host memory.
+    """
+    program = _Builder(problem, inf).program(0.0, least_memory=True)
+    parts = tuple(replace(variable, integer=False) for variable in program.variables)
+    return solve_program(replace(program, variables=parts), explain=False).values["bytes"] * GB
 
 
 class _Builder:
@@ -95,12 +113,10 @@ class _Builder:
 
     def program(self, room: float, *, least_memory: bool) -> Program:
         """The programme."""
+        times = () if least_memory else (self._forward(), self._backward(), self._lanes(), self._update())
         constraints = [
             *self._assignment(),
-            *self._forward(),
-            *self._backward(),
-            *self._lanes(),
-            *self._update(),
+            *chain(*times),
             *self._brief(),
             *self._memory(room, bounded=not least_memory),
         ]
@@ -342,7 +358,8 @@ class _Builder:
         """What a solution means."""
         values = solution.values
         runs = range(len(self._runs))
-        step = values["microbatch"] * self._problem.microbatches + values["update"]
+        timed = "microbatch" in values
+        step = values["microbatch"] * self._problem.microbatches + values["update"] if timed else inf
         return RankChoice(
             counts=tuple(
                 tuple(round(values[_count(r, c)]) for c in range(len(self._runs[r].options))) for r in runs

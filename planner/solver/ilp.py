@@ -86,13 +86,16 @@ class Solution:
     bound: float
 
 
-def solve_program(program: Program, *, gap: float = 1e-6, node_limit: int = 10_000) -> Solution:
+def solve_program(
+    program: Program, *, gap: float = 1e-6, node_limit: int = 10_000, explain: bool = True
+) -> Solution:
     """The best solution of a program.
 
     Args:
         program: what to solve.
         gap: relative distance from the optimum at which the search stops.
         node_limit: branch-and-bound nodes after which it settles for the best solution so far.
+        explain: whether an error says which limits are too low; another program is solved for that.
 
     Raises:
         InfeasibleError: no solution; names the elastic limits that would have to be raised least.
@@ -102,7 +105,8 @@ def solve_program(program: Program, *, gap: float = 1e-6, node_limit: int = 10_0
     if solution is not None:
         return solution
     if status is Status.INFEASIBLE:
-        raise InfeasibleError(program.name, _binding(program, gap=gap, node_limit=node_limit))
+        missing = _binding(program, gap=gap, node_limit=node_limit) if explain else {}
+        raise InfeasibleError(program.name, missing)
     raise SolverError(f"{program.name}: no solution within {node_limit} nodes")
 
 
