@@ -52,6 +52,8 @@ class TestHelp:
         assert printed.index("  plan ") < printed.index("  simulate ") < places[1] < printed.index("  diff ")
         assert OTHERS not in printed
         assert [*grouped(["plan", "of-mine"])][-1] == (OTHERS, ["of-mine"])
+        names = [name for members in GROUPS.values() for name in members]
+        assert sorted(names) == sorted(command_entries())
 
     @pytest.mark.parametrize("name", NAMES)
     def test_short_help_agrees_with_the_command(self, name):
