@@ -32,6 +32,7 @@ ROUNDS = 12
 SPARE = 1e-4
 """Relative, by which it is tightened beyond what is missing."""
 MIB = 2**20
+GB = 1e9
 TINY = 1e-6
 """Relative, by which the least memory of the programme is raised to find the fastest choice in it."""
 
@@ -148,7 +149,7 @@ def fastest_savers(
         return _simulated("none", plain, workload, pricing)
     floor = max(map(memory_floor, rank_problems(plain, workload, pricing, kinds)))
     if floor > limit:  # proven before whole numbers of blocks are searched for
-        raise SaversInfeasibleError(limit, floor)
+        raise InfeasibleError("memory savers", {"memory of a device [GB]": (floor - limit) / GB})
     return _programme(plain, workload, pricing, limit, kinds=kinds, pool=())[0]
 
 

@@ -12,7 +12,7 @@ class RankChoice:
     Attributes:
         counts: per run the items of each option.
         optimizer, parameters: per run the blocks of which the host holds them.
-        seconds: [s] of the step as the programme counts it.
+        seconds: [s] of the step as the programme counts it; inf where least memory was asked for.
         nbytes: [bytes] as the programme counts them, at most; 0 where it had not to.
         optimal: proven to be the least.
     """

@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 
 from hardware.profiles import load_cluster
 from planner.commands.memory import memory
+from planner.errors import InfeasibleError
 from planner.memory_savers.choose import (
     SaversInfeasibleError,
     choose_savers,
+    fastest_savers,
     least_memory,
     literature_pool,
     possible_kinds,
 )
+from planner.memory_savers.options import rank_problems
+from planner.memory_savers.program import memory_floor, solve_rank
 from planner.memory_savers.rotor import SLOTS, Link, fastest_schedule
 from simdl.memory.host_needs import host_memory
 from simdl.memory.savers import Saver, Segment, format_row
@@ -281,3 +285,17 @@ def test_the_least_memory_has_a_fastest_plan_that_is_proven(asked):
     assert chosen.optimal
     assert chosen.best.step_time <= least.step_time
     assert chosen.best.nbytes <= least.nbytes
+
+
+@pytest.mark.theory
+def test_no_plan_needs_less_than_the_floor_and_a_limit_below_it_is_refused_at_once(asked):
+    """Without whole numbers of blocks there are more choices, so the least of them is no larger."""
+    workload, pricing = asked
+    least = least_memory(STRATEGY, workload, pricing)
+    (rank,) = rank_problems(STRATEGY, workload, pricing, possible_kinds(STRATEGY, workload, pricing))
+    floor = memory_floor(rank)
+    assert 0.5 * least.nbytes < floor <= solve_rank(rank, 0.0, least_memory=True).nbytes * (1 + 1e-9)
+    assert floor <= least.nbytes * (1 + 1e-9)
+    with pytest.raises(InfeasibleError, match=r"short of memory of a device \[GB\] by"):
+        fastest_savers(STRATEGY, workload, pricing, 0.99 * floor, allowed=None)
+    assert fastest_savers(STRATEGY, workload, pricing, least.nbytes, allowed=None).nbytes <= least.nbytes
