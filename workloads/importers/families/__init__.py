@@ -1,32 +1,18 @@
 """Families that Hugging Face configs describe, by their `model_type`."""
 
-from workloads.importers.families.bart import Bart, MBart
 from workloads.importers.families.base import Family
-from workloads.importers.families.bert import Bert, DistilBert, Roberta
-from workloads.importers.families.bloom import Bloom
-from workloads.importers.families.chatglm import ChatGlm
-from workloads.importers.families.cohere import Cohere, Cohere2
-from workloads.importers.families.deepseek import DeepseekV2, DeepseekV3, DeepseekV32, GlmMoeDsa
-from workloads.importers.families.exaone import Exaone4, ExaoneMoe
-from workloads.importers.families.falcon import Falcon, RefinedWeb
-from workloads.importers.families.gemma import Gemma, Gemma2, Gemma3
-from workloads.importers.families.glm import Glm, Glm4, Glm4Moe, Glm4MoeLite
-from workloads.importers.families.gpt2 import Gpt2
-from workloads.importers.families.gpt_neo import GptNeo
-from workloads.importers.families.gpt_neox import GptNeoX
-from workloads.importers.families.gptj import GptJ
-from workloads.importers.families.hybrid import Mamba2, NemotronH
-from workloads.importers.families.hybrid_kin import (
-    Bamba,
-    GraniteHybrid,
-    Jamba,
-    Lfm2,
-    Lfm2Moe,
-    Qwen3Next,
-    Qwen35,
-    Qwen35Moe,
-)
-from workloads.importers.families.llama import (
+from workloads.importers.families.dense.bloom import Bloom
+from workloads.importers.families.dense.chatglm import ChatGlm
+from workloads.importers.families.dense.cohere import Cohere, Cohere2
+from workloads.importers.families.dense.exaone import Exaone4, ExaoneMoe
+from workloads.importers.families.dense.falcon import Falcon, RefinedWeb
+from workloads.importers.families.dense.gemma import Gemma, Gemma2, Gemma3
+from workloads.importers.families.dense.glm import Glm, Glm4, Glm4Moe, Glm4MoeLite
+from workloads.importers.families.dense.gpt2 import Gpt2
+from workloads.importers.families.dense.gpt_neo import GptNeo
+from workloads.importers.families.dense.gpt_neox import GptNeoX
+from workloads.importers.families.dense.gptj import GptJ
+from workloads.importers.families.dense.llama import (
     Baichuan,
     Granite,
     InternLm2,
@@ -36,7 +22,7 @@ from workloads.importers.families.llama import (
     Qwen2,
     Qwen3,
 )
-from workloads.importers.families.llama_kin import (
+from workloads.importers.families.dense.llama_kin import (
     Arcee,
     Cwm,
     Ernie45,
@@ -49,7 +35,21 @@ from workloads.importers.families.llama_kin import (
     SeedOss,
     SmolLm3,
 )
-from workloads.importers.families.mixture_kin import (
+from workloads.importers.families.dense.mpt import Mpt
+from workloads.importers.families.dense.nemotron import Nemotron
+from workloads.importers.families.dense.olmo import Olmo, Olmo2, Olmo3, Olmoe
+from workloads.importers.families.dense.opt import Opt
+from workloads.importers.families.dense.phi import Phi
+from workloads.importers.families.dense.stablelm import StableLm
+from workloads.importers.families.dense.starcoder import GptBigCode, StarCoder2
+from workloads.importers.families.encoders.bart import Bart, MBart
+from workloads.importers.families.encoders.bert import Bert, DistilBert, Roberta
+from workloads.importers.families.encoders.switch import Switch
+from workloads.importers.families.encoders.t5 import MT5, T5
+from workloads.importers.families.encoders.vit import Vit
+from workloads.importers.families.encoders.whisper import Whisper
+from workloads.importers.families.experts.deepseek import DeepseekV2, DeepseekV3, DeepseekV32, GlmMoeDsa
+from workloads.importers.families.experts.mixture_kin import (
     Dbrx,
     Dots1,
     Ernie45Moe,
@@ -60,7 +60,7 @@ from workloads.importers.families.mixture_kin import (
     PhiMoe,
     SolarOpen,
 )
-from workloads.importers.families.mixtures import (
+from workloads.importers.families.experts.mixtures import (
     GptOss,
     Grok1,
     Llama4,
@@ -68,17 +68,17 @@ from workloads.importers.families.mixtures import (
     Qwen2Moe,
     Qwen3Moe,
 )
-from workloads.importers.families.mpt import Mpt
-from workloads.importers.families.nemotron import Nemotron
-from workloads.importers.families.olmo import Olmo, Olmo2, Olmo3, Olmoe
-from workloads.importers.families.opt import Opt
-from workloads.importers.families.phi import Phi
-from workloads.importers.families.stablelm import StableLm
-from workloads.importers.families.starcoder import GptBigCode, StarCoder2
-from workloads.importers.families.switch import Switch
-from workloads.importers.families.t5 import MT5, T5
-from workloads.importers.families.vit import Vit
-from workloads.importers.families.whisper import Whisper
+from workloads.importers.families.hybrids.hybrid import Mamba2, NemotronH
+from workloads.importers.families.hybrids.hybrid_kin import (
+    Bamba,
+    GraniteHybrid,
+    Jamba,
+    Lfm2,
+    Lfm2Moe,
+    Qwen3Next,
+    Qwen35,
+    Qwen35Moe,
+)
 
 __all__ = ["FAMILIES", "Family"]
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from workloads.importers.families.base import Count, Length, Probability, alias
-from workloads.importers.families.llama import Llama
-from workloads.importers.families.mixture_kin import GraniteMoe
-from workloads.importers.families.mixtures import Maybe
+from workloads.importers.families.dense.llama import Llama
+from workloads.importers.families.experts.mixture_kin import GraniteMoe
+from workloads.importers.families.experts.mixtures import Maybe
 from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.gated_convolution import GatedConvolution
 from workloads.layers.tokens.selective_scan import SelectiveScan

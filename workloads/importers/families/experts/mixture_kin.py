@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from workloads.importers.families.base import Count, Family, Length, Probability, Window, alias, uneven_groups
-from workloads.importers.families.deepseek import RoutedExperts
-from workloads.importers.families.llama import Llama, Mistral
-from workloads.importers.families.llama_kin import Ernie45, HunYuan
-from workloads.importers.families.mixtures import Maybe
-from workloads.importers.families.olmo import Olmo2
+from workloads.importers.families.dense.llama import Llama, Mistral
+from workloads.importers.families.dense.llama_kin import Ernie45, HunYuan
+from workloads.importers.families.dense.olmo import Olmo2
+from workloads.importers.families.experts.deepseek import RoutedExperts
+from workloads.importers.families.experts.mixtures import Maybe
 from workloads.zoo.language.decoder_config import Experts
 
 

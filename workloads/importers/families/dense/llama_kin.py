@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import Count, Function, Length, Probability, Window, alias
-from workloads.importers.families.llama import Llama, Mistral
+from workloads.importers.families.dense.llama import Llama, Mistral
 
 
 class Arcee(Llama):

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import Count
-from workloads.importers.families.llama import Llama
-from workloads.importers.families.mixtures import Maybe
+from workloads.importers.families.dense.llama import Llama
+from workloads.importers.families.experts.mixtures import Maybe
 from workloads.network import Network
 from workloads.zoo.language.decoder_config import Experts, LatentAttention
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import Count, Window, alias
-from workloads.importers.families.deepseek import RoutedExperts
-from workloads.importers.families.llama import Llama
+from workloads.importers.families.dense.llama import Llama
+from workloads.importers.families.experts.deepseek import RoutedExperts
 
 
 class Exaone4(Llama):

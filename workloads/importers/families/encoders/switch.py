@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from workloads.importers.families.base import Count, alias
-from workloads.importers.families.t5 import T5
+from workloads.importers.families.encoders.t5 import T5
 from workloads.zoo.language.decoder_config import Experts
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from workloads.importers.families.base import Count, Function, Length, Window, alias, uneven_heads
-from workloads.importers.families.llama import Llama, Mistral, Qwen2, Qwen3
+from workloads.importers.families.dense.llama import Llama, Mistral, Qwen2, Qwen3
 from workloads.zoo.language.decoder_config import Experts
 
 Maybe = Annotated[int, Field(ge=0, le=10**9)]

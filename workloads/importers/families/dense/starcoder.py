@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import Count, Function, Probability, Window
-from workloads.importers.families.gpt2 import Gpt2
-from workloads.importers.families.llama import Llama
+from workloads.importers.families.dense.gpt2 import Gpt2
+from workloads.importers.families.dense.llama import Llama
 
 
 class GptBigCode(Gpt2):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from workloads.importers.families.base import Count, Function, Probability, Window, alias
-from workloads.importers.families.llama import Llama
+from workloads.importers.families.dense.llama import Llama
 
 Cap = Annotated[float, Field(ge=0, le=1e6)]
 

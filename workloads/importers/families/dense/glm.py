@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import Count, Probability, Window
-from workloads.importers.families.deepseek import DeepseekV3, RoutedExperts
-from workloads.importers.families.llama import Llama
-from workloads.importers.families.mixtures import Maybe
+from workloads.importers.families.dense.llama import Llama
+from workloads.importers.families.experts.deepseek import DeepseekV3, RoutedExperts
+from workloads.importers.families.experts.mixtures import Maybe
 
 HALF = 0.5
 """Of every head, what is rotated by position."""

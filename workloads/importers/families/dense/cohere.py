@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import Count, Window, alias
-from workloads.importers.families.llama import Llama
+from workloads.importers.families.dense.llama import Llama
 
 
 class Cohere(Llama):

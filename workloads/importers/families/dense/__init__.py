@@ -1,0 +1,1 @@
+"""Decoders whose layers are alike, and their close kin with experts."""

@@ -1,0 +1,1 @@
+"""Decoders some of whose layers carry a state in place of attention."""
