@@ -15,7 +15,7 @@ from workloads.importers.families.base import (
     uneven_heads,
 )
 from workloads.network import Network
-from workloads.zoo.images.vit import build_vit_encoder
+from workloads.zoo.images.patches.vit import build_vit_encoder
 
 
 def _both(value: object) -> object:

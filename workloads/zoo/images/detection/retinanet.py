@@ -16,7 +16,7 @@ from workloads.layers.images.convolution import convolution
 from workloads.layers.images.detection import anchor_loss
 from workloads.layers.images.pyramid import WIDTH, feature_pyramid, over_levels
 from workloads.network import Network
-from workloads.zoo.images.resnet import FROZEN, Residual, add_stages
+from workloads.zoo.images.convolutional.resnet import FROZEN, Residual, add_stages
 
 SOURCE = "Lin et al. 2017, arXiv:1708.02002, section 4"
 DEPTHS, ANCHORS, TOWER = (3, 4, 6, 3), 9, 4

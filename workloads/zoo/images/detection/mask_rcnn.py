@@ -23,7 +23,7 @@ from workloads.layers.images.pooling import max_pool
 from workloads.layers.images.pyramid import WIDTH, feature_pyramid, over_levels
 from workloads.layers.tokens.tokens import token_linear
 from workloads.network import Network
-from workloads.zoo.images.resnet import FROZEN, Residual, add_stages
+from workloads.zoo.images.convolutional.resnet import FROZEN, Residual, add_stages
 
 SOURCE = "He et al. 2017, arXiv:1703.06870, section 3.1 and figure 4"
 DEPTHS, ANCHORS, REGIONS, MASKS, FEATURES, CONVOLUTIONS = (3, 4, 6, 3), 3, 512, 128, 1024, 4

@@ -12,7 +12,7 @@ from workloads.layers.images.compound import conv_norm_relu
 from workloads.layers.images.convolution import convolution
 from workloads.layers.images.detection import anchor_loss
 from workloads.network import Network
-from workloads.zoo.images.resnet import Residual, add_stages
+from workloads.zoo.images.convolutional.resnet import Residual, add_stages
 
 SOURCE = "Liu et al. 2015, arXiv:1512.02325, with ResNet-50"
 BOXES, CLASSES = (4, 6, 6, 6, 4, 4), 81

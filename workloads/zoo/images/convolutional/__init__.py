@@ -1,0 +1,1 @@
+"""Networks of full convolutions that name or measure what they see."""

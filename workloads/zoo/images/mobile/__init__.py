@@ -1,0 +1,1 @@
+"""Networks made small: depthwise convolutions, shuffles, fire modules."""

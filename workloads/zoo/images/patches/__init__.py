@@ -1,0 +1,1 @@
+"""Networks that cut an image into patches and treat them as tokens."""
