@@ -4,10 +4,10 @@ The order of n + c microbatches is that of n with a round inserted: c more micro
 step of many microbatches follows from one of few, if what is repeated also takes as long every time
 (:mod:`simdl.step.lowering.folding`). Rounds are read off two short orders and then compared with the long
 one, entry by entry; an order that repeats nothing, such as all forward passes before all backward passes,
-has none.
+has none. Where a schedule holds stages several times, microbatches are counted within their copy.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import lcm
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdl.pipelines.parts import ends
-from simdl.pipelines.passes import Order, passes_of
+from simdl.pipelines.passes import Order, Orders, passes_of
 from simdl.pipelines.pipeline import Pipeline
 
 Entries = NDArray[np.int64]
-"""[entries x 2] number of what an entry does on which stages, and its microbatch."""
+"""[entries x 3] number of what an entry does on which stages, its copy, and its microbatch within that."""
 FILL, ROUNDS = 2, 6
 """Microbatches of the shortest order: so many for every rank, and so many rounds."""
 SEEN = 4
@@ -49,6 +49,36 @@ class Zone:
         return (self.stop - self.first) // self.length
 
 
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """How the microbatches of every copy of the stages are numbered in an order.
+
+    Attributes:
+        chain: stages of a copy.
+        first: number of the first microbatch, per copy.
+        count: of microbatches, per copy.
+    """
+
+    chain: int
+    first: tuple[int, ...]
+    count: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What becomes of the numbers of one copy's microbatches when rounds are inserted.
+
+    Attributes:
+        first: the first of them in the short order; those of the next copy follow.
+        moved: what all are larger by in the long order.
+        of_round: what they grow by from one round to the next.
+    """
+
+    first: int
+    moved: int
+    of_round: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounds:
     """A long order as a short one with rounds inserted.
@@ -58,12 +88,14 @@ class Rounds:
         of_round: microbatches of a round.
         inserted: rounds that the long order has more.
         zones: per rank.
+        labels: per copy of the stages, by rising numbers.
     """
 
     microbatches: int
     of_round: int
     inserted: int
     zones: tuple[Zone, ...]
+    labels: tuple[Labels, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -89,48 +121,86 @@ def rounds(  # noqa: PLR0917 - an order, and how much of it
         if microbatches < WORTH * short or any(any(pipeline.problems(ranks, n, virtual)) for n in sizes):
             continue
         orders = [pipeline.build(ranks, count, virtual) for count in sizes]
-        zones = [_zone(*three, of_round=of_round) for three in zip(*orders, strict=True)]
+        numbers = [each for each in (_numbering(one, ranks * virtual) for one in orders) if each]
+        if len(numbers) < len(orders):
+            continue
+        growth = [b - a for a, b in zip(numbers[0].count, numbers[1].count, strict=True)]
+        zones = [_zone(three, numbers, growth) for three in zip(*orders, strict=True)]
         found = tuple(zone for zone in zones if zone is not None)
         if len(found) == ranks:
-            inserted = (microbatches - short) // of_round
-            return Rounds(microbatches=short, of_round=of_round, inserted=inserted, zones=found)
+            return Rounds(
+                microbatches=short,
+                of_round=of_round,
+                inserted=(microbatches - short) // of_round,
+                zones=found,
+                labels=_labels(numbers[0], numbers[2], growth),
+            )
     return None
 
 
-def _zone(short: Order, longer: Order, long: Order, *, of_round: int) -> Zone | None:
-    """The rounds of one rank, or None if the three orders are not alike up to them."""
+def _numbering(orders: Orders, chain: int) -> Numbering | None:
+    """How an order numbers microbatches; None where copies share some or leave some out."""
+    seen: dict[int, set[int]] = {}
+    for order in orders:
+        for entry in order:
+            for each in passes_of(entry):
+                seen.setdefault(each.stage // chain, set()).add(each.microbatch)
+    copies = [seen[copy] for copy in sorted(seen)]
+    first, count = tuple(min(copy) for copy in copies), tuple(len(copy) for copy in copies)
+    apart = sum(count) == len(set().union(*copies))
+    whole = all(max(copy) - min(copy) < len(copy) for copy in copies)
+    return Numbering(chain, first, count) if apart and whole else None
+
+
+def _labels(short: Numbering, long: Numbering, growth: Sequence[int]) -> tuple[Labels, ...]:
+    found = [
+        Labels(first=first, moved=after - first, of_round=step)
+        for first, after, step in zip(short.first, long.first, growth, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda each: each.first))
+
+
+def _zone(three: Sequence[Order], numbers: Sequence[Numbering], growth: Sequence[int]) -> Zone | None:
+    """The rounds of one rank, or None if its short, next longer and long order are not alike up to them."""
     names: dict[object, int] = {}
-    a, b, whole = (_entries(order, names) for order in (short, longer, long))
+    a, b, whole = (_entries(order, names, own) for order, own in zip(three, numbers, strict=True))
     length = len(b) - len(a)
-    shift = np.array([0, of_round])
+    shift = np.zeros_like(a)
+    shift[:, 2] = np.array(growth)[a[:, 1]]
     head = _alike(a, b)
     tail = _alike((a + shift)[::-1], b[::-1])
     if length <= 0 or head + tail < len(a) + length:
         return None
-    begins, completes = ends(short)
+    begins, completes = ends(three[0])
     first, stop = max(len(a) - tail, max(begins) + 1), min(head, *completes)
     if stop - first < length:
         return None
     inserted, rest = divmod(len(whole) - len(a), length)
-    every = np.arange(inserted)[:, None, None] * shift + a[first : first + length]
-    expected = [a[:first], every.reshape(-1, 2), a[first:] + inserted * shift]
+    once = slice(first, first + length)
+    every = np.arange(inserted)[:, None, None] * shift[once] + a[once]
+    expected = [a[:first], every.reshape(-1, 3), (a + inserted * shift)[first:]]
     if rest or not np.array_equal(np.concatenate(expected), whole):
         return None
     return Zone(first=first, stop=stop, length=length)
 
 
-def _entries(order: Order, names: dict[object, int]) -> Entries:
-    flat = np.fromiter(_numbers(order, names), dtype=np.int64, count=2 * len(order))
-    return flat.reshape(-1, 2)
+def _entries(order: Order, names: dict[object, int], numbers: Numbering) -> Entries:
+    flat = np.fromiter(_flat(order, names, numbers), dtype=np.int64, count=3 * len(order))
+    return flat.reshape(-1, 3)
 
 
-def _numbers(order: Order, names: dict[object, int]) -> Iterator[int]:
+def _flat(order: Order, names: dict[object, int], numbers: Numbering) -> Iterator[int]:
+    chain, firsts = numbers.chain, numbers.first
     for entry in order:
         passes = passes_of(entry)
-        first = passes[0].microbatch
-        what = tuple((each.kind, each.stage, each.microbatch - first) for each in passes)
+        copies = [each.stage // chain for each in passes]
+        own = [each.microbatch - firsts[copy] for each, copy in zip(passes, copies, strict=True)]
+        what = tuple(
+            (each.kind, each.stage, number - own[0]) for each, number in zip(passes, own, strict=True)
+        )
         yield names.setdefault(what, len(names))
-        yield first
+        yield copies[0]
+        yield own[0]
 
 
 def _alike(one: Entries, other: Entries) -> int:

@@ -16,6 +16,7 @@ from simdl.step.lowering import folding
 from simdl.step.lowering.folding import passes_run, run_step
 from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price
+from simdl.step.steady import measured
 from simdl.step.strategy import Recompute, Strategy
 
 pytestmark = pytest.mark.property
@@ -28,9 +29,13 @@ STEPS = (
     Strategy(dp=8, cp=2, zero=2),
     Strategy(dp=16, zero=3, shard_degree=8),
     Strategy(dp=2, pp=8, zero=1, stages=(3, 3, 4, 4, 4, 3, 3, 2)),
+    Strategy(dp=4, pp=4, zero=1, schedule="dualpipe"),
+    Strategy(dp=4, pp=4, zero=1, schedule="zb-h2"),
+    Strategy(dp=8, pp=2, schedule="zb-v", virtual_stages=2),
 )
 """With transfers beside passes that share links with one another and slow what is computed; in the last one
-three slow stages among others set the pace together, so that only every third round is like one before."""
+without a schedule's name three slow stages among others set the pace together, so that only every third
+round is like one before. The last three hold stages twice, or run three steps in a row."""
 
 QUESTION = load_question(Options(model="gpt3-1.3b", cluster="dgx-a100:2", stack="megatron-2023"))
 
@@ -51,10 +56,10 @@ def _of_any_size(monkeypatch):
 @pytest.mark.parametrize("strategy", STEPS, ids=lambda each: f"{each.schedule}-pp{each.pp}-zero{each.zero}")
 def test_folded_step_is_the_whole_step(strategy):
     """Task by task: what is done, in which order, after what and when; so are sums of causes and memory."""
-    step = priced(strategy)
+    step = priced(strategy, 48 if pipeline(strategy.schedule).synchronised else 72)
     ran = []
     folded = run_step(step, lambda program: ran.append(len(program)) or run(program))
-    whole = run(lower(step))
+    whole = measured(run(lower(step)), step)
     assert ran[-1] < 0.7 * len(whole.program)
     assert passes_run(step) < strategy.passes(step.workload.global_batch)
     assert folded.step_time == pytest.approx(whole.step_time, rel=1e-9)
@@ -64,6 +69,8 @@ def test_folded_step_is_the_whole_step(strategy):
     for name in ("start", "end"):
         found, expected = (np.frombuffer(getattr(each, name)) for each in (folded.timeline, whole))
         assert np.abs(found - expected).max() <= 1e-9 * whole.step_time
+    for rank, window in whole.windows.items():
+        assert folded.timeline.windows[rank] == pytest.approx(window, rel=1e-9)
     for found, expected in zip(breakdowns(folded.timeline).values(), breakdowns(whole).values(), strict=True):
         assert found == pytest.approx(expected, abs=1e-9 * whole.step_time)
     for found, expected in zip(

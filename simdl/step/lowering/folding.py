@@ -10,15 +10,15 @@ round first + 1 have ended. Let no task of round last have started by A + d, and
 Then tasks that run at A are T later those that run at A + T, and the other way round; until they end the same
 runs beside them, so they are as far done; and the same stands before them on their streams. What runs beside
 what, and how fast, follows from these alone (design decision 12), so from A + T on everything happens as from
-A on, as often as the order repeats itself. Orders that repeat nothing and runs that do not come to such a
-state are run whole.
+A on, as often as the order repeats itself. Where ranks go from step to step without waiting for one another,
+each of the steps in a row has to come to such a state, with a T of its own. Orders that repeat nothing and
+runs that do not come to such a state are run whole.
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
-from itertools import pairwise
+from functools import cached_property, partial
 from math import inf
 
 import numpy as np
@@ -31,6 +31,7 @@ from simdl.engine.timeline import Timeline
 from simdl.pipelines.lags import lags
 from simdl.pipelines.outline import outline
 from simdl.pipelines.rounds import Rounds, rounds
+from simdl.pipelines.steps import steps_in_a_row
 from simdl.program.program import Program
 from simdl.program.repeated import Repetition, Stretch, copies, repeated, repeats
 from simdl.step.costs.cycles import slowest_cycle, stage_seconds
@@ -59,9 +60,15 @@ class StepRun:
         step_time: [s].
     """
 
-    def __init__(self, short: Timeline, found: Repetition | None = None, period: float = 0.0) -> None:
-        self._short, self._found, self._period = short, found, period
-        self.step_time = short.step_time + (found.count * period if found else 0.0)
+    def __init__(
+        self,
+        step: StepCost,
+        short: Timeline,
+        found: Repetition | None = None,
+        periods: Sequence[float] = (0.0,),
+    ) -> None:
+        self._step, self._short, self._found, self._periods = step, short, found, np.array(periods)
+        self.step_time = short.step_time + (found.count * periods[-1] if found else 0.0)
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -70,13 +77,17 @@ class StepRun:
             return self._short
         program = repeated(self._short.program, self._found)
         task, number = copies(self._found)
-        end = np.frombuffer(self._short.end)[task] + number * self._period
+        lengths = [each.end - each.begin + self._found.count * each.length for each in self._found.stretches]
+        step = np.repeat([each.step for each in self._found.stretches], lengths)
+        earlier = self._found.count * (np.cumsum(self._periods) - self._periods)
+        end = np.frombuffer(self._short.end)[task] + earlier[step] + number * self._periods[step]
         links = precedence(program)
         start = np.zeros(len(program))  # a task starts when the last that it waits for ends, to the last bit
         np.maximum.at(
             start, np.frombuffer(links.followers, dtype=np.intc), np.repeat(end, np.diff(links.starts))
         )
-        return Timeline(program=program, start=array("d", start.tobytes()), end=array("d", end.tobytes()))
+        whole = Timeline(program=program, start=array("d", start.tobytes()), end=array("d", end.tobytes()))
+        return measured(whole, self._step)
 
 
 def run_step(step: StepCost, engine: Engine = run) -> StepRun:
@@ -106,17 +117,18 @@ def run_faster_step(step: StepCost, limit: float, engine: Engine = run) -> StepR
         if found is None:
             break
         program, places = lowered(replace(step, microbatches=found.microbatches))
+        short = partial(_folded, step, program, _stretches(step, program, places, found), found)
         if len(program) * step.microbatches < LEAST * found.microbatches:
             break
-        if limit < inf and _reaches(_folded(program, places, found, _alone), limit):
+        if limit < inf and _reaches(short(_alone), limit):
             return None
-        folded = _folded(program, places, found, engine)
+        folded = short(engine)
         if folded is not None:
             return folded
     program = lower(step)
-    if limit < inf and _reaches(StepRun(measured(_alone(program), step)), limit):
+    if limit < inf and _reaches(StepRun(step, _alone(program)), limit):
         return None
-    return StepRun(measured(engine(program), step))
+    return StepRun(step, measured(engine(program), step))
 
 
 def _reaches(least: StepRun | None, limit: float) -> bool:
@@ -165,8 +177,8 @@ def _pace(step: StepCost) -> int:
 
 def _rounds(step: StepCost, times: int, pace: int) -> Rounds | None:
     """The rounds of its order, where all tasks of a step are those of passes, as many for each microbatch."""
-    one = step.pipeline.flushes and step.pipeline.synchronised and step.workload.inputs is None
-    if not one or any(
+    alike = step.pipeline.flushes and step.workload.inputs is None
+    if not alike or any(
         is_hosted(stage) or any(block.walks for block in stage.blocks) for stage in step.stages
     ):
         return None
@@ -174,32 +186,54 @@ def _rounds(step: StepCost, times: int, pace: int) -> Rounds | None:
     return rounds(step.pipeline, strategy.pp, step.microbatches, strategy.virtual_stages, times, pace)
 
 
-def _folded(program: Program, places: "list[array[int]]", found: Rounds, engine: Engine) -> StepRun | None:
-    """A step by its short program; None where that does not come to a steady state."""
-    stretches = tuple(
+def _stretches(
+    step: StepCost, program: Program, places: "list[array[int]]", found: Rounds
+) -> tuple[Stretch, ...]:
+    """The tasks of every rank in every step, with rounds among them; () where these are not as many each."""
+    steps = steps_in_a_row(step.pipeline, step.strategy.pp, found.microbatches)
+    parts = [
+        (number, own[number * len(own) // steps : (number + 1) * len(own) // steps], zone)
+        for own, zone in zip(places, found.zones, strict=True)
+        for number in range(steps)
+    ]
+    if not all(_even(own, zone.first, zone.length, zone.rounds) for _, own, zone in parts):
+        return ()
+    ends = [*(own[0] for _, own, _ in parts[1:]), len(program)]
+    return tuple(
         Stretch(
             begin=own[0],
-            end=following[0] if following else len(program),
+            end=end,
             first=own[zone.first],
             stop=own[zone.first + zone.rounds * zone.length],
             length=own[zone.first + zone.length] - own[zone.first],
+            step=number,
         )
-        for (own, following), zone in zip(pairwise([*places, ()]), found.zones, strict=True)
+        for (number, own, zone), end in zip(parts, ends, strict=True)
     )
-    if not all(
-        _even(own, zone.first, zone.length, zone.rounds)
-        for own, zone in zip(places, found.zones, strict=True)
-    ):
+
+
+def _folded(
+    step: StepCost, program: Program, stretches: tuple[Stretch, ...], found: Rounds, engine: Engine
+) -> StepRun | None:
+    """A step by its short program; None where that does not come to a steady state."""
+    if not stretches:
         return None
     timeline = engine(program)
-    steady = _steady(timeline, stretches)
-    if steady is None:
+    steps = max(each.step for each in stretches) + 1
+    steady = [_steady(timeline, stretches[number::steps], stretches) for number in range(steps)]
+    known = [each for each in steady if each is not None]
+    if len(known) < steps:
         return None
-    before, period = steady
     repetition = Repetition(
-        stretches=stretches, before=before, count=found.inserted, microbatches=found.of_round
+        stretches=tuple(replace(each, before=known[each.step][0]) for each in stretches),
+        count=found.inserted,
+        microbatches=found.microbatches,
+        labels=tuple((each.first, each.moved, each.of_round) for each in found.labels),
     )
-    return StepRun(timeline, repetition, period) if repeats(program, repetition) else None
+    if not repeats(program, repetition):
+        return None
+    short = measured(timeline, replace(step, microbatches=found.microbatches))
+    return StepRun(step, short, repetition, [period for _, period in known])
 
 
 def _even(places: "array[int]", first: int, length: int, count: int) -> bool:
@@ -208,8 +242,16 @@ def _even(places: "array[int]", first: int, length: int, count: int) -> bool:
     return len(set(np.diff(edges).tolist())) == 1
 
 
-def _steady(timeline: Timeline, stretches: tuple[Stretch, ...]) -> tuple[int, float] | None:
-    """A round amid a steady state, and its period [s]."""
+def _steady(
+    timeline: Timeline, stretches: tuple[Stretch, ...], every: tuple[Stretch, ...]
+) -> tuple[int, float] | None:
+    """A round amid a steady state of one step, and its period [s].
+
+    Args:
+        timeline: of the short program.
+        stretches: of the step, per rank.
+        every: of all steps.
+    """
     count = min(each.rounds for each in stretches)
     start, end = np.frombuffer(timeline.start), np.frombuffer(timeline.end)
     starts, ends = (
@@ -229,9 +271,13 @@ def _steady(timeline: Timeline, stretches: tuple[Stretch, ...]) -> tuple[int, fl
     period = float(starts[0][stop, 0] - starts[0][first, 0]) / (stop - first)
     rows = slice(first, stop + 1)
     longest = max(float((late - early)[rows].max()) for early, late in zip(starts, ends, strict=True))
-    ended = max(float(end[own.begin : own.place(first + 1)].max()) for own in stretches)
+    ranks = len(every) // len(stretches)
+    whole = [(every[n * ranks].begin, every[(n + 1) * ranks - 1].end) for n in range(len(stretches))]
+    edges = list(zip(stretches, whole, strict=True))
+    ended = max(float(end[begin : own.place(first + 1)].max()) for own, (begin, _) in edges)
     last, behind = (
-        min(float(start[own.place(stop + more) : own.end].min()) for own in stretches) for more in (0, 1)
+        min(float(start[own.place(stop + more) : stopped].min()) for own, (_, stopped) in edges)
+        for more in (0, 1)
     )
     if last < ended + longest or behind < ended + period + longest:
         return None
