@@ -31,6 +31,12 @@ from workloads.network import Network
 from workloads.workload import Workload
 
 Integers = NDArray[np.int64]
+Degrees = tuple[int, int, int, int]
+Run = tuple[int, int, int, int]
+Share = tuple[int, int, int, int, int]
+DEGREES = ("dp", "tp", "pp", "cp")
+RUN = ("micro_batch", "microbatches", "schedule", "virtual_stages")
+SHARE = ("zero", "shard_degree", "sequence_parallel", "ep", "etp")
 RECOMPUTE = tuple(Recompute)
 
 
@@ -131,23 +137,12 @@ def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | No
     bounds = limits or Limits()
     names = ranked_schedules() if bounds.schedules is None else bounds.schedules
     schedules = tuple(dict.fromkeys((PLAIN, *names)))
-    columns = [field.name for field in fields(Space) if field.name != "schedules"]
+    numbers = [schedules.index(name) for name in names]
     parts = [
-        _variants(
-            workload,
-            degrees,
-            cluster.levels[0].size,
-            bounds,
-            [schedules.index(name) for name in names],
-            schedules,
-        )
+        (degrees, *_ways(workload, degrees, cluster.levels[0].size, bounds, numbers, schedules))
         for degrees in _degrees(workload, cluster, bounds)
     ]
-    if not parts:
-        return Space(schedules=schedules, **{name: np.zeros(0, dtype=np.int64) for name in columns})
-    return Space(
-        schedules=schedules, **{name: np.concatenate([part[name] for part in parts]) for name in columns}
-    )
+    return Space(schedules=schedules, **_columns(parts, recompute_modes(workload.network)))
 
 
 def single_space(strategy: Strategy, workload: Workload) -> Space:
@@ -172,13 +167,13 @@ def single_space(strategy: Strategy, workload: Workload) -> Space:
     return Space(schedules=(strategy.schedule,), **columns)
 
 
-def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[tuple[int, int, int, int]]:
+def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[Degrees]:
     """(dp, tp, pp, cp) that use every device and divide network and batch."""
     network, devices = workload.network, cluster.devices
     for tp in divisors(devices):
         if tp > limits.tensor_domains * cluster.levels[0].size or any(tensor_problems(network, tp)):
             continue
-        for cp in filter(lambda each: _shares(network, each, limits), divisors(devices // tp)):
+        for cp in filter(lambda each: _splits_samples(network, each, limits), divisors(devices // tp)):
             for pp in divisors(devices // (tp * cp)):
                 dp = devices // (tp * cp * pp)
                 copied = network.part == "row" and dp > 1
@@ -186,7 +181,7 @@ def _degrees(workload: Workload, cluster: Cluster, limits: Limits) -> Iterator[t
                     yield dp, tp, pp, cp
 
 
-def _shares(network: Network, cp: int, limits: Limits) -> bool:
+def _splits_samples(network: Network, cp: int, limits: Limits) -> bool:
     """Whether so many ranks can share a sample."""
     if network.parted or cp == 1:
         return cp <= max(1, network.parted)
@@ -194,7 +189,7 @@ def _shares(network: Network, cp: int, limits: Limits) -> bool:
     return not (network.sequential or network.tokens % cp or short)
 
 
-def _expert_degrees(network: Network, degrees: tuple[int, int, int, int]) -> list[tuple[int, int]]:
+def _expert_degrees(network: Network, degrees: Degrees) -> list[tuple[int, int]]:
     """(ep, etp) pairs that the ranks of a stage and the experts allow."""
     dp, tp, _, cp = degrees
     if not network.experts:
@@ -216,9 +211,7 @@ def _virtual_stages(network: Network, pp: int) -> list[int]:
     return [v for v in divisors(repeated // pp) if v > 1 and pp * v <= network.depth]
 
 
-def _sharding(
-    degrees: tuple[int, int, int, int], domain: int, limits: Limits, *, experts: bool
-) -> list[tuple[int, int]]:
+def _sharding(degrees: Degrees, domain: int, limits: Limits, *, experts: bool) -> list[tuple[int, int]]:
     """(ZeRO stage, shard degree) pairs; a pipeline accumulates gradients locally, which ends ZeRO at 1."""
     dp, tp, pp, cp = degrees
     replicas = dp * cp
@@ -230,79 +223,75 @@ def _sharding(
     return [(0, 0), *((zero, 0) for zero in stages), *hybrid]
 
 
-def _variants(  # noqa: PLR0917 - what candidates are made from
+def _columns(parts: list[tuple[Degrees, list[Run], list[Share]]], modes: list[int]) -> dict[str, Integers]:
+    """Every run of every part, with every way of recomputation, with every way to share; by column."""
+    runs, shares = (np.array([len(part[place]) for part in parts], dtype=np.int64) for place in (1, 2))
+    counts = runs * len(modes) * shares
+    part = np.repeat(np.arange(len(parts)), counts)
+    ends = [np.cumsum(each) - each for each in (counts, runs, shares)]  # where those of each part begin
+    place = np.arange(len(part)) - ends[0][part]
+    run, way = np.divmod(place, (len(modes) * shares)[part])
+    mode, share = np.divmod(way, shares[part])
+    tables = (
+        (DEGREES, [degrees for degrees, *_ in parts], part),
+        (RUN, [each for _, found, _ in parts for each in found], ends[1][part] + run),
+        (SHARE, [each for *_, found in parts for each in found], ends[2][part] + share),
+        (("recompute",), [(each,) for each in modes], mode),
+    )
+    return {
+        name: column[rows]
+        for names, table, rows in tables
+        for name, column in zip(names, np.array(table, dtype=np.int64).reshape(-1, len(names)).T, strict=True)
+    }
+
+
+def _ways(  # noqa: PLR0917 - what candidates are made from
     workload: Workload,
-    degrees: tuple[int, int, int, int],
+    degrees: Degrees,
     domain: int,
     limits: Limits,
     schedules: list[int],
     names: tuple[str, ...],
-) -> dict[str, Integers]:
-    """All candidates with these degrees, by column; ``domain`` devices share the innermost level."""
-    dp, tp, pp, cp = degrees
+) -> tuple[list[Run], list[Share]]:
+    """Ways to run a replica's samples and to share what a rank holds; ``domain`` devices share a node."""
+    dp, _, pp, _ = degrees
     network = workload.network
-    split = tp > 1 and network.tokens % (cp * tp) == 0
-    sequences = [0, 1] if split else [0]
-    if network.experts and tp > 1:
-        sequences = [1] if split else []
-    divided = np.array(_expert_degrees(network, degrees), dtype=np.int64)
     virtual = [1, *_virtual_stages(network, pp)]
     orders = [(each, v) for each in (schedules if pp > 1 else [0]) for v in virtual]
-    sharding = np.array(_sharding(degrees, domain, limits, experts=network.experts > 0), dtype=np.int64)
-    per_replica = workload.global_batch // dp
-    mesh = np.meshgrid(
-        np.array(divisors(per_replica)),
-        np.arange(len(orders)),
-        np.array(recompute_modes(network)),
-        np.arange(len(sharding)),
-        np.array(sequences, dtype=np.int64),
-        np.arange(len(divided)),
-        indexing="ij",
-    )
-    micro, order, recompute, shards, sequence, spread = (axis.ravel().astype(np.int64) for axis in mesh)
-    ep, etp = divided[spread].T
-    schedule, stages = np.array(orders, dtype=np.int64)[order].T
-    zero, shard_degree = sharding[shards].T
-    microbatches = per_replica // micro
-    keep = _accepted(names, pp, orders, order, microbatches)
-    keep &= 2 * pp * stages * microbatches <= limits.passes
-    copies = dp * cp * tp // (ep * np.where(etp, etp, tp))  # of experts
-    keep &= (zero == 0) | (dp * cp > 1) | (copies > 1)
-    keep &= copies * shard_degree % (dp * cp) == 0
-    same = np.ones(np.count_nonzero(keep), dtype=np.int64)
-    return {
-        "dp": same * dp,
-        "tp": same * tp,
-        "pp": same * pp,
-        "cp": same * cp,
-        "ep": ep[keep],
-        "etp": etp[keep],
-        "micro_batch": micro[keep],
-        "microbatches": microbatches[keep],
-        "schedule": schedule[keep],
-        "virtual_stages": stages[keep],
-        "recompute": recompute[keep],
-        "zero": zero[keep],
-        "shard_degree": shard_degree[keep],
-        "sequence_parallel": sequence[keep],
-    }
+    runs = _runs(workload.global_batch // dp, pp, orders, limits, names)
+    return runs, _shares(network, degrees, _sharding(degrees, domain, limits, experts=network.experts > 0))
 
 
-def _accepted(
-    names: tuple[str, ...],
-    pp: int,
-    orders: list[tuple[int, int]],
-    order: Integers,
-    microbatches: Integers,
-) -> NDArray[np.bool_]:
-    """Whether the schedule of each candidate takes its sizes."""
-    distinct, place = np.unique(microbatches, return_inverse=True)
-    table = np.array(
-        [[accepts(names[each], pp, count, v) for count in distinct.tolist()] for each, v in orders],
-        dtype=bool,
-    ).reshape(len(orders), len(distinct))
-    found: NDArray[np.bool_] = table[order, place]
-    return found
+def _runs(
+    per_replica: int, pp: int, orders: list[tuple[int, int]], limits: Limits, names: tuple[str, ...]
+) -> list[Run]:
+    """The runs that a schedule takes."""
+    return [
+        (micro, per_replica // micro, each, v)
+        for micro in divisors(per_replica)
+        for each, v in orders
+        if 2 * pp * v * (per_replica // micro) <= limits.passes
+        and accepts(names[each], pp, per_replica // micro, v)
+    ]
+
+
+def _shares(network: Network, degrees: Degrees, sharding: list[tuple[int, int]]) -> list[Share]:
+    """The ways in which ranks share what they hold."""
+    dp, tp, _, cp = degrees
+    sequences = [0, 1] if tp > 1 and network.tokens % (cp * tp) == 0 else [0]
+    if network.experts and tp > 1:
+        sequences = [each for each in sequences if each]
+    spreads = [
+        (ep, etp, dp * cp * tp // (ep * (etp or tp)))  # with copies of experts
+        for ep, etp in _expert_degrees(network, degrees)
+    ]
+    return [
+        (zero, shards, sequence, ep, etp)
+        for zero, shards in sharding
+        for sequence in sequences
+        for ep, etp, copies in spreads
+        if (zero == 0 or dp * cp > 1 or copies > 1) and copies * shards % (dp * cp) == 0
+    ]
 
 
 @lru_cache(maxsize=65536)

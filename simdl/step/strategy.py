@@ -17,10 +17,10 @@ from simdl.step.strategy_values import (
     counts,
     faults,
     flag,
-    is_whole,
     layer_splits,
     member,
     named,
+    plain,
     whole,
 )
 from workloads.network import Network
@@ -96,15 +96,11 @@ class Strategy:
     splits: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        values = {key: getattr(self, key) for key in RULES}
-        if found := [*faults(values, RULES)]:
+        given = {key: value for key in RULES if (value := getattr(self, key)) is not USUAL[key]}
+        if found := [*faults(given, RULES)]:
             raise StrategyError(found)
-        pairs = self.splits.items() if isinstance(self.splits, Mapping) else self.splits
-        plain: dict[str, object] = {key: int(value) for key, value in values.items() if is_whole(value)}
-        plain |= {key: tuple(map(int, values[key])) for key in ("stages", "shares")}
-        plain |= {"recompute": Recompute(self.recompute), "splits": tuple(map(tuple, pairs))}
-        for key, value in plain.items():
-            object.__setattr__(self, key, value)
+        for key, value in given.items():
+            object.__setattr__(self, key, Recompute(value) if key == "recompute" else plain(value))
 
     def __repr__(self) -> str:
         pairs = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
@@ -179,6 +175,8 @@ RULES: Mapping[str, Rule] = {
     "splits": layer_splits,
 }
 """What each field may hold."""
+USUAL: Mapping[str, object] = {field.name: field.default for field in fields(Strategy)}
+"""What each field holds where nothing else is said."""
 
 
 def problems(

@@ -89,6 +89,15 @@ def _is_pair(value: Any) -> bool:  # noqa: ANN401 - whatever stands in the table
     return pair and all(isinstance(word, str) for word in value)
 
 
+def plain(value: Any) -> object:  # noqa: ANN401 - whatever a rule lets pass
+    """A value that its rule lets pass, in types of Python that compare and print alike."""
+    if isinstance(value, Mapping):
+        return tuple(map(tuple, value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(int(item) if is_whole(item) else tuple(item) for item in value)
+    return int(value) if is_whole(value) else value
+
+
 def faults(values: Mapping[str, object], rules: Mapping[str, Rule]) -> Iterator[str]:
     """What is wrong with values by field, one sentence each."""
     for key, value in values.items():

@@ -14,9 +14,8 @@ from importlib.resources import files
 from simdl.errors import CollectiveError
 
 Number = tuple[int, ...]
-Scope = tuple[
-    str, str, str, str, str, str, str
-]  # library, name, algorithm, protocol, link, generation, nodes
+Scope = tuple[str, ...]
+SCOPE = ("library", "name", "algorithm", "protocol", "link", "generation", "nodes")
 OLDEST = {"nccl": "2.5.7", "rccl": "2.21.5"}
 GENERATIONS = ("pascal", "volta", "ampere", "hopper", "blackwell")
 
@@ -41,6 +40,7 @@ class _Entry:
     value: str
 
 
+@cache
 def parse_number(text: str) -> Number:
     """A release from its text."""
     return tuple(int(part) for part in text.split("."))
@@ -50,18 +50,12 @@ def parse_number(text: str) -> Number:
 def _table() -> Mapping[Scope, tuple[_Entry, ...]]:
     text = files("simdl.communication.tuning").joinpath("constants.csv").read_text("utf-8")
     found: dict[Scope, list[_Entry]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        scope = (
-            row["library"],
-            row["name"],
-            row["algorithm"],
-            row["protocol"],
-            row["link"],
-            row["generation"],
-            row["nodes"],
-        )
-        entry = _Entry(since=parse_number(row["since"]), until=parse_number(row["until"]), value=row["value"])
-        found.setdefault(scope, []).append(entry)
+    names, *rows = csv.reader(text.splitlines())
+    columns = [names.index(name) for name in (*SCOPE, "since", "until", "value")]
+    for row in rows:
+        *scope, since, until, value = (row[column] for column in columns)
+        entry = _Entry(since=parse_number(since), until=parse_number(until), value=value)
+        found.setdefault(tuple(scope), []).append(entry)
     return {scope: tuple(sorted(rows, key=lambda row: row.since)) for scope, rows in found.items()}
 
 
