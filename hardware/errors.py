@@ -8,7 +8,7 @@ HardwareError (ValueError)
 
 from collections.abc import Iterable, Mapping
 
-from hardware.near_names import near_names, without_count
+from hardware.near_names import MOST, near_names, without_count
 
 
 class HardwareError(ValueError):
@@ -39,13 +39,20 @@ class UnknownNameError(HardwareError):
         name: as typed.
         known: the names there are.
         about: what else stands for some of them, such as the device of a node.
+        other: names that are taken too; those that begin as typed are offered where none of these is near.
     """
 
     def __init__(
-        self, kind: str, name: str, known: Iterable[str], about: Mapping[str, str] | None = None
+        self,
+        kind: str,
+        name: str,
+        known: Iterable[str],
+        about: Mapping[str, str] | None = None,
+        other: Iterable[str] = (),
     ) -> None:
         names = sorted(known)
-        near = near_names(name, names, about or {})
+        begun = [each for each in sorted(other) if each.startswith(name.lower())]
+        near = near_names(name, names, about or {}) or begun[:MOST]
         known_names = f"known: {', '.join(names)}"
         if len(names) > MANY:
             known_names = f"{len(names)} are registered, which `simdl hardware` lists"

@@ -9,6 +9,12 @@ MOST = 4  # names offered
 SPELLED = 0.6  # similarity of a misspelt name, of difflib's
 BEFORE = re.compile(r"^(\d{1,6})(?:\s*[x*\u00d7]\s*|\s+)(?=\S)", re.IGNORECASE)
 AFTER = re.compile(r"(?:(?<=\d)|\s+)\s*[x*\u00d7]\s*(\d{1,6})$", re.IGNORECASE)
+SIZE = re.compile(r"\.(?:metal|[0-9]*x?large|medium|small)(?:-[0-9]+[a-z]*)?$")
+"""What a name of a cloud provider's machine says of its size, behind its family."""
+FAMILY = re.compile(r"([a-z]+[0-9]+[a-z]*)-")
+"""How such a name begins, where what follows is a kind."""
+IDLE = re.compile(r"[0-9]+|v[0-9]|standard")
+"""Parts of such names that tell nothing of the devices."""
 MODEL = re.compile(r"[a-z]?\d{2,}[a-z]?")
 """What a product is called within a word, as h100 in hgxh100."""
 
@@ -25,28 +31,35 @@ def without_count(typed: str) -> tuple[str, int]:
     return rest, prod(counts) if counts else 0
 
 
+def without_size(typed: str) -> str:
+    """The family of ``p3.16xlarge``; other names as they are."""
+    return SIZE.sub("", typed)
+
+
 def near_names(typed: str, names: Sequence[str], about: Mapping[str, str]) -> list[str]:
     """The names that a user may have meant, best first.
 
     Words are runs of letters or of digits, so ``rtx4090`` finds ``8x-rtx-4090`` and ``l4`` does not find
     ``l40s``. Names that have all typed words in a row come first, then those of which ``about`` says them,
-    then those that begin as typed, then those with most of the typed parts, products before others
-    (``Standard_ND96isr_H100_v5`` finds ``azure-nd-h100-v5``), then those spelt alike. How many are typed
-    does not count.
+    then those that begin as typed or with the family of a typed machine (``p2.16xlarge``), then those with
+    most of the typed parts, products before others (``Standard_ND96isr_H100_v5`` finds ``azure-nd-h100-v5``),
+    then those spelt alike. How many are typed does not count, and neither does the size of a machine.
 
     Args:
         typed: what was asked for.
         names: those there are.
         about: what else describes a name, by name.
     """
-    base = without_count(typed)[0].lower()
+    base = without_size(without_count(typed)[0].lower())
     wanted = _words(base)
     if not wanted:
         return []
     said = [name for name in names if _holds(_words(name), wanted)]
     described = [name for name in names if _holds(_words(about.get(name, "")), wanted)]
     begun = [name for name in names if name.startswith(base)]
-    for found in (said, described, begun):
+    family = FAMILY.match(base)
+    same = [name for name in names if family and re.split(r"[.-]", name)[0] == family[1]]
+    for found in (said, described, begun, same):
         if found:
             return sorted(found, key=lambda name: (len(name), name))[:MOST]
     scores = {name: _shared(base, name, about.get(name, "")) for name in names}
@@ -60,7 +73,7 @@ def near_names(typed: str, names: Sequence[str], about: Mapping[str, str]) -> li
 
 def _shared(typed: str, name: str, about: str) -> int:
     """How much of what is typed a name or its description has; products count four times, names twice."""
-    parts = [part for part in re.split(r"[^a-z0-9]+", typed) if len(part) > 1]
+    parts = [part for part in re.split(r"[^a-z0-9]+", typed) if len(part) > 1 and not IDLE.fullmatch(part)]
     products = [product for part in parts for product in (*_products(part), part)]
     words, described = _words(name), _words(about)
     score = 0

@@ -5,6 +5,7 @@ from functools import lru_cache
 from importlib import resources
 
 from hardware.errors import UnknownNameError
+from hardware.machine_types import machine_names
 
 DATA = resources.files("hardware") / "data"
 KINDS = {"devices": "device", "links": "link", "hosts": "host", "clusters": "node type"}
@@ -23,7 +24,8 @@ def load_text(folder: str, name: str) -> str:
         UnknownNameError: no such profile; suggests the nearest.
     """
     if name not in profile_names(folder):
-        raise UnknownNameError(KINDS[folder], name, profile_names(folder), _described(folder))
+        other = machine_names() if folder == "clusters" else ()
+        raise UnknownNameError(KINDS[folder], name, profile_names(folder), _described(folder), other)
     return _read(folder, name)
 
 

@@ -17,6 +17,7 @@ from hardware.device import Device
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
 from hardware.host import Host, hosts_of
 from hardware.link import Link
+from hardware.machine_types import machine_type
 from hardware.profile_files import load_text, profile_names
 from hardware.profile_reader import ProfileReader
 from hardware.topology import LevelTopology
@@ -68,12 +69,16 @@ def load_link(name: str) -> Link:
 
 @lru_cache(maxsize=256)
 def load_node(name: str) -> NodeType:
-    """The registered node or pod type of this name.
+    """The registered node or pod type of this name, or what a cloud provider's machine is of one.
 
     Raises:
         UnknownNameError: no such node type; suggests the nearest.
         ProfileError: its file breaks a rule.
     """
+    meant = machine_type(name) if name not in node_names() else None
+    if meant:
+        node, devices = load_node(meant[0]), meant[1]
+        return part_of_node(node, devices) if devices else node
     return parse_node(load_text("clusters", name), name, f"clusters/{name}.toml")
 
 
@@ -94,8 +99,9 @@ def load_mixed_cluster(text: str) -> Cluster:
 def load_cluster(text: str) -> Cluster:
     """A cluster from ``NODE:COUNT`` (``dgx-a100:128``), ``NODE:Ngpus``, a node type alone, or a TOML file.
 
-    ``dgx-a100:4gpus`` is part of one node, ``dgx-a100:16gpus`` two nodes; a node type alone is one node. A
-    file has the keys of a registered node type and may add ``count``, which ``FILE.toml:COUNT`` overrides.
+    ``dgx-a100:4gpus`` is part of one node, ``dgx-a100:16gpus`` two nodes; a node type alone is one node. What
+    a cloud provider calls a machine (``p3.16xlarge:2``) is the node type that it is, or part of one. A file
+    has the keys of a registered node type and may add ``count``, which ``FILE.toml:COUNT`` overrides.
     Where its keys name a device or a link, it may have a table instead: the profile itself, or a ``base`` and
     what differs from it.
 
@@ -125,9 +131,16 @@ def load_cluster(text: str) -> Cluster:
             f"cluster {name}: found a count of {len(count)} digits; expected at most {DEVICES:,}"
         )
     node = _cluster_file(Path(name)).node if name.endswith(".toml") else load_node(name)
+    asked = int(found["number"]) if found else 1
+    if node.whole and asked > (node.devices if found and found["unit"] else 1):
+        raise HardwareError(
+            f"cluster {text!r}: found more than one machine of {node.devices} devices, which are part of a "
+            f"node (of {node.name}, {node.whole}); expected one, or a file that describes the links between "
+            "them"
+        )
     if found and found["unit"]:
-        return _devices_of(node, int(found["number"]))
-    return Cluster(node=node, count=int(found["number"]) if found else 1)
+        return _devices_of(node, asked)
+    return Cluster(node=node, count=asked)
 
 
 def _devices_of(node: NodeType, devices: int) -> Cluster:

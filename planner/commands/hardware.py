@@ -13,6 +13,7 @@ from hardware.device import Device
 from hardware.errors import HardwareError, UnknownNameError
 from hardware.host import Host
 from hardware.link import Link
+from hardware.machine_types import machine_type
 from hardware.profiles import (
     device_names,
     link_names,
@@ -99,7 +100,7 @@ def _profiles(name: str) -> tuple[tuple[str, Profile], ...]:
         return (("device", load_device(name)),)
     if name in link_names():
         return (("link", load_link(name)),)
-    if name not in node_names():
+    if name not in node_names() and machine_type(name) is None:
         known = (*device_names(), *link_names(), *node_names())
         raise UnknownNameError("device, link or node type", name, known)
     return _node_profiles(load_node(name))

@@ -4,8 +4,9 @@ import pytest
 
 from hardware.cluster import part_of_node
 from hardware.errors import HardwareError, UnknownNameError
+from hardware.machine_types import machine_names
 from hardware.near_names import near_names
-from hardware.profiles import load_cluster, load_node
+from hardware.profiles import load_cluster, load_node, node_names
 
 
 @pytest.mark.parametrize(
@@ -61,9 +62,12 @@ def test_near_in_meaning_comes_first(typed, first):
         ("2x8xA100", "dgx-a100, dgx-a100-40gb, jean-zay-a100, a100-40gb-roce? (16 of them: dgx-a100:16gpus)"),
         ("h100x8", "dgx-h100, meta-h100-24k, h100-80gb-roce, h100-96gb-roce? (8 of them: dgx-h100:8gpus)"),
         ("2x DGX H100", "dgx-h100? (2 of them: dgx-h100:2)"),
-        ("p5.48xlarge", "p5?"),
-        ("a3-highgpu-8g", "a3-mega, a3-ultra?"),
-        ("Standard_ND96isr_H100_v5", "azure-nd-h100-v5?"),
+        ("p5.96xlarge", "p5, p5e, p5en?"),
+        ("p2.16xlarge", "p2-k80, p2-xlarge?"),
+        ("p6-b200.48xlarge", "dgx-b200?"),
+        ("a3-edgegpu-8g", "a3-mega, a3-ultra, a3-highgpu?"),
+        ("Standard_NC64as_T4_v3", "g4dn?"),
+        ("ND96asr", "nd96asr_a100_v4, nd96asr_v4?"),
         ("hgxh100", "dgx-h100, meta-h100-24k, h100-80gb-roce, h100-96gb-roce?"),
         ("gb200", "gb200-nvl72?"),
     ],
@@ -72,6 +76,40 @@ def test_names_of_clouds_and_counts_of_devices_are_offered_what_they_mean(typed,
     with pytest.raises(UnknownNameError) as caught:
         load_cluster(typed)
     assert str(caught.value).endswith(f"did you mean {offered}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "name", "devices"),
+    [
+        ("p3.16xlarge:2", "p3:2", 16),
+        ("p3.8xlarge", "p3:4gpus", 4),
+        ("g5.12xlarge:2gpus", "g5:2gpus", 2),
+        ("a2-highgpu-8g:16", "a2-highgpu:16", 128),
+        ("Standard_ND96isr_H100_v5:4", "azure-nd-h100-v5:4", 32),
+        ("v3-32", "tpu-v3-slice:16gpus", 16),
+        ("v5litepod-16", "tpu-v5e-slice:16gpus", 16),
+    ],
+)
+def test_machines_of_clouds_are_the_node_types_that_they_are(typed, name, devices):
+    cluster = load_cluster(typed)
+    assert (cluster.name, cluster.devices) == (name, devices)
+
+
+def test_every_listed_machine_is_a_registered_node_type_or_part_of_one():
+    assert [name for name in machine_names() if not load_cluster(name).devices] == []
+    assert not set(machine_names()) & set(node_names())
+
+
+@pytest.mark.parametrize("typed", ["p3.8xlarge:2", "p3.8xlarge:8gpus", "v4-8:2"])
+def test_several_machines_that_are_part_of_a_node_need_a_file(typed):
+    with pytest.raises(HardwareError, match=r"found more than one machine of 4 devices, .*; expected one"):
+        load_cluster(typed)
+
+
+@pytest.mark.parametrize("typed", ["dl1.24xlarge", "inf2.48xlarge", "g3.4xlarge", "n1-standard-96"])
+def test_machines_with_devices_that_are_not_registered_are_offered_none(typed):
+    with pytest.raises(UnknownNameError, match="registered, which `simdl hardware` lists"):
+        load_cluster(typed)
 
 
 def test_a_short_name_is_not_part_of_a_longer_number():
