@@ -1,7 +1,7 @@
 """What cloud providers call their machines: ``p3.16xlarge``, ``a2-highgpu-8g``, ``Standard_ND96isr_H100_v5``.
 
-Names and the node types that they are stand in ``hardware/data/machine_types.toml``. A slice of TPUs is named by
-its TensorCores up to v4 and v5p (two of a chip) and by its chips for v5e and v6e (cloud.google.com/tpu/docs,
+Names and the node types that they are stand in ``hardware/data/machine_types.toml``. A slice of TPUs is named
+by its TensorCores up to v4 and v5p (two of a chip) and by its chips for v5e and v6e (cloud.google.com/tpu,
 "TPU versions").
 """
 
