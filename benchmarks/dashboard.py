@@ -36,24 +36,24 @@ COMPLETE = """([stages, quiet]) => {
     return cards.every(whole)
         && new Set(since().map(([part]) => part)).size === 3 && performance.now() - since().at(-1)[1] > quiet;
 }"""
-WATCH = """quiet => {
-    const seen = new Map(), shown = [];
+WATCH = """() => {
+    const seen = new WeakSet(), shown = [];
+    let numbers = "";
+    const part = plot => plot.closest("#figures") ? "figures" : "all";
     const look = () => {
-        const now = performance.now();
-        const texts = [["numbers", document.querySelector("#verdict")?.innerText]];
+        const text = document.querySelector("#verdict")?.textContent;
+        if (text !== numbers) shown.push(["numbers", performance.now()]);
+        numbers = text;
         for (const plot of document.querySelectorAll(".js-plotly-plot")) {
-            const section = plot.closest("section")?.id ?? "";
-            const part = plot.closest("#figures") ? "figures" : "all";
-            texts.push([part, section + plot.querySelector(".main-svg")?.innerHTML.length]);
-        }
-        for (const [part, text] of texts) {
-            if (!seen.has(part + text)) shown.push([part, now]);
-            seen.set(part + text, now);
+            if (seen.has(plot)) continue;
+            seen.add(plot);
+            if (plot.querySelector(".main-svg .plot")) shown.push([part(plot), performance.now()]);
+            plot.on("plotly_afterplot", () => shown.push([part(plot), performance.now()]));
         }
         requestAnimationFrame(look);
     };
     look();
-    window.restart = () => { seen.forEach((_, key) => seen.set(key, 0)); shown.length = 0; };
+    window.restart = () => { shown.length = 0; };
     window.since = () => shown;
 }"""
 
@@ -100,7 +100,7 @@ def main() -> None:
             page.locator("#details").scroll_into_view_if_needed()  # so that they are drawn with every change
             page.wait_for_selector("#details .js-plotly-plot", timeout=60_000)
             page.wait_for_timeout(QUIET)
-            page.evaluate(WATCH, QUIET)
+            page.evaluate(WATCH)
             for position in others:
                 before = processor_time(server)
                 took = follow(page, position) | {"processor": processor_time(server) - before}

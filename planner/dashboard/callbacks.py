@@ -1,7 +1,8 @@
 """What happens when something on the page changes.
 
-    address -> controls -> (browser composes the query) -> state -> cards -> figures -> details
-                                                             `----> positions of the sliders
+    address -> controls -> (browser composes the query) -> state -> cards -> numbers -> figures -> details
+                                                                      |----> positions of the sliders
+                                                                      `----> launch files
 
 Navigation (a second strategy, a planned one) sets the address; the browser keeps it in step with the state.
 """
@@ -20,7 +21,7 @@ from planner.dashboard.results import show_details, show_figures, show_refusal, 
 from planner.dashboard.sides import asked_of
 from planner.dashboard.state import State as PageState
 from planner.dashboard.state import StateError, format_state, parse_state, start_state
-from planner.dashboard.takeaway import show_takeaway
+from planner.dashboard.takeaway import offered_frameworks, show_takeaway
 from planner.questions.question import Question
 from simdl.errors import SimdlError
 
@@ -94,7 +95,7 @@ def add_state_callbacks(app: Dash, catalog: Catalog) -> None:
             notice = [html.P("The address is refused, and this is where the page starts instead:"), lines]
         return show_controls(state, catalog), notice
 
-    @app.callback(Output("possible", "data"), Input("state", "data"), prevent_initial_call=True)
+    @app.callback(Output("possible", "data"), Input("answered", "data"), prevent_initial_call=True)
     def offer(query: str) -> Any:  # noqa: ANN401 - JSON
         try:
             return possible(parse_state(query), catalog)
@@ -174,6 +175,7 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
         Output("verdict", "children"),
         Output("drawn", "data"),
         Output("figures", "children", allow_duplicate=True),
+        Output("answered", "data"),
         Input("state", "data"),
         prevent_initial_call=True,
     )
@@ -182,28 +184,35 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
             state = parse_state(query)
             ask(state.asked, catalog)
         except REFUSALS as error:
-            return marked([show_refusal(query, error, catalog)], query, complete=True), None, no_update
+            refused = marked([show_refusal(query, error, catalog)], query, complete=True)
+            return refused, None, no_update, query
         shown = show_verdict(state, catalog, wait=False)
         cards = marked(shown.cards, query, complete=shown.complete or not shown.drawable)
         sketched = no_update if shown.complete else show_sketches(state, catalog)
         drawn = {"query": query, "complete": shown.complete} if shown.drawable else None
-        return cards, drawn, sketched
+        return cards, drawn, sketched, query
 
     @app.callback(
-        Output("figures", "children"),
         Output("verdict", "children", allow_duplicate=True),
-        Output("detailed", "data"),
+        Output("simulated", "data"),
         Input("drawn", "data"),
         prevent_initial_call=True,
     )
-    def figures(drawn: dict[str, Any] | None) -> Any:  # noqa: ANN401 - components
-        if drawn is None:
-            return [], no_update, None
-        state = parse_state(drawn["query"])
-        cards: Any = no_update
-        if not drawn["complete"]:
-            cards = marked(show_verdict(state, catalog, wait=True).cards, drawn["query"], complete=True)
-        return show_figures(state, catalog), cards, drawn["query"]
+    def numbers(drawn: dict[str, Any] | None) -> Any:  # noqa: ANN401 - components
+        if drawn is None or drawn["complete"]:
+            return no_update, drawn and drawn["query"]
+        query = drawn["query"]
+        cards = show_verdict(parse_state(query), catalog, wait=True).cards
+        return marked(cards, query, complete=True), query
+
+    @app.callback(
+        Output("figures", "children"),
+        Output("detailed", "data"),
+        Input("simulated", "data"),
+        prevent_initial_call=True,
+    )
+    def figures(query: str | None) -> Any:  # noqa: ANN401 - components
+        return ([], None) if query is None else (show_figures(parse_state(query), catalog), query)
 
     @app.callback(
         Output("details", "children"),
@@ -222,11 +231,28 @@ def add_answer_callbacks(app: Dash, catalog: Catalog) -> None:
 
 
 def add_takeaway_callback(app: Dash, catalog: Catalog) -> None:
-    """What launches the strategies."""
+    """What launches the strategies, and by which frameworks."""
+
+    @app.callback(
+        Output("framework", "options"),
+        Output("framework", "value"),
+        Input("answered", "data"),
+        State("framework", "options"),
+        State("framework", "value"),
+        prevent_initial_call=True,
+    )
+    def frameworks(query: str | None, options: list[Any], chosen: str | None) -> Any:  # noqa: ANN401 - JSON
+        try:
+            found = offered_frameworks(parse_state(query or ""), catalog, options, chosen)
+        except REFUSALS:
+            return no_update, no_update  # the cards say why
+        return tuple(
+            no_update if new == old else new for new, old in zip(found, (options, chosen), strict=True)
+        )
 
     @app.callback(
         Output("launch", "children"),
-        Input("state", "data"),
+        Input("answered", "data"),
         Input("framework", "value"),
         prevent_initial_call=True,
     )

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
+import plotly.graph_objects as go
+
 from planner.console.format import format_seconds
 from planner.dashboard.answers import outline
 from planner.dashboard.catalog import Asked, Catalog
@@ -24,7 +26,9 @@ from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price
 from simdl.step.strategy import Strategy
 
-RANKS = 16  # that a figure shows at most
+RANKS = 8  # that a figure shows at most
+MARGIN = {"l": 80, "r": 20, "t": 70, "b": 50}
+"""[px] around a figure: room for what stands there, so that it is not drawn twice to make some."""
 
 
 @lru_cache(maxsize=4)
@@ -40,17 +44,26 @@ def sketch(asked: Asked, catalog: Catalog, strategy: Strategy) -> tuple[Section,
     return (
         Section(
             title="What ranks compute",
-            body=breakdown_figure([(f"rank {rank}", works[rank]) for rank in shown]),
+            body=_at_once(breakdown_figure([(f"rank {rank}", works[rank]) for rank in shown])),
             note=f"The step takes at least {bound}; what ranks send and wait for is being simulated.",
         ),
         Section(
             title="Memory by part and rank",
-            body=memory_parts_figure(
-                [(f"rank {rank}", memory[rank]) for rank in shown],
-                usable_memory(step.stack, question.cluster.device),
+            body=_at_once(
+                memory_parts_figure(
+                    [(f"rank {rank}", memory[rank]) for rank in shown],
+                    usable_memory(step.stack, question.cluster.device),
+                )
             ),
         ),
     )
+
+
+def _at_once(figure: go.Figure) -> go.Figure:
+    """The figure in one go: nothing in it is measured to find how much room it takes."""
+    figure.update_layout(margin=MARGIN)
+    figure.update_xaxes(automargin=False)
+    return figure.update_yaxes(automargin=False)
 
 
 def work_by_rank(step: StepCost) -> list[dict[str, float]]:

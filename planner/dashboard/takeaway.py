@@ -3,22 +3,49 @@
 Texts stand on the page to be copied; files come by the links of :mod:`planner.dashboard.downloads`.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from dash import dcc, html
 
-from planner.dashboard.catalog import REFUSALS, Catalog
+from planner.dashboard.catalog import REFUSALS, Catalog, ask
 from planner.dashboard.downloads import download_link, launch_link
 from planner.dashboard.launches import command_line, launch_command, launch_of, strategy_text
-from planner.dashboard.sides import Side, check_side, question_for, side_names
+from planner.dashboard.sides import Side, asked_of, check_side, question_for, side_names
 from planner.dashboard.state import State
 from planner.launch.job import say
-from planner.launch.registry import FORMATS
+from planner.launch.registry import formats_of
 from planner.questions.question import Question
 from simdl.step.strategy import Strategy
 
-FIRST = "megatron"
-"""Framework that is offered first."""
+
+def offered_frameworks(
+    state: State, catalog: Catalog, options: list[dict[str, str]], chosen: str | None
+) -> tuple[list[dict[str, str]], str]:
+    """Options of the menu, and the framework that is chosen.
+
+    Offered are those that could train the network. What was chosen stays as long as the menu does;
+    else it is the first that runs the strategy of A.
+    """
+    question = ask(asked_of(state, 0, catalog), catalog)
+    known = formats_of(question)
+    known_options = [{"label": found.title, "value": name} for name, found in known.items()]
+    if chosen in known and known_options == options:
+        return options, chosen
+    first = next(iter(known))
+    with suppress(*REFUSALS):
+        side = check_side(state, 0, catalog)
+        whole = question_for(side.asked, catalog, side.strategy)
+        first = next((name for name in known if _runs(whole, side.strategy, name)), first)
+    return known_options, first
+
+
+def _runs(question: Question, strategy: Strategy, framework: str) -> bool:
+    try:
+        launch_of(question, strategy, framework)
+    except REFUSALS:
+        return False
+    return True
 
 
 def show_takeaway(state: State, catalog: Catalog, framework: str) -> list[html.Div]:
@@ -78,8 +105,7 @@ def _text(title: str, text: str, name: str, link: html.A | None = None) -> html.
 
 def launch_panel() -> html.Details:
     """The menu of frameworks, and room for the texts."""
-    options = [{"label": found.title, "value": name} for name, found in FORMATS.items()]
-    menu = dcc.Dropdown(id="framework", options=options, value=FIRST, clearable=False)
+    menu = dcc.Dropdown(id="framework", options=[], clearable=False)
     return html.Details(
         [
             html.Summary("Launch and take away"),

@@ -163,6 +163,7 @@ class Format:
         write: the files of a job.
         read: what the text of a file says; None where it cannot be read back.
         recognise: whether a text of a file of this name is one.
+        own_program: whether the training program is the user's own, and so of any network.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Format:
     write: Callable[[Job], Launch]
     read: Callable[[str, Context], Read] | None = None
     recognise: Callable[[str, str], bool] = lambda _name, _text: False
+    own_program: bool = False
 
 
 def say(launch: Launch) -> Iterator[str]:

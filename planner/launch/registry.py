@@ -12,7 +12,8 @@ from planner.launch.formats import (
     nemo_automodel,
     torchtitan,
 )
-from planner.launch.job import Context, Format, LaunchError, Read
+from planner.launch.job import Context, Format, LaunchError, Read, is_decoder
+from planner.questions.question import Question
 from readers.errors import InputError
 from readers.limits import Kind
 from readers.whole import read_text
@@ -21,6 +22,16 @@ FORMATS: dict[str, Format] = {
     each.FORMAT.name: each.FORMAT
     for each in (megatron, megatron_bridge, nemo_automodel, torchtitan, deepspeed, accelerate, maxtext)
 }
+
+
+def formats_of(question: Question) -> dict[str, Format]:
+    """The formats whose training programs could train a network, whatever the strategy.
+
+    That of the software stack which a question names or assumes comes first.
+    """
+    decoder = is_decoder(question.workload.network)
+    own = sorted(FORMATS, key=lambda name: not question.stack.name.startswith(name))
+    return {name: FORMATS[name] for name in own if decoder or FORMATS[name].own_program}
 
 
 def launch_format(name: str) -> Format:

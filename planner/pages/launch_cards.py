@@ -3,16 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planner.launch.job import Job, LaunchError, is_decoder, launch_json
-from planner.launch.registry import FORMATS
+from planner.launch.job import Job, LaunchError, launch_json
+from planner.launch.registry import formats_of
 from planner.pages.answer_box import LaunchCard
 from planner.pages.page import Page
 from planner.questions.question import Question
 from planner.questions.strategy_file import format_strategy_file
 from simdl.step.strategy import Strategy
-
-OWN_SCRIPT = ("deepspeed", "accelerate")
-"""Formats whose training program is the user's own, and so of any network; the others train decoders."""
 
 
 def with_launch(page: Page, question: Question, strategy: Strategy) -> Page:
@@ -30,10 +27,7 @@ def launch_cards(question: Question, strategy: Strategy) -> tuple[LaunchCard, ..
 
 
 def _cards(job: Job) -> Iterator[LaunchCard]:
-    decoder = is_decoder(job.question.workload.network)
-    for name, known in FORMATS.items():
-        if not decoder and name not in OWN_SCRIPT:
-            continue
+    for name, known in formats_of(job.question).items():
         try:
             launch = launch_json(known, known.write(job))
         except LaunchError as error:

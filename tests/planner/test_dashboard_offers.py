@@ -111,7 +111,7 @@ class TestOffers:
 
 class TestAuto:
     def test_auto_says_what_it_chose(self, client):
-        data = client.call("possible.data", "state.data", state__data=GPT3 + START)["possible.data"]
+        data = client.call("possible.data", "answered.data", answered__data=GPT3 + START)["possible.data"]
         assert data["auto"] == {"a.dp": "auto: 16", "a.shard_degree": "all: 16", "a.etp": "tp: 8"}
         assert data["hints"] == {
             "global_batch": "auto: 1536",
@@ -125,7 +125,7 @@ class TestAuto:
 
     def test_experts_have_sliders_where_there_are_any(self, client):
         for query, shown in ((MIXTRAL, True), (GPT2, False)):
-            data = client.call("possible.data", "state.data", state__data=query)["possible.data"]
+            data = client.call("possible.data", "answered.data", answered__data=query)["possible.data"]
             assert ("none" in data["sliders"]["a.ep"]["className"]) is not shown
 
     def test_the_cut_that_was_chosen_is_told(self, client):
@@ -134,7 +134,7 @@ class TestAuto:
 
     def test_hardware_of_b_is_a_unless_it_is_said(self, client):
         query = f"{GPT2}b.node=dgx-1-v100&b.tp=2"
-        hints = client.call("possible.data", "state.data", state__data=query)["possible.data"]["hints"]
+        hints = client.call("possible.data", "answered.data", answered__data=query)["possible.data"]["hints"]
         assert (hints["b.node"], hints["b.count"]) == ("auto: dgx-1-v100", "auto: 1")
         assert hints["b.precision"] == "auto: fp16"  # V100s have no bf16
 

@@ -26,8 +26,8 @@ def client():
     return Client()
 
 
-def figures(client, drawn):
-    return client.call("figures.children", "drawn.data", drawn__data=drawn)["figures.children"]
+def figures(client, query):
+    return client.call("figures.children", "simulated.data", simulated__data=query)["figures.children"]
 
 
 def details(client, query, **given):
@@ -39,7 +39,7 @@ def details(client, query, **given):
 def shown(client, query):
     """Cards and all figures of a state."""
     answer = verdict(client, query)
-    first = figures(client, answer["drawn.data"])
+    first = figures(client, query)
     more = details(client, query)["details.children"]
     return answer["verdict.children"], first + more
 
@@ -119,7 +119,8 @@ class TestCards:
             "Memory by part and rank",
         ]
         bound = float(texts(answer["verdict.children"]).partition("at least ")[2].split()[0])
-        later = client.call("figures.children", "drawn.data", drawn__data=answer["drawn.data"])
+        later = client.call("simulated.data", "drawn.data", drawn__data=answer["drawn.data"])
+        assert later["simulated.data"] == query
         card = next(value for key, value in later.items() if key.startswith("verdict.children"))
         took = float(texts(card).partition("step time ")[2].split()[0])
         assert bound <= took <= 1.2 * bound
@@ -140,7 +141,7 @@ class TestCards:
         answer = verdict(client, GPT2 + "a.tp=2&b.pp=2")
         assert texts(answer["verdict.children"]).count("the schedule waits for itself") == 2
         assert answer["drawn.data"] is None
-        assert figures(client, {"query": GPT2, "complete": True}) == []
+        assert figures(client, GPT2) == []
 
 
 class TestFigures:
@@ -278,7 +279,9 @@ class TestControls:
 
     def test_what_is_possible_follows_the_question(self, client):
         one, three = (
-            client.call("possible.data", "state.data", state__data=GPT2.replace("count=1", f"count={count}"))
+            client.call(
+                "possible.data", "answered.data", answered__data=GPT2.replace("count=1", f"count={count}")
+            )
             for count in (1, 3)
         )
         texts_of = [answer["possible.data"]["sliders"]["a.pp"]["texts"] for answer in (one, three)]

@@ -23,7 +23,7 @@ def client():
 
 def taken(client, query, framework="megatron"):
     """Texts to copy by name, and all that is said beside them."""
-    shown = client.call("launch.children", "state.data", state__data=query, framework__value=framework)
+    shown = client.call("launch.children", "answered.data", answered__data=query, framework__value=framework)
     panel = shown["launch.children"]
     found = {pre["props"]["id"]["name"]: texts(pre) for pre in parts(panel, "Pre")}
     return found, texts(panel), [link["props"]["href"] for link in parts(panel, "A")]
@@ -65,6 +65,30 @@ class TestLaunch:
         _, said, _ = taken(client, GPT2 + "a.pp=2&a.schedule=gpipe&stack=torchtitan", "megatron")
         assert "megatron: " in said
         assert "gpipe" in said
+
+    @pytest.mark.parametrize(
+        ("query", "chosen", "found", "count"),
+        [
+            (GPT2 + PLAIN, None, "megatron", 7),
+            (GPT2 + "a.pp=2&a.schedule=gpipe&stack=torchtitan", None, "torchtitan", 7),
+            ("model=resnet50&node=dgx-a100&count=1", None, "deepspeed", 2),
+        ],
+    )
+    def test_frameworks_are_those_that_train_the_network(self, client, query, chosen, found, count):
+        call = {"answered__data": query, "framework__options": [], "framework__value": chosen}
+        answer = client.call("framework.value", "answered.data", **call)
+        assert len(answer["framework.options"]) == count
+        assert answer["framework.value"] == found
+
+    def test_a_chosen_framework_stays_as_long_as_the_menu(self, client):
+        def offered(query, options, chosen):
+            call = {"framework__options": options, "framework__value": chosen}
+            return client.call("framework.value", "answered.data", answered__data=query, **call)
+
+        options = offered(GPT2 + PLAIN, [], None)["framework.options"]
+        assert "framework.value" not in offered(GPT2 + "a.pp=2", options, "maxtext")
+        images = "model=resnet50&node=dgx-a100&count=1"
+        assert offered(images, options, "megatron")["framework.value"] == "deepspeed"
 
     def test_both_sides_and_those_only_that_can_be_carried_out(self, client):
         found, _, _ = taken(client, GPT2 + PLAIN + "&b.tp=4")
@@ -139,10 +163,8 @@ class TestHardware:
         one, two = verdict(client, query)["verdict.children"]
         assert "dgx-a100:1, bf16, stack megatron-2023: dp 4 tp 2" in texts(one)
         assert "Run gpt2 on the 8 devices of dgx-h100:1 with " in texts(two)
-        drawn = client.call("figures.children", "drawn.data", drawn__data={"query": query, "complete": True})[
-            "figures.children"
-        ]
-        said = texts(drawn)
+        drawn = client.call("figures.children", "simulated.data", simulated__data=query)
+        said = texts(drawn["figures.children"])
         assert "different cluster: dgx-a100:1 and dgx-h100:1" in said
         assert re.search(r"B - A: [+-][\d.]+ m?s .*\(above 0, B takes longer\)", said)
         assert said.count("above 0, B takes longer") == 1

@@ -16,7 +16,6 @@ from planner.commands.plan import plan
 from planner.commands.simulate import simulate
 from planner.launch.job import Context, Job, LaunchError
 from planner.launch.registry import FORMATS, launch_format, read_launch_file
-from planner.pages.launch_cards import OWN_SCRIPT
 from planner.questions.question import Options, load_question
 from planner.questions.strategy_file import build_strategy, format_strategy_file
 from simdl.step.strategy import Recompute, Strategy, problems
@@ -234,7 +233,9 @@ def test_impossible_combinations_say_so(name, strategy, message):
 @pytest.mark.parametrize("name", FORMATS)
 def test_what_a_framework_does_not_train_is_refused(name, model):
     question = load_question(Options(model=model, cluster="dgx-a100:1", global_batch=64))
-    own = name in OWN_SCRIPT or (model == "mamba2-130m" and name in {"megatron-bridge", "nemo-automodel"})
+    own = FORMATS[name].own_program or (
+        model == "mamba2-130m" and name in {"megatron-bridge", "nemo-automodel"}
+    )
     if own:
         assert written(name, Strategy(dp=8), question).line
     else:

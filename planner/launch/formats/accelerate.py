@@ -76,4 +76,4 @@ def _lost(job: Job) -> Iterator[Lost]:
     yield Lost("optimizer", f"found {workload.optimizer.name}; your script decides it")
 
 
-FORMAT = Format(name="accelerate", title="accelerate YAML (16cb6eb8)", write=write)
+FORMAT = Format(name="accelerate", title="accelerate YAML (16cb6eb8)", write=write, own_program=True)

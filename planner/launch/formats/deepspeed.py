@@ -215,5 +215,10 @@ def recognise(name: str, text: str) -> bool:
 
 
 FORMAT = Format(
-    name="deepspeed", title="DeepSpeed JSON (edaa7221)", write=write, read=read, recognise=recognise
+    name="deepspeed",
+    title="DeepSpeed JSON (edaa7221)",
+    write=write,
+    read=read,
+    recognise=recognise,
+    own_program=True,
 )
