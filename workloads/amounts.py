@@ -24,6 +24,11 @@ def is_table(*amounts: object) -> bool:
     return any(getattr(amount, "ndim", 0) for amount in amounts)
 
 
+def some(condition: Any) -> bool:  # noqa: ANN401 - a truth value or a table of them
+    """Whether something is true of any of these."""
+    return bool(condition.any() if is_table(condition) else condition)
+
+
 def _arrays() -> Any:  # noqa: ANN401 - a module
     """NumPy, imported where there are tables: to read a network takes none."""
     import numpy as np  # noqa: PLC0415

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.bounds.chains import Chain, build_chain
+from planner.bounds.exchanges import shape_variants
 from planner.bounds.exposure import Exposure, estimate_exposure
 from planner.bounds.orders import ShapeOrder, activation_bytes, shape_orders, stage_lags, transient_bytes
+from planner.bounds.updates import update_seconds
 from planner.space.candidates import Integers, Space, single_space
 from planner.space.prices import Floats, Prices, price_space
 from planner.space.shapes import Shape, enumerate_shapes
@@ -82,12 +84,18 @@ def estimate_bounds(
     wanted = memory <= usable
     if not wanted.any():
         wanted[:] = True
-    for shape, need in shapes:
-        kept = wanted[shape.candidates]
-        if kept.any():
-            seconds = _seconds(shape.only(kept), prices, workload, pricing)
-            allowed = need[kept] <= np.maximum(need[kept].min(axis=1, keepdims=True), usable)
-            step_time[shape.candidates[kept]] = np.where(allowed, seconds, np.inf).min(axis=1)
+    timed = [
+        (shape.only(kept), need[kept]) for shape, need in shapes if (kept := wanted[shape.candidates]).any()
+    ]
+    ways = shape_variants([shape for shape, _ in timed], pricing)
+    orders = [shape_orders(shape) for shape, _ in timed]
+    updates = update_seconds(ways, orders, workload, pricing)
+    for (shape, need), variants, order, update in zip(timed, ways, orders, updates, strict=True):
+        chain = build_chain(shape, order, prices, pricing)
+        beside = estimate_exposure(variants, order, chain, update, prices, pricing)
+        seconds = _Ends(shape, order, chain).step_times(beside).reshape(-1, shape.cuts)
+        allowed = need <= np.maximum(need.min(axis=1, keepdims=True), usable)
+        step_time[shape.candidates] = np.where(allowed, seconds, np.inf).min(axis=1)
     least = least_input_time(workload, pricing.cluster, space.dp, space.tp * space.cp)
     return Bounds(step_time=np.maximum(step_time, least), training=step_time, memory=memory, worst_rank=worst)
 
@@ -126,14 +134,6 @@ def _memory(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) 
         )
     worst = need.argmax(axis=1)
     return need[np.arange(len(need)), worst].reshape(-1, shape.cuts), worst.reshape(-1, shape.cuts)
-
-
-def _seconds(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> Floats:
-    """[candidates x cuts] seconds of a step at least."""
-    order = shape_orders(shape)
-    chain = build_chain(shape, order, prices, pricing)
-    beside = estimate_exposure(shape, order, chain, prices, workload, pricing)
-    return _Ends(shape, order, chain).step_times(beside).reshape(-1, shape.cuts)
 
 
 def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:

@@ -9,25 +9,17 @@ of several stages, all reductions but that one. The first gather of a pass waits
 of the pass before, or for the update; behind a pass that reduces nothing it is fetched ahead.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner.bounds.chains import Chain
+from planner.bounds.exchanges import Variants
 from planner.bounds.orders import ShapeOrder
-from planner.bounds.variants import Messages, Segments, Variant
-from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
-from planner.space.shapes import Shape
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
-from simdl.step.costs.step_cost import tied_time
-from simdl.step.costs.update import exchange_time, update_time
-from workloads.amounts import as_number
-from workloads.workload import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,37 +40,35 @@ class Exposure:
     floor: Floats
 
 
-class _Variants:
-    """All ways of sharding a shape's candidates."""
+class _Beside:
+    """What hides or exposes the messages of a shape's variants."""
 
     def __init__(
-        self, shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, pricing: Pricing
+        self, variants: Variants, order: ShapeOrder, chain: Chain, prices: Prices, pricing: Pricing
     ) -> None:
+        shape = variants.shape
         self.shape, self.order, self.chain, self.prices, self.pricing = shape, order, chain, prices, pricing
-        segments: dict[tuple[object, ...], Segments] = {}
-        self.each = [Variant(shape, number, pricing, segments) for number in range(len(shape.variants))]
+        self.variants, self.each, self.which = variants, variants.each, variants.which
         self.footprint = pricing.stack.contention or 0.0
         self.lane, self.setting = shape.with_cuts(shape.lane), shape.with_cuts(shape.variant)
         self.microbatches = np.repeat(shape.microbatches[shape.lane], shape.cuts)
 
-    def which(self, name: str) -> NDArray[np.bool_]:
-        """[variants] those of which something is true."""
-        return np.array([getattr(each, name) for each in self.each])
-
-    def spread(self, found: Sequence[Messages | None], name: str) -> Floats:
-        """[variants and cuts x stages] seconds of some messages, 0 where there are none."""
-        nothing = np.zeros(len(self.shape.kinds))
-        return self.shape.spread(np.array([getattr(each, name) if each else nothing for each in found]))
+    def spread(self, found: Floats, name: str = "") -> Floats:
+        """[variants and cuts x stages] seconds of [variants x kinds]; 0 where a name is not true of them."""
+        return self.shape.spread(np.where(self.which(name)[:, None], found, 0.0) if name else found)
 
 
 def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the order it is made
-    shape: Shape, order: ShapeOrder, chain: Chain, prices: Prices, workload: Workload, pricing: Pricing
+    ways: Variants, order: ShapeOrder, chain: Chain, update: Floats, prices: Prices, pricing: Pricing
 ) -> Exposure:
-    """What the candidates of a shape take beside their passes."""
-    variants = _Variants(shape, order, chain, prices, pricing)
+    """What the candidates of a shape take beside their passes, sharded in these ways.
+
+    ``update`` are [variants and cuts x ranks] seconds of whatever follows the passes and their reductions.
+    """
+    variants, shape = _Beside(ways, order, chain, prices, pricing), ways.shape
     setting = variants.setting
     updates = variants.microbatches[:, None] if order.updates_often else 1
-    update = updates * _update(variants, workload)[setting] + pricing.stack.step_overhead
+    update = updates * update[setting] + pricing.stack.step_overhead
     own, back, lane, floor = update, update, update, np.zeros(len(setting))
     if variants.which("beside").any():
         beside, behind, on_lane = _last_reductions(variants)
@@ -92,22 +82,23 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
         beside, until = _sharded_gathers(variants)
         own, floor = own + beside[:, None], floor + until
     if variants.which("ahead").any():
-        found = [each.gathers() if each.ahead else None for each in variants.each]
-        total, first = (variants.spread(found, name)[:, 0] for name in ("total", "first"))
+        total, first = (
+            variants.spread(found, "ahead")[:, 0] for found in (ways.gathers.total, ways.gathers.first)
+        )
         own = own.copy()
         own[:, order.placement.place[0]] += (variants.footprint * (total - first) + first)[setting]
     return Exposure(after_passes=own, after_back=back, lane=lane, floor=floor)
 
 
-def _last_reductions(variants: _Variants) -> tuple[Floats, Floats, Floats]:
+def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats]:
     """What passes that complete an update add: beside all passes, after the first stage, and on the lane.
 
     [candidates and cuts x ranks], or what broadcasts to it.
     """
     order, chain, footprint = variants.order, variants.chain, variants.footprint
     first, owned = order.placement.first[0], order.placement.owned
-    found = [each.reductions(last=True) if each.beside else None for each in variants.each]
-    totals, lasts = (variants.spread(found, name) for name in ("total", "last"))
+    sent = variants.variants.last
+    totals, lasts = variants.spread(sent.total), variants.spread(sent.last)
     bare = lasts[:, owned].min(axis=2) if order.splits else lasts[:, first]
     every, total, mine = totals[:, owned].sum(axis=2), totals[:, first], totals[:, first]
     if chain.blocking and owned.shape[1] > 1:
@@ -126,7 +117,7 @@ def _last_reductions(variants: _Variants) -> tuple[Floats, Floats, Floats]:
     return own, back, mine[setting] + turn
 
 
-def _first_shares(variants: _Variants) -> Floats:
+def _first_shares(variants: _Beside) -> Floats:
     """[candidates and cuts x stages] share of the first segment in the pass that completes the gradients."""
     shape, prices = variants.shape, variants.prices
     gradients = [phase for phase in Phase if phase is not Phase.FORWARD]
@@ -147,19 +138,17 @@ def _first_shares(variants: _Variants) -> Floats:
     return shares.reshape(-1, shape.kind.shape[1])
 
 
-def _earlier_reductions(variants: _Variants) -> tuple[Floats, Floats]:
+def _earlier_reductions(variants: _Beside) -> tuple[Floats, Floats]:
     """What the reductions of every microbatch add beside the passes, and all until the update begins.
 
     [candidates and cuts]; where gradients are scattered there is one stage.
     """
     order, chain, footprint, setting = variants.order, variants.chain, variants.footprint, variants.setting
     before = 0 * variants.microbatches if order.updates_often else variants.microbatches - 1
-    early, late = (
-        [each.reductions(last=last) if each.scattered else None for each in variants.each]
-        for last in (False, True)
+    early, late = variants.variants.early, variants.variants.last
+    each, alone, last = (
+        variants.spread(found)[setting, 0] for found in (early.total, early.last, late.total)
     )
-    each, alone = (variants.spread(early, name)[setting, 0] for name in ("total", "last"))
-    last = variants.spread(late, "total")[setting, 0]
     sharded = np.repeat(variants.which("sharded"), variants.shape.cuts)[setting]
     bare = np.where(sharded, alone, 0.0)
     until = before * each + (variants.microbatches - before) * last
@@ -169,67 +158,23 @@ def _earlier_reductions(variants: _Variants) -> tuple[Floats, Floats]:
     return (footprint * (each - bare) + bare) * before, until
 
 
-def _first_forward(variants: _Variants) -> Floats:
+def _first_forward(variants: _Beside) -> Floats:
     """[candidates and cuts] before the first backward pass: gathers follow each other, and run beside it."""
     seconds = variants.chain.forward[:, 0][variants.lane]
-    found = [each.gathers() if each.ahead else None for each in variants.each]
-    total, first = (variants.spread(found, name)[variants.setting, 0] for name in ("total", "first"))
+    gathers = variants.variants.gathers
+    total, first = (
+        variants.spread(found, "ahead")[variants.setting, 0] for found in (gathers.total, gathers.first)
+    )
     longer: Floats = np.maximum(first + seconds, total)
     return longer
 
 
-def _sharded_gathers(variants: _Variants) -> tuple[Floats, Floats]:
+def _sharded_gathers(variants: _Beside) -> tuple[Floats, Floats]:
     """[candidates and cuts] what gathers of all passes add beside them, and how long all of them take."""
     shape, footprint, setting = variants.shape, variants.footprint, variants.setting
-    found = [each.gathers() if each.sharded else None for each in variants.each]
-    total, first = (variants.spread(found, name)[setting, 0] for name in ("total", "first"))
+    gathers = variants.variants.gathers
+    total, first = (variants.spread(found, "sharded")[setting, 0] for found in (gathers.total, gathers.first))
     counts, place = np.unique(variants.microbatches, return_inverse=True)
     fresh = np.array([fresh_passes(shape.strategy.schedule, count) for count in counts.tolist()])[place]
     beside = variants.microbatches * footprint * 2 * total + fresh * (1 - footprint) * first
     return beside, variants.microbatches * 2 * total
-
-
-def _update(variants: _Variants, workload: Workload) -> Floats:
-    """[variants and cuts x ranks] seconds of an update: whatever follows the passes and their reductions."""
-    shape, pricing, count = variants.shape, variants.pricing, len(variants.shape.variants)
-    plain, experts = (
-        variants.order.by_rank(shape.spread(each @ shape.counts()), shape.ranks).reshape(count, -1)
-        for each in (shape.parameters, shape.experts)
-    )
-    first, place = _alike(np.concatenate([plain, experts]))
-    plain, experts = plain[:, first], experts[:, first]
-    shards = np.array([[strategy.shards] for strategy in shape.variants])
-    expert_shards = np.array([[variant.expert_shards()] for variant in variants.each])
-    owned = as_number((plain / shards + experts / expert_shards).ravel())
-    copies = np.array([[strategy.tp] for strategy in shape.variants])
-    tp = as_number(np.broadcast_to(copies, plain.shape).ravel())
-    seconds = np.reshape(update_time(owned, workload, pricing, tp=tp), plain.shape)
-    for number, variant in enumerate(variants.each):
-        strategy, held = variant.strategy, (plain[number], experts[number])
-        seconds[number] += exchange_time(as_number(held[0] + held[1]), strategy, workload, pricing)
-        if variant.reduces and not variant.beside:
-            seconds[number] += variant.reduce_times(*held)
-        if strategy.zero in (1, 2) and strategy.shards_state and not pricing.stack.parameter_overlap:
-            seconds[number] += variant.gather_times(*held)
-    after: Floats = seconds[:, place].reshape(-1, shape.cuts, shape.ranks)
-    tied = {one.tp: tied_time(workload, one, pricing) for one in {s.tp: s for s in shape.variants}.values()}
-    for number, variant in enumerate(variants.each):
-        after[number, :, [0, -1]] += tied[variant.strategy.tp]
-        if variants.order.copies > 1:
-            held = plain[number, place].tolist(), experts[number, place].tolist()
-            sums = [
-                variant.copies_seconds(one, other, rank % shape.ranks)
-                for rank, (one, other) in enumerate(zip(*held, strict=True))
-            ]
-            after[number] += np.reshape(sums, (-1, shape.ranks))
-    return after.reshape(-1, shape.ranks)
-
-
-def _alike(columns: Floats) -> tuple[Integers, Integers]:
-    """First place of every distinct column, and which distinct column stands at each place."""
-    keys = [column.tobytes() for column in np.ascontiguousarray(columns.T)]
-    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-    place = np.array([number[key] for key in keys])
-    first = np.zeros(len(number), dtype=np.int64)
-    first[place[::-1]] = np.arange(len(keys))[::-1]
-    return first, place

@@ -1,34 +1,23 @@
 """Ways to shard a shape's candidates: the segments of their passes and what each gathers or reduces."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from itertools import accumulate
 
 from planner.space.prices import Floats
 from planner.space.shapes import Blocks, Shape
-from simdl.communication import Group
 from simdl.kernels.pricing import Pricing
-from simdl.step.costs.gradients import (
-    GradientShare,
-    expert_group,
-    gathers,
-    reductions,
-    share_shards,
-    total_seconds,
-    uniform_share,
-)
+from simdl.step.costs.gradients import GradientShare, expert_group, uniform_share
 from simdl.step.costs.step_cost import copies_sum, shard_of
 from simdl.step.lowering.segments import bucket_cuts, segment_parts
-from workloads.amounts import as_number
 
 Parts = list[tuple[slice, float, float]]
 """Segments of a stage: its blocks, and the elements that all replicas and that those of experts exchange."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Messages:
-    """Of one variant, [kinds] seconds: of all messages of a pass of a stage, of the first and of the last."""
+    """[variants x kinds] seconds: of all messages of a pass of a stage, of the first and of the last."""
 
     total: Floats
     first: Floats
@@ -36,23 +25,21 @@ class Messages:
 
 
 class Segments:
-    """The segments in which every kind of stage runs its blocks, and what each gathers or reduces."""
+    """The segments in which every kind of stage runs its blocks.
+
+    Attributes:
+        begins: [kinds] first block of the pass.
+        sums: the distinct sizes of messages: elements that all replicas and that those of experts exchange.
+        places: which of them each segment sends, kind after kind.
+        starts: [kinds] the first segment of each.
+    """
 
     def __init__(self, chains: Sequence[Blocks], parts: Sequence[Parts]) -> None:
         self.begins = [blocks[found[0][0]] for blocks, found in zip(chains, parts, strict=True)]
         sums = [(plain, experts) for found in parts for _, plain, experts in found]
-        ends = np.cumsum([len(found) for found in parts])
-        self._starts, self._ends = np.array([0, *ends[:-1]]), ends - 1
         distinct = {each: number for number, each in enumerate(dict.fromkeys(sums))}
-        self.plain, self.experts = np.array(list(distinct)).T
-        self._places = np.array([distinct[each] for each in sums])
-
-    def messages(self, times: Floats) -> Messages:
-        """What messages take, given [sizes] seconds of each."""
-        each = times[self._places]
-        return Messages(
-            total=np.add.reduceat(each, self._starts), first=each[self._starts], last=each[self._ends]
-        )
+        self.sums, self.places = list(distinct), [distinct[each] for each in sums]
+        self.starts = [*accumulate((len(found) for found in parts[:-1]), initial=0)]
 
 
 class Variant:
@@ -69,9 +56,8 @@ class Variant:
             strategy.expert_replicas > 1 and shape.experts[number].any()
         )
         self.beside = self.scattered or (self.reduces and stack.gradient_overlap)
-        self.ahead = strategy.zero in (1, 2) and strategy.shards_state and stack.parameter_overlap
-        self.expert_group = expert_group(shard_of(strategy))
-        self.plain_group = uniform_share(0.0, strategy).group
+        kept = strategy.zero in {1, 2} and strategy.shards_state
+        self.ahead, self.fetches = kept and stack.parameter_overlap, kept and not stack.parameter_overlap
         self._number, self._segments = number, segments
 
     @property
@@ -132,49 +118,20 @@ class Variant:
             sums[number] += sum((experts if number else plain)[blocks])
         return part, sums[0], sums[1]
 
-    @property
-    def _groups(self) -> tuple[Group, Group]:
-        return self.plain_group, self.expert_group
-
-    def expert_shards(self) -> int:
-        """Ranks over which ZeRO divides one copy of experts."""
-        return max(1, share_shards(self.expert_group, self.strategy))
-
-    def reductions(self, *, last: bool) -> Messages:
-        """Of backward passes."""
-        cut = self.backward
-        return cut.messages(self.reduce_times(cut.plain, cut.experts, copies=last))
-
-    def gathers(self) -> Messages:
-        """Of forward passes."""
-        cut = self.forward
-        return cut.messages(self.gather_times(cut.plain, cut.experts))
-
-    def reduce_times(self, plain: Floats, experts: Floats, *, copies: bool = True) -> Floats:
-        """[n] seconds to reduce so many gradients."""
-        return self._times(
-            plain,
-            experts,
-            lambda share: total_seconds(reductions((share,), self.strategy, self.pricing, copies=copies)),
-        )
-
-    def gather_times(self, plain: Floats, experts: Floats) -> Floats:
-        """[n] seconds to gather so many parameters."""
-        return self._times(
-            plain, experts, lambda share: total_seconds(gathers((share,), self.strategy, self.pricing))
-        )
-
     def copies_seconds(self, plain: float, experts: float, rank: int) -> float:
         """[s] to add up the gradients of stages that two pipeline ranks hold."""
         shares = [
-            GradientShare(group, size) for group, size in zip(self._groups, (plain, experts), strict=True)
+            GradientShare(group, size)
+            for group, size in (
+                (uniform_share(0.0, self.strategy).group, plain),
+                (expert_group(shard_of(self.strategy)), experts),
+            )
         ]
         held = [share for share in shares if share.parameters > 0]
         return copies_sum(held, rank, self.strategy, self.pricing).seconds
 
-    def _times(self, plain: Floats, experts: Floats, seconds: Callable[[GradientShare], float]) -> Floats:
-        found: Floats = np.zeros(len(plain))
-        for group, sizes in zip(self._groups, (plain, experts), strict=True):
-            if sizes.any():
-                found = found + np.where(sizes > 0, seconds(GradientShare(group, as_number(sizes))), 0.0)
-        return found
+
+def shape_ways(shape: Shape, pricing: Pricing) -> list[Variant]:
+    """Every way of sharding a shape's candidates."""
+    segments: dict[tuple[object, ...], Segments] = {}
+    return [Variant(shape, number, pricing, segments) for number in range(len(shape.variants))]

@@ -17,16 +17,15 @@ Which algorithm and protocol carry out a collective is what the library would ch
 chooses by what it takes for granted of the machine, so its choice may be slower than another.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
-from typing import Any
 
 import numpy as np
 
 from hardware.cluster import Cluster
 from simdl.communication.algorithms import ALGORITHMS, Algorithm, applicable, find_algorithm
+from simdl.communication.curves import Curve, Fill, Ways, times_by_group
 from simdl.communication.group import Group, extents
 from simdl.communication.library import Library, Protocol, load_library
 from simdl.communication.network import Channel, channels
@@ -38,7 +37,7 @@ from simdl.communication.tuning.estimate import Estimate
 from simdl.communication.tuning.sight import see
 from simdl.errors import CollectiveError
 from simdl.topology.patterns import Pattern
-from workloads.amounts import as_number, choose, is_table, larger, smaller
+from workloads.amounts import as_number, is_table, larger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,34 +59,6 @@ class CollectiveCost:
     protocol: str
     algorithm_bandwidth: float
     bus_bandwidth: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
-    """Ramp of one level: ``ceiling`` [s] is approached as n grows, its half at ``knee`` [bytes]."""
-
-    ceiling: float
-    knee: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """Time against buffer size of an algorithm with a protocol: fixed + rate n + the ramps of its levels."""
-
-    algorithm: str
-    protocol: str
-    least: float
-    fixed: float
-    rate: float
-    fills: tuple[Fill, ...]
-
-    def device_time(self, n: float) -> float:
-        """Time [s] of n > 0 bytes once issued."""
-        return sum((fill.ceiling * n / (n + fill.knee) for fill in self.fills), self.fixed + self.rate * n)
-
-    def time(self, n: float) -> float:
-        """Time [s] of n > 0 bytes."""
-        return larger(self.least, self.device_time(n))
 
 
 def build_curve(
@@ -181,53 +152,6 @@ def _refusal(
         f"{algorithm} {operation.value} does not apply to {group.size} ranks at stride {group.stride} on "
         f"{cluster.name} with {library}; expected one of {applies}"
     )
-
-
-def least_time(found: tuple[Curve, ...], nbytes: float) -> float:
-    """[s] by the fastest of some curves, for one size or a table; nothing takes no time."""
-    if not is_table(nbytes):
-        return min(curve.time(nbytes) for curve in found) if nbytes > 0 else 0.0
-    best = reduce(smaller, (curve.time(nbytes) for curve in found))
-    return choose(nbytes > 0, best, 0.0)
-
-
-def stepped_time(found: tuple[Curve, ...], ends: tuple[float, ...], nbytes: float) -> float:
-    """[s] by the curve of each size: the first below ``ends[0]`` bytes, the next below ``ends[1]`` ..."""
-    if not is_table(nbytes):
-        return found[bisect_right(ends, nbytes)].time(nbytes) if nbytes > 0 else 0.0
-    sizes: Any = nbytes
-    place = np.searchsorted(np.array(ends), sizes, side="right")
-    times = np.zeros(sizes.shape)
-    for index in np.unique(place[sizes > 0]):
-        own = (place == index) & (sizes > 0)
-        times[own] = found[index].time(sizes[own])
-    seconds: float = as_number(times)
-    return seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
-    """How a library may carry out an operation for a group, and which way it takes by size.
-
-    Attributes:
-        curves: by size, or all that it chooses among.
-        ends: [bytes] from which the next curve is taken; None where the fastest is.
-    """
-
-    curves: tuple[Curve, ...]
-    ends: tuple[float, ...] | None
-
-    def at(self, nbytes: float) -> Curve:
-        """The curve of one size."""
-        if self.ends is None:
-            return min(self.curves, key=lambda curve: (curve.time(nbytes), curve.algorithm))
-        return self.curves[bisect_right(self.ends, nbytes)]
-
-    def time(self, nbytes: float) -> float:
-        """[s] of one size or of a table of them."""
-        if self.ends is None:
-            return least_time(self.curves, nbytes)
-        return stepped_time(self.curves, self.ends, nbytes)
 
 
 @lru_cache(maxsize=4096)
@@ -373,8 +297,29 @@ def collective_seconds(  # noqa: PLR0917 - the same call
     algorithm: str = "auto",
 ) -> float:
     """[s] of :func:`collective_time`, or of many messages of one group at once."""
+    if is_table(group.size, group.stride):
+        return _seconds_by_group(operation, nbytes, group, cluster, library, algorithm)
     if not is_table(nbytes):
         return collective_time(operation, nbytes, group, cluster, library, algorithm).time
     if group.size == 1:
         return nbytes * 0.0
     return ways(operation, group, cluster, library, algorithm).time(nbytes)
+
+
+def _seconds_by_group(  # noqa: PLR0917 - the same call
+    operation: Operation, nbytes: float, group: Group, cluster: Cluster, library: str, algorithm: str
+) -> float:
+    """[s] of messages of which each has a group of its own: every distinct group is looked at once."""
+    sizes, strides, amounts = np.broadcast_arrays(group.size, group.stride, nbytes)
+    several = sizes > 1
+    code = sizes[several] * (cluster.devices + 1) + strides[several]
+    distinct, place = np.unique(code, return_inverse=True)
+    found = [
+        ways(operation, Group(size=size, stride=stride), cluster, library, algorithm)
+        for size, stride in (divmod(each, cluster.devices + 1) for each in distinct.tolist())
+    ]
+    times = np.zeros(sizes.shape)
+    if found:
+        times[several] = times_by_group(found, place, amounts[several].astype(np.float64))
+    seconds: float = as_number(times)
+    return seconds

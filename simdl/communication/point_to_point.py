@@ -11,7 +11,8 @@ from math import ceil, prod
 
 from hardware.cluster import Cluster, Level
 from simdl.communication.algorithms import Algorithm
-from simdl.communication.cost import Curve, build_curve, least_time, stepped_time
+from simdl.communication.cost import build_curve
+from simdl.communication.curves import Curve, Ways, least_time
 from simdl.communication.group import Group, extents
 from simdl.communication.library import load_library
 from simdl.communication.network import Channel, level_channel, wired_channel
@@ -135,7 +136,7 @@ def hop_time(nbytes: float, hop: Hop, cluster: Cluster, library: str = "nccl") -
     found, longest = _curves(hop, cluster, library), _longest_short(hop, cluster, library)
     if longest == 0:
         return least_time(found, nbytes)
-    return stepped_time((found[0], found[-1]), (longest * (1 + 1e-12),), nbytes)
+    return Ways(curves=(found[0], found[-1]), ends=(longest * (1 + 1e-12),)).time(nbytes)
 
 
 def ring_time(nbytes: float, group: Group, cluster: Cluster, library: str = "nccl") -> float:

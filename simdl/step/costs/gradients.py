@@ -7,7 +7,7 @@ parallelism repeats the arrangement, so a group goes on at the same distance in 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar, final
+from typing import Protocol, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from simdl.kernels.kernel import Kernel
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.step.strategy import Strategy
-from workloads.amounts import larger
+from workloads.amounts import choose, larger, some
 from workloads.layer import Layer
 from workloads.operators import OperatorKind
 
@@ -44,6 +44,30 @@ class ExpertGroup(Group):
     """
 
     spread: int
+
+
+class Sharing(Protocol):
+    """What messages between replicas ask of a strategy; the amounts of one, or tables of many strategies.
+
+    :class:`simdl.step.strategy.Strategy` says what they mean.
+    """
+
+    @property
+    def dp(self) -> int: ...  # noqa: D102
+    @property
+    def tp(self) -> int: ...  # noqa: D102
+    @property
+    def pp(self) -> int: ...  # noqa: D102
+    @property
+    def replicas(self) -> int: ...  # noqa: D102
+    @property
+    def zero(self) -> int: ...  # noqa: D102
+    @property
+    def shard_degree(self) -> int: ...  # noqa: D102
+    @property
+    def micro_batch(self) -> int: ...  # noqa: D102
+    @property
+    def compression(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +131,7 @@ def joined_share(first: GradientShare, second: GradientShare) -> GradientShare:
     )
 
 
-def replica_group(group: Group, strategy: Strategy) -> Group:
+def replica_group(group: Group, strategy: Sharing) -> Group:
     """The ranks of all replicas that hold what these ranks of one replica hold."""
     spread = group.spread if isinstance(group, ExpertGroup) else 1
     return Group(size=group.size * strategy.dp // spread, stride=group.stride)
@@ -139,15 +163,11 @@ def gradient_tensors(layer: Layer) -> int:
     return (bias > 0) + (layer.parameters > bias)
 
 
-def share_shards(group: Group, strategy: Strategy) -> int:
+def share_shards(group: Group, strategy: Sharing) -> int:
     """Ranks over which ZeRO divides one copy of what a group holds; experts have as many as the rest."""
-    if not strategy.zero:
-        return 1
-    if not strategy.shard_degree:
-        return replica_group(group, strategy).size
-    if isinstance(group, ExpertGroup):
-        return replica_group(group, strategy).size * strategy.shard_degree // strategy.replicas
-    return strategy.shard_degree
+    degree, whole = strategy.shard_degree, replica_group(group, strategy).size
+    part = whole * degree // strategy.replicas if isinstance(group, ExpertGroup) else degree
+    return choose(strategy.zero, choose(degree, part, whole), 1)
 
 
 def gradient_bytes(parameters: Amount, pricing: Pricing) -> Amount:
@@ -204,23 +224,30 @@ def reductions(
         copies: add up across sharded copies too.
     """
     for share in merged_shares(shares):
-        if strategy.compression:
-            yield from _compressed(share, strategy, pricing)
-            continue
-        group, shards = replica_group(share.group, strategy), share_shards(share.group, strategy)
-        nbytes = gradient_bytes(share.parameters, pricing)
-        calls = 1 if pricing.stack.bucket else max(1, share.tensors)
-        if strategy.zero and shards > 1 and np.any(nbytes > 0):
-            before = _copy_seconds(2 * nbytes, strategy, pricing)
-            yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls, before)
-        across = Group(size=group.size // shards, stride=group.stride * shards)
-        if across.size > 1 and np.any(nbytes > 0) and copies:
-            seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
-            agreed = pricing.stack.negotiation * share.tensors * across.size
-            yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds, negotiation=agreed)
+        yield from share_reductions(share, strategy, pricing, copies=copies)
 
 
-def _compressed(share: GradientShare, strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:
+def share_reductions(
+    share: GradientShare, strategy: Sharing, pricing: Pricing, *, copies: bool = True
+) -> Iterator[Collective]:
+    """What adds up the gradients of one share; or of a table of them, each with a strategy of its own."""
+    if strategy.compression:
+        yield from _compressed(share, strategy, pricing)
+        return
+    group, shards = replica_group(share.group, strategy), share_shards(share.group, strategy)
+    nbytes = gradient_bytes(share.parameters, pricing)
+    calls = 1 if pricing.stack.bucket else max(1, share.tensors)
+    if some((shards > 1) & (nbytes > 0)):
+        before = choose(shards > 1, _copy_seconds(2 * nbytes, strategy, pricing), 0.0)
+        yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls, before)
+    across = Group(size=group.size // shards, stride=group.stride * shards)
+    if copies and some((across.size > 1) & (nbytes > 0)):
+        seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
+        agreed = pricing.stack.negotiation * share.tensors * across.size
+        yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds, negotiation=agreed)
+
+
+def _compressed(share: GradientShare, strategy: Sharing, pricing: Pricing) -> Iterator[Collective]:
     """What adds up compressed gradients: collectives, the first with the kernels before, the last after."""
     group = replica_group(share.group, strategy)
     if group.size == 1 or not np.any(share.parameters > 0):
@@ -251,7 +278,7 @@ def _scatter(nbytes: float, group: Group, pricing: Pricing, calls: int, before: 
     return Collective(Operation.REDUCE_SCATTER, group, nbytes, calls * seconds + before)
 
 
-def _copy_seconds(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
+def _copy_seconds(nbytes: float, strategy: Sharing, pricing: Pricing) -> float:
     """[s] of copies around a collective of parameters or gradients that keep their own shapes under ZeRO-3.
 
     PyTorch's ``fully_shard`` packs a group's shards into one buffer before it gathers them, copies parameters
@@ -264,25 +291,30 @@ def _copy_seconds(nbytes: float, strategy: Strategy, pricing: Pricing) -> float:
         strategy: with its ZeRO stage.
         pricing: what prices it.
     """
-    if not pricing.stack.shard_copies or strategy.zero < WHOLE:
+    if not pricing.stack.shard_copies or not some(strategy.zero >= WHOLE):
         return 0.0
     copy = Kernel("shard copy", OperatorKind.ELEMENTWISE, 0.0, nbytes, pricing.precision.matmul)
-    return launch_time(pricing.cost_model, copy)
+    return choose(strategy.zero >= WHOLE, launch_time(pricing.cost_model, copy), 0.0)
 
 
 def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:
     """What gathers the parameters that ZeRO shards: per group one all-gather."""
     for share in merged_shares(shares):
-        shards = share_shards(share.group, strategy)
-        nbytes = share.parameters * pricing.precision.parameter
-        if shards > 1 and np.any(nbytes > 0):
-            group = Group(size=shards, stride=share.group.stride)
-            seconds = collective_seconds(
-                Operation.ALL_GATHER, nbytes, group, pricing.cluster, library=pricing.stack.library
-            )
-            copies = _copy_seconds(2 * nbytes / shards, strategy, pricing)
-            copies += _copy_seconds(2 * nbytes, strategy, pricing)
-            yield Collective(Operation.ALL_GATHER, group, nbytes, seconds + copies)
+        yield from share_gathers(share, strategy, pricing)
+
+
+def share_gathers(share: GradientShare, strategy: Sharing, pricing: Pricing) -> Iterator[Collective]:
+    """What gathers the parameters of one share; or of a table of them, each with a strategy of its own."""
+    shards = share_shards(share.group, strategy)
+    nbytes = share.parameters * pricing.precision.parameter
+    if some((shards > 1) & (nbytes > 0)):
+        group = Group(size=shards, stride=share.group.stride)
+        seconds = collective_seconds(
+            Operation.ALL_GATHER, nbytes, group, pricing.cluster, library=pricing.stack.library
+        )
+        copies = _copy_seconds(2 * nbytes / shards, strategy, pricing)
+        copies += _copy_seconds(2 * nbytes, strategy, pricing)
+        yield Collective(Operation.ALL_GATHER, group, nbytes, seconds + choose(shards > 1, copies, 0.0))
 
 
 def total_seconds(collectives: Iterable[Collective]) -> float:

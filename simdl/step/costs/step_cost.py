@@ -23,6 +23,7 @@ from simdl.step.costs.block_cost import BlockCost, block_costs
 from simdl.step.costs.gradients import (
     Collective,
     GradientShare,
+    Sharing,
     gathers,
     gradient_bytes,
     merged_shares,
@@ -37,6 +38,7 @@ from simdl.step.costs.stage import PassCost, StageCost, pass_cost, stage_cost, s
 from simdl.step.costs.update import update_time
 from simdl.step.strategy import Strategy, arrangement_of
 from simdl.step.strategy_notes import unsupported, without_effect
+from workloads.amounts import choose, some
 from workloads.network import Network
 from workloads.workload import Workload
 
@@ -291,25 +293,27 @@ def copies_sum_time(parameters: float, rank: int, strategy: Strategy, pricing: P
     return copies_sum((uniform_share(parameters, strategy),), rank, strategy, pricing).seconds
 
 
-def tied_time(workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
+def tied_time(workload: Workload, strategy: Sharing, pricing: Pricing) -> float:
     """[s] to add up the gradients of an embedding that first and last stage share."""
-    if strategy.pp == 1:
-        return 0.0
     stride = strategy.tp * strategy.replicas * (strategy.pp - 1)
     nbytes = tied_bytes(workload.network, strategy, pricing)
-    if nbytes <= 0:
+    if not some((stride > 0) & (nbytes > 0)):
         return 0.0
-    group, library = Group(size=2, stride=stride), pricing.stack.library
+    group, library = Group(size=choose(stride > 0, 2, 1), stride=stride), pricing.stack.library
     return collective_seconds(Operation.ALL_REDUCE, nbytes, group, pricing.cluster, library=library)
 
 
-def tied_bytes(network: Network, strategy: Strategy, pricing: Pricing) -> float:
+def tied_bytes(network: Network, strategy: Sharing, pricing: Pricing) -> float:
     """[bytes] of one rank's gradient of an embedding that first and last stage share."""
+    return gradient_bytes(_tied_parameters(network) / strategy.tp, pricing)
+
+
+@lru_cache(maxsize=256)
+def _tied_parameters(network: Network) -> int:
     tied = {layer.tied for block in network.blocks for layer in block.layers if layer.tied}
-    parameters = sum(
+    return sum(
         layer.parameters
         for block in network.blocks
         for layer in block.layers
         if f"{block.name}/{layer.name}" in tied
     )
-    return gradient_bytes(parameters / strategy.tp, pricing)
