@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from workloads.errors import NetworkError, WorkloadError, near_names
 from workloads.importers.config_file import ConfigFile, read_config, unread_keys
 from workloads.importers.families import FAMILIES, Family
+from workloads.importers.families.refused import REFUSED
 from workloads.importers.json_file import shown
 from workloads.importers.vision_tower import tower_parameters
 from workloads.network import Network
@@ -69,6 +70,11 @@ def _parse_family(config: ConfigFile) -> tuple[Family, tuple[str, ...]]:
     known = f"{len(FAMILIES)} types of {', '.join(roots)} (docs/files.md)"
     if kind is None:
         raise WorkloadError(f"{config.place}: model_type: missing; expected one of {known}")
+    if isinstance(kind, str) and kind in REFUSED:
+        raise WorkloadError(
+            f"{config.place}: model_type: found {kind}, which is known but not described here: "
+            f"{REFUSED[kind]}; expected one of {known}"
+        )
     if not isinstance(kind, str) or kind not in FAMILIES:
         near = near_names(kind, sorted(FAMILIES)) if isinstance(kind, str) else []
         hint = f"near in name: {', '.join(near)}; " if near else ""

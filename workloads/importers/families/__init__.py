@@ -23,7 +23,9 @@ from workloads.importers.families.dense.llama import (
     Qwen3,
 )
 from workloads.importers.families.dense.llama_kin import (
+    Apertus,
     Arcee,
+    BitNet,
     Cwm,
     Ernie45,
     Exaone,
@@ -44,10 +46,14 @@ from workloads.importers.families.dense.stablelm import StableLm
 from workloads.importers.families.dense.starcoder import GptBigCode, StarCoder2
 from workloads.importers.families.encoders.bart import Bart, MBart
 from workloads.importers.families.encoders.bert import Bert, DistilBert, Roberta
+from workloads.importers.families.encoders.counted import Albert, Deberta, DebertaV2
+from workloads.importers.families.encoders.electra import Electra
+from workloads.importers.families.encoders.modernbert import ModernBert
 from workloads.importers.families.encoders.switch import Switch
 from workloads.importers.families.encoders.t5 import MT5, T5
 from workloads.importers.families.encoders.vit import Vit
 from workloads.importers.families.encoders.whisper import Whisper
+from workloads.importers.families.experts.afmoe import Afmoe
 from workloads.importers.families.experts.deepseek import DeepseekV2, DeepseekV3, DeepseekV32, GlmMoeDsa
 from workloads.importers.families.experts.mixture_kin import (
     Dbrx,
@@ -68,6 +74,7 @@ from workloads.importers.families.experts.mixtures import (
     Qwen2Moe,
     Qwen3Moe,
 )
+from workloads.importers.families.hybrids.falcon_h1 import FalconH1
 from workloads.importers.families.hybrids.hybrid import Mamba2, NemotronH
 from workloads.importers.families.hybrids.hybrid_kin import (
     Bamba,
@@ -79,17 +86,22 @@ from workloads.importers.families.hybrids.hybrid_kin import (
     Qwen35,
     Qwen35Moe,
 )
+from workloads.importers.families.hybrids.linear import KimiLinear, MiniMax
 
 __all__ = ["FAMILIES", "Family"]
 
 FAMILIES: dict[str, type[Family]] = {
     "RefinedWeb": RefinedWeb,
     "RefinedWebModel": RefinedWeb,
+    "afmoe": Afmoe,
+    "albert": Albert,
+    "apertus": Apertus,
     "arcee": Arcee,
     "baichuan": Baichuan,
     "bamba": Bamba,
     "bart": Bart,
     "bert": Bert,
+    "bitnet": BitNet,
     "bloom": Bloom,
     "camembert": Roberta,
     "chatglm": ChatGlm,
@@ -98,17 +110,21 @@ FAMILIES: dict[str, type[Family]] = {
     "cohere2": Cohere2,
     "cwm": Cwm,
     "dbrx": Dbrx,
+    "deberta": Deberta,
+    "deberta-v2": DebertaV2,
     "deepseek_v2": DeepseekV2,
     "deepseek_v3": DeepseekV3,
     "deepseek_v32": DeepseekV32,
     "distilbert": DistilBert,
     "dots1": Dots1,
+    "electra": Electra,
     "ernie4_5": Ernie45,
     "ernie4_5_moe": Ernie45Moe,
     "exaone": Exaone,
     "exaone4": Exaone4,
     "exaone_moe": ExaoneMoe,
     "falcon": Falcon,
+    "falcon_h1": FalconH1,
     "flex_olmo": FlexOlmo,
     "gemma": Gemma,
     "gemma2": Gemma2,
@@ -136,17 +152,20 @@ FAMILIES: dict[str, type[Family]] = {
     "internlm3": InternLm3,
     "jamba": Jamba,
     "kimi_k2": DeepseekV3,
+    "kimi_linear": KimiLinear,
     "lfm2": Lfm2,
     "lfm2_moe": Lfm2Moe,
     "llama": Llama,
     "llama4_text": Llama4,
     "mamba2": Mamba2,
     "mbart": MBart,
+    "minimax": MiniMax,
     "minimax_m2": MiniMaxM2,
     "ministral": Ministral,
     "ministral3": Ministral3,
     "mistral": Mistral,
     "mixtral": Mixtral,
+    "modernbert": ModernBert,
     "mpt": Mpt,
     "mt5": MT5,
     "nemotron": Nemotron,

@@ -30,6 +30,7 @@ FUNCTIONS = {
     "relu2": "relu2",
     "silu": "silu",
     "swish": "silu",
+    "xielu": "xielu",
 }
 
 Function = Literal[

@@ -7,14 +7,16 @@ sequence is cut into chunks of C tokens. In a chunk, for every value head with k
 features: the scores of keys with keys and of queries with keys (2 C^2 K each), a triangular system applied to
 keys and values (2 C^2 (K + V)), outputs from scores (2 C^2 V), and what passes through the state of K x V
 numbers: read for keys and for queries, and written (2 C K V each). Heads are divided over tensor-parallel
-ranks.
+ranks. In Kimi Delta Attention (arXiv:2510.26692, section 3; Transformers 5.24,
+``KimiLinearDeltaAttention``) every feature of a key decays at its own rate, and decays and output gates
+come from narrow vectors of the token.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import pointwise
-from workloads.layers.projection import Projection, column_projection, row_projection
+from workloads.layers.projection import Projection, column_projection, row_projection, sequence_projection
 from workloads.layers.tokens.time_convolution import time_convolution
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.operators import MatmulShape, Operator, OperatorKind, Split
@@ -31,6 +33,8 @@ class DeltaRule:
         key_heads, key_size: of queries and keys.
         value_heads, value_size: of values; as many value heads share each key head as there are more.
         taps: of the convolution over time.
+        gate_rank: features of the narrow vectors that decays of every feature and output gates come from; 0
+            where gates come from the residual stream and a head decays at one rate.
     """
 
     key_heads: int
@@ -38,6 +42,12 @@ class DeltaRule:
     value_heads: int
     value_size: int
     taps: int = 4
+    gate_rank: int = 0
+
+    @property
+    def decays(self) -> int:
+        """Rates of decay that a token has."""
+        return self.key_heads * self.key_size if self.gate_rank else self.value_heads
 
     @property
     def inner(self) -> int:
@@ -57,7 +67,8 @@ class DeltaRule:
 
 def delta_rule_branch(source: str, size: DeltaRule, *, tokens: int, hidden: int) -> tuple[Layer, ...]:
     """From the residual stream to what is added to it; the last layer is ``mixer_out``."""
-    columns = size.convolved + size.inner + 2 * size.value_heads
+    gates = 0 if size.gate_rank else size.inner + size.value_heads
+    columns = size.convolved + gates + size.value_heads
     into = Projection(tokens=tokens, inputs=hidden, outputs=columns)
     out = Projection(tokens=tokens, inputs=size.inner, outputs=hidden)
     rows = tokens * size.value_heads
@@ -66,24 +77,39 @@ def delta_rule_branch(source: str, size: DeltaRule, *, tokens: int, hidden: int)
     )
     return (
         column_projection("mixer_in", source, into),
+        *_narrow_gates(source, size, tokens, hidden),
         time_convolution(
             "conv", "mixer_in", tokens=tokens, features=size.convolved, taps=size.taps, bias=False
         ),
-        _mixer("mixer", "conv", size, tokens),
+        _mixer("mixer", ("conv", "gates") if size.gate_rank else ("conv",), size, tokens),
         norm,
         row_projection("mixer_out", "gated_norm", out),
     )
 
 
-def _mixer(name: str, source: str, size: DeltaRule, tokens: int) -> Layer:
-    scalars = tokens * size.value_heads
+def _narrow_gates(source: str, size: DeltaRule, tokens: int, hidden: int) -> tuple[Layer, ...]:
+    """Decays and output gates by way of two narrow vectors, small projections that every rank computes."""
+    if not size.gate_rank:
+        return ()
+    down = Projection(tokens=tokens, inputs=hidden, outputs=2 * size.gate_rank)
+    up = Projection(tokens=tokens, inputs=size.gate_rank, outputs=size.decays + size.inner)
+    narrow = sequence_projection("gates_down", source, down)
+    fork = pointwise("gradient sum", tokens * hidden, split=Split.SEQUENCE, inputs=2)
+    return (
+        replace(narrow, saved=(), input_gradient=(*narrow.input_gradient, fork)),
+        column_projection("gates", "gates_down", up),
+    )
+
+
+def _mixer(name: str, sources: tuple[str, ...], size: DeltaRule, tokens: int) -> Layer:
+    scalars = tokens * size.decays
     states = -(-tokens // CHUNK) * size.value_heads * size.key_size * size.value_size
     return Layer(
         name=name,
         kind="state_space",
-        inputs=(source,),
+        inputs=sources,
         output_shape=(tokens, size.inner),
-        parameters=2 * size.value_heads,  # decay and bias of the time step
+        parameters=size.value_heads + size.decays,  # decay of a head and bias of every time step
         parameter_split=COLUMN,
         forward=(
             pointwise("decays", 2 * scalars, split=COLUMN, work=6),

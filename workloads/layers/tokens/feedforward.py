@@ -11,7 +11,10 @@ from workloads.layers.pointwise import bias_gradient, pointwise
 from workloads.operators import Division, Operator, OperatorKind, Split
 
 # [FLOP] per element, forward; priced by bytes, so the counts are nominal: GELU by its tanh form.
-ACTIVATIONS = {"gelu": 8, "relu": 1, "relu2": 2, "silu": 4, "tanh": 4}
+ACTIVATIONS = {"gelu": 8, "relu": 1, "relu2": 2, "silu": 4, "tanh": 4, "xielu": 8}
+LEARNED = {"xielu": 2}
+"""Numbers that a function learns in every layer (xIELU's two slopes, Huang and Schlag 2024,
+arXiv:2411.13010)."""
 
 
 def plain_activation(
@@ -31,16 +34,18 @@ def plain_activation(
     if bias:
         forward.insert(0, pointwise("bias", elements, split=split, fusion=fusion, weights=width))
     gradient = pointwise(f"{function} gradient", elements, split=split, inputs=2, work=2 * work)
+    learned = LEARNED.get(function, 0)
+    sums = (width if bias else 0) + learned
     return Layer(
         name=name,
         kind="activation",
         inputs=(source,),
         output_shape=(tokens, width),
-        parameters=width if bias else 0,
-        parameter_split=split,
+        parameters=sums,
+        parameter_split=split if bias else Split.REPLICATED,
         forward=tuple(forward),
         input_gradient=(gradient,),
-        weight_gradient=(bias_gradient(elements, width, split=split),) if bias else (),
+        weight_gradient=(bias_gradient(elements, sums, split=split),) if sums else (),
         saved=(SavedActivation(name="input", elements=elements, split=split),),
         attributes={"function": function},
     )

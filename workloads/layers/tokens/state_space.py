@@ -33,6 +33,8 @@ class StateSpace:
         taps: of the convolution over time.
         chunk: Q, tokens.
         bias: both projections add biases.
+        out_bias: the projection back does; None for as ``bias``.
+        normed: outputs are normalised before that projection; without it they are scaled by the gate alone.
         conv_bias: the convolution adds one.
     """
 
@@ -43,7 +45,9 @@ class StateSpace:
     taps: int = 4
     chunk: int = CHUNK
     bias: bool = False
+    out_bias: bool | None = None
     conv_bias: bool = True
+    normed: bool = True
 
     @property
     def divisors(self) -> tuple[int, ...]:
@@ -80,7 +84,9 @@ def state_space_branch(source: str, size: StateSpace, *, tokens: int, hidden: in
         column_projection("mixer_in", source, into, bias=size.bias),
         convolution,
         _mixer("mixer", "conv", size, tokens),
-        _gated_norm("gated_norm", "mixer", size, tokens),
+        _gated_norm("gated_norm", "mixer", size, tokens)
+        if size.normed
+        else _gate("gated_norm", "mixer", size, tokens),
         row_projection("mixer_out", "gated_norm", out),
     )
 
@@ -97,13 +103,13 @@ def _mixer(name: str, source: str, size: StateSpace, tokens: int) -> Layer:
         parameter_split=COLUMN,
         forward=(
             pointwise("time steps", scalars, split=COLUMN, work=6),
-            *_products(size, tokens, ""),
+            *chunk_products(size, tokens, ""),
             pointwise("pass states", _states(size, tokens), split=COLUMN, work=2),
             pointwise("skip", elements, split=COLUMN, inputs=2, work=2),
         ),
         input_gradient=(
-            *_products(size, tokens, "first "),
-            *_products(size, tokens, "second "),
+            *chunk_products(size, tokens, "first "),
+            *chunk_products(size, tokens, "second "),
             pointwise("pass state gradients", _states(size, tokens), split=COLUMN, inputs=2, work=4),
             pointwise("time step gradients", scalars, split=COLUMN, inputs=4, work=8),
             pointwise("skip gradient", elements, split=COLUMN, inputs=3, work=3),
@@ -124,7 +130,7 @@ def _states(size: StateSpace, tokens: int) -> int:
     return _chunks(size, tokens) * size.heads * size.state * size.head_size
 
 
-def _products(size: StateSpace, tokens: int, which: str) -> tuple[Operator, ...]:
+def chunk_products(size: StateSpace, tokens: int, which: str) -> tuple[Operator, ...]:
     """Of all chunks: scores by group; outputs, states and what states give by head."""
     chunk, count = min(size.chunk, tokens), _chunks(size, tokens)
     of_groups, of_heads = count * size.groups, count * size.heads
@@ -154,3 +160,17 @@ def _product(name: str, rows: int, columns: int, depth: int, products: int) -> O
 def _gated_norm(name: str, source: str, size: StateSpace, tokens: int) -> Layer:
     """RMSNorm of the outputs times SiLU of the gate."""
     return token_norm(name, source, kind="rmsnorm", tokens=tokens, features=size.inner, split=COLUMN)
+
+
+def _gate(name: str, source: str, size: StateSpace, tokens: int) -> Layer:
+    """The outputs times SiLU of the gate."""
+    elements = tokens * size.inner
+    return Layer(
+        name=name,
+        kind="gate",
+        inputs=(source,),
+        output_shape=(tokens, size.inner),
+        forward=(pointwise("gate", elements, split=COLUMN, inputs=2, work=5),),
+        input_gradient=(pointwise("gate gradient", 2 * elements, split=COLUMN, inputs=2, work=5),),
+        saved=(SavedActivation(name="gated", elements=2 * elements, split=COLUMN),),
+    )

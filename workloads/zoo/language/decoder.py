@@ -22,10 +22,10 @@ from workloads.layers.tokens.token_loss import logit_cap, token_loss
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.network import Block, Network
 from workloads.operators import Split
-from workloads.zoo.language.decoder_attention import attention_branch
-from workloads.zoo.language.decoder_config import DecoderConfig, LayerChoice, layer_choices
+from workloads.zoo.language.decoder_attention import attention_branch, inner_norm
+from workloads.zoo.language.decoder_config import DecoderConfig, LayerChoice, Mixer, layer_choices
 from workloads.zoo.language.decoder_experts import mixture_network
-from workloads.zoo.language.decoder_mixers import MIXERS, mixer_branch
+from workloads.zoo.language.decoder_mixers import MIXERS, mixer_branch, out_bias
 
 __all__ = ["DecoderConfig", "build_decoder"]
 
@@ -119,6 +119,8 @@ def _choice_name(choice: LayerChoice, kinds: Collection[LayerChoice]) -> str:
         parts.append(f"window{choice.window}" if choice.window else "full")
     if len({kind.rotated for kind in kinds}) > 1:
         parts.append("rotary" if choice.rotated else "unrotated")
+    if len({kind.bare for kind in kinds}) > 1:
+        parts.append("bare" if choice.bare else "normed")
     if len({kind.sparse for kind in kinds}) > 1:
         parts.append("experts" if choice.sparse else "dense")
     return "-".join(parts)
@@ -153,7 +155,8 @@ def _shared_heads(choices: Sequence[LayerChoice], config: DecoderConfig) -> Iter
     """What tensor parallelism divides of attention and of what stands in its place."""
     if not all(choice.mixer for choice in choices):
         yield config.heads
-    for mixer in dict.fromkeys(choice.mixer for choice in choices if choice.mixer):
+    beside = (config.beside,) if config.beside else ()
+    for mixer in dict.fromkeys((*(choice.mixer for choice in choices if choice.mixer), *beside)):
         yield from mixer.divisors
 
 
@@ -216,7 +219,11 @@ def transformer_layers(config: DecoderConfig, choice: LayerChoice | None = None)
             *_attention(config, kind, "input", "input"),
             *_feedforward(config, kind, "residual1", "residual1"),
         )
-    first = (_norm(config, "norm1", "input", forked=True), *_attention(config, kind, "norm1", "input"))
+    first = (
+        _forked(_attention(config, kind, "input", "input"))
+        if kind.bare
+        else (_norm(config, "norm1", "input", forked=True), *_attention(config, kind, "norm1", "input"))
+    )
     if config.shared_norm:
         return (*first, *_read_twice(_feedforward(config, kind, "norm1", "residual1")))
     second = "input" if config.parallel_residual else "residual1"
@@ -229,10 +236,15 @@ def transformer_layers(config: DecoderConfig, choice: LayerChoice | None = None)
 
 def _read_twice(branch: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """A branch that reads what the attention branch has read and keeps: their gradients are added up."""
+    first, *others = _forked(branch)
+    return replace(first, saved=()), *others
+
+
+def _forked(branch: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """A branch whose input's gradient is added to that of what else reads the input."""
     first, *others = branch
-    elements = first.tensor_entry
-    fork = pointwise("gradient sum", elements, split=Split.SEQUENCE, inputs=2)
-    return replace(first, saved=(), input_gradient=(*first.input_gradient, fork)), *others
+    fork = pointwise("gradient sum", first.tensor_entry, split=Split.SEQUENCE, inputs=2)
+    return replace(first, input_gradient=(*first.input_gradient, fork)), *others
 
 
 def head_layers(config: DecoderConfig) -> tuple[Layer, ...]:
@@ -262,14 +274,18 @@ def head_layers(config: DecoderConfig) -> tuple[Layer, ...]:
 
 def _attention(config: DecoderConfig, choice: LayerChoice, source: str, residual: str) -> tuple[Layer, ...]:
     if choice.mixer:
-        mixed = mixer_branch(choice.mixer, source, tokens=config.tokens, hidden=config.hidden)
-        return (
-            *mixed,
-            *_joined(config, "1", mixed[-1].name, residual, bias=getattr(choice.mixer, "bias", False)),
-        )
+        return _mixed(config, choice.mixer, source, residual)
     layers = attention_branch(config, choice, source)
     bias = config.bias if config.output_bias is None else config.output_bias
+    if config.beside:
+        joined = _joined(config, "0", "projection", residual, bias=bias)
+        return (*layers, *joined, *_read_twice(_mixed(config, config.beside, source, joined[-1].name)))
     return (*layers, *_joined(config, "1", "projection", residual, bias=bias))
+
+
+def _mixed(config: DecoderConfig, mixer: Mixer, source: str, residual: str) -> tuple[Layer, ...]:
+    layers = mixer_branch(mixer, source, tokens=config.tokens, hidden=config.hidden)
+    return (*layers, *_joined(config, "1", layers[-1].name, residual, bias=out_bias(mixer)))
 
 
 def _feedforward(config: DecoderConfig, choice: LayerChoice, source: str, residual: str) -> tuple[Layer, ...]:
@@ -288,11 +304,13 @@ def _feedforward_network(config: DecoderConfig, source: str) -> tuple[Layer, ...
     out = Projection(tokens=tokens, inputs=width, outputs=config.hidden)
     activate = gated_activation if config.gated else plain_activation
     function = config.activation
-    return (
+    layers = [
         column_projection("up", source, into),
         activate("activation", "up", tokens=tokens, width=width, function=function, bias=config.bias),
-        row_projection("down", "activation", out),
-    )
+    ]
+    if config.sub_norm:
+        layers.append(inner_norm(config, "down_norm", "activation", width))
+    return (*layers, row_projection("down", layers[-1].name, out))
 
 
 def _joined(

@@ -60,12 +60,28 @@ def attention_branch(config: DecoderConfig, choice: LayerChoice, source: str) ->
         cap=config.score_cap,
         sinks=config.sinks,
     )
-    return (
+    heads = [
         *layers,
         attention_core("attention", layers[-1].name, core, scores),
         merge_heads("merge", "attention", core),
-        *((head_gate("gate", ("merge", "qkv"), core),) if config.gated_heads else ()),
-        row_projection("projection", "gate" if config.gated_heads else "merge", out),
+    ]
+    if config.gated_heads:
+        heads.append(head_gate("gate", ("merge", "qkv"), core))
+    if config.sub_norm:
+        heads.append(inner_norm(config, "projection_norm", heads[-1].name, core.heads * core.value_features))
+    return (*heads, row_projection("projection", heads[-1].name, out))
+
+
+def inner_norm(config: DecoderConfig, name: str, source: str, features: int) -> Layer:
+    """The normalisation of features that tensor-parallel ranks divide."""
+    return token_norm(
+        name,
+        source,
+        kind=config.normalization,
+        tokens=config.tokens,
+        features=features,
+        shift=config.norm_shift,
+        split=Split.COLUMN,
     )
 
 

@@ -8,6 +8,7 @@ from workloads.errors import NetworkError
 from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.feedforward import ACTIVATIONS
 from workloads.layers.tokens.gated_convolution import GatedConvolution
+from workloads.layers.tokens.lightning import LightningAttention
 from workloads.layers.tokens.selective_scan import SelectiveScan
 from workloads.layers.tokens.state_space import StateSpace
 from workloads.layers.tokens.token_norm import NORMALIZATIONS
@@ -16,7 +17,7 @@ from workloads.operators import Routing
 LAYERS = 10_000  # of a stack, at most
 POSITIONS = ("learned", "rotary", "alibi", "none")
 HEAD_NORMS = ("", "head", "own", "width")
-Mixer = DeltaRule | GatedConvolution | SelectiveScan | StateSpace
+Mixer = DeltaRule | GatedConvolution | LightningAttention | SelectiveScan | StateSpace
 """What stands in attention's place in some layers of hybrid stacks."""
 
 
@@ -55,6 +56,8 @@ class Experts:
         groups, chosen_groups: of experts, and how many of them a token may choose from; 1 for no groups.
         bias: experts and router add biases (GPT-OSS).
         correction: experts have biases that balance the choice (DeepSeek V3).
+        latent: features that tokens are narrowed to on their way through the experts, by a projection before
+            and one behind them (Nemotron 3); 0 where they pass as they are.
         sparse: whether each layer has experts rather than one network, layers taking turns; () for all.
         dense_layers: layers at the beginning of the stack that have none.
         capacity: rows that an expert computes over those of a balanced router, tokens beyond them being
@@ -71,6 +74,7 @@ class Experts:
     chosen_groups: int = 1
     bias: bool = False
     correction: bool = False
+    latent: int = 0
     sparse: tuple[bool, ...] = ()
     dense_layers: int = 0
     capacity: float = 0.0
@@ -114,6 +118,10 @@ class DecoderConfig:
         qk_norm: normalises queries and keys: ``"head"`` each head with one scale for all (Qwen3), ``"own"``
             each with a scale of its own (Cohere), ``"width"`` all heads together (OLMo 2); ``""`` none.
         qk_norm_shift: that LayerNorm has a shift; None for as ``norm_shift``.
+        sub_norm: normalises what the output projection of attention and the last one of the feed-forward
+            network read (BitNet).
+        bare_layers: layers at the beginning whose attention reads its input as it is, because the embedding
+            has normalised it (ModernBERT).
         embedding_norm: normalises the embedded sequence (BLOOM, BERT).
         embedding_size: features of the token table, where a projection widens them to ``hidden`` and another
             narrows them before the head (OPT 350M); 0 for ``hidden``.
@@ -131,6 +139,8 @@ class DecoderConfig:
         score_cap, logit_cap: squeeze attention scores and output logits into +- this; 0 for none (Gemma 2).
         mixers: what stands in the place of attention in each layer, None for attention, layers taking turns;
             () for attention everywhere.
+        beside: what stands beside attention in every layer, on the same input, and is added to it
+            (Falcon-H1); None for nothing.
         gated_heads: what heads put out is scaled by a sigmoid of as many further features (Qwen3-Next).
         sinks: every head has a learned logit beside its keys (GPT-OSS).
         latent: attention through a narrow vector per token (DeepSeek), whose sizes take the place of
@@ -168,6 +178,8 @@ class DecoderConfig:
     shared_norm: bool = False
     qk_norm: str = ""
     qk_norm_shift: bool | None = None
+    sub_norm: bool = False
+    bare_layers: int = 0
     embedding_norm: bool = False
     embedding_size: int = 0
     final_norm: bool = True
@@ -181,6 +193,7 @@ class DecoderConfig:
     score_cap: float = 0.0
     logit_cap: float = 0.0
     mixers: tuple[Mixer | None, ...] = ()
+    beside: Mixer | None = None
     gated_heads: bool = False
     sinks: bool = False
     latent: LatentAttention | None = None
@@ -210,12 +223,14 @@ class LayerChoice:
         rotated: rotates by position, where positions are rotary.
         sparse: has experts.
         mixer: stands in the place of attention; None for attention.
+        bare: attention reads the block's input as it is.
     """
 
     window: int = 0
     rotated: bool = True
     sparse: bool = False
     mixer: Mixer | None = None
+    bare: bool = False
 
 
 def layer_choices(config: DecoderConfig) -> tuple[LayerChoice, ...]:
@@ -231,6 +246,7 @@ def layer_choices(config: DecoderConfig) -> tuple[LayerChoice, ...]:
             sparse=_sparse(config, sparse, n),
             window=0 if windows[n % len(windows)] >= config.tokens else windows[n % len(windows)],
             rotated=rotated[n % len(rotated)],
+            bare=n < config.bare_layers,
         )
         for n in range(config.layers)
     )
@@ -274,6 +290,10 @@ def _faults(config: DecoderConfig) -> Iterator[str]:
 def _norm_faults(config: DecoderConfig, place: str) -> Iterator[str]:
     if config.post_norm and config.parallel_residual:
         yield f"{place}: post_norm and parallel_residual exclude each other"
+    if config.bare_layers and (config.post_norm or config.parallel_residual or not config.input_norm):
+        yield f"{place}: bare_layers: found beside other places of normalisation; expected input_norm alone"
+    if config.beside and (config.branch_norm or config.post_norm or config.mixers):
+        yield f"{place}: beside: found with branch_norm, post_norm or mixers; expected none of them"
     if config.shared_norm and not config.parallel_residual:
         yield f"{place}: shared_norm: found without parallel_residual; expected both"
     if config.branch_norm and (config.dropout or config.post_norm):
@@ -289,7 +309,7 @@ def _expert_faults(experts: Experts | None, place: str) -> Iterator[str]:
         value = getattr(experts, name)
         if value < 1:
             yield f"{place}.{name}: found {value}; expected at least 1"
-    for name in ("shared", "dense_layers"):
+    for name in ("shared", "dense_layers", "latent"):
         value = getattr(experts, name)
         if value < 0:
             yield f"{place}.{name}: found {value}; expected at least 0"

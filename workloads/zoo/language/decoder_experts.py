@@ -29,7 +29,8 @@ def mixture_network(config: DecoderConfig, experts: Experts, source: str) -> tup
     Returns:
         Layers of which the last is the branch.
     """
-    size: dict[str, Any] = {"tokens": config.tokens, "hidden": config.hidden, "routing": experts.routing}
+    whole: dict[str, Any] = {"tokens": config.tokens, "hidden": config.hidden, "routing": experts.routing}
+    size = whole | {"hidden": experts.latent or config.hidden}
     width = 2 * experts.ffn if config.gated else experts.ffn
     activate = gated_activation if config.gated else plain_activation
     activation = activate(
@@ -42,14 +43,34 @@ def mixture_network(config: DecoderConfig, experts: Experts, source: str) -> tup
         split=ExpertSplit(axis=Split.COLUMN, routing=experts.routing),
     )
     routed = (
-        router("router", source, **size, bias=experts.bias, correction=experts.correction),
-        dispatch("dispatch", (source, "router"), **size),
+        router("router", source, **whole, bias=experts.bias, correction=experts.correction),
+        *_narrowed(config, experts, source),
+        dispatch("dispatch", ("narrow" if experts.latent else source, "router"), **size),
         experts_up("experts_up", "dispatch", **size, width=width, bias=experts.bias),
         activation,
         experts_down("experts_down", "experts_activation", **size, width=experts.ffn, bias=experts.bias),
         combine("combine", "experts_down", **size),
+        *_widened(config, experts),
     )
     return (*routed, *_shared_network(config, experts, source)) if experts.shared else routed
+
+
+def _narrowed(config: DecoderConfig, experts: Experts, source: str) -> tuple[Layer, ...]:
+    """The projection that tokens pass before they are sent, if any; the router keeps what both read."""
+    if not experts.latent:
+        return ()
+    size = Projection(tokens=config.tokens, inputs=config.hidden, outputs=experts.latent)
+    layer = sequence_projection("narrow", source, size)
+    fork = pointwise("gradient sum", config.tokens * config.hidden, split=Split.SEQUENCE, inputs=2)
+    return (replace(layer, saved=(), input_gradient=(*layer.input_gradient, fork)),)
+
+
+def _widened(config: DecoderConfig, experts: Experts) -> tuple[Layer, ...]:
+    """The projection of what comes back."""
+    if not experts.latent:
+        return ()
+    size = Projection(tokens=config.tokens, inputs=experts.latent, outputs=config.hidden)
+    return (sequence_projection("widen", "combine", size),)
 
 
 def _shared_network(config: DecoderConfig, experts: Experts, source: str) -> tuple[Layer, ...]:
@@ -77,6 +98,12 @@ def _shared_network(config: DecoderConfig, experts: Experts, source: str) -> tup
         gate = replace(sequence_projection("shared_gate", source, score), saved=(), narrow=False)
         layers.append(gate)
     add = residual_addition(
-        "mixture", "shared_down", "combine", tokens=tokens, hidden=hidden, bias=False, drop=False
+        "mixture",
+        "shared_down",
+        "widen" if experts.latent else "combine",
+        tokens=tokens,
+        hidden=hidden,
+        bias=False,
+        drop=False,
     )
     return (*layers, add)

@@ -3,6 +3,7 @@
 from workloads.layer import Layer
 from workloads.layers.tokens.delta_rule import DeltaRule, delta_rule_branch
 from workloads.layers.tokens.gated_convolution import GatedConvolution, gated_convolution_branch
+from workloads.layers.tokens.lightning import LightningAttention, lightning_branch
 from workloads.layers.tokens.selective_scan import SelectiveScan, selective_scan_branch
 from workloads.layers.tokens.state_space import StateSpace, state_space_branch
 from workloads.zoo.language.decoder_config import Mixer
@@ -10,6 +11,7 @@ from workloads.zoo.language.decoder_config import Mixer
 MIXERS: dict[type, str] = {
     DeltaRule: "delta",
     GatedConvolution: "convolution",
+    LightningAttention: "lightning",
     SelectiveScan: "scan",
     StateSpace: "mamba",
     type(None): "attention",
@@ -30,6 +32,15 @@ def mixer_branch(mixer: Mixer, source: str, *, tokens: int, hidden: int) -> tupl
         return delta_rule_branch(source, mixer, tokens=tokens, hidden=hidden)
     if isinstance(mixer, GatedConvolution):
         return gated_convolution_branch(source, mixer, tokens=tokens, hidden=hidden)
+    if isinstance(mixer, LightningAttention):
+        return lightning_branch(source, mixer, tokens=tokens, hidden=hidden)
     if isinstance(mixer, SelectiveScan):
         return selective_scan_branch(source, mixer, tokens=tokens, hidden=hidden)
     return state_space_branch(source, mixer, tokens=tokens, hidden=hidden)
+
+
+def out_bias(mixer: Mixer) -> bool:
+    """Whether the projection back to the residual stream adds a bias."""
+    if isinstance(mixer, StateSpace) and mixer.out_bias is not None:
+        return mixer.out_bias
+    return bool(getattr(mixer, "bias", False))

@@ -1,12 +1,12 @@
 """Families that differ from Llama in a detail.
 
-Arcee, Seed-OSS, SmolLM 3, Helium, CWM, InternLM 3, Ministral, ERNIE 4.5, HunYuan and EXAONE 3. Names and
-defaults are those of the configuration classes of Transformers 5.24; the modules of InternLM 3 and EXAONE 3
-are those of their authors' code.
+Apertus, Arcee, BitNet, Seed-OSS, SmolLM 3, Helium, CWM, InternLM 3, Ministral, ERNIE 4.5, HunYuan and
+EXAONE 3. Names and defaults are those of the configuration classes of Transformers 5.24; the modules of
+InternLM 3 and EXAONE 3 are those of their authors' code.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 from workloads.importers.families.base import Count, Function, Length, Probability, Window, alias
 from workloads.importers.families.dense.llama import Llama, Mistral
@@ -54,6 +54,53 @@ class SeedOss(Llama):
             "output_bias": self.attention_out_bias,
             "dropout": self.residual_dropout > 0,
         }
+
+
+class Apertus(Llama):
+    """Apertus: Llama with normalised heads and a plain feed-forward network through xIELU."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        **Llama.DIMENSIONS,
+        "vocab_size": 131072,
+        "intermediate_size": 14336,
+        "max_position_embeddings": 65536,
+    }
+
+    hidden_act: Function | Literal["xielu"] = "xielu"  # type: ignore[assignment] # one function more
+
+    @property
+    def length(self) -> int | None:
+        """The file's, or 8,192: its default scaling starts there."""
+        said = self.rope_parameters or self.rope_scaling or self.original_max_position_embeddings
+        return super().length if said else min(8192, self.max_position_embeddings)
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's, without a gate."""
+        return super().choices() | {"gated": False, "qk_norm": "head", "bias": False}
+
+
+class BitNet(Llama):
+    """BitNet: Llama with normalised inputs of both output projections and a squared ReLU."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 128256,
+        "hidden_size": 2560,
+        "intermediate_size": 6912,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 20,
+        "max_position_embeddings": 2048,
+    }
+
+    num_key_value_heads: Count | None = 5
+    hidden_act: Function = "relu2"
+
+    def ignored(self) -> Iterator[str]:
+        """Rounding of weights and inputs in every step."""
+        yield "model_type bitnet: rounding weights to three values in every step is not priced"
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's, with those normalisations."""
+        return super().choices() | {"sub_norm": True, "bias": False}
 
 
 class SmolLm3(Llama):

@@ -131,7 +131,7 @@ class NemotronH(Mamba2):
             yield f"num_nextn_predict_layers: found {found}; neither counted nor planned"
 
     def faults(self, tokens: int) -> list[str]:
-        """Patterns of other lengths or letters, functions of other than released models, latent experts."""
+        """Patterns of other lengths or letters, functions of other than released models."""
         pattern, layers = self.hybrid_override_pattern, self.num_hidden_layers
         found = super().faults(tokens)
         found += uneven_groups("num_key_value_heads", self.num_key_value_heads, self.num_attention_heads)
@@ -148,11 +148,6 @@ class NemotronH(Mamba2):
             found.append(f"mlp_hidden_act: found {self.mlp_hidden_act!r}; expected 'relu2'")
         if self.mlp_bias and "E" in pattern:
             found.append("mlp_bias: found true; expected false with experts, as in released models")
-        if self.moe_latent_size and "E" in pattern:
-            found.append(
-                f"moe_latent_size: found {self.moe_latent_size}; expected null: experts of a narrower vector "
-                "are not described here"
-            )
         return found
 
     def choices(self) -> dict[str, Any]:
@@ -166,6 +161,7 @@ class NemotronH(Mamba2):
             groups=self.n_group,
             chosen_groups=self.topk_group,
             correction=True,
+            latent=self.moe_latent_size or 0,
         )
         return super().choices() | {
             "pattern": self.hybrid_override_pattern,
