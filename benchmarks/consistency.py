@@ -14,10 +14,10 @@ from time import process_time
 from simpy import Environment, Timeout
 
 from planner.questions.question import Options, load_question
-from simdl.consistency.registry import find_scheme
-from simdl.consistency.simulate import compare_schemes
-from simdl.consistency.training import Setting
 from simdl.step.strategy import Strategy
+from simdl.synchrony.registry import find_scheme
+from simdl.synchrony.simulate import compare_schemes
+from simdl.synchrony.training import Setting
 
 
 def bare(events: int, together: int) -> float:

@@ -27,14 +27,14 @@ from planner.questions.question import (
     default_global_batch,
     load_question,
 )
-from simdl.consistency.chrome_trace import write_training_trace
-from simdl.consistency.registry import SCHEMES, find_scheme
-from simdl.consistency.scheme import Scheme
-from simdl.consistency.simulate import RECORDED, Comparison, compare_schemes
-from simdl.consistency.slowdown import KINDS, parse_slowdown
-from simdl.consistency.training import Setting
 from simdl.errors import SimdlError
 from simdl.step.strategy import Strategy
+from simdl.synchrony.chrome_trace import write_training_trace
+from simdl.synchrony.registry import SCHEMES, find_scheme
+from simdl.synchrony.scheme import Scheme
+from simdl.synchrony.simulate import RECORDED, Comparison, compare_schemes
+from simdl.synchrony.slowdown import KINDS, parse_slowdown
+from simdl.synchrony.training import Setting
 from workloads.errors import WorkloadError
 from workloads.registry import load_network
 

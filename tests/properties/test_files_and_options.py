@@ -32,11 +32,11 @@ from planner.questions.answer_file import load_answer
 from planner.questions.question import Options, load_question
 from planner.questions.strategy_file import load_strategy
 from planner.sweep.grid import load_grid
-from simdl.consistency.slowdown import parse_slowdown
 from simdl.kernels.convolution_table import read_convolution_table
 from simdl.report.protobuf_wire import bytes_field, double_field, number_field, packed_field, varint
 from simdl.step.simulate import simulate as simulated
 from simdl.step.strategy import Strategy
+from simdl.synchrony.slowdown import parse_slowdown
 from validation.microbenchmarks.journal import read_journal
 from workloads.profiles import MU_CUDNN_LAYERS, PIPEDREAM_EDGES, PIPEDREAM_NODES
 from workloads.registry import load_network

@@ -7,11 +7,11 @@ from planner.console.answers.headline import device_hours, setting_json
 from planner.console.format import format_seconds, spell_strategy
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
-from simdl.consistency.registry import SCHEMES
-from simdl.consistency.simulate import Comparison
-from simdl.consistency.slowdown import Slowdown
-from simdl.consistency.training import Setting
 from simdl.step.strategy import Strategy
+from simdl.synchrony.registry import SCHEMES
+from simdl.synchrony.simulate import Comparison
+from simdl.synchrony.slowdown import Slowdown
+from simdl.synchrony.training import Setting
 from workloads.convergence import measured_curve
 from workloads.registry import load_convergence
 

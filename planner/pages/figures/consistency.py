@@ -8,7 +8,7 @@ from plotly.colors import sample_colorscale
 from planner.pages.figures.palette import GREY, LIGHT, SEQUENTIAL, VERMILION
 from planner.pages.figures.style import axis, new_figure
 from planner.pages.figures.units import scale
-from simdl.consistency.training import Span
+from simdl.synchrony.training import Span
 
 BAR = 22  # [px] of height per worker
 FRAME = 110

@@ -6,8 +6,8 @@ from hardware.units import format_quantity
 from planner.console.format import format_rate, format_seconds
 from planner.pages.figures.consistency import staleness_figure, workers_figure
 from planner.pages.page import Cell, Page, Section, Table
-from simdl.consistency.outcome import Outcome
-from simdl.consistency.simulate import Comparison
+from simdl.synchrony.outcome import Outcome
+from simdl.synchrony.simulate import Comparison
 
 STEPS = 12  # that the timeline shows
 

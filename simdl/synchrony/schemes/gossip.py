@@ -11,9 +11,9 @@ from typing import cast
 
 from simpy import Event
 
-from simdl.consistency.scheme import Scheme
-from simdl.consistency.training import Training
 from simdl.engine.station import Station
+from simdl.synchrony.scheme import Scheme
+from simdl.synchrony.training import Training
 
 
 class Gossip:

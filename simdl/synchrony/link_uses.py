@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from simdl.communication import Operation, collective_seconds
 from simdl.communication.ports import Port, collective_loads
-from simdl.consistency.outcome import LinkUse
 from simdl.program.action import Cause, Transfer
 from simdl.step.costs.gradients import replica_group
 from simdl.step.costs.step_cost import StepCost
 from simdl.step.lowering.step_lowering import lower
+from simdl.synchrony.outcome import LinkUse
 
 
 def collective_uses(step: StepCost) -> Iterator[LinkUse]:

@@ -9,8 +9,8 @@ from typing import cast
 
 from simpy import Event
 
-from simdl.consistency.scheme import Scheme
-from simdl.consistency.training import Training
+from simdl.synchrony.scheme import Scheme
+from simdl.synchrony.training import Training
 
 
 class LocalSgd:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simdl.consistency.training import Training
+from simdl.synchrony.training import Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Scheme:
         start: sets the first events of a training; their callbacks set the others.
         staleness: unit of a gradient's staleness.
         servers: whether it needs parameter servers.
-        options: fields of :class:`simdl.consistency.training.Setting` that it reads, and ``spare``.
+        options: fields of :class:`simdl.synchrony.training.Setting` that it reads, and ``spare``.
         one_node: whether it needs all workers on one node.
         own_copies: whether every worker has a whole copy of parameters of its own, so that none may be
             sharded over workers.

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from uniform import free_stack, uniform_network
 
 from planner.questions.question import Options, load_question
-from simdl.consistency.draws import Draws
-from simdl.consistency.exchange import Wiring
-from simdl.consistency.order_statistics import expected_order_statistic
-from simdl.consistency.registry import SCHEMES, find_scheme
-from simdl.consistency.simulate import compare_schemes
-from simdl.consistency.slowdown import parse_slowdown
-from simdl.consistency.step_times import StepTimes
-from simdl.consistency.training import Setting, Training
 from simdl.engine.station import Station
 from simdl.errors import SimdlError, StrategyError
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
+from simdl.synchrony.draws import Draws
+from simdl.synchrony.exchange import Wiring
+from simdl.synchrony.order_statistics import expected_order_statistic
+from simdl.synchrony.registry import SCHEMES, find_scheme
+from simdl.synchrony.simulate import compare_schemes
+from simdl.synchrony.slowdown import parse_slowdown
+from simdl.synchrony.step_times import StepTimes
+from simdl.synchrony.training import Setting, Training
 
 SEVERAL_NODES = [scheme for scheme in SCHEMES.values() if not scheme.one_node]
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simdl.consistency.training import Span
 from simdl.engine.station import Station
+from simdl.synchrony.training import Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

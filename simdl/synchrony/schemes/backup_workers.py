@@ -4,9 +4,9 @@ Of N' workers the first N gradients make the update. The others give up what the
 next step with everyone (Chen, Pan, Monga, Bengio, Jozefowicz 2016, arXiv:1604.00981, section 3).
 """
 
-from simdl.consistency.scheme import Scheme
-from simdl.consistency.schemes.synchronous import begin_step
-from simdl.consistency.training import Training
+from simdl.synchrony.scheme import Scheme
+from simdl.synchrony.schemes.synchronous import begin_step
+from simdl.synchrony.training import Training
 
 
 def start(training: Training) -> None:

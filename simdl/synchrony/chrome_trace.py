@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from simdl.atomic_write import write_atomically
-from simdl.consistency.outcome import Outcome
 from simdl.report.chrome_trace_links import LANES, name_event, nanoseconds
+from simdl.synchrony.outcome import Outcome
 
 
 def training_trace(outcome: Outcome) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Every scheme by name."""
 
-from simdl.consistency.scheme import Scheme
-from simdl.consistency.schemes import (
+from simdl.errors import SimdlError
+from simdl.synchrony.scheme import Scheme
+from simdl.synchrony.schemes import (
     asynchronous,
     backup_workers,
     elastic_averaging,
@@ -11,7 +12,6 @@ from simdl.consistency.schemes import (
     stale_synchronous,
     synchronous,
 )
-from simdl.errors import SimdlError
 
 SCHEMES: dict[str, Scheme] = {
     scheme.name: scheme

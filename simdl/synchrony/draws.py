@@ -7,7 +7,7 @@ generator of its own, so that its k-th step is equally slow whatever the others 
 from collections.abc import Sequence
 from random import Random
 
-from simdl.consistency.slowdown import Slowdown
+from simdl.synchrony.slowdown import Slowdown
 
 
 class Draws:

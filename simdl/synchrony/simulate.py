@@ -5,16 +5,6 @@ from dataclasses import dataclass, replace
 
 from hardware.cluster import Cluster
 from simdl.collector import collector_paused
-from simdl.consistency.draws import Draws
-from simdl.consistency.exchange import Wiring, find_wiring
-from simdl.consistency.link_uses import average_uses, collective_uses
-from simdl.consistency.order_statistics import expected_order_statistic
-from simdl.consistency.outcome import Outcome, station_uses
-from simdl.consistency.registry import SCHEMES
-from simdl.consistency.scheme import Scheme
-from simdl.consistency.slowdown import Slowdown
-from simdl.consistency.step_times import StepTimes, step_times
-from simdl.consistency.training import Setting, Training
 from simdl.errors import StrategyError
 from simdl.memory.needs import memory_shortfalls
 from simdl.software.stack import Stack
@@ -22,6 +12,16 @@ from simdl.step.costs.step_cost import StepCost
 from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price
 from simdl.step.strategy import Strategy, problems, refused
+from simdl.synchrony.draws import Draws
+from simdl.synchrony.exchange import Wiring, find_wiring
+from simdl.synchrony.link_uses import average_uses, collective_uses
+from simdl.synchrony.order_statistics import expected_order_statistic
+from simdl.synchrony.outcome import Outcome, station_uses
+from simdl.synchrony.registry import SCHEMES
+from simdl.synchrony.scheme import Scheme
+from simdl.synchrony.slowdown import Slowdown
+from simdl.synchrony.step_times import StepTimes, step_times
+from simdl.synchrony.training import Setting, Training
 from workloads.workload import Workload
 
 EVENTS = 20_000_000

@@ -10,9 +10,9 @@ from typing import cast
 
 from simpy import Event
 
-from simdl.consistency.exchange import Pull, Servers
-from simdl.consistency.scheme import Scheme
-from simdl.consistency.training import Training
+from simdl.synchrony.exchange import Pull, Servers
+from simdl.synchrony.scheme import Scheme
+from simdl.synchrony.training import Training
 
 
 class Asynchronous:

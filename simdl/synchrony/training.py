@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from simpy import Environment, Event, Timeout
 
-from simdl.consistency.draws import Draws
-from simdl.consistency.exchange import Ports, Servers, Wiring
-from simdl.consistency.step_times import StepTimes
 from simdl.engine.station import Station
+from simdl.synchrony.draws import Draws
+from simdl.synchrony.exchange import Ports, Servers, Wiring
+from simdl.synchrony.step_times import StepTimes
 
 
 class Span(NamedTuple):
