@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from planner.errors import InfeasibleError
     from planner.interface.arguments import QuestionError
     from planner.interface.collectives import Collectives, collectives
+    from planner.interface.consistency import Training, consistency
     from planner.interface.diff import Comparison, diff
     from planner.interface.explanation import Explanation, explain
     from planner.interface.goodput import Kept, goodput
@@ -54,8 +55,10 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "Sweep",
+    "Training",
     "__version__",
     "collectives",
+    "consistency",
     "diff",
     "explain",
     "goodput",
@@ -77,6 +80,7 @@ _HOMES = {
     "planner.errors": ("InfeasibleError",),
     "planner.interface.arguments": ("QuestionError",),
     "planner.interface.collectives": ("Collectives", "collectives"),
+    "planner.interface.consistency": ("Training", "consistency"),
     "planner.interface.diff": ("Comparison", "diff"),
     "planner.interface.explanation": ("Explanation", "explain"),
     "planner.interface.goodput": ("Kept", "goodput"),

@@ -29,6 +29,28 @@ def test_the_synchronous_step_is_that_of_simulate():
     assert data["speedup"] == 1.0
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        ("lenet5", "--cluster", "dgx-1-v100:1"),
+        ("gpt3-6.7b", "--cluster", "dgx-a100:2", "--global-batch", "32"),
+    ],
+)
+def test_what_is_left_open_is_chosen_as_simulate_chooses_it(question):
+    ordinary = json.loads(CliRunner().invoke(simulate, [*question, "--json"]).stdout)
+    data = found(*question, "--steps", "2")
+    assert data["step_time"] == pytest.approx(ordinary["step_time"], rel=1e-12)
+    for key in ("strategy", "stack", "chosen", "assumptions"):
+        assert data[key] == ordinary[key], key
+
+
+def test_workers_that_were_asked_for_leave_devices_idle():
+    data = found("lenet5", "--cluster", "dgx-1-v100:1", "--workers", "3", "--steps", "2")
+    assert (data["workers"], data["strategy"]["dp"], data["strategy"]["micro_batch"]) == (3, 3, 64)
+    assert "global batch 192 (64 images per device)" in data["assumptions"]
+    assert all("ranks 0 to 0" not in link["name"] for link in data["links"])
+
+
 def test_table_names_what_was_asked_for():
     done = run(*QUESTION, "--scheme", "async", "--servers", "2", "--slowdown", "rare:2%,3")
     assert done.exit_code == 0, done.output
@@ -72,6 +94,7 @@ def test_servers_apply_every_byte_that_workers_send():
     links = {link["name"]: link["bytes_per_step"] for link in data["links"]}
     sent, received = links["infiniband-hdr of workers, out"], links["infiniband-hdr of servers, in"]
     assert sent == pytest.approx(received, rel=0.03)
+    assert links["memory of servers"] > sent  # gradient, parameter and moments of what comes
 
 
 def test_averages_send_less_the_rarer_they_are():

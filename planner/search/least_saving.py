@@ -82,6 +82,7 @@ class _Fits:
     question: Question
     options: Options
     given: Mapping[str, Any]
+    room: int | None = None
     reasons: dict[Strategy, str] = field(default_factory=dict)
     needs: dict[Strategy, float] = field(default_factory=dict)
     pricings: dict[str, list[Pricing]] = field(default_factory=dict)
@@ -96,8 +97,9 @@ class _Fits:
         """Why a strategy cannot be carried out; empty where it can."""
         asked = for_strategy(self.question, self.options, strategy)
         workload, cluster, stack = asked.workload, asked.cluster, asked.stack
+        occupied = None if self.room is None else min(strategy.devices, self.room)
         found = (
-            *problems(strategy, workload, cluster),
+            *problems(strategy, workload, cluster, devices=occupied),
             *share_problems(strategy, workload, cluster),
             *refused(strategy, stack),
             *unsupported(self._chosen(strategy), workload.network, stack),
@@ -155,19 +157,22 @@ class _Savers:
         }
 
 
-def choose_rest(question: Question, options: Options, given: Mapping[str, Any]) -> Choice:
+def choose_rest(
+    question: Question, options: Options, given: Mapping[str, Any], *, room: int | None = None
+) -> Choice:
     """The strategy of the values that are given, the others chosen to save as little memory as fits.
 
     Args:
         question: read from the options.
         options: as the user gave them.
         given: values by field of a strategy.
+        room: devices that it may occupy at most; all of the cluster, and no fewer, where None.
 
     Raises:
         StrategyError: unknown keys or wrong values, or what is given cannot be carried out whatever the rest.
     """
     plain = build_strategy(given, question.cluster)
-    fits, least, corners = _Fits(question, options, given), plain, list[Strategy]()
+    fits, least, corners = _Fits(question, options, given, room), plain, list[Strategy]()
     for savers in _all_savers(question, given, fits):
         corners.append(_built(savers.most, given, question.cluster))
         if len(corners) == 1:

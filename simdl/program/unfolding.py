@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from simdl.program.action import Action, Load
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel, Lane, Program, RankClass, Stream
+from simdl.rank_names import name_ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,5 +159,5 @@ class _Copies:
 def _moved(channel: Channel, first: int, rank: int) -> Channel:
     """The same ports of the domain of another rank."""
     low, new = (each // channel.reach * channel.reach for each in (first, rank))
-    ends = f"{low} to {low + channel.reach - 1}", f"{new} to {new + channel.reach - 1}"
+    ends = [f" of {name_ranks(each, channel.reach)}" for each in (low, new)]
     return replace(channel, name=channel.name.replace(*ends))

@@ -45,6 +45,7 @@ class Wiring:
         sharers: workers that share one domain.
         gradient: [bytes] of a worker's whole gradient.
         parameters: [bytes] of all parameters as workers read them.
+        memory: [bytes/s] of a server's memory.
         update: [s] in which one server would update all parameters.
         average: [s] in which one server would move all parameters halfway.
         all_average: [s] in which all workers average their parameters by a collective.
@@ -57,6 +58,7 @@ class Wiring:
     sharers: int
     gradient: float
     parameters: float
+    memory: float
     update: float
     average: float
     all_average: float
@@ -89,6 +91,7 @@ def find_wiring(step: StepCost, worker_devices: int) -> Wiring:
             else gradient_bytes(elements, pricing)
         ),
         parameters=elements * precision.parameter,
+        memory=memory,
         update=elements * words / memory,
         average=elements * 3 * precision.parameter / memory,
         all_average=max(_average_time(step, rank) for rank in range(strategy.pp)),
@@ -194,7 +197,8 @@ class Servers:
         seconds = part / self._ports.wiring.bandwidth
         received = self.inward[server].reserve(self._environment.now, seconds, part) + seconds
         received = max(received, tail)
-        push.arrive(push.worker, server, self.memory[server].reserve(received, work) + work)
+        begun = self.memory[server].reserve(received, work, work * self._ports.wiring.memory)
+        push.arrive(push.worker, server, begun + work)
 
     def answer(self, pull: Pull, server: int, at: float) -> None:
         """Send a server's part of an answer, now or later, behind all earlier answers of the server.

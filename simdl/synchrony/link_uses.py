@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from simdl.communication import Operation, collective_seconds
 from simdl.communication.ports import Port, collective_loads
 from simdl.program.action import Cause, Transfer
+from simdl.rank_names import name_ranks
 from simdl.step.costs.gradients import replica_group
 from simdl.step.costs.step_cost import StepCost
 from simdl.step.lowering.step_lowering import lower
@@ -46,7 +47,7 @@ def average_uses(step: StepCost, period: int) -> Iterator[LinkUse]:
     for port, nbytes in sent.items():
         way = "out" if port.outward else "in"
         yield LinkUse(
-            name=f"{port.label} of ranks 0 to {port.ranks - 1}, {way}",
+            name=f"{port.label} of {name_ranks(0, port.ranks)}, {way}",
             count=1,
             bytes_per_step=nbytes,
             load=None,

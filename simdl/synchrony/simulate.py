@@ -26,6 +26,8 @@ from workloads.workload import Workload
 
 EVENTS = 20_000_000
 """Worker steps times servers at most: some minutes of simulation."""
+ROUNDING = 1e-12
+"""Share of all workers' time below which waiting is what sums of times are rounded by."""
 RECORDED = 64
 """Workers whose spans are kept at most."""
 
@@ -191,6 +193,7 @@ class _Runs:
         if scheme.averages:
             links = tuple(average_uses(self._step, setting.period))
         servers = training.servers
+        waited = training.waited if training.waited > ROUNDING * seconds * setting.workers else 0.0
         busy = [] if servers is None else [*servers.inward, *servers.memory, *servers.outward]
         return Outcome(
             scheme=scheme.name,
@@ -205,8 +208,8 @@ class _Runs:
             staleness_mean=training.stale / max(1, training.judged),
             staleness_max=training.stalest,
             staleness_unit=scheme.staleness,
-            waiting=training.waited / training.used,
-            waiting_share=min(1.0, training.waited / (seconds * setting.workers)),
+            waiting=waited / training.used,
+            waiting_share=min(1.0, waited / (seconds * setting.workers)),
             server_load=min(1.0, max((each.busy for each in busy), default=0.0) / seconds),
             dropped=training.dropped / (training.dropped + training.used),
             links=links,

@@ -7,6 +7,7 @@ uses one port, or its part of them where there are more ports than devices.
 from functools import lru_cache
 
 from hardware.cluster import Cluster, Level
+from simdl.rank_names import name_ranks
 from simdl.topology.graph import Graph, GraphBuilder, level_graph
 
 
@@ -32,7 +33,7 @@ def _members(build: GraphBuilder, level: Level, firsts: range, reach: int) -> li
         return list(firsts)
     gates = []
     for low in firsts:
-        gate = build.vertex(f"ports of ranks {low} to {low + reach - 1}")
+        gate = build.vertex(f"ports of {name_ranks(low, reach)}")
         gates.append(gate)
         for rank in range(low, low + reach):
             build.join(rank, gate, level.link, max(min(level.ports, 1.0), level.ports / reach))

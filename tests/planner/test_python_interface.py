@@ -15,6 +15,7 @@ import simdl
 from planner.console.output import plain_json
 
 MODEL, CLUSTER = "gpt2", "dgx-a100:1"
+STRATEGY = {field.name for field in fields(simdl.Strategy)} - {"stages", "split_degree", "splits"}
 COMMON = ("global_batch", "seq_len", "precision", "optimizer", "stack")
 
 
@@ -111,6 +112,7 @@ class TestFrontDoor:
             ("simulate", {"trace", "format", "from", "mode", "generate"}),
             ("scale", set()),
             ("collectives", set()),
+            ("consistency", {"trace", *STRATEGY}),
         ],
     )
     def test_a_call_takes_every_option_of_its_command_but_those_of_its_output(self, name, own):
@@ -300,6 +302,20 @@ class TestMemoryFront:
         ):
             with pytest.raises(simdl.SimdlError, match=told):
                 simdl.memory_front("lenet5", "dgx-1-v100:1", global_batch=64, **given)
+
+
+class TestConsistency:
+    def test_says_what_the_command_says(self):
+        done = simdl.consistency("lenet5", "dgx-1-v100:1", "async", servers=2, slowdown="rare:2%,3", steps=4)
+        options = ("--scheme", "async", "--servers", "2", "--slowdown", "rare:2%,3", "--steps", "4")
+        said = printed("consistency", "lenet5", "--cluster", "dgx-1-v100:1", *options)
+        assert done.to_dict() == said
+        assert done.frame().step_time.tolist() == [said["step_time"], said["synchronous"]["step_time"]]
+        assert done.figure("workers").data
+        assert "2 servers" in str(done)
+        assert done.explain()[-1].startswith("throughput only")
+        with pytest.raises(simdl.SimdlError, match=r"a training is no step; expected simdl\.simulate"):
+            done.export("megatron")
 
 
 class TestGoodput:

@@ -58,6 +58,14 @@ REFUSED = {
         ((MODEL, CLUSTER), {}, "cluster: found 'dgx-a100:1'; expected NODE:FIRST..LAST"),
         ((MODEL, "dgx-a100:1..2"), {"mode": "both"}, "mode: found 'both' .*; expected one of weak, strong"),
     ],
+    "consistency": [
+        ((MODEL, CLUSTER, "chaos"), {}, "scheme: found 'chaos'; expected one of synchronous, backup"),
+        ((MODEL, CLUSTER, "async"), {}, "^servers: missing; scheme asynchronous expects at least 1"),
+        ((MODEL, CLUSTER), {"workers": 1}, r"workers: found 1 \(int\); expected a whole number, at least 2"),
+        ((MODEL, CLUSTER, "backup"), {"spare": "inf"}, "^spare: found 'inf'; expected a count such as 5"),
+        ((MODEL, CLUSTER), {"slowdown": "lognormal:-1"}, "sigma: found -1; expected 0 to 3"),
+        ((MODEL, CLUSTER, "sync", {"dp": 4}), {"workers": 3}, "^workers 3 with dp 4: expected one of them"),
+    ],
     "diff": [
         ((3, 4), {}, "first: found 3 .*; expected a plan, a simulated step"),
         (("a.json", "b.json"), {}, "a.json"),

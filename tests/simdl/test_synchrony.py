@@ -40,7 +40,14 @@ def setting(scheme, *, workers, needed=None, steps=40, servers=2, bound=1, perio
 
 def wiring(**changes):
     """Links that cost nothing unless asked to."""
-    free = {"bandwidth": 1e30, "latency": 0.0, "update": 0.0, "average": 0.0, "all_average": 0.0}
+    free = {
+        "bandwidth": 1e30,
+        "memory": 1e30,
+        "latency": 0.0,
+        "update": 0.0,
+        "average": 0.0,
+        "all_average": 0.0,
+    }
     sizes = {"link": "wire", "domains": 1, "sharers": 1, "gradient": 1e6, "parameters": 1e6}
     return Wiring(**{**sizes, **free, **changes})
 

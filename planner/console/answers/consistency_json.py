@@ -1,30 +1,31 @@
-"""JSON form of `simdl consistency`, in base units, and the time to accuracy of a scheme."""
+"""The answer of `simdl consistency`: by key, as a sentence and as rows, and the time to accuracy."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from planner.console.answers.headline import device_hours, setting_json
-from planner.console.format import format_seconds, spell_strategy
+from planner.console.format import (
+    format_duration,
+    format_rate,
+    format_seconds,
+    format_strategy,
+    spell_strategy,
+)
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
+from planner.search.training_choice import TrainingChoice
 from simdl.step.strategy import Strategy
 from simdl.synchrony.registry import SCHEMES
 from simdl.synchrony.simulate import Comparison
-from simdl.synchrony.slowdown import Slowdown
-from simdl.synchrony.training import Setting
 from workloads.convergence import measured_curve
 from workloads.registry import load_convergence
 
 
-def comparison_json(
-    question: Question,
-    strategy: Strategy,
-    setting: Setting,
-    slowdowns: list[Slowdown],
-    found: Comparison,
-) -> dict[str, Any]:
+def comparison_json(choice: TrainingChoice, found: Comparison) -> dict[str, Any]:
     """A comparison by key, in base units."""
     outcome, plain = found.outcome, found.synchronous
+    question, strategy, setting = choice.question, choice.strategy, choice.setting
     return {
         "headline": comparison_sentence(question, strategy, found),
         **setting_json(question),
@@ -39,8 +40,9 @@ def comparison_json(
         "period": setting.period if "period" in SCHEMES[outcome.scheme].options else None,
         "steps": setting.steps,
         "seed": setting.seed,
-        "slowdown": [each.text for each in slowdowns],
+        "slowdown": [each.text for each in choice.slowdowns],
         "strategy": strategy_json(strategy),
+        "chosen": choice.chosen or None,
         "duration": outcome.duration,
         "step_time": outcome.step_time,
         "samples_per_s": outcome.samples_per_s,
@@ -77,14 +79,59 @@ def comparison_sentence(question: Question, strategy: Strategy, found: Compariso
     outcome, plain = found.outcome, found.synchronous
     devices = outcome.workers * strategy.devices // strategy.dp
     cost = device_hours(question.workload.network, devices=devices, samples_per_s=outcome.samples_per_s)
-    against = f"{plain.step_time / outcome.step_time:.4g} times as fast as synchronous steps slowed alike"
+    against = f", {plain.step_time / outcome.step_time:.4g} times as fast as synchronous steps slowed alike"
     return (
         f"Run {question.options.model} by the scheme {outcome.scheme} on {devices:,} "
         f"device{'s' * (devices > 1)} of {question.cluster.name} with {spell_strategy(strategy)}: "
-        f"a step takes {format_seconds(outcome.step_time)}, {against}, costs {cost}, "
-        f"and {outcome.waiting_share:z.1%} of a "
+        f"a step takes {format_seconds(outcome.step_time)}{'' if outcome is plain else against}, "
+        f"costs {cost}, and {outcome.waiting_share:z.1%} of a "
         f"worker's time is spent waiting; means of {outcome.steps:g} simulated steps of each worker."
     )
+
+
+def comparison_rows(
+    choice: TrainingChoice, found: Comparison, data: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """Names and texts of the numbers that the command prints first."""
+    outcome = found.outcome
+    stale = f"{outcome.staleness_mean:.4g} on average, {outcome.staleness_max:.4g} at most"
+    rows = [
+        ("strategy of a step", format_strategy(choice.strategy)),
+        ("workers", f"{outcome.workers}" + (f", {outcome.servers} servers" if outcome.servers else "")),
+        ("step time", format_seconds(outcome.step_time)),
+        (f"{choice.question.workload.network.sample}s/s", format_rate(outcome.samples_per_s)),
+        ("staleness", f"{stale} [{outcome.staleness_unit}]"),
+        (
+            "waiting",
+            f"{format_seconds(outcome.waiting)} a step, {outcome.waiting_share:z.1%} of a worker's time",
+        ),
+    ]
+    if outcome.servers:
+        rows.append(("server load", f"{outcome.server_load:z.1%} of the busiest"))
+    if outcome.dropped:
+        rows.append(("dropped gradients", f"{outcome.dropped:z.1%}"))
+    if found.expected is not None:
+        rows.append(("expected by order statistics", format_seconds(found.expected)))
+    rows.append(("synchronous, undisturbed", format_seconds(found.ordinary)))
+    if outcome is not found.synchronous:
+        rows.append(("synchronous, slowed alike", format_seconds(found.synchronous.step_time)))
+        rows.append(("speed-up over it", f"{data['speedup']:.4g}"))
+        if found.removed is not None:
+            rows.append(("of the slow-downs' cost removed", f"{found.removed:z.1%}"))
+    if (accuracy := data["time_to_accuracy"]) is not None:
+        rows.append(("to the target", format_duration(accuracy["seconds"])))
+        if outcome is not found.synchronous:
+            rows.append(("to the target, synchronous", format_duration(accuracy["synchronous_seconds"])))
+    return rows
+
+
+def comparison_notes(data: Mapping[str, Any]) -> list[str]:
+    """What was assumed and measured, and what to know of it, a line each."""
+    lines = [f"assumed: {sentence}" for sentence in data["assumptions"]]
+    if (accuracy := data["time_to_accuracy"]) is not None:
+        lines.append(f"measured: {accuracy['measured']}")
+        lines += [f"assumed: {sentence}" for sentence in accuracy["assumed"]]
+    return [*lines, *(f"warning: {sentence}" for sentence in data["warnings"])]
 
 
 ACCURACY = (

@@ -86,7 +86,7 @@ def _section(domain: _Domain, loads: Mapping[int, float], most: float) -> Sectio
 def _edge_uses(domain: _Domain, uses: Uses, width: int) -> dict[int, float]:
     """Share by link; ranks of a class do the same, so one without channels has those of the first."""
     own = {
-        (channel.name.partition(" of ranks ")[0], channel.reach, channel.first, channel.outward): use
+        (channel.name.partition(" of rank")[0], channel.reach, channel.first, channel.outward): use
         for channel, use in uses.items()
         if channel.level == domain.index
     }

@@ -14,6 +14,7 @@ from simdl.kernels.pricing import Pricing
 from simdl.program.action import Cause, Load, Purpose, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
+from simdl.rank_names import name_ranks
 from simdl.step.costs.block_cost import BlockCost
 from simdl.step.costs.gradients import GradientShare, gradient_bytes, share_shards
 from simdl.step.costs.step_cost import StepCost
@@ -164,7 +165,7 @@ class HostTransfers:
     ) -> Channel:
         low = rank * self._width // reach * reach
         direction = f", {'out' if outward else 'in'}" if label.startswith("link") else ""
-        name = f"{label} of ranks {low} to {low + reach - 1}{direction}"
+        name = f"{label} of {name_ranks(low, reach)}{direction}"
         return Channel(name=name, bandwidth=bandwidth, reach=reach, outward=outward)
 
     def _load(self, channel: Channel, share: float, rank: int, members: int) -> Load:

@@ -22,6 +22,7 @@ from simdl.communication.ports import (
 from simdl.program.action import Cause, Load, Parts, Purpose, Transfer
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Channel
+from simdl.rank_names import name_ranks
 from simdl.step.costs.gradients import Collective, gathers
 from simdl.step.costs.step_cost import StepCost, copies_sum, stage_hop, tied_bytes
 from simdl.step.costs.update import update_collectives
@@ -281,7 +282,7 @@ class StepTransfers:
         low = first // port.ranks * port.ranks
         direction = "out" if port.outward else "in"
         channel = Channel(
-            name=f"{port.label} of ranks {low} to {low + port.ranks - 1}, {direction}",
+            name=f"{port.label} of {name_ranks(low, port.ranks)}, {direction}",
             bandwidth=port.bandwidth,
             level=port.level,
             reach=port.ranks,

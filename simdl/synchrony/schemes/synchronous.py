@@ -42,7 +42,7 @@ def _update(training: Training, step: int, ready: list[int], factors: list[float
     slowest = max(factors[worker] for worker in ready)
     alone, together = training.times.alone(slowest), training.times.together(slowest)
     for worker in ready:
-        training.waited += training.now - began - training.times.alone(factors[worker])
+        training.waited += max(0.0, training.now - began - training.times.alone(factors[worker]))
     late = set(range(len(factors))).difference(ready)
     training.dropped += len(late)
     for worker in late:
