@@ -29,7 +29,8 @@ class Drawing:
         whole: members of a full domain; 0 for as many as there are.
         wiring: of the level before it was cut.
         graph: of the members drawn.
-        shape: members along the axes of a torus, else ().
+        shape: members that are drawn along the axes of a torus, else ().
+        axes: members along them of the whole torus, else ().
     """
 
     level: Level
@@ -38,18 +39,21 @@ class Drawing:
     graph: Graph
     wiring: Wiring | None = None
     shape: tuple[int, ...] = ()
+    axes: tuple[int, ...] = ()
 
 
 @lru_cache(maxsize=64)
 def draw_level(level: Level, member: str) -> Drawing:
     """The graph of a level; the first members of one that is too large for a picture."""
     shape: tuple[int, ...] = ()
+    axes: tuple[int, ...] = ()
     wiring = level.wiring
     if level.size == 0:
         level = replace(level, wiring=_cut_fabric(level.wiring))
         members = _fabric_members(level)
     elif level.topology == "torus":
-        shape = _cut_shape(torus_shape(level, level.size))
+        axes = torus_shape(level, level.size)
+        shape = _cut_shape(axes)
         members = prod(shape)
         level = replace(level, wiring=Torus(shape=shape))
     else:
@@ -61,6 +65,7 @@ def draw_level(level: Level, member: str) -> Drawing:
         graph=level_graph(level, members, member),
         wiring=wiring,
         shape=shape,
+        axes=axes,
     )
 
 
@@ -89,11 +94,11 @@ def _cut_fabric(wiring: Wiring | None) -> Wiring | None:
 
 
 def _cut_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    found = list(shape)
-    while prod(found) > MOST:
-        longest = found.index(max(found))
-        found[longest] -= 1
-    return tuple(found)
+    longest = max(shape)
+    while prod(shape) > MOST:
+        longest -= 1
+        shape = tuple(min(side, longest) for side in shape)
+    return shape
 
 
 def link_loads(drawing: Drawing, pattern: Pattern) -> Mapping[int, float]:

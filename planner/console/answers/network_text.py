@@ -26,7 +26,8 @@ def drawing_lines(drawing: Drawing, pattern: Pattern | None = None) -> Iterator[
     """
     level = drawing.level
     drawn = drawing.graph.members
-    size = f"{drawing.whole} {drawing.member}s" if drawing.whole else f"all {drawing.member}s"
+    members = f"{drawing.member}s" if drawing.whole != 1 else drawing.member
+    size = f"{drawing.whole} {members}" if drawing.whole else f"all {members}"
     cut = "" if drawn == drawing.whole else f", {drawn} of them drawn{_fewer(drawing)}"
     yield f"{level.name}: {size} on {level.link.name}, {_layout(drawing)}{cut}"
     loads = link_loads(drawing, pattern) if pattern is not None and drawn > 1 else {}
@@ -47,7 +48,7 @@ def _fewer(drawing: Drawing) -> str:
         pairs = zip(cut.tiers, whole.tiers, strict=True)
         fewer = [f"{few.size} of {all_.size}" for few, all_ in pairs if few != all_]
         return f" with {', '.join(fewer)} below a switch" if fewer else ""
-    return ""
+    return f" as {' x '.join(map(str, drawing.shape))}" if drawing.shape else ""
 
 
 def _layout(drawing: Drawing) -> str:
@@ -60,8 +61,8 @@ def _layout(drawing: Drawing) -> str:
         return f"rails in pods of {wiring.size}, oversubscribed {wiring.oversubscription:g}:1 between pods"
     if isinstance(wiring, Dragonfly):
         return f"a dragonfly of groups of {wiring.size}, {wiring.taper:.0%} of their bandwidth between groups"
-    if drawing.shape:
-        return f"a torus of {' x '.join(map(str, drawing.shape))}"
+    if drawing.axes:
+        return f"a torus of {' x '.join(map(str, drawing.axes))}"
     names = {"switch": "one switch", "mesh": "fully connected", "bus": "one host"}
     return names[drawing.level.topology]
 
@@ -84,14 +85,15 @@ def _matrix(graph: Graph, loads: Mapping[int, float]) -> Iterator[str]:
 
 
 def _torus_lines(drawing: Drawing, loads: Mapping[int, float]) -> Iterator[str]:
-    graph, stride = drawing.graph, 1
-    for axis, side in reversed([*enumerate(drawing.shape)]):
+    """Axis by axis of the whole torus, with the load of what is drawn of it."""
+    graph, stride, apart = drawing.graph, 1, 1
+    for axis, (side, shown) in reversed([*enumerate(zip(drawing.axes, drawing.shape, strict=True))]):
         ring = [place * stride for place in range(min(side, 4))]
         chain = " = ".join(map(str, ring)) + (" = ..." if side > len(ring) else "")
-        first = next((n for n in graph.leaving[0] if graph.edges[n].head == stride and side > 1), None)
+        first = next((n for n in graph.leaving[0] if graph.edges[n].head == apart and shown > 1), None)
         load = f", load {loads.get(first, 0.0):.0%}" if loads and first is not None else ""
         yield f"  axis {'xyz'[axis] if axis < 3 else axis}: {chain}, closed to a ring of {side}{load}"
-        stride *= side
+        stride, apart = stride * side, apart * shown
 
 
 def _tree_lines(graph: Graph, loads: Mapping[int, float]) -> Iterator[str]:
@@ -146,7 +148,9 @@ def _runs(graph: Graph, below: list[tuple[int, int]], loads: Mapping[int, float]
             runs.append([(vertex, number)])
     for run in runs:
         first, end = graph.names[run[0][0]], graph.names[run[-1][0]]
-        names = first if len(run) == 1 else f"{first} to {end.rpartition(' ')[2]}"
+        row, _, number = end.rpartition(" ")
+        last = number if first.startswith(f"{row} ") else end
+        names = first if len(run) == 1 else f"{first} to {last}"
         each = " each" if len(run) > 1 else ""
         yield f"{names}: {_links(graph, run[0][1], loads)}{each}"
 
