@@ -6,8 +6,10 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from hardware.profiles import node_names
+from hardware.profiles import load_node, node_names
 from planner.commands.hardware import hardware
+from planner.console.answers.network_text import node_drawings
+from simdl.topology.drawing import places
 
 
 def run(*arguments):
@@ -27,12 +29,22 @@ def test_a_cube_mesh_is_a_matrix_of_links():
         ("p40-roce100", "switch 0.0 - device 0 to 3: 1 x pcie3-x16, 15.75 GB/s each"),
         ("a40-node", "device 0 - device 1: 4 x nvlink3-bridge, 56.25 GB/s"),
         ("tpu-v4-64", "axis y: 0 = 4 = 8 = 12, closed to a ring of 4"),
+        ("tpu-v5e-slice", "a torus of 16 x 16, 64 of them drawn as 8 x 8"),
+        ("tpu-v5e-slice", "axis x: 0 = 16 = 32 = 48 = ..., closed to a ring of 16"),
+        ("dgx-superpod-h100", "spine - rail 0 of pod 0 to rail 7 of pod 1: 32 x infiniband-ndr"),
         ("gb200-nvl72", "switch - device 0 to 71: 18 x nvswitch4, 900 GB/s each"),
         ("mi300x-node", "every pair - 1 x xgmi3, 64 GB/s"),
     ],
 )
 def test_networks_as_text(name, text):
     assert text in run(name).stdout
+
+
+@pytest.mark.parametrize("name", ["xc50-p100", "tpu-v4-64"])
+def test_no_two_members_or_switches_are_drawn_in_one_place(name):
+    drawing = node_drawings(load_node(name))[-1 if name == "xc50-p100" else 0]
+    found = places(drawing)
+    assert len(found) == len(drawing.graph.names) == len({(round(x, 6), round(y, 6)) for x, y in found})
 
 
 def test_load_of_a_pattern_stands_beside_the_links():

@@ -113,8 +113,8 @@ class Training(Result):
         import pandas as pd  # noqa: PLC0415 - only where a frame is asked for
 
         outcomes = dict.fromkeys((self.found.outcome, self.found.synchronous))
-        names = ("scheme", "workers", "step_time", "samples_per_s", "staleness_mean", "staleness_max")
-        names += ("waiting", "waiting_share", "server_load", "dropped")
+        names = ["scheme", "workers", "step_time", "samples_per_s", "staleness_mean", "staleness_max"]
+        names += ["waiting", "waiting_share", "server_load", "dropped"]
         return pd.DataFrame([{name: getattr(each, name) for name in names} for each in outcomes])
 
     def export(self, format: str) -> None:  # noqa: A002 - as the other results

@@ -159,5 +159,5 @@ class _Copies:
 def _moved(channel: Channel, first: int, rank: int) -> Channel:
     """The same ports of the domain of another rank."""
     low, new = (each // channel.reach * channel.reach for each in (first, rank))
-    ends = [f" of {name_ranks(each, channel.reach)}" for each in (low, new)]
-    return replace(channel, name=channel.name.replace(*ends))
+    here, there = (f" of {name_ranks(each, channel.reach)}" for each in (low, new))
+    return replace(channel, name=channel.name.replace(here, there))

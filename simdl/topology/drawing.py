@@ -14,6 +14,7 @@ from simdl.topology.patterns import Pattern
 
 MOST = 72  # members that are drawn of one domain: a rack of NVL72
 FABRIC = 64  # nodes that are drawn of a network, at most
+NODES_OUT, GROUPS_APART = 1.5, 4.0  # in radii of the circle on which routers of a group stand
 FEW = 4  # nodes of a network without tiers
 
 Place = tuple[float, float]
@@ -119,8 +120,10 @@ def link_loads(drawing: Drawing, pattern: Pattern) -> Mapping[int, float]:
 
 
 def places(drawing: Drawing) -> list[Place]:
-    """Where every vertex stands: a grid, a circle, or rows of switches over the members."""
+    """Where every vertex stands: a grid, circles, or rows of switches over the members."""
     graph = drawing.graph
+    if isinstance(drawing.level.wiring, Dragonfly):
+        return _group_places(graph, drawing.level.wiring)
     if drawing.shape:
         return [_grid_place(member, drawing.shape) for member in range(graph.members)]
     switches = len(graph.names) - graph.members
@@ -131,6 +134,23 @@ def places(drawing: Drawing) -> list[Place]:
         ]
         return circle + [(0.0, 0.0)] * switches
     return _rows(graph)
+
+
+def _group_places(graph: Graph, wiring: Dragonfly) -> list[Place]:
+    """Groups side by side, each a circle of routers with their nodes around it."""
+
+    def on_circle(turn: float, group: int, radius: float) -> Place:
+        return GROUPS_APART * group + radius * sin(2 * pi * turn), radius * cos(2 * pi * turn)
+
+    members = [
+        on_circle((member % wiring.size + 0.5) / wiring.size, member // wiring.size, NODES_OUT)
+        for member in range(graph.members)
+    ]
+    switches = [
+        on_circle((number % wiring.routers + 0.5) / wiring.routers, number // wiring.routers, 1.0)
+        for number in range(len(graph.names) - graph.members)
+    ]
+    return members + switches
 
 
 def _grid_place(member: int, shape: tuple[int, ...]) -> Place:

@@ -148,9 +148,9 @@ def _runs(graph: Graph, below: list[tuple[int, int]], loads: Mapping[int, float]
             runs.append([(vertex, number)])
     for run in runs:
         first, end = graph.names[run[0][0]], graph.names[run[-1][0]]
-        row, _, number = end.rpartition(" ")
-        last = number if first.startswith(f"{row} ") else end
-        names = first if len(run) == 1 else f"{first} to {last}"
+        row, _, place = end.rpartition(" ")
+        until = place if first.startswith(f"{row} ") else end
+        names = first if len(run) == 1 else f"{first} to {until}"
         each = " each" if len(run) > 1 else ""
         yield f"{names}: {_links(graph, run[0][1], loads)}{each}"
 

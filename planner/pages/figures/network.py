@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
+from hardware.topology import Dragonfly
 from hardware.units import format_quantity
 from planner.pages.figures.palette import GREY, MEMBER, SWITCH, load_colour
 from planner.pages.figures.style import new_figure
@@ -11,7 +12,13 @@ from simdl.topology.drawing import Drawing, places
 
 NAMED = 24  # members up to which every one is named
 SIDEWAYS = 0.75  # from the middle of a circle of radius 1
+TWO = 2  # members of an axis whose closing link is the only one
+BENDS = 8  # straight pieces of a bent line
+BENT = 0.45  # how far it bends, over its length; a quarter of it in the middle
 SHADES = 5  # steps of load that are told apart by colour
+
+
+Point = tuple[float, float]
 
 
 def network_figure(drawing: Drawing, loads: Mapping[int, float], *, most: float = 0.0) -> go.Figure:
@@ -58,6 +65,37 @@ def _shade(load: float) -> int:
     return min(SHADES - 1, int(load * SHADES))
 
 
+def _around(drawing: Drawing, one: int, other: int) -> bool:
+    """Whether a link closes an axis of a torus, so that a straight line would pass over other members."""
+    stride = 1
+    for side in reversed(drawing.shape):
+        if abs(one - other) == stride * (side - 1) and side > TWO:
+            return True
+        stride *= side
+    return False
+
+
+def _path(start: Point, end: Point, *, around: bool) -> list[Point]:
+    """The line of a link: straight, or bent beside the row of members that it closes."""
+    if not around:
+        return [start, end]
+    (x0, y0), (x1, y1) = start, end
+    steps = (step / BENDS for step in range(BENDS + 1))
+    return [
+        (
+            x0 + t * (x1 - x0) + BENT * t * (1 - t) * (y1 - y0),
+            y0 + t * (y1 - y0) - BENT * t * (1 - t) * (x1 - x0),
+        )
+        for t in steps
+    ]
+
+
+def _middle(path: list[Point]) -> Point:
+    """The middle of a line of links."""
+    (x0, y0), (x1, y1) = path[(len(path) - 1) // 2], path[len(path) // 2]
+    return (x0 + x1) / 2, (y0 + y1) / 2
+
+
 def _add_links(
     figure: go.Figure,
     drawing: Drawing,
@@ -75,12 +113,12 @@ def _add_links(
         if loads and _shade(load) != shade:
             continue
         edge = graph.edges[number]
-        (x0, y0), (x1, y1) = at[edge.tail], at[edge.head]
-        x += x0, x1, None
-        y += y0, y1, None
+        path = _path(at[edge.tail], at[edge.head], around=_around(drawing, edge.tail, edge.head))
+        x += [*(place[0] for place in path), None]
+        y += [*(place[1] for place in path), None]
         told = f"{graph.names[edge.tail]} - {graph.names[edge.head]}<br>{edge.count:g} x {edge.link.name}, "
         told += format_quantity(edge.bandwidth, "bandwidth") + (f"<br>{_share(load, most)}" if loads else "")
-        middle.append(((x0 + x1) / 2, (y0 + y1) / 2, told))
+        middle.append((*_middle(path), told))
     if not middle:
         return
     colour = load_colour(shade / (SHADES - 1)) if loads else GREY
@@ -107,6 +145,7 @@ def _add_links(
 
 def _add_vertices(figure: go.Figure, drawing: Drawing, at: list[tuple[float, float]]) -> None:
     graph = drawing.graph
+    named = not isinstance(drawing.level.wiring, Dragonfly)
     circle = max(x * x + y * y for x, y in at) < 1.01 and len(graph.names) - graph.members <= 1
     for name, low, high, colour, symbol in (
         ("members", 0, graph.members, MEMBER, "circle"),
@@ -118,7 +157,7 @@ def _add_vertices(figure: go.Figure, drawing: Drawing, at: list[tuple[float, flo
                 name=name,
                 x=[place[0] for place in at[low:high]],
                 y=[place[1] for place in at[low:high]],
-                mode="markers+text" if len(names) <= NAMED else "markers",
+                mode="markers+text" if named and len(names) <= NAMED else "markers",
                 text=names,
                 textposition=[_beside(place, name, circle=circle) for place in at[low:high]],
                 marker={"color": colour, "symbol": symbol, "size": 12, "line": {"color": GREY, "width": 1}},

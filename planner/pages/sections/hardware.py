@@ -11,11 +11,19 @@ from planner.pages.page import Cell, Page, Section, Table
 from simdl.topology.drawing import Drawing, link_loads
 from simdl.topology.patterns import Pattern
 
+SENDING = {
+    Pattern.RING: "to the next",
+    Pattern.PAIRS: "to every other",
+    Pattern.DOUBLING: "to the one at distance 1, 2, 4, ..., as much each time",
+    Pattern.HALVING: "to the one at distance 1, 2, 4, ..., half as much each time",
+    Pattern.SERVER: "to the first",
+}
+
 
 def hardware_page(node: NodeType, pattern: Pattern | None, data: dict[str, Any]) -> Page:
     """The page of a node type; ``data`` is the command's JSON."""
-    told = "Links are coloured by load" if pattern else "No load is drawn"
-    line = f"{told}: {pattern.value} messages among all members." if pattern else f"{told}; --pattern does."
+    told = "Links are coloured by load while all members send"
+    line = f"{told} {SENDING[pattern]}." if pattern else "No load is drawn; --pattern does."
     sections = [section for each in node_drawings(node) for section in _sections(each, pattern)]
     return Page(
         title=f"{node.name}: {node.description}",
