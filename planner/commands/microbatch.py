@@ -212,13 +212,14 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
 def _sentence(data: Mapping[str, Any], result: MicrobatchPlan) -> str:
     """What to run on what, how long it takes and against what, in how much memory, and how sure that is."""
     choices = result.choices
-    divided = sum(len(choice.configuration.micro_batches) > 1 for choice in choices)
+    divided = sum(len(choice.configuration.micro_batches) > 1 for choice in choices) or "none"
     undivided = result.undivided_time
-    against = (
-        "where the undivided batch does not fit"
-        if undivided is None
-        else f"{undivided / result.time:.3g} times as fast as undivided"
-    )
+    if undivided is None:
+        against = "where the undivided batch does not fit"
+    elif undivided <= result.time:
+        against = "as fast as undivided"
+    else:
+        against = f"{undivided / result.time:.3g} times as fast as undivided"
     measured = sum(choice.measured for choice in choices)
     source = f"{measured} of them measured" if measured else "priced by the model"
     proved = "proved the fastest" if result.optimal else f"within {result.gap:.2g} of the fastest"

@@ -25,6 +25,7 @@ from planner.console.options.strategy_options import (
     format_flags,
     given_flags,
     open_strategy_options,
+    with_nearest,
 )
 from planner.console.options.training_options import (
     asked_training,
@@ -43,7 +44,7 @@ from planner.questions.strategy_file import format_changes
 from planner.search.least_saving import NOTHING, Choice
 from planner.search.remedy import why_larger
 from planner.search.ways_out import ways_out
-from simdl.errors import SimdlError
+from simdl.errors import SimdlError, StrategyError
 from simdl.report.chakra_trace import write_chakra_traces
 from simdl.report.chrome_trace_hta import write_hta_traces
 from simdl.report.step_report import StepReport
@@ -118,8 +119,8 @@ def simulate(
         page_path = report_path(report_directory, "simulate", force=force, beside=trace)
         asked = asked_training(epochs, dataset)
         choice = _asked(options, strategy_file, launch_file, flags)
-        question, strategy = choice.question, choice.strategy
-        simulation = simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
+        question = choice.question
+        simulation = _simulated(choice, options, None if strategy_file or launch_file else flags)
         if simulation.report.feasible and trace is not None:
             _write_trace(simulation, trace, trace_format)
         training = None
@@ -158,6 +159,21 @@ def _asked(
 
     question, strategy = ask_launch_file(launch_file, options)
     return Choice(question=question, strategy=strategy, chosen="")
+
+
+def _simulated(choice: Choice, options: Options, flags: Mapping[str, Any] | None) -> Simulation:
+    """The step of a strategy, of these flags or, with None, of a file.
+
+    Raises:
+        SimdlError: it cannot be carried out; with the nearest flags that can.
+    """
+    question, strategy = choice.question, choice.strategy
+    try:
+        return simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
+    except StrategyError as error:
+        if flags is None:
+            raise
+        raise with_nearest(error, question, options, flags) from None
 
 
 def _check_trace(path: Path | None, trace_format: str | None, *, force: bool) -> None:

@@ -16,10 +16,10 @@ from planner.interface.arguments import (
     text,
 )
 from planner.interface.loading import ask
+from planner.interface.named_strategy import chosen_strategy
 from planner.interface.result import Figures, Result
 from planner.money.failures import positive_option, read_failures
 from planner.questions.question import Question
-from planner.search.least_saving import choose_rest
 from simdl.errors import SimdlError
 from simdl.step.strategy import Strategy
 from workloads.network import Network
@@ -101,7 +101,7 @@ class Kept(Result):
 def goodput(
     model: str | Network | FilePath,
     cluster: str | Cluster | FilePath,
-    strategy: Mapping[str, Any] | None = None,
+    strategy: Strategy | Mapping[str, Any] | FilePath | None = None,
     *,
     device_mtbf: str | None = None,
     node_mtbf: str | None = None,
@@ -123,7 +123,8 @@ def goodput(
     Args:
         model: registered name (`simdl.network_names()`), file, or a network of `simdl.load_network`.
         cluster: ``"NODE:COUNT"``, a TOML file, or a cluster of `simdl.load_cluster`.
-        strategy: fields of a `simdl.Strategy`; what is left open is chosen as `simdl.simulate` does.
+        strategy: a `simdl.Strategy`, a TOML file with its fields, or a mapping of them, of which what is left
+            open is chosen as `simdl.simulate` does.
         device_mtbf: mean time between failures of a device, such as ``"10y"``, or ``"never"``.
         node_mtbf: the same of a node beside its devices.
         storage_bandwidth: of what takes checkpoints, all nodes together, such as ``"100GB/s"``.
@@ -157,8 +158,6 @@ def goodput(
         "optimizer": optimizer,
         "stack": stack,
     }
-    if strategy is not None and not isinstance(strategy, Mapping):
-        raise refuse("strategy", strategy, "a mapping of fields of a simdl.Strategy")
     said = {
         "device_mtbf": text("device_mtbf", device_mtbf, TIME),
         "node_mtbf": text("node_mtbf", node_mtbf, TIME),
@@ -173,7 +172,7 @@ def goodput(
     asked = None if pause is None else positive_option("--interval", pause, "time")
     seconds = positive_option("--horizon", length, "time")
     options = question_options(model, cluster, named)
-    choice = choose_rest(ask(options, model, cluster), options, dict(strategy or {}))
+    choice = chosen_strategy(ask(options, model, cluster), options, strategy)
     question = choice.question
     failures = read_failures(question.workload, question.cluster, said, spares=spares)
     answer = goodput_answer(

@@ -22,13 +22,14 @@ from planner.interface.arguments import (
     texts,
 )
 from planner.interface.loading import ask
+from planner.interface.named_strategy import named_strategy
 from planner.interface.result import Figures, Result
 from planner.memory_savers.options import KINDS
 from planner.questions.memory import MemoryFront, whole_batch
 from planner.questions.memory import memory_front as find_front
 from planner.questions.question import Question
-from planner.questions.strategy_file import build_strategy
 from simdl.errors import SimdlError
+from simdl.step.strategy import Strategy
 from workloads.network import Network
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class MemoryPlans(Result):
 def memory_front(
     model: str | Network | FilePath,
     cluster: str | Cluster | FilePath,
-    strategy: Mapping[str, Any] | None = None,
+    strategy: Strategy | Mapping[str, Any] | FilePath | None = None,
     *,
     limits: Sequence[int | float | str] = (),
     points: int = 6,
@@ -118,7 +119,8 @@ def memory_front(
     Args:
         model: registered name (`simdl.network_names()`), file, or a network of `simdl.load_network`.
         cluster: ``"NODE:COUNT"``, a TOML file, or a cluster of `simdl.load_cluster`.
-        strategy: fields of a `simdl.Strategy`; by default data parallelism over all devices.
+        strategy: a `simdl.Strategy`, a mapping of its fields, or a TOML file with them; by default data
+            parallelism over all devices.
         limits: of memory of a device, such as ``["12GB"]``; by default from all that is wanted down to the
             least.
         points: of the front, where no limits are given.
@@ -148,8 +150,6 @@ def memory_front(
         "optimizer": optimizer,
         "stack": stack,
     }
-    if strategy is not None and not isinstance(strategy, Mapping):
-        raise refuse("strategy", strategy, "a mapping of fields of a simdl.Strategy")
     amounts = sorted(map(_limit, limits), reverse=True)
     known = frozenset(choice("allow", each, KINDS) for each in texts("allow", allow, "a list of names"))
     wanted = count("points", points, least=2) or MOST
@@ -158,9 +158,9 @@ def memory_front(
     question = ask(question_options(model, cluster, named), model, cluster)
     if question.cluster.more:
         raise SimdlError(f"cluster: found {question.cluster.name}, a mixed one; expected nodes of one type")
-    given = dict(strategy or {})
-    chosen = build_strategy(given, question.cluster)
-    if "micro_batch" not in given:
+    given = {} if strategy is None else strategy
+    chosen = named_strategy(given, question.cluster)
+    if isinstance(given, Mapping) and "micro_batch" not in given:
         chosen = whole_batch(chosen, question)
     front = find_front(question, chosen, limits=amounts, count=wanted, allowed=known or None)
     return MemoryPlans(front=front, question=question)

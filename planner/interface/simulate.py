@@ -13,21 +13,18 @@ from planner.interface.arguments import (
     number,
     one_family,
     question_options,
-    refuse,
     text,
 )
 from planner.interface.loading import ask
+from planner.interface.named_strategy import as_it_stands, named_strategy
 from planner.interface.step import Step, asked
-from planner.questions.question import Options, Question, for_strategy
-from planner.questions.strategy_file import build_strategy, load_strategy
+from planner.questions.question import Options, Question
 from planner.search.least_saving import NOTHING, Choice, choose_rest
 from planner.search.ways_out import ways_out
 from simdl.errors import SimdlError
 from simdl.step.simulate import simulate as simulate_step
 from simdl.step.strategy import Recompute, Strategy
 from workloads.network import Network
-
-STRATEGY = "a simdl.Strategy, a mapping of its fields, or a TOML file"
 
 
 class DoesNotFitError(SimdlError):
@@ -184,8 +181,7 @@ def simulate(
         choice = choose_rest(ask(options, model, cluster), options, given)
     else:
         question = ask(options, model, cluster)
-        named = _strategy(strategy, question.cluster)
-        choice = Choice(question=for_strategy(question, options, named), strategy=named, chosen="")
+        choice = as_it_stands(named_strategy(strategy, question.cluster), question, options)
     question = choice.question
     simulated = simulate_step(question.workload, question.cluster, choice.strategy, stack=question.stack)
     report = simulated.report
@@ -237,23 +233,6 @@ def _check_one_source(strategy: object, launch_file: object, given: Mapping[str,
     sources += [", ".join(given)] if given else []
     if len(sources) > 1:
         raise QuestionError(f"{' and '.join(sources)}: found together; expected one source of the strategy")
-
-
-def _strategy(strategy: object, cluster: Cluster) -> Strategy:
-    """The strategy of an object, a mapping or a file.
-
-    Raises:
-        QuestionError: something else.
-        SimdlError: a file that cannot be read, or values that cannot be.
-    """
-    if isinstance(strategy, Strategy):
-        return strategy
-    if isinstance(strategy, Mapping):
-        return build_strategy(strategy, cluster)
-    path = text("strategy", strategy, STRATEGY)
-    if path is None:
-        raise refuse("strategy", strategy, STRATEGY)
-    return load_strategy(path, cluster)
 
 
 def _launched(

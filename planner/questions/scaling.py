@@ -56,7 +56,7 @@ def scaling_json(question: Question, curve: ScaleCurve, model: str) -> dict[str,
 def scaling_sentence(question: Question, curve: ScaleCurve, model: str) -> str:
     """How fast the largest cluster trains, what it costs, what limits it, and where scaling stops paying."""
     ended = conclusion(curve)
-    if not any(point.ran for point in curve.points):
+    if not any(point.answers for point in curve.points):
         return f"{ended[0].upper()}{ended[1:]}."
     ran = [point for point in curve.points if point.ran]
     last = ran[-1]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from planner.console.answers.breakdown_rows import real_amounts
 from planner.questions.answer_file import Answer
 from simdl.report.step_report import StepReport
 
@@ -85,7 +86,7 @@ def explanation_json(answer: Answer) -> dict[str, Any]:
 
 def _by_limit(causes: Mapping[str, float], memory_bound: float) -> dict[str, float]:
     found = dict.fromkeys((COMPUTE, BANDWIDTH, COMMUNICATION, BUBBLE, LAUNCH), 0.0)
-    for cause, seconds in causes.items():
+    for cause, seconds in real_amounts(causes).items():
         if cause in KERNELS:
             found[COMPUTE] += seconds * (1 - memory_bound)
             found[BANDWIDTH] += seconds * memory_bound

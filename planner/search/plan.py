@@ -313,13 +313,13 @@ def _reasons(
             "fewer devices"
         )
         return
+    if left:
+        yield left
     excess = np.setdiff1d(np.arange(len(space)), fits)
     if len(excess):
         yield from _short_of_memory(
             space, bounds, excess, workload, pricing, none=not len(fits) and not others
         )
-    if left:
-        yield left
 
 
 def _left_out(count: int, workload: Workload, pricing: Pricing) -> str:

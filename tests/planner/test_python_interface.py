@@ -341,6 +341,16 @@ class TestGoodput:
                 simdl.goodput("lenet5", "dgx-1-v100:1", **given)
 
 
+def test_a_strategy_is_an_object_a_mapping_or_a_file_wherever_one_is_asked_for(tmp_path):
+    path = tmp_path / "strategy.toml"
+    path.write_text("dp = 8\nmicro_batch = 8\n", encoding="utf-8")
+    given = simdl.Strategy(dp=8, micro_batch=8), {"dp": 8, "micro_batch": 8}, path
+    question = {"model": "lenet5", "cluster": "dgx-1-v100:1", "global_batch": 64}
+    for ask in (simdl.simulate, simdl.goodput, simdl.memory_front):
+        first, *others = [ask(**question, strategy=strategy).headline for strategy in given]
+        assert others == [first, first]
+
+
 def test_a_step_that_does_not_fit_carries_its_answer():
     with pytest.raises(simdl.DoesNotFitError, match=r"stage 0 is .* short") as refused:
         simdl.simulate("gpt3-13b", CLUSTER, {"dp": 8}, global_batch=8)

@@ -15,6 +15,13 @@ from simdl.inference.layer_uses import LayerUse
 from simdl.inference.simulate import ForwardPass, Generation, InferenceReport
 
 SHOWN = 40
+LIMITS = {
+    "arithmetic": "compute",
+    "memory": "memory bandwidth",
+    "latency": "the start of its kernels",
+    "launch": "launch cost",
+}
+"""What bounds layers, and what else a pass takes, as the answers of training name them."""
 """Layers that a table shows, those that take longest; JSON has all of them."""
 
 
@@ -140,7 +147,7 @@ def _read_title(report: InferenceReport) -> str:
 
 
 def inference_sentence(question: InferenceQuestion, report: InferenceReport) -> str:
-    """The answer in a sentence: what it takes, for how many samples, on what."""
+    """The answer in a sentence: what it takes, for how many samples, on what, what limits it, how sure."""
     energy = "" if report.joules is None else f", at {format_quantity(report.joules, 'energy')}"
     network = question.workload.network
     samples = f"{report.batch} {network.sample}{'s' * (report.batch > 1)}"
@@ -150,13 +157,32 @@ def inference_sentence(question: InferenceQuestion, report: InferenceReport) -> 
         return (
             f"Use {network.name} on {where}: {samples} take{'s' * (report.batch == 1)} "
             f"{format_seconds(report.latency)}, {rate} a "
-            f"second{energy} each."
+            f"second{energy} each; {_limit(report.read)}; {_sure(report)}."
         )
     each = report.generation.latency / report.generation.tokens
     return (
         f"Use {network.name} on {where}: it reads a prompt in {format_seconds(report.read.latency)} and "
-        f"writes a token in {format_seconds(each)} for {samples} together{energy} an answer."
+        f"writes a token in {format_seconds(each)} for {samples} together{energy} an answer; "
+        f"reading {_limit(report.read)}, writing {_limit(report.generation.last)}; {_sure(report)}."
     )
+
+
+def _limit(forward: ForwardPass) -> str:
+    """What most of the time of layers goes to, or what the host and the network take beside them."""
+    seconds: dict[str, float] = {}
+    for layer in forward.layers:
+        seconds[layer.bound] = seconds.get(layer.bound, 0.0) + layer.seconds
+    for cause, each in forward.breakdown.items():
+        if cause != "forward":
+            seconds[cause.replace("_", " ")] = each
+    most = max(seconds, key=seconds.__getitem__)
+    return f"is limited by {LIMITS.get(most, most)} ({seconds[most] / forward.latency:.0%} of it)"
+
+
+def _sure(report: InferenceReport) -> str:
+    """How many numbers of each kind stand behind an answer."""
+    counts = dict(report.provenance)["numbers"]
+    return "numbers: " + ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
 
 
 def inference_totals(report: InferenceReport) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from planner.console.answers.headline import devices_of, setting_json
+from planner.console.answers.headline import device_hours, devices_of, setting_json
 from planner.console.format import format_memory, format_seconds, spell_strategy
 from planner.questions.memory import MemoryFront, memory_json
 from planner.questions.question import Question
@@ -30,11 +30,22 @@ def memory_sentence(question: Question, front: MemoryFront) -> str:
         )
     best, first = fitting[0].best, front.points[0].unlimited
     proven = sum(point.optimal for point in front.points)
+    workload = question.workload
+    cost = device_hours(
+        workload.network,
+        devices=question.cluster.devices,
+        samples_per_s=workload.global_batch / best.step_time,
+    )
+    longer = (
+        f"{best.step_time / first.step_time - 1:.1%} longer than with everything kept, which takes "
+        f"{format_memory(first.nbytes)}"
+        if best.strategy.savers
+        else "with everything kept"
+    )
     return (
         f"Run {name} on {where} with {spell_strategy(best.strategy)}: a step takes "
-        f"{format_seconds(best.step_time)} in {format_memory(best.nbytes)} of the {usable} of a "
-        f"device, {best.step_time / first.step_time - 1:.1%} longer than with everything kept, which takes "
-        f"{format_memory(first.nbytes)}; {proven} of {len(front.points)} plans are proven optimal."
+        f"{format_seconds(best.step_time)}, costs {cost}, and needs {format_memory(best.nbytes)} of the "
+        f"{usable} of a device, {longer}; {proven} of {len(front.points)} plans are proven optimal."
     )
 
 

@@ -11,8 +11,9 @@ from hardware.cluster import Cluster
 from planner.questions.question import Options, Question, for_strategy
 from planner.questions.strategy_file import KEYS, build_strategy, load_strategy
 from planner.search.least_saving import Choice, choose_rest
+from planner.search.nearest import nearest_values
 from simdl.compression.method import EXAMPLES
-from simdl.errors import SimdlError
+from simdl.errors import SimdlError, StrategyError
 from simdl.memory.savers import EXAMPLE as SAVERS
 from simdl.pipelines import PIPELINES
 from simdl.step.strategy import Recompute, Strategy
@@ -184,6 +185,15 @@ def asked_strategy(
     return Choice(question=for_strategy(question, options, strategy), strategy=strategy, chosen="")
 
 
+def with_nearest(
+    error: StrategyError, question: Question, options: Options, flags: Mapping[str, Any]
+) -> SimdlError:
+    """A refusal with the flags to type for the nearest strategies that are carried out and fit."""
+    changes = nearest_values(question, options, given_flags(flags))
+    typed = [_flag(name, value) for each in changes for name, value in each.items()]
+    return SimdlError("\n".join([str(error), *(f"try: {line}" for line in typed)]))
+
+
 def format_flags(strategy: Strategy, before: Strategy) -> str:
     """The flags to type for what a strategy changes of another one; cuts and splits have none.
 
@@ -194,14 +204,17 @@ def format_flags(strategy: Strategy, before: Strategy) -> str:
     words = []
     for name in FLAGS:
         value = getattr(strategy, name)
-        option = "--" + name.replace("_", "-")
-        if value == getattr(before, name):
-            continue
-        if isinstance(value, bool):
-            words.append(option if value else f"--no-{option[2:]}")
-        else:
-            words.append(f"{option} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
+        if value != getattr(before, name):
+            words.append(_flag(name, value))
     return " ".join(words)
+
+
+def _flag(name: str, value: Any) -> str:  # noqa: ANN401 - of a field
+    """The flag to type for a value of a field."""
+    option = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return option if value else f"--no-{option[2:]}"
+    return f"{option} {','.join(map(str, value)) if isinstance(value, tuple) else value}"
 
 
 def chosen_strategy(path: str | None, flags: Mapping[str, Any], cluster: Cluster) -> Strategy:
