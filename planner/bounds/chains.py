@@ -7,18 +7,20 @@ must come before its first and after its last one. Durations are those of the lo
 is read off its kind.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from planner.bounds.orders import ShapeOrder
+from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices, transfer_seconds
 from planner.space.shapes import Shape
 from simdl.communication import Hop
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.passes import PassKind, Phase
+from simdl.pipelines.skeleton import Key
 from simdl.step.costs.stage import pass_seconds
 from simdl.step.costs.step_cost import stage_hop
 
@@ -138,13 +140,52 @@ def _rest(seconds: dict[PassKind, Floats]) -> Floats:
     return _least(seconds, lambda kind: kind.completes)
 
 
-def _transfers(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
-    """[lanes and cuts x stages] seconds from each stage to the next."""
+class EntrySeconds:
+    """What entries of a shape's orders take, each found once."""
+
+    def __init__(self, shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing) -> None:
+        self._shape, self._prices, self._stack = shape, prices, pricing.stack
+        self._sums: dict[tuple[Phase, str], Floats] = {}
+        self._known: dict[Key, Floats] = {}
+        sent = [_transfers(shape, prices, pricing, copy=copy) for copy in range(order.copies)]
+        self._sent = np.concatenate(sent, axis=1).T
+
+    def columns(self, entries: Sequence[Key], members: Integers) -> Floats:
+        """[entries and stages of all copies x members] seconds of entries and of transfers after stages.
+
+        Args:
+            entries: what each does on which stages.
+            members: lanes and cuts that are wanted.
+        """
+        for entry in entries:
+            if entry not in self._known:
+                self._known[entry] = self._seconds(entry)
+        return np.concatenate([[self._known[entry][members] for entry in entries], self._sent[:, members]])
+
+    def _seconds(self, entry: Key) -> Floats:
+        busy, device, host = (self._sum(entry, name) for name in ("busy", "device", "host"))
+        shown = np.maximum(device, busy - device) if len(entry) > 1 else busy  # one pass hides the other's
+        found: Floats = pass_seconds(shown, host, self._stack)
+        return found
+
+    def _sum(self, entry: Key, name: str) -> Floats:
+        found: Floats | float = 0.0
+        for kind, stage in entry:
+            if (kind.phases, name) not in self._sums:
+                sums = _phase_sums(self._shape, kind.phases, self._prices, name)
+                self._sums[kind.phases, name] = np.ascontiguousarray(self._shape.spread(sums).T)
+            each = self._sums[kind.phases, name]
+            found = found + each[stage % len(each)]
+        return np.asarray(found)
+
+
+def _transfers(shape: Shape, prices: Prices, pricing: Pricing, *, copy: int = 0) -> Floats:
+    """[lanes and cuts x stages] seconds from each stage of a copy to the next."""
     times = np.zeros((len(shape.rows), *shape.kind.shape))
     last = np.array([blocks[-1] for blocks in shape.kinds])[shape.kind]
     alike: dict[Hop, list[int]] = {}
     for boundary in range(shape.kind.shape[1] - 1):
-        hop = stage_hop(boundary, shape.strategy, pricing.cluster)
+        hop = stage_hop(copy * shape.kind.shape[1] + boundary, shape.strategy, pricing.cluster)
         if hop is not None:
             alike.setdefault(hop, []).append(boundary)
     for hop, boundaries in alike.items():

@@ -19,6 +19,7 @@ from planner.bounds.chains import Chain, build_chain
 from planner.bounds.exchanges import shape_variants
 from planner.bounds.exposure import Exposure, estimate_exposure
 from planner.bounds.orders import ShapeOrder, activation_bytes, shape_orders, stage_lags, transient_bytes
+from planner.bounds.paths import path_ends
 from planner.bounds.updates import update_seconds
 from planner.space.candidates import Integers, Space, single_space
 from planner.space.prices import Floats, Prices, price_space
@@ -93,7 +94,8 @@ def estimate_bounds(
     for (shape, need), variants, order, update in zip(timed, ways, orders, updates, strict=True):
         chain = build_chain(shape, order, prices, pricing)
         beside = estimate_exposure(variants, order, chain, update, prices, pricing)
-        seconds = _Ends(shape, order, chain).step_times(beside).reshape(-1, shape.cuts)
+        paths = path_ends(shape, order, prices, pricing)
+        seconds = _Ends(shape, order, chain, paths).step_times(beside).reshape(-1, shape.cuts)
         allowed = need <= np.maximum(need.min(axis=1, keepdims=True), usable)
         step_time[shape.candidates] = np.where(allowed, seconds, np.inf).min(axis=1)
     least = least_input_time(workload, pricing.cluster, space.dp, space.tp * space.cp)
@@ -195,7 +197,7 @@ def _gathered_bytes(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
 class _Ends:
     """When ranks are done with their passes at the earliest; what does not hang on how a variant shards."""
 
-    def __init__(self, shape: Shape, order: ShapeOrder, chain: Chain) -> None:
+    def __init__(self, shape: Shape, order: ShapeOrder, chain: Chain, paths: Floats | None) -> None:
         ranks = shape.ranks
         each = np.repeat(shape.microbatches, shape.cuts)[:, None] / order.copies
         sent = chain.forward + chain.back + chain.outbound
@@ -204,14 +206,27 @@ class _Ends:
         self._flight = order.in_flight(len(each))
         heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
         self._head = heads if order.synchronised else np.zeros_like(heads)
-        held = chain.returned[:, self._first[0]] if chain.blocking else 0.0
-        self._back = np.maximum(
-            self._head + each * chain.by_rank(sent, ranks) - held, self._round_trips(each)
-        )
+        self._back = np.maximum(self._worked(each, sent), self._round_trips(each))
         self._busy = self._head + each * chain.by_rank(sent + chain.rest, ranks)
         last = np.min([chain.last[:, stages] for stages in self._first], axis=0)
         self._before_last = self._busy - last
-        self._sent = self._transfers(each)
+        self._sent, self._paths = self._transfers(each), paths
+
+    def _worked(self, each: Floats, sent: Floats) -> Floats:
+        """[lanes and cuts x ranks] ends of passes by the work of a rank from the first pass of a stage on.
+
+        What later stages of the rank do comes after that pass, and the last gradient is one of theirs.
+        """
+        chain, owned = self._chain, self._order.placement.owned
+        own = sent[:, owned]
+        held = chain.returned[:, owned].max(axis=2) if chain.blocking else 0.0
+        if not self._order.synchronised or self._order.copies > 1 or owned.shape[1] == 1:
+            found: Floats = self._head + each * own.sum(axis=2) - held
+            return found
+        later = each[:, :, None] * np.cumsum(own[:, :, ::-1], axis=2)[:, :, ::-1]
+        ends = chain.head[:, owned] + later + chain.drain[:, owned]
+        found = ends.max(axis=2) - chain.drain[:, self._first[0]]
+        return found - held
 
     def _round_trips(self, each: Floats) -> Floats:
         """[lanes and cuts x ranks] ends of passes by round trips of a rank's first stage to the last one."""
@@ -242,6 +257,8 @@ class _Ends:
             ends = np.maximum(ends, self._drained(self._back)[lane] + beside.after_back)
             first = self._order.placement.place[0]
             ends[:, first] = np.maximum(ends[:, first], self._sent[lane] + beside.after_back[:, first])
+        if self._paths is not None:
+            ends = np.maximum(ends, self._paths[lane] + beside.after_last)
         found: Floats = np.maximum(ends.max(axis=1), beside.floor)
         return found
 

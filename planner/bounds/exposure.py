@@ -29,6 +29,7 @@ class Exposure:
     Attributes:
         after_passes: beside all passes of a rank, from its first one to the end of its step.
         after_back: from the end of the last pass of the rank's first stage, whose reductions run beside it.
+        after_last: from the end of the last pass of the rank.
         lane: from the start of a rank's last completing pass, if its collectives follow each other; what
             that pass takes is not in it.
         floor: [candidates and cuts] of all collectives of a step one after another, where passes have some.
@@ -36,6 +37,7 @@ class Exposure:
 
     after_passes: Floats
     after_back: Floats
+    after_last: Floats
     lane: Floats
     floor: Floats
 
@@ -69,10 +71,11 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
     setting = variants.setting
     updates = variants.microbatches[:, None] if order.updates_often else 1
     update = updates * update[setting] + pricing.stack.step_overhead
-    own, back, lane, floor = update, update, update, np.zeros(len(setting))
+    own, back, last, lane, floor = update, update, update, update, np.zeros(len(setting))
     if variants.which("beside").any():
-        beside, behind, on_lane = _last_reductions(variants)
+        beside, behind, bare, on_lane = _last_reductions(variants)
         own, back, lane = own + beside * updates, back + behind * updates, lane + on_lane
+        last = last + bare
     scattered = np.repeat(variants.which("scattered"), shape.cuts)[setting]
     if scattered.any():
         before, until = _earlier_reductions(variants)
@@ -87,11 +90,11 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
         )
         own = own.copy()
         own[:, order.placement.place[0]] += (variants.footprint * (total - first) + first)[setting]
-    return Exposure(after_passes=own, after_back=back, lane=lane, floor=floor)
+    return Exposure(after_passes=own, after_back=back, after_last=last, lane=lane, floor=floor)
 
 
-def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats]:
-    """What passes that complete an update add: beside all passes, after the first stage, and on the lane.
+def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats, Floats]:
+    """What passes that complete an update add: beside all, after the first stage, at the end, on the lane.
 
     [candidates and cuts x ranks], or what broadcasts to it.
     """
@@ -105,6 +108,7 @@ def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats]:
         every = total = bare
     setting = variants.setting
     back = (footprint * (total - bare) + bare)[setting]
+    end = lasts[:, owned].min(axis=2)[setting]
     if chain.blocking and not order.splits:
         hidden = chain.returned[:, first][variants.lane]
         bare, every = bare[setting], every[setting]
@@ -112,9 +116,9 @@ def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats]:
     else:
         own = (footprint * np.maximum(every - bare, 0.0) + bare)[setting]
     if order.splits:
-        return own, back, mine[setting]
+        return own, back, end, mine[setting]
     turn = _first_shares(variants)[:, first] * chain.back[:, first][variants.lane]
-    return own, back, mine[setting] + turn
+    return own, back, end, mine[setting] + turn
 
 
 def _first_shares(variants: _Beside) -> Floats:

@@ -8,7 +8,7 @@ has none. Where a schedule holds stages several times, microbatches are counted 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import lcm
 
@@ -120,22 +120,57 @@ def rounds(  # noqa: PLR0917 - an order, and how much of it
         sizes = short, short + of_round, microbatches
         if microbatches < WORTH * short or any(any(pipeline.problems(ranks, n, virtual)) for n in sizes):
             continue
-        orders = [pipeline.build(ranks, count, virtual) for count in sizes]
-        numbers = [each for each in (_numbering(one, ranks * virtual) for one in orders) if each]
-        if len(numbers) < len(orders):
-            continue
-        growth = [b - a for a, b in zip(numbers[0].count, numbers[1].count, strict=True)]
-        zones = [_zone(three, numbers, growth) for three in zip(*orders, strict=True)]
-        found = tuple(zone for zone in zones if zone is not None)
-        if len(found) == ranks:
-            return Rounds(
-                microbatches=short,
-                of_round=of_round,
-                inserted=(microbatches - short) // of_round,
-                zones=found,
-                labels=_labels(numbers[0], numbers[2], growth),
-            )
+        found = _compared(pipeline, ranks, sizes, virtual)
+        if found is not None:
+            return found
     return None
+
+
+@lru_cache(maxsize=4096)
+def settled_rounds(
+    pipeline: Pipeline, ranks: int, microbatches: int, virtual: int, more: int = 0
+) -> Rounds | None:
+    """The rounds of an order by the word of ``Pipeline.settled``; the long order itself is not built.
+
+    Args:
+        pipeline: whose order it is.
+        ranks: of the pipeline.
+        microbatches: of the long order.
+        virtual: stages per rank.
+        more: rounds of the short order beyond those that the shortest one has.
+    """
+    for of_round in dict.fromkeys((1, 2, ranks)):
+        least = pipeline.settled(ranks, virtual) + more * of_round
+        short = least + (microbatches - least) % of_round
+        sizes = short, short + of_round, short + 3 * of_round
+        if microbatches <= sizes[2] or any(any(pipeline.problems(ranks, n, virtual)) for n in sizes):
+            continue
+        found = _compared(pipeline, ranks, sizes, virtual)
+        if found is not None:
+            return replace(found, inserted=(microbatches - short) // of_round)
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _compared(pipeline: Pipeline, ranks: int, sizes: tuple[int, int, int], virtual: int) -> Rounds | None:
+    """The rounds of the longest of three orders, of which the second has one more than the first."""
+    orders = [pipeline.build(ranks, count, virtual) for count in sizes]
+    numbers = [each for each in (_numbering(one, ranks * virtual) for one in orders) if each]
+    if len(numbers) < len(orders):
+        return None
+    growth = [b - a for a, b in zip(numbers[0].count, numbers[1].count, strict=True)]
+    zones = [_zone(three, numbers, growth) for three in zip(*orders, strict=True)]
+    found = tuple(zone for zone in zones if zone is not None)
+    if len(found) < ranks:
+        return None
+    short, longer, long = sizes
+    return Rounds(
+        microbatches=short,
+        of_round=longer - short,
+        inserted=(long - short) // (longer - short),
+        zones=found,
+        labels=_labels(numbers[0], numbers[2], growth),
+    )
 
 
 def _numbering(orders: Orders, chain: int) -> Numbering | None:

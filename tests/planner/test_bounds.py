@@ -21,12 +21,12 @@ OVERLAPPED = {
 CLOSE = {
     "1f1b": (0.99, 0.95),
     "gpipe": (0.99, 0.97),
-    "interleaved-1f1b": (0.97, 0.93),
+    "interleaved-1f1b": (0.98, 0.93),
     "breadth-first": (0.98, 0.93),
-    "zb-h1": (0.97, 0.93),
-    "zb-h2": (0.92, 0.8),
-    "zb-v": (0.93, 0.75),
-    "dualpipe": (0.5, 0.3),
+    "zb-h1": (0.98, 0.93),
+    "zb-h2": (0.98, 0.93),
+    "zb-v": (0.98, 0.93),
+    "dualpipe": (0.97, 0.93),
 }
 """Mean and least share of the simulated step that the bound of a schedule reaches."""
 
