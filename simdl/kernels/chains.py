@@ -11,6 +11,7 @@ repeated (repeat_kv of both programs).
 
 from collections.abc import Iterator, Mapping
 
+from simdl.kernels.graph_chains import GRAPH_CHAINS, Link, graph_links, written_elements
 from simdl.kernels.kernel import Kernel
 from simdl.software.stack import Stack
 from workloads.dtypes import Precision
@@ -22,14 +23,11 @@ FP32 = 4  # [bytes] per element
 RMS_NORM = "rms_norm"
 COMPLEX_ROPE = "complex_rope"
 REPEAT_KV = "repeat_kv"
-CHAINS = (RMS_NORM, COMPLEX_ROPE, REPEAT_KV)
+CHAINS = (RMS_NORM, COMPLEX_ROPE, REPEAT_KV, *GRAPH_CHAINS)
 """Names that a stack may list under ``chains``."""
 
 TOKEN_NORMS = frozenset({"layernorm", "rmsnorm"})
 """Normalisations that autocast runs in FP32."""
-
-Link = tuple[str, int, int]
-"""A kernel's name, and the tensors of activations' format and of FP32 that it reads or writes."""
 
 _NORM: Mapping[str, tuple[Link, ...]] = {
     "rmsnorm": (
@@ -85,7 +83,7 @@ def links(layer: Layer, operator: Operator, stack: Stack, precision: Precision) 
         return _NORM.get(operator.name, ())
     if COMPLEX_ROPE in stack.chains and layer.kind == "rotary":
         return _ROTATION[operator.name.rpartition(" ")[2]]
-    return ()
+    return graph_links(layer, operator, stack)
 
 
 def chain_kernels(
@@ -100,7 +98,7 @@ def chain_kernels(
         precision: of activations.
         dtype: of the kernels' arithmetic.
     """
-    elements = (operator.writes or operator.reads // 2) * share
+    elements = written_elements(operator) * share
     for name, short, full in chain:
         nbytes = elements * (short * precision.activation + full * FP32)
         yield Kernel(f"{operator.name}: {name}", OperatorKind.ELEMENTWISE, elements, nbytes, dtype)

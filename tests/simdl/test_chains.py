@@ -8,6 +8,7 @@ from builders import build_network, build_workload
 from hardware.profiles import load_cluster
 from simdl.errors import StackError
 from simdl.kernels.chains import CHAINS, COMPLEX_ROPE, REPEAT_KV, RMS_NORM
+from simdl.kernels.graph_chains import DEGREES, MESSAGES, NODE_NORM
 from simdl.kernels.sharding import Shard, block_kernels
 from simdl.memory.activations import layer_saved_bytes
 from simdl.software.reader import NOTHING, load_stack, parse_stack
@@ -20,6 +21,7 @@ from workloads.registry import load_network
 
 TOKENS, FEATURES = 32, 64
 ELEMENTS = TOKENS * FEATURES
+FP32 = load_precision("fp32")
 HALF, SINGLE = 2, 4  # [bytes] per element
 
 
@@ -123,3 +125,46 @@ def test_autocast_runs_norms_in_fp32_and_casts_what_products_read(kind, which, h
     )
     plain = replace(stack, autocast=False)
     assert nbytes(norm(kind), which, plain)[0] < nbytes(norm(kind), which, stack)[0]
+
+
+def graph_block(name, number=0):
+    return load_network(name).blocks[number]
+
+
+@pytest.mark.theory
+def test_rows_normalised_feature_by_feature_read_a_sector_for_every_element():
+    """Eight elements of 4 bytes in 32: three passes forward and five backward, each eight times its bytes."""
+    block = graph_block("gcn-ogbn-arxiv")
+    norm = Block(name="norm", layers=tuple(layer for layer in block.layers if layer.name == "norm"))
+    for which in (Pass.FORWARD, Pass.INPUT_GRADIENT):
+        plain, by_feature = stack_with(), stack_with(NODE_NORM)
+        found = [
+            sum(k.nbytes for k in block_kernels(norm, which, shard=Shard(), precision=FP32, stack=stack))
+            for stack in (plain, by_feature)
+        ]
+        assert found[1] == pytest.approx(8 * found[0])
+
+
+@pytest.mark.parametrize(("name", "more"), [("graphsage-cora", 3), ("gcn-cora", 11)])
+def test_degrees_counted_in_every_call_are_kernels_of_their_own(name, more):
+    """DGL 0.6, gspmm: degrees, clamp, cast, division; GraphConv of 0.4.3: six at either end."""
+    block = graph_block(name)
+    counts = [
+        len(block_kernels(block, Pass.FORWARD, shard=Shard(), precision=FP32, stack=stack_with(*chains)))
+        for chains in ((), (DEGREES,))
+    ]
+    assert counts[1] - counts[0] == more
+
+
+@pytest.mark.theory
+def test_messages_are_scaled_and_added_up_one_by_one():
+    """With m bytes of messages: gathered and scaled 4 m, added by reads and writes 3 m."""
+    block = graph_block("gcn-cora")
+    (layer,) = [each for each in block.layers if each.kind == "aggregation"]
+    messages = layer.attributes["edges"] * layer.output_shape[1] * SINGLE
+    only = Block(name="aggregation", layers=(layer,))
+    kernels = block_kernels(only, Pass.FORWARD, shard=Shard(), precision=FP32, stack=stack_with(MESSAGES))
+    gathered = sum(kernel.nbytes for kernel in kernels if kernel.name.startswith("gather"))
+    added = sum(kernel.nbytes for kernel in kernels if kernel.name.startswith("scatter"))
+    assert gathered == pytest.approx(4 * messages)
+    assert added == pytest.approx(3 * messages, rel=0.2)  # and the indices of edges

@@ -45,7 +45,9 @@ class Neighbourhood:
         return Halo(nodes=self.sources, edges=self.edges, features=features, cut=cut, parts=parts)
 
 
-def aggregation(name: str, source: str, hood: Neighbourhood, *, features: int, weights: int = 0) -> Layer:
+def aggregation(
+    name: str, source: str, hood: Neighbourhood, *, features: int, weights: int = 0, normalised: str = ""
+) -> Layer:
     """Sums (or means) of the features of a node's neighbours.
 
     Args:
@@ -54,6 +56,7 @@ def aggregation(name: str, source: str, hood: Neighbourhood, *, features: int, w
         hood: the edges.
         features: of a node.
         weights: numbers per edge that scale its message (heads of an attention), which are kept.
+        normalised: by the degrees of ``"both"`` ends of an edge (GCN); ``""`` by its target's or not at all.
     """
     edges, targets = hood.edges, hood.targets
     scaled = edges * weights
@@ -62,7 +65,10 @@ def aggregation(name: str, source: str, hood: Neighbourhood, *, features: int, w
     if hood.kept:
         ends = 2 * edges if both else edges
         kept.insert(0, SavedActivation(name="edges", elements=ends, element_size=2 * INDEX))
-    backward = list(_spread(hood.targets, edges, hood.sources, features, scaled, name="gradient"))
+    backward = [
+        pointwise("scale gradient", targets * features, split=WHOLE),
+        *_spread(hood.targets, edges, hood.sources, features, scaled, name="gradient"),
+    ]
     if weights:  # the gradient of an edge's weight: a dot product of its ends
         backward.append(
             Operator(
@@ -85,7 +91,7 @@ def aggregation(name: str, source: str, hood: Neighbourhood, *, features: int, w
         input_gradient=tuple(backward),
         saved=tuple(kept),
         exchange=hood.exchange(features),
-        attributes={"edges": edges, "sources": hood.sources, "targets": targets},
+        attributes={"edges": edges, "sources": hood.sources, "targets": targets, "normalised": normalised},
     )
 
 

@@ -164,13 +164,14 @@ def _multiplied(
     config: GraphConfig, hood: Neighbourhood, features: int, width: int, source: str
 ) -> tuple[Layer, Layer]:
     """A product and an aggregation, the narrower features aggregated unless the configuration says how."""
+    ends = "both" if config.model == "gcn" else ""
     if width <= features and not config.aggregate_first:
         return (
             _linear("linear", source, hood.sources, features, width),
-            aggregation("aggregate", "linear", hood, features=width),
+            aggregation("aggregate", "linear", hood, features=width, normalised=ends),
         )
     return (
-        aggregation("aggregate", source, hood, features=features),
+        aggregation("aggregate", source, hood, features=features, normalised=ends),
         _linear("linear", "aggregate", hood.targets, features, width),
     )
 

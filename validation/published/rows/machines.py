@@ -5,12 +5,13 @@ about its machine (links, source, notes), else the usual node of that device. A 
 the row's is rebuilt around the row's device by ``validation.published.rows.cluster``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from validation.errors import RowSkippedError
 from validation.judging.device_names import device_named
-from validation.judging.rules import Pattern, load_rules
+from validation.judging.rules import Pattern, first_match, load_rules
+from validation.published.tables import PublishedRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,32 @@ class Machine:
     board: str = ""
     link: str = ""
     ports: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnnamedDevice:
+    """The device of rows of a source that names it elsewhere.
+
+    Attributes:
+        pattern: found in the source and its item.
+        device: as a device cell would name it.
+        why: where the source says so.
+    """
+
+    pattern: Pattern
+    device: str
+    why: str
+
+
+def with_device(row: PublishedRow) -> tuple[PublishedRow, tuple[str, ...]]:
+    """The row with a device that its table leaves out, and what was assumed."""
+    if row["device"]:
+        return row, ()
+    rules = load_rules("published/rows/unnamed_devices.toml", UnnamedDevice)
+    found = first_match(rules, f"{row['source']} {row['source_item']}")
+    if found is None:
+        return row, ()
+    return replace(row, cells={**row.cells, "device": found.device}), (f"device {found.device}: {found.why}",)
 
 
 def device_name(text: str) -> str:

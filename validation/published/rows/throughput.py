@@ -12,6 +12,7 @@ from validation.errors import RowSkippedError
 from validation.published.rows.cells import note_count, optional_count, optional_measurement, required_count
 from validation.published.rows.cluster import row_cluster
 from validation.published.rows.graph_networks import graph_network
+from validation.published.rows.machines import with_device
 from validation.published.rows.measurement import check_trusted, out_of_memory
 from validation.published.rows.network import family_network, plain_shape
 from validation.published.rows.network_names import (
@@ -52,12 +53,13 @@ def throughput_setup(row: PublishedRow) -> Setup:
         RowSkippedError: the row cannot be predicted or scored; the message says why.
     """
     check_trusted(row)
-    row = alone(row)
+    row, unnamed = with_device(alone(row))
     quantity = row_quantity(row)
     if row["model"].startswith("gpt"):
         network, assumed = _gpt(row)
     else:
         network, assumed = _registered(row)
+    assumed = (*assumed, *unnamed)
     cluster = row_cluster(row)
     strategy = _strategy(row, network)
     real = speech_precision(row)
