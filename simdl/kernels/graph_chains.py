@@ -5,9 +5,9 @@ with a block per feature, whose threads read one element each of rows that lie a
 for every element (aten/src/ATen/native/cuda/Normalization.cuh, batch_norm_collect_statistics_kernel; cuDNN is
 asked for three axes and more). DGL divides by degrees that it counts, clamps and casts in every call
 (python/dgl/ops/spmm.py of 0.6, gspmm), at both ends of a GCN's edges by their roots
-(nn/pytorch/conv/graphconv.py of 0.4.3). PyTorch Geometric scales every message of a GCN by a number of its edge, written anew (gcn_conv.py,
-message), and adds messages up one by one where they arrive: atomic additions, a read and a write each
-(torch_scatter, scatter_cuda.cu; index_add_ of gradients).
+(nn/pytorch/conv/graphconv.py of 0.4.3). PyTorch Geometric scales every message of a GCN by a number of its
+edge, written anew (gcn_conv.py, message), and adds messages up one by one where they arrive by atomic
+additions, a read and a write each (torch_scatter, scatter_cuda.cu; index_add_ of gradients).
 """
 
 from simdl.software.stack import Stack
