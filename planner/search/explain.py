@@ -31,6 +31,8 @@ AXES = {
     "shard_degree": "shard degree",
     "sequence_parallel": "sequence parallelism",
 }
+EXPERTS = "experts"
+"""Where experts are, beside the axes: ranks of a stage hold them innermost first."""
 CAUSES = 3  # differences that a sentence names
 NOTABLE = 0.1  # share of the largest difference below which one is not named
 
@@ -55,7 +57,9 @@ def explain(
     simulated unless its step is long, and the breakdowns say where the seconds go.
     """
     axes: dict[int, list[str]] = {}
-    for axis, candidate in _alternatives(best.strategy, space, bounds, fits, reports):
+    node = pricing.cluster.levels[0].size
+    elsewhere = _experts_elsewhere(best.strategy, space, bounds, fits, node)
+    for axis, candidate in (*_alternatives(best.strategy, space, bounds, fits, reports), *elsewhere):
         axes.setdefault(candidate, []).append(axis)
     others = [
         (names, reports.get(candidate) or _simulated(space, candidate, workload, pricing))
@@ -63,7 +67,19 @@ def explain(
         if candidate in reports or _passes(space, candidate) <= SHORT
     ]
     others.sort(key=lambda found: -found[1].step_time)
-    return tuple(_sentence(names, best, other) for names, other in others)
+    return tuple(_sentence(names, best, other, node) for names, other in others)
+
+
+def explain_experts(
+    best: StepReport, space: Space, bounds: Bounds, fits: Integers, *, workload: Workload, pricing: Pricing
+) -> tuple[str, ...]:
+    """What other places of the experts than the best plan's would gain and lose, if any fits."""
+    node = pricing.cluster.levels[0].size
+    return tuple(
+        _sentence([axis], best, _simulated(space, candidate, workload, pricing), node)
+        for axis, candidate in _experts_elsewhere(best.strategy, space, bounds, fits, node)
+        if _passes(space, candidate) <= SHORT
+    )
 
 
 def explain_splits(
@@ -103,6 +119,24 @@ def _alternatives(
             yield axis, int(others[np.argmin(bounds.step_time[others])])
 
 
+def _experts_elsewhere(
+    strategy: Strategy, space: Space, bounds: Bounds, fits: Integers, node: int
+) -> Iterator[tuple[str, int]]:
+    """The candidate of least bound with experts within a node where the best's are not, or the reverse."""
+    if strategy.ep == 1:
+        return
+    reach = space.ep[fits] * space.expert_tensor[fits]
+    others = fits[(space.ep[fits] > 1) & ((reach <= node) != _within(strategy, node))]
+    others = _short(others, space)
+    if len(others):
+        yield EXPERTS, int(others[np.argmin(bounds.step_time[others])])
+
+
+def _within(strategy: Strategy, node: int) -> bool:
+    """Whether all ranks that share the experts of a layer are in one node of so many devices."""
+    return strategy.ep * strategy.expert_tensor <= node
+
+
 def _code(axis: str, strategy: Strategy, space: Space) -> int:
     """A strategy's value as the space writes it."""
     if axis == "schedule":
@@ -119,16 +153,20 @@ def _simulated(space: Space, candidate: int, workload: Workload, pricing: Pricin
     ).report
 
 
-def _sentence(axes: list[str], best: StepReport, other: StepReport) -> str:
+def _sentence(axes: list[str], best: StepReport, other: StepReport, node: int) -> str:
     slower = other.step_time - best.step_time
     change = f"{format_seconds(slower)} slower" if slower > 0 else "no faster"
-    choices = ", ".join(
-        f"{AXES[axis]} {format_choice(axis, getattr(best.strategy, axis))} rather than "
-        f"{format_choice(axis, getattr(other.strategy, axis))}"
-        for axis in axes
-    )
+    choices = ", ".join(_choice(axis, best.strategy, other.strategy, node) for axis in axes)
     differences = describe_differences(best.breakdown, other.breakdown)
     return f"{choices}: {format_strategy(other.strategy)} is {change} ({differences})"
+
+
+def _choice(axis: str, best: Strategy, other: Strategy, node: int) -> str:
+    if axis == EXPERTS:
+        places = ("across nodes", "within a node")
+        return f"experts {places[_within(best, node)]} rather than {places[_within(other, node)]}"
+    chosen, left = (format_choice(axis, getattr(strategy, axis)) for strategy in (best, other))
+    return f"{AXES[axis]} {chosen} rather than {left}"
 
 
 def describe_differences(best: Mapping[str, float], other: Mapping[str, float]) -> str:

@@ -13,7 +13,7 @@ from planner.bounds.estimate import Bounds, estimate_bound, estimate_bounds
 from planner.console.format import format_strategy
 from planner.per_layer.search import LayerPlan, plan_layers
 from planner.search.best_first import Progress, Watcher, search
-from planner.search.explain import explain, explain_splits
+from planner.search.explain import explain, explain_experts, explain_splits
 from planner.search.order import rank_key
 from planner.search.recut import recut
 from planner.search.saved import saved_strategies
@@ -215,7 +215,10 @@ def _why(  # noqa: PLR0917 - what explains a ranking
     best = plans[0].report
     if best.strategy.split_degree > 1 or best.strategy.savers:
         what = "memory saved block by block" if best.strategy.savers else "layers split one by one"
-        return explain_splits(best, alike.report if alike else None, what=what)
+        return (
+            *explain_splits(best, alike.report if alike else None, what=what),
+            *explain_experts(best, space, bounds, fits, workload=workload, pricing=pricing),
+        )
     return explain(best, space, bounds, fits, reports=reports, workload=workload, pricing=pricing)
 
 

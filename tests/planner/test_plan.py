@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 
+from hardware.profiles import load_cluster
 from planner.console.format import format_strategy
 from planner.questions.question import Options, default_global_batch, default_precision, load_question
 from planner.search.plan import certified_over, plan
 from planner.space.candidates import Limits, enumerate_space
+from simdl.software.reader import load_stack
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Recompute, Strategy
 from workloads.registry import load_network
@@ -35,6 +37,13 @@ def test_explanations_name_both_choices_and_where_the_seconds_go():
     for sentence in result.why:
         assert " rather than " in sentence
         assert "slower (" in sentence or "no faster (" in sentence
+
+
+def test_the_place_of_experts_is_explained_though_the_planner_is_told_nothing_of_it():
+    workload = build_workload(network=load_network("moe-mini"), global_batch=32)
+    result = plan(workload, load_cluster("dgx-h100:2"), stack=load_stack("nemo-2024"), top=1)
+    assert result.plans[0].report.strategy.ep == 8
+    assert any("experts within a node rather than across nodes" in each for each in result.why)
 
 
 def test_nothing_fits_is_an_answer_with_reasons():
