@@ -3,7 +3,8 @@
 A member's share of a level is what its device can use while all other devices do the same, for the groups
 at the other offsets run at the same time: ports * bandwidth * efficiency / devices behind the ports. On a
 full mesh a group of m among d devices reaches (m - 1)/(d - 1) of a device's ports; on a torus both directions
-of the axes it spans, but two neighbours share one link. Where a level has wiring, links and uplinks decide
+of the axes it spans, but two neighbours share one link, and messages that pass members take a link of each
+(:mod:`simdl.topology.torus`). Where a level has wiring, links and uplinks decide
 (:mod:`simdl.topology`).
 """
 
@@ -15,6 +16,7 @@ from math import pow as power
 from hardware.cluster import Cluster, Level
 from simdl.topology.groups import GroupUse, is_wired, slowest_use
 from simdl.topology.patterns import Pattern
+from simdl.topology.torus import torus_share
 from simdl.topology.uplinks import usable_share
 
 
@@ -83,7 +85,8 @@ def channels(
             found.append(wired_channel(slowest_use(level, m, apart, pattern), sharers=below))
         else:
             sharers = below / usable_share(level, pattern, members=m, stride=apart)
-            found.append(level_channel(level, m, sharers=sharers))
+            routed = torus_share(level, pattern, members=m, stride=apart)
+            found.append(level_channel(level, m, sharers=sharers, most=routed))
         below *= max(1, level.size)
     return tuple(found)
 
@@ -100,10 +103,10 @@ def wired_channel(use: GroupUse, *, sharers: float) -> Channel:
     )
 
 
-def level_channel(level: Level, members: int, *, sharers: float) -> Channel:
-    """What one of ``members`` finds on a level where ``sharers`` use the same ports at once."""
+def level_channel(level: Level, members: int, *, sharers: float, most: float = 1.0) -> Channel:
+    """What one of ``members`` finds on a level where ``sharers`` use ``most`` of the same ports at once."""
     link = level.link
-    ports = level.ports * _usable_share(level, members) / sharers
+    ports = level.ports * min(most, _usable_share(level, members)) / sharers
     return Channel(
         link=link.name,
         switched=level.topology == "switch",

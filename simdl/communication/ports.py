@@ -22,6 +22,7 @@ from simdl.communication.point_to_point import Hop
 from simdl.topology.graph import level_graph
 from simdl.topology.groups import group_uses, is_wired, message_use
 from simdl.topology.patterns import Pattern
+from simdl.topology.torus import torus_share
 from simdl.topology.uplinks import Uplink, uplink_share, uplinks
 
 
@@ -160,7 +161,9 @@ def _part_loads(part: _Part) -> Iterator[PortLoad]:
         rates = {edge: part.rate * senders * share for edge, share in _link_shares(part).items()}
         yield from _link_loads(part.level, part.index, part.below, rates, part.width)
         return
-    yield from _both_ways(_domain_port(part.level, part.index, part.below), part.rate * senders, senders)
+    routed = torus_share(part.level, part.pattern, members=part.members, stride=part.stride)
+    port = _domain_port(part.level, part.index, part.below)
+    yield from _both_ways(port, part.rate * senders / routed, senders)
     for each in uplinks(part.level, part.pattern):
         port = _uplink_port(each, part.level, part.index, part.below)
         worth = uplink_share(each, part.pattern, members=part.members, stride=part.stride)

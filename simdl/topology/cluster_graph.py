@@ -24,7 +24,7 @@ def cluster_graph(cluster: Cluster) -> Graph:
                     build, graph, _members(build, level, range(first, first + members * reach, reach), reach)
                 )
         reach *= members
-    return build.graph()
+    return build.graph(alike=cluster.levels[0].topology == "torus" and cluster.count == 1)
 
 
 def _members(build: GraphBuilder, level: Level, firsts: range, reach: int) -> list[int]:

@@ -45,12 +45,14 @@ class Graph:
         names: of all vertices.
         edges: both directions of every link.
         leaving: per vertex the indices of the edges that leave it.
+        alike: whether the network looks the same from every member, as a torus does.
     """
 
     members: int
     names: tuple[str, ...]
     edges: tuple[Edge, ...]
     leaving: tuple[tuple[int, ...], ...] = field(repr=False)
+    alike: bool = False
 
 
 class GraphBuilder:
@@ -71,8 +73,8 @@ class GraphBuilder:
         if count > 0:
             self._edges += Edge(one, other, link, count), Edge(other, one, link, count)
 
-    def graph(self) -> Graph:
-        """What has been built.
+    def graph(self, *, alike: bool = False) -> Graph:
+        """What has been built; ``alike`` where it looks the same from every member.
 
         Raises:
             SimdlError: some member cannot be reached.
@@ -85,6 +87,7 @@ class GraphBuilder:
             names=tuple(self._names),
             edges=tuple(self._edges),
             leaving=tuple(map(tuple, leaving)),
+            alike=alike,
         )
         _check_connected(graph)
         return graph
@@ -123,7 +126,7 @@ def level_graph(level: Level, members: int, name: str = "device") -> Graph:
         _build_dragonfly(build, level, wiring, members)
     else:
         _build_alike(build, level, members)
-    return build.graph()
+    return build.graph(alike=level.topology == "torus")
 
 
 def _build_alike(build: GraphBuilder, level: Level, members: int) -> None:
