@@ -305,7 +305,7 @@ class SweepSummary:
 
 
 def summarize_sweeps(results: pd.DataFrame) -> dict[str, SweepSummary]:
-    """Of all rows, of large messages, of fitted and held-out rows among these, and of each file."""
+    """Of all rows, of large and of small messages, of fitted and held-out rows, and of each file."""
     is_large = results["size"] >= LARGE
     large = results[is_large]
     groups = {
@@ -313,6 +313,7 @@ def summarize_sweeps(results: pd.DataFrame) -> dict[str, SweepSummary]:
         "at_least_1_mib": large,
         "at_least_1_mib_fitted": large[large["fitted"]],
         "at_least_1_mib_held_out": large[~large["fitted"]],
+        "below_1_mib": results[~is_large],
     }
     for file, part in results.groupby("file", sort=False):
         groups |= {file: part, f"{file} at_least_1_mib": part[is_large[part.index]]}

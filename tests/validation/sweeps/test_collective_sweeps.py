@@ -210,6 +210,13 @@ def test_published_sweeps_of_one_mebibyte_and_more(results, group, least):
 
 
 @pytest.mark.published
+def test_published_sweeps_below_one_mebibyte(results):
+    found = summarize_sweeps(results)["below_1_mib"].errors
+    assert found.n >= 200
+    assert found.median <= 0.25
+
+
+@pytest.mark.published
 def test_every_row_is_predicted_or_says_why(results):
     """Rows of validation/published/cnn/*sweeps*.csv, each with its source column."""
     assert len(results) == 609 + 140 + 229
