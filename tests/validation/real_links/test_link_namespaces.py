@@ -182,14 +182,12 @@ class TestTidiness:
 
     def test_what_a_killed_command_left_is_removed_by_the_next(self):
         process, name = start_command()
-        inside = {each: run("ip", "netns", "pids", each).split() for each in of(name)}
-        assert all(inside[each] for each in inside if not each.endswith("switch"))
+        inside = [pid for pids in ranks_of(name).values() for pid in pids]
         process.kill()
         process.communicate(timeout=20)
         with star(1, rate=RATE):
             assert of(name) == []
-        time.sleep(0.2)
-        assert [pid for pids in inside.values() for pid in pids if owner(int(pid))] == []
+        wait_until(lambda: not any(owner(int(pid)) for pid in inside))
 
     def test_what_belongs_to_a_living_process_stays(self):
         with star(1, rate=RATE) as made:
@@ -206,13 +204,27 @@ def start_command():
         stderr=subprocess.PIPE,
     )
     name = owner(process.pid)
-    deadline = time.monotonic() + 20
-    while not any(found.endswith("-1-r1") for found in of(name)):  # the first star only tried
+
+    def under_way():
         assert process.poll() is None, process.communicate()
+        ranks = ranks_of(name)
+        return f"{leftovers.PREFIX}-{name}-1-r1" in ranks and all(ranks.values())
+
+    wait_until(under_way)
+    return process, name
+
+
+def ranks_of(name):
+    """The processes of each rank's namespace, of the second star: the first only tries."""
+    return {found: run("ip", "netns", "pids", found).split() for found in of(name) if "-1-r" in found}
+
+
+def wait_until(held):
+    """Waits for a state, never for a time."""
+    deadline = time.monotonic() + 60
+    while not held():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(0.5)  # the ranks are under way
-    return process, name
 
 
 @needs_links
