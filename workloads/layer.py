@@ -19,6 +19,13 @@ from workloads.weight_format import WeightFormat
 
 Attribute = int | float | str | tuple[int, ...]
 
+KEEPS_INDICES, KEEPS_MAPS = "indices", "maps"
+POOLING = (KEEPS_INDICES, KEEPS_MAPS)
+"""What pooling keeps: its input and 8-byte indices of the maxima (PyTorch: derivatives.yaml at v2.5.1,
+``max_pool2d_with_indices`` and ``avg_pool2d``), or maps alone, from which the backward kernel of maxima finds
+them again, and nothing for averages (cuDNN's ``cudnnPoolingBackward``, TensorFlow's ``MaxPoolGrad`` and
+``AvgPoolGrad``)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedActivation:
@@ -30,6 +37,8 @@ class SavedActivation:
         split: how tensor parallelism divides it (SEQUENCE: only with sequence parallelism).
         element_size: [bytes] per element; 0 for the precision's activation size (a dropout mask has 1).
         fused: True if a fused (flash) attention kernel does not keep it (scores, probabilities, their mask).
+        fusion: group of operators (`Operator.fusion`) that keeps it unless a stack runs it as one kernel.
+        kept_by: the only way of pooling that keeps it, one of ``POOLING`` (`Stack.pooling`); "" for all.
     """
 
     name: str
@@ -37,6 +46,8 @@ class SavedActivation:
     split: Division = Split.REPLICATED
     element_size: int = 0
     fused: bool = False
+    fusion: str = ""
+    kept_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

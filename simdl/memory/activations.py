@@ -129,6 +129,8 @@ def layer_saved_bytes(layer: Layer, pricing: Pricing, shard: Shard, *, scores: b
     for tensor in layer.saved:
         if tensor.fused and (tiled or not scores):
             continue
+        if not _kept_by(pricing.stack, tensor):
+            continue
         copies, split = _copies(layer, tensor, pricing)
         total += copies * tensor.elements * shard.share(split) * _element_size(layer, tensor, pricing)
     if layer.core is not None and tiled:
@@ -137,6 +139,11 @@ def layer_saved_bytes(layer: Layer, pricing: Pricing, shard: Shard, *, scores: b
         if _narrows(pricing):  # the kernel keeps its output as it is beside what the projection keeps
             total += layer.output_elements * shard.share(Split.HEADS) * pricing.precision.activation
     return total
+
+
+def _kept_by(stack: Stack, tensor: SavedActivation) -> bool:
+    """Whether a stack keeps what some keep and others do not."""
+    return tensor.kept_by in ("", stack.pooling) and not (tensor.fusion and tensor.fusion in stack.fused)
 
 
 def _narrows(pricing: Pricing) -> bool:

@@ -176,11 +176,15 @@ def _kept_gradient(parameters: Amount, strategy: Strategy, pricing: Pricing) -> 
     """[bytes] of gradients until the update.
 
     FSDP's shards are FP32 masters, and so are its gradients whatever they are reduced in: 4 bytes each beside
-    the moments. Counted here are a 16-bit shard beside the master and a 16-bit gradient: as many.
+    the moments. Counted here are a 16-bit shard beside the master and a 16-bit gradient: as many. Where
+    autocast computes in 16 bit, gradients have the format of the FP32 parameters (torch.amp: autograd casts
+    them back where it cast a parameter).
     """
-    if strategy.zero >= WHOLE and pricing.stack.main_gradient == "none" and pricing.precision.master:
-        return parameters * pricing.precision.gradient
-    return gradient_bytes(parameters, pricing)
+    stack, precision = pricing.stack, pricing.precision
+    if strategy.zero >= WHOLE and stack.main_gradient == "none" and precision.master:
+        return parameters * precision.gradient
+    widened = stack.autocast and stack.main_gradient == "none" and precision.master
+    return parameters * max(gradient_element(pricing), MAIN_GRADIENT if widened else 0)
 
 
 def main_gradient_bytes(strategy: Strategy, pricing: Pricing) -> float:

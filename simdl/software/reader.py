@@ -30,6 +30,7 @@ from simdl.kernels.chains import CHAINS
 from simdl.kernels.costs.attention import DEVICE
 from simdl.pipelines import PIPELINES
 from simdl.software.stack import Stack
+from workloads.layer import POOLING
 from workloads.layers.tokens.experts import DISPATCHES
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -41,6 +42,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
     "main_gradient": ("none", "accumulated", "partition"),
     "gathers": ("blocks", "layer"),
+    "pooling": POOLING,
 }
 SAMPLES = ("sequence", "image", "graph", "node", "record")
 NUMBERS: Mapping[str, str] = {
@@ -92,6 +94,7 @@ WORDS = (
     "dispatch",
     "main_gradient",
     "gathers",
+    "pooling",
 )
 
 

@@ -58,6 +58,7 @@ class Stack:
         loss_copies: FP32 tensors of the logits' size that live together at the peak of a loss over a
             vocabulary.
         autocast: mixed precision casts operator by operator: layer norms and softmax read and keep FP32.
+        pooling: what pooling keeps for the backward pass, one of :data:`workloads.layer.POOLING`.
         saves_narrow: 8-bit training keeps inputs of its products in 8 bit (Transformer Engine).
         gradient_size: [bytes] per element in gradient reduction at least; the precision's gradient may be
             wider.
@@ -118,6 +119,7 @@ class Stack:
     gathers: str
     loss_copies: float
     autocast: bool
+    pooling: str
     saves_narrow: bool
     gradient_size: int
     optimizer_traffic: float

@@ -17,16 +17,21 @@ from workloads.tensors import BLOCK_INPUT, Tensor
 
 
 def share_saved(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """The layers of one block with every saved tensor counted once."""
+    """The layers of one block with every saved tensor counted once.
+
+    A tensor that some software keeps for a layer is not counted there if another layer keeps it anyway.
+    """
+    certain = {_identity(layer, tensor) for layer in layers for tensor in layer.saved if not tensor.kept_by}
     seen: set[str] = set()
     shared: list[Layer] = []
     for layer in layers:
         kept: list[SavedActivation] = []
         for tensor in layer.saved:
             name = _identity(layer, tensor)
-            if name not in seen:
-                kept.append(tensor)
-                seen.add(name)
+            if name in seen or (tensor.kept_by and name in certain):
+                continue
+            kept.append(tensor)
+            seen.add(name)
         shared.append(replace(layer, saved=tuple(kept)))
     return tuple(shared)
 
@@ -36,8 +41,9 @@ def share_boundaries(blocks: Sequence[Block]) -> tuple[Block, ...]:
     shared: list[Block] = []
     for index, block in enumerate(blocks):
         current = block
-        if index and _keeps_output(blocks[index - 1]) and not _keeps_input(block):
-            current = _keep_input(block, blocks[index - 1].output_elements)
+        made = _kept_output(blocks[index - 1]) if index else None
+        if made is not None and not _keeps_input(block):
+            current = _keep_input(block, replace(made, name=BLOCK_INPUT))
         has_reader = index + 1 < len(blocks) or block.count > 1
         shared.append(_forget_output(current) if has_reader else current)
     return tuple(shared)
@@ -67,16 +73,19 @@ def _identity(layer: Layer, tensor: SavedActivation) -> str:
     return layer.name if tensor.name == "output" else f"{layer.name} {tensor.name}"
 
 
-def _keeps_output(block: Block) -> bool:
-    return any(tensor.name == "output" for tensor in block.layers[-1].saved)
+def _kept_output(block: Block) -> SavedActivation | None:
+    return next((tensor for tensor in block.layers[-1].saved if tensor.name == "output"), None)
 
 
 def _keeps_input(block: Block) -> bool:
+    """Whether a block keeps what it reads, whatever the software."""
     return any(
-        tensor.name == "input" and layer.inputs[0] == BLOCK_INPUT
-        for layer in block.layers
-        for tensor in layer.saved
+        _is_input(layer, tensor) and not tensor.kept_by for layer in block.layers for tensor in layer.saved
     )
+
+
+def _is_input(layer: Layer, tensor: SavedActivation) -> bool:
+    return tensor.name == "input" and layer.inputs[0] == BLOCK_INPUT
 
 
 def _forget_output(block: Block) -> Block:
@@ -85,7 +94,13 @@ def _forget_output(block: Block) -> Block:
     return replace(block, layers=(*block.layers[:-1], replace(last, saved=saved)))
 
 
-def _keep_input(block: Block, elements: int) -> Block:
-    first, *others = block.layers
-    tensor = SavedActivation(name="input", elements=elements)
+def _keep_input(block: Block, tensor: SavedActivation) -> Block:
+    """The block with its input kept by its first layer, in place of what some software keeps of it."""
+    layers = block.layers
+    if not tensor.kept_by:
+        layers = tuple(
+            replace(layer, saved=tuple(each for each in layer.saved if not _is_input(layer, each)))
+            for layer in layers
+        )
+    first, *others = layers
     return replace(block, layers=(replace(first, saved=(tensor, *first.saved)), *others))

@@ -1,16 +1,20 @@
 """Pooling: one operation for each of the K_x K_y elements under each window.
 
-Work per output map C P Q K_x K_y (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4). Maximum pooling
-keeps input and output, from which the backward kernel finds the maxima again (cuDNN keeps no indices);
-averages keep nothing.
+Work per output map C P Q K_x K_y (Ben-Nun and Hoefler 2018, arXiv:1802.09941, table 4). What the backward
+pass finds depends on the software (`workloads.layer.POOLING`): input and output, from which the kernel finds
+the maxima again, or the input and an index of 8 bytes for each maximum. Windows of averages keep their input
+in the second case and nothing in the first; a mean of whole maps never keeps any.
 """
 
 from math import prod
 
-from workloads.layer import Layer, SavedActivation
+from workloads.layer import KEEPS_INDICES, KEEPS_MAPS, Layer, SavedActivation
 from workloads.layers.images.convolution import Extent, spread, window_outputs
 from workloads.operators import Operator, OperatorKind
 from workloads.tensors import Tensor, map_extents
+
+INDEX = 8
+"""[bytes] of the place of a maximum (ATen/native/cuda/DilatedMaxPool2d.cu at v2.5.1: indices are int64)."""
 
 
 def max_pool(
@@ -68,12 +72,6 @@ def _pool(
     pixels = channels * prod(outputs)
     axes = len(extents)
     work = pixels * prod(spread(kernel, axes))
-    kept: tuple[SavedActivation, ...] = ()
-    if operation == "max pool":
-        kept = (
-            SavedActivation(name="input", elements=source.elements),
-            SavedActivation(name="output", elements=pixels),
-        )
     return Layer(
         name=name,
         kind="pooling",
@@ -84,11 +82,11 @@ def _pool(
             _operator(
                 f"{operation} gradient",
                 work,
-                reads=pixels + sum(tensor.elements for tensor in kept),
+                reads=pixels + (source.elements + pixels if operation == "max pool" else 0),
                 writes=source.elements,
             ),
         ),
-        saved=kept,
+        saved=_kept(operation, source, pixels),
         attributes={
             "operation": "maximum" if operation == "max pool" else "average",
             "kernel": spread(kernel, axes),
@@ -98,6 +96,19 @@ def _pool(
             "whole": int(operation == "global pool"),
         },
     )
+
+
+def _kept(operation: str, source: Tensor, pixels: int) -> tuple[SavedActivation, ...]:
+    """What the backward pass needs."""
+    if operation == "max pool":
+        return (
+            SavedActivation(name="input", elements=source.elements),
+            SavedActivation(name="output", elements=pixels, kept_by=KEEPS_MAPS),
+            SavedActivation(name="indices", elements=pixels, element_size=INDEX, kept_by=KEEPS_INDICES),
+        )
+    if operation == "average pool":
+        return (SavedActivation(name="input", elements=source.elements, kept_by=KEEPS_INDICES),)
+    return ()
 
 
 def _operator(name: str, work: int, *, reads: int, writes: int) -> Operator:

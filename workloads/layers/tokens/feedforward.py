@@ -3,7 +3,8 @@
 Plain: Y = f(X + b) with X (tokens x ffn). Gated: Y = f(G) * U with (G, U) the halves of X (tokens x 2 ffn),
 as in SwiGLU (Shazeer 2020, arXiv:2002.05202). The bias of the projection before is added here, where
 frameworks fuse it with the function, so its parameters count here. Kept for the backward pass: the
-function's input.
+function's input, and f(G) where the gate multiplies it in a kernel of its own (derivatives.yaml of PyTorch:
+``mul`` keeps both factors).
 """
 
 from workloads.layer import Layer, SavedActivation
@@ -74,7 +75,10 @@ def gated_activation(
         forward=_gated_forward(elements, width, function, fusion, bias=bias, split=split),
         input_gradient=_gated_backward(elements, function, fusion, split),
         weight_gradient=(bias_gradient(2 * elements, 2 * width, split=split),) if bias else (),
-        saved=(SavedActivation(name="input", elements=2 * elements, split=split),),
+        saved=(
+            SavedActivation(name="input", elements=2 * elements, split=split),
+            SavedActivation(name="activated", elements=elements, split=split, fusion=fusion),
+        ),
         attributes={"function": function, "gated": 1},
     )
 
