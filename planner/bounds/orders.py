@@ -9,6 +9,7 @@ import numpy as np
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
 from planner.space.shapes import Shape
+from simdl.memory.moments import brief_needs, frees_blocks
 from simdl.pipelines.lags import Lags, lags
 from simdl.pipelines.outline import Live, Outline, live_activations, outline
 
@@ -148,9 +149,13 @@ def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
 
 
 def transient_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
-    """[lanes and cuts x ranks] bytes of the largest short-lived need."""
-    transient = prices.transient[shape.rows]
-    kinds = [transient[:, list(dict.fromkeys(blocks))].max(axis=1) for blocks in shape.kinds]
+    """[lanes and cuts x ranks] bytes of the largest short-lived need, at its moment."""
+    transient, saved = prices.transient[shape.rows], prices.saved[shape.rows]
+    if frees_blocks(shape.strategy):
+        chains = [list(blocks) for blocks in shape.kinds]
+        kinds = [brief_needs(transient[:, blocks], saved[:, blocks]) for blocks in chains]
+    else:
+        kinds = [transient[:, list(dict.fromkeys(blocks))].max(axis=1) for blocks in shape.kinds]
     stages = shape.spread(np.stack(kinds, axis=1))
     found: Floats = stages[:, order.placement.owned].max(axis=2)
     return found

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from planner.memory_savers.options import mode_costs
 from planner.memory_savers.rotor import Link, rotor_plan
+from simdl.memory.moments import brief_need
 from simdl.memory.savers import KEPT, Row, Saver, Segment
 from simdl.step.costs.block_cost import BlockCost
 from simdl.step.costs.saved_blocks import Chain
@@ -47,7 +48,7 @@ def literature_plans(step: StepCost, *, host: bool) -> Iterator[tuple[str, Row]]
     for length in range(1, max((end - first for first, end in stretches), default=0) + 1):
         plans = {(first, end): _segments(end - first, length) for first, end in stretches}
         yield "chen", _filled(network, plans)
-    whole = sum(cost.saved for cost in kept) + max(cost.transient for cost in kept)
+    whole = sum(cost.saved for cost in kept) + brief_need((cost.transient, cost.saved) for cost in kept)
     for amount in AMOUNTS:
         row = _rotor(network, stretches, costs, amount * whole)
         if row is not None:
@@ -123,7 +124,7 @@ def _link(kept: BlockCost, full: BlockCost) -> Link:
 def _knapsack(kept: Chain, room: float) -> Row:
     """The blocks of fewest bytes in all whose offloading leaves no more than the room."""
     sizes = [cost.saved for cost in kept]
-    need = sum(sizes) + max(cost.transient for cost in kept) - room
+    need = sum(sizes) + brief_need((cost.transient, cost.saved) for cost in kept) - room
     if need <= 0:
         return (KEPT,) * len(sizes)
     unit = sum(sizes) / UNITS

@@ -11,6 +11,7 @@ from itertools import groupby
 
 from hardware.cluster import find_host
 from simdl.kernels.pricing import Pricing, Work
+from simdl.memory.moments import frees_blocks
 from simdl.memory.needs import memory_by_rank, shares_bytes
 from simdl.memory.savers import KEPT, Saver, Segment, item_length
 from simdl.pipelines import peaks
@@ -119,6 +120,7 @@ class RankProblem:
         moments: live microbatches by virtual stage at each moment that may be the peak.
         fixed: [bytes] that no choice changes beside state, activations and what is brief.
         microbatches: per step.
+        frees: a backward pass lets the activations of a block go when it is through with it.
         latency, rate: [s] and [bytes/s] of copies to and from the host; rate 0 where there is none.
         streams: whether gradients go to the host microbatch by microbatch.
         parameters: whether parameters may lie in host memory.
@@ -130,6 +132,7 @@ class RankProblem:
     moments: tuple[Mapping[int, int], ...]
     fixed: float
     microbatches: int
+    frees: bool
     latency: float
     rate: float
     streams: bool
@@ -188,6 +191,7 @@ def rank_problems(
                 moments=tuple(dict(zip(peak.stages, counts, strict=True)) for counts in peak.counts),
                 fixed=sum(parts.values()) - parts["activations"] - parts["transient"],
                 microbatches=step.microbatches,
+                frees=frees_blocks(plain),
                 latency=rates.latency if rates else 0.0,
                 rate=rates.copy if rates else 0.0,
                 streams=streams_gradients(plain),

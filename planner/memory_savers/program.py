@@ -15,11 +15,12 @@ Bytes count as in the simulator's ledger, or a little more where that takes the 
 tightens ``room`` by what the ledger says beyond it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain
 from math import inf, isfinite
 
+from planner.memory_savers.freed import Freed, freed_behind, freed_within
 from planner.memory_savers.options import RankProblem
 from planner.memory_savers.rank_choice import RankChoice
 from planner.memory_savers.terms import at_least, at_most, total
@@ -70,7 +71,7 @@ def memory_floor(problem: RankProblem) -> float:
     Raises:
         InfeasibleError: no choice has room in host memory.
     """
-    program = _Builder(problem, inf).program(0.0, least_memory=True)
+    program = _Builder(problem, inf, floor=True).program(0.0, least_memory=True)
     parts = tuple(replace(variable, integer=False) for variable in program.variables)
     return solve_program(replace(program, variables=parts), explain=False).values["bytes"] * GB
 
@@ -78,8 +79,9 @@ def memory_floor(problem: RankProblem) -> float:
 class _Builder:
     """Makes the programme; bytes in GB and seconds in ms, so that numbers are of the order of one."""
 
-    def __init__(self, problem: RankProblem, most: float) -> None:
-        """``most`` [s] is a step that is known to be possible, inf for none."""
+    def __init__(self, problem: RankProblem, most: float, *, floor: bool = False) -> None:
+        """``most`` [s] is of a step that is known to be possible; ``floor``: less cannot be held."""
+        self._floor = floor
         self._problem, self._runs = problem, problem.runs
         self._rate = problem.rate or inf
         self._limit = most * (1 + GAP) / MS
@@ -288,12 +290,18 @@ class _Builder:
         for r, run in enumerate(self._runs):
             for c, option in enumerate(run.options):
                 own = {self._used(r, c): option.transient / GB}
-                yield at_least(f"brief {r} {c}", {f"brief {r}": 1.0}, own, 0.0)
+                yield at_least(
+                    f"brief {r} {c}",
+                    {f"brief {r}": 1.0},
+                    total(own, _less(freed_within(self._problem, r, c, floor=self._floor))),
+                    0.0,
+                )
+            need = total({f"brief {r}": 1.0}, _less(freed_behind(self._problem, r)))
             if not self._problem.rate:
-                yield at_least(f"brief {r}", {"brief": 1.0}, {f"brief {r}": 1.0}, 0.0)
+                yield at_least(f"brief {r}", {"brief": 1.0}, need, 0.0)
                 continue
             for name, near in self._near(r, most):
-                yield at_least(name, {"brief": 1.0}, total({f"brief {r}": 1.0}, near), 0.0)
+                yield at_least(name, {"brief": 1.0}, total(need, near), 0.0)
 
     def _near(self, r: int, most: float) -> Iterator[tuple[str, Terms]]:
         """[GB] of the two nearest items at or before run r that may be the largest; ``most`` [GB] of them."""
@@ -374,6 +382,11 @@ class _Builder:
 
 def _count(r: int, c: int) -> str:
     return f"items {r} {c}"
+
+
+def _less(freed: Iterable[Freed]) -> Terms:
+    """[GB] less, because these are gone."""
+    return {_count(r, c): -nbytes / GB for r, c, nbytes in freed}
 
 
 def _if_all(

@@ -16,6 +16,7 @@ from workloads.layer import Layer, SavedActivation
 from workloads.layers.tokens.attention import key_elements, key_split, query_elements, value_elements
 from workloads.network import Block
 from workloads.operators import Division, ExpertSplit, Split
+from workloads.tensors import BLOCK_INPUT
 
 FP32 = 4  # [bytes] per element
 LOG_SUM_EXP = 4  # [bytes] per query row and head that a tiled attention kernel keeps instead of the scores
@@ -119,7 +120,26 @@ def brief_bytes(pricing: Pricing, shard: Shard, block: Block, inputs: int) -> fl
 @lru_cache(maxsize=65536)
 def saved_bytes(block: Block, pricing: Pricing, shard: Shard, *, scores: bool = True) -> float:
     """Bytes one block keeps per microbatch; without ``scores``, not the attention matrix and its masks."""
-    return sum(layer_saved_bytes(layer, pricing, shard, scores=scores) for layer in block.layers)
+    layers = sum(layer_saved_bytes(layer, pricing, shard, scores=scores) for layer in block.layers)
+    return layers + _given_bytes(block, pricing, shard)
+
+
+def _given_bytes(block: Block, pricing: Pricing, shard: Shard) -> float:
+    """Bytes of samples in FP32 beside the copy that the first product keeps of them.
+
+    Programs hand over samples in the format of the parameters; autocast casts them for the first product
+    (torch.amp), and the program holds its own to the end of the step.
+    """
+    stack, precision = pricing.stack, pricing.precision
+    if not (stack.autocast and precision.master and block is pricing.network.blocks[0]):
+        return 0.0
+    sizes = [
+        tensor.elements * shard.share(tensor.split)
+        for layer in block.layers
+        for tensor in layer.saved
+        if tensor.name == BLOCK_INPUT and layer.inputs[:1] == (BLOCK_INPUT,)
+    ]
+    return FP32 * sum(sizes)
 
 
 def layer_saved_bytes(layer: Layer, pricing: Pricing, shard: Shard, *, scores: bool = True) -> float:
@@ -184,6 +204,13 @@ def _output_split(layer: Layer) -> Division:
     return split if isinstance(split, ExpertSplit) or split.axis is Split.COLUMN else Split.SEQUENCE
 
 
+def _narrow_gradient(layer: Layer, pricing: Pricing, shard: Shard) -> float:
+    """[bytes] of the 16-bit gradient of a layer's weights, which autocast then widens to FP32."""
+    if not (pricing.stack.autocast and pricing.precision.master):
+        return 0.0
+    return layer.parameters * shard.parameter_share(layer.parameter_split) * pricing.precision.gradient
+
+
 @lru_cache(maxsize=65536)
 def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
     """[bytes] of the largest layer output and its gradient, live while the block runs backward.
@@ -204,6 +231,7 @@ def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
     names = {name for layer in block.layers if layer.kind == "loss" for name in layer.inputs}
     outputs = (
         2 * activation * layer.output_elements * shard.share(_output_split(layer))
+        + _narrow_gradient(layer, pricing, shard)
         for layer in block.layers
         if not logits or layer.name not in names
     )

@@ -14,6 +14,7 @@ from hardware.units import format_quantity
 from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
 from simdl.memory.host_needs import host_buffers, host_shortfalls
+from simdl.memory.moments import frees_blocks
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
 from simdl.software.stack import Amount, Stack
@@ -26,6 +27,7 @@ from simdl.step.costs.gradients import (
     share_shards,
 )
 from simdl.step.costs.host import hosted_shares, streams_gradients
+from simdl.step.costs.stage import StageCost
 from simdl.step.costs.step_cost import StepCost
 from simdl.step.costs.update import moment_bytes
 from simdl.step.strategy import Strategy
@@ -98,12 +100,17 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
         **({"stashed": stashed * state["parameters"]} if stashed else {}),
         **_residual(step, rank),
         "activations": activations,
-        "transient": max(stage.transient for stage in stages),
+        "transient": max(_brief(stage, step) for stage in stages),
         **({"workspace": workspace} if workspace else {}),
         "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
         **({"host_buffers": host_buffers(stages, step)} if hosted else {}),
         "context": step.stack.memory_context,
     }
+
+
+def _brief(stage: StageCost, step: StepCost) -> float:
+    """[bytes] that a stage needs briefly beside all activations."""
+    return stage.brief if frees_blocks(step.strategy) else stage.transient
 
 
 def _state_on_device(step: StepCost, rank: int, hosted: Sequence[BlockCost]) -> dict[str, float]:

@@ -173,7 +173,9 @@ def test_a_uniform_chain_needs_the_square_root_of_its_length():
 def test_vgg16_with_256_images_fits_12_gb_as_vdnn_has_it():
     """Rhu et al. 2016, abstract: 28 GB fit a Titan X of 12 GB, 18 % slower than one with room for all.
 
-    Their cuDNN 4 had no Winograd, which came with version 5. The 28 GB hold workspaces of convolutions.
+    Their cuDNN 4 had no Winograd, which came with version 5. The 28 GB are Torch's, which allocates for the
+    whole network at once (section 2.2): workspaces of convolutions are in it, and gradients of maps for as
+    long as the step, not at their moment.
     """
     workload = Workload(
         network=load_network("vgg16"),
@@ -194,9 +196,10 @@ def test_vgg16_with_256_images_fits_12_gb_as_vdnn_has_it():
     strategy = Strategy(micro_batch=256)
     everything = replace(strategy, savers="*x offload")
     assert not simulate(workload, small, strategy, stack=stack).report.feasible
-    whole = simulate(workload, large, strategy, stack=stack).report
+    simulation = simulate(workload, large, strategy, stack=stack)
+    whole, (stage,) = simulation.report, simulation.step.stages
     offloaded = simulate(workload, small, everything, stack=stack).report
-    assert whole.peak_memory == pytest.approx(28e9, rel=0.02)
+    assert whole.peak_memory + stage.transient - stage.brief == pytest.approx(28e9, rel=0.02)
     assert offloaded.feasible
     assert offloaded.step_time / whole.step_time - 1 == pytest.approx(0.18, abs=0.02)
 
@@ -263,15 +266,15 @@ def test_bad_input_is_one_message(arguments, message):
 
 @pytest.mark.theory
 def test_what_the_host_holds_has_room_there(asked):
-    """With half of what the smallest plan wants there, something goes there, and the device keeps more."""
+    """With a tenth of what the smallest plan wants there, something goes there, and the device keeps more."""
     workload, pricing = asked
     cluster = pricing.cluster
     free = least_memory(STRATEGY, workload, pricing)
     held = host_memory(step_cost(workload, free.strategy, pricing))
-    host = replace(cluster.node.host, memory=held / 2)
+    host = replace(cluster.node.host, memory=held / 10)
     small = replace(pricing, cluster=replace(cluster, node=replace(cluster.node, host=host)))
     bound = least_memory(STRATEGY, workload, small)
-    assert 0 < host_memory(step_cost(workload, bound.strategy, small)) <= held / 2
+    assert 0 < host_memory(step_cost(workload, bound.strategy, small)) <= held / 10
     assert bound.nbytes > free.nbytes
     with pytest.raises(SaversInfeasibleError):
         choose_savers(STRATEGY, workload, small, free.nbytes, pool=())

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from simdl.kernels.pricing import Work
+from simdl.memory.moments import brief_need
 from simdl.memory.savers import Row, Saver, Segment, block_savers, clipped, savers_row
 from simdl.step.costs.block_cost import BlockCost
 from simdl.step.costs.stage import StageCost, stage_cost
@@ -73,22 +74,24 @@ def saved_stage(row: Row, costs: Mapping[Recompute, Chain], first: int) -> Stage
         place += len(items[-1])
     stage = stage_cost(tuple(block for blocks in items for block in blocks))
     sizes = tuple(len(blocks) for blocks in items)
-    return replace(stage, transient=brief_need(items), items=sizes)
+    needs = list(item_needs(items))
+    kept = [sum(block.saved for block in blocks) for blocks in items]
+    brief = brief_need(zip(needs, kept, strict=True))
+    return replace(stage, transient=max(needs), brief=brief, items=sizes)
 
 
-def brief_need(items: Sequence[Sequence[BlockCost]]) -> float:
-    """[bytes] that a stage needs briefly: of an item, and of what lies in host memory and comes back for it.
+def item_needs(items: Sequence[Sequence[BlockCost]]) -> Iterator[float]:
+    """[bytes] that each item needs briefly: its own, and what lies in host memory and comes back for it.
 
     While an item runs backward, the nearest two at it or before it that lie in host memory may be on the
     device, one in use and one on its way.
     """
-    most, near = 0.0, [0.0, 0.0]
+    near = [0.0, 0.0]
     for blocks in items:
         offloaded = sum(block.offloaded for block in blocks)
         if offloaded:
             near = [near[1], offloaded]
-        most = max(most, max(block.transient for block in blocks) + sum(near))
-    return most
+        yield max(block.transient for block in blocks) + sum(near)
 
 
 def item_blocks(item: Saver | Segment, costs: Mapping[Recompute, Chain], place: int) -> list[BlockCost]:

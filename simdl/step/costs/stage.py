@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simdl.kernels.pricing import Work
+from simdl.memory.moments import brief_need
 from simdl.pipelines.passes import Phase
 from simdl.program.action import Cause, Parts
 from simdl.software.stack import Amount, Stack
@@ -37,6 +38,7 @@ class StageCost:
         gradients: its parameters before ZeRO, by the ranks that hold the same ones.
         saved: [bytes] kept per microbatch.
         transient: [bytes] largest short-lived need.
+        brief: [bytes] of it beside all that a microbatch keeps, where blocks are freed one by one.
         boundary: [bytes] sent to the next stage per microbatch.
         items: blocks of each item of its plan of memory savers, which run as one; () for one each.
     """
@@ -45,6 +47,7 @@ class StageCost:
     gradients: tuple[GradientShare, ...]
     saved: float
     transient: float
+    brief: float
     boundary: float
     items: tuple[int, ...] = ()
 
@@ -72,6 +75,7 @@ def stage_cost(blocks: tuple[BlockCost, ...]) -> StageCost:
         gradients=merged_shares(share for block in blocks for share in block.gradients),
         saved=sum(block.saved for block in blocks),
         transient=max(block.transient for block in blocks),
+        brief=brief_need((block.transient, block.saved) for block in blocks),
         boundary=blocks[-1].boundary,
     )
 
