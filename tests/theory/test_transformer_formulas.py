@@ -153,8 +153,8 @@ def test_gated_grouped_query_block_has_its_closed_form(heads, kv_heads, head_siz
     queries, keys = heads * head_size, kv_heads * head_size
     weights = h * (2 * queries + 2 * keys) + 3 * h * f
     assert decoder.parameters == weights + 2 * h
-    # kept in 16 bit: two norm inputs and outputs, q, k, v, context, gate and up, their product, probabilities
-    kept = 2 * s * (4 * h + 2 * queries + 2 * keys + 3 * f) + 2 * heads * s * s
+    # in 16 bit: two norm inputs and outputs, q, k, v, context, gate, its SiLU and up, their product, scores
+    kept = 2 * s * (4 * h + 2 * queries + 2 * keys + 4 * f) + 2 * heads * s * s
     assert saved_bytes(decoder.layers) == kept
     flops = sum(
         operator.flops
