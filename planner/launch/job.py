@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from planner.console.format import format_strategy
@@ -12,6 +13,10 @@ from simdl.step.strategy import PLAIN, Strategy
 from workloads.network import SEQUENTIAL, Network
 
 INTERLEAVED = "interleaved-1f1b"
+SINGLE_STAGE = (PLAIN, "gpipe")
+"""Schedules of one stage for each rank."""
+TAKEN = 2
+"""Virtual stages that torch.distributed.pipelining's users take where nobody says."""
 
 
 class LaunchError(SimdlError):
@@ -259,6 +264,38 @@ def lost_savers(job: Job, *, layers: bool = False) -> Iterator[Lost]:
         yield Lost("recompute_layers", f"found {strategy.recompute_layers}; all layers are recomputed")
     if strategy.savers:
         yield Lost("savers", f"found {strategy.savers!r}; no setting says it layer by layer: none is written")
+
+
+def layers_of_stage(job: Job, framework: str) -> int:
+    """Layers of a virtual stage, of which frameworks make as many as it takes to hold all.
+
+    Raises:
+        LaunchError: that is another number of stages than the strategy has.
+    """
+    strategy = job.strategy
+    virtual = strategy.virtual_stages
+    each = ceil(job.layers / (strategy.pp * virtual))
+    made = ceil(job.layers / each)
+    if made != strategy.pp * virtual:
+        raise LaunchError(
+            f"virtual_stages: found {virtual} with pp {strategy.pp} for {job.layers} layers; {framework} "
+            f"cuts stages of {each} layers, {made} of them; expected degrees whose stages hold all"
+        )
+    return each
+
+
+def virtual_of(schedule: str, layers: int, each: int | None, pp: int) -> dict[str, int]:
+    """Virtual stages of a rank by the layers of each; where none says, as many as frameworks take.
+
+    Args:
+        schedule: of the pipeline.
+        layers: of the network.
+        each: of a virtual stage, or None.
+        pp: pipeline-parallel degree.
+    """
+    if each is None:
+        return {} if schedule in SINGLE_STAGE else {"virtual_stages": TAKEN}
+    return {"virtual_stages": max(1, ceil(layers / each) // pp)}
 
 
 def stage_letters(job: Job) -> list[tuple[bool, int, bool]] | None:

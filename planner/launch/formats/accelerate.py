@@ -27,6 +27,11 @@ def write(job: Job) -> Launch:
             raise LaunchError(
                 f"{key}: found {degree}, which accelerate has not itself; expected 1, or --format megatron"
             )
+    if (strategy.tp > 1 or strategy.cp > 1) and strategy.dp > 1 and _sharded(job) == 1:
+        raise LaunchError(
+            f"zero: found {strategy.zero}{_of_shards(job)} with tp {strategy.tp} and cp {strategy.cp}; "
+            "accelerate joins these only to replicas that are sharded; expected zero 2 or 3"
+        )
     text = yaml_text(job.title, _knobs(job))
     line = (
         f"accelerate launch --config_file {FILE} --gradient_accumulation_steps {job.microbatches} train.py "
@@ -36,22 +41,40 @@ def write(job: Job) -> Launch:
     return Launch(files={FILE: text}, line=line, lost=tuple(_lost(job)), notes=notes)
 
 
+def _sharded(job: Job) -> int:
+    """Data-parallel ranks that share a sharded copy; those of context parallelism share it, too."""
+    strategy = job.strategy
+    if not strategy.zero:
+        return 1
+    return max(1, strategy.shard_degree // strategy.cp) if strategy.shard_degree else strategy.dp
+
+
+def _of_shards(job: Job) -> str:
+    return f" with shard_degree {job.strategy.shard_degree}" if job.strategy.shard_degree else ""
+
+
+def _is_plain(job: Job) -> bool:
+    """Whether replicas keep everything, as DistributedDataParallel has it."""
+    return _sharded(job) == 1 and job.strategy.tp == job.strategy.cp == 1
+
+
 def _knobs(job: Job) -> Iterator[Knob]:
     strategy = job.strategy
-    yield Knob("distributed_type", "FSDP", f"zero {strategy.zero}")
+    plain = _is_plain(job)
+    yield Knob("distributed_type", "MULTI_GPU" if plain else "FSDP", f"zero {strategy.zero}")
     yield Knob("num_machines", job.nodes, "nodes of the cluster")
     yield Knob("num_processes", strategy.devices, "devices of the cluster")
     mixed = MIXED.get(job.question.workload.precision.name)
     if mixed:
         yield Knob("mixed_precision", f"'{mixed}'", "precision")
+    if plain:
+        return
     yield Knob("fsdp_config.fsdp_version", 2, "tensor and context parallelism need it")
     yield Knob("fsdp_config.fsdp_reshard_after_forward", strategy.zero == 3, f"zero {strategy.zero}")
     full = strategy.recompute is Recompute.FULL
     yield Knob("fsdp_config.fsdp_activation_checkpointing", full, "recompute")
     yield Knob("fsdp_config.fsdp_auto_wrap_policy", "TRANSFORMER_BASED_WRAP", "one unit per layer")
-    sharded = strategy.dp if strategy.zero else 1
-    if strategy.shard_degree:
-        sharded = max(1, strategy.shard_degree // strategy.cp)
+    sharded = _sharded(job)
     name = "parallelism_config.parallelism_config_"
     yield Knob(f"{name}dp_replicate_size", strategy.dp // sharded, "dp over shard_degree")
     yield Knob(f"{name}dp_shard_size", sharded, "shard_degree")
@@ -62,8 +85,19 @@ def _knobs(job: Job) -> Iterator[Knob]:
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
     yield from lost_savers(job)
-    if strategy.zero == 1:
+    if strategy.zero and _is_plain(job):
+        yield Lost("zero", f"found {strategy.zero}{_of_shards(job)}; nothing is sharded")
+    elif strategy.zero == 1:
         yield Lost("zero", "found 1; FSDP2 shards gradients too: ZeRO-2")
+    elif strategy.zero == 0 and not _is_plain(job):
+        yield Lost("zero", f"found 0; FSDP2 shards over the {strategy.cp} ranks of cp: ZeRO-2")
+    if strategy.shard_degree % strategy.cp:
+        yield Lost(
+            "shard_degree",
+            f"found {strategy.shard_degree} with cp {strategy.cp}; all ranks of cp share a copy",
+        )
+    if strategy.recompute is Recompute.FULL and _is_plain(job):
+        yield Lost("recompute", "found full; your script switches it on")
     if strategy.recompute is Recompute.SELECTIVE:
         yield Lost("recompute", "found selective; fsdp_activation_checkpointing recomputes whole layers: off")
     if strategy.sequence_parallel:

@@ -40,6 +40,13 @@ def write(job: Job) -> Launch:
     strategy = job.strategy
     if strategy.pp > 1 and job.schedule != PLAIN:
         raise LaunchError(f"schedule: found {job.schedule}, which DeepSpeed does not have; expected {PLAIN}")
+    if strategy.ep > 1 and strategy.zero == FULL_ZERO:
+        for key in ("tp", "cp", "shard_degree"):
+            if getattr(strategy, key) > 1:
+                raise LaunchError(
+                    f"{key}: found {getattr(strategy, key)} with ep {strategy.ep} and zero 3, which "
+                    "DeepSpeed does not combine; expected zero 1 or 2"
+                )
     text = json.dumps(_values(job), indent=2) + "\n"
     line = (
         f"torchrun --nnodes {job.nodes} --nproc-per-node {job.devices_per_node} train.py "

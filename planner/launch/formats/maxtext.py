@@ -44,6 +44,12 @@ def write(job: Job) -> Launch:
         raise LaunchError(
             f"pp: found {strategy.pp} with {job.microbatches} microbatches; MaxText expects a multiple"
         )
+    stages = strategy.pp * strategy.virtual_stages
+    if strategy.pp > 1 and job.layers % stages:
+        raise LaunchError(
+            f"pp: found {stages} stages for {job.layers} layers; MaxText divides them evenly; expected "
+            "degrees whose stages do"
+        )
     line = f"python3 -m maxtext.trainers.pre_train.train {FILE} run_name=planned"
     notes = ("model_name, dataset and base_output_directory are yours to add",)
     return Launch(
@@ -106,6 +112,10 @@ def _lost(job: Job) -> Iterator[Lost]:
         yield Lost("schedule", f"found {job.schedule}; pipelines are circular, forward before backward")
     if strategy.stages:
         yield Lost("stages", f"found {list(strategy.stages)}; layers are cut evenly")
+    if strategy.zero == 3 and strategy.shard_degree % strategy.cp:
+        yield Lost(
+            "shard_degree", f"found {strategy.shard_degree} with cp {strategy.cp}; written as fsdp over dp"
+        )
     if strategy.shard_degree and strategy.zero != 3:
         yield Lost("shard_degree", f"found {strategy.shard_degree} with zero {strategy.zero}; needs zero 3")
     if strategy.etp not in {0, strategy.tp}:

@@ -6,7 +6,7 @@ Flags read from NVIDIA/Megatron-LM at d98e8a64; most are generated from dataclas
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from planner.launch.formats.megatron_core import (
@@ -15,17 +15,22 @@ from planner.launch.formats.megatron_core import (
     common_strategy,
     layout,
     lost_keys,
+    named_stages,
     read_recompute,
     recompute_method,
     shard_degree,
     whole,
+    with_even_or_named_stages,
     zero_of,
 )
+from planner.launch.formats.megatron_model import model_knobs
 from planner.launch.job import INTERLEAVED, Context, Format, Job, Knob, Launch, LaunchError, Lost, Read
 from simdl.step.strategy import Recompute
 
 OPTIMIZERS = {"adam": "adam", "adamw": "adam", "sgd": "sgd", "momentum": "sgd", "muon": "muon"}
+FSDP_OPTIMIZERS = ("adam", "sgd")
 FILE = "megatron.sh"
+TRIAL = "DATA=(--mock-data --tokenizer-type NullTokenizer --train-iters 20 --lr 1e-4)"
 LONE = re.compile(r"--[a-z][a-z0-9-]*")
 USED = frozenset(
     {
@@ -60,6 +65,33 @@ USED = frozenset(
     }
 )
 """Arguments that decide a step; others are named as not read where they look like parallelism."""
+ARCHITECTURE = frozenset(
+    {
+        "hidden_size",
+        "ffn_hidden_size",
+        "num_attention_heads",
+        "kv_channels",
+        "group_query_attention",
+        "num_query_groups",
+        "qk_layernorm",
+        "normalization",
+        "swiglu",
+        "squared_relu",
+        "disable_bias_linear",
+        "add_qkv_bias",
+        "position_embedding_type",
+        "rotary_percent",
+        "attention_dropout",
+        "hidden_dropout",
+        "vocab_size",
+        "max_position_embeddings",
+        "untie_embeddings_and_output_weights",
+        "num_experts",
+        "moe_router_topk",
+        "moe_ffn_hidden_size",
+    }
+)
+"""Arguments of the network, which the question names."""
 
 
 def write(job: Job) -> Launch:
@@ -68,19 +100,50 @@ def write(job: Job) -> Launch:
     Raises:
         LaunchError: Megatron-LM cannot run the strategy.
     """
+    asked, job = job, with_even_or_named_stages(job)
     check(job, "Megatron-LM")
-    rows = "\n".join(f"    {_argument(knob):<52} # {knob.why}" for knob in _knobs(job))
+    _check_optimizer(job)
     line = (
-        f"torchrun --nnodes {job.nodes} --nproc-per-node {job.devices_per_node} pretrain_gpt.py "
-        '"${ARGUMENTS[@]}" "${MODEL[@]}"'
+        f"{_environment(job)}torchrun --nnodes {job.nodes} --nproc-per-node {job.devices_per_node} "
+        'pretrain_gpt.py "${ARGUMENTS[@]}" "${MODEL[@]}" "${DATA[@]}"'
     )
+    model = model_knobs(job.question.workload.network)
     text = (
         f"#!/usr/bin/env bash\n# {job.title}\n"
-        "# Fill in the architecture (hidden size, heads, vocabulary ...), the data and the rendezvous.\n"
-        f"MODEL=()\nARGUMENTS=(\n{rows}\n)\n{line}\n"
+        f"# Fill in {'' if model else 'MODEL (hidden size, heads ...), '}DATA and the rendezvous.\n"
+        f"# To try it: {TRIAL}\n"
+        f"DATA=()\nMODEL=({_rows(model)})\nARGUMENTS=({_rows(_knobs(job))})\n{line}\n"
     )
-    notes = ("the arguments of the architecture and of the data are yours to add (MODEL in the file)",)
-    return Launch(files={FILE: text}, line=line, lost=tuple(_lost(job)), notes=notes)
+    missing = "" if model else "architecture (MODEL in the file), "
+    notes = (f"{missing}data, tokenizer and learning rate are yours to add (DATA in the file)",)
+    return Launch(files={FILE: text}, line=line, lost=(*named_stages(asked, job), *_lost(job)), notes=notes)
+
+
+def _rows(knobs: Iterable[Knob]) -> str:
+    """A row for each argument, as the inside of a list of the shell."""
+    rows = [f"    {_argument(knob):<52} # {knob.why}\n" for knob in knobs]
+    return "\n" + "".join(rows) if rows else ""
+
+
+def _environment(job: Job) -> str:
+    """What Megatron-LM insists on before Blackwell, where tensor or context parallelism overlaps."""
+    strategy = job.strategy
+    split = strategy.tp > 1 or strategy.cp > 1
+    older = job.question.cluster.device.generation != "blackwell"
+    return "CUDA_DEVICE_MAX_CONNECTIONS=1 " if split and older and strategy.zero <= 1 else ""
+
+
+def _check_optimizer(job: Job) -> None:
+    """Refuse optimizers that Megatron-FSDP does not run.
+
+    Raises:
+        LaunchError: one of them.
+    """
+    optimizer, zero = job.question.workload.optimizer.name, job.strategy.zero
+    if zero > 1 and OPTIMIZERS.get(optimizer, "adam") not in FSDP_OPTIMIZERS:
+        raise LaunchError(
+            f"optimizer: found {optimizer} with zero {zero}; Megatron-FSDP runs {', '.join(FSDP_OPTIMIZERS)}"
+        )
 
 
 def _argument(knob: Knob) -> str:
@@ -91,7 +154,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
     strategy, workload = job.strategy, job.question.workload
     yield Knob("tensor-model-parallel-size", strategy.tp, "tp")
     yield Knob("pipeline-model-parallel-size", strategy.pp, "pp")
-    if job.schedule == INTERLEAVED:
+    if job.schedule == INTERLEAVED and layout(job) is None:  # a layout says it, and both are refused
         yield Knob("num-virtual-stages-per-pipeline-rank", strategy.virtual_stages, "virtual_stages")
     yield Knob("context-parallel-size", strategy.cp, f"cp; dp {strategy.dp} is what the processes leave")
     if strategy.ep > 1:
@@ -125,6 +188,7 @@ def _memory_knobs(job: Job) -> Iterator[Knob]:
     elif strategy.zero:
         yield Knob("use-megatron-fsdp", None, f"zero {strategy.zero}")
         yield Knob("data-parallel-sharding-strategy", SHARDING[strategy.zero], f"zero {strategy.zero}")
+        yield Knob("ckpt-format", "fsdp_dtensor", "what Megatron-FSDP writes")
     if strategy.shard_degree:
         copies = strategy.replicas // strategy.shard_degree
         why = f"shard_degree {strategy.shard_degree} of {strategy.replicas} replicas"
@@ -180,9 +244,11 @@ def read(text: str, context: Context) -> Read:
     read_recompute(values, context, strategy)
     if (layers := values.get("num_layers")) is not None and whole("num_layers", layers) != context.layers:
         raise LaunchError(f"--num-layers: found {layers}; expected the {context.layers} of the model")
-    left = sorted(f"--{name.replace('_', '-')}" for name in values if name not in USED)
-    notes = (f"not read, because they decide no time here: {' '.join(left)}",) if left else ()
-    return Read(strategy=strategy, question=_question(values), notes=notes)
+    left = sorted(f"--{name.replace('_', '-')}" for name in values if name not in USED | ARCHITECTURE)
+    notes = [f"not read, because they decide no time here: {' '.join(left)}"] if left else []
+    if ARCHITECTURE & {*values}:
+        notes.append("not read, because the question names the model: the network's architecture")
+    return Read(strategy=strategy, question=_question(values), notes=tuple(notes))
 
 
 def _question(values: dict[str, Any]) -> dict[str, Any]:

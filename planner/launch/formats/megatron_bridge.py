@@ -16,10 +16,12 @@ from planner.launch.formats.megatron_core import (
     common_strategy,
     layout,
     lost_keys,
+    named_stages,
     read_recompute,
     recompute_method,
     shard_degree,
     whole,
+    with_even_or_named_stages,
     zero_of,
 )
 from planner.launch.job import INTERLEAVED, Context, Format, Job, Knob, Launch, Lost, Read
@@ -44,6 +46,7 @@ def write(job: Job) -> Launch:
     Raises:
         LaunchError: Megatron-Core cannot run the strategy.
     """
+    asked, job = job, with_even_or_named_stages(job)
     check(job, "Megatron-Bridge")
     rows = "\n".join(_row(knob) for knob in _knobs(job))
     line = (
@@ -52,7 +55,7 @@ def write(job: Job) -> Launch:
     )
     text = f"#!/usr/bin/env bash\n# {job.title}\nOVERRIDES=(\n{rows}\n)\n{line}\n"
     notes = ("overrides of the recipe of your model; the script is the one of docs/recipe-usage.md there",)
-    return Launch(files={FILE: text}, line=line, lost=tuple(_lost(job)), notes=notes)
+    return Launch(files={FILE: text}, line=line, lost=(*named_stages(asked, job), *_lost(job)), notes=notes)
 
 
 def _row(knob: Knob) -> str:
@@ -97,6 +100,7 @@ def _sharding_knobs(job: Job) -> Iterator[Knob]:
     if strategy.zero > 1:
         yield Knob("ddp.use_megatron_fsdp", "true", f"zero {strategy.zero}")
         yield Knob("ddp.data_parallel_sharding_strategy", SHARDING[strategy.zero], f"zero {strategy.zero}")
+        yield Knob("checkpoint.ckpt_format", "fsdp_dtensor", "what Megatron-FSDP writes")
     if strategy.shard_degree:
         copies = strategy.replicas // strategy.shard_degree
         why = f"shard_degree {strategy.shard_degree} of {strategy.replicas} replicas"

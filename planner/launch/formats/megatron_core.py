@@ -7,6 +7,7 @@ NVIDIA-NeMo/Megatron-Bridge at 067f987d (src/megatron/bridge/recipes/).
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from planner.launch.job import (
@@ -21,7 +22,9 @@ from planner.launch.job import (
     stage_letters,
     whole_degree,
 )
-from simdl.step.strategy import PLAIN, Recompute, Strategy
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.simulate import price
+from simdl.step.strategy import PLAIN, Recompute, Strategy, problems
 
 SHARDING = {1: "optim", 2: "optim_grads", 3: "optim_grads_params"}
 """Data-parallel sharding strategy of Megatron-FSDP by ZeRO stage."""
@@ -48,6 +51,36 @@ def check(job: Job, framework: str) -> None:
             f"schedule: found {INTERLEAVED} with {job.microbatches} microbatches and pp {strategy.pp}; "
             f"{framework} expects microbatches that pp divides"
         )
+    if job.question.workload.network.experts and strategy.tp > 1 and not strategy.sequence_parallel:
+        raise LaunchError(
+            f"sequence_parallel: found off with tp {strategy.tp}; {framework} trains mixtures of experts "
+            "with tensor parallelism only with sequence parallelism"
+        )
+    stages = strategy.pp * strategy.virtual_stages
+    if job.layers % stages and layout(job) is None:
+        raise LaunchError(
+            f"pp: found {stages} stages for {job.layers} layers; {framework} divides them evenly; expected "
+            "degrees whose stages do"
+        )
+
+
+def with_even_or_named_stages(job: Job) -> Job:
+    """The job, with the cut that is simulated named where stages do not have as many layers each."""
+    strategy, question = job.strategy, job.question
+    if strategy.stages or job.layers % (strategy.pp * strategy.virtual_stages) == 0 or question.cluster.more:
+        return job
+    if any(problems(strategy, question.workload, question.cluster)):
+        return job
+    pricing = price(question.workload, question.cluster, stack=question.stack)
+    step = step_cost(question.workload, strategy, pricing)
+    cut = tuple(len(stage.blocks) for stage in step.stages[: strategy.pp * strategy.virtual_stages])
+    return replace(job, strategy=replace(strategy, stages=cut))
+
+
+def named_stages(asked: Job, job: Job) -> Iterator[Lost]:
+    """That a cut was named."""
+    if job.strategy.stages != asked.strategy.stages and layout(job) is not None:
+        yield Lost("stages", f"found none; written is the cut that is simulated, {list(job.strategy.stages)}")
 
 
 def layout(job: Job) -> str | None:
@@ -213,6 +246,9 @@ def common_strategy(values: Mapping[str, Any], context: Context) -> dict[str, An
         found["sequence_parallel"] = True
     if (written := values.get("pipeline_model_parallel_layout")) is not None:
         found["stages"] = read_layout(str(written), context)
+        named = len(found["stages"]) // max(1, found.get("pp", 1))
+        if virtual == 1 and named > 1:
+            found |= {"virtual_stages": named, "schedule": INTERLEAVED}
     return found
 
 

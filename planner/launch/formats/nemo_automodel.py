@@ -19,14 +19,17 @@ from planner.launch.job import (
     LaunchError,
     Lost,
     Read,
+    layers_of_stage,
     lost_savers,
     refuse_other_networks,
     refuse_unlaunchable,
+    virtual_of,
     whole_degree,
 )
-from simdl.step.strategy import PLAIN, Recompute
+from simdl.step.strategy import PLAIN, Recompute, Strategy
 
 FILE = "automodel.yaml"
+RECIPE = "TrainFinetuneRecipeForNextTokenPrediction"
 SCHEDULES = {PLAIN: "1f1b", INTERLEAVED: "interleaved1f1b", "gpipe": "gpipe", "zb-v": "zbvzerobubble"}
 
 
@@ -52,45 +55,63 @@ def write(job: Job) -> Launch:
     return Launch(files={FILE: text}, line=line, lost=tuple(_lost(job)), notes=notes)
 
 
+def _copies(job: Job) -> int:
+    """Copies of the sharded parameters; FSDP2 takes no more than half as many as data-parallel ranks."""
+    strategy = job.strategy
+    if not strategy.zero or not strategy.shard_degree:
+        return 1
+    copies = strategy.dp // max(1, strategy.shard_degree // strategy.cp)
+    return copies if copies < strategy.dp else 1
+
+
+def _is_plain(strategy: Strategy) -> bool:
+    """Whether DistributedDataParallel runs a strategy: replicas that keep everything, and nothing else."""
+    return strategy.zero == 0 and strategy.tp == strategy.pp == strategy.cp == strategy.ep == 1
+
+
 def _knobs(job: Job) -> Iterator[Knob]:
     strategy = job.strategy
+    yield Knob("recipe", RECIPE, "what trains a language model")
     local = strategy.micro_batch * (job.microbatches if strategy.pp > 1 else 1)
     yield Knob("step_scheduler.global_batch_size", job.question.workload.global_batch, "global batch")
     yield Knob("step_scheduler.local_batch_size", local, "micro_batch, times microbatches with pp")
-    yield Knob("distributed.strategy", "fsdp2", f"zero {strategy.zero}")
+    checkpointing = {Recompute.NONE: False, Recompute.FULL: "full", Recompute.SELECTIVE: "selective"}
+    plain = _is_plain(strategy)
+    yield Knob("distributed.strategy", "ddp" if plain else "fsdp2", f"zero {strategy.zero}")
+    yield Knob("distributed.activation_checkpointing", checkpointing[strategy.recompute], "recompute")
+    if plain:
+        return
     yield Knob("distributed.dp_size", strategy.dp, "dp")
-    if strategy.zero == 0 or strategy.shard_degree:
-        sharded = max(1, strategy.shard_degree // strategy.cp) if strategy.shard_degree else 1
-        yield Knob("distributed.dp_replicate_size", strategy.dp // sharded, "copies: zero 0, or shard_degree")
+    if (copies := _copies(job)) > 1:
+        yield Knob("distributed.dp_replicate_size", copies, "shard_degree")
     yield Knob("distributed.tp_size", strategy.tp, "tp")
     yield Knob("distributed.cp_size", strategy.cp, "cp")
     yield Knob("distributed.pp_size", strategy.pp, "pp")
     yield Knob("distributed.ep_size", strategy.ep, "ep")
     yield Knob("distributed.sequence_parallel", strategy.sequence_parallel, "sequence_parallel")
-    if strategy.zero:
-        yield Knob("distributed.reshard_after_forward", strategy.zero != 2, f"zero {strategy.zero}")
-    checkpointing = {Recompute.NONE: False, Recompute.FULL: "full", Recompute.SELECTIVE: "selective"}
-    yield Knob("distributed.activation_checkpointing", checkpointing[strategy.recompute], "recompute")
+    yield Knob("distributed.reshard_after_forward", strategy.zero != 2, f"zero {strategy.zero}")
     if strategy.pp > 1:
         yield Knob("distributed.pipeline.pp_schedule", SCHEDULES[job.schedule], "schedule")
         yield Knob("distributed.pipeline.pp_microbatch_size", strategy.micro_batch, "micro_batch")
-        each = max(1, job.layers // (strategy.pp * strategy.virtual_stages))
-        yield Knob("distributed.pipeline.layers_per_stage", each, "virtual_stages")
+        if strategy.virtual_stages > 1:
+            each = layers_of_stage(job, "NeMo AutoModel")
+            yield Knob("distributed.pipeline.layers_per_stage", each, "virtual_stages")
 
 
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
     yield from lost_savers(job)
     yield from whole_degree(job)
-    if strategy.shard_degree == 1 and strategy.cp == 1:
-        yield Lost("shard_degree", "found 1; nothing is sharded")
-        if strategy.zero > 1:
-            yield Lost("zero", f"found {strategy.zero} with shard_degree 1; nothing is sharded")
-    if strategy.zero == 1:
-        yield Lost("zero", "found 1; FSDP2 shards gradients and parameters too: ZeRO-3")
+    if 0 < strategy.shard_degree <= strategy.cp and strategy.dp > 1:
+        yield Lost(
+            "shard_degree",
+            f"found {strategy.shard_degree}; FSDP2 here shards over two ranks of dp at least: over all",
+        )
+    if strategy.zero <= 1 and not _is_plain(strategy):
+        yield Lost("zero", f"found {strategy.zero}; FSDP2 shards gradients and parameters too: ZeRO-3")
     if strategy.stages:
         yield Lost("stages", f"found {list(strategy.stages)}; layers are cut evenly")
-    if strategy.shard_degree % strategy.cp:
+    elif strategy.shard_degree % strategy.cp:
         yield Lost(
             "shard_degree",
             f"found {strategy.shard_degree} with cp {strategy.cp}; all ranks of cp share a copy",
@@ -112,8 +133,9 @@ def read(text: str, context: Context) -> Read:
     """
     values = read_yaml(text)
     say = {name.removeprefix("distributed."): value for name, value in values.items()}
-    if str(say.get("strategy", "fsdp2")) != "fsdp2":
-        raise LaunchError(f"distributed.strategy: found {say['strategy']!r}; expected fsdp2")
+    kind = str(say.get("strategy", "fsdp2"))
+    if kind not in {"fsdp2", "ddp"}:
+        raise LaunchError(f"distributed.strategy: found {say['strategy']!r}; expected fsdp2 or ddp")
     strategy: dict[str, Any] = {
         key: whole(f"distributed.{name}", say[name])
         for key, name in (("tp", "tp_size"), ("pp", "pp_size"), ("cp", "cp_size"), ("ep", "ep_size"))
@@ -126,7 +148,7 @@ def read(text: str, context: Context) -> Read:
         raise LaunchError(f"distributed.dp_replicate_size: found {copies}; expected a divisor of dp {dp}")
     strategy["zero"] = 2 if say.get("reshard_after_forward") is False else 3
     whole_copies = copies == dp and say.get("reshard_after_forward") is None
-    if whole_copies or dp // copies * cp == 1:
+    if kind == "ddp" or whole_copies or dp // copies * cp == 1:
         strategy["zero"] = 0
     if strategy["zero"] and copies > 1:
         strategy["shard_degree"] = dp // copies * cp
@@ -155,9 +177,9 @@ def _pipeline(say: dict[str, Any], values: dict[str, Any], context: Context, pp:
     if name not in by_name:
         raise LaunchError(f"pipeline.pp_schedule: found {name!r}; expected one of {', '.join(by_name)}")
     found["schedule"] = by_name[name]
-    if (each := say.get("pipeline.layers_per_stage")) is not None:
-        found["virtual_stages"] = max(1, context.layers // (whole("pipeline.layers_per_stage", each) * pp))
-    return found
+    each = say.get("pipeline.layers_per_stage")
+    size = None if each is None else max(1, whole("pipeline.layers_per_stage", each))
+    return found | virtual_of(found["schedule"], context.layers, size, pp)
 
 
 def recognise(name: str, text: str) -> bool:

@@ -20,10 +20,12 @@ from planner.launch.job import (
     LaunchError,
     Lost,
     Read,
+    layers_of_stage,
     lost_savers,
     refuse_other_networks,
     refuse_unlaunchable,
     stage_letters,
+    virtual_of,
     whole_degree,
 )
 from readers.errors import InputError
@@ -91,6 +93,8 @@ def _check(job: Job) -> None:
             f"schedule: found {job.schedule}, which torchtitan does not have; expected one of "
             f"{', '.join(SCHEDULES)}"
         )
+    if strategy.virtual_stages > 1 and stage_letters(job) is None:
+        layers_of_stage(job, "torchtitan")
 
 
 def _knobs(job: Job) -> Iterator[Knob]:
@@ -134,7 +138,7 @@ def _pipeline_knobs(job: Job) -> Iterator[Knob]:
     if stages is not None:
         yield Knob("parallelism.module_fqns_per_model_part", _parts(stages), "stages")
     elif strategy.virtual_stages > 1:
-        each = job.layers // (strategy.pp * strategy.virtual_stages)
+        each = layers_of_stage(job, "torchtitan")
         yield Knob("parallelism.pipeline_parallel_layers_per_stage", each, "virtual_stages")
     if stages is None:
         for end in ("first", "last"):
@@ -254,10 +258,12 @@ def _schedule(say: Mapping[str, Any], context: Context, pp: int) -> dict[str, An
     if parts:
         found["stages"] = tuple(_blocks(part, context) for part in parts)
         found["virtual_stages"] = len(parts) // pp
-    elif (each := say.get("pipeline_parallel_layers_per_stage")) is not None:
-        found["virtual_stages"] = max(
-            1, context.layers // (whole("pipeline_parallel_layers_per_stage", each) * pp)
-        )
+    else:
+        each = say.get("pipeline_parallel_layers_per_stage")
+        size = None if each is None else max(1, whole("pipeline_parallel_layers_per_stage", each))
+        ends = [f"pipeline_parallel_{end}_stage_less_layers" for end in ("first", "last")]
+        weight = sum(whole(each_end, say.get(each_end, 1)) for each_end in ends)
+        found |= virtual_of(found["schedule"], context.layers + weight, size, pp)
     return found
 
 
