@@ -174,3 +174,11 @@ class Layer:
         for extent in self.output_shape:
             count *= extent
         return count
+
+
+def gradient_tensors(layer: Layer) -> int:
+    """Variables of a layer: weights and bias; scale and shift of a normalisation."""
+    if layer.kind == "normalization":
+        return 2
+    bias = sum(operator.weights for operator in layer.forward if operator.name == "bias")
+    return (bias > 0) + (layer.parameters > bias)

@@ -15,7 +15,7 @@ from simdl.splits.layout import Layout
 from simdl.splits.message_times import reshard_time
 from simdl.splits.node_cost import NodeCost
 from simdl.step.costs.stage import host_time
-from simdl.step.costs.update import update_time
+from simdl.step.costs.update import host_overhead, update_time
 from simdl.step.strategy import Strategy
 from workloads.workload import Workload
 
@@ -120,4 +120,4 @@ def _changes(
 def fixed_time(form: Strategy, workload: Workload, pricing: Pricing) -> float:
     """[s] of a step that no choice changes."""
     passes = 2 * form.microbatches(workload.global_batch)
-    return pricing.stack.step_overhead + passes * pricing.stack.microbatch_overhead
+    return host_overhead(workload.network, form, pricing.stack) + passes * pricing.stack.microbatch_overhead

@@ -14,7 +14,7 @@ from simdl.software.stack import Stack
 from workloads.amounts import larger
 from workloads.dtypes import Precision
 from workloads.exchange import Halo
-from workloads.layer import Layer, TokenExchange
+from workloads.layer import Layer, TokenExchange, gradient_tensors
 from workloads.layers.tokens.experts import ALL_GATHER, ALL_TO_ALL
 from workloads.network import Block
 from workloads.operators import OperatorKind, Pass, Routing
@@ -55,7 +55,14 @@ def _kernels(pricing: Pricing, shard: Shard, block: Block, which: Pass) -> list[
 def accumulation_kernels(
     layers: tuple[Layer, ...], shard: Shard, precision: Precision, stack: Stack
 ) -> list[NamedKernel]:
-    """Adding fresh weight gradients to those of earlier microbatches, where no product's epilogue does it."""
+    """Adding fresh weight gradients to those that are there, where no product's epilogue does it.
+
+    Programs that fill gradients with zeros between steps rather than drop them (``zero_grad`` of PyTorch
+    before 2.0) have something to add to in every backward pass: two launches a variable. One filling stands
+    beside every addition, so those of further microbatches are counted four elements where they move three.
+    """
+    if stack.zeroed_gradients:
+        return list(_zeroed(layers, shard, precision))
     traffic = stack.accumulation_traffic
     if not traffic:
         return []
@@ -74,6 +81,17 @@ def accumulation_kernels(
         for layer in layers
         if layer.parameters
     ]
+
+
+def _zeroed(layers: tuple[Layer, ...], shard: Shard, precision: Precision) -> Iterator[NamedKernel]:
+    """For each variable the filling of its gradient, and the sum of that and the fresh one."""
+    dtype = precision.attention
+    for layer in layers:
+        variables = gradient_tensors(layer)
+        elements = layer.parameters * shard.parameter_share(layer.parameter_split) / max(1, variables)
+        for name, moved in (("zero", 1), ("accumulate", 3)):
+            kernel = Kernel(name, OperatorKind.ELEMENTWISE, 0.0, moved * elements * precision.gradient, dtype)
+            yield from [(layer.name, kernel)] * variables
 
 
 def tensor_collectives(

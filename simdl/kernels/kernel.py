@@ -71,6 +71,7 @@ class Kernel:
         pattern: zeros of the weights that the kernel leaves out (key of ``Device.sparsity``); "" for none.
         density: share of the weights that it multiplies.
         experts: whose products these are, or whose rows are cast for them; 0 for all other kernels.
+        inner: a library launches it within the call of its neighbour, so the host makes no call for it.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Kernel:
     experts: int = 0
     pattern: str = ""
     density: float = 1.0
+    inner: bool = False
 
 
 def kernel_rows(kernel: Kernel) -> list[Kernel]:

@@ -100,7 +100,7 @@ def kernel_work(kernels: list[Kernel], stack: Stack, device: Device, model: Cost
     ahead: the device waits for each of them.
     """
     seconds = sum(_kernel_time(kernel, stack, device, model) for kernel in kernels)
-    launches = sum(host_launches(kernel.shape, device) for kernel in kernels)
+    launches = sum(host_launches(kernel.shape, device) for kernel in kernels if not kernel.inner)
     stall = sum(kernel.experts for kernel in kernels) * stack.expert_launch
     space = kernels_workspace(model, kernels)
     return Work(device=seconds, launches=launches, stall=stall, workspace=space)

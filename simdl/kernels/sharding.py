@@ -247,13 +247,14 @@ def _transposes(shape: ConvolutionShape, dtype: str, stack: Stack) -> bool:
 def _transposition(operator: Operator, shard: Shard, precision: Precision, dtype: str) -> Kernel:
     """CuDNN's copies of what a convolution reads and writes, ``nchwToNhwcKernel`` and its reverse.
 
+    They run within the call of the convolution, so they cost the device time and the host none of its own.
     TF32 kernels of images write channels first themselves (``implicit_gemm_tf32f32..._nhwckrsc_nchw``).
     """
     image = isinstance(operator.shape, ConvolutionShape) and operator.shape.kernel_depth == 1
     written = 0.0 if dtype == "tf32" and image else operator.writes
     elements = (operator.reads + written) * shard.share(operator.split)
     nbytes = 2 * elements * _size(operator, precision)
-    return Kernel("transpose", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype)
+    return Kernel("transpose", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype, inner=True)
 
 
 def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision, dtype: str) -> Kernel:

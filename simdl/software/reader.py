@@ -58,6 +58,7 @@ NUMBERS: Mapping[str, str] = {
     "collective_launch": "time",
     "negotiation": "time",
     "step_overhead": "time",
+    "variable_overhead": "time",
     "microbatch_overhead": "time",
     "loss_copies": "count",
     "gradient_size": "bytes",
@@ -82,6 +83,7 @@ FLAGS = (
     "saves_narrow",
     "scatter_gather",
     "shard_copies",
+    "zeroed_gradients",
 )
 WORDS = (
     "description",

@@ -49,6 +49,8 @@ class Stack:
             because the host learns late how many rows there are; 0 where one kernel runs all experts.
         collective_launch: [s] host time per collective or transfer call.
         step_overhead: [s] per step outside the kernels (gradient clipping, loss scale, logging, data).
+        variable_overhead: [s] per variable and step of host work outside the kernels (an update, a copy or a
+            norm at a time).
         microbatch_overhead: [s] per microbatch and pass of host work that leaves the device idle.
         main_gradient: the FP32 gradient that the update reads: ``"none"`` beside the one that is reduced;
             ``"accumulated"``, where BF16 passes add to it in place and FP16 ones are copied to it
@@ -66,6 +68,8 @@ class Stack:
             (copies to the master gradient, unscaling, norm, clipping).
         accumulation_traffic: [bytes] per parameter and microbatch that adding up gradients moves; 0 where the
             product's epilogue adds or nothing accumulates.
+        zeroed_gradients: gradients are filled with zeros between steps, and every backward pass adds to them;
+            false where they are dropped or overwritten.
         gradient_overlap: gradient reduction runs beside the backward pass of the last microbatch.
         bucket: [bytes] of gradients sent in one collective.
         gradient_algorithm: all-reduce algorithm of gradients, ``"auto"`` for the library's choice.
@@ -114,6 +118,7 @@ class Stack:
     expert_launch: float
     collective_launch: float
     step_overhead: float
+    variable_overhead: float
     microbatch_overhead: float
     main_gradient: str
     gathers: str
@@ -124,6 +129,7 @@ class Stack:
     gradient_size: int
     optimizer_traffic: float
     accumulation_traffic: float
+    zeroed_gradients: bool
     gradient_overlap: bool
     bucket: float
     gradient_algorithm: str

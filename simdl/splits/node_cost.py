@@ -17,7 +17,8 @@ from simdl.splits.graph import Node
 from simdl.splits.layout import Layout
 from simdl.splits.registry import Choice, enumerate_choices
 from simdl.splits.site import Divided
-from simdl.step.costs.gradients import GradientShare, gradient_tensors
+from simdl.step.costs.gradients import GradientShare
+from workloads.layer import gradient_tensors
 from workloads.operators import PRODUCTS, Pass
 
 

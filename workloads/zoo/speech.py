@@ -1,31 +1,32 @@
-"""Speech synthesis: Tacotron 2 from text to spectrograms, WaveGlow from spectrograms to sound.
+"""Speech synthesis: Tacotron 2 from text to spectrograms.
 
-Shen et al. 2017 (arXiv:1712.05884), section 2.2, and Prenger et al. 2018 (arXiv:1811.00002), with the
-dimensions of NVIDIA's DeepLearningExamples, PyTorch/SpeechSynthesis/Tacotron2. Convolutions over time are
-written as the products that they are. Tacotron's decoder makes one frame a step: both its LSTM layers read
-what attention gave the step before, so nothing of them can be computed for all steps at once.
+Shen et al. 2017 (arXiv:1712.05884), section 2.2, with the dimensions of NVIDIA's DeepLearningExamples
+(PyTorch/SpeechSynthesis/Tacotron2/tacotron2/model.py @729963d). Convolutions over time are those of images
+one pixel high. The decoder makes one frame a step: both its LSTM layers read what attention gave the step
+before, so nothing of them can be computed for all steps at once. Its steps are cells in a loop, so automatic
+differentiation multiplies and adds up the gradients of their weights, and of the encoder's memory, step by
+step.
 
-A sample of Tacotron is an utterance of about 100 characters and 600 frames (LJ Speech: 6.6 s on average, 86
-frames a second); one of WaveGlow 8,000 samples of sound, the segment it is trained on.
+A sample is an utterance of about 100 characters and 600 frames (LJ Speech: 6.6 s on average, 86 frames a
+second).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from workloads.layer import Layer, SavedActivation
-from workloads.layers.pointwise import bias_gradient, pointwise
+from workloads.layers.images.convolution import convolution
+from workloads.layers.pointwise import pointwise
 from workloads.layers.projection import Projection, replicated_projection
 from workloads.layers.recurrent import Cell, recurrent
 from workloads.layers.tokens.embedding import token_embedding
 from workloads.layers.tokens.sequence import sequence_addition, sequence_dropout
 from workloads.network import Block, Network
 from workloads.operators import MatmulShape, Operator, OperatorKind, Split
+from workloads.tensors import Tensor
 
 TACOTRON = (
     "Shen et al. 2017 (arXiv:1712.05884); NVIDIA DeepLearningExamples, PyTorch/SpeechSynthesis/Tacotron2"
-)
-WAVEGLOW = (
-    "Prenger et al. 2018 (arXiv:1811.00002); NVIDIA DeepLearningExamples, PyTorch/SpeechSynthesis/Tacotron2"
 )
 WHOLE = Split.REPLICATED
 CHARACTERS, FRAMES, MELS = 100, 600, 80
@@ -35,10 +36,15 @@ SYMBOLS = 148
 def time_convolution(
     name: str, source: str, *, steps: int, inputs: int, outputs: int, taps: int, bias: bool = True
 ) -> Layer:
-    """A convolution over time: the product of ``taps`` neighbouring steps with the filters."""
-    size = Projection(tokens=steps, inputs=inputs * taps, outputs=outputs)
-    layer = replicated_projection(name, source, size, bias=bias)
-    return replace(layer, saved=(SavedActivation(name="input", elements=steps * inputs),))
+    """A convolution over time with padding, of maps one pixel high; a bias is a kernel of its own."""
+    return convolution(
+        name,
+        Tensor(source, (inputs, 1, steps)),
+        out_channels=outputs,
+        kernel=(1, taps),
+        padding=(0, (taps - 1) // 2),
+        bias=bias,
+    )
 
 
 def _normalised(name: str, source: str, *, steps: int, features: int, function: str) -> list[Layer]:
@@ -161,15 +167,9 @@ def _stepped_cell(name: str, source: str, frames: int, *, inputs: int, hidden: i
             _stepped("step gradient", frames, (1, depth, width)),
         ),
         weight_gradient=(
-            Operator(
-                name="weight gradient",
-                kind=OperatorKind.MATMUL,
-                flops=2 * frames * depth * width,
-                reads=frames * (depth + width),
-                weights=depth * width,
-                shape=MatmulShape(rows=depth, columns=width, depth=frames, batch_axis="depth"),
-            ),
-            bias_gradient(frames * width, 2 * width, split=WHOLE),
+            _step_gradient(frames, depth, width),
+            _step_sum(frames, depth * width),
+            _step_sum(frames, 2 * width),
         ),
         saved=(
             SavedActivation(name="input", elements=frames * inputs),
@@ -187,6 +187,7 @@ def _location_attention(name: str, source: str, frames: int, characters: int) ->
     parameters = 1024 * units + width * units + units + filters * 2 * taps + filters * units
     each = 2 * (1024 * units + 2 * taps * filters * characters + filters * pairs) + 8 * pairs
     moved = 4 * pairs + characters * (2 * filters + width)
+    kept = pairs + characters * width  # of the encoder: what every step adds to their gradients
     return Layer(
         name=name,
         kind="location_attention",
@@ -204,17 +205,9 @@ def _location_attention(name: str, source: str, frames: int, characters: int) ->
             _walk("score gradients", frames, reads=2 * moved, writes=2 * pairs, work=2 * each),
             _stepped("location gradient", frames, (characters, filters, units)),
             _stepped("query gradient", frames, (1, 1024, units)),
+            _walk("memory gradients", frames, reads=2 * kept, writes=2 * kept, work=2 * kept),
         ),
-        weight_gradient=(
-            Operator(
-                name="weight gradient",
-                kind=OperatorKind.MATMUL,
-                flops=2 * frames * 1024 * units,
-                reads=frames * (1024 + units),
-                weights=1024 * units,
-                shape=MatmulShape(rows=1024, columns=units, depth=frames, batch_axis="depth"),
-            ),
-        ),
+        weight_gradient=(_step_gradient(frames, 1024, units), _step_sum(frames, 1024 * units)),
         saved=(SavedActivation(name="pairs", elements=frames * pairs),),
     )
 
@@ -257,6 +250,26 @@ def _stepped(name: str, steps: int, extents: tuple[int, int, int]) -> Operator:
     )
 
 
+def _step_gradient(steps: int, depth: int, width: int) -> Operator:
+    """What every step gives of a weight's gradient: a product as deep as the batch."""
+    return Operator(
+        name="weight gradient",
+        kind=OperatorKind.MATMUL,
+        flops=2 * steps * depth * width,
+        reads=steps * (depth + width),
+        weights=depth * width,
+        shape=MatmulShape(rows=depth, columns=width, depth=1, batch_axis="depth"),
+        steps=steps,
+    )
+
+
+def _step_sum(steps: int, weights: int) -> Operator:
+    """Adding a step's gradient of a weight to those of the steps behind it."""
+    return Operator(
+        name="sum of gradients", kind=OperatorKind.ELEMENTWISE, flops=0, weights=3 * weights, steps=steps
+    )
+
+
 def _walk(name: str, steps: int, *, reads: int, writes: int, work: int) -> Operator:
     return Operator(
         name=name,
@@ -268,116 +281,6 @@ def _walk(name: str, steps: int, *, reads: int, writes: int, work: int) -> Opera
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowConfig:
-    """Dimensions of a WaveGlow.
-
-    Attributes:
-        flows: of coupling layers.
-        channels: of the networks within them.
-        layers: of each of these.
-        group: samples of sound that are one step.
-        early: flows after which ``early_size`` channels leave.
-        early_size: channels that leave.
-    """
-
-    flows: int = 12
-    channels: int = 512
-    layers: int = 8
-    group: int = 8
-    early: int = 4
-    early_size: int = 2
-
-
-def build_waveglow(*, config: FlowConfig | None = None, tokens: int | None = None) -> Network:
-    """WaveGlow; ``tokens`` are samples of sound."""
-    size = config or FlowConfig()
-    samples = 8000 if tokens is None else tokens
-    steps = max(1, samples // size.group)
-    condition = steps * MELS * size.group
-    taps, stride = 1024, 256
-    upsample = time_convolution(
-        "upsample",
-        "input",
-        steps=samples // stride + 1,
-        inputs=MELS,
-        outputs=MELS * stride,
-        taps=taps // stride,
-    )
-    upsample = replace(
-        upsample,
-        parameters=MELS * MELS * taps + MELS,
-        output_shape=(steps, MELS * size.group),
-        input_gradient=(),
-    )
-    blocks = [Block(name="upsample", layers=(upsample,), recomputable=False, carried=steps * size.group)]
-    remaining = size.group
-    for number in range(size.flows):
-        if number and number % size.early == 0:
-            remaining -= size.early_size
-        layers = tuple(_flow(size, steps, remaining))
-        blocks.append(Block(name=f"flow{number + 1}", layers=layers, carried=condition))
-    elements = steps * size.group
-    loss = Layer(
-        name="loss",
-        kind="loss",
-        inputs=("input",),
-        output_shape=(1,),
-        forward=(pointwise("likelihood", elements, split=WHOLE, inputs=2, work=4),),
-        input_gradient=(pointwise("likelihood gradient", elements, split=WHOLE, inputs=2, work=2),),
-    )
-    blocks.append(Block(name="head", layers=(loss,), recomputable=False))
-    return Network(name="waveglow", blocks=tuple(blocks), source=WAVEGLOW, sample="sequence", tokens=samples)
-
-
-def _flow(size: FlowConfig, steps: int, channels: int) -> Iterator[Layer]:
-    """An invertible mixing of channels and a coupling by a network of dilated convolutions."""
-    width, half = size.channels, channels // 2
-    mixing = Projection(tokens=steps, inputs=channels, outputs=channels)
-    yield replicated_projection("mix", "input", mixing)
-    yield _weighed("start", "mix", Projection(tokens=steps, inputs=half, outputs=width))
-    condition = Projection(tokens=steps, inputs=MELS * size.group, outputs=2 * width * size.layers)
-    yield _weighed("condition", "input", condition)
-    source = "start"
-    for number in range(1, size.layers + 1):
-        name = f"in{number}"
-        dilated = time_convolution(name, source, steps=steps, inputs=width, outputs=2 * width, taps=3)
-        yield replace(dilated, parameters=dilated.parameters + 2 * width)
-        gate = _activation(f"gate{number}", name, steps * width, "gate", (steps, width))
-        yield replace(gate, forward=(pointwise("gate", steps * width, split=WHOLE, inputs=4, work=12),))
-        last = number == size.layers
-        out = Projection(tokens=steps, inputs=width, outputs=width if last else 2 * width)
-        yield _weighed(f"out{number}", gate.name, out)
-        source = f"sum{number}"
-        yield sequence_addition(
-            source,
-            f"out{number}",
-            "start" if number == 1 else f"sum{number - 1}",
-            steps=steps,
-            features=width,
-        )
-    yield replicated_projection(
-        "end", source, Projection(tokens=steps, inputs=width, outputs=2 * half), bias=True
-    )
-    elements = steps * half
-    yield Layer(
-        name="couple",
-        kind="coupling",
-        inputs=("end", "mix"),
-        output_shape=(steps, channels),
-        forward=(pointwise("couple", elements, split=WHOLE, inputs=3, work=6),),
-        input_gradient=(pointwise("couple gradient", elements, split=WHOLE, inputs=4, work=8),),
-        saved=(SavedActivation(name="scales", elements=2 * elements),),
-    )
-
-
-def _weighed(name: str, source: str, size: Projection) -> Layer:
-    """A product with a bias and normalised weights: one length per output (Salimans and Kingma 2016)."""
-    layer = replicated_projection(name, source, size, bias=True)
-    return replace(layer, parameters=layer.parameters + size.outputs)
-
-
 NETWORKS: dict[str, Callable[..., Network]] = {
     "tacotron2": build_tacotron2,
-    "waveglow": build_waveglow,
 }

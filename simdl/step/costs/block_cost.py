@@ -25,12 +25,12 @@ from simdl.kernels.sharding import Shard, ShardTable, by_part, layer_kernels, ri
 from simdl.memory.activations import brief_bytes, kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.memory.savers import KEPT, Saver
 from simdl.software.stack import Stack
-from simdl.step.costs.gradients import GradientShare, expert_group, gradient_tensors
+from simdl.step.costs.gradients import GradientShare, expert_group
 from simdl.step.costs.walks import Walk, kernel_walks, walks_of
 from simdl.step.strategy import Recompute
 from workloads.amounts import choose, is_table, larger
 from workloads.exchange import Tables
-from workloads.layer import Layer
+from workloads.layer import Layer, gradient_tensors
 from workloads.network import Block
 from workloads.operators import PRODUCTS, ExpertSplit, MatmulShape, Pass, Split
 

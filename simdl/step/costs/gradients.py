@@ -22,7 +22,6 @@ from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.step.strategy import Strategy
 from workloads.amounts import choose, larger, some
-from workloads.layer import Layer
 from workloads.operators import OperatorKind
 
 MAIN_GRADIENT = 4
@@ -153,14 +152,6 @@ def uniform_share(parameters: float, strategy: Strategy, *, tensors: int = 1) ->
     """Parameters that all replicas hold alike, as where every layer is divided the same way."""
     group = Group(size=strategy.cp * strategy.split_degree, stride=strategy.tp)
     return GradientShare(group, parameters, tensors)
-
-
-def gradient_tensors(layer: Layer) -> int:
-    """Variables of a layer: weights and bias; scale and shift of a normalisation."""
-    if layer.kind == "normalization":
-        return 2
-    bias = sum(operator.weights for operator in layer.forward if operator.name == "bias")
-    return (bias > 0) + (layer.parameters > bias)
 
 
 def share_shards(group: Group, strategy: Sharing) -> int:

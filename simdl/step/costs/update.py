@@ -16,6 +16,7 @@ from simdl.communication import Group, Operation, collective_seconds
 from simdl.kernels.cost_model import launch_time
 from simdl.kernels.kernel import Kernel, Product
 from simdl.kernels.pricing import Pricing, priced
+from simdl.software.stack import Stack
 from simdl.step.costs.block_cost import block_tensors
 from simdl.step.costs.gradients import Collective, gradient_bytes
 from simdl.step.strategy import Strategy
@@ -100,6 +101,11 @@ def update_collectives(
 def exchange_time(parameters: float, strategy: Strategy, workload: Workload, pricing: Pricing) -> float:
     """[s] of :func:`update_collectives` one after another."""
     return sum(each.seconds for each in update_collectives(parameters, strategy, workload, pricing))
+
+
+def host_overhead(network: Network, strategy: Strategy, stack: Stack) -> float:
+    """[s] of host work of a step outside its kernels: once, and for each variable of a stage on average."""
+    return stack.step_overhead + stack.variable_overhead * _tensors(network) / strategy.pp
 
 
 def page_time(nbytes: float, pricing: Pricing) -> float:

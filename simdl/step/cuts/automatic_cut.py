@@ -19,6 +19,7 @@ from simdl.pipelines.lags import lags
 from simdl.pipelines.outline import outline
 from simdl.step.costs.cycles import cycle_ends, stage_seconds
 from simdl.step.costs.step_cost import StepCost, cut_step_cost
+from simdl.step.costs.update import host_overhead
 from simdl.step.cuts.cut_set import cut_set
 from simdl.step.cuts.stage_cut import Cut
 from simdl.step.lowering.folding import alone_time
@@ -110,7 +111,7 @@ def least_time(step: StepCost) -> float:
         after = drain[own[0]] + step.optimizer[found.place[0]]
         returned = max(fill[own[0]] + sent, back_at[own[0]])
         ends.append(max(fill[own[0]] + passes + step.optimizer[rank], returned + after))
-    return max(ends) + step.stack.step_overhead
+    return max(ends) + host_overhead(step.pricing.network, strategy, step.stack)
 
 
 def _cycle_ends(

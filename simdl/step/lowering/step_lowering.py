@@ -23,7 +23,7 @@ from simdl.step.costs.host import HostTransfers
 from simdl.step.costs.stage import stage_walks
 from simdl.step.costs.stage_items import is_hosted
 from simdl.step.costs.step_cost import StepCost
-from simdl.step.costs.update import page_time
+from simdl.step.costs.update import host_overhead, page_time
 from simdl.step.costs.walks import TASKS, unrolled
 from simdl.step.lowering.build import HOST_LANES, LANES, Build, add_walk, encoding, purpose_of, stream_of
 from simdl.step.lowering.host_lowering import HostLanes
@@ -210,7 +210,7 @@ def _finish(build: Build, rank: int) -> None:
     for transfer in (*build.transfers.sums(rank), *build.transfers.exchange(rank)):
         after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, build.ended, len(build.builder) - 1)),)
     updates = 1 if step.pipeline.flushes else step.microbatches
-    overhead = step.stack.step_overhead / updates
+    overhead = host_overhead(step.pricing.network, strategy, step.stack) / updates
     paged = page_time(build.paged[rank], step.pricing) if build.paged else 0.0
     paging = ((Cause.HOST, paged),) if paged else ()
     decoded = ((Cause.COMPRESSION, build.decode),) if build.decode else ()
