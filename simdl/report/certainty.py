@@ -148,8 +148,8 @@ def evidence_seconds(
         breakdown
     )["communication"]
     found[_weakest(("launch",), (), stack, exact=True)] += breakdown.get("launch", 0.0)
-    found[_weakest(("step_overhead", "microbatch_overhead"), (), stack, exact=True)] += breakdown.get(
-        "overhead", 0.0
+    found[_weakest(("step_overhead", "variable_overhead", "microbatch_overhead"), (), stack, exact=True)] += (
+        breakdown.get("overhead", 0.0)
     )
     total, step = sum(found.values()), sum(breakdown.values())
     return {kind: seconds * step / total if total else 0.0 for kind, seconds in found.items()}
