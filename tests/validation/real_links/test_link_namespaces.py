@@ -244,11 +244,14 @@ def test_a_delay_is_that_of_four_links_a_round_trip(monkeypatch, delay_by):
     monkeypatch.setattr(namespaces, "_delay_by", lambda _: delay_by)
     with star(2, rate=RATE, delay=5e-3) as made, rank_group(made, timeout=20) as group:
         assert made.delay_by == delay_by
-        durations = round_trips(group, 1, rounds=10)
-        assert 20e-3 <= min(durations) < 22e-3
+        shortest = min(round_trips(group, 1, rounds=10))
         outcome = run_move(group, Move(name="ring", elements=1000, seed=0))
     assert outcome.wrong == 0
-    assert 20e-3 < outcome.time < 30e-3
+    assert min(shortest, outcome.time) >= 20e-3
+    if shortest >= 22e-3 or outcome.time >= 30e-3:
+        skip_if_busy()
+    assert shortest < 22e-3
+    assert outcome.time < 30e-3
 
 
 def bytes_sent(made):
@@ -276,10 +279,14 @@ def within_a_tenth(transport, nbytes):
             errors.append(math.inf)
         if errors[-1] <= 0.10:
             return True
+    skip_if_busy()
+    raise AssertionError(errors)
+
+
+def skip_if_busy():
     load, cores = os.getloadavg()[0], os.cpu_count()
     if load > cores + 1.5:
         pytest.skip(f"the machine is busy: {load:.1f} processes want to run on {cores} cores")
-    raise AssertionError(errors)
 
 
 @needs_links
