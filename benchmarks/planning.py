@@ -28,6 +28,7 @@ from planner.questions.question import Options, Question, load_question
 from planner.search.plan import plan, stack_limits
 from planner.space.candidates import Limits, enumerate_space
 from simdl.engine.run import run
+from simdl.memory.needs import usable_memory
 from simdl.pipelines import PIPELINES
 from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.lowering.step_lowering import lower
@@ -92,9 +93,10 @@ def tightness() -> None:
     stack = replace(stack, schedules=())
     space = enumerate_space(workload, cluster, limits=Limits(schedules=tuple(PIPELINES)))
     bounds = estimate_bounds(space, workload, price(workload, cluster, stack=stack))
+    fits = bounds.memory <= usable_memory(stack, cluster.device)
     generator = np.random.default_rng(0)
     for name in space.schedules:
-        of_it = np.flatnonzero((space.schedule == space.schedules.index(name)) & (bounds.step_time > 0))
+        of_it = np.flatnonzero((space.schedule == space.schedules.index(name)) & fits)
         of_it = of_it[(space.pp[of_it] > 1) & (space.microbatches[of_it] <= 64)]
         chosen = generator.choice(of_it, min(SAMPLE, len(of_it)), replace=False).tolist()
         ratios = [

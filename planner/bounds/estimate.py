@@ -11,9 +11,12 @@ trips are a second bound. Sharing and contention only add time. A transfer takes
 compute stream beside it, because what it does not take it waits idle for.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.bounds.chains import Chain, build_chain
 from planner.bounds.exchanges import shape_variants
@@ -37,22 +40,46 @@ from simdl.step.lowering.inputs import least_input_time
 from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 
+Flags = NDArray[np.bool_]
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Bounds:
     """What is known of every candidate of a space without simulating it.
 
     Attributes:
-        step_time: [s] that the simulated step takes at least; 0 for what does not fit where others do.
-        training: [s] of it that training takes at least, the input pipeline aside.
         memory: [bytes] that the worst rank needs.
         worst_rank: pipeline rank that needs them.
+        inputs: [s] that the input pipeline takes at least.
+        seconds: finds [s] that training takes at least, of those candidates of which something is true.
     """
 
-    step_time: Floats
-    training: Floats
     memory: Floats
     worst_rank: Integers
+    inputs: Floats
+    seconds: Callable[[Flags], Floats]
+
+    @cached_property
+    def _known(self) -> Floats:
+        return np.full(len(self.memory), np.nan)
+
+    def training_times(self, candidates: Integers) -> Floats:
+        """[s] that training takes at least, the input pipeline aside."""
+        wanted = np.zeros(len(self.memory), dtype=np.bool_)
+        wanted[candidates] = np.isnan(self._known[candidates])
+        if wanted.any():
+            self._known[wanted] = self.seconds(wanted)
+        found: Floats = self._known[candidates]
+        return found
+
+    def step_times(self, candidates: Integers) -> Floats:
+        """[s] that the simulated steps of some candidates take at least, found when first asked for."""
+        return np.maximum(self.training_times(candidates), self.inputs[candidates])
+
+    @cached_property
+    def step_time(self) -> Floats:
+        """[s] of all candidates, those that do not fit too."""
+        return self.step_times(np.arange(len(self.memory)))
 
 
 def estimate_bounds(
@@ -60,8 +87,8 @@ def estimate_bounds(
 ) -> Bounds:
     """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
 
-    The time is the least of those that fit. What does not fit is not asked for its time and has 0, unless
-    nothing in the space fits; then it is that of the cut which misses by least.
+    The time is the least of those that fit, or that of the cut which misses by least where none does. What
+    does not fit is asked for its time only when somebody wants to know.
 
     Args:
         space: the candidates.
@@ -72,9 +99,11 @@ def estimate_bounds(
     count = len(space)
     if not count:
         none = np.zeros(0)
-        return Bounds(step_time=none, training=none, memory=none, worst_rank=np.zeros(0, dtype=np.int64))
+        return Bounds(
+            memory=none, worst_rank=np.zeros(0, dtype=np.int64), inputs=none, seconds=lambda _: none
+        )
     usable = usable_memory(pricing.stack, pricing.cluster.device)
-    step_time, memory, worst = np.zeros(count), np.empty(count), np.empty(count, dtype=np.int64)
+    memory, worst = np.empty(count), np.empty(count, dtype=np.int64)
     prices = price_space(space, pricing)
     shapes = []
     for shape in enumerate_shapes(space, prices, pricing, cut=cut):
@@ -82,9 +111,26 @@ def estimate_bounds(
         nearest = np.arange(len(need)), need.argmin(axis=1)
         memory[shape.candidates], worst[shape.candidates] = need[nearest], rank[nearest]
         shapes.append((shape, need))
-    wanted = memory <= usable
-    if not wanted.any():
-        wanted[:] = True
+    bounds = Bounds(
+        memory=memory,
+        worst_rank=worst,
+        inputs=least_input_time(workload, pricing.cluster, space.dp, space.tp * space.cp),
+        seconds=lambda wanted: _training(wanted, shapes, prices, workload, pricing),
+    )
+    bounds.step_times(np.flatnonzero(memory <= usable))
+    return bounds
+
+
+def _training(
+    wanted: Flags,
+    shapes: Sequence[tuple[Shape, Floats]],
+    prices: Prices,
+    workload: Workload,
+    pricing: Pricing,
+) -> Floats:
+    """[wanted candidates] seconds that training takes at least, given shapes and the memory of their cuts."""
+    usable = usable_memory(pricing.stack, pricing.cluster.device)
+    found = np.empty(len(wanted))
     timed = [
         (shape.only(kept), need[kept]) for shape, need in shapes if (kept := wanted[shape.candidates]).any()
     ]
@@ -97,9 +143,8 @@ def estimate_bounds(
         paths = path_ends(shape, order, prices, pricing)
         seconds = _Ends(shape, order, chain, paths).step_times(beside).reshape(-1, shape.cuts)
         allowed = need <= np.maximum(need.min(axis=1, keepdims=True), usable)
-        step_time[shape.candidates] = np.where(allowed, seconds, np.inf).min(axis=1)
-    least = least_input_time(workload, pricing.cluster, space.dp, space.tp * space.cp)
-    return Bounds(step_time=np.maximum(step_time, least), training=step_time, memory=memory, worst_rank=worst)
+        found[shape.candidates] = np.where(allowed, seconds, np.inf).min(axis=1)
+    return found[wanted]
 
 
 def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> float:

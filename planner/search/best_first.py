@@ -15,6 +15,7 @@ import numpy as np
 from planner.bounds.estimate import Bounds
 from planner.search.order import rank_key
 from planner.space.candidates import Integers, Space
+from planner.space.prices import Floats
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls
 from simdl.report.step_report import StepReport
@@ -93,9 +94,11 @@ def search(
     best: list[Found] = []
     reports: dict[int, StepReport] = {}
     simulated, passes, certified = 0, BOUND * len(space), True
-    order = fits[np.lexsort((bounds.training[fits], bounds.step_time[fits]))].tolist()
-    for position, candidate in enumerate(order):
-        if len(best) == top and bounds.step_time[candidate] >= best[-1].step_time * (1 - ROUNDING):
+    seconds = bounds.step_times(fits)
+    order = np.lexsort((bounds.training_times(fits), seconds))
+    seconds = seconds[order]
+    for position, candidate in enumerate(fits[order].tolist()):
+        if len(best) == top and seconds[position] >= best[-1].step_time * (1 - ROUNDING):
             break
         if max_simulations is not None and simulated >= max_simulations:
             certified = False
@@ -117,12 +120,12 @@ def search(
                 if watcher is not None:
                     watcher([found.report for found in best])
         if progress is not None:
-            progress(position + 1, _undecided(bounds, order, best, top))
+            progress(position + 1, _undecided(seconds, best, top))
     return Ranking(best=tuple(best), simulated=simulated, certified=certified, reports=reports)
 
 
-def _undecided(bounds: Bounds, order: list[int], best: list[Found], top: int) -> int:
+def _undecided(seconds: Floats, best: list[Found], top: int) -> int:
     """Candidates that would have to be simulated if the best did not improve any further."""
     if len(best) < top:
-        return len(order)
-    return int(np.searchsorted(bounds.step_time[order], best[-1].step_time))
+        return len(seconds)
+    return int(np.searchsorted(seconds, best[-1].step_time))

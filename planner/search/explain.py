@@ -116,7 +116,7 @@ def _alternatives(
         if known:
             yield axis, min(known, key=lambda candidate: reports[candidate].step_time)
         elif len(others):
-            yield axis, int(others[np.argmin(bounds.step_time[others])])
+            yield axis, int(others[np.argmin(bounds.step_times(others))])
 
 
 def _experts_elsewhere(

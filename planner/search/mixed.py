@@ -119,7 +119,6 @@ def _candidates(
     room = np.array([bound.memory <= most for bound, most in zip(bounds, usable, strict=True)])
     fits = np.where(space.pp > 1, room.any(axis=0), room.all(axis=0))
     times = np.array([bound.step_time for bound in bounds])
-    times = np.where(times > 0, times, times.max(axis=0))  # no time is known of what fits on one kind only
     found = []
     for index in np.flatnonzero(fits).tolist():
         strategy, seconds = space.strategy(index), times[:, index]

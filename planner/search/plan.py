@@ -136,8 +136,10 @@ def plan(
         progress=decided,
         watcher=watcher,
     )
+    best = np.array([found.candidate for found in ranking.best], dtype=np.int64)
     plans = [
-        Plan(bound=float(bounds.step_time[found.candidate]), report=found.report) for found in ranking.best
+        Plan(bound=seconds, report=found.report)
+        for found, seconds in zip(ranking.best, bounds.step_times(best).tolist(), strict=True)
     ]
     plans += list(_recut_all(plans, workload, pricing, cut))
     alike = min(plans, key=lambda plan: plan.report.step_time, default=None)

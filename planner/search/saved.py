@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from planner.bounds.estimate import Bounds, estimate_bounds
+from planner.bounds.estimate import Bounds
 from planner.errors import SolverError
 from planner.memory_savers.choose import fastest_savers
 from planner.space.candidates import RECOMPUTE, Integers, Space
@@ -53,14 +53,17 @@ def saved_strategies(
         return
     allowed = frozenset({"recompute"}) if len(fits) else None
     usable = usable_memory(pricing.stack, pricing.cluster.device)
-    seconds = estimate_bounds(space.only(kept), workload, pricing).step_time
-    expected = seconds.copy()
+    seconds = bounds.step_times(kept)
+    expected, again_time = (
+        seconds.copy(),
+        dict(zip(fits.tolist(), bounds.step_times(fits).tolist(), strict=True)),
+    )
     for place, candidate in enumerate(kept.tolist()):
         again = [other[candidate] for other in others if candidate in other]
         expected[place] += min(
             (
                 _share(bounds.memory[candidate], bounds.memory[each], usable)
-                * (bounds.step_time[each] - seconds[place])
+                * (again_time[each] - seconds[place])
                 for each in again
             ),
             default=0.0,

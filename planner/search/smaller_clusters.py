@@ -55,11 +55,11 @@ def _bounds(question: Question) -> Iterator[ClusterBound]:
         fits = np.flatnonzero(bounds.memory <= usable_memory(question.stack, cluster.device))
         if not len(fits):
             continue
-        best = int(fits[np.argmin(bounds.step_time[fits])])
+        best = int(fits[np.argmin(bounds.step_times(fits))])
         yield ClusterBound(
             nodes=nodes,
             devices=cluster.devices,
-            bound=float(bounds.step_time[best]),
+            bound=float(bounds.step_times(fits).min()),
             memory=float(bounds.memory[best]),
             strategy=format_strategy(space.strategy(best)),
         )

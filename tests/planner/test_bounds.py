@@ -6,6 +6,7 @@ from builders import build_cluster, build_network, build_stack, build_workload
 
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import enumerate_space
+from simdl.memory.needs import usable_memory
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy
 
@@ -137,6 +138,22 @@ def test_bound_of_a_cut_of_ones_own():
     bound = estimate_bound(strategy, workload, price(workload, cluster, stack=stack))
     default = estimate_bound(Strategy(dp=2, pp=2), workload, price(workload, cluster, stack=stack))
     assert default < bound <= simulated * (1 + 1e-9)
+
+
+def test_what_does_not_fit_has_a_bound_too():
+    """On devices with room for half of the candidates."""
+    workload, stack = build_workload(build_network(8), global_batch=32), build_stack()
+    cluster = build_cluster(2)
+    _, bounds = bounded(workload, cluster, stack)
+    capacity = cluster.device.memory_capacity / usable_memory(stack, cluster.device)
+    cluster = build_cluster(2, memory_capacity=capacity * float(np.median(bounds.memory)))
+    space, bounds = bounded(workload, cluster, stack)
+    short = np.flatnonzero(bounds.memory > usable_memory(stack, cluster.device))
+    assert 0 < len(short) < len(space)
+    for index in short[:: len(short) // 10].tolist():
+        report = simulate(workload, cluster, space.strategy(index), stack=stack).report
+        assert not report.feasible
+        assert 0 < bounds.step_time[index] <= report.step_time * (1 + 1e-9)
 
 
 def test_empty_space_has_empty_bounds(tiny_network):

@@ -71,7 +71,7 @@ def test_search_is_deterministic(case):
 def test_steps_whose_longest_path_is_too_long_are_not_run(case, monkeypatch):
     """Loose bounds let through what the longest path then rules out; the ranking is the same."""
     space, bounds, fits, workload, pricing = case
-    loose = replace(bounds, step_time=0.8 * bounds.step_time)
+    loose = replace(bounds, seconds=lambda wanted: 0.8 * bounds.seconds(wanted))
     ranking = search(space, loose, fits, workload, pricing, top=2)
     monkeypatch.setattr(best_first, "run_faster_step", lambda step, _: run_step(step))
     every = search(space, loose, fits, workload, pricing, top=2)

@@ -42,7 +42,7 @@ class Point:
 
 def sample_candidates(bounds: Bounds, fits: Integers, *, points: int = POINTS) -> Integers:
     """Candidates to show: all that fit, or as many as allowed, evenly spaced in the order of their bounds."""
-    order = fits[np.argsort(bounds.step_time[fits], kind="stable")]
+    order = fits[np.argsort(bounds.step_times(fits), kind="stable")]
     if len(order) <= points:
         return order
     return order[np.linspace(0, len(order) - 1, points).round().astype(np.int64)]
@@ -51,9 +51,9 @@ def sample_candidates(bounds: Bounds, fits: Integers, *, points: int = POINTS) -
 def pareto_figure(bounds: Bounds, shown: Integers, fits: Integers, plans: Sequence[Point]) -> go.Figure:
     """Least step time against peak memory: candidates, their Pareto front, and the simulated plans."""
     figure = new_figure(height=460)
-    units = _units(bounds.step_time[shown].tolist(), bounds.memory[shown].tolist(), plans)
+    units = _units(bounds.step_times(shown).tolist(), bounds.memory[shown].tolist(), plans)
     _add_candidates(figure, bounds, shown, units)
-    time, memory = bounds.step_time[fits].tolist(), bounds.memory[fits].tolist()
+    time, memory = bounds.step_times(fits).tolist(), bounds.memory[fits].tolist()
     front = pareto_front(time, memory)
     figure.add_scatter(
         mode="lines",
@@ -96,7 +96,7 @@ def _add_candidates(figure: go.Figure, bounds: Bounds, shown: Integers, units: t
         name="candidates (bound)",
         showlegend=True,
         x=memory.of(bounds.memory[shown].tolist()),
-        y=time.of(bounds.step_time[shown].tolist()),
+        y=time.of(bounds.step_times(shown).tolist()),
         marker={"size": 4, "color": ROLES["candidates"], "opacity": 0.6},
         hovertemplate=f"{memory.shown('x')}, at least {time.shown('y')}<extra>candidate</extra>",
     )
@@ -105,7 +105,7 @@ def _add_candidates(figure: go.Figure, bounds: Bounds, shown: Integers, units: t
 def shortage_figure(bounds: Bounds, shown: Integers, usable: float) -> go.Figure:
     """Least step time against peak memory where nothing fits, with what a device can hold [bytes]."""
     figure = new_figure(height=460)
-    time, memory = _units(bounds.step_time[shown].tolist(), [usable, *bounds.memory[shown].tolist()])
+    time, memory = _units(bounds.step_times(shown).tolist(), [usable, *bounds.memory[shown].tolist()])
     _add_candidates(figure, bounds, shown, (time, memory))
     add_limit(figure, "usable", x=usable / memory.size)
     figure.update_annotations(x=float(np.log10(usable / memory.size)))  # unlike lines, they take logarithms
@@ -123,7 +123,7 @@ def coordinates_figure(space: Space, bounds: Bounds, shown: Integers) -> go.Figu
     A choice that is the same for all has no axis (:func:`common_choices` names it): it would tell nothing,
     and every axis takes a browser without a graphics card a tenth of a second.
     """
-    seconds = bounds.step_time[shown]
+    seconds = bounds.step_times(shown)
     dimensions = [choice for choice in _choices(space, shown) if _differs(choice)]
     time, memory = _units(seconds.tolist(), bounds.memory[shown].tolist())
     dimensions += [
