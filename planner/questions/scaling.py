@@ -62,7 +62,7 @@ def scaling_sentence(question: Question, curve: ScaleCurve, model: str) -> str:
     last = ran[-1]
     network = question.workload.network
     knowledge = knowledge_of(question.stack, question.cluster.device)
-    sure = interval_text(step_interval(last.step_time, last.breakdown, knowledge))
+    sure = interval_text(step_interval(last.step_time, last.breakdown, knowledge, kernels=last.kernels))
     cause = max(last.breakdown, key=lambda each: last.breakdown[each])
     share = last.breakdown[cause] / last.step_time
     return (

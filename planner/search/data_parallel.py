@@ -4,7 +4,7 @@ One replica a device, in the largest microbatch that fits; the strategy runs as 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hardware.units import format_quantity
 from simdl.divisors import divisors
@@ -26,12 +26,14 @@ class DataParallelRun:
         breakdown: [s] by cause.
         peak_memory: [bytes].
         reason: why it cannot run, empty if it can.
+        kernels: [s] of the passes by kind of kernel.
     """
 
     step_time: float
     breakdown: Mapping[str, float]
     peak_memory: float
     reason: str = ""
+    kernels: Mapping[str, float] = field(default_factory=dict)
 
 
 def simulate_data_parallel(workload: Workload, pricing: Pricing) -> DataParallelRun:
@@ -64,6 +66,7 @@ def simulate_data_parallel(workload: Workload, pricing: Pricing) -> DataParallel
         breakdown=found.breakdown,
         peak_memory=found.peak_memory,
         reason=_shortfall(found.peak_memory, pricing),
+        kernels=found.kernels,
     )
 
 

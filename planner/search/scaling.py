@@ -44,6 +44,7 @@ class ScalePoint:
         efficiency: throughput per device over that of the first point that can run.
         gain: share of the ideal gain over the point before that it brings; None for the first.
         breakdown: [s] by cause.
+        kernels: [s] of the passes by kind of kernel.
         reason: why it cannot run, empty if it can.
         split_layers: [samples/s] with the best split of every layer; None where it was not asked for or
             does not exist.
@@ -57,6 +58,7 @@ class ScalePoint:
     efficiency: float
     gain: float | None
     breakdown: Mapping[str, float]
+    kernels: Mapping[str, float]
     reason: str = ""
     split_layers: float | None = None
 
@@ -188,6 +190,7 @@ def _point(
         efficiency=rate / cluster.devices / first if first else 0.0,
         gain=gain,
         breakdown=ran.breakdown,
+        kernels=ran.kernels,
         reason=ran.reason,
         split_layers=split_layers,
     )

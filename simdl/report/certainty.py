@@ -4,7 +4,9 @@ The log of predicted over measured time is taken as normal with variance
 
     common^2 + sum over causes (share of the step x spread of the cause)^2
 
-where causes are kernels, communication and the host, and bubbles share in the others' errors. ``common`` is
+where causes are products, other kernels, communication and the host, and bubbles share in the others' errors.
+Products and attention, which tables time on every architecture, are surer than convolutions, whose algorithm
+a library chooses, and than kernels that stream, which programs fuse or do not. ``common`` is
 what all seconds of a run share (clocks, library versions), so it cancels between two plans of one question.
 The spreads stand in ``simdl/software/spreads.toml`` by degree of knowledge, from rows left out of the fit.
 """
@@ -38,12 +40,18 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     ),
     "host": ("launch", "overhead"),
 }
+SPREAD_CAUSES = ("products", *CAUSES)
+"""What has a spread of its own: products and attention, other kernels, and the other causes."""
+_SURE = ("matmul", "attention")
 _KERNEL_NUMBERS = {
     "matmul": ("efficiency.matmul", "sustained"),
     "attention": ("efficiency.attention",),
     "convolution": ("efficiency.convolution", "convolution_speed"),
 }
 _STREAMING = ("efficiency.memory", "streaming_speed")
+
+
+NO_KERNELS: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +81,12 @@ def knowledge_of(stack: Stack, device: Device) -> Knowledge:
 
 
 def step_interval(
-    step_time: float, breakdown: Mapping[str, float], knowledge: Knowledge, *, level: float = 0.9
+    step_time: float,
+    breakdown: Mapping[str, float],
+    knowledge: Knowledge,
+    *,
+    kernels: Mapping[str, float] = NO_KERNELS,
+    level: float = 0.9,
 ) -> Interval:
     """The interval of a step.
 
@@ -81,10 +94,11 @@ def step_interval(
         step_time: [s] predicted.
         breakdown: [s] by cause.
         knowledge: of its software and machine.
+        kernels: [s] of the passes by kind of kernel; none for kernels of which nothing is known.
         level: probability that the interval holds the measured time.
     """
     spread = spreads()[knowledge]
-    shares = cause_seconds(breakdown)
+    shares = cause_seconds(breakdown, kernels)
     total = sum(shares.values()) or 1.0
     variance = spread["common"] ** 2
     variance += sum((seconds / total * spread[cause]) ** 2 for cause, seconds in shares.items())
@@ -93,30 +107,59 @@ def step_interval(
 
 
 def are_ties(
-    first: Mapping[str, float], second: Mapping[str, float], knowledge: Knowledge, *, level: float = 0.9
+    first: Mapping[str, float],
+    second: Mapping[str, float],
+    knowledge: Knowledge,
+    *,
+    kernels: tuple[Mapping[str, float], Mapping[str, float]] = (NO_KERNELS, NO_KERNELS),
+    level: float = 0.9,
 ) -> bool:
     """Whether two breakdowns of one question differ by less than their causes' errors leave open.
 
     What both spend on a cause errs alike, so only the difference of the causes counts.
     """
     spread = spreads()[knowledge]
-    one, other = cause_seconds(first), cause_seconds(second)
+    one, other = cause_seconds(first, kernels[0]), cause_seconds(second, kernels[1])
     gap = abs(sum(first.values()) - sum(second.values()))
-    error = sqrt(sum(((one[cause] - other[cause]) * spread[cause]) ** 2 for cause in CAUSES))
+    error = sqrt(sum(((one[cause] - other[cause]) * spread[cause]) ** 2 for cause in SPREAD_CAUSES))
     return gap <= _sigmas(level) * error or gap <= _SAME * sum(first.values())
 
 
-def tied_with_the_first(breakdowns: Sequence[Mapping[str, float]], knowledge: Knowledge) -> int:
-    """How many plans, from the first on, cannot be told from the first."""
+def tied_with_the_first(
+    breakdowns: Sequence[Mapping[str, float]],
+    knowledge: Knowledge,
+    *,
+    kernels: Sequence[Mapping[str, float]] = (),
+) -> int:
+    """How many plans, from the first on, cannot be told from the first.
+
+    Args:
+        breakdowns: [s] by cause of each plan.
+        knowledge: of their software and machine.
+        kernels: [s] of the passes of each plan by kind of kernel; none where they are not known.
+    """
+    own = kernels or [NO_KERNELS] * len(breakdowns)
     count = 1
-    while count < len(breakdowns) and are_ties(breakdowns[0], breakdowns[count], knowledge):
+    while count < len(breakdowns) and are_ties(
+        breakdowns[0], breakdowns[count], knowledge, kernels=(own[0], own[count])
+    ):
         count += 1
     return min(count, len(breakdowns))
 
 
-def cause_seconds(breakdown: Mapping[str, float]) -> dict[str, float]:
-    """[s] of kernels, communication and the host; bubbles left out, because they follow the others."""
-    return {cause: sum(breakdown.get(name, 0.0) for name in names) for cause, names in CAUSES.items()}
+def cause_seconds(
+    breakdown: Mapping[str, float], kernels: Mapping[str, float] = NO_KERNELS
+) -> dict[str, float]:
+    """[s] of products, other kernels, communication and the host; bubbles left out: they follow the others.
+
+    Args:
+        breakdown: [s] by cause.
+        kernels: [s] of the passes by kind of kernel, whose shares those of products and other kernels are.
+    """
+    found = {cause: sum(breakdown.get(name, 0.0) for name in names) for cause, names in CAUSES.items()}
+    whole = sum(kernels.values())
+    sure = sum(kernels.get(kind, 0.0) for kind in _SURE) / whole if whole else 0.0
+    return {"products": sure * found["kernels"], **found, "kernels": (1 - sure) * found["kernels"]}
 
 
 def evidence_seconds(

@@ -71,4 +71,5 @@ class StepReport:
     @property
     def interval(self) -> Interval:
         """Range that holds the measured step time in nine of ten cases."""
-        return step_interval(self.step_time, self.breakdown, self.provenance.get("knowledge", "unknown"))
+        known = self.provenance.get("knowledge", "unknown")
+        return step_interval(self.step_time, self.breakdown, known, kernels=self.kernels)

@@ -17,6 +17,7 @@ from simdl.engine.run import run
 from simdl.errors import SimdlError
 from simdl.inference.forward import forward_seconds
 from simdl.report.certainty import cause_seconds
+from simdl.report.operator_times import kernel_times
 from simdl.software.stack import Stack
 from simdl.step.costs.step_cost import StepCost
 from simdl.step.cuts.automatic_cut import step_cost
@@ -76,7 +77,7 @@ class FitRow:
         strategy: candidate that its prediction takes.
         measured: [s] of the timed part.
         shipped: [s] predicted with the numbers as they are.
-        causes: [s] of kernels, communication and the host in that prediction.
+        causes: [s] of products, other kernels, communication and the host in that prediction.
         responses: by number.
     """
 
@@ -207,10 +208,11 @@ def _timed_causes(setup: Setup, strategy: Strategy) -> tuple[float, dict[str, fl
     stack: Stack = launching(patched_stack(setup.stack, {}), setup.launch_factor)
     if setup.part == "forward":
         seconds = forward_seconds(setup.workload, setup.cluster, stack=stack)
-        return seconds, {"kernels": seconds, "communication": 0.0, "host": 0.0}
+        return seconds, cause_seconds({"forward": seconds})
     step = step_cost(setup.workload, strategy, price(setup.workload, setup.cluster, stack=stack))
     timeline = measured(run(lower(step)), step)
-    return _timed_part(timeline.step_time, step, setup), cause_seconds(mean_breakdown(timeline))
+    causes = cause_seconds(mean_breakdown(timeline), kernel_times(step))
+    return _timed_part(timeline.step_time, step, setup), causes
 
 
 def with_responses(rows: Iterable[FitRow], values: Values, wanted: Sequence[Number]) -> Iterator[FitRow]:

@@ -27,7 +27,7 @@ class RowPiece:
         row: what was printed.
         strategy: candidate that its prediction takes.
         shipped: [s] predicted with the numbers as they are.
-        causes: [s] of kernels, communication and the host in that prediction.
+        causes: [s] of products, other kernels, communication and the host in that prediction.
         changed: other values of numbers.
     """
 

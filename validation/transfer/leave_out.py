@@ -7,7 +7,7 @@ import pandas as pd
 
 from planner.workers.spread import ALONE, Hands, spread_in_order
 from simdl.errors import SimdlError
-from simdl.report.certainty import CAUSES, Knowledge, knowledge_of
+from simdl.report.certainty import SPREAD_CAUSES, Knowledge, knowledge_of
 from simdl.software.reader import load_stack
 from validation.errors import RowSkippedError
 from validation.fit.evidence import gather
@@ -33,6 +33,7 @@ COLUMNS = (
     "unknown_source",
     "used",
     "knowledge",
+    "products",
     "kernels",
     "communication",
     "host",
@@ -151,5 +152,5 @@ def _line(row: FitRow, group: LeftOut, found: tuple[float, float | None]) -> tup
         unknown,
         bool(group.touched),
         _knowledge(row, group.orphans),
-        *(row.causes[cause] / (sum(row.causes.values()) or 1.0) for cause in CAUSES),
+        *(row.causes[cause] / (sum(row.causes.values()) or 1.0) for cause in SPREAD_CAUSES),
     )

@@ -89,7 +89,10 @@ def ties(result: PlanResult) -> int:
     if not result.plans:
         return 0
     knowledge = result.plans[0].report.provenance.get("knowledge", "unknown")
-    return tied_with_the_first([plan.report.breakdown for plan in result.plans], knowledge)
+    reports = [plan.report for plan in result.plans]
+    return tied_with_the_first(
+        [each.breakdown for each in reports], knowledge, kernels=[each.kernels for each in reports]
+    )
 
 
 def plan_json(question: Question, result: PlanResult, *, wall_time: float) -> dict[str, Any]:

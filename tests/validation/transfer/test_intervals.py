@@ -23,6 +23,7 @@ def frame(groups=20, rows=25, *, spread=0.3, knowledge="fitted", seed=1):
             "knowledge": knowledge,
             "measured": 1.0,
             "left_out": np.exp(draw.normal(0, spread, count)),
+            "products": 0.0,
             "kernels": 1.0,
             "communication": 0.0,
             "host": 0.0,
@@ -53,6 +54,14 @@ def test_less_knowledge_gives_wider_intervals():
     rows = pd.concat([frame(10), frame(10, knowledge="unknown")], ignore_index=True)
     widths = with_intervals(rows).groupby("knowledge")["width"].median()
     assert widths["unknown"] > 1.5 * widths["fitted"]
+
+
+def test_kinds_of_networks_have_widths_of_their_own():
+    others = frame(spread=0.5, seed=3).assign(stratum="CNN, BERT and others")
+    found = with_intervals(pd.concat([frame(spread=0.05), others], ignore_index=True))
+    covered, width = (found.groupby("stratum")[name].mean() for name in ("covered", "width"))
+    assert (covered - LEVEL).abs().max() < 0.05
+    assert width["CNN, BERT and others"] > 5 * width["language models"]
 
 
 def test_one_long_sweep_does_not_decide_for_everybody():
