@@ -165,6 +165,11 @@ class Servers:
         link = ports.wiring.link
         self._environment = environment
         self._ports = ports
+        self._rate = ports.rate
+        self._sharers = ports.wiring.sharers
+        self._bandwidth = ports.wiring.bandwidth
+        self._latency = ports.wiring.latency
+        self._memory = ports.wiring.memory
         self.count = count
         self.inward = [Station(f"{link} of servers, in") for _ in range(count)]
         self.memory = [Station("memory of servers") for _ in range(count)]
@@ -180,13 +185,13 @@ class Servers:
             arrive: called with worker, server and the time at which the part will have been applied [s], in
                 the order in which the server applies parts.
         """
-        environment, ports, count = self._environment, self._ports, self.count
-        now, latency = environment.now, ports.wiring.latency
-        push = Push(worker, nbytes / count, work / count, arrive)
-        seconds = push.part / ports.rate
-        reserve = ports.outward[ports.domain(worker)].reserve
+        environment, count, part = self._environment, self.count, nbytes / self.count
+        now, latency = environment.now, self._latency
+        push = Push(worker, part, work / count, arrive)
+        seconds = part / self._rate
+        reserve = self._ports.outward[worker // self._sharers].reserve
         for turn in range(count):
-            head = reserve(now, seconds, push.part) + latency
+            head = reserve(now, seconds, part) + latency
             value = (push, (worker + turn) % count, head + seconds)
             Timeout(environment, head - now, value).callbacks.append(self._arrive)
 
@@ -194,10 +199,10 @@ class Servers:
         """The first byte of a part reaches its server: port and memory are taken in the order of arrival."""
         push, server, tail = cast("tuple[Push, int, float]", event.value)
         part, work = push.part, push.work
-        seconds = part / self._ports.wiring.bandwidth
+        seconds = part / self._bandwidth
         received = self.inward[server].reserve(self._environment.now, seconds, part) + seconds
         received = max(received, tail)
-        begun = self.memory[server].reserve(received, work, work * self._ports.wiring.memory)
+        begun = self.memory[server].reserve(received, work, work * self._memory)
         push.arrive(push.worker, server, begun + work)
 
     def answer(self, pull: Pull, server: int, at: float) -> None:
@@ -205,18 +210,18 @@ class Servers:
 
         The pull is done when the parts of all servers are there.
         """
-        ports, part, environment = self._ports, pull.part, self._environment
-        seconds = part / ports.wiring.bandwidth
-        head = self.outward[server].reserve(at, seconds, part) + ports.wiring.latency
+        part, environment = pull.part, self._environment
+        seconds = part / self._bandwidth
+        head = self.outward[server].reserve(at, seconds, part) + self._latency
         value = (pull, head + seconds)
         Timeout(environment, head - environment.now, value).callbacks.append(self._reach)
 
     def _reach(self, event: Event) -> None:
         """The first byte of an answer reaches its worker's port."""
         pull, tail = cast("tuple[Pull, float]", event.value)
-        ports, now = self._ports, self._environment.now
-        seconds = pull.part / ports.rate
-        start = ports.inward[ports.domain(pull.worker)].reserve(now, seconds, pull.part)
+        now, part = self._environment.now, pull.part
+        seconds = part / self._rate
+        start = self._ports.inward[pull.worker // self._sharers].reserve(now, seconds, part)
         pull.latest = max(pull.latest, start + seconds, tail)
         pull.remaining -= 1
         if not pull.remaining:
