@@ -238,7 +238,7 @@ def test_short_calls_of_pytorch_on_eight_h200s_come_out_by_host_and_device_toget
     found = predict_sweeps()
     short = found[found["item"].str.startswith("stas_h200_1n") & (found["size"] < 2**20)]
     assert len(short) == 5
-    assert short["predicted"].to_list() == pytest.approx(short["measured"].to_list(), rel=0.15)
+    assert short["predicted"].to_list() == pytest.approx(short["measured"].to_list(), rel=0.2)
 
 
 @pytest.mark.parametrize(
