@@ -56,7 +56,7 @@ def run(*arguments):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("dgx-superpod-h100", "spine - rail 0 of pod 0 to rail 7 of pod 1: 32 x infiniband-ndr, 1.6 TB/s each"),
+        ("dgx-superpod-h100", "spine - rail 0 of pod 0 to rail 7 of pod 1: 32 x infiniband-ndr, 1.6 TB/s"),
         ("meta-h100-24k", "root - switch 1.0 to 1.1: 438.9 x roce-400g, 21.94 TB/s each"),
         ("meta-h100-24k", "64 of them drawn with 16 of 192 below a switch"),
         ("xc50-p100", "drawn with 8 of the 96 routers of a group"),
