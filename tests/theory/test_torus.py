@@ -67,6 +67,8 @@ def test_rings_pass_nobody_and_no_share_is_more_than_the_ports():
     level = torus(4, 4)
     assert torus_share(level, Pattern.RING, members=16, stride=1) == 1.0
     assert torus_share(torus(2, 2), Pattern.PAIRS, members=4, stride=1) <= 1.0
+    cores = load_cluster("trn2-48xlarge").levels[0]  # eight share the links of a chip
+    assert torus_share(cores, Pattern.PAIRS, members=128, stride=1) == 1.0
 
 
 def test_no_link_of_a_torus_is_preferred():
