@@ -5,8 +5,8 @@ A message goes axis by axis, each the shorter way round, half of it each way whe
 it loads as many links as it passes members, and what all groups of a domain send at the same time is spread
 evenly over the lines of an axis. A round lasts as long as the busiest link of the busiest axis. An all-to-all
 over an axis of k members sends at 8/k of a link's rate: half of all bytes cross its middle. Rings are
-laid along neighbours and pass nobody. Where members have too few ports for links of their own on every axis, as
-the cores of one chip do, nothing is taken.
+laid along neighbours and pass nobody. Where members have too few ports for links of their own on every axis,
+as the cores of one chip do, nothing is taken.
 """
 
 from functools import lru_cache
