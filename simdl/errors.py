@@ -2,6 +2,7 @@
 
 SimdlError (ValueError)
     StrategyError      a strategy cannot be carried out; carries every reason
+        ShortfallError     it needs more memory than a device has
     StackError         no such software stack, or its file breaks a rule
     DeadlockError      the schedule waits for itself; names the wait cycle
     CollectiveError    an algorithm does not apply to the operation or group
@@ -20,6 +21,10 @@ class StrategyError(SimdlError):
     def __init__(self, reasons: Iterable[str]) -> None:
         self.reasons = tuple(reasons)
         super().__init__("; ".join(self.reasons))
+
+
+class ShortfallError(StrategyError):
+    """A strategy needs more memory than a device has; ``reasons`` say which stage and how much."""
 
 
 class StackError(SimdlError):

@@ -123,10 +123,12 @@ def test_time_to_the_target_counts_staleness():
     assert found(*QUESTION, "--scheme", "gossip", "--steps", "5")["time_to_accuracy"] is None
 
 
-def test_what_does_not_fit_is_said():
+def test_what_does_not_fit_is_refused():
     done = run("vgg16", "--cluster", "dgx-1-v100:1", "--global-batch", "4096", "--micro-batch", "512")
-    assert done.exit_code == 0, done.output
-    assert "warning: stage 0 is" in done.output
+    assert done.exit_code == 2, done.output
+    assert "mb 512" in done.output
+    assert "GiB short" in done.output
+    assert "no memory saving that is left open suffices; expected more devices" in done.output
 
 
 def test_trace_and_page(tmp_path):

@@ -24,6 +24,7 @@ from planner.questions.question import Options, Question, for_strategy
 from planner.questions.strategy_file import build_strategy
 from planner.space.candidates import RECOMPUTE, Limits, recompute_modes
 from simdl.divisors import divisors
+from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, memory_shortfalls
 from simdl.step.cuts.automatic_cut import step_cost
@@ -184,6 +185,15 @@ def choose_rest(
         return Choice(question=for_strategy(question, options, plain), strategy=plain, chosen="")
     nearest = min(corners, key=fits.needs.__getitem__)
     return _choice(question, options, nearest, given, f"{NOTHING} {fits.reason(nearest)}")
+
+
+def does_not_fit(choice: Choice, reason: str) -> SimdlError:
+    """The refusal of a strategy that needs more memory than there is, ``reason`` being where and how much."""
+    left = "; no memory saving that is left open suffices" if NOTHING in choice.chosen else ""
+    return SimdlError(
+        f"{format_strategy(choice.strategy)} does not fit: {reason}{left}; expected more devices, "
+        "larger ones, or a strategy of simdl plan"
+    )
 
 
 def _choice(

@@ -10,8 +10,8 @@ from math import ceil, isfinite
 from typing import Any
 
 from planner.questions.question import Options, Question, default_global_batch, for_strategy
-from planner.search.least_saving import Choice, choose_rest
-from simdl.errors import SimdlError
+from planner.search.least_saving import Choice, choose_rest, does_not_fit
+from simdl.errors import ShortfallError, SimdlError
 from simdl.step.strategy import Strategy
 from simdl.synchrony.registry import SCHEMES
 from simdl.synchrony.scheme import Scheme
@@ -79,17 +79,22 @@ class TrainingChoice:
 
         Raises:
             StrategyError: it cannot be carried out; carries every reason.
+            SimdlError: it does not fit.
         """
-        return compare_schemes(
-            self.question.workload,
-            self.question.cluster,
-            self.strategy,
-            stack=self.question.stack,
-            scheme=self.scheme,
-            setting=self.setting,
-            slowdowns=self.slowdowns,
-            recorded=recorded,
-        )
+        try:
+            return compare_schemes(
+                self.question.workload,
+                self.question.cluster,
+                self.strategy,
+                stack=self.question.stack,
+                scheme=self.scheme,
+                setting=self.setting,
+                slowdowns=self.slowdowns,
+                recorded=recorded,
+            )
+        except ShortfallError as error:
+            choice = Choice(question=self.question, strategy=self.strategy, chosen=self.chosen)
+            raise does_not_fit(choice, error.reasons[0]) from None
 
 
 def choose_training(

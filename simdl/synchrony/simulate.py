@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hardware.cluster import Cluster
 from simdl.collector import collector_paused
-from simdl.errors import StrategyError
+from simdl.errors import ShortfallError, StrategyError
 from simdl.memory.needs import memory_shortfalls
 from simdl.software.stack import Stack
 from simdl.step.costs.step_cost import StepCost
@@ -43,7 +43,7 @@ class Comparison:
         expected: [s] per step by order statistics where the scheme waits for the k-th of n workers and
             slow-downs are alike and independent; None elsewhere.
         expected_synchronous: [s] the same of the synchronous training.
-        warnings: of the priced step, what does not fit in memory among them.
+        warnings: of the priced step.
     """
 
     outcome: Outcome
@@ -88,12 +88,15 @@ def compare_schemes(
 
     Raises:
         StrategyError: the strategy or the setting cannot be carried out; carries every reason.
+        ShortfallError: the strategy needs more memory than a device has.
     """
     reasons = [*problems(strategy, workload, cluster, devices=strategy.devices), *refused(strategy, stack)]
     reasons = reasons or [*setting_problems(strategy, cluster, scheme, setting, slowdowns)]
     if reasons:
         raise StrategyError(reasons)
     step = step_cost(workload, strategy, price(workload, cluster, stack=stack))
+    if shortfalls := tuple(memory_shortfalls(step, cluster.device)):
+        raise ShortfallError(shortfalls)
     devices = strategy.devices // strategy.dp
     times, wiring = step_times(step), find_wiring(step, devices)
     run = _Runs(step, times, wiring, slowdowns, devices)
@@ -110,7 +113,7 @@ def compare_schemes(
         synchronous=synchronous,
         expected=expected,
         expected_synchronous=run.expected_step(setting.needed, setting.needed),
-        warnings=(*memory_shortfalls(step, cluster.device), *step.warnings),
+        warnings=tuple(step.warnings),
     )
 
 

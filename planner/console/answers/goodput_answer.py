@@ -10,7 +10,7 @@ from planner.console.answers.headline import devices_of, setting_json
 from planner.console.format import format_duration, format_rate, format_seconds, spell_strategy
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
-from planner.search.least_saving import Choice
+from planner.search.least_saving import Choice, does_not_fit
 from simdl.reliability.checkpoint import checkpoint_bytes
 from simdl.reliability.failures import (
     DEVICE_MTBF,
@@ -56,9 +56,14 @@ def goodput_answer(
         asked: [s] of training between checkpoints; the best simulated where None.
         horizon: [s].
         seed: of the failures.
+
+    Raises:
+        SimdlError: the strategy does not fit.
     """
     question, strategy = choice.question, choice.strategy
     report = simulate_step(question.workload, question.cluster, strategy, stack=question.stack).report
+    if not report.feasible:
+        raise does_not_fit(choice, report.reasons[0])
     found = goodput_json(
         failures,
         mtbf=failures.mtbf(question.cluster),
@@ -75,7 +80,7 @@ def goodput_answer(
         "checkpoint_bytes": checkpoint_bytes(question.workload),
         **found,
         "assumptions": [*question.assumptions, *_assumptions({**said, "spares": failures.spares})],
-        "warnings": list(report.reasons),
+        "warnings": list(report.warnings),
     }
     data["samples"] = data["steps"] * question.workload.global_batch
     return data | {
