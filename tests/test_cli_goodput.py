@@ -74,7 +74,7 @@ def test_bad_input_is_one_message(arguments, message):
 def test_what_does_not_fit_is_refused():
     done = CliRunner().invoke(goodput, ["gpt3-175b", "--cluster", "dgx-a100:1", "--dp", "8"])
     assert done.exit_code == 2, done.output
-    assert "does not fit: stage 0 is" in done.output
+    assert "does not fit: stage" in done.output
 
 
 def test_plans_with_a_horizon_say_what_they_train_in_it():
