@@ -65,7 +65,7 @@ def _list(*, as_json: bool) -> None:
                 record["name"],
                 _sample(record["sample"], record["tokens"]),
                 f"{record['parameters']:,}",
-                f"{record['forward_flops']:.4g}",
+                format_quantity(record["forward_flops"], "flops"),
                 record["source"],
             )
             for record in records

@@ -318,13 +318,14 @@ def _reasons(
             "fewer devices"
         )
         return
-    if left:
-        yield left
     excess = np.setdiff1d(np.arange(len(space)), fits)
     if len(excess):
-        yield from _short_of_memory(
-            space, bounds, excess, workload, pricing, none=not len(fits) and not others
-        )
+        yield from _short_of_memory(space, bounds, excess, workload, pricing)
+    if left:
+        yield left
+    if len(excess) and not len(fits) and not others:
+        need = format_quantity(float(bounds.memory[excess].min()), "bytes")
+        yield f"no candidate fits; expected more devices, or devices with at least {need} to use"
 
 
 def _left_out(count: int, workload: Workload, pricing: Pricing) -> str:
@@ -341,14 +342,11 @@ def _left_out(count: int, workload: Workload, pricing: Pricing) -> str:
 
 
 def _short_of_memory(
-    space: Space, bounds: Bounds, excess: Integers, workload: Workload, pricing: Pricing, *, none: bool
+    space: Space, bounds: Bounds, excess: Integers, workload: Workload, pricing: Pricing
 ) -> Iterator[str]:
-    """How many need more memory than there is, and the one that misses by least; ``none`` if nothing fits."""
+    """How many need more memory than there is, and the one that misses by least."""
     nearest = int(excess[np.argmin(bounds.memory[excess])])
     yield f"{len(excess)} of {len(space)} candidates need more memory than a device has"
     step = step_cost(workload, space.strategy(nearest), pricing)
     short = next(memory_shortfalls(step, pricing.cluster.device), "")
     yield f"the nearest of them, {format_strategy(space.strategy(nearest))}: {short}"
-    if none:
-        need = format_quantity(float(bounds.memory[nearest]), "bytes")
-        yield f"no candidate fits; expected more devices, or devices with at least {need} to use"

@@ -6,6 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hardware.units import format_quantity
+from planner.console.format import format_rate
 from planner.pages.figures.palette import BLACK, OTHER, TASKS, series_colours
 from planner.pages.figures.style import axis, new_figure, words
 from planner.pages.figures.units import scale, size_axis
@@ -40,7 +41,9 @@ def message_figure(uses: Sequence[MessageUse]) -> go.Figure:
             name=purpose,
             y=[words(use.collective) for use in drawn],
             x=time.of(use.seconds for use in drawn),
-            text=[f"{use.count:,.4g} messages, {format_quantity(use.nbytes, 'bytes')}" for use in drawn],
+            text=[
+                f"{format_rate(use.count)} messages, {format_quantity(use.nbytes, 'bytes')}" for use in drawn
+            ],
             textposition="none",
             marker={"color": colour, "pattern": {"shape": pattern}},
             hovertemplate=f"{purpose}: {time.shown('x')}<br>%{{text}}<extra>%{{y}}</extra>",

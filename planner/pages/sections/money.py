@@ -5,7 +5,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from planner.console.format import format_duration, format_seconds
+from planner.console.format import format_duration, format_rate, format_seconds
 from planner.pages.figures.palette import BLACK, ROLES
 from planner.pages.figures.style import axis, new_figure
 from planner.pages.figures.units import scale
@@ -138,4 +138,4 @@ def _cell(key: str, value: float | None) -> Cell:
         return Cell(text="-")
     if key == "training_time":
         return Cell(text=format_duration(value), value=value)
-    return Cell(text=f"{value:.2%}" if key == "goodput" else f"{value:,.4g}", value=value)
+    return Cell(text=f"{value:.2%}" if key == "goodput" else format_rate(value), value=value)

@@ -163,7 +163,7 @@ def communication_table(uses: Sequence[MessageUse]) -> Table:
         (
             Cell(text=use.purpose),
             Cell(text=words(use.collective)),
-            Cell(text=f"{use.count:,.4g}", value=use.count),
+            Cell(text=format_rate(use.count), value=use.count),
             Cell(text=format_quantity(use.nbytes / use.count, "bytes"), value=use.nbytes / use.count),
             Cell(text=format_seconds(use.seconds), value=use.seconds),
             Cell(text=format_quantity(use.nbytes / use.seconds, "bandwidth"), value=use.nbytes / use.seconds),
