@@ -29,7 +29,8 @@ from planner.space.prices import Floats, Prices, price_space
 from planner.space.shapes import Shape, enumerate_shapes
 from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
-from simdl.memory.needs import gathered_bytes, stashed_bytes, state_bytes, usable_memory
+from simdl.memory.gradient_lifetime import HELD, comes_late, gradient_relief
+from simdl.memory.needs import gathered_bytes, kept_gradient, stashed_bytes, state_bytes, usable_memory
 from simdl.step.costs.block_cost import gathered_share
 from simdl.step.costs.cycles import cycle_ends
 from simdl.step.costs.gradients import expert_group, share_shards
@@ -173,7 +174,7 @@ def _memory(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) 
     lasting = _lasting_bytes(shape, order, workload, pricing)
     need = live[shape.with_cuts(shape.lane)] + lasting[shape.with_cuts(shape.variant)]
     if shape.ranks == 1:
-        need += _gathered_bytes(shape, prices, pricing)[:, None]
+        need += (_gathered_bytes(shape, prices, pricing) - _gradient_relief(shape, prices, pricing))[:, None]
     if workload.optimizer.paged:
         state = _paged_bytes(shape, order, workload, pricing)[shape.with_cuts(shape.variant)]
         need = np.maximum(
@@ -236,6 +237,24 @@ def _gathered_bytes(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
             sizes = sizes + shape.experts[number] * (expert_shards > 1)
             sizes = sizes * [gathered_share(block, pricing.stack) for block in pricing.network.blocks]
             found[members] = gathered_bytes(sizes[blocks], saved, strategy, pricing)
+    return np.repeat(found, shape.cuts)
+
+
+def _gradient_relief(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
+    """[candidates and cuts] bytes less where gradients come late, where there is one stage."""
+    found = np.zeros(len(shape.candidates))
+    lifetime = pricing.stack.gradients
+    if lifetime == HELD or len(shape.kinds) > 1 or shape.strategy.virtual_stages > 1:
+        return np.repeat(found, shape.cuts)
+    blocks = np.array(shape.kinds[0])
+    for number, strategy in enumerate(shape.variants):
+        alone = shape.microbatches[shape.lane] == 1
+        members = np.flatnonzero((shape.variant == number) & alone & comes_late(strategy, 1))
+        rows = shape.rows[shape.lane[members]]
+        held = (shape.parameters[number] + shape.experts[number])[blocks]
+        gradients = np.tile(held * kept_gradient(1.0, strategy, pricing), (len(members), 1))
+        brief, kept = prices.transient[rows][:, blocks], prices.saved[rows][:, blocks]
+        found[members] = gradient_relief(brief, kept, gradients, pricing.network, lifetime=lifetime)
     return np.repeat(found, shape.cuts)
 
 

@@ -215,12 +215,13 @@ def _narrow_gradient(layer: Layer, pricing: Pricing, shard: Shard) -> float:
 def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
     """[bytes] of the largest layer output and its gradient, live while the block runs backward.
 
-    Where the block ends in a loss over a vocabulary, the logits as the head writes them and ``loss_copies``
-    FP32 tensors of their size live together at its peak, the one that the loss keeps among them. Without
-    copies softmax and gradient take the place of the logits.
+    Where the block ends in a loss over a vocabulary, the logits as the head writes them, if the program
+    still holds them, and ``loss_copies`` FP32 tensors of their size live together at its peak, the one that
+    the loss keeps among them. Without copies softmax and gradient take the place of the logits.
     """
     activation, copies = pricing.precision.activation, pricing.stack.loss_copies
-    beside = activation + FP32 * (copies - 1) if copies else 0
+    logits_held = activation if pricing.stack.holds_logits else 0
+    beside = logits_held + FP32 * (copies - 1) if copies else 0
     logits = [
         tensor.elements * shard.share(tensor.split)
         for layer in block.layers

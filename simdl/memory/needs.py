@@ -13,6 +13,7 @@ from hardware.device import Device
 from hardware.units import format_quantity
 from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
+from simdl.memory.gradient_lifetime import HELD, comes_late, gradient_relief
 from simdl.memory.host_needs import host_buffers, host_shortfalls
 from simdl.memory.moments import frees_blocks
 from simdl.pipelines import peaks
@@ -27,6 +28,7 @@ from simdl.step.costs.gradients import (
     share_shards,
 )
 from simdl.step.costs.host import hosted_shares, streams_gradients
+from simdl.step.costs.saved_blocks import item_needs
 from simdl.step.costs.stage import StageCost
 from simdl.step.costs.step_cost import StepCost
 from simdl.step.costs.update import moment_bytes
@@ -94,12 +96,15 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
     sizes = np.array([_sharded(block, strategy) for block in blocks])
     saved = np.array([block.saved for block in blocks])
     tables = sum(block.tables for block in blocks)
+    relief = _gradient_relief(step, stages[0]) if len(stages) == 1 else 0.0
+    absent = min(relief, state["gradients"])
+    state["gradients"] -= absent
     return {
         **state,
         "parameters": state["parameters"] + tables,
         **({"stashed": stashed * state["parameters"]} if stashed else {}),
         **_residual(step, rank),
-        "activations": activations,
+        "activations": activations - (relief - absent),
         "transient": max(_brief(stage, step) for stage in stages),
         **({"workspace": workspace} if workspace else {}),
         "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
@@ -111,6 +116,19 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
 def _brief(stage: StageCost, step: StepCost) -> float:
     """[bytes] that a stage needs briefly beside all activations."""
     return stage.brief if frees_blocks(step.strategy) else stage.transient
+
+
+def _gradient_relief(step: StepCost, stage: StageCost) -> float:
+    """[bytes] less where gradients come with their backward pass, and activations go."""
+    late = step.stack.gradients != HELD and comes_late(step.strategy, step.microbatches)
+    if not late or any(size > 1 for size in stage.items):
+        return 0.0
+    kept = np.array([[block.saved for block in stage.blocks]])
+    brief = np.array([list(item_needs([[block] for block in stage.blocks]))])
+    element = kept_gradient(1.0, step.strategy, step.pricing)
+    gradients = element * np.array([[block.parameters for block in stage.blocks]])
+    network, lifetime = step.pricing.network, step.stack.gradients
+    return float(gradient_relief(brief, kept, gradients, network, lifetime=lifetime)[0])
 
 
 def _state_on_device(step: StepCost, rank: int, hosted: Sequence[BlockCost]) -> dict[str, float]:
@@ -174,12 +192,12 @@ def state_bytes(
     optimizer = moment_bytes(workload) + precision.master + main_gradient_bytes(strategy, pricing)
     return {
         "parameters": parameters * precision.parameter / (shards if strategy.zero >= 3 else 1),
-        "gradients": _kept_gradient(parameters, strategy, pricing) / (shards if strategy.zero >= 2 else 1),
+        "gradients": kept_gradient(parameters, strategy, pricing) / (shards if strategy.zero >= 2 else 1),
         "optimizer": parameters * optimizer / (shards if strategy.zero >= 1 else 1),
     }
 
 
-def _kept_gradient(parameters: Amount, strategy: Strategy, pricing: Pricing) -> Amount:
+def kept_gradient(parameters: Amount, strategy: Strategy, pricing: Pricing) -> Amount:
     """[bytes] of gradients until the update.
 
     FSDP's shards are FP32 masters, and so are its gradients whatever they are reduced in: 4 bytes each beside

@@ -42,6 +42,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
     "main_gradient": ("none", "accumulated", "partition"),
     "gathers": ("blocks", "layer"),
+    "gradients": ("held", "made", "used"),
     "pooling": POOLING,
 }
 SAMPLES = ("sequence", "image", "graph", "node", "record")
@@ -78,6 +79,7 @@ FLAGS = (
     "autocast",
     "context_parallel",
     "gradient_overlap",
+    "holds_logits",
     "parameter_overlap",
     "pipeline_overlap",
     "saves_narrow",
@@ -96,6 +98,7 @@ WORDS = (
     "dispatch",
     "main_gradient",
     "gathers",
+    "gradients",
     "pooling",
 )
 

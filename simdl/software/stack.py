@@ -55,10 +55,13 @@ class Stack:
         main_gradient: the FP32 gradient that the update reads: ``"none"`` beside the one that is reduced;
             ``"accumulated"``, where BF16 passes add to it in place and FP16 ones are copied to it
             (Megatron-LM); or ``"partition"``, a copy of each rank's part (DeepSpeed).
+        gradients: how long gradients are there, one of
+            :data:`simdl.memory.gradient_lifetime.LIFETIMES`.
         gathers: what ZeRO-3 holds in full at a time: ``"blocks"``, one and the next, or the largest
             ``"layer"``.
         loss_copies: FP32 tensors of the logits' size that live together at the peak of a loss over a
             vocabulary.
+        holds_logits: the logits as the head wrote them are still there when the loss runs backward.
         autocast: mixed precision casts operator by operator: layer norms and softmax read and keep FP32.
         pooling: what pooling keeps for the backward pass, one of :data:`workloads.layer.POOLING`.
         saves_narrow: 8-bit training keeps inputs of its products in 8 bit (Transformer Engine).
@@ -121,8 +124,10 @@ class Stack:
     variable_overhead: float
     microbatch_overhead: float
     main_gradient: str
+    gradients: str
     gathers: str
     loss_copies: float
+    holds_logits: bool
     autocast: bool
     pooling: str
     saves_narrow: bool

@@ -23,10 +23,13 @@ from validation.published.rows.setup import Setup, shared_workload
 from validation.published.rows.sources import source_defaults, stack_defaults
 from validation.published.rows.stack import choose_stack
 from validation.published.rows.strategy import Degrees, printed_zero, row_degrees, row_strategies
+from validation.published.rows.techniques import row_optimizer
 from validation.published.tables import PublishedRow
 
 # Tables print GB or GiB without saying which; 1 GiB is 7 % more, within what memory is checked to.
 _MEMORY_UNIT = 2**30
+PURE = "bf16-pure"
+"""Sources whose 16 bit are those of weights, gradients and optimizer state."""
 _QUESTION = ("model", "n_layers", "hidden", "seq_len", "device", "n_devices", "precision")
 
 
@@ -46,8 +49,8 @@ def language_model_setup(row: PublishedRow) -> Setup:
     if not defaults.known:
         defaults = stack_defaults(choice.stack)
     precision = row_precision(row["precision"], defaults.precision)
-    if precision.name == "bf16" and "bf16 weights and optimizer state" in row["notes"]:
-        precision = row_precision("bf16-pure", "")
+    if precision.name == "bf16" and defaults.precision == PURE:
+        precision = row_precision(PURE, "")
     batch = _global_batch(row, degrees)
     strategies, assumed = row_strategies(row, degrees, network, defaults)
     size = RunSize(
@@ -61,7 +64,7 @@ def language_model_setup(row: PublishedRow) -> Setup:
     missing = () if row["precision"] else (f"precision {precision.name}",)
     warning = choice.warning or ("" if defaults.known else _unknown(row, choice.stack))
     return Setup(
-        workload=shared_workload(network, defaults.optimizer, precision, batch),
+        workload=shared_workload(network, row_optimizer(row, defaults), precision, batch),
         cluster=cluster,
         strategies=strategies,
         stack=choice.stack,

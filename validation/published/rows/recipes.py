@@ -46,7 +46,8 @@ class Saving:
     @property
     def savers(self) -> str:
         """The plan of a strategy; empty where nothing goes to the host."""
-        return f"keep, {self.offload}x offload, *x keep" if self.offload else ""
+        redone = "full+" if self.recompute is Recompute.FULL else ""
+        return f"keep, {self.offload}x {redone}offload, *x keep" if self.offload else ""
 
     def __str__(self) -> str:
         parts = [self.recompute.value + (f" of {self.layers} layers a stage" if self.layers else "")]

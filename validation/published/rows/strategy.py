@@ -16,6 +16,7 @@ from validation.published.rows.cells import optional_count, required_count
 from validation.published.rows.mixtures import has_experts
 from validation.published.rows.recipes import Saving, recipe_saving
 from validation.published.rows.sources import SourceDefaults
+from validation.published.rows.techniques import OFFLOAD, accumulated
 from validation.published.tables import PublishedRow
 from workloads.network import Network
 
@@ -201,6 +202,9 @@ def _savings(
         _, layers = network.repeated
         count = round(share * layers / (layout["pp"] * layout["vp"]))
         return (Saving(recompute=Recompute.FULL, layers=max(1, count)),)
+    if accumulated(row, OFFLOAD):
+        _, layers = network.repeated
+        return (Saving(recompute=Recompute.FULL, offload=layers),)
     saving = None if row["recompute"] else recipe_saving(row, layout, defaults.recipes)
     if saving is not None:
         assumed.append(f"recompute: {saving} (recipe)")

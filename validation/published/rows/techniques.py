@@ -1,0 +1,37 @@
+"""Techniques that save memory, as torchtune's tables name them.
+
+Each line of the table of one device adds one technique to those above it (README.md @bd2a0fc7, lines 148 to
+154): packed, compile, a loss in chunks, recomputation, the optimizer in the backward pass, activations in host
+memory, 8-bit state.
+"""
+
+import re
+
+from validation.published.rows.sources import SourceDefaults
+from validation.published.tables import PublishedRow
+
+CHECKPOINTS, IN_BACKWARD, OFFLOAD, EIGHT_BIT = (
+    "activation checkpointing",
+    "optimizer in backward",
+    "activation offload",
+    "8-bit AdamW",
+)
+_ADDED = (CHECKPOINTS, IN_BACKWARD, OFFLOAD, EIGHT_BIT)
+
+
+def accumulated(row: PublishedRow, technique: str) -> bool:
+    """Whether a row has a technique that it or a line above it adds."""
+    found = re.search(r"techniques accumulate row by row: \+ ([^;]*);", row["notes"])
+    return bool(found and found[1] in _ADDED) and technique in _ADDED[: _ADDED.index(found[1]) + 1]
+
+
+def row_optimizer(row: PublishedRow, defaults: SourceDefaults) -> str:
+    """Name of the optimizer: the source's, in 8 bit where a technique or the program's configuration has it.
+
+    torchtune's configuration of Llama 3.1 8B on one device pages the state of an 8-bit AdamW to host memory
+    (recipes/configs/llama3_1/8B_full_single_device.yaml @02d70355).
+    """
+    if accumulated(row, EIGHT_BIT):
+        return f"{defaults.optimizer}-8bit"
+    paged = "single-device full finetune" in row["notes"]
+    return f"paged-{defaults.optimizer}-8bit" if paged else defaults.optimizer
