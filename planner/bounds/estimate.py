@@ -254,7 +254,9 @@ def _gradient_relief(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
         held = (shape.parameters[number] + shape.experts[number])[blocks]
         gradients = np.tile(held * kept_gradient(1.0, strategy, pricing), (len(members), 1))
         brief, kept = prices.transient[rows][:, blocks], prices.saved[rows][:, blocks]
-        found[members] = gradient_relief(brief, kept, gradients, pricing.network, lifetime=lifetime)
+        found[members] = gradient_relief(
+            brief, kept, gradients, pricing.network, tp=strategy.tp, lifetime=lifetime
+        )
     return np.repeat(found, shape.cuts)
 
 

@@ -128,7 +128,7 @@ def _gradient_relief(step: StepCost, stage: StageCost) -> float:
     element = kept_gradient(1.0, step.strategy, step.pricing)
     gradients = element * np.array([[block.parameters for block in stage.blocks]])
     network, lifetime = step.pricing.network, step.stack.gradients
-    return float(gradient_relief(brief, kept, gradients, network, lifetime=lifetime)[0])
+    return float(gradient_relief(brief, kept, gradients, network, tp=step.strategy.tp, lifetime=lifetime)[0])
 
 
 def _state_on_device(step: StepCost, rank: int, hosted: Sequence[BlockCost]) -> dict[str, float]:

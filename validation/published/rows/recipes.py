@@ -37,15 +37,20 @@ class Saving:
         recompute: of all layers, or of ``layers`` of each virtual stage where that is not 0.
         layers: the first so many of each virtual stage.
         offload: layers whose activations go to the host, the first of the network.
+        state: parameters, gradients and optimizer state lie there, of all layers.
     """
 
     recompute: Recompute
     layers: int = 0
     offload: int = 0
+    state: bool = False
 
     @property
     def savers(self) -> str:
         """The plan of a strategy; empty where nothing goes to the host."""
+        if self.state:
+            held = "optimizer+parameters"
+            return f"keep+{held}, *x full+{held}, keep+{held}"
         redone = "full+" if self.recompute is Recompute.FULL else ""
         return f"keep, {self.offload}x {redone}offload, *x keep" if self.offload else ""
 

@@ -16,7 +16,7 @@ from validation.published.rows.cells import optional_count, required_count
 from validation.published.rows.mixtures import has_experts
 from validation.published.rows.recipes import Saving, recipe_saving
 from validation.published.rows.sources import SourceDefaults
-from validation.published.rows.techniques import OFFLOAD, accumulated
+from validation.published.rows.techniques import OFFLOAD, accumulated, follows_configuration, state_on_host
 from validation.published.tables import PublishedRow
 from workloads.network import Network
 
@@ -205,6 +205,10 @@ def _savings(
     if accumulated(row, OFFLOAD):
         _, layers = network.repeated
         return (Saving(recompute=Recompute.FULL, offload=layers),)
+    if state_on_host(row):
+        return (Saving(recompute=Recompute.FULL, state=True),)
+    if follows_configuration(row):
+        return (Saving(recompute=Recompute.FULL),)
     saving = None if row["recompute"] else recipe_saving(row, layout, defaults.recipes)
     if saving is not None:
         assumed.append(f"recompute: {saving} (recipe)")

@@ -1,8 +1,8 @@
 """Techniques that save memory, as torchtune's tables name them.
 
 Each line of the table of one device adds one technique to those above it (README.md @bd2a0fc7, lines 148 to
-154): packed, compile, a loss in chunks, recomputation, the optimizer in the backward pass, activations in host
-memory, 8-bit state.
+154): packed, compile, a loss in chunks, recomputation, the optimizer in the backward pass, activations in
+host memory, 8-bit state.
 """
 
 import re
@@ -25,13 +25,22 @@ def accumulated(row: PublishedRow, technique: str) -> bool:
     return bool(found and found[1] in _ADDED) and technique in _ADDED[: _ADDED.index(found[1]) + 1]
 
 
-def row_optimizer(row: PublishedRow, defaults: SourceDefaults) -> str:
-    """Name of the optimizer: the source's, in 8 bit where a technique or the program's configuration has it.
+def follows_configuration(row: PublishedRow) -> bool:
+    """Whether a row runs torchtune's own configuration of Llama 3.1 8B on one device.
 
-    torchtune's configuration of Llama 3.1 8B on one device pages the state of an 8-bit AdamW to host memory
-    (recipes/configs/llama3_1/8B_full_single_device.yaml @02d70355).
+    Everything is recomputed, the optimizer runs in the backward pass and the state of an 8-bit AdamW is paged
+    to host memory (recipes/configs/llama3_1/8B_full_single_device.yaml @02d70355).
     """
+    return "single-device full finetune" in row["notes"]
+
+
+def state_on_host(row: PublishedRow) -> bool:
+    """Whether parameters, gradients and state lie in host memory (FSDP2's CPUOffloadPolicy)."""
+    return bool(re.search(r"fsdp2? \+ cpu offload", row["data_sharding"], re.IGNORECASE))
+
+
+def row_optimizer(row: PublishedRow, defaults: SourceDefaults) -> str:
+    """Name of the optimizer: the source's, in 8 bit where a technique or a configuration has it."""
     if accumulated(row, EIGHT_BIT):
         return f"{defaults.optimizer}-8bit"
-    paged = "single-device full finetune" in row["notes"]
-    return f"paged-{defaults.optimizer}-8bit" if paged else defaults.optimizer
+    return f"paged-{defaults.optimizer}-8bit" if follows_configuration(row) else defaults.optimizer
