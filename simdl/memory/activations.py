@@ -181,8 +181,8 @@ def _copies(layer: Layer, tensor: SavedActivation, pricing: Pricing) -> tuple[in
 
 def _element_size(layer: Layer, tensor: SavedActivation, pricing: Pricing) -> float:
     """[bytes] per element that a layer keeps of a tensor."""
-    if layer.kind == "loss" and not pricing.stack.loss_copies:
-        return pricing.precision.activation  # the softmax takes the place of the logits
+    if layer.kind == "loss" and (pricing.stack.narrow_loss or not pricing.stack.loss_copies):
+        return pricing.precision.activation  # without copies the softmax takes the place of the logits
     if tensor.element_size:
         return tensor.element_size
     if RMS_NORM in pricing.stack.chains and layer.attributes.get("over") == "rmsnorm":
@@ -221,7 +221,8 @@ def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
     """
     activation, copies = pricing.precision.activation, pricing.stack.loss_copies
     logits_held = activation if pricing.stack.holds_logits else 0
-    beside = logits_held + FP32 * (copies - 1) if copies else 0
+    width = activation if pricing.stack.narrow_loss else FP32
+    beside = logits_held + width * (copies - 1) if copies else 0
     logits = [
         tensor.elements * shard.share(tensor.split)
         for layer in block.layers

@@ -80,6 +80,7 @@ FLAGS = (
     "context_parallel",
     "gradient_overlap",
     "holds_logits",
+    "narrow_loss",
     "parameter_overlap",
     "pipeline_overlap",
     "saves_narrow",

@@ -61,6 +61,7 @@ class Stack:
             ``"layer"``.
         loss_copies: FP32 tensors of the logits' size that live together at the peak of a loss over a
             vocabulary.
+        narrow_loss: these tensors have the format of the logits instead.
         holds_logits: the logits as the head wrote them are still there when the loss runs backward.
         autocast: mixed precision casts operator by operator: layer norms and softmax read and keep FP32.
         pooling: what pooling keeps for the backward pass, one of :data:`workloads.layer.POOLING`.
@@ -127,6 +128,7 @@ class Stack:
     gradients: str
     gathers: str
     loss_copies: float
+    narrow_loss: bool
     holds_logits: bool
     autocast: bool
     pooling: str

@@ -63,6 +63,8 @@ def test_zero_3_of_deepspeed_holds_4_bytes_per_parameter_of_the_largest_layer():
     [
         ("megatron-2022", 2 + 4),  # 16-bit logits, one FP32 softmax with the gradient in its place
         ("torchtitan", 2 + 4 + 4 + 4),  # logits, log-softmax, gradients of nll_loss and of log_softmax
+        ("torchtune", 4 + 4 + 4),  # the same without the logits, which are deleted
+        ("pytorch-ngc-transformer-xl", 2 + 2 + 2),  # all in 16 bit: apex O2
         ("mosaic-fsdp", 2),  # everything in place of the logits
     ],
 )
