@@ -22,7 +22,9 @@ _ADDED = (CHECKPOINTS, IN_BACKWARD, OFFLOAD, EIGHT_BIT)
 def accumulated(row: PublishedRow, technique: str) -> bool:
     """Whether a row has a technique that it or a line above it adds."""
     found = re.search(r"techniques accumulate row by row: \+ ([^;]*);", row["notes"])
-    return bool(found and found[1] in _ADDED) and technique in _ADDED[: _ADDED.index(found[1]) + 1]
+    if found is None or found[1] not in _ADDED:
+        return False
+    return technique in _ADDED[: _ADDED.index(found[1]) + 1]
 
 
 def follows_configuration(row: PublishedRow) -> bool:
