@@ -21,7 +21,10 @@ def as_number(table: "NDArray[Any]") -> Any:  # noqa: ANN401 - int or float, as 
 
 def is_table(*amounts: object) -> bool:
     """Whether any of these is many at once."""
-    return any(getattr(amount, "ndim", 0) for amount in amounts)
+    for amount in amounts:  # noqa: SIM110 - asked so often that a generator is felt
+        if getattr(amount, "ndim", 0):
+            return True
+    return False
 
 
 def some(condition: Any) -> bool:  # noqa: ANN401 - a truth value or a table of them

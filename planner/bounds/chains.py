@@ -36,6 +36,7 @@ class Chain:
         sent: of the transfer to the next stage, or back (0 from the last).
         blocking: transfers hold the compute stream of the rank that sends.
         order: of the passes.
+        hops: from each stage to the next; None where both are on one rank.
     """
 
     forward: Floats
@@ -44,6 +45,7 @@ class Chain:
     sent: Floats
     blocking: bool
     order: ShapeOrder
+    hops: tuple[Hop | None, ...]
 
     @cached_property
     def head(self) -> Floats:
@@ -103,11 +105,14 @@ def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricin
             kind: found + (pricing.stack.microbatch_overhead if kind.acquires else 0.0)
             for kind, found in seconds.items()
         }
+    seconds = {kind: found * shape.present for kind, found in seconds.items()}
+    hops = stage_hops(shape, pricing)
     return Chain(
         forward=shape.spread(_least(seconds, lambda kind: kind.sends_forward)),
         back=shape.spread(_least(seconds, lambda kind: kind.sends_back)),
         rest=shape.spread(_rest(seconds)),
-        sent=_transfers(shape, prices, pricing),
+        sent=_transfers(shape, hops, prices, pricing),
+        hops=hops,
         blocking=not pricing.stack.pipeline_overlap,
         order=order,
     )
@@ -147,7 +152,10 @@ class EntrySeconds:
         self._shape, self._prices, self._stack = shape, prices, pricing.stack
         self._sums: dict[tuple[Phase, str], Floats] = {}
         self._known: dict[Key, Floats] = {}
-        sent = [_transfers(shape, prices, pricing, copy=copy) for copy in range(order.copies)]
+        sent = [
+            _transfers(shape, stage_hops(shape, pricing, copy=copy), prices, pricing)
+            for copy in range(order.copies)
+        ]
         self._sent = np.concatenate(sent, axis=1).T
 
     def columns(self, entries: Sequence[Key], members: Integers) -> Floats:
@@ -179,16 +187,24 @@ class EntrySeconds:
         return np.asarray(found)
 
 
-def _transfers(shape: Shape, prices: Prices, pricing: Pricing, *, copy: int = 0) -> Floats:
+def stage_hops(shape: Shape, pricing: Pricing, *, copy: int = 0) -> tuple[Hop | None, ...]:
+    """From each stage of a copy to the next; None where both are on one rank."""
+    stages = shape.kind.shape[1]
+    return tuple(
+        stage_hop(copy * stages + boundary, shape.strategy, pricing.cluster) for boundary in range(stages - 1)
+    )
+
+
+def _transfers(shape: Shape, hops: tuple[Hop | None, ...], prices: Prices, pricing: Pricing) -> Floats:
     """[lanes and cuts x stages] seconds from each stage of a copy to the next."""
     times = np.zeros((len(shape.rows), *shape.kind.shape))
-    last = np.array([blocks[-1] for blocks in shape.kinds])[shape.kind]
+    last = np.array([blocks[-1] if blocks else 0 for blocks in shape.kinds])[shape.kind]
     alike: dict[Hop, list[int]] = {}
-    for boundary in range(shape.kind.shape[1] - 1):
-        hop = stage_hop(copy * shape.kind.shape[1] + boundary, shape.strategy, pricing.cluster)
+    for boundary, hop in enumerate(hops):
         if hop is not None:
             alike.setdefault(hop, []).append(boundary)
     for hop, boundaries in alike.items():
         seconds = transfer_seconds(hop, prices, pricing)[shape.rows]
         times[:, :, boundaries] = seconds[:, last[:, boundaries]]
+    times[:, :, :-1] *= shape.present[shape.kind][:, 1:]
     return times.reshape(-1, shape.kind.shape[1])

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from planner.bounds.chains import Chain, build_chain
 from planner.bounds.exchanges import shape_variants
 from planner.bounds.exposure import Exposure, estimate_exposure
-from planner.bounds.orders import ShapeOrder, activation_bytes, shape_orders, stage_lags, transient_bytes
+from planner.bounds.orders import (
+    RankClasses,
+    ShapeOrder,
+    activation_bytes,
+    rank_classes,
+    shape_orders,
+    stage_lags,
+    transient_bytes,
+)
 from planner.bounds.paths import path_ends
 from planner.bounds.updates import update_seconds
 from planner.space.candidates import Integers, Space, single_space
@@ -140,9 +148,10 @@ def _training(
     updates = update_seconds(ways, orders, workload, pricing)
     for (shape, need), variants, order, update in zip(timed, ways, orders, updates, strict=True):
         chain = build_chain(shape, order, prices, pricing)
-        beside = estimate_exposure(variants, order, chain, update, prices, pricing)
+        classes = rank_classes(shape, order, chain.hops)
+        beside = estimate_exposure(variants, classes, chain, update, prices, pricing)
         paths = path_ends(shape, order, prices, pricing)
-        seconds = _Ends(shape, order, chain, paths).step_times(beside).reshape(-1, shape.cuts)
+        seconds = _Ends(shape, classes, chain, paths).step_times(beside).reshape(-1, shape.choices)
         allowed = need <= np.maximum(need.min(axis=1, keepdims=True), usable)
         found[shape.candidates] = np.where(allowed, seconds, np.inf).min(axis=1)
     return found[wanted]
@@ -181,7 +190,7 @@ def _memory(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) 
             need - state, np.minimum(need, usable_memory(pricing.stack, pricing.cluster.device))
         )
     worst = need.argmax(axis=1)
-    return need[np.arange(len(need)), worst].reshape(-1, shape.cuts), worst.reshape(-1, shape.cuts)
+    return need[np.arange(len(need)), worst].reshape(-1, shape.choices), worst.reshape(-1, shape.choices)
 
 
 def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:
@@ -237,7 +246,7 @@ def _gathered_bytes(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
             sizes = sizes + shape.experts[number] * (expert_shards > 1)
             sizes = sizes * [gathered_share(block, pricing.stack) for block in pricing.network.blocks]
             found[members] = gathered_bytes(sizes[blocks], saved, strategy, pricing)
-    return np.repeat(found, shape.cuts)
+    return np.repeat(found, shape.choices)
 
 
 def _gradient_relief(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
@@ -263,11 +272,12 @@ def _gradient_relief(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
 class _Ends:
     """When ranks are done with their passes at the earliest; what does not hang on how a variant shards."""
 
-    def __init__(self, shape: Shape, order: ShapeOrder, chain: Chain, paths: Floats | None) -> None:
-        ranks = shape.ranks
+    def __init__(self, shape: Shape, classes: RankClasses, chain: Chain, paths: Floats | None) -> None:
+        ranks, order = shape.ranks, chain.order
         each = np.repeat(shape.microbatches, shape.cuts)[:, None] / order.copies
         sent = chain.forward + chain.back + chain.outbound
         self._order, self._chain, self._lane = order, chain, shape.with_cuts(shape.lane)
+        self._classes = classes
         self._first, self._lags = order.placement.first, stage_lags(shape)
         self._flight = order.in_flight(len(each))
         heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
@@ -317,14 +327,16 @@ class _Ends:
 
     def step_times(self, beside: Exposure) -> Floats:
         """[candidates and cuts] seconds that a step takes at least."""
-        lane = self._lane
-        ends = np.maximum(self._busy[lane] + beside.after_passes, self._before_last[lane] + beside.lane)
+        lane, largest = self._lane, self._classes.largest
+        ends = np.maximum(
+            largest(self._busy)[lane] + beside.after_passes, largest(self._before_last)[lane] + beside.lane
+        )
         if self._order.synchronised and self._order.copies == 1:
-            ends = np.maximum(ends, self._drained(self._back)[lane] + beside.after_back)
-            first = self._order.placement.place[0]
+            ends = np.maximum(ends, largest(self._drained(self._back))[lane] + beside.after_back)
+            first = self._classes.first
             ends[:, first] = np.maximum(ends[:, first], self._sent[lane] + beside.after_back[:, first])
         if self._paths is not None:
-            ends = np.maximum(ends, self._paths[lane] + beside.after_last)
+            ends = np.maximum(ends, largest(self._paths)[lane] + beside.after_last)
         found: Floats = np.maximum(ends.max(axis=1), beside.floor)
         return found
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from planner.bounds.chains import Chain
 from planner.bounds.exchanges import Variants
-from planner.bounds.orders import ShapeOrder
+from planner.bounds.orders import RankClasses
+from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
@@ -24,7 +25,7 @@ from simdl.pipelines.passes import Phase
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Exposure:
-    """Seconds by pipeline rank; [candidates and cuts x ranks].
+    """Seconds by class of pipeline ranks; [candidates and cuts x classes].
 
     Attributes:
         after_passes: beside all passes of a rank, from its first one to the end of its step.
@@ -46,14 +47,16 @@ class _Beside:
     """What hides or exposes the messages of a shape's variants."""
 
     def __init__(
-        self, variants: Variants, order: ShapeOrder, chain: Chain, prices: Prices, pricing: Pricing
+        self, variants: Variants, classes: RankClasses, chain: Chain, prices: Prices, pricing: Pricing
     ) -> None:
         shape = variants.shape
-        self.shape, self.order, self.chain, self.prices, self.pricing = shape, order, chain, prices, pricing
+        self.shape, self.chain, self.prices, self.pricing = shape, chain, prices, pricing
+        self.order, place = chain.order, chain.order.placement
+        self.first, self.owned = place.first[0, classes.ranks], place.owned[classes.ranks]
         self.variants, self.each, self.which = variants, variants.each, variants.which
         self.footprint = pricing.stack.contention or 0.0
         self.lane, self.setting = shape.with_cuts(shape.lane), shape.with_cuts(shape.variant)
-        self.microbatches = np.repeat(shape.microbatches[shape.lane], shape.cuts)
+        self.microbatches = np.repeat(shape.microbatches[shape.lane], shape.choices)
 
     def spread(self, found: Floats, name: str = "") -> Floats:
         """[variants and cuts x stages] seconds of [variants x kinds]; 0 where a name is not true of them."""
@@ -61,16 +64,16 @@ class _Beside:
 
 
 def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the order it is made
-    ways: Variants, order: ShapeOrder, chain: Chain, update: Floats, prices: Prices, pricing: Pricing
+    ways: Variants, classes: RankClasses, chain: Chain, update: Floats, prices: Prices, pricing: Pricing
 ) -> Exposure:
     """What the candidates of a shape take beside their passes, sharded in these ways.
 
     ``update`` are [variants and cuts x ranks] seconds of whatever follows the passes and their reductions.
     """
-    variants, shape = _Beside(ways, order, chain, prices, pricing), ways.shape
+    variants, shape = _Beside(ways, classes, chain, prices, pricing), ways.shape
     setting = variants.setting
-    updates = variants.microbatches[:, None] if order.updates_often else 1
-    update = updates * update[setting] + pricing.stack.step_overhead
+    updates = variants.microbatches[:, None] if chain.order.updates_often else 1
+    update = updates * update[:, classes.ranks][setting] + pricing.stack.step_overhead
     own, back, last, lane, floor = update, update, update, update, np.zeros(len(setting))
     if variants.which("beside").any():
         beside, behind, bare, on_lane = _last_reductions(variants)
@@ -89,20 +92,22 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
             variants.spread(found, "ahead")[:, 0] for found in (ways.gathers.total, ways.gathers.first)
         )
         own = own.copy()
-        own[:, order.placement.place[0]] += (variants.footprint * (total - first) + first)[setting]
+        own[:, classes.first] += (variants.footprint * (total - first) + first)[setting]
     return Exposure(after_passes=own, after_back=back, after_last=last, lane=lane, floor=floor)
 
 
 def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats, Floats]:
     """What passes that complete an update add: beside all, after the first stage, at the end, on the lane.
 
-    [candidates and cuts x ranks], or what broadcasts to it.
+    [candidates and cuts x classes], or what broadcasts to it.
     """
     order, chain, footprint = variants.order, variants.chain, variants.footprint
-    first, owned = order.placement.first[0], order.placement.owned
+    first, owned = variants.first, variants.owned
     sent = variants.variants.last
     totals, lasts = variants.spread(sent.total), variants.spread(sent.last)
-    bare = lasts[:, owned].min(axis=2) if order.splits else lasts[:, first]
+    shape = variants.shape
+    held = np.where(shape.present[shape.kind], lasts.reshape(-1, *shape.kind.shape), np.inf)
+    bare = held.reshape(lasts.shape)[:, owned].min(axis=2) if order.splits else lasts[:, first]
     every, total, mine = totals[:, owned].sum(axis=2), totals[:, first], totals[:, first]
     if chain.blocking and owned.shape[1] > 1:
         every = total = bare
@@ -117,29 +122,32 @@ def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats, Floats]
         own = (footprint * np.maximum(every - bare, 0.0) + bare)[setting]
     if order.splits:
         return own, back, end, mine[setting]
-    turn = _first_shares(variants)[:, first] * chain.back[:, first][variants.lane]
+    turn = _first_shares(variants, first) * chain.back[:, first][variants.lane]
     return own, back, end, mine[setting] + turn
 
 
-def _first_shares(variants: _Beside) -> Floats:
-    """[candidates and cuts x stages] share of the first segment in the pass that completes the gradients."""
+def _first_shares(variants: _Beside, stages: Integers) -> Floats:
+    """[candidates and cuts x stages] share of the first segment in the pass that completes gradients."""
     shape, prices = variants.shape, variants.prices
     gradients = [phase for phase in Phase if phase is not Phase.FORWARD]
     device = np.sum([prices.phases[phase].device[shape.rows] for phase in gradients], axis=0)
     total = device @ shape.counts()
     total = np.where(total > 0, total, 1.0)
-    shares = np.zeros((len(shape.candidates), shape.kind.shape[1] * shape.cuts))
-    found: dict[tuple[object, ...], Floats] = {}
+    kinds = shape.kind[:, stages].ravel()
+    found = [np.zeros((len(total) * shape.cuts, len(stages)))]
+    numbers: dict[tuple[object, ...], int] = {}
+    which = np.zeros(len(variants.each), dtype=np.int64)
     for number, variant in enumerate(variants.each):
         if not variant.beside:
             continue
-        key = variant.key
-        if key not in found:
+        if variant.key not in numbers:
             begins = [device[:, list(blocks)].sum(axis=1) for blocks in variant.backward.begins]
-            found[key] = (np.stack(begins, axis=1) / total)[:, shape.kind.ravel()]
-        members = shape.variant == number
-        shares[members] = found[key][shape.lane[members]]
-    return shares.reshape(-1, shape.kind.shape[1])
+            shares = np.stack(begins, axis=1) / total
+            found.append(shares[:, kinds].reshape(-1, len(stages)))
+            numbers[variant.key] = len(numbers) + 1
+        which[number] = numbers[variant.key]
+    every: Floats = np.array(found)[np.repeat(which[shape.variant], shape.choices), variants.lane]
+    return every
 
 
 def _earlier_reductions(variants: _Beside) -> tuple[Floats, Floats]:
@@ -157,7 +165,7 @@ def _earlier_reductions(variants: _Beside) -> tuple[Floats, Floats]:
     bare = np.where(sharded, alone, 0.0)
     until = before * each + (variants.microbatches - before) * last
     turn = chain.back[:, 0][variants.lane]
-    turn = turn if order.splits else turn * _first_shares(variants)[:, 0]
+    turn = turn if order.splits else turn * _first_shares(variants, np.zeros(1, dtype=np.int64))[:, 0]
     until = until + np.where(sharded, 0.0, _first_forward(variants) + turn)
     return (footprint * (each - bare) + bare) * before, until
 

@@ -9,6 +9,7 @@ import numpy as np
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
 from planner.space.shapes import Shape
+from simdl.communication import Hop
 from simdl.memory.moments import brief_needs, frees_blocks
 from simdl.pipelines.lags import Lags, lags
 from simdl.pipelines.outline import Live, Outline, live_activations, outline
@@ -29,6 +30,30 @@ class Placement:
     chain: Integers
     first: Integers
     owned: Integers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RankClasses:
+    """Ranks whose stages and neighbours are of the same kinds: nothing but their place tells them apart.
+
+    Attributes:
+        ranks: [classes] one of each.
+        first: its class number, of the rank that holds the first stage.
+        sorted: [ranks] all, class by class.
+        starts: [classes] where those of each class begin among them.
+    """
+
+    ranks: Integers
+    first: int
+    sorted: Integers
+    starts: Integers
+
+    def largest(self, values: Floats) -> Floats:
+        """[... x classes] the largest of [... x ranks] values of each class."""
+        if len(self.starts) == len(self.sorted):
+            return values[:, self.sorted]
+        found: Floats = np.maximum.reduceat(values[:, self.sorted], self.starts, axis=1)
+        return found
 
 
 @lru_cache(maxsize=4096)
@@ -53,7 +78,7 @@ class ShapeOrder:
     Attributes:
         outline: of the schedule.
         placement: of its stages.
-        live: by number of microbatches, with the lanes and cuts that have so many.
+        live: of its orders, with the lanes and cuts that hold so much.
     """
 
     outline: Outline
@@ -63,7 +88,7 @@ class ShapeOrder:
     @property
     def splits(self) -> bool:
         """Whether other passes complete the gradients than those that send them back."""
-        return any(kind.completes and not kind.sends_back for kind in self.outline.kinds)
+        return self.outline.splits
 
     @property
     def copies(self) -> int:
@@ -99,20 +124,54 @@ class ShapeOrder:
         return flight
 
 
+def rank_classes(shape: Shape, order: ShapeOrder, hops: tuple[Hop | None, ...]) -> RankClasses:
+    """Classes of the ranks of a shape's candidates, given the hop from each stage to the next.
+
+    The ranks at both ends and the one with the first stage stand alone; so do all that add up the gradients
+    of stages that they hold twice, because how far they are apart tells them apart.
+    """
+    place, ranks = order.placement, shape.ranks
+    alone = range(ranks) if order.copies > 1 else (0, ranks - 1, int(place.place[0]))
+    numbers: dict[tuple[object, ...], int] = {}
+    before = place.first[0] - 1
+    kinds = np.concatenate([shape.kind[:, before], *shape.kind[:, place.owned].transpose(2, 0, 1)]).T.tolist()
+    which = np.array(
+        [
+            numbers.setdefault(
+                (rank if rank in alone else -1, hops[stage] if stage >= 0 else None, *own), len(numbers)
+            )
+            for rank, (stage, own) in enumerate(zip(before.tolist(), kinds, strict=True))
+        ]
+    )
+    sorted_ranks = np.argsort(which, kind="stable")
+    starts = np.searchsorted(which[sorted_ranks], np.arange(len(numbers)))
+    return RankClasses(
+        ranks=sorted_ranks[starts], first=int(which[place.place[0]]), sorted=sorted_ranks, starts=starts
+    )
+
+
 def shape_orders(shape: Shape) -> ShapeOrder:
     """The orders of a shape's candidates."""
     strategy = shape.strategy
-    name, ranks, virtual = strategy.schedule, strategy.pp, strategy.virtual_stages
+    name, ranks = strategy.schedule, strategy.pp
+    used = np.zeros((len(shape.rows), shape.cuts), dtype=bool)
+    used.ravel()[shape.with_cuts(shape.lane)] = True
+    distinct, place = np.unique(shape.microbatches, return_inverse=True)
+    live: list[tuple[Live, Integers]] = []
+    for virtual in dict.fromkeys(shape.virtual.tolist()):
+        alike: dict[bytes, tuple[Live, list[int]]] = {}  # longer orders often hold no more
+        asked = used & (shape.virtual == virtual)
+        for number in np.flatnonzero(np.bincount(place, asked.any(axis=1))).tolist():
+            found = live_activations(name, ranks, int(distinct[number]), virtual)
+            alike.setdefault(found.counts.tobytes(), (found, []))[1].append(number)
+        for found, numbers in alike.values():
+            wanted = np.zeros(len(distinct), dtype=bool)
+            wanted[numbers] = True
+            live.append((found, np.flatnonzero(asked & wanted[place][:, None])))
     return ShapeOrder(
-        outline=outline(name, ranks, virtual),
-        placement=placement(name, ranks, virtual),
-        live=tuple(
-            (
-                live_activations(name, ranks, count, virtual),
-                shape.with_cuts(np.flatnonzero(shape.microbatches == count)),
-            )
-            for count in sorted({*shape.microbatches.tolist()})
-        ),
+        outline=outline(name, ranks, strategy.virtual_stages),
+        placement=placement(name, ranks, strategy.virtual_stages),
+        live=tuple(live),
     )
 
 
@@ -122,9 +181,9 @@ def stage_lags(shape: Shape) -> Iterator[tuple[Lags, Integers]]:
     Where all stages between the first and the last are alike, round trips to the last one say as much.
     """
     strategy = shape.strategy
-    uneven = (
-        (shape.kind[:, 1:-1] != shape.kind[:, 1:2]).any(axis=1) if shape.kind.shape[1] > 1 else np.array([])
-    )
+    if shape.kind.shape[1] == 1 or not shape.present.all():  # where stages are empty, all cuts are even
+        return
+    uneven = (shape.kind[:, 1:-1] != shape.kind[:, 1:2]).any(axis=1)
     if not uneven.any():
         return
     known: dict[int, tuple[Lags, list[Integers]]] = {}
@@ -155,7 +214,7 @@ def transient_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
         chains = [list(blocks) for blocks in shape.kinds]
         kinds = [brief_needs(transient[:, blocks], saved[:, blocks]) for blocks in chains]
     else:
-        kinds = [transient[:, list(dict.fromkeys(blocks))].max(axis=1) for blocks in shape.kinds]
+        kinds = [transient[:, list({*blocks})].max(axis=1, initial=0.0) for blocks in shape.kinds]
     stages = shape.spread(np.stack(kinds, axis=1))
     found: Floats = stages[:, order.placement.owned].max(axis=2)
     return found

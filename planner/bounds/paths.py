@@ -23,8 +23,7 @@ AT_ONCE = 4_000_000
 
 def path_ends(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing) -> Floats | None:
     """[lanes and cuts x ranks] end of every rank's last pass, at least; None where chains say as much."""
-    plain = order.synchronised and order.copies == 1
-    if plain and not (order.outline.overlaps or order.splits):
+    if order.outline.plain:
         return None
     blocking = not pricing.stack.pipeline_overlap
     strategy, seconds = shape.strategy, EntrySeconds(shape, order, prices, pricing)
@@ -33,7 +32,7 @@ def path_ends(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing)
         sizes = strategy.schedule, strategy.pp, count, strategy.virtual_stages
         nodes = skeleton(*sizes, blocking=blocking)
         if nodes is not None:
-            members = shape.with_cuts(np.flatnonzero(shape.microbatches == count))
+            members = shape.all_cuts(np.flatnonzero(shape.microbatches == count))
             found[members] = _ends(nodes, seconds.columns(nodes.entries, members), _begins(shape, order))
     return found
 

@@ -92,7 +92,9 @@ class Variant:
         return self._segments[key]
 
     def _parts(self, plain: list[float], experts: list[float], *, back: bool, alone: bool) -> Parts:
-        """Blocks of a stage as segments, with what each sends."""
+        """Blocks of a stage as segments, with what each sends; an empty stage has one that sends nothing."""
+        if not plain:
+            return [(slice(0, 0), 0.0, 0.0)]
         if not back or alone or not any(experts):
             sizes = [one + other for one, other in zip(plain, experts, strict=True)]
             found = segment_parts(sizes, self.pricing, alone=alone)

@@ -1,9 +1,12 @@
 """Shapes: candidates that share a pipeline, so that one set of array operations bounds all of them.
 
-A shape fixes schedule, pp and virtual stages. Its *lanes* are the ways to run a microbatch through it, a row
-of prices each; its *variants* the ways to shard what a rank holds (tp, ZeRO stage, shard degree); a candidate
-has one of both. Cuts are an axis of their own: arrays over lanes, variants or candidates *and cuts* hold all
-cuts of the first one, then all of the second, and so on. Stages made of the same blocks are one *kind*.
+A shape fixes schedule and pp, and virtual stages but where every chunk is cut evenly and lies on the ranks in
+the same order: then what has fewer stages has empty ones at its end, and numbers of virtual stages are cuts.
+Its *lanes* are the ways to run a microbatch through it, a row of prices each; its *variants* the ways to
+shard what a rank holds (tp, ZeRO stage, shard degree); a candidate has one of both. Cuts are an axis of their
+own: arrays over lanes or variants *and cuts* hold all cuts of the first one, then all of the second, and so
+on; those over candidates and cuts the cuts that each candidate may have. Stages made of the same blocks are
+one *kind*.
 """
 
 from collections.abc import Iterator
@@ -15,11 +18,14 @@ from numpy.typing import NDArray
 from planner.space.candidates import Integers, Space, distinct
 from planner.space.prices import Floats, Prices
 from simdl.kernels.pricing import Pricing
+from simdl.pipelines.outline import outline
 from simdl.step.costs.stage import stage_blocks
 from simdl.step.cuts.cut_set import cut_set
 from simdl.step.strategy import Strategy
 
 Blocks = tuple[int, ...]
+_Part = tuple[Integers, int, list[tuple[Blocks, ...]]]
+"""Candidates with the same virtual stages, how many these are per rank, and the stages of every cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,8 +41,11 @@ class Shape:
         microbatches: [lanes] per replica.
         candidates: [n] indices into the space.
         lane, variant: [n] of each candidate.
-        kinds: distinct stages, each as the distinct blocks it holds in chain order.
+        kinds: distinct stages, each as the distinct blocks it holds in chain order; () for an empty one.
         kind: [cuts x stages] index into ``kinds`` of each virtual stage.
+        virtual: [cuts] virtual stages per rank.
+        cut: [n] the first cut that each candidate may have.
+        choices: cuts that each may have.
     """
 
     variants: tuple[Strategy, ...]
@@ -49,10 +58,13 @@ class Shape:
     variant: Integers
     kinds: tuple[Blocks, ...]
     kind: Integers
+    virtual: Integers
+    cut: Integers
+    choices: int
 
     @property
     def strategy(self) -> Strategy:
-        """What all candidates share, and the sharding of the first variant."""
+        """What all candidates share, the sharding of the first variant, and the most virtual stages."""
         return self.variants[0]
 
     @property
@@ -62,8 +74,13 @@ class Shape:
 
     @property
     def cuts(self) -> int:
-        """Cuts of every candidate."""
+        """Cuts of all candidates."""
         return len(self.kind)
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """[kinds] those that hold blocks."""
+        return np.array([bool(blocks) for blocks in self.kinds])
 
     def only(self, kept: NDArray[np.bool_]) -> "Shape":
         """The shape with some of its candidates, and the lanes and variants that they use."""
@@ -81,13 +98,14 @@ class Shape:
             candidates=self.candidates[kept],
             lane=lane,
             variant=variant,
+            cut=self.cut[kept],
         )
 
     def counts(self) -> Floats:
         """[distinct blocks x kinds] how often each block stands in each kind of stage."""
-        distinct = self.parameters.shape[1]
-        found = [np.bincount(blocks, minlength=distinct) for blocks in self.kinds]
-        return np.array(found, dtype=np.float64).T
+        shape = self.parameters.shape[1], len(self.kinds)
+        places = [block * shape[1] + number for number, blocks in enumerate(self.kinds) for block in blocks]
+        return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
     def spread(self, values: Floats) -> Floats:
         """[... and cuts x stages] values of the stages, given [... x kinds] those of their kinds."""
@@ -95,9 +113,17 @@ class Shape:
         return found
 
     def with_cuts(self, places: Integers) -> Integers:
-        """Places in an array that has an entry for every cut, given those in one that has none."""
+        """Places in an array that has an entry for every cut, given [n] those in one that has none.
+
+        Of every candidate those of the cuts that it may have.
+        """
         if self.cuts == 1:
             return places
+        found: Integers = ((places * self.cuts + self.cut)[:, None] + np.arange(self.choices)).ravel()
+        return found
+
+    def all_cuts(self, places: Integers) -> Integers:
+        """Places in an array that has an entry for every cut, of all of them."""
         found: Integers = (places[:, None] * self.cuts + np.arange(self.cuts)).ravel()
         return found
 
@@ -116,25 +142,45 @@ def enumerate_shapes(
     pipeline, members = distinct((space.schedule, space.pp, space.virtual_stages))
     order = np.argsort(members, kind="stable")
     starts = np.searchsorted(members[order], np.arange(len(pipeline) + 1)).tolist()
+    alike: dict[tuple[object, ...], list[_Part]] = {}
     for first, start, end in zip(pipeline.tolist(), starts, starts[1:], strict=False):
-        chunks = int(space.pp[first] * space.virtual_stages[first])
-        cuts = (cut,) if cut else cut_set(pricing.network, chunks)
-        yield _shape(order[start:end], cuts, space, prices, pricing)
+        name, pp = space.schedules[space.schedule[first]], int(space.pp[first])
+        virtual = int(space.virtual_stages[first])
+        cuts = (cut,) if cut else cut_set(pricing.network, pp * virtual)
+        stages = [stage_blocks(pricing.network, one) for one in cuts]
+        key = _even_places(name, pp, virtual) if virtual > 1 and _is_even(stages) else (virtual,)
+        alike.setdefault((name, pp, key), []).append((order[start:end], virtual, stages))
+    for parts in alike.values():
+        yield _shape(parts, space, prices)
 
 
-def _shape(
-    members: Integers, cuts: tuple[tuple[int, ...], ...], space: Space, prices: Prices, pricing: Pricing
-) -> Shape:
+def _is_even(stages: list[tuple[Blocks, ...]]) -> bool:
+    """Whether there is one cut, whose stages between the first and the last are alike."""
+    return len(stages) == 1 and len({*stages[0][1:-1]}) <= 1
+
+
+def _even_places(name: str, ranks: int, virtual_stages: int) -> tuple[int, ...]:
+    """Ranks of the stages of a chunk where those of all are the same and orders are plain; else of all."""
+    found = outline(name, ranks, virtual_stages)
+    chunk = found.place[:ranks]
+    return chunk if found.plain and found.place == chunk * virtual_stages else found.place
+
+
+def _shape(parts: list[_Part], space: Space, prices: Prices) -> Shape:
+    members = np.concatenate([each for each, *_ in parts])
+    stages = [one for *_, of_it in parts for one in of_it]
     columns = (space.tp, space.ep, space.etp, space.zero, space.shard_degree)
     shared, variant = distinct(tuple(column[members] for column in columns))
     rows, first, lane = np.unique(prices.row[members], return_index=True, return_inverse=True)
-    stages = [stage_blocks(pricing.network, one) for one in cuts]
-    kinds = {blocks: number for number, blocks in enumerate(dict.fromkeys(b for one in stages for b in one))}
+    width = max(map(len, stages))
+    padded = [(*one, *((),) * (width - len(one))) for one in stages]
+    kinds = {blocks: number for number, blocks in enumerate(dict.fromkeys(b for one in padded for b in one))}
+    most, choices = max(virtual for _, virtual, _ in parts), len(parts[0][2])
     firsts = members[shared]
     apart = space.ep[firsts] * space.expert_tensor[firsts] != space.tp[firsts]
     experts = prices.experts[prices.row[firsts]] * apart[:, None]
     return Shape(
-        variants=tuple(_shared(space, int(each)) for each in members[shared]),
+        variants=tuple(_shared(space, each, most) for each in firsts.tolist()),
         parameters=prices.parameters[prices.row[firsts]] - experts,
         experts=experts,
         rows=rows,
@@ -143,11 +189,14 @@ def _shape(
         lane=lane,
         variant=variant,
         kinds=tuple(kinds),
-        kind=np.array([[kinds[blocks] for blocks in one] for one in stages]),
+        kind=np.array([[kinds[blocks] for blocks in one] for one in padded]),
+        virtual=np.repeat([virtual for _, virtual, _ in parts], choices),
+        cut=np.repeat(choices * np.arange(len(parts)), [len(each) for each, *_ in parts]),
+        choices=choices,
     )
 
 
-def _shared(space: Space, first: int) -> Strategy:
+def _shared(space: Space, first: int, virtual_stages: int) -> Strategy:
     """What prices the collectives of all candidates that shard like this one."""
     return Strategy(
         dp=int(space.dp[first] * space.cp[first]),
@@ -156,7 +205,7 @@ def _shared(space: Space, first: int) -> Strategy:
         etp=int(space.etp[first]),
         pp=int(space.pp[first]),
         schedule=space.schedules[space.schedule[first]],
-        virtual_stages=int(space.virtual_stages[first]),
+        virtual_stages=virtual_stages,
         zero=int(space.zero[first]),
         shard_degree=int(space.shard_degree[first]),
     )

@@ -166,7 +166,7 @@ def curves(
         CollectiveError: unknown algorithm or library, or one that does not apply to the group.
     """
     profile, members = load_library(library), extents(group, cluster)
-    found = channels(members, cluster)
+    found = _channels(members, cluster, 1, Pattern.RING)
     names = profile.algorithms.get(operation, ()) if algorithm == "auto" else (algorithm,)
     known = [find_algorithm(operation, name) for name in names]
     reduces = _switch_reduces(found, profile)
@@ -202,7 +202,7 @@ def ways(operation: Operation, group: Group, cluster: Cluster, library: str, alg
     """
     found = curves(operation, group, cluster, library, algorithm)
     profile, members = load_library(library), extents(group, cluster)
-    reduces = _switch_reduces(channels(members, cluster), profile)
+    reduces = _switch_reduces(_channels(members, cluster, 1, Pattern.RING), profile)
     return _ways(found, candidates(operation, members, cluster, profile, reduces=reduces))
 
 

@@ -11,7 +11,7 @@ from simdl.kernels.kernel import Kernel
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard, named_kernels, pass_layers, rank_core
 from simdl.software.stack import Stack
-from workloads.amounts import larger
+from workloads.amounts import larger, some
 from workloads.dtypes import Precision
 from workloads.exchange import Halo
 from workloads.layer import Layer, TokenExchange, gradient_tensors
@@ -106,7 +106,7 @@ def tensor_collectives(
     Yields:
         Layer, operation, [bytes] of the message and [s] it takes before any product hides it.
     """
-    if shard.tp == 1:
+    if not some(shard.tp > 1):
         return
     gather, scatter, reduce = Operation.ALL_GATHER, Operation.REDUCE_SCATTER, Operation.ALL_REDUCE
     if shard.sequence_parallel:

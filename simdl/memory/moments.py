@@ -51,5 +51,5 @@ def brief_need(parts: Iterable[tuple[float, float]]) -> float:
 def brief_needs(brief: Floats, kept: Floats) -> Floats:
     """The same of many rows at once, [rows x blocks] each."""
     later = np.cumsum(kept[:, ::-1], axis=1)[:, ::-1] - kept
-    most: Floats = np.maximum((brief - later).max(axis=1), 0.0)
+    most: Floats = (brief - later).max(axis=1, initial=0.0)
     return most

@@ -1,6 +1,5 @@
 """Outline: what memory and bounds read off a pipeline order without keeping it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdl.pipelines import peaks, pipeline
-from simdl.pipelines.passes import Order, Orders, Overlap, PassKind, passes_of
+from simdl.pipelines.passes import Order, Overlap, PassKind, passes_of
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.steps import order_length
 
@@ -32,6 +31,17 @@ class Outline:
     overlaps: bool
     place: tuple[int, ...]
 
+    @property
+    def splits(self) -> bool:
+        """Whether other passes complete the gradients than those that send them back."""
+        return any(kind.completes and not kind.sends_back for kind in self.kinds)
+
+    @property
+    def plain(self) -> bool:
+        """Whether ranks begin a step together and run whole passes of stages that none holds twice."""
+        whole = not self.overlaps and not self.splits
+        return whole and self.pipeline.synchronised and self.pipeline.copies == 1
+
 
 @lru_cache(maxsize=4096)
 def outline(name: str, ranks: int, virtual_stages: int = 1) -> Outline:
@@ -53,20 +63,27 @@ def outline(name: str, ranks: int, virtual_stages: int = 1) -> Outline:
     )
 
 
-@lru_cache(maxsize=1024)
 def _kinds(found: Pipeline, virtual_stages: int) -> tuple[tuple[PassKind, ...], bool]:
-    """Kinds of pass in the smallest pipeline that the schedule takes."""
-    entries = [entry for order in next(_small_orders(found, virtual_stages), ()) for entry in order]
+    """Kinds of pass in the smallest pipeline that the schedule takes; more stages repeat the same passes."""
+    few = dict.fromkeys((min(virtual_stages, 2), virtual_stages))
+    return next(filter(None, (_small_kinds(found, virtual) for virtual in few)), ((), False))
+
+
+@lru_cache(maxsize=1024)
+def _small_kinds(found: Pipeline, virtual_stages: int) -> tuple[tuple[PassKind, ...], bool] | None:
+    """Kinds of pass of the smallest pipeline with so many virtual stages; None if the schedule takes none."""
+    sizes = (
+        (ranks, ranks * rounds, virtual_stages)
+        for ranks, rounds in product((4, 2, 3, 6, 8, 1), (4, 2, 1, 8))
+        if not any(found.problems(ranks, ranks * rounds, virtual_stages))
+    )
+    smallest = next(sizes, None)
+    if smallest is None:
+        return None
+    entries = [entry for order in found.build(*smallest) for entry in order]
     kinds = {one.kind for entry in entries for one in passes_of(entry)}
     overlaps = any(isinstance(entry, Overlap) for entry in entries)
     return tuple(kind for kind in PassKind if kind in kinds), overlaps
-
-
-def _small_orders(found: Pipeline, virtual_stages: int) -> Iterator[Orders]:
-    few = dict.fromkeys((min(virtual_stages, 2), virtual_stages))  # more of them repeat the same passes
-    for virtual, ranks, rounds in product(few, (4, 2, 3, 6, 8, 1), (4, 2, 1, 8)):
-        if not any(found.problems(ranks, ranks * rounds, virtual)):
-            yield found.build(ranks, ranks * rounds, virtual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,12 +110,41 @@ def live_activations(name: str, ranks: int, microbatches: int, virtual_stages: i
     found = pipeline(name)
     microbatches = order_length(found, ranks, microbatches)
     if found.moments is not None:
-        stages = np.argsort(outline(name, ranks, virtual_stages).place, kind="stable").reshape(ranks, -1)
-        return Live(stages=stages, counts=found.moments(ranks, microbatches, virtual_stages))
+        return _closed_form(
+            name, ranks, _steady_length(name, ranks, microbatches, virtual_stages), virtual_stages
+        )
     read = peaks(name, ranks, microbatches, virtual_stages)
     most = max(len(rank.counts) for rank in read)
     counts = [rank.counts + rank.counts[:1] * (most - len(rank.counts)) for rank in read]
     return Live(stages=np.array([rank.stages for rank in read]), counts=np.array(counts))
+
+
+@lru_cache(maxsize=4096)
+def _closed_form(name: str, ranks: int, microbatches: int, virtual_stages: int) -> Live:
+    """The live activations of a schedule that states its peaks."""
+    found = pipeline(name)
+    assert found.moments is not None  # noqa: S101 - asked by live_activations
+    return Live(
+        stages=_owned_stages(name, ranks, virtual_stages),
+        counts=found.moments(ranks, microbatches, virtual_stages),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _owned_stages(name: str, ranks: int, virtual_stages: int) -> Integers:
+    """[ranks x stages of a rank] virtual stages that each rank runs, ascending."""
+    place = outline(name, ranks, virtual_stages).place
+    return np.argsort(place, kind="stable").reshape(ranks, -1)
+
+
+def _steady_length(name: str, ranks: int, microbatches: int, virtual_stages: int) -> int:
+    """The least number of microbatches at which as much is live as of these (``Pipeline.settled``)."""
+    settled = pipeline(name).settled(ranks, virtual_stages)
+    first = settled + (microbatches - settled) % ranks
+    if microbatches <= first + ranks:
+        return microbatches
+    short, longer = (_closed_form(name, ranks, count, virtual_stages) for count in (first, first + ranks))
+    return first if np.array_equal(short.counts, longer.counts) else microbatches
 
 
 @lru_cache(maxsize=4096)

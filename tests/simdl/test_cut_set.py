@@ -6,7 +6,8 @@ import pytest
 from builders import build_network
 from uniform import uniform_layer, uniform_network
 
-from simdl.step.cuts.cut_set import CUTS, balanced_cut, cut_set, even_cut
+from simdl.step.cuts.cut_set import CUTS, cut_set, even_cut
+from simdl.step.cuts.stage_cut import balanced_cut
 from workloads.network import Block, Network
 from workloads.registry import load_network
 

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simdl.step.cuts.stage_cut import cheapest_cut, fastest_cut, least_slowest, range_sums, stage_costs
+from simdl.step.cuts.stage_cut import (
+    balanced_cut,
+    cheapest_cut,
+    fastest_cut,
+    least_slowest,
+    range_sums,
+    stage_costs,
+)
 
 chains = st.lists(st.integers(0, 50), min_size=1, max_size=9)
 
@@ -43,6 +50,14 @@ def test_the_cut_of_least_slowest_stage_equals_brute_force(case):
     else:
         assert (len(cut), sum(cut), min(cut) >= 1) == (len(tables), depth, True)
         assert max(stage_costs(tables, cut)) == least
+
+
+@pytest.mark.property
+@settings(deadline=None, max_examples=80)
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=12), st.data())
+def test_the_balanced_cut_of_sums_is_the_fastest_cut(values, data):
+    stages = data.draw(st.integers(1, len(values)))
+    assert balanced_cut(values, stages) == fastest_cut([range_sums(values)] * stages)
 
 
 @pytest.mark.property

@@ -4,7 +4,8 @@ The simulator's own default is the cut of the fastest simulated step, which a tr
 beforehand. To compare the two, name the stages in the strategy.
 """
 
-from simdl.step.cuts.cut_set import balanced_cut, even_cut
+from simdl.step.cuts.cut_set import even_cut
+from simdl.step.cuts.stage_cut import balanced_cut
 from simdl.step.strategy import Strategy
 from workloads.network import Block, Network
 from workloads.operators import Pass

@@ -40,8 +40,13 @@ def choose(candidates: tuple[Estimate, ...]) -> Choice:
     breaks |= {candidate.longest * (1 + 1e-12) for candidate in candidates if isfinite(candidate.longest)}
     starts: list[float] = []
     taken: list[int] = []
+    steady = [
+        None if each.correction or each.plateau > 1 or isfinite(each.longest) else line_at(each, 1.0)
+        for each in candidates
+    ]
     for low, high in pairwise((*sorted(breaks), float("inf"))):
-        lines = [line_at(candidate, max(low, 1.0)) for candidate in candidates]
+        size = max(low, 1.0)
+        lines = [line or line_at(each, size) for line, each in zip(steady, candidates, strict=True)]
         for start, index in _envelope(lines, low, high):
             if not taken or taken[-1] != index:
                 starts.append(start)

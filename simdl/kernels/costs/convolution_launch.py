@@ -6,7 +6,6 @@ from them alone; otherwise arithmetic and traffic of the analytic model are comb
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from hardware.device import Device
 from hardware.errors import HardwareError
@@ -71,7 +70,11 @@ def convolution_launches(
         return measured
     traffic = traffic_time(nbytes, device)
     return tuple(
-        replace(cost, time=device.matmul.latency + root_of_squares(cost.time / speed, traffic))
+        AlgorithmCost(
+            cost.algorithm,
+            device.matmul.latency + root_of_squares(cost.time / speed, traffic),
+            cost.workspace,
+        )
         for cost in convolution_times(call, device, dtype)
     )
 

@@ -21,6 +21,7 @@ Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -220,13 +221,7 @@ def _best_times(
 ) -> Floats:
     """Seconds of :func:`_fastest` for m, n, k and how many products, each a number or an array."""
     m, n, k, count = (_axes(each) for each in dimensions)
-    cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
-    overhead = size * rate / (2 * cache)
-    write = device.matmul.epilogue * traffic_time(size, device) * device.multiprocessors
-    height, width = np.array(tiling.tiles, dtype=np.float64).T[:, :, None]
-    splits = np.array(tiling.splits, dtype=np.float64)
-    reuse = height * width / (height + width)
-    second = 2 * ((1 + overhead / reuse) / (1 + overhead / reuse[0])) / rate  # per result and depth
+    height, width, splits, second, write = _tile_terms(device, size, rate, tiling)
 
     def seconds(count: Floats) -> Floats:
         results = _results((m, n), (height, width), count * splits, device.multiprocessors, tiling)
@@ -243,6 +238,20 @@ def _best_times(
         fastest = chosen == chosen.min(axis=(-2, -1), keepdims=True)
         best = np.where(fastest, times, np.inf).min(axis=(-2, -1))
     return best
+
+
+@lru_cache(maxsize=1024)
+def _tile_terms(
+    device: Device, size: float, rate: float, tiling: Tiling
+) -> tuple[Floats, Floats, Floats, Floats, float]:
+    """Heights, widths and splits, seconds per result and depth, and seconds to write a result."""
+    cache = device.memory_bandwidth * device.matmul.cache_ratio / device.multiprocessors
+    overhead = size * rate / (2 * cache)
+    write = device.matmul.epilogue * traffic_time(size, device) * device.multiprocessors
+    height, width = np.array(tiling.tiles, dtype=np.float64).T[:, :, None]
+    reuse = height * width / (height + width)
+    second = 2 * ((1 + overhead / reuse) / (1 + overhead / reuse[0])) / rate
+    return height, width, np.array(tiling.splits, dtype=np.float64), second, write
 
 
 def _held(extent: Floats, tile: Floats, granule: int) -> Floats:

@@ -67,7 +67,7 @@ def moments(ranks: int, microbatches: int, virtual_stages: int) -> Moments:
 def _done(passes: Moments, place: Moments, ranks: int, period: int) -> Moments:
     """How many of the first passes of one kind are of the chunk that comes at this place in every round."""
     rounds, rest = np.divmod(passes[..., None], period)
-    found: Moments = rounds * ranks + np.clip(rest - place * ranks, 0, ranks)
+    found: Moments = rounds * ranks + np.minimum(np.maximum(rest - place * ranks, 0), ranks)
     return found
 
 

@@ -139,7 +139,7 @@ def _block_cost(pricing: Pricing, shard: Shard, recompute: Recompute, block: Blo
     return BlockCost(
         forward=_forward(pricing, shard, block),
         input_gradient=_input_gradient(pricing, shard, block),
-        weight_gradient=_priced_backward(pricing, weight_gradient_kernels(pricing, shard, block)),
+        weight_gradient=_weight_gradient(pricing, shard, block),
         recompute=_recompute(pricing, shard, block, redone),
         gradients=_gradients(block, shard, pipelined=pipelined),
         saved=kept,
@@ -178,6 +178,8 @@ ROW_STATE = 4
 
 def _table_bytes(pricing: Pricing, shard: Shard, block: Block) -> float:
     """[bytes] of a rank's part of all tables of a block, with their state."""
+    if not any(isinstance(layer.exchange, Tables) for layer in block.layers):
+        return 0.0
 
     def held(part: Shard) -> tuple[float]:
         found = 0.0
@@ -256,6 +258,11 @@ def _input_gradient(pricing: Pricing, shard: Shard, block: Block) -> Work:
     )
 
 
+@lru_cache(maxsize=65536)
+def _weight_gradient(pricing: Pricing, shard: Shard, block: Block) -> Work:
+    return _priced_backward(pricing, weight_gradient_kernels(pricing, shard, block))
+
+
 def _recompute(pricing: Pricing, shard: Shard, block: Block, redone: tuple[Layer, ...]) -> Work:
     if not redone:
         return Work()
@@ -284,9 +291,9 @@ def _tensor(pricing: Pricing, shard: Shard, block: Block, *, backward: bool) -> 
 
     def calls(part: Shard) -> tuple[float, int]:
         found = list(tensor_collectives(pricing, part, block, backward=backward))
-        return sum(time for *_, time in found), len(found)
+        return sum(time for *_, time in found), choose(part.tp > 1, len(found), 0)
 
-    seconds, count = by_part(shard, ("tp", "sequence_parallel"), calls)
+    seconds, count = by_part(shard, ("sequence_parallel",), calls)
     return Work(tensor=seconds * _exposed(pricing, shard.tp), calls=count)
 
 
@@ -333,18 +340,24 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
         if layer.core is None:
             continue
         hops = ring_hops(layer.core, shard.cp)
-
-        def transfers(part: Shard, layer: Layer = layer) -> tuple[float]:
-            found = context_transfers(pricing, part, (layer,), backward=backward)
-            return (sum(time for *_, time in found),)
-
-        (transfer,) = by_part(shard, ("tp", "cp"), transfers)
+        transfer = _ring_transfer(pricing, shard, layer, backward)
         kernels = layer_kernels(
             (layer,), which, shard=shard, precision=pricing.precision, stack=pricing.stack
         )
         cover = priced(pricing, kernels).device / (hops + 1)
         exposed = exposed + hops * larger(0.0, transfer - cover)
     return Work(context=exposed, calls=2 * hops)
+
+
+@lru_cache(maxsize=4096)
+def _ring_transfer(pricing: Pricing, shard: Shard, layer: Layer, backward: bool) -> float:
+    """[s] of one transfer of a layer's keys and values to the next rank of the ring."""
+
+    def transfers(part: Shard) -> tuple[float]:
+        return (sum(time for *_, time in context_transfers(pricing, part, (layer,), backward=backward)),)
+
+    (seconds,) = by_part(shard, ("tp", "cp"), transfers)
+    return float(seconds) if not is_table(seconds) else seconds
 
 
 def _exchanged(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:

@@ -10,12 +10,12 @@ it cannot get slower by them.
   1 where like blocks stand in a row between an embedding and a head.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import combinations, pairwise
 from math import comb
 
-from simdl.step.cuts.stage_cut import Cut, fastest_cut, range_sums
+from simdl.step.cuts.stage_cut import Cut, balanced_cut
 from workloads.network import Block, Network
 from workloads.operators import Pass
 
@@ -59,14 +59,6 @@ def _repeated(network: Network) -> bool:
     """Whether a network is a row of like blocks, but for one block at most on either side."""
     _, most = network.repeated
     return most > 1 and network.depth - most <= 2
-
-
-def balanced_cut(weights: Sequence[float], stages: int) -> Cut:
-    """The cut of a chain of blocks into stages of which the heaviest is lightest; at least one block each."""
-    cut = fastest_cut([range_sums(weights)] * stages)
-    if cut is None:
-        raise AssertionError(f"{len(weights)} blocks for {stages} stages")
-    return cut
 
 
 def _all_cuts(depth: int, stages: int) -> Iterator[Cut]:

@@ -65,6 +65,38 @@ def fastest_cut(costs: Sequence[Table]) -> Cut | None:
     return _traced(best, costs, np.maximum)
 
 
+def balanced_cut(values: Sequence[float], stages: int) -> Cut:
+    """:func:`fastest_cut` where every stage costs the sum of its values, none of which is negative.
+
+    Then ``best_{s-1}[i]`` rises with i and a stage from i on costs less, so the least of the slower of both
+    is where they cross, on either side.
+
+    Args:
+        values: of each block of a chain.
+        stages: to cut it into, at most as many as blocks.
+
+    Example:
+        >>> balanced_cut([1.0, 1.0, 1.0, 3.0], 2)
+        (3, 1)
+    """
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    best = [np.where(np.arange(len(total)) > 0, total, np.inf)]
+    for first in range(1, stages):
+        before = best[-1]
+        cross = first + np.searchsorted(before[first:] + total[first:], total)
+        at = np.where(cross < np.arange(len(total)), before[np.minimum(cross, len(total) - 1)], np.inf)
+        behind = np.where(cross > first, total - total[np.maximum(cross - 1, 0)], np.inf)
+        least = np.minimum(at, behind)
+        least[: first + 1] = np.inf
+        best.append(least)
+    sizes, end = [], len(total) - 1
+    for before in best[-2::-1]:
+        start = int(np.argmin(np.maximum(before[:end], total[end] - total[:end])))
+        sizes.append(end - start)
+        end = start
+    return (end, *reversed(sizes))
+
+
 def cheapest_cut(costs: Sequence[Table]) -> Cut | None:
     """The cut of least total over its stages; None where every cut is infinite."""
     best = [costs[0][0]]
