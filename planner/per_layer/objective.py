@@ -18,6 +18,12 @@ def flow(tensor: int, source: int, target: int) -> str:
     return f"tensor {tensor} from {source} to {target}"
 
 
+def time_variables(problem: LayerProblem) -> int:
+    """How many variables :class:`StepTerms` has."""
+    items, groups = len(problem.items), len(list(blocks(problem.items)))
+    return 4 + 2 * items + (2 * items + 2 * groups if problem.overlap else 0)
+
+
 class StepTerms:
     """Variables and constraints that make the objective of a program the step time.
 

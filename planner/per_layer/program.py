@@ -6,29 +6,30 @@
     memory:  sum of bytes x + transient <= room
 
 minimised over the step of :mod:`planner.per_layer.problem`. On chains the tensors are flows, whose linear
-relaxation is integral but for memory, so branching is rare. Options and layout changes that alone cost more
-than a known answer has to spare are left out before the solver sees them; the optimum stays.
+relaxation is integral but for memory, so branching is rare. Options that a dynamic programme shows to be
+beyond a known answer (:mod:`planner.per_layer.pruning`) and layout changes that alone cost more than it has
+to spare are left out before the solver sees them; the optimum stays. Where one choice is left there is
+nothing to solve.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from planner.per_layer.objective import StepTerms, flow, take
+from planner.per_layer.objective import StepTerms, flow, take, time_variables
 from planner.per_layer.problem import (
     Choice,
     Item,
     LayerProblem,
-    Option,
     Tensor,
     estimate_step,
     greedy_choice,
     needed_bytes,
     uniform_choices,
 )
+from planner.per_layer.pruning import SLACK, keep_options, least_time, options_within
 from planner.solver.ilp import Constraint, Program, Solution, Variable, solve_program
 
 GIB = 2.0**30
-SLACK = 1e-9  # relative, by which an option may exceed what is spare and still be kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class LayerSolution:
         choice: option of each item.
         step: [s] as the problem counts it.
         optimal: proven to be the least.
-        variables: of the program, after what is hopeless was left out.
+        variables: of the program of what is not alone beyond a known answer.
     """
 
     choice: Choice
@@ -55,77 +56,50 @@ def solve_layer_problem(problem: LayerProblem) -> LayerSolution:
         InfeasibleError: no choice fits in memory; says by how much.
         SolverError: the solver gave up.
     """
-    known = first_answers(problem)
-    limit = min((estimate_step(problem, choice) for choice in known), default=None)
+    known = {choice: estimate_step(problem, choice) for choice in first_answers(problem)}
+    best = min(known, key=lambda choice: known[choice], default=None)
+    limit = None if best is None else known[best]
     kept = keep_options(problem, limit)
-    smaller = replace(
+    smaller = _only(problem, kept)
+    spare = None if limit is None else limit - least_time(smaller)
+    size = _size(smaller, spare)
+    if best is not None and limit is not None:
+        within = options_within(smaller, limit)
+        if all(len(indices) == 1 for indices in within):
+            return LayerSolution(choice=best, step=limit, optimal=True, variables=size)
+        kept = [[own[index] for index in indices] for own, indices in zip(kept, within, strict=True)]
+        smaller = _only(problem, kept)
+        spare = limit - least_time(smaller)
+    unit = limit or max(least_time(smaller), 1e-12)
+    solution = solve_program(layer_program(smaller, unit=unit, spare=spare))
+    choice = tuple(indices[_picked(solution, number, len(indices))] for number, indices in enumerate(kept))
+    return LayerSolution(
+        choice=choice, step=estimate_step(problem, choice), optimal=solution.optimal, variables=size
+    )
+
+
+def _only(problem: LayerProblem, kept: Sequence[Sequence[int]]) -> LayerProblem:
+    """The problem with some options of each item."""
+    return replace(
         problem,
         items=tuple(
             replace(item, options=tuple(item.options[index] for index in indices))
             for item, indices in zip(problem.items, kept, strict=True)
         ),
     )
-    spare = None if limit is None else limit - _least(smaller)
-    unit = limit or max(_least(smaller), 1e-12)
-    program = layer_program(smaller, unit=unit, spare=spare)
-    solution = solve_program(program)
-    choice = tuple(indices[_picked(solution, number, len(indices))] for number, indices in enumerate(kept))
-    return LayerSolution(
-        choice=choice,
-        step=estimate_step(problem, choice),
-        optimal=solution.optimal,
-        variables=len(program.variables),
-    )
+
+
+def _size(problem: LayerProblem, spare: float | None) -> int:
+    """Variables of the program of a problem."""
+    options = sum(len(item.options) for item in problem.items)
+    pairs = sum(1 for tensor in problem.tensors for _ in _pairs(problem, tensor, spare))
+    return options + pairs + time_variables(problem)
 
 
 def first_answers(problem: LayerProblem) -> list[Choice]:
     """Choices that are easily found and fit."""
     found = [greedy_choice(problem), *uniform_choices(problem)]
     return [choice for choice in found if needed_bytes(problem, choice) <= problem.room]
-
-
-def _least(problem: LayerProblem) -> float:
-    """[s] that any choice takes at least."""
-    return sum(item.count * min(map(_own, item.options)) for item in problem.items)
-
-
-def _own(option: Option) -> float:
-    return option.forward + option.backward + option.extra
-
-
-def keep_options(problem: LayerProblem, limit: float | None) -> list[list[int]]:
-    """Options of each item that are neither dominated nor alone beyond a known answer."""
-    least = _least(problem)
-    return [_keep(item, None if limit is None else limit - least) for item in problem.items]
-
-
-def _keep(item: Item, spare: float | None) -> list[int]:
-    best = min(map(_own, item.options))
-    allowed = [
-        index
-        for index, option in enumerate(item.options)
-        if spare is None or item.count * (_own(option) - best) <= spare * (1 + SLACK) + SLACK * best
-    ]
-    return [
-        index
-        for index in allowed
-        if not any(_dominates(item.options, other, index) for other in allowed if other != index)
-    ]
-
-
-def _dominates(options: Sequence[Option], first: int, second: int) -> bool:
-    """Whether the first is as good in everything and has the same layouts; of equal ones the earlier does."""
-    a, b = options[first], options[second]
-    if (a.source, a.output) != (b.source, b.output):
-        return False
-    mine, other = _measures(a), _measures(b)
-    return all(x <= y for x, y in zip(mine, other, strict=True)) and (mine != other or first < second)
-
-
-def _measures(option: Option) -> tuple[float, ...]:
-    starving = (option.host[0] - option.forward, option.host[1] - option.backward)
-    times = (option.forward, option.backward, option.reduce, option.extra)
-    return (*times, *option.host, *starving, option.nbytes, option.transient)
 
 
 def _picked(solution: Solution, item: int, options: int) -> int:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import inf
 
 from hardware.cluster import Cluster
 from planner.errors import InfeasibleError
@@ -51,7 +52,7 @@ class LayerPlan:
     Attributes:
         candidates: [s] that each takes at least, and its report, fastest first; all of them fit and have a
             layer that is not split by sample (without, they are strategies that divide all layers alike). As
-            many as were wanted.
+            many as were wanted, none slower than was wanted.
         fitting: how many there are.
         tried: strategies that were looked at.
         best: report of the fastest, or of plain data parallelism where that is within :data:`MARGIN`.
@@ -109,13 +110,16 @@ class _Run:
         return report(self.step, self.timed.timeline)
 
 
-def plan_layers(workload: Workload, pricing: Pricing, *, top: int | None = None) -> LayerPlan:
+def plan_layers(
+    workload: Workload, pricing: Pricing, *, top: int | None = None, limit: float = inf
+) -> LayerPlan:
     """The fastest per-layer plans on all devices of a cluster.
 
     Args:
         workload: images; a microbatch is divided over the sample groups of every layer.
         pricing: what prices it.
         top: plans wanted; None for all that fit.
+        limit: [s] beyond which a plan is not wanted.
 
     Raises:
         SimdlError: the network has no per-layer splits (its samples are no images), or no split uses
@@ -136,9 +140,10 @@ def plan_layers(workload: Workload, pricing: Pricing, *, top: int | None = None)
     best = (split or runs)[0]
     if plain is not None and (not split or plain.step_time <= best.step_time * (1 + MARGIN)):
         best = plain
-    told = {run: run.report() for run in dict.fromkeys((best, *split[:top]))}
+    wanted = [run for run in split[:top] if run.step_time <= limit]
+    told = {run: run.report() for run in dict.fromkeys((best, *wanted))}
     return LayerPlan(
-        candidates=tuple((least_time(run.step), told[run]) for run in split[:top]),
+        candidates=tuple((least_time(run.step), told[run]) for run in wanted),
         fitting=len(split),
         tried=len(tried),
         best=told[best],

@@ -145,12 +145,13 @@ def plan(
     alike = min(plans, key=lambda plan: plan.report.step_time, default=None)
     saved = list(_saved(plans, space, bounds, fits, workload, pricing))
     plans += saved
-    layers, layers_reason = _per_layer(workload, pricing, top) if split_layers else (None, "")
+    limit = _slowest_wanted(plans, top)
+    layers, layers_reason = _per_layer(workload, pricing, top, limit) if split_layers else (None, "")
     split, fitting = (layers.candidates, layers.fitting) if layers else ((), 0)
     plans += [Plan(bound=bound, report=report) for bound, report in split]
     plans.sort(key=lambda plan: rank_key(plan.report))
     told = explained or not plans
-    others = bool(split or saved)
+    others = bool(fitting or saved)
     reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=others)) if told else ()
     why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing) if explained else ()
     return PlanResult(
@@ -191,12 +192,18 @@ def _beside(saved: int) -> str:
     return f"; {plans} with memory savers block by block beside them" if saved else ""
 
 
-def _per_layer(workload: Workload, pricing: Pricing, top: int) -> tuple[LayerPlan | None, str]:
+def _slowest_wanted(plans: Sequence[Plan], top: int) -> float:
+    """[s] beyond which a step is slower than so many known ones, in the digits by which plans are ranked."""
+    times = sorted(plan.report.step_time for plan in plans)
+    return times[top - 1] * (1 + 1e-8) if len(times) >= top else inf
+
+
+def _per_layer(workload: Workload, pricing: Pricing, top: int, limit: float) -> tuple[LayerPlan | None, str]:
     """The per-layer plans of a convolutional network, or why there are none (empty for sequences)."""
     if workload.network.sample != "image":
         return None, ""
     try:
-        return plan_layers(workload, pricing, top=top), ""
+        return plan_layers(workload, pricing, top=top, limit=limit), ""
     except SimdlError as error:
         return None, str(error)
 
