@@ -11,10 +11,23 @@ from typing import Any
 import click
 
 from planner.console.options.input_option import add_max_input
+from planner.console.refusals import without_long_numbers
 
 
 class StrictGroup(click.Group):
     """A group that suggests commands and refuses empty values, whichever the command."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what click gives back
+        """The command, with what it refuses of its arguments told in a readable length.
+
+        Raises:
+            click.UsageError: it refuses some.
+        """
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            error.message = without_long_numbers(error.message)
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,5 +1,6 @@
 """What a user can get wrong, as one message on standard error and exit status 2."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from readers.errors import InputError
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 
+LONG_NUMBER = re.compile(r"[0-9]{60,}")
 LONGEST, MOST = 1000, 100
 """Characters of a line and lines of a message, at most."""
 
@@ -29,9 +31,17 @@ def bad_input(error: Exception | str) -> BadInputError:
 
 def readable(message: str) -> str:
     """A message of as many lines and characters as somebody reads, whatever it was given to show."""
-    lines = [line if len(line) <= LONGEST else f"{line[:LONGEST]}..." for line in message.splitlines()]
+    lines = [
+        line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
+        for line in without_long_numbers(message).splitlines()
+    ]
     more = len(lines) - MOST
     return "\n".join([*lines[:MOST], *([f"... and {more:,} more"] if more > 0 else [])])
+
+
+def without_long_numbers(message: str) -> str:
+    """A message that says how many digits a number has where nobody reads them."""
+    return LONG_NUMBER.sub(lambda found: f"<{len(found[0]):,} digits>", message)
 
 
 @contextmanager

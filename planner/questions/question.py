@@ -236,7 +236,7 @@ def default_global_batch(network: Network, cluster: Cluster) -> tuple[int, str]:
     for start, tokens in TOKENS.items():
         if network.name.startswith(start):
             samples = max(1, tokens // network.tokens)
-            return shared_batch(samples, f"{tokens:,} tokens, published for {start}", cluster.devices)
+            return shared_batch(samples, f"of {tokens:,} tokens, published for {start}", cluster.devices)
     each = SMALL_BATCHES.get(network.name, PER_DEVICE[network.sample])
     return each * cluster.devices, f"{each} {network.sample}s per device"
 

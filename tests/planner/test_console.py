@@ -10,10 +10,12 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.errors import HardwareError
+from planner.cli import main
 from planner.console.output import bar, print_json, print_table, progress, progress_bar
 from planner.console.refusals import BadInputError, bad_input, reporting_errors
 from simdl.errors import SimdlError, StrategyError
@@ -45,6 +47,12 @@ class TestRefusals:
         with pytest.raises(BadInputError, match="what is wrong") as caught, reporting_errors():
             raise kind("what is wrong")
         assert caught.value.exit_code == 2
+
+    def test_numbers_that_nobody_reads_are_told_by_their_digits(self):
+        assert bad_input(f"hidden: found {'9' * 5000}").message == "hidden: found <5,000 digits>"
+        refused = CliRunner().invoke(main, ["simulate", "gpt-mini", "--cluster", "p3", "--dp", "1" * 5000])
+        assert refused.exit_code == 2
+        assert "'--dp': '<5,000 digits>' is not a valid integer" in refused.output
 
     def test_decorator(self):
         @reporting_errors()

@@ -18,6 +18,8 @@ from validation.reference_trainer.trainer import Trainer
 
 MARGIN = 1.2
 """Steps are planned as if each took so much longer than the slowest of the warm-up."""
+COLD = 2
+"""Steps of the warm-up that run in any case: the first allocates, the second tells how long others take."""
 
 
 def measure_steps(
@@ -37,16 +39,31 @@ def measure_steps(
     """
     gc.collect()
     with collector_paused():
-        warm = [_timed(trainer.step, device) for _ in range(case.warmup)]
-        slowest, remaining = _agree(max(warm[-2:]), deadline - time.monotonic(), device)
+        rest = LEAST_STEPS + reserve
+        warm = _until(deadline, trainer.step, device, most=case.warmup, least=COLD, rest=rest)
+        slowest, remaining = _agree(max(warm[1:][-2:] or warm), deadline - time.monotonic(), device)
         room = int(remaining / (MARGIN * slowest)) - reserve
         if room < LEAST_STEPS:
             raise TrainerError(
                 f"budget {case.budget:.4g} s: {remaining:.3g} s are left after set-up and warm-up, room for "
                 f"{max(room, 0)} timed steps of {slowest:.3g} s; expected at least {LEAST_STEPS}"
             )
-        steps = [_timed(trainer.step, device) for _ in range(min(case.steps, room))]
+        most = min(case.steps, room)
+        steps = _until(deadline, trainer.step, device, most=most, least=LEAST_STEPS, rest=reserve)
     return _slowest(steps, device)
+
+
+def _until(
+    end: float, step: Callable[[], torch.Tensor], device: torch.device, *, most: int, least: int, rest: int
+) -> list[float]:
+    """Seconds of so many steps, of fewer where another one and the rest behind it would not end in time."""
+    found: list[float] = []
+    while len(found) < most:
+        found.append(_timed(step, device))
+        slowest, remaining = _agree(found[-1], end - time.monotonic(), device)
+        if len(found) >= least and remaining < MARGIN * slowest * (1 + rest):
+            break
+    return found
 
 
 def _timed(step: Callable[[], torch.Tensor], device: torch.device) -> float:

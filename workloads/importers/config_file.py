@@ -61,6 +61,8 @@ TEXT_TYPES = {
     "voxtral": "llama",
 }
 """``model_type`` of text parts that do not say theirs."""
+TEXT_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"voxtral": {"head_dim": 128}}
+"""Keys that a model of more than text gives its text part where that does not have them."""
 HUB = re.compile(r"(https?://huggingface\.co/)?[A-Za-z0-9][\w.-]*/[\w.-]+/?")
 
 
@@ -123,7 +125,7 @@ def _in_folder(folder: Path) -> Path:
 
 
 def _text_part(file: Path, whole: Mapping[str, Any], key: str) -> ConfigFile:
-    fields = dict(whole[key])
+    fields = {**TEXT_DEFAULTS.get(str(whole.get("model_type")), {}), **whole[key]}
     kind = fields.get("model_type") or TEXT_TYPES.get(str(whole.get("model_type")))
     if fields.get("tie_word_embeddings") is None and isinstance(whole.get("tie_word_embeddings"), bool):
         fields["tie_word_embeddings"] = whole["tie_word_embeddings"]

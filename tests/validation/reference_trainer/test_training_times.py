@@ -64,12 +64,28 @@ def test_fewer_are_timed_where_it_does_not(clock):
     assert clock.now <= 140
 
 
+def test_a_machine_that_slows_down_ends_the_steps_before_the_budget_ends(clock):
+    class Slower(Runner):
+        def step(self):
+            self.seconds *= 1.5
+            return super().step()
+
+    assert 3 <= len(steps(Slower(1.0, clock), budget=100, steps=1000)) < 7
+    assert clock.now <= 200
+
+
+def test_a_long_warm_up_is_cut_where_no_timed_steps_would_be_left(clock):
+    runner = Runner(5.0, clock)
+    assert len(steps(runner, budget=50, steps=10)) == 3
+    assert runner.calls == 2 + 3
+
+
 def test_steps_that_come_after_are_kept_free(clock):
     assert len(steps(Runner(2.0, clock), budget=40, reserve=6, steps=1000)) == 4
 
 
 def test_a_budget_without_room_is_refused(clock):
-    message = r"budget 18 s: 4 s are left .*, room for 1 timed steps of 2 s; expected at least 3"
+    message = r"budget 18 s: 6 s are left .*, room for 2 timed steps of 2 s; expected at least 3"
     with pytest.raises(TrainerError, match=message):
         steps(Runner(2.0, clock), budget=18, steps=5)
 
