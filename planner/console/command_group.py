@@ -26,8 +26,10 @@ class StrictGroup(click.Group):
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            error.message = without_long_numbers(error.message)
-            raise
+            message = without_long_numbers(error.message)
+            if message == error.message:
+                raise
+            raise _said_again(error, message) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -43,6 +45,12 @@ class StrictGroup(click.Group):
             add_max_input(command)
             _refuse_empty(command, name, rest, ctx)
         return name, command, rest
+
+
+def _said_again(error: click.UsageError, message: str) -> click.UsageError:
+    if isinstance(error, click.BadParameter):
+        return click.BadParameter(message, ctx=error.ctx, param=error.param, param_hint=error.param_hint)
+    return click.UsageError(message, ctx=error.ctx)
 
 
 def _refuse_empty(command: click.Command, name: str | None, args: Sequence[str], ctx: click.Context) -> None:
