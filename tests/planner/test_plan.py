@@ -135,7 +135,7 @@ def test_steps_too_long_to_simulate_by_the_dozen_are_left_out_and_counted():
     assert result.plans
     passes = result.plans[0].report.strategy.passes(workload.global_batch)
     assert passes <= Limits().passes
-    assert "strategies of more than 200,000 passes a step" in result.reasons[-1]
+    assert any("strategies of more than 200,000 passes a step" in reason for reason in result.reasons)
     few = plan(build_workload(), build_cluster(2), stack=build_stack(), top=1, max_simulations=1)
     assert not any("left out" in reason for reason in few.reasons)
 
