@@ -71,6 +71,7 @@ def integer_arithmetic(layer: Layer) -> tuple[str, ...]:
 def _evaluated(layer: Layer, precision: Precision | None, kernels: Kernels) -> Layer:
     if precision is not None:
         layer = _in_format(layer, precision)
+    layer = replace(layer, input_gradient=(), weight_gradient=())
     forward = tuple(op for op in layer.forward if not is_of_training(layer, op))
     if precision is None or (layer.weight_format is None and not layer.activation_bits):
         return replace(layer, forward=forward)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from hardware.errors import HardwareError
 from hardware.operation_energy import operation_energy
 from hardware.profiles import load_cluster, load_device
 from simdl.errors import SimdlError, StrategyError
@@ -260,3 +261,14 @@ def test_transformed_networks_train_as_dense_ones():
     assert pruned.model_flops == network.model_flops
     assert any("training computes with dense weights" in note for note in pruned.notes)
     assert replace(pruned, notes=()).parameters == network.parameters
+
+
+def test_a_device_of_integers_alone_uses_networks_of_integers():
+    """A TPU v1 multiplies 8-bit integers and nothing else (Jouppi et al. 2017, section 2)."""
+    network = _perceptron(256, 128)
+    narrow = Quantize(weight_bits=8, activation_bits=8).apply(network)
+    found = _use(narrow, "tpu-v1-node:1gpu", precision="fp32", stack="maxtext")
+    assert found.feasible
+    assert found.latency > 0
+    with pytest.raises(HardwareError, match="no fp32 arithmetic; it offers int8"):
+        _use(network, "tpu-v1-node:1gpu", precision="fp32", stack="maxtext")
