@@ -23,7 +23,7 @@ DEVICES = """
     rtx-2080-ti titan-rtx quadro-rtx-8000 rtx-3090 rtx-4090 rtx-a6000 rtx-6000-ada a10 l40s
     rtx-pro-6000-blackwell h200-nvl trainium1-core
     a10g l4 a800-sxm-80gb h800-sxm-80gb h20 mi325x mi350x mi355x gaudi3 trainium2-core tpu-v1 tpu-v7 k20x b300
-    titan-x-pascal
+    titan-x-pascal gtx-1080-ti
 """
 LINKS = """
     nvlink1 nvlink2 nvlink3 nvlink4 nvlink5 nvswitch1 nvswitch2 nvswitch3 nvswitch4 pcie3-x16 pcie4-x16

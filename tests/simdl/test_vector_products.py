@@ -1,13 +1,17 @@
-"""FP32 products on vector units: what warps compute of a tile, and the kernels a library has."""
+"""FP32 products on vector units: the kernels a library has, and its waves."""
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.profiles import load_device
-from simdl.kernels.costs.matmul import Tiling, matmul_time
+from simdl.kernels.costs.matmul import matmul_time
+from simdl.kernels.costs.tilings import ROCBLAS_TILINGS, WHOLE_WAVES, Tiling
+from simdl.kernels.costs.tuned_sizes import load_tuned, tuned_tiles
 from simdl.kernels.kernel import Product
 from validation.fit.kernel_families import Fitted, family_fractions
+from validation.kernels.compare import PUBLISHED
 
 SIZES = st.integers(1, 700)
 
@@ -24,24 +28,23 @@ def test_a_larger_product_takes_no_less(m, n, k, more, count):
 
 
 @pytest.mark.theory
-def test_of_a_tile_only_warps_with_results_count():
-    tiling = Tiling(((128, 128),), granule=32)
-    device = load_device("a100-pcie-40gb")
+def test_a_batch_on_ampere_computes_whole_tiles_of_128_by_128():
     times = [
-        matmul_time(Product(128, columns, 4096, 10_000), device, "fp32", tiling=tiling)
-        for columns in (128, 96, 64, 32)
+        matmul_time(Product(128, columns, 4096, 10_000), load_device("a100-pcie-40gb"), "fp32")
+        for columns in (128, 96, 22, 129)
     ]
-    assert [time / times[0] for time in times] == pytest.approx([1, 0.75, 0.5, 0.25], rel=0.02)
+    assert [time / times[0] for time in times] == pytest.approx([1, 1, 1, 2], rel=0.01)
 
 
 @pytest.mark.theory
-def test_starting_a_block_takes_as_long_as_some_more_depth():
-    device = load_device("a100-pcie-40gb")
-    later = Tiling(((128, 128),), splits=(1,), start=16)
-    at_once = Tiling(((128, 128),), splits=(1,))
-    assert matmul_time(Product(1024, 1024, 512), device, "fp32", tiling=later) == pytest.approx(
-        matmul_time(Product(1024, 1024, 528), device, "fp32", tiling=at_once)
-    )
+def test_a_last_wave_on_vector_units_takes_as_long_as_a_full_one():
+    device = load_device("p100-pcie")
+    tiling = Tiling(((64, 64),), splits=(1,), partial_wave=WHOLE_WAVES)
+    times = [
+        matmul_time(Product(64, 64, 4096, products), device, "fp32", tiling=tiling)
+        for products in (device.multiprocessors, device.multiprocessors + 1, 2 * device.multiprocessors)
+    ]
+    assert times[1] == times[2] == pytest.approx(2 * times[0])
 
 
 @pytest.mark.theory
@@ -50,10 +53,20 @@ def test_a_library_without_narrow_tiles_takes_as_long_for_16_columns_as_for_64()
     assert seconds("v100-sxm2-16gb", 7680, 16, 2560) < 0.6 * seconds("v100-sxm2-16gb", 7680, 64, 2560)
 
 
-def test_a_batch_runs_the_kernel_that_one_of_its_products_would():
-    many = seconds("mi100", 128, 1024, 1024, 768)
-    large = seconds("mi100", 128 * 64, 1024 * 12, 1024)  # as many results in one product
-    assert many > 1.4 * large
+@pytest.mark.published
+@pytest.mark.parametrize(("operator", "layout", "least"), [("linear", "tn", 0.95), ("bmm", "nn", 0.8)])
+def test_the_nearest_tuned_size_names_the_tile_that_ran_on_an_mi100(operator, layout, least):
+    rows = pd.read_csv(PUBLISHED / "neusight_gemm_amd.csv")
+    rows = rows[(rows["op"] == operator) & rows["main_kernel"].str.contains("_MT")]
+    ran = rows["main_kernel"].str.extract(r"_MT(\d+)x(\d+)x").astype(int).to_numpy()[:, ::-1]
+    m, n, k = (rows[column].to_numpy() for column in "MKN")  # NeuSight's N is the depth
+    assert (tuned_tiles(m, n, k, layout) == ran).all(axis=1).mean() >= least
+
+
+@pytest.mark.parametrize("tiling", ROCBLAS_TILINGS["cdna1"])
+def test_every_tuned_tile_is_among_the_kernels(tiling):
+    _, tiles = load_tuned(tiling.tuned)
+    assert set(map(tuple, tiles.tolist())) <= {*tiling.tiles}
 
 
 @pytest.mark.theory

@@ -25,7 +25,7 @@ from hardware.device import Device
 from validation.errors import MeasurementError
 from validation.fit.least_squares import Vector, minimise, soften
 
-SHARPNESS = 4.0
+SHARPNESS = 16.0
 YEARS = 2.0
 """Years of architecture over which a device's weight falls by e."""
 OTHER_ARCHITECTURE = 0.3
@@ -68,6 +68,7 @@ class Architecture:
     """Year of an architecture, the family that it belongs to, and operations a clock of its matrix units."""
 
     year: int
+    process: int
     family: str
     matrix: int = 0
 
@@ -200,7 +201,7 @@ def _demand(device: Device, dtype: str) -> tuple[float, int]:
     """[FLOP/J] that the peak asks of the board's power, 0 where none is published; the year."""
     rate = device.flop_rate(dtype) * _accumulation(device, dtype)
     demand = rate / device.power if device.power else 0.0
-    return demand, architecture(device).year
+    return demand, architecture(device).process
 
 
 def _law(law: Vector, demand: float, year: int) -> float:

@@ -32,7 +32,12 @@ def _sheet_dtype(cells: Cells) -> str:
 
 
 def _neusight_gemm(cells: Cells) -> Iterator[Launch]:
-    product = Product(int(cells["M"]), int(cells["N"]), int(cells["K"]), int(cells["batch"]))
+    """Products whose columns name the depth N and the width of the result K.
+
+    NeuSight times ``torch.bmm`` of [B, M, N] and [B, N, K], and ``torch.nn.Linear(N, K)`` of [B, M, N]
+    (neusight/Dataset/collect.py, profile_kernel); the grids of its kernels agree.
+    """
+    product = Product(int(cells["M"]), int(cells["K"]), int(cells["N"]), int(cells["batch"]))
     kernel = product_kernel(cells["op"], product, "fp32")
     yield Launch(kernel, float(cells["latency_ms"]) * 1e-3, group=cells["op"])
 

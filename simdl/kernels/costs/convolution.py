@@ -32,15 +32,9 @@ from math import ceil, log2
 from hardware.device import Device
 from hardware.errors import HardwareError
 from simdl.kernels.costs.grouped import GROUPED, grouped_time, joined_calls
-from simdl.kernels.costs.matmul import (
-    ELEMENT_SIZE,
-    MATRIX_TILES,
-    VECTOR_TILES,
-    Tiling,
-    matmul_time,
-    uses_matrix_units,
-)
+from simdl.kernels.costs.matmul import ELEMENT_SIZE, matmul_time, uses_matrix_units
 from simdl.kernels.costs.memory_bound import traffic_time
+from simdl.kernels.costs.tilings import MATRIX_TILES, VECTOR_TILES, WHOLE_WAVES, Tiling
 from simdl.kernels.cudnn import is_served, padded, supported
 from simdl.kernels.kernel import ConvolutionCall, Product
 from workloads.amounts import is_table, larger, smaller
@@ -60,10 +54,6 @@ VECTOR = "fp32"
 
 PLAIN = frozenset({"implicit_gemm", "implicit_precomp_gemm"})
 """Algorithms that form their patches on the fly."""
-
-WHOLE_WAVES = 1.0
-"""A convolution's kernels fill their multiprocessor, so that a wave takes as long however few blocks it has.
-On devices with tables the median error falls from 15.4 to 14.5 % against a product's ``PARTIAL_WAVE``."""
 
 IMPLICIT = Tiling(((128, 128), (128, 64), (128, 32)), partial_wave=WHOLE_WAVES)
 """Pixels by channels of a block (``scudnn_128x64_relu_small`` and the like, NeuSight's convolution table)."""

@@ -7,20 +7,18 @@ less of what they read from the cache (bandwidth B per multiprocessor, s bytes p
     seconds of one tile = 2 a b k / R x e(H) / e(h) + epilogue x s a b / M
     e(h) = h / (h + c),   c = s R / (2 B),   h = a b / (a + b),   H = h of the largest tile
 
-where the second term writes the result at the multiprocessor's share M of the memory bandwidth. Kernels for
-vector units compute only the warps' parts of a tile that hold results (`Tiling.granule`) and start and end a
-block in the time of some more depth (`Tiling.start`). A last wave
-that is only partly filled costs ``PARTIAL_WAVE`` of its idle time (wave quantisation; several tiles fit on
-one multiprocessor, so neighbouring waves overlap). A result with too few tiles has its depth split over
-several multiprocessors and partial results added up in memory. The library is taken to choose the best of a
-small set.
+where the second term writes the result at the multiprocessor's share M of the memory bandwidth. A last wave
+that is only partly filled costs a share of its idle time (wave quantisation): all of it on vector units, and
+``PARTIAL_WAVE`` of it on matrix units, where neighbouring waves overlap. A result with too few tiles has its
+depth split over several multiprocessors and partial results added up in memory. The library is taken to
+choose the best of a small set (`simdl.kernels.costs.tilings`), or by its own table
+(`simdl.kernels.costs.tuned_sizes`).
 
 Sources: NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave quantisation);
 Osama et al., "Stream-K" (PPoPP 2023), sections 2-3 (split depth).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -29,102 +27,26 @@ from numpy.typing import NDArray
 from hardware.device import Device
 from hardware.errors import HardwareError
 from simdl.kernels.costs.memory_bound import traffic_time
+from simdl.kernels.costs.tilings import (
+    CUBLAS,
+    LATER_CUBLAS,
+    MATRIX_TILING,
+    OTHER_ROCBLAS,
+    ROCBLAS,
+    ROCBLAS_TILINGS,
+    VECTOR_TILES,
+    Tiling,
+)
+from simdl.kernels.costs.tuned_sizes import tuned_tiles
 from simdl.kernels.cudnn import is_served
 from simdl.kernels.kernel import Product
 from workloads.amounts import alike, as_number, choose, is_table
 
-Tile = tuple[int, int]
 Floats = NDArray[np.float64]
-
-_SMALL_TILES: tuple[Tile, ...] = (
-    (128, 128),
-    (128, 64),
-    (64, 128),
-    (64, 64),
-    (128, 32),
-    (32, 128),
-    (64, 32),
-    (32, 64),
-    (32, 32),
-)
-
-MATRIX_TILES: tuple[Tile, ...] = ((256, 128), (128, 256), *_SMALL_TILES)
-"""Tiles of kernels for matrix units (tensor cores, MFMA, MXU), largest first."""
-
-VECTOR_TILES = _SMALL_TILES
-"""Tiles of kernels for vector units (FP32 without tensor cores), largest first."""
-
-SPLITS = (1, 2, 4, 8, 16, 32)
-"""Ways the depth is divided over multiprocessors."""
-
-PARTIAL_WAVE = 0.3
-"""Share of a partial last wave's idle time that is lost; fitted on DeepBench's FP16 and FP32 V100
-products."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """Kernels that a library has to choose from.
-
-    Attributes:
-        tiles: results of a block, the largest first.
-        splits: ways the depth is divided over multiprocessors.
-        partial_wave: share of a partial last wave's idle time that is lost.
-        granule: side of what a warp computes of a tile: one that lies outside the result ends at once; 0
-            where whole tiles are computed.
-        start: depth in whose time a block starts and ends.
-        alone: the library takes the kernel that is fastest for one product of a batch.
-    """
-
-    tiles: tuple[Tile, ...]
-    splits: tuple[int, ...] = SPLITS
-    partial_wave: float = PARTIAL_WAVE
-    granule: int = 0
-    start: float = 0.0
-    alone: bool = False
-
 
 ODD_DEPTH = 0.5
 """Share of its speed that a matrix-unit kernel keeps where rows are not aligned to 4 bytes, so that operands
 load element by element. Assumed: no table holds such a product; NVIDIA's guide shows losses of this order."""
-
-MATRIX_TILING = Tiling(MATRIX_TILES)
-
-WARP = 32
-"""Side of what a warp of an FP32 kernel computes of a tile. On A100 a batch of 128 x 128 tiles of which 22
-columns hold results takes 0.3 of the time of full ones, 51 columns 0.5, 67 columns 0.63 (NeuSight's rows)."""
-START, BATCHED_START = 16.0, 32.0
-"""Depth in whose time a block of an FP32 kernel starts and ends: of one product, and of a batch of products
-whose operands both lie row by row. Fitted together on FP32 products of NeuSight's and DeepBench's cards."""
-
-_LARGE: tuple[Tile, ...] = ((128, 128), (64, 128), (128, 64), (64, 64))
-CUBLAS: Mapping[str, tuple[Tiling, Tiling]] = {
-    "kepler": (Tiling(_LARGE, granule=64, start=START), Tiling(_LARGE, granule=64, start=BATCHED_START)),
-    "maxwell": (Tiling(_LARGE, granule=64, start=START), Tiling(_LARGE, granule=64, start=BATCHED_START)),
-    "pascal": (
-        Tiling(((64, 64), (128, 32), (32, 128)), granule=WARP, start=START),
-        Tiling(((64, 128),), granule=WARP, start=BATCHED_START),
-    ),
-}
-LATER_CUBLAS = (
-    Tiling(VECTOR_TILES, granule=WARP, start=START),
-    Tiling(VECTOR_TILES, granule=WARP, start=BATCHED_START),
-)
-"""FP32 kernels of cuBLAS for architectures with few of them: of one product, and of a batch. Rows by columns,
-from the kernels' names, which count columns first (``maxwell_sgemm_32x128_tn``, ``main_kernel`` of NeuSight's
-table); Maxwell's library has nothing narrower than 64 (DeepBench's products with 16 and 32 columns)."""
-
-ROCBLAS = frozenset({"cdna1", "cdna2", "cdna3", "cdna4"})
-ROCBLAS_TILING = Tiling(
-    (
-        *((128, 128), (160, 128), (144, 128), (96, 128), (64, 144), (96, 96), (128, 64), (64, 128), (64, 64)),
-        *((32, 128), (32, 64), (64, 32), (32, 32), (16, 64), (64, 16), (16, 16)),
-    ),
-    alone=True,
-)
-"""Macro tiles of rocBLAS's FP32 kernels, by their names (``Cijk_Alik_Bljk_SB_MT128x96x32``, NeuSight's
-table), which count columns first. Tensile looks a product up among tuned sizes: a batch of products of
-128 x 1024 runs in tiles of 32 x 32, which fill 120 compute units with one of them."""
 
 STRIDED_ALIGNMENT = 16
 """[bytes] to which rows of batched products (attention heads) must be aligned, or they leave the matrix
@@ -182,10 +104,7 @@ def matmul_time(product: Product, device: Device, dtype: str, *, tiling: Tiling 
 
 def _vector_time(product: Product, device: Device, size: float, rate: float) -> float:
     """Seconds on vector units by the library's kernels for one product and for a batch of them."""
-    if not is_served(device):
-        other = ROCBLAS_TILING if device.generation in ROCBLAS else Tiling(VECTOR_TILES)
-        return _fastest(product, device, size, rate, other)
-    single, batched = CUBLAS.get(device.generation, LATER_CUBLAS)
+    single, batched = _vector_tilings(device)
     several = product.count > 1
     found = 0.0
     if not np.all(several):
@@ -193,6 +112,16 @@ def _vector_time(product: Product, device: Device, size: float, rate: float) -> 
     if not np.any(several):
         return found
     return choose(several, _fastest(product, device, size, rate, batched), found)
+
+
+def _vector_tilings(device: Device) -> tuple[Tiling, Tiling]:
+    """FP32 kernels of the device's library: of one product, and of a batch."""
+    if is_served(device):
+        return CUBLAS.get(device.generation, LATER_CUBLAS)
+    if device.generation in ROCBLAS:
+        return ROCBLAS_TILINGS.get(device.generation, OTHER_ROCBLAS)
+    plain = Tiling(VECTOR_TILES)
+    return plain, plain
 
 
 def _fastest(product: Product, device: Device, size: float, rate: float, tiling: Tiling) -> float:
@@ -223,20 +152,15 @@ def _best_times(
     m, n, k, count = (_axes(each) for each in dimensions)
     height, width, splits, second, write = _tile_terms(device, size, rate, tiling)
 
-    def seconds(count: Floats) -> Floats:
-        results = _results((m, n), (height, width), count * splits, device.multiprocessors, tiling)
-        # partial results of a split depth are written and read once more in FP32, by a second kernel
-        exchange = traffic_time(as_number(8 * splits * (m * n * count)), device)
-        reduction = np.where(splits == 1, 0.0, device.memory.latency + exchange)
-        times: Floats = results * ((np.ceil(k / splits) + tiling.start) * second + write) + reduction
-        return times
-
-    times = seconds(count)
+    blocks = np.ceil(m / height) * np.ceil(n / width) * count * splits
+    results = height * width * _waves(blocks, device.multiprocessors, tiling.partial_wave)
+    # partial results of a split depth are written and read once more in FP32, by a second kernel
+    exchange = traffic_time(as_number(8 * splits * (m * n * count)), device)
+    reduction = np.where(splits == 1, 0.0, device.memory.latency + exchange)
+    times: Floats = results * (np.ceil(k / splits) * second + write) + reduction
+    if tiling.tuned:
+        times = np.where(_is_tuned((m, n, k), tiling), times, np.inf)
     best: Floats = times.min(axis=(-2, -1))
-    if tiling.alone and np.any(count > 1):
-        chosen = seconds(np.ones_like(count))
-        fastest = chosen == chosen.min(axis=(-2, -1), keepdims=True)
-        best = np.where(fastest, times, np.inf).min(axis=(-2, -1))
     return best
 
 
@@ -254,10 +178,12 @@ def _tile_terms(
     return height, width, np.array(tiling.splits, dtype=np.float64), second, write
 
 
-def _held(extent: Floats, tile: Floats, granule: int) -> Floats:
-    """An extent in whole granules, none wider than its tile."""
-    side = np.minimum(tile, granule)
-    return np.ceil(extent / side) * side
+def _is_tuned(extents: tuple[Floats, Floats, Floats], tiling: Tiling) -> NDArray[np.bool_]:
+    """Whether a tile is the one that the library takes for a product: [..., tiles, 1]."""
+    m, n, k = (each.reshape(-1).astype(np.int64) for each in extents)
+    taken = tuned_tiles(m, n, k, tiling.tuned).reshape(*extents[0].shape[:-2], 1, 2)
+    same: NDArray[np.bool_] = (np.array(tiling.tiles) == taken).all(axis=-1)
+    return same[..., None]
 
 
 def _axes(extent: object) -> Floats:
@@ -294,25 +220,6 @@ def uses_matrix_units(device: Device, dtype: str) -> bool:
 def _is_misaligned_batch(product: Product, size: float) -> bool:
     odd = (product.k * size % STRIDED_ALIGNMENT != 0) | (product.n * size % STRIDED_ALIGNMENT != 0)
     return (product.count > 1) & odd
-
-
-def _results(
-    extents: tuple[Floats, Floats],
-    tile: tuple[Floats, Floats],
-    count: Floats,
-    multiprocessors: int,
-    tiling: Tiling,
-) -> Floats:
-    """Results that the busiest multiprocessor computes one after another."""
-    (m, n), (height, width) = extents, tile
-    blocks = np.ceil(m / height) * np.ceil(n / width) * count
-    if not tiling.granule:
-        return height * width * _waves(blocks, multiprocessors, tiling.partial_wave)
-    rows, columns = _held(m, height, tiling.granule), _held(n, width, tiling.granule)
-    largest = np.minimum(rows, height) * np.minimum(columns, width)
-    whole = rows * columns * count / (height * width)
-    several = height * width * _partial(whole, multiprocessors, tiling.partial_wave)
-    return np.where(blocks <= multiprocessors, largest, np.maximum(largest, several))
 
 
 def _waves(tiles: Floats, multiprocessors: int, lost: float) -> Floats:

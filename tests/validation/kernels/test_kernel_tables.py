@@ -41,6 +41,12 @@ def test_a_device_without_profile_is_skipped_with_the_reason(tmp_path):
     assert row.skipped == "device 'Raspberry Pi' has no profile"
 
 
+def test_the_depth_of_neusight_stands_in_its_column_n(tmp_path):
+    text = "device,op,batch,M,N,K,latency_ms\nTesla P4,bmm,7,25,3,994,1\n"
+    (row,) = load_kernel_rows(table(tmp_path, text))
+    assert row.kernel.shape == Product(25, 994, 3, 7)
+
+
 VECTOR = "device,op,rows_B,cols_H,latency_ms\n"
 
 
