@@ -6,7 +6,9 @@ follows the clock. With idle power P0 of a board of W watts, dlog(clock) / dlog(
     sustained = known x ((W / peak) / (known W / known peak)) ** (1 / (3 (1 - P0 / W)))
 
 and at most 1, where the board never meets its limit. Power is taken per operation of the peak, so that boards
-of one architecture with other numbers of multiprocessors or other clocks share one number.
+of one architecture with other numbers of multiprocessors or other clocks share one number. Where a short
+benchmark of the board itself was already slowed by its power, its fraction of the peak is the lower one, and
+``sustained`` is over that: times known fraction / own fraction.
 
 Source: Mudge, "Power: A First-Class Architectural Design Constraint" (Computer 34(4), 2001), p. 52 (cube of
 the frequency); the idle share is that of ``hardware/data/power.toml``.
@@ -35,7 +37,8 @@ def sustained_by_power(device: Device, like: Device, known: float) -> float:
         known: speed of its matrix units in training over that of a short benchmark.
     """
     here, there = (each.power / each.flop_rate(DTYPE) for each in (device, like))
-    return float(min(1.0, known * (here / there) ** power_exponent()))
+    own, other = (each.matmul.fraction[DTYPE] for each in (device, like))
+    return float(min(1.0, known * other / own * (here / there) ** power_exponent()))
 
 
 def power_exponent() -> float:

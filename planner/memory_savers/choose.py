@@ -16,11 +16,12 @@ from planner.memory_savers.literature import literature_plans
 from planner.memory_savers.options import KINDS, RankProblem, cut_of, plain_of, rank_problems
 from planner.memory_savers.program import memory_floor, solve_rank
 from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, with_host, without_host
+from planner.memory_savers.relief import relieved
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.host_needs import host_shortfalls
 from simdl.memory.needs import memory_by_rank
-from simdl.memory.savers import Segment, format_row
+from simdl.memory.savers import Row, Segment, format_row, savers_row
 from simdl.step.costs.step_cost import StepCost, cut_step_cost
 from simdl.step.cuts.automatic_cut import memory_need
 from simdl.step.lowering.folding import run_step
@@ -123,14 +124,32 @@ def choose_savers(
     others = sorted((plan for plan in made if plan.nbytes <= limit), key=lambda plan: plan.step_time)
     program, added, optimal = _programme(plain, workload, pricing, limit, kinds=kinds, pool=made)
     program_time = program.step_time if added is None else unlimited.step_time + added
+    relaxed = [_relieved(plan, workload, pricing, limit) for plan in (program, *others[:1])]
     return Chosen(
-        best=min((program, *others), key=lambda plan: (plan.step_time, plan.nbytes)),
+        best=min((*relaxed, *others), key=lambda plan: (plan.step_time, plan.nbytes)),
         unlimited=unlimited,
         program=program,
         program_time=program_time,
         optimal=optimal,
         others=tuple(others),
     )
+
+
+def _relieved(plan: SaverPlan, workload: Workload, pricing: Pricing, limit: float) -> SaverPlan:
+    """The plan without savers that its limit does not ask for."""
+
+    def measure(row: Row) -> float | None:
+        asked = replace(plan.strategy, savers=format_row(row))
+        if any(problems(asked, workload, pricing.cluster)):
+            return None
+        step = _step(asked, workload, pricing)
+        return None if memory_need(step) > limit or any(host_shortfalls(step)) else run_step(step).step_time
+
+    row = savers_row(plan.strategy.savers, workload.network.depth)
+    found = relieved(row, plan.step_time, measure)
+    if found == row:
+        return plan
+    return _simulated(plan.method, replace(plan.strategy, savers=format_row(found)), workload, pricing)
 
 
 def fastest_savers(

@@ -17,19 +17,22 @@ tightens ``room`` by what the ledger says beyond it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate, chain
+from itertools import accumulate, chain, combinations
 from math import inf, isfinite
 
 from planner.memory_savers.freed import Freed, freed_behind, freed_within
 from planner.memory_savers.options import RankProblem
-from planner.memory_savers.rank_choice import RankChoice
+from planner.memory_savers.rank_choice import RankChoice, copying_runs
 from planner.memory_savers.terms import at_least, at_most, total
 from planner.solver.ilp import Constraint, Program, Solution, Terms, Variable, solve_program
 
 GB = 1e9
 MS = 1e-3
 TRIPLES = 8
-"""Runs up to which waits between three of them are constraints: with more, proofs take too long."""
+"""Runs up to which all waits between three of them are constraints: with more, those of the runs that copy in
+the answer are added to the programme, which is solved again."""
+PASSES = 2
+"""Times that a programme is solved, at most."""
 NODES = 5_000
 """Nodes of branch and bound, at most."""
 ROOM = "room on rank"
@@ -60,9 +63,17 @@ def solve_rank(
         InfeasibleError: nothing fits, or nothing that does is as fast as ``most``.
         SolverError: the solver gave up.
     """
-    builder = _Builder(problem, most)
-    program = builder.program(room, least_memory=least_memory)
-    return builder.choice(solve_program(program, gap=GAP, node_limit=NODES, explain=explain))
+    every = len(problem.runs) <= TRIPLES or not problem.rate or least_memory
+    waiting = frozenset(range(len(problem.runs))) if every else frozenset[int]()
+    for last in (False,) * (PASSES - 1) + (True,):
+        builder = _Builder(problem, most, waiting=waiting)
+        program = builder.program(room, least_memory=least_memory)
+        choice = builder.choice(solve_program(program, gap=GAP, node_limit=NODES, explain=explain))
+        copying = frozenset(copying_runs(problem, choice))
+        if last or copying <= waiting:
+            break
+        waiting |= copying
+    return choice
 
 
 def memory_floor(problem: RankProblem) -> float:
@@ -79,9 +90,23 @@ def memory_floor(problem: RankProblem) -> float:
 class _Builder:
     """Makes the programme; bytes in GB and seconds in ms, so that numbers are of the order of one."""
 
-    def __init__(self, problem: RankProblem, most: float, *, floor: bool = False) -> None:
-        """``most`` [s] is of a step that is known to be possible; ``floor``: less cannot be held."""
-        self._floor = floor
+    def __init__(
+        self,
+        problem: RankProblem,
+        most: float,
+        *,
+        waiting: frozenset[int] = frozenset(),
+        floor: bool = False,
+    ) -> None:
+        """``most`` [s] is of a step that is known to be possible, inf for none.
+
+        Args:
+            problem: of the rank.
+            most: [s].
+            waiting: runs between three of which waits are constraints.
+            floor: less cannot be held.
+        """
+        self._floor, self._waiting = floor, sorted(waiting)
         self._problem, self._runs = problem, problem.runs
         self._rate = problem.rate or inf
         self._limit = most * (1 + GAP) / MS
@@ -248,13 +273,8 @@ class _Builder:
 
     def _triples(self) -> Iterator[tuple[int, int, int]]:
         """Runs of which the last must wait for the first where all three copy."""
-        count = len(self._runs)
-        if count > TRIPLES or not self._problem.rate:
-            return
-        for q in range(count):
-            for mid in range(q + 1, count):
-                for r in range(mid + 1, count):
-                    yield q, mid, r
+        if self._problem.rate:
+            yield from combinations(self._waiting, 3)
 
     def _lanes(self) -> Iterator[Constraint]:
         """No microbatch is shorter than what its copies take in either direction, or its sums on the host."""
