@@ -10,7 +10,7 @@ from time import process_time
 
 from planner.memory_savers.choose import possible_kinds
 from planner.memory_savers.options import RankProblem, plain_of, rank_problems
-from planner.memory_savers.program import solve_rank
+from planner.memory_savers.solve import solve_rank
 from planner.questions.question import Options, load_question
 from simdl.step.simulate import price
 from simdl.step.strategy import Strategy

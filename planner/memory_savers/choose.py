@@ -14,9 +14,9 @@ from planner.errors import InfeasibleError
 from planner.memory_savers.arrange import chosen_items
 from planner.memory_savers.literature import literature_plans
 from planner.memory_savers.options import KINDS, RankProblem, cut_of, plain_of, rank_problems
-from planner.memory_savers.program import memory_floor, solve_rank
 from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, with_host, without_host
 from planner.memory_savers.relief import relieved
+from planner.memory_savers.solve import memory_floor, solve_rank
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.host_needs import host_shortfalls

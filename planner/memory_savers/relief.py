@@ -58,7 +58,8 @@ def _less(item: Saver | Segment) -> Iterator[Row]:
     if isinstance(item, Segment):
         yield (KEPT,) * item_length(item)
         return
-    for change in ({"mode": "keep"}, {"offload": False}, {"parameters": False}):
-        yield (replace(item, **change),)  # type: ignore[arg-type]
+    yield (replace(item, mode="keep"),)
+    yield (replace(item, offload=False),)
+    yield (replace(item, parameters=False),)
     yield (replace(item, optimizer=False, parameters=False),)
     yield (KEPT,)

@@ -23,8 +23,8 @@ from planner.memory_savers.choose import (
     possible_kinds,
 )
 from planner.memory_savers.options import rank_problems
-from planner.memory_savers.program import memory_floor, solve_rank
 from planner.memory_savers.rotor import SLOTS, Link, fastest_schedule
+from planner.memory_savers.solve import memory_floor, solve_rank
 from simdl.memory.host_needs import host_memory
 from simdl.memory.savers import Saver, Segment, format_row
 from simdl.software.reader import load_stack
