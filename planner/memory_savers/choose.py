@@ -89,6 +89,7 @@ def choose_savers(
     *,
     allowed: frozenset[str] | None = None,
     pool: Sequence[SaverPlan] | None = None,
+    ranks: Sequence[RankProblem] | None = None,
 ) -> Chosen:
     """The fastest plan of a strategy whose ranks need at most ``limit`` [bytes] each.
 
@@ -99,6 +100,7 @@ def choose_savers(
         limit: [bytes] of each device.
         allowed: of ``KINDS``; None for all that the cluster, the schedule and the optimizer take.
         pool: plans of :func:`literature_pool` to compare with; None to make them, () for none.
+        ranks: what each pipeline rank has to choose; None to build it.
 
     Raises:
         InfeasibleError: no plan needs so little; says the least there is.
@@ -122,7 +124,8 @@ def choose_savers(
         )
     made = literature_pool(plain, workload, pricing, kinds) if pool is None else pool
     others = sorted((plan for plan in made if plan.nbytes <= limit), key=lambda plan: plan.step_time)
-    program, added, optimal = _programme(plain, workload, pricing, limit, kinds=kinds, pool=made)
+    chosen_among = rank_problems(plain, workload, pricing, kinds) if ranks is None else ranks
+    program, added, optimal = _programme(plain, workload, pricing, limit, ranks=chosen_among, pool=made)
     program_time = program.step_time if added is None else unlimited.step_time + added
     relaxed = [_relieved(plan, workload, pricing, limit) for plan in (program, *others[:1])]
     return Chosen(
@@ -166,10 +169,11 @@ def fastest_savers(
     kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
     if memory_need(_step(plain, workload, pricing)) <= limit:
         return _simulated("none", plain, workload, pricing)
-    floor = max(map(memory_floor, rank_problems(plain, workload, pricing, kinds)))
+    ranks = rank_problems(plain, workload, pricing, kinds)
+    floor = max(map(memory_floor, ranks))
     if floor > limit:  # proven before whole numbers of blocks are searched for
         raise InfeasibleError("memory savers", {"memory of a device [GB]": (floor - limit) / GB})
-    return _programme(plain, workload, pricing, limit, kinds=kinds, pool=())[0]
+    return _programme(plain, workload, pricing, limit, ranks=ranks, pool=())[0]
 
 
 def _programme(
@@ -178,7 +182,7 @@ def _programme(
     pricing: Pricing,
     limit: float,
     *,
-    kinds: frozenset[str],
+    ranks: Sequence[RankProblem],
     pool: Sequence[SaverPlan],
 ) -> tuple[SaverPlan, float | None, bool]:
     """The programme's plan, the seconds it adds by its own count, and whether that is proven least.
@@ -186,8 +190,7 @@ def _programme(
     Where no room is found in which the programme agrees with the ledger, the plan of least memory: it adds
     None.
     """
-    ranks = rank_problems(plain, workload, pricing, kinds)
-    found = list(_both_ways(plain, ranks, workload, pricing, limit, hosts=bool(kinds - {"recompute"})))
+    found = list(_both_ways(plain, ranks, workload, pricing, limit))
     if not found:
         smallest = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
         least = memory_need(_step(_planned(plain, ranks, smallest), workload, pricing))
@@ -215,11 +218,10 @@ def _both_ways(
     workload: Workload,
     pricing: Pricing,
     limit: float,
-    *,
-    hosts: bool,
 ) -> Iterator[list[RankChoice]]:
     """Choices of recomputation alone, and of all that is allowed where that is faster by its own count."""
     alone = [*map(without_host, ranks)]
+    hosts = any(problem != other for problem, other in zip(ranks, alone, strict=True))
     found = _fitting(plain, alone, workload, pricing, limit)
     known = None if found is None else [*map(with_host, ranks, found)]
     if known is not None:
@@ -252,6 +254,7 @@ def least_memory(
     *,
     allowed: frozenset[str] | None = None,
     pool: Sequence[SaverPlan] = (),
+    ranks: Sequence[RankProblem] | None = None,
 ) -> SaverPlan:
     """The plan that needs least of the fullest device, however long its step takes.
 
@@ -260,7 +263,7 @@ def least_memory(
     """
     plain = plain_of(strategy, workload, pricing)
     kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
-    ranks = rank_problems(plain, workload, pricing, kinds)
+    ranks = rank_problems(plain, workload, pricing, kinds) if ranks is None else ranks
     choices = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
     found = _simulated("program", _planned(plain, ranks, choices), workload, pricing)
     return min((found, *pool), key=lambda plan: (plan.nbytes, plan.step_time))

@@ -12,7 +12,7 @@ from planner.memory_savers.choose import (
     literature_pool,
     possible_kinds,
 )
-from planner.memory_savers.options import plain_of
+from planner.memory_savers.options import plain_of, rank_problems
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
 from simdl.memory.needs import usable_memory
@@ -64,13 +64,14 @@ def memory_front(
     kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
     usable = usable_memory(question.stack, question.cluster.device)
     pool = literature_pool(plain, workload, pricing, kinds)
+    ranks = rank_problems(plain, workload, pricing, kinds)
 
     def chosen(limit: float) -> Chosen:
-        return choose_savers(plain, workload, pricing, limit, allowed=kinds, pool=pool)
+        return choose_savers(plain, workload, pricing, limit, allowed=kinds, pool=pool, ranks=ranks)
 
     if not limits:
         whole = chosen(float("inf")).unlimited.nbytes
-        least = least_memory(plain, workload, pricing, allowed=kinds, pool=pool).nbytes
+        least = least_memory(plain, workload, pricing, allowed=kinds, pool=pool, ranks=ranks).nbytes
         limits = tuple(_between(whole, least, usable, count))
     return MemoryFront(
         usable=usable,

@@ -17,6 +17,7 @@ import numpy as np
 from hardware.attention_kernels import AttentionKernels, AttentionPass
 from hardware.device import Device
 from hardware.profiles import load_device
+from hardware.sustained import power_exponent
 from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.kernel import AttentionCall
 from validation.fit.kernel_families import architecture
@@ -150,9 +151,9 @@ def timed_kernels(rows: Sequence[KernelRow]) -> dict[str, list[Timed]]:
 def carried_kernels(timed: Mapping[str, Sequence[Timed]], device: Device) -> dict[str, AttentionKernels]:
     """Kernels by algorithm of a device that no row timed, from others.
 
-    On another board of the same architecture the share goes with the power for the operations of the peak. To
-    another architecture it carries over where the algorithm has code for each, and as so many operations in a
-    clock of a multiprocessor where its code is that of Ampere.
+    On another board of the same architecture the share goes with the clock that its power leaves
+    (`hardware.sustained`). To another architecture it carries over where the algorithm has code for each, and
+    as so many operations in a clock of a multiprocessor where its code is that of Ampere.
     """
     found = {}
     for name, known in timed.items():
@@ -165,8 +166,8 @@ def carried_kernels(timed: Mapping[str, Sequence[Timed]], device: Device) -> dic
 def _carried(name: str, there: Device, here: Device) -> float:
     """Factor of a share from one device to another."""
     if there.generation == here.generation:
-        peaks = [device.flop_rate("fp16") for device in (there, here)]
-        return (here.power / peaks[1]) / (there.power / peaks[0])
+        watts = [device.power / device.flop_rate("fp16") for device in (there, here)]
+        return float((watts[1] / watts[0]) ** power_exponent())
     operations = [architecture(device).matrix for device in (there, here)]
     return operations[0] / operations[1] if name in PORTABLE and all(operations) else 1.0
 

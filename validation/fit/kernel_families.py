@@ -2,12 +2,15 @@
 
 Products reach a share f of their peak P until the board's power W limits the clock:
 
-    fraction = f / (1 + (f P / (W e)) ** SHARPNESS) ** (1 / SHARPNESS),   e = e0 x growth ** (year - 2020)
+    fraction = f x min(1, W e / (f P)) ** slope,   e = e0 x growth ** (year of the process - 2020)
 
 with one f, e0 [FLOP/J] and growth for products on matrix units and one for those on vector units: how many
-operations a joule buys is a matter of the process, so of the year. All other fractions are the geometric mean
-of the same fraction on other devices, weighted by how near their architecture is; of convolutions, whose
-speed is over that of products, it is of the share of the FP32 peak that both make.
+operations a joule buys is a matter of the process. The limit is sharp, because the board's controller holds
+the clock to its power. On matrix units the clock follows the power as in `hardware.sustained`, and P counts
+operations of 16 bits: one of 8 bits moves half as many bits. On vector units the slope is 1, which is that of
+a clock at the least voltage; boards of 70 to 75 W fix it. All other fractions are the geometric mean of the
+same fraction on other devices, weighted by how near their architecture is; of convolutions, whose speed is
+over that of products, it is of the share of the FP32 peak that both make.
 
 Source: the limit is that of Choi et al., "A Roofline Model of Energy" (IPDPS 2013), section 2.
 """
@@ -22,10 +25,13 @@ from pathlib import Path
 import numpy as np
 
 from hardware.device import Device
+from hardware.sustained import power_exponent
+from simdl.kernels.costs.matmul import ELEMENT_SIZE
 from validation.errors import MeasurementError
 from validation.fit.least_squares import Vector, minimise, soften
 
 SHARPNESS = 16.0
+"""Of the limit: the higher, the nearer to a minimum of two."""
 YEARS = 2.0
 """Years of architecture over which a device's weight falls by e."""
 OTHER_ARCHITECTURE = 0.3
@@ -65,7 +71,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Year of an architecture, the family that it belongs to, and operations a clock of its matrix units."""
+    """Years of an architecture and of its process, its family, and operations a clock of its matrix units."""
 
     year: int
     process: int
@@ -113,9 +119,10 @@ def family_fractions(device: Device, others: Sequence[Fitted]) -> dict[str, floa
     for matrix in (True, False):
         points = [point for other in others for point in _points(other, device) if point.matrix is matrix]
         if points:
-            law = _fit_law(points)
+            law = _fit_law(points, _slope(matrix=matrix))
             found |= {
-                f"{MATMUL}{dtype}": _law(law, *_demand(device, dtype)) * _accumulation(device, dtype)
+                f"{MATMUL}{dtype}": _law(law, *_demand(device, dtype), _slope(matrix=matrix))
+                * _accumulation(device, dtype)
                 for dtype in device.peak_flop_rate
                 if _on_matrix_units(device, dtype) is matrix
             }
@@ -198,25 +205,34 @@ def _accumulation(device: Device, dtype: str) -> float:
 
 
 def _demand(device: Device, dtype: str) -> tuple[float, int]:
-    """[FLOP/J] that the peak asks of the board's power, 0 where none is published; the year."""
+    """[FLOP/J] that the peak asks of the board's power, 0 where none is published; year of the process.
+
+    Operations of matrix units are told in those of 16 bits: one of 8 bits moves half as many.
+    """
     rate = device.flop_rate(dtype) * _accumulation(device, dtype)
-    demand = rate / device.power if device.power else 0.0
+    width = ELEMENT_SIZE[dtype] / 2 if _on_matrix_units(device, dtype) else 1.0
+    demand = rate * width / device.power if device.power else 0.0
     return demand, architecture(device).process
 
 
-def _law(law: Vector, demand: float, year: int) -> float:
+def _slope(*, matrix: bool) -> float:
+    """How a clock at the limit follows the power for each operation: dlog(clock) / dlog(power)."""
+    return power_exponent() if matrix else 1.0
+
+
+def _law(law: Vector, demand: float, year: int, slope: float) -> float:
     """Share of the peak at this demand [FLOP/J] with the process of this year."""
     best = 1 / (1 + exp(-law[0]))
     affordable = exp(law[1] + law[2] * (year - 2020))
-    return float(best / (1 + (best * demand / affordable) ** SHARPNESS) ** (1 / SHARPNESS))
+    return float(best / (1 + (best * demand / affordable) ** SHARPNESS) ** (slope / SHARPNESS))
 
 
-def _fit_law(points: Sequence[_Point]) -> Vector:
+def _fit_law(points: Sequence[_Point], slope: float) -> Vector:
     measured = np.array([log(point.fraction) for point in points])
     weights = np.sqrt([point.weight for point in points])
 
     def residuals(law: Vector) -> Vector:
-        predicted = np.array([log(_law(law, point.demand, point.year)) for point in points])
+        predicted = np.array([log(_law(law, point.demand, point.year, slope)) for point in points])
         pulls = np.array(
             [(law[index] - mean) / spread for index, (mean, spread) in zip((0, 2), PRIORS, strict=True)]
         )

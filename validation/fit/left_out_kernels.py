@@ -33,6 +33,8 @@ KINDS: Mapping[type, str] = {
     AttentionCall: "attention",
 }
 VECTOR = "vector kernels"
+FORMAT = "bf16"
+"""Of the products that attention of another maker is scaled by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +133,19 @@ def _attention(
         return device.attention_kernels
     family = architecture(device).family
     kin = [name for name, known in timed.items() if architecture(known[0].device).family == family]
-    best = max((carried[name] for name in kin or carried), key=lambda kernels: kernels.forward.share)
-    return {name: carried.get(name, best) for name in own}
+    best = max(kin or carried, key=lambda name: carried[name].forward.share)
+    unseen = carried[best] if kin else _reached(carried[best], timed[best][0].device, device)
+    return {name: carried.get(name, unseen) for name in own}
+
+
+def _reached(kernels: AttentionKernels, there: Device, here: Device) -> AttentionKernels:
+    """Another maker's kernels at the shares that products of this maker reach of theirs."""
+    factor = here.matmul.fraction[FORMAT] / there.matmul.fraction[FORMAT]
+    passes = (
+        replace(each, share=min(1.0, each.share * factor)) for each in (kernels.forward, kernels.backward)
+    )
+    forward, backward = passes
+    return AttentionKernels(forward=forward, backward=backward)
 
 
 def registered(rows: Sequence[KernelRow]) -> list[KernelRow]:

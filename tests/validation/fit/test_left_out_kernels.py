@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.profiles import device_names, load_device
+from hardware.sustained import power_exponent
 from validation.commands.kernels import kernels
 from validation.errors import MeasurementError
 from validation.fit.kernel_families import Fitted, architecture, family_fractions
@@ -61,14 +62,23 @@ def test_a_board_with_less_power_for_the_same_peak_is_expected_to_reach_less_of_
 
 
 @pytest.mark.theory
-def test_far_above_what_its_board_can_feed_a_device_delivers_operations_per_joule():
-    others = [made("a100-sxm-80gb", 0.82), made("h100-pcie-80gb", 0.7)]
+@pytest.mark.parametrize(("dtype", "slope"), [("bf16", power_exponent()), ("fp32", 1.0)])
+def test_far_above_what_its_board_can_feed_a_device_slows_down_by_its_power(dtype, slope):
+    """Operations per joule on vector units, the clock of `hardware.sustained` on matrix units."""
+    path = f"matmul__fraction__{dtype}"
+    others = [fitted("a100-sxm-80gb", **{path: 0.82}), fitted("h100-pcie-80gb", **{path: 0.7})]
     device = load_device("h100-sxm-80gb")
     low, lower = (
-        family_fractions(replace(device, power=watts), others)["matmul.fraction.bf16"]
+        family_fractions(replace(device, power=watts), others)[f"matmul.fraction.{dtype}"]
         for watts in (10.0, 5.0)
     )
-    assert lower == pytest.approx(low / 2, rel=1e-3)
+    assert lower == pytest.approx(low / 2**slope, rel=1e-3)
+
+
+@pytest.mark.theory
+def test_eight_bits_ask_half_the_power_of_sixteen():
+    found = family_fractions(load_device("h100-pcie-80gb"), [made("h100-sxm-80gb", 0.78)])
+    assert found["matmul.fraction.fp8"] == pytest.approx(found["matmul.fraction.bf16"], rel=1e-3)
 
 
 def test_algorithms_that_a_library_does_not_offer_stay_absent():
