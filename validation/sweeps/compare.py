@@ -313,7 +313,7 @@ def summarize_sweeps(results: pd.DataFrame) -> dict[str, SweepSummary]:
         "at_least_1_mib": large,
         "at_least_1_mib_fitted": large[large["fitted"]],
         "at_least_1_mib_held_out": large[~large["fitted"]],
-        "below_1_mib": results[results["size"] < LARGE],
+        "below_1_mib": results[(results["size"] > 0) & ~is_large],
     }
     for file, part in results.groupby("file", sort=False):
         groups |= {file: part, f"{file} at_least_1_mib": part[is_large[part.index]]}
