@@ -23,7 +23,7 @@ AT_ONCE = 4_000_000
 
 def path_ends(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing) -> Floats | None:
     """[lanes and cuts x ranks] end of every rank's last pass, at least; None where chains say as much."""
-    if order.outline.plain:
+    if order.outline.plain or order.updates_often:  # what never drains has no first and last pass of a step
         return None
     blocking = not pricing.stack.pipeline_overlap
     strategy, seconds = shape.strategy, EntrySeconds(shape, order, prices, pricing)
