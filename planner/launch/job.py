@@ -254,6 +254,13 @@ def whole_degree(job: Job) -> Iterator[Lost]:
         yield Lost("shard_degree", f"found {strategy.shard_degree}, all replicas; written as the default 0")
 
 
+def same_schedule(job: Job) -> Iterator[Lost]:
+    """A schedule that is another one by name alone, as every one is without a pipeline."""
+    strategy = job.strategy
+    if job.schedule != strategy.schedule:
+        yield Lost("schedule", f"found {strategy.schedule}, the same as {job.schedule} with pp {strategy.pp}")
+
+
 def lost_savers(job: Job, *, layers: bool = False) -> Iterator[Lost]:
     """What no setting says of recomputation layer by layer, and of host memory.
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -16,6 +16,8 @@ from workloads.registry import load_network
 
 DENSE = load_question(Options(model="llama3-8b", cluster="dgx-a100:2", global_batch=64))
 DEEP = load_question(Options(model="llama3.1-405b", cluster="dgx-h100:64", global_batch=512))
+CONTEXT = Context(devices=16, devices_per_node=8, layers=32, before=1, behind=1)
+KEYS = {field.name for field in fields(Strategy)}
 EXPERTS = load_question(Options(model="mixtral-8x7b", cluster="dgx-a100:2", global_batch=64))
 
 
@@ -143,6 +145,38 @@ def test_deepspeed_does_not_combine_experts_and_tensors_under_zero_3():
     with pytest.raises(LaunchError, match="tp: found 2 with ep 4 and zero 3"):
         launch("deepspeed", strategy, EXPERTS)
     assert json.loads(text("deepspeed", replace(strategy, zero=2), EXPERTS))["expert_parallel"]["enabled"]
+
+
+@pytest.mark.parametrize("name", [name for name, each in FORMATS.items() if each.read is not None])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Strategy(dp=16, schedule="gpipe"),
+        Strategy(tp=8, pp=2, zero=1, shard_degree=1, sequence_parallel=True),
+        Strategy(tp=8, pp=2),
+    ],
+)
+def test_what_means_nothing_is_told_and_read_back_as_nothing(name, strategy):
+    found = launch(name, strategy)
+    read = FORMATS[name].read(next(iter(found.files.values())), CONTEXT)
+    said = build_strategy(read.strategy, DENSE.cluster)
+    unlike = {key for key in KEYS if getattr(said, key) != getattr(strategy, key)}
+    assert unlike == {each.key for each in found.lost} & KEYS
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "told"),
+    [
+        ("megatron-bridge", "dataset.seq_length=8192", 'dataset.seq_length="', ""),
+        ("torchtitan", "64 * 8192", "1e309 * 8192", "expected a whole number"),
+        ("torchtitan", "= 1 * 8192", "= [1] * 8192", "expected a whole number"),
+    ],
+)
+def test_files_made_wrong_are_refused_in_words(name, before, after, told):
+    written = text(name, Strategy(dp=16, zero=3))
+    assert before in written
+    with pytest.raises(LaunchError, match=told):
+        FORMATS[name].read(written.replace(before, after), CONTEXT)
 
 
 class TestAccelerate:

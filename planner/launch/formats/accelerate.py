@@ -7,7 +7,17 @@ src/accelerate/parallelism_config.py, src/accelerate/commands/launch.py.
 from collections.abc import Iterator
 
 from planner.launch.formats.yaml_text import yaml_text
-from planner.launch.job import Format, Job, Knob, Launch, LaunchError, Lost, lost_savers, refuse_unlaunchable
+from planner.launch.job import (
+    Format,
+    Job,
+    Knob,
+    Launch,
+    LaunchError,
+    Lost,
+    lost_savers,
+    refuse_unlaunchable,
+    same_schedule,
+)
 from simdl.step.strategy import Recompute
 
 FILE = "accelerate.yaml"
@@ -85,6 +95,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
     yield from lost_savers(job)
+    yield from same_schedule(job)
     if strategy.zero and _is_plain(job):
         yield Lost("zero", f"found {strategy.zero}{_of_shards(job)}; nothing is sharded")
     elif strategy.zero == 1:

@@ -21,6 +21,7 @@ from planner.launch.job import (
     Read,
     lost_savers,
     refuse_unlaunchable,
+    same_schedule,
 )
 from simdl.step.strategy import PLAIN, Recompute
 
@@ -96,6 +97,7 @@ def _values(job: Job) -> dict[str, Any]:
 
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
+    yield from same_schedule(job)
     if not offload_tables(job):
         yield from lost_savers(job)
     if strategy.stages:

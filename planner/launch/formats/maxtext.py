@@ -18,6 +18,7 @@ from planner.launch.job import (
     lost_savers,
     refuse_other_networks,
     refuse_unlaunchable,
+    same_schedule,
 )
 from simdl.step.strategy import PLAIN, Recompute
 
@@ -103,6 +104,7 @@ def _axes(job: Job) -> Iterator[tuple[str, int, str]]:
 def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
     yield from lost_savers(job)
+    yield from same_schedule(job)
     if strategy.zero == 2:
         yield Lost(
             "zero",

@@ -154,11 +154,19 @@ def read(text: str, context: Context) -> Read:
 def _values(text: str) -> dict[str, str]:
     found = {}
     for line in text.splitlines():
-        for word in shlex.split(line, comments=True) if line.count("'") % 2 == 0 else [line.strip()]:
+        for word in _words(line):
             if match := OVERRIDE.fullmatch(word.lstrip("+")):
                 section, name, value = match.groups()
                 found[section if name is None else f"{section}.{name}"] = value
     return found
+
+
+def _words(line: str) -> list[str]:
+    """The words of a line; one that is the middle of a longer text is one."""
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return [line.strip()]
 
 
 def recognise(name: str, text: str) -> bool:

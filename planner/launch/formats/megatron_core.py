@@ -19,6 +19,7 @@ from planner.launch.job import (
     lost_savers,
     refuse_other_networks,
     refuse_unlaunchable,
+    same_schedule,
     stage_letters,
     whole_degree,
 )
@@ -115,6 +116,9 @@ def lost_keys(job: Job) -> Iterator[Lost]:
     """What no setting of Megatron-Core says."""
     strategy, workload = job.strategy, job.question.workload
     yield from whole_degree(job)
+    yield from same_schedule(job)
+    if strategy.shard_degree == strategy.replicas == 1:
+        yield Lost("shard_degree", "found 1, the only replica; written as the default 0")
     yield from lost_savers(job, layers=True)
     if strategy.recompute_layers and strategy.recompute is Recompute.SELECTIVE:
         yield Lost("recompute_layers", f"found {strategy.recompute_layers}; selective is of all layers")

@@ -23,6 +23,7 @@ from planner.launch.job import (
     lost_savers,
     refuse_other_networks,
     refuse_unlaunchable,
+    same_schedule,
     virtual_of,
     whole_degree,
 )
@@ -102,12 +103,17 @@ def _lost(job: Job) -> Iterator[Lost]:
     strategy, workload = job.strategy, job.question.workload
     yield from lost_savers(job)
     yield from whole_degree(job)
+    yield from same_schedule(job)
     if 0 < strategy.shard_degree <= strategy.cp and strategy.dp > 1:
         yield Lost(
             "shard_degree",
             f"found {strategy.shard_degree}; FSDP2 here shards over two ranks of dp at least: over all",
         )
-    if strategy.zero <= 1 and not _is_plain(strategy):
+    if strategy.replicas == 1:
+        for key in ("zero", "shard_degree"):
+            if getattr(strategy, key):
+                yield Lost(key, f"found {getattr(strategy, key)} with one replica; there is nothing to shard")
+    elif strategy.zero <= 1 and not _is_plain(strategy):
         yield Lost("zero", f"found {strategy.zero}; FSDP2 shards gradients and parameters too: ZeRO-3")
     if strategy.stages:
         yield Lost("stages", f"found {list(strategy.stages)}; layers are cut evenly")

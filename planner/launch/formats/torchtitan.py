@@ -24,6 +24,7 @@ from planner.launch.job import (
     lost_savers,
     refuse_other_networks,
     refuse_unlaunchable,
+    same_schedule,
     stage_letters,
     virtual_of,
     whole_degree,
@@ -158,6 +159,7 @@ def _parts(stages: list[tuple[bool, int, bool]]) -> list[list[str]]:
 def _lost_sharding(job: Job) -> Iterator[Lost]:
     strategy = job.strategy
     yield from whole_degree(job)
+    yield from same_schedule(job)
     yield from lost_savers(job)
     if strategy.shard_degree == 1 and strategy.cp == 1:
         yield Lost("shard_degree", "found 1; nothing is sharded")
@@ -284,20 +286,31 @@ def _batches(values: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
     """The question's keys and the samples of a microbatch, by tokens or by samples."""
     say = {name.removeprefix("training."): value for name, value in values.items()}
     question: dict[str, Any] = {}
-    tokens = say.get("max_context_length", say.get("seq_len"))
-    micro = say.get("local_batch_size")
-    if tokens is not None:
-        question["seq_len"] = whole("max_context_length", tokens)
-    if "num_tokens_per_microbatch_per_dp_rank" in say and tokens:
-        micro = int(say["num_tokens_per_microbatch_per_dp_rank"]) // int(tokens)
-    batch = say.get("global_batch_size")
-    if "num_tokens_per_train_step" in say and tokens:
-        batch = int(say["num_tokens_per_train_step"]) // int(tokens)
-    if batch is not None and int(batch) > 0:
-        question["global_batch"] = int(batch)
+    tokens = _count(say, "max_context_length") or _count(say, "seq_len")
+    micro, batch = _count(say, "local_batch_size"), _count(say, "global_batch_size")
+    if tokens:
+        question["seq_len"] = tokens
+        each, step = (
+            _count(say, "num_tokens_per_microbatch_per_dp_rank"),
+            _count(say, "num_tokens_per_train_step"),
+        )
+        micro = micro if each is None else each // tokens
+        batch = batch if step is None else step // tokens
+    if batch:
+        question["global_batch"] = batch
     if (number := say.get("mixed_precision_param")) is not None:
         question["precision"] = "fp32" if number == "float32" else "bf16"
-    return question, None if micro is None else whole("local_batch_size", micro)
+    return question, micro
+
+
+def _count(say: Mapping[str, Any], name: str) -> int | None:
+    """A number of a field; None where it is not given, or left to torchtitan by -1.
+
+    Raises:
+        LaunchError: anything else.
+    """
+    value = say.get(name)
+    return None if value is None or value == -1 else whole(name, value)
 
 
 def _toml_values(text: str) -> dict[str, Any]:
