@@ -6,6 +6,7 @@ kernel:
     group            forward                                 backward
     ``gemm_bias``    product of a linear layer + bias        nothing
     ``bias_relu``    bias of a convolution + activation      nothing
+    ``conv_stats``   convolution + sums of a batch norm      nothing
     ``bn_relu``      normalise + activation                  activation gradient + normalisation sums
     ``bn_add_relu``  normalise + addition + activation       activation gradient + normalisation sums
     ``add_relu``     residual addition + activation          nothing

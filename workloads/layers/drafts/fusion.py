@@ -21,6 +21,10 @@ PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 
 
+STATISTICS = "conv_stats"
+"""Group of a convolution and the sums of the batch normalisation behind it."""
+
+
 def fuse_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The layers with the operators of every pattern tagged with its group."""
     fused: list[Layer] = []
@@ -29,7 +33,22 @@ def fuse_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
         fused.extend(
             next((_tag(rest[: len(p)], g) for p, g in PATTERNS if _matches(rest, p, layers)), rest[:1])
         )
-    return tuple(fused)
+    return tuple(_with_statistics(fused))
+
+
+def _with_statistics(layers: Sequence[Layer]) -> list[Layer]:
+    """Sums of a normalisation in the epilogue of the convolution that it alone reads; the map is written."""
+    found = list(layers)
+    for place, (first, second) in enumerate(pairwise(layers)):
+        alone = first.kind == "convolution" and len(first.forward) == 1
+        if alone and second.attributes.get("over") == "batch" and _readers(first, layers) == [second.name]:
+            sums, *rest = second.forward
+            found[place] = replace(first, forward=(replace(first.forward[0], fusion=STATISTICS),))
+            joined = replace(
+                sums, fusion=STATISTICS, chained=sums.reads // 2
+            )  # read, not written, for nothing
+            found[place + 1] = replace(second, forward=(joined, *rest))
+    return found
 
 
 def _matches(rest: Sequence[Layer], pattern: tuple[str, ...], layers: Sequence[Layer]) -> bool:
