@@ -177,11 +177,11 @@ def test_fusion_groups_of_a_residual_network():
     layers = _layers(_residual_network())
     groups = {name: [o.fusion for o in layer.forward] for name, layer in layers.items()}
     assert groups == {
-        "stem": [""],
-        "stem_norm": ["", "bn_relu"],
+        "stem": ["conv_stats"],
+        "stem_norm": ["conv_stats", "bn_relu"],
         "stem_relu": ["bn_relu"],
-        "conv": [""],
-        "norm": ["", "bn_add_relu"],
+        "conv": ["conv_stats"],
+        "norm": ["conv_stats", "bn_add_relu"],
         "add": ["bn_add_relu"],
         "relu": ["bn_add_relu"],
         "pool": [""],
