@@ -59,6 +59,7 @@ def test_json_has_stable_keys():
         "efficiency",
         "gain",
         "breakdown",
+        "kernels",
         "reason",
         "split_layers",
     }
