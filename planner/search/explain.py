@@ -38,6 +38,8 @@ NOTABLE = 0.1  # share of the largest difference below which one is not named
 
 SHORT = 15_000
 """Passes of a step that is simulated for the sake of an explanation alone: less than a second."""
+LIGHT = 2_000
+"""The same where no axis of the search is explained."""
 
 
 def explain(
@@ -78,7 +80,6 @@ def explain_experts(
     return tuple(
         _sentence([axis], best, _simulated(space, candidate, workload, pricing), node)
         for axis, candidate in _experts_elsewhere(best.strategy, space, bounds, fits, node)
-        if _passes(space, candidate) <= SHORT
     )
 
 
@@ -127,7 +128,7 @@ def _experts_elsewhere(
         return
     reach = space.ep[fits] * space.expert_tensor[fits]
     others = fits[(space.ep[fits] > 1) & ((reach <= node) != _within(strategy, node))]
-    others = _short(others, space)
+    others = others[_passes(space, others) <= LIGHT]
     if len(others):
         yield EXPERTS, int(others[np.argmin(bounds.step_time[others])])
 
