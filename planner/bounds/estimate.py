@@ -333,8 +333,12 @@ class _Ends:
         )
         if self._order.synchronised and self._order.copies == 1:
             ends = np.maximum(ends, largest(self._drained(self._back))[lane] + beside.after_back)
-            first = self._classes.first
-            ends[:, first] = np.maximum(ends[:, first], self._sent[lane] + beside.after_back[:, first])
+            first, chain = self._classes.first, self._chain
+            back = self._sent[lane]
+            if beside.late is not None:
+                ways = (self._back + chain.drain[:, self._first[0]])[lane] + beside.late
+                back = np.maximum(back, ways.max(axis=1))
+            ends[:, first] = np.maximum(ends[:, first], back + beside.after_back[:, first])
         if self._paths is not None:
             ends = np.maximum(ends, largest(self._paths)[lane] + beside.after_last)
         found: Floats = np.maximum(ends.max(axis=1), beside.floor)

@@ -174,13 +174,13 @@ def _messages(
         for one, cut in zip(each, own, strict=True)
         if cut is not None
     ]
-    flat = _flat_messages(asked, seconds) if asked else np.zeros((3, 0))
+    flat = _flat_messages(asked, seconds) if asked else np.zeros((4, 0))
     found, start = [], 0
     for each, own in zip(variants, cuts, strict=True):
         kinds = len(each[0].shape.kinds)
         places = [number for number, cut in enumerate(own) if cut is not None]
-        table, end = np.zeros((3, len(each), kinds)), start + len(places) * kinds
-        table[:, places] = flat[:, start:end].reshape(3, -1, kinds)
+        table, end = np.zeros((4, len(each), kinds)), start + len(places) * kinds
+        table[:, places] = flat[:, start:end].reshape(4, -1, kinds)
         found.append(Messages(*table))
         start = end
     return found
@@ -189,7 +189,7 @@ def _messages(
 def _flat_messages(
     asked: list[tuple[Strategy, Segments]], seconds: Callable[[SharingTable, Floats, Floats], Floats]
 ) -> Floats:
-    """[3 x kinds of all that ask] seconds of all messages of a pass, of the first and of the last."""
+    """[4 x kinds of all that ask] seconds of all of a pass, of its first, second and last segment."""
     cuts = [cut for _, cut in asked]
     sharing = sharing_table([strategy for strategy, _ in asked], np.array([len(cut.sums) for cut in cuts]))
     plain, experts = np.array([each for cut in cuts for each in cut.sums]).T
@@ -197,7 +197,8 @@ def _flat_messages(
     each = times[_joined([cut.places for cut in cuts], [len(cut.sums) for cut in cuts])]
     starts = _joined([cut.starts for cut in cuts], [len(cut.places) for cut in cuts])
     ends = np.append(starts[1:], len(each)) - 1
-    return np.stack([np.add.reduceat(each, starts), each[starts], each[ends]])
+    second = np.where(ends > starts, each[np.minimum(starts + 1, ends)], 0.0)
+    return np.stack([np.add.reduceat(each, starts), each[starts], second, each[ends]])
 
 
 def _joined(places: list[list[int]], sizes: list[int]) -> Integers:

@@ -9,6 +9,7 @@ of several stages, all reductions but that one. The first gather of a pass waits
 of the pass before, or for the update; behind a pass that reduces nothing it is fetched ahead.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,10 @@ import numpy as np
 from planner.bounds.chains import Chain
 from planner.bounds.exchanges import Variants
 from planner.bounds.orders import RankClasses
+from planner.bounds.variants import Variant
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
+from planner.space.shapes import Blocks
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
@@ -33,6 +36,8 @@ class Exposure:
         after_last: from the end of the last pass of the rank.
         lane: from the start of a rank's last completing pass, if its collectives follow each other; what
             that pass takes is not in it.
+        late: [candidates and cuts x ranks] by which the first pass of every rank ends later, because stage
+            after stage has waited for updated parameters; None where none waits.
         floor: [candidates and cuts] of all collectives of a step one after another, where passes have some.
     """
 
@@ -40,6 +45,7 @@ class Exposure:
     after_back: Floats
     after_last: Floats
     lane: Floats
+    late: Floats | None
     floor: Floats
 
 
@@ -87,13 +93,40 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
     if variants.which("sharded").any():
         beside, until = _sharded_gathers(variants)
         own, floor = own + beside[:, None], floor + until
+    late = None
     if variants.which("ahead").any():
+        late = _gathers_ahead(variants)
         total, first = (
             variants.spread(found, "ahead")[:, 0] for found in (ways.gathers.total, ways.gathers.first)
         )
         own = own.copy()
         own[:, classes.first] += (variants.footprint * (total - first) + first)[setting]
-    return Exposure(after_passes=own, after_back=back, after_last=last, lane=lane, floor=floor)
+    return Exposure(after_passes=own, after_back=back, after_last=last, lane=lane, late=late, floor=floor)
+
+
+def _gathers_ahead(variants: _Beside) -> Floats | None:
+    """[candidates and cuts x ranks] by which gathers hold up first passes until that of each rank ends.
+
+    The first gather of the first stage has nothing beside it. On every stage two are there ahead, and the
+    others begin when the first segment has run, so that first and last segment alone are beside none.
+    """
+    first, gathers = variants.order.placement.first[0], variants.variants.gathers
+    stages = np.arange(1 + first.max())
+    total, alone, second = (
+        variants.spread(each, "ahead")[:, stages] for each in (gathers.total, gathers.first, gathers.second)
+    )
+    inside = total - alone - second
+    if not (inside > 0).any():
+        return None
+    edges = _shares(
+        variants, stages, (Phase.FORWARD,), "ahead", lambda one: (one.forward.begins, one.forward.ends)
+    )
+    within = inside[variants.setting]
+    longer = within + (edges - 1) * variants.chain.forward[:, stages][variants.lane]
+    longer = np.where(within > 0, np.maximum(longer, 0.0), 0.0)
+    longer[:, 0] += alone[variants.setting, 0]
+    late: Floats = np.cumsum(longer, axis=1)[:, first]
+    return late
 
 
 def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats, Floats]:
@@ -128,9 +161,23 @@ def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats, Floats]
 
 def _first_shares(variants: _Beside, stages: Integers) -> Floats:
     """[candidates and cuts x stages] share of the first segment in the pass that completes gradients."""
-    shape, prices = variants.shape, variants.prices
     gradients = [phase for phase in Phase if phase is not Phase.FORWARD]
-    device = np.sum([prices.phases[phase].device[shape.rows] for phase in gradients], axis=0)
+    return _shares(variants, stages, gradients, "beside", lambda one: (one.backward.begins,))
+
+
+def _shares(
+    variants: _Beside,
+    stages: Integers,
+    phases: Sequence[Phase],
+    name: str,
+    parts: Callable[[Variant], tuple[Sequence[Blocks], ...]],
+) -> Floats:
+    """[candidates and cuts x stages] share of some blocks in a pass, of variants of which a name is true.
+
+    ``parts`` are these blocks, each part of every kind of stage.
+    """
+    shape, prices = variants.shape, variants.prices
+    device = np.sum([prices.phases[phase].device[shape.rows] for phase in phases], axis=0)
     total = device @ shape.counts()
     total = np.where(total > 0, total, 1.0)
     kinds = shape.kind[:, stages].ravel()
@@ -138,11 +185,14 @@ def _first_shares(variants: _Beside, stages: Integers) -> Floats:
     numbers: dict[tuple[object, ...], int] = {}
     which = np.zeros(len(variants.each), dtype=np.int64)
     for number, variant in enumerate(variants.each):
-        if not variant.beside:
+        if not getattr(variant, name):
             continue
         if variant.key not in numbers:
-            begins = [device[:, list(blocks)].sum(axis=1) for blocks in variant.backward.begins]
-            shares = np.stack(begins, axis=1) / total
+            own = [
+                np.stack([device[:, list(blocks)].sum(axis=1) for blocks in part], axis=1)
+                for part in parts(variant)
+            ]
+            shares = np.sum(own, axis=0) / total
             found.append(shares[:, kinds].reshape(-1, len(stages)))
             numbers[variant.key] = len(numbers) + 1
         which[number] = numbers[variant.key]

@@ -17,10 +17,11 @@ Parts = list[tuple[slice, float, float]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Messages:
-    """[variants x kinds] seconds: of all messages of a pass of a stage, of the first and of the last."""
+    """[variants x kinds] seconds of messages: of a pass of a stage, of its first, second and last segment."""
 
     total: Floats
     first: Floats
+    second: Floats
     last: Floats
 
 
@@ -28,7 +29,7 @@ class Segments:
     """The segments in which every kind of stage runs its blocks.
 
     Attributes:
-        begins: [kinds] first block of the pass.
+        begins, ends: [kinds] blocks of the first and of the last segment of the pass.
         sums: the distinct sizes of messages: elements that all replicas and that those of experts exchange.
         places: which of them each segment sends, kind after kind.
         starts: [kinds] the first segment of each.
@@ -36,6 +37,7 @@ class Segments:
 
     def __init__(self, chains: Sequence[Blocks], parts: Sequence[Parts]) -> None:
         self.begins = [blocks[found[0][0]] for blocks, found in zip(chains, parts, strict=True)]
+        self.ends = [blocks[found[-1][0]] for blocks, found in zip(chains, parts, strict=True)]
         sums = [(plain, experts) for found in parts for _, plain, experts in found]
         distinct = {each: number for number, each in enumerate(dict.fromkeys(sums))}
         self.sums, self.places = list(distinct), [distinct[each] for each in sums]
