@@ -29,12 +29,12 @@ REPORTS = {  # picture: command, page, height [px]
     "report-validation": ("validate published", "validate-published", 1500),
 }
 READY = "typeof waiting !== 'undefined' && !waiting.length && document.readyState === 'complete'"
-COMPARED = (
+ASKED = (
     "?model=gpt3-175b&node=dgx-a100&count=128"
     "&a.tp=8&a.pp=8&a.micro_batch=2&a.recompute=selective&a.zero=1&a.sequence_parallel=true"
-    "&b.tp=4&b.pp=8&b.micro_batch=2&b.schedule=interleaved-1f1b&b.virtual_stages=12"
-    "&b.recompute=selective&b.zero=1&b.sequence_parallel=true"
 )
+RANKED = "() => document.querySelector('#plan-status')?.textContent.includes('certified')"
+PATIENCE = 120_000  # [ms] of a plan
 SETTLED = 1500  # [ms] for drawings to end
 
 
@@ -70,18 +70,18 @@ def take_reports(page: Page) -> None:
 
 
 def take_dashboard(page: Page) -> None:
-    """Take two strategies side by side."""
+    """Take a ranking above the card of one of its strategies."""
     server = subprocess.Popen(simdl("dashboard", "--port", "0"), stdout=subprocess.PIPE, text=True)  # noqa: S603
     try:
         assert server.stdout is not None  # noqa: S101 - a pipe
         found = re.search(r"http://\S+/", server.stdout.readline())
         assert found is not None  # noqa: S101 - its first line names the address
-        page.goto(found[0] + COMPARED)
+        page.goto(found[0] + ASKED)
         page.wait_for_selector("#figures .js-plotly-plot")
+        page.click("#plan-start")
+        page.wait_for_function(RANKED, timeout=PATIENCE)
         page.wait_for_timeout(SETTLED)
-        page.evaluate("document.querySelector('[id=\"section-pipelines-0\"]').scrollIntoView()")
-        page.evaluate("scrollBy(0, -180)")  # below the cards, which stay in view
-        page.wait_for_timeout(SETTLED)
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=DOCS / "dashboard.png")
     finally:
         server.terminate()
