@@ -108,6 +108,15 @@ def test_bert_parameters_equal_the_released_encoder_and_pooler(name, encoder):
     assert network.parameters - behind == encoder
 
 
+@pytest.mark.theory
+@pytest.mark.parametrize(("size", "hidden"), [("base", 768), ("large", 1024)])
+def test_bert_of_squad_has_two_scores_a_token_in_place_of_pooler_and_heads(size, hidden):
+    """Devlin et al. 2019, section 4.2: a start and an end vector; the released code adds a bias to each."""
+    trained, tuned = NETWORKS[f"bert-{size}"](), NETWORKS[f"bert-{size}-squad"]()
+    heads = sum(layer.parameters for layer in trained.blocks[-1].layers if not layer.tied)
+    assert tuned.parameters == trained.parameters - heads + 2 * hidden + 2
+
+
 @pytest.mark.published
 def test_nemotron_has_3_2_billion_embedding_and_12_5_billion_other_parameters():
     # Parmar et al. 2024 (arXiv:2402.16819), section 2; its 3.2 rounds 3.146 up.

@@ -141,7 +141,8 @@ def test_evaluation_drops_the_sums_of_batch_normalisation_only():
         ("tensorflow/docs:x", "alexnet", "alexnet-owt"),
         ("tensorflow/docs:x", "resnet50", "resnet50"),
         ("mlcommons/training_results_v4.0", "resnet50 (v1.5, MLPerf)", "resnet50-v1.5"),
-        ("lambdal/deeplearning-benchmark", "bert-base (SQuAD fine-tuning)", "bert-base"),
+        ("lambdal/deeplearning-benchmark", "bert-base (SQuAD fine-tuning)", "bert-base-squad"),
+        ("any", "BERT-large SQuAD", "bert-large-squad"),
     ],
 )
 def test_names_of_tables(source, model, name):

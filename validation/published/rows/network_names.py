@@ -39,7 +39,7 @@ def network_name(row: PublishedRow) -> str:
         RowSkippedError: none is registered.
     """
     model, rule = _printed_model(row), _rule(row)
-    found = rule.model.fullmatch(model) if rule else None
+    found = _match(rule, row) if rule else None
     name = registered_name(found.expand(rule.network) if rule and found else model)
     if name not in network_names():
         raise RowSkippedError(f"network {model} is not registered")
@@ -71,11 +71,16 @@ def _printed_model(row: PublishedRow) -> str:
     return re.sub(r"\s*\(.*?\)", "", row["model"]).strip().lower()
 
 
+def _match(rule: NetworkRule, row: PublishedRow) -> re.Match[str] | None:
+    """Of the model without what stands in brackets, or with it."""
+    return rule.model.fullmatch(_printed_model(row)) or rule.model.fullmatch(row["model"].strip().lower())
+
+
 def _rule(row: PublishedRow) -> NetworkRule | None:
     for rule in load_rules("published/rows/network_names.toml", NetworkRule):
         framed = rule.framework is None or rule.framework.search(row["framework"])
         placed = rule.source.search(f"{row['source']} | {row['source_item']}")
-        if framed and placed and rule.model.fullmatch(_printed_model(row)):
+        if framed and placed and _match(rule, row):
             return rule
     return None
 

@@ -5,7 +5,8 @@ learned positions and two segments; masked-token and next-sentence heads as in t
 GELU and normalisation, then the token table and a bias; dense and tanh on the first token, then two
 classes). The masked-token head sees the released maximum of 20 predictions in 128 tokens, 5/32 of a
 sequence. Published totals (109,482,240 and 335,141,888) count embeddings, encoder and pooler, not the two
-heads behind them.
+heads behind them. Fine-tuned on SQuAD (section 4.2) every token has two scores, as start and as end of the
+answer, and the heads and the pooler are gone.
 """
 
 from collections.abc import Callable
@@ -45,6 +46,36 @@ def build_bert(name: str, layers: int, hidden: int, heads: int, *, tokens: int |
         Block(
             name="head",
             layers=(*_masked_token_head(config), *_sentence_head(config), _loss(config)),
+            recomputable=False,
+        ),
+    )
+    return build_network(config, blocks)
+
+
+def build_squad(
+    name: str, layers: int, hidden: int, heads: int, *, tokens: int | None = None, trained: int = 384
+) -> Network:
+    """A BERT that finds answers in a text.
+
+    Args:
+        name: registered name.
+        layers: transformer blocks.
+        hidden: features of the residual stream.
+        heads: attention heads, a divisor of ``hidden``.
+        tokens: sequence length of one sample; None for ``trained``.
+        trained: length that the released code fine-tunes on (google-research/bert, README, "SQuAD 1.1").
+    """
+    config = bert_config(name, layers, hidden, heads, tokens=trained if tokens is None else tokens)
+    span = Projection(tokens=config.tokens, inputs=hidden, outputs=2)
+    blocks = (
+        Block(name="embedding", layers=embedding_layers(config), recomputable=False),
+        Block(name="encoder", layers=transformer_layers(config), count=layers),
+        Block(
+            name="head",
+            layers=(
+                replicated_projection("span", "input", span, bias=True),
+                token_loss("loss", "span", tokens=2, vocab=config.tokens),
+            ),
             recomputable=False,
         ),
     )
@@ -170,6 +201,8 @@ def _vocabulary_bias(rows: int, vocab: int) -> Layer:
 NETWORKS: dict[str, Callable[..., Network]] = {
     "bert-base": partial(build_bert, "bert-base", 12, 768, 12),
     "bert-large": partial(build_bert, "bert-large", 24, 1024, 16),
+    "bert-base-squad": partial(build_squad, "bert-base-squad", 12, 768, 12),
+    "bert-large-squad": partial(build_squad, "bert-large-squad", 24, 1024, 16),
 }
 
 CONVERGENCE: dict[str, Convergence] = {
