@@ -41,9 +41,10 @@ def test_a_new_row_in_a_file_of_the_same_name_was_not_fitted_on():
     assert not fitted_on(new, load_stack("mosaic-fsdp"), load_device("a100-sxm-80gb"))
 
 
-def test_a_boards_clock_counts_too():
+def test_a_boards_clock_counts_too_and_what_is_derived_from_it():
     assert fitted_on(ROW, load_stack("megatron-2022"), load_device("a100-sxm-80gb"))
-    assert not fitted_on(ROW, load_stack("megatron-2022"), load_device("a100-pcie-40gb"))
+    assert fitted_on(ROW, load_stack("megatron-2022"), load_device("a100-pcie-40gb"))
+    assert not fitted_on(ROW, load_stack("megatron-2022"), load_device("t4"))
 
 
 def test_numbers_that_a_stack_sets_again_are_its_own():
