@@ -162,7 +162,7 @@ def blocks(items: Sequence[Item]) -> Iterator[tuple[int, int, int]]:
 
 
 def needed_bytes(problem: LayerProblem, choice: Choice) -> float:
-    """[bytes] a device needs with this choice."""
+    """[bytes] a device needs with this choice at most: what lives briefly counts whole, whenever it lives."""
     options = chosen_options(problem, choice)
     held = sum(item.count * option.nbytes for item, option in zip(problem.items, options, strict=True))
     return held + max(option.transient for option in options)

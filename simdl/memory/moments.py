@@ -20,15 +20,9 @@ Floats = NDArray[np.float64]
 
 
 def frees_blocks(strategy: Strategy) -> bool:
-    """Whether a backward pass lets the activations of a block go when it is through with it.
-
-    Networks that are split layer by layer are counted as if it did not, as their choice is.
-    """
-    if strategy.split_degree > 1:
-        return False
-    return (
-        PassKind.INPUT_GRADIENT not in outline(strategy.schedule, strategy.pp, strategy.virtual_stages).kinds
-    )
+    """Whether a backward pass lets the activations of a block go when it is through with it."""
+    kinds = outline(strategy.schedule, strategy.pp, strategy.virtual_stages).kinds
+    return PassKind.INPUT_GRADIENT not in kinds
 
 
 def brief_need(parts: Iterable[tuple[float, float]]) -> float:
