@@ -173,12 +173,12 @@ def test_deterministic_leaves_out_atomic_sums(tmp_path):
 
     def measured(found):
         (layer,) = [each for each in found["layers"] if each["measured"]]
-        return [part["algorithm"] for part in layer["micro_batches"]]
+        return [part["algorithm"] for part in layer["micro_batches"]], layer["time"]
 
-    assert (measured(fast), measured(same)) == (["algo_0"], ["algo_1"])
+    assert (measured(fast), measured(same)) == ((["algo_0"], 1e-6), (["algo_1"], 3e-6))
     assert {each["deterministic"] for each in fast["algorithms"]} == {True, False}
     assert all(each["deterministic"] for each in same["algorithms"])
-    assert same["time"] - fast["time"] == pytest.approx(2e-6)
+    assert same["time"] >= fast["time"] + 2e-6 * (1 - 1e-9)  # other layers lose atomic sums too
 
 
 def test_layouts_are_chosen_and_told():

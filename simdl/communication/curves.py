@@ -53,7 +53,8 @@ def least_time(found: tuple[Curve, ...], nbytes: float) -> float:
     """[s] by the fastest of some curves, for one size or a table; nothing takes no time."""
     if not is_table(nbytes):
         return min(curve.time(nbytes) for curve in found) if nbytes > 0 else 0.0
-    best = reduce(smaller, (curve.time(nbytes) for curve in found))
+    sizes = choose(nbytes > 0, nbytes, 1.0)
+    best = reduce(smaller, (curve.time(sizes) for curve in found))
     return choose(nbytes > 0, best, 0.0)
 
 

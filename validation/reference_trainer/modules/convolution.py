@@ -11,9 +11,10 @@ from workloads.transforms.winograd import FILTER
 
 
 def _shape(layer: Layer) -> ConvolutionShape:
-    shape = layer.forward[0].shape
-    assert isinstance(shape, ConvolutionShape)  # noqa: S101
-    return shape
+    first = layer.forward[0]
+    if not isinstance(first.shape, ConvolutionShape):
+        raise TrainerError(f"layer {layer.name}: begins with {first.name}; expected a convolution alone")
+    return first.shape
 
 
 def _axes(layer: Layer, extents: tuple[int, int, int]) -> tuple[int, ...]:
