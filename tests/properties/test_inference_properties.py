@@ -1,5 +1,7 @@
 """Use of networks, whatever is asked: more work takes longer, fused and narrow networks never do."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,7 +100,7 @@ def test_fewer_bits_and_more_zeros_never_take_more(name, weight_bits, activation
         forward_seconds(_workload(each, 8), CLUSTER, stack=load_stack("pytorch-ngc"))
         for each in (narrow, wider, network)
     ]
-    assert seconds == sorted(seconds)
+    assert all(less <= more * (1 + 1e-12) for less, more in pairwise(seconds))
     scattered = Prune(sparsity=sparsity).apply(narrow)
     assert forward_seconds(_workload(scattered, 8), CLUSTER, stack=load_stack("pytorch-ngc")) == seconds[0]
 

@@ -62,7 +62,7 @@ def test_a_rank_keeps_the_weights_of_its_columns(tp, columns):
 
 @pytest.mark.parametrize(("tp", "columns"), COLUMNS)
 def test_a_rank_saves_the_keys_and_values_of_its_columns(tp, columns):
-    # in 16 bit: two norm inputs and outputs, context, gate before and after its function, up, their product; and q, k, v
+    # in 16 bit: two norm inputs and outputs, context, gate, its function, up, the product; and q, k, v
     divided = 2 * S * (4 * H + H + 4 * F) // tp + LOG_SUM_EXP * S * A // tp
     assert decoder(tp).saved == divided + 2 * S * columns
 
