@@ -116,8 +116,8 @@ def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel)
     """Device seconds of one kernel in this stack, at the clock that hours of training leave.
 
     Products on matrix units draw the most power and lower the clock; convolutions alternate with kernels that
-    stream and stay below the limit. Attention and small products draw power as far as they keep matrix units
-    busier or less busy than large products do, whose fraction of the peak `sustained` was told from.
+    stream and stay below the limit. Attention draws power as far as it keeps matrix units busier or less busy
+    than large products do, whose fraction of the peak `sustained` was told from.
     """
     seconds = launch_time(model, kernel)
     if kernel.kind not in PRODUCTS:
@@ -126,14 +126,14 @@ def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel)
         return seconds / stack.convolution_speed
     if not uses_matrix_units(device, kernel.dtype):
         return seconds
-    seconds /= _sustained_clock(kernel, seconds, device)
     if isinstance(kernel.shape, AttentionCall):
-        return seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0)
-    return seconds
+        clock = _attention_clock(kernel, seconds, device)
+        return seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0) / clock
+    return seconds / device.sustained
 
 
-def _sustained_clock(kernel: Kernel, seconds: float, device: Device) -> float:
-    """Clock of a product over that of a short benchmark, by the power law of `hardware.sustained`."""
+def _attention_clock(kernel: Kernel, seconds: float, device: Device) -> float:
+    """Clock of attention over that of a short benchmark, by the power law of `hardware.sustained`."""
     fraction = device.matmul.fraction.get(kernel.dtype, 0.0)
     if device.sustained >= 1 or not fraction:
         return device.sustained
