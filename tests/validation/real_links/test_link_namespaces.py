@@ -244,14 +244,15 @@ def test_a_delay_is_that_of_four_links_a_round_trip(monkeypatch, delay_by):
     monkeypatch.setattr(namespaces, "_delay_by", lambda _: delay_by)
     with star(2, rate=RATE, delay=5e-3) as made, rank_group(made, timeout=20) as group:
         assert made.delay_by == delay_by
-        shortest = min(round_trips(group, 1, rounds=10))
-        outcome = run_move(group, Move(name="ring", elements=1000, seed=0))
-    assert outcome.wrong == 0
-    assert min(shortest, outcome.time) >= 20e-3
-    if shortest >= 22e-3 or outcome.time >= 30e-3:
+        trips = round_trips(group, 1, rounds=10)
+        rings = [run_move(group, Move(name="ring", elements=1000, seed=each)) for each in range(5)]
+    assert [ring.wrong for ring in rings] == [0] * 5
+    shortest = [min(trips), min(ring.time for ring in rings)]  # others may use the machine at the same time
+    assert min(shortest) >= 20e-3
+    if shortest[0] >= 22e-3 or shortest[1] >= 30e-3:
         skip_if_busy()
-    assert shortest < 22e-3
-    assert outcome.time < 30e-3
+    assert shortest[0] < 22e-3
+    assert shortest[1] < 30e-3
 
 
 def bytes_sent(made):
