@@ -130,7 +130,7 @@ def _experts_elsewhere(
     others = fits[(space.ep[fits] > 1) & ((reach <= node) != _within(strategy, node))]
     others = others[_passes(space, others) <= LIGHT]
     if len(others):
-        yield EXPERTS, int(others[np.argmin(bounds.step_time[others])])
+        yield EXPERTS, int(others[np.argmin(bounds.step_times(others))])
 
 
 def _within(strategy: Strategy, node: int) -> bool:
