@@ -16,9 +16,9 @@ from planner.interface.arguments import (
     texts,
 )
 from planner.interface.loading import ask
+from planner.interface.named_strategy import named_strategy
 from planner.interface.result import Figures, Result
 from planner.search.training_choice import TrainingAsked, TrainingChoice, choose_training
-from simdl.errors import SimdlError
 from simdl.step.strategy import Strategy
 from simdl.synchrony.registry import find_scheme
 from simdl.synchrony.simulate import RECORDED
@@ -117,15 +117,9 @@ class Training(Result):
         names += ["waiting", "waiting_share", "server_load", "dropped"]
         return pd.DataFrame([{name: getattr(each, name) for name in names} for each in outcomes])
 
-    def export(self, format: str) -> None:  # noqa: A002 - as the other results
-        """Refused: launch files are of one step.
-
-        Raises:
-            SimdlError: always.
-        """
-        raise SimdlError(
-            f"export {format!r}: a training is no step; expected simdl.simulate(...).export(format)"
-        )
+    @property
+    def _no_launch(self) -> str:
+        return "a training, which is no step; expected simdl.simulate(...).export(format)"
 
 
 @one_family
@@ -133,7 +127,7 @@ def consistency(
     model: str | Network | FilePath,
     cluster: str | Cluster | FilePath,
     scheme: str = "synchronous",
-    strategy: Mapping[str, Any] | None = None,
+    strategy: Strategy | Mapping[str, Any] | FilePath | None = None,
     *,
     workers: int | None = None,
     servers: int | None = None,
@@ -156,7 +150,8 @@ def consistency(
         model: registered name (`simdl.network_names()`), file, or a network of `simdl.load_network`.
         cluster: ``"NODE:COUNT"``, a TOML file, or a cluster of `simdl.load_cluster`.
         scheme: who waits for whom, such as ``"backup-workers"``.
-        strategy: fields of a `simdl.Strategy`; what is left open is chosen as `simdl.simulate` does.
+        strategy: a `simdl.Strategy`, a TOML file with its fields, or a mapping of them, of which what is left
+            open is chosen as `simdl.simulate` does.
         workers: replicas whose gradients make one step; by default as many as the cluster has room for.
         servers: parameter servers, beside the cluster.
         spare: workers beyond ``workers`` that nobody waits for, a count or a share; by default ``"5%"``.
@@ -185,8 +180,6 @@ def consistency(
         >>> done.staleness["unit"], done.strategy.dp
         ('updates', 8)
     """
-    if strategy is not None and not isinstance(strategy, Mapping):
-        raise refuse("strategy", strategy, "a mapping of fields of a simdl.Strategy")
     name = text("scheme", scheme, "a scheme such as 'asynchronous'")
     if name is None:
         raise refuse("scheme", scheme, "a scheme such as 'asynchronous'")
@@ -210,7 +203,12 @@ def consistency(
         "imbalance": imbalance,
     }
     options = question_options(model, cluster, named)
-    choice = choose_training(ask(options, model, cluster), options, asked, given=dict(strategy or {}))
+    question = ask(options, model, cluster)
+    if strategy is None or isinstance(strategy, Mapping):
+        choice = choose_training(question, options, asked, given=dict(strategy or {}))
+    else:
+        whole = named_strategy(strategy, question.cluster)
+        choice = choose_training(question, options, asked, given={}, whole=whole)
     found = choice.train(recorded=RECORDED)
     return Training(choice=choice, found=found, answer=comparison_json(choice, found))
 

@@ -20,7 +20,6 @@ from planner.interface.named_strategy import chosen_strategy
 from planner.interface.result import Figures, Result
 from planner.money.failures import positive_option, read_failures
 from planner.questions.question import Question
-from simdl.errors import SimdlError
 from simdl.step.strategy import Strategy
 from workloads.network import Network
 
@@ -86,15 +85,9 @@ class Kept(Result):
 
         return pd.DataFrame(list(self.answer["curve"]))
 
-    def export(self, format: str) -> None:  # noqa: A002 - as the other results
-        """Refused: launch files know nothing of failures.
-
-        Raises:
-            SimdlError: always.
-        """
-        raise SimdlError(
-            f"export {format!r}: a goodput is no step; expected simdl.simulate(...).export(format)"
-        )
+    @property
+    def _no_launch(self) -> str:
+        return "a goodput, which is no step; expected simdl.simulate(...).export(format)"
 
 
 @one_family

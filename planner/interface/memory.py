@@ -87,14 +87,10 @@ class MemoryPlans(Result):
             [{**{key: each[key] for key in kept}, "savers": each["strategy"]["savers"]} for each in rows]
         )
 
-    def export(self, format: str) -> None:  # noqa: A002 - as the other results
-        """Refused: a front is of several plans.
-
-        Raises:
-            SimdlError: always.
-        """
-        raise SimdlError(
-            f"export {format!r}: a front holds {len(self.front.points)} plans; expected one of them: "
+    @property
+    def _no_launch(self) -> str:
+        return (
+            f"a front of {len(self.front.points)} plans; expected one of them: "
             "simdl.simulate(..., savers=...).export(format)"
         )
 

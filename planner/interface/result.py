@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from planner.interface.launch_files import LaunchFiles
+
 REPR = 280
 """Characters of a ``repr``, at most."""
 Figures = Mapping[str, "Callable[[], go.Figure]"]
@@ -99,6 +101,19 @@ class Result(ABC):
         if chosen not in known:
             raise SimdlError(f"figure: found {name!r}; expected one of {', '.join(known)}")
         return known[chosen]()
+
+    @property
+    def _no_launch(self) -> str:
+        """Why nothing is to be launched, and what to ask instead."""
+        return "no step of one strategy; expected simdl.simulate(...).export(format)"
+
+    def export(self, format: str) -> "LaunchFiles":  # noqa: A002 - named as the command's option
+        """What launches the strategy of the answer in a framework, as `simdl export` writes it.
+
+        Raises:
+            SimdlError: the answer is no step of one strategy, or the framework cannot express it.
+        """
+        raise SimdlError(f"export {format!r}: found {self._no_launch}")
 
     def __repr__(self) -> str:
         text = f"<{type(self).__name__}: {self._summary}>"

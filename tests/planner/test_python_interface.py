@@ -288,7 +288,7 @@ class TestMemoryFront:
         assert "allowed: " in front.explain()[-1]
 
     def test_refuses_in_words(self, front):
-        with pytest.raises(simdl.SimdlError, match="a front holds 2 plans; expected one of them"):
+        with pytest.raises(simdl.SimdlError, match="a front of 2 plans; expected one of them"):
             front.export("megatron")
         for given, told in (
             ({"limits": ["12 apples"]}, "limits: '12 apples' is not of dimension bytes"),
@@ -314,8 +314,24 @@ class TestConsistency:
         assert done.figure("workers").data
         assert "2 servers" in str(done)
         assert done.explain()[-1].startswith("throughput only")
-        with pytest.raises(simdl.SimdlError, match=r"a training is no step; expected simdl\.simulate"):
+        with pytest.raises(simdl.SimdlError, match=r"a training, which is no step; expected simdl\.simulate"):
             done.export("megatron")
+
+    def test_takes_a_strategy_as_the_other_calls_do(self, tmp_path):
+        path = tmp_path / "mine.toml"
+        path.write_text("dp = 8\nmicro_batch = 4\n")
+        fields = {"dp": 8, "micro_batch": 4}
+        ways = (fields, simdl.Strategy(**fields), path)
+        found = [simdl.consistency("lenet5", "dgx-1-v100:1", strategy=each, steps=2) for each in ways]
+        assert [each.strategy for each in found] == [simdl.Strategy(**fields)] * 3
+        assert len({each.to_dict()["step_time"] for each in found}) == 1
+        with pytest.raises(simdl.SimdlError, match="strategy: found 3"):
+            simdl.consistency("lenet5", "dgx-1-v100:1", strategy=3)
+
+
+def test_what_is_no_step_is_not_launched():
+    with pytest.raises(simdl.SimdlError, match="export 'megatron': found no step of one strategy"):
+        simdl.collectives("dgx-1-v100:1", op="all_reduce").export("megatron")
 
 
 class TestGoodput:
@@ -328,7 +344,7 @@ class TestGoodput:
         assert len(kept.explain()) == 4
 
     def test_refuses_in_words(self, kept):
-        with pytest.raises(simdl.SimdlError, match=r"a goodput is no step; expected simdl\.simulate"):
+        with pytest.raises(simdl.SimdlError, match=r"a goodput, which is no step; expected simdl\.simulate"):
             kept.export("megatron")
         for given, told in (
             ({"interval": "0s"}, "interval: found '0s'; expected above 0"),
