@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from simdl.communication import Hop
 from simdl.memory.moments import brief_needs, frees_blocks
 from simdl.pipelines.lags import Lags, lags
 from simdl.pipelines.outline import Live, Outline, live_activations, outline
+from simdl.pipelines.remembered import remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,7 +56,7 @@ class RankClasses:
         return found
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def placement(name: str, ranks: int, virtual_stages: int) -> Placement:
     """The placement of a schedule."""
     found = outline(name, ranks, virtual_stages)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-    from planner.interface.launch_files import LaunchFiles
-
 REPR = 280
 """Characters of a ``repr``, at most."""
 Figures = Mapping[str, "Callable[[], go.Figure]"]
@@ -107,7 +105,7 @@ class Result(ABC):
         """Why nothing is to be launched, and what to ask instead."""
         return "no step of one strategy; expected simdl.simulate(...).export(format)"
 
-    def export(self, format: str) -> "LaunchFiles":  # noqa: A002 - named as the command's option
+    def export(self, format: str) -> "Result":  # noqa: A002 - named as the command's option
         """What launches the strategy of the answer in a framework, as `simdl export` writes it.
 
         Raises:

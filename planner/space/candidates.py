@@ -18,7 +18,6 @@ selective recomputation are left out where there is nothing to shard or to recom
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from hardware.cluster import Cluster
 from simdl.divisors import divisors
 from simdl.pipelines import PIPELINES, pipeline, same_order
+from simdl.pipelines.remembered import remembered
 from simdl.step.strategy import PLAIN, Recompute, Strategy, expert_problems, tensor_problems
 from workloads.network import Network
 from workloads.workload import Workload
@@ -294,7 +294,7 @@ def _shares(network: Network, degrees: Degrees, sharding: list[tuple[int, int]])
     ]
 
 
-@lru_cache(maxsize=65536)
+@remembered(65536)
 def accepts(schedule: str, ranks: int, microbatches: int, virtual_stages: int) -> bool:
     """Whether a schedule takes these sizes, and is not ``PLAIN`` under another name."""
     if any(pipeline(schedule).problems(ranks, microbatches, virtual_stages)):

@@ -13,6 +13,7 @@ from simdl.pipelines.live import Peaks, pipeline_peaks
 from simdl.pipelines.passes import Orders
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.registry import PIPELINES, pipeline, registered
+from simdl.pipelines.remembered import remembered
 
 __all__ = [
     "PIPELINES",
@@ -81,7 +82,7 @@ def in_flight(
     return tuple(rank.by_stage for rank in peaks(name, ranks, microbatches, virtual_stages))
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def same_order(name: str, other: str, ranks: int, virtual_stages: int) -> bool:
     """Whether two schedules are one: a small pipeline of both has the same order."""
     sizes = min(ranks, SMALL), 2 * min(ranks, SMALL), virtual_stages

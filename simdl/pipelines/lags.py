@@ -6,13 +6,13 @@ out: so many microbatches take at least what that round trip takes.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simdl.pipelines.passes import Order, Overlap, passes_of
 from simdl.pipelines.registry import pipeline
+from simdl.pipelines.remembered import remembered
 
 Integers = NDArray[np.int64]
 
@@ -30,7 +30,7 @@ class Lags:
     lead: Integers
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def lags(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Lags | None:
     """The lags of a long order, which are those of a short one (``Pipeline.settled``).
 
@@ -51,7 +51,7 @@ def lags(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> L
     return short if alike else None
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def read_lags(name: str, ranks: int, microbatches: int, virtual_stages: int) -> Lags | None:
     """The lags of one order; None where stages do not take microbatches in turn."""
     found = pipeline(name)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from simdl.pipelines import peaks, pipeline
 from simdl.pipelines.passes import Order, Overlap, PassKind, passes_of
 from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.remembered import remembered
 from simdl.pipelines.steps import order_length
 
 Integers = NDArray[np.int64]
@@ -43,7 +44,7 @@ class Outline:
         return whole and self.pipeline.synchronised and self.pipeline.copies == 1
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def outline(name: str, ranks: int, virtual_stages: int = 1) -> Outline:
     """The outline of the orders of a schedule.
 
@@ -100,7 +101,7 @@ class Live:
     counts: Integers
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def live_activations(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Live:
     """What every rank holds at the peaks of an order, of all its steps where they run into one another.
 
@@ -119,7 +120,7 @@ def live_activations(name: str, ranks: int, microbatches: int, virtual_stages: i
     return Live(stages=np.array([rank.stages for rank in read]), counts=np.array(counts))
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _closed_form(name: str, ranks: int, microbatches: int, virtual_stages: int) -> Live:
     """The live activations of a schedule that states its peaks."""
     found = pipeline(name)
@@ -130,7 +131,7 @@ def _closed_form(name: str, ranks: int, microbatches: int, virtual_stages: int) 
     )
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _owned_stages(name: str, ranks: int, virtual_stages: int) -> Integers:
     """[ranks x stages of a rank] virtual stages that each rank runs, ascending."""
     place = outline(name, ranks, virtual_stages).place
@@ -147,7 +148,7 @@ def _steady_length(name: str, ranks: int, microbatches: int, virtual_stages: int
     return first if np.array_equal(short.counts, longer.counts) else microbatches
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def fresh_passes(name: str, microbatches: int) -> int:
     """Forward passes of one rank alone that come first or right after a gradient is complete, at least.
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from simdl.errors import SimdlError
 from simdl.pipelines import schedules
 from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.remembered import forget
 
 
 def _load_pipelines() -> dict[str, Pipeline]:
@@ -50,3 +51,4 @@ def registered(added: Pipeline) -> Iterator[None]:
         yield
     finally:
         del _PIPELINES[added.name]
+        forget()

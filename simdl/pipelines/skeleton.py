@@ -10,13 +10,13 @@ sorted by level: those of one level wait for lower ones alone.
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simdl.pipelines.passes import Entry, Orders, Pass, PassKind, Result, needs, passes_of, results
 from simdl.pipelines.registry import pipeline
+from simdl.pipelines.remembered import remembered
 from simdl.pipelines.rounds import Rounds, settled_rounds
 from simdl.pipelines.walk import walk
 
@@ -60,7 +60,7 @@ class Skeleton:
     last: Indices
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def skeleton(
     name: str, ranks: int, microbatches: int, virtual_stages: int, *, blocking: bool
 ) -> Skeleton | None:

@@ -1,5 +1,7 @@
 """A schedule that nothing names: registered, it is simulated, bounded, planned, drawn and traced."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
@@ -9,7 +11,7 @@ from planner.pages.figures.timeline import gantt_figure
 from planner.search.best_first import search
 from planner.space.candidates import Limits, enumerate_space
 from simdl.errors import StrategyError
-from simdl.pipelines import registered
+from simdl.pipelines import pipeline, registered
 from simdl.pipelines.passes import Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline
 from simdl.report.chrome_trace import chrome_trace
@@ -120,3 +122,15 @@ def test_it_is_exported_to_a_trace(simulation):
     events = [event for event in chrome_trace(simulation.timeline)["traceEvents"] if event["ph"] == "X"]
     names = [event["name"] for event in events if event["pid"] < 4]
     assert names.count("weight gradient") >= 4 * 8
+
+
+def test_a_name_that_comes_to_mean_another_order_is_not_mistaken_for_the_first(case):
+    workload, cluster, stack, pricing = case
+    for source in ("gpipe", "1f1b", "zb-h1"):
+        added = replace(pipeline(source), name="borrowed")
+        with registered(added):
+            found, alike = (Strategy(dp=2, pp=4, zero=1, schedule=name) for name in ("borrowed", source))
+            own, other = (simulate(workload, cluster, each, stack=stack).report for each in (found, alike))
+            assert (own.step_time, own.memory) == (other.step_time, other.memory)
+            own, other = (estimate_bound(each, workload, pricing) for each in (found, alike))
+            assert own == other

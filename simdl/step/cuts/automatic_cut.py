@@ -8,7 +8,6 @@ what they take at least, so that few have to be timed.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -17,6 +16,7 @@ from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, usable_memory
 from simdl.pipelines.lags import lags
 from simdl.pipelines.outline import outline
+from simdl.pipelines.remembered import remembered
 from simdl.step.costs.cycles import cycle_ends, stage_seconds
 from simdl.step.costs.step_cost import StepCost, cut_step_cost
 from simdl.step.costs.update import host_overhead
@@ -41,7 +41,7 @@ def with_cut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strate
     return replace(strategy, stages=automatic_cut(workload, strategy, pricing))
 
 
-@lru_cache(maxsize=65536)
+@remembered(65536)
 def automatic_cut(workload: Workload, strategy: Strategy, pricing: Pricing) -> Cut:
     """Blocks per stage of a strategy that does not say."""
     cuts = cut_set(workload.network, strategy.pp * strategy.virtual_stages)
