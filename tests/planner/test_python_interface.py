@@ -317,21 +317,10 @@ class TestConsistency:
         with pytest.raises(simdl.SimdlError, match=r"a training, which is no step; expected simdl\.simulate"):
             done.export("megatron")
 
-    def test_takes_a_strategy_as_the_other_calls_do(self, tmp_path):
-        path = tmp_path / "mine.toml"
-        path.write_text("dp = 8\nmicro_batch = 4\n")
-        fields = {"dp": 8, "micro_batch": 4}
-        ways = (fields, simdl.Strategy(**fields), path)
-        found = [simdl.consistency("lenet5", "dgx-1-v100:1", strategy=each, steps=2) for each in ways]
-        assert [each.strategy for each in found] == [simdl.Strategy(**fields)] * 3
-        assert len({each.to_dict()["step_time"] for each in found}) == 1
-        with pytest.raises(simdl.SimdlError, match="strategy: found 3"):
-            simdl.consistency("lenet5", "dgx-1-v100:1", strategy=3)
 
-
-def test_what_is_no_step_is_not_launched():
+def test_what_is_no_step_is_not_launched(times):
     with pytest.raises(simdl.SimdlError, match="export 'megatron': found no step of one strategy"):
-        simdl.collectives("dgx-1-v100:1", op="all_reduce").export("megatron")
+        times.export("megatron")
 
 
 class TestGoodput:
@@ -362,7 +351,7 @@ def test_a_strategy_is_an_object_a_mapping_or_a_file_wherever_one_is_asked_for(t
     path.write_text("dp = 8\nmicro_batch = 8\n", encoding="utf-8")
     given = simdl.Strategy(dp=8, micro_batch=8), {"dp": 8, "micro_batch": 8}, path
     question = {"model": "lenet5", "cluster": "dgx-1-v100:1", "global_batch": 64}
-    for ask in (simdl.simulate, simdl.goodput, simdl.memory_front):
+    for ask in (simdl.simulate, simdl.goodput, simdl.memory_front, simdl.consistency):
         first, *others = [ask(**question, strategy=strategy).headline for strategy in given]
         assert others == [first, first]
 
