@@ -8,8 +8,8 @@ Limits are shares of the way from the least memory of the programme to what ever
 import argparse
 from time import process_time
 
-from planner.memory_savers.choose import possible_kinds
 from planner.memory_savers.options import RankProblem, plain_of, rank_problems
+from planner.memory_savers.pool import possible_kinds
 from planner.memory_savers.solve import solve_rank
 from planner.questions.question import Options, load_question
 from simdl.step.simulate import price

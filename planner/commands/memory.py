@@ -16,7 +16,7 @@ from planner.console.output_files import force_option, report_option
 from planner.console.refusals import reporting_errors
 from planner.memory_savers.options import KINDS
 from planner.pages.page import report_path, write_page
-from planner.questions.memory import MemoryFront, memory_front, whole_batch
+from planner.questions.memory import MemoryFront, memory_front, runnable_plan, whole_batch
 from planner.questions.question import Options, Question, load_question
 from simdl.errors import SimdlError
 
@@ -83,9 +83,12 @@ def memory(
     )
     data = memory_answer(question, front)
     if page_path is not None:
-        from planner.pages.sections.memory import memory_page  # noqa: PLC0415 - plotly, only where asked for
+        from planner.pages.launch_cards import with_launch  # noqa: PLC0415 - plotly, only where asked for
+        from planner.pages.sections.memory import memory_page  # noqa: PLC0415
 
-        write_page(memory_page(question, front, data), page_path)
+        page = memory_page(question, front, data)
+        best = runnable_plan(front)
+        write_page(page if best is None else with_launch(page, question, best.strategy), page_path)
     if as_json:
         print_json(data)
     else:

@@ -12,8 +12,15 @@ from math import ceil
 from hardware.units import format_quantity
 from planner.errors import InfeasibleError
 from planner.memory_savers.arrange import chosen_items
-from planner.memory_savers.literature import literature_plans
-from planner.memory_savers.options import KINDS, RankProblem, cut_of, plain_of, rank_problems
+from planner.memory_savers.options import RankProblem, plain_of, rank_problems
+from planner.memory_savers.pool import (
+    SaverPlan,
+    aimed_pool,
+    literature_pool,
+    possible_kinds,
+    saved_step,
+    simulated,
+)
 from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, with_host, without_host
 from planner.memory_savers.relief import relieved
 from planner.memory_savers.solve import memory_floor, solve_rank
@@ -21,8 +28,7 @@ from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.host_needs import host_shortfalls
 from simdl.memory.needs import memory_by_rank
-from simdl.memory.savers import Row, Segment, format_row, savers_row
-from simdl.step.costs.step_cost import StepCost, cut_step_cost
+from simdl.memory.savers import Row, format_row, savers_row
 from simdl.step.cuts.automatic_cut import memory_need
 from simdl.step.lowering.folding import run_step
 from simdl.step.strategy import Strategy, problems
@@ -36,23 +42,6 @@ MIB = 2**20
 GB = 1e9
 TINY = 1e-6
 """Relative, by which the least memory of the programme is raised to find the fastest choice in it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SaverPlan:
-    """One plan of memory savers.
-
-    Attributes:
-        method: ``"program"``, or of :mod:`planner.memory_savers.literature`.
-        strategy: that carries it.
-        step_time: [s] simulated.
-        nbytes: [bytes] of the fullest rank by the ledger.
-    """
-
-    method: str
-    strategy: Strategy
-    step_time: float
-    nbytes: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +101,7 @@ def choose_savers(
     if reasons := list(problems(plain, workload, pricing.cluster)):
         raise SimdlError("; ".join(reasons))
     kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
-    unlimited = _simulated("none", plain, workload, pricing)
+    unlimited = simulated("none", plain, workload, pricing)
     if unlimited.nbytes <= limit:
         return Chosen(
             best=unlimited,
@@ -123,6 +112,8 @@ def choose_savers(
             others=(),
         )
     made = literature_pool(plain, workload, pricing, kinds) if pool is None else pool
+    if made:
+        made = (*made, *aimed_pool(plain, workload, pricing, limit, kinds))
     others = sorted((plan for plan in made if plan.nbytes <= limit), key=lambda plan: plan.step_time)
     chosen_among = rank_problems(plain, workload, pricing, kinds) if ranks is None else ranks
     program, added, optimal = _programme(plain, workload, pricing, limit, ranks=chosen_among, pool=made)
@@ -145,14 +136,14 @@ def _relieved(plan: SaverPlan, workload: Workload, pricing: Pricing, limit: floa
         asked = replace(plan.strategy, savers=format_row(row))
         if any(problems(asked, workload, pricing.cluster)):
             return None
-        step = _step(asked, workload, pricing)
+        step = saved_step(asked, workload, pricing)
         return None if memory_need(step) > limit or any(host_shortfalls(step)) else run_step(step).step_time
 
     row = savers_row(plan.strategy.savers, workload.network.depth)
     found = relieved(row, plan.step_time, measure)
     if found == row:
         return plan
-    return _simulated(plan.method, replace(plan.strategy, savers=format_row(found)), workload, pricing)
+    return simulated(plan.method, replace(plan.strategy, savers=format_row(found)), workload, pricing)
 
 
 def fastest_savers(
@@ -167,8 +158,8 @@ def fastest_savers(
     if reasons := list(problems(plain, workload, pricing.cluster)):
         raise SimdlError("; ".join(reasons))
     kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
-    if memory_need(_step(plain, workload, pricing)) <= limit:
-        return _simulated("none", plain, workload, pricing)
+    if memory_need(saved_step(plain, workload, pricing)) <= limit:
+        return simulated("none", plain, workload, pricing)
     ranks = rank_problems(plain, workload, pricing, kinds)
     floor = max(map(memory_floor, ranks))
     if floor > limit:  # proven before whole numbers of blocks are searched for
@@ -193,20 +184,18 @@ def _programme(
     found = list(_both_ways(plain, ranks, workload, pricing, limit))
     if not found:
         smallest = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
-        least = memory_need(_step(_planned(plain, ranks, smallest), workload, pricing))
+        least = memory_need(saved_step(_planned(plain, ranks, smallest), workload, pricing))
         if min((least, *(plan.nbytes for plan in pool))) > limit:
             raise SaversInfeasibleError(limit, min((least, *(plan.nbytes for plan in pool))))
         fastest = [
             solve_rank(problem, choice.nbytes * (1 + TINY))
             for problem, choice in zip(ranks, smallest, strict=True)
         ]
-        if memory_need(_step(_planned(plain, ranks, fastest), workload, pricing)) > limit:
-            program = _simulated("program", _planned(plain, ranks, smallest), workload, pricing)
+        if memory_need(saved_step(_planned(plain, ranks, fastest), workload, pricing)) > limit:
+            program = simulated("program", _planned(plain, ranks, smallest), workload, pricing)
             return min((program, *pool), key=lambda plan: (plan.nbytes, plan.step_time)), None, False
         found = [fastest]
-    solved = [
-        (_simulated("program", _planned(plain, ranks, each), workload, pricing), each) for each in found
-    ]
+    solved = [(simulated("program", _planned(plain, ranks, each), workload, pricing), each) for each in found]
     plan, choices = min(solved, key=lambda each: each[0].step_time)
     added = [choice.seconds - plain_seconds(rank) for rank, choice in zip(ranks, choices, strict=True)]
     return plan, max(added), all(choice.optimal for choice in choices)
@@ -232,21 +221,6 @@ def _both_ways(
             yield hosted
 
 
-def possible_kinds(plain: Strategy, workload: Workload, pricing: Pricing) -> frozenset[str]:
-    """Ways to save memory that the cluster, the schedule and the optimizer take."""
-    tried = {
-        "recompute": "",
-        "offload": "*x offload",
-        "optimizer": "*x optimizer",
-        "parameters": "*x optimizer+parameters",
-    }
-    return frozenset(
-        kind
-        for kind in KINDS
-        if not any(problems(replace(plain, savers=tried[kind]), workload, pricing.cluster))
-    )
-
-
 def least_memory(
     strategy: Strategy,
     workload: Workload,
@@ -265,7 +239,7 @@ def least_memory(
     kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
     ranks = rank_problems(plain, workload, pricing, kinds) if ranks is None else ranks
     choices = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
-    found = _simulated("program", _planned(plain, ranks, choices), workload, pricing)
+    found = simulated("program", _planned(plain, ranks, choices), workload, pricing)
     return min((found, *pool), key=lambda plan: (plan.nbytes, plan.step_time))
 
 
@@ -290,14 +264,14 @@ def _fitting(
     """
     room = [limit] * len(ranks)
     best: Sequence[RankChoice | None] = known or [None] * len(ranks)
-    needs = [sum(parts.values()) for parts in memory_by_rank(_step(plain, workload, pricing))]
+    needs = [sum(parts.values()) for parts in memory_by_rank(saved_step(plain, workload, pricing))]
     try:
         choices = [
             _faster(problem, limit, best[rank]) if need > limit else keep_all(problem)
             for rank, (problem, need) in enumerate(zip(ranks, needs, strict=True))
         ]
         for _ in range(ROUNDS):
-            step = _step(_planned(plain, ranks, choices), workload, pricing)
+            step = saved_step(_planned(plain, ranks, choices), workload, pricing)
             needs = [sum(parts.values()) for parts in memory_by_rank(step)]
             short = [rank for rank, need in enumerate(needs) if need > limit]
             if not short:
@@ -341,44 +315,3 @@ def _planned(plain: Strategy, ranks: Sequence[RankProblem], choices: Sequence[Ra
     ]
     row = tuple(item for _, items in sorted(parts, key=lambda part: part[0]) for item in items)
     return replace(plain, savers=format_row(row))
-
-
-def literature_pool(
-    strategy: Strategy, workload: Workload, pricing: Pricing, allowed: frozenset[str] | None = None
-) -> tuple[SaverPlan, ...]:
-    """Plans of the literature that can be carried out, simulated; of Chen's segments those that keep least.
-
-    All of Chen's compute everything once more, so no other of them is faster.
-    """
-    plain = plain_of(strategy, workload, pricing)
-    kinds = possible_kinds(plain, workload, pricing) if allowed is None else allowed
-    found: dict[str, tuple[str, StepCost]] = {}
-    for method, row in literature_plans(_step(plain, workload, pricing), host="offload" in kinds):
-        savers = format_row(row)
-        again = any(isinstance(item, Segment) or item.mode != "keep" for item in row)
-        asked = replace(plain, savers=savers)
-        if savers in found or (again and "recompute" not in kinds):
-            continue
-        if any(problems(asked, workload, pricing.cluster)):
-            continue
-        step = _step(asked, workload, pricing)
-        if not any(host_shortfalls(step)):
-            found[savers] = method, step
-    segments = [step for method, step in found.values() if method == "chen"]
-    least = min(map(memory_need, segments), default=0.0)
-    return tuple(
-        _simulated(method, step.strategy, workload, pricing)
-        for method, step in found.values()
-        if method != "chen" or memory_need(step) == least
-    )
-
-
-def _simulated(method: str, strategy: Strategy, workload: Workload, pricing: Pricing) -> SaverPlan:
-    step = _step(strategy, workload, pricing)
-    return SaverPlan(
-        method=method, strategy=strategy, step_time=run_step(step).step_time, nbytes=memory_need(step)
-    )
-
-
-def _step(strategy: Strategy, workload: Workload, pricing: Pricing) -> StepCost:
-    return cut_step_cost(workload, strategy, pricing, cut_of(strategy, workload))

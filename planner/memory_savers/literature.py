@@ -11,7 +11,7 @@
   time is in proportion to bytes)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -30,6 +30,8 @@ from workloads.network import Block, Network
 METHODS = ("chen", "rotor", "vdnn", "offload")
 AMOUNTS = (0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
 """Shares of what everything takes that dynamic programmes are given in turn."""
+HALVINGS = 8
+"""Of the amount of memory, until a plan fits just."""
 UNITS = 400
 OFFLOADED = Saver(offload=True)
 
@@ -58,6 +60,43 @@ def literature_plans(step: StepCost, *, host: bool) -> Iterator[tuple[str, Row]]
         yield "vdnn", (OFFLOADED,) * network.depth
         yield "vdnn", tuple(OFFLOADED if _convolves(block) else KEPT for block in blocks)
         yield from (("offload", _knapsack(kept, amount * whole)) for amount in AMOUNTS)
+
+
+def aimed_plans(
+    step: StepCost, fits: Callable[[Row], bool], *, again: bool, host: bool
+) -> Iterator[tuple[str, Row]]:
+    """Method and plan of each dynamic programme, given as much memory as it takes for its plan to fit, just.
+
+    Args:
+        step: without any memory saver.
+        fits: whether the ledger finds room for a plan.
+        again: whether blocks may be recomputed.
+        host: whether there is host memory.
+    """
+    costs = mode_costs(step.strategy, step.pricing)
+    kept = costs[Recompute.NONE]
+    stretches = list(_stretches(step))
+    whole = sum(cost.saved for cost in kept) + brief_need((cost.transient, cost.saved) for cost in kept)
+    if again:
+        row = _aimed(lambda room: _rotor(step.pricing.network, stretches, costs, room), fits, whole)
+        yield from [("rotor", row)] if row else []
+    if host:
+        row = _aimed(lambda room: _knapsack(kept, room), fits, whole)
+        yield from [("offload", row)] if row else []
+
+
+def _aimed(plan: Callable[[float], Row | None], fits: Callable[[Row], bool], whole: float) -> Row | None:
+    """The plan for the most memory, up to ``whole`` [bytes], whose plan fits; None where none does."""
+    low, high, found = 0.0, whole, None
+    for _ in range(HALVINGS):
+        room = (low + high) / 2
+        row = plan(room)
+        if row is not None and not fits(row):
+            high = room
+            continue
+        low = room
+        found = row or found
+    return found
 
 
 def _stretches(step: StepCost) -> Iterator[tuple[int, int]]:

@@ -4,15 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from planner.memory_savers.choose import (
-    Chosen,
-    SaverPlan,
-    choose_savers,
-    least_memory,
-    literature_pool,
-    possible_kinds,
-)
+from planner.memory_savers.choose import Chosen, choose_savers, least_memory
 from planner.memory_savers.options import plain_of, rank_problems
+from planner.memory_savers.pool import SaverPlan, literature_pool, possible_kinds
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
 from simdl.memory.needs import usable_memory
@@ -87,6 +81,12 @@ def _between(whole: float, least: float, usable: float, count: int) -> Iterator[
     if least <= usable <= whole:
         found.add(usable)
     yield from sorted(found, reverse=True)
+
+
+def runnable_plan(front: MemoryFront) -> SaverPlan | None:
+    """The fastest plan that a device has room for; None where none fits."""
+    fitting = (point.best for point in front.points if point.best.nbytes <= front.usable)
+    return next(fitting, None)
 
 
 def whole_batch(strategy: Strategy, question: Question) -> Strategy:

@@ -7,20 +7,21 @@ from typing import Any
 from hardware.cluster import Cluster
 from hardware.errors import HardwareError
 from hardware.profiles import load_mixed_cluster
-from planner.console.format import format_duration
+from planner.console.format import format_duration, format_rate
 from planner.errors import UnfitTrialError
 from planner.money.horizon import parse_horizon
 from planner.questions.question import Options, load_question
 from planner.sweep.grid import Ask
 from planner.sweep.row import ANSWERED, LOST, answer_row, group_of, lost_row, piece_of
 from planner.trials.packing import Placed, Shelf, Width, device_numbers
-from planner.trials.search import Packing, find_packing
+from planner.trials.search import CLOSE, Packing, find_packing
 from planner.trials.table import Trial, device_counts
 from planner.workers.outcome import Done
 from planner.workers.spread import Hands, spread
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 
+HOUR = 3600.0
 Told = Callable[[int, int, int], None]
 
 
@@ -180,13 +181,30 @@ def placements(answer: SearchAnswer) -> Iterator[tuple[Trial, Choice, Placed, tu
 
 
 def headline(answer: SearchAnswer) -> str:
-    """The answer in a sentence."""
+    """What to run, on how many devices, how long it takes, what it costs, what limits it, and how sure."""
     packing, cluster = answer.packing, answer.cluster
+    count = len(answer.trials)
+    used = device_hours(answer)
     return (
-        f"{len(answer.trials)} trials on the {cluster.devices} devices of {cluster.name} end after "
-        f"{format_duration(packing.makespan)}, {answer.utilisation:.1%} of the devices' time in use; "
-        f"{certainty(packing.gap, optimal=packing.optimal)}."
+        f"Run {count} trial{'s' * (count > 1)} on the {cluster.devices:,} devices of {cluster.name} as "
+        f"packed here: the last ends after {format_duration(packing.makespan)}, all cost {format_rate(used)} "
+        f"device-hours, {answer.utilisation:.1%} of the devices' time until then, and the end is limited by "
+        f"{_limit(answer)}; {certainty(packing.gap, optimal=packing.optimal)}."
     )
+
+
+def device_hours(answer: SearchAnswer) -> float:
+    """What all trials take of the devices' time."""
+    return sum(placed.width.area for placed in answer.packing.placed) / HOUR
+
+
+def _limit(answer: SearchAnswer) -> str:
+    """The trial that takes as long as all do, however many devices it has, or the work of all."""
+    shortest = [min(choice.width.time for choice in each if choice.width) for each in answer.choices]
+    longest = max(shortest)
+    if longest >= answer.packing.makespan * (1 - CLOSE):
+        return f"{answer.trials[shortest.index(longest)].name}, which takes that long on any devices"
+    return "the devices' time, which all trials share"
 
 
 def certainty(gap: float, *, optimal: bool) -> str:
@@ -206,6 +224,7 @@ def search_json(answer: SearchAnswer) -> dict[str, Any]:
         "gap": packing.gap,
         "optimal": packing.optimal,
         "utilisation": answer.utilisation,
+        "device_hours": device_hours(answer),
         "trials": [_placed_json(answer, *each) for each in placements(answer)],
     }
 

@@ -6,13 +6,11 @@ from dataclasses import fields, replace
 
 import pytest
 
-from planner.launch.formats.megatron_model import model_knobs
 from planner.launch.job import Context, Job, LaunchError
 from planner.launch.registry import FORMATS
 from planner.questions.question import Options, load_question
 from planner.questions.strategy_file import build_strategy
 from simdl.step.strategy import Recompute, Strategy
-from workloads.registry import load_network
 
 DENSE = load_question(Options(model="llama3-8b", cluster="dgx-a100:2", global_batch=64))
 DEEP = load_question(Options(model="llama3.1-405b", cluster="dgx-h100:64", global_batch=512))
@@ -34,35 +32,6 @@ def arguments(written, group):
     rows = re.search(rf"^{group}=\((.*?)^\)", written, re.DOTALL | re.MULTILINE)[1].splitlines()[1:]
     words = [row.split("#")[0].split() for row in rows]
     return {name: rest[0] if rest else True for name, *rest in words}
-
-
-@pytest.mark.theory
-@pytest.mark.parametrize(
-    "name", ["gpt2", "gpt3-6.7b", "llama3.1-8b", "llama3.1-405b", "mixtral-8x7b", "qwen3-30b-a3b"]
-)
-def test_the_architecture_of_megatron_has_the_parameters_of_the_network(name):
-    network = load_network(name)
-    said = {knob.name: knob.value for knob in model_knobs(network)}
-    hidden, heads, size = said["hidden-size"], said["num-attention-heads"], said["kv-channels"]
-    kept = said.get("num-query-groups", heads)
-    bias = "disable-bias-linear" not in said
-    norm = hidden * (1 if said["normalization"] == "RMSNorm" else 2)
-    ffn, experts = said.get("moe-ffn-hidden-size", said["ffn-hidden-size"]), said.get("num-experts", 0)
-    up = ffn * (2 if "swiglu" in said else 1)
-    layer = hidden * size * (heads + 2 * kept) + heads * size * hidden + 2 * norm
-    layer += max(1, experts) * hidden * (up + ffn) + experts * hidden
-    layer += bias * (size * (heads + 2 * kept) + hidden + up + hidden) + ("qk-layernorm" in said) * 2 * size
-    vocabulary = said["vocab-size"] * hidden
-    ends = vocabulary * (1 + ("untie-embeddings-and-output-weights" in said)) + norm
-    ends += network.tokens * hidden * (said["position-embedding-type"] == "learned_absolute")
-    assert network.repeated[1] * layer + ends == network.parameters
-
-
-def test_an_architecture_without_arguments_for_all_of_it_is_left_to_its_user():
-    question = load_question(Options(model="bloom-176b", cluster="dgx-a100:16", global_batch=64))
-    found = launch("megatron", Strategy(dp=2, tp=8, pp=8, sequence_parallel=True), question)
-    assert "MODEL=()" in found.files["megatron.sh"]
-    assert "architecture (MODEL in the file)" in found.notes[0]
 
 
 def test_megatron_has_the_arguments_that_it_requires():

@@ -122,8 +122,10 @@ def test_the_command_packs_trials_and_draws_them(trials, tmp_path):
     result = CliRunner().invoke(search, [str(trials), "--cluster", "dgx-a100:4gpus", "--workers", "1"])
     assert result.exit_code == 0, result.output
     # a-1 and a-2 on two devices each for 2000 s, b on four for 500 s
-    assert result.stdout.startswith("3 trials on the 4 devices of ")
-    assert "end after 41.67 min, 100.0% of the devices' time in use; no packing is shorter" in result.stdout
+    assert result.stdout.startswith("Run 3 trials on the 4 devices of ")
+    assert "the last ends after 41.67 min, all cost" in result.stdout.splitlines()[0]
+    assert "100.0% of the devices' time until then" in result.stdout.splitlines()[0]
+    assert "limited by the devices' time, which all trials share; no packing is shorter" in result.stdout
     asked = [str(trials), "--cluster", "dgx-a100:4gpus", "--json", "--report", str(tmp_path / "page")]
     answer = json.loads(CliRunner().invoke(search, asked).stdout)
     assert (answer["makespan"], answer["optimal"]) == (pytest.approx(2500), True)
@@ -184,7 +186,7 @@ def test_python_says_what_the_command_says(trials):
     assert {**json.loads(packed.to_json()), "wall_time": 0} == {**told, "wall_time": 0}
     assert (packed.makespan, packed.bound) == pytest.approx((2500, 2500))
     assert packed.utilisation == pytest.approx(1.0)
-    assert packed.headline.startswith("3 trials on the 4 devices of ")
+    assert packed.headline.startswith("Run 3 trials on the 4 devices of ")
     frame = packed.frame()
     assert list(frame["name"]) == ["a-1", "a-2", "b"]
     assert frame["end"].max() == packed.makespan

@@ -5,7 +5,7 @@ from typing import Any
 
 from planner.console.answers.headline import device_hours, devices_of, setting_json
 from planner.console.format import format_memory, format_seconds, spell_strategy
-from planner.questions.memory import MemoryFront, memory_json
+from planner.questions.memory import MemoryFront, memory_json, runnable_plan
 from planner.questions.question import Question
 
 HEADER = ("limit", "needs", "step", "slower", "by", "program says", "plan")
@@ -21,14 +21,14 @@ def memory_sentence(question: Question, front: MemoryFront) -> str:
     """What to run on how many devices, how long a step takes in which memory, and how sure that is."""
     name, where = question.workload.network.name, devices_of(question)
     usable = format_memory(front.usable)
-    fitting = [point for point in front.points if point.best.nbytes <= front.usable]
-    if not fitting:
+    best = runnable_plan(front)
+    if best is None:
         least = front.points[-1].best
         return (
             f"No plan of savers fits {name} on {where}: the one that needs least takes "
             f"{format_memory(least.nbytes)} where {usable} are to be had."
         )
-    best, first = fitting[0].best, front.points[0].unlimited
+    first = front.points[0].unlimited
     proven = sum(point.optimal for point in front.points)
     workload = question.workload
     cost = device_hours(

@@ -23,7 +23,7 @@ from planner.launch.formats.megatron_core import (
     with_even_or_named_stages,
     zero_of,
 )
-from planner.launch.formats.megatron_model import model_knobs
+from planner.launch.formats.megatron_model import model_arguments
 from planner.launch.job import INTERLEAVED, Context, Format, Job, Knob, Launch, LaunchError, Lost, Read
 from simdl.step.strategy import Recompute
 
@@ -77,10 +77,36 @@ ARCHITECTURE = frozenset(
         "normalization",
         "swiglu",
         "squared_relu",
+        "quick_geglu",
         "disable_bias_linear",
         "add_qkv_bias",
+        "no_bias_dropout_fusion",
         "position_embedding_type",
+        "rotary_base",
         "rotary_percent",
+        "rotary_scaling_factor",
+        "rope_type",
+        "no_rope_fusion",
+        "no_rope_freq",
+        "use_rope_scaling",
+        "rope_scaling_factor",
+        "rotary_seq_len_interpolation_factor",
+        "yarn_original_max_position_embeddings",
+        "yarn_beta_fast",
+        "yarn_beta_slow",
+        "no_yarn_correction_range_round_to_int",
+        "mscale",
+        "mscale_all_dim",
+        "window_size",
+        "window_attn_skip_freq",
+        "softmax_type",
+        "attention_output_gate",
+        "multi_latent_attention",
+        "q_lora_rank",
+        "kv_lora_rank",
+        "qk_head_dim",
+        "qk_pos_emb_head_dim",
+        "v_head_dim",
         "attention_dropout",
         "hidden_dropout",
         "vocab_size",
@@ -89,6 +115,18 @@ ARCHITECTURE = frozenset(
         "num_experts",
         "moe_router_topk",
         "moe_ffn_hidden_size",
+        "moe_layer_freq",
+        "moe_router_num_groups",
+        "moe_router_group_topk",
+        "moe_router_score_function",
+        "moe_router_enable_expert_bias",
+        "moe_shared_expert_intermediate_size",
+        "moe_shared_expert_gate",
+        "moe_latent_size",
+        "moe_expert_capacity_factor",
+        "moe_pad_expert_input_to_capacity",
+        "moe_grouped_gemm",
+        "mtp_num_layers",
     }
 )
 """Arguments of the network, which the question names."""
@@ -107,7 +145,7 @@ def write(job: Job) -> Launch:
         f"{_environment(job)}torchrun --nnodes {job.nodes} --nproc-per-node {job.devices_per_node} "
         'pretrain_gpt.py "${ARGUMENTS[@]}" "${MODEL[@]}" "${DATA[@]}"'
     )
-    model = model_knobs(job.question.workload.network)
+    model, unsaid = model_arguments(job.question.workload.network)
     text = (
         f"#!/usr/bin/env bash\n# {job.title}\n"
         f"# Fill in {'' if model else 'MODEL (hidden size, heads ...), '}DATA and the rendezvous.\n"
@@ -115,8 +153,14 @@ def write(job: Job) -> Launch:
         f"DATA=()\nMODEL=({_rows(model)})\nARGUMENTS=({_rows(_knobs(job))})\n{line}\n"
     )
     missing = "" if model else "architecture (MODEL in the file), "
-    notes = (f"{missing}data, tokenizer and learning rate are yours to add (DATA in the file)",)
-    return Launch(files={FILE: text}, line=line, lost=(*named_stages(asked, job), *_lost(job)), notes=notes)
+    notes = [f"{missing}data, tokenizer and learning rate are yours to add (DATA in the file)"]
+    if job.question.workload.network.experts:
+        notes.append(
+            "how experts are balanced and their scores scaled is yours to add: --moe-aux-loss-coeff, "
+            "--moe-router-topk-scaling-factor, --moe-router-dtype"
+        )
+    lost = (*named_stages(asked, job), *_lost(job), *unsaid)
+    return Launch(files={FILE: text}, line=line, lost=lost, notes=tuple(notes))
 
 
 def _rows(knobs: Iterable[Knob]) -> str:
@@ -169,10 +213,18 @@ def _knobs(job: Job) -> Iterator[Knob]:
     yield Knob("global-batch-size", workload.global_batch, "global batch")
     yield Knob("num-layers", job.layers, "of the network")
     yield Knob("seq-length", job.tokens, "sequence length")
-    yield Knob("max-position-embeddings", job.tokens, "sequence length")
+    yield Knob("max-position-embeddings", *_positions(job))
     yield from _memory_knobs(job)
     yield from _number_knobs(job)
     yield from _overlap_knobs(job)
+
+
+def _positions(job: Job) -> tuple[int, str]:
+    """Rows of the table of positions, or the sequence length, and which of them."""
+    for layer in job.question.workload.network.blocks[0].layers:
+        if layer.name == "positions":
+            return layer.parameters // int(layer.output_shape[-1]), "positions of the network"
+    return job.tokens, "sequence length"
 
 
 def _memory_knobs(job: Job) -> Iterator[Knob]:

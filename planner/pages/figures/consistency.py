@@ -26,12 +26,11 @@ def workers_figure(spans: Sequence[Span], unit: str) -> go.Figure:
     most = max([1.0, *(span.staleness for span in computed)])
     figure.add_bar(
         orientation="h",
-        name="computing, by staleness",
+        name="computing, coloured by staleness",
         base=time.of(span.start for span in computed),
         x=time.of(span.end - span.start for span in computed),
         y=[f"worker {span.worker}" for span in computed],
         marker={"color": _colours([span.staleness for span in computed], most)},
-        showlegend=False,
         customdata=[(span.step, span.staleness) for span in computed],
         hovertemplate="step %{customdata[0]}, staleness %{customdata[1]:.4g}<br>%{x:,.4~r} "
         f"{time.unit}"

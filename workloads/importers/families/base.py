@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from workloads.layers.tokens.rotation import Rotation
 from workloads.network import Network
 from workloads.zoo.language.decoder import build_decoder
 from workloads.zoo.language.decoder_config import DecoderConfig
@@ -49,6 +50,7 @@ LARGEST = 10**9
 """A dimension, at most."""
 Count = Annotated[int, Field(gt=0, le=LARGEST)]
 Window = Annotated[int, Field(ge=0, le=LARGEST)]
+Base = Annotated[float, Field(gt=0, le=1e12)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 ORIGINAL = "original_max_position_embeddings"
 
@@ -66,11 +68,48 @@ def alias(*names: str, default: Any = ...) -> Any:  # noqa: ANN401 - a field of 
 
 
 class Rope(BaseModel):
-    """The rotary scaling of a file, of which only the length before scaling counts here."""
+    """The rotary positions of a file; of them only the length before scaling counts here.
+
+    Attributes:
+        local_theta: base of layers with a window, where the file has parameters for both.
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
     original_max_position_embeddings: Length | None = None
     partial_rotary_factor: Probability | None = None
+    rope_type: str | None = alias("rope_type", "type", default=None)
+    rope_theta: Base | None = None
+    local_theta: Base | None = None
+    factor: Base | None = None
+    attention_factor: Base | None = None
+    beta_fast: Base | None = None
+    beta_slow: Base | None = None
+    low_freq_factor: Base | None = None
+    high_freq_factor: Base | None = None
+    mscale: float | None = None
+    mscale_all_dim: float | None = None
+    truncate: bool | None = None
+
+    @property
+    def numbers(self) -> tuple[tuple[str, float], ...]:
+        """Of the scaling, those that are given."""
+        found = ((name, getattr(self, name)) for name in SCALED)
+        return tuple((name, float(value)) for name, value in found if value is not None)
+
+
+UNSCALED = (None, "default", "mrope")
+SCALED = (
+    "factor",
+    "original_max_position_embeddings",
+    "attention_factor",
+    "beta_fast",
+    "beta_slow",
+    "low_freq_factor",
+    "high_freq_factor",
+    "mscale",
+    "mscale_all_dim",
+    "truncate",
+)
 
 
 def _rope(value: object) -> object:
@@ -78,7 +117,9 @@ def _rope(value: object) -> object:
     if not isinstance(value, dict):
         return value
     kinds = [inner for inner in (value.get("full_attention"), *value.values()) if isinstance(inner, dict)]
-    return kinds[0] if kinds else value
+    local = value.get("sliding_attention")
+    theta = {"local_theta": local.get("rope_theta")} if isinstance(local, dict) else {}
+    return {**kinds[0], **theta} if kinds else value
 
 
 class Family(BaseModel, ABC):
@@ -93,6 +134,8 @@ class Family(BaseModel, ABC):
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {}
 
     original_max_position_embeddings: Length | None = None
+    rope_theta: Base | None = Field(None, validation_alias=AliasChoices("rope_theta", "rotary_emb_base"))
+    rope_local_base_freq: Base | None = None
     rope_scaling: Annotated[Rope, BeforeValidator(_rope)] | None = None
     rope_parameters: Annotated[Rope, BeforeValidator(_rope)] | None = None
 
@@ -162,7 +205,21 @@ class Family(BaseModel, ABC):
 
     def decoder(self, *, name: str, source: str, tokens: int) -> DecoderConfig:
         """The dimensions as this project writes them."""
-        return DecoderConfig(name=name, source=source, tokens=tokens, **self.choices())
+        choices = {"rotation": self.rotation(), **self.choices()}
+        return DecoderConfig(name=name, source=source, tokens=tokens, **choices)
+
+    def rotation(self) -> Rotation:
+        """Angles of rotary positions as far as the file says them."""
+        ropes = [rope for rope in (self.rope_parameters, self.rope_scaling) if rope]
+        scaled = next((rope for rope in ropes if rope.rope_type not in UNSCALED), None)
+        bases = (*(rope.rope_theta for rope in ropes), self.rope_theta)
+        local = (*(rope.local_theta for rope in ropes), self.rope_local_base_freq)
+        return Rotation(
+            base=next(filter(None, bases), 0.0),
+            local_base=next(filter(None, local), 0.0),
+            scaling=scaled.rope_type or "" if scaled else "",
+            numbers=scaled.numbers if scaled else (),
+        )
 
     def build(self, *, name: str, source: str, tokens: int) -> Network:
         """The network.

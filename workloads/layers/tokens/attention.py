@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import DROPOUT_RATE, bias_gradient, dropout, dropout_gradient, pointwise
 from workloads.layers.tokens.feedforward import ACTIVATIONS
+from workloads.layers.tokens.rotation import UNSAID, Rotation
 from workloads.operators import (
     AttentionShape,
     Division,
@@ -139,7 +140,9 @@ def merge_heads(name: str, source: str, core: AttentionShape) -> Layer:
     )
 
 
-def rotary_positions(name: str, source: str, core: AttentionShape, *, features: int = 0) -> Layer:
+def rotary_positions(
+    name: str, source: str, core: AttentionShape, *, features: int = 0, rotation: Rotation = UNSAID
+) -> Layer:
     """Rotates queries and keys by their position (Su et al. 2021, arXiv:2104.09864).
 
     Args:
@@ -147,6 +150,7 @@ def rotary_positions(name: str, source: str, core: AttentionShape, *, features: 
         source: layer that gives queries, keys and values of all heads.
         core: dimensions of the attention.
         features: of every head that are rotated, the others pass; 0 for all.
+        rotation: their angles.
     """
     turned = features or core.head_size
     operators = (
@@ -160,11 +164,18 @@ def rotary_positions(name: str, source: str, core: AttentionShape, *, features: 
         output_shape=(core.query_tokens, (core.heads + 2 * core.kv_heads) * core.head_size),
         forward=operators,
         input_gradient=operators,
-        attributes={"features": features},
+        attributes={"features": features, **rotation.attributes},
     )
 
 
-def latent_positions(name: str, sources: tuple[str, str], core: AttentionShape, *, rotated: int) -> Layer:
+def latent_positions(
+    name: str,
+    sources: tuple[str, str],
+    core: AttentionShape,
+    *,
+    rotated: int,
+    rotation: Rotation = UNSAID,
+) -> Layer:
     """Rotates the last features of every query, and those of the one key part that all heads share.
 
     Args:
@@ -172,6 +183,7 @@ def latent_positions(name: str, sources: tuple[str, str], core: AttentionShape, 
         sources: layers that give queries of all heads, and the narrow vector with the shared features.
         core: dimensions of the attention.
         rotated: features.
+        rotation: their angles.
     """
     operators = (
         *_rotation("query", core.query_tokens * core.heads * rotated, Split.COLUMN),
@@ -184,7 +196,7 @@ def latent_positions(name: str, sources: tuple[str, str], core: AttentionShape, 
         output_shape=(core.query_tokens, core.heads * core.head_size + rotated),
         forward=operators,
         input_gradient=operators,
-        attributes={"features": rotated, "latent": 1},
+        attributes={"features": rotated, "latent": 1, **rotation.attributes},
     )
 
 

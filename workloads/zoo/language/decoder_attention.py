@@ -98,7 +98,8 @@ def _plain_heads(
     if config.qk_norm:
         layers += _head_norms(config, core, "split")
     if config.positions == "rotary" and choice.rotated:
-        layers.append(rotary_positions("rotary", layers[-1].name, core, features=config.rotary_size))
+        turned, angles = config.rotary_size, config.rotation
+        layers.append(rotary_positions("rotary", layers[-1].name, core, features=turned, rotation=angles))
     return layers
 
 
@@ -148,7 +149,9 @@ def _latent_heads(
         replace(key_down, saved=(), input_gradient=(*key_down.input_gradient, fork)),
         _latent_norm(config, "kv_norm", "kv_down", latent.rank),
         column_projection("kv_up", "kv_norm", wide),
-        latent_positions("rotary", ("query", "kv_down"), core, rotated=latent.rotary_size),
+        latent_positions(
+            "rotary", ("query", "kv_down"), core, rotated=latent.rotary_size, rotation=config.rotation
+        ),
         split_latent_heads("split", ("rotary", "kv_up"), core, rotated=latent.rotary_size),
     ]
 

@@ -9,6 +9,7 @@ from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.feedforward import ACTIVATIONS
 from workloads.layers.tokens.gated_convolution import GatedConvolution
 from workloads.layers.tokens.lightning import LightningAttention
+from workloads.layers.tokens.rotation import UNSAID, Rotation
 from workloads.layers.tokens.selective_scan import SelectiveScan
 from workloads.layers.tokens.state_space import StateSpace
 from workloads.layers.tokens.token_norm import NORMALIZATIONS
@@ -133,6 +134,7 @@ class DecoderConfig:
         rotated: whether each layer rotates by position, layers taking turns; () for all (Llama 4: three of
             four).
         rotary_size: features of every head that are rotated; 0 for all (GPT-J, Phi: some).
+        rotation: angles of rotary positions.
         windows: keys that a query meets at most in each layer, 0 for all, layers taking turns; () for all
             everywhere (Mistral: one number; Gemma 3: five and a 0).
         chunked: windows lie side by side (Llama 4).
@@ -188,6 +190,7 @@ class DecoderConfig:
     positions: str
     rotated: tuple[bool, ...] = ()
     rotary_size: int = 0
+    rotation: Rotation = UNSAID
     windows: tuple[int, ...] = ()
     chunked: bool = False
     score_cap: float = 0.0

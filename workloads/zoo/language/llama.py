@@ -8,6 +8,7 @@ rotary positions, SwiGLU, no biases, no dropout, own head. The default sequence 
 from collections.abc import Callable
 from functools import partial
 
+from workloads.layers.tokens.rotation import Rotation
 from workloads.network import Network
 from workloads.zoo.language.decoder import DecoderConfig, build_decoder
 
@@ -26,6 +27,7 @@ def build_llama(
     vocab: int,
     length: int,
     source: str,
+    base: float,
     tokens: int | None = None,
 ) -> Network:
     """A Llama of these dimensions.
@@ -40,6 +42,7 @@ def build_llama(
         vocab: rows of the token table.
         length: pre-training sequence length.
         source: paper and table.
+        base: of rotary positions.
         tokens: sequence length of one sample; None for ``length``.
     """
     config = DecoderConfig(
@@ -57,6 +60,7 @@ def build_llama(
         activation="silu",
         normalization="rmsnorm",
         positions="rotary",
+        rotation=Rotation(base=base),
         bias=False,
         qkv_bias=False,
         tied=False,
@@ -82,11 +86,17 @@ _AXES = ("layers", "hidden", "heads", "kv_heads", "ffn")
 
 NETWORKS: dict[str, Callable[..., Network]] = {
     name: partial(
-        build_llama, name, **dict(zip(_AXES, sizes, strict=True)), vocab=vocab, length=length, source=source
+        build_llama,
+        name,
+        **dict(zip(_AXES, sizes, strict=True)),
+        vocab=vocab,
+        length=length,
+        source=source,
+        base=base,
     )
-    for table, vocab, length, source in (
-        (_LLAMA2_SIZES, 32000, 4096, LLAMA2),
-        (_LLAMA3_SIZES, 128256, 8192, LLAMA3),
+    for table, vocab, length, source, base in (
+        (_LLAMA2_SIZES, 32000, 4096, LLAMA2, 10_000),  # the paper's code, llama/model.py
+        (_LLAMA3_SIZES, 128256, 8192, LLAMA3, 500_000),
     )
     for name, sizes in table.items()
 }

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from workloads.layers.tokens.rotation import Rotation
 from workloads.network import Network
 from workloads.zoo.language.decoder import DecoderConfig, build_decoder
 from workloads.zoo.language.decoder_config import Experts, LatentAttention
@@ -46,17 +47,27 @@ def _sizes(*values: int) -> dict[str, Any]:
 
 
 def _mixtral(*sizes: int) -> dict[str, Any]:
-    return _sizes(*sizes) | {"source": MIXTRAL, "experts": Experts(count=8, chosen=2, ffn=sizes[5])}
+    return _sizes(*sizes) | {
+        "source": MIXTRAL,
+        "rotation": Rotation(base=1_000_000),
+        "experts": Experts(count=8, chosen=2, ffn=sizes[5]),
+    }
 
 
 def _qwen3(*sizes: int, expert: int) -> dict[str, Any]:
     experts = Experts(count=128, chosen=8, ffn=expert)
-    return _sizes(*sizes) | {"source": QWEN3, "qk_norm": "head", "experts": experts}
+    return _sizes(*sizes) | {
+        "source": QWEN3,
+        "rotation": Rotation(base=1_000_000),
+        "qk_norm": "head",
+        "experts": experts,
+    }
 
 
 def _gpt_oss(layers: int, experts: int) -> dict[str, Any]:
     return _sizes(layers, 2880, 64, 8, 64, 2880, 201088, 4096) | {
         "source": GPT_OSS,
+        "rotation": Rotation(base=150_000, scaling="yarn", numbers=GPT_OSS_YARN),
         "windows": (128, 0),
         "sinks": True,
         "qkv_bias": True,
@@ -68,6 +79,7 @@ def _gpt_oss(layers: int, experts: int) -> dict[str, Any]:
 def _llama4(experts: int, sparse: tuple[bool, ...]) -> dict[str, Any]:
     return _sizes(48, 5120, 40, 8, 128, 16384, 202048, 8192) | {
         "source": LLAMA4,
+        "rotation": Rotation(base=500_000),
         "windows": (8192, 8192, 8192, 0),
         "chunked": True,
         "rotated": (True, True, True, False),
@@ -87,6 +99,13 @@ DEEPSEEK3 = "DeepSeek-AI 2024 (arXiv:2412.19437), section 4.2"
 GPT_OSS = "OpenAI 2025 (arXiv:2508.10925), section 2, and the models' files; trained on 4,096 tokens here"
 GROK = "xAI 2024, grok-1 model card and run.py"
 LLAMA4 = "Meta 2025, Llama 4 model cards and the text part of the models' files; trained on 8,192 tokens here"
+GPT_OSS_YARN = (
+    ("factor", 32.0),
+    ("original_max_position_embeddings", 4096.0),
+    ("beta_fast", 32.0),
+    ("beta_slow", 1.0),
+    ("truncate", 0.0),
+)
 KIMI = "Kimi team 2025 (arXiv:2507.20534), table 2 and section 2.3"
 
 _V3_EXPERTS = Experts(
@@ -101,6 +120,7 @@ _V3_EXPERTS = Experts(
 )
 _V3 = _sizes(61, 7168, 128, 128, 192, 18432, 129280, 4096) | {
     "source": DEEPSEEK3,
+    "rotation": Rotation(base=10_000),
     "latent": _latent(1536),
     "experts": _V3_EXPERTS,
 }
@@ -113,18 +133,21 @@ CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
     "qwen1.5-moe-a2.7b": _sizes(24, 2048, 16, 16, 128, 5632, 151936, 8192)
     | {
         "source": QWEN15,
+        "rotation": Rotation(base=1_000_000),
         "qkv_bias": True,
         "experts": Experts(count=60, chosen=4, ffn=1408, shared=5632, shared_gate=True),
     },
     "deepseek-v2-lite": _sizes(27, 2048, 16, 16, 192, 10944, 102400, 4096)
     | {
         "source": DEEPSEEK2,
+        "rotation": Rotation(base=10_000),
         "latent": _latent(0),
         "experts": Experts(count=64, chosen=6, ffn=1408, shared=2816, dense_layers=1),
     },
     "deepseek-v2": _sizes(60, 5120, 128, 128, 192, 12288, 102400, 4096)
     | {
         "source": DEEPSEEK2,
+        "rotation": Rotation(base=10_000),
         "latent": _latent(1536),
         "experts": Experts(
             count=160, chosen=6, ffn=1536, shared=3072, groups=8, chosen_groups=3, dense_layers=1
@@ -135,6 +158,7 @@ CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
     "kimi-k2": _sizes(61, 7168, 64, 64, 192, 18432, 163840, 4096)
     | {
         "source": KIMI,
+        "rotation": Rotation(base=50_000),
         "latent": _latent(1536),
         "experts": replace(_V3_EXPERTS, count=384, groups=1, chosen_groups=1, dense_layers=1),
     },
@@ -143,6 +167,7 @@ CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
     "grok-1": _sizes(64, 6144, 48, 8, 128, 32768, 131072, 8192)
     | {
         "source": GROK,
+        "rotation": Rotation(base=10_000),
         "activation": "gelu",
         "branch_norm": True,
         "score_cap": 30.0,
