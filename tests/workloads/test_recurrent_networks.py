@@ -7,10 +7,11 @@ from math import log
 import pytest
 from builders import build_cluster, build_device, build_stack
 
+from hardware.architecture import architecture_named
 from hardware.profiles import load_device
 from planner.bounds.estimate import estimate_bound
 from simdl.kernels.cost_model import ConstantCostModel, estimate_kernel_time
-from simdl.kernels.costs.recurrence import LATER_LATENCY, one_step
+from simdl.kernels.costs.recurrence import one_step
 from simdl.kernels.kernel import Kernel, Product, Recurrence
 from simdl.kernels.pricing import priced
 from simdl.kernels.sharding import Shard, block_kernels
@@ -76,7 +77,8 @@ def test_a_layer_takes_its_steps_times_the_latency_of_two_kernels():
     device = build_device()
     steps = [kernel for kernel in kernels if isinstance(kernel.shape, Recurrence)]
     assert [kernel.name for kernel in steps] == ["step product", "gates"]
-    least = 40 * (device.matmul.latency + device.memory.latency + LATER_LATENCY)
+    waits = architecture_named(device.generation).step_latency
+    least = 40 * (device.matmul.latency + device.memory.latency + waits)
     found = sum(estimate_kernel_time(kernel, device) for kernel in steps)
     assert least < found < 1.2 * least
 

@@ -23,6 +23,7 @@ from simdl.kernels.kernel import AttentionCall
 from validation.fit.kernel_families import architecture
 from validation.fit.kernels import published_rows
 from validation.fit.least_squares import Vector, minimise, soften
+from validation.fit.shared_numbers import shared_numbers
 from validation.kernels.rows import KernelRow
 from workloads.operators import Pass
 
@@ -34,8 +35,6 @@ PORTABLE = frozenset({"flash-1", "flash-1-triton", "flash-2"})
 """Algorithms whose code is the same on every architecture: instructions of Ampere."""
 HIGHEST = 1.0
 """Share that no carried number exceeds."""
-SLOWER = 0.8
-"""Backward over forward share where no row of any architecture has both."""
 
 
 def attention_rows(rows: Sequence[KernelRow]) -> dict[str, list[KernelRow]]:
@@ -112,7 +111,7 @@ def _with_backward(
         if kernel and isinstance(kernel.shape, AttentionCall) and kernel.shape.which is not Pass.FORWARD
     }
     ratios = [log(found[name].backward.share / found[name].forward.share) for name in timed]
-    ratio = exp(float(np.mean(ratios))) if ratios else SLOWER
+    ratio = exp(float(np.mean(ratios))) if ratios else shared_numbers().backward
     return {
         name: kernels
         if name in timed

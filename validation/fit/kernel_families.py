@@ -15,37 +15,22 @@ over that of products, it is of the share of the FP32 peak that both make.
 Source: the limit is that of Choi et al., "A Roofline Model of Energy" (IPDPS 2013), section 2.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import exp, log
-from pathlib import Path
 
 import numpy as np
 
+from hardware.architecture import Architecture, architecture_named, architectures
 from hardware.device import Device
 from hardware.sustained import power_exponent
 from simdl.kernels.costs.matmul import ELEMENT_SIZE
 from validation.errors import MeasurementError
 from validation.fit.least_squares import Vector, minimise, soften
+from validation.fit.shared_numbers import shared_numbers
 
-SHARPNESS = 16.0
-"""Of the limit: the higher, the nearer to a minimum of two."""
-YEARS = 2.0
-"""Years of architecture over which a device's weight falls by e."""
-OTHER_ARCHITECTURE = 0.3
-"""Weight of a device of another architecture of the same year, for which a library has other kernels."""
-OTHER_FAMILY = 0.1
-"""Weight of a device of another maker."""
 SCALE = 0.1
 """Log error of a fraction beyond which it pulls linearly."""
-ENOUGH_ROWS = 5
-"""Rows with which a fraction counts in full."""
-PRIORS = ((1.5, 1.0), (0.15, 0.1))
-"""Mean and spread of the logit of f and of log growth before any table is seen: f between 0.6 and 0.9, and a
-joule that buys twice as much after four to five years (Koomey et al., IEEE Annals 33(3), 2011, is faster; it
-slowed since)."""
 MATMUL = "matmul.fraction."
 FP32 = f"{MATMUL}fp32"
 ALGORITHM = "convolution.fraction."
@@ -69,34 +54,18 @@ class Fitted:
     rows: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """Years of an architecture and of its process, its family, and operations a clock of its matrix units."""
-
-    year: int
-    process: int
-    family: str
-    matrix: int = 0
-
-
-@cache
-def _architectures() -> Mapping[str, Architecture]:
-    text = Path(__file__).with_name("kernel_families.toml").read_text(encoding="utf-8")
-    return {name: Architecture(**entry) for name, entry in tomllib.loads(text)["generation"].items()}
-
-
 def architecture(device: Device) -> Architecture:
-    """Year and family of a device's architecture.
+    """A device's architecture, with its year and family.
 
     Raises:
-        MeasurementError: ``kernel_families.toml`` does not list it.
+        MeasurementError: ``hardware/data/architectures.toml`` does not say them.
     """
-    found = _architectures().get(device.generation)
-    if found is None:
-        known = ", ".join(sorted(_architectures()))
+    found = architecture_named(device.generation)
+    if not found.year:
+        known = ", ".join(sorted(name for name, each in architectures().items() if each.year))
         raise MeasurementError(
-            f"validation/fit/kernel_families.toml: no generation {device.generation!r} of {device.name}; "
-            f"it lists {known}"
+            f"hardware/data/architectures.toml: no year of {device.generation!r} ({device.name}); it has "
+            f"those of {known}"
         )
     return found
 
@@ -147,8 +116,9 @@ def _nearness(device: Device, other: Device) -> float:
     if device.generation == other.generation:
         return 1.0
     here, there = architecture(device), architecture(other)
-    near = OTHER_ARCHITECTURE * exp(-abs(here.year - there.year) / YEARS)
-    return near if here.family == there.family else OTHER_FAMILY * near
+    shared = shared_numbers()
+    near = shared.other_architecture * exp(-abs(here.year - there.year) / shared.years)
+    return near if here.family == there.family else shared.other_family * near
 
 
 def _products(other: Fitted) -> float:
@@ -182,7 +152,7 @@ def _points(other: Fitted, device: Device) -> list[_Point]:
                 demand=demand,
                 year=year,
                 fraction=fraction / adds,
-                weight=near * min(1.0, other.rows[name] / ENOUGH_ROWS),
+                weight=near * min(1.0, other.rows[name] / shared_numbers().enough_rows),
             )
         )
     return points
@@ -224,19 +194,20 @@ def _law(law: Vector, demand: float, year: int, slope: float) -> float:
     """Share of the peak at this demand [FLOP/J] with the process of this year."""
     best = 1 / (1 + exp(-law[0]))
     affordable = exp(law[1] + law[2] * (year - 2020))
-    return float(best / (1 + (best * demand / affordable) ** SHARPNESS) ** (slope / SHARPNESS))
+    return float(best * min(1.0, affordable / (best * demand)) ** slope) if demand else float(best)
 
 
 def _fit_law(points: Sequence[_Point], slope: float) -> Vector:
+    priors = (shared_numbers().best, shared_numbers().growth)
     measured = np.array([log(point.fraction) for point in points])
     weights = np.sqrt([point.weight for point in points])
 
     def residuals(law: Vector) -> Vector:
         predicted = np.array([log(_law(law, point.demand, point.year, slope)) for point in points])
         pulls = np.array(
-            [(law[index] - mean) / spread for index, (mean, spread) in zip((0, 2), PRIORS, strict=True)]
+            [(law[index] - mean) / spread for index, (mean, spread) in zip((0, 2), priors, strict=True)]
         )
         return np.concatenate((weights * soften((predicted - measured) / SCALE, 1.0), pulls))
 
     highest = max(point.demand * point.fraction for point in points)
-    return minimise(residuals, np.array([PRIORS[0][0], log(highest), PRIORS[1][0]]))
+    return minimise(residuals, np.array([priors[0][0], log(highest), priors[1][0]]))

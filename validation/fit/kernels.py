@@ -22,6 +22,7 @@ from simdl.kernels.costs.attention import DEVICE
 from simdl.kernels.costs.convolution import convolution_times
 from simdl.kernels.cudnn import is_served
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
+from validation.fit.shared_numbers import shared_numbers
 from validation.judging.tables import frame_of
 from validation.kernels.compare import TIMER_ROWS, kernel_tables
 from validation.kernels.rows import KernelRow, load_kernel_rows
@@ -30,21 +31,6 @@ from workloads.operators import OperatorKind, Pass
 CUT = 2.0
 GOLDEN = (5**0.5 - 1) / 2
 TOLERANCE = 2e-3
-
-RELATIVE: Mapping[str, float] = {
-    "implicit_gemm": 0.6,
-    "implicit_precomp_gemm": 1.0,
-    "gemm": 0.6,
-    "fft": 0.6,
-    "fft_tiling": 0.5,
-    "winograd": 1.0,
-    "winograd_nonfused": 1.0,
-}
-"""Speeds of cuDNN's algorithms over the device's, on all devices. Fitted freely, the three that run most come
-out within 5 % of one another; the others have 60 rows in all and are rounded."""
-
-PASSES: Mapping[str, float] = {Pass.INPUT_GRADIENT.value: 0.87, Pass.WEIGHT_GRADIENT.value: 0.76}
-"""Speeds of products in backward passes over the forward one, fitted together by `fit_passes`."""
 
 ROUNDS = 2
 """Of fitting the devices' speeds and the passes' in turn."""
@@ -124,17 +110,25 @@ def _fit_speed(device: Device, rows: Rows, found: dict[str, float]) -> Device:
     device = with_speed(device, speed)
     found |= {f"convolution.fraction.{name}": value for name, value in device.convolution.fraction.items()}
     found |= {
-        f"convolution.{which}": PASSES[which.value]
+        f"convolution.{which}": shared_numbers().passes[which.value]
         for which in (Pass.INPUT_GRADIENT, Pass.WEIGHT_GRADIENT)
         if any(_is_pass(row, which) for row in rows)
     }
     return device
 
 
-def with_speed(device: Device, speed: float, passes: Mapping[str, float] = PASSES) -> Device:
-    """The device whose convolutions by cuDNN run at a speed over its products, `RELATIVE` by algorithm."""
-    fraction = {name: round(RELATIVE[name] * speed, 3) for name in device.convolution.fraction}
-    return replace(device, convolution=replace(device.convolution, fraction=fraction, **passes))
+def with_speed(device: Device, speed: float, passes: Mapping[str, float] | None = None) -> Device:
+    """The device whose convolutions by cuDNN run at a speed over its products, each algorithm at its own.
+
+    Args:
+        device: that cuDNN serves.
+        speed: of its fastest algorithms.
+        passes: speeds of the backward passes; those of all devices if None.
+    """
+    shared = shared_numbers()
+    fraction = {name: round(shared.speed[name] * speed, 3) for name in device.convolution.fraction}
+    found = passes or shared.passes
+    return replace(device, convolution=replace(device.convolution, fraction=fraction, **found))
 
 
 def fit_passes(devices: Mapping[Device, Rows]) -> dict[str, float]:
@@ -143,7 +137,7 @@ def fit_passes(devices: Mapping[Device, Rows]) -> dict[str, float]:
     Args:
         devices: that cuDNN serves, with rows of convolutions.
     """
-    passes = dict(PASSES)
+    passes = dict(shared_numbers().passes)
     speeds: dict[Device, float] = {}
     for _ in range(ROUNDS):
         for device, rows in devices.items():

@@ -29,12 +29,13 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from math import ceil, log2
 
+from hardware.architecture import architecture_named
 from hardware.device import Device
 from hardware.errors import HardwareError
 from simdl.kernels.costs.grouped import GROUPED, grouped_time, joined_calls
 from simdl.kernels.costs.matmul import ELEMENT_SIZE, matmul_time, uses_matrix_units
 from simdl.kernels.costs.memory_bound import traffic_time
-from simdl.kernels.costs.tilings import MATRIX_TILES, VECTOR_TILES, WHOLE_WAVES, Tiling
+from simdl.kernels.costs.tilings import VECTOR_TILES, Tiling, matrix_tiling
 from simdl.kernels.cudnn import is_served, padded, supported
 from simdl.kernels.kernel import ConvolutionCall, Product
 from workloads.amounts import is_table, larger, smaller
@@ -55,16 +56,16 @@ VECTOR = "fp32"
 PLAIN = frozenset({"implicit_gemm", "implicit_precomp_gemm"})
 """Algorithms that form their patches on the fly."""
 
-IMPLICIT = Tiling(((128, 128), (128, 64), (128, 32)), partial_wave=WHOLE_WAVES)
+IMPLICIT = Tiling(((128, 128), (128, 64), (128, 32)))
 """Pixels by channels of a block (``scudnn_128x64_relu_small`` and the like, NeuSight's convolution table)."""
 
-IMPLICIT_FILTERS = Tiling(((128, 128), (64, 128), (32, 128)), partial_wave=WHOLE_WAVES)
+IMPLICIT_FILTERS = Tiling(((128, 128), (64, 128), (32, 128)))
 """The same of the filter gradient, whose rows are filters (``scudnn_128x64_stridedB_splitK``)."""
 
-NONFUSED = Tiling(((128, 128),), partial_wave=WHOLE_WAVES)
+NONFUSED = Tiling(((128, 128),))
 """Products of Winograd that is not fused (``sgemm_128x128_nn``, NeuSight's convolution table)."""
 
-FUSED = Tiling(((128, 128),), splits=(1,), partial_wave=WHOLE_WAVES)
+FUSED = Tiling(((128, 128),), splits=(1,))
 """A block of fused Winograd: 16 points of 32 tiles by 32 channels, all of their depth
 (``scudnn_winograd_128x128_ldg1_ldg4_tile148t_nt``, NeuSight's convolution table and profiles of PyTorch)."""
 
@@ -72,11 +73,7 @@ FUSED_CHANNELS = 32
 FUSED_PIXELS = (8, 16)
 """Height and width, or the reverse, of the 4 x 8 tiles of one image that a block of fused Winograd takes."""
 
-MATRIX = Tiling(MATRIX_TILES, partial_wave=WHOLE_WAVES)
-WAVED = frozenset({"volta"})
-"""Architectures of whose matrix units a table says so; others run convolutions in the waves of products."""
-
-SPECTRAL = Tiling(VECTOR_TILES, partial_wave=WHOLE_WAVES)
+SPECTRAL = Tiling(VECTOR_TILES)
 
 SLOWER_BACKWARD = frozenset({"implicit_gemm", "implicit_precomp_gemm", "gemm", "direct"})
 """Reductions whose kernels differ from pass to pass; spectra and tiles are multiplied alike in all three."""
@@ -276,7 +273,7 @@ def _tiling(call: ConvolutionCall, device: Device, rate: str) -> Tiling | None:
     if not is_served(device) or call.shape.groups > 1:
         return None
     if uses_matrix_units(device, rate):
-        return MATRIX if device.generation in WAVED else None
+        return matrix_tiling(architecture_named(device.generation).convolution_wave)
     return IMPLICIT_FILTERS if call.which is Pass.WEIGHT_GRADIENT else IMPLICIT
 
 

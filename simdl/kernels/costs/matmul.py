@@ -9,9 +9,9 @@ less of what they read from the cache (bandwidth B per multiprocessor, s bytes p
 
 where the second term writes the result at the multiprocessor's share M of the memory bandwidth. A last wave
 that is only partly filled costs a share of its idle time (wave quantisation): all of it on vector units, and
-``PARTIAL_WAVE`` of it on matrix units, where neighbouring waves overlap. A result with too few tiles has its
-depth split over several multiprocessors and partial results added up in memory. The library is taken to
-choose the best of a small set (`simdl.kernels.costs.tilings`), or by its own table
+the share that `hardware.architecture` names on matrix units, where neighbouring waves overlap. A result with
+too few tiles has its depth split over several multiprocessors and partial results added up in memory. The
+library is taken to choose the best of a small set (`simdl.kernels.costs.tilings`), or by its own table
 (`simdl.kernels.costs.tuned_sizes`).
 
 Sources: NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave quantisation);
@@ -24,18 +24,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.architecture import architecture_named
 from hardware.device import Device
 from hardware.errors import HardwareError
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.costs.tilings import (
     CUBLAS,
     LATER_CUBLAS,
-    MATRIX_TILING,
     OTHER_ROCBLAS,
     ROCBLAS,
     ROCBLAS_TILINGS,
-    VECTOR_TILES,
     Tiling,
+    any_vector_tiling,
+    matrix_tiling,
 )
 from simdl.kernels.costs.tuned_sizes import tuned_tiles
 from simdl.kernels.cudnn import is_served
@@ -43,10 +44,6 @@ from simdl.kernels.kernel import Product
 from workloads.amounts import alike, as_number, choose, is_table
 
 Floats = NDArray[np.float64]
-
-ODD_DEPTH = 0.5
-"""Share of its speed that a matrix-unit kernel keeps where rows are not aligned to 4 bytes, so that operands
-load element by element. Assumed: no table holds such a product; NVIDIA's guide shows losses of this order."""
 
 STRIDED_ALIGNMENT = 16
 """[bytes] to which rows of batched products (attention heads) must be aligned, or they leave the matrix
@@ -90,16 +87,17 @@ def matmul_time(product: Product, device: Device, dtype: str, *, tiling: Tiling 
         if tiling is not None:
             return _fastest(product, device, size, rate, tiling)
         return _vector_time(product, device, size, rate)
-    own = size - SCALES.get(dtype, 0.0)
+    kernels, own = architecture_named(device.generation), size - SCALES.get(dtype, 0.0)
     misaligned = _is_misaligned_batch(product, own)
     found = 0.0
     if not np.all(misaligned):
-        found = _fastest(product, device, size, rate, tiling or MATRIX_TILING)
-        found = choose(product.k * own % 4 != 0, found / ODD_DEPTH, found)
+        found = _fastest(product, device, size, rate, tiling or matrix_tiling(kernels.partial_wave))
+        found = choose(product.k * own % 4 != 0, found / kernels.odd_depth, found)
     if not np.any(misaligned):
         return found
     slower = min(rate, device.vector_flop_rate / device.multiprocessors)
-    return choose(misaligned, _fastest(product, device, size, slower, Tiling(VECTOR_TILES)), found)
+    vector = any_vector_tiling(kernels.partial_wave)
+    return choose(misaligned, _fastest(product, device, size, slower, vector), found)
 
 
 def _vector_time(product: Product, device: Device, size: float, rate: float) -> float:
@@ -120,7 +118,7 @@ def _vector_tilings(device: Device) -> tuple[Tiling, Tiling]:
         return CUBLAS.get(device.generation, LATER_CUBLAS)
     if device.generation in ROCBLAS:
         return ROCBLAS_TILINGS.get(device.generation, OTHER_ROCBLAS)
-    plain = Tiling(VECTOR_TILES)
+    plain = any_vector_tiling(architecture_named(device.generation).partial_wave)
     return plain, plain
 
 

@@ -5,22 +5,17 @@ product with the recurrent weights and one kernel for the gates (Appleyard et al
 sections 3.1 to 3.3). So a layer takes at least its steps times the latency of two kernels, whatever the
 batch, and more: what one kernel hands to the next goes through memory, and DeepBench's recurrent rows
 (`validation/published/cnn/deepbench_rnn.csv`, cuDNN 5 to 7) take a constant longer in every step than their
-two kernels alone (``STEP_LATENCY``, docs/kernel-fit.md). Recurrent weights that fit in the last-level cache
+two kernels alone (``step_latency`` of `hardware.architecture`). Recurrent weights that fit in the last-level cache
 are read from memory once, others in every step.
 """
 
 from dataclasses import replace
 
+from hardware.architecture import architecture_named
 from hardware.device import Device
 from simdl.kernels.costs.matmul import ELEMENT_SIZE
 from simdl.kernels.kernel import Kernel, Recurrence
 from workloads.amounts import choose
-
-STEP_LATENCY = {"kepler": 57e-6, "maxwell": 57e-6, "cpu": 0.0, "tpu": 0.0, "wafer": 0.0}
-"""[s] of a step beside its two kernels, by generation of the device: fitted on M40 and TITAN X; Kepler is
-assumed alike; hosts and compiled programs launch nothing."""
-LATER_LATENCY = 23e-6
-"""[s] the same of all other devices: fitted on V100, between its FP16 (28) and FP32 rows (18)."""
 
 
 def recurrence_time(recurrence: Recurrence, device: Device, step: float) -> float:
@@ -31,10 +26,9 @@ def recurrence_time(recurrence: Recurrence, device: Device, step: float) -> floa
         device: where.
         step: [s] of one step as a launch of its own.
     """
-    waits = 0.0 if recurrence.product is None else STEP_LATENCY.get(device.generation, LATER_LATENCY)
-    if device.kernels:  # measured step by step
-        waits = 0.0
-    return recurrence.steps * (step + waits)
+    if recurrence.product is None or device.kernels:  # the second kernel, or measured step by step
+        return recurrence.steps * step
+    return recurrence.steps * (step + architecture_named(device.generation).step_latency)
 
 
 def one_step(kernel: Kernel, recurrence: Recurrence, device: Device) -> Kernel:

@@ -6,6 +6,7 @@ Tiles are rows by columns of a row-major result; the names of kernels count colu
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 Tile = tuple[int, int]
 
@@ -30,13 +31,9 @@ VECTOR_TILES = _SMALL_TILES
 SPLITS = (1, 2, 4, 8, 16, 32)
 """Ways the depth is divided over multiprocessors."""
 
-PARTIAL_WAVE = 0.3
-"""Share of a partial last wave's idle time that is lost by kernels for matrix units; fitted on DeepBench's
-FP16 products on a V100."""
-
 WHOLE_WAVES = 1.0
 """Kernels for vector units, and those of convolutions, fill their multiprocessor, so that a wave takes as
-long however few blocks it has."""
+long however few blocks it has (NVIDIA, "Matrix Multiplication Background User's Guide", wave quantisation)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +43,36 @@ class Tiling:
     Attributes:
         tiles: results of a block, the largest first.
         splits: ways the depth is divided over multiprocessors.
-        partial_wave: share of a partial last wave's idle time that is lost.
+        partial_wave: share of a partial last wave's idle time that is lost; on matrix units the architecture's.
         tuned: table of tuned sizes by which the library chooses (`simdl.kernels.costs.tuned_sizes`); the
             fastest tile if empty.
     """
 
     tiles: tuple[Tile, ...]
     splits: tuple[int, ...] = SPLITS
-    partial_wave: float = PARTIAL_WAVE
+    partial_wave: float = WHOLE_WAVES
     tuned: str = ""
 
 
-MATRIX_TILING = Tiling(MATRIX_TILES)
+@lru_cache(maxsize=64)
+def matrix_tiling(partial_wave: float) -> Tiling:
+    """Kernels of any library for matrix units."""
+    return Tiling(MATRIX_TILES, partial_wave=partial_wave)
+
+
+@lru_cache(maxsize=64)
+def any_vector_tiling(partial_wave: float) -> Tiling:
+    """Kernels for vector units of a library of which nothing is known."""
+    return Tiling(VECTOR_TILES, partial_wave=partial_wave)
 
 
 def _vector(*tiles: Tile) -> Tiling:
-    return Tiling(tiles, partial_wave=WHOLE_WAVES)
+    return Tiling(tiles)
 
 
 def _batched(*tiles: Tile) -> Tiling:
     """Batches have their depth divided by no kernel of cuBLAS (grids of NeuSight's rows)."""
-    return Tiling(tiles, splits=(1,), partial_wave=WHOLE_WAVES)
+    return Tiling(tiles, splits=(1,))
 
 
 _LARGE: tuple[Tile, ...] = ((128, 128), (64, 128), (128, 64), (64, 64))
@@ -104,8 +110,8 @@ _ROCBLAS_TILES: tuple[Tile, ...] = (
 )
 ROCBLAS_TILINGS: Mapping[str, tuple[Tiling, Tiling]] = {
     "cdna1": (
-        Tiling(_ROCBLAS_TILES, partial_wave=WHOLE_WAVES, tuned="tn"),
-        Tiling(_ROCBLAS_TILES, splits=(1,), partial_wave=WHOLE_WAVES, tuned="nn"),
+        Tiling(_ROCBLAS_TILES, tuned="tn"),
+        Tiling(_ROCBLAS_TILES, splits=(1,), tuned="nn"),
     )
 }
 OTHER_ROCBLAS = _vector(*VECTOR_TILES), _batched(*VECTOR_TILES)

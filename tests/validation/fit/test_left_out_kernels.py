@@ -91,7 +91,7 @@ def test_algorithms_that_a_library_does_not_offer_stay_absent():
 
 def test_an_architecture_without_a_year_is_named():
     device = replace(load_device("a100-sxm-80gb"), generation="abacus")
-    with pytest.raises(MeasurementError, match=r"kernel_families\.toml: no generation 'abacus'.*ampere"):
+    with pytest.raises(MeasurementError, match=r"architectures\.toml: no year of 'abacus'.*ampere"):
         architecture(device)
 
 
