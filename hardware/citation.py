@@ -35,6 +35,7 @@ class CitedNumber:
         value: the same in base units.
         citation: the source.
         note: arithmetic of a derived number or reason of an assumed one; may be empty.
+        inherited: file that the profile names as its base, where the number is that one's; "" for its own.
     """
 
     path: str
@@ -42,3 +43,4 @@ class CitedNumber:
     value: float
     citation: Citation
     note: str
+    inherited: str = ""

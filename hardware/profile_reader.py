@@ -180,7 +180,7 @@ class ProfileReader:
         base, rest = self._base(path)
         if base is not None and base.data_at(rest) is not None:
             value = base.number(rest, dimension)
-            self.numbers.append(replace(base.numbers[-1], path=path))
+            self.numbers.append(replace(base.numbers[-1], path=path, inherited=base.place))
             return value
         if default is None:
             self.fault(path, "missing")

@@ -251,6 +251,7 @@ def _print_report(question: Question, report: StepReport, data: Mapping[str, Any
     lines += [f"assumed: {sentence}" for sentence in question.assumptions]
     lines += [f"warning: {sentence}" for sentence in report.warnings]
     lines.append(f"from: {_provenance(report)}")
+    lines += [f"kernels: {sentence}" for sentence in report.provenance.get("kernels", ())]
     click.echo("\n".join(lines))
     if "training" in data:
         print_training(data["training"])

@@ -81,6 +81,16 @@ def layer_uses(pricing: Pricing, shard: Shard) -> tuple[LayerUse, ...]:
     )
 
 
+def kind_seconds(pricing: Pricing, shard: Shard) -> dict[str, float]:
+    """[s] of a forward pass by kind of kernel."""
+    found: dict[str, float] = {}
+    for block in pricing.network.blocks:
+        for _, kernel in forward_kernels(pricing, shard, block):
+            seconds = priced(pricing, [kernel]).device * block.count
+            found[kernel.kind.value] = found.get(kernel.kind.value, 0.0) + seconds
+    return found
+
+
 def energy_model(device: Device) -> OperationEnergy | PowerModel | None:
     """What says how much energy work on a device takes; None where nothing does."""
     if device.energy:

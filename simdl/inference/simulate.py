@@ -15,11 +15,12 @@ from hardware.device import Device
 from simdl.errors import SimdlError, StrategyError
 from simdl.inference.forward import forward_cost, forward_pricing
 from simdl.inference.generation import cache_bytes, check_generates, reading, without_predictors, writing
-from simdl.inference.layer_uses import LayerUse, layer_uses
+from simdl.inference.layer_uses import LayerUse, kind_seconds, layer_uses
 from simdl.inference.memory import forward_memory, forward_shortfall
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.power.device_power import device_power_model
+from simdl.report.kernel_evidence import untold_kernels
 from simdl.software.stack import Stack
 from simdl.step.costs.stage import PassCost
 from simdl.step.strategy import Strategy, expert_problems, tensor_problems
@@ -320,7 +321,7 @@ def _report(
         feasible=not reasons,
         reasons=reasons,
         warnings=tuple(_warnings(case)),
-        provenance=_provenance(case),
+        provenance=_provenance(case, pricing),
     )
 
 
@@ -343,7 +344,7 @@ def _warnings(case: _Case) -> Iterator[str]:
         yield f"device {device.name}: no board power is published; energy is not known"
 
 
-def _provenance(case: _Case) -> dict[str, Any]:
+def _provenance(case: _Case, pricing: Pricing) -> dict[str, Any]:
     device, stack = case.cluster.device, case.stack
     kinds: dict[str, int] = {}
     for number in (*stack.numbers, *device.numbers):
@@ -355,6 +356,15 @@ def _provenance(case: _Case) -> dict[str, Any]:
         "device": device.name,
         "network": case.workload.network.source,
         "numbers": kinds,
+        "kernels": list(
+            untold_kernels(
+                device,
+                kind_seconds(pricing, _shard(case.strategy, case.batch)),
+                precision=case.workload.precision,
+                network=case.workload.network,
+                stack=stack,
+            )
+        ),
         "energy": energy,
         "power": list(device_power_model(device).notes) if device.power and not device.energy else [],
     }

@@ -23,6 +23,7 @@ from simdl.program.unfolding import apart, every_rank, unfold
 from simdl.report.certainty import evidence_seconds, knowledge_of
 from simdl.report.communication import message_uses
 from simdl.report.critical_tasks import critical_actions, total_parts
+from simdl.report.kernel_evidence import untold_kernels
 from simdl.report.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.report.operator_times import critical_operators, kernel_times
 from simdl.report.step_report import StepReport
@@ -249,6 +250,15 @@ def _provenance(step: StepCost, causes: Mapping[str, float], kernels: Mapping[st
         "links": [level.link.name for level in cluster.levels],
         "network": step.workload.network.source,
         "numbers": kinds,
+        "kernels": list(
+            untold_kernels(
+                cluster.device,
+                kernels,
+                precision=step.workload.precision,
+                network=step.workload.network,
+                stack=stack,
+            )
+        ),
         "knowledge": knowledge_of(stack, cluster.device),
         "seconds": evidence_seconds(
             causes, kernels, stack, _priced_by(cluster), attention=_attention_numbers(cluster, stack)

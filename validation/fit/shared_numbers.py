@@ -1,4 +1,4 @@
-"""What fits of kernels share over devices: ``validation/fit/kernel_families.toml``, each number with its source."""
+"""What fits of kernels share over devices, each with its source: ``validation/fit/kernel_families.toml``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

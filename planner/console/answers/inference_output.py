@@ -122,6 +122,8 @@ def print_inference(question: InferenceQuestion, report: InferenceReport) -> Non
     for sentence in (*report.warnings, *network.notes):
         click.echo(f"warning: {sentence}")
     click.echo(f"from: {_provenance(report.provenance)}")
+    for sentence in report.provenance.get("kernels", ()):
+        click.echo(f"kernels: {sentence}")
 
 
 def _breakdown_rows(forward: ForwardPass) -> Iterator[tuple[str, str, str]]:

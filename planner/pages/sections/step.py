@@ -54,6 +54,7 @@ def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page
             f"One training step of {workload.global_batch} {workload.network.sample}s, simulated.",
             *(f"assumed: {sentence}" for sentence in question.assumptions),
             *certainty_lines(report),
+            *(f"kernels: {sentence}" for sentence in report.provenance.get("kernels", ())),
             *(f"warning: {sentence}" for sentence in report.warnings),
         ),
         sections=(

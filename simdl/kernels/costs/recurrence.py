@@ -5,8 +5,8 @@ product with the recurrent weights and one kernel for the gates (Appleyard et al
 sections 3.1 to 3.3). So a layer takes at least its steps times the latency of two kernels, whatever the
 batch, and more: what one kernel hands to the next goes through memory, and DeepBench's recurrent rows
 (`validation/published/cnn/deepbench_rnn.csv`, cuDNN 5 to 7) take a constant longer in every step than their
-two kernels alone (``step_latency`` of `hardware.architecture`). Recurrent weights that fit in the last-level cache
-are read from memory once, others in every step.
+two kernels alone (``step_latency`` of `hardware.architecture`). Recurrent weights that fit in the last-level
+cache are read from memory once, others in every step.
 """
 
 from dataclasses import replace

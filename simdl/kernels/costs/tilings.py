@@ -33,7 +33,7 @@ SPLITS = (1, 2, 4, 8, 16, 32)
 
 WHOLE_WAVES = 1.0
 """Kernels for vector units, and those of convolutions, fill their multiprocessor, so that a wave takes as
-long however few blocks it has (NVIDIA, "Matrix Multiplication Background User's Guide", wave quantisation)."""
+long however few blocks it has (NVIDIA, "Matrix Multiplication Background User's Guide", on waves)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Tiling:
     Attributes:
         tiles: results of a block, the largest first.
         splits: ways the depth is divided over multiprocessors.
-        partial_wave: share of a partial last wave's idle time that is lost; on matrix units the architecture's.
+        partial_wave: share of a partial last wave's idle time that is lost, on matrix units the
+            architecture's.
         tuned: table of tuned sizes by which the library chooses (`simdl.kernels.costs.tuned_sizes`); the
             fastest tile if empty.
     """
