@@ -8,10 +8,14 @@ table takes the numbers of the file's ``[any]``, which are marked assumed.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from hardware.citation import CitedNumber
 from hardware.profile_files import DATA
 from hardware.profile_reader import ProfileReader
+
+Values = dict[str, Any]
+"""Numbers by the attribute that they fill."""
 
 PLACE = "architectures.toml"
 ANY = "any"
@@ -69,7 +73,7 @@ def architectures() -> Mapping[str, Architecture]:
         ProfileError: the file breaks a rule.
     """
     reader = ProfileReader((DATA / PLACE).read_text(encoding="utf-8"), PLACE)
-    shared = {name: reader.number(f"{ANY}.{name}", kind) for name, kind in SHARED.items()}
+    shared: Values = {name: reader.number(f"{ANY}.{name}", kind) for name, kind in SHARED.items()}
     common = reader.numbers_under(f"{ANY}.")
     found = {ANY: Architecture(**shared, numbers=common)}
     for name in reader.data:
@@ -79,13 +83,11 @@ def architectures() -> Mapping[str, Architecture]:
     return found
 
 
-def _read(
-    reader: ProfileReader, name: str, shared: Mapping[str, float], common: tuple[CitedNumber, ...]
-) -> Architecture:
-    values = {
+def _read(reader: ProfileReader, name: str, shared: Values, common: tuple[CitedNumber, ...]) -> Architecture:
+    values: Values = {
         each: reader.number(f"{name}.{each}", kind, default=shared[each]) for each, kind in SHARED.items()
     }
-    whole = {
+    whole: Values = {
         each: int(reader.number(f"{name}.{each}", "count", default=0))
         for each in ("year", "process", "matrix")
     }
