@@ -18,7 +18,8 @@ from workloads.dtypes import load_precision
 from workloads.network import Network
 from workloads.optimizers import load_optimizer
 from workloads.workload import Workload
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 _ACHIEVED = {
     "shares": dict.fromkeys(("bf16", "fp16", "fp32"), 0.7),

@@ -295,6 +295,11 @@ class AttentionShape:
         return self.value_size or self.head_size
 
     @property
+    def features(self) -> int:
+        """Features of a token's queries, keys and values together."""
+        return self.heads * self.head_size + self.kv_heads * (self.head_size + self.value_features)
+
+    @property
     def reach(self) -> int:
         """Keys that a query meets at most, masked ones among them."""
         return min(self.window, self.key_tokens) if self.window else self.key_tokens

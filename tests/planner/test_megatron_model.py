@@ -15,7 +15,8 @@ from planner.questions.question import Options, load_question
 from simdl.step.strategy import Strategy
 from workloads.layers.tokens.rotation import Rotation
 from workloads.registry import load_network
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 OPTIONS = tomllib.loads((Path(__file__).parents[1] / "data/megatron_options.toml").read_text("utf-8"))
 KINDS = {

@@ -10,7 +10,7 @@ from planner.space.candidates import Limits, enumerate_space
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import problems
 from workloads.layers.tokens.experts import DISPATCHES
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 
 SCHEDULES = ("1f1b", "interleaved-1f1b", "zb-h1", "dualpipe")
 EXPERTS = st.builds(

@@ -15,8 +15,9 @@ from simdl.step.strategy import Strategy
 from workloads.errors import NetworkError
 from workloads.network import Network
 from workloads.operators import AttentionShape, Pass
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
-from workloads.zoo.language.decoder_config import LatentAttention
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.parts import LatentAttention
+from workloads.zoo.language.decoder.stack import build_decoder
 
 pytestmark = pytest.mark.theory
 

@@ -20,7 +20,7 @@ from simdl.step.costs.gradients import reductions, replica_group, share_shards
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy, problems
 from workloads.operators import Pass, Routing
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 
 pytestmark = pytest.mark.theory
 

@@ -7,7 +7,8 @@ import pytest
 from workloads.layer import Layer
 from workloads.network import Block
 from workloads.operators import OperatorKind, Pass, Split
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 from workloads.zoo.language.gpt import NETWORKS as GPT
 from workloads.zoo.language.megatron import NETWORKS as MEGATRON
 

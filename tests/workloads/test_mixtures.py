@@ -6,7 +6,7 @@ from builders import build_network
 from workloads.errors import NetworkError
 from workloads.operators import Pass
 from workloads.registry import load_network
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 from workloads.zoo.language.mixtures import CONFIGURATIONS, build_mixture
 
 # Parameters of the published checkpoints; the papers round them.

@@ -26,6 +26,7 @@ TEXT_TYPES = {
     "gemma3": "gemma3_text",
     "gemma3n": "gemma3n_text",
     "gemma4": "gemma4_text",
+    "gemma4_unified": "gemma4_unified_text",
     "glmasr": "llama",
     "got_ocr2": "qwen2",
     "granite_speech": "granite",

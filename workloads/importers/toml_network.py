@@ -1,6 +1,6 @@
 """Networks of one's own, described in TOML.
 
-A transformer names its dimensions, the fields of `workloads.zoo.language.decoder_config.DecoderConfig`
+A transformer names its dimensions, the fields of `workloads.zoo.language.decoder.config.DecoderConfig`
 (``name`` defaults to the file's, ``source`` to the file)::
 
     kind = "decoder"
@@ -51,8 +51,8 @@ from workloads.importers.toml_layers import parse_image, place
 from workloads.importers.toml_model import model_loader, transforming
 from workloads.layers.drafts.draft import build_image_network
 from workloads.network import Network
-from workloads.zoo.language.decoder import build_decoder
-from workloads.zoo.language.decoder_config import DecoderConfig
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 KINDS = ("decoder", "image", "graph", "model")
 

@@ -61,6 +61,12 @@ GRAPHS = {
     )
 }
 MODELS = ("gcn", "graphsage", "gat")
+FIRST = {
+    "narrower": "a product where it narrows the features, else an aggregation",
+    "aggregate": "an aggregation of what it reads",
+    "multiply": "a product",
+}
+"""What a layer of a GCN or GraphSAGE does first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +83,9 @@ class GraphConfig:
         fanout: neighbours drawn per node, from the seeds outwards; () for the whole graph.
         batch_norm: normalises between layers.
         dropout: rate before every layer (GCN, GAT) or between layers; 0 for none.
+        input_dropout: before the first layer too (Kipf and Welling; programs of frameworks leave it out).
         loops: every node counts as its own neighbour (GCN and GAT).
-        aggregate_first: aggregates what a layer reads even where its product would narrow it.
+        first: what a layer does first, a key of ``FIRST``.
     """
 
     name: str
@@ -90,8 +97,9 @@ class GraphConfig:
     fanout: tuple[int, ...] = ()
     batch_norm: bool = False
     dropout: float = 0.5
+    input_dropout: bool = True
     loops: bool = True
-    aggregate_first: bool = False
+    first: str = "narrower"
 
 
 def build_graph_network(config: GraphConfig, graph: Graph) -> Network:
@@ -110,7 +118,8 @@ def build_graph_network(config: GraphConfig, graph: Graph) -> Network:
     for number, hood in enumerate(hoods, start=1):
         last = number == config.layers
         width = graph.classes if last else config.hidden
-        layers = list(_convolution(config, hood, features, width, last=last))
+        drops = config.dropout > 0 and (config.input_dropout or number > 1)
+        layers = list(_convolution(config, hood, (features, width), drops=drops, last=last))
         if not last:
             layers += _between(config, layers[-1].name, hood.targets, width)
         blocks.append(Block(name=f"conv{number}", layers=tuple(layers)))
@@ -143,15 +152,17 @@ def _looped(config: GraphConfig, hood: Neighbourhood) -> Neighbourhood:
 
 
 def _convolution(
-    config: GraphConfig, hood: Neighbourhood, features: int, width: int, *, last: bool
+    config: GraphConfig, hood: Neighbourhood, size: tuple[int, int], *, drops: bool, last: bool
 ) -> Iterator[Layer]:
-    if config.model == "gat":
-        yield from _attentive(config, hood, features, width, last=last)
-        return
+    """One layer between two numbers of features."""
+    features, width = size
     source = "input"
-    if config.dropout and config.model == "gcn":
+    if drops and config.model != "graphsage":
         yield sequence_dropout("dropout", source, steps=hood.sources, features=features, rate=config.dropout)
         source = "dropout"
+    if config.model == "gat":
+        yield from _attentive(config, hood, size, source, last=last)
+        return
     if config.model == "gcn":
         layers = _multiplied(config, hood, features, width, source)
         yield from layers
@@ -165,7 +176,8 @@ def _multiplied(
 ) -> tuple[Layer, Layer]:
     """A product and an aggregation, the narrower features aggregated unless the configuration says how."""
     ends = "both" if config.model == "gcn" else ""
-    if width <= features and not config.aggregate_first:
+    narrows = config.first == "narrower" and width <= features
+    if narrows or config.first == "multiply":
         return (
             _linear("linear", source, hood.sources, features, width),
             aggregation("aggregate", "linear", hood, features=width, normalised=ends),
@@ -189,14 +201,11 @@ def _sage(
 
 
 def _attentive(
-    config: GraphConfig, hood: Neighbourhood, features: int, width: int, *, last: bool
+    config: GraphConfig, hood: Neighbourhood, size: tuple[int, int], source: str, *, last: bool
 ) -> Iterator[Layer]:
+    features, width = size
     heads = config.last_heads if last else config.heads
     whole = width * heads if last else width
-    source = "input"
-    if config.dropout:
-        yield sequence_dropout("dropout", source, steps=hood.sources, features=features, rate=config.dropout)
-        source = "dropout"
     yield _linear("linear", source, hood.sources, features, whole)
     yield edge_scores("scores", "linear", hood, heads=heads, features=whole)
     yield aggregation("aggregate", "scores", hood, features=whole, weights=heads)
@@ -283,6 +292,8 @@ def _faults(config: GraphConfig) -> Iterator[str]:
             yield f"{place}: {name}: found {getattr(config, name)}; expected at least 1"
     if config.model == "gat" and config.heads > 0 and config.hidden % config.heads:
         yield f"{place}: hidden: found {config.hidden}; expected a multiple of the {config.heads} heads"
+    if config.first not in FIRST:
+        yield f"{place}: first: found {config.first!r}; expected one of {', '.join(FIRST)}"
     if not 0 <= config.dropout < 1:
         yield f"{place}: dropout: found {config.dropout}; expected a rate of 0 or more, below 1"
 

@@ -14,7 +14,8 @@ from workloads.layers.linear import linear
 from workloads.network import Network
 from workloads.optimizers import load_optimizer
 from workloads.workload import Workload
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 
 def small_decoder(*, layers: int = 2, dropout: bool = False) -> Network:

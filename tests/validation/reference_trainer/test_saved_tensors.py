@@ -29,7 +29,8 @@ from workloads.layers.images.compound import conv_norm_relu, conv_relu  # noqa: 
 from workloads.layers.images.pooling import average_pool, global_pool, max_pool  # noqa: E402
 from workloads.layers.linear import linear  # noqa: E402
 from workloads.registry import load_network  # noqa: E402
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder  # noqa: E402
+from workloads.zoo.language.decoder.config import DecoderConfig  # noqa: E402
+from workloads.zoo.language.decoder.stack import build_decoder  # noqa: E402
 
 SAMPLES = 3
 STATISTICS = 8  # [bytes] of mean and deviation

@@ -19,7 +19,8 @@ from workloads.layers.images.convolution import convolution  # noqa: E402
 from workloads.layers.images.normalization import batch_norm, local_response_norm  # noqa: E402
 from workloads.layers.images.pooling import average_pool, global_pool, max_pool  # noqa: E402
 from workloads.layers.linear import linear  # noqa: E402
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder  # noqa: E402
+from workloads.zoo.language.decoder.config import DecoderConfig  # noqa: E402
+from workloads.zoo.language.decoder.stack import build_decoder  # noqa: E402
 
 pytestmark = pytest.mark.property
 

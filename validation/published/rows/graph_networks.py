@@ -25,11 +25,14 @@ class GraphRule:
     heads: int = 8
     last_heads: int = 1
     batch_norm: bool = False
-    aggregate_first: bool = False
+    input_dropout: bool = True
+    first: str = "narrower"
+    framework: Pattern | None = None
     why: str
 
 
-_SHAPE = tuple(f.name for f in fields(GraphRule) if f.name not in {"source", "model", "why"})
+_PATTERNS = frozenset({"source", "model", "framework", "why"})
+_SHAPE = tuple(f.name for f in fields(GraphRule) if f.name not in _PATTERNS)
 
 
 def graph_network(row: PublishedRow) -> Network | None:
@@ -46,7 +49,8 @@ def graph_network(row: PublishedRow) -> Network | None:
     if graph not in GRAPHS:
         raise RowSkippedError(f"graph {graph} is not registered")
     for rule in load_rules("published/rows/graph_networks.toml", GraphRule):
-        if rule.source.search(row["source"]) and rule.model.search(text):
+        stacked = rule.framework is None or rule.framework.search(row["framework"])
+        if rule.source.search(row["source"]) and rule.model.search(text) and stacked:
             return _network(named[1], graph, rule)
     raise RowSkippedError(f"depth and widths of {named[1]} in {row['source']} are not known")
 

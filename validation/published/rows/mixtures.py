@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from validation.errors import RowSkippedError
 from validation.judging.rules import Pattern, load_rules
 from validation.published.tables import PublishedRow
-from workloads.zoo.language.decoder_config import DecoderConfig, Experts
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.parts import Experts
 from workloads.zoo.language.mixtures import COMMON, CONFIGURATIONS
 
 

@@ -19,7 +19,8 @@ from validation.published.rows.mixtures import active_width, has_experts, mixtur
 from validation.published.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.network import Network
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 _STEP = 1024
 _FEWEST_TOKENS, _MOST_TOKENS = 8_000, 300_000

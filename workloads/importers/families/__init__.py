@@ -7,6 +7,7 @@ from workloads.importers.families.dense.cohere import Cohere, Cohere2
 from workloads.importers.families.dense.exaone import Exaone4, ExaoneMoe
 from workloads.importers.families.dense.falcon import Falcon, RefinedWeb
 from workloads.importers.families.dense.gemma import Gemma, Gemma2, Gemma3
+from workloads.importers.families.dense.gemma4 import Gemma3n, Gemma4, Gemma4Unified
 from workloads.importers.families.dense.glm import Glm, Glm4, Glm4Moe, Glm4MoeLite
 from workloads.importers.families.dense.gpt2 import Gpt2
 from workloads.importers.families.dense.gpt_neo import GptNeo
@@ -37,6 +38,7 @@ from workloads.importers.families.dense.llama_kin import (
     SeedOss,
     SmolLm3,
 )
+from workloads.importers.families.dense.mllama import Mllama
 from workloads.importers.families.dense.mpt import Mpt
 from workloads.importers.families.dense.nemotron import Nemotron
 from workloads.importers.families.dense.olmo import Olmo, Olmo2, Olmo3, Olmoe
@@ -54,8 +56,16 @@ from workloads.importers.families.encoders.t5 import MT5, T5
 from workloads.importers.families.encoders.vit import Vit
 from workloads.importers.families.encoders.whisper import Whisper
 from workloads.importers.families.experts.afmoe import Afmoe
-from workloads.importers.families.experts.deepseek import DeepseekV2, DeepseekV3, DeepseekV32, GlmMoeDsa
+from workloads.importers.families.experts.deepseek import (
+    DeepseekV2,
+    DeepseekV3,
+    DeepseekV32,
+    GlmMoeDsa,
+    LongcatFlash,
+)
+from workloads.importers.families.experts.mimo import MimoV2
 from workloads.importers.families.experts.mixture_kin import (
+    Arctic,
     Dbrx,
     Dots1,
     Ernie45Moe,
@@ -97,6 +107,7 @@ FAMILIES: dict[str, type[Family]] = {
     "albert": Albert,
     "apertus": Apertus,
     "arcee": Arcee,
+    "arctic": Arctic,
     "baichuan": Baichuan,
     "bamba": Bamba,
     "bart": Bart,
@@ -129,6 +140,9 @@ FAMILIES: dict[str, type[Family]] = {
     "gemma": Gemma,
     "gemma2": Gemma2,
     "gemma3_text": Gemma3,
+    "gemma3n_text": Gemma3n,
+    "gemma4_text": Gemma4,
+    "gemma4_unified_text": Gemma4Unified,
     "glm": Glm,
     "glm4": Glm4,
     "glm4_moe": Glm4Moe,
@@ -157,14 +171,17 @@ FAMILIES: dict[str, type[Family]] = {
     "lfm2_moe": Lfm2Moe,
     "llama": Llama,
     "llama4_text": Llama4,
+    "longcat_flash": LongcatFlash,
     "mamba2": Mamba2,
     "mbart": MBart,
+    "mimo_v2_flash": MimoV2,
     "minimax": MiniMax,
     "minimax_m2": MiniMaxM2,
     "ministral": Ministral,
     "ministral3": Ministral3,
     "mistral": Mistral,
     "mixtral": Mixtral,
+    "mllama_text_model": Mllama,
     "modernbert": ModernBert,
     "mpt": Mpt,
     "mt5": MT5,

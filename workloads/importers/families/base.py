@@ -17,8 +17,8 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from workloads.layers.tokens.rotation import Rotation
 from workloads.network import Network
-from workloads.zoo.language.decoder import build_decoder
-from workloads.zoo.language.decoder_config import DecoderConfig
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 FUNCTIONS = {
     "gelu": "gelu",

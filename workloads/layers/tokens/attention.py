@@ -84,20 +84,33 @@ def attention_core(name: str, source: str, core: AttentionShape, choices: ScoreC
     )
 
 
-def split_heads(name: str, source: str, core: AttentionShape) -> Layer:
-    """Copies queries, keys and values out of their common projection into per-head layout."""
+def split_heads(name: str, source: str, core: AttentionShape, *, shared: bool = False) -> Layer:
+    """Copies queries, keys and values out of their common projection into per-head layout.
+
+    Args:
+        name: of the layer.
+        source: the projection.
+        core: dimensions.
+        shared: values are copies of the keys, and their gradients are added up (Gemma 4).
+    """
     query, key, value = query_elements(core), key_elements(core), value_elements(core)
     split = key_split(core)
     copies = (_copy("query", query), _copy("key", key, split), _copy("value", value, split))
+    even = not shared and core.value_features == core.head_size
     return Layer(
         name=name,
         kind="layout",
         inputs=(source,),
-        output_shape=(core.query_tokens, (core.heads + 2 * core.kv_heads) * core.head_size),
+        output_shape=(core.query_tokens, core.features),
         forward=copies,
-        input_gradient=(_copy("join", query + key + value, projection_split(core)),),
+        input_gradient=(_copy("join", query + key + value, projection_split(core)),)
+        if not shared
+        else (
+            _copy("join", query + key, projection_split(core, tensors=1)),
+            pointwise("shared gradient", value, split=split, inputs=2),
+        ),
         attributes={
-            "operation": "split",
+            "operation": "split" if even else "split uneven",
             "heads": core.heads,
             "kv_heads": core.kv_heads,
             "head_size": core.head_size,
@@ -161,7 +174,7 @@ def rotary_positions(
         name=name,
         kind="rotary",
         inputs=(source,),
-        output_shape=(core.query_tokens, (core.heads + 2 * core.kv_heads) * core.head_size),
+        output_shape=(core.query_tokens, core.features),
         forward=operators,
         input_gradient=operators,
         attributes={"features": features, **rotation.attributes},
@@ -243,9 +256,14 @@ def value_elements(core: AttentionShape) -> int:
     return core.key_tokens * core.kv_heads * core.value_features
 
 
-def projection_split(core: AttentionShape) -> HeadSplit:
-    """How the features of queries, keys and values together are divided over tensor-parallel ranks."""
-    return HeadSplit(axis=Split.COLUMN, queries=core.heads, kv_heads=core.kv_heads, tensors=2)
+def projection_split(core: AttentionShape, *, tensors: int = 2) -> HeadSplit:
+    """How the features of queries, keys and values together are divided over tensor-parallel ranks.
+
+    Args:
+        core: dimensions.
+        tensors: of key-value heads in the projection: 1 where values are the keys.
+    """
+    return HeadSplit(axis=Split.COLUMN, queries=core.heads, kv_heads=core.kv_heads, tensors=tensors)
 
 
 def key_split(core: AttentionShape) -> HeadSplit:

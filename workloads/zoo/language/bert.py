@@ -22,8 +22,10 @@ from workloads.layers.tokens.token_loss import token_loss
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.network import Block, Network
 from workloads.operators import Operator, OperatorKind, Split
-from workloads.zoo.language.decoder import build_network, embedding_layers, transformer_layers
-from workloads.zoo.language.decoder_config import DecoderConfig
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.ends import embedding_layers
+from workloads.zoo.language.decoder.layer import transformer_layers
+from workloads.zoo.language.decoder.stack import build_network
 from workloads.zoo.language.gpt import gpt_config
 
 SOURCE = "Devlin et al. 2018 (arXiv:1810.04805)"

@@ -7,7 +7,8 @@ GELU, tied head, no dropout, vocabulary 250,880 (padded), sequences of 2,048 tok
 from collections.abc import Callable
 
 from workloads.network import Network
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 
 def build_bloom_176b(*, tokens: int | None = None) -> Network:

@@ -29,8 +29,11 @@ from workloads.layers.tokens.feedforward import plain_activation
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.network import Block, Network
 from workloads.operators import AttentionShape, Split
-from workloads.zoo.language.decoder import head_layers, tensor_widths, transformer_layers
-from workloads.zoo.language.decoder_config import DecoderConfig, Experts, LayerChoice, layer_choices
+from workloads.zoo.language.decoder.config import DecoderConfig, LayerChoice, layer_choices
+from workloads.zoo.language.decoder.ends import head_layers
+from workloads.zoo.language.decoder.layer import transformer_layers
+from workloads.zoo.language.decoder.parts import Experts
+from workloads.zoo.language.decoder.stack import tensor_widths
 
 POSITIONS = ("relative", "sinusoidal", "learned")
 BUCKETS = 32  # of relative distances, Raffel et al. 2019, section 2.1
@@ -51,7 +54,7 @@ class EncoderDecoderConfig:
         decoder_ffn: of the decoder's; 0 for the same.
         vocab: rows of the token table.
         source_tokens, target_tokens: of one sample.
-        gated, activation, normalization: as in :class:`workloads.zoo.language.decoder_config.DecoderConfig`.
+        gated, activation, normalization: as in :class:`workloads.zoo.language.decoder.config.DecoderConfig`.
         post_norm: normalises after the residual addition (2017) instead of before the branch.
         final_norm: normalises what a stack puts out (with normalisation before branches).
         embedding_norm: normalises embedded sequences (BART).

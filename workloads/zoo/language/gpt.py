@@ -16,7 +16,8 @@ from functools import partial
 
 from workloads.convergence import Convergence
 from workloads.network import Network
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 GPT2 = "Radford et al. 2019, table 2"
 GPT3 = "Brown et al. 2020 (arXiv:2005.14165), table 2.1"

@@ -10,7 +10,8 @@ from functools import partial
 
 from workloads.layers.tokens.rotation import Rotation
 from workloads.network import Network
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 LLAMA2 = "Touvron et al. 2023 (arXiv:2307.09288)"
 LLAMA3 = "Grattafiori et al. 2024 (arXiv:2407.21783), table 3"

@@ -27,8 +27,9 @@ from workloads.layers.tokens.token_loss import token_loss
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.network import Block, Network
 from workloads.operators import AttentionShape
-from workloads.zoo.language.decoder_config import DecoderConfig, Experts
-from workloads.zoo.language.decoder_experts import mixture_network
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.experts import mixture_network
+from workloads.zoo.language.decoder.parts import Experts
 
 KINDS = {"M": "mamba", "-": "feedforward", "*": "attention", "E": "experts"}
 
@@ -181,7 +182,7 @@ def _experts(config: HybridConfig) -> tuple[Layer, ...]:
     """Experts with squared ReLU and no gate, and a network beside them that all tokens take."""
     if config.experts is None:
         raise NetworkError([f"network {config.name}: pattern: found E; expected none, or experts"])
-    return mixture_network(_as_decoder(config), config.experts, "norm")
+    return mixture_network(_as_decoder(config), config.experts, "norm", "input")
 
 
 def _as_decoder(config: HybridConfig) -> DecoderConfig:

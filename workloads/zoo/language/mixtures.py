@@ -11,8 +11,9 @@ from typing import Any
 
 from workloads.layers.tokens.rotation import Rotation
 from workloads.network import Network
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
-from workloads.zoo.language.decoder_config import Experts, LatentAttention
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.parts import Experts, LatentAttention
+from workloads.zoo.language.decoder.stack import build_decoder
 
 COMMON: Mapping[str, Any] = {
     "gated": True,

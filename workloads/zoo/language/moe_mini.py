@@ -8,8 +8,9 @@ for every token.
 from collections.abc import Callable
 
 from workloads.network import Network
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.parts import Experts
+from workloads.zoo.language.decoder.stack import build_decoder
 
 
 def build_moe_mini(*, tokens: int | None = None) -> Network:

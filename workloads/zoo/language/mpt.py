@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from workloads.network import Network
-from workloads.zoo.language.decoder import build_decoder
+from workloads.zoo.language.decoder.stack import build_decoder
 from workloads.zoo.language.gpt import gpt_config
 
 SOURCE = "mosaicml/llm-foundry, scripts/train/benchmarking/README.md"

@@ -8,7 +8,8 @@ parameters, the position table not counted (model.py, get_num_params).
 from collections.abc import Callable
 
 from workloads.network import Network
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 
 def build_gpt_mini(*, tokens: int | None = None) -> Network:

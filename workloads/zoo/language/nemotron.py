@@ -7,7 +7,8 @@ LayerNorm, squared ReLU, no biases, no dropout, own head, vocabulary 256,000, se
 from collections.abc import Callable
 
 from workloads.network import Network
-from workloads.zoo.language.decoder import DecoderConfig, build_decoder
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.stack import build_decoder
 
 
 def build_nemotron4_15b(*, tokens: int | None = None) -> Network:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from workloads.network import Network
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 from workloads.zoo.language.encoder_decoder import EncoderDecoderConfig, build_encoder_decoder
 
 SWITCH = "Fedus et al. 2021 (arXiv:2101.03961), table 9"

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from workloads.importers.families.base import Count, Window
 from workloads.importers.families.dense.llama import Llama
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 
 
 class Olmo(Llama):

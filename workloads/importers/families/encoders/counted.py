@@ -16,7 +16,7 @@ from workloads.importers.families.encoders.bert import Bert
 from workloads.layer import Layer
 from workloads.network import Network
 from workloads.zoo.language.bert import build_encoder
-from workloads.zoo.language.decoder import embedding_layers
+from workloads.zoo.language.decoder.ends import embedding_layers
 
 
 class Counted(Bert):

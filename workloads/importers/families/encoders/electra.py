@@ -9,7 +9,7 @@ from workloads.importers.families.encoders.bert import Bert
 from workloads.layers.projection import Projection, sequence_projection
 from workloads.network import Network
 from workloads.zoo.language.bert import build_encoder
-from workloads.zoo.language.decoder import embedding_layers
+from workloads.zoo.language.decoder.ends import embedding_layers
 
 
 class Electra(Bert):

@@ -18,7 +18,8 @@ from workloads.importers.families.dense.llama import SLIDING
 from workloads.importers.families.encoders.bert import HEADS
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.network import Block, Network
-from workloads.zoo.language.decoder import build_network, decoder_blocks, embedding_layers
+from workloads.zoo.language.decoder.ends import embedding_layers
+from workloads.zoo.language.decoder.stack import build_network, decoder_blocks
 
 
 class ModernBert(Family):

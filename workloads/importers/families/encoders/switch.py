@@ -7,7 +7,7 @@ from pydantic import Field
 
 from workloads.importers.families.base import Count, alias
 from workloads.importers.families.encoders.t5 import T5
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 
 
 class Switch(T5):

@@ -4,22 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from workloads.importers.families.base import (
-    FUNCTIONS,
-    Count,
-    Family,
-    Function,
-    Length,
-    Probability,
-    alias,
-    too_long,
-    uneven_heads,
-)
+from workloads.importers.families.base import Count, Length
+from workloads.importers.families.encoders.two_stacks import TwoStacks
 from workloads.network import Network
 from workloads.zoo.language.encoder_decoder import EncoderDecoderConfig, build_encoder_decoder
 
 
-class Whisper(Family):
+class Whisper(TwoStacks):
     """Whisper: two convolutions over a spectrogram of 30 s, an encoder, and a decoder of text.
 
     A sample's length is that of its text.
@@ -33,20 +24,11 @@ class Whisper(Family):
         "encoder_attention_heads": 6,
     }
 
-    vocab_size: Count
-    d_model: Count = alias("d_model", "hidden_size")
-    encoder_layers: Count
-    decoder_layers: Count
-    encoder_attention_heads: Count
-    decoder_attention_heads: Count | None = None
     encoder_ffn_dim: Count = 1536
     decoder_ffn_dim: Count = 1536
     num_mel_bins: Count = 80
     max_source_positions: Length = 1500
     max_target_positions: Length = 448
-    activation_function: Function = "gelu"
-    tie_word_embeddings: bool = True
-    dropout: Probability = 0.0
 
     @property
     def longest(self) -> int | None:
@@ -55,38 +37,12 @@ class Whisper(Family):
 
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, texts longer than the position table."""
-        decoder_heads = self.decoder_attention_heads or self.encoder_attention_heads
-        return [
-            *uneven_heads("d_model", self.d_model, self.encoder_attention_heads),
-            *uneven_heads("d_model", self.d_model, decoder_heads),
-            *too_long("max_target_positions", self.max_target_positions, tokens),
-        ]
+        return self.stack_faults("max_target_positions", tokens)
 
     def choices(self) -> dict[str, Any]:
-        """Fields of `EncoderDecoderConfig`, except name, source and tokens."""
-        return {
-            "encoder_layers": self.encoder_layers,
-            "decoder_layers": self.decoder_layers,
-            "hidden": self.d_model,
-            "heads": self.encoder_attention_heads,
-            "decoder_heads": self.decoder_attention_heads or 0,
-            "head_size": self.d_model // self.encoder_attention_heads,
-            "ffn": self.encoder_ffn_dim,
-            "decoder_ffn": self.decoder_ffn_dim,
-            "vocab": self.vocab_size,
-            "gated": False,
-            "activation": FUNCTIONS[self.activation_function],
-            "normalization": "layernorm",
-            "post_norm": False,
-            "final_norm": True,
-            "positions": "learned",
-            "target_positions": self.max_target_positions,
-            "mel_bins": self.num_mel_bins,
-            "bias": True,
-            "key_bias": False,
-            "tied": self.tie_word_embeddings,
-            "dropout": self.dropout > 0,
-        }
+        """Those of two stacks; projections to keys have no biases."""
+        rows, bins = self.max_target_positions, self.num_mel_bins
+        return super().choices() | {"target_positions": rows, "mel_bins": bins, "key_bias": False}
 
     def build(self, *, name: str, source: str, tokens: int) -> Network:
         """Spectrogram, encoder and decoder; the encoder's fixed positions are counted as they are stored."""

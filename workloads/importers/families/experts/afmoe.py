@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from workloads.importers.families.base import Count, Window
 from workloads.importers.families.dense.llama import Llama
 from workloads.importers.families.experts.mixtures import Maybe
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 
 
 class Afmoe(Llama):

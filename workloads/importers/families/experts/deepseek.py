@@ -1,4 +1,4 @@
-"""DeepSeek V2 and V3, Kimi K2, and what writes its experts as they do.
+"""DeepSeek V2 and V3, Kimi K2, LongCat-Flash, and what writes its experts as they do.
 
 Names and defaults are those of their authors' code on the model pages, which Transformers follows. What
 balances the choice of experts (auxiliary losses, scaling of scores) costs nothing here; biases that balance
@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from workloads.importers.families.base import Count
+from workloads.importers.families.base import Count, alias
 from workloads.importers.families.dense.llama import Llama
 from workloads.importers.families.experts.mixtures import Maybe
 from workloads.network import Network
-from workloads.zoo.language.decoder_config import Experts, LatentAttention
+from workloads.zoo.language.decoder.parts import Experts, LatentAttention
 
 
 class RoutedExperts(Llama):
@@ -197,6 +197,44 @@ class DeepseekV32(DeepseekV3):
         found = f"network {name}: found attention to the {self.index_topk:,} keys that an indexer chooses"
         obstacle = f"{found}; expected attention to all keys or in windows, which alone can be simulated"
         return replace(network, blocks=blocks, obstacle=obstacle)
+
+
+class LongcatFlash(DeepseekV2):
+    """LongCat-Flash: two attentions and two dense networks a layer, experts of which some hold nothing."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        "vocab_size": 131072,
+        "hidden_size": 6144,
+        "intermediate_size": 12288,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 64,
+        "max_position_embeddings": 131072,
+    }
+    CORRECTION: ClassVar[bool] = True
+
+    num_hidden_layers: Count = alias("num_layers", "num_hidden_layers")
+    intermediate_size: Count = alias("ffn_hidden_size", "intermediate_size")
+    q_lora_rank: Count = 1536
+    n_routed_experts: Count = alias("n_routed_experts", "num_local_experts", default=512)
+    n_shared_experts: Maybe | None = 0
+    num_experts_per_tok: Count = alias("moe_topk", "num_experts_per_tok", default=12)
+    moe_intermediate_size: Count = alias("expert_ffn_hidden_size", default=2048)
+    zero_expert_num: Maybe = 256
+    zero_expert_type: str = "identity"
+    router_bias: bool = False
+
+    def faults(self, tokens: int) -> list[str]:
+        """Other experts than those that hold nothing, and biases of routers alone."""
+        found = super().faults(tokens)
+        if self.router_bias:
+            found.append("router_bias: found true; expected false, as in released models")
+        if self.zero_expert_type != "identity":
+            found.append(f"zero_expert_type: found {self.zero_expert_type!r}; expected 'identity'")
+        return found
+
+    def experts(self) -> Experts:
+        """In every layer, ending behind its second half."""
+        return replace(super().experts(), sparse=(), zero=self.zero_expert_num, shortcut=True)
 
 
 class GlmMoeDsa(DeepseekV32):

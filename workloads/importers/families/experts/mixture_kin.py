@@ -1,7 +1,7 @@
 """Further mixtures of experts.
 
-Granite, ERNIE 4.5, HunYuan, MiniMax M2, Phi-3.5, DBRX, dots.llm1, FlexOlmo and Solar Open. Names and
-defaults are those of the configuration classes of Transformers 5.24.
+Arctic, Granite, ERNIE 4.5, HunYuan, MiniMax M2, Phi-3.5, DBRX, dots.llm1, FlexOlmo and Solar Open. Names and
+defaults are those of the configuration classes of Transformers 5.24; Arctic's those of its authors' code.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,36 @@ from workloads.importers.families.dense.llama_kin import Ernie45, HunYuan
 from workloads.importers.families.dense.olmo import Olmo2
 from workloads.importers.families.experts.deepseek import RoutedExperts
 from workloads.importers.families.experts.mixtures import Maybe
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
+
+
+class Arctic(Mistral):
+    """Arctic: experts in every so-many-th layer, and a dense network as wide as the stream beside them."""
+
+    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
+        **Mistral.DIMENSIONS,
+        "intermediate_size": 14336,
+        "max_position_embeddings": 4096,
+    }
+
+    num_key_value_heads: Count | None = None
+    sliding_window: Window | None = None
+    num_local_experts: Count = 8
+    num_experts_per_tok: Count = 1
+    moe_layer_frequency: Count = 2
+    parallel_attn_mlp_res: bool = False
+
+    def choices(self) -> dict[str, Any]:
+        """Mistral's, with experts."""
+        every = self.moe_layer_frequency
+        experts = Experts(
+            count=self.num_local_experts,
+            chosen=self.num_experts_per_tok,
+            ffn=self.intermediate_size,
+            behind=self.hidden_size if self.parallel_attn_mlp_res else 0,
+            sparse=tuple((n + 1) % every == 0 for n in range(self.num_hidden_layers)),
+        )
+        return super().choices() | {"experts": experts}
 
 
 class GraniteMoe(Llama):

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from workloads.importers.families.base import Count, Function, Length, Window, alias, uneven_heads
 from workloads.importers.families.dense.llama import Llama, Mistral, Qwen2, Qwen3
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 
 Maybe = Annotated[int, Field(ge=0, le=10**9)]
 """A number of experts or layers that may be 0."""
@@ -34,13 +34,33 @@ class Mixtral(Mistral):
         return super().choices() | {"experts": experts}
 
 
-class _QwenExperts(Qwen2):
-    """Experts as Qwen writes them: every so-many-th layer, but for some that are named."""
+class QwenExperts(Llama):
+    """Experts as Qwen writes them: every so-many-th layer, but for some that are named.
 
+    A network that all tokens take, where there is one, is scaled by a score.
+    """
+
+    num_experts: Maybe = alias("num_experts", "num_local_experts", default=128)
     num_experts_per_tok: Count = 8
     moe_intermediate_size: Count = 768
+    shared_expert_intermediate_size: Maybe = 0
     decoder_sparse_step: Count = 1
     mlp_only_layers: list[Maybe] = Field(default_factory=list)
+
+    def choices(self) -> dict[str, Any]:
+        """The family's, with experts if there are some."""
+        if not self.num_experts:
+            return super().choices()
+        shared = self.shared_expert_intermediate_size
+        experts = Experts(
+            count=self.num_experts,
+            chosen=self.num_experts_per_tok,
+            ffn=self.moe_intermediate_size,
+            shared=shared,
+            shared_gate=shared > 0,
+            sparse=self.sparse(),
+        )
+        return super().choices() | {"experts": experts}
 
     def sparse(self) -> tuple[bool, ...]:
         """Whether each layer has experts."""
@@ -50,7 +70,7 @@ class _QwenExperts(Qwen2):
         )
 
 
-class Qwen3Moe(_QwenExperts, Qwen3):
+class Qwen3Moe(QwenExperts, Qwen3):
     """Qwen 3 with experts."""
 
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
@@ -61,21 +81,10 @@ class Qwen3Moe(_QwenExperts, Qwen3):
     }
 
     num_key_value_heads: Count | None = 4
-    num_experts: Count = alias("num_experts", "num_local_experts", default=128)
-
-    def choices(self) -> dict[str, Any]:
-        """Qwen 3's, with experts."""
-        experts = Experts(
-            count=self.num_experts,
-            chosen=self.num_experts_per_tok,
-            ffn=self.moe_intermediate_size,
-            sparse=self.sparse(),
-        )
-        return super().choices() | {"experts": experts}
 
 
-class Qwen2Moe(_QwenExperts):
-    """Qwen 1.5 and 2 with experts, and a network that all tokens take, scaled by a score."""
+class Qwen2Moe(QwenExperts, Qwen2):
+    """Qwen 1.5 and 2 with experts, and a network that all tokens take."""
 
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
         **Qwen2.DIMENSIONS,
@@ -86,23 +95,15 @@ class Qwen2Moe(_QwenExperts):
     }
 
     num_key_value_heads: Count | None = 16
-    num_experts: Count = 60
+    num_experts: Maybe = alias("num_experts", "num_local_experts", default=60)
     num_experts_per_tok: Count = 4
     moe_intermediate_size: Count = 1408
-    shared_expert_intermediate_size: Count = 5632
+    shared_expert_intermediate_size: Maybe = 5632
     qkv_bias: bool = True
 
     def choices(self) -> dict[str, Any]:
         """Qwen 2's, with experts."""
-        experts = Experts(
-            count=self.num_experts,
-            chosen=self.num_experts_per_tok,
-            ffn=self.moe_intermediate_size,
-            shared=self.shared_expert_intermediate_size,
-            shared_gate=True,
-            sparse=self.sparse(),
-        )
-        return super().choices() | {"qkv_bias": self.qkv_bias, "experts": experts}
+        return super().choices() | {"qkv_bias": self.qkv_bias}
 
 
 class GptOss(Llama):

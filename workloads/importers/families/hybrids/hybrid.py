@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 from workloads.importers.families.base import Count, Family, Length, alias, uneven_groups
 from workloads.importers.families.experts.mixtures import Maybe
 from workloads.network import Network
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 from workloads.zoo.language.mamba import KINDS, HybridConfig, build_hybrid
 
 LETTERS = {

@@ -12,12 +12,12 @@ from pydantic import Field
 from workloads.importers.families.base import Count, Length, Probability, alias
 from workloads.importers.families.dense.llama import Llama
 from workloads.importers.families.experts.mixture_kin import GraniteMoe
-from workloads.importers.families.experts.mixtures import Maybe
+from workloads.importers.families.experts.mixtures import Maybe, QwenExperts
 from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.gated_convolution import GatedConvolution
 from workloads.layers.tokens.selective_scan import SelectiveScan
 from workloads.layers.tokens.state_space import StateSpace
-from workloads.zoo.language.decoder_config import Experts, Mixer
+from workloads.zoo.language.decoder.parts import Experts, Mixer
 
 ATTENTION = frozenset({"attention", "full_attention"})
 LINEAR = frozenset({"linear_attention", "mamba"})
@@ -78,8 +78,8 @@ class Qwen35(Llama):
         return ()
 
 
-class Qwen35Moe(Qwen35):
-    """Qwen 3.5 with experts, and a network that all tokens take, scaled by a score."""
+class Qwen35Moe(QwenExperts, Qwen35):
+    """Qwen 3.5 with experts in all layers, and a network that all tokens take."""
 
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
         key: value for key, value in Qwen35.DIMENSIONS.items() if key != "intermediate_size"
@@ -87,29 +87,17 @@ class Qwen35Moe(Qwen35):
 
     intermediate_size: Count = 5632
     num_key_value_heads: Count = 2
-    num_experts: Count = alias("num_experts", "num_local_experts", default=256)
+    num_experts: Maybe = alias("num_experts", "num_local_experts", default=256)
     num_experts_per_tok: Count = 8
     moe_intermediate_size: Count = 512
-    shared_expert_intermediate_size: Count = 512
+    shared_expert_intermediate_size: Maybe = 512
 
     def sparse(self) -> tuple[bool, ...]:
         """All layers have experts."""
         return ()
 
-    def choices(self) -> dict[str, Any]:
-        """Qwen 3.5's, with experts."""
-        experts = Experts(
-            count=self.num_experts,
-            chosen=self.num_experts_per_tok,
-            ffn=self.moe_intermediate_size,
-            shared=self.shared_expert_intermediate_size,
-            shared_gate=True,
-            sparse=self.sparse(),
-        )
-        return super().choices() | {"experts": experts}
 
-
-class Qwen3Next(Qwen35Moe):
+class Qwen3Next(QwenExperts, Qwen35):
     """Qwen3-Next: Qwen 3.5's layers with experts in every so-many-th."""
 
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
@@ -120,18 +108,11 @@ class Qwen3Next(Qwen35Moe):
         "num_hidden_layers": 48,
     }
 
-    intermediate_size: Count
+    num_key_value_heads: Count = 2
     num_experts: Maybe = alias("num_experts", "num_local_experts", default=512)
     num_experts_per_tok: Count = 10
-    decoder_sparse_step: Count = 1
-    mlp_only_layers: list[Maybe] = Field(default_factory=list)
-
-    def sparse(self) -> tuple[bool, ...]:
-        """Whether each layer has experts."""
-        return tuple(
-            (n + 1) % self.decoder_sparse_step == 0 and n not in self.mlp_only_layers
-            for n in range(self.num_hidden_layers)
-        )
+    moe_intermediate_size: Count = 512
+    shared_expert_intermediate_size: Maybe = 512
 
 
 class Jamba(Llama):

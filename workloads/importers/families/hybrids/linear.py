@@ -14,7 +14,7 @@ from workloads.importers.families.experts.mixtures import Maybe
 from workloads.importers.families.hybrids.hybrid_kin import ATTENTION, taking_turns
 from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.lightning import LightningAttention
-from workloads.zoo.language.decoder_config import Experts
+from workloads.zoo.language.decoder.parts import Experts
 
 KINDS = frozenset({"linear_attention", "full_attention"})
 

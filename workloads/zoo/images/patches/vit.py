@@ -17,8 +17,8 @@ from workloads.layers.linear import linear
 from workloads.layers.tokens.tokens import class_token, first_token, layer_norm, trained_positions
 from workloads.network import Block, Network
 from workloads.tensors import BLOCK_INPUT, Tensor
-from workloads.zoo.language.decoder import transformer_layers
-from workloads.zoo.language.decoder_config import DecoderConfig
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.layer import transformer_layers
 
 SOURCE = "Dosovitskiy et al. 2020, arXiv:2010.11929, table 1"
 SOURCE_DEIT = "Touvron et al. 2020, arXiv:2012.12877, table 1"

@@ -6,7 +6,7 @@ from workloads.layers.tokens.gated_convolution import GatedConvolution, gated_co
 from workloads.layers.tokens.lightning import LightningAttention, lightning_branch
 from workloads.layers.tokens.selective_scan import SelectiveScan, selective_scan_branch
 from workloads.layers.tokens.state_space import StateSpace, state_space_branch
-from workloads.zoo.language.decoder_config import Mixer
+from workloads.zoo.language.decoder.parts import Mixer
 
 MIXERS: dict[type, str] = {
     DeltaRule: "delta",

@@ -5,93 +5,14 @@ from dataclasses import dataclass
 from math import inf
 
 from workloads.errors import NetworkError
-from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.feedforward import ACTIVATIONS
-from workloads.layers.tokens.gated_convolution import GatedConvolution
-from workloads.layers.tokens.lightning import LightningAttention
 from workloads.layers.tokens.rotation import UNSAID, Rotation
-from workloads.layers.tokens.selective_scan import SelectiveScan
-from workloads.layers.tokens.state_space import StateSpace
 from workloads.layers.tokens.token_norm import NORMALIZATIONS
-from workloads.operators import Routing
+from workloads.zoo.language.decoder.parts import Experts, Heads, LatentAttention, Mixer
 
 LAYERS = 10_000  # of a stack, at most
 POSITIONS = ("learned", "rotary", "alibi", "none")
 HEAD_NORMS = ("", "head", "own", "width")
-Mixer = DeltaRule | GatedConvolution | LightningAttention | SelectiveScan | StateSpace
-"""What stands in attention's place in some layers of hybrid stacks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LatentAttention:
-    """Multi-head latent attention: keys and values come from a narrow vector per token.
-
-    DeepSeek-AI 2024 (arXiv:2405.04434), section 2.1. Trained as written there, without absorbing the
-    up-projections into their neighbours.
-
-    Attributes:
-        query_rank: features of the vector that queries come from; 0 where they come from the residual stream.
-        rank: features of the vector that keys and values come from.
-        plain_size, rotary_size: features of a query and key without and with position; the rotated features
-            of the key are shared by all heads.
-        value_size: features of a value.
-    """
-
-    query_rank: int = 0
-    rank: int
-    plain_size: int
-    rotary_size: int
-    value_size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experts:
-    """Feed-forward networks of which every token takes some (:mod:`workloads.layers.tokens.experts`).
-
-    Attributes:
-        count: experts of a layer that tokens choose among.
-        chosen: experts of each token.
-        ffn: features inside an expert (of each half when gated).
-        shared: features inside the network that every token takes beside them; 0 for none.
-        shared_gate: the shared network's output is scaled by a score of the token (Qwen 2 MoE).
-        groups, chosen_groups: of experts, and how many of them a token may choose from; 1 for no groups.
-        bias: experts and router add biases (GPT-OSS).
-        correction: experts have biases that balance the choice (DeepSeek V3).
-        latent: features that tokens are narrowed to on their way through the experts, by a projection before
-            and one behind them (Nemotron 3); 0 where they pass as they are.
-        sparse: whether each layer has experts rather than one network, layers taking turns; () for all.
-        dense_layers: layers at the beginning of the stack that have none.
-        capacity: rows that an expert computes over those of a balanced router, tokens beyond them being
-            dropped (Fedus et al. 2021, arXiv:2101.03961, section 2.2); 0 for as many as come (dropless).
-        imbalance: tokens of the busiest expert-parallel rank over the mean; at least 1.
-    """
-
-    count: int
-    chosen: int
-    ffn: int
-    shared: int = 0
-    shared_gate: bool = False
-    groups: int = 1
-    chosen_groups: int = 1
-    bias: bool = False
-    correction: bool = False
-    latent: int = 0
-    sparse: tuple[bool, ...] = ()
-    dense_layers: int = 0
-    capacity: float = 0.0
-    imbalance: float = 1.0
-
-    @property
-    def routing(self) -> Routing:
-        """How tokens choose; with a capacity every expert computes all of it, and no rank more."""
-        return Routing(
-            experts=self.count,
-            chosen=self.chosen,
-            load=self.imbalance,
-            capacity=self.capacity,
-            groups=self.groups,
-            chosen_groups=self.chosen_groups,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +25,11 @@ class DecoderConfig:
         layers: transformer blocks.
         hidden: features of the residual stream.
         heads, kv_heads, head_size: query heads, key-value heads and features of each.
+        value_size: features of a value where they differ from those of a key; 0 where they do not.
+        shared_values: values are the keys before their normalisation, with no projection of their own.
+        value_norm: normalises values without a scale (Gemma 4).
+        full_heads: heads of some layers, mostly those without a window; None for the same in all.
+        full: whether each layer has ``full_heads``, layers taking turns.
         ffn: features inside the feed-forward network (of each half when gated).
         vocab: rows of the token table.
         tokens: sequence length of one sample.
@@ -166,6 +92,11 @@ class DecoderConfig:
     heads: int
     kv_heads: int
     head_size: int
+    value_size: int = 0
+    shared_values: bool = False
+    value_norm: bool = False
+    full_heads: Heads | None = None
+    full: tuple[bool, ...] = ()
     ffn: int
     vocab: int
     tokens: int
@@ -223,6 +154,7 @@ class LayerChoice:
 
     Attributes:
         window: keys that a query meets at most; 0 for all of a sample's.
+        full: has the stack's ``full_heads``.
         rotated: rotates by position, where positions are rotary.
         sparse: has experts.
         mixer: stands in the place of attention; None for attention.
@@ -230,6 +162,7 @@ class LayerChoice:
     """
 
     window: int = 0
+    full: bool = False
     rotated: bool = True
     sparse: bool = False
     mixer: Mixer | None = None
@@ -239,7 +172,7 @@ class LayerChoice:
 def layer_choices(config: DecoderConfig) -> tuple[LayerChoice, ...]:
     """What every layer of the stack does; a window that holds the whole sample is none."""
     windows, rotated = config.windows or (0,), config.rotated or (True,)
-    mixers = config.mixers or (None,)
+    mixers, full = config.mixers or (None,), config.full or (False,)
     experts = config.experts
     sparse = (experts.sparse or (True,)) if experts else (False,)
     return tuple(
@@ -248,6 +181,7 @@ def layer_choices(config: DecoderConfig) -> tuple[LayerChoice, ...]:
         else LayerChoice(
             sparse=_sparse(config, sparse, n),
             window=0 if windows[n % len(windows)] >= config.tokens else windows[n % len(windows)],
+            full=full[n % len(full)],
             rotated=rotated[n % len(rotated)],
             bare=n < config.bare_layers,
         )
@@ -285,6 +219,7 @@ def _faults(config: DecoderConfig) -> Iterator[str]:
         )
     yield from _norm_faults(config, place)
     yield from _attention_faults(config, place)
+    yield from _head_faults(config, place)
     yield from _expert_faults(config.experts, f"{place}: experts")
     if config.predicted < 0:
         yield f"{place}: predicted: found {config.predicted}; expected at least 0"
@@ -312,12 +247,13 @@ def _expert_faults(experts: Experts | None, place: str) -> Iterator[str]:
         value = getattr(experts, name)
         if value < 1:
             yield f"{place}.{name}: found {value}; expected at least 1"
-    for name in ("shared", "dense_layers", "latent"):
+    for name in ("shared", "dense_layers", "latent", "zero", "behind"):
         value = getattr(experts, name)
         if value < 0:
             yield f"{place}.{name}: found {value}; expected at least 0"
-    if experts.chosen > experts.count:
-        yield f"{place}.chosen: found {experts.chosen}; expected at most the {experts.count} experts"
+    if experts.chosen > experts.count + experts.zero:
+        known = experts.count + experts.zero
+        yield f"{place}.chosen: found {experts.chosen}; expected at most the {known} experts"
     if experts.groups > 0 and (experts.count % experts.groups or experts.chosen_groups > experts.groups):
         yield (
             f"{place}.groups: found {experts.chosen_groups} of {experts.groups} for {experts.count} experts; "
@@ -327,6 +263,11 @@ def _expert_faults(experts: Experts | None, place: str) -> Iterator[str]:
         yield f"{place}.capacity: found {experts.capacity}; expected a positive number, or 0 for dropless"
     if not 1 <= experts.imbalance < inf:
         yield f"{place}.imbalance: found {experts.imbalance}; expected at least 1"
+
+
+def _head_faults(config: DecoderConfig, place: str) -> Iterator[str]:
+    if (config.full_heads is None) != (not config.full) or (config.full_heads and config.latent):
+        yield f"{place}: full_heads: found with latent, or without full; expected full and no latent"
 
 
 def _attention_faults(config: DecoderConfig, place: str) -> Iterator[str]:

@@ -7,7 +7,8 @@ tensor-parallel rank holds them whole and computes them on its part of the seque
 the wide ones is the narrow vector (Megatron-Core, ``MLASelfAttention``).
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from workloads.layer import Layer
 from workloads.layers.pointwise import pointwise
@@ -26,7 +27,9 @@ from workloads.layers.tokens.attention import (
 )
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.operators import AttentionShape, Split
-from workloads.zoo.language.decoder_config import DecoderConfig, LatentAttention, LayerChoice
+from workloads.zoo.language.decoder.config import DecoderConfig, LayerChoice
+from workloads.zoo.language.decoder.norms import inner_norm
+from workloads.zoo.language.decoder.parts import LatentAttention
 
 
 def attention_shape(config: DecoderConfig, choice: LayerChoice) -> AttentionShape:
@@ -41,12 +44,22 @@ def attention_shape(config: DecoderConfig, choice: LayerChoice) -> AttentionShap
         causal=config.causal,
         window=choice.window,
         chunked=config.chunked and choice.window > 0,
-        value_size=latent.value_size if latent else 0,
+        value_size=latent.value_size if latent else config.value_size,
     )
+
+
+def with_heads(config: DecoderConfig, choice: LayerChoice) -> DecoderConfig:
+    """The configuration with the heads that a layer has."""
+    heads = config.full_heads
+    if heads is None or not choice.full:
+        return config
+    own: dict[str, Any] = {part.name: getattr(heads, part.name) for part in fields(heads)}
+    return replace(config, full_heads=None, full=(), **own)
 
 
 def attention_branch(config: DecoderConfig, choice: LayerChoice, source: str) -> tuple[Layer, ...]:
     """Projections, positions, core and output projection; the last layer is ``projection``."""
+    config = with_heads(config, choice)
     core = attention_shape(config, choice)
     layers = (
         _latent_heads(config, config.latent, core, source)
@@ -72,31 +85,22 @@ def attention_branch(config: DecoderConfig, choice: LayerChoice, source: str) ->
     return (*heads, row_projection("projection", heads[-1].name, out))
 
 
-def inner_norm(config: DecoderConfig, name: str, source: str, features: int) -> Layer:
-    """The normalisation of features that tensor-parallel ranks divide."""
-    return token_norm(
-        name,
-        source,
-        kind=config.normalization,
-        tokens=config.tokens,
-        features=features,
-        shift=config.norm_shift,
-        split=Split.COLUMN,
-    )
-
-
 def _plain_heads(
     config: DecoderConfig, choice: LayerChoice, core: AttentionShape, source: str
 ) -> list[Layer]:
-    gates = config.heads if config.gated_heads else 0
-    columns = (config.heads + gates + 2 * config.kv_heads) * config.head_size
-    into = Projection(tokens=config.tokens, inputs=config.hidden, outputs=columns)
+    shared = config.shared_values
+    gates = config.heads * config.head_size if config.gated_heads else 0
+    absent = config.kv_heads * core.value_features if shared else 0
+    into = Projection(tokens=config.tokens, inputs=config.hidden, outputs=core.features + gates - absent)
+    split = projection_split(core, tensors=1 if shared else 2)
     layers = [
-        column_projection("qkv", source, into, bias=config.qkv_bias, split=projection_split(core)),
-        split_heads("split", "qkv", core),
+        column_projection("qkv", source, into, bias=config.qkv_bias, split=split),
+        split_heads("split", "qkv", core, shared=shared),
     ]
     if config.qk_norm:
         layers += _head_norms(config, core, "split")
+    if config.value_norm:
+        layers.append(_value_norm(config, core, layers[-1].name))
     if config.positions == "rotary" and choice.rotated:
         turned, angles = config.rotary_size, config.rotation
         layers.append(rotary_positions("rotary", layers[-1].name, core, features=turned, rotation=angles))
@@ -130,6 +134,19 @@ def _head_norms(config: DecoderConfig, core: AttentionShape, source: str) -> lis
             )
         )
     return layers
+
+
+def _value_norm(config: DecoderConfig, core: AttentionShape, source: str) -> Layer:
+    """Values of every head normalised, with nothing to train."""
+    layer = token_norm(
+        "value_norm",
+        source,
+        kind="standardization",
+        tokens=config.tokens * config.kv_heads,
+        features=core.value_features,
+        split=key_split(core),
+    )
+    return replace(layer, attributes={"over": "standardization", "part": "value"})
 
 
 def _latent_heads(

@@ -15,37 +15,46 @@ from workloads.layers.residual import residual_addition
 from workloads.layers.tokens.experts import combine, dispatch, experts_down, experts_up, router
 from workloads.layers.tokens.feedforward import gated_activation, plain_activation
 from workloads.operators import ExpertSplit, Split
-from workloads.zoo.language.decoder_config import DecoderConfig, Experts
+from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.norms import stream_norm
+from workloads.zoo.language.decoder.parts import Experts
 
 
-def mixture_network(config: DecoderConfig, experts: Experts, source: str) -> tuple[Layer, ...]:
+def mixture_network(config: DecoderConfig, experts: Experts, source: str, raw: str) -> tuple[Layer, ...]:
     """Routed experts, and the network that every token takes if there is one.
 
     Args:
         config: checked dimensions.
         experts: of the layer.
         source: layer that both read.
+        raw: layer that ``source`` normalises, which router and experts normalise themselves where they do.
 
     Returns:
         Layers of which the last is the branch.
     """
-    whole: dict[str, Any] = {"tokens": config.tokens, "hidden": config.hidden, "routing": experts.routing}
-    size = whole | {"hidden": experts.latent or config.hidden}
+    whole: dict[str, Any] = {"tokens": config.tokens, "hidden": config.hidden}
+    all_experts = replace(experts.routing, experts=experts.count + experts.zero, chosen=experts.chosen)
+    size = whole | {"hidden": experts.latent or config.hidden, "routing": experts.routing}
     width = 2 * experts.ffn if config.gated else experts.ffn
     activate = gated_activation if config.gated else plain_activation
     activation = activate(
         "experts_activation",
         "experts_up",
-        tokens=config.tokens * experts.chosen,
+        tokens=config.tokens * experts.routing.chosen,
         width=experts.ffn,
         function=config.activation,
         bias=False,
         split=ExpertSplit(axis=Split.COLUMN, routing=experts.routing),
     )
+    routing, sent = ("router_norm", "experts_norm") if experts.normed else (source, source)
+    norms = [stream_norm(config, name, raw, forked=True) for name in (routing, sent) if experts.normed]
     routed = (
-        router("router", source, **whole, bias=experts.bias, correction=experts.correction),
-        *_narrowed(config, experts, source),
-        dispatch("dispatch", ("narrow" if experts.latent else source, "router"), **size),
+        *norms,
+        router(
+            "router", routing, **whole, routing=all_experts, bias=experts.bias, correction=experts.correction
+        ),
+        *_narrowed(config, experts, sent),
+        dispatch("dispatch", ("narrow" if experts.latent else sent, "router"), **size),
         experts_up("experts_up", "dispatch", **size, width=width, bias=experts.bias),
         activation,
         experts_down("experts_down", "experts_activation", **size, width=experts.ffn, bias=experts.bias),
@@ -79,10 +88,11 @@ def _shared_network(config: DecoderConfig, experts: Experts, source: str) -> tup
     out = Projection(tokens=tokens, inputs=width, outputs=hidden)
     activate = gated_activation if config.gated else plain_activation
     up = column_projection("shared_up", source, into)
-    fork = pointwise("gradient sum", tokens * hidden, split=Split.SEQUENCE, inputs=2)
+    if not experts.normed:  # the router keeps what both read
+        fork = pointwise("gradient sum", tokens * hidden, split=Split.SEQUENCE, inputs=2)
+        up = replace(up, saved=(), input_gradient=(*up.input_gradient, fork))
     layers = [
-        # the router keeps what both read
-        replace(up, saved=(), input_gradient=(*up.input_gradient, fork)),
+        up,
         activate(
             "shared_activation",
             "shared_up",
@@ -97,10 +107,13 @@ def _shared_network(config: DecoderConfig, experts: Experts, source: str) -> tup
         score = Projection(tokens=tokens, inputs=hidden, outputs=1)
         gate = replace(sequence_projection("shared_gate", source, score), saved=(), narrow=False)
         layers.append(gate)
+    ends = ("shared_down", "widen" if experts.latent else "combine")
+    if experts.normed:
+        layers += [stream_norm(config, f"{end}_norm", end) for end in ends]
+        ends = (f"{ends[0]}_norm", f"{ends[1]}_norm")
     add = residual_addition(
         "mixture",
-        "shared_down",
-        "widen" if experts.latent else "combine",
+        *ends,
         tokens=tokens,
         hidden=hidden,
         bias=False,
