@@ -10,6 +10,7 @@ is read off its kind.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from simdl.kernels.pricing import Pricing
 from simdl.pipelines.passes import PassKind, Phase
 from simdl.pipelines.skeleton import Key
 from simdl.step.costs.stage import pass_seconds
-from simdl.step.costs.step_cost import stage_hop
+from simdl.step.costs.step_cost import rank_hop
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,7 +107,7 @@ def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricin
             for kind, found in seconds.items()
         }
     seconds = {kind: found * shape.present for kind, found in seconds.items()}
-    hops = stage_hops(shape, pricing)
+    hops = stage_hops(shape, order, pricing)
     return Chain(
         forward=shape.spread(_least(seconds, lambda kind: kind.sends_forward)),
         back=shape.spread(_least(seconds, lambda kind: kind.sends_back)),
@@ -153,7 +154,7 @@ class EntrySeconds:
         self._sums: dict[tuple[Phase, str], Floats] = {}
         self._known: dict[Key, Floats] = {}
         sent = [
-            _transfers(shape, stage_hops(shape, pricing, copy=copy), prices, pricing)
+            _transfers(shape, stage_hops(shape, order, pricing, copy=copy), prices, pricing)
             for copy in range(order.copies)
         ]
         self._sent = np.concatenate(sent, axis=1).T
@@ -187,12 +188,13 @@ class EntrySeconds:
         return np.asarray(found)
 
 
-def stage_hops(shape: Shape, pricing: Pricing, *, copy: int = 0) -> tuple[Hop | None, ...]:
+def stage_hops(shape: Shape, order: ShapeOrder, pricing: Pricing, *, copy: int = 0) -> tuple[Hop | None, ...]:
     """From each stage of a copy to the next; None where both are on one rank."""
     stages = shape.kind.shape[1]
-    return tuple(
-        stage_hop(copy * stages + boundary, shape.strategy, pricing.cluster) for boundary in range(stages - 1)
-    )
+    ends = [*pairwise(order.outline.place[copy * stages : (copy + 1) * stages])]
+    width = shape.strategy.tp * shape.strategy.replicas
+    hops = {each: rank_hop(*each, width, pricing.cluster) for each in dict.fromkeys(ends)}
+    return tuple(hops[each] for each in ends)
 
 
 def _transfers(shape: Shape, hops: tuple[Hop | None, ...], prices: Prices, pricing: Pricing) -> Floats:

@@ -116,10 +116,11 @@ def estimate_bounds(
     prices = price_space(space, pricing)
     shapes = []
     for shape in enumerate_shapes(space, prices, pricing, cut=cut):
-        need, rank = _memory(shape, prices, workload, pricing)
+        order = shape_orders(shape)
+        need, rank = _memory(shape, order, prices, workload, pricing)
         nearest = np.arange(len(need)), need.argmin(axis=1)
         memory[shape.candidates], worst[shape.candidates] = need[nearest], rank[nearest]
-        shapes.append((shape, need))
+        shapes.append((shape, order, need))
     bounds = Bounds(
         memory=memory,
         worst_rank=worst,
@@ -132,21 +133,25 @@ def estimate_bounds(
 
 def _training(
     wanted: Flags,
-    shapes: Sequence[tuple[Shape, Floats]],
+    shapes: Sequence[tuple[Shape, ShapeOrder, Floats]],
     prices: Prices,
     workload: Workload,
     pricing: Pricing,
 ) -> Floats:
-    """[wanted candidates] seconds that training takes at least, given shapes and the memory of their cuts."""
+    """[wanted candidates] seconds that training takes at least, by shape, its orders and memory by cut."""
     usable = usable_memory(pricing.stack, pricing.cluster.device)
     found = np.empty(len(wanted))
-    timed = [
-        (shape.only(kept), need[kept]) for shape, need in shapes if (kept := wanted[shape.candidates]).any()
-    ]
-    ways = shape_variants([shape for shape, _ in timed], pricing)
-    orders = [shape_orders(shape) for shape, _ in timed]
+    timed, orders, needs = [], [], []
+    for shape, order, need in shapes:
+        kept = wanted[shape.candidates]
+        if kept.any():
+            only, lanes = shape.only(kept)
+            timed.append(only)
+            orders.append(order.of_lanes(lanes))
+            needs.append(need[kept])
+    ways = shape_variants(timed, pricing)
     updates = update_seconds(ways, orders, workload, pricing)
-    for (shape, need), variants, order, update in zip(timed, ways, orders, updates, strict=True):
+    for shape, order, need, variants, update in zip(timed, orders, needs, ways, updates, strict=True):
         chain = build_chain(shape, order, prices, pricing)
         classes = rank_classes(shape, order, chain.hops)
         beside = estimate_exposure(variants, classes, chain, update, prices, pricing)
@@ -174,9 +179,10 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     return float(bounds.step_time[0])
 
 
-def _memory(shape: Shape, prices: Prices, workload: Workload, pricing: Pricing) -> tuple[Floats, Integers]:
+def _memory(
+    shape: Shape, order: ShapeOrder, prices: Prices, workload: Workload, pricing: Pricing
+) -> tuple[Floats, Integers]:
     """[candidates x cuts] bytes of the worst rank, and which that is."""
-    order = shape_orders(shape)
     live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
     if prices.tables.any():
         live = live + order.by_rank(shape.spread(prices.tables[shape.rows] @ shape.counts()), shape.ranks)
@@ -279,7 +285,7 @@ class _Ends:
         self._order, self._chain, self._lane = order, chain, shape.with_cuts(shape.lane)
         self._classes = classes
         self._first, self._lags = order.placement.first, stage_lags(shape)
-        self._flight = order.in_flight(len(each))
+        self._flight = order.in_flight()
         heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
         self._head = heads if order.synchronised else np.zeros_like(heads)
         self._back = np.maximum(self._worked(each, sent), self._round_trips(each))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,17 +190,19 @@ def _flat_messages(
 ) -> Floats:
     """[4 x kinds of all that ask] seconds of all of a pass, of its first, second and last segment."""
     cuts = [cut for _, cut in asked]
-    sharing = sharing_table([strategy for strategy, _ in asked], np.array([len(cut.sums) for cut in cuts]))
-    plain, experts = np.array([each for cut in cuts for each in cut.sums]).T
+    sizes = [len(cut.sums) for cut in cuts]
+    sharing = sharing_table([strategy for strategy, _ in asked], np.array(sizes))
+    plain, experts = np.concatenate([cut.sums for cut in cuts]).T
     times = seconds(sharing, plain, experts)
-    each = times[_joined([cut.places for cut in cuts], [len(cut.sums) for cut in cuts])]
+    each = times[_joined([cut.places for cut in cuts], sizes)]
     starts = _joined([cut.starts for cut in cuts], [len(cut.places) for cut in cuts])
     ends = np.append(starts[1:], len(each)) - 1
     second = np.where(ends > starts, each[np.minimum(starts + 1, ends)], 0.0)
     return np.stack([np.add.reduceat(each, starts), each[starts], second, each[ends]])
 
 
-def _joined(places: list[list[int]], sizes: list[int]) -> Integers:
+def _joined(places: list[Integers], sizes: list[int]) -> Integers:
     """Places in arrays of these sizes as places in one that holds them all."""
-    before = accumulate(sizes, initial=0)
-    return np.array([at + first for each, first in zip(places, before, strict=False) for at in each])
+    before = np.cumsum([0, *sizes[:-1]])
+    found: Integers = np.concatenate(places) + np.repeat(before, [len(each) for each in places])
+    return found

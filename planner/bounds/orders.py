@@ -1,11 +1,11 @@
 """The orders of a shape's candidates in short: which rank runs which stage, and what lives together."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from planner.space.candidates import Integers
+from planner.space.candidates import Integers, distinct
 from planner.space.prices import Floats, Prices
 from planner.space.shapes import Shape
 from simdl.communication import Hop
@@ -78,12 +78,14 @@ class ShapeOrder:
     Attributes:
         outline: of the schedule.
         placement: of its stages.
-        live: of its orders, with the lanes and cuts that hold so much.
+        live: of its orders; longer ones often hold no more.
+        held: [lanes x cuts] which of them each has; -1 for cuts that no candidate of a lane has.
     """
 
     outline: Outline
     placement: Placement
-    live: tuple[tuple[Live, Integers], ...]
+    live: tuple[Live, ...]
+    held: Integers
 
     @property
     def splits(self) -> bool:
@@ -116,12 +118,16 @@ class ShapeOrder:
         found: Floats = values[..., self.placement.owned].sum(axis=-1)
         return found
 
-    def in_flight(self, count: int) -> Integers:
+    def of_lanes(self, lanes: Integers) -> "ShapeOrder":
+        """The orders of some lanes."""
+        return replace(self, held=self.held[lanes])
+
+    def in_flight(self) -> Integers:
         """[lanes and cuts x ranks] largest number of live activations of the first stage of every rank."""
-        flight = np.zeros((count, self.placement.first.shape[1]), dtype=np.int64)
-        for each, members in self.live:
-            flight[members] = each.counts[:, :, 0].max(axis=1)
-        return flight
+        flight = [each.counts[:, :, 0].max(axis=1) for each in self.live]
+        flight.append(np.zeros_like(flight[0]))
+        found: Integers = np.array(flight)[self.held.ravel()]
+        return found
 
 
 def rank_classes(shape: Shape, order: ShapeOrder, hops: tuple[Hop | None, ...]) -> RankClasses:
@@ -156,22 +162,24 @@ def shape_orders(shape: Shape) -> ShapeOrder:
     name, ranks = strategy.schedule, strategy.pp
     used = np.zeros((len(shape.rows), shape.cuts), dtype=bool)
     used.ravel()[shape.with_cuts(shape.lane)] = True
-    distinct, place = np.unique(shape.microbatches, return_inverse=True)
-    live: list[tuple[Live, Integers]] = []
-    for virtual in dict.fromkeys(shape.virtual.tolist()):
-        alike: dict[bytes, tuple[Live, list[int]]] = {}  # longer orders often hold no more
-        asked = used & (shape.virtual == virtual)
-        for number in np.flatnonzero(np.bincount(place, asked.any(axis=1))).tolist():
-            found = live_activations(name, ranks, int(distinct[number]), virtual)
-            alike.setdefault(found.counts.tobytes(), (found, []))[1].append(number)
-        for found, numbers in alike.values():
-            wanted = np.zeros(len(distinct), dtype=bool)
-            wanted[numbers] = True
-            live.append((found, np.flatnonzero(asked & wanted[place][:, None])))
+    lanes, cuts = used.nonzero()
+    counts, virtual = shape.microbatches[lanes], shape.virtual[cuts]
+    first, place = distinct((virtual, counts))
+    numbers: dict[tuple[int, bytes], int] = {}
+    live: list[Live] = []
+    which = []
+    for stages, microbatches in zip(virtual[first].tolist(), counts[first].tolist(), strict=True):
+        found = live_activations(name, ranks, microbatches, stages)
+        which.append(numbers.setdefault((stages, found.counts.tobytes()), len(live)))
+        if which[-1] == len(live):
+            live.append(found)
+    held = np.full(used.shape, -1)
+    held[lanes, cuts] = np.array(which)[place]
     return ShapeOrder(
         outline=outline(name, ranks, strategy.virtual_stages),
         placement=placement(name, ranks, strategy.virtual_stages),
         live=tuple(live),
+        held=held,
     )
 
 
@@ -201,7 +209,8 @@ def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
     """[lanes and cuts x ranks] bytes of activations that are live together at the peak of every rank."""
     saved = shape.spread(prices.saved[shape.rows] @ shape.counts())
     live = np.zeros((len(saved), shape.ranks))
-    for each, members in order.live:
+    for number, each in enumerate(order.live):
+        members = np.flatnonzero(order.held == number)
         own = saved[members[:, None, None], each.stages % saved.shape[1]]
         live[members] = np.matmul(own[:, :, None, :], each.counts.transpose(0, 2, 1)).max(axis=(2, 3))
     return live

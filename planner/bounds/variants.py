@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
+
+import numpy as np
 
 from planner.space.prices import Floats
 from planner.space.shapes import Blocks, Shape
@@ -30,8 +33,9 @@ class Segments:
 
     Attributes:
         begins, ends: [kinds] blocks of the first and of the last segment of the pass.
-        sums: the distinct sizes of messages: elements that all replicas and that those of experts exchange.
-        places: which of them each segment sends, kind after kind.
+        sums: [sizes x 2] the distinct sizes of messages: elements that all replicas and that those of
+            experts exchange.
+        places: [segments] which of them each segment sends, kind after kind.
         starts: [kinds] the first segment of each.
     """
 
@@ -40,12 +44,17 @@ class Segments:
         self.ends = [blocks[found[-1][0]] for blocks, found in zip(chains, parts, strict=True)]
         sums = [(plain, experts) for found in parts for _, plain, experts in found]
         distinct = {each: number for number, each in enumerate(dict.fromkeys(sums))}
-        self.sums, self.places = list(distinct), [distinct[each] for each in sums]
-        self.starts = [*accumulate((len(found) for found in parts[:-1]), initial=0)]
+        self.sums = np.array(list(distinct))
+        self.places = np.array([distinct[each] for each in sums])
+        self.starts = np.array([*accumulate((len(found) for found in parts[:-1]), initial=0)])
 
 
 class Variant:
-    """One way of sharding a shape's candidates."""
+    """One way of sharding a shape's candidates.
+
+    Attributes:
+        key: what the segments of a pass hang on.
+    """
 
     def __init__(
         self, shape: Shape, number: int, pricing: Pricing, segments: dict[tuple[object, ...], Segments]
@@ -54,26 +63,23 @@ class Variant:
         self.shape, self.strategy, self.pricing = shape, strategy, pricing
         self.scattered = strategy.zero >= 2 and strategy.shards_state
         self.sharded = strategy.zero == 3 and strategy.shards_state
-        self.reduces = strategy.replicas > 1 or bool(
-            strategy.expert_replicas > 1 and shape.experts[number].any()
-        )
+        spread = strategy.expert_replicas > 1
+        self.reduces = strategy.replicas > 1 or (spread and bool(shape.experts[number].any()))
         self.beside = self.scattered or (self.reduces and stack.gradient_overlap)
         kept = strategy.zero in {1, 2} and strategy.shards_state
         self.ahead, self.fetches = kept and stack.parameter_overlap, kept and not stack.parameter_overlap
+        self.key = (
+            *(strategy.tp, strategy.ep, strategy.etp),
+            *(strategy.replicas > 1, strategy.expert_replicas > 1, self.scattered),
+        )
         self._number, self._segments = number, segments
 
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What the segments of a pass hang on."""
-        one = self.strategy
-        return one.tp, one.ep, one.etp, one.replicas > 1, one.expert_replicas > 1, self.scattered
-
-    @property
+    @cached_property
     def backward(self) -> Segments:
         """Of a pass that completes gradients."""
         return self._cut(True, self.scattered)
 
-    @property
+    @cached_property
     def forward(self) -> Segments:
         """Of a pass that waits for parameters."""
         return self._cut(False, self.sharded)

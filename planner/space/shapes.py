@@ -82,13 +82,11 @@ class Shape:
         """[kinds] those that hold blocks."""
         return np.array([bool(blocks) for blocks in self.kinds])
 
-    def only(self, kept: NDArray[np.bool_]) -> "Shape":
-        """The shape with some of its candidates, and the lanes and variants that they use."""
-        if kept.all():
-            return self
-        lanes, lane = np.unique(self.lane[kept], return_inverse=True)
-        variants, variant = np.unique(self.variant[kept], return_inverse=True)
-        return replace(
+    def only(self, kept: NDArray[np.bool_]) -> tuple["Shape", Integers]:
+        """The shape with some of its candidates and the lanes and variants that they use, and those lanes."""
+        lanes, lane = _used(self.lane[kept], len(self.rows))
+        variants, variant = _used(self.variant[kept], len(self.variants))
+        only = replace(
             self,
             variants=tuple(self.variants[number] for number in variants.tolist()),
             parameters=self.parameters[variants],
@@ -100,6 +98,7 @@ class Shape:
             variant=variant,
             cut=self.cut[kept],
         )
+        return only, lanes
 
     def counts(self) -> Floats:
         """[distinct blocks x kinds] how often each block stands in each kind of stage."""
@@ -126,6 +125,13 @@ class Shape:
         """Places in an array that has an entry for every cut, of all of them."""
         found: Integers = (places[:, None] * self.cuts + np.arange(self.cuts)).ravel()
         return found
+
+
+def _used(places: Integers, count: int) -> tuple[Integers, Integers]:
+    """Which of so many places are used, and the number of each used one among them."""
+    used = np.zeros(count, dtype=np.bool_)
+    used[places] = True
+    return np.flatnonzero(used), (np.cumsum(used) - 1)[places]
 
 
 def enumerate_shapes(

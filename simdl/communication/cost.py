@@ -154,7 +154,6 @@ def _refusal(
     )
 
 
-@lru_cache(maxsize=4096)
 def curves(
     operation: Operation, group: Group, cluster: Cluster, library: str, algorithm: str = "auto"
 ) -> Mapping[tuple[str, str], Curve]:
@@ -165,18 +164,39 @@ def curves(
     Raises:
         CollectiveError: unknown algorithm or library, or one that does not apply to the group.
     """
-    profile, members = load_library(library), extents(group, cluster)
+    found = _curves(operation, *_place(group, cluster), cluster, library, algorithm)
+    if not found:
+        raise _refusal(operation, group, cluster, library, algorithm)
+    return found
+
+
+def _place(group: Group, cluster: Cluster) -> tuple[tuple[int, ...], int]:
+    """Members of a group per level, and their distance where links tell it: all that its prices hang on."""
+    told = any(level.wiring is not None or level.topology == "torus" for level in cluster.levels)
+    return extents(group, cluster), group.stride if told else 1
+
+
+@lru_cache(maxsize=4096)
+def _curves(  # noqa: PLR0917 - what names a price
+    operation: Operation,
+    members: tuple[int, ...],
+    stride: int,
+    cluster: Cluster,
+    library: str,
+    algorithm: str,
+) -> Mapping[tuple[str, str], Curve]:
+    """:func:`curves`, by what they hang on; none where no algorithm applies."""
+    profile = load_library(library)
     found = _channels(members, cluster, 1, Pattern.RING)
     names = profile.algorithms.get(operation, ()) if algorithm == "auto" else (algorithm,)
     known = [find_algorithm(operation, name) for name in names]
     reduces = _switch_reduces(found, profile)
-    chosen = [choice for choice in known if applicable(choice, members, switch_reduces=reduces)]
-    if not chosen:
-        raise _refusal(operation, group, cluster, library, algorithm)
     built: dict[tuple[str, str], Curve] = {}
-    for choice in chosen:
+    for choice in known:
+        if not applicable(choice, members, switch_reduces=reduces):
+            continue
         terms = _terms(choice, members, profile)
-        level_channels = _channels(members, cluster, group.stride, choice.pattern)
+        level_channels = _channels(members, cluster, stride, choice.pattern)
         used = _used(choice, terms, level_channels, profile)
         arithmetic = sum(term.reduced for term in terms) * 3 / cluster.device.memory_bandwidth
         for protocol in profile.protocols:
@@ -200,10 +220,26 @@ def ways(operation: Operation, group: Group, cluster: Cluster, library: str, alg
     Raises:
         CollectiveError: unknown algorithm or library, or one that does not apply to the group.
     """
-    found = curves(operation, group, cluster, library, algorithm)
-    profile, members = load_library(library), extents(group, cluster)
+    found = _ways(operation, *_place(group, cluster), cluster, library, algorithm)
+    if not found.curves:
+        raise _refusal(operation, group, cluster, library, algorithm)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _ways(  # noqa: PLR0917 - what names a price
+    operation: Operation,
+    members: tuple[int, ...],
+    stride: int,
+    cluster: Cluster,
+    library: str,
+    algorithm: str,
+) -> Ways:
+    """:func:`ways`, by what they hang on; of no curve where no algorithm applies."""
+    found = _curves(operation, members, stride, cluster, library, algorithm)
+    profile = load_library(library)
     reduces = _switch_reduces(_channels(members, cluster, 1, Pattern.RING), profile)
-    return _ways(found, candidates(operation, members, cluster, profile, reduces=reduces))
+    return _in_order(found, candidates(operation, members, cluster, profile, reduces=reduces))
 
 
 def candidates(
@@ -217,7 +253,7 @@ def candidates(
     return model(operation, see(members, cluster, version, reduces=reduces), version)
 
 
-def _ways(curves: Mapping[tuple[str, str], Curve], expected: Sequence[Estimate]) -> Ways:
+def _in_order(curves: Mapping[tuple[str, str], Curve], expected: Sequence[Estimate]) -> Ways:
     """The curves in the order in which the library takes them, or all of them."""
     offered = tuple(
         candidate for candidate in expected if (candidate.algorithm, candidate.protocol) in curves

@@ -227,15 +227,16 @@ def stage_hop(boundary: int, strategy: Strategy, cluster: Cluster) -> Hop | None
     """
     place = pipeline(strategy.schedule).place
     first, second = (place(s, strategy.pp, strategy.virtual_stages) for s in (boundary, boundary + 1))
-    if first == second:
-        return None
-    return _rank_hop(min(first, second), max(first, second), strategy.tp * strategy.replicas, cluster)
+    return rank_hop(first, second, strategy.tp * strategy.replicas, cluster)
 
 
 @lru_cache(maxsize=65536)
-def _rank_hop(first: int, second: int, width: int, cluster: Cluster) -> Hop:
-    """Hop between two pipeline ranks, each ``width`` ranks of the cluster wide."""
-    return find_hop(first * width, second * width + width - 1, senders=width, cluster=cluster)
+def rank_hop(one: int, other: int, width: int, cluster: Cluster) -> Hop | None:
+    """Hop between two pipeline ranks, each ``width`` ranks of the cluster wide; None from one to itself."""
+    if one == other:
+        return None
+    first, last = min(one, other), max(one, other)
+    return find_hop(first * width, last * width + width - 1, senders=width, cluster=cluster)
 
 
 def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing) -> float:

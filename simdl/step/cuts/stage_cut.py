@@ -80,14 +80,17 @@ def balanced_cut(values: Sequence[float], stages: int) -> Cut:
         (3, 1)
     """
     total = np.concatenate([[0.0], np.cumsum(values)])
-    best = [np.where(np.arange(len(total)) > 0, total, np.inf)]
-    for first in range(1, stages):
-        before = best[-1]
-        cross = first + np.searchsorted(before[first:] + total[first:], total)
-        at = np.where(cross < np.arange(len(total)), before[np.minimum(cross, len(total) - 1)], np.inf)
-        behind = np.where(cross > first, total - total[np.maximum(cross - 1, 0)], np.inf)
-        least = np.minimum(at, behind)
-        least[: first + 1] = np.inf
+    count = len(total)
+    best = [np.where(np.arange(count) > 0, total, np.inf)]
+    for first in range(1, stages):  # places up to ``first`` have no cut into one more stage than that
+        before, ends = best[-1][first:], total[first:]
+        cross = np.searchsorted(before + ends, ends[1:])
+        starts = np.concatenate([[-np.inf], ends])[cross]  # the last place where the stage is the slower
+        at = np.where(
+            cross <= np.arange(count - first - 1), before[np.minimum(cross, count - first - 1)], np.inf
+        )
+        least = np.full(count, np.inf)
+        np.minimum(at, ends[1:] - starts, out=least[first + 1 :])
         best.append(least)
     sizes, end = [], len(total) - 1
     for before in best[-2::-1]:
