@@ -45,9 +45,9 @@ WATCH = """() => {
         if (text !== numbers) shown.push(["numbers", performance.now()]);
         numbers = text;
         for (const plot of document.querySelectorAll(".js-plotly-plot")) {
-            if (seen.has(plot)) continue;
+            if (seen.has(plot) || !plot.querySelector(".main-svg .subplot path")) continue;
             seen.add(plot);
-            if (plot.querySelector(".main-svg .plot")) shown.push([part(plot), performance.now()]);
+            shown.push([part(plot), performance.now()]);
             plot.on("plotly_afterplot", () => shown.push([part(plot), performance.now()]));
         }
         requestAnimationFrame(look);

@@ -13,7 +13,8 @@ from planner.dashboard.sides import question_for
 from planner.pages.page import Page
 from planner.pages.sections.step import simulate_page
 from simdl.collector import collector_paused
-from simdl.memory.needs import memory_shortfalls
+from simdl.memory.needs import memory_by_rank, memory_shortfalls
+from simdl.step.costs.step_cost import StepCost
 from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import Simulation, price, simulate
 from simdl.step.strategy import Strategy
@@ -21,17 +22,21 @@ from simdl.step.strategy import Strategy
 QUICK = 20_000  # passes up to which the page simulates at once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outline:
     """What is known of a step before it is simulated.
 
     Attributes:
         bound: [s] that it takes at least.
         shortfalls: stages that do not fit in memory, a sentence each, the worst first.
+        step: what it costs.
+        memory: [bytes] of every pipeline rank by part.
     """
 
     bound: float
     shortfalls: tuple[str, ...]
+    step: StepCost
+    memory: tuple[dict[str, float], ...]
 
 
 def reasons_of(error: Exception) -> tuple[str, ...]:
@@ -40,15 +45,18 @@ def reasons_of(error: Exception) -> tuple[str, ...]:
     return tuple(found) if found else (str(error),)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def outline(asked: Asked, catalog: Catalog, strategy: Strategy) -> Outline:
     """What is known of a checked strategy at once."""
     question = question_for(asked, catalog, strategy)
     pricing = price(question.workload, question.cluster, stack=question.stack)
     step = step_cost(question.workload, strategy, pricing)
+    memory = tuple(memory_by_rank(step))
     return Outline(
         bound=estimate_bound(strategy, question.workload, pricing),
-        shortfalls=tuple(memory_shortfalls(step, question.cluster.device)),
+        shortfalls=tuple(memory_shortfalls(step, question.cluster.device, memory)),
+        step=step,
+        memory=memory,
     )
 
 

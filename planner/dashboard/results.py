@@ -82,7 +82,8 @@ def show_sketches(state: State, catalog: Catalog) -> list[Any]:
             side = check_side(state, number, catalog)
             if count_passes(question_for(side.asked, catalog, side.strategy), side.strategy) > QUICK:
                 sections = sketch(side.asked, catalog, side.strategy)
-                shown += [html.H2(f"Strategy {name}"), *show_sections(sections, f"{name.lower()}-sketch")]
+                drawn = show_sections(sections, f"{name.lower()}-sketch", still=True)
+                shown += [html.H2(f"Strategy {name}"), *drawn]
     return shown
 
 

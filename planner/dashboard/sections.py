@@ -9,24 +9,39 @@ from dash import dcc, html
 from planner.dashboard.plain_html import plain_html
 from planner.pages.page import CONFIG, Section, Table, table_html
 
-
-def show_sections(sections: Iterable[Section], prefix: str) -> list[html.Section]:
-    """Every section under its heading; ``prefix`` keeps identities apart on the page."""
-    return [_section(f"{prefix}-{place}", section) for place, section in enumerate(sections)]
+STILL: Any = {**CONFIG, "staticPlot": True, "responsive": False}
+"""Of figures that others take the place of within a moment: nothing follows the pointer or the window."""
 
 
-def _section(name: str, section: Section) -> html.Section:
+def show_sections(sections: Iterable[Section], prefix: str, *, still: bool = False) -> list[html.Section]:
+    """Every section under its heading.
+
+    Args:
+        sections: of a page.
+        prefix: keeps identities apart on the page.
+        still: others take their place within a moment.
+    """
+    return [_section(f"{prefix}-{place}", section, still=still) for place, section in enumerate(sections)]
+
+
+def _section(name: str, section: Section, *, still: bool) -> html.Section:
     body = (
         plain_html(table_html(section.body))
         if isinstance(section.body, Table)
-        else _graph(name, section.body)
+        else _graph(name, section.body, still=still)
     )
     note = [html.P(section.note, className="note")] if section.note else []
     framed = html.Div(html.Div(body), className="wide") if section.wide else body
     return html.Section([html.H3(section.title), *note, framed], id=f"section-{name}")
 
 
-def _graph(name: str, figure: go.Figure) -> dcc.Graph:
+def _graph(name: str, figure: go.Figure, *, still: bool) -> dcc.Graph:
     height = f"{figure.layout.height}px"
-    config: Any = CONFIG  # a closed kind of dictionary in Dash
-    return dcc.Graph(id=f"graph-{name}", figure=figure, config=config, style={"height": height})
+    config: Any = STILL if still else CONFIG  # a closed kind of dictionary in Dash
+    return dcc.Graph(
+        id=f"graph-{name}",
+        figure=figure,
+        config=config,
+        responsive=False if still else "auto",
+        style={"height": height},
+    )

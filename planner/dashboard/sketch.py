@@ -17,13 +17,11 @@ from planner.dashboard.catalog import Asked, Catalog
 from planner.dashboard.sides import question_for
 from planner.pages.figures.shares import breakdown_figure, memory_parts_figure
 from planner.pages.page import Section
-from simdl.memory.needs import memory_by_rank, usable_memory
+from simdl.memory.needs import usable_memory
 from simdl.pipelines import pipeline_order
 from simdl.pipelines.passes import passes_of
 from simdl.program.action import Cause
 from simdl.step.costs.step_cost import StepCost
-from simdl.step.cuts.automatic_cut import step_cost
-from simdl.step.simulate import price
 from simdl.step.strategy import Strategy
 
 RANKS = 8  # that a figure shows at most
@@ -35,12 +33,11 @@ MARGIN = {"l": 80, "r": 20, "t": 70, "b": 50}
 def sketch(asked: Asked, catalog: Catalog, strategy: Strategy) -> tuple[Section, ...]:
     """Sections of a step that is still being simulated."""
     question = question_for(asked, catalog, strategy)
-    step = step_cost(
-        question.workload, strategy, price(question.workload, question.cluster, stack=question.stack)
-    )
+    known = outline(asked, catalog, strategy)
+    step, memory = known.step, known.memory
     shown = _spaced(strategy.pp)
-    works, memory = work_by_rank(step), memory_by_rank(step)
-    bound = format_seconds(outline(asked, catalog, strategy).bound)
+    works = work_by_rank(step)
+    bound = format_seconds(known.bound)
     return (
         Section(
             title="What ranks compute",
@@ -61,9 +58,9 @@ def sketch(asked: Asked, catalog: Catalog, strategy: Strategy) -> tuple[Section,
 
 def _at_once(figure: go.Figure) -> go.Figure:
     """The figure in one go: nothing in it is measured to find how much room it takes."""
-    figure.update_layout(margin=MARGIN)
-    figure.update_xaxes(automargin=False)
-    return figure.update_yaxes(automargin=False)
+    figure.layout.margin = MARGIN
+    figure.layout.xaxis.automargin = figure.layout.yaxis.automargin = False
+    return figure
 
 
 def work_by_rank(step: StepCost) -> list[dict[str, float]]:

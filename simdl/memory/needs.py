@@ -278,10 +278,18 @@ def usable_memory(stack: Stack, device: Device) -> float:
     return device.memory_capacity * (1 - stack.memory_reserve)
 
 
-def memory_shortfalls(step: StepCost, device: Device) -> Iterator[str]:
-    """One sentence per pipeline rank that does not fit, the one that misses by most first; then the host."""
+def memory_shortfalls(
+    step: StepCost, device: Device, memory: Sequence[Mapping[str, float]] | None = None
+) -> Iterator[str]:
+    """One sentence per pipeline rank that does not fit, the one that misses by most first; then the host.
+
+    Args:
+        step: what it costs.
+        device: of every rank.
+        memory: of :func:`memory_by_rank`; None to find it.
+    """
     usable = usable_memory(step.stack, device)
-    by_rank = dict(enumerate(memory_by_rank(step)))
+    by_rank = dict(enumerate(memory_by_rank(step) if memory is None else memory))
     needs = {rank: sum(parts.values()) for rank, parts in by_rank.items()}
     for rank in sorted(needs, key=lambda rank: -needs[rank]):
         if needs[rank] > usable:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simdl.pipelines.parts import ends
-from simdl.pipelines.passes import Order, Orders, passes_of
+from simdl.pipelines.passes import Order, Orders, Pass, passes_of
 from simdl.pipelines.pipeline import Pipeline
 
 Entries = NDArray[np.int64]
@@ -227,6 +227,12 @@ def _entries(order: Order, names: dict[object, int], numbers: Numbering) -> Entr
 def _flat(order: Order, names: dict[object, int], numbers: Numbering) -> Iterator[int]:
     chain, firsts = numbers.chain, numbers.first
     for entry in order:
+        if isinstance(entry, Pass):  # most entries of most orders
+            copy = entry.stage // chain
+            yield names.setdefault((entry.kind, entry.stage), len(names))
+            yield copy
+            yield entry.microbatch - firsts[copy]
+            continue
         passes = passes_of(entry)
         copies = [each.stage // chain for each in passes]
         own = [each.microbatch - firsts[copy] for each, copy in zip(passes, copies, strict=True)]

@@ -7,6 +7,8 @@ context parallelism run within passes and are counted from what every pass runs.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from simdl.engine.timeline import Timeline
 from simdl.kernels.block_kernels import context_transfers, expert_exchanges, layer_exchanges
 from simdl.kernels.sharding import ring_hops
@@ -61,20 +63,29 @@ def message_uses(step: StepCost, timeline: Timeline) -> tuple[MessageUse, ...]:
 def _tasks(timeline: Timeline) -> Iterator[Amount]:
     """Messages of the program, added up by action, mean over ranks of one step."""
     program = timeline.program
-    counts: dict[int, list[float]] = {}
-    for index, number in enumerate(program.action):
-        action = program.actions[number]
-        if isinstance(action, Transfer) and action.cause is not Cause.INPUT:
-            total = counts.setdefault(number, [0.0, 0.0])
-            shares = len(program.streams_of(index))  # a rendezvous counts on each of its ranks
-            total[0] += shares
-            total[1] += shares * (timeline.end[index] - timeline.start[index])
+    sends = np.array(
+        [isinstance(each, Transfer) and each.cause is not Cause.INPUT for each in program.actions], dtype=bool
+    )
+    action = np.frombuffer(program.action, dtype=np.intc)
+    sent = np.flatnonzero(sends[action])
+    shares = np.ones(len(program))  # a rendezvous counts on each of its ranks
+    for index, streams in program.held.items():
+        shares[index] = len(streams)
+    seconds = np.frombuffer(timeline.end)[sent] - np.frombuffer(timeline.start)[sent]
+    total, lasting = (
+        np.bincount(action[sent], weights=each, minlength=len(program.actions))
+        for each in (shares[sent], shares[sent] * seconds)
+    )
+    numbers, first = np.unique(action[sent], return_index=True)
+    counts = {
+        int(number): (float(total[number]), float(lasting[number])) for number in numbers[np.argsort(first)]
+    }
     ranks = len({stream.rank for stream in program.streams}) * timeline.steps
-    for number, (count, seconds) in counts.items():
-        action = program.actions[number]
-        assert isinstance(action, Transfer)  # noqa: S101 - counted above
-        collective = POINT_TO_POINT if action.operation is None else action.operation.value
-        yield action.purpose.value, collective, count / ranks, count * action.nbytes / ranks, seconds / ranks
+    for number, (count, time) in counts.items():
+        message = program.actions[number]
+        assert isinstance(message, Transfer)  # noqa: S101 - counted above
+        collective = POINT_TO_POINT if message.operation is None else message.operation.value
+        yield message.purpose.value, collective, count / ranks, count * message.nbytes / ranks, time / ranks
 
 
 def _passes(step: StepCost) -> Iterator[Amount]:

@@ -6,6 +6,8 @@ the predecessor that ended last, reaches step start without a gap: the durations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from simdl.engine.timeline import Timeline
 from simdl.program.action import Action, Work, scaled
 from simdl.program.program import Program
@@ -22,10 +24,12 @@ def critical_tasks(timeline: Timeline) -> list[int]:
     end, program = timeline.end, timeline.program
     if not len(program):
         return []
-    last = max((until for _, until in timeline.windows.values()), default=max(end))
+    ends = np.frombuffer(end)
+    last = max((until for _, until in timeline.windows.values()), default=float(ends.max()))
     begin = last - timeline.step_time
     before, joint = _stream_predecessors(program)
-    index = max((task for task in range(len(end)) if end[task] <= last), key=lambda task: (end[task], task))
+    ended = np.flatnonzero(ends <= last)
+    index = int(ended[ends[ended] == ends[ended].max()][-1])
     path = [index]
     while waits := (
         *program.after(index),
@@ -74,14 +78,25 @@ def total_parts(actions: Actions) -> dict[str, float]:
 
 def _stream_predecessors(program: Program) -> tuple[list[int], Mapping[int, tuple[int, ...]]]:
     """Per task the one before it on its first stream, or -1; for a rendezvous those on all its streams."""
+    if not program.held:
+        return _predecessors(program), {}
     last = [-1] * len(program.streams)
     found = [-1] * len(program)
     joint: dict[int, tuple[int, ...]] = {}
     for index, stream in enumerate(program.stream):
         found[index] = last[stream]
         last[stream] = index
-        for other in program.held.get(index, ()) if program.held else ():
+        for other in program.held.get(index, ()):
             if other != stream:
                 joint[index] = (*joint.get(index, ()), *((last[other],) if last[other] >= 0 else ()))
                 last[other] = index
     return found, joint
+
+
+def _predecessors(program: Program) -> list[int]:
+    """Per task the one before it on its stream, or -1, where every task has one stream."""
+    streams = np.frombuffer(program.stream, dtype=f"i{program.stream.itemsize}")
+    order = np.argsort(streams, kind="stable")
+    found = np.full(len(program), -1)
+    found[order[1:]] = np.where(streams[order[1:]] == streams[order[:-1]], order[:-1], -1)
+    return found.tolist()

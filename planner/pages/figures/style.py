@@ -72,15 +72,20 @@ def axis(
 
 def add_limit(figure: go.Figure, name: str, *, x: float | None = None, y: float | None = None) -> None:
     """A dashed line with a name where ``x`` or ``y`` ends, above all bars and areas, edged in white."""
-    told = {"text": name, "bgcolor": "white", "opacity": 0.9, "borderpad": 1}
-    for line, extra in (
-        ({"color": "white", "width": 4}, {}),
-        ({"color": ROLES["limit"], "width": 2, "dash": "dash"}, {"annotation": told}),
-    ):
-        if x is not None:
-            figure.add_vline(x=x, line=line, layer="above", **extra)
-        if y is not None:
-            figure.add_hline(y=y, line=line, layer="above", **extra)
+    across: dict[str, Any] = {"x0": x, "x1": x, "y0": 0, "y1": 1, "xref": "x", "yref": "y domain"}
+    along: dict[str, Any] = {"x0": 0, "x1": 1, "y0": y, "y1": y, "xref": "x domain", "yref": "y"}
+    told: dict[str, Any] = {"text": name, "showarrow": False, "bgcolor": "white", "opacity": 0.9}
+    places = [across] if x is not None else []
+    places += [along] if y is not None else []
+    for place in places:
+        wide, thin = {"color": "white", "width": 4}, {"color": ROLES["limit"], "width": 2, "dash": "dash"}
+        figure.layout.shapes += tuple(
+            {"type": "line", "layer": "above", "line": line, **place} for line in (wide, thin)
+        )
+        upright = place is across
+        at = {"x": place["x1"], "xanchor": "left" if upright else "right", "xref": place["xref"]}
+        at |= {"y": place["y1"], "yanchor": "top" if upright else "bottom", "yref": place["yref"]}
+        figure.layout.annotations += ({**told, "borderpad": 1, **at},)
 
 
 def words(name: str) -> str:

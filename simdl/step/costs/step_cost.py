@@ -17,6 +17,7 @@ from simdl.kernels.vocabulary import padded_vocabulary, vocabularies
 from simdl.pipelines import pipeline
 from simdl.pipelines.passes import PassKind
 from simdl.pipelines.pipeline import Pipeline
+from simdl.pipelines.remembered import remembered
 from simdl.software.stack import Stack
 from simdl.splits.block_costs import split_block_costs
 from simdl.step.costs.block_cost import BlockCost, block_costs
@@ -91,7 +92,9 @@ class StepCost:
 
     def rank_stages(self, rank: int) -> tuple[StageCost, ...]:
         """Virtual stages of one pipeline rank."""
-        return tuple(stage for index, stage in enumerate(self.stages) if self.place(index) == rank)
+        strategy = self.strategy
+        places = _places(strategy.schedule, strategy.pp, strategy.virtual_stages, len(self.stages))
+        return tuple(self.stages[index] for index in places[rank])
 
     def pass_cost(self, passes: Sequence[tuple[PassKind, int]]) -> PassCost:
         """A pass of one kind over a stage, or several that run interleaved as one."""
@@ -103,6 +106,14 @@ class StepCost:
     def rank_gradients(self, rank: int) -> tuple[GradientShare, ...]:
         """Parameters of one pipeline rank before ZeRO, by the ranks that hold the same ones."""
         return merged_shares(share for stage in self.rank_stages(rank) for share in stage.gradients)
+
+
+@remembered(256)
+def _places(schedule: str, ranks: int, virtual_stages: int, stages: int) -> tuple[tuple[int, ...], ...]:
+    """Virtual stages of every pipeline rank."""
+    found = pipeline(schedule)
+    places = [found.place(stage, ranks, virtual_stages) for stage in range(stages)]
+    return tuple(tuple(stage for stage, place in enumerate(places) if place == rank) for rank in range(ranks))
 
 
 def shard_of(strategy: Strategy) -> Shard:
