@@ -82,7 +82,11 @@ class Device:
             return self.peak_flop_rate[dtype]
         except KeyError:
             known = ", ".join(sorted(self.peak_flop_rate))
-            raise HardwareError(f"device {self.name}: no {dtype} arithmetic; it offers {known}") from None
+            whole = {"int8"} >= self.peak_flop_rate.keys()
+            hint = ", for networks of 8-bit weights and activations in use" if whole else ""
+            raise HardwareError(
+                f"device {self.name}: no {dtype} arithmetic; it offers {known}{hint}"
+            ) from None
 
     def sparse_speed(self, pattern: str) -> float:
         """Speed of arithmetic that leaves out zeros of this pattern, over dense arithmetic.

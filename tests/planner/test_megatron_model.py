@@ -16,6 +16,7 @@ from simdl.step.strategy import Strategy
 from workloads.layers.tokens.rotation import Rotation
 from workloads.registry import load_network
 from workloads.zoo.language.decoder.config import DecoderConfig
+from workloads.zoo.language.decoder.parts import Heads
 from workloads.zoo.language.decoder.stack import build_decoder
 
 OPTIONS = tomllib.loads((Path(__file__).parents[1] / "data/megatron_options.toml").read_text("utf-8"))
@@ -121,6 +122,14 @@ def test_arguments_have_the_parameters_of_the_network(name):
     said, lost = said_of(network)
     assert not [text for text in lost if "no rotary base" not in text]  # Nemotron-4's paper says none
     assert parameters(said, network) == network.parameters
+
+
+@pytest.mark.theory
+def test_heads_that_differ_are_told():
+    """Layers with a window have 4 key-value heads, the others one of another size."""
+    own = {"kv_heads": 4, "windows": (2, 0), "full": (False, True)}
+    _, lost = small(**own, full_heads=Heads(kv_heads=1, head_size=SIZES["head_size"] * 2))
+    assert any("found key-value heads in 4 groups of" in text for text in lost)
 
 
 @pytest.mark.property

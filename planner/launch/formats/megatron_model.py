@@ -12,6 +12,7 @@ from planner.launch.formats.megatron_positions import MODEL, WHY, pattern, posit
 from planner.launch.job import Knob, Lost
 from workloads.layer import Layer
 from workloads.network import Network
+from workloads.operators import AttentionShape
 
 Layers = Mapping[str, Layer]
 LATENT = frozenset({"query_down", "query", "query_norm", "kv_down", "kv_norm", "kv_up"})
@@ -119,6 +120,7 @@ def _size_arguments(parts: Parts) -> Iterator[Knob | Lost]:
         if core.kv_heads != core.heads:
             yield Knob("group-query-attention", None, WHY)
             yield Knob("num-query-groups", core.kv_heads, WHY)
+        yield from _unlike_heads(parts, core)
     if "gate" in {name for block in parts.layers for name in block}:
         yield Knob("attention-output-gate", None, WHY)
     if attention.attributes.get("sinks"):
@@ -127,6 +129,15 @@ def _size_arguments(parts: Parts) -> Iterator[Knob | Lost]:
         yield Lost(MODEL, f"found scores capped at {attention.attributes['cap']:g}; none are")
     for name, layer in (("attention-dropout", attention), ("hidden-dropout", hidden)):
         yield Knob(name, layer.attributes.get("rate", 0.0), WHY)
+
+
+def _unlike_heads(parts: Parts, first: AttentionShape) -> Iterator[Lost]:
+    """Heads that differ between layers, or between keys and values."""
+    cores = (block["attention"].core for block in parts.layers if "attention" in block)
+    sizes = dict.fromkeys((core.kv_heads, core.head_size, core.value_features) for core in cores if core)
+    if len(sizes) > 1 or first.value_features != first.head_size:
+        found = " and ".join(f"{groups} groups of {keys} and {values}" for groups, keys, values in sizes)
+        yield Lost(MODEL, f"found key-value heads in {found} features; only the first, in one size, are")
 
 
 def _latent_arguments(parts: Parts, down: Layer) -> Iterator[Knob | Lost]:

@@ -29,7 +29,7 @@ class MimoV2(RoutedExperts):
         "max_position_embeddings": 131072,
     }
 
-    num_key_value_heads: Count | None = 4
+    num_key_value_heads: Count = 4
     head_dim: Count = 192
     v_head_dim: Count = 128
     partial_rotary_factor: Probability = 0.334
@@ -68,7 +68,7 @@ class MimoV2(RoutedExperts):
 
     @property
     def _local_groups(self) -> int:
-        return self.swa_num_key_value_heads or 2 * (self.num_key_value_heads or self.num_attention_heads)
+        return self.swa_num_key_value_heads or 2 * self.num_key_value_heads
 
     def choices(self) -> dict[str, Any]:
         """Llama's with experts; its heads are those of windowed layers, all others are told apart."""
