@@ -13,21 +13,20 @@ compute stream beside it, because what it does not take it waits idle for.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.bounds.chains import Chain, build_chain
+from planner.bounds.chains import EntrySeconds, build_chain
+from planner.bounds.ends import Ends
 from planner.bounds.exchanges import shape_variants
-from planner.bounds.exposure import Exposure, estimate_exposure
+from planner.bounds.exposure import estimate_exposure
 from planner.bounds.orders import (
-    RankClasses,
     ShapeOrder,
     activation_bytes,
     rank_classes,
     shape_orders,
-    stage_lags,
     transient_bytes,
 )
 from planner.bounds.paths import path_ends
@@ -40,11 +39,12 @@ from simdl.kernels.pricing import Pricing
 from simdl.memory.gradient_lifetime import HELD, comes_late, gradient_relief
 from simdl.memory.needs import gathered_bytes, kept_gradient, stashed_bytes, state_bytes, usable_memory
 from simdl.step.costs.block_cost import gathered_share
-from simdl.step.costs.cycles import cycle_ends
 from simdl.step.costs.gradients import expert_group, share_shards
 from simdl.step.costs.saved_blocks import saves
 from simdl.step.costs.step_cost import shard_of
 from simdl.step.cuts.automatic_cut import least_time, step_cost
+from simdl.step.cuts.cut_set import cut_set
+from simdl.step.cuts.stage_cut import Cut
 from simdl.step.lowering.inputs import least_input_time
 from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
@@ -91,9 +91,7 @@ class Bounds:
         return self.step_times(np.arange(len(self.memory)))
 
 
-def estimate_bounds(
-    space: Space, workload: Workload, pricing: Pricing, *, cut: tuple[int, ...] = ()
-) -> Bounds:
+def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: Cut = ()) -> Bounds:
     """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
 
     The time is the least of those that fit, or that of the cut which misses by least where none does. What
@@ -115,7 +113,7 @@ def estimate_bounds(
     memory, worst = np.empty(count), np.empty(count, dtype=np.int64)
     prices = price_space(space, pricing)
     shapes = []
-    for shape in enumerate_shapes(space, prices, pricing, cut=cut):
+    for shape in enumerate_shapes(space, prices, pricing, cuts=partial(_cuts, pricing, cut)):
         order = shape_orders(shape)
         need, rank = _memory(shape, order, prices, workload, pricing)
         nearest = np.arange(len(need)), need.argmin(axis=1)
@@ -129,6 +127,11 @@ def estimate_bounds(
     )
     bounds.step_times(np.flatnonzero(memory <= usable))
     return bounds
+
+
+def _cuts(pricing: Pricing, cut: Cut, _schedule: str, ranks: int, virtual_stages: int) -> Sequence[Cut]:
+    """The given cut, or all among which the automatic one is chosen."""
+    return (cut,) if cut else cut_set(pricing.network, ranks * virtual_stages)
 
 
 def _training(
@@ -155,8 +158,8 @@ def _training(
         chain = build_chain(shape, order, prices, pricing)
         classes = rank_classes(shape, order, chain.hops)
         beside = estimate_exposure(variants, classes, chain, update, prices, pricing)
-        paths = path_ends(shape, order, prices, pricing)
-        seconds = _Ends(shape, classes, chain, paths).step_times(beside).reshape(-1, shape.choices)
+        paths = path_ends(shape, order, EntrySeconds(shape, order, prices, pricing), pricing)
+        seconds = Ends(shape, classes, chain, paths).step_times(beside).reshape(-1, shape.choices)
         allowed = need <= np.maximum(need.min(axis=1, keepdims=True), usable)
         found[shape.candidates] = np.where(allowed, seconds, np.inf).min(axis=1)
     return found[wanted]
@@ -183,11 +186,20 @@ def _memory(
     shape: Shape, order: ShapeOrder, prices: Prices, workload: Workload, pricing: Pricing
 ) -> tuple[Floats, Integers]:
     """[candidates x cuts] bytes of the worst rank, and which that is."""
+    need = memory_by_rank(shape, order, prices, workload, pricing)
+    worst = need.argmax(axis=1)
+    return need[np.arange(len(need)), worst].reshape(-1, shape.choices), worst.reshape(-1, shape.choices)
+
+
+def memory_by_rank(
+    shape: Shape, order: ShapeOrder, prices: Prices, workload: Workload, pricing: Pricing
+) -> Floats:
+    """[candidates and cuts x ranks] bytes that every rank needs."""
     live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
     if prices.tables.any():
         live = live + order.by_rank(shape.spread(prices.tables[shape.rows] @ shape.counts()), shape.ranks)
     lasting = _lasting_bytes(shape, order, workload, pricing)
-    need = live[shape.with_cuts(shape.lane)] + lasting[shape.with_cuts(shape.variant)]
+    need: Floats = live[shape.with_cuts(shape.lane)] + lasting[shape.with_cuts(shape.variant)]
     if shape.ranks == 1:
         need += (_gathered_bytes(shape, prices, pricing) - _gradient_relief(shape, prices, pricing))[:, None]
     if workload.optimizer.paged:
@@ -195,8 +207,7 @@ def _memory(
         need = np.maximum(
             need - state, np.minimum(need, usable_memory(pricing.stack, pricing.cluster.device))
         )
-    worst = need.argmax(axis=1)
-    return need[np.arange(len(need)), worst].reshape(-1, shape.choices), worst.reshape(-1, shape.choices)
+    return need
 
 
 def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:
@@ -273,87 +284,3 @@ def _gradient_relief(shape: Shape, prices: Prices, pricing: Pricing) -> Floats:
             brief, kept, gradients, pricing.network, tp=strategy.tp, lifetime=lifetime
         )
     return np.repeat(found, shape.cuts)
-
-
-class _Ends:
-    """When ranks are done with their passes at the earliest; what does not hang on how a variant shards."""
-
-    def __init__(self, shape: Shape, classes: RankClasses, chain: Chain, paths: Floats | None) -> None:
-        ranks, order = shape.ranks, chain.order
-        each = np.repeat(shape.microbatches, shape.cuts)[:, None] / order.copies
-        sent = chain.forward + chain.back + chain.outbound
-        self._order, self._chain, self._lane = order, chain, shape.with_cuts(shape.lane)
-        self._classes = classes
-        self._first, self._lags = order.placement.first, stage_lags(shape)
-        self._flight = order.in_flight()
-        heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
-        self._head = heads if order.synchronised else np.zeros_like(heads)
-        self._back = np.maximum(self._worked(each, sent), self._round_trips(each))
-        self._busy = self._head + each * chain.by_rank(sent + chain.rest, ranks)
-        last = np.min([chain.last[:, stages] for stages in self._first], axis=0)
-        self._before_last = self._busy - last
-        self._sent, self._paths = self._transfers(each), paths
-
-    def _worked(self, each: Floats, sent: Floats) -> Floats:
-        """[lanes and cuts x ranks] ends of passes by the work of a rank from the first pass of a stage on.
-
-        What later stages of the rank do comes after that pass, and the last gradient is one of theirs.
-        """
-        chain, owned = self._chain, self._order.placement.owned
-        own = sent[:, owned]
-        held = chain.returned[:, owned].max(axis=2) if chain.blocking else 0.0
-        if not self._order.synchronised or self._order.copies > 1 or owned.shape[1] == 1:
-            found: Floats = self._head + each * own.sum(axis=2) - held
-            return found
-        later = each[:, :, None] * np.cumsum(own[:, :, ::-1], axis=2)[:, :, ::-1]
-        ends = chain.head[:, owned] + later + chain.drain[:, owned]
-        found = ends.max(axis=2) - chain.drain[:, self._first[0]]
-        return found - held
-
-    def _round_trips(self, each: Floats) -> Floats:
-        """[lanes and cuts x ranks] ends of passes by round trips of a rank's first stage to the last one."""
-        chain, first = self._chain, self._first[0]
-        if not self._order.synchronised or self._order.copies > 1:
-            return np.zeros((len(chain.forward), len(first)))
-        flight = np.maximum(self._flight, 1)
-        found: Floats = chain.head[:, first] + np.ceil(each / flight) * chain.beyond[:, first]
-        for apart, members in self._lags:
-            rows = (part[members] for part in (chain.forward, chain.back, chain.sent, chain.head, each[:, 0]))
-            found[members] = np.maximum(found[members], cycle_ends(apart, *rows)[:, first])
-        return found
-
-    def _transfers(self, each: Floats) -> Floats:
-        """[lanes and cuts] end of the first stage's passes if transfers of one boundary follow each other."""
-        chain = self._chain
-        if not self._order.synchronised or self._order.copies > 1 or chain.sent.shape[1] == 1:
-            return np.zeros(len(each))
-        before = (chain.head + chain.forward + chain.back + chain.drain)[:, :-1]
-        found: Floats = (before + (each + 1) * chain.sent[:, :-1] + chain.beyond[:, 1:]).max(axis=1)
-        return found
-
-    def step_times(self, beside: Exposure) -> Floats:
-        """[candidates and cuts] seconds that a step takes at least."""
-        lane, largest = self._lane, self._classes.largest
-        ends = np.maximum(
-            largest(self._busy)[lane] + beside.after_passes, largest(self._before_last)[lane] + beside.lane
-        )
-        if self._order.synchronised and self._order.copies == 1:
-            ends = np.maximum(ends, largest(self._drained(self._back))[lane] + beside.after_back)
-            first, chain = self._classes.first, self._chain
-            back = self._sent[lane]
-            if beside.late is not None:
-                ways = (self._back + chain.drain[:, self._first[0]])[lane] + beside.late
-                back = np.maximum(back, ways.max(axis=1))
-            ends[:, first] = np.maximum(ends[:, first], back + beside.after_back[:, first])
-        if self._paths is not None:
-            ends = np.maximum(ends, largest(self._paths)[lane] + beside.after_last)
-        found: Floats = np.maximum(ends.max(axis=1), beside.floor)
-        return found
-
-    def _drained(self, ends: Floats) -> Floats:
-        """[lanes and cuts x ranks] ends of each rank's last gradient given those of later stages."""
-        first = self._first[0]
-        drain, order = self._chain.drain[:, first], np.argsort(first)
-        found = np.empty_like(ends)
-        found[:, order] = np.maximum.accumulate((ends + drain)[:, order][:, ::-1], axis=1)[:, ::-1]
-        return found - drain

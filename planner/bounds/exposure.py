@@ -39,6 +39,7 @@ class Exposure:
         late: [candidates and cuts x ranks] by which the first pass of every rank ends later, because stage
             after stage has waited for updated parameters; None where none waits.
         floor: [candidates and cuts] of all collectives of a step one after another, where passes have some.
+        completions: what completing passes set off, where ranks complete stages early.
     """
 
     after_passes: Floats
@@ -47,6 +48,22 @@ class Exposure:
     lane: Floats
     late: Floats | None
     floor: Floats
+    completions: "Completions | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Completions:
+    """Seconds of the completing pass of each stage.
+
+    Attributes:
+        turns: [candidates and cuts x stages] until its first segment has run.
+        reductions: [candidates and cuts x stages] of all that it reduces.
+        update: [candidates and cuts x classes] of what follows all reductions of a rank.
+    """
+
+    turns: Floats
+    reductions: Floats
+    update: Floats
 
 
 class _Beside:
@@ -81,7 +98,10 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
     updates = variants.microbatches[:, None] if chain.order.updates_often else 1
     update = updates * update[:, classes.ranks][setting] + pricing.stack.step_overhead
     own, back, last, lane, floor = update, update, update, update, np.zeros(len(setting))
+    completions = None
     if variants.which("beside").any():
+        if chain.order.completes_early:
+            completions = _completions(variants, update)
         beside, behind, bare, on_lane = _last_reductions(variants)
         own, back, lane = own + beside * updates, back + behind * updates, lane + on_lane
         last = last + bare
@@ -101,7 +121,23 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
         )
         own = own.copy()
         own[:, classes.first] += (variants.footprint * (total - first) + first)[setting]
-    return Exposure(after_passes=own, after_back=back, after_last=last, lane=lane, late=late, floor=floor)
+    return Exposure(
+        after_passes=own,
+        after_back=back,
+        after_last=last,
+        lane=lane,
+        late=late,
+        floor=floor,
+        completions=completions,
+    )
+
+
+def _completions(variants: _Beside, update: Floats) -> Completions:
+    """What the completing passes of a shape whose ranks complete stages early set off."""
+    stages = np.arange(variants.shape.kind.shape[1])
+    turns = _first_shares(variants, stages) * variants.chain.back[variants.lane]
+    reductions = variants.spread(variants.variants.last.total)[variants.setting]
+    return Completions(turns=turns, reductions=reductions, update=update)
 
 
 def _gathers_ahead(variants: _Beside) -> Floats | None:

@@ -6,27 +6,36 @@ from step to step without waiting. There the order itself is walked (:mod:`simdl
 the beginning of the step or, where ranks do not begin together, from a rank's own beginning to its own end.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
-from planner.bounds.chains import EntrySeconds
 from planner.bounds.orders import ShapeOrder
-from planner.space.prices import Floats, Prices
+from planner.space.candidates import Integers
+from planner.space.prices import Floats
 from planner.space.shapes import Shape
 from simdl.kernels.pricing import Pricing
-from simdl.pipelines.skeleton import Skeleton, skeleton
+from simdl.pipelines.skeleton import Key, Skeleton, skeleton
 
 AT_ONCE = 4_000_000
 """Times of nodes that are held together, about."""
 
 
-def path_ends(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing) -> Floats | None:
+class Entries(Protocol):
+    """What entries of a shape's orders take."""
+
+    def columns(self, entries: Sequence[Key], members: Integers) -> Floats:
+        """[entries and stages of all copies x members] seconds of entries and of transfers after stages."""
+
+
+def path_ends(shape: Shape, order: ShapeOrder, seconds: Entries, pricing: Pricing) -> Floats | None:
     """[lanes and cuts x ranks] end of every rank's last pass, at least; None where chains say as much."""
     if order.outline.plain or order.updates_often:  # what never drains has no first and last pass of a step
         return None
     blocking = not pricing.stack.pipeline_overlap
-    strategy, seconds = shape.strategy, EntrySeconds(shape, order, prices, pricing)
+    strategy = shape.strategy
     found = np.zeros((len(shape.rows) * shape.cuts, shape.ranks))
     for count in sorted({*shape.microbatches.tolist()}):
         sizes = strategy.schedule, strategy.pp, count, strategy.virtual_stages

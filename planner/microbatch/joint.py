@@ -46,7 +46,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class JointCase:
     """What is to be chosen.
 
     Attributes:
@@ -83,19 +83,19 @@ class Joint:
     bound: float
 
 
-def solve_joint(question: Question) -> Joint:
+def solve_joint(case: JointCase) -> Joint:
     """The fastest choice.
 
     Raises:
         InfeasibleError: nothing fits; names the limits that bind.
         SolverError: the solver gave up.
     """
-    scale = _scale(question)
-    solution = solve_program(_program(question, scale), gap=1e-9)
+    scale = _scale(case)
+    solution = solve_program(_program(case, scale), gap=1e-9)
     layouts = {
-        layer: question.layouts[round(solution.values[_layout(layer)])] if len(question.layouts) > 1 else one
-        for layer in _layers(question)
-        for one in question.layouts[:1]
+        layer: case.layouts[round(solution.values[_layout(layer)])] if len(case.layouts) > 1 else one
+        for layer in _layers(case)
+        for one in case.layouts[:1]
     }
     chosen = tuple(
         next(
@@ -103,9 +103,9 @@ def solve_joint(question: Question) -> Joint:
             for c, configuration in enumerate(part.configurations[layouts[part.layer]])
             if round(solution.values[_cell(k, layouts[part.layer], c)])
         )
-        for k, part in enumerate(question.passes)
+        for k, part in enumerate(case.passes)
     )
-    differing = (each.time for each in question.tensors if layouts[each.source] != layouts[each.target])
+    differing = (each.time for each in case.tensors if layouts[each.source] != layouts[each.target])
     return Joint(
         chosen=chosen,
         layouts=layouts,
@@ -115,18 +115,18 @@ def solve_joint(question: Question) -> Joint:
     )
 
 
-def _scale(question: Question) -> float:
+def _scale(case: JointCase) -> float:
     """[s] of a unit of the objective: a millionth of the least that all passes take."""
     least = sum(
         part.count * min(c.time for listed in part.configurations.values() for c in listed)
-        for part in question.passes
+        for part in case.passes
     )
     return least / 1e6
 
 
-def _layers(question: Question) -> list[str]:
-    names = [part.layer for part in question.passes]
-    names += [name for each in question.tensors for name in (each.source, each.target)]
+def _layers(case: JointCase) -> list[str]:
+    names = [part.layer for part in case.passes]
+    names += [name for each in case.tensors for name in (each.source, each.target)]
     return list(dict.fromkeys(names))
 
 
@@ -138,28 +138,28 @@ def _cell(index: int, layout: str, configuration: int) -> str:
     return f"pass {index} runs {configuration} in {layout}"
 
 
-def _cells(question: Question) -> Iterator[tuple[int, str, str, Configuration]]:
+def _cells(case: JointCase) -> Iterator[tuple[int, str, str, Configuration]]:
     """Index of a pass, layout, variable and configuration."""
-    for k, part in enumerate(question.passes):
-        for layout in question.layouts:
+    for k, part in enumerate(case.passes):
+        for layout in case.layouts:
             for c, configuration in enumerate(part.configurations[layout]):
                 yield k, layout, _cell(k, layout, c), configuration
 
 
-def _program(question: Question, scale: float) -> Program:
+def _program(case: JointCase, scale: float) -> Program:
     """The programme; times in units of ``scale`` [s], workspaces in MiB."""
-    cells = list(_cells(question))
-    both = len(question.layouts) > 1
-    changing = [each for each in question.tensors if both]
-    objective = {name: question.passes[k].count * each.time / scale for k, _, name, each in cells}
+    cells = list(_cells(case))
+    both = len(case.layouts) > 1
+    changing = [each for each in case.tensors if both]
+    objective = {name: case.passes[k].count * each.time / scale for k, _, name, each in cells}
     objective |= {f"conversion {n}": each.time / scale for n, each in enumerate(changing)}
     variables = [Variable(name=name, high=1.0, integer=True) for _, _, name, _ in cells]
     if both:
-        variables += [Variable(name=_layout(layer), high=1.0, integer=True) for layer in _layers(question)]
+        variables += [Variable(name=_layout(layer), high=1.0, integer=True) for layer in _layers(case)]
         variables += [Variable(name=f"conversion {n}", high=1.0) for n in range(len(changing))]
-    streams = dict.fromkeys(name for region in question.regions for name in region)
+    streams = dict.fromkeys(name for region in case.regions for name in region)
     variables += [Variable(name=_space(name)) for name in streams]
-    constraints = [*_choices(question, cells, both=both), *_conversions(changing), *_spaces(question, cells)]
+    constraints = [*_choices(case, cells, both=both), *_conversions(changing), *_spaces(case, cells)]
     return Program(
         name="algorithms, layouts and workspaces",
         objective=objective,
@@ -169,14 +169,14 @@ def _program(question: Question, scale: float) -> Program:
 
 
 def _choices(
-    question: Question, cells: Sequence[tuple[int, str, str, Configuration]], *, both: bool
+    case: JointCase, cells: Sequence[tuple[int, str, str, Configuration]], *, both: bool
 ) -> Iterator[Constraint]:
     """Each pass runs one configuration of its layer's layout."""
     names: dict[tuple[int, str], list[str]] = {}
     for k, layout, name, _ in cells:
         names.setdefault((k, layout), []).append(name)
-    for k, part in enumerate(question.passes):
-        for place, layout in enumerate(question.layouts):
+    for k, part in enumerate(case.passes):
+        for place, layout in enumerate(case.layouts):
             terms = dict.fromkeys(names.get((k, layout), ()), 1.0)
             if both:
                 terms[_layout(part.layer)] = -1.0 if place else 1.0
@@ -207,28 +207,28 @@ def _space(stream: str) -> str:
 MIB = 2**20
 
 
-def _spaces(question: Question, cells: Sequence[tuple[int, str, str, Configuration]]) -> Iterator[Constraint]:
+def _spaces(case: JointCase, cells: Sequence[tuple[int, str, str, Configuration]]) -> Iterator[Constraint]:
     """What passes take of their streams and streams of a region; or all passes together."""
     taken: dict[int, dict[str, float]] = {}
     for k, _, name, each in cells:
         if each.workspace:
             taken.setdefault(k, {})[name] = each.workspace / MIB
-    if not question.regions:
+    if not case.regions:
         terms = {
-            name: space * question.passes[k].count for k, own in taken.items() for name, space in own.items()
+            name: space * case.passes[k].count for k, own in taken.items() for name, space in own.items()
         }
-        limit = question.limit / MIB
+        limit = case.limit / MIB
         yield Constraint(name="the total workspace [MiB]", terms=terms, limit=limit, elastic=True)
         return
-    held = {(name, k) for region in question.regions for name, members in region.items() for k in members}
+    held = {(name, k) for region in case.regions for name, members in region.items() for k in members}
     for stream, k in sorted(held):
         if k in taken:
             terms = {**taken[k], _space(stream): -1.0}
-            yield Constraint(name=f"workspace of {question.passes[k].name}", terms=terms, limit=0.0)
-    for region in question.regions:
+            yield Constraint(name=f"workspace of {case.passes[k].name}", terms=terms, limit=0.0)
+    for region in case.regions:
         yield Constraint(
             name=f"the workspaces of {' and '.join(region)} [MiB]",
             terms={_space(name): 1.0 for name in region},
-            limit=question.limit / MIB,
+            limit=case.limit / MIB,
             elastic=True,
         )

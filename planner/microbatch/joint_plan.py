@@ -10,7 +10,7 @@ from planner.microbatch.configuration import Configuration
 from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.costs import PassOptions
 from planner.microbatch.desirable import desirable_configurations
-from planner.microbatch.joint import Joint, JointPass, Question, Tensor, solve_joint
+from planner.microbatch.joint import Joint, JointCase, JointPass, Tensor, solve_joint
 from planner.microbatch.layouts import conversion_time, network_borders
 from planner.microbatch.plan import Choice, MicrobatchPlan, Mode, refuse
 from planner.microbatch.streams import Concurrency, Region, regions
@@ -61,7 +61,7 @@ def plan_jointly(problem: JointProblem) -> MicrobatchPlan:
         raise SimdlError(f"workspace: found {problem.workspace:g} bytes; expected at least 1")
     began = perf_counter()
     kinds = _kinds(problem)
-    found = solve_joint(_question(problem, kinds, whole=False))
+    found = solve_joint(_case(problem, kinds, whole=False))
     undivided = _undivided(problem, kinds)
     choices = _choices(problem, kinds, found, undivided)
     time = sum(choice.configuration.time for choice in choices) + found.conversions
@@ -88,7 +88,7 @@ def _kinds(problem: JointProblem) -> list[Kind]:
     return [tuple(found) for found in members.values()]
 
 
-def _question(problem: JointProblem, kinds: Sequence[Kind], *, whole: bool) -> Question:
+def _case(problem: JointProblem, kinds: Sequence[Kind], *, whole: bool) -> JointCase:
     """The programme's question; ``whole`` batches only, or any micro-batches."""
     firsts = [problem.passes[kind[0]] for kind in kinds]
     streams = _regions(problem, firsts)
@@ -115,7 +115,7 @@ def _question(problem: JointProblem, kinds: Sequence[Kind], *, whole: bool) -> Q
                 configurations=listed,
             )
         )
-    return Question(
+    return JointCase(
         passes=tuple(passes),
         layouts=tuple(problem.priced),
         tensors=_tensors(problem),
@@ -162,7 +162,7 @@ def _tensors(problem: JointProblem) -> tuple[Tensor, ...]:
 
 def _undivided(problem: JointProblem, kinds: Sequence[Kind]) -> Joint | None:
     try:
-        return solve_joint(_question(problem, kinds, whole=True))
+        return solve_joint(_case(problem, kinds, whole=True))
     except (InfeasibleError, SimdlError):
         return None
 

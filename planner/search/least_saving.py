@@ -28,7 +28,8 @@ from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, memory_shortfalls
 from simdl.step.cuts.automatic_cut import step_cost
-from simdl.step.mixed import mixed_memory, mixed_shortfalls, mixed_step, share_problems, uniform_clusters
+from simdl.step.kinds import uniform_clusters
+from simdl.step.mixed import mixed_memory, mixed_shortfalls, mixed_step, share_problems
 from simdl.step.simulate import price
 from simdl.step.strategy import (
     Recompute,

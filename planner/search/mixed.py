@@ -1,43 +1,68 @@
-"""Plans for a mixed cluster: candidates in the order of an estimate, the most promising simulated.
+"""Plans for a mixed cluster: the same search as for nodes of one type, over candidates with their cuts.
 
-A bound over the cuts that all nodes alike would choose says nothing of a cut made for unlike nodes, so the
-ranking is not certified. Candidates are ordered by what their bounds on each kind of node alone make of them:
-replicas wait for the slowest kind, while pipeline stages that each stand on one kind, and replicas with
-shares of their own, take work as their nodes are fast.
+A candidate with a pipeline has as many ways to run as there are cuts for the places of its stages, each with
+a bound of its own (:mod:`planner.bounds.mixed`), so every way is simulated in the order of its bound until no
+other can be among the best. A step whose longest path is not shorter than the best ones is not run.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from math import inf
 
 import numpy as np
 
 from hardware.cluster import Cluster
+from hardware.units import format_quantity
 from planner.bounds.estimate import estimate_bounds
+from planner.bounds.mixed import MixedBounds, estimate_mixed_bounds
 from planner.console.format import format_strategy
-from planner.search.best_first import WORK, Progress
+from planner.search.best_first import ROUNDING, WORK, Progress
 from planner.search.order import rank_key
 from planner.search.plan import Plan, PlanResult, stack_limits
-from planner.space.candidates import enumerate_space
+from planner.space.candidates import Integers, Space, enumerate_space
 from planner.space.prices import Floats
-from simdl.memory.needs import usable_memory
+from simdl.engine.run import run
+from simdl.kernels.pricing import Pricing
+from simdl.pipelines.registry import pipeline
+from simdl.report.step_report import StepReport
 from simdl.software.stack import Stack
-from simdl.step.mixed import share_problems, uniform_clusters
-from simdl.step.simulate import price, simulate
+from simdl.step.kinds import uniform_clusters
+from simdl.step.mixed import least_alone, mixed_program, mixed_step, share_problems
+from simdl.step.simulate import mixed_simulation, price
 from simdl.step.strategy import Strategy
 from workloads.workload import Workload
 
-SIMULATIONS = 60
-"""Candidates that are simulated unless told otherwise."""
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Ways:
+    """Candidates with their cuts in the order of their bounds.
+
+    Attributes:
+        seconds: what each takes at least.
+        candidate: whose it is; those with shares of their own come behind all others.
+        strategy: makes each.
+    """
+
+    seconds: Floats
+    candidate: Integers
+    strategy: Callable[[int], Strategy]
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A strategy, and what it may take."""
+@dataclass(slots=True)
+class _Found:
+    """What a search has found so far: of every candidate its fastest way."""
 
-    estimate: float
-    strategy: Strategy
+    plans: dict[int, Plan]
+    simulated: int = 0
+    certified: bool = True
+
+    def limit(self, candidate: int, top: int) -> float:
+        """[s] that a way has to be faster than to change the best plans."""
+        times = sorted(plan.report.step_time for plan in self.plans.values())
+        own = self.plans[candidate].report.step_time if candidate in self.plans else inf
+        return min(own, times[top - 1] if len(times) >= top else inf)
 
 
 def plan_mixed(
@@ -50,98 +75,165 @@ def plan_mixed(
     uneven: bool = False,
     progress: Progress | None = None,
 ) -> PlanResult:
-    """The ``top`` fastest strategies that were found for a mixed cluster.
+    """The ``top`` fastest strategies for a mixed cluster.
 
     Args:
         workload: what is computed.
         cluster: nodes of several types.
         stack: the software it runs on.
         top: plans wanted.
-        max_simulations: candidates to simulate; None for ``SIMULATIONS``.
+        max_simulations: give up certainty after so many; None for no limit.
         uneven: whether replicas on faster nodes may have more microbatches than others.
-        progress: told about every candidate simulated.
+        progress: told about every way to run a candidate that is decided.
     """
     started = time.perf_counter()
-    found, unfit = _candidates(workload, cluster, stack, uneven=uneven)
-    found.sort(key=lambda each: each.estimate)
-    tried = found[: max_simulations or SIMULATIONS]
-    plans, reasons = [], []
-    passes = simulated = 0
-    for done, each in enumerate(tried, start=1):
-        passes += each.strategy.passes(workload.global_batch)
-        if passes > WORK and done > 1:
-            reasons.append(f"{len(tried) - simulated} candidates are not simulated: their steps are too long")
-            break
-        simulated = done
-        report = simulate(workload, cluster, each.strategy, stack=stack).report
-        if report.feasible:
-            plans.append(Plan(bound=0.0, report=report))
-        else:
-            reasons.append(f"{format_strategy(each.strategy)}: {report.reasons[0]}")
-        if progress is not None:
-            progress(done, len(tried))
-    plans.sort(key=lambda plan: rank_key(plan.report))
-    if unfit:
-        reasons.append(f"{unfit} of {unfit + len(found)} candidates need more memory than any device has")
-    if not found and not unfit:
-        reasons.append(
-            f"no product dp x tp x pp x cp = {cluster.devices} divides {workload.network.name} and the "
-            f"global batch {workload.global_batch}; expected a global batch that more replicas divide, or "
-            "fewer devices"
-        )
+    pricings = [price(workload, view, stack=stack) for view in uniform_clusters(cluster)]
+    space = enumerate_space(workload, pricings[0].cluster, limits=stack_limits(stack))
+    bounds = estimate_mixed_bounds(space, workload, cluster, pricings) if len(space) else None
+    shared = _shared(space, bounds, workload, cluster, pricings) if bounds and uneven else []
+    ways = _ways(space, bounds, shared) if bounds else None
+    found = _Found({})
+    if ways:
+        question = _Asked(workload, cluster, pricings, top, max_simulations)
+        _search(ways, question, found, progress)
+    plans = sorted(found.plans.values(), key=lambda plan: rank_key(plan.report))
     return PlanResult(
         plans=tuple(plans[:top]),
-        candidates=len(found) + unfit,
-        feasible=len(found),
-        simulated=simulated,
-        certified=False,
-        certified_over="",
-        uncertified=(
-            "candidates of a mixed cluster are ordered by an estimate, because no bound is known for stages "
-            f"cut to unlike nodes; {simulated} of {len(found)} that may fit were simulated"
-        ),
+        candidates=len(space) + len(shared),
+        feasible=len(np.unique(ways.candidate)) if ways else 0,
+        simulated=found.simulated,
+        certified=found.certified,
+        certified_over=_certified_over(space, bounds, len(shared)) if bounds else "",
         wall_time=time.perf_counter() - started,
-        reasons=tuple(reasons),
+        reasons=tuple(_reasons(space, bounds, workload, cluster)),
         why=(),
     )
 
 
-def _candidates(
-    workload: Workload, cluster: Cluster, stack: Stack, *, uneven: bool
-) -> tuple[list[_Candidate], int]:
-    """Candidates that may fit with their estimates, and how many fit on no kind of node."""
-    views = uniform_clusters(cluster)
-    space = enumerate_space(workload, views[0], limits=stack_limits(stack))
-    if not len(space):
-        return [], 0
-    bounds = [estimate_bounds(space, workload, price(workload, view, stack=stack)) for view in views]
-    usable = [usable_memory(stack, view.device) for view in views]
-    room = np.array([bound.memory <= most for bound, most in zip(bounds, usable, strict=True)])
-    fits = np.where(space.pp > 1, room.any(axis=0), room.all(axis=0))
-    times = np.array([bound.step_time for bound in bounds])
-    found = []
-    for index in np.flatnonzero(fits).tolist():
-        strategy, seconds = space.strategy(index), times[:, index]
-        shared = _shared(seconds, cluster)
-        apart = strategy.pp > 1 and _stages_apart(strategy, cluster)
-        found.append(_Candidate(shared if apart else float(seconds.max()), strategy))
-        if uneven and strategy.pp == 1 and strategy.zero < 2:
-            given = _with_shares(strategy, seconds, workload, cluster)
-            found += [_Candidate(shared, given)] if given is not None else []
-    return found, int(len(space) - fits.sum())
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is searched for, and on what."""
+
+    workload: Workload
+    cluster: Cluster
+    pricings: Sequence[Pricing]
+    top: int
+    most: int | None
 
 
-def _shared(seconds: Floats, cluster: Cluster) -> float:
-    """[s] where every device has as much work as it is fast: the harmonic mean of the kinds by devices."""
-    devices = np.array([part.devices for part in cluster.parts])
-    return float(cluster.devices / (devices / seconds).sum())
+def _search(ways: _Ways, asked: _Asked, found: _Found, progress: Progress | None) -> None:
+    """Simulate ways in the order of their bounds until none that is left can be among the best."""
+    passes = 0
+    for position, (bound, candidate) in enumerate(
+        zip(ways.seconds.tolist(), ways.candidate.tolist(), strict=True)
+    ):
+        if bound >= found.limit(-1, asked.top) * (1 - ROUNDING):
+            break
+        if bound >= (limit := found.limit(candidate, asked.top)):
+            continue
+        strategy = ways.strategy(position)
+        passes += strategy.passes(asked.workload.global_batch)
+        over = asked.most is not None and found.simulated >= asked.most
+        if over or (passes > WORK and found.simulated):
+            found.certified = False
+            break
+        report = _faster(strategy, asked, limit)
+        found.simulated += report is not None
+        if report is not None and report.feasible and report.step_time < limit:
+            found.plans[candidate] = Plan(bound=bound, report=report)
+        if progress is not None:
+            progress(position + 1, len(ways.seconds))
 
 
-def _stages_apart(strategy: Strategy, cluster: Cluster) -> bool:
-    """Whether all ranks of every pipeline rank stand on one kind of node."""
-    width = strategy.devices // strategy.pp
-    starts = np.cumsum([part.devices for part in cluster.parts])
-    return not (starts % width).any()
+def _faster(strategy: Strategy, asked: _Asked, limit: float) -> StepReport | None:
+    """The report of a step, or None without running it where its longest path is no shorter than a limit."""
+    step = mixed_step(asked.workload, asked.cluster, strategy, asked.pricings)
+    program = mixed_program(step)
+    together = pipeline(strategy.schedule).synchronised  # else a run may be shorter than its path
+    if together and limit < inf and least_alone(step, program) * (1 - ROUNDING) >= limit:
+        return None
+    return mixed_simulation(step, run(program)).report
+
+
+def _ways(space: Space, bounds: MixedBounds, shared: Sequence[tuple[float, Strategy]]) -> _Ways:
+    """Every candidate with every cut with which it fits, and those with shares of their own."""
+    fits = np.flatnonzero(bounds.short <= 0)
+    seconds = np.concatenate([bounds.seconds[fits], [bound for bound, _ in shared]])
+    candidate = np.concatenate([bounds.candidate[fits], len(space) + np.arange(len(shared))])
+    order = np.argsort(seconds, kind="stable")
+
+    def strategy(position: int) -> Strategy:
+        place = int(order[position])
+        if place >= len(fits):
+            return shared[place - len(fits)][1]
+        found, cut = space.strategy(int(candidate[place])), bounds.cuts[bounds.cut[fits[place]]]
+        return replace(found, stages=cut) if found.pp > 1 else found
+
+    return _Ways(seconds=seconds[order], candidate=candidate[order], strategy=strategy)
+
+
+def _shared(
+    space: Space, bounds: MixedBounds, workload: Workload, cluster: Cluster, pricings: Sequence[Pricing]
+) -> list[tuple[float, Strategy]]:
+    """Candidates without a pipeline with the shares that their slowest replica is done with first."""
+    fits = np.unique(bounds.candidate[bounds.short <= 0])
+    few = space.only(fits[(space.pp[fits] == 1) & (space.zero[fits] < 2)])
+    if not len(few):
+        return []
+    every = np.arange(len(few))
+    times = np.array([estimate_bounds(few, workload, each).training_times(every) for each in pricings])
+    given = {
+        number: strategy
+        for number in every.tolist()
+        if (strategy := _with_shares(few.strategy(number), times[:, number], workload, cluster))
+    }
+    if not given:
+        return []
+    kept = few.only(np.array([*given], dtype=np.int64))
+    shares = np.array([strategy.shares for strategy in given.values()])
+    return [*zip(_shared_bounds(kept, shares, workload, pricings).tolist(), given.values(), strict=True)]
+
+
+def _shared_bounds(space: Space, shares: Integers, workload: Workload, pricings: Sequence[Pricing]) -> Floats:
+    """[candidates] seconds that steps take at least whose replicas have [candidates x kinds] shares.
+
+    Replicas of a kind take what they would take among their like, with as many microbatches.
+    """
+    each = [
+        estimate_bounds(replace(space, microbatches=shares[:, kind]), workload, pricing)
+        for kind, pricing in enumerate(pricings)
+    ]
+    found: Floats = np.max([one.training_times(np.arange(len(space))) for one in each], axis=0)
+    return found
+
+
+def _certified_over(space: Space, bounds: MixedBounds, shared: int) -> str:
+    """Among what a ranking is the best."""
+    most = int(np.unique(bounds.candidate, return_counts=True)[1].max())
+    cuts = ""
+    if (space.pp > 1).any():
+        cuts = f", each with the fastest of up to {most} cuts into stages that network and nodes decide"
+    uneven = f", {shared} of them with the shares that their kinds of node are done with together"
+    return f"{len(space) + shared:,} candidates{uneven if shared else ''}{cuts}"
+
+
+def _reasons(space: Space, bounds: MixedBounds | None, workload: Workload, cluster: Cluster) -> Iterator[str]:
+    """Why candidates are infeasible."""
+    if bounds is None:
+        yield (
+            f"no product dp x tp x pp x cp = {cluster.devices} divides {workload.network.name} and the "
+            f"global batch {workload.global_batch}; expected a global batch that more replicas divide, or "
+            "fewer devices"
+        )
+        return
+    least = np.full(len(space), np.inf)
+    np.minimum.at(least, bounds.candidate, bounds.short)
+    unfit = np.flatnonzero(least > 0)
+    if len(unfit):
+        nearest = int(unfit[least[unfit].argmin()])
+        missing = format_quantity(float(least[nearest]), "bytes")
+        yield f"{len(unfit)} of {len(space)} candidates need more memory than the devices of some stage have"
+        yield f"the nearest of them, {format_strategy(space.strategy(nearest))}, is {missing} short"
 
 
 def _with_shares(
@@ -149,6 +241,8 @@ def _with_shares(
 ) -> Strategy | None:
     """The strategy with the microbatches per replica that its slowest replica is done with first."""
     lanes = strategy.tp * strategy.cp
+    if any(part.devices % lanes for part in cluster.parts):
+        return None
     replicas = [part.devices // lanes for part in cluster.parts]
     total = workload.global_batch // strategy.micro_batch
     speeds = seconds.min() / seconds

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from planner.errors import InfeasibleError, SolverError
 from planner.search.stage_partition import solve_stage_partition
-from planner.search.stage_program import Group
+from planner.search.stage_program import Row
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import resident_bytes, usable_memory
 from simdl.pipelines import in_flight
@@ -24,9 +24,9 @@ def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy 
     costs = block_costs(pricing, shard_of(strategy), strategy.recompute)
     blocks = workload.network.blocks
     live = _live_microbatches(strategy, workload)
-    groups = [
-        Group(
-            name=f"{blocks[index].name} of group {number}" if workload.network.order else blocks[index].name,
+    rows = [
+        Row(
+            name=f"{blocks[index].name} of row {number}" if workload.network.order else blocks[index].name,
             count=len(list(run)),
             time=block_time(costs[index], pricing.stack),
             nbytes=tuple(_block_bytes(costs[index], held, strategy, workload, pricing) for held in live),
@@ -36,7 +36,7 @@ def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy 
     brief = max(cost.transient for cost in costs) + pricing.stack.memory_context
     room = [usable_memory(pricing.stack, pricing.cluster.device) - brief] * strategy.pp
     try:
-        cut = solve_stage_partition(groups, room, virtual_stages=strategy.virtual_stages)
+        cut = solve_stage_partition(rows, room, virtual_stages=strategy.virtual_stages)
     except (InfeasibleError, SolverError):
         return None
     return replace(strategy, stages=cut)

@@ -15,7 +15,7 @@ from math import inf
 import numpy as np
 
 from planner.errors import InfeasibleError, SolverError
-from planner.search.stage_program import GIB, Group, cut_of, memory_name, partition_program
+from planner.search.stage_program import GIB, Row, cut_of, memory_name, partition_program
 from planner.solver.ilp import solve_program
 from simdl.step.cuts.stage_cut import Cut, Table, cheapest_cut, fastest_cut, range_sums, stage_costs
 
@@ -40,11 +40,11 @@ class _Tables:
         ]
 
 
-def solve_stage_partition(groups: Sequence[Group], room: Sequence[float], *, virtual_stages: int = 1) -> Cut:
+def solve_stage_partition(rows: Sequence[Row], room: Sequence[float], *, virtual_stages: int = 1) -> Cut:
     """Blocks per stage in chain order.
 
     Args:
-        groups: the chain.
+        rows: the chain.
         room: [bytes] that the blocks of each pipeline rank may need.
         virtual_stages: stages per rank; stage s is on rank s mod len(room).
 
@@ -53,7 +53,7 @@ def solve_stage_partition(groups: Sequence[Group], room: Sequence[float], *, vir
         SolverError: the solver gave up without a cut.
     """
     stages = len(room) * virtual_stages
-    tables = _tables(groups, stages)
+    tables = _tables(rows, stages)
     whole = [room[stage % len(room)] for stage in range(stages)]
     relaxed = fastest_cut(tables.within(whole))
     if relaxed is not None and _fits(tables, relaxed, room):
@@ -65,22 +65,22 @@ def solve_stage_partition(groups: Sequence[Group], room: Sequence[float], *, vir
     most = _slowest(tables, start) if start else inf
     if start is not None and most <= least * (1 + EXACT):
         return start
-    program = partition_program(groups, room, stages, between=(least, most))
+    program = partition_program(rows, room, stages, between=(least, most))
     try:
         limit = max(1, WORK // len(program.variables))
-        return cut_of(solve_program(program, node_limit=limit), len(groups), stages)
+        return cut_of(solve_program(program, node_limit=limit), len(rows), stages)
     except SolverError:
         if start is None:
             raise
         return start
 
 
-def _tables(groups: Sequence[Group], stages: int) -> _Tables:
-    chain = [group for group in groups for _ in range(group.count)]
-    needs = [tuple(group.nbytes[stage] for group in chain) for stage in range(stages)]
+def _tables(rows: Sequence[Row], stages: int) -> _Tables:
+    chain = [row for row in rows for _ in range(row.count)]
+    needs = [tuple(row.nbytes[stage] for row in chain) for stage in range(stages)]
     distinct = {need: range_sums(need) for need in dict.fromkeys(needs)}
     return _Tables(
-        time=range_sums([group.time for group in chain]), nbytes=tuple(distinct[need] for need in needs)
+        time=range_sums([row.time for row in chain]), nbytes=tuple(distinct[need] for need in needs)
     )
 
 

@@ -9,7 +9,7 @@ on; those over candidates and cuts the cuts that each candidate may have. Stages
 one *kind*.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,10 +20,12 @@ from planner.space.prices import Floats, Prices
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import outline
 from simdl.step.costs.stage import stage_blocks
-from simdl.step.cuts.cut_set import cut_set
+from simdl.step.cuts.stage_cut import Cut
 from simdl.step.strategy import Strategy
 
 Blocks = tuple[int, ...]
+Cuts = Callable[[str, int, int], Sequence[Cut]]
+"""Schedule, pp and virtual stages per rank to cuts."""
 _Part = tuple[Integers, int, list[tuple[Blocks, ...]]]
 """Candidates with the same virtual stages, how many these are per rank, and the stages of every cut."""
 
@@ -134,16 +136,14 @@ def _used(places: Integers, count: int) -> tuple[Integers, Integers]:
     return np.flatnonzero(used), (np.cumsum(used) - 1)[places]
 
 
-def enumerate_shapes(
-    space: Space, prices: Prices, pricing: Pricing, *, cut: tuple[int, ...] = ()
-) -> Iterator[Shape]:
+def enumerate_shapes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cuts) -> Iterator[Shape]:
     """Every shape of a space; together they hold each candidate once.
 
     Args:
         space: the candidates.
         prices: of the space.
         pricing: what priced it.
-        cut: blocks per stage of all candidates; () for all among which the automatic one is chosen.
+        cuts: that candidates of a schedule, pp and virtual stages per rank may have.
     """
     pipeline, members = distinct((space.schedule, space.pp, space.virtual_stages))
     order = np.argsort(members, kind="stable")
@@ -152,8 +152,7 @@ def enumerate_shapes(
     for first, start, end in zip(pipeline.tolist(), starts, starts[1:], strict=False):
         name, pp = space.schedules[space.schedule[first]], int(space.pp[first])
         virtual = int(space.virtual_stages[first])
-        cuts = (cut,) if cut else cut_set(pricing.network, pp * virtual)
-        stages = [stage_blocks(pricing.network, one) for one in cuts]
+        stages = [stage_blocks(pricing.network, one) for one in cuts(name, pp, virtual)]
         key = _even_places(name, pp, virtual) if virtual > 1 and _is_even(stages) else (virtual,)
         alike.setdefault((name, pp, key), []).append((order[start:end], virtual, stages))
     for parts in alike.values():

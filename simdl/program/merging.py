@@ -111,7 +111,7 @@ class _Merger:
 
     def _moved(self, program: Program, action: Action) -> Action:
         """The action with its loads on channels of the merged program."""
-        if isinstance(action, Work) or not action.loads:
+        if not action.loads:
             return action
         loads = tuple(
             replace(load, channel=self._builder.channel(program.channels[load.channel]))

@@ -11,7 +11,6 @@ microbatches.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 
@@ -20,16 +19,19 @@ from simdl.engine.longest_path import longest_path
 from simdl.engine.timeline import Timeline
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, shortfall, usable_memory
+from simdl.pipelines.outline import outline
 from simdl.program.merging import merge
 from simdl.program.program import Program
 from simdl.program.unfolding import Slice, at_replicas, unfold
-from simdl.step.costs.stage import block_time
-from simdl.step.costs.step_cost import StepCost, chain_costs, cut_step_cost
-from simdl.step.cuts.automatic_cut import automatic_cut
-from simdl.step.cuts.stage_cut import Cut, Table, fastest_cut, range_sums
+from simdl.step.costs.step_cost import StepCost, cut_step_cost
+from simdl.step.cuts.automatic_cut import automatic_cut, choose_cut, least_time
+from simdl.step.cuts.mixed_cut_set import mixed_cut_set
+from simdl.step.cuts.stage_cut import Cut
+from simdl.step.kinds import held_by, part_of_rank, pipelines
 from simdl.step.lowering.step_lowering import lower
 from simdl.step.steady import measured
 from simdl.step.strategy import Strategy
+from workloads.network import Network
 from workloads.workload import Workload
 
 
@@ -53,17 +55,6 @@ class MixedStep:
     def lanes(self) -> int:
         """Ranks of one replica and pipeline rank."""
         return self.strategy.devices // (self.strategy.dp * self.strategy.pp)
-
-
-def uniform_clusters(cluster: Cluster) -> tuple[Cluster, ...]:
-    """Per part of a mixed cluster, one of as many nodes that are all of its kind."""
-    nodes = sum(part.count for part in cluster.parts)
-    return tuple(replace(part, count=nodes) for part in cluster.parts)
-
-
-def part_of_rank(cluster: Cluster) -> list[int]:
-    """Per rank the part of the cluster that it stands on."""
-    return [number for number, part in enumerate(cluster.parts) for _ in range(part.devices)]
 
 
 def share_problems(strategy: Strategy, workload: Workload, cluster: Cluster) -> Iterator[str]:
@@ -104,20 +95,43 @@ def mixed_step(
 ) -> MixedStep:
     """Price one step for every kind of node, with the cut of the shortest step where the strategy has none.
 
+    That is the one among :func:`stage_cuts` that takes least alone of those that fit, or the one that misses
+    by least where none does.
+
     Args:
         workload: what is computed.
         cluster: the mixed one.
         strategy: how it is divided.
-        pricings: per part, of :func:`uniform_clusters`.
+        pricings: per part, of :func:`simdl.step.kinds.uniform_clusters`.
     """
-    if strategy.stages or strategy.pp == 1:
-        return _priced(workload, cluster, strategy, pricings)
-    tried = [
-        _priced(workload, cluster, replace(strategy, stages=cut), pricings)
-        for cut in dict.fromkeys(_cuts(workload, cluster, strategy, pricings))
-    ]
-    fitting = [step for step in tried if not any(mixed_shortfalls(step))]
-    return min(fitting or tried, key=_alone_time)
+    cuts: Sequence[Cut] = (strategy.stages,)
+    if strategy.pp > 1 and not strategy.stages:
+        sizes = strategy.schedule, strategy.pp, strategy.virtual_stages
+        cuts = stage_cuts(pricings[0].network, cluster, *sizes)
+    if len(cuts) == 1:
+        return _priced(workload, cluster, replace(strategy, stages=cuts[0]), pricings)
+    tried = {cut: _priced(workload, cluster, replace(strategy, stages=cut), pricings) for cut in cuts}
+    short: dict[Cut, float] = {}
+
+    def fits(cut: Cut) -> bool:
+        short[cut] = _missing(tried[cut])
+        return short[cut] <= 0
+
+    least = {cut: _least_time(step) for cut, step in tried.items()}
+    found = choose_cut(least, lambda cut: least_alone(tried[cut], mixed_program(tried[cut])), fits)
+    return tried[found or min(short, key=short.__getitem__)]
+
+
+def stage_cuts(
+    network: Network, cluster: Cluster, schedule: str, ranks: int, virtual_stages: int
+) -> tuple[Cut, ...]:
+    """The cuts among which that of a pipeline on a mixed cluster is chosen."""
+    place = outline(schedule, ranks, virtual_stages).place
+    holders = held_by(cluster, ranks)
+    copies = [place[first :: ranks * virtual_stages] for first in range(ranks * virtual_stages)]
+    return mixed_cut_set(
+        network, tuple(frozenset().union(*(holders[rank] for rank in copy)) for copy in copies)
+    )
 
 
 def _priced(
@@ -133,29 +147,6 @@ def _priced(
         cut = strategy.stages or automatic_cut(asked, own, pricing)
         steps.append(cut_step_cost(asked, own, pricing, cut))
     return MixedStep(strategy=strategy, workload=workload, cluster=cluster, steps=tuple(steps))
-
-
-def _cuts(
-    workload: Workload, cluster: Cluster, strategy: Strategy, pricings: Sequence[Pricing]
-) -> Iterator[Cut]:
-    """The cut whose slowest stage is fastest on its own ranks, and the automatic one of every kind."""
-    tables = [
-        range_sums([block_time(cost, pricing.stack) for cost in chain_costs(strategy, pricing)])
-        for pricing in pricings
-    ]
-    parts = part_of_rank(cluster)
-    step = cut_step_cost(workload, strategy, pricings[0], automatic_cut(workload, strategy, pricings[0]))
-    width = strategy.devices // strategy.pp
-    held_by = [{*parts[step.place(s) * width : (step.place(s) + 1) * width]} for s in range(step.chain)]
-    balanced = fastest_cut([_slowest(tables, kinds) for kinds in held_by])
-    if balanced is not None:
-        yield balanced
-    for pricing in pricings:
-        yield automatic_cut(workload, strategy, pricing)
-
-
-def _slowest(tables: Sequence[Table], kinds: set[int]) -> Table:
-    return reduce(np.maximum, (tables[kind] for kind in sorted(kinds)))
 
 
 def mixed_program(
@@ -175,11 +166,22 @@ def mixed_program(
     return merge([unfold(lower(each), found, speeds) for each in step.steps], part_of_rank(step.cluster))
 
 
-def _alone_time(step: MixedStep) -> float:
-    """[s] of the step where nothing shares a link or a device."""
-    program = mixed_program(step)
+def least_alone(step: MixedStep, program: Program) -> float:
+    """[s] of the step where nothing shares a link or a device: no run of its program is shorter."""
     ends = longest_path(program)
     return measured(Timeline(program=program, start=ends, end=ends), step.steps[0]).step_time
+
+
+def _least_time(step: MixedStep) -> float:
+    """[s] that the step takes at least: as long as any of its pipelines takes at least."""
+    kinds = pipelines(step.cluster, step.strategy.pp)
+    return max(least_time(step.steps[0], [step.steps[kind] for kind in each]) for each in kinds)
+
+
+def _missing(step: MixedStep) -> float:
+    """[bytes] that the device with least room lacks; 0 or less where the step fits."""
+    room = [usable_memory(each.pricing.stack, each.pricing.cluster.device) for each in step.steps]
+    return max(sum(needs.values()) - room[part] for part, _, needs in mixed_memory(step))
 
 
 def mixed_memory(step: MixedStep) -> Iterator[tuple[int, int, dict[str, float]]]:

@@ -31,9 +31,10 @@ from simdl.report.timeline_metrics import breakdowns
 from simdl.software.stack import Stack
 from simdl.step.costs.step_cost import StepCost
 from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.kinds import uniform_clusters
 from simdl.step.lowering.folding import run_step
 from simdl.step.lowering.step_lowering import lower
-from simdl.step.mixed import mixed_program, mixed_step, share_problems, uniform_clusters
+from simdl.step.mixed import MixedStep, mixed_program, mixed_step, share_problems
 from simdl.step.mixed_report import mixed_report, slowest_part
 from simdl.step.steady import measured
 from simdl.step.strategy import Strategy, problems, refused
@@ -137,10 +138,14 @@ def _simulate_mixed(
     ]
     step = mixed_step(workload, cluster, strategy, pricings)
     slices = every_rank(strategy.dp, step.lanes) if unfolded else ()
+    return mixed_simulation(step, run(mixed_program(step, slices, speeds)))
+
+
+def mixed_simulation(step: MixedStep, timeline: Timeline) -> Simulation:
+    """What a step on nodes of several types gives, from the timeline of its program."""
     slowest = step.steps[slowest_part(step)]
-    timeline = measured(run(mixed_program(step, slices, speeds)), slowest)
-    told = mixed_report(step, report(slowest, timeline))
-    return Simulation(report=told, timeline=timeline, step=slowest)
+    found = measured(timeline, slowest)
+    return Simulation(report=mixed_report(step, report(slowest, found)), timeline=found, step=slowest)
 
 
 def price(

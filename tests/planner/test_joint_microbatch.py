@@ -11,7 +11,7 @@ from planner.errors import InfeasibleError
 from planner.microbatch.configuration import MicroBatch, Policy, build_configuration, micro_batch_sizes
 from planner.microbatch.convolutions import network_convolutions
 from planner.microbatch.costs import Allowed, price_passes
-from planner.microbatch.joint import JointPass, Question, Tensor, solve_joint
+from planner.microbatch.joint import JointCase, JointPass, Tensor, solve_joint
 from planner.microbatch.joint_plan import JointProblem, plan_jointly
 from planner.microbatch.layouts import Border, conversion_time, in_layout, network_borders
 from planner.microbatch.plan import Mode, plan_micro_batches
@@ -39,7 +39,7 @@ def single(layer, first, second, count=1):
 
 
 def question(passes, tensors=(), regions_=(), limit=1e9, layouts=LAYOUTS):
-    return Question(
+    return JointCase(
         passes=tuple(passes), layouts=layouts, tensors=tuple(tensors), regions=tuple(regions_), limit=limit
     )
 

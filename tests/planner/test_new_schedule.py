@@ -134,3 +134,42 @@ def test_a_name_that_comes_to_mean_another_order_is_not_mistaken_for_the_first(c
             assert (own.step_time, own.memory) == (other.step_time, other.memory)
             own, other = (estimate_bound(each, workload, pricing) for each in (found, alike))
             assert own == other
+
+
+def build_waves(ranks, microbatches, virtual_stages):
+    """As many microbatches as there are ranks through all virtual stages and back, then the next ones."""
+    return tuple(
+        tuple(
+            Pass(kind, microbatch, chunk * ranks + rank)
+            for first in range(0, microbatches, ranks)
+            for kind, turn in ((PassKind.FORWARD, 1), (PassKind.BACKWARD, -1))
+            for chunk in range(virtual_stages)[::turn]
+            for microbatch in range(first, first + ranks)
+        )
+        for rank in range(ranks)
+    )
+
+
+def whole_waves(ranks, microbatches, _virtual_stages):
+    if microbatches % ranks:
+        yield f"microbatches: found {microbatches}; expected a multiple of {ranks}"
+
+
+def test_one_of_several_stages_on_a_rank_is_taken_likewise(case):
+    """Simulated, bounded, planned, drawn and traced, and its memory read off the order."""
+    workload, cluster, stack, pricing = case
+    added = Pipeline(name="waves", description="of a test", build=build_waves, problems=whole_waves)
+    with registered(added):
+        strategy = Strategy(dp=2, pp=4, schedule="waves", virtual_stages=2, zero=1)
+        timeline = simulate(workload, cluster, strategy, stack=stack).timeline
+        assert [task.name for task in timeline.program.tasks].count("backward") >= 2 * 4 * 8
+        assert {"forward", "backward"} <= {trace.name for trace in gantt_figure(timeline).data}
+        assert chrome_trace(timeline)["traceEvents"]
+        space = enumerate_space(workload, cluster, limits=Limits(schedules=("waves",)))
+        of_it = np.flatnonzero(space.virtual_stages > 1)
+        bounds = estimate_bounds(space, workload, pricing)
+        for index in of_it[:: len(of_it) // 12].tolist():
+            report = simulate(workload, cluster, space.strategy(index), stack=stack).report
+            assert 0.75 < bounds.step_time[index] / report.step_time <= 1 + 1e-9
+            assert bounds.memory[index] == pytest.approx(report.peak_memory, rel=1e-12)
+        assert search(space, bounds, of_it, workload, pricing, top=2).certified

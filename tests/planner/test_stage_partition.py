@@ -10,7 +10,7 @@ from planner.questions.question import Options, load_question
 from planner.search import stage_partition
 from planner.search.recut import recut
 from planner.search.stage_partition import solve_stage_partition
-from planner.search.stage_program import Group
+from planner.search.stage_program import Row
 from planner.solver.ilp import Constraint, Program, Variable, solve_program
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
@@ -19,7 +19,7 @@ GIB = 2.0**30
 
 
 def chain(times, nbytes=0.0, stages=2):
-    return [Group(name=str(i), count=1, time=time, nbytes=(nbytes,) * stages) for i, time in enumerate(times)]
+    return [Row(name=str(i), count=1, time=time, nbytes=(nbytes,) * stages) for i, time in enumerate(times)]
 
 
 def test_slowest_stage_is_as_fast_as_possible():
@@ -27,11 +27,11 @@ def test_slowest_stage_is_as_fast_as_possible():
 
 
 def test_repeated_blocks_make_room_for_a_heavy_head():
-    groups = [
-        Group(name="layers", count=12, time=1.0, nbytes=(0.0,) * 4),
-        Group(name="head", count=1, time=2.0, nbytes=(0.0,) * 4),
+    rows = [
+        Row(name="layers", count=12, time=1.0, nbytes=(0.0,) * 4),
+        Row(name="head", count=1, time=2.0, nbytes=(0.0,) * 4),
     ]
-    cut = solve_stage_partition(groups, [GIB] * 4)
+    cut = solve_stage_partition(rows, [GIB] * 4)
     assert sum(cut) == 13
     assert max(*cut[:3], cut[3] - 1 + 2) == 4
 
@@ -49,10 +49,10 @@ def test_what_cannot_fit_names_rank_and_shortfall():
 
 
 def test_virtual_stages_of_a_rank_share_its_memory():
-    groups = chain([1, 1, 1, 1], nbytes=GIB, stages=4)
-    assert solve_stage_partition(groups, [2 * GIB, 2 * GIB], virtual_stages=2) == (1, 1, 1, 1)
+    rows = chain([1, 1, 1, 1], nbytes=GIB, stages=4)
+    assert solve_stage_partition(rows, [2 * GIB, 2 * GIB], virtual_stages=2) == (1, 1, 1, 1)
     with pytest.raises(InfeasibleError):
-        solve_stage_partition(groups, [GIB, 3 * GIB], virtual_stages=2)
+        solve_stage_partition(rows, [GIB, 3 * GIB], virtual_stages=2)
 
 
 def test_more_stages_than_blocks_is_excluded_by_the_constraints():
@@ -143,8 +143,8 @@ def test_a_network_of_many_distinct_blocks_takes_no_solver(monkeypatch, stages):
 
 def test_no_solver_decides_what_equal_parts_of_a_rank_prove(monkeypatch):
     monkeypatch.setattr(stage_partition, "solve_program", refuse)
-    groups = chain([1, 1, 1, 1, 1, 1, 1, 1], nbytes=GIB, stages=4)
-    assert solve_stage_partition(groups, [4 * GIB] * 2, virtual_stages=2) == (2, 2, 2, 2)
+    rows = chain([1, 1, 1, 1, 1, 1, 1, 1], nbytes=GIB, stages=4)
+    assert solve_stage_partition(rows, [4 * GIB] * 2, virtual_stages=2) == (2, 2, 2, 2)
 
 
 def test_no_solver_tells_that_more_is_needed_than_there_is(monkeypatch):
@@ -163,7 +163,7 @@ def test_the_solver_stays_between_what_the_dynamic_programmes_know(monkeypatch):
         return solve_program(program)
 
     monkeypatch.setattr(stage_partition, "solve_program", solve)
-    groups = chain([1, 1, 1, 1, 1, 1], nbytes=GIB, stages=4)
-    cut = solve_stage_partition(groups, [3 * GIB, 3 * GIB], virtual_stages=2)
+    rows = chain([1, 1, 1, 1, 1, 1], nbytes=GIB, stages=4)
+    cut = solve_stage_partition(rows, [3 * GIB, 3 * GIB], virtual_stages=2)
     assert sum(cut[::2]) == sum(cut[1::2]) == 3
     assert all(slowest.low * 6 <= max(cut) for slowest in seen)

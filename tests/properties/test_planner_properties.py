@@ -13,7 +13,7 @@ from planner.bounds.estimate import estimate_bounds
 from planner.errors import InfeasibleError
 from planner.search import stage_partition
 from planner.search.stage_partition import solve_stage_partition
-from planner.search.stage_program import Group
+from planner.search.stage_program import Row
 from planner.space.candidates import enumerate_space
 from simdl.step.simulate import price, simulate
 
@@ -52,8 +52,8 @@ def test_no_simulated_step_is_shorter_than_its_bound(network, place, bandwidth, 
 @st.composite
 def partitions(draw, stages=(1, 2, 3)):
     stages = draw(st.sampled_from(stages))
-    groups = [
-        Group(
+    rows = [
+        Row(
             name=str(index),
             count=draw(st.integers(1, 3)),
             time=draw(st.integers(1, 8)) / 8,
@@ -62,19 +62,19 @@ def partitions(draw, stages=(1, 2, 3)):
         for index in range(draw(st.integers(1, 4)))
     ]
     room = [draw(st.integers(1, 30)) * 2.0**28 for _ in range(stages)]
-    return groups, room
+    return rows, room
 
 
-def brute_force(groups, room, virtual_stages=1):
+def brute_force(rows, room, virtual_stages=1):
     """The least slowest stage over all cuts that fit, or None."""
-    chain = [group for group in groups for _ in range(group.count)]
+    chain = [row for row in rows for _ in range(row.count)]
     ranks, best = len(room), None
     for ends in combinations(range(1, len(chain)), ranks * virtual_stages - 1):
         edges = [0, *ends, len(chain)]
         parts = [chain[a:b] for a, b in pairwise(edges)]
         needs = [sum(g.nbytes[0] for part in parts[rank::ranks] for g in part) for rank in range(ranks)]
         if all(need <= limit for need, limit in zip(needs, room, strict=True)):
-            slowest = max(sum(group.time for group in part) for part in parts)
+            slowest = max(sum(row.time for row in part) for part in parts)
             best = slowest if best is None else min(best, slowest)
     return best
 
@@ -82,20 +82,20 @@ def brute_force(groups, room, virtual_stages=1):
 @settings(max_examples=40, deadline=None)
 @given(partitions())
 def test_stage_partition_equals_brute_force_without_a_solver(case):
-    groups, room = case
+    rows, room = case
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(stage_partition, "solve_program")
-        _equals_brute_force(groups, room)
+        _equals_brute_force(rows, room)
 
 
-def _equals_brute_force(groups, room):
-    chain = [group for group in groups for _ in range(group.count)]
-    expected = brute_force(groups, room)
+def _equals_brute_force(rows, room):
+    chain = [row for row in rows for _ in range(row.count)]
+    expected = brute_force(rows, room)
     if expected is None:
         with pytest.raises(InfeasibleError):
-            solve_stage_partition(groups, room)
+            solve_stage_partition(rows, room)
         return
-    cut = solve_stage_partition(groups, room)
+    cut = solve_stage_partition(rows, room)
     assert sum(cut) == len(chain)
     assert min(cut) >= 1
     starts = [sum(cut[:index]) for index in range(len(cut))]
@@ -107,16 +107,16 @@ def _equals_brute_force(groups, room):
 @given(partitions(stages=(2, 4)))
 def test_shared_memory_of_a_rank_equals_brute_force(case):
     """Two virtual stages per rank, whose blocks share its room."""
-    groups, room = case
+    rows, room = case
     ranks = len(room) // 2
     shared = [sum(room[rank::ranks]) for rank in range(ranks)]
-    expected = brute_force(groups, shared, virtual_stages=2)
+    expected = brute_force(rows, shared, virtual_stages=2)
     if expected is None:
         with pytest.raises(InfeasibleError):
-            solve_stage_partition(groups, shared, virtual_stages=2)
+            solve_stage_partition(rows, shared, virtual_stages=2)
         return
-    cut = solve_stage_partition(groups, shared, virtual_stages=2)
-    chain = [group for group in groups for _ in range(group.count)]
+    cut = solve_stage_partition(rows, shared, virtual_stages=2)
+    chain = [row for row in rows for _ in range(row.count)]
     edges = [sum(cut[:index]) for index in range(len(cut) + 1)]
     loads = [sum(g.time for g in chain[a:b]) for a, b in pairwise(edges)]
     assert max(loads) == pytest.approx(expected, rel=1e-5)

@@ -32,10 +32,11 @@ STEPS = (
     Strategy(dp=4, pp=4, zero=1, schedule="dualpipe"),
     Strategy(dp=4, pp=4, zero=1, schedule="zb-h2"),
     Strategy(dp=8, pp=2, schedule="zb-v", virtual_stages=2),
+    Strategy(dp=4, pp=4, zero=1, schedule="pipedream"),
 )
 """With transfers beside passes that share links with one another and slow what is computed; in the last one
 without a schedule's name three slow stages among others set the pace together, so that only every third
-round is like one before. The last three hold stages twice, or run three steps in a row."""
+round is like one before. The last four hold stages twice, run three steps in a row, or never flush."""
 
 QUESTION = load_question(Options(model="gpt3-1.3b", cluster="dgx-a100:2", stack="megatron-2023"))
 

@@ -94,6 +94,14 @@ def test_replicas_across_a_border_are_set_apart():
     assert at_replicas([16], replicas=4, lanes=8) == [Slice(0, 0, 16), Slice(1, 16, 16)]
 
 
+def test_messages_within_passes_load_links_of_the_mixed_cluster():
+    """Tensor parallelism across nodes beside a pipeline from one kind to the other."""
+    across = Strategy(dp=1, tp=16, pp=2, micro_batch=2, stages=(13, 13))
+    found = step("dgx-a100:2,dgx-h100:2", across, batch=4).report.step_time
+    halves = step("dgx-a100:2,dgx-a100:2", across, batch=4).report.step_time
+    assert found < halves == pytest.approx(step("dgx-a100:4", across, batch=4).report.step_time, rel=1e-12)
+
+
 def test_a_replica_on_two_kinds_of_node_is_as_fast_as_the_slower():
     question = load_question(
         Options(model="gpt3-1.3b", cluster="dgx-a100:1,dgx-h100:1", global_batch=8, seq_len=512)
@@ -137,14 +145,26 @@ def test_what_takes_one_node_type_refuses_several():
         price(question.workload, question.cluster, stack=question.stack)
 
 
-def test_plans_use_both_kinds_and_are_not_certified():
-    question = load_question(Options(model="gpt3-1.3b", cluster=MIXED, global_batch=128, seq_len=512))
-    result = plan_mixed(
-        question.workload, question.cluster, stack=question.stack, max_simulations=20, uneven=True
+@pytest.fixture(scope="module")
+def small():
+    return load_question(Options(model="resnet18", cluster="dgx-a100:1,dgx-h100:1", global_batch=64))
+
+
+def test_plans_use_both_kinds_and_are_certified(small):
+    even, uneven = (
+        plan_mixed(small.workload, small.cluster, stack=small.stack, uneven=flag) for flag in (False, True)
     )
-    times = [plan.report.step_time for plan in result.plans]
-    assert times == sorted(times)
-    assert not result.certified
-    assert "estimate" in result.uncertified
-    even = simulate(question.workload, question.cluster, DATA, stack=question.stack).report.step_time
-    assert times[0] < even
+    for result in (even, uneven):
+        times = [plan.report.step_time for plan in result.plans]
+        assert times == sorted(times)
+        assert result.certified
+        assert all(plan.bound <= plan.report.step_time * (1 + 1e-9) for plan in result.plans)
+    assert "cuts into stages that network and nodes decide" in even.certified_over
+    assert "shares that their kinds of node are done with together" in uneven.certified_over
+    assert uneven.candidates > even.candidates
+    assert uneven.plans[0].report.step_time <= even.plans[0].report.step_time
+
+
+def test_plans_that_stop_early_are_not_certified(small):
+    result = plan_mixed(small.workload, small.cluster, stack=small.stack, max_simulations=2)
+    assert (result.certified, result.simulated) == (False, 2)

@@ -25,7 +25,7 @@ from validation.real_links.link_report import (
     row_cells,
 )
 from validation.real_links.link_run import SOCKETS, LinkRun
-from validation.real_links.measure import ELEMENT, Question, measure
+from validation.real_links.measure import ELEMENT, Series, measure
 from validation.real_links.moves import GLOO
 from validation.real_links.run_table import load_run, write_run
 
@@ -90,15 +90,15 @@ def links(  # noqa: PLR0917 - click passes one argument per option
         _refuse_measuring_options(context)
         _print(load_run(data), data.name, page_path, as_json=as_json)
         return
-    question = build_question(ranks=ranks, rate=rate, delay=delay, sizes=sizes, repeats=repeats)
+    series = build_series(ranks=ranks, rate=rate, delay=delay, sizes=sizes, repeats=repeats)
     if out is not None:
         _check_place(out, force=force)
-    if reason := reason_unavailable(rate=question.rate, delay=question.delay):
-        _print_skipped(question, reason, as_json=as_json)
+    if reason := reason_unavailable(rate=series.rate, delay=series.delay):
+        _print_skipped(series, reason, as_json=as_json)
         return
-    _warn_of_cores(question)
+    _warn_of_cores(series)
     with progress_bar("repetitions") as advance:
-        run = measure(question, advance)
+        run = measure(series, advance)
     if out is not None:
         write_run(run, out)
     _print(run, out.name if out else THIS_RUN, page_path, as_json=as_json)
@@ -111,7 +111,7 @@ def _refuse_measuring_options(context: click.Context) -> None:
         raise bad_input(f"{options} with --data: nothing is measured; expected one or the other")
 
 
-def build_question(*, ranks: int, rate: str, delay: str | None, sizes: str, repeats: int) -> Question:
+def build_series(*, ranks: int, rate: str, delay: str | None, sizes: str, repeats: int) -> Series:
     """What the options ask to measure.
 
     Raises:
@@ -128,7 +128,7 @@ def build_question(*, ranks: int, rate: str, delay: str | None, sizes: str, repe
         raise UnitError(
             f"--sizes {sizes!r}: {odd[0]} bytes are no whole float32 values; expected multiples of 4"
         )
-    return Question(ranks=ranks, rate=bandwidth, delay=added, sizes=tuple(found), repeats=repeats)
+    return Series(ranks=ranks, rate=bandwidth, delay=added, sizes=tuple(found), repeats=repeats)
 
 
 def _check_place(out: Path, *, force: bool) -> None:
@@ -138,20 +138,20 @@ def _check_place(out: Path, *, force: bool) -> None:
     check_new(out, force=force, what="file")
 
 
-def _warn_of_cores(question: Question) -> None:
+def _warn_of_cores(series: Series) -> None:
     cores = usable_cores()
-    if question.ranks * question.rate > cores * CARRIED:
-        total = format_quantity(question.ranks * question.rate * 8, "bandwidth").replace("B/s", "bit/s")
+    if series.ranks * series.rate > cores * CARRIED:
+        total = format_quantity(series.ranks * series.rate * 8, "bandwidth").replace("B/s", "bit/s")
         click.echo(
             f"warning: links of {total} in all on {cores} cores: the cores may be what is measured",
             err=True,
         )
 
 
-def _print_skipped(question: Question, reason: str, *, as_json: bool) -> None:
+def _print_skipped(series: Series, reason: str, *, as_json: bool) -> None:
     """Without a measurement there is no page either."""
     if as_json:
-        rows = skipped_rows((SOCKETS, GLOO), question.sizes, reason)
+        rows = skipped_rows((SOCKETS, GLOO), series.sizes, reason)
         print_json(report_json(rows, None, THIS_RUN))
         return
     click.echo(f"skipped: {reason}")

@@ -22,7 +22,7 @@ PATIENCE = 20.0  # [s] on top, for ranks to start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Series:
     """What to measure.
 
     Attributes:
@@ -47,24 +47,24 @@ def names_of(transport: str) -> tuple[str, ...]:
     return (gloo.ALGORITHM,) if transport == GLOO else tuple(OVER_SOCKETS)
 
 
-def measure(question: Question, advance: Callable[[int, int], None] = lambda _done, _total: None) -> LinkRun:
+def measure(series: Series, advance: Callable[[int, int], None] = lambda _done, _total: None) -> LinkRun:
     """Set up the links, time everything, and remove them.
 
     Args:
-        question: what to measure.
+        series: what to measure.
         advance: is told (done, total) repetitions.
 
     Raises:
         RealLinksError: the links cannot be set up, a rank failed, or a result was wrong.
     """
-    skipped = _left_out(question)
-    transports = [name for name in question.transports if name not in dict(skipped)]
+    skipped = _left_out(series)
+    transports = [name for name in series.transports if name not in dict(skipped)]
     with (
-        star(question.ranks, rate=question.rate, delay=question.delay) as made,
-        rank_group(made, timeout=_time_limit(question)) as group,
+        star(series.ranks, rate=series.rate, delay=series.delay) as made,
+        rank_group(made, timeout=_time_limit(series)) as group,
     ):
         latency = measure_latency(group, made)
-        repetitions = _measure_all(group, question, transports, advance)
+        repetitions = _measure_all(group, series, transports, advance)
     return LinkRun(
         conditions=current_conditions(made, latency=latency),
         repetitions=tuple(repetitions),
@@ -72,14 +72,14 @@ def measure(question: Question, advance: Callable[[int, int], None] = lambda _do
     )
 
 
-def _left_out(question: Question) -> tuple[tuple[str, str], ...]:
-    reason = gloo.reason_unavailable() if GLOO in question.transports else None
+def _left_out(series: Series) -> tuple[tuple[str, str], ...]:
+    reason = gloo.reason_unavailable() if GLOO in series.transports else None
     return ((GLOO, reason),) if reason else ()
 
 
-def _time_limit(question: Question) -> float:
+def _time_limit(series: Series) -> float:
     """[s] for one move: the server's link carries every buffer in and out, whatever the algorithm."""
-    longest = 2 * (question.ranks - 1) * (max(question.sizes) / question.rate + question.delay)
+    longest = 2 * (series.ranks - 1) * (max(series.sizes) / series.rate + series.delay)
     return PATIENCE + SLACK * longest
 
 
@@ -95,18 +95,18 @@ def measure_latency(group: RankGroup, made: Star) -> float:
 
 def _measure_all(
     group: RankGroup,
-    question: Question,
+    series: Series,
     transports: Sequence[str],
     advance: Callable[[int, int], None],
 ) -> list[Repetition]:
     found: list[Repetition] = []
-    total = sum(len(names_of(name)) for name in transports) * len(question.sizes) * question.repeats
+    total = sum(len(names_of(name)) for name in transports) * len(series.sizes) * series.repeats
     for transport in transports:
         if transport == GLOO:
             join_gloo(group)
         for algorithm in names_of(transport):
-            for nbytes in question.sizes:
-                found += _measure_one(group, transport, algorithm, nbytes, question.repeats)
+            for nbytes in series.sizes:
+                found += _measure_one(group, transport, algorithm, nbytes, series.repeats)
                 advance(len(found), total)
     return found
 

@@ -15,7 +15,7 @@ import numpy as np
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_by_rank, usable_memory
 from simdl.pipelines.lags import lags
-from simdl.pipelines.outline import outline
+from simdl.pipelines.outline import Outline, outline
 from simdl.pipelines.remembered import remembered
 from simdl.step.costs.cycles import cycle_ends, stage_seconds
 from simdl.step.costs.step_cost import StepCost, cut_step_cost
@@ -86,36 +86,66 @@ def memory_need(step: StepCost) -> float:
     return max(sum(parts.values()) for parts in memory_by_rank(step))
 
 
-def least_time(step: StepCost) -> float:
+def least_time(step: StepCost, ranks: Sequence[StepCost] = ()) -> float:
     """[s] that a step takes at least: every rank works on all its passes, once the first has come to it.
 
     After its last pass come its optimizer, or what is left of that microbatch on the ranks before it and the
     optimizer of the first of them. Nothing is known of passes that hide parts of one another.
+
+    Args:
+        step: with its stages.
+        ranks: the step as each pipeline rank's kind of device prices it; () where all are priced alike.
     """
     strategy = step.strategy
     found = outline(strategy.schedule, strategy.pp, strategy.virtual_stages)
     if found.overlaps or found.pipeline.copies > 1:
         return 0.0
-    forward, back, rest = stage_seconds(step, found)
-    fill = [0.0, *accumulate(f + t for f, t in zip(forward, step.transfer, strict=True))]
-    back_at = _cycle_ends(step, forward, back, fill)
-    drain = [0.0, *accumulate(b + t for b, t in zip(back, step.transfer, strict=True))]
+    by_rank = ranks or [step] * strategy.pp
+    owners = [by_rank[rank] for rank in found.place]
+    priced = {id(each): stage_seconds(each, found) for each in owners}
+    forward, back, rest = (
+        [priced[id(owner)][part][stage] for stage, owner in enumerate(owners)] for part in range(3)
+    )
+    ends = zip(owners, [*owners[1:], owners[-1]], strict=True)
+    sent = [min(one.transfer[stage], next_.transfer[stage]) for stage, (one, next_) in enumerate(ends)]
+    return _passes_end(step, found, (forward, back, rest), sent, by_rank) + host_overhead(
+        step.pricing.network, strategy, step.stack
+    )
+
+
+def _passes_end(
+    step: StepCost,
+    found: Outline,
+    seconds: tuple[Sequence[float], Sequence[float], Sequence[float]],
+    transfer: Sequence[float],
+    ranks: Sequence[StepCost],
+) -> float:
+    """[s] until the last update, at least; what the host does beside it is not in it."""
+    forward, back, rest = seconds
+    fill = [0.0, *accumulate(f + t for f, t in zip(forward, transfer, strict=True))]
+    back_at = _cycle_ends(step, forward, back, transfer, fill)
+    drain = [0.0, *accumulate(b + t for b, t in zip(back, transfer, strict=True))]
+    update = [each.optimizer[rank] for rank, each in enumerate(ranks)]
     ends = []
-    for rank in range(strategy.pp):
+    for rank in range(step.strategy.pp):
         own = [stage for stage, place in enumerate(found.place) if place == rank]
         sent = step.microbatches * sum(forward[stage] + back[stage] for stage in own)
         passes = sent + step.microbatches * sum(rest[stage] for stage in own)
         if not found.pipeline.synchronised:
-            ends.append(passes + step.optimizer[rank])
+            ends.append(passes + update[rank])
             continue
-        after = drain[own[0]] + step.optimizer[found.place[0]]
+        after = drain[own[0]] + update[found.place[0]]
         returned = max(fill[own[0]] + sent, back_at[own[0]])
-        ends.append(max(fill[own[0]] + passes + step.optimizer[rank], returned + after))
-    return max(ends) + host_overhead(step.pricing.network, strategy, step.stack)
+        ends.append(max(fill[own[0]] + passes + update[rank], returned + after))
+    return max(ends)
 
 
 def _cycle_ends(
-    step: StepCost, forward: Sequence[float], back: Sequence[float], fill: Sequence[float]
+    step: StepCost,
+    forward: Sequence[float],
+    back: Sequence[float],
+    transfer: Sequence[float],
+    fill: Sequence[float],
 ) -> list[float]:
     """[s] until the last gradient has come back to each stage, by round trips between stages."""
     strategy, count = step.strategy, step.microbatches
@@ -123,6 +153,6 @@ def _cycle_ends(
     if found is None or strategy.pp == 1:
         return [0.0] * len(forward)
     passes = np.array([forward]), np.array([back])
-    sent, head = np.array([step.transfer]), np.array([fill[:-1]])
+    sent, head = np.array([transfer]), np.array([fill[:-1]])
     ends: list[float] = cycle_ends(found, *passes, sent, head, np.array([count]))[0].tolist()
     return ends

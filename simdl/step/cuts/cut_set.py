@@ -36,7 +36,7 @@ def cut_set(network: Network, stages: int) -> tuple[Cut, ...]:
     if comb(network.depth - 1, stages - 1) <= CUTS:
         return tuple(_all_cuts(network.depth, stages))
     parts = 1 if _repeated(network) else PARTS
-    return tuple(dict.fromkeys(balanced_cut(weights, stages) for weights in _mixtures(network, parts)))
+    return tuple(dict.fromkeys(balanced_cut(weights, stages) for weights in mixtures(network, parts)))
 
 
 def even_cut(network: Network, stages: int) -> Cut:
@@ -66,7 +66,7 @@ def _all_cuts(depth: int, stages: int) -> Iterator[Cut]:
         yield tuple(end - start for start, end in pairwise((0, *places, depth)))
 
 
-def _mixtures(network: Network, parts: int) -> Iterator[list[float]]:
+def mixtures(network: Network, parts: int) -> Iterator[list[float]]:
     """What the stages of a balanced cut have equal amounts of, per block of the chain."""
     work, traffic, launches = _extremes(network)
     for most in range(parts + 1):

@@ -19,7 +19,8 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from math import inf
+from itertools import pairwise
+from math import inf, lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from simdl.engine.run import run
 from simdl.engine.timeline import Timeline
 from simdl.pipelines.lags import lags
 from simdl.pipelines.outline import outline
-from simdl.pipelines.rounds import Rounds, rounds
+from simdl.pipelines.rounds import Rounds, Zone, rounds
 from simdl.pipelines.steps import steps_in_a_row
 from simdl.program.program import Program
 from simdl.program.repeated import Repetition, Stretch, copies, repeated, repeats
@@ -68,7 +69,7 @@ class StepRun:
         periods: Sequence[float] = (0.0,),
     ) -> None:
         self._step, self._short, self._found, self._periods = step, short, found, np.array(periods)
-        self.step_time = short.step_time + (found.count * periods[-1] if found else 0.0)
+        self.step_time = short.step_time + (found.count * periods[-1] / _steps(step) if found else 0.0)
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -116,9 +117,9 @@ def run_faster_step(step: StepCost, limit: float, engine: Engine = run) -> StepR
         found = _rounds(step, times, pace)
         if found is None:
             break
-        program, places = lowered(replace(step, microbatches=found.microbatches))
+        program, places = lowered(_short(step, found))
         short = partial(_folded, step, program, _stretches(step, program, places, found), found)
-        if len(program) * step.microbatches < LEAST * found.microbatches:
+        if len(program) * step.microbatches * _steps(step) < LEAST * found.microbatches:
             break
         if limit < inf and _reaches(short(_alone), limit):
             return None
@@ -138,7 +139,7 @@ def _reaches(least: StepRun | None, limit: float) -> bool:
 
 def passes_run(step: StepCost) -> int:
     """Passes that are run for a step at least."""
-    found, count = _rounds(step, 1, _pace(step)), step.microbatches
+    found, count = _rounds(step, 1, _pace(step)), step.microbatches * _steps(step)
     passes = step.strategy.passes(step.workload.global_batch)
     return passes if found is None else passes * found.microbatches // count
 
@@ -175,40 +176,57 @@ def _pace(step: StepCost) -> int:
     return slowest_cycle(apart, forward, back, np.array(step.transfer), busiest)
 
 
+def _steps(step: StepCost) -> int:
+    """Steps that are one order, because they run into one another."""
+    return 1 if step.pipeline.flushes else steps_in_a_row(step.pipeline, step.strategy.pp, step.microbatches)
+
+
+def _short(step: StepCost, found: Rounds) -> StepCost:
+    """The step with the microbatches of the short order."""
+    return replace(step, microbatches=found.microbatches // _steps(step))
+
+
 def _rounds(step: StepCost, times: int, pace: int) -> Rounds | None:
-    """The rounds of its order, where all tasks of a step are those of passes, as many for each microbatch."""
-    alike = step.pipeline.flushes and step.workload.inputs is None
-    if not alike or any(
+    """The rounds of its order, where all tasks of a step are those of passes, as many for each microbatch.
+
+    Of steps that run into one another each has as many rounds.
+    """
+    if step.workload.inputs is not None or any(
         is_hosted(stage) or any(block.walks for block in stage.blocks) for stage in step.stages
     ):
         return None
-    strategy = step.strategy
-    return rounds(step.pipeline, strategy.pp, step.microbatches, strategy.virtual_stages, times, pace)
+    strategy, steps = step.strategy, _steps(step)
+    sizes = strategy.pp, steps * step.microbatches, strategy.virtual_stages
+    if steps == 1:
+        return rounds(step.pipeline, *sizes, times, pace)
+    found = rounds(step.pipeline, *sizes, 2 * times, lcm(steps, pace))  # no step is shorter than its way in
+    return None if found is None or _steps(_short(step, found)) != steps else found
 
 
 def _stretches(
     step: StepCost, program: Program, places: "list[array[int]]", found: Rounds
 ) -> tuple[Stretch, ...]:
     """The tasks of every rank in every step, with rounds among them; () where these are not as many each."""
-    steps = steps_in_a_row(step.pipeline, step.strategy.pp, found.microbatches)
+    steps = steps_in_a_row(step.pipeline, step.strategy.pp, found.microbatches) // _steps(step)
     parts = [
         (number, own[number * len(own) // steps : (number + 1) * len(own) // steps], zone)
         for own, zone in zip(places, found.zones, strict=True)
         for number in range(steps)
     ]
-    if not all(_even(own, zone.first, zone.length, zone.rounds) for _, own, zone in parts):
+    alike = [_even(own, zone) for _, own, zone in parts]
+    if not all(alike):
         return ()
     ends = [*(own[0] for _, own, _ in parts[1:]), len(program)]
     return tuple(
         Stretch(
             begin=own[0],
             end=end,
-            first=own[zone.first],
-            stop=own[zone.first + zone.rounds * zone.length],
-            length=own[zone.first + zone.length] - own[zone.first],
+            first=edges[0],
+            stop=edges[-1],
+            length=edges[1] - edges[0],
             step=number,
         )
-        for (number, own, zone), end in zip(parts, ends, strict=True)
+        for (number, own, _), edges, end in zip(parts, alike, ends, strict=True)
     )
 
 
@@ -232,14 +250,20 @@ def _folded(
     )
     if not repeats(program, repetition):
         return None
-    short = measured(timeline, replace(step, microbatches=found.microbatches))
+    short = measured(timeline, _short(step, found))
     return StepRun(step, short, repetition, [period for _, period in known])
 
 
-def _even(places: "array[int]", first: int, length: int, count: int) -> bool:
-    """Whether all rounds have as many tasks."""
-    edges = np.frombuffer(places, dtype=np.intc)[first : first + count * length + 1 : length]
-    return len(set(np.diff(edges).tolist())) == 1
+def _even(places: "array[int]", zone: Zone) -> list[int]:
+    """First tasks of rounds that have as many tasks each, and the task behind them; [] where these are few.
+
+    A first round may be another one, where a way in that is longer than a round lies before it.
+    """
+    edges = [*places[zone.first : zone.first + zone.rounds * zone.length + 1 : zone.length]]
+    for found in (edges, edges[1:]):
+        if len(found) > SPAN and len({b - a for a, b in pairwise(found)}) == 1:
+            return found
+    return []
 
 
 def _steady(

@@ -76,8 +76,12 @@ def lowered(step: StepCost) -> "tuple[Program, list[array[int]]]":
             for part in [order] if step.pipeline.flushes else updates(order):
                 build.reduced.clear()
                 _passes(build, rank, part)
+                if step.pipeline.flushes:
+                    build.places[-1].append(len(builder))
                 _reduce_at_end(build, rank)
                 _finish(build, rank)
+        if not step.pipeline.flushes:
+            build.places[-1].append(len(builder))
     waits = iter(build.waits)
     for task, key, microbatch in zip(waits, waits, waits, strict=True):
         builder.wait(task, build.arrivals[key][microbatch])
@@ -103,7 +107,6 @@ def _passes(build: Build, rank: int, order: Order) -> None:
         build.ended = end
         for each in passes_of(entry):
             _connect(build, rank, each, begin, end)
-    build.places[-1].append(len(build.builder))
 
 
 def _connect(build: Build, rank: int, done: Pass, begin: int, end: int) -> None:
@@ -209,7 +212,7 @@ def _finish(build: Build, rank: int) -> None:
     after = tuple(build.reduced[-1:])  # a rank's reductions follow one another
     for transfer in (*build.transfers.sums(rank), *build.transfers.exchange(rank)):
         after = (build.add(rank, Lane.COLLECTIVE, transfer, (*after, build.ended, len(build.builder) - 1)),)
-    updates = 1 if step.pipeline.flushes else step.microbatches
+    updates = 1 if step.pipeline.flushes else strategy.microbatches(step.workload.global_batch)
     overhead = host_overhead(step.pricing.network, strategy, step.stack) / updates
     paged = page_time(build.paged[rank], step.pricing) if build.paged else 0.0
     paging = ((Cause.HOST, paged),) if paged else ()

@@ -7,7 +7,7 @@ import pytest
 
 from validation.errors import RealLinksError
 from validation.real_links import gloo, measure
-from validation.real_links.measure import Question, names_of
+from validation.real_links.measure import Series, names_of
 from validation.real_links.moves import GLOO
 from validation.real_links.namespaces import Star
 from validation.real_links.rank_group import Outcome
@@ -21,7 +21,7 @@ MADE = Star(
     delay=0.0,
     delay_by="",
 )
-ASKED = Question(ranks=3, rate=1e6, sizes=(1024, 4096), repeats=2)
+ASKED = Series(ranks=3, rate=1e6, sizes=(1024, 4096), repeats=2)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_wrong_sum_stops_the_run(monkeypatch):
 
 
 def test_a_move_may_take_longer_than_the_slowest_algorithm_should():
-    big = Question(ranks=8, rate=1e6, sizes=(1024, 10_000_000), repeats=1, delay=0.1)
+    big = Series(ranks=8, rate=1e6, sizes=(1024, 10_000_000), repeats=1, delay=0.1)
     assert measure._time_limit(big) > 2 * 7 * (10 + 0.1)
 
 

@@ -15,7 +15,7 @@ from validation.real_links import availability, leftovers, namespaces
 from validation.real_links.availability import reason_unavailable
 from validation.real_links.compare import compare, relative_error
 from validation.real_links.leftovers import list_namespaces, owner, remove_leftovers
-from validation.real_links.measure import Question, measure
+from validation.real_links.measure import Series, measure
 from validation.real_links.moves import GLOO, Move
 from validation.real_links.namespaces import star
 from validation.real_links.prediction import EFFICIENCY
@@ -263,8 +263,8 @@ def bytes_sent(made):
 
 def worst_error(transport, nbytes):
     """Largest error of one measurement."""
-    question = Question(ranks=4, rate=RATE, sizes=(nbytes,), repeats=3, transports=(transport,))
-    return max(abs(relative_error(row)) for row in compare(measure(question)))
+    series = Series(ranks=4, rate=RATE, sizes=(nbytes,), repeats=3, transports=(transport,))
+    return max(abs(relative_error(row)) for row in compare(measure(series)))
 
 
 def within_a_tenth(transport, nbytes):

@@ -1,0 +1,132 @@
+"""Ends: when the ranks of a shape's candidates are done at the earliest, and how long a step takes at least.
+
+Of every rank the way of a microbatch to its first pass, its passes, and the way of its last gradient back;
+then what is certainly exposed behind them (:mod:`planner.bounds.exposure`).
+"""
+
+import numpy as np
+
+from planner.bounds.chains import Chain
+from planner.bounds.exposure import Completions, Exposure
+from planner.bounds.orders import RankClasses, stage_lags, stage_tails
+from planner.space.prices import Floats
+from planner.space.shapes import Shape
+from simdl.step.costs.cycles import cycle_ends
+
+
+class Ends:
+    """When ranks are done with their passes at the earliest; what does not hang on how a variant shards."""
+
+    def __init__(self, shape: Shape, classes: RankClasses, chain: Chain, paths: Floats | None) -> None:
+        ranks, order = shape.ranks, chain.order
+        each = np.repeat(shape.microbatches, shape.cuts)[:, None] / order.copies
+        sent = chain.forward + chain.back + chain.outbound
+        self._order, self._chain, self._lane = order, chain, shape.with_cuts(shape.lane)
+        self._classes = classes
+        self._first, self._lags = order.placement.first, stage_lags(shape)
+        self._tails = [*stage_tails(shape, order)]
+        self._flight = order.in_flight()
+        heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
+        self._head = heads if order.synchronised else np.zeros_like(heads)
+        self._back = np.maximum(self._worked(each, sent), self._round_trips(each))
+        self._busy = self._head + each * chain.by_rank(sent + chain.rest, ranks)
+        last = np.min([chain.last[:, stages] for stages in self._first], axis=0)
+        self._before_last = self._busy - last
+        self._sent, self._paths = self._transfers(each), paths
+
+    def _worked(self, each: Floats, sent: Floats) -> Floats:
+        """[lanes and cuts x ranks] ends of passes by the work of a rank from the first pass of a stage on.
+
+        What later stages of the rank do comes after that pass, and the last gradient is one of theirs.
+        """
+        chain, owned = self._chain, self._order.placement.owned
+        own = sent[:, owned]
+        held = chain.returned[:, owned].max(axis=2) if chain.blocking else 0.0
+        if not self._order.synchronised or self._order.copies > 1 or owned.shape[1] == 1:
+            found: Floats = self._head + each * own.sum(axis=2) - held
+            return found
+        later = each[:, :, None] * np.cumsum(own[:, :, ::-1], axis=2)[:, :, ::-1]
+        ends = chain.head[:, owned] + later + chain.drain[:, owned]
+        found = ends.max(axis=2) - chain.drain[:, self._first[0]]
+        return found - held
+
+    def _round_trips(self, each: Floats) -> Floats:
+        """[lanes and cuts x ranks] ends of passes by round trips of a rank's first stage to the last one."""
+        chain, first = self._chain, self._first[0]
+        if not self._order.synchronised or self._order.copies > 1:
+            return np.zeros((len(chain.forward), len(first)))
+        flight = np.maximum(self._flight, 1)
+        found: Floats = chain.head[:, first] + np.ceil(each / flight) * chain.beyond[:, first]
+        for apart, members in self._lags:
+            rows = (part[members] for part in (chain.forward, chain.back, chain.sent, chain.head, each[:, 0]))
+            found[members] = np.maximum(found[members], cycle_ends(apart, *rows)[:, first])
+        return found
+
+    def _transfers(self, each: Floats) -> Floats:
+        """[lanes and cuts] end of the first stage's passes if transfers of one boundary follow each other."""
+        chain = self._chain
+        if not self._order.synchronised or self._order.copies > 1 or chain.sent.shape[1] == 1:
+            return np.zeros(len(each))
+        before = (chain.head + chain.forward + chain.back + chain.drain)[:, :-1]
+        found: Floats = (before + (each + 1) * chain.sent[:, :-1] + chain.beyond[:, 1:]).max(axis=1)
+        return found
+
+    def step_times(self, beside: Exposure) -> Floats:
+        """[candidates and cuts] seconds that a step takes at least."""
+        lane, largest = self._lane, self._classes.largest
+        ends = np.maximum(
+            largest(self._busy)[lane] + beside.after_passes, largest(self._before_last)[lane] + beside.lane
+        )
+        if self._order.synchronised and self._order.copies == 1:
+            ends = np.maximum(ends, largest(self._drained(self._back))[lane] + beside.after_back)
+            first, chain = self._classes.first, self._chain
+            back = self._sent[lane]
+            if beside.late is not None:  # all other passes of a rank come after its first one
+                ends = np.maximum(ends, largest(self._before_last[lane] + beside.late) + beside.lane)
+                ends = np.maximum(ends, largest(self._busy[lane] + beside.late) + beside.after_last)
+                ways = (self._back + chain.drain[:, self._first[0]])[lane] + beside.late
+                back = np.maximum(back, ways.max(axis=1))
+            ends[:, first] = np.maximum(ends[:, first], back + beside.after_back[:, first])
+        if beside.completions is not None:
+            self._complete(ends, beside.completions, beside.late)
+        if self._paths is not None:
+            ends = np.maximum(ends, largest(self._paths)[lane] + beside.after_last)
+        found: Floats = np.maximum(ends.max(axis=1), beside.floor)
+        return found
+
+    def _complete(self, ends: Floats, beside: Completions, late: Floats | None) -> None:
+        """Let ends be no less than by all reductions from each completion of a stage on.
+
+        Args:
+            ends: [candidates and cuts x classes] seconds, which are changed.
+            beside: what completing passes set off.
+            late: [candidates and cuts x ranks] by which first passes end later.
+        """
+        chain = self._chain
+        seconds = {
+            kind: kind.sends_forward * (chain.forward + (chain.sent if chain.blocking else 0.0))
+            + kind.sends_back * (chain.back + (chain.returned if chain.blocking else 0.0))
+            for kind in self._order.outline.kinds
+        }
+        for tails, members in self._tails:
+            rows = np.flatnonzero(np.isin(self._lane, members))
+            lanes = self._lane[rows]
+            begin = self._busy[lanes] + (0.0 if late is None else late[rows])
+            left = np.zeros_like(begin)
+            for place in reversed(range(tails.stages.shape[1])):
+                stage = tails.stages[:, place]
+                left += beside.reductions[rows][:, stage]
+                behind = sum(
+                    each[lanes, : tails.counts[kind].shape[2]] @ tails.counts[kind][:, place].T
+                    for kind, each in seconds.items()
+                )
+                found = begin - behind + beside.turns[rows][:, stage] + left
+                ends[rows] = np.maximum(ends[rows], self._classes.largest(found) + beside.update[rows])
+
+    def _drained(self, ends: Floats) -> Floats:
+        """[lanes and cuts x ranks] ends of each rank's last gradient given those of later stages."""
+        first = self._first[0]
+        drain, order = self._chain.drain[:, first], np.argsort(first)
+        found = np.empty_like(ends)
+        found[:, order] = np.maximum.accumulate((ends + drain)[:, order][:, ::-1], axis=1)[:, ::-1]
+        return found - drain
