@@ -12,6 +12,7 @@ additions, a read and a write each (torch_scatter, scatter_cuda.cu; index_add_ o
 
 from simdl.software.stack import Stack
 from workloads.layer import Layer
+from workloads.layers.graph import SPMM
 from workloads.operators import Operator
 
 NODE_NORM = "node_norm"
@@ -44,6 +45,18 @@ def graph_links(layer: Layer, operator: Operator, stack: Stack) -> tuple[Link, .
         passes = (operator.reads + operator.writes) / written_elements(operator)
         return ((f"{operator.name} by feature", 0, passes * SECTOR),)
     return ()
+
+
+def message_copies(layer: Layer, stack: Stack) -> int:
+    """Tensors of a message per edge that live together: none in a sparse product, two where each is scaled.
+
+    What is gathered, and its product with a number of the edge, lie between gather and scatter
+    (message_passing.py, ``propagate``); neither is kept for the backward pass, which writes the like again.
+    """
+    if layer.kind != "aggregation" or SPMM in stack.fused:
+        return 0
+    scaled = MESSAGES in stack.chains and layer.attributes.get("normalised") == "both"
+    return 2 if scaled else 1
 
 
 def _messages(operator: Operator, *, scaled: bool) -> tuple[Link, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import lru_cache, reduce
 
 from simdl.kernels.chains import REPEAT_KV, RMS_NORM, TOKEN_NORMS
+from simdl.kernels.graph_chains import message_copies
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
 from simdl.software.stack import Stack
@@ -109,7 +110,8 @@ def brief_bytes(pricing: Pricing, shard: Shard, block: Block, inputs: int) -> fl
         made = {name: sizes[name] for name in layer.inputs if name not in live}
         gradient = live.pop(layer.name, 0.0)
         beside = 0.0 if layer.kind == "activation" and len(layer.inputs) == 1 else gradient
-        most = max(most, sum(live.values()) + sum(made.values()) + beside - freed)
+        messages = _message_bytes(layer, pricing, shard)
+        most = max(most, sum(live.values()) + sum(made.values()) + beside + messages - freed)
         live |= made
         kept = layer_saved_bytes(layer, pricing, shard)
         freed += waiting + (kept if layer.kind == "activation" else 0.0)
@@ -211,6 +213,16 @@ def _narrow_gradient(layer: Layer, pricing: Pricing, shard: Shard) -> float:
     return layer.parameters * shard.parameter_share(layer.parameter_split) * pricing.precision.gradient
 
 
+def _message_bytes(layer: Layer, pricing: Pricing, shard: Shard) -> float:
+    """[bytes] of the messages along a graph's edges that a stack writes."""
+    copies = message_copies(layer, pricing.stack)
+    if not copies:
+        return 0.0
+    operators = (*layer.forward, *layer.input_gradient)
+    elements = max(operator.chained * shard.share(operator.split) for operator in operators)
+    return copies * elements * pricing.precision.activation
+
+
 @lru_cache(maxsize=65536)
 def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
     """[bytes] of the largest layer output and its gradient, live while the block runs backward.
@@ -234,6 +246,7 @@ def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
     outputs = (
         2 * activation * layer.output_elements * shard.share(_output_split(layer))
         + _narrow_gradient(layer, pricing, shard)
+        + _message_bytes(layer, pricing, shard)
         for layer in block.layers
         if not logits or layer.name not in names
     )

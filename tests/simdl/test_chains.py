@@ -10,7 +10,7 @@ from simdl.errors import StackError
 from simdl.kernels.chains import CHAINS, COMPLEX_ROPE, REPEAT_KV, RMS_NORM
 from simdl.kernels.graph_chains import DEGREES, MESSAGES, NODE_NORM
 from simdl.kernels.sharding import Shard, block_kernels
-from simdl.memory.activations import layer_saved_bytes
+from simdl.memory.activations import brief_bytes, layer_saved_bytes
 from simdl.software.reader import NOTHING, load_stack, parse_stack
 from simdl.step.simulate import price
 from workloads.dtypes import load_precision
@@ -168,3 +168,19 @@ def test_messages_are_scaled_and_added_up_one_by_one():
     added = sum(kernel.nbytes for kernel in kernels if kernel.name.startswith("scatter"))
     assert gathered == pytest.approx(4 * messages)
     assert added == pytest.approx(3 * messages, rel=0.2)  # and the indices of edges
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("name", "copies"), [("gcn-reddit-s", 2), ("graphsage-reddit-s", 1)])
+def test_messages_that_are_written_need_their_bytes_for_a_while(name, copies):
+    """What is gathered for every edge, and its product with a number of the edge in a GCN."""
+    workload = build_workload(network=load_network(name), global_batch=1, precision="fp32")
+    cluster, block = load_cluster("dgx-1-v100:1gpus"), graph_block(name)
+    (layer,) = [each for each in block.layers if each.kind == "aggregation"]
+    messages = layer.attributes["edges"] * layer.output_shape[1] * SINGLE
+    only = Block(name="aggregation", layers=(replace(layer, inputs=("input",)),))
+    found = [
+        brief_bytes(price(workload, cluster, stack=load_stack(stack)), Shard(), only, 0)
+        for stack in ("dgl", "pyg")
+    ]
+    assert found[1] - found[0] == copies * messages

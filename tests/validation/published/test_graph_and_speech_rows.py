@@ -43,6 +43,22 @@ def test_the_scripts_layers_aggregate_what_they_read_before_its_product():
 
 
 @pytest.mark.published
+def test_messages_of_a_large_graph_do_not_fit_where_the_run_failed():
+    """DGL's page prints that PyTorch Geometric runs out of memory on Reddit, and DGL does not."""
+    found = [predict_shipped(graph("GCN on Reddit (", framework)) for framework in ("PyG", "DGL")]
+    assert [each.report is not None and each.report.feasible for each in found] == [False, True]
+
+
+def test_a_gcn_of_pytorch_geometric_multiplies_before_it_sends():
+    widths = [
+        [layer.output_shape[-1] for layer in block.layers if layer.kind == "aggregation"]
+        for framework in ("PyG", "DGL")
+        for block in row_setup(graph("GCN on Reddit-S", framework)).workload.network.blocks[:2]
+    ]
+    assert widths == [[16], [41], [16], [16]]
+
+
+@pytest.mark.published
 @pytest.mark.parametrize("model", ["GraphSAGE on reddit", "GraphSAGE on ogbn-product"])
 def test_large_graphs_are_predicted_without_a_fit(model):
     """dglai/dgl-0.5-benchmark, README: 0.3627 and 0.3436 s an epoch on a V100, nothing fitted to them."""
