@@ -345,6 +345,7 @@ class Operator:
         density: share of ``weights`` that such kernels multiply.
         dispatch: the one way of sending tokens to experts that needs it (a key of a stack's ``dispatch``);
             "" for all.
+        inner: it runs within the library call of a neighbour, so that no program calls it.
     """
 
     name: str
@@ -365,6 +366,7 @@ class Operator:
     arithmetic: str = ""
     pattern: str = ""
     density: float = 1.0
+    inner: bool = False
 
     def convolved(self, which: Pass) -> Pass:
         """The pass of ``shape`` that this operator is in a pass of its layer."""

@@ -10,7 +10,7 @@ from planner.console.options.option_values import option_quantity
 from planner.questions.question import Question
 from planner.search.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
 from simdl.errors import SimdlError
-from simdl.report.certainty import knowledge_of, step_interval
+from simdl.report.certainty import kind_of, knowledge_of, step_interval
 from simdl.software.stack import Stack
 
 MEASURES = ("step_time", "samples_per_s", "efficiency", "gain")
@@ -62,7 +62,10 @@ def scaling_sentence(question: Question, curve: ScaleCurve, model: str) -> str:
     last = ran[-1]
     network = question.workload.network
     knowledge = knowledge_of(question.stack, question.cluster.device)
-    sure = interval_text(step_interval(last.step_time, last.breakdown, knowledge, kernels=last.kernels))
+    interval = step_interval(
+        last.step_time, last.breakdown, knowledge, kind=kind_of(network), kernels=last.kernels
+    )
+    sure = interval_text(interval)
     cause = max(last.breakdown, key=lambda each: last.breakdown[each])
     share = last.breakdown[cause] / last.step_time
     return (

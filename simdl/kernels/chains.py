@@ -12,6 +12,7 @@ repeated (repeat_kv of both programs).
 from collections.abc import Iterator, Mapping
 
 from simdl.kernels.graph_chains import GRAPH_CHAINS, Link, graph_links, written_elements
+from simdl.kernels.keras_chains import KERAS_CHAINS, keras_links
 from simdl.kernels.kernel import Kernel
 from simdl.software.stack import Stack
 from workloads.dtypes import Precision
@@ -23,7 +24,10 @@ FP32 = 4  # [bytes] per element
 RMS_NORM = "rms_norm"
 COMPLEX_ROPE = "complex_rope"
 REPEAT_KV = "repeat_kv"
-CHAINS = (RMS_NORM, COMPLEX_ROPE, REPEAT_KV, *GRAPH_CHAINS)
+BATCH_COUNT = "batch_count"
+"""PyTorch counts batches in a tensor beside every batch normalisation (torch/nn/modules/batchnorm.py,
+``num_batches_tracked``), by a kernel of one element."""
+CHAINS = (RMS_NORM, COMPLEX_ROPE, REPEAT_KV, BATCH_COUNT, *KERAS_CHAINS, *GRAPH_CHAINS)
 """Names that a stack may list under ``chains``."""
 
 TOKEN_NORMS = frozenset({"layernorm", "rmsnorm"})
@@ -57,14 +61,34 @@ _AUTOCAST_NORM: Mapping[str, tuple[Link, ...]] = {
     "layernorm": (("in FP32", 0, 2), ("from FP32", 1, 1)),
     "rmsnorm": (("in FP32", 0, 2), ("from FP32", 1, 1)),
     "input gradient": (("to FP32", 1, 1), ("in FP32", 0, 3)),
-    "residual gradient": (("in FP32", 0, 3),),
+    "residual gradient": (("in FP32", 0, 3), ("from FP32", 1, 1)),
     "scale gradient": (("in FP32", 0, 2),),
 }
+_AUTOCAST_NARROW: Mapping[str, tuple[Link, ...]] = {
+    "layernorm": (("to FP32", 1, 1), *_AUTOCAST_NORM["layernorm"]),
+    "input gradient": (*_AUTOCAST_NORM["input gradient"], ("from FP32", 1, 1)),
+    "scale gradient": _AUTOCAST_NORM["scale gradient"],
+}
+"""Norms of what products or convolutions wrote, in 16 bit, rather than of a residual stream."""
 _AUTOCAST_SOFTMAX: Mapping[str, tuple[Link, ...]] = {
     "softmax": (("in FP32", 1, 1), ("from FP32", 1, 1)),
     "softmax gradient": (("to FP32", 1, 1), ("in FP32", 0, 3), ("from FP32", 1, 1)),
 }
-"""Autocast runs norms and softmax in FP32 and casts what products read of them (torch.amp, op reference)."""
+_AUTOCAST_WINDOWS: Mapping[str, tuple[Link, ...]] = {
+    "position bias": (("in FP32", 1, 1),),
+    "mask": (("in FP32", 0, 2),),
+    "softmax": (("in FP32", 0, 2), ("from FP32", 1, 1)),
+    "softmax gradient": _AUTOCAST_SOFTMAX["softmax gradient"],
+}
+"""Autocast runs norms and softmax in FP32 and casts what products read of them (torch.amp, op reference).
+
+Sums take the wider of their formats: embedded tokens, trained positions and norms are FP32, so a residual
+stream stays FP32 (timm/models/swin_transformer.py, v0.6.7: ``shortcut + self.drop_path(x)``), windows of what
+a norm wrote are copied in FP32, and scores are FP32 once trained biases are added
+(``attn + self._get_rel_pos_bias()``).
+"""
+_WIDE_ADD: tuple[Link, ...] = (("in FP32", 1, 2),)
+_WIDE_COPY: tuple[Link, ...] = (("in FP32", 0, 2),)
 _ROTATION: Mapping[str, tuple[Link, ...]] = {
     "rotate": (("to FP32", 1, 1),),
     "sine": (("complex product", 0, 2),),
@@ -75,15 +99,28 @@ _ROTATION: Mapping[str, tuple[Link, ...]] = {
 def links(layer: Layer, operator: Operator, stack: Stack, precision: Precision) -> tuple[Link, ...]:
     """The kernels that take the place of an operator; none where the stack runs it as one."""
     if stack.autocast and precision.master and operator.element_size == 0:
-        if layer.attributes.get("over") in TOKEN_NORMS:
-            return _AUTOCAST_NORM.get(operator.name, ())
-        if layer.kind == "attention":
-            return _AUTOCAST_SOFTMAX.get(operator.name, ())
+        cast = _autocast_links(layer, operator)
+        if cast:
+            return cast
     if RMS_NORM in stack.chains and layer.attributes.get("over") == "rmsnorm":
         return _NORM.get(operator.name, ())
     if COMPLEX_ROPE in stack.chains and layer.kind == "rotary":
         return _ROTATION[operator.name.rpartition(" ")[2]]
-    return graph_links(layer, operator, stack)
+    return keras_links(layer, operator, stack, precision) or graph_links(layer, operator, stack)
+
+
+def _autocast_links(layer: Layer, operator: Operator) -> tuple[Link, ...]:
+    """What an operator becomes where formats are cast operator by operator."""
+    if layer.attributes.get("over") in TOKEN_NORMS:
+        norm = _AUTOCAST_NARROW if layer.attributes.get("reads") == "products" else _AUTOCAST_NORM
+        return norm.get(operator.name, ())
+    if layer.kind == "attention":
+        return _AUTOCAST_SOFTMAX.get(operator.name, ())
+    if layer.kind == "window_attention":
+        return _AUTOCAST_WINDOWS.get(operator.name, ())
+    if layer.attributes.get("operation") == "window":
+        return _WIDE_COPY
+    return _WIDE_ADD if layer.kind == "residual" and operator.name == "add" else ()
 
 
 def chain_kernels(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simdl.kernels.chains import chain_kernels, links, repeated_heads
+from simdl.kernels.chains import BATCH_COUNT, chain_kernels, links, repeated_heads
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence
 from simdl.software.stack import Stack
 from workloads.amounts import choose, is_table, larger, rounded, smaller
@@ -162,6 +162,8 @@ def _unfused(
                     yield layer.name, None, kernel
                 yield layer.name, None, _attention_kernel(layer.core, which, shard, precision, stack)
             continue
+        if which is Pass.FORWARD and BATCH_COUNT in stack.chains and layer.attributes.get("over") == "batch":
+            yield layer.name, None, Kernel("count", OperatorKind.ELEMENTWISE, 0.0, 0.0, precision.attention)
         for operator in layer.operators(which):
             if not operator.dispatch or operator.dispatch == stack.dispatch:
                 for fusible, kernel in _operator_kernels(layer, operator, which, shard, precision, stack):
@@ -211,6 +213,7 @@ def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
         experts=first.experts,
         pattern=first.pattern,
         density=first.density,
+        inner=first.inner,
     )
 
 
@@ -281,7 +284,7 @@ def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision,
         return Kernel(operator.name, operator.kind, flops, nbytes, dtype, Recurrence(steps, shape))
     if isinstance(operator.split, ExpertSplit) and isinstance(shape, Product):
         return Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape, experts=shape.count)
-    plain = Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape)
+    plain = Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape, inner=operator.inner)
     if not operator.pattern:
         return plain
     return replace(plain, pattern=operator.pattern, density=operator.density)

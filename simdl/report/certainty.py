@@ -1,14 +1,16 @@
 """How certain a step time is: the evidence its seconds rest on, its interval, and which plans are ties.
 
-The log of predicted over measured time is taken as normal with variance
+The log of predicted over measured time is taken as normal with the standard deviation
 
-    common^2 + sum over causes (share of the step x spread of the cause)^2
+    factor x root of (common^2 + sum over causes (share of the step x spread of the cause)^2)
 
 where causes are products, other kernels, communication and the host, and bubbles share in the others' errors.
 Products and attention, which tables time on every architecture, are surer than convolutions, whose algorithm
 a library chooses, and than kernels that stream, which programs fuse or do not. ``common`` is
 what all seconds of a run share (clocks, library versions), so it cancels between two plans of one question.
-The spreads stand in ``simdl/software/spreads.toml`` by degree of knowledge, from rows left out of the fit.
+The factor is of a kind of network: programs that train language models resemble each other more than those of
+all other networks do. Spreads and factors stand in ``simdl/software/spreads.toml``, from rows left out of the
+fit; ``simdl validate transfer`` judges them with spreads and factors of all other groups, by the same rule.
 """
 
 import tomllib
@@ -18,13 +20,20 @@ from functools import lru_cache
 from importlib import resources
 from math import exp, sqrt
 from statistics import NormalDist
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from hardware.citation import CitedNumber
 from hardware.device import Device
-from simdl.software.stack import Stack
+from simdl.software.reader import own_keys
+from simdl.software.stack import Amount, Stack
+from workloads.network import Network
 
 Knowledge = Literal["measured", "fitted", "prior", "unknown"]
+Kind = Literal["language models", "other networks"]
+Spread = Mapping[str, float]
+"""Log spreads of ``common`` and of every cause."""
 EVIDENCE = ("measured", "fitted", "derived", "assumed")
 """What numbers rest on, the firmest first; datasheets and papers count as measured."""
 CAUSES: Mapping[str, tuple[str, ...]] = {
@@ -71,13 +80,32 @@ class Interval:
 
 
 def knowledge_of(stack: Stack, device: Device) -> Knowledge:
-    """What is known of a stack on a device: its own kernels, its own runs, its family, or nothing."""
+    """What is known of a stack on a device: its own kernels, its own runs, its family, or nothing.
+
+    A stack has runs of its own where a number of its own file was fitted on them; fitted numbers that it
+    inherits are a relative's. Nothing is known of a device whose products and memory nobody timed.
+    """
     if device.kernels:
         return "measured"
-    kinds = {number.citation.kind for number in stack.numbers}
-    if any(number.citation.title.startswith("Prior ") for number in stack.numbers):
-        return "prior"
-    return "fitted" if "fitted" in kinds else "unknown"
+    if _never_timed(device):
+        return "unknown"
+    fitted = {number.path for number in stack.numbers if number.citation.kind == "fitted"}
+    if fitted & own_keys(stack.name):
+        return "fitted"
+    prior = any(number.citation.title.startswith("Prior ") for number in stack.numbers)
+    return "prior" if fitted or prior else "unknown"
+
+
+def _never_timed(device: Device) -> bool:
+    """Whether the speed of its memory is assumed: every table of kernels of a device tells that much."""
+    kinds = [number.citation.kind for number in device.numbers if number.path == "efficiency.memory.fraction"]
+    return "assumed" in kinds
+
+
+def kind_of(network: Network) -> Kind:
+    """The kind of network whose factor an interval takes: all of its attention is causal, or not."""
+    cores = [layer.core for block in network.blocks for layer in block.layers if layer.core is not None]
+    return "language models" if cores and all(core.causal for core in cores) else "other networks"
 
 
 def step_interval(
@@ -85,6 +113,7 @@ def step_interval(
     breakdown: Mapping[str, float],
     knowledge: Knowledge,
     *,
+    kind: Kind,
     kernels: Mapping[str, float] = NO_KERNELS,
     level: float = 0.9,
 ) -> Interval:
@@ -94,16 +123,28 @@ def step_interval(
         step_time: [s] predicted.
         breakdown: [s] by cause.
         knowledge: of its software and machine.
+        kind: of its network.
         kernels: [s] of the passes by kind of kernel; none for kernels of which nothing is known.
         level: probability that the interval holds the measured time.
     """
-    spread = spreads()[knowledge]
-    shares = cause_seconds(breakdown, kernels)
-    total = sum(shares.values()) or 1.0
-    variance = spread["common"] ** 2
-    variance += sum((seconds / total * spread[cause]) ** 2 for cause, seconds in shares.items())
-    factor = exp(_sigmas(level) * sqrt(variance))
+    seconds = cause_seconds(breakdown, kernels)
+    total = sum(seconds.values()) or 1.0
+    shares = {cause: part / total for cause, part in seconds.items()}
+    spread = factors()[kind] * float(log_spread(shares, spreads()[knowledge]))
+    factor = exp(_sigmas(level) * spread)
     return Interval(level=level, low=step_time / factor, high=step_time * factor, knowledge=knowledge)
+
+
+def log_spread(shares: Mapping[str, Amount], spread: Mapping[str, Amount]) -> Amount:
+    """Standard deviation of the log of predicted over measured time, before a kind's factor.
+
+    Args:
+        shares: of the step by cause, numbers or tables of them.
+        spread: of ``common`` and of every cause.
+    """
+    parts = ((shares[cause] * spread[cause]) ** 2 for cause in SPREAD_CAUSES)
+    found: Amount = np.sqrt(spread["common"] ** 2 + sum(parts))
+    return found
 
 
 def are_ties(
@@ -111,6 +152,7 @@ def are_ties(
     second: Mapping[str, float],
     knowledge: Knowledge,
     *,
+    kind: Kind,
     kernels: tuple[Mapping[str, float], Mapping[str, float]] = (NO_KERNELS, NO_KERNELS),
     level: float = 0.9,
 ) -> bool:
@@ -121,7 +163,9 @@ def are_ties(
     spread = spreads()[knowledge]
     one, other = cause_seconds(first, kernels[0]), cause_seconds(second, kernels[1])
     gap = abs(sum(first.values()) - sum(second.values()))
-    error = sqrt(sum(((one[cause] - other[cause]) * spread[cause]) ** 2 for cause in SPREAD_CAUSES))
+    error = factors()[kind] * sqrt(
+        sum(((one[cause] - other[cause]) * spread[cause]) ** 2 for cause in SPREAD_CAUSES)
+    )
     return gap <= _sigmas(level) * error or gap <= _SAME * sum(first.values())
 
 
@@ -129,6 +173,7 @@ def tied_with_the_first(
     breakdowns: Sequence[Mapping[str, float]],
     knowledge: Knowledge,
     *,
+    kind: Kind,
     kernels: Sequence[Mapping[str, float]] = (),
 ) -> int:
     """How many plans, from the first on, cannot be told from the first.
@@ -136,12 +181,13 @@ def tied_with_the_first(
     Args:
         breakdowns: [s] by cause of each plan.
         knowledge: of their software and machine.
+        kind: of their network.
         kernels: [s] of the passes of each plan by kind of kernel; none where they are not known.
     """
     own = kernels or [NO_KERNELS] * len(breakdowns)
     count = 1
     while count < len(breakdowns) and are_ties(
-        breakdowns[0], breakdowns[count], knowledge, kernels=(own[0], own[count])
+        breakdowns[0], breakdowns[count], knowledge, kind=kind, kernels=(own[0], own[count])
     ):
         count += 1
     return min(count, len(breakdowns))
@@ -218,11 +264,30 @@ def _weakest_kind(kinds: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=1)
-def spreads() -> Mapping[str, Mapping[str, float]]:
+def spreads() -> Mapping[Knowledge, Spread]:
     """Log spreads by degree of knowledge and cause."""
-    text = (resources.files("simdl.software") / "spreads.toml").read_text(encoding="utf-8")
-    found: Mapping[str, Mapping[str, float]] = tomllib.loads(text)["spread"]
+    spread: Spread = _table()["spread"]
+    return {known: {part: own[part] * spread[part] for part in spread} for known, own in degrees().items()}
+
+
+@lru_cache(maxsize=1)
+def degrees() -> Mapping[Knowledge, Spread]:
+    """What spreads of stacks with runs of their own are multiplied by, by degree of knowledge."""
+    found: Mapping[Knowledge, Spread] = _table()["degree"]
     return found
+
+
+@lru_cache(maxsize=1)
+def factors() -> Mapping[Kind, float]:
+    """What the spreads of a kind of network are multiplied by."""
+    found: Mapping[Kind, float] = _table()["factor"]
+    return found
+
+
+@lru_cache(maxsize=1)
+def _table() -> Mapping[str, Any]:
+    text = (resources.files("simdl.software") / "spreads.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
 def _sigmas(level: float) -> float:

@@ -72,4 +72,5 @@ class StepReport:
     def interval(self) -> Interval:
         """Range that holds the measured step time in nine of ten cases."""
         known = self.provenance.get("knowledge", "unknown")
-        return step_interval(self.step_time, self.breakdown, known, kernels=self.kernels)
+        kind = self.provenance.get("kind", "other networks")
+        return step_interval(self.step_time, self.breakdown, known, kind=kind, kernels=self.kernels)

@@ -145,6 +145,12 @@ def stack_lineage(name: str) -> tuple[tuple[str, frozenset[str]], ...]:
     return (own, *stack_lineage(data["base"])) if "base" in data else (own,)
 
 
+@lru_cache(maxsize=256)
+def own_keys(name: str) -> frozenset[str]:
+    """The keys that a stack's own file sets; none of a stack without a file."""
+    return stack_lineage(name)[0][1] if name in stack_names() else frozenset()
+
+
 def build_stack(name: str, raw: RawStack) -> Stack:
     """The stack of these keys.
 

@@ -130,7 +130,7 @@ def _kernel_work(  # noqa: PLR0917 - what kernels and their seconds hang on
         kernels += accumulation_kernels(layers, Shard(), precision, stack)
     work = kernel_work([kernel for _, kernel in kernels], stack, device, model)
     pace = 1.0 if which is Pass.FORWARD else stack.backward_launch
-    return work.device, len(kernels) * pace, work.workspace
+    return work.device, work.launches * pace, work.workspace
 
 
 def _pass_kernels(

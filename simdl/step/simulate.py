@@ -20,7 +20,7 @@ from simdl.kernels.pricing import Pricing
 from simdl.kernels.vocabulary import with_padded_vocabulary
 from simdl.memory.needs import memory_by_rank, memory_shortfalls, paging_notes
 from simdl.program.unfolding import apart, every_rank, unfold
-from simdl.report.certainty import evidence_seconds, knowledge_of
+from simdl.report.certainty import evidence_seconds, kind_of, knowledge_of
 from simdl.report.communication import message_uses
 from simdl.report.critical_tasks import critical_actions, total_parts
 from simdl.report.kernel_evidence import untold_kernels
@@ -265,6 +265,7 @@ def _provenance(step: StepCost, causes: Mapping[str, float], kernels: Mapping[st
             )
         ),
         "knowledge": knowledge_of(stack, cluster.device),
+        "kind": kind_of(step.workload.network),
         "seconds": evidence_seconds(
             causes, kernels, stack, _priced_by(cluster), attention=_attention_numbers(cluster, stack)
         ),

@@ -14,14 +14,19 @@ from planner.commands.simulate import simulate as simulate_command
 from simdl.report.certainty import (
     CAUSES,
     EVIDENCE,
+    SPREAD_CAUSES,
     are_ties,
+    degrees,
     evidence_seconds,
+    factors,
+    kind_of,
     knowledge_of,
     spreads,
     step_interval,
     tied_with_the_first,
 )
 from simdl.software.reader import load_stack
+from workloads.registry import load_network
 
 LEVELS = ("measured", "fitted", "prior", "unknown")
 BREAKDOWNS = st.dictionaries(
@@ -34,8 +39,8 @@ BREAKDOWNS = st.dictionaries(
 @pytest.mark.theory
 def test_an_interval_of_one_cause_is_the_quantile_of_its_spread():
     spread = spreads()["fitted"]
-    interval = step_interval(1.0, {"forward": 1.0}, "fitted")
-    sigma = sqrt(spread["common"] ** 2 + spread["kernels"] ** 2)
+    interval = step_interval(1.0, {"forward": 1.0}, "fitted", kind="other networks")
+    sigma = factors()["other networks"] * sqrt(spread["common"] ** 2 + spread["kernels"] ** 2)
     assert log(interval.high) == pytest.approx(1.6448536 * sigma)
     assert interval.low * interval.high == pytest.approx(1.0)
 
@@ -44,9 +49,11 @@ def test_an_interval_of_one_cause_is_the_quantile_of_its_spread():
 @pytest.mark.property
 def test_intervals_hold_the_prediction_and_widen_with_level_and_ignorance(breakdown, knowledge):
     time = sum(breakdown.values())
-    narrow, wide = (step_interval(time, breakdown, knowledge, level=level) for level in (0.5, 0.9))
+    narrow, wide = (
+        step_interval(time, breakdown, knowledge, kind="language models", level=level) for level in (0.5, 0.9)
+    )
     assert wide.low < narrow.low < time < narrow.high < wide.high
-    widths = [step_interval(time, breakdown, each).high for each in LEVELS]
+    widths = [step_interval(time, breakdown, each, kind="language models").high for each in LEVELS]
     assert widths == sorted(widths)
 
 
@@ -56,19 +63,30 @@ def test_a_calibrated_machine_is_known_best_and_an_assumed_stack_least():
     assert knowledge_of(load_stack("megatron-2021"), load_device("v100-sxm2-16gb")) == "unknown"
 
 
+def test_a_relatives_numbers_are_a_prior_and_a_device_that_nobody_timed_is_unknown():
+    assert knowledge_of(load_stack("torchtitan"), load_device("a100-sxm-80gb")) == "fitted"
+    assert knowledge_of(load_stack("torchtune"), load_device("a100-sxm-80gb")) == "prior"
+    assert knowledge_of(load_stack("neuron"), load_device("trainium1-core")) == "unknown"
+
+
+def test_decoders_are_language_models_and_encoders_and_images_are_not():
+    kinds = {name: kind_of(load_network(name)) for name in ("gpt2", "bert-base", "resnet18", "vit-b16")}
+    assert [name for name, kind in kinds.items() if kind == "language models"] == ["gpt2"]
+    assert set(kinds.values()) == set(factors())
+
+
 @given(BREAKDOWNS)
 @pytest.mark.property
 def test_a_plan_ties_with_itself_and_not_with_one_that_computes_ten_times_as_long(breakdown):
-    assert are_ties(breakdown, breakdown, "fitted")
+    assert are_ties(breakdown, breakdown, "fitted", kind="other networks")
     slow = {name: 10 * seconds for name, seconds in breakdown.items()} | {"bubble": 1e6}
-    assert not are_ties(breakdown, slow, "measured")
+    assert not are_ties(breakdown, slow, "measured", kind="other networks")
 
 
 def test_ties_are_counted_from_the_first_on():
     same = {"forward": 1.0}
-    assert (
-        tied_with_the_first([same, {"forward": 1.0001}, {"forward": 1.0, "bubble": 5.0}, same], "fitted") == 2
-    )
+    plans = [same, {"forward": 1.0001}, {"forward": 1.0, "bubble": 5.0}, same]
+    assert tied_with_the_first(plans, "fitted", kind="language models") == 2
 
 
 def test_seconds_by_evidence_add_up_to_the_step_and_name_the_weakest_number():
@@ -95,10 +113,11 @@ def test_the_answer_has_interval_and_evidence():
 
 
 def test_spreads_grow_with_ignorance_for_every_cause():
-    for cause in ("common", *CAUSES):
+    for cause in ("common", *SPREAD_CAUSES):
         values = [spreads()[knowledge][cause] for knowledge in LEVELS]
         assert values == sorted(values)
         assert 0 < values[0] < exp(1)
+        assert degrees()["fitted"][cause] == 1
 
 
 def test_attention_rests_on_the_numbers_of_its_algorithm_where_they_price_it():

@@ -184,3 +184,35 @@ def test_messages_that_are_written_need_their_bytes_for_a_while(name, copies):
         for stack in ("dgl", "pyg")
     ]
     assert found[1] - found[0] == copies * messages
+
+
+@pytest.mark.theory
+def test_autocast_keeps_the_scores_of_windows_in_fp32_behind_their_trained_bias():
+    """Read in 16 bit, written, masked and normalised in FP32, and cast for the product with the values."""
+    stack = load_stack("pytorch-eager")
+    (block,) = [each for each in load_network("swin-tiny").blocks if each.name == "stage1_2"]
+    (layer,) = [each for each in block.layers if each.kind == "window_attention"]
+    scores = layer.core.heads * layer.core.query_tokens * layer.core.key_tokens
+    kernels = block_kernels(
+        Block(name="one", layers=(layer,)),
+        Pass.FORWARD,
+        shard=Shard(),
+        precision=load_precision("fp16"),
+        stack=stack,
+    )
+    chain = [kernel.nbytes / scores for kernel in kernels if ":" in kernel.name]
+    assert chain == pytest.approx([HALF + SINGLE, 2 * SINGLE, 2 * SINGLE, HALF + SINGLE], rel=0.01)
+
+
+def test_residual_streams_that_start_from_convolutions_stay_in_16_bit():
+    stack = load_stack("pytorch-eager")
+
+    def widened(name, block):
+        (found,) = [each for each in load_network(name).blocks if each.name == block]
+        kernels = block_kernels(
+            found, Pass.FORWARD, shard=Shard(), precision=load_precision("fp16"), stack=stack
+        )
+        return [kernel.name for kernel in kernels if kernel.name == "layernorm: to FP32"]
+
+    assert len(widened("mixer-s32", "mixer")) == 2
+    assert not widened("swin-tiny", "stage1_1")

@@ -15,7 +15,7 @@ from validation.errors import MeasurementError
 from validation.fit.evidence import measured_rows
 from validation.published.tables import load_published
 from validation.transfer.groups import GROUPINGS
-from validation.transfer.intervals import LEVEL, with_intervals
+from validation.transfer.intervals import with_intervals
 from validation.transfer.leave_out import leave_out
 from validation.transfer.report import (
     HEADER,
@@ -26,6 +26,7 @@ from validation.transfer.report import (
     stratum_rows,
     transfer_json,
 )
+from validation.transfer.spreads import LEVEL
 
 
 @click.command()

@@ -25,10 +25,10 @@ from validation.published.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.workload import Workload
 
-# What torch/nn/parallel/replicate.py takes over a replica's forward pass: a slice and an attribute for every
-# variable of every replica against a call, its checks and a kernel. Chosen on torchvision's steps of 1 to 4
-# devices.
-_REPLICATE = 0.5
+# What torch/nn/parallel/replicate.py takes for each variable of every replica, in launches: a slice of what
+# was broadcast, the copy of the module and its attributes, those for what a norm counts among them. Chosen
+# on torchvision's steps of 1 to 4 devices.
+_REPLICATE = 1.0
 StackLoader = Callable[[str], Stack]
 Answer = Callable[[Workload, Cluster, tuple[Strategy, ...], Stack], StepReport]
 
@@ -123,14 +123,18 @@ def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer 
 def launching(stack: Stack, replicas: int) -> Stack:
     """A stack whose one host process launches the kernels of so many replicas (``nn.DataParallel``).
 
-    Threads that run the replicas' forward passes take turns at the interpreter's lock, as does the copying of
-    modules before it; backward passes are launched by a thread of the autograd engine for each device
-    (torch/nn/parallel/parallel_apply.py, torch/csrc/autograd/engine.cpp).
+    Threads that run the replicas' forward passes take turns at the interpreter's lock, and before them
+    modules are copied variable by variable; backward passes are launched by a thread of the autograd engine
+    for each device (torch/nn/parallel/parallel_apply.py, torch/csrc/autograd/engine.cpp).
     """
     if replicas == 1:
         return stack
-    forward = replicas * (1 + _REPLICATE)
-    return replace(stack, launch=stack.launch * forward, backward_launch=stack.backward_launch / forward)
+    return replace(
+        stack,
+        launch=stack.launch * replicas,
+        backward_launch=stack.backward_launch / replicas,
+        variable_overhead=stack.variable_overhead + replicas * _REPLICATE * stack.launch,
+    )
 
 
 def first_that_fits(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from planner.workers.spread import ALONE, Hands, spread_in_order
 from simdl.errors import SimdlError
-from simdl.report.certainty import SPREAD_CAUSES, Knowledge, knowledge_of
+from simdl.report.certainty import SPREAD_CAUSES, Knowledge, kind_of, knowledge_of
 from simdl.software.reader import load_stack
 from validation.errors import RowSkippedError
 from validation.fit.evidence import gather
@@ -25,6 +25,7 @@ COLUMNS = (
     "item",
     "group",
     "stratum",
+    "kind",
     "stack",
     "device",
     "measured",
@@ -132,7 +133,7 @@ def _knowledge(row: FitRow, orphans: frozenset[Number]) -> Knowledge:
     """What is known of a row's software once its group is left out: numbers without rows are a family's."""
     stack, device = load_stack(row.setup.stack), row.setup.cluster.device
     known = knowledge_of(stack, device)
-    own = [number for number in used_numbers(stack.name, device.name) if number.holder != device.name]
+    own = [number for number in used_numbers(stack.name, device.name) if number.holder == stack.name]
     return "prior" if known == "fitted" and own and all(number in orphans for number in own) else known
 
 
@@ -144,6 +145,7 @@ def _line(row: FitRow, group: LeftOut, found: tuple[float, float | None]) -> tup
         row.row["source_item"],
         group.name,
         stratum(row),
+        kind_of(row.setup.workload.network),
         row.setup.stack,
         row.setup.cluster.device.name,
         row.measured,

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from validation.judging.statistics import ErrorStatistics, error_sentence, error_statistics
-from validation.transfer.intervals import calibrated
+from validation.transfer.spreads import fitted_rule
 
 HEADER = (
     "group",
@@ -98,7 +98,7 @@ def transfer_json(results: pd.DataFrame, grouping: str) -> dict[str, Any]:
             "strata": _summaries(results, "stratum"),
             "knowledge": _summaries(results, "knowledge"),
             "overall": _summary(results),
-            "interval_factor": calibrated(results),
+            "interval_rule": asdict(fitted_rule(results)),
         },
     }
 

@@ -1,49 +1,122 @@
-"""Spreads of intervals from rows left out of the fit, ``python -m validation.transfer.spreads FILE.json``.
+"""Spreads and factors of intervals, ``python -m validation.transfer.spreads FILE.json``.
 
-Reads what ``simdl validate transfer --json`` printed and fits the spreads of a degree of
-``simdl/software/spreads.toml`` by maximum likelihood: log errors as Student's t with four degrees of freedom,
-because some rows are far off, groups weighing by the root of their size. The result is scaled to cover 90 %.
-Nothing is written: the numbers printed go into the file by hand.
+Reads rows left out of the fit, what ``simdl validate transfer --json`` printed, and gives the numbers of
+``simdl/software/spreads.toml``: spreads by maximum likelihood, log errors as Student's t with four degrees of
+freedom, because some rows are far off, groups weighing by the root of their size; then for each kind of
+network the factor with which 90 % of its rows are covered (split conformal prediction with normalised
+residuals: Papadopoulos et al. 2002, Lei et al. 2018, arXiv:1604.04173; by kind: Vovk et al. 2005, section
+4.5, "Mondrian"). Nothing is written: the numbers printed go into the file by hand.
+``validation.transfer.intervals`` does the same without each group.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from simdl.report.certainty import SPREAD_CAUSES
-from validation.transfer.intervals import weighted_quantile
+from simdl.report.certainty import SPREAD_CAUSES, Kind, Spread, degrees, factors, log_spread, spreads
 
 Array = NDArray[np.float64]
+LEVEL = 0.9
+NORMAL = 1.6448536
+"""Standard deviations either way that hold ``LEVEL`` of a normal distribution."""
 FREEDOM = 4
-NORMAL_90 = 1.6448536
+FEWEST = 10
+"""Rows that a kind of network needs for a factor of its own."""
+DISCOUNT = 0.25
+"""A row weighs its group's size to minus this power, so that one sweep does not decide for everybody."""
 _START, _STEPS, _SWEEPS = (0.1, 0.1, 0.1, 0.3, 0.6), (2.0, 1.5, 1.25, 1.1, 1.04), 6
 _LEAST, _MOST = 0.005, 3.0
+_PARTS = ("common", *SPREAD_CAUSES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What makes an interval of a step.
+
+    Attributes:
+        spread: of common and of every cause, for stacks with runs of their own.
+        factors: of kinds of networks.
+    """
+
+    spread: Spread
+    factors: Mapping[Kind, float]
+
+
+def shipped_rule() -> Rule:
+    """The rule by which users get their intervals."""
+    return Rule(spread=spreads()["fitted"], factors=factors())
+
+
+def fitted_rule(results: pd.DataFrame) -> Rule:
+    """The rule that some rows give; the shipped one without rows.
+
+    Args:
+        results: of ``leave_out``.
+    """
+    if results.empty:
+        return shipped_rule()
+    plain = Rule(spread=fitted_spreads(results), factors=dict.fromkeys(factors(), 1.0))
+    own = {kind: results[results["kind"] == kind] for kind in factors()}
+    return Rule(
+        spread=plain.spread,
+        factors={
+            kind: _factor(rows if len(rows) >= FEWEST else results, plain) for kind, rows in own.items()
+        },
+    )
+
+
+def row_spreads(results: pd.DataFrame, rule: Rule) -> "pd.Series[float]":
+    """Log spread of every row by a rule, by the function that gives a user's interval."""
+    wide = pd.DataFrame(degrees()).T.loc[results["knowledge"]].set_index(results.index)
+    own = {part: (wide[part] * rule.spread[part]).to_numpy(float) for part in _PARTS}
+    shares = {cause: results[cause].to_numpy(float) for cause in SPREAD_CAUSES}
+    plain = log_spread(shares, own)
+    return pd.Series(plain * results["kind"].map(rule.factors).to_numpy(float), index=results.index)
 
 
 def fitted_spreads(results: pd.DataFrame) -> dict[str, float]:
-    """Spreads of common and of every cause that cover 90 % of the rows."""
-    errors = np.log(results["left_out"] / results["measured"]).to_numpy(float)
-    shares = results[list(SPREAD_CAUSES)].to_numpy(float)
+    """Spreads of common and of every cause, of stacks with runs of their own, that cover the wanted share."""
+    errors = log_errors(results).to_numpy(float)
+    wide = pd.DataFrame(degrees()).T.loc[results["knowledge"]][list(_PARTS)].to_numpy(float)
+    shares = wide * results.assign(common=1.0)[list(_PARTS)].to_numpy(float)
+    found = _descend(errors, shares, _weights(results, power=0.5))
+    plain = dict(zip(_PARTS, found.tolist(), strict=True))
+    scale = _factor(results, Rule(spread=plain, factors=dict.fromkeys(factors(), 1.0)))
+    return {part: scale * spread for part, spread in plain.items()}
+
+
+def log_errors(results: pd.DataFrame) -> "pd.Series[float]":
+    """Log of predicted over measured time of rows left out of the fit."""
+    return np.log(results["left_out"] / results["measured"])
+
+
+def _factor(results: pd.DataFrame, rule: Rule) -> float:
+    """Factor on the spreads of a rule with which the wanted share of rows is covered."""
+    ratios = (log_errors(results).abs() / row_spreads(results, rule)).to_numpy(float)
+    return weighted_quantile(ratios, _weights(results, power=DISCOUNT), LEVEL) / NORMAL
+
+
+def _weights(results: pd.DataFrame, *, power: float) -> Array:
     sizes = results.groupby("group")["group"].transform("size").to_numpy(float)
-    weights = 1 / np.sqrt(sizes)
-    spreads = _descend(errors, shares, weights)
-    frame = pd.DataFrame({"ratio": np.abs(errors) / _sigma(spreads, shares), "weight": weights})
-    scale = weighted_quantile(frame, 0.9) / NORMAL_90
-    return dict(zip(("common", *SPREAD_CAUSES), (spreads * scale).tolist(), strict=True))
-
-
-def _sigma(spreads: Array, shares: Array) -> Array:
-    found: Array = np.sqrt(spreads[0] ** 2 + ((shares * spreads[1:]) ** 2).sum(axis=1))
+    found: Array = sizes**-power
     return found
 
 
-def _loss(spreads: Array, errors: Array, shares: Array, weights: Array) -> float:
-    sigma = _sigma(spreads, shares)
+def weighted_quantile(values: Array, weights: Array, level: float) -> float:
+    """The least value that is not below so large a share of the weight."""
+    order = np.argsort(values)
+    share = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][min(int((share < level).sum()), len(order) - 1)])
+
+
+def _loss(spread: Array, errors: Array, shares: Array, weights: Array) -> float:
+    sigma = np.sqrt(((shares * spread) ** 2).sum(axis=1))
     tails = (FREEDOM + 1) / 2 * np.log1p((errors / sigma) ** 2 / FREEDOM)
     return float(weights @ (np.log(sigma) + tails))
 
@@ -62,13 +135,17 @@ def _descend(errors: Array, shares: Array, weights: Array) -> Array:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the spreads that the rows of a file give."""
+    """Print the spreads and factors that the rows of a file give."""
     parser = argparse.ArgumentParser(prog="python -m validation.transfer.spreads", description=__doc__)
     parser.add_argument("file", type=Path, help="what simdl validate transfer --json printed")
     given = parser.parse_args(arguments)
-    rows = pd.DataFrame(json.loads(given.file.read_text(encoding="utf-8"))["rows"])
-    for name, value in fitted_spreads(rows).items():
-        print(f"{name} = {value:.2f}")
+    rule = fitted_rule(pd.DataFrame(json.loads(given.file.read_text(encoding="utf-8"))["rows"]))
+    print("[spread]")
+    for name, value in rule.spread.items():
+        print(f"{name} = {value:.3f}")
+    print("\n[factor]")
+    for kind, value in rule.factors.items():
+        print(f'"{kind}" = {value:.2f}')
 
 
 if __name__ == "__main__":

@@ -88,10 +88,13 @@ def ties(result: PlanResult) -> int:
     """How many plans, from the first on, cannot be told from the first; 0 without plans."""
     if not result.plans:
         return 0
-    knowledge = result.plans[0].report.provenance.get("knowledge", "unknown")
+    provenance = result.plans[0].report.provenance
     reports = [plan.report for plan in result.plans]
     return tied_with_the_first(
-        [each.breakdown for each in reports], knowledge, kernels=[each.kernels for each in reports]
+        [each.breakdown for each in reports],
+        provenance.get("knowledge", "unknown"),
+        kind=provenance.get("kind", "other networks"),
+        kernels=[each.kernels for each in reports],
     )
 
 

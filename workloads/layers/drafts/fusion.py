@@ -23,6 +23,9 @@ PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
 
 STATISTICS = "conv_stats"
 """Group of a convolution and the sums of the batch normalisation behind it."""
+SCALE = "conv_scale"
+"""Group of a convolution, the frozen normalisation that it alone feeds, and what is fused with that
+(cuDNN's fused convolution, scale, bias and ReLU; apex, contrib/conv_bias_relu, ConvFrozenScaleBiasReLU)."""
 
 
 def fuse_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
@@ -33,7 +36,7 @@ def fuse_layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
         fused.extend(
             next((_tag(rest[: len(p)], g) for p, g in PATTERNS if _matches(rest, p, layers)), rest[:1])
         )
-    return tuple(_with_statistics(fused))
+    return tuple(_with_scales(_with_statistics(fused)))
 
 
 def _with_statistics(layers: Sequence[Layer]) -> list[Layer]:
@@ -49,6 +52,35 @@ def _with_statistics(layers: Sequence[Layer]) -> list[Layer]:
             )  # read, not written, for nothing
             found[place + 1] = replace(second, forward=(joined, *rest))
     return found
+
+
+def _with_scales(layers: Sequence[Layer]) -> list[Layer]:
+    """Frozen normalisations, and what is fused with them, in the epilogue of the convolution before them."""
+    found = list(layers)
+    for place, (first, second) in enumerate(pairwise(layers)):
+        alone = first.kind == "convolution" and len(first.forward) == 1
+        frozen = second.attributes.get("over") == "nothing"
+        if not (alone and frozen and _readers(first, layers) == [second.name]):
+            continue
+        found[place] = replace(first, forward=(replace(first.forward[0], fusion=SCALE),))
+        (scale,), group = second.forward, second.forward[0].fusion
+        joined = replace(second, forward=(_join(scale, SCALE, second.output_elements),))
+        found[place + 1] = joined
+        for later in range(place + 2, len(layers)):
+            layer = layers[later]
+            if not group or any(operator.fusion != group for operator in layer.forward):
+                break
+            found[later] = replace(layer, forward=_grouped(layer.forward))
+            if layer.kind == "activation":
+                found[later] = replace(found[later], input_gradient=_grouped(layer.input_gradient))
+                gradient = _join(second.input_gradient[0], SCALE, second.output_elements)
+                found[place + 1] = replace(joined, input_gradient=(gradient,))
+                break
+    return found
+
+
+def _grouped(operators: Sequence[Operator]) -> tuple[Operator, ...]:
+    return tuple(replace(operator, fusion=SCALE) for operator in operators)
 
 
 def _matches(rest: Sequence[Layer], pattern: tuple[str, ...], layers: Sequence[Layer]) -> bool:

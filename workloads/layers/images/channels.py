@@ -1,9 +1,11 @@
 """Moving channels about: halves of a tensor, and the shuffle of ShuffleNet.
 
-Half of the channels is a view in every framework, but the convolution that reads it copies it together. The
-shuffle writes channels in transposed order (Zhang et al. 2018, arXiv:1707.01083, section 3.1). Both move
-every element once each way.
+Half of the channels is a view in every framework, but the convolution that reads it copies it together,
+within its call; the gradients of both halves are put together by one. The shuffle writes channels in
+transposed order (Zhang et al. 2018, arXiv:1707.01083, section 3.1). Both move every element once each way.
 """
+
+from dataclasses import replace
 
 from workloads.errors import NetworkError
 from workloads.layer import Layer
@@ -26,8 +28,8 @@ def channel_half(name: str, source: Tensor, *, second: bool) -> Layer:
         kind="half",
         inputs=(source.name,),
         output_shape=(channels // 2, *extents),
-        forward=(_copy("copy", count),),
-        input_gradient=(_copy("copy back", count),),
+        forward=(replace(_copy("copy", count), inner=True),),
+        input_gradient=(replace(_copy("copy back", count), inner=second),),
         attributes={"part": int(second)},
     )
 

@@ -6,7 +6,8 @@ Batch normalisation in training makes two passes over its n = C H W elements eac
 - forward: sum and sum of squares (3 n flops), then y = a x + b with a, b per channel (2 n);
 - backward: sums of dy and of dy * (x - mean) * a (5 n), then dx = a dy + b x + c (4 n).
 
-The second pass of each exchanges nothing between threads: it is element-wise.
+The second pass of each exchanges nothing between threads: it is element-wise. Libraries do both passes in one
+call (cudnnBatchNormalizationForwardTraining and its backward).
 
 The sums are also the gradients of the scale and shift, so there is no separate weight-gradient kernel. The
 input is kept. Mean and deviation (2 C values per batch, not per sample) are not counted.
@@ -42,11 +43,11 @@ def _channel_norm(name: str, source: Tensor, *, over: str) -> Layer:
         parameters=2 * channels,
         forward=(
             _sums("statistics", 3 * count, reads=count, channels=channels),
-            _elementwise("normalise", 2 * count, reads=count, writes=count, channels=channels),
+            _second_pass("normalise", 2 * count, reads=count, writes=count, channels=channels),
         ),
         input_gradient=(
             _sums("gradient sums", 5 * count, reads=2 * count, channels=channels),
-            _elementwise("input gradient", 4 * count, reads=2 * count, writes=count, channels=channels),
+            _second_pass("input gradient", 4 * count, reads=2 * count, writes=count, channels=channels),
         ),
         saved=(SavedActivation(name="input", elements=count),),
         attributes={"over": over},
@@ -105,6 +106,10 @@ def _elementwise(name: str, work: int, *, reads: int, writes: int, channels: int
         writes=writes,
         weights=2 * channels,
     )
+
+
+def _second_pass(name: str, work: int, *, reads: int, writes: int, channels: int) -> Operator:
+    return replace(_elementwise(name, work, reads=reads, writes=writes, channels=channels), inner=True)
 
 
 def _window(name: str, work: int, *, reads: int, writes: int) -> Operator:

@@ -178,11 +178,19 @@ def token_mean(name: str, source: Tensor) -> Layer:
     )
 
 
-def layer_norm(name: str, source: Tensor) -> Layer:
-    """Normalises the features of every token, or of a vector."""
+def layer_norm(name: str, source: Tensor, *, reads: str = "stream") -> Layer:
+    """Normalises the features of every token, or of a vector.
+
+    Args:
+        name: of the layer.
+        source: what it reads.
+        reads: ``"stream"``, a residual stream that starts from what is trained or normalised, or
+            ``"products"``, one that starts from a convolution: programs that cast operator by operator keep
+            the first in FP32 and the second in 16 bit.
+    """
     *rows, features = source.shape
     layer = token_norm(name, source.name, kind="layernorm", tokens=prod(rows), features=features)
-    return replace(layer, output_shape=source.shape)
+    return replace(layer, output_shape=source.shape, attributes={**layer.attributes, "reads": reads})
 
 
 def token_linear(name: str, source: Tensor, *, out_features: int, bias: bool = True) -> Layer:

@@ -53,12 +53,12 @@ def _patches(size: int, patch: int, hidden: int) -> Block:
 def _mixer(shape: tuple[int, ...], count: int) -> Block:
     tokens, hidden = shape
     draft = Draft(shape)
-    draft.add(layer_norm, "norm1")
+    draft.add(layer_norm, "norm1", reads="products")
     draft.add(transpose_tokens, "transpose")
     _perceptron(draft, "tokens", width=hidden // 2, out_features=tokens)
     draft.add(transpose_tokens, "transpose_back")
     mixed = draft.add(addition, "add1", draft.last, BLOCK_INPUT)
-    draft.add(layer_norm, "norm2")
+    draft.add(layer_norm, "norm2", reads="products")
     _perceptron(draft, "features", width=4 * hidden, out_features=hidden)
     draft.add(addition, "add2", draft.last, mixed)
     return draft.block("mixer", count=count)
@@ -72,7 +72,7 @@ def _perceptron(draft: Draft, name: str, *, width: int, out_features: int) -> No
 
 def _head(shape: tuple[int, ...]) -> Block:
     draft = Draft(shape)
-    draft.add(layer_norm, "norm")
+    draft.add(layer_norm, "norm", reads="products")
     draft.add(token_mean, "mean")
     draft.add(linear, "fc", out_features=1000)
     draft.add(softmax, "loss")
