@@ -58,8 +58,12 @@ def _unknown_attention(layers: Iterable[Layer]) -> Iterator[str]:
         yield from (name for name in ("latent", "cap", "sinks") if said.get(name))
         if layer.kind == "rotary" and said.get("features"):
             yield "rotation of some features"
-        if core is not None and (core.window or core.value_size):
-            yield "window" if core.window else "latent"
+        if core is not None and core.window:
+            yield "window"
+        if said.get("operation") == "split uneven":
+            yield "values that are keys, or of another size"
+        if said.get("part") == "value":
+            yield "norm of values"
         if said.get("scales", "head") != "head":
             yield f"norm of queries and keys over {said['scales']}"
 
