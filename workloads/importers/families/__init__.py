@@ -84,11 +84,8 @@ from workloads.importers.families.experts.mixtures import (
     Qwen2Moe,
     Qwen3Moe,
 )
-from workloads.importers.families.hybrids.falcon_h1 import FalconH1
 from workloads.importers.families.hybrids.hybrid import Mamba2, NemotronH
 from workloads.importers.families.hybrids.hybrid_kin import (
-    Bamba,
-    GraniteHybrid,
     Jamba,
     Lfm2,
     Lfm2Moe,
@@ -97,6 +94,7 @@ from workloads.importers.families.hybrids.hybrid_kin import (
     Qwen35Moe,
 )
 from workloads.importers.families.hybrids.linear import KimiLinear, MiniMax
+from workloads.importers.families.hybrids.state_spaces import Bamba, FalconH1, GraniteHybrid
 
 __all__ = ["FAMILIES", "Family"]
 

@@ -1,4 +1,4 @@
-"""Stacks with other layers in attention's place: Qwen3-Next and 3.5, Jamba, LFM2, Granite 4 and Bamba.
+"""Stacks with other layers in attention's place: Qwen3-Next and 3.5, Jamba and LFM2.
 
 Names and defaults are those of the configuration classes of Transformers 5.24. Vectors that balance the
 choice of experts are counted although Transformers keeps them as buffers.
@@ -11,16 +11,13 @@ from pydantic import Field
 
 from workloads.importers.families.base import Count, Length, Probability, alias
 from workloads.importers.families.dense.llama import Llama
-from workloads.importers.families.experts.mixture_kin import GraniteMoe
 from workloads.importers.families.experts.mixtures import Maybe, QwenExperts
 from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.gated_convolution import GatedConvolution
 from workloads.layers.tokens.selective_scan import SelectiveScan
-from workloads.layers.tokens.state_space import StateSpace
 from workloads.zoo.language.decoder.parts import Experts, Mixer
 
 ATTENTION = frozenset({"attention", "full_attention"})
-LINEAR = frozenset({"linear_attention", "mamba"})
 Auto = Annotated[int, Field(gt=0, le=10**9)] | Literal["auto"]
 
 
@@ -266,92 +263,3 @@ class Lfm2Moe(Lfm2):
             dense_layers=self.num_dense_layers,
         )
         return super().choices() | {"experts": experts}
-
-
-class _WithStateSpace(Llama):
-    """Llama with Mamba-2 layers in the place of attention in some layers."""
-
-    KINDS: ClassVar[frozenset[str]] = ATTENTION | LINEAR
-
-    mamba_n_heads: Count = 128
-    mamba_d_head: Auto = 64
-    mamba_n_groups: Count = 1
-    mamba_d_state: Count = 256
-    mamba_d_conv: Count = 4
-    mamba_expand: Count = 2
-    mamba_chunk_size: Count = 256
-    mamba_conv_bias: bool = True
-    mamba_proj_bias: bool = False
-
-    def faults(self, tokens: int) -> list[str]:
-        """Llama's, and heads that do not make up the mixer's features."""
-        found, inner = super().faults(tokens), self.mamba_expand * self.hidden_size
-        if inner % self.mamba_n_heads:
-            found.append(f"mamba_n_heads: found {self.mamba_n_heads}; expected a divisor of {inner} features")
-        elif self.mamba_d_head not in {"auto", inner // self.mamba_n_heads}:
-            size = inner // self.mamba_n_heads
-            found.append(f"mamba_d_head: found {self.mamba_d_head}; expected {size}, or auto")
-        if self.mamba_n_heads % self.mamba_n_groups:
-            groups, heads = self.mamba_n_groups, self.mamba_n_heads
-            found.append(f"mamba_n_groups: found {groups}; expected a divisor of {heads} heads")
-        return found
-
-    def mixers(self, attends: list[bool]) -> tuple[Mixer | None, ...]:
-        """Mamba-2 layers where a layer has no attention."""
-        mixer = StateSpace(
-            heads=self.mamba_n_heads,
-            head_size=self.mamba_expand * self.hidden_size // self.mamba_n_heads,
-            groups=self.mamba_n_groups,
-            state=self.mamba_d_state,
-            taps=self.mamba_d_conv,
-            chunk=self.mamba_chunk_size,
-            bias=self.mamba_proj_bias,
-            conv_bias=self.mamba_conv_bias,
-        )
-        return taking_turns(attends, mixer)
-
-    def windows(self) -> tuple[int, ...]:
-        """None: layers of attention see all tokens."""
-        return ()
-
-
-class Bamba(_WithStateSpace):
-    """Bamba: Mamba-2 layers, and some of attention with half of every head rotated."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 128000,
-        "hidden_size": 4096,
-        "intermediate_size": 14336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-    }
-
-    max_position_embeddings: Length = 262144
-    num_key_value_heads: Count | None = 8
-    attn_layer_indices: list[Maybe] | None = None
-    partial_rotary_factor: Probability = 0.5
-
-    def choices(self) -> dict[str, Any]:
-        """Llama's, with layers of two kinds."""
-        attends = [n in (self.attn_layer_indices or ()) for n in range(self.num_hidden_layers)]
-        return super().choices() | {"mixers": self.mixers(attends)}
-
-
-class GraniteHybrid(_WithStateSpace, GraniteMoe):
-    """Granite 4: Mamba-2 layers and some of attention, experts beside a network that all tokens take."""
-
-    num_local_experts: Maybe = 8
-    shared_intermediate_size: Maybe = 1024
-    position_embedding_type: str | None = None
-    layer_types: list[str] | None = alias("layer_types", "layers_block_type", default=None)
-
-    def choices(self) -> dict[str, Any]:
-        """Granite's, with layers of two kinds; without experts the shared network alone."""
-        kinds = self.layer_types or ["mamba"] * self.num_hidden_layers
-        found = super().choices() | {
-            "positions": "rotary" if self.position_embedding_type == "rope" else "none",
-            "mixers": self.mixers([kind in ATTENTION for kind in kinds]),
-        }
-        if not self.num_local_experts:
-            found |= {"experts": None, "ffn": self.shared_intermediate_size}
-        return found
