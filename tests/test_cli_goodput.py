@@ -29,6 +29,13 @@ def test_table_and_page(tmp_path):
     assert "Goodput by interval" in (tmp_path / "goodput.html").read_text()
 
 
+def test_the_first_line_says_what_to_run_and_no_warning_for_a_shortfall():
+    done = run("--tp", "4")
+    assert done.exit_code == 0, done.output
+    assert "warning: vocabulary of 50,257" in done.output  # which the line once took for what does not fit
+    assert done.stdout.startswith("Run gpt2 on the 128 devices of dgx-a100:16 with ")
+
+
 def test_json_adds_up():
     data = found("--seed", "3", "--horizon", "10d")
     assert sum(data["breakdown"].values()) == pytest.approx(1.0)

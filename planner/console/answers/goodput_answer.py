@@ -125,10 +125,8 @@ def _sentence(question: Question, strategy: Strategy, data: Mapping[str, Any]) -
     fails = "nothing ever fails" if every is None else f"something fails every {format_duration(every)}"
     interval = data["interval"]
     write = "no checkpoint" if interval is None else f"a checkpoint every {format_duration(interval)}"
-    short = next(iter(data["warnings"]), "")
-    fits = f"{data['model']} does not fit, {short}; if it did, run it" if short else f"Run {data['model']}"
     return (
-        f"{fits} on {devices_of(question)} with {spell_strategy(strategy)} and {write}: "
+        f"Run {data['model']} on {devices_of(question)} with {spell_strategy(strategy)} and {write}: "
         f"{data['goodput']:.1%} of {format_duration(horizon)} ({hours} device-hours) is training, "
         f"{data['steps']:,.0f} steps of {format_seconds(data['step_time'])}; most of the rest is "
         f"{LOSSES[most]} ({lost[most]:.1%}), where {fails}."

@@ -11,13 +11,13 @@ from planner.pages.page import Cell, Page, Section, Table
 
 def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
     """The page of a scaling curve; ``data`` is the command's JSON."""
-    points = data["points"]
+    points, concluded = data["points"], data["conclusion"]
     ran = [point for point in points if point["step_time"]]
     header = ("devices", "global batch", "step", f"{sample}s/s", "efficiency", "remark")
     return Page(
         title=title,
         headline=data["headline"],
-        lines=(f"{data['conclusion']}.", *(f"assumed: {sentence}" for sentence in data["assumptions"])),
+        lines=(f"{concluded[:1].upper()}{concluded[1:]}.", *map("assumed: {}".format, data["assumptions"])),
         sections=(
             Section(title="Throughput", body=throughput_figure(points, sample)),
             Section(title="Efficiency", body=efficiency_figure(points)),
