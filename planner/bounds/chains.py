@@ -56,7 +56,8 @@ class Chain:
     @cached_property
     def drain(self) -> Floats:
         """After the last pass of a stage that sends a gradient back: its way to the first stage."""
-        return _exclusive(self.back) + np.cumsum(self.returned, axis=1)
+        found: Floats = np.cumsum(self.back + self.returned, axis=1) - self.back
+        return found
 
     @cached_property
     def returned(self) -> Floats:
@@ -199,7 +200,7 @@ def stage_hops(shape: Shape, order: ShapeOrder, pricing: Pricing, *, copy: int =
 
 def _transfers(shape: Shape, hops: tuple[Hop | None, ...], prices: Prices, pricing: Pricing) -> Floats:
     """[lanes and cuts x stages] seconds from each stage of a copy to the next."""
-    times = np.zeros((len(shape.rows), *shape.kind.shape))
+    times = np.zeros((shape.kind.shape[1], len(shape.rows), shape.cuts))
     last = np.array([blocks[-1] if blocks else 0 for blocks in shape.kinds])[shape.kind]
     alike: dict[Hop, list[int]] = {}
     for boundary, hop in enumerate(hops):
@@ -207,6 +208,6 @@ def _transfers(shape: Shape, hops: tuple[Hop | None, ...], prices: Prices, prici
             alike.setdefault(hop, []).append(boundary)
     for hop, boundaries in alike.items():
         seconds = transfer_seconds(hop, prices, pricing)[shape.rows]
-        times[:, :, boundaries] = seconds[:, last[:, boundaries]]
-    times[:, :, :-1] *= shape.present[shape.kind][:, 1:]
-    return times.reshape(-1, shape.kind.shape[1])
+        times[boundaries] = seconds.T[last[:, boundaries].T].swapaxes(1, 2)
+    times[:-1] *= shape.present[shape.kind][:, 1:].T[:, None]
+    return times.reshape(len(times), -1).T

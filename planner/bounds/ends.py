@@ -23,43 +23,49 @@ class Ends:
         sent = chain.forward + chain.back + chain.outbound
         self._order, self._chain, self._lane = order, chain, shape.with_cuts(shape.lane)
         self._classes = classes
-        self._first, self._lags = order.placement.first, stage_lags(shape)
+        self._place, self._lags = order.placement, stage_lags(shape)
         self._tails = [*stage_tails(shape, order)]
         self._flight = order.in_flight()
-        heads = np.min([chain.head[:, stages] for stages in self._first], axis=0)
+        heads = self._shortest(chain.head)
         self._head = heads if order.synchronised else np.zeros_like(heads)
         self._back = np.maximum(self._worked(each, sent), self._round_trips(each))
         self._busy = self._head + each * chain.by_rank(sent + chain.rest, ranks)
-        last = np.min([chain.last[:, stages] for stages in self._first], axis=0)
-        self._before_last = self._busy - last
+        self._before_last = self._busy - self._shortest(chain.last)
         self._sent, self._paths = self._transfers(each), paths
+
+    def _shortest(self, values: Floats) -> Floats:
+        """[lanes and cuts x ranks] least of the first stages of every rank, one of each copy."""
+        if self._order.copies == 1:
+            return self._place.firsts(values)
+        found: Floats = np.min([values[:, stages] for stages in self._place.first], axis=0)
+        return found
 
     def _worked(self, each: Floats, sent: Floats) -> Floats:
         """[lanes and cuts x ranks] ends of passes by the work of a rank from the first pass of a stage on.
 
         What later stages of the rank do comes after that pass, and the last gradient is one of theirs.
         """
-        chain, owned = self._chain, self._order.placement.owned
-        own = sent[:, owned]
-        held = chain.returned[:, owned].max(axis=2) if chain.blocking else 0.0
-        if not self._order.synchronised or self._order.copies > 1 or owned.shape[1] == 1:
-            found: Floats = self._head + each * own.sum(axis=2) - held
+        chain, by_owner = self._chain, self._place.by_owner
+        own = by_owner(sent)
+        held = by_owner(chain.returned).max(axis=2) if chain.blocking else 0.0
+        if not self._order.synchronised or self._order.copies > 1 or own.shape[2] == 1:
+            found: Floats = self._head + each * chain.by_rank(sent, own.shape[1]) - held
             return found
         later = each[:, :, None] * np.cumsum(own[:, :, ::-1], axis=2)[:, :, ::-1]
-        ends = chain.head[:, owned] + later + chain.drain[:, owned]
-        found = ends.max(axis=2) - chain.drain[:, self._first[0]]
+        ends = by_owner(chain.head) + later + by_owner(chain.drain)
+        found = ends.max(axis=2) - self._place.firsts(chain.drain)
         return found - held
 
     def _round_trips(self, each: Floats) -> Floats:
         """[lanes and cuts x ranks] ends of passes by round trips of a rank's first stage to the last one."""
-        chain, first = self._chain, self._first[0]
+        chain, firsts = self._chain, self._place.firsts
         if not self._order.synchronised or self._order.copies > 1:
-            return np.zeros((len(chain.forward), len(first)))
+            return np.zeros((len(chain.forward), len(self._place.owned)))
         flight = np.maximum(self._flight, 1)
-        found: Floats = chain.head[:, first] + np.ceil(each / flight) * chain.beyond[:, first]
+        found: Floats = firsts(chain.head) + np.ceil(each / flight) * firsts(chain.beyond)
         for apart, members in self._lags:
             rows = (part[members] for part in (chain.forward, chain.back, chain.sent, chain.head, each[:, 0]))
-            found[members] = np.maximum(found[members], cycle_ends(apart, *rows)[:, first])
+            found[members] = np.maximum(found[members], firsts(cycle_ends(apart, *rows)))
         return found
 
     def _transfers(self, each: Floats) -> Floats:
@@ -79,12 +85,12 @@ class Ends:
         )
         if self._order.synchronised and self._order.copies == 1:
             ends = np.maximum(ends, largest(self._drained(self._back))[lane] + beside.after_back)
-            first, chain = self._classes.first, self._chain
+            first, chain = self._classes.which[self._place.place[0]], self._chain
             back = self._sent[lane]
             if beside.late is not None:  # all other passes of a rank come after its first one
                 ends = np.maximum(ends, largest(self._before_last[lane] + beside.late) + beside.lane)
                 ends = np.maximum(ends, largest(self._busy[lane] + beside.late) + beside.after_last)
-                ways = (self._back + chain.drain[:, self._first[0]])[lane] + beside.late
+                ways = (self._back + self._place.firsts(chain.drain))[lane] + beside.late
                 back = np.maximum(back, ways.max(axis=1))
             ends[:, first] = np.maximum(ends[:, first], back + beside.after_back[:, first])
         if beside.completions is not None:
@@ -125,8 +131,11 @@ class Ends:
 
     def _drained(self, ends: Floats) -> Floats:
         """[lanes and cuts x ranks] ends of each rank's last gradient given those of later stages."""
-        first = self._first[0]
-        drain, order = self._chain.drain[:, first], np.argsort(first)
+        drain = self._place.firsts(self._chain.drain)
+        if self._place.in_turn:
+            found: Floats = np.maximum.accumulate((ends + drain)[:, ::-1], axis=1)[:, ::-1]
+            return found - drain
+        order = np.argsort(self._place.first[0])
         found = np.empty_like(ends)
         found[:, order] = np.maximum.accumulate((ends + drain)[:, order][:, ::-1], axis=1)[:, ::-1]
         return found - drain

@@ -25,6 +25,8 @@ from planner.bounds.exposure import estimate_exposure
 from planner.bounds.orders import (
     ShapeOrder,
     activation_bytes,
+    alike_columns,
+    grouped,
     rank_classes,
     shape_orders,
     transient_bytes,
@@ -58,13 +60,11 @@ class Bounds:
 
     Attributes:
         memory: [bytes] that the worst rank needs.
-        worst_rank: pipeline rank that needs them.
         inputs: [s] that the input pipeline takes at least.
         seconds: finds [s] that training takes at least, of those candidates of which something is true.
     """
 
     memory: Floats
-    worst_rank: Integers
     inputs: Floats
     seconds: Callable[[Flags], Floats]
 
@@ -106,22 +106,18 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: 
     count = len(space)
     if not count:
         none = np.zeros(0)
-        return Bounds(
-            memory=none, worst_rank=np.zeros(0, dtype=np.int64), inputs=none, seconds=lambda _: none
-        )
+        return Bounds(memory=none, inputs=none, seconds=lambda _: none)
     usable = usable_memory(pricing.stack, pricing.cluster.device)
-    memory, worst = np.empty(count), np.empty(count, dtype=np.int64)
+    memory = np.empty(count)
     prices = price_space(space, pricing)
     shapes = []
     for shape in enumerate_shapes(space, prices, pricing, cuts=partial(_cuts, pricing, cut)):
         order = shape_orders(shape)
-        need, rank = _memory(shape, order, prices, workload, pricing)
-        nearest = np.arange(len(need)), need.argmin(axis=1)
-        memory[shape.candidates], worst[shape.candidates] = need[nearest], rank[nearest]
+        need = _memory(shape, order, prices, workload, pricing)
+        memory[shape.candidates] = need.min(axis=1)
         shapes.append((shape, order, need))
     bounds = Bounds(
         memory=memory,
-        worst_rank=worst,
         inputs=least_input_time(workload, pricing.cluster, space.dp, space.tp * space.cp),
         seconds=lambda wanted: _training(wanted, shapes, prices, workload, pricing),
     )
@@ -182,55 +178,58 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
     return float(bounds.step_time[0])
 
 
-def _memory(
-    shape: Shape, order: ShapeOrder, prices: Prices, workload: Workload, pricing: Pricing
-) -> tuple[Floats, Integers]:
-    """[candidates x cuts] bytes of the worst rank, and which that is."""
-    need = memory_by_rank(shape, order, prices, workload, pricing)
-    worst = need.argmax(axis=1)
-    return need[np.arange(len(need)), worst].reshape(-1, shape.choices), worst.reshape(-1, shape.choices)
+def _memory(shape: Shape, order: ShapeOrder, prices: Prices, workload: Workload, pricing: Pricing) -> Floats:
+    """[candidates x cuts] bytes of the worst rank."""
+    need = memory_by_rank(shape, order, prices, workload, pricing, merged=True).max(axis=1)
+    return need.reshape(-1, shape.choices)
 
 
 def memory_by_rank(
-    shape: Shape, order: ShapeOrder, prices: Prices, workload: Workload, pricing: Pricing
+    shape: Shape,
+    order: ShapeOrder,
+    prices: Prices,
+    workload: Workload,
+    pricing: Pricing,
+    *,
+    merged: bool = False,
 ) -> Floats:
-    """[candidates and cuts x ranks] bytes that every rank needs."""
+    """[candidates and cuts x ranks] bytes that every rank needs.
+
+    ``merged``: of ranks that have the same for the whole step only one, which needs most beside it.
+    """
     live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
     if prices.tables.any():
         live = live + order.by_rank(shape.spread(prices.tables[shape.rows] @ shape.counts()), shape.ranks)
-    lasting = _lasting_bytes(shape, order, workload, pricing)
-    need: Floats = live[shape.with_cuts(shape.lane)] + lasting[shape.with_cuts(shape.variant)]
+    lasting, setting = _lasting_bytes(shape, order, workload, pricing), shape.with_cuts(shape.variant)
+    state = _paged_bytes(shape, order, workload, pricing) if workload.optimizer.paged else lasting[:0]
+    if merged:
+        first, place = alike_columns(np.concatenate([lasting, state]))
+        live, lasting, state = grouped(place).largest(live), lasting[:, first], state[:, first]
+    need: Floats = live[shape.with_cuts(shape.lane)] + lasting[setting]
     if shape.ranks == 1:
         need += (_gathered_bytes(shape, prices, pricing) - _gradient_relief(shape, prices, pricing))[:, None]
     if workload.optimizer.paged:
-        state = _paged_bytes(shape, order, workload, pricing)[shape.with_cuts(shape.variant)]
-        need = np.maximum(
-            need - state, np.minimum(need, usable_memory(pricing.stack, pricing.cluster.device))
-        )
+        usable = usable_memory(pricing.stack, pricing.cluster.device)
+        need = np.maximum(need - state[setting], np.minimum(need, usable))
     return need
 
 
 def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: Pricing) -> Floats:
     """[variants and cuts x ranks] bytes of what lives for the step."""
     stashed = order.stashed(shape.ranks)
-    found = np.full((len(shape.variants) * shape.cuts, shape.ranks), pricing.stack.memory_context)
+    stashed = stashed if any(stashed) else stashed[:1]
+    found = np.full((len(shape.variants) * shape.cuts, 1), pricing.stack.memory_context)
     for parameters, experts in ((shape.parameters, False), (shape.experts, True)):
         if not parameters.any():
             continue
         held = order.by_rank(shape.spread(parameters @ shape.counts()), shape.ranks)
-        each = []
-        for strategy in shape.variants:
-            state = sum(_state(strategy, workload, pricing, experts=experts).values())
-            each.append(
-                [
-                    state + sum(stashed_bytes(1.0, versions, strategy, pricing).values())
-                    for versions in stashed
-                ]
-                if any(stashed)
-                else [state] * len(stashed)
-            )
+        each = [
+            [state + sum(stashed_bytes(1.0, versions, strategy, pricing).values()) for versions in stashed]
+            for strategy in shape.variants
+            for state in (sum(_state(strategy, workload, pricing, experts=experts).values()),)
+        ]
         found = found + held * np.repeat(np.array(each), shape.cuts, axis=0)
-    return found
+    return np.broadcast_to(found, (len(found), shape.ranks))
 
 
 def _state(strategy: Strategy, workload: Workload, pricing: Pricing, *, experts: bool) -> dict[str, float]:

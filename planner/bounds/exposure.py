@@ -120,7 +120,8 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
             variants.spread(found, "ahead")[:, 0] for found in (ways.gathers.total, ways.gathers.first)
         )
         own = own.copy()
-        own[:, classes.first] += (variants.footprint * (total - first) + first)[setting]
+        opening = classes.which[chain.order.placement.place[0]]
+        own[:, opening] += (variants.footprint * (total - first) + first)[setting]
     return Exposure(
         after_passes=own,
         after_back=back,

@@ -18,7 +18,7 @@ from planner.bounds.ends import Ends
 from planner.bounds.estimate import Flags, memory_by_rank
 from planner.bounds.exchanges import Variants, shape_variants
 from planner.bounds.exposure import Completions, Exposure, estimate_exposure
-from planner.bounds.orders import RankClasses, ShapeOrder, shape_orders
+from planner.bounds.orders import ShapeOrder, grouped, shape_orders
 from planner.bounds.paths import path_ends
 from planner.bounds.updates import update_seconds
 from planner.space.candidates import Integers, Space, single_space
@@ -229,7 +229,7 @@ def _pipeline_times(shape: Shape, order: ShapeOrder, sides: Sequence[_Side], kin
     """[candidates and cuts] seconds of a step whose pipeline ranks are of these kinds."""
     every, place = np.arange(shape.ranks), order.placement.place
     stages = shape.kind.shape[1]
-    classes = RankClasses(ranks=every, first=int(place[0]), sorted=every, starts=every)
+    classes = grouped(every)
     chain = _joined_chain([side.chain for side in sides], kinds[place])
     paths = path_ends(shape, order, _Joined(sides, kinds[place], stages), sides[0].pricing)
     beside = [

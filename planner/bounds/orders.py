@@ -25,12 +25,25 @@ class Placement:
         chain: [copies x stages, flat] its place in the chain of layers.
         first: [copies x ranks] the first stage of each copy on every rank.
         owned: [ranks x stages of a rank] the places in the chain of all its stages.
+        in_turn: every stage is held once, and ranks take them in turn.
     """
 
     place: Integers
     chain: Integers
     first: Integers
     owned: Integers
+    in_turn: bool
+
+    def firsts(self, values: Floats) -> Floats:
+        """[n x ranks] of the first stage of every rank, of the first copy, of [n x stages] values."""
+        return values[:, : len(self.owned)] if self.in_turn else values[:, self.first[0]]
+
+    def by_owner(self, values: Floats) -> Floats:
+        """[... x ranks x stages of a rank] of [... x stages] values."""
+        ranks, each = self.owned.shape
+        if self.in_turn and each < ranks:  # no copy; short rows are slower than one
+            return values.reshape(*values.shape[:-1], each, ranks).swapaxes(-1, -2)
+        return values[..., self.owned]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,22 +51,25 @@ class RankClasses:
     """Ranks whose stages and neighbours are of the same kinds: nothing but their place tells them apart.
 
     Attributes:
+        which: [ranks] class of each.
         ranks: [classes] one of each.
-        first: its class number, of the rank that holds the first stage.
         sorted: [ranks] all, class by class.
         starts: [classes] where those of each class begin among them.
+        in_order: sorted so they are in the order of the pipeline.
     """
 
+    which: Integers
     ranks: Integers
-    first: int
     sorted: Integers
     starts: Integers
+    in_order: bool
 
     def largest(self, values: Floats) -> Floats:
         """[... x classes] the largest of [... x ranks] values of each class."""
+        in_order = values if self.in_order else values[:, self.sorted]
         if len(self.starts) == len(self.sorted):
-            return values[:, self.sorted]
-        found: Floats = np.maximum.reduceat(values[:, self.sorted], self.starts, axis=1)
+            return in_order
+        found: Floats = np.maximum.reduceat(in_order, self.starts, axis=1)
         return found
 
 
@@ -69,6 +85,7 @@ def placement(name: str, ranks: int, virtual_stages: int) -> Placement:
         chain=chain,
         first=np.array([[int(np.argmax(copy == rank)) for rank in range(ranks)] for copy in by_copy]),
         owned=chain[np.argsort(place, kind="stable")].reshape(ranks, -1),
+        in_turn=len(place) == len(chain) and bool((place == np.arange(len(place)) % ranks).all()),
     )
 
 
@@ -121,7 +138,7 @@ class ShapeOrder:
         """[... x ranks] sums over the stages of each rank, of all copies, of [... x stages] values."""
         if len(self.placement.place) == ranks == values.shape[-1]:
             return values
-        found: Floats = values[..., self.placement.owned].sum(axis=-1)
+        found: Floats = self.placement.by_owner(values).sum(axis=-1)
         return found
 
     def of_lanes(self, lanes: Integers) -> "ShapeOrder":
@@ -132,7 +149,7 @@ class ShapeOrder:
         """[lanes and cuts x ranks] largest number of live activations of the first stage of every rank."""
         flight = [each.counts[:, :, 0].max(axis=1) for each in self.live]
         flight.append(np.zeros_like(flight[0]))
-        found: Integers = np.array(flight)[self.held.ravel()]
+        found: Integers = np.array(flight).T[:, self.held.ravel()].T
         return found
 
 
@@ -155,11 +172,30 @@ def rank_classes(shape: Shape, order: ShapeOrder, hops: tuple[Hop | None, ...]) 
             for rank, (stage, own) in enumerate(zip(before.tolist(), kinds, strict=True))
         ]
     )
+    return grouped(which)
+
+
+def grouped(which: Integers) -> RankClasses:
+    """Classes of ranks, given the number of each one's class."""
     sorted_ranks = np.argsort(which, kind="stable")
-    starts = np.searchsorted(which[sorted_ranks], np.arange(len(numbers)))
+    starts = np.searchsorted(which[sorted_ranks], np.arange(which.max() + 1))
     return RankClasses(
-        ranks=sorted_ranks[starts], first=int(which[place.place[0]]), sorted=sorted_ranks, starts=starts
+        which=which,
+        ranks=sorted_ranks[starts],
+        sorted=sorted_ranks,
+        starts=starts,
+        in_order=bool((which[1:] >= which[:-1]).all()),
     )
+
+
+def alike_columns(columns: Floats) -> tuple[Integers, Integers]:
+    """First place of every distinct column, and which distinct column stands at each place."""
+    keys = [column.tobytes() for column in np.ascontiguousarray(columns.T)]
+    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    place = np.array([number[key] for key in keys])
+    first = np.zeros(len(number), dtype=np.int64)
+    first[place[::-1]] = np.arange(len(keys))[::-1]
+    return first, place
 
 
 def shape_orders(shape: Shape) -> ShapeOrder:
@@ -230,7 +266,9 @@ def stage_tails(shape: Shape, order: ShapeOrder) -> Iterator[tuple[Tails, Intege
 def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
     """[lanes and cuts x ranks] bytes of activations that are live together at the peak of every rank."""
     saved = shape.spread(prices.saved[shape.rows] @ shape.counts())
-    live = np.zeros((len(saved), shape.ranks))
+    if order.placement.in_turn and saved.shape[1] == shape.ranks:  # most of one stage is most bytes
+        return saved * order.in_flight()
+    live = np.zeros((len(saved), shape.ranks), order="F")
     for number, each in enumerate(order.live):
         members = np.flatnonzero(order.held == number)
         own = saved[members[:, None, None], each.stages % saved.shape[1]]
@@ -247,5 +285,5 @@ def transient_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
     else:
         kinds = [transient[:, list({*blocks})].max(axis=1, initial=0.0) for blocks in shape.kinds]
     stages = shape.spread(np.stack(kinds, axis=1))
-    found: Floats = stages[:, order.placement.owned].max(axis=2)
+    found: Floats = order.placement.by_owner(stages).max(axis=2)
     return found

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from planner.bounds.exchanges import Variants, gather_seconds, reduce_seconds, sharing_table
-from planner.bounds.orders import ShapeOrder
+from planner.bounds.orders import ShapeOrder, alike_columns
 from planner.space.candidates import Integers
 from planner.space.prices import Floats
 from simdl.kernels.pricing import Pricing
@@ -45,7 +45,7 @@ def _held(variants: Variants, order: ShapeOrder) -> tuple[Floats, Floats, Intege
         order.by_rank(shape.spread(each @ shape.counts()), shape.ranks).reshape(len(variants.each), -1)
         for each in (shape.parameters, shape.experts)
     )
-    first, place = _alike(np.concatenate([plain, experts]))
+    first, place = alike_columns(np.concatenate([plain, experts]))
     return plain[:, first], experts[:, first], place
 
 
@@ -90,13 +90,3 @@ def _copies(variants: Variants, plain: Floats, experts: Floats) -> Floats:
             for variant, *held in zip(variants.each, plain.tolist(), experts.tolist(), strict=True)
         ]
     )
-
-
-def _alike(columns: Floats) -> tuple[Integers, Integers]:
-    """First place of every distinct column, and which distinct column stands at each place."""
-    keys = [column.tobytes() for column in np.ascontiguousarray(columns.T)]
-    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-    place = np.array([number[key] for key in keys])
-    first = np.zeros(len(number), dtype=np.int64)
-    first[place[::-1]] = np.arange(len(keys))[::-1]
-    return first, place

@@ -109,8 +109,11 @@ class Shape:
         return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
     def spread(self, values: Floats) -> Floats:
-        """[... and cuts x stages] values of the stages, given [... x kinds] those of their kinds."""
-        found: Floats = values[:, self.kind].reshape(-1, self.kind.shape[1])
+        """[... and cuts x stages] values of the stages, given [... x kinds] those of their kinds.
+
+        Stage after stage in memory, as everything is that sums over stages.
+        """
+        found: Floats = values.T[self.kind.T].swapaxes(1, 2).reshape(self.kind.shape[1], -1).T
         return found
 
     def with_cuts(self, places: Integers) -> Integers:

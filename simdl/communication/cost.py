@@ -249,6 +249,8 @@ def candidates(
     version = library.version
     if version is None:
         return ()
+    if operation is Operation.REDUCE_SCATTER:  # a ring of as many steps: no model tells them apart
+        operation = Operation.ALL_GATHER
     model = rccl.estimates if version.library == "rccl" else nccl.estimates
     return model(operation, see(members, cluster, version, reduces=reduces), version)
 

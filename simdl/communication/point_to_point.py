@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache, reduce
 from math import ceil, prod
 
+import numpy as np
+
 from hardware.cluster import Cluster, Level
 from simdl.communication.algorithms import Algorithm
 from simdl.communication.cost import build_curve
@@ -24,7 +26,7 @@ from simdl.errors import CollectiveError
 from simdl.topology.groups import group_uses, is_wired, message_use
 from simdl.topology.patterns import Pattern
 from simdl.topology.uplinks import uplinks
-from workloads.amounts import larger
+from workloads.amounts import as_number, is_table, larger
 
 PAIR_PROTOCOLS = ("ll", "simple")  # LL128 is for collectives alone
 PAIR_LL_BYTES = 16384.0  # per channel, NCCL_P2P_LL_THRESHOLD; RCCL keeps it
@@ -142,12 +144,34 @@ def hop_time(nbytes: float, hop: Hop, cluster: Cluster, library: str = "nccl") -
 def ring_time(nbytes: float, group: Group, cluster: Cluster, library: str = "nccl") -> float:
     """Time [s] until every member of all groups has sent ``nbytes`` to the next, the last to the first.
 
+    Of one group, or of a table of them.
+
     Raises:
         CollectiveError: the group does not fit, or the library is unknown.
     """
+    if is_table(group.size, group.stride):
+        return _ring_times(nbytes, group, cluster, library)
     hops = _ring_hops(group, cluster)
     times = (hop_time(nbytes, hop, cluster, library) for hop in hops)
     return reduce(larger, times, nbytes * 0.0)
+
+
+def _ring_times(nbytes: float, group: Group, cluster: Cluster, library: str) -> float:
+    """[s] of a table of groups: every distinct hop is looked at once."""
+    sizes, strides, amounts = np.broadcast_arrays(group.size, group.stride, nbytes)
+    code = sizes * (cluster.devices + 1) + strides
+    distinct, place = np.unique(code, return_inverse=True)
+    crossed: dict[Hop, list[int]] = {}
+    for number, each in enumerate(distinct.tolist()):
+        size, stride = divmod(each, cluster.devices + 1)
+        for hop in _ring_hops(Group(size=size, stride=stride), cluster):
+            crossed.setdefault(hop, []).append(number)
+    times = np.zeros(amounts.shape)
+    for hop, numbers in crossed.items():
+        rows = np.flatnonzero(np.isin(place, numbers))
+        times[rows] = np.maximum(times[rows], hop_time(as_number(amounts[rows]), hop, cluster, library))
+    seconds: float = as_number(times)
+    return seconds
 
 
 @lru_cache(maxsize=4096)
@@ -164,7 +188,8 @@ def _ring_hops(group: Group, cluster: Cluster) -> tuple[Hop, ...]:
             flows = min(ends * group.stride, below)
             apart = max(1, group.stride // below)
             pairs = _ring_pairs(level, m, apart) if is_wired(level) else ()
-            found.append(Hop(level=index, flows=flows, pairs=pairs, nodes=m * apart, distance=apart))
+            spread = {"nodes": m * apart, "distance": apart} if level.wiring else {}
+            found.append(Hop(level=index, flows=flows, pairs=pairs, **spread))
         below *= level.size
     return tuple(found)
 

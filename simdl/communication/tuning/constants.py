@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from simdl.errors import CollectiveError
 
@@ -20,9 +21,8 @@ OLDEST = {"nccl": "2.5.7", "rccl": "2.21.5"}
 GENERATIONS = ("pascal", "volta", "ampere", "hopper", "blackwell")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A release of a library: ``nccl`` and (2, 27, 7)."""
+class Version(NamedTuple):
+    """A release of a library: ``nccl`` and (2, 27, 7); a tuple, because it is looked up by the thousand."""
 
     library: str
     number: Number

@@ -352,12 +352,7 @@ def _context(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backw
 @lru_cache(maxsize=4096)
 def _ring_transfer(pricing: Pricing, shard: Shard, layer: Layer, backward: bool) -> float:
     """[s] of one transfer of a layer's keys and values to the next rank of the ring."""
-
-    def transfers(part: Shard) -> tuple[float]:
-        return (sum(time for *_, time in context_transfers(pricing, part, (layer,), backward=backward)),)
-
-    (seconds,) = by_part(shard, ("tp", "cp"), transfers)
-    return float(seconds) if not is_table(seconds) else seconds
+    return sum((time for *_, time in context_transfers(pricing, shard, (layer,), backward=backward)), 0.0)
 
 
 def _exchanged(pricing: Pricing, shard: Shard, layers: tuple[Layer, ...], *, backward: bool) -> Work:

@@ -35,34 +35,34 @@ def cycle_ends(  # noqa: PLR0917 - what a pipeline is made of
         head: [n x stages] before the first pass of a stage.
         count: [n] microbatches.
     """
+    forward, back, sent, head = (np.ascontiguousarray(each.T) for each in (forward, back, sent, head))
     counts, which = np.unique(count, return_inverse=True)
-    last = counts[:, None] - 1
+    last = counts - 1
     best, cycles = np.zeros_like(forward), _Cycles(forward, back, sent)
-    for stop in range(forward.shape[1]):
+    for stop in range(len(forward)):
         here = slice(0, stop + 1)
-        apart = lags.limit[here] - lags.lead[stop]
+        apart = (lags.limit[here] - lags.lead[stop])[:, None]
         times = np.where(apart > 0, np.maximum(last - lags.lead[stop], 0) // np.maximum(apart, 1), 0)
-        ends = (last - times * apart)[which] * forward[:, here]
-        ends += head[:, here]
-        ends += times[which] * cycles.up_to(stop)
-        np.maximum(best[:, here], ends, out=best[:, here])
-    after = forward + np.minimum(lags.lead + 1, count[:, None]) * back
-    found: Floats = best + np.maximum(cycles.up_to(forward.shape[1] - 1), after)
-    return found
+        ends = (last - times * apart)[:, which] * forward[here]
+        ends += head[here]
+        ends += times[:, which] * cycles.up_to(stop)
+        np.maximum(best[here], ends, out=best[here])
+    after = forward + np.minimum(lags.lead[:, None] + 1, count) * back
+    found: Floats = best + np.maximum(cycles.up_to(len(forward) - 1), after)
+    return found.T
 
 
 class _Cycles:
-    """Seconds from stages to a later one and back."""
+    """Seconds from stages to a later one and back; given [stages x n] seconds of passes and transfers."""
 
     def __init__(self, forward: Floats, back: Floats, sent: Floats) -> None:
         way = forward + back + 2 * sent
-        self._ends = np.cumsum(way, axis=1)
+        self._ends = np.cumsum(way, axis=0)
         self._before, self._sent = self._ends - way, 2 * sent
 
     def up_to(self, stop: int) -> Floats:
-        """[n x stages up to ``stop``] seconds from each of them to stage ``stop`` and back."""
-        end = self._ends[:, stop : stop + 1] - self._sent[:, stop : stop + 1]
-        found: Floats = end - self._before[:, : stop + 1]
+        """[stages up to ``stop`` x n] seconds from each of them to stage ``stop`` and back."""
+        found: Floats = self._ends[stop] - self._sent[stop] - self._before[: stop + 1]
         return found
 
 
@@ -77,10 +77,10 @@ def slowest_cycle(lags: Lags, forward: Floats, back: Floats, sent: Floats, alone
         alone: [s] per microbatch of the busiest rank.
     """
     best, pace = 1, alone * (1 + 1e-9)
-    cycles = _Cycles(forward[None], back[None], sent[None])
+    cycles = _Cycles(forward[:, None], back[:, None], sent[:, None])
     for stop in range(len(forward)):
         apart = lags.limit[: stop + 1] - lags.lead[stop]
-        each = np.where(apart > 0, cycles.up_to(stop)[0] / np.maximum(apart, 1), 0.0)
+        each = np.where(apart > 0, cycles.up_to(stop)[:, 0] / np.maximum(apart, 1), 0.0)
         place = int(each.argmax())
         if each[place] > pace:
             best, pace = int(apart[place]), float(each[place]) * (1 + 1e-9)
