@@ -144,18 +144,25 @@ class ProfileReader:
         for key, citation in self.sources.items():
             if citation is not None and key not in self._used:
                 self.fault(f"sources.{key}", "no number names it; remove it")
-        self._refuse_unread(self.data)
+        parents = {read[:end] for read in self._read for end, mark in enumerate(read) if mark == "."}
+        self._refuse_unread(self.data, parents)
         if self.faults:
             raise ProfileError(self.faults)
         return tuple(self.numbers)
 
-    def _refuse_unread(self, table: Any, at: str = "") -> None:  # noqa: ANN401 - a TOML value of any kind
-        """A fault for each key that nobody asked for; one for a whole table of such keys."""
+    def _refuse_unread(self, table: Any, parents: set[str], at: str = "") -> None:  # noqa: ANN401 - any TOML
+        """A fault for each key that nobody asked for; one for a whole table of such keys.
+
+        Args:
+            table: of the file.
+            parents: paths below which something was asked for.
+            at: path of the table, with a dot at its end.
+        """
         for key, found in table.items() if isinstance(table, Mapping) else enumerate(table):
             path = f"{at}{key}"
-            below = any(read.startswith(f"{path}.") for read in self._read)
+            below = path in parents
             if _is_table(found) and (below or path in self._read):
-                self._refuse_unread(found, f"{path}.")
+                self._refuse_unread(found, parents, f"{path}.")
             elif path != "sources" and not self._known(path):
                 self.fault(path, f"found {found!r}; expected a table" if below else "unknown key")
 

@@ -180,7 +180,7 @@ def estimate_bound(strategy: Strategy, workload: Workload, pricing: Pricing) -> 
 
 def _memory(shape: Shape, order: ShapeOrder, prices: Prices, workload: Workload, pricing: Pricing) -> Floats:
     """[candidates x cuts] bytes of the worst rank."""
-    need = memory_by_rank(shape, order, prices, workload, pricing, merged=True).max(axis=1)
+    need: Floats = memory_by_rank(shape, order, prices, workload, pricing, merged=True).max(axis=1)
     return need.reshape(-1, shape.choices)
 
 

@@ -16,6 +16,7 @@ from typing import assert_never, final
 import numpy as np
 from numpy.typing import NDArray
 
+from hardware.architecture import architectures
 from hardware.device import Device
 from simdl.kernels.costs.attention import attention_time
 from simdl.kernels.costs.convolution import AlgorithmCost
@@ -54,6 +55,7 @@ class DeviceCostModel(CostModel):
     """Prices kernels by the achieved fractions of a device profile; remembers the products it has priced."""
 
     def __init__(self, device: Device) -> None:
+        architectures()  # a fault of their file is told before anything is priced
         self._device = device
         self._times: dict[tuple[object, ...], float] = {}
         self._spaces: dict[tuple[object, ...], float] = {}
