@@ -1,7 +1,8 @@
 """Rates: what concurrent transfers get of the channels that they share.
 
 Max-min fairness by progressive filling: the rates of all flows [bytes/s] rise together; a flow stops when it
-is as fast as alone, or when one of its channels is full; the others go on.
+is as fast as alone, or when one of its channels is full; the others go on. A transfer of several ranks stands
+for as many flows: their rates rise together with those of all others.
 
 Source: Bertsekas and Gallager, "Data Networks", 2nd edition, 1992, section 6.5.2.
 """
@@ -20,7 +21,7 @@ def max_min_speeds(shares: Sequence[Shares], rates: Sequence[float]) -> list[flo
 
     Args:
         shares: per flow the channels that can hold it back.
-        rates: per flow [bytes/s] at full speed, the largest over its channels.
+        rates: per flow [bytes/s] of one of its ranks at full speed, the largest over its channels.
 
     Example:
         >>> max_min_speeds([[(0, 1.0)], [(0, 1.0)], [(0, 0.25)]], [4.0, 4.0, 1.0])

@@ -23,7 +23,7 @@ class Shared:
     Attributes:
         tasks: per task, whether what runs beside it can change its speed or be changed by it.
         shares: per action the channels that can hold it back.
-        rates: per action [bytes/s] of a transfer at full speed, the largest over all its channels.
+        rates: per action [bytes/s] of one rank of a transfer at full speed, the largest over all channels.
         footprints: per action its share of a device, 0 for work.
         busy: per action the share of its seconds in which messages of work load channels, 0 for transfers.
     """
@@ -52,7 +52,10 @@ def find_shared(program: Program) -> Shared:
         tasks=tasks,
         shares=shares,
         rates=tuple(
-            max((load.share * program.channels[load.channel].bandwidth for load in each.loads), default=0.0)
+            max(
+                (load.share * program.channels[load.channel].bandwidth / load.members for load in each.loads),
+                default=0.0,
+            )
             if each
             else 0.0
             for each in loading

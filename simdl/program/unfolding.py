@@ -136,16 +136,19 @@ class _Copies:
         """The action with its loads on the ports of the domains in which its ranks stand."""
         if not action.loads:
             return action
-        shares: dict[tuple[int, int], float] = {}
+        shares: dict[tuple[int, int], tuple[float, int]] = {}
         for load in action.loads:
             for rank, count in self._domains(load, members):
                 channel = self._builder.channel(_moved(self._old.channels[load.channel], load.rank, rank))
-                key = channel, rank
-                shares[key] = shares.get(key, 0.0) + load.share * count / load.members
-        total: dict[int, float] = {}
-        for (channel, _), share in shares.items():
-            total[channel] = total.get(channel, 0.0) + share
-        loads = tuple(Load(channel, min(1.0, share)) for channel, share in total.items())
+                share, ranks = shares.get((channel, rank), (0.0, count))
+                shares[channel, rank] = share + load.share * count / load.members, ranks
+        total: dict[int, tuple[float, int]] = {}
+        for (channel, _), (share, ranks) in shares.items():
+            before, others = total.get(channel, (0.0, 0))
+            total[channel] = before + share, others + ranks
+        loads = tuple(
+            Load(channel, min(1.0, share), members=ranks) for channel, (share, ranks) in total.items()
+        )
         return replace(action, loads=loads)
 
     def _domains(self, load: Load, members: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -4,7 +4,9 @@ import pytest
 from programs import Task, build_program
 
 from simdl.engine.run import run
-from simdl.program.program import Stream
+from simdl.program.action import Cause, Load, Purpose, Transfer
+from simdl.program.builder import ProgramBuilder
+from simdl.program.program import Channel, RankClass, Stream
 from simdl.report.timeline_metrics import breakdown
 
 pytestmark = pytest.mark.theory
@@ -49,3 +51,21 @@ def test_a_longer_task_can_shorten_a_step_that_shares():
     assert times(*tasks)[3] == (4.0, 14.0)
     tasks[0] = Task("before", (OTHER,), 2.0)
     assert times(*tasks)[3] == (2.0, 12.0)
+
+
+def test_a_transfer_of_three_ranks_gets_three_times_what_one_of_one_rank_gets():
+    """4 bytes each over a link of 4 bytes/s: 3 and 1 bytes/s until 4/3 s, then the second has it alone."""
+    builder = ProgramBuilder([RankClass(stage=0)], STREAMS[:4])
+    port = builder.channel(Channel(name="link", bandwidth=4.0))
+    for stream, ranks in ((FORWARD, 3), (BACKWARD, 1)):
+        sent = Transfer(
+            purpose=Purpose.MESSAGE,
+            cause=Cause.PIPELINE,
+            operation=None,
+            ranks=2,
+            nbytes=4.0,
+            duration=1.0,
+            loads=(Load(port, 1.0, members=ranks),),
+        )
+        builder.add(builder.action(sent), stream)
+    assert list(run(builder.program()).end) == pytest.approx([4 / 3, 2.0], rel=1e-12)

@@ -82,6 +82,17 @@ def test_folded_equals_unfolded(degrees, stack):
     assert len(unfolded.timeline.program.streams) > len(folded.timeline.program.streams)
 
 
+@pytest.mark.parametrize("schedule", ["zb-h1", "zb-h2", "zb-v", "pipedream"])
+def test_sums_of_all_replicas_share_links_with_messages_of_each(schedule):
+    """A sum that all ranks run together beside sends of each: of slow links every rank gets as much."""
+    strategy = Strategy(dp=4, pp=2, schedule=schedule, virtual_stages=1 + (schedule == "zb-v"))
+    arguments = build_workload(global_batch=24), build_cluster(bandwidth=1e8), strategy
+    stack = build_stack(pipeline_overlap=schedule != "pipedream", gradient_overlap=True)
+    folded, unfolded = (simulate(*arguments, stack=stack, unfolded=flag) for flag in (False, True))
+    assert shares(folded)
+    assert unfolded.report.step_time == pytest.approx(folded.report.step_time, rel=1e-9)
+
+
 @pytest.mark.parametrize("recompute", list(Recompute))
 def test_folded_equals_unfolded_with_recomputation(recompute):
     folded, unfolded = both(
