@@ -47,6 +47,7 @@ from planner.search.ways_out import ways_out
 from simdl.errors import SimdlError, StrategyError
 from simdl.report.chakra_trace import write_chakra_traces
 from simdl.report.chrome_trace_hta import write_hta_traces
+from simdl.report.residuals import residual_text
 from simdl.report.step_report import StepReport
 from simdl.step.simulate import Simulation
 from simdl.step.simulate import simulate as simulate_step
@@ -287,5 +288,6 @@ def _provenance(report: StepReport) -> str:
     resting = ", ".join(f"{kind} {share:.0%}" for kind, share in shares if share >= 0.005)
     return (
         f"stack {known['stack']}, device {known['device']}, links {links}, network {known['network']}; "
-        f"numbers: {counts}; seconds resting on {resting} numbers"
+        f"numbers: {counts}; seconds resting on {resting} numbers; "
+        f"{residual_text(report.provenance, report.step_time)}"
     )

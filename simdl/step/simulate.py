@@ -26,6 +26,7 @@ from simdl.report.critical_tasks import critical_actions, total_parts
 from simdl.report.kernel_evidence import untold_kernels
 from simdl.report.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.report.operator_times import critical_operators, kernel_times
+from simdl.report.residuals import residual_seconds
 from simdl.report.step_report import StepReport
 from simdl.report.timeline_metrics import breakdowns
 from simdl.software.stack import Stack
@@ -269,6 +270,7 @@ def _provenance(step: StepCost, causes: Mapping[str, float], kernels: Mapping[st
         "seconds": evidence_seconds(
             causes, kernels, stack, _priced_by(cluster), attention=_attention_numbers(cluster, stack)
         ),
+        "residuals": residual_seconds(causes, kernels, stack),
     }
 
 

@@ -23,6 +23,7 @@ from simdl.engine.timeline import Timeline
 from simdl.memory.needs import memory_by_rank, usable_memory
 from simdl.report.communication import MessageUse
 from simdl.report.kernel_uses import kernel_uses
+from simdl.report.residuals import residual_text
 from simdl.report.step_report import StepReport
 from simdl.report.timeline_metrics import breakdowns
 from simdl.step.simulate import Simulation
@@ -33,14 +34,15 @@ MESSAGE_HEADER = ("purpose", "collective", "messages", "mean size", "time", "alg
 LIVE = "activations"  # the part of memory that the timeline follows
 
 
-def certainty_lines(report: StepReport) -> tuple[str, str]:
-    """The interval of the step time, and what kinds of numbers its seconds rest on."""
+def certainty_lines(report: StepReport) -> tuple[str, ...]:
+    """The interval of the step time, what kinds of numbers its seconds rest on, and its residuals."""
     interval, seconds = report.interval, report.provenance.get("seconds", {})
     shares = ", ".join(f"{kind} {time / report.step_time:.0%}" for kind, time in seconds.items() if time)
     low, high = format_seconds(interval.low), format_seconds(interval.high)
     return (
         f"step time {low} to {high} with {interval.level:.0%} ({interval.knowledge})",
         f"seconds rest on numbers that are {shares}",
+        residual_text(report.provenance, report.step_time),
     )
 
 
