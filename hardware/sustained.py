@@ -8,7 +8,8 @@ follows the clock. With idle power P0 of a board of W watts, dlog(clock) / dlog(
 and at most 1, where the board never meets its limit. Power is taken per operation of the peak, so that boards
 of one architecture with other numbers of multiprocessors or other clocks share one number. Where a short
 benchmark of the board itself was already slowed by its power, its fraction of the peak is the lower one, and
-``sustained`` is over that: times known fraction / own fraction.
+``sustained`` is over that: times known fraction / own fraction. Kernels that use matrix units less than large
+products draw less and keep a higher clock (`training_clock`).
 
 Source: Mudge, "Power: A First-Class Architectural Design Constraint" (Computer 34(4), 2001), p. 52 (cube of
 the frequency); the idle share is that of ``hardware/data/power.toml``.
@@ -46,15 +47,25 @@ def power_exponent() -> float:
     return 1 / (3 * (1 - power_shares().idle))
 
 
-def relief(busy: Amount) -> Amount:
-    """Clock of kernels that keep matrix units less busy than large products do, over that of products.
+def training_clock(sustained: float, busy: Amount) -> Amount:
+    """Clock of a kernel in training over that of a short benchmark, where the power limit alone decides it.
 
-    Above idle a kernel that only streams draws a share of what products draw (``hardware/data/power.toml``);
-    between them power is taken to grow with the use of matrix units.
+    At a clock c over that of a short benchmark a kernel draws, over what large products draw at c = 1,
+
+        power above idle = (s + (1 - s) busy) c ** 3
+
+    where s is the share of a kernel that only streams. Large products (busy = 1) reach the limit at c =
+    ``sustained``; a kernel that streams draws a known share of that limit at c = 1
+    (``hardware/data/power.toml``), so s is that share times ``sustained`` cubed. At the limit
+
+        c = sustained x (s + (1 - s) busy) ** (-1 / 3)
+
+    which is above 1 where a kernel never comes to the limit.
 
     Args:
+        sustained: of the device.
         busy: use of matrix units over that of large products; an array of many at once.
     """
-    streaming = power_shares().streaming
-    factor: Amount = (streaming + (1 - streaming) * busy) ** -power_exponent()
-    return factor
+    streaming = power_shares().streaming * sustained**3
+    clock: Amount = sustained * (streaming + (1 - streaming) * busy) ** (-1 / 3)
+    return clock

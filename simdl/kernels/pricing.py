@@ -6,13 +6,14 @@ from functools import reduce
 
 from hardware.cluster import Cluster
 from hardware.device import Device
-from hardware.sustained import relief
+from hardware.sustained import training_clock
 from simdl.kernels.cost_model import CostModel, launch_time, launch_workspace
 from simdl.kernels.costs.matmul import uses_matrix_units
+from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.costs.recurrence import host_launches
 from simdl.kernels.kernel import AttentionCall, Kernel
 from simdl.software.stack import Stack
-from workloads.amounts import choose, larger, smaller
+from workloads.amounts import choose, larger, power, root_of_squares, smaller
 from workloads.dtypes import Precision
 from workloads.network import Network
 from workloads.operators import PRODUCTS, AttentionShape, OperatorKind
@@ -115,9 +116,9 @@ def kernels_workspace(model: CostModel, kernels: Iterable[Kernel]) -> float:
 def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel) -> float:
     """Device seconds of one kernel in this stack, at the clock that hours of training leave.
 
-    Products on matrix units draw the most power and lower the clock; convolutions alternate with kernels that
-    stream and stay below the limit. Attention draws power as far as it keeps matrix units busier or less busy
-    than large products do, whose fraction of the peak `sustained` was told from.
+    Products and attention lower the clock as far as they keep matrix units busy, over large products, whose
+    fraction of the peak `sustained` was told from. Convolutions alternate with kernels that stream and stay
+    below the limit.
     """
     seconds = launch_time(model, kernel)
     if kernel.kind not in PRODUCTS:
@@ -126,19 +127,32 @@ def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel)
         return seconds / stack.convolution_speed
     if not uses_matrix_units(device, kernel.dtype):
         return seconds
+    seconds = _at_clock(kernel, seconds, device)
     if isinstance(kernel.shape, AttentionCall):
-        clock = _attention_clock(kernel, seconds, device)
-        return seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0) / clock
-    return seconds / device.sustained
+        return seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0)
+    return seconds
 
 
-def _attention_clock(kernel: Kernel, seconds: float, device: Device) -> float:
-    """Clock of attention over that of a short benchmark, by the power law of `hardware.sustained`."""
+def _at_clock(kernel: Kernel, seconds: float, device: Device) -> float:
+    """Seconds of a kernel at the clock of training: its arithmetic takes longer, memory keeps a clock of its own.
+
+    The cost model's time is latency and the root of the squares of arithmetic and traffic; the arithmetic is
+    what these leave of it.
+    """
+    clock = _clock(kernel, seconds, device)
+    traffic = traffic_time(kernel.nbytes, device, kernel.kind)
+    both = larger(seconds - device.matmul.latency, traffic)
+    arithmetic = power(both * both - traffic * traffic, 0.5)
+    return seconds + root_of_squares(arithmetic / clock, traffic) - both
+
+
+def _clock(kernel: Kernel, seconds: float, device: Device) -> float:
+    """Clock of a kernel in training over that of a short benchmark, by the power law of `hardware.sustained`."""
     fraction = device.matmul.fraction.get(kernel.dtype, 0.0)
     if device.sustained >= 1 or not fraction:
         return device.sustained
     share = kernel.flops / (seconds * device.flop_rate(kernel.dtype))
-    return smaller(1.0, device.sustained * relief(share / fraction))
+    return smaller(1.0, training_clock(device.sustained, share / fraction))
 
 
 def _is_part(shape: AttentionShape) -> bool:

@@ -67,8 +67,7 @@ def test_no_token_is_faster_than_its_bytes_and_flops(model, cluster, sequences, 
     least = floor(model, load_device(DEVICES[cluster]), sequences, context)
     found = token_seconds(model, cluster, sequences, context)
     assert least < found
-    # Kernels read at 0.75 to 0.9 of the bandwidth, at the clock of large products (H200: 0.87)
-    assert found < 2.1 * least
+    assert found < 2 * least  # kernels read at 0.75 to 0.9 of the bandwidth, beside launches
 
 
 @pytest.mark.theory
