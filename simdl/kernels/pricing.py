@@ -116,9 +116,9 @@ def kernels_workspace(model: CostModel, kernels: Iterable[Kernel]) -> float:
 def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel) -> float:
     """Device seconds of one kernel in this stack, at the clock that hours of training leave.
 
-    Products and attention lower the clock as far as they keep matrix units busy, over large products, whose
-    fraction of the peak `sustained` was told from. Convolutions alternate with kernels that stream and stay
-    below the limit.
+    Products on matrix units draw the most power and lower the clock; the board's controller is slower than
+    kernels are, so all products share one clock. Attention, which runs for long, lowers it as far as it keeps
+    matrix units busy. Convolutions alternate with kernels that stream and stay below the limit.
     """
     seconds = launch_time(model, kernel)
     if kernel.kind not in PRODUCTS:
@@ -149,7 +149,7 @@ def _at_clock(kernel: Kernel, seconds: float, device: Device) -> float:
 def _clock(kernel: Kernel, seconds: float, device: Device) -> float:
     """Clock of a kernel in training over that of a short benchmark, by the power law of `hardware.sustained`."""
     fraction = device.matmul.fraction.get(kernel.dtype, 0.0)
-    if device.sustained >= 1 or not fraction:
+    if not isinstance(kernel.shape, AttentionCall) or device.sustained >= 1 or not fraction:
         return device.sustained
     share = kernel.flops / (seconds * device.flop_rate(kernel.dtype))
     return smaller(1.0, training_clock(device.sustained, share / fraction))
