@@ -131,7 +131,7 @@ def test_weights_that_fit_in_the_cache_are_read_once():
 def test_recurrent_kernels_of_deepbench(sheet, device, dtype):
     """Mean log error of LSTM, GRU and plain layers over several steps: at most a quarter.
 
-    On Maxwell 0.30: its libraries' tiles of 64 and more rows, read off kernel names, take as long for 16 rows
+    On Maxwell 0.27: its libraries' tiles of 64 and more rows, read off kernel names, take as long for 32 rows
     as for 64 by the model, and less in these layers.
     """
     errors = []
@@ -153,7 +153,7 @@ def test_recurrent_kernels_of_deepbench(sheet, device, dtype):
             found = estimate_kernel_time(walk, profile) + estimate_kernel_time(gates, profile)
             errors.append(log(found / (float(row["fwd_ms"]) * 1e-3)))
     assert len(errors) > 50
-    assert statistics.mean(map(abs, errors)) < (0.30 if profile.generation == "maxwell" else 0.25)
+    assert statistics.mean(map(abs, errors)) < (0.27 if profile.generation == "maxwell" else 0.25)
 
 
 @pytest.mark.property
