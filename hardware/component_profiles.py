@@ -129,7 +129,7 @@ def _efficiency(reader: ProfileReader, path: str, kind: type) -> Mapping[str, An
         if dimension in TABLES:
             each = TABLES[dimension]
             values[field.name] = {key: reader.number(f"{place}.{key}", each) for key in reader.keys(place)}
-            if not values[field.name]:
+            if not values[field.name] and field.default_factory is MISSING:
                 reader.fault(place, "missing; expected a table of fractions")
         else:
             optional = {} if field.default is MISSING else {"default": field.default}

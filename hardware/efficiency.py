@@ -16,6 +16,8 @@ class MatmulEfficiency:
 
     Attributes:
         fraction: by dtype, the share of peak that large, well-shaped products sustain (throttling included).
+        brief: the same of products that are over before the board's power limits them in full
+            (``hardware.power_shares``), where a table times such; they are as others where it is empty.
         latency: [s] ramp-up and drain of a product's kernel.
         epilogue: share of the time to write a result tile that is not hidden behind arithmetic.
         cache_ratio: bandwidth at which the last-level cache feeds operand tiles, over memory bandwidth.
@@ -25,6 +27,7 @@ class MatmulEfficiency:
     latency: float = field(metadata={"dimension": "time"})
     epilogue: float = field(metadata={"dimension": "fraction"})
     cache_ratio: float = field(metadata={"dimension": "ratio"})
+    brief: Mapping[str, float] = field(default_factory=dict, metadata={"dimension": "shares"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,17 @@ class PowerShares:
     Attributes:
         idle: power between kernels over board power.
         streaming: share of the power above idle that kernels bound by memory draw.
+        brief: [s] of a kernel that is repeated a few times, up to which the board's limit does not act in
+            full, because it holds for the mean over some time.
+        momentary: power that the board gives to such kernels over its limit.
         host: [W] that a node draws beside its devices, for each of them.
-        numbers: the three with their sources.
+        numbers: all of these with their sources.
     """
 
     idle: float
     streaming: float
+    brief: float
+    momentary: float
     host: float
     numbers: tuple[CitedNumber, ...]
 
@@ -36,6 +41,8 @@ def power_shares() -> PowerShares:
     return PowerShares(
         idle=reader.number("device.idle", "fraction"),
         streaming=reader.number("device.streaming", "fraction"),
+        brief=reader.number("limit.brief", "time"),
+        momentary=reader.number("limit.momentary", "ratio"),
         host=reader.number("host.power", "power"),
         numbers=reader.finish(),
     )

@@ -134,7 +134,7 @@ def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel)
 
 
 def _at_clock(kernel: Kernel, seconds: float, device: Device) -> float:
-    """Seconds of a kernel at the clock of training: its arithmetic takes longer, memory keeps a clock of its own.
+    """Seconds of a kernel at the clock of training: its arithmetic takes longer, memory has its own clock.
 
     The cost model's time is latency and the root of the squares of arithmetic and traffic; the arithmetic is
     what these leave of it.
@@ -147,7 +147,7 @@ def _at_clock(kernel: Kernel, seconds: float, device: Device) -> float:
 
 
 def _clock(kernel: Kernel, seconds: float, device: Device) -> float:
-    """Clock of a kernel in training over that of a short benchmark, by the power law of `hardware.sustained`."""
+    """Clock of a kernel in training over that of a short benchmark, by the law of `hardware.sustained`."""
     fraction = device.matmul.fraction.get(kernel.dtype, 0.0)
     if not isinstance(kernel.shape, AttentionCall) or device.sustained >= 1 or not fraction:
         return device.sustained

@@ -46,7 +46,9 @@ def test_a_backward_pass_is_launched_at_a_share_of_the_pace_of_the_forward_pass(
 @pytest.mark.parametrize("busy", [0.0, 0.3, 0.8, 1.0])
 def test_every_kernel_draws_the_same_power_at_the_clock_that_the_limit_leaves_it(sustained, busy):
     """Power above idle goes with the cube of the clock (Mudge 2001, p. 52)."""
-    streaming = power_shares().streaming * sustained**3  # of what large products draw at the benchmark's clock
+    streaming = (
+        power_shares().streaming * sustained**3
+    )  # of what large products draw at the benchmark's clock
     drawn = (streaming + (1 - streaming) * busy) * training_clock(sustained, busy) ** 3
     assert drawn == pytest.approx(sustained**3)
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from hardware.architecture import Architecture, architecture_named, architectures
 from hardware.device import Device
+from hardware.power_shares import power_shares
 from hardware.sustained import power_exponent
 from simdl.kernels.costs.matmul import ELEMENT_SIZE
 from validation.errors import MeasurementError
@@ -32,6 +33,7 @@ from validation.fit.shared_numbers import shared_numbers
 SCALE = 0.1
 """Log error of a fraction beyond which it pulls linearly."""
 MATMUL = "matmul.fraction."
+BRIEF = "matmul.brief."
 FP32 = f"{MATMUL}fp32"
 ALGORITHM = "convolution.fraction."
 NARROW = frozenset({"tf32", "bf16", "fp8", "mxfp8", "fp4", "int8"})
@@ -84,17 +86,17 @@ def family_fractions(device: Device, others: Sequence[Fitted]) -> dict[str, floa
         MeasurementError: an architecture is not listed.
     """
     names = dict.fromkeys(name for other in others for name in other.fractions)
-    found = {name: _mean(device, name, others) for name in names if not name.startswith(MATMUL)}
+    found = {name: _mean(device, name, others) for name in names if not name.startswith((MATMUL, BRIEF))}
     for matrix in (True, False):
         points = [point for other in others for point in _points(other, device) if point.matrix is matrix]
         if points:
-            law = _fit_law(points, _slope(matrix=matrix))
-            found |= {
-                f"{MATMUL}{dtype}": _law(law, *_demand(device, dtype), _slope(matrix=matrix))
-                * _accumulation(device, dtype)
-                for dtype in device.peak_flop_rate
-                if _on_matrix_units(device, dtype) is matrix
-            }
+            slope = _slope(matrix=matrix)
+            law = _fit_law(points, slope)
+            for dtype in device.peak_flop_rate:
+                if _on_matrix_units(device, dtype) is matrix:
+                    adds, (demand, year) = _accumulation(device, dtype), _demand(device, dtype)
+                    found[f"{MATMUL}{dtype}"] = adds * _law(law, demand, year, slope)
+                    found[f"{BRIEF}{dtype}"] = adds * _law(law, _briefly(demand), year, slope)
     products = found.get(FP32, device.matmul.fraction.get("fp32", 1.0))
     return {name: value / products if name.startswith(ALGORITHM) else value for name, value in found.items()}
 
@@ -141,10 +143,11 @@ def _points(other: Fitted, device: Device) -> list[_Point]:
     near = _nearness(device, other.device)
     points = []
     for name, fraction in other.fractions.items():
-        if not name.startswith(MATMUL):
+        if not name.startswith((MATMUL, BRIEF)):
             continue
-        dtype = name.removeprefix(MATMUL)
+        dtype = name.rpartition(".")[2]
         demand, year = _demand(other.device, dtype)
+        demand = _briefly(demand) if name.startswith(BRIEF) else demand
         adds = _accumulation(other.device, dtype)
         points.append(
             _Point(
@@ -183,6 +186,11 @@ def _demand(device: Device, dtype: str) -> tuple[float, int]:
     width = ELEMENT_SIZE[dtype] / 2 if _on_matrix_units(device, dtype) else 1.0
     demand = rate * width / device.power if device.power else 0.0
     return demand, architecture(device).process
+
+
+def _briefly(demand: float) -> float:
+    """The demand [FLOP/J] of products that are over before the limit acts in full."""
+    return demand / power_shares().momentary
 
 
 def _slope(*, matrix: bool) -> float:

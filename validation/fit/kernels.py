@@ -24,7 +24,7 @@ from simdl.kernels.cudnn import is_served
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
 from validation.fit.shared_numbers import shared_numbers
 from validation.judging.tables import frame_of
-from validation.kernels.compare import TIMER_ROWS, kernel_tables
+from validation.kernels.compare import TIMER_ROWS, is_brief, kernel_tables, unlimited
 from validation.kernels.rows import KernelRow, load_kernel_rows
 from workloads.operators import OperatorKind, Pass
 
@@ -46,7 +46,8 @@ Price = Callable[[KernelRow, Device], float]
 def price_kernel(row: KernelRow, device: Device) -> float:
     """[s] of a row's kernel, a convolution by the fastest algorithm."""
     assert row.kernel is not None  # noqa: S101 (rows without one take no part in a fit)
-    return estimate_kernel_time(row.kernel, device)
+    brief = is_brief(row.kernel, row.group, row.measured)
+    return estimate_kernel_time(row.kernel, unlimited(device) if brief else device)
 
 
 def fit_fraction(rows: Rows, build: Build, price: Price = price_kernel, *, most: float = 1.0) -> float:
@@ -172,7 +173,11 @@ Replaced = Callable[[Device, str, float], Device]
 def _independent(device: Device, rows: Rows) -> Iterator[tuple[list[KernelRow], str, Replaced]]:
     """Rows, dotted name and setter of every fraction that needs no other of its own group."""
     for dtype in device.peak_flop_rate:
-        yield [r for r in rows if _is_product(r, dtype)], f"matmul.fraction.{dtype}", _with_matmul
+        products = [r for r in rows if _is_product(r, dtype)]
+        brief = [r for r in products if is_brief(r.kernel, r.group, r.measured)]
+        lasting = [r for r in products if r not in brief]
+        yield lasting or brief, f"matmul.fraction.{dtype}", _with_matmul
+        yield brief if lasting else [], f"matmul.brief.{dtype}", _with_brief
     for kinds, name in ((STREAMS, "fraction"), (REDUCTIONS, "reduction")):
         streams = [r for r in rows if r.kernel and r.kernel.shape is None and r.kernel.kind in kinds]
         yield streams, f"memory.{name}", _with_memory
@@ -227,6 +232,10 @@ def _with_matmul(device: Device, dtype: str, value: float) -> Device:
     return replace(device, matmul=replace(device.matmul, fraction=fraction))
 
 
+def _with_brief(device: Device, dtype: str, value: float) -> Device:
+    return replace(device, matmul=replace(device.matmul, brief={**device.matmul.brief, dtype: value}))
+
+
 def _with_memory(device: Device, name: str, value: float) -> Device:
     memory = replace(device.memory, fraction=value) if name == "fraction" else None
     return replace(device, memory=memory or replace(device.memory, reduction=value))
@@ -248,6 +257,8 @@ def with_fractions(device: Device, fractions: Mapping[str, float]) -> Device:
         group, _, rest = name.partition(".")
         field = rest.rpartition(".")[2]
         match group:
+            case "matmul" if rest.startswith("brief."):
+                device = _with_brief(device, field, value)
             case "matmul":
                 device = _with_matmul(device, field, value)
             case "memory":

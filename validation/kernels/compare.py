@@ -7,17 +7,19 @@ little but the timer.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 
 from hardware.device import Device
 from hardware.errors import HardwareError
+from hardware.power_shares import power_shares
 from hardware.profiles import load_device
 from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.costs.convolution_launch import fastest_launch
-from simdl.kernels.kernel import ConvolutionCall, Kernel
+from simdl.kernels.kernel import ConvolutionCall, Kernel, Product
 from validation.errors import MeasurementError
 from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.judging.tables import counted, frame_of
@@ -71,8 +73,11 @@ def compare_kernels(paths: Iterable[Path], devices: Mapping[str, Device] | None 
     rows = frame_of((row for path in paths for row in load_kernel_rows(path)), KernelRow)
     launched = rows["skipped"].isna()
     known = devices or {}
-    named = rows.loc[launched, ["kernel", "then", "device"]].itertuples(index=False)
-    found = [_predict(kernel, then, name, known.get(name)) for kernel, then, name in named]
+    named = rows.loc[launched, ["kernel", "then", "device", "group", "measured"]].itertuples(index=False)
+    found = [
+        _predict(kernel, then, name, known.get(name), brief=is_brief(kernel, group, measured))
+        for kernel, then, name, group, measured in named
+    ]
     predictions = pd.DataFrame(found, columns=["predicted", "chosen", "refused"], index=rows.index[launched])
     results = rows.join(predictions)
     results["skipped"] = results["skipped"].fillna(results["refused"])
@@ -92,12 +97,28 @@ def kernel_tables(data: Path | None) -> list[Path]:
     return tables
 
 
+def is_brief(kernel: Kernel | None, group: str, measured: float) -> bool:
+    """Whether a product that is timed from the host is over before the board's power limits it in full."""
+    product = kernel is not None and isinstance(kernel.shape, Product)
+    return product and bool(group) and measured < power_shares().brief
+
+
+@lru_cache(maxsize=256)
+def unlimited(device: Device) -> Device:
+    """The device as it multiplies before its power limits it, where a table timed that."""
+    fraction = {**device.matmul.fraction, **device.matmul.brief}
+    return (
+        replace(device, matmul=replace(device.matmul, fraction=fraction)) if device.matmul.brief else device
+    )
+
+
 def _predict(
-    kernel: Kernel, then: Kernel | None, name: str, known: Device | None
+    kernel: Kernel, then: Kernel | None, name: str, known: Device | None, *, brief: bool
 ) -> tuple[float | None, str, str | None]:
     """Time [s], algorithm of a convolution, and why there is no prediction."""
     try:
         device = known or load_device(name)
+        device = unlimited(device) if brief else device
         seconds = estimate_kernel_time(kernel, device)
         seconds += estimate_kernel_time(then, device) if then else 0.0
         return seconds, _chosen(kernel, device), None

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hardware.power_shares import power_shares
 from hardware.profiles import device_names, load_device
 from hardware.sustained import power_exponent
 from validation.commands.kernels import kernels
@@ -79,6 +80,22 @@ def test_far_above_what_its_board_can_feed_a_device_slows_down_by_its_power(dtyp
 def test_eight_bits_ask_half_the_power_of_sixteen():
     found = family_fractions(load_device("h100-pcie-80gb"), [made("h100-sxm-80gb", 0.78)])
     assert found["matmul.fraction.fp8"] == pytest.approx(found["matmul.fraction.bf16"], rel=1e-3)
+
+
+def test_products_that_are_over_before_the_limit_acts_may_draw_more():
+    """A board of 70 W: at the limit FP32 products go with power, and brief ones get more of it."""
+    known = Fitted(
+        device=load_device("t4"),
+        fractions={"matmul.fraction.fp32": 0.4, "matmul.brief.fp32": 0.4 * power_shares().momentary},
+        rows={"matmul.fraction.fp32": 50, "matmul.brief.fp32": 50},
+    )
+    half = family_fractions(replace(load_device("t4"), power=35.0), [known])
+    assert half["matmul.fraction.fp32"] == pytest.approx(0.2, rel=0.03)
+    assert half["matmul.brief.fp32"] == pytest.approx(0.2 * power_shares().momentary, rel=0.03)
+    rich = family_fractions(replace(load_device("t4"), power=7000.0), [known])
+    assert rich["matmul.brief.fp32"] == pytest.approx(rich["matmul.fraction.fp32"])
+    assert rich["matmul.fraction.fp32"] > 0.4 * power_shares().momentary * 0.99
+    assert with_fractions(load_device("t4"), half).matmul.brief["fp32"] == half["matmul.brief.fp32"]
 
 
 def test_algorithms_that_a_library_does_not_offer_stay_absent():
