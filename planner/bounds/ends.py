@@ -84,14 +84,22 @@ class Ends:
             largest(self._busy)[lane] + beside.after_passes, largest(self._before_last)[lane] + beside.lane
         )
         if self._order.synchronised and self._order.copies == 1:
-            ends = np.maximum(ends, largest(self._drained(self._back))[lane] + beside.after_back)
-            first, chain = self._classes.which[self._place.place[0]], self._chain
-            back = self._sent[lane]
+            drain = self._place.firsts(self._chain.drain)
+            last = self._drained(self._back, drain)
+            ends = np.maximum(ends, largest(last)[lane] + beside.after_back)
+            first, back = self._classes.which[self._place.place[0]], self._sent[lane]
+            reduces = beside.lane is not beside.after_back and not self._order.splits
+            held = self._place.firsts(self._chain.back)
+            if reduces:  # in the lane, from the beginning of the pass whose gradient comes back last
+                ends = np.maximum(ends, largest(last - held)[lane] + beside.lane)
             if beside.late is not None:  # all other passes of a rank come after its first one
                 ends = np.maximum(ends, largest(self._before_last[lane] + beside.late) + beside.lane)
                 ends = np.maximum(ends, largest(self._busy[lane] + beside.late) + beside.after_last)
-                ways = (self._back + self._place.firsts(chain.drain))[lane] + beside.late
-                back = np.maximum(back, ways.max(axis=1))
+                later = self._back[lane] + beside.late
+                back = np.maximum(back, (later + drain[lane]).max(axis=1))
+                if reduces:
+                    last = self._drained(later, drain[lane])
+                    ends = np.maximum(ends, largest(last - held[lane]) + beside.lane)
             ends[:, first] = np.maximum(ends[:, first], back + beside.after_back[:, first])
         if beside.completions is not None:
             self._complete(ends, beside.completions, beside.late)
@@ -129,9 +137,8 @@ class Ends:
                 found = begin - behind + beside.turns[rows][:, stage] + left
                 ends[rows] = np.maximum(ends[rows], self._classes.largest(found) + beside.update[rows])
 
-    def _drained(self, ends: Floats) -> Floats:
-        """[lanes and cuts x ranks] ends of each rank's last gradient given those of later stages."""
-        drain = self._place.firsts(self._chain.drain)
+    def _drained(self, ends: Floats, drain: Floats) -> Floats:
+        """[... x ranks] ends of each rank's last gradient given those of later stages and the ways back."""
         if self._place.in_turn:
             found: Floats = np.maximum.accumulate((ends + drain)[:, ::-1], axis=1)[:, ::-1]
             return found - drain
