@@ -113,7 +113,7 @@ def choose_savers(
         )
     made = literature_pool(plain, workload, pricing, kinds) if pool is None else pool
     if made:
-        made = (*made, *aimed_pool(plain, workload, pricing, limit, kinds))
+        made = (*made, *aimed_pool(plain, workload, pricing, limit, made))
     others = sorted((plan for plan in made if plan.nbytes <= limit), key=lambda plan: plan.step_time)
     chosen_among = rank_problems(plain, workload, pricing, kinds) if ranks is None else ranks
     program, added, optimal = _programme(plain, workload, pricing, limit, ranks=chosen_among, pool=made)

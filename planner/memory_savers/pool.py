@@ -1,6 +1,6 @@
 """Plans of memory savers measured by the simulator, and those of the literature among them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from planner.memory_savers.literature import aimed_plans, literature_plans
@@ -13,6 +13,9 @@ from simdl.step.cuts.automatic_cut import memory_need
 from simdl.step.lowering.folding import run_step
 from simdl.step.strategy import Strategy, problems
 from workloads.workload import Workload
+
+NEAR = 1.2
+"""Of a limit, within which a plan of the literature lies where one that aims at the limit may fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +94,17 @@ def literature_pool(
 
 
 def aimed_pool(
-    plain: Strategy, workload: Workload, pricing: Pricing, limit: float, kinds: frozenset[str]
+    plain: Strategy, workload: Workload, pricing: Pricing, limit: float, pool: Sequence[SaverPlan]
 ) -> Iterator[SaverPlan]:
-    """Plans of the dynamic programmes that fit just within the limit, simulated."""
+    """Plans of the dynamic programmes that fit just within the limit, simulated.
+
+    Args:
+        plain: strategy without savers.
+        workload: what is computed.
+        pricing: what prices it.
+        limit: [bytes] of each device.
+        pool: of :func:`literature_pool`, of which some fit, or nearly so, where one of these may.
+    """
 
     def fits(row: Row) -> bool:
         asked = replace(plain, savers=format_row(row))
@@ -102,6 +113,7 @@ def aimed_pool(
         step = saved_step(asked, workload, pricing)
         return memory_need(step) <= limit and not any(host_shortfalls(step))
 
-    again, host = "recompute" in kinds, "offload" in kinds
+    near = {plan.method for plan in pool if plan.nbytes <= limit * NEAR}
+    again, host = bool(near & {"chen", "rotor"}), bool(near & {"vdnn", "offload"})
     for method, row in aimed_plans(saved_step(plain, workload, pricing), fits, again=again, host=host):
         yield simulated(method, replace(plain, savers=format_row(row)), workload, pricing)

@@ -332,7 +332,8 @@ def _reasons(
         yield left
     if len(excess) and not len(fits) and not others:
         need = format_quantity(float(bounds.memory[excess].min()), "bytes")
-        yield f"no candidate fits; expected more devices, or devices with at least {need} to use"
+        fewer = "a smaller global batch, " if left else ""
+        yield f"no candidate fits; expected {fewer}more devices, or devices with at least {need} to use"
 
 
 def _left_out(count: int, workload: Workload, pricing: Pricing) -> str:

@@ -83,7 +83,7 @@ def test_within_the_limit_by_the_ledger_and_never_worse_than_the_literature(aske
     workload, pricing = asked
     cluster = build_cluster(1, devices=strategy.devices)
     pricing = price(workload, cluster, stack=pricing.stack)
-    pool, kinds = literature_pool(strategy, workload, pricing), possible_kinds(strategy, workload, pricing)
+    pool = literature_pool(strategy, workload, pricing)
     least = least_memory(strategy, workload, pricing)
     whole = choose_savers(strategy, workload, pricing, float("inf"), pool=pool).unlimited
     for share in (0.0, 0.3, 0.7):
@@ -93,7 +93,7 @@ def test_within_the_limit_by_the_ledger_and_never_worse_than_the_literature(aske
         assert report.peak_memory == chosen.best.nbytes <= limit
         assert report.step_time == chosen.best.step_time
         assert all(chosen.best.step_time <= plan.step_time for plan in pool if plan.nbytes <= limit)
-        aimed = list(aimed_pool(plain_of(strategy, workload, pricing), workload, pricing, limit, kinds))
+        aimed = list(aimed_pool(plain_of(strategy, workload, pricing), workload, pricing, limit, pool))
         assert aimed or not share
         assert all(plan.nbytes <= limit for plan in aimed)
         assert all(chosen.best.step_time <= plan.step_time for plan in aimed)
