@@ -70,6 +70,22 @@ def test_sequence_length_is_honoured():
     assert _json("gpt2", "--seq-len", "128")["macs"] < _json("gpt2")["macs"]
 
 
+def test_what_is_counted_only_says_so_first(tmp_path):
+    """The work of layers that cannot be simulated is not known, so no total of it is printed."""
+    fields = {
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 8,
+        "hidden_size": 64,
+    }
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"model_type": "albert", "vocab_size": 9, "intermediate_size": 8, **fields}))
+    lines = _run(str(file)).stdout.splitlines()
+    assert lines[0].endswith("parameters; it is counted only, for the reason in the last note.")
+    assert "alone can be simulated" in lines[-1]
+    assert not any(line.startswith(("multiply-adds", "forward flops")) for line in lines)
+
+
 def test_one_network_as_a_table_shows_totals_and_layers():
     result = _run("resnet50")
     assert result.exit_code == 0

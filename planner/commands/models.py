@@ -87,8 +87,14 @@ def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
             if network.experts
             else ()
         ),
-        ("multiply-adds", f"{described['macs']:,}"),
-        ("forward flops", f"{described['forward_flops']:,}"),
+        *(
+            (
+                ("multiply-adds", f"{described['macs']:,}"),
+                ("forward flops", f"{described['forward_flops']:,}"),
+            )
+            if not network.obstacle
+            else ()
+        ),
         *_stored(described, precision),
     )
     click.echo(_sentence(network, described["parameters"], described["forward_flops"]))
@@ -106,9 +112,12 @@ def _show(network: Network, precision: Precision, *, as_json: bool) -> None:
 
 
 def _sentence(network: Network, parameters: int, flops: int) -> str:
-    """How large a network is, and what one sample costs."""
+    """How large a network is, and what one sample costs where its work is known."""
+    whole = f"{network.name} has {parameters:,} parameters"
+    if network.obstacle:
+        return f"{whole}; it is counted only, for the reason in the last note."
     return (
-        f"{network.name} has {parameters:,} parameters; a forward pass of one "
+        f"{whole}; a forward pass of one "
         f"{_sample(network.sample, network.tokens)}{' tokens' * (network.sample == 'sequence')} takes "
         f"{format_quantity(float(flops), 'flops')}."
     )
