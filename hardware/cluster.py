@@ -46,6 +46,19 @@ def resized_level(level: Level, size: int) -> Level:
     return replace(level, size=size, wiring=cut_wiring(level.wiring, size))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredCollective:
+    """What a collective of all devices of a node took there, instead of what its links say.
+
+    Attributes:
+        latency: [s] of one that moves nothing.
+        bandwidth: [bytes/s] of the entire buffer.
+    """
+
+    latency: float
+    bandwidth: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NodeType:
     """A registered node or pod type, such as ``dgx-a100`` or ``tpu-v4-slice``.
@@ -56,7 +69,9 @@ class NodeType:
     metered it. ``whole`` is the number of devices of the node where only some of them are taken
     (:func:`part_of_node`), else 0. ``host`` is None where a profile does not say what its memory is.
     ``library`` names the collective library that runs there, with its release (``nccl:2.21.5``); ``""`` for
-    the usual one.
+    the usual one. ``software`` is what a framework was measured to spend there beside kernels [s], by field
+    of a software stack, and ``collectives`` what collectives of all its devices took, by operation; both are
+    empty but in calibrated profiles.
     """
 
     name: str
@@ -69,6 +84,8 @@ class NodeType:
     host_power: float = 0.0
     host: Host | None = None
     library: str = ""
+    software: Mapping[str, float] = field(default_factory=dict)
+    collectives: Mapping[str, MeasuredCollective] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<NodeType {self.name}: {self.devices} x {self.device.name}>"
@@ -96,6 +113,7 @@ def part_of_node(node: NodeType, devices: int) -> NodeType:
         node,
         levels=(resized_level(inner, devices), *outer),
         whole=node.whole or node.devices,
+        collectives={},
         host=host_of_part(node, devices),
     )
 

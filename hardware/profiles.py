@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from hardware.cluster import DEVICES, Cluster, Level, NodeType, part_of_node
+from hardware.cluster import DEVICES, Cluster, Level, MeasuredCollective, NodeType, part_of_node
 from hardware.component_profiles import device_at, link_at, parse_device, parse_link
 from hardware.device import Device
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
@@ -27,6 +27,10 @@ from readers.whole import read_text
 
 COUNT = re.compile(r"(?P<number>[0-9]+)(?P<unit>(?:gpu|device|chip)s?)?")
 DIGITS = 30  # of a count; Python reads no number of thousands of them
+SOFTWARE = ("step_overhead", "variable_overhead", "shard_call")
+"""Fields of a software stack that are measured beside a device."""
+OPERATIONS = ("all_reduce", "all_gather", "reduce_scatter")
+"""Collectives that are measured between the devices of a node."""
 Part = TypeVar("Part", Device, Link)
 
 
@@ -189,6 +193,18 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
     measured_on = {key: reader.text(f"measured_on.{key}") for key in reader.keys("measured_on")}
     levels = tuple(_level(reader, f"levels.{index}", last=index == count - 1) for index in range(count))
     host = _host(reader, levels[0].size if levels else 0)
+    software = {key: reader.number(f"software.{key}", "time") for key in reader.keys("software")}
+    collectives = {
+        key: MeasuredCollective(
+            latency=reader.number(f"collectives.{key}.latency", "time"),
+            bandwidth=reader.number(f"collectives.{key}.bandwidth", "bandwidth"),
+        )
+        for key in reader.keys("collectives")
+    }
+    for table, found, known in (("software", software, SOFTWARE), ("collectives", collectives, OPERATIONS)):
+        for key in found:
+            if key not in known:
+                reader.fault(f"{table}.{key}", f"unknown; expected one of {', '.join(known)}")
     numbers = reader.finish()
     parts = ("device.", "host.", *(f"levels.{index}.link." for index in range(count)))
     own = tuple(number for number in numbers if not number.path.startswith(parts))
@@ -203,6 +219,8 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
         host_power=host_power,
         host=host,
         library=library,
+        software=software,
+        collectives=collectives,
     )
 
 

@@ -8,9 +8,17 @@ from hardware.kernel_terms import KernelTerms, Tier
 from validation.calibration.calibrate import predicted_time
 from validation.microbenchmarks.backend import DeviceFacts, Offer
 from validation.microbenchmarks.case import case_kernel, convolution_of
-from validation.microbenchmarks.families.collective import collective_cases
+from validation.microbenchmarks.families.collective import HOOKED, PLAIN, collective_cases
 from validation.microbenchmarks.families.convolution import convolution_shape
-from validation.microbenchmarks.families.overheads import GRADIENT, GRADIENT_CALL, IN_A_ROW, ISOLATED, LAYER
+from validation.microbenchmarks.families.overheads import (
+    GRADIENT,
+    GRADIENT_CALL,
+    IN_A_ROW,
+    ISOLATED,
+    LAYER,
+    STEP,
+    UPDATE,
+)
 from validation.microbenchmarks.families.streaming import DIFFERENCES
 from validation.microbenchmarks.journal import append_measurements, finish_journal, start_journal
 from validation.microbenchmarks.measurement import Measurement, Setting
@@ -71,6 +79,12 @@ SLOWER = {"gemm": 1.3}
 """Algorithms that take longer than the terms say."""
 
 LAUNCHES = {ISOLATED: 2e-6, IN_A_ROW: 1e-6, LAYER: 4e-6, GRADIENT: 3e-6, GRADIENT_CALL: 9e-6}
+SOFTWARE = {"step_overhead": 60e-6, "variable_overhead": 4e-6, "shard_call": 80e-6}
+"""[s] beside kernels: per step, per parameter, per gather or scatter of sharded parameters."""
+SHARDED = {"all_gather": (40e-6, 4e9), "reduce_scatter": (60e-6, 2e9)}
+"""[s] and [bytes/s] of their collectives."""
+SHARD_COPIES = 3e9
+"""[bytes/s] of copies around each of them."""
 LAUNCH, LATENCY, BANDWIDTH = 10e-6, 20e-6, 3e9
 """[s], [s] and [bytes/s] of a ring between processes; the launch is what `simdl` gives Gloo."""
 
@@ -91,15 +105,35 @@ def true_seconds(case, ranks=1):
     if case.family in TRUE:
         return kernel_seconds(case) + around_kernel(case)
     if case.family == "collective":
+        name = case.kernel.partition("/")[2]
+        if name in SHARDED:
+            return SHARDED[name][0] + case.nbytes / SHARDED[name][1]
+        if case.kernel in {PLAIN, HOOKED}:
+            nbytes = case.dims["bytes"]
+            return 50e-6 + nbytes / 1e10 + (_sharded(nbytes) if case.kernel == HOOKED else 0.0)
         steps = 2.0 * (ranks - 1) if case.kernel.endswith("all_reduce") else 1.0
         share = steps / ranks if case.kernel.endswith("all_reduce") else 1.0
         return LAUNCH + steps * LATENCY + share * case.nbytes / BANDWIDTH
     return {
-        "launch": lambda: LAUNCHES[case.kernel],
+        "launch": lambda: _launch(case.kernel, case.dims["count"]),
         "copy": lambda: 1e-6 + case.nbytes / COPY,
         "contention": lambda: 0.02 * (1.5 if case.dims["copies"] else 1.0),
         "power": lambda: None,
     }[case.family]()
+
+
+def _sharded(nbytes):
+    """[s] that sharding adds to a small block: three collectives and what is around each."""
+    gather, scatter = (latency + nbytes / bandwidth for latency, bandwidth in SHARDED.values())
+    return 2 * gather + scatter + 3 * (SOFTWARE["shard_call"] + nbytes / SHARD_COPIES)
+
+
+def _launch(kernel, count):
+    if kernel == STEP:
+        return 2 * LAUNCHES[IN_A_ROW] + 3 * LAUNCHES[GRADIENT] + SOFTWARE["step_overhead"]
+    if kernel == UPDATE:
+        return 30e-6 + count * SOFTWARE["variable_overhead"]
+    return LAUNCHES[kernel]
 
 
 def kernel_seconds(case):
@@ -121,7 +155,7 @@ def measured_rows(processes=1, backend="numpy", *, noise=0.02, seed=0, rounds=2)
     scope = Scope(quick=True, facts=FACTS, offer=OFFERS[backend], processes=processes)
     cases = (
         *filter(_wanted, all_cases(scope)),
-        *(collective_cases(quick=True, ranks=processes) if processes > 1 else ()),
+        *_between(processes, backend),
     )
     base = Measurement(setting=where, case=cases[0], turn=0, date="2026-11-26T12:00:00+00:00", samples=7)
     for turn in range(rounds):
@@ -135,6 +169,12 @@ def measured_rows(processes=1, backend="numpy", *, noise=0.02, seed=0, rounds=2)
             yield replace(
                 base, case=case, turn=turn, value=value, least=value, spread=noise, workspace=scratch
             )
+
+
+def _between(processes, backend):
+    if processes == 1:
+        return ()
+    return tuple(collective_cases(quick=True, ranks=processes, sharded=backend == "torch"))
 
 
 def _wanted(case):

@@ -39,6 +39,7 @@ class SavedActivation:
         fused: True if a fused (flash) attention kernel does not keep it (scores, probabilities, their mask).
         fusion: group of operators (`Operator.fusion`) that keeps it unless a stack runs it as one kernel.
         kept_by: the only way of pooling that keeps it, one of ``POOLING`` (`Stack.pooling`); "" for all.
+        kernel: group of operators (`Operator.fusion`) that keeps it only where a stack runs it as one kernel.
     """
 
     name: str
@@ -48,6 +49,7 @@ class SavedActivation:
     fused: bool = False
     fusion: str = ""
     kept_by: str = ""
+    kernel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

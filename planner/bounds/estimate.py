@@ -38,6 +38,7 @@ from planner.space.prices import Floats, Prices, price_space
 from planner.space.shapes import Shape, enumerate_shapes
 from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
+from simdl.memory.context import context_bytes, copied_gradient
 from simdl.memory.gradient_lifetime import HELD, comes_late, gradient_relief
 from simdl.memory.needs import gathered_bytes, kept_gradient, stashed_bytes, state_bytes, usable_memory
 from simdl.step.costs.block_cost import gathered_share
@@ -218,7 +219,10 @@ def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing:
     """[variants and cuts x ranks] bytes of what lives for the step."""
     stashed = order.stashed(shape.ranks)
     stashed = stashed if any(stashed) else stashed[:1]
-    found = np.full((len(shape.variants) * shape.cuts, 1), pricing.stack.memory_context)
+    contexts = [
+        context_bytes(strategy, pricing) + copied_gradient(strategy, pricing) for strategy in shape.variants
+    ]
+    found = np.repeat(np.array(contexts), shape.cuts)[:, None]
     for parameters, experts in ((shape.parameters, False), (shape.experts, True)):
         if not parameters.any():
             continue

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from planner.per_layer.problem import Item, LayerProblem, Matrix, Option, Tensor
 from planner.per_layer.shares import sum_time
 from simdl.kernels.pricing import Pricing
+from simdl.memory.context import context_bytes
 from simdl.memory.needs import resident_bytes, usable_memory
 from simdl.splits.graph import Edge, LayerGraph
 from simdl.splits.layout import Layout
@@ -51,7 +52,7 @@ def layer_problem(
             for node, found in zip(graph.nodes, costs, strict=True)
         ),
         tensors=tuple(_tensors(graph.edges, layouts, form, workload, pricing)),
-        room=usable - pricing.stack.memory_context,
+        room=usable - context_bytes(form, pricing),
         overlap=pricing.stack.gradient_overlap,
     )
 

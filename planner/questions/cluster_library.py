@@ -1,13 +1,17 @@
 """The collective library that a cluster's file names, in place of that of its devices and its software."""
 
 from dataclasses import replace
+from typing import Any
 
 from hardware.cluster import Cluster
 from simdl.communication import usual_library
 from simdl.communication.library import load_library
 from simdl.errors import CollectiveError
-from simdl.software.reader import load_stack
+from simdl.software.reader import load_stack, stack_lineage
 from simdl.software.stack import Stack
+
+MEASURED = {"torch": "pytorch-cpu"}
+"""Stacks, by the library whose calibration times what they spend beside kernels."""
 
 
 def named_library(cluster: Cluster) -> str:
@@ -39,14 +43,25 @@ def library_of(cluster: Cluster) -> str:
 
 
 def stack_on(name: str, cluster: Cluster) -> Stack:
-    """A software stack with the library that a cluster names.
+    """A software stack with the library that a cluster names, and with what was measured of it there.
 
     Raises:
         CollectiveError: as in :func:`named_library`.
         StackError: no such stack.
     """
     stack, library = load_stack(name), named_library(cluster)
-    return replace(stack, library=library) if library else stack
+    changes: dict[str, Any] = {"library": library} if library else {}
+    if _is_measured(name, cluster):
+        changes |= cluster.node.software
+        if cluster.node.collectives:  # measured with the copies around them
+            changes["shard_copies"] = False
+    return replace(stack, **changes) if changes else stack
+
+
+def _is_measured(name: str, cluster: Cluster) -> bool:
+    """Whether a calibrated profile has timed the framework of a stack."""
+    backend = cluster.node.measured_on.get("backend")
+    return MEASURED.get(backend or "") in {base for base, _ in stack_lineage(name)}
 
 
 def library_assumed(name: str, cluster: Cluster) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from planner.errors import InfeasibleError, SolverError
 from planner.search.stage_partition import solve_stage_partition
 from planner.search.stage_program import Row
 from simdl.kernels.pricing import Pricing
+from simdl.memory.context import context_bytes
 from simdl.memory.needs import resident_bytes, usable_memory
 from simdl.pipelines import in_flight
 from simdl.step.costs.block_cost import BlockCost, block_costs
@@ -33,7 +34,7 @@ def recut(strategy: Strategy, workload: Workload, pricing: Pricing) -> Strategy 
         )
         for number, (index, run) in enumerate(groupby(workload.network.places))
     ]
-    brief = max(cost.transient for cost in costs) + pricing.stack.memory_context
+    brief = max(cost.transient for cost in costs) + context_bytes(strategy, pricing)
     room = [usable_memory(pricing.stack, pricing.cluster.device) - brief] * strategy.pp
     try:
         cut = solve_stage_partition(rows, room, virtual_stages=strategy.virtual_stages)

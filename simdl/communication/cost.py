@@ -23,7 +23,7 @@ from functools import lru_cache, reduce
 
 import numpy as np
 
-from hardware.cluster import Cluster
+from hardware.cluster import Cluster, MeasuredCollective
 from simdl.communication.algorithms import ALGORITHMS, Algorithm, applicable, find_algorithm
 from simdl.communication.curves import Curve, Fill, Ways, times_by_group
 from simdl.communication.group import Group, extents
@@ -203,7 +203,16 @@ def _curves(  # noqa: PLR0917 - what names a price
             if protocol.streams or not choice.in_switch:
                 curve = build_curve(choice, protocol, profile, used=used, arithmetic=arithmetic)
                 built[choice.name, protocol.name] = curve
-    return built
+    measured = cluster.node.collectives.get(operation.value)
+    node = (cluster.node.devices, *(1 for _ in members[1:]))
+    if measured is None or algorithm != "auto" or members != node:
+        return built
+    return {way: _measured_curve(curve, measured) for way, curve in built.items()}
+
+
+def _measured_curve(curve: Curve, measured: MeasuredCollective) -> Curve:
+    """What the operation took among all devices of a node, whichever way it went."""
+    return replace(curve, fixed=measured.latency, rate=1 / measured.bandwidth, fills=())
 
 
 @lru_cache(maxsize=4096)

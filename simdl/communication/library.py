@@ -30,6 +30,7 @@ class Protocol:
         bandwidth: share of the link's sustained bandwidth.
         launch: [s] in addition to the library's launch.
         streams: long messages ramp up (half_size of the link counts); short ones leave at once.
+        buffer: [bytes] that it keeps for every connection of a channel.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Protocol:
     bandwidth: float
     launch: float
     streams: bool
+    buffer: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class Library:
         algorithms: by operation, those that ``auto`` chooses among.
         in_switch: links whose switch the library lets reduce.
         tree: share of a node's bandwidth that the kernels of double trees sustain.
+        channels: of a communicator, whose buffers a device holds; 0 where none lie there.
         version: release whose tuning model chooses; None where the fastest algorithm is taken.
     """
 
@@ -86,6 +89,7 @@ class Library:
     algorithms: Mapping[Operation, tuple[str, ...]]
     in_switch: Mapping[str, InSwitch]
     tree: float = 1.0
+    channels: float = 0.0
     version: Version | None = None
 
     def protocol(self, name: str) -> Protocol:
@@ -164,6 +168,7 @@ def _read(name: str, reader: ProfileReader) -> Library:
             for link in reader.keys("in_switch")
         },
         tree=reader.number("tree", "fraction", default=1.0),
+        channels=reader.number("channels", "count", default=0),
         version=_version(reader),
     )
     reader.finish()
@@ -199,6 +204,7 @@ def _protocol(reader: ProfileReader, name: str) -> Protocol:
         bandwidth=reader.number(f"{path}.bandwidth", "fraction"),
         launch=reader.number(f"{path}.launch", "time"),
         streams=bool(streams),
+        buffer=reader.number(f"{path}.buffer", "bytes", default=0.0),
     )
 
 

@@ -10,6 +10,7 @@ from hardware.units import format_quantity
 from simdl.inference.generation import cache_bytes
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.sharding import Shard
+from simdl.memory.context import process_bytes
 from simdl.memory.needs import usable_memory
 from workloads.layer import Layer
 from workloads.network import Block, Network
@@ -35,7 +36,7 @@ def forward_memory(network: Network, pricing: Pricing, shard: Shard, *, context:
     parts = {
         "parameters": sum(count * held_parameters(layer, pricing, shard) for layer, count in layers),
         "activations": max(_alive(block, before, pricing, shard) for before, block in pairs),
-        "context": pricing.stack.memory_context,
+        "context": process_bytes(pricing.stack, pricing.cluster.device),
     }
     if context:
         each = cache_bytes(network, tokens=context, tp=shard.tp, element=precision.activation)

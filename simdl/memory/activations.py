@@ -165,7 +165,9 @@ def layer_saved_bytes(layer: Layer, pricing: Pricing, shard: Shard, *, scores: b
 
 def _kept_by(stack: Stack, tensor: SavedActivation) -> bool:
     """Whether a stack keeps what some keep and others do not."""
-    return tensor.kept_by in ("", stack.pooling) and not (tensor.fusion and tensor.fusion in stack.fused)
+    one_kernel = tensor.fusion in stack.fused if tensor.fusion else False
+    asked = tensor.kernel in stack.fused if tensor.kernel else True
+    return tensor.kept_by in ("", stack.pooling) and asked and not one_kernel
 
 
 def _narrows(pricing: Pricing) -> bool:
@@ -223,6 +225,20 @@ def _message_bytes(layer: Layer, pricing: Pricing, shard: Shard) -> float:
     return copies * elements * pricing.precision.activation
 
 
+@lru_cache(maxsize=4096)
+def _made_gradients(block: Block) -> frozenset[str]:
+    """Layers whose output has a gradient: none where all that read it need none of their input."""
+    readers: dict[str, list[Layer]] = {layer.name: [] for layer in block.layers}
+    for layer in block.layers:
+        for name in layer.inputs:
+            readers.setdefault(name, []).append(layer)
+    return frozenset(
+        name
+        for name, found in readers.items()
+        if not found or any(layer.input_gradient or not layer.weight_gradient for layer in found)
+    )
+
+
 @lru_cache(maxsize=65536)
 def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
     """[bytes] of the largest layer output and its gradient, live while the block runs backward.
@@ -243,8 +259,12 @@ def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
         if tensor.name == "softmax"
     ]
     names = {name for layer in block.layers if layer.kind == "loss" for name in layer.inputs}
+    made = _made_gradients(block)
     outputs = (
-        2 * activation * layer.output_elements * shard.share(_output_split(layer))
+        (2 if layer.name in made else 1)
+        * activation
+        * layer.output_elements
+        * shard.share(_output_split(layer))
         + _narrow_gradient(layer, pricing, shard)
         + _message_bytes(layer, pricing, shard)
         for layer in block.layers

@@ -13,6 +13,7 @@ from hardware.device import Device
 from hardware.units import format_quantity
 from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
+from simdl.memory.context import context_bytes, copied_gradient
 from simdl.memory.gradient_lifetime import HELD, comes_late, gradient_relief
 from simdl.memory.host_needs import host_buffers, host_shortfalls
 from simdl.memory.moments import frees_blocks
@@ -98,7 +99,7 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
     tables = sum(block.tables for block in blocks)
     relief = _gradient_relief(step, stages[0]) if len(stages) == 1 else 0.0
     absent = min(relief, state["gradients"])
-    state["gradients"] -= absent
+    state["gradients"] += copied_gradient(strategy, step.pricing) - absent
     return {
         **state,
         "parameters": state["parameters"] + tables,
@@ -109,7 +110,7 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
         **({"workspace": workspace} if workspace else {}),
         "gathered": float(gathered_bytes(sizes, saved, strategy, step.pricing)),
         **({"host_buffers": host_buffers(stages, step)} if hosted else {}),
-        "context": step.stack.memory_context,
+        "context": context_bytes(strategy, step.pricing),
     }
 
 

@@ -58,6 +58,7 @@ NUMBERS: Mapping[str, str] = {
     "expert_launch": "time",
     "collective_launch": "time",
     "negotiation": "time",
+    "shard_call": "time",
     "step_overhead": "time",
     "variable_overhead": "time",
     "microbatch_overhead": "time",
@@ -77,6 +78,7 @@ COUNTED: Mapping[str, str] = {"contention": "library", "tensor_overlap": "pieces
 behind products that are cut into as many pieces as there are ranks."""
 FLAGS = (
     "autocast",
+    "bucket_copies",
     "context_parallel",
     "gradient_overlap",
     "holds_logits",

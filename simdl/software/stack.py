@@ -76,6 +76,7 @@ class Stack:
             false where they are dropped or overwritten.
         gradient_overlap: gradient reduction runs beside the backward pass of the last microbatch.
         bucket: [bytes] of gradients sent in one collective.
+        bucket_copies: gradients are made beside the buckets, and copied to them.
         gradient_algorithm: all-reduce algorithm of gradients, ``"auto"`` for the library's choice.
         negotiation: [s] per variable and rank in which a coordinator learns that a gradient is ready
             everywhere, on the thread that then reduces it.
@@ -91,6 +92,8 @@ class Stack:
         shard_copies: under ZeRO-3 shards are copied together before they are gathered and parameters apart
             after it, and gradients together before they are scattered (PyTorch's ``fully_shard``); False
             where flat parameters need no copies, or where the speed fitted to training runs holds them.
+        shard_call: [s] host time around each gather and scatter of ZeRO-3 that the device waits for (hooks,
+            views, buffers); 0 where the host runs ahead of the device.
         contention: share of a device that collectives take from computation beside them, where training runs
             say other than the library's kernels do; None: what those take.
         layout: how maps lie in memory: ``"channels_last"``; ``"channels_first"``, where kernels for matrix
@@ -139,6 +142,7 @@ class Stack:
     zeroed_gradients: bool
     gradient_overlap: bool
     bucket: float
+    bucket_copies: bool
     gradient_algorithm: str
     negotiation: float
     parameter_overlap: bool
@@ -148,6 +152,7 @@ class Stack:
     pipeline_overlap: bool
     scatter_gather: bool
     shard_copies: bool
+    shard_call: float
     contention: float | None
     layout: str
     library: str

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hardware.profiles import load_cluster
 from simdl.engine.run import run
 from simdl.kernels.cost_model import CostModel
+from simdl.memory.context import context_bytes
 from simdl.software.reader import load_stack
 from simdl.step.cuts.automatic_cut import (
     automatic_cut,
@@ -161,11 +162,12 @@ def test_no_step_gets_slower_on_a_better_machine(flags, name, shape, pipeline, c
     workload = question(name, batch=64)
     strategy = Strategy(dp=dp, pp=pp, zero=int(dp > 1), schedule=schedule, micro_batch=micro_batch)
     stack = replace(load_stack("pytorch-ngc"), contention=0.0, **flags)
-    tight = with_device(NODE, memory_capacity=2.1e9)
+    held = context_bytes(strategy, price(workload, NODE, stack=stack))
+    tight = with_device(NODE, memory_capacity=(held + 0.4e9) / (1 - stack.memory_reserve))
     better = {
         "device": (tight, 1.5),
         "links": (faster_links(tight, 1.5), 1.0),
-        "memory": (with_device(tight, memory_capacity=2.5e9), 1.0),
+        "memory": (with_device(tight, memory_capacity=tight.device.memory_capacity + 0.4e9), 1.0),
     }
     before = step(workload, strategy, stack, tight, 1.0)
     after = step(workload, strategy, stack, *better[change])

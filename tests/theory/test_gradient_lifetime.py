@@ -8,6 +8,7 @@ from builders import build_cluster, build_network, build_workload
 
 from planner.bounds.estimate import estimate_bounds
 from planner.space.candidates import single_space
+from simdl.memory.context import context_bytes
 from simdl.memory.gradient_lifetime import LIFETIMES
 from simdl.memory.needs import memory_by_rank
 from simdl.software.reader import load_stack
@@ -55,7 +56,9 @@ def test_the_peak_is_that_of_the_fullest_moment(tied, recompute, tp, lifetime):
             there += table  # the head's gradient of it waits for the embedding's
         moments.append(sum(each.saved for each in stage.blocks[: place + 1]) + block.transient + there)
     update = 0.0 if lifetime == "used" else whole
-    lasting = sum(made) * 3 + step.stack.memory_context  # parameters and two moments of as many bytes
+    lasting = sum(made) * 3 + context_bytes(
+        step.strategy, step.pricing
+    )  # parameters and two moments of as many bytes
     assert peak(step) == pytest.approx(max(*moments, update) + lasting, rel=1e-12)
 
 

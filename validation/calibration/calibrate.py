@@ -12,6 +12,7 @@ from simdl.kernels.costs.terms import convolution_bytes, convolution_flops, oper
 from simdl.kernels.kernel import ConvolutionCall, Kernel
 from validation.calibration.fit_gpu import predict_rows
 from validation.calibration.fit_links import fit_link
+from validation.calibration.fit_software import fit_software
 from validation.calibration.fit_terms import Timed, fit_terms
 from validation.calibration.gpu_profile import calibrate_gpu
 from validation.calibration.profile import Fitted, fastest_rates
@@ -80,6 +81,7 @@ def calibrate(
         peak=fastest_rates(_products(rows)),
         bandwidth=bandwidth,
         link=fit_link(measurements),
+        software=fit_software(measurements),
         source=source,
         date=_date(measurements),
     )

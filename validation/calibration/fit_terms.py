@@ -1,12 +1,15 @@
 """Terms of kernels from their measurements: latency, flop rate and marginal bandwidths, none negative.
 
 Every term of `hardware.kernel_terms` is linear in its coefficient (seconds per launch, per FLOP, per byte
-of a tier), so a kernel's terms are one least-squares problem over its shapes, on relative errors. Lanes are
-the width in ``LANES`` that fits best.
+of a tier), so a kernel's terms are one least-squares problem over its shapes, on relative errors. Caches are
+the slower the larger they are, so what a tier adds to the pace of the one before it is not negative either;
+sizes beyond those that were measured then cost at least what the largest did. Lanes are the width in
+``LANES`` that fits best.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, islice
 from math import inf
 
 import numpy as np
@@ -82,23 +85,25 @@ def _operands(kernel: Kernel) -> Mapping[str, float]:
 def _row(
     kernel: Kernel, lanes: int, tiers: Mapping[str, Sequence[float]], *, arithmetic: bool
 ) -> list[float]:
-    """Coefficients of one row: launches, flops, bytes by operand and tier."""
+    """Coefficients of one row: launches, flops, and by operand the bytes beyond the start of every tier."""
     flops = kernel.flops
     if isinstance(kernel.shape, ConvolutionCall):
         flops = convolution_flops(kernel.shape, lanes)
     row = [1.0, flops if arithmetic else 0.0]
     sizes = _operands(kernel)
     for operand, starts in tiers.items():
-        ends = (*starts[1:], inf)
-        row += [max(0.0, min(sizes[operand], end) - start) for start, end in zip(starts, ends, strict=True)]
+        row += [max(0.0, sizes[operand] - start) for start in starts]
     return row
 
 
 def _terms(found: Matrix, lanes: int, tiers: Mapping[str, Sequence[float]]) -> KernelTerms:
-    latency, second_per_flop, *paces = (float(value) for value in found)
-    rest = iter(paces)
+    latency, second_per_flop, *added = (float(value) for value in found)
+    rest = iter(added)
     traffic = {
-        operand: tuple(Tier(start=start, bandwidth=_bandwidth(next(rest))) for start in starts)
+        operand: tuple(
+            Tier(start=start, bandwidth=_bandwidth(pace))
+            for start, pace in zip(starts, accumulate(islice(rest, len(starts))), strict=True)
+        )
         for operand, starts in tiers.items()
     }
     return KernelTerms(

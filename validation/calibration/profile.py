@@ -8,11 +8,12 @@ time: each is a device of its own, with its share of cores and memory.
 import datetime as dt
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hardware.kernel_terms import KernelTerms, Tier
 from validation.calibration.fit_gpu import GpuFit
 from validation.calibration.fit_links import LinkFit
+from validation.calibration.fit_software import SoftwareFit
 from validation.calibration.gpu_profile import gpu_device_lines
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.measurement import Setting
@@ -29,6 +30,7 @@ class Fitted:
         peak: [FLOP/s] fastest product by dtype.
         bandwidth: [bytes/s] of the fastest copy larger than the cache.
         link: between processes; None where one measured alone.
+        software: what the framework spends beside kernels.
         gpu: fractions of a registered GPU that were fitted; None for processors.
         source: file of measurements.
         date: of the measurements.
@@ -41,6 +43,7 @@ class Fitted:
     peak: Mapping[str, float]
     bandwidth: float
     link: LinkFit | None
+    software: SoftwareFit = field(default_factory=SoftwareFit)
     gpu: GpuFit | None = None
     source: str
     date: dt.date
@@ -48,7 +51,8 @@ class Fitted:
 
 def format_profile(fitted: Fitted) -> str:
     """The text of the profile."""
-    return "\n".join([*_head(fitted), *_device(fitted), *_kernels(fitted), *_levels(fitted)]) + "\n"
+    parts = (_head, _software, _device, _kernels, _levels)
+    return "\n".join(line for part in parts for line in part(fitted)) + "\n"
 
 
 def _head(fitted: Fitted) -> Iterator[str]:
@@ -77,6 +81,18 @@ def _source(key: str, kind: str, title: str, fitted: Fitted) -> Iterator[str]:
     yield f"title = {_text(title)}"
     yield f"location = {_text(fitted.source)}"
     yield f"read_on = {fitted.date.isoformat()}"
+
+
+def _software(fitted: Fitted) -> Iterator[str]:
+    software = fitted.software
+    if software.seconds:
+        yield "\n[software]"
+    for name, seconds in software.seconds.items():
+        yield _number(name, f"{seconds * 1e6:.4g} us", "measured")
+    for operation, found in software.collectives.items():
+        yield f"\n[collectives.{operation}]"
+        yield _number("latency", f"{found.latency * 1e6:.4g} us", "measured")
+        yield _number("bandwidth", _rate(found.bandwidth, "B/s"), "measured")
 
 
 def _shares(setting: Setting) -> str:

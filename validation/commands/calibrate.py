@@ -145,6 +145,7 @@ def _record(found: Calibration) -> dict[str, Any]:
         "peak_flop_rate": dict(fitted.peak),
         "memory_bandwidth": fitted.bandwidth,
         "link": None if fitted.link is None else asdict(fitted.link),
+        "software": dict(fitted.software.seconds),
         "contention": dict(contention(found.measurements)),
         "errors": [asdict(row) for row in family_errors(found.residuals)],
         "rounds": None if rounds is None else asdict(rounds),
@@ -209,6 +210,10 @@ def _lines(found: Calibration) -> Sequence[str]:
     if fitted.link is not None:
         rate = format_quantity(fitted.link.bandwidth, "bandwidth")
         lines.append(f"between processes: {format_quantity(fitted.link.latency, 'time')}, {rate}")
+    lines += [
+        f"beside kernels: {name} {format_quantity(seconds, 'time')}"
+        for name, seconds in fitted.software.seconds.items()
+    ]
     lines += [
         f"{name} beside copies: {r:.2f} times as long" for name, r in contention(found.measurements).items()
     ]

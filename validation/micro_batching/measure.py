@@ -158,7 +158,7 @@ def _seconds(
     sets: Iterable[tuple[Array, Array]],
 ) -> float:
     calls = [_bind(runner, call, configuration, operands) for operands in sets]
-    return sample(calls, runner.backend.timer(), BUDGET).median
+    return sample(calls, runner.backend.timer(), BUDGET).quiet
 
 
 def _bind(

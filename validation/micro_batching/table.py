@@ -82,7 +82,7 @@ def _time(backend: Backend, case: Case) -> tuple[float, float]:
     prepared = backend.prepare(case)
     with prepared.background():
         timing = sample(prepared.calls, prepared.timer or backend.timer(), BUDGET)
-    return timing.median / prepared.per_call, prepared.workspace
+    return timing.quiet / prepared.per_call, prepared.workspace
 
 
 def _case(part: ConvolutionPass, batch: int, algorithm: str) -> Case:

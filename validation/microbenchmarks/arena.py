@@ -14,6 +14,10 @@ LARGE = 4
 LEAST = 192 * 2**20
 """[bytes] of a block at least; six caches of most processors."""
 
+MOST = 96 * 2**20
+"""[bytes] of a last-level cache that a process is taken to have for itself: larger ones serve the many cores
+of a socket, and the guests of a hypervisor."""
+
 Flat = Any
 """A one-dimensional array or tensor."""
 
@@ -43,4 +47,4 @@ class Arena:
 
 def block_elements(cache: float, itemsize: int) -> int:
     """Elements of a block for a device with a cache of this many bytes."""
-    return int(max(LEAST, 6 * cache)) // itemsize
+    return int(max(LEAST, 6 * min(cache, MOST))) // itemsize

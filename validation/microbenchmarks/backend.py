@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from validation.microbenchmarks.arena import MOST
 from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.timing import Call, Timer
 
@@ -122,8 +123,8 @@ class Backend(ABC):
 
 
 def buffer_sets(nbytes: float, cache: float) -> int:
-    """Sets of buffers whose traffic is together three caches, two at least and 64 at most.
+    """Sets of buffers whose traffic is three caches (of at most `arena.MOST`), two at least and 64 at most.
 
     ``nbytes`` counts what is read and what is written, so that the buffers themselves may be half as large.
     """
-    return max(2, min(64, round(3 * cache / max(nbytes, 1.0))))
+    return max(2, min(64, round(3 * min(cache, MOST) / max(nbytes, 1.0))))

@@ -1,8 +1,8 @@
 """All-reduce and messages between the processes of one host, timed over sizes.
 
-With PyTorch its own Gloo, with NumPy a ring over plain sockets (`validation.real_links`). Every rank takes
-part in as many calls; a collective ends on rank 0 when it has ended everywhere but for one message.
-Point-to-point is half of a message there and back.
+With PyTorch its own Gloo, also for what sharded parameters need, with NumPy a ring over plain sockets
+(`validation.real_links`). Every rank takes part in as many calls; a collective ends on rank 0 when it has
+ended everywhere but for one message. Point-to-point is half of a message there and back.
 """
 
 import datetime as dt
@@ -11,12 +11,15 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from math import isqrt
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
 from validation.microbenchmarks.case import Case
-from validation.microbenchmarks.families.collective import collective_cases
+from validation.microbenchmarks.families.collective import BLOCKS as COUNT
+from validation.microbenchmarks.families.collective import HOOKED, PLAIN, collective_cases
 from validation.microbenchmarks.host_process import keep_freed_memory
 from validation.microbenchmarks.measurement import Measurement
 from validation.microbenchmarks.suite import Run
@@ -28,7 +31,7 @@ from validation.real_links.transport import connect_peers, receive, send
 PATIENCE = 60.0
 """[s] after which ranks that do not answer are given up."""
 
-ROUNDS, WARMUP, CALLS = 3, 2, 8
+ROUNDS, WARMUP, CALLS = 4, 2, 8
 
 Operation = Callable[[], None]
 Group = Callable[[str, int], Operation]
@@ -41,7 +44,7 @@ def measure_collectives(run: Run) -> Iterator[Measurement]:
     if ranks < 2:
         return
     run.progress("collectives")
-    cases = tuple(collective_cases(quick=run.scope.quick, ranks=ranks))
+    cases = tuple(collective_cases(quick=run.scope.quick, ranks=ranks, sharded=backend == "torch"))
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     try:
         rounds = time_ranks(backend, ranks, cases)
@@ -57,9 +60,9 @@ def measure_collectives(run: Run) -> Iterator[Measurement]:
                 turn=turn,
                 date=date,
                 case=case,
-                value=timing.median,
+                value=timing.quiet / case.dims.get("count", 1),
                 spread=timing.spread,
-                least=timing.least,
+                least=timing.least / case.dims.get("count", 1),
                 samples=timing.samples,
             )
 
@@ -164,9 +167,16 @@ def _gloo(place: Place) -> Group:
     dist.init_process_group("gloo", init_method=address, rank=place.rank, world_size=place.ranks)
 
     def build(name: str, nbytes: int) -> Operation:
+        if name in BLOCKS:
+            return _blocks(torch, nbytes, sharded=name == BLOCKS[1])
         values = torch.ones(nbytes // 4)
+        part = torch.ones(nbytes // 4 // place.ranks)
         if name == "all_reduce":
             return lambda: dist.all_reduce(values)
+        if name == "all_gather":
+            return lambda: dist.all_gather_into_tensor(values, part)
+        if name == "reduce_scatter":
+            return lambda: dist.reduce_scatter_tensor(part, values)
 
         def there_and_back() -> None:
             if place.rank == 0:
@@ -179,3 +189,25 @@ def _gloo(place: Place) -> Group:
         return there_and_back
 
     return build
+
+
+BLOCKS = tuple(kernel.partition("/")[2] for kernel in (PLAIN, HOOKED))
+
+
+def _blocks(torch: Any, nbytes: int, *, sharded: bool) -> Operation:  # noqa: ANN401 - a module
+    """A pass forward and backward over small linear layers, each sharded over the ranks or not."""
+    width = isqrt(nbytes // 4)
+    model = torch.nn.Sequential(*(torch.nn.Linear(width, width, bias=False) for _ in range(COUNT)))
+    if sharded:
+        shard = import_module("torch.distributed.fsdp").fully_shard
+        for layer in model:
+            shard(layer)
+        shard(model)
+    source = torch.ones(1, width)
+
+    def run() -> None:
+        for parameter in model.parameters():
+            parameter.grad = None
+        model(source).sum().backward()
+
+    return run

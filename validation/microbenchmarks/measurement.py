@@ -36,7 +36,7 @@ class Measurement:
         case: of what.
         turn: which round, from 0.
         date: day and time in UTC.
-        value: median, in ``unit``; 0 where it was skipped.
+        value: lower quartile, in ``unit``; 0 where it was skipped.
         unit: ``s`` or ``W``.
         spread: interquartile range over the median.
         least: smallest sample, in ``unit``.
@@ -59,7 +59,7 @@ class Measurement:
 
 
 def quietest(measurements: Iterable[Measurement]) -> dict[str, Measurement]:
-    """By case, the round with the least median: other work on a machine only ever adds time."""
+    """By case, the round with the least value: other work on a machine only ever adds time."""
     best: dict[str, Measurement] = {}
     for found in measurements:
         if found.skipped:
@@ -71,9 +71,10 @@ def quietest(measurements: Iterable[Measurement]) -> dict[str, Measurement]:
 
 
 def repeatability(measurements: Iterable[Measurement]) -> dict[str, float]:
-    """By case measured more than once, how far its rounds lie apart: largest over least median, less one."""
+    """By case measured more than once, how far its two quietest rounds lie apart."""
     values: dict[str, list[float]] = {}
     for found in measurements:
         if not found.skipped:
             values.setdefault(found.case.key, []).append(found.value)
-    return {key: max(rounds) / min(rounds) - 1 for key, rounds in values.items() if len(rounds) > 1}
+    pairs = {key: sorted(rounds)[:2] for key, rounds in values.items() if len(rounds) > 1}
+    return {key: second / least - 1 for key, (least, second) in pairs.items()}

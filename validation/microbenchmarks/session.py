@@ -19,10 +19,11 @@ from validation.microbenchmarks.journal import (
     start_journal,
 )
 from validation.microbenchmarks.measurement import Measurement, Setting
+from validation.microbenchmarks.pace import find_pace
 from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.suite import Run, all_cases, run_suite
 
-LIMIT, QUICK_LIMIT = 180.0, 33.0
+LIMIT, QUICK_LIMIT = 180.0, 42.0
 """[s] after which no further round is begun."""
 
 
@@ -63,6 +64,7 @@ def measure(order: Order) -> Path:
         path=path,
         limit=QUICK_LIMIT if order.quick else LIMIT,
         progress=lambda text: _progress(f"{name}, {order.processes} processes: {text}"),
+        pace=find_pace(scope.facts.kind, setting.threads),
     )
     if order.processes == 1:
         run_suite(run, done, Alone())

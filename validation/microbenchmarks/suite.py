@@ -4,7 +4,8 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 
 from validation.microbenchmarks.backend import Backend, OutOfMemoryError, UnsupportedCaseError
@@ -23,6 +24,7 @@ from validation.microbenchmarks.families.overheads import (
 from validation.microbenchmarks.families.streaming import streaming_cases
 from validation.microbenchmarks.journal import append_measurements
 from validation.microbenchmarks.measurement import Measurement, Setting
+from validation.microbenchmarks.pace import no_pace
 from validation.microbenchmarks.power import measure_power
 from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.timing import sample
@@ -39,7 +41,7 @@ FAMILIES: tuple[Callable[[Scope], Iterator[Case]], ...] = (
     power_cases,
 )
 
-BUDGET, QUICK_BUDGET = 0.05, 0.015
+BUDGET, QUICK_BUDGET = 0.05, 0.008
 """[s] for the samples of one case in one round, beyond the fewest that are taken."""
 
 Progress = Callable[[str], None]
@@ -54,6 +56,7 @@ class Run:
         path: of the file of measurements.
         limit: [s] after which no further round of a case that has one is begun.
         progress: told what is being measured.
+        pace: [s] of a probe of the machine's speed.
     """
 
     backend: Backend
@@ -62,6 +65,7 @@ class Run:
     path: Path
     limit: float
     progress: Progress
+    pace: Callable[[], float] = no_pace
 
 
 def all_cases(scope: Scope) -> tuple[Case, ...]:
@@ -72,57 +76,89 @@ def all_cases(scope: Scope) -> tuple[Case, ...]:
 def run_suite(run: Run, done: Sequence[Measurement], companions: Companions) -> None:
     """Measure what is not done yet and append it to the file, case by case.
 
+    Further rounds begin with what was measured while the machine was slowest.
+
     Args:
         run: where, how much and where to.
         done: rows of an earlier run of the same setting.
         companions: processes that run the same case at the same time.
     """
-    start = time.monotonic()
-    measured = 0
     cases = all_cases(run.scope)
-    seen = {(found.case.key, found.turn) for found in done}
-    refused = {found.case.key for found in done if found.skipped}
-    order = turns(cases, run.scope.rounds)
-    for place, (turn, index) in enumerate(order):
-        case = cases[index]
-        late = turn > 0 and time.monotonic() - start > run.limit
-        if late or (case.key, turn) in seen or case.key in refused:
-            continue
-        found = measure_case(run, case, index, turn, companions)
+    state = _State(
+        run=run,
+        companions=companions,
+        seen={(found.case.key, found.turn) for found in done},
+        refused={found.case.key for found in done if found.skipped},
+        total=len(cases) * run.scope.rounds,
+    )
+    order = first_round(cases)
+    for turn in range(run.scope.rounds):
+        for place, index in enumerate(order):
+            if turn > 0 and time.monotonic() - state.start > run.limit:
+                return
+            state.measure(cases[index], index, turn, left=len(order) - place - 1)
+        order = sorted(order, key=lambda index: -state.paces.get(index, inf))
+
+
+@dataclass(slots=True, kw_only=True)
+class _State:
+    """A run while it goes on.
+
+    Attributes:
+        run, companions: as asked for.
+        seen: (case, round) that are done. refused: cases that cannot run.
+        total: rounds of cases that there may be.
+        start: [s] of the clock.
+        measured: rounds of cases so far.
+        paces: [s] of the probe while a case had its best round.
+    """
+
+    run: Run
+    companions: Companions
+    seen: set[tuple[str, int]]
+    refused: set[str]
+    total: int
+    start: float = field(default_factory=time.monotonic)
+    measured: int = 0
+    paces: dict[int, float] = field(default_factory=dict)
+
+    def measure(self, case: Case, index: int, turn: int, *, left: int) -> None:
+        """One round of a case, unless it is done or cannot run; ``left`` more are in this round."""
+        if (case.key, turn) in self.seen or case.key in self.refused:
+            return
+        before = self.run.pace()
+        found = measure_case(self.run, case, index, turn, self.companions)
+        pace = max(before, self.run.pace())
+        self.paces[index] = min(pace, self.paces.get(index, pace))
         if found.skipped:
-            refused.add(case.key)
-        append_measurements(run.path, (found,))
-        measured += 1
-        if index % 20 == 0:
-            passed = time.monotonic() - start
-            left = time_left(order[place + 1 :], passed, measured, run.limit)
-            so_far = f"{place + 1} of {len(order)} measurements ({(place + 1) / len(order):.0%})"
-            run.progress(f"round {turn + 1} of {run.scope.rounds}: {so_far}, about {left:.0f} s left")
+            self.refused.add(case.key)
+        append_measurements(self.run.path, (found,))
+        self.measured += 1
+        if self.measured % 20 == 1:
+            self._report(turn, left)
+
+    def _report(self, turn: int, left: int) -> None:
+        run, passed = self.run, time.monotonic() - self.start
+        seconds = time_left(left, passed, self.measured, run.limit)
+        done = f"{len(self.seen) + self.measured} of at most {self.total} measurements"
+        run.progress(f"round {turn + 1} of {run.scope.rounds}: {done}, about {seconds:.0f} s left")
 
 
-def time_left(order: Sequence[tuple[int, int]], passed: float, measured: int, limit: float) -> float:
+def time_left(left: int, passed: float, measured: int, limit: float) -> float:
     """[s] that the rest of a run takes if it goes on as it has.
 
     Args:
-        order: what is left, as `turns` has it.
+        left: cases of this round.
         passed: [s] since the start.
         measured: so many since then.
-        limit: [s] after which only first rounds are measured.
+        limit: [s] until which further rounds are begun.
     """
-    each = passed / measured
-    first = sum(each for turn, _ in order if turn == 0)
-    further = sum(each for turn, _ in order if turn > 0)
-    return first + min(further, max(0.0, limit - passed - first))
+    return max(left * passed / measured, limit - passed)
 
 
-def turns(cases: Sequence[Case], rounds: int) -> list[tuple[int, int]]:
-    """(round, case) in the order in which they are measured.
-
-    Convolutions take the longest and come a round later than the rest, so that the rest has its second
-    round even where time ends with the first of theirs.
-    """
-    order = [(turn, index) for turn in range(rounds) for index in range(len(cases))]
-    return sorted(order, key=lambda each: each[0] + (cases[each[1]].family == "convolution"))
+def first_round(cases: Sequence[Case]) -> list[int]:
+    """Places of cases in the order in which they are measured first: convolutions, the longest, last."""
+    return sorted(range(len(cases)), key=lambda index: cases[index].family == "convolution")
 
 
 def measure_case(run: Run, case: Case, index: int, turn: int, companions: Companions) -> Measurement:
@@ -154,7 +190,7 @@ def _timed(run: Run, case: Case, base: Measurement) -> Measurement:
         timing = sample(prepared.calls, prepared.timer or run.backend.timer(), budget)
     return replace(
         base,
-        value=timing.median / prepared.per_call,
+        value=timing.quiet / prepared.per_call,
         spread=timing.spread,
         least=timing.least / prepared.per_call,
         samples=timing.samples,

@@ -1,17 +1,17 @@
-"""Samples of one case: warm-up, rotated buffers, medians with their spread.
+"""Samples of one case: warm-up, rotated buffers, lower quartiles with their spread.
 
 A sample is the mean over a few calls where one call is shorter than the clock can tell. Each call takes the
 next set of buffers and its result is kept until its place comes round again, so that neither operands nor
-results are found in the cache by accident. Other work on the machine only ever adds time; cases are therefore
-measured in several rounds far apart, and a case's value is the median of its quietest round
-(`validation.microbenchmarks.journal`).
+results are found in the cache by accident. Other work on the machine only ever adds time: a sample's value is
+its lower quartile, cases are measured in several rounds far apart, and the quietest round counts
+(`validation.microbenchmarks.measurement`).
 """
 
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
+from statistics import quantiles
 from typing import final
 
 SHORTEST = 20e-6
@@ -22,7 +22,7 @@ FEWEST, MOST = 5, 200
 
 FEW, LONG, SLOW = 3, 10e-3, 0.5
 
-WARM = 0.02
+WARM = 0.01
 """[s] of warm-up, one call at least."""
 
 Call = Callable[[], object]
@@ -33,13 +33,13 @@ class Timing:
     """Samples of one round.
 
     Attributes:
-        median: [s] of one call.
+        quiet: [s] of one call, lower quartile of the samples.
         spread: interquartile range over the median.
         least: [s], of the shortest sample.
         samples: how many.
     """
 
-    median: float
+    quiet: float
     spread: float
     least: float
     samples: int
@@ -102,7 +102,6 @@ def sample(calls: Sequence[Call], timer: Timer, budget: float) -> Timing:
 
 
 def summarize(samples: Sequence[float]) -> Timing:
-    """Median, spread and least of at least two samples [s]."""
-    middle = median(samples)
-    low, _, high = quantiles(samples, n=4)
-    return Timing(median=middle, spread=(high - low) / middle, least=min(samples), samples=len(samples))
+    """Lower quartile, spread and least of at least two samples [s]."""
+    low, middle, high = quantiles(samples, n=4, method="inclusive")
+    return Timing(quiet=low, spread=(high - low) / middle, least=min(samples), samples=len(samples))

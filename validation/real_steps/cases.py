@@ -1,6 +1,6 @@
 """Which training runs `simdl validate hardware` holds the simulator to.
 
-On processors small networks of every family, two batch sizes or more each, in one process and in two (data
+On processors small networks of every family, most in two batch sizes, in one process and in two (data
 parallel, FSDP, a two-stage pipeline); on GPUs ResNet-50, VGG-16 and a GPT in several formats and batches.
 AlexNet is the variant without response normalisation, which PyTorch runs as a handful of kernels.
 """
@@ -49,6 +49,9 @@ CPU_CASES: Sequence[HardwareCase] = (
     _case("resnet18", 8),
     _case("gpt-mini", 4),
     _case("gpt-mini", 8),
+    _case("moe-mini", 8),
+    _case("lstm-mini", 32),
+    _case("gcn-cora", 1),
     _case("lenet5", 512, dp=2),
     _case("mlp", 512, dp=2),
     _case("alexnet-owt", 16, dp=2),

@@ -2,6 +2,8 @@
 
 Processes that want more than the cores there are share them, so where others kept L of C cores busy a step
 that uses all of them had C - L at the least: it may have taken C / (C - L) times as long, and never less.
+What the guests of one host do to each other shows in no load, but in how far runs of a case lie apart: the
+quickest may itself have taken so much longer than it would alone.
 """
 
 import os
@@ -14,7 +16,7 @@ from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.real_steps.runs import HardwareRow
 
 STEADY = 0.03
-"""Spread of a case's steps under which its error is held to the goal."""
+"""Spread of a case's runs under which its error is held to the goal."""
 MOST = 0.9
 """Share of the cores that others are taken to have had, at most."""
 
@@ -30,7 +32,7 @@ def row_interval(row: HardwareRow, cores: int) -> Interval | None:
         return None
     quiet = row.predicted.interval
     share = min(MOST, (row.others or 0.0) / cores)
-    return replace(quiet, high=quiet.high / (1 - share))
+    return replace(quiet, high=quiet.high * (1 + row.spread) / (1 - share))
 
 
 def is_within(row: HardwareRow, cores: int) -> bool:
@@ -38,7 +40,7 @@ def is_within(row: HardwareRow, cores: int) -> bool:
     interval = row_interval(row, cores)
     if interval is None or row.measured is None:
         return False
-    return interval.low <= row.measured.step_time <= interval.high
+    return interval.low <= row.step_time <= interval.high
 
 
 def busiest(rows: Sequence[HardwareRow]) -> float | None:
@@ -60,11 +62,11 @@ def load_sentence(rows: Sequence[HardwareRow], cores: int) -> str:
 
 
 def steady_errors(rows: Sequence[HardwareRow]) -> ErrorStatistics:
-    """Errors of step time of cases whose steps lie close together."""
+    """Errors of step time of cases whose runs lie close together."""
     done = [
-        (row.measured.step_time, row.predicted.step_time)
+        (row.step_time, row.predicted.step_time)
         for row in rows
-        if row.measured and row.predicted and row.measured.spread < STEADY
+        if row.measured and row.predicted and row.spread < STEADY
     ]
     return error_statistics([measured for measured, _ in done], [predicted for _, predicted in done])
 

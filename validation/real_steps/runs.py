@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import quantiles
 
 from hardware.cluster import Cluster
 from hardware.profiles import load_cluster
@@ -19,12 +20,13 @@ from validation.microbenchmarks.backend import DeviceFacts
 from validation.real_steps.cases import HardwareCase
 from validation.reference_trainer.run import TrainingCase, TrainingMeasurement, measure_training
 
-STEPS, WARMUP = 10, 3
+STEPS, MOST_STEPS, WARMUP = 5, 100, 2
+"""Of a run, at least and at most, and before them."""
 BUDGET = 60.0
-"""[s] for one case, start of its processes included."""
+"""[s] for one run, start of its processes included."""
 
-UNQUIET, SHORT = 0.1, 0.1
-"""Spread of the steps from which, and step time [s] up to which, a case is run a second time."""
+REPEATS, APART = 4, 0.02
+"""Runs of a case at most, and how far the two quietest may lie apart for it not to be run again."""
 
 WATCHED = 3.0
 """[s] that the steps of a run should take."""
@@ -38,7 +40,8 @@ class HardwareRow:
         case: what was trained.
         item: the same in a few words.
         predicted: the simulated step; None where it was skipped.
-        measured: the real one; None where it was skipped.
+        measured: the run whose steps were quickest; None where it was skipped.
+        repeats: [s] of a step of every run, the quickest first (`quiet_step`).
         others: cores that other processes kept busy meanwhile; None where the system does not tell.
         skipped: why; empty where both are there.
     """
@@ -47,8 +50,21 @@ class HardwareRow:
     item: str
     predicted: StepReport | None = None
     measured: TrainingMeasurement | None = None
+    repeats: tuple[float, ...] = ()
     others: float | None = None
     skipped: str = ""
+
+    @property
+    def step_time(self) -> float:
+        """[s] of the quickest run."""
+        return self.repeats[0]
+
+    @property
+    def spread(self) -> float:
+        """How far the two quickest runs lie apart; that of the steps where there was one run."""
+        if len(self.repeats) < 2:
+            return self.measured.spread if self.measured else 0.0
+        return self.repeats[1] / self.repeats[0] - 1
 
 
 def load_profiles(path: Path, facts: DeviceFacts) -> dict[int, str]:
@@ -113,17 +129,28 @@ def run_cases(cases: Sequence[HardwareCase], profiles: dict[int, str], device: s
             reason = f"no profile for {case.processes} processes"
             yield HardwareRow(case=case, item=describe(case), skipped=reason)
             continue
-        yield _run(case, profiles[case.processes], device)
+        yield run_again(HardwareRow(case=case, item=describe(case)), profiles, device)
 
 
-def _run(case: HardwareCase, profile: str, device: str) -> HardwareRow:
-    row = HardwareRow(case=case, item=describe(case))
+def unquiet(row: HardwareRow) -> bool:
+    """Whether a case should be run again: once more in any case, and until two runs agree."""
+    if row.skipped or len(row.repeats) >= REPEATS:
+        return False
+    return len(row.repeats) < 2 or row.spread > APART
+
+
+def run_again(row: HardwareRow, profiles: dict[int, str], device: str) -> HardwareRow:
+    """The row with one more run.
+
+    Other work on the machine only ever adds time, so the quickest run is the best one; runs of a case lie far
+    apart, because a guest of a shared host may be slow for many seconds.
+    """
     try:
-        question = case_question(case, profile)
-        strategy = case_strategy(case, question)
+        question = case_question(row.case, profiles[row.case.processes])
+        strategy = case_strategy(row.case, question)
         report = simulate(question.workload, question.cluster, strategy, stack=question.stack).report
         before = read_clock()
-        measured = _measure(
+        measured = measure_training(
             TrainingCase(
                 workload=question.workload,
                 strategy=strategy,
@@ -135,25 +162,21 @@ def _run(case: HardwareCase, profile: str, device: str) -> HardwareRow:
             )
         )
     except (TrainerError, SimdlError) as error:
-        return replace(row, skipped=str(error).splitlines()[0])
-    return replace(row, predicted=report, measured=measured, others=others_load(before, read_clock()))
+        return row if row.measured else replace(row, skipped=str(error).splitlines()[0])
+    found = replace(row, repeats=tuple(sorted((*row.repeats, quiet_step(measured.steps)))))
+    if row.measured is not None and found.step_time == row.step_time:
+        return found
+    return replace(found, predicted=report, measured=measured, others=others_load(before, read_clock()))
 
 
-def _measure(case: TrainingCase) -> TrainingMeasurement:
-    """One run, or the quieter of two where the steps of the first lie far apart or are short.
-
-    Other work on the machine only ever adds time, so the run of the lesser median is the better one. Short
-    steps are over before it shows in their spread.
-    """
-    first = measure_training(case)
-    if first.spread <= UNQUIET and first.step_time > SHORT:
-        return first
-    return min(first, measure_training(case), key=lambda run: run.step_time)
+def quiet_step(steps: Sequence[float]) -> float:
+    """[s] lower quartile of steps: what others do meanwhile only ever adds time."""
+    return quantiles(steps, n=4, method="inclusive")[0]
 
 
 def planned_steps(step_time: float) -> int:
-    """Steps of a run: ``WATCHED`` seconds of them, ``STEPS`` at least and ten times as many at most."""
-    return int(min(10 * STEPS, max(STEPS, WATCHED / step_time)))
+    """Steps of a run: ``WATCHED`` seconds of them, ``STEPS`` at least and ``MOST_STEPS`` at most."""
+    return int(min(MOST_STEPS, max(STEPS, WATCHED / step_time)))
 
 
 def case_question(case: HardwareCase, profile: str) -> Question:

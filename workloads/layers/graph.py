@@ -4,7 +4,9 @@ Aggregation adds the features of the sources of all edges at their targets. A fr
 edge, writes it, and scatters the messages (Fey and Lenssen 2019, arXiv:1903.02428, section 3); one sparse
 product does the same without writing messages (Wang et al. 2019, DGL, arXiv:1909.01315, section 3.3; fusion
 group ``spmm``). Either way the bytes decide: every edge reads its source's features again. Its gradient is
-the same along reversed edges. Edges themselves are two 8-byte indices each, kept in both orders.
+the same along reversed edges. Edges themselves are two 8-byte indices each. A sparse product reads them
+sorted by target, its gradient by source, and both orders stay beside the edges as they were given (DGL,
+src/graph/unit_graph.cc: COO, CSC and CSR are made when they are first asked for).
 """
 
 from dataclasses import dataclass
@@ -60,11 +62,17 @@ def aggregation(
     """
     edges, targets = hood.edges, hood.targets
     scaled = edges * weights
-    both = hood.halo is not None or targets == hood.sources
-    kept = [SavedActivation(name="weights", elements=scaled)] if weights else []
+    messages, kept = edges * features, []
+    if weights:  # their gradient needs what they scale
+        kept = [
+            SavedActivation(name="weights", elements=scaled),
+            SavedActivation(name="messages", elements=messages, fusion=SPMM),
+        ]
     if hood.kept:
-        ends = 2 * edges if both else edges
-        kept.insert(0, SavedActivation(name="edges", elements=ends, element_size=2 * INDEX))
+        kept += [
+            SavedActivation(name="edges", elements=edges, element_size=2 * INDEX),
+            SavedActivation(name="sorted edges", elements=2 * edges, element_size=2 * INDEX, kernel=SPMM),
+        ]
     backward = [
         pointwise("scale gradient", targets * features, split=WHOLE),
         *_spread(hood.targets, edges, hood.sources, features, scaled, name="gradient"),

@@ -229,11 +229,13 @@ def share_reductions(
     nbytes = gradient_bytes(share.parameters, pricing)
     calls = 1 if pricing.stack.bucket else max(1, share.tensors)
     if some((shards > 1) & (nbytes > 0)):
-        before = choose(shards > 1, _copy_seconds(2 * nbytes, strategy, pricing), 0.0)
+        before = _copy_seconds(2 * nbytes, strategy, pricing) + _call_seconds(strategy, pricing)
+        before = choose(shards > 1, before, 0.0)
         yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls, before)
     across = Group(size=group.size // shards, stride=group.stride * shards)
     if copies and some((across.size > 1) & (nbytes > 0)):
         seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
+        seconds = seconds + _bucket_seconds(nbytes, strategy, pricing)
         agreed = pricing.stack.negotiation * share.tensors * across.size
         yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds, negotiation=agreed)
 
@@ -288,6 +290,23 @@ def _copy_seconds(nbytes: float, strategy: Sharing, pricing: Pricing) -> float:
     return choose(strategy.zero >= WHOLE, launch_time(pricing.cost_model, copy), 0.0)
 
 
+def _bucket_seconds(nbytes: float, strategy: Sharing, pricing: Pricing) -> float:
+    """[s] in which gradients are copied to the buckets that are reduced, and divided on the way.
+
+    torch/csrc/distributed/c10d/reducer.cpp, ``mark_variable_ready_dense``: one pass from the gradient to its
+    place.
+    """
+    if not pricing.stack.bucket_copies or not some(strategy.zero == 0):
+        return 0.0
+    copy = Kernel("bucket copy", OperatorKind.ELEMENTWISE, 0.0, 2 * nbytes, pricing.precision.matmul)
+    return choose(strategy.zero == 0, launch_time(pricing.cost_model, copy), 0.0)
+
+
+def _call_seconds(strategy: Sharing, pricing: Pricing) -> float:
+    """[s] of host time around a gather or a scatter of ZeRO-3."""
+    return choose(strategy.zero >= WHOLE, pricing.stack.shard_call, 0.0)
+
+
 def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricing) -> Iterator[Collective]:
     """What gathers the parameters that ZeRO shards: per group one all-gather."""
     for share in merged_shares(shares):
@@ -304,7 +323,7 @@ def share_gathers(share: GradientShare, strategy: Sharing, pricing: Pricing) -> 
             Operation.ALL_GATHER, nbytes, group, pricing.cluster, library=pricing.stack.library
         )
         copies = _copy_seconds(2 * nbytes / shards, strategy, pricing)
-        copies += _copy_seconds(2 * nbytes, strategy, pricing)
+        copies += _copy_seconds(2 * nbytes, strategy, pricing) + _call_seconds(strategy, pricing)
         yield Collective(Operation.ALL_GATHER, group, nbytes, seconds + choose(shards > 1, copies, 0.0))
 
 

@@ -1,20 +1,33 @@
 """A calibration of rows with known terms: profile, residuals, tables, and what a planner makes of them."""
 
 import csv
+import json
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from measured_rows import BANDWIDTH, COPY, FACTS, LATENCY, measured_rows, write_measurements
+from measured_rows import (
+    BANDWIDTH,
+    COPY,
+    FACTS,
+    LATENCY,
+    SHARD_COPIES,
+    SHARDED,
+    SOFTWARE,
+    measured_rows,
+    write_measurements,
+)
 
 from hardware.profiles import load_cluster
 from planner.cli import main
+from planner.questions.cluster_library import stack_on
 from simdl.communication import Group, Operation, collective_time
 from simdl.kernels.convolution_table import read_convolution_table
 from validation.calibration.calibrate import calibrate
 from validation.calibration.fit_links import fit_link
+from validation.calibration.fit_software import SoftwareFit, fit_software
 from validation.calibration.outcome import family_errors
 from validation.calibration.page import calibrations_page
 from validation.calibration.profile import format_profile
@@ -211,3 +224,38 @@ def test_noise_is_what_rounds_lie_apart_by(alone):
             values.setdefault(row.case.key, []).append(row.value)
     apart = np.median([max(found) / min(found) - 1 for found in values.values()])
     assert apart < 3 * NOISE
+
+
+@pytest.mark.theory
+def test_what_a_framework_spends_beside_kernels_is_told_from_differences(profiles):
+    """Steps, parameters and sharded calls of a machine whose seconds are known."""
+    node = load_cluster(profiles[2]).node
+    assert node.software == pytest.approx(SOFTWARE, rel=0.25)
+    found = {name: (each.latency, each.bandwidth) for name, each in node.collectives.items()}
+    assert found == {
+        name: pytest.approx((latency, 1 / (1 / bandwidth + 1 / SHARD_COPIES)), rel=0.2)
+        for name, (latency, bandwidth) in SHARDED.items()
+    }
+
+
+def test_differences_that_are_noise_are_left_out():
+    rows = [replace(row, value=row.value * (40 if "step" in row.case.kernel else 1)) for row in launches()]
+    assert set(fit_software(rows).seconds) == {"variable_overhead", "shard_call"}
+    plain = fit_software([row for row in rows if "sharded" not in row.case.kernel])
+    assert (set(plain.seconds), plain.collectives) == ({"variable_overhead"}, {})
+    assert fit_software([row for row in rows if row.case.family == "copy"]) == SoftwareFit()
+
+
+def launches():
+    return [row for row in measured_rows(2, "torch", noise=0.0, rounds=1) if row.case.family != "matmul"]
+
+
+def test_a_step_on_a_profile_takes_what_its_framework_was_measured_to_spend(profiles):
+    options = ("lenet5", "--cluster", profiles[2], "--global-batch", 8)
+    whole, bare = (
+        json.loads(simdl("simulate", *options, "--dp", 2, "--zero", zero, "--json")) for zero in (0, 3)
+    )
+    stack = stack_on("pytorch-cpu", load_cluster(profiles[2]))
+    assert stack.shard_call == pytest.approx(SOFTWARE["shard_call"], rel=0.25)
+    assert whole["step_time"] < bare["step_time"]
+    assert stack_on("megatron-2022", load_cluster(profiles[2])).shard_call == 0

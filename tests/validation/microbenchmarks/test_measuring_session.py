@@ -69,7 +69,7 @@ def test_an_interrupted_session_is_taken_up_again(monkeypatch, tmp_path, capsys)
     assert go(monkeypatch, tmp_path) == 0
     rows = read_journal(path).measurements
     assert rows[:3] == left
-    assert len(rows) == 2 * 5  # two rounds of three copies and two launches
+    assert len(rows) == 4 * 5  # four rounds of three copies and two launches
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -12,9 +12,12 @@ from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.companions import Alone
 from validation.microbenchmarks.journal import partial_path, read_journal, start_journal
 from validation.microbenchmarks.measurement import quietest, repeatability
+from validation.microbenchmarks.pace import Pace, find_pace, no_pace
 from validation.microbenchmarks.scope import Scope
-from validation.microbenchmarks.suite import Run, run_suite
+from validation.microbenchmarks.suite import Run, run_suite, time_left
 from validation.microbenchmarks.timing import Timer, sample, summarize
+
+said = []
 
 CASES = tuple(Case(family="streaming", kernel="elementwise/relu", dims={"elements": n}) for n in (1, 2, 3))
 
@@ -58,11 +61,12 @@ class Counting(Backend):
 
 @pytest.fixture
 def go(monkeypatch, tmp_path):
-    """Runs three cases for three rounds; the rows of the file."""
+    """Runs three cases for four rounds; the rows of the file."""
 
-    def run(backend, done=(), *, cases=CASES, limit=1e9, companions=None):
+    def run(backend, done=(), *, cases=CASES, limit=1e9, companions=None, pace=no_pace):
         monkeypatch.setattr(suite, "FAMILIES", (lambda _scope: iter(cases),))
         path = tmp_path / "measurements-1.csv"
+        said.clear()
         start_journal(path, done)
         scope = Scope(quick=False, facts=FACTS, offer=backend.offer())
         given = Run(
@@ -71,7 +75,8 @@ def go(monkeypatch, tmp_path):
             scope=scope,
             path=path,
             limit=limit,
-            progress=lambda _text: None,
+            progress=said.append,
+            pace=pace,
         )
         run_suite(given, done, companions or Alone())
         return read_journal(partial_path(path)).measurements
@@ -86,17 +91,18 @@ def turns(rows):
 def test_every_case_is_measured_once_a_round(go):
     backend = Counting()
     rows = go(backend)
-    assert turns(rows) == [(n, turn) for turn in range(3) for n in (1, 2, 3)]
+    assert turns(rows) == [(n, turn) for turn in range(4) for n in (1, 2, 3)]
     assert {row.value for row in rows} == {1e-3}
     assert {row.workspace for row in rows} == {64.0}
-    assert backend.released == 9
+    assert backend.released == 12
+    assert "1 of at most 12 measurements" in said[0]
 
 
 def test_a_run_that_is_taken_up_measures_only_what_is_left(go):
     whole = go(Counting())
     backend = Counting()
     assert turns(go(backend, whole[:4])) == turns(whole)
-    assert len(backend.prepared) == 5
+    assert len(backend.prepared) == 8
 
 
 @pytest.mark.parametrize(
@@ -110,8 +116,8 @@ def test_a_case_that_cannot_run_is_recorded_once_and_the_others_go_on(go, error,
     backend = Counting({2: error})
     rows = go(backend)
     assert [row.skipped for row in rows if row.skipped] == [reason]
-    assert turns(rows) == [(1, 0), (2, 0), (3, 0), (1, 1), (3, 1), (1, 2), (3, 2)]
-    assert backend.released == 7
+    assert turns(rows) == [(1, 0), (2, 0), (3, 0), *((n, turn) for turn in (1, 2, 3) for n in (1, 3))]
+    assert backend.released == 9
     again = Counting({2: error})
     go(again, rows)
     assert again.prepared == []
@@ -119,6 +125,23 @@ def test_a_case_that_cannot_run_is_recorded_once_and_the_others_go_on(go, error,
 
 def test_a_limit_ends_later_rounds_only(go):
     assert turns(go(Counting(), limit=-1.0)) == [(1, 0), (2, 0), (3, 0)]
+
+
+def test_further_rounds_begin_with_what_was_measured_while_the_machine_was_slowest(go):
+    paces = iter([1.0, 1.0, 1.0, 3.0, 2.0, 1.0, *[1.0] * 18])
+    rows = go(Counting(), pace=lambda: next(paces))
+    assert turns(rows)[3:6] == [(2, 1), (3, 1), (1, 1)]
+
+
+@pytest.mark.theory
+def test_time_left_is_that_of_the_round_or_until_the_limit():
+    assert time_left(10, passed=5.0, measured=10, limit=0.0) == 5.0
+    assert time_left(10, passed=5.0, measured=10, limit=30.0) == 25.0
+
+
+def test_only_processors_are_probed():
+    assert find_pace("cuda", 2) is no_pace
+    assert Pace(2).seconds() > 0
 
 
 def test_power_that_nobody_reports_is_skipped_with_the_reason(go, monkeypatch, tmp_path):
@@ -157,13 +180,13 @@ def test_the_quietest_round_counts_and_rounds_tell_how_far_they_lie_apart(go):
     first, *_ = go(Counting())
     rows = [replace(first, value=value) for value in (3.0, 2.0, 2.5)]
     assert quietest(rows)[first.case.key].value == 2.0
-    assert repeatability(rows) == {first.case.key: 0.5}
+    assert repeatability(rows) == {first.case.key: 0.25}
     assert repeatability(rows[:1]) == {}
 
 
 def test_short_calls_are_sampled_in_groups():
     timing = sample([lambda: None], _Quick(), 0.01)
-    assert timing.median == pytest.approx(1e-6)
+    assert timing.quiet == pytest.approx(1e-6)
     assert timing.samples >= 5
 
 
@@ -175,5 +198,5 @@ class _Quick(Timer):
 
 def test_samples_are_summarised():
     timing = summarize([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert (timing.median, timing.least, timing.samples) == (3.0, 1.0, 5)
-    assert timing.spread == pytest.approx(1.0)
+    assert (timing.quiet, timing.least, timing.samples) == (2.0, 1.0, 5)
+    assert timing.spread == pytest.approx(2 / 3)

@@ -35,10 +35,11 @@ THIN = (
 """(input channels, output channels, pixels on a side, taps on a side), stride one."""
 
 BATCHES = {"cpu": (1, 2, 4, 8, 16, 64), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 256)}
-QUICK_BATCHES = {"cpu": (2, 8, 64), "cuda": (8, 32, 128)}
-"""A quick run takes the largest batch that fits, and all algorithms on every third shape only.
+QUICK_BATCHES = {"cpu": (2, 8, 64, 256), "cuda": (8, 32, 128)}
+"""A quick run takes the smallest and the largest batch that fits, from which latency and pace are told apart,
+and all algorithms on every third shape only.
 
-Tables are of one process in the first dtype; of all others the largest batch that fits is measured."""
+Tables are of one process in the first dtype; of all others these two batches are measured."""
 
 
 def convolution_cases(scope: Scope) -> Iterator[Case]:
@@ -50,7 +51,7 @@ def convolution_cases(scope: Scope) -> Iterator[Case]:
             single = scope.quick and (index % 3 > 0 or scope.processes > 1)
             algorithms = scope.offer.algorithms[: 1 if single else None]
             tabled = dtype == scope.offer.dtypes[0] and scope.processes == 1 and not scope.quick
-            for batch in fitting if tabled else fitting[-1:]:
+            for batch in fitting if tabled else dict.fromkeys((fitting[0], fitting[-1])):
                 for which in passes:
                     for algorithm in algorithms:
                         yield _case(shape, batch, which, algorithm, dtype, held_out=index % 3 == 1)

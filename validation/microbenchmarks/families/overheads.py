@@ -18,6 +18,8 @@ ISOLATED, IN_A_ROW = "launch/isolated", "launch/back to back"
 LAYER, GRADIENT, GRADIENT_CALL = "launch/layer", "launch/gradient", "launch/gradient call"
 """What a framework spends on one layer forward and on one gradient, both in a chain, and on one call for a
 single gradient."""
+STEP, UPDATE = "launch/step", "launch/update"
+"""A step of one parameter whose kernels do next to nothing, and an update of so many parameters."""
 
 
 def launch_cases(scope: Scope) -> Iterator[Case]:
@@ -28,6 +30,9 @@ def launch_cases(scope: Scope) -> Iterator[Case]:
         yield Case(family="launch", kernel=LAYER, dims={"count": CHAIN})
         yield Case(family="launch", kernel=GRADIENT, dims={"count": CHAIN})
         yield Case(family="launch", kernel=GRADIENT_CALL, dims={"count": 1})
+        yield Case(family="launch", kernel=STEP, dims={"count": 1})
+        for count in (1, CHAIN):
+            yield Case(family="launch", kernel=UPDATE, dims={"count": count})
 
 
 def copy_cases(scope: Scope) -> Iterator[Case]:

@@ -146,7 +146,7 @@ class FrontendConvolutions:
             try:
                 space = int(built.graph.get_workspace_size_plan_at_index(index))
                 run = self._bind(built, index, arrays, self._workspace(space))
-                time = sample([run], self._timer(), BUDGET).median
+                time = sample([run], self._timer(), BUDGET).quiet
             except (self._cudnn.cudnnGraphNotSupportedError, RuntimeError, OutOfMemoryError):
                 continue
             name = str(built.graph.get_plan_name_at_index(index))

@@ -19,6 +19,7 @@ from validation.microbenchmarks.backend import (
 )
 from validation.microbenchmarks.beside import host_copies
 from validation.microbenchmarks.case import Case, convolution_of
+from validation.microbenchmarks.families.overheads import UPDATE
 from validation.microbenchmarks.nvidia.cuda_devices import registered_name
 from validation.microbenchmarks.pytorch.convolutions import build_attention, build_convolution
 from validation.microbenchmarks.pytorch.kernels import BUILDERS, Fresh, Tensor, Torch, build_product
@@ -101,7 +102,7 @@ class TorchBackend(Backend):
         return Prepared(
             calls=[part.calls[0] for part in parts],
             workspace=parts[0].workspace,
-            per_call=case.dims.get("count", 1) if case.family == "launch" else 1,
+            per_call=case.dims.get("count", 1) if case.family == "launch" and case.kernel != UPDATE else 1,
             timer=HostTimer() if case.kernel == "launch/isolated" else None,
             background=self._background(case, parts[0]),
         )
