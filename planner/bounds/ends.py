@@ -8,7 +8,7 @@ import numpy as np
 
 from planner.bounds.chains import Chain
 from planner.bounds.exposure import Completions, Exposure
-from planner.bounds.orders import RankClasses, stage_lags, stage_tails
+from planner.bounds.orders import RankClasses, stage_lags, stage_tails, taken
 from planner.space.prices import Floats
 from planner.space.shapes import Shape
 from simdl.step.costs.cycles import cycle_ends
@@ -93,13 +93,13 @@ class Ends:
             if reduces:  # in the lane, from the beginning of the pass whose gradient comes back last
                 ends = np.maximum(ends, largest(last - held)[lane] + beside.lane)
             if beside.late is not None:  # all other passes of a rank come after its first one
-                ends = np.maximum(ends, largest(self._before_last[lane] + beside.late) + beside.lane)
-                ends = np.maximum(ends, largest(self._busy[lane] + beside.late) + beside.after_last)
-                later = self._back[lane] + beside.late
-                back = np.maximum(back, (later + drain[lane]).max(axis=1))
+                ends = np.maximum(ends, largest(taken(self._before_last, lane) + beside.late) + beside.lane)
+                ends = np.maximum(ends, largest(taken(self._busy, lane) + beside.late) + beside.after_last)
+                later, drain = taken(self._back, lane) + beside.late, taken(drain, lane)
+                back = np.maximum(back, (later + drain).max(axis=1))
                 if reduces:
-                    last = self._drained(later, drain[lane])
-                    ends = np.maximum(ends, largest(last - held[lane]) + beside.lane)
+                    last = self._drained(later, drain) - taken(held, lane)
+                    ends = np.maximum(ends, largest(last) + beside.lane)
             ends[:, first] = np.maximum(ends[:, first], back + beside.after_back[:, first])
         if beside.completions is not None:
             self._complete(ends, beside.completions, beside.late)

@@ -16,7 +16,7 @@ import numpy as np
 
 from planner.bounds.chains import Chain
 from planner.bounds.exchanges import Variants
-from planner.bounds.orders import RankClasses
+from planner.bounds.orders import RankClasses, taken
 from planner.bounds.variants import Variant
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
@@ -158,8 +158,8 @@ def _gathers_ahead(variants: _Beside) -> Floats | None:
     edges = _shares(
         variants, stages, (Phase.FORWARD,), "ahead", lambda one: (one.forward.begins, one.forward.ends)
     )
-    within = inside[variants.setting]
-    longer = within + (edges - 1) * variants.chain.forward[:, stages][variants.lane]
+    within = taken(inside, variants.setting)
+    longer = within + (edges - 1) * taken(variants.chain.forward[:, : len(stages)], variants.lane)
     longer = np.where(within > 0, np.maximum(longer, 0.0), 0.0)
     longer[:, 0] += alone[variants.setting, 0]
     late: Floats = np.cumsum(longer, axis=1)[:, first]
@@ -175,9 +175,7 @@ def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats, Floats]
     first, owned = variants.first, variants.owned
     sent = variants.variants.last
     totals, lasts = variants.spread(sent.total), variants.spread(sent.last)
-    shape = variants.shape
-    held = np.where(shape.present[shape.kind], lasts.reshape(-1, *shape.kind.shape), np.inf)
-    bare = held.reshape(lasts.shape)[:, owned].min(axis=2) if order.splits else lasts[:, first]
+    bare = _least_present(variants, lasts)[:, owned].min(axis=2) if order.splits else lasts[:, first]
     every, total, mine = totals[:, owned].sum(axis=2), totals[:, first], totals[:, first]
     if chain.blocking and owned.shape[1] > 1:
         every = total = bare
@@ -194,6 +192,13 @@ def _last_reductions(variants: _Beside) -> tuple[Floats, Floats, Floats, Floats]
         return own, back, end, mine[setting]
     turn = _first_shares(variants, first) * chain.back[:, first][variants.lane]
     return own, back, end, mine[setting] + turn
+
+
+def _least_present(variants: _Beside, seconds: Floats) -> Floats:
+    """[variants and cuts x stages] seconds, without end where a stage is empty."""
+    shape = variants.shape
+    held = np.where(shape.present[shape.kind], seconds.reshape(-1, *shape.kind.shape), np.inf)
+    return held.reshape(seconds.shape)
 
 
 def _first_shares(variants: _Beside, stages: Integers) -> Floats:
@@ -217,8 +222,8 @@ def _shares(
     device = np.sum([prices.phases[phase].device[shape.rows] for phase in phases], axis=0)
     total = device @ shape.counts()
     total = np.where(total > 0, total, 1.0)
-    kinds = shape.kind[:, stages].ravel()
-    found = [np.zeros((len(total) * shape.cuts, len(stages)))]
+    kinds = shape.kind[:, stages].T
+    found = [np.zeros((len(stages), len(total) * shape.cuts))]
     numbers: dict[tuple[object, ...], int] = {}
     which = np.zeros(len(variants.each), dtype=np.int64)
     for number, variant in enumerate(variants.each):
@@ -230,11 +235,11 @@ def _shares(
                 for part in parts(variant)
             ]
             shares = np.sum(own, axis=0) / total
-            found.append(shares[:, kinds].reshape(-1, len(stages)))
+            found.append(shares.T[kinds].swapaxes(1, 2).reshape(len(stages), -1))
             numbers[variant.key] = len(numbers) + 1
         which[number] = numbers[variant.key]
-    every: Floats = np.array(found)[np.repeat(which[shape.variant], shape.choices), variants.lane]
-    return every
+    places = np.repeat(which[shape.variant], shape.choices) * found[0].shape[1] + variants.lane
+    return taken(np.concatenate(found, axis=1).T, places)
 
 
 def _earlier_reductions(variants: _Beside) -> tuple[Floats, Floats]:

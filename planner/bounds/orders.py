@@ -175,6 +175,12 @@ def rank_classes(shape: Shape, order: ShapeOrder, hops: tuple[Hop | None, ...]) 
     return grouped(which)
 
 
+def taken(values: Floats, rows: Integers) -> Floats:
+    """[n x stages] some rows, stage by stage as they lie in memory."""
+    found: Floats = np.take(values.T, rows, axis=1).T
+    return found
+
+
 def grouped(which: Integers) -> RankClasses:
     """Classes of ranks, given the number of each one's class."""
     sorted_ranks = np.argsort(which, kind="stable")

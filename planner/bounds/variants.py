@@ -103,7 +103,9 @@ class Variant:
         """Blocks of a stage as segments, with what each sends; an empty stage has one that sends nothing."""
         if not plain:
             return [(slice(0, 0), 0.0, 0.0)]
-        if not back or alone or not any(experts):
+        if not any(experts):
+            return [(part, sum(plain[part]), 0.0) for part in segment_parts(plain, self.pricing, alone=alone)]
+        if not back or alone:
             sizes = [one + other for one, other in zip(plain, experts, strict=True)]
             found = segment_parts(sizes, self.pricing, alone=alone)
             return [(part, sum(plain[part]), sum(experts[part])) for part in found]
