@@ -9,7 +9,7 @@ is read off its kind.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import pairwise
 
 import numpy as np
@@ -129,8 +129,8 @@ def _pass_seconds(shape: Shape, phases: Phase, prices: Prices, pricing: Pricing)
 
 def _phase_sums(shape: Shape, phases: Phase, prices: Prices, name: str) -> Floats:
     """[lanes x kinds] sums of a price over the blocks of a stage."""
-    blocks = np.sum([getattr(prices.phases[phase], name)[shape.rows] for phase in phases], axis=0)
-    found: Floats = blocks @ shape.counts()
+    blocks = reduce(np.add, [getattr(prices.phases[phase], name)[shape.rows] for phase in phases])
+    found: Floats = blocks @ shape.counts
     return found
 
 

@@ -200,7 +200,7 @@ def memory_by_rank(
     """
     live = activation_bytes(shape, order, prices) + transient_bytes(shape, order, prices)
     if prices.tables.any():
-        live = live + order.by_rank(shape.spread(prices.tables[shape.rows] @ shape.counts()), shape.ranks)
+        live = live + order.by_rank(shape.spread(prices.tables[shape.rows] @ shape.counts), shape.ranks)
     lasting, setting = _lasting_bytes(shape, order, workload, pricing), shape.with_cuts(shape.variant)
     state = _paged_bytes(shape, order, workload, pricing) if workload.optimizer.paged else lasting[:0]
     if merged:
@@ -226,7 +226,7 @@ def _lasting_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing:
     for parameters, experts in ((shape.parameters, False), (shape.experts, True)):
         if not parameters.any():
             continue
-        held = order.by_rank(shape.spread(parameters @ shape.counts()), shape.ranks)
+        held = order.by_rank(shape.spread(parameters @ shape.counts), shape.ranks)
         each = [
             [state + sum(stashed_bytes(1.0, versions, strategy, pricing).values()) for versions in stashed]
             for strategy in shape.variants
@@ -247,7 +247,7 @@ def _paged_bytes(shape: Shape, order: ShapeOrder, workload: Workload, pricing: P
     found = np.zeros((len(shape.variants) * shape.cuts, shape.ranks))
     for parameters, experts in ((shape.parameters, False), (shape.experts, True)):
         if parameters.any():
-            held = order.by_rank(shape.spread(parameters @ shape.counts()), shape.ranks)
+            held = order.by_rank(shape.spread(parameters @ shape.counts), shape.ranks)
             each = [_state(one, workload, pricing, experts=experts)["optimizer"] for one in shape.variants]
             found = found + held * np.repeat(np.array(each)[:, None], shape.cuts, axis=0)
     return found

@@ -11,6 +11,7 @@ of the pass before, or for the update; behind a pass that reduces nothing it is 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -219,8 +220,8 @@ def _shares(
     ``parts`` are these blocks, each part of every kind of stage.
     """
     shape, prices = variants.shape, variants.prices
-    device = np.sum([prices.phases[phase].device[shape.rows] for phase in phases], axis=0)
-    total = device @ shape.counts()
+    device = reduce(np.add, [prices.phases[phase].device[shape.rows] for phase in phases])
+    total = device @ shape.counts
     total = np.where(total > 0, total, 1.0)
     kinds = shape.kind[:, stages].T
     found = [np.zeros((len(stages), len(total) * shape.cuts))]

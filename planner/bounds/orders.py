@@ -271,7 +271,7 @@ def stage_tails(shape: Shape, order: ShapeOrder) -> Iterator[tuple[Tails, Intege
 
 def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
     """[lanes and cuts x ranks] bytes of activations that are live together at the peak of every rank."""
-    saved = shape.spread(prices.saved[shape.rows] @ shape.counts())
+    saved = shape.spread(prices.saved[shape.rows] @ shape.counts)
     if order.placement.in_turn and saved.shape[1] == shape.ranks:  # most of one stage is most bytes
         return saved * order.in_flight()
     live = np.zeros((len(saved), shape.ranks), order="F")

@@ -42,7 +42,7 @@ def _held(variants: Variants, order: ShapeOrder) -> tuple[Floats, Floats, Intege
     """[variants x distinct ranks] elements that all replicas and that experts hold, and their places."""
     shape = variants.shape
     plain, experts = (
-        order.by_rank(shape.spread(each @ shape.counts()), shape.ranks).reshape(len(variants.each), -1)
+        order.by_rank(shape.spread(each @ shape.counts), shape.ranks).reshape(len(variants.each), -1)
         for each in (shape.parameters, shape.experts)
     )
     first, place = alike_columns(np.concatenate([plain, experts]))

@@ -11,6 +11,7 @@ one *kind*.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ _Part = tuple[Integers, int, list[tuple[Blocks, ...]]]
 """Candidates with the same virtual stages, how many these are per rank, and the stages of every cut."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Shape:
     """A pipeline and the candidates that run it.
 
@@ -79,7 +80,7 @@ class Shape:
         """Cuts of all candidates."""
         return len(self.kind)
 
-    @property
+    @cached_property
     def present(self) -> NDArray[np.bool_]:
         """[kinds] those that hold blocks."""
         return np.array([bool(blocks) for blocks in self.kinds])
@@ -102,6 +103,7 @@ class Shape:
         )
         return only, lanes
 
+    @cached_property
     def counts(self) -> Floats:
         """[distinct blocks x kinds] how often each block stands in each kind of stage."""
         shape = self.parameters.shape[1], len(self.kinds)
