@@ -27,7 +27,10 @@ REPEAT_KV = "repeat_kv"
 BATCH_COUNT = "batch_count"
 """PyTorch counts batches in a tensor beside every batch normalisation (torch/nn/modules/batchnorm.py,
 ``num_batches_tracked``), by a kernel of one element."""
-CHAINS = (RMS_NORM, COMPLEX_ROPE, REPEAT_KV, BATCH_COUNT, *KERAS_CHAINS, *GRAPH_CHAINS)
+PADDING_MASK = "padding_mask"
+"""An encoder adds what masks padding to its scores by a kernel of its own, between their scale and softmax
+(NVIDIA DeepLearningExamples, PyTorch/LanguageModeling/BERT/modeling.py, BertSelfAttention)."""
+CHAINS = (RMS_NORM, COMPLEX_ROPE, REPEAT_KV, BATCH_COUNT, PADDING_MASK, *KERAS_CHAINS, *GRAPH_CHAINS)
 """Names that a stack may list under ``chains``."""
 
 TOKEN_NORMS = frozenset({"layernorm", "rmsnorm"})
@@ -106,6 +109,8 @@ def links(layer: Layer, operator: Operator, stack: Stack, precision: Precision) 
         return _NORM.get(operator.name, ())
     if COMPLEX_ROPE in stack.chains and layer.kind == "rotary":
         return _ROTATION[operator.name.rpartition(" ")[2]]
+    if PADDING_MASK in stack.chains and operator.name == "scale" and layer.core and not layer.core.causal:
+        return ("scale", 2, 0), ("mask", 2, 0)
     return keras_links(layer, operator, stack, precision) or graph_links(layer, operator, stack)
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from simdl.kernels.chains import PADDING_MASK
 from simdl.kernels.keras_chains import KERAS, XLA
 from simdl.kernels.sharding import Shard, block_kernels
 from simdl.software.reader import load_stack
@@ -75,3 +76,20 @@ def test_bert_moves_more_and_multiplies_as_much(chain):
         found.append((products, sum(kernel.nbytes for kernel in kernels)))
     assert found[1][0] == found[0][0]
     assert found[1][1] > (2 if chain == KERAS else 1.1) * found[0][1]
+
+
+@pytest.mark.theory
+def test_an_encoder_adds_its_padding_mask_to_its_scores_by_a_kernel_of_its_own():
+    """Read and written once more; a decoder's causal mask is an operator of the network."""
+    precision = load_precision("fp16")
+    for name, more in (("bert-base", 1), ("gpt2", 0)):
+        (block,) = [each for each in load_network(name).blocks if any(layer.core for layer in each.layers)]
+        (layer,) = [each for each in block.layers if each.core]
+        scores = layer.core.heads * layer.core.query_tokens * layer.core.key_tokens
+        found = []
+        for chains in (frozenset(), frozenset({PADDING_MASK})):
+            stack = replace(load_stack("pytorch-ngc-bert"), chains=chains)
+            kernels = block_kernels(block, FORWARD, shard=Shard(), precision=precision, stack=stack)
+            found.append((len(kernels), sum(kernel.nbytes for kernel in kernels)))
+        assert found[1][0] - found[0][0] == more
+        assert found[1][1] - found[0][1] == pytest.approx(more * 2 * precision.activation * scores)
