@@ -114,6 +114,8 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
     if variants.which("sharded").any():
         beside, until = _sharded_gathers(variants)
         own, floor = own + beside[:, None], floor + until
+    if chain.order.updates_often and variants.which("beside").any():
+        floor = np.maximum(floor, (_between_updates(variants) + update).max(axis=1))
     late = None
     if variants.which("ahead").any():
         late = _gathers_ahead(variants)
@@ -132,6 +134,18 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
         floor=floor,
         completions=completions,
     )
+
+
+def _between_updates(variants: _Beside) -> Floats:
+    """[candidates and cuts x classes] what ranks send that update their weights after every microbatch.
+
+    Parameters are gathered after an update, gradients reduced after that, and the next update waits for them.
+    """
+    total = variants.spread(variants.variants.last.total)
+    total = total + variants.spread(variants.variants.gathers.total, "ahead")
+    each = total[:, variants.owned].sum(axis=2)[variants.setting]
+    found: Floats = variants.microbatches[:, None] * each
+    return found
 
 
 def _completions(variants: _Beside, update: Floats) -> Completions:

@@ -257,7 +257,8 @@ def _joined_chain(chains: Sequence[Chain], kinds: Integers) -> Chain:
 def _joined_exposure(each: Sequence[Exposure], kinds: Integers, place: Integers) -> Exposure:
     """What every rank takes beside its passes as one of its kind.
 
-    Gathers hold up stage after stage, so how long they do is known where all are of one kind alone.
+    Gathers hold up stage after stage, so how long they do is known where all are of one kind alone; so is
+    what the collectives of the busiest rank take one after another.
     """
     present = {*kinds.tolist()}
     first = each[int(kinds[0])]
@@ -269,7 +270,7 @@ def _joined_exposure(each: Sequence[Exposure], kinds: Integers, place: Integers)
         after_last=_chosen([one.after_last for one in each], kinds),
         lane=_chosen([one.lane for one in each], kinds),
         late=None,
-        floor=np.min([one.floor for one in each], axis=0),
+        floor=np.zeros_like(first.floor),
         completions=_joined_completions([one.completions for one in each], kinds, place),
     )
 

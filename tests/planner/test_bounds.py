@@ -129,6 +129,17 @@ def test_bound_knows_what_many_messages_over_slow_links_hold_up(zero, schedule, 
     assert least <= bound / simulated <= 1 + 1e-9
 
 
+@pytest.mark.parametrize("pp", [1, 2])
+def test_bound_knows_that_updates_wait_for_the_gradients_of_every_microbatch(pp):
+    """PipeDream on slow links takes what is sent between its updates, microbatch by microbatch."""
+    workload = build_workload(build_network(8, vocab=50), global_batch=8 // pp * 12)
+    cluster, stack = build_cluster(8, devices=1, bandwidth=1e8), build_stack(**OVERLAPPED)
+    strategy = Strategy(dp=8 // pp, pp=pp, zero=1, schedule="pipedream")
+    simulated = simulate(workload, cluster, strategy, stack=stack).report.step_time
+    bound = estimate_bound(strategy, workload, price(workload, cluster, stack=stack))
+    assert 0.8 <= bound / simulated <= 1 + 1e-9
+
+
 def test_memory_is_that_of_the_simulator():
     workload, cluster, stack = (
         build_workload(build_network(8), global_batch=32),
