@@ -96,7 +96,8 @@ def main() -> None:
     try:
         with fresh_page() as page:
             page.goto(f"{address}{QUESTION}{first}")
-            page.wait_for_selector("#figures .js-plotly-plot", timeout=60_000)
+            page.wait_for_selector("#verdict .card[data-complete=yes]", timeout=60_000)
+            page.wait_for_selector("#section-a-0", timeout=60_000)  # of the figures that stay
             page.locator("#details").scroll_into_view_if_needed()  # so that they are drawn with every change
             page.wait_for_selector("#details .js-plotly-plot", timeout=60_000)
             page.wait_for_timeout(QUIET)
