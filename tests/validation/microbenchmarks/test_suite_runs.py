@@ -95,7 +95,6 @@ def test_every_case_is_measured_once_a_round(go):
     assert {row.value for row in rows} == {1e-3}
     assert {row.workspace for row in rows} == {64.0}
     assert backend.released == 12
-    assert "1 of at most 12 measurements" in said[0]
 
 
 def test_a_run_that_is_taken_up_measures_only_what_is_left(go):
@@ -131,6 +130,12 @@ def test_further_rounds_begin_with_what_was_measured_while_the_machine_was_slowe
     paces = iter([1.0, 1.0, 1.0, 3.0, 2.0, 1.0, *[1.0] * 18])
     rows = go(Counting(), pace=lambda: next(paces))
     assert turns(rows)[3:6] == [(2, 1), (3, 1), (1, 1)]
+
+
+def test_progress_is_told_every_twenty_measurements(go):
+    cases = tuple(replace(CASES[0], dims={"elements": n}) for n in range(1, 12))
+    go(Counting(), cases=cases)
+    assert ["20 of at most 44" in said[0], "40 of at most 44" in said[1], len(said)] == [True, True, 2]
 
 
 @pytest.mark.theory
