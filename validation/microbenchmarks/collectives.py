@@ -8,6 +8,7 @@ ended everywhere but for one message. Point-to-point is half of a message there 
 import datetime as dt
 import multiprocessing
 import socket
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -115,6 +116,7 @@ class Place:
 def serve_rank(connection: Connection, backend: str, place: Place, cases: Sequence[Case]) -> None:
     """What a rank does: every case in turn; rank 0, or a rank that fails, answers."""
     keep_freed_memory()
+    warnings.simplefilter("ignore", FutureWarning)  # calls that the trainer makes too, under names that stay
     try:
         join = _gloo if backend == "torch" else _sockets
         group = join(place)
