@@ -13,7 +13,6 @@ from validation.calibration.host_load import Clock, others_load
 from validation.commands import calibrate as command
 from validation.microbenchmarks.journal import partial_path
 from validation.microbenchmarks.session import measurements_name
-from validation.microbenchmarks.suite import time_left
 
 
 @pytest.fixture
@@ -217,10 +216,3 @@ def test_cores_that_others_keep_busy_are_what_is_left_of_all():
     assert others_load(before, after) == pytest.approx(0.8)
     assert others_load(None, after) is None
     assert others_load(after, after) is None
-
-
-def test_the_time_that_is_left_follows_from_what_went_by():
-    order = [(0, 0), (0, 1), (1, 0), (1, 1)]
-    assert time_left(order, 10.0, 5, limit=100.0) == pytest.approx(8.0)
-    assert time_left(order, 10.0, 5, limit=15.0) == pytest.approx(5.0)  # no further round is begun then
-    assert time_left(order, 10.0, 5, limit=1.0) == pytest.approx(4.0)
