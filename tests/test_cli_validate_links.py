@@ -146,7 +146,7 @@ def test_a_short_run_is_written_and_says_what_it_left_out(monkeypatch, tmp_path)
 def test_more_than_the_cores_carry_is_a_warning(monkeypatch, capsys):
     monkeypatch.setattr(command, "usable_cores", lambda: 2)
     asked = {"delay": None, "sizes": "1MiB", "repeats": 1}
-    command._warn_of_cores(command.build_question(ranks=4, rate="200 Mbit/s", **asked))
+    command._warn_of_cores(command.build_series(ranks=4, rate="200 Mbit/s", **asked))
     assert capsys.readouterr().err == ""
-    command._warn_of_cores(command.build_question(ranks=4, rate="1 Gbit/s", **asked))
+    command._warn_of_cores(command.build_series(ranks=4, rate="1 Gbit/s", **asked))
     assert "links of 4 Gbit/s in all on 2 cores" in capsys.readouterr().err

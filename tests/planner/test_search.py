@@ -18,7 +18,7 @@ from simdl.step.simulate import price, simulate
 @pytest.fixture(scope="module")
 def case():
     workload = build_workload(build_network(4, vocab=4000), global_batch=8)
-    cluster, stack = build_cluster(1, memory_capacity=1.718e9), build_stack(pipeline_overlap=True)
+    cluster, stack = build_cluster(1, memory_capacity=2.3e9), build_stack(pipeline_overlap=True)
     pricing = price(workload, cluster, stack=stack)
     space = enumerate_space(workload, cluster)
     bounds = estimate_bounds(space, workload, pricing)
