@@ -45,4 +45,4 @@ def row_optimizer(row: PublishedRow, defaults: SourceDefaults) -> str:
     """Name of the optimizer: the source's, in 8 bit where a technique or a configuration has it."""
     if accumulated(row, EIGHT_BIT):
         return f"{defaults.optimizer}-8bit"
-    return f"paged-{defaults.optimizer}-8bit" if follows_configuration(row) else defaults.optimizer
+    return "paged-adamw-8bit" if follows_configuration(row) else defaults.optimizer
