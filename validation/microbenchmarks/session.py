@@ -23,7 +23,7 @@ from validation.microbenchmarks.pace import find_pace
 from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.suite import Run, all_cases, run_suite
 
-LIMIT, QUICK_LIMIT = 180.0, 36.0
+LIMIT, QUICK_LIMIT = 180.0, 20.0
 """[s] after which no further round is begun."""
 
 
