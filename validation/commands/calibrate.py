@@ -41,7 +41,7 @@ STOPPED = 130
     show_default="numpy on the processor, cupy on a GPU",
     help="Library whose kernels are timed; `simdl validate hardware` needs a profile of torch.",
 )
-@click.option("--quick", is_flag=True, help="Fewer shapes and samples: under two minutes instead of ten.")
+@click.option("--quick", is_flag=True, help="Fewer shapes and samples: two to three minutes instead of ten.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
