@@ -34,7 +34,10 @@ def context_bytes(strategy: Strategy, pricing: Pricing) -> float:
 
 
 def process_bytes(stack: Stack, device: Device) -> float:
-    """[bytes] that a process holds before its first large tensor: context, and what its software keeps."""
+    """[bytes] that a process holds before its first large tensor: context, and what its software keeps.
+
+    Processors, TPUs, phones and wafers have no context that is counted apart from their software.
+    """
     return stack.memory_context + device_contexts().get(device.generation, 0.0)
 
 
