@@ -13,11 +13,10 @@ import click
 
 from planner.console.format import format_duration
 from planner.console.output import BAR_STYLE
+from planner.workers.spread import Told
 
 EVERY = 15.0
 """[s] between lines where there is no terminal."""
-Told = Callable[[int, int, int], None]
-"""Called with what is done in all, what of it was done now, and the total."""
 
 
 @contextmanager
@@ -42,9 +41,9 @@ def progress_with_time_left(label: str) -> Iterator[Told]:
     ) as bar:
         task = bar.add_task(label, total=None, left="")
 
-        def told(done: int, now: int, total: int) -> None:
+        def told(done: int, _now: int, total: int, share: Callable[[], float]) -> None:
             spent = time.perf_counter() - started
-            bar.update(task, completed=done, total=total, left=_left(spent, done, now, total))
+            bar.update(task, completed=done, total=total, left=_left(spent, share()))
 
         yield told
 
@@ -52,22 +51,28 @@ def progress_with_time_left(label: str) -> Iterator[Told]:
 def _lines(label: str) -> Told:
     started = said = time.perf_counter()
 
-    def told(done: int, now: int, total: int) -> None:
+    def told(done: int, _now: int, total: int, share: Callable[[], float]) -> None:
         nonlocal said
         moment = time.perf_counter()
         if moment - said >= EVERY and done < total:
             said = moment
-            left = _left(moment - started, done, now, total)
+            left = _left(moment - started, share())
             click.echo(f"{label}: {done:,} of {total:,}{f', {left}' if left else ''}", err=True)
 
     return told
 
 
-def _left(spent: float, done: int, now: int, total: int) -> str:
+def _left(spent: float, share: float) -> str:
     """The time that is left, if what is left goes as what was done now.
 
     Example:
-        >>> _left(60.0, 30, 20, 90)
-        'about 3.0 min left'
+        >>> _left(60.0, 0.25)
+        'about 3 min left'
     """
-    return f"about {format_duration(spent * (total - done) / now)} left" if now else ""
+    return f"about {_rounded(spent * (1 - share) / share)} left" if share else ""
+
+
+def _rounded(seconds: float) -> str:
+    """Two digits: no estimate has more."""
+    size = 10.0 ** max(0, len(str(int(seconds))) - 2)
+    return format_duration(round(seconds / size) * size)

@@ -9,8 +9,8 @@ from typing import Any
 from dash import html
 
 from planner.console.answers.headline import step_sentence
-from planner.console.format import format_seconds, format_strategy
-from planner.dashboard.answers import QUICK, outline, reasons_of, simulation, step_page
+from planner.console.format import format_memory, format_rate, format_seconds, format_strategy
+from planner.dashboard.answers import QUICK, Outline, outline, reasons_of, simulation, step_page
 from planner.dashboard.catalog import REFUSALS, Catalog
 from planner.dashboard.downloads import download_links
 from planner.dashboard.fixes import fix_buttons, memory_fixes, question_fixes, strategy_fixes
@@ -162,10 +162,26 @@ def _refused(name: str, number: int, error: Exception, state: State, catalog: Ca
 
 def _bounded(side: Side, number: int, state: State, catalog: Catalog) -> html.Div:
     known = outline(side.asked, catalog, side.strategy)
-    metrics = _metrics([("step time", f"at least {format_seconds(known.bound)}")])
+    question = question_for(side.asked, catalog, side.strategy)
     note = html.P("A long step: simulating its timeline takes a moment.", className="note")
-    body = [metrics, *_shortfalls(known.shortfalls, side, number, state, catalog), note]
+    body = [
+        _metrics([*_bounds(known, question)]),
+        *_shortfalls(known.shortfalls, side, number, state, catalog),
+        note,
+    ]
     return _card(side.name, _title(side, state, catalog), body, "waiting")
+
+
+def _bounds(known: Outline, question: Question) -> Iterator[tuple[str, str]]:
+    """Main numbers of a step that is still being simulated, as limits; memory is exact."""
+    workload, cluster = question.workload, question.cluster
+    network, samples = workload.network, workload.global_batch / known.bound
+    peak = cluster.devices * cluster.device.flop_rate(workload.precision.matmul)
+    yield "step time", f"at least {format_seconds(known.bound)}"
+    name = "tokens/s" if network.tokens > 1 else "samples/s"
+    yield name, f"at most {format_rate(samples * network.tokens)}"
+    yield "MFU", f"at most {float(network.model_flops) * samples / peak:.1%}"
+    yield "peak memory", format_memory(max(sum(parts.values()) for parts in known.memory))
 
 
 def _answered(side: Side, number: int, state: State, catalog: Catalog) -> html.Div:

@@ -135,7 +135,7 @@ def sweep(
         scheduler=text("scheduler", scheduler, "an address such as 'tcp://10.0.0.1:8786'"),
         fresh=flag("force", force),
         file_format=file_format,
-        told=progress or (lambda _done, _now, _total: None),
+        told=lambda done, now, total, _share: progress(done, now, total) if progress else None,
     )
     return Sweep(answer=answer, wall_time=time.perf_counter() - started)
 

@@ -92,9 +92,9 @@ def _file_cluster(text: str) -> bytes:
     return pickle.dumps(load_mixed_cluster(text))
 
 
-def group_of(piece: Piece) -> str:
+def group_of(ask: Ask) -> str:
     """Questions of one group share prices: those of one network on one kind of node, in one number format."""
-    options = piece.ask.options
+    options = ask.options
     node = options.cluster.partition(":")[0]
     return "|".join(map(str, (options.model, options.seq_len, node, options.precision, options.stack)))
 

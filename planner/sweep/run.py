@@ -1,20 +1,18 @@
 """A sweep: every question of a grid answered once, by workers that share prices, however often it stops."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from planner.sweep.expected import Work, in_turns
 from planner.sweep.folder import Folder, appending, open_folder
 from planner.sweep.grid import Grid
 from planner.sweep.row import FAILED, LOST, STATUSES, Row, answer_row, group_of, lost_row, piece_of
 from planner.sweep.table import check_format, numbered, write_table
 from planner.workers.outcome import Done, Lost
-from planner.workers.spread import spread
+from planner.workers.spread import Told, spread
 from simdl.cores import usable_cores
-
-Told = Callable[[int, int, int], None]
-"""Called with rows done in all, rows done by this run, and rows in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +59,7 @@ def run_sweep(
     scheduler: str | None = None,
     fresh: bool = False,
     file_format: str = "csv",
-    told: Told = lambda _done, _now, _total: None,
+    told: Told = lambda _done, _now, _total, _share: None,
 ) -> SweepAnswer:
     """Answer what a folder has no row of yet, and write its table.
 
@@ -95,12 +93,14 @@ def _answer_rest(folder: Folder, grid: Grid, workers: int, scheduler: str | None
     """Add the rows that are missing to the folder, as they come."""
     places = [place for place in range(len(grid.asks)) if place not in folder.rows]
     done, total = len(folder.rows), len(grid.asks)
-    told(done, 0, total)
+    work = Work(grid.asks[place] for place in places)
+    told(done, 0, total, work.share)
     with appending(folder) as journal:
         if not places:
             return
+        places = in_turns(places, grid.asks)
         pieces = [piece_of(grid.asks[place]) for place in places]
-        groups = [group_of(piece) for piece in pieces]
+        groups = [group_of(grid.asks[place]) for place in places]
         outcomes = spread(answer_row, pieces, groups=groups, workers=workers, scheduler=scheduler)
         for now, (index, outcome) in enumerate(outcomes, start=1):
             place = places[index]
@@ -111,7 +111,8 @@ def _answer_rest(folder: Folder, grid: Grid, workers: int, scheduler: str | None
                 row, seconds = lost_row(grid.asks[place], status, outcome.reason), 0.0
             journal.add(place, row, seconds)
             _keep(folder, place, row, seconds)
-            told(done + now, now, total)
+            work.add(grid.asks[place], seconds)
+            told(done + now, now, total, work.share)
 
 
 def _keep(folder: Folder, place: int, row: Row, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """The answer of a search: what every trial takes on the devices that it may have, and the packing of all."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +17,11 @@ from planner.trials.packing import Placed, Shelf, Width, device_numbers
 from planner.trials.search import CLOSE, Packing, find_packing
 from planner.trials.table import Trial, device_counts
 from planner.workers.outcome import Done
-from planner.workers.spread import Hands, spread
+from planner.workers.spread import Hands, Told, spread
 from simdl.errors import SimdlError
 from workloads.errors import WorkloadError
 
 HOUR = 3600.0
-Told = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ def search_trials(
     cluster: str,
     *,
     hands: Hands,
-    told: Told = lambda _done, _now, _total: None,
+    told: Told = lambda _done, _now, _total, _share: None,
 ) -> SearchAnswer:
     """Pack trials on a cluster so that the last one ends as early as can be found.
 
@@ -133,7 +132,7 @@ def _rows(asks: Sequence[Ask], hands: Hands, told: Told) -> dict[Ask, Mapping[st
     outcomes = spread(
         answer_row,
         pieces,
-        groups=[group_of(piece) for piece in pieces],
+        groups=[group_of(ask) for ask in asks],
         workers=hands.workers,
         scheduler=hands.scheduler,
     )
@@ -141,7 +140,7 @@ def _rows(asks: Sequence[Ask], hands: Hands, told: Told) -> dict[Ask, Mapping[st
     for now, (place, outcome) in enumerate(outcomes, start=1):
         ask = asks[place]
         found[ask] = outcome.result if isinstance(outcome, Done) else lost_row(ask, LOST, outcome.reason)
-        told(now, now, len(asks))
+        told(now, now, len(asks), lambda done=now: done / len(asks))
     return found
 
 

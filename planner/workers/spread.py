@@ -11,6 +11,8 @@ from simdl.errors import SimdlError
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+Told = Callable[[int, int, int, Callable[[], float]], None]
+"""Told what is done in all, what of it was done now, the total, and what share of the work now is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

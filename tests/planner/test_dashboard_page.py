@@ -124,6 +124,14 @@ class TestCards:
         card = next(value for key, value in later.items() if key.startswith("verdict.children"))
         took = float(texts(card).partition("step time ")[2].split()[0])
         assert bound <= took <= 1.2 * bound
+        first, last = texts(answer["verdict.children"]), texts(card)
+        share = [
+            float(text.partition(name)[2].split("%")[0])
+            for text, name in ((first, "MFU at most"), (last, "MFU"))
+        ]
+        assert share[1] <= share[0] <= 1.2 * share[1]
+        memory = [text.partition("peak memory")[2].split()[:2] for text in (first, last)]
+        assert memory[0] == memory[1]
 
     def test_a_step_that_is_too_long_is_refused(self, client):
         answer = verdict(client, GPT3 + "global_batch=999999&a.tp=8&a.pp=64&a.dp=1")

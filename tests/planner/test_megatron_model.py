@@ -10,13 +10,14 @@ import pytest
 from planner.launch.formats.megatron_model import model_arguments
 from planner.launch.formats.megatron_positions import pattern
 from planner.launch.job import Job
+from planner.launch.network_details import network_details
 from planner.launch.registry import FORMATS
 from planner.questions.question import Options, load_question
 from simdl.step.strategy import Strategy
 from workloads.layers.tokens.rotation import Rotation
 from workloads.registry import load_network
 from workloads.zoo.language.decoder.config import DecoderConfig
-from workloads.zoo.language.decoder.parts import Heads
+from workloads.zoo.language.decoder.parts import Experts, Heads
 from workloads.zoo.language.decoder.stack import build_decoder
 
 OPTIONS = tomllib.loads((Path(__file__).parents[1] / "data/megatron_options.toml").read_text("utf-8"))
@@ -100,7 +101,7 @@ def attention_parameters(said):
 def parameters(said, network):
     hidden, layers = said["hidden-size"], network.repeated[1]
     norm = hidden * (1 if said["normalization"] == "RMSNorm" else 2)
-    gate, bias = 2 if "swiglu" in said else 1, "disable-bias-linear" not in said
+    gate, bias = 2 if {"swiglu", "quick-geglu"} & {*said} else 1, "disable-bias-linear" not in said
     dense = said["ffn-hidden-size"] * hidden * (gate + 1) + bias * (gate * said["ffn-hidden-size"] + hidden)
     experts = said.get("num-experts", 0)
     inner, shared = said.get("moe-ffn-hidden-size", 0), said.get("moe-shared-expert-intermediate-size", 0)
@@ -229,6 +230,43 @@ def test_sinks_windows_and_yarn_of_gpt_oss():
     assert (said["position-embedding-type"], said["rotary-base"]) == ("yarn", 150_000)
     assert (said["rotary-scaling-factor"], said["yarn-original-max-position-embeddings"]) == (32.0, 4096)
     assert "no-bias-dropout-fusion" in said  # which grouped experts with biases assert
+
+
+def test_clamped_activation_of_gpt_oss_is_said():
+    said, lost = said_of(load_network("gpt-oss-20b"))
+    assert not lost
+    assert "swiglu" not in said
+    assert "quick-geglu" in said
+    assert (said["glu-linear-offset"], said["activation-func-clamp-value"]) == (1.0, 7.0)
+    clamped, _ = small(experts=Experts(count=4, chosen=2, ffn=64, clamp=10.0))
+    assert "swiglu" in clamped
+    assert clamped["activation-func-clamp-value"] == 10.0
+
+
+@pytest.mark.parametrize("name", sorted({*FORMATS} - {"megatron"}))
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("gpt-oss-20b", ("attention sinks", "windows of 128", "clamped to 7", "scaled by yarn")),
+        ("grok-1", ("scores capped at 30",)),
+        ("deepseek-v2-lite", ("latent attention",)),
+        ("bloom-176b", ("ALiBi",)),
+        ("gpt3-6.7b", ()),
+    ],
+)
+def test_files_that_name_no_network_say_what_it_must_have(name, model, told):
+    question = load_question(Options(model=model, cluster="dgx-h100:1", global_batch=64))
+    launch = FORMATS[name].write(Job(question=question, strategy=Strategy(dp=8, zero=3)))
+    texts = [each.text for each in launch.lost if each.key == "model"]
+    assert len(texts) == bool(told)
+    assert all(words in texts[0] for words in told)
+
+
+def test_what_sets_a_network_apart_is_told():
+    chosen = {"windows": (8, 0), "score_cap": 50.0, "logit_cap": 30.0, "rotary_size": 4}
+    told = list(network_details(build_decoder(DecoderConfig(**(SIZES | chosen)))))
+    expected = ["scores capped at 50", "windows of 8 tokens", "rotary positions of 4 of 16 features"]
+    assert told == [*expected, "capped logits"]
 
 
 def test_scaling_of_llama_3_is_said():

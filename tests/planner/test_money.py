@@ -363,8 +363,10 @@ def test_a_front_is_what_nothing_beats(points):
     ],
 )
 def test_nodes_draw_what_mlperf_metered(model, cluster, batch, watts):
-    """MLPerf Training v4.0 (Supermicro, AC side) and v5.0 (Lenovo), power logs of one-node runs: means
-    from start to stop.
+    """MLPerf Training, one-node runs, means of the power logs from start to stop.
+
+    mlcommons/training_results_v4.0, smc-ac-power/results/1xSMC-H100-SXM-80GB/{resnet,bert}/power, and
+    training_results_v5.0, Lenovo/results/SR780aV3-8xB200_SXM_180GB/bert/power.
     """
     question = load_question(Options(model=model, cluster=cluster, global_batch=batch))
     strategy = Strategy(dp=8, micro_batch=batch // 8)

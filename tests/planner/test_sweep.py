@@ -16,6 +16,7 @@ from planner.commands.sweep import sweep
 from planner.questions.question import Options, load_question
 from planner.search.plan import plan
 from planner.sweep import run as run_module
+from planner.sweep.expected import Work, in_turns
 from planner.sweep.folder import appending, grid_hash, open_folder
 from planner.sweep.grid import load_grid, read_grid
 from planner.sweep.row import answer_row, piece_of
@@ -92,7 +93,7 @@ def test_a_row_of_the_planner_is_what_plan_answers():
 
 
 def test_an_interrupted_sweep_goes_on_and_ends_as_if_it_had_not_been(grid, tmp_path, whole):
-    def stop(_done, now, _total):
+    def stop(_done, now, _total, _share):
         if now == 3:
             raise KeyboardInterrupt
 
@@ -136,13 +137,33 @@ def test_a_sweep_whose_worker_is_killed_ends_as_if_it_had_not_been(tmp_path, gri
     """The first row that comes in costs the one worker its life, as it works on the next."""
     monkeypatch.undo()
 
-    def kill(_done, now, _total):
+    def kill(_done, now, _total, _share):
         if now == 1:
             os.kill(worker_of_this_process(), signal.SIGKILL)
 
     answer = run_sweep(load_grid(grid), tmp_path / "out", workers=1, told=kill)
     assert answer.table.read_text("utf-8") == whole
     assert not any(row["status"] in {"lost", "failed"} for row in answer.rows)
+
+
+@pytest.mark.theory
+def test_what_is_left_is_weighed_by_what_its_network_takes():
+    text = {"models": ["lenet5", "vgg16"], "clusters": ["dgx-a100:1..2"], "batches": [32, 64]}
+    asks = read_grid(text, place="grid", text="").asks
+    work = Work(asks)
+    assert work.share() == 0.0
+    work.add(asks[0], 1.0)
+    assert work.share() == pytest.approx(1 / 8)  # of no other network anything is known
+    work.add(asks[4], 9.0)
+    assert work.share() == pytest.approx(10 / 40)  # 4 rows of 1 s, 4 of 9 s
+    work.add(asks[2], 3.0)  # on two nodes, where the fourth row takes as long
+    assert work.share() == pytest.approx(13 / (13 + 1 + 3 + 27))
+
+
+def test_networks_take_turns():
+    text = {"models": ["lenet5", "vgg16"], "clusters": ["dgx-a100:1", "dgx-h100:1"], "batches": [32, 64]}
+    asks = read_grid(text, place="grid", text="").asks
+    assert in_turns(range(8), asks) == [0, 1, 4, 5, 2, 3, 6, 7]
 
 
 def worker_of_this_process():

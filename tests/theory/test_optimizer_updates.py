@@ -54,6 +54,9 @@ def priced(work, **stack):
     ],
 )
 def test_state_of_each_rule(name, nbytes):
+    """FP32 moments of each rule's algorithm, which `workloads/optimizers.py` cites by equation; 8-bit ones by
+    arXiv:2110.02861, section 2.1.
+    """
     assert moment_bytes(workload(name)) == nbytes
 
 

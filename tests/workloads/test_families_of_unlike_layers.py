@@ -138,7 +138,9 @@ def block(network: Network, name: str) -> Block:
     ids=["arctic", "longcat", "gemma4-26b-a4b", "gemma4-31b", "mimo-v2-flash", "llama-3.2-11b-vision"],
 )
 def test_totals_are_those_that_their_authors_print(fields, changes, billions, active, tmp_path):
-    """480 and 17 active (Snowflake 2024), 560 and 27 (arXiv:2509.01322), 25.2 and 3.8, 30.7, 309 and 15."""
+    """480 and 17 active (model card of Arctic), 560 and 27 (arXiv:2509.01322, abstract), 25.2 and 3.8, 30.7,
+    309 and 15 (model cards of Gemma 4 and MiMo-V2-Flash).
+    """
     network = load(tmp_path, fields, **changes)
     assert network.parameters / 1e9 == pytest.approx(billions, abs=0.05)
     assert network.active_parameters / 1e9 == pytest.approx(active, abs=0.05)

@@ -81,6 +81,7 @@ def load(folder, fields, tokens=64):
     ],
 )
 def test_parameters_are_those_of_the_released_models(fields, parameters, tolerance, tmp_path):
+    """Jamba and LFM2: tensors of the checkpoints, as model cards count them; others: what cards print."""
     assert load(tmp_path, fields).parameters == pytest.approx(parameters, rel=tolerance)
 
 

@@ -18,6 +18,7 @@ from planner.launch.job import (
     refuse_unlaunchable,
     same_schedule,
 )
+from planner.launch.network_details import lost_network
 from simdl.step.strategy import Recompute
 
 FILE = "accelerate.yaml"
@@ -93,6 +94,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
 
 
 def _lost(job: Job) -> Iterator[Lost]:
+    yield from lost_network(job)
     strategy, workload = job.strategy, job.question.workload
     yield from lost_savers(job)
     yield from same_schedule(job)

@@ -23,6 +23,7 @@ from planner.launch.job import (
     refuse_unlaunchable,
     same_schedule,
 )
+from planner.launch.network_details import lost_network
 from simdl.step.strategy import PLAIN, Recompute
 
 FILE = "deepspeed.json"
@@ -96,6 +97,7 @@ def _values(job: Job) -> dict[str, Any]:
 
 
 def _lost(job: Job) -> Iterator[Lost]:
+    yield from lost_network(job)
     strategy, workload = job.strategy, job.question.workload
     yield from same_schedule(job)
     if not offload_tables(job):

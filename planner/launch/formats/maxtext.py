@@ -20,6 +20,7 @@ from planner.launch.job import (
     refuse_unlaunchable,
     same_schedule,
 )
+from planner.launch.network_details import lost_network
 from simdl.step.strategy import PLAIN, Recompute
 
 FILE = "maxtext.yml"
@@ -102,6 +103,7 @@ def _axes(job: Job) -> Iterator[tuple[str, int, str]]:
 
 
 def _lost(job: Job) -> Iterator[Lost]:
+    yield from lost_network(job)
     strategy, workload = job.strategy, job.question.workload
     yield from lost_savers(job)
     yield from same_schedule(job)

@@ -78,6 +78,8 @@ ARCHITECTURE = frozenset(
         "swiglu",
         "squared_relu",
         "quick_geglu",
+        "glu_linear_offset",
+        "activation_func_clamp_value",
         "disable_bias_linear",
         "add_qkv_bias",
         "no_bias_dropout_fusion",
@@ -154,6 +156,12 @@ def write(job: Job) -> Launch:
     )
     missing = "" if model else "architecture (MODEL in the file), "
     notes = [f"{missing}data, tokenizer and learning rate are yours to add (DATA in the file)"]
+    if model:
+        notes.append(
+            "numbers that decide no time are yours to check (MODEL in the file): --norm-epsilon, "
+            "--init-method-std, --rotary-interleaved, --apply-layernorm-1p, scales of embedding, scores, "
+            "branches and logits"
+        )
     if job.question.workload.network.experts:
         notes.append(
             "how experts are balanced and their scores scaled is yours to add: --moe-aux-loss-coeff, "

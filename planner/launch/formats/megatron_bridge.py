@@ -25,6 +25,7 @@ from planner.launch.formats.megatron_core import (
     zero_of,
 )
 from planner.launch.job import INTERLEAVED, Context, Format, Job, Knob, Launch, Lost, Read
+from planner.launch.network_details import lost_network
 from simdl.step.strategy import Recompute
 
 FILE = "megatron_bridge.sh"
@@ -115,6 +116,7 @@ def _flag(value: bool) -> str:
 
 
 def _lost(job: Job) -> Iterator[Lost]:
+    yield from lost_network(job)
     yield from lost_keys(job)
     optimizer = job.question.workload.optimizer.name
     if optimizer not in {"adam", "adamw"}:

@@ -193,6 +193,17 @@ def _activation_arguments(parts: Parts) -> Iterator[Knob | Lost]:
     layer = parts.first("activation", "experts_activation")
     assert layer is not None  # noqa: S101 - of a decoder
     function, gated = str(layer.attributes["function"]), bool(layer.attributes.get("gated"))
+    clamp, offset = (float(str(layer.attributes.get(name, 0.0))) for name in ("clamp", "offset"))
+    if offset:  # of a factor whose function is x sigmoid(1.702 x)
+        yield Knob("quick-geglu", None, WHY)
+        yield Knob("glu-linear-offset", offset, WHY)
+    else:
+        yield from _function_arguments(function, gated=gated)
+    if clamp:
+        yield Knob("activation-func-clamp-value", clamp, WHY)
+
+
+def _function_arguments(function: str, *, gated: bool) -> Iterator[Knob | Lost]:
     flag = FUNCTIONS.get((function, gated))
     if flag is None:
         flag = NEAREST.get((function, gated), "swiglu" if gated else "")

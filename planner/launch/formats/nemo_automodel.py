@@ -27,6 +27,7 @@ from planner.launch.job import (
     virtual_of,
     whole_degree,
 )
+from planner.launch.network_details import lost_network
 from simdl.step.strategy import PLAIN, Recompute, Strategy
 
 FILE = "automodel.yaml"
@@ -100,6 +101,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
 
 
 def _lost(job: Job) -> Iterator[Lost]:
+    yield from lost_network(job)
     strategy, workload = job.strategy, job.question.workload
     yield from lost_savers(job)
     yield from whole_degree(job)

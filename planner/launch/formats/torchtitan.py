@@ -29,6 +29,7 @@ from planner.launch.job import (
     virtual_of,
     whole_degree,
 )
+from planner.launch.network_details import lost_network
 from readers.errors import InputError
 from readers.toml import parse_toml
 from simdl.step.strategy import PLAIN, Recompute
@@ -180,6 +181,7 @@ def _lost_sharding(job: Job) -> Iterator[Lost]:
 
 
 def _lost(job: Job) -> Iterator[Lost]:
+    yield from lost_network(job)
     yield from _lost_sharding(job)
     strategy, workload = job.strategy, job.question.workload
     if strategy.stages and stage_letters(job) is None:

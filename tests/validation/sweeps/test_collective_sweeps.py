@@ -211,6 +211,7 @@ def test_published_sweeps_of_one_mebibyte_and_more(results, group, least):
 
 @pytest.mark.published
 def test_published_sweeps_below_one_mebibyte(results):
+    """Rows of validation/published/cnn/*sweeps*.csv, each with its source column."""
     found = summarize_sweeps(results)["below_1_mib"].errors
     assert found.n >= 200
     assert found.median <= 0.25

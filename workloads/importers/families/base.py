@@ -10,6 +10,7 @@ reaches.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import NoneType
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
@@ -52,6 +53,7 @@ Count = Annotated[int, Field(gt=0, le=LARGEST)]
 Window = Annotated[int, Field(ge=0, le=LARGEST)]
 Base = Annotated[float, Field(gt=0, le=1e12)]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Limit = Annotated[float, Field(ge=0, le=1e6)]
 ORIGINAL = "original_max_position_embeddings"
 
 
@@ -138,6 +140,7 @@ class Family(BaseModel, ABC):
     rope_local_base_freq: Base | None = None
     rope_scaling: Annotated[Rope, BeforeValidator(_rope)] | None = None
     rope_parameters: Annotated[Rope, BeforeValidator(_rope)] | None = None
+    swiglu_limit: Limit | None = None
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any], *, nested: bool = False) -> tuple[Self, tuple[str, ...]]:
@@ -206,6 +209,9 @@ class Family(BaseModel, ABC):
     def decoder(self, *, name: str, source: str, tokens: int) -> DecoderConfig:
         """The dimensions as this project writes them."""
         choices = {"rotation": self.rotation(), **self.choices()}
+        experts = choices.get("experts")
+        if experts is not None and self.swiglu_limit:
+            choices["experts"] = replace(experts, clamp=self.swiglu_limit)
         return DecoderConfig(name=name, source=source, tokens=tokens, **choices)
 
     def rotation(self) -> Rotation:

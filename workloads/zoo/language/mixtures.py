@@ -73,7 +73,7 @@ def _gpt_oss(layers: int, experts: int) -> dict[str, Any]:
         "sinks": True,
         "qkv_bias": True,
         "output_bias": True,
-        "experts": Experts(count=experts, chosen=4, ffn=2880, bias=True),
+        "experts": Experts(count=experts, chosen=4, ffn=2880, bias=True, clamp=7.0, offset=1.0),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from workloads.importers.families.base import Count, Function, Length, Window, alias, uneven_heads
+from workloads.importers.families.base import Count, Function, Length, Limit, Window, alias, uneven_heads
 from workloads.importers.families.dense.llama import Llama, Mistral, Qwen2, Qwen3
 from workloads.zoo.language.decoder.parts import Experts
 
@@ -125,6 +125,7 @@ class GptOss(Llama):
     sliding_window: Window | None = 128
     num_local_experts: Count = alias("num_local_experts", "num_experts", default=128)
     num_experts_per_tok: Count = alias("num_experts_per_tok", "experts_per_token", default=4)
+    swiglu_limit: Limit = 7.0
 
     def default_windows(self, window: int) -> tuple[int, ...]:
         """The first of two layers."""
@@ -137,6 +138,7 @@ class GptOss(Llama):
             chosen=self.num_experts_per_tok,
             ffn=self.intermediate_size,
             bias=True,
+            offset=1.0,
         )
         return super().choices() | {"bias": False, "sinks": True, "experts": experts}
 

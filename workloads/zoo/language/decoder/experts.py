@@ -46,6 +46,9 @@ def mixture_network(config: DecoderConfig, experts: Experts, source: str, raw: s
         bias=False,
         split=ExpertSplit(axis=Split.COLUMN, routing=experts.routing),
     )
+    if experts.clamp or experts.offset:
+        said = {"clamp": experts.clamp, "offset": experts.offset}
+        activation = replace(activation, attributes={**activation.attributes, **said})
     routing, sent = ("router_norm", "experts_norm") if experts.normed else (source, source)
     norms = [stream_norm(config, name, raw, forked=True) for name in (routing, sent) if experts.normed]
     routed = (

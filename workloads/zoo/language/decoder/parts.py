@@ -55,6 +55,9 @@ class Experts:
             (LongCat).
         groups, chosen_groups: of experts, and how many of them a token may choose from; 1 for no groups.
         bias: experts and router add biases (GPT-OSS).
+        clamp: the activation function reads no more than this, and what it scales lies within +- this
+            (GPT-OSS); 0 for no limit.
+        offset: is added to what the activation function scales, which is then x sigmoid(1.702 x) (GPT-OSS).
         correction: experts have biases that balance the choice (DeepSeek V3), or scales (Gemma 4).
         latent: features that tokens are narrowed to on their way through the experts, by a projection before
             and one behind them (Nemotron 3); 0 where they pass as they are.
@@ -77,6 +80,8 @@ class Experts:
     groups: int = 1
     chosen_groups: int = 1
     bias: bool = False
+    clamp: float = 0.0
+    offset: float = 0.0
     correction: bool = False
     latent: int = 0
     sparse: tuple[bool, ...] = ()
