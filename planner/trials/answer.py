@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import truediv
 from typing import Any
 
 from hardware.cluster import Cluster
@@ -140,7 +141,7 @@ def _rows(asks: Sequence[Ask], hands: Hands, told: Told) -> dict[Ask, Mapping[st
     for now, (place, outcome) in enumerate(outcomes, start=1):
         ask = asks[place]
         found[ask] = outcome.result if isinstance(outcome, Done) else lost_row(ask, LOST, outcome.reason)
-        told(now, now, len(asks), lambda done=now: done / len(asks))
+        told(now, now, len(asks), partial(truediv, now, len(asks)))
     return found
 
 
