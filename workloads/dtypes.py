@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from workloads.errors import UnknownNameError
+from workloads.fact_tables import load_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,6 +12,7 @@ class Precision:
 
     Attributes:
         name: registered name.
+        source: paper or standard of the format.
         matmul: dtype of matrix products (key of ``Device.peak_flop_rate``).
         attention: dtype of the attention core's products (FP8 training keeps it in bf16).
         activation: [bytes] per element of activations between kernels.
@@ -25,6 +27,7 @@ class Precision:
     """
 
     name: str
+    source: str
     matmul: str
     attention: str
     activation: int
@@ -41,80 +44,7 @@ class Precision:
         return self.master > 0 and self.attention == "bf16"
 
 
-PRECISIONS: dict[str, Precision] = {
-    p.name: p
-    for p in (
-        Precision(
-            name="fp32", matmul="fp32", attention="fp32", activation=4, parameter=4, gradient=4, master=0
-        ),
-        Precision(
-            name="tf32", matmul="tf32", attention="tf32", activation=4, parameter=4, gradient=4, master=0
-        ),
-        Precision(
-            name="fp16", matmul="fp16", attention="fp16", activation=2, parameter=2, gradient=2, master=4
-        ),
-        Precision(
-            name="bf16", matmul="bf16", attention="bf16", activation=2, parameter=2, gradient=2, master=4
-        ),
-        # Half-precision tensors, FP32 arithmetic: devices without fast FP16 (Jia et al. 2018, section 3.1).
-        Precision(
-            name="fp16-storage",
-            matmul="fp32",
-            attention="fp32",
-            activation=2,
-            parameter=2,
-            gradient=2,
-            master=4,
-        ),
-        # Everything in bf16, optimizer included: Composer's mp_mode=PURE stays with FP32 master shards,
-        # so this is for stacks that keep no master copy at all.
-        Precision(
-            name="bf16-pure",
-            matmul="bf16",
-            attention="bf16",
-            activation=2,
-            parameter=2,
-            gradient=2,
-            master=0,
-            moment=2,
-        ),
-        Precision(
-            name="nvfp4",
-            matmul="fp4",
-            attention="bf16",
-            activation=2,
-            parameter=2,
-            gradient=2,
-            master=4,
-            narrow_input=0.5 + 1 / 16,  # a byte of scale for 16 values
-            # Transformer Engine, features/low_precision_training: a pass for the largest value, one along
-            # rows, one with a random Hadamard transform along columns; gradients are rounded stochastically
-            quantised=2 + 2 * (2 + 0.5 + 1 / 16),
-        ),
-        Precision(
-            name="mxfp8",
-            matmul="mxfp8",
-            attention="bf16",
-            activation=2,
-            parameter=2,
-            gradient=2,
-            master=4,
-            narrow_input=1 + 1 / 32,  # a byte of scale for 32 values
-            quantised=2 + 2 * (1 + 1 / 32),  # both directions in one kernel that reads once
-        ),
-        Precision(
-            name="fp8",
-            matmul="fp8",
-            attention="bf16",
-            activation=2,
-            parameter=2,
-            gradient=2,
-            master=4,
-            narrow_input=1.0,
-            quantised=2 + 1 + 1,  # delayed scaling: read once, written along rows and transposed
-        ),
-    )
-}
+PRECISIONS = load_facts("precisions", Precision)
 
 
 def load_precision(name: str) -> Precision:

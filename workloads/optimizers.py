@@ -6,9 +6,10 @@ written down per parameter: words that move again, norms of whole tensors, row a
 costs on a cluster is :mod:`simdl.step.costs.update`'s.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from workloads.errors import UnknownNameError
+from workloads.fact_tables import load_facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +34,13 @@ class Optimizer:
     name: str
     moments: int
     flops: int
-    source: str = ""
+    source: str
     moment_size: float = 0.0
     passes: int = 0
     norms: int = 0
     factored: bool = False
     orthogonal_steps: int = 0
-    paged: bool = field(default=False)
+    paged: bool = False
 
     @property
     def exchanges(self) -> bool:
@@ -47,74 +48,7 @@ class Optimizer:
         return bool(self.norms or self.factored or self.orthogonal_steps)
 
 
-BLOCK = 2048
-"""Elements that share one FP32 scale of 8-bit state (Dettmers et al. 2021, arXiv:2110.02861, section 2.1)."""
-EIGHT_BIT = 1 + 4 / BLOCK
-"""[bytes] of one number of 8-bit state with its part of a scale."""
-
-_ADAM = "Kingma and Ba 2014, arXiv:1412.6980, algorithm 1"
-_ADAMW = "Loshchilov and Hutter 2017, arXiv:1711.05101, algorithm 2"
-_EIGHT_BIT = "Dettmers et al. 2021, arXiv:2110.02861, sections 2 and 3"
-_PAGED = "Dettmers et al. 2023, arXiv:2305.14314, section 3 (paged optimizers)"
-
-# flops: additions, products, roots and divisions of the algorithm as printed, each one. 8-bit rules look two
-# numbers up, scale them, find two maxima, and search two codes of 256 entries (8 comparisons each).
-OPTIMIZERS: dict[str, Optimizer] = {
-    o.name: o
-    for o in (
-        Optimizer(name="sgd", moments=0, flops=2, source="Robbins and Monro 1951"),
-        Optimizer(name="momentum", moments=1, flops=4, source="Polyak 1964; Sutskever et al. 2013, eq. 1-2"),
-        Optimizer(name="nesterov", moments=1, flops=6, source="Sutskever et al. 2013, ICML, eq. 3-4"),
-        Optimizer(name="adagrad", moments=1, flops=7, source="Duchi et al. 2011, JMLR 12, figure 1"),
-        Optimizer(name="rmsprop", moments=1, flops=9, source="Tieleman and Hinton 2012, lecture 6.5"),
-        Optimizer(name="adam", moments=2, flops=12, source=_ADAM),
-        Optimizer(name="adamw", moments=2, flops=14, source=_ADAMW),
-        # Norms of weight and gradient are known before the update begins: both are read once more.
-        Optimizer(
-            name="lars",
-            moments=1,
-            flops=11,
-            source="You et al. 2017, arXiv:1708.03888, algorithm 1",
-            passes=2,
-            norms=2,
-        ),
-        # The direction is written, and read with the weight once its norm is known.
-        Optimizer(
-            name="lamb",
-            moments=2,
-            flops=20,
-            source="You et al. 2019, arXiv:1904.00962, algorithm 2",
-            passes=3,
-            norms=2,
-        ),
-        # The gradient is read for the factors, for the norm of the update, and to apply it; with RMS(weight).
-        Optimizer(
-            name="adafactor",
-            moments=0,
-            flops=13,
-            source="Shazeer and Stern 2018, arXiv:1804.04235, algorithm 4",
-            passes=3,
-            norms=2,
-            factored=True,
-        ),
-        Optimizer(name="adam-8bit", moments=2, flops=34, source=_EIGHT_BIT, moment_size=EIGHT_BIT),
-        Optimizer(name="adamw-8bit", moments=2, flops=36, source=_EIGHT_BIT, moment_size=EIGHT_BIT),
-        Optimizer(name="paged-adam", moments=2, flops=12, source=_PAGED, paged=True),
-        Optimizer(name="paged-adamw", moments=2, flops=14, source=_PAGED, paged=True),
-        Optimizer(
-            name="paged-adamw-8bit", moments=2, flops=36, source=_PAGED, moment_size=EIGHT_BIT, paged=True
-        ),
-        # One moment for hidden matrices, AdamW's second one for all else (`simdl.step.costs.update`).
-        Optimizer(
-            name="muon",
-            moments=1,
-            flops=7,
-            source="Jordan et al. 2024, https://kellerjordan.github.io/posts/muon; "
-            "sharded as in Liu et al. 2025, arXiv:2502.16982, algorithm 1",
-            orthogonal_steps=5,
-        ),
-    )
-}
+OPTIMIZERS = load_facts("optimizers", Optimizer)
 
 
 def load_optimizer(name: str) -> Optimizer:

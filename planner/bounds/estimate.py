@@ -86,6 +86,10 @@ class Bounds:
         """[s] that the simulated steps of some candidates take at least, found when first asked for."""
         return np.maximum(self.training_times(candidates), self.inputs[candidates])
 
+    def nearest(self, candidates: Integers) -> int:
+        """The one of some candidates whose step takes least at least."""
+        return int(candidates[np.argmin(self.step_times(candidates))])
+
     @cached_property
     def step_time(self) -> Floats:
         """[s] of all candidates, those that do not fit too."""

@@ -8,7 +8,7 @@ import click
 from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console.answers.consistency_json import comparison_json, comparison_notes, comparison_rows
-from planner.console.answers.headline import terms_of
+from planner.console.answers.headline import setting_of
 from planner.console.format import format_seconds
 from planner.console.options.question_options import question_options
 from planner.console.options.strategy_options import (
@@ -142,8 +142,8 @@ def _print(choice: TrainingChoice, found: Comparison, data: dict[str, Any]) -> N
     if choice.chosen:
         click.echo(f"chosen: {choice.chosen}")
     title = f"{question.options.model} on {question.cluster.name}, {outcome.scheme}, {outcome.steps:g} steps"
-    terms = (f"global batch {question.workload.global_batch}", *terms_of(question))
-    print_table(("", ""), comparison_rows(choice, found, data), title=", ".join((title, *terms)))
+    setting = (f"global batch {question.workload.global_batch}", *setting_of(question))
+    print_table(("", ""), comparison_rows(choice, found, data), title=", ".join((title, *setting)))
     print_table(
         ("port or memory", "of them", "bytes a step", "load", "waiting"),
         [

@@ -32,7 +32,7 @@ from planner.console.output import print_json, print_table, progress_bar
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.money.answer import Answer, answer, on_clusters
-from planner.money.terms import TermsAsked
+from planner.money.criteria import CriteriaAsked
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
@@ -78,7 +78,7 @@ def plan(
     *,
     options: Options,
     others: tuple[str, ...],
-    asked: TermsAsked,
+    asked: CriteriaAsked,
     top: int,
     max_simulations: int | None,
     uneven_shares: bool,
@@ -151,7 +151,7 @@ def _print_answer(found: Answer, data: dict[str, Any], reasons: int | None) -> N
     if found.batches is not None:
         print_batches(found.question, found.batches)
     if found.comparison is not None:
-        print_comparison(data, found.terms)
+        print_comparison(data, found.criteria)
     _print_result(found.question, found.result, seconds_waited(), reasons)
     first = data["plans"][0] if data["plans"] else {}
     for line in input_lines(first):
@@ -161,7 +161,7 @@ def _print_answer(found: Answer, data: dict[str, Any], reasons: int | None) -> N
         click.echo(next(iter(data["launch"]["files"].values())), nl=False)
     if "training" in first:
         print_training(first["training"])
-    print_money(data, found.terms)
+    print_money(data, found.criteria)
 
 
 def _print_result(question: Question, result: PlanResult, waited: float, reasons: int | None) -> None:

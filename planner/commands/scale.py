@@ -8,7 +8,7 @@ import click
 
 from hardware.profiles import load_cluster
 from planner.console.answers.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
-from planner.console.answers.headline import terms_of
+from planner.console.answers.headline import setting_of
 from planner.console.format import format_rate, format_seconds
 from planner.console.options.question_options import asking
 from planner.console.output import print_json, print_table
@@ -89,7 +89,7 @@ def scale(
         print_json(data)
     else:
         click.echo(data["headline"])
-        _print(curve, ", ".join((title, *terms_of(question))), sample)
+        _print(curve, ", ".join((title, *setting_of(question))), sample)
         click.echo("\n".join(f"assumed: {sentence}" for sentence in question.assumptions))
     if not any(point.answers for point in curve.points):
         sys.exit(1)

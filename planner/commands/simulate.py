@@ -170,7 +170,9 @@ def _simulated(choice: Choice, options: Options, flags: Mapping[str, Any] | None
     """
     question, strategy = choice.question, choice.strategy
     try:
-        return simulate_step(question.workload, question.cluster, strategy, stack=question.stack)
+        return simulate_step(
+            question.workload, question.cluster, strategy, stack=question.stack, speeds=question.speeds
+        )
     except StrategyError as error:
         if flags is None:
             raise

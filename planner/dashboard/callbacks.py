@@ -140,7 +140,7 @@ def show_controls(state: PageState, catalog: Catalog) -> list[Any]:
     blocks = strategy_controls(state, questions, catalog)
     parts = (
         ("Model and cluster", question_controls(state, catalog, questions[0]), True),
-        ("Money and hours", money_controls(state), bool(state.terms)),
+        ("Money and hours", money_controls(state), bool(state.criteria)),
     )
     folded = [
         html.Details([html.Summary(title), html.Div(controls, className="question")], open=opened)

@@ -72,11 +72,11 @@ def question_controls(state: State, catalog: Catalog, question: Question | None)
 
 def money_controls(state: State) -> list[html.Div]:
     """What a device costs and how long the training is."""
-    terms = state.terms
+    criteria = state.criteria
     return [
-        _field("price", terms.get("price"), hint="such as 2.5", numeric=False),
-        _field("horizon", terms.get("horizon"), hint="300B, 90ep, 30d", numeric=False),
-        _menu("dataset", DATASETS, terms.get("dataset"), hint="usual"),
+        _field("price", criteria.get("price"), hint="such as 2.5", numeric=False),
+        _field("horizon", criteria.get("horizon"), hint="300B, 90ep, 30d", numeric=False),
+        _menu("dataset", DATASETS, criteria.get("dataset"), hint="usual"),
     ]
 
 

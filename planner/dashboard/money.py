@@ -9,9 +9,9 @@ from hardware.units import format_quantity
 from planner.console.answers.money_report import money_clauses, training_cells
 from planner.console.format import format_rate
 from planner.dashboard.state import Values
+from planner.money.criteria import Criteria, CriteriaAsked, read_criteria
 from planner.money.outcome import find_outcome, horizon_json, outcome_notes, rates_json
 from planner.money.price import EXPECTED, is_plain_price
-from planner.money.terms import Terms, TermsAsked, read_terms
 from planner.questions.question import Question
 from simdl.errors import SimdlError
 from simdl.report.step_report import StepReport
@@ -35,8 +35,8 @@ class Costs:
     problem: str = ""
 
 
-def page_terms(given: Values, question: Question) -> Terms:
-    """The terms of a page's state.
+def page_criteria(given: Values, question: Question) -> Criteria:
+    """The criteria of a page's state.
 
     Raises:
         SimdlError, WorkloadError: they cannot be read, or do not go together; a price is a number here.
@@ -44,34 +44,34 @@ def page_terms(given: Values, question: Question) -> Terms:
     price = given.get("price")
     if price is not None and not is_plain_price(price):
         raise SimdlError(f"price: found {price!r}; {EXPECTED.partition(', or ')[0]}")
-    asked = TermsAsked(price=price, horizon=given.get("horizon"), dataset=given.get("dataset"))
-    return read_terms(asked, question)
+    asked = CriteriaAsked(price=price, horizon=given.get("horizon"), dataset=given.get("dataset"))
+    return read_criteria(asked, question)
 
 
 def costs_of(report: StepReport, question: Question, given: Values) -> Costs:
     """Power, and what was asked for: time, device-hours, USD and kWh of the training, or USD an hour."""
     try:
-        terms = page_terms(given, question)
-        outcome = find_outcome(report, question, terms)
+        criteria = page_criteria(given, question)
+        outcome = find_outcome(report, question, criteria)
     except (SimdlError, HardwareError, WorkloadError) as error:
         return Costs(pairs=(), problem=str(error).replace("--", ""))
     rates = rates_json(outcome)
     plan: dict[str, Any] = {"rates": rates}
-    if terms.horizon is not None:
+    if criteria.horizon is not None:
         plan["horizon"] = horizon_json(outcome)
-    notes = outcome_notes(outcome, question, terms) if given else ()
+    notes = outcome_notes(outcome, question, criteria) if given else ()
     return Costs(
-        pairs=tuple(_pairs(plan, terms)),
-        clauses=tuple(money_clauses({"plans": [plan]}, terms)),
+        pairs=tuple(_pairs(plan, criteria)),
+        clauses=tuple(money_clauses({"plans": [plan]}, criteria)),
         notes=tuple(notes),
     )
 
 
-def _pairs(plan: dict[str, Any], terms: Terms) -> Iterator[tuple[str, str]]:
+def _pairs(plan: dict[str, Any], criteria: Criteria) -> Iterator[tuple[str, str]]:
     rates = plan["rates"]
     if "horizon" in plan:
         yield from ((name, text) for name, text in training_cells(plan["horizon"]).items() if text)
-    if terms.prices is not None:
+    if criteria.prices is not None:
         yield "USD/h", f"{rates['cost_per_hour']:,.2f}"
         unit = "tokens" if rates["tokens_per_dollar"] is not None else "samples"
         yield f"{unit}/USD", format_rate(rates[f"{unit}_per_dollar"])

@@ -77,7 +77,7 @@ def _started(jobs: PlanJobs, catalog: Catalog, query: str, top: str) -> list[str
     asked = dict.fromkeys(asked_of(state, side, catalog) for side, _ in enumerate(state.strategies))
     for each in asked:
         ask(each, catalog)  # refused here rather than in the process
-    return jobs.start_all(tuple(asked), int(top), state.terms)
+    return jobs.start_all(tuple(asked), int(top), state.criteria)
 
 
 def _followed(

@@ -98,17 +98,17 @@ class PlanJobs:
         self._jobs: dict[str, Job] = {}
         self._lock = Lock()
 
-    def start(self, asked: Asked, top: int, terms: Values | None = None) -> str:
+    def start(self, asked: Asked, top: int, criteria: Values | None = None) -> str:
         """Start a plan; its number. Arguments and errors as in :meth:`start_all`."""
-        return self.start_all((asked,), top, terms)[0]
+        return self.start_all((asked,), top, criteria)[0]
 
-    def start_all(self, asked: Sequence[Asked], top: int, terms: Values | None = None) -> list[str]:
+    def start_all(self, asked: Sequence[Asked], top: int, criteria: Values | None = None) -> list[str]:
         """Start a plan for every question, or none; their numbers.
 
         Args:
             asked: the questions.
             top: plans to rank.
-            terms: price and horizon that rows tell of.
+            criteria: price and horizon that rows tell of.
 
         Raises:
             SimdlError: too many are running, or too many plans are wanted.
@@ -119,7 +119,7 @@ class PlanJobs:
             running = sum(1 for _ in self._running())
             if running + len(asked) > RUNNING:
                 raise SimdlError(f"plans running: {running}; expected {RUNNING} at most: cancel one, or wait")
-            started = {uuid4().hex: Wanted(asked=each, top=top, terms=terms or {}) for each in asked}
+            started = {uuid4().hex: Wanted(asked=each, top=top, criteria=criteria or {}) for each in asked}
             self._jobs |= {number: _start(wanted, self._catalog) for number, wanted in started.items()}
             for old in [key for key, job in self._jobs.items() if job.outcome is not None][:-KEPT]:
                 del self._jobs[old]

@@ -30,12 +30,12 @@ class Wanted:
     Attributes:
         asked: the question.
         top: plans to rank.
-        terms: price and horizon, for the columns of a row.
+        criteria: price and horizon, for the columns of a row.
     """
 
     asked: Asked
     top: int
-    terms: Values = field(default_factory=dict)
+    criteria: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +98,9 @@ def _answer(connection: Connection, wanted: Wanted, catalog: Catalog) -> Finishe
         stack=question.stack,
         top=wanted.top,
         progress=_reporter(connection),
-        watcher=_watcher(connection, question, wanted.terms),
+        watcher=_watcher(connection, question, wanted.criteria),
     )
-    rows = ranking_rows((each.report for each in result.plans), question, wanted.terms)
+    rows = ranking_rows((each.report for each in result.plans), question, wanted.criteria)
     return Finished(result=result, rows=rows, wall_time=time.perf_counter() - started)
 
 
@@ -117,10 +117,10 @@ def _reporter(connection: Connection) -> Progress:
     return report
 
 
-def _watcher(connection: Connection, question: Question, terms: Values) -> Watcher:
+def _watcher(connection: Connection, question: Question, criteria: Values) -> Watcher:
     """Rows that are sent as they change, the few that a search finds."""
 
     def watch(reports: Sequence[StepReport]) -> None:
-        connection.send(Ranked(rows=ranking_rows(reports, question, terms)))
+        connection.send(Ranked(rows=ranking_rows(reports, question, criteria)))
 
     return watch

@@ -93,7 +93,7 @@ def _ranking(side: str, job: Job, catalog: Catalog, jobs: Sequence[Job]) -> Iter
         yield html.H3(f"{side.upper()}: {where}")
     if isinstance(outcome, Finished):
         question, result = ask(job.wanted.asked, catalog), outcome.result
-        best = [costs_of(each.report, question, job.wanted.terms) for each in result.plans[:1]]
+        best = [costs_of(each.report, question, job.wanted.criteria) for each in result.plans[:1]]
         also = [clause for costs in best for clause in costs.clauses]
         sentence = plan_sentence(question, result, tied=ties(result), also=also)
         yield html.P(sentence, className="headline")

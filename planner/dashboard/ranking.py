@@ -23,15 +23,15 @@ class Row:
     cells: dict[str, str]
 
 
-def ranking_rows(reports: Iterable[StepReport], question: Question, terms: Values) -> tuple[Row, ...]:
+def ranking_rows(reports: Iterable[StepReport], question: Question, criteria: Values) -> tuple[Row, ...]:
     """The rows of reports, in their order."""
-    return tuple(_row(report, question, terms) for report in reports)
+    return tuple(_row(report, question, criteria) for report in reports)
 
 
-def _row(report: StepReport, question: Question, terms: Values) -> Row:
+def _row(report: StepReport, question: Question, criteria: Values) -> Row:
     tokens = question.workload.network.tokens > 1
     rate = report.tokens_per_s if tokens else report.samples_per_s
-    costs = dict(costs_of(report, question, terms).pairs) if terms else {}
+    costs = dict(costs_of(report, question, criteria).pairs) if criteria else {}
     return Row(
         strategy=report.strategy,
         cells={

@@ -187,7 +187,7 @@ def _bounds(known: Outline, question: Question) -> Iterator[tuple[str, str]]:
 def _answered(side: Side, number: int, state: State, catalog: Catalog) -> html.Div:
     found = simulation(side.asked, catalog, side.strategy)
     report, question = found.report, question_for(side.asked, catalog, side.strategy)
-    costs = costs_of(report, question, state.terms) if report.feasible else Costs(pairs=())
+    costs = costs_of(report, question, state.criteria) if report.feasible else Costs(pairs=())
     body = [
         *([_headline(report, question, costs)] if report.feasible else []),
         _metrics([*_totals(report, question.workload.network), *costs.pairs]),

@@ -30,7 +30,7 @@ MAY_BE_NONE = {"zero", "shard_degree", "etp", "recompute_layers"}
 LENGTH = 4000  # [characters] of a query
 DIGITS = 9  # of a number
 QUESTION = tuple(each.name for each in fields(Asked))
-TERMS = ("price", "horizon", "dataset")
+CRITERIA = ("price", "horizon", "dataset")
 """Of money and hours, as on the command line."""
 HARDWARE = ("node", "count", "precision", "stack")
 """What B may run on instead, with the software."""
@@ -57,13 +57,13 @@ class State:
         asked: the question.
         strategies: A and, where two are compared, B.
         hardware: what B runs on where that is not what A runs on, by key of ``HARDWARE``.
-        terms: price, horizon and data set in words, by key of ``TERMS``.
+        criteria: price, horizon and data set in words, by key of ``CRITERIA``.
     """
 
     asked: Asked
     strategies: tuple[Values, ...]
     hardware: Values = field(default_factory=dict)
-    terms: Mapping[str, str] = field(default_factory=dict)
+    criteria: Mapping[str, str] = field(default_factory=dict)
 
 
 def start_state(catalog: Catalog) -> State:
@@ -101,7 +101,7 @@ def changed_values(strategy: Strategy, cluster: Cluster) -> Values:
 def format_state(state: State) -> str:
     """The query string of a state; defaults of the question are left out."""
     pairs: list[tuple[str, Any]] = [(key, getattr(state.asked, key)) for key in QUESTION]
-    pairs += [(key, state.terms.get(key)) for key in TERMS]
+    pairs += [(key, state.criteria.get(key)) for key in CRITERIA]
     pairs += [(f"{SIDES[1]}.{key}", state.hardware.get(key)) for key in HARDWARE]
     for side, values in zip(SIDES, state.strategies, strict=False):
         pairs += [(f"{side}.{key}", value) for key, value in values.items()]
@@ -130,7 +130,7 @@ def parse_state(query: str) -> State:
         asked=Asked(**{key: values[key] for key in QUESTION if key in values}),
         strategies=tuple(_strategies(values)),
         hardware={key: values[name] for key in HARDWARE if (name := f"{SIDES[1]}.{key}") in values},
-        terms={key: values[key] for key in TERMS if key in values},
+        criteria={key: values[key] for key in CRITERIA if key in values},
     )
 
 
@@ -143,7 +143,7 @@ def _strategies(values: Values) -> Iterator[Values]:
 
 
 def _key_faults(keys: list[str]) -> Iterator[str]:
-    known = [*QUESTION, *TERMS, *(f"{side}.{key}" for side in SIDES for key in KEYS)]
+    known = [*QUESTION, *CRITERIA, *(f"{side}.{key}" for side in SIDES for key in KEYS)]
     known += [f"{SIDES[1]}.{key}" for key in HARDWARE]
     for key in dict.fromkeys(keys):
         if key not in known:
@@ -166,7 +166,7 @@ def _value(key: str, text: str) -> Any:  # noqa: ANN401 - differs by key
     name = key.partition(".")[2] or key
     if name in NUMBERS:
         return _number(text, least=1)
-    if name in {*QUESTION, *TERMS, *TEXTS}:
+    if name in {*QUESTION, *CRITERIA, *TEXTS}:
         return text
     if name == "sequence_parallel":
         if text not in FLAGS:

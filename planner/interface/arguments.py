@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from hardware.cluster import Cluster
 from hardware.errors import HardwareError
+from planner.questions.device_speeds import format_speeds
 from planner.questions.question import Options
 from simdl.errors import SimdlError
 from simdl.step.strategy_values import is_whole
@@ -145,6 +146,20 @@ def choice(name: str, value: object, known: Iterable[str]) -> str:
     return str(value)
 
 
+def _speeds(value: object) -> str | None:
+    """Speeds by rank in words, or None.
+
+    Raises:
+        QuestionError: another value.
+    """
+    if value is None:
+        return None
+    whole = isinstance(value, Mapping) and all(is_whole(rank) and rank >= 0 for rank in value)
+    if not isinstance(value, Mapping) or not value or not whole:
+        raise refuse("speeds", value, "factors by rank, such as {5: 0.5}")
+    return format_speeds({int(rank): number("speeds", speed) or 0.0 for rank, speed in value.items()})
+
+
 def question_options(model: object, cluster: object, asked: Mapping[str, Any]) -> Options:
     """The question in words; networks and clusters that are objects go by their names.
 
@@ -152,7 +167,7 @@ def question_options(model: object, cluster: object, asked: Mapping[str, Any]) -
         model: name, file or network.
         cluster: name, file or cluster.
         asked: ``global_batch``, ``seq_len``, ``precision``, ``optimizer``, ``stack``, ``input_pipeline``,
-            ``imbalance``.
+            ``imbalance``, ``speeds``.
 
     Raises:
         QuestionError: an argument of the wrong kind.
@@ -175,4 +190,5 @@ def question_options(model: object, cluster: object, asked: Mapping[str, Any]) -
         stack=text("stack", asked["stack"], "a software stack such as 'megatron-2023'"),
         input_pipeline=text("input_pipeline", asked.get("input_pipeline"), INPUTS),
         imbalance=number("imbalance", asked.get("imbalance")),
+        speeds=_speeds(asked.get("speeds")),
     )

@@ -30,7 +30,7 @@ from planner.interface.loading import ask
 from planner.interface.result import Figures, Result
 from planner.interface.step import Step, asked, took
 from planner.money.answer import answer, on_clusters
-from planner.money.terms import OBJECTIVES, TIME, TermsAsked
+from planner.money.criteria import OBJECTIVES, TIME, CriteriaAsked
 from planner.questions.question import Question
 from planner.search.compressed import methods_of
 from planner.search.find import find_plans
@@ -315,7 +315,7 @@ def plan(
         "storage_bandwidth": storage_bandwidth,
         "restart": restart,
     }
-    terms = TermsAsked(
+    criteria = CriteriaAsked(
         objective=choice("objective", objective, OBJECTIVES),
         horizon=text_of("horizon", horizon, "tokens, epochs or a time such as '300B', '90ep' or '30d'"),
         epochs=number("epochs", epochs),
@@ -340,7 +340,7 @@ def plan(
         progress=progress,
     )
     questions = on_clusters(ask(options, model, first), options, others)
-    found = answer(questions, terms, lambda each, some: find(each, top=some), top=wanted)
+    found = answer(questions, criteria, lambda each, some: find(each, top=some), top=wanted)
     return Plans(
         question=found.question,
         result=found.result,

@@ -52,6 +52,7 @@ def simulate(
     stack: str | None = None,
     input_pipeline: str | None = None,
     imbalance: float | None = None,
+    speeds: Mapping[int, float] | None = None,
     launch_file: FilePath | None = None,
     dp: int | None = None,
     tp: int | None = None,
@@ -96,6 +97,8 @@ def simulate(
         input_pipeline: what reads, decodes and copies samples, such as ``"dali:4,storage=1GB/s"``; by default
             they are taken to be there.
         imbalance: of a mixture of experts: tokens of the busiest expert-parallel rank over the mean.
+        speeds: of the devices of some ranks, as a factor of what their profile says, such as ``{5: 0.5}`` for
+            a device that takes twice as long; 1 for the others.
         launch_file: arguments of Megatron-LM or Megatron-Bridge, DeepSpeed JSON, or a configuration of
             torchtitan or NeMo AutoModel, whose strategy is taken.
         dp: data-parallel degree.
@@ -147,6 +150,7 @@ def simulate(
             "stack": stack,
             "input_pipeline": input_pipeline,
             "imbalance": imbalance,
+            "speeds": speeds,
         },
     )
     training = asked_training(number("epochs", epochs), text("dataset", dataset))
@@ -183,7 +187,9 @@ def simulate(
         question = ask(options, model, cluster)
         choice = as_it_stands(named_strategy(strategy, question.cluster), question, options)
     question = choice.question
-    simulated = simulate_step(question.workload, question.cluster, choice.strategy, stack=question.stack)
+    simulated = simulate_step(
+        question.workload, question.cluster, choice.strategy, stack=question.stack, speeds=question.speeds
+    )
     report = simulated.report
     step = Step(
         question=question,

@@ -120,7 +120,9 @@ class Step(Result):
         if self.simulated is not None:
             return self.simulated
         question = self.question
-        return simulate(question.workload, question.cluster, self.strategy, stack=question.stack)
+        return simulate(
+            question.workload, question.cluster, self.strategy, stack=question.stack, speeds=question.speeds
+        )
 
     @property
     def _figures(self) -> Figures:

@@ -1,13 +1,13 @@
-"""Answer: the plans of a question under its terms, on the cluster and number of nodes that they choose."""
+"""Answer: the plans of a question under its criteria, on the cluster and number of nodes that they choose."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.console.objective import choose_batch
+from planner.money.criteria import SIZED, TIME_TO_ACCURACY, Criteria, CriteriaAsked, read_criteria
 from planner.money.horizon import Horizon
 from planner.money.sizes import WIDE, Comparison, compare_sizes, ranked
-from planner.money.terms import SIZED, TIME_TO_ACCURACY, Terms, TermsAsked, read_terms
 from planner.questions.question import (
     Options,
     Question,
@@ -28,15 +28,15 @@ class Answer:
 
     Attributes:
         question: with the cluster, the number of nodes and the batch that were chosen.
-        result: its ranked plans; without plans where none meets the terms.
-        terms: that were asked for, read.
+        result: its ranked plans; without plans where none meets the criteria.
+        criteria: that were asked for, read.
         comparison: sizes side by side; None where there was nothing to choose.
         batches: how global batches compare, where time to accuracy chooses one; else None.
     """
 
     question: Question
     result: PlanResult
-    terms: Terms
+    criteria: Criteria
     comparison: Comparison | None = None
     batches: dict[str, Any] | None = None
 
@@ -75,47 +75,47 @@ def _on(first: Question, options: Options) -> Question:
     )
 
 
-def answer(questions: Sequence[Question], asked: TermsAsked, find: Find, *, top: int) -> Answer:
+def answer(questions: Sequence[Question], asked: CriteriaAsked, find: Find, *, top: int) -> Answer:
     """Plan a question on one cluster, or choose among clusters and numbers of nodes first.
 
     Args:
         questions: one for each cluster; the first says what the horizon is of.
-        asked: the terms.
+        asked: the criteria.
         find: plans one question.
         top: plans wanted.
 
     Raises:
-        SimdlError, HardwareError, WorkloadError: the terms do not go together, or need what is not known.
+        SimdlError, HardwareError, WorkloadError: the criteria do not go together, or need what is not known.
     """
-    question, terms = questions[0], read_terms(asked, questions[0])
+    question, criteria = questions[0], read_criteria(asked, questions[0])
     if asked.objective == TIME_TO_ACCURACY:
-        return _to_accuracy(questions, terms, find, top=top)
+        return _to_accuracy(questions, criteria, find, top=top)
     if len(questions) == 1 and not asked.sized:
-        return Answer(question=question, result=find(question, top), terms=terms)
-    comparison = compare_sizes(questions, terms, find)
+        return Answer(question=question, result=find(question, top), criteria=criteria)
+    comparison = compare_sizes(questions, criteria, find)
     chosen = comparison.chosen
     if chosen is None:
         return Answer(
-            question=question, result=_nothing(comparison, terms), terms=terms, comparison=comparison
+            question=question, result=_nothing(comparison, criteria), criteria=criteria, comparison=comparison
         )
     wanted = max(top, WIDE) if asked.objective in SIZED else top
-    result = ranked(find(chosen.question, wanted), chosen.question, terms)
+    result = ranked(find(chosen.question, wanted), chosen.question, criteria)
     return Answer(
         question=chosen.question,
         result=replace(result, plans=result.plans[:top]),
-        terms=terms,
+        criteria=criteria,
         comparison=comparison,
     )
 
 
-def _to_accuracy(questions: Sequence[Question], terms: Terms, find: Find, *, top: int) -> Answer:
+def _to_accuracy(questions: Sequence[Question], criteria: Criteria, find: Find, *, top: int) -> Answer:
     """The answer at the global batch that is done first; its training to the target is the horizon."""
     if len(questions) > 1:
         raise SimdlError(
             f"--objective {TIME_TO_ACCURACY}: found {len(questions)} clusters; expected one, whose global "
             "batch it chooses"
         )
-    horizon, training = terms.horizon, None
+    horizon, training = criteria.horizon, None
     if horizon is not None and horizon.samples is None:
         raise SimdlError(
             f"--objective {TIME_TO_ACCURACY}: found --horizon {horizon.text}, a time; expected how long a "
@@ -125,20 +125,20 @@ def _to_accuracy(questions: Sequence[Question], terms: Terms, find: Find, *, top
         training = horizon.samples
     question, batches = choose_batch(questions[0], training)
     samples = batches["batches"][0]["samples"]
-    terms = replace(terms, horizon=Horizon(text="the target", samples=samples))
-    return Answer(question=question, result=find(question, top), terms=terms, batches=batches)
+    criteria = replace(criteria, horizon=Horizon(text="the target", samples=samples))
+    return Answer(question=question, result=find(question, top), criteria=criteria, batches=batches)
 
 
-def _nothing(comparison: Comparison, terms: Terms) -> PlanResult:
+def _nothing(comparison: Comparison, criteria: Criteria) -> PlanResult:
     """No plan, and why: the sizes that were tried, one sentence each."""
     planned = [size for size in comparison.sizes if size.outcome is not None]
     reasons = [f"{size.cluster.name}: {size.reason}" for size in comparison.sizes]
-    if planned and terms.deadline is not None:
+    if planned and criteria.deadline is not None:
         fastest = min(planned, key=lambda size: size.outcome.training_time or 0.0)  # type: ignore[union-attr]
         days = (fastest.outcome.training_time or 0.0) / 86400  # type: ignore[union-attr]
         reasons.append(
-            f"no cluster meets the deadline of {terms.asked.deadline}: the fastest, {fastest.cluster.name}, "
-            f"takes {days:.4g} d; expected more devices or a later deadline"
+            f"no cluster meets the deadline of {criteria.asked.deadline}: the fastest, "
+            f"{fastest.cluster.name}, takes {days:.4g} d; expected more devices or a later deadline"
         )
     return PlanResult(
         plans=(),

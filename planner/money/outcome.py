@@ -1,4 +1,4 @@
-"""Outcome: what a plan comes to under the terms of a question: time, device-hours, money, energy.
+"""Outcome: what a plan comes to under the criteria of a question: time, device-hours, money, energy.
 
     kept samples/s  = samples/s x goodput           (goodput 1 where failures do not count)
     training time   = samples of the horizon / kept samples/s
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hardware.errors import HardwareError
+from planner.money.criteria import COST, ENERGY, TIME, TOKENS_PER_DOLLAR, Criteria
 from planner.money.price import HOUR, hardware_price
-from planner.money.terms import COST, ENERGY, TIME, TOKENS_PER_DOLLAR, Terms
 from planner.questions.question import Question
 from planner.search.horizon import Outlook, outlook
 from simdl.power.device_power import JOULES
@@ -81,19 +81,19 @@ class Outcome:
         """
         per_sample = {TIME: 1.0, COST: self.cost_rate, TOKENS_PER_DOLLAR: self.cost_rate}
         rate = self.power.total if objective == ENERGY and self.power else per_sample.get(objective)
-        assert rate is not None  # noqa: S101 - read_terms() and find_outcome() refuse otherwise
+        assert rate is not None  # noqa: S101 - read_criteria() and find_outcome() refuse otherwise
         return rate / self.samples_per_s
 
 
-def find_outcome(report: StepReport, question: Question, terms: Terms) -> Outcome:
-    """What a simulated step comes to under terms.
+def find_outcome(report: StepReport, question: Question, criteria: Criteria) -> Outcome:
+    """What a simulated step comes to under criteria.
 
     Raises:
         SimdlError: there is no price for the cluster.
         HardwareError: energy is asked for or priced, and no board power of a device is published.
     """
-    power = _power(report, question, terms)
-    prices, horizon = terms.prices, terms.horizon
+    power = _power(report, question, criteria)
+    prices, horizon = criteria.prices, criteria.horizon
     cost_rate = None
     if prices is not None:
         cost_rate = hardware_price(prices, question.cluster)
@@ -107,21 +107,22 @@ def find_outcome(report: StepReport, question: Question, terms: Terms) -> Outcom
         power=power,
         cost_rate=cost_rate,
     )
-    return plain if horizon is None else _trained(plain, report, question, terms)
+    return plain if horizon is None else _trained(plain, report, question, criteria)
 
 
-def _power(report: StepReport, question: Question, terms: Terms) -> StepPower | None:
+def _power(report: StepReport, question: Question, criteria: Criteria) -> StepPower | None:
     try:
         return step_power(report, question.cluster)
     except HardwareError:
-        if terms.asked.objective == ENERGY or (terms.prices is not None and terms.prices.electricity):
+        prices = criteria.prices
+        if criteria.asked.objective == ENERGY or (prices is not None and prices.electricity):
             raise
         return None
 
 
-def _trained(plain: Outcome, report: StepReport, question: Question, terms: Terms) -> Outcome:
+def _trained(plain: Outcome, report: StepReport, question: Question, criteria: Criteria) -> Outcome:
     """The outcome with what is trained within the horizon."""
-    horizon, failures = terms.horizon, terms.failures(question)
+    horizon, failures = criteria.horizon, criteria.failures(question)
     assert horizon is not None  # noqa: S101 - the caller has looked
     asked = horizon.samples / report.samples_per_s if horizon.samples is not None else horizon.time
     assert asked is not None  # noqa: S101 - a horizon has one of the two
@@ -205,10 +206,10 @@ def horizon_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def outcome_notes(outcome: Outcome, question: Question, terms: Terms) -> Iterator[str]:
+def outcome_notes(outcome: Outcome, question: Question, criteria: Criteria) -> Iterator[str]:
     """What an outcome assumes, sentences."""
-    if terms.horizon is not None:
-        yield from terms.horizon.assumed
+    if criteria.horizon is not None:
+        yield from criteria.horizon.assumed
         if outcome.outlook is None:
             yield "no failures (--device-mtbf, --node-mtbf and --restart count them)"
     if outcome.power is not None:

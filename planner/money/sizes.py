@@ -1,4 +1,4 @@
-"""Sizes: several clusters, and numbers of nodes of each, planned and compared under the terms of a question.
+"""Sizes: several clusters, and numbers of nodes of each, planned and compared by the criteria of a question.
 
 Numbers of nodes are the halvings of the largest. Where the smallest is asked for, the gap between the last
 that fails and the first that does is bisected, over those numbers whose devices a batch, a pipeline and
@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from hardware.cluster import Cluster
+from planner.money.criteria import COST, ENERGY, SIZED, TIME, Criteria
 from planner.money.outcome import Outcome, find_outcome
-from planner.money.terms import COST, ENERGY, SIZED, TIME, Terms
 from planner.questions.question import Question, assumed_batch, batch_was_assumed
 from planner.search.pareto import pareto_front
 from planner.search.plan import Plan, PlanResult
@@ -59,7 +59,7 @@ class Comparison:
 
     Attributes:
         sizes: cluster by cluster, fewest nodes first.
-        chosen: the best under the terms; None where none does.
+        chosen: the best under the criteria; None where none does.
         fronts: indices into ``sizes`` of the Pareto fronts of time and devices, and of time and cost.
     """
 
@@ -68,35 +68,35 @@ class Comparison:
     fronts: dict[str, tuple[int, ...]]
 
 
-def compare_sizes(questions: Sequence[Question], terms: Terms, find: Find) -> Comparison:
+def compare_sizes(questions: Sequence[Question], criteria: Criteria, find: Find) -> Comparison:
     """Plan every size that is worth it, and choose.
 
     Args:
         questions: one for each cluster, at its largest size.
-        terms: what sizes are judged by.
+        criteria: what sizes are judged by.
         find: plans one size.
 
     Raises:
         SimdlError: no cluster is as small as was asked for, or a mixed one would have to be.
     """
-    limits = [_limit(question, terms) for question in questions]
+    limits = [_limit(question, criteria) for question in questions]
     if not any(limits):
-        asked = terms.asked.max_devices
+        asked = criteria.asked.max_devices
         least = min(question.cluster.node.devices for question in questions)
         raise SimdlError(f"--max-devices: found {asked}; expected at least {least}, the devices of one node")
     sizes: list[Size] = []
     for question, limit in zip(questions, limits, strict=True):
         if limit:
-            sizes += _sizes(question, limit, terms, find)
+            sizes += _sizes(question, limit, criteria, find)
     done = [size for size in sizes if size.does]
-    chosen = min(done, key=lambda size: _preference(size, terms), default=None)
+    chosen = min(done, key=lambda size: _preference(size, criteria), default=None)
     return Comparison(sizes=tuple(sizes), chosen=chosen, fronts=_fronts(sizes))
 
 
-def _limit(question: Question, terms: Terms) -> int:
+def _limit(question: Question, criteria: Criteria) -> int:
     """Nodes that may be used at most."""
-    cluster, most = question.cluster, terms.asked.max_devices
-    if cluster.more and terms.asked.sized:
+    cluster, most = question.cluster, criteria.asked.max_devices
+    if cluster.more and criteria.asked.sized:
         raise SimdlError(
             f"{cluster.name}: found {len(cluster.parts)} node types; expected one where the number of nodes "
             "is part of the question (--objective, --deadline, --max-devices, --smallest, --pareto)"
@@ -104,36 +104,36 @@ def _limit(question: Question, terms: Terms) -> int:
     return cluster.count if most is None else min(cluster.count, most // cluster.node.devices)
 
 
-def _preference(size: Size, terms: Terms) -> tuple[float, float]:
+def _preference(size: Size, criteria: Criteria) -> tuple[float, float]:
     assert size.outcome is not None  # noqa: S101 - only sizes that do
-    asked = terms.asked
+    asked = criteria.asked
     score = size.outcome.score(asked.objective)
-    if asked.smallest or (terms.deadline is not None and asked.objective == TIME):
+    if asked.smallest or (criteria.deadline is not None and asked.objective == TIME):
         return size.cluster.devices, score
     return score, size.cluster.devices
 
 
-def _sizes(question: Question, limit: int, terms: Terms, find: Find) -> list[Size]:
+def _sizes(question: Question, limit: int, criteria: Criteria, find: Find) -> list[Size]:
     """The sizes of one cluster that are worth planning, fewest nodes first."""
-    asked = terms.asked
+    asked = criteria.asked
     if not asked.sized:
-        return [_size(question, limit, terms, find)]
+        return [_size(question, limit, criteria, find)]
     counts = node_counts(1, limit)
-    smallest_wanted = asked.smallest or terms.deadline is not None
+    smallest_wanted = asked.smallest or criteria.deadline is not None
     if asked.objective == TIME and not (smallest_wanted or asked.pareto):
         counts = counts[-2:]
     stops = smallest_wanted and asked.objective == TIME and not asked.pareto
     found: list[Size] = []
     for count in counts:
-        found.append(_size(question, count, terms, find))
+        found.append(_size(question, count, criteria, find))
         if found[-1].does and stops:
             break
     if smallest_wanted:
-        found += _between(found, question, terms, find)
+        found += _between(found, question, criteria, find)
     return sorted(found, key=lambda size: size.cluster.count)
 
 
-def _between(found: Sequence[Size], question: Question, terms: Terms, find: Find) -> list[Size]:
+def _between(found: Sequence[Size], question: Question, criteria: Criteria, find: Find) -> list[Size]:
     """Sizes in the gap below the first that does: those that bisect it, then those that may do all the same.
 
     More nodes are not always faster, because not every number divides a batch as well. So of the numbers that
@@ -147,16 +147,16 @@ def _between(found: Sequence[Size], question: Question, terms: Terms, find: Find
     tried: list[Size] = []
     while counts:
         middle = len(counts) // 2
-        tried.append(_size(question, counts[middle], terms, find))
+        tried.append(_size(question, counts[middle], criteria, find))
         counts = counts[:middle] if tried[-1].does else counts[middle + 1 :]
-    for count in _passed_over([*found, *tried], left, terms):
-        tried.append(_size(question, count, terms, find))
+    for count in _passed_over([*found, *tried], left, criteria):
+        tried.append(_size(question, count, criteria, find))
         if tried[-1].does:
             break
     return tried
 
 
-def _passed_over(found: Sequence[Size], counts: Sequence[int], terms: Terms) -> list[int]:
+def _passed_over(found: Sequence[Size], counts: Sequence[int], criteria: Criteria) -> list[int]:
     """Untried numbers below the smallest that does, which would be in time at the best efficiency seen."""
     smallest = min(size.cluster.count for size in found if size.does)
     known = {size.cluster.count for size in found}
@@ -165,10 +165,10 @@ def _passed_over(found: Sequence[Size], counts: Sequence[int], terms: Terms) -> 
         for size in found
         if size.outcome is not None and size.outcome.training_time is not None
     ]
-    if terms.deadline is None or not times:
+    if criteria.deadline is None or not times:
         return []
     least = min(times)
-    fine = [each for each in counts if each < smallest and least / each <= terms.deadline]
+    fine = [each for each in counts if each < smallest and least / each <= criteria.deadline]
     return [each for each in fine if each not in known][:TRIES]
 
 
@@ -208,45 +208,47 @@ def resized(question: Question, count: int) -> Question:
     )
 
 
-def _size(question: Question, count: int, terms: Terms, find: Find) -> Size:
+def _size(question: Question, count: int, criteria: Criteria, find: Find) -> Size:
     question = resized(question, count)
-    if reason := _late_at_best(question, terms):
+    if reason := _late_at_best(question, criteria):
         return Size(question=question, late=True, reason=reason)
-    objective = terms.asked.objective
+    objective = criteria.asked.objective
     result = find(question, 1 if objective == TIME else WIDE)
     if not result.plans:
         return Size(question=question, reason=result.reasons[-1] if result.reasons else "no plan")
-    judged = [(find_outcome(plan.report, question, terms), plan) for plan in result.plans]
+    judged = [(find_outcome(plan.report, question, criteria), plan) for plan in result.plans]
     outcome, plan = min(judged, key=lambda pair: pair[0].score(objective))
-    late = _is_late(outcome.training_time, terms)
+    late = _is_late(outcome.training_time, criteria)
     return Size(question=question, plan=plan, outcome=outcome, late=late, reason="late" if late else "")
 
 
-def _is_late(seconds: float | None, terms: Terms) -> bool:
-    return terms.deadline is not None and seconds is not None and seconds > terms.deadline
+def _is_late(seconds: float | None, criteria: Criteria) -> bool:
+    return criteria.deadline is not None and seconds is not None and seconds > criteria.deadline
 
 
-def _late_at_best(question: Question, terms: Terms) -> str:
+def _late_at_best(question: Question, criteria: Criteria) -> str:
     """Why a size misses the deadline whatever the strategy; empty if it may not."""
-    horizon, workload, cluster = terms.horizon, question.workload, question.cluster
-    if terms.deadline is None or horizon is None or horizon.samples is None:
+    horizon, workload, cluster = criteria.horizon, question.workload, question.cluster
+    if criteria.deadline is None or horizon is None or horizon.samples is None:
         return ""
     peak = cluster.devices * cluster.device.flop_rate(workload.precision.matmul)
     seconds = workload.network.model_flops * horizon.samples / peak
-    if not _is_late(seconds, terms):
+    if not _is_late(seconds, criteria):
         return ""
     return f"late at the peak rate of its devices, {seconds / 86400:.4g} d"
 
 
-def ranked(result: PlanResult, question: Question, terms: Terms) -> PlanResult:
+def ranked(result: PlanResult, question: Question, criteria: Criteria) -> PlanResult:
     """The plans of a result by the objective; what explains the fastest goes where another comes first."""
-    objective = terms.asked.objective
+    objective = criteria.asked.objective
     if objective not in SIZED or not result.plans:
         return result
-    scores = {id(plan): find_outcome(plan.report, question, terms).score(objective) for plan in result.plans}
+    scores = {
+        id(plan): find_outcome(plan.report, question, criteria).score(objective) for plan in result.plans
+    }
     plans = tuple(sorted(result.plans, key=lambda plan: scores[id(plan)]))
     result = replace(result, plans=plans, why=result.why if plans[0] is result.plans[0] else ())
-    if objective != ENERGY and (terms.prices is None or not terms.prices.electricity):
+    if objective != ENERGY and (criteria.prices is None or not criteria.prices.electricity):
         return result  # the fastest costs least
     said = f"{objective} of the {len(plans)} fastest plans is compared, not of all candidates"
     return replace(result, certified=False, uncertified=said)

@@ -18,7 +18,9 @@ def ask_again(answer: Answer) -> Simulation:
     """
     question = load_question(answer.question)
     strategy = build_strategy(answer.strategy, question.cluster, place=f"{answer.place}: strategy.")
-    simulation = simulate(question.workload, question.cluster, strategy, stack=question.stack)
+    simulation = simulate(
+        question.workload, question.cluster, strategy, stack=question.stack, speeds=question.speeds
+    )
     seconds = simulation.report.step_time
     if not isclose(seconds, answer.step_time, rel_tol=TOLERANCE):
         raise SimdlError(

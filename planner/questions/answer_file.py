@@ -18,7 +18,7 @@ VERSION = 2
 """Of the keys that an answer has; a file of another number cannot be read."""
 WRITTEN = "the output of `simdl plan --json` or `simdl simulate --json` of this version"
 EXPECTED = f"expected {WRITTEN}"
-OPEN = ("input_pipeline", "imbalance")
+OPEN = ("input_pipeline", "imbalance", "speeds")
 """Options that an answer may leave out, as those do that are older than the option."""
 TOLERANCE = 1e-6  # relative, of sums
 LARGEST = sys.float_info.max
@@ -159,7 +159,7 @@ def _value_faults(data: Mapping[str, Any]) -> Iterator[str]:
     uneven = data.get("imbalance")
     if uneven is not None and (isinstance(uneven, bool) or not isinstance(uneven, int | float)):
         yield f"imbalance: found {_shown(uneven)}, expected a number"
-    for key in ("model", "cluster", "precision", "optimizer", "stack", "input_pipeline"):
+    for key in ("model", "cluster", "precision", "optimizer", "stack", "input_pipeline", "speeds"):
         absent = data.get(key) is None if key in OPEN else key not in data
         if not absent and not (isinstance(data[key], str) and data[key]):
             yield f"{key}: found {_shown(data[key])}, expected a text"

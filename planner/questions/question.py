@@ -1,17 +1,20 @@
 """The question that `plan` and `simulate` share: which network, on what, trained how; and what was assumed.
 
-Defaults are the published ones of the network's family where they are known. Global batches: Radford et al.
-2019, section 2.3 (GPT-2); Brown et al. 2020, table 2.1, with the 1,536 sequences of Narayanan et al. 2021,
-table 1, for GPT-3 175B; Narayanan et al. 2021, table 1 (Megatron); Touvron et al. 2023, section 2.2 (Llama:
-4 Mi tokens); Devlin et al. 2018, section A.2 (BERT).
+Defaults are the published ones of the network's family where they are known; of global batches they stand
+with their sources in ``batches.toml``.
 """
 
-from dataclasses import dataclass, replace
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from typing import Any
 
 from hardware.cluster import Cluster
 from hardware.device import Device
 from hardware.profiles import load_mixed_cluster
 from planner.questions.cluster_library import library_assumed, stack_on
+from planner.questions.device_speeds import parse_speeds
 from simdl.inputs.reader import parse_inputs
 from simdl.software.reader import default_stack, division, load_stack
 from simdl.software.stack import Stack
@@ -26,47 +29,24 @@ from workloads.optimizers import load_optimizer
 from workloads.registry import load_network, registered_name
 from workloads.workload import Workload
 
-SEQUENCES = {
-    "gpt2": 512,
-    "gpt3-175b": 1536,
-    "bert": 256,
-    "megatron-1t": 3072,
-    "megatron-530b": 2520,
-    "megatron-310b": 2160,
-    "megatron-145b": 2304,
-    "megatron-76b": 1792,
-    "megatron-39b": 1536,
-    "megatron-18b": 1024,
-    "megatron-7.5b": 512,
-    "megatron-3.6b": 512,
-    "megatron-1.7b": 512,
-}
-"""Published global batch [sequences] by the start of a network's name."""
-TOKENS = {
-    "gpt3-13b": 2**21,
-    "gpt3-6.7b": 2**21,
-    "gpt3-2.7b": 2**20,
-    "gpt3-1.3b": 2**20,
-    "gpt3": 2**19,
-    "llama": 2**22,
-}
-"""Published global batch [tokens] by the start of a network's name."""
-PER_DEVICE = {"image": 64, "sequence": 8, "node": 1024, "record": 8192}
-"""Samples per device where nothing is published."""
-SMALL_BATCHES = {
-    "cosmoflow": 4,
-    "mask-rcnn": 4,
-    "mask-rcnn-tf2": 4,
-    "mask-rcnn-torchvision": 4,
-    "nnunet-3d": 2,
-    "retinanet": 16,
-    "retinanet-resnet50": 4,
-    "unet": 8,
-    "unet-industrial": 16,
-    "unet-medical": 8,
-    "unet3d": 2,
-}
-"""Images or volumes per device of networks whose published trainings take few."""
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Global batches of networks that nobody gives one (``batches.toml``).
+
+    Attributes:
+        published: by the start of a network's name, of which the first that fits counts: ``sequences`` or
+            ``tokens`` of a step, and the ``source``.
+        per_device: samples by kind of sample.
+        per_device_of: samples by network.
+    """
+
+    published: Mapping[str, Mapping[str, Any]]
+    per_device: Mapping[str, int]
+    per_device_of: Mapping[str, int]
+
+
+BATCHES = Batches(**tomllib.loads(files("planner.questions").joinpath("batches.toml").read_text("utf-8")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +62,7 @@ class Options:
     stack: str | None = None
     input_pipeline: str | None = None
     imbalance: float | None = None
+    speeds: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +70,7 @@ class Question:
     """Workload, cluster and stack, with a sentence for everything that was assumed.
 
     ``options`` are the question in words with nothing left open: they load the same question again.
+    ``speeds`` are those of the devices of some ranks, as a factor of what their profile says.
     """
 
     workload: Workload
@@ -96,6 +78,7 @@ class Question:
     stack: Stack
     assumptions: tuple[str, ...]
     options: Options
+    speeds: Mapping[int, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Question: {self.workload!r} on {self.cluster!r}, {self.stack!r}>"
@@ -153,6 +136,7 @@ def build_question(options: Options, network: Network, cluster: Cluster) -> Ques
     return Question(
         workload=workload,
         cluster=cluster,
+        speeds=parse_speeds(options.speeds, cluster) if options.speeds is not None else {},
         stack=stack_on(stack, cluster),
         assumptions=tuple(assumptions),
         options=replace(
@@ -230,14 +214,14 @@ def default_global_batch(network: Network, cluster: Cluster) -> tuple[int, str]:
     """Samples per step where none are given, and why that many."""
     if network.sample == "graph":
         return 1, "the whole graph is one sample"
-    for start, sequences in SEQUENCES.items():
+    for start, said in BATCHES.published.items():
         if network.name.startswith(start):
-            return shared_batch(sequences, f"published for {start}", cluster.devices)
-    for start, tokens in TOKENS.items():
-        if network.name.startswith(start):
-            samples = max(1, tokens // network.tokens)
-            return shared_batch(samples, f"of {tokens:,} tokens, published for {start}", cluster.devices)
-    each = SMALL_BATCHES.get(network.name, PER_DEVICE[network.sample])
+            samples, of_what = said.get("sequences"), ""
+            if samples is None:
+                samples = max(1, said["tokens"] // network.tokens)
+                of_what = f"of {said['tokens']:,} tokens, "
+            return shared_batch(samples, f"{of_what}published for {start}", cluster.devices)
+    each = BATCHES.per_device_of.get(network.name, BATCHES.per_device[network.sample])
     return each * cluster.devices, f"{each} {network.sample}s per device"
 
 

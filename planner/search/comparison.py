@@ -20,6 +20,7 @@ FIELDS = {
     "precision": "precision",
     "optimizer": "optimizer",
     "stack": "software stack",
+    "speeds": "speeds of devices",
 }
 """Names of what a question consists of."""
 LOADED = {"cluster": "cluster", "device": "device", "model": "network", "stack": "stack"}

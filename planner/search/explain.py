@@ -3,19 +3,14 @@
 The best one that the search simulated, else the one of least bound among those whose step is short.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from planner.bounds.estimate import Bounds
 from planner.console.format import format_choice, format_seconds, format_strategy
 from planner.space.candidates import RECOMPUTE, Integers, Space
-from simdl.kernels.pricing import Pricing
 from simdl.report.step_report import StepReport
-from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
-from workloads.workload import Workload
 
 AXES = {
     "tp": "tensor parallelism",
@@ -31,6 +26,8 @@ AXES = {
     "shard_degree": "shard degree",
     "sequence_parallel": "sequence parallelism",
 }
+SHARES = "shares"
+"""Beside the axes on a mixed cluster: microbatches of each replica by node type."""
 EXPERTS = "experts"
 """Where experts are, beside the axes: ranks of a stage hold them innermost first."""
 CAUSES = 3  # differences that a sentence names
@@ -42,45 +39,62 @@ LIGHT = 2_000
 """The same where no axis of the search is explained."""
 
 
-def explain(
-    best: StepReport,
-    space: Space,
-    bounds: Bounds,
-    fits: Integers,
-    *,
-    reports: Mapping[int, StepReport],
-    workload: Workload,
-    pricing: Pricing,
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Searched:
+    """What an explanation asks of a search.
+
+    Attributes:
+        space: its candidates.
+        fits: those that fit in memory.
+        nearest: of some candidates the one of least bound.
+        simulated: the report of a candidate.
+        reports: by candidate, of those that were simulated already.
+        node: devices of a node.
+    """
+
+    space: Space
+    fits: Integers
+    nearest: Callable[[Integers], int]
+    simulated: Callable[[int], StepReport]
+    reports: Mapping[int, StepReport]
+    node: int
+
+
+def explain(best: StepReport, searched: Searched) -> tuple[str, ...]:
     """One sentence per best alternative to the best plan on some axis, the slowest first.
 
-    The alternative is the fastest of the ``reports`` that the search made by candidate, if one differs from
+    The alternative is the fastest of the reports that the search made by candidate, if one differs from
     the best on the axis, else the candidate with the least bound that does, whatever else it changes; it is
     simulated unless its step is long, and the breakdowns say where the seconds go.
     """
     axes: dict[int, list[str]] = {}
-    node = pricing.cluster.levels[0].size
-    elsewhere = _experts_elsewhere(best.strategy, space, bounds, fits, node)
-    for axis, candidate in (*_alternatives(best.strategy, space, bounds, fits, reports), *elsewhere):
+    reports = searched.reports
+    elsewhere = _experts_elsewhere(best.strategy, searched)
+    for axis, candidate in (*_alternatives(best.strategy, searched), *elsewhere):
         axes.setdefault(candidate, []).append(axis)
     others = [
-        (names, reports.get(candidate) or _simulated(space, candidate, workload, pricing))
+        (names, reports.get(candidate) or searched.simulated(candidate))
         for candidate, names in axes.items()
-        if candidate in reports or _passes(space, candidate) <= SHORT
+        if candidate in reports or _passes(searched.space, candidate) <= SHORT
     ]
     others.sort(key=lambda found: -found[1].step_time)
-    return tuple(_sentence(names, best, other, node) for names, other in others)
+    return tuple(_sentence(names, best, other, searched.node) for names, other in others)
 
 
-def explain_experts(
-    best: StepReport, space: Space, bounds: Bounds, fits: Integers, *, workload: Workload, pricing: Pricing
-) -> tuple[str, ...]:
+def explain_experts(best: StepReport, searched: Searched) -> tuple[str, ...]:
     """What other places of the experts than the best plan's would gain and lose, if any fits."""
-    node = pricing.cluster.levels[0].size
     return tuple(
-        _sentence([axis], best, _simulated(space, candidate, workload, pricing), node)
-        for axis, candidate in _experts_elsewhere(best.strategy, space, bounds, fits, node)
+        _sentence([axis], best, searched.simulated(candidate), searched.node)
+        for axis, candidate in _experts_elsewhere(best.strategy, searched)
     )
+
+
+def explain_shares(best: StepReport, others: Mapping[int, StepReport], node: int) -> tuple[str, ...]:
+    """What the shares of a mixed cluster's replicas gain over the fastest plan with other ones, if any is."""
+    known = [each for each in others.values() if each.strategy.shares != best.strategy.shares]
+    if not known:
+        return ()
+    return (_sentence([SHARES], best, min(known, key=lambda each: each.step_time), node),)
 
 
 def explain_splits(
@@ -106,9 +120,8 @@ def _short(candidates: Integers, space: Space) -> Integers:
     return short if len(short) else candidates
 
 
-def _alternatives(
-    strategy: Strategy, space: Space, bounds: Bounds, fits: Integers, reports: Mapping[int, StepReport]
-) -> Iterator[tuple[str, int]]:
+def _alternatives(strategy: Strategy, searched: Searched) -> Iterator[tuple[str, int]]:
+    space, fits, reports = searched.space, searched.fits, searched.reports
     for axis in AXES:
         column = getattr(space, axis)
         code = _code(axis, strategy, space)
@@ -117,20 +130,19 @@ def _alternatives(
         if known:
             yield axis, min(known, key=lambda candidate: reports[candidate].step_time)
         elif len(others):
-            yield axis, int(others[np.argmin(bounds.step_times(others))])
+            yield axis, searched.nearest(others)
 
 
-def _experts_elsewhere(
-    strategy: Strategy, space: Space, bounds: Bounds, fits: Integers, node: int
-) -> Iterator[tuple[str, int]]:
+def _experts_elsewhere(strategy: Strategy, searched: Searched) -> Iterator[tuple[str, int]]:
     """The candidate of least bound with experts within a node where the best's are not, or the reverse."""
     if strategy.ep == 1:
         return
+    space, fits, node = searched.space, searched.fits, searched.node
     reach = space.ep[fits] * space.expert_tensor[fits]
     others = fits[(space.ep[fits] > 1) & ((reach <= node) != _within(strategy, node))]
     others = others[_passes(space, others) <= LIGHT]
     if len(others):
-        yield EXPERTS, int(others[np.argmin(bounds.step_times(others))])
+        yield EXPERTS, searched.nearest(others)
 
 
 def _within(strategy: Strategy, node: int) -> bool:
@@ -147,13 +159,6 @@ def _code(axis: str, strategy: Strategy, space: Space) -> int:
     return int(getattr(strategy, axis))
 
 
-def _simulated(space: Space, candidate: int, workload: Workload, pricing: Pricing) -> StepReport:
-    strategy = space.strategy(candidate)
-    return simulate(
-        workload, pricing.cluster, strategy, stack=pricing.stack, cost_model=pricing.cost_model
-    ).report
-
-
 def _sentence(axes: list[str], best: StepReport, other: StepReport, node: int) -> str:
     slower = other.step_time - best.step_time
     change = f"{format_seconds(slower)} slower" if slower > 0 else "no faster"
@@ -166,6 +171,9 @@ def _choice(axis: str, best: Strategy, other: Strategy, node: int) -> str:
     if axis == EXPERTS:
         places = ("across nodes", "within a node")
         return f"experts {places[_within(best, node)]} rather than {places[_within(other, node)]}"
+    if axis == SHARES:
+        chosen, left = (",".join(map(str, each.shares)) or "alike" for each in (best, other))
+        return f"microbatches of replicas {chosen} rather than {left}"
     chosen, left = (format_choice(axis, getattr(strategy, axis)) for strategy in (best, other))
     return f"{AXES[axis]} {chosen} rather than {left}"
 

@@ -44,6 +44,7 @@ def find_plans(
             top=top,
             max_simulations=max_simulations,
             uneven=uneven,
+            explained=explained,
             progress=progress,
         )
     elif uneven:

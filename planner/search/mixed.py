@@ -19,6 +19,7 @@ from planner.bounds.estimate import estimate_bounds
 from planner.bounds.mixed import MixedBounds, estimate_mixed_bounds
 from planner.console.format import format_strategy
 from planner.search.best_first import ROUNDING, WORK, Progress
+from planner.search.explain import Searched, explain, explain_shares
 from planner.search.order import rank_key
 from planner.search.plan import Plan, PlanResult, stack_limits
 from planner.space.candidates import Integers, Space, enumerate_space
@@ -74,6 +75,7 @@ def plan_mixed(
     max_simulations: int | None = None,
     uneven: bool = False,
     progress: Progress | None = None,
+    explained: bool = True,
 ) -> PlanResult:
     """The ``top`` fastest strategies for a mixed cluster.
 
@@ -85,6 +87,7 @@ def plan_mixed(
         max_simulations: give up certainty after so many; None for no limit.
         uneven: whether replicas on faster nodes may have more microbatches than others.
         progress: told about every way to run a candidate that is decided.
+        explained: also say why the best plan is the best, which simulates its neighbours.
     """
     started = time.perf_counter()
     pricings = [price(workload, view, stack=stack) for view in uniform_clusters(cluster)]
@@ -93,9 +96,9 @@ def plan_mixed(
     shared = _shared(space, bounds, workload, cluster, pricings) if bounds and uneven else []
     ways = _ways(space, bounds, shared) if bounds else None
     found = _Found({})
+    asked = _Asked(workload, cluster, pricings, top, max_simulations)
     if ways:
-        question = _Asked(workload, cluster, pricings, top, max_simulations)
-        _search(ways, question, found, progress)
+        _search(ways, asked, found, progress)
     plans = sorted(found.plans.values(), key=lambda plan: rank_key(plan.report))
     return PlanResult(
         plans=tuple(plans[:top]),
@@ -106,7 +109,7 @@ def plan_mixed(
         certified_over=_certified_over(space, bounds, len(shared)) if bounds else "",
         wall_time=time.perf_counter() - started,
         reasons=tuple(_reasons(space, bounds, workload, cluster)),
-        why=(),
+        why=_why(plans, found, space, bounds, asked) if bounds and explained else (),
     )
 
 
@@ -143,6 +146,34 @@ def _search(ways: _Ways, asked: _Asked, found: _Found, progress: Progress | None
             found.plans[candidate] = Plan(bound=bound, report=report)
         if progress is not None:
             progress(position + 1, len(ways.seconds))
+
+
+def _why(
+    plans: Sequence[Plan], found: _Found, space: Space, bounds: MixedBounds, asked: _Asked
+) -> tuple[str, ...]:
+    """What makes the best plan better than its neighbours, and than other shares of its replicas."""
+    if not plans:
+        return ()
+    best, node = plans[0].report, asked.cluster.levels[0].size
+    reports = {candidate: plan.report for candidate, plan in found.plans.items()}
+    alike = {candidate: report for candidate, report in reports.items() if candidate < len(space)}
+    least = np.full(len(space), np.inf)
+    np.minimum.at(least, bounds.candidate, bounds.seconds)
+    searched = Searched(
+        space=space,
+        fits=np.flatnonzero(np.isfinite(least)),
+        nearest=lambda others: int(others[np.argmin(least[others])]),
+        simulated=lambda candidate: _simulated(space.strategy(candidate), asked),
+        reports=alike,
+        node=node,
+    )
+    return (*explain_shares(best, reports, node), *explain(best, searched))
+
+
+def _simulated(strategy: Strategy, asked: _Asked) -> StepReport:
+    """The report of a step with the best of its cuts."""
+    step = mixed_step(asked.workload, asked.cluster, strategy, asked.pricings)
+    return mixed_simulation(step, run(mixed_program(step))).report
 
 
 def _faster(strategy: Strategy, asked: _Asked, limit: float) -> StepReport | None:

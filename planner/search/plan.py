@@ -1,7 +1,7 @@
 """Plans: the ranked, simulated strategies for a workload on a cluster, and why they are what they are."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -13,7 +13,7 @@ from planner.bounds.estimate import Bounds, estimate_bound, estimate_bounds
 from planner.console.format import format_strategy
 from planner.per_layer.search import LayerPlan, plan_layers
 from planner.search.best_first import Progress, Watcher, search
-from planner.search.explain import explain, explain_experts, explain_splits
+from planner.search.explain import Searched, explain, explain_experts, explain_splits
 from planner.search.order import rank_key
 from planner.search.recut import recut
 from planner.search.saved import saved_strategies
@@ -153,7 +153,15 @@ def plan(
     told = explained or not plans
     others = bool(fitting or saved)
     reasons = tuple(_reasons(space, bounds, fits, workload, pricing, others=others)) if told else ()
-    why = _why(plans, alike, space, bounds, fits, ranking.reports, workload, pricing) if explained else ()
+    searched = Searched(
+        space=space,
+        fits=fits,
+        nearest=bounds.nearest,
+        simulated=lambda candidate: _report(space.strategy(candidate), workload, pricing),
+        reports=ranking.reports,
+        node=cluster.levels[0].size,
+    )
+    why = _why(plans, alike, searched) if explained else ()
     return PlanResult(
         plans=tuple(plans[:top]),
         candidates=len(space) + len(saved) + (layers.tried if layers else 0),
@@ -208,16 +216,7 @@ def _per_layer(workload: Workload, pricing: Pricing, top: int, limit: float) -> 
         return None, str(error)
 
 
-def _why(  # noqa: PLR0917 - what explains a ranking
-    plans: Sequence[Plan],
-    alike: Plan | None,
-    space: Space,
-    bounds: Bounds,
-    fits: Integers,
-    reports: Mapping[int, StepReport],
-    workload: Workload,
-    pricing: Pricing,
-) -> tuple[str, ...]:
+def _why(plans: Sequence[Plan], alike: Plan | None, searched: Searched) -> tuple[str, ...]:
     """What makes the best plan better than its neighbours, or than the best that divides layers alike."""
     if not plans:
         return ()
@@ -226,9 +225,9 @@ def _why(  # noqa: PLR0917 - what explains a ranking
         what = "memory saved block by block" if best.strategy.savers else "layers split one by one"
         return (
             *explain_splits(best, alike.report if alike else None, what=what),
-            *explain_experts(best, space, bounds, fits, workload=workload, pricing=pricing),
+            *explain_experts(best, searched),
         )
-    return explain(best, space, bounds, fits, reports=reports, workload=workload, pricing=pricing)
+    return explain(best, searched)
 
 
 def certified_over(space: Space, network: Network) -> str:

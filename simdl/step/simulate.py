@@ -38,7 +38,7 @@ from simdl.step.lowering.step_lowering import lower
 from simdl.step.mixed import MixedStep, mixed_program, mixed_step, share_problems
 from simdl.step.mixed_report import mixed_report, slowest_part
 from simdl.step.steady import measured
-from simdl.step.strategy import Strategy, problems, refused
+from simdl.step.strategy import PASSES, Strategy, problems, refused
 from workloads.workload import Workload
 
 COMMUNICATION = (
@@ -103,7 +103,7 @@ def simulate(
         *problems(strategy, workload, cluster),
         *share_problems(strategy, workload, cluster),
         *refused(strategy, stack),
-        *_speed_problems(speeds or {}, cluster),
+        *_speed_problems(speeds or {}, strategy, workload, cluster),
     )
     if reasons:
         raise StrategyError(reasons)
@@ -233,12 +233,24 @@ def _worst_rank(step: StepCost) -> Mapping[str, float]:
     return max(memory_by_rank(step), key=lambda parts: sum(parts.values()))
 
 
-def _speed_problems(speeds: Mapping[int, float], cluster: Cluster) -> Iterator[str]:
+def _speed_problems(
+    speeds: Mapping[int, float], strategy: Strategy, workload: Workload, cluster: Cluster
+) -> Iterator[str]:
     for rank, speed in speeds.items():
         if not 0 <= rank < cluster.devices:
             yield f"speeds: found rank {rank}; expected 0 to {cluster.devices - 1}"
         elif not 0 < speed < inf:
             yield f"speeds: found {speed} for rank {rank}; expected a number above 0"
+    width = max(1, strategy.devices // strategy.pp)
+    lanes = max(1, width // strategy.dp)
+    apart = len({rank % width // lanes for rank in speeds})
+    copies = min(strategy.dp, 2 * apart + 1)
+    passes = copies * strategy.passes(workload.global_batch)
+    if apart and passes > PASSES:
+        yield (
+            f"speeds: devices of {apart:,} replicas are set apart, which makes {passes:,} passes; expected "
+            f"at most {PASSES:,}: fewer such replicas, a larger micro-batch or a smaller global batch"
+        )
 
 
 def _provenance(step: StepCost, causes: Mapping[str, float], kernels: Mapping[str, float]) -> dict[str, Any]:

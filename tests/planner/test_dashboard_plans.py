@@ -186,7 +186,7 @@ def test_a_ranked_strategy_becomes_a_or_b(client):
     state = parse_state("model=gpt3-175b&node=dgx-a100&count=128&price=3&a.tp=8")
     for use in uses(ranked, "other"):
         used = parse_state(changed_query(format_state(state), use))
-        assert (replace(used.asked, stack=None), used.terms) == (SMALL, {"price": "3"})
+        assert (replace(used.asked, stack=None), used.criteria) == (SMALL, {"price": "3"})
         side, plan_ = "ab".index(use["side"]), plans[use["rank"]]
         cluster = ask(SMALL, client.catalog).cluster
         assert build_strategy(used.strategies[side], cluster) == plan_.report.strategy

@@ -59,7 +59,7 @@ QUESTIONS = st.builds(
 HARDWARE = st.fixed_dictionaries(
     {}, optional={"node": WORDS, "count": COUNTS, "stack": WORDS, "precision": WORDS}
 )
-TERMS = st.fixed_dictionaries({}, optional={"price": WORDS, "horizon": WORDS, "dataset": WORDS})
+CRITERIA = st.fixed_dictionaries({}, optional={"price": WORDS, "horizon": WORDS, "dataset": WORDS})
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +68,11 @@ def catalog():
 
 
 @pytest.mark.property
-@given(QUESTIONS, st.lists(STRATEGIES, min_size=1, max_size=2), HARDWARE, TERMS)
-def test_a_query_restores_the_state_it_was_made_of(asked, strategies, hardware, terms):
+@given(QUESTIONS, st.lists(STRATEGIES, min_size=1, max_size=2), HARDWARE, CRITERIA)
+def test_a_query_restores_the_state_it_was_made_of(asked, strategies, hardware, criteria):
     elsewhere = hardware if len(strategies) > 1 else {}
     state = State(
-        asked=asked, strategies=tuple(map(strategy_values, strategies)), hardware=elsewhere, terms=terms
+        asked=asked, strategies=tuple(map(strategy_values, strategies)), hardware=elsewhere, criteria=criteria
     )
     query = format_state(state)
     if len(query) > LENGTH:
@@ -80,7 +80,7 @@ def test_a_query_restores_the_state_it_was_made_of(asked, strategies, hardware, 
             parse_state(query)
         return
     restored = parse_state("?" + query)
-    assert (restored.asked, restored.hardware, restored.terms) == (asked, elsewhere, terms)
+    assert (restored.asked, restored.hardware, restored.criteria) == (asked, elsewhere, criteria)
     cluster = ask(Asked(model="gpt2", node="dgx-a100", count=1), build_catalog()).cluster
     assert [build_strategy(values, cluster) for values in restored.strategies] == strategies
 

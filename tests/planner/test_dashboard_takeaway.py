@@ -142,7 +142,7 @@ class TestHeadline:
         assert clause in card
 
     @pytest.mark.parametrize(
-        ("terms", "message"),
+        ("criteria", "message"),
         [
             ("price=prices.toml", "price: found 'prices.toml'; expected USD per device-hour such as 2.5"),
             ("price=/etc/passwd", "price: found '/etc/passwd'"),
@@ -151,8 +151,8 @@ class TestHeadline:
             ("horizon=3ep", "epochs of what is not said"),
         ],
     )
-    def test_terms_that_cannot_be_read_are_told_beside_the_numbers(self, client, terms, message):
-        card = texts(verdict(client, f"{GPT2}{PLAIN}&{terms}")["verdict.children"])
+    def test_criteria_that_cannot_be_read_are_told_beside_the_numbers(self, client, criteria, message):
+        card = texts(verdict(client, f"{GPT2}{PLAIN}&{criteria}")["verdict.children"])
         assert message in card
         assert "step time" in card
 

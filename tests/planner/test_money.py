@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hardware.errors import ProfileError
 from hardware.profiles import load_cluster
 from planner.commands.plan import plan
+from planner.money.criteria import CriteriaAsked, read_criteria
 from planner.money.horizon import parse_horizon
 from planner.money.price import hardware_price, load_prices
 from planner.money.sizes import compare_sizes, resized
-from planner.money.terms import TermsAsked, read_terms
 from planner.questions.question import Options, load_question
 from planner.search.pareto import pareto_front
 from planner.search.plan import Plan, PlanResult
@@ -170,11 +170,11 @@ def made_up():
 def test_the_smallest_cluster_is_that_of_trying_all(days, overhead, least, limit, made_up):
     question, planner = made_up
     horizon = 86400 * question.workload.global_batch  # a day on one node
-    asked = TermsAsked(
+    asked = CriteriaAsked(
         horizon=f"{horizon} samples", deadline=f"{days}d", max_devices=8 * limit, smallest=True
     )
-    terms = read_terms(asked, question)
-    comparison = compare_sizes((question,), terms, planner(overhead, least))
+    criteria = read_criteria(asked, question)
+    comparison = compare_sizes((question,), criteria, planner(overhead, least))
     # batches of odd numbers of nodes are rounded, so that their steps are another number
     times = {
         nodes: horizon / resized(question, nodes).workload.global_batch * (1 / nodes + overhead)

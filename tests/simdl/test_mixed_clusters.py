@@ -162,6 +162,10 @@ def test_plans_use_both_kinds_and_are_certified(small):
     assert "cuts into stages that network and nodes decide" in even.certified_over
     assert "shares that their kinds of node are done with together" in uneven.certified_over
     assert uneven.candidates > even.candidates
+    for result in (even, uneven):
+        assert any(" rather than " in sentence for sentence in result.why)
+    if uneven.plans[0].report.strategy.shares:
+        assert uneven.why[0].startswith("microbatches of replicas ")
     assert uneven.plans[0].report.step_time <= even.plans[0].report.step_time
 
 

@@ -1,7 +1,11 @@
 """Optimizers and precisions by name, and the bytes they stand for."""
 
+from dataclasses import fields
+from typing import get_type_hints
+
 import pytest
 
+from workloads.datasets import DATASETS
 from workloads.dtypes import PRECISIONS, load_precision
 from workloads.errors import UnknownNameError
 from workloads.optimizers import OPTIMIZERS, load_optimizer
@@ -25,9 +29,15 @@ def test_single_precision_is_its_own_master():
     assert load_precision("fp32").master == 0
 
 
-@pytest.mark.parametrize("table", [OPTIMIZERS, PRECISIONS])
-def test_entries_are_filed_under_their_names(table):
-    assert all(name == entry.name for name, entry in table.items())
+@pytest.mark.parametrize("table", [OPTIMIZERS, PRECISIONS, DATASETS])
+def test_entries_of_tables_have_their_names_sources_and_kinds(table):
+    for name, entry in table.items():
+        hints = get_type_hints(type(entry))
+        assert name == entry.name
+        assert entry.source
+        for field in fields(entry):
+            value, kind = getattr(entry, field.name), hints[field.name]
+            assert type(value) is kind or (kind is float and type(value) is int), (name, field.name)
 
 
 def test_unknown_names_suggest_the_nearest():

@@ -6,6 +6,7 @@ from typing import Any
 
 from planner.console.format import format_rate, format_seconds, spell_strategy
 from planner.questions.answer_file import Answer
+from planner.questions.device_speeds import slow_devices
 from planner.questions.question import Question
 from planner.search.limits_of_step import limits_of_step
 from planner.search.plan import PlanResult
@@ -28,14 +29,15 @@ def header(question: Question) -> str:
 
 def _setting(question: Question) -> list[str]:
     devices = question.cluster.devices
-    return [f"{devices:,} device{'s' * (devices > 1)}", *terms_of(question)]
+    return [f"{devices:,} device{'s' * (devices > 1)}", *setting_of(question)]
 
 
-def terms_of(question: Question) -> list[str]:
+def setting_of(question: Question) -> list[str]:
     """Length of a sample, precision and stack, in words."""
     network = question.workload.network
     words = [f"sequences of {network.tokens:,} tokens"] if network.sample == "sequence" else []
     words += uneven(question.options.imbalance)
+    words += [slow_devices(question.speeds)] if question.speeds else []
     return [*words, question.workload.precision.name, f"stack {question.stack.name}"]
 
 

@@ -1,4 +1,4 @@
-"""What plans come to under the terms of a question: JSON and tables."""
+"""What plans come to under the criteria of a question: JSON and tables."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,10 @@ from hardware.units import format_quantity
 from planner.console.format import format_duration, format_rate, format_seconds, format_strategy
 from planner.console.options.training_options import training_json
 from planner.console.output import print_table
+from planner.money.criteria import TIME_TO_ACCURACY, Criteria
 from planner.money.outcome import find_outcome, horizon_json, outcome_notes, rates_json
 from planner.money.price import price_source
 from planner.money.sizes import Comparison, Size
-from planner.money.terms import TIME_TO_ACCURACY, Terms
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
 from planner.search.plan import PlanResult
@@ -22,34 +22,34 @@ WHOLE = 1e4  # from which amounts have no decimals
 FRONTS = {"time_devices": "time, devices", "time_cost": "time, cost"}
 
 
-def add_money(data: dict[str, Any], question: Question, result: PlanResult, terms: Terms) -> None:
+def add_money(data: dict[str, Any], question: Question, result: PlanResult, criteria: Criteria) -> None:
     """Give every plan of an answer its rates, and its horizon where one was asked for.
 
     Raises:
         SimdlError, HardwareError: a price or a power that is needed is not known.
     """
-    asked = terms.asked
+    asked = criteria.asked
     if asked.objective != TIME_TO_ACCURACY:
         data["objective"] = {"name": asked.objective}
-    if terms.horizon is None and terms.prices is None and not asked.sized:
+    if criteria.horizon is None and criteria.prices is None and not asked.sized:
         return
-    training, said = _epochs(terms), dict[str, None]()
+    training, said = _epochs(criteria), dict[str, None]()
     for plan, told in zip(result.plans, data["plans"], strict=True):
-        outcome = find_outcome(plan.report, question, terms)
+        outcome = find_outcome(plan.report, question, criteria)
         told["rates"] = rates_json(outcome)
-        if terms.horizon is not None:
+        if criteria.horizon is not None:
             told["horizon"] = horizon_json(outcome)
         if training is not None:
             told["training"] = training_json(question, told["samples_per_s"], training)
-        said |= dict.fromkeys(outcome_notes(outcome, question, terms))
-    if terms.prices is not None:
-        data["prices"] = price_source(terms.prices, question.cluster)
+        said |= dict.fromkeys(outcome_notes(outcome, question, criteria))
+    if criteria.prices is not None:
+        data["prices"] = price_source(criteria.prices, question.cluster)
     data["money_assumptions"] = list(said)
 
 
-def _epochs(terms: Terms) -> tuple[float, Dataset] | None:
+def _epochs(criteria: Criteria) -> tuple[float, Dataset] | None:
     """The epochs that were asked for, and of what."""
-    asked, horizon = terms.asked, terms.horizon
+    asked, horizon = criteria.asked, criteria.horizon
     if asked.epochs is not None and asked.dataset is not None:
         return asked.epochs, load_dataset(asked.dataset)
     if horizon is not None and horizon.epochs is not None and horizon.dataset is not None:
@@ -100,7 +100,7 @@ def _size_json(size: Size, *, chosen: bool) -> dict[str, Any]:
     return data if outcome.samples is None else data | {"horizon": horizon_json(outcome)}
 
 
-def print_comparison(data: Mapping[str, Any], terms: Terms) -> None:
+def print_comparison(data: Mapping[str, Any], criteria: Criteria) -> None:
     """Sizes as a table, and which of them stand on a front."""
     sizes = data["clusters"]
     told = [_told(size) for size in sizes]
@@ -111,7 +111,7 @@ def print_comparison(data: Mapping[str, Any], terms: Terms) -> None:
         on = "; ".join(FRONTS[name] for name, indices in fronts.items() if index in indices)
         mark = "best" if size["chosen"] else ""
         rows.append((mark, *(each[name] for name in names), on))
-    by = "size" if terms.asked.smallest or terms.deadline else terms.asked.objective
+    by = "size" if criteria.asked.smallest or criteria.deadline else criteria.asked.objective
     print_table(("", *names, "Pareto front"), rows, title=f"clusters compared by {by}")
 
 
@@ -153,12 +153,12 @@ def training_cells(horizon: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def print_money(data: Mapping[str, Any], terms: Terms) -> None:
+def print_money(data: Mapping[str, Any], criteria: Criteria) -> None:
     """What the plans come to, and what that assumes."""
     plans = data["plans"]
     if plans and "horizon" in plans[0]:
-        _print_horizon(plans, terms)
-    elif plans and terms.prices is not None:
+        _print_horizon(plans, criteria)
+    elif plans and criteria.prices is not None:
         _print_rates(plans)
     lines = [f"price: {sentence}" for sentence in data.get("prices", ())]
     lines += [f"assumed: {sentence}" for sentence in data.get("money_assumptions", ())]
@@ -166,25 +166,26 @@ def print_money(data: Mapping[str, Any], terms: Terms) -> None:
         click.echo("\n".join(lines))
 
 
-def money_clauses(data: Mapping[str, Any], terms: Terms) -> list[str]:
+def money_clauses(data: Mapping[str, Any], criteria: Criteria) -> list[str]:
     """What the first plan comes to, in clauses of a sentence; none where nothing was asked."""
     plan = data["plans"][0] if data["plans"] else {}
     horizon, rates = plan.get("horizon"), plan.get("rates", {})
-    if horizon is not None and terms.horizon is not None:
+    if horizon is not None and criteria.horizon is not None:
         cells = training_cells(horizon)
         amounts = [f"{cells[name]} {name}" for name in ("device-hours", "USD", "kWh") if cells[name]]
-        if terms.horizon.time is None:
-            what = terms.horizon.text.replace("the target", "to the target")
+        if criteria.horizon.time is None:
+            what = criteria.horizon.text.replace("the target", "to the target")
             return [f"training {what} takes {', '.join((cells['training time'], *amounts))}"]
         unit = "samples" if horizon["tokens"] is None else "tokens"
-        trained = f"in {format_duration(terms.horizon.time)} it trains {format_amount(horizon[unit])} {unit}"
+        duration = format_duration(criteria.horizon.time)
+        trained = f"in {duration} it trains {format_amount(horizon[unit])} {unit}"
         return [", ".join((trained, *amounts))]
-    hourly = rates.get("cost_per_hour") if terms.prices is not None else None
+    hourly = rates.get("cost_per_hour") if criteria.prices is not None else None
     return [] if hourly is None else [f"it costs {hourly:,.2f} USD an hour"]
 
 
-def _print_horizon(plans: list[Mapping[str, Any]], terms: Terms) -> None:
-    horizon = terms.horizon
+def _print_horizon(plans: list[Mapping[str, Any]], criteria: Criteria) -> None:
+    horizon = criteria.horizon
     timed = horizon is not None and horizon.time is not None
     cells = [training_cells(plan["horizon"]) for plan in plans]
     shown = [name for name in cells[0] if cells[0][name] and not (timed and name == "training time")]

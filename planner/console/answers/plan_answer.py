@@ -13,7 +13,7 @@ def plan_answer(found: Answer, *, wall_time: float) -> dict[str, Any]:
     """The answer by key, in base units; the keys of pages and launch files are there and empty.
 
     Args:
-        found: the plans of a question under its terms.
+        found: the plans of a question under its criteria.
         wall_time: [s] that whoever asked has waited.
 
     Raises:
@@ -24,7 +24,7 @@ def plan_answer(found: Answer, *, wall_time: float) -> dict[str, Any]:
     data = {**plan_json(question, result, wall_time=wall_time), "smaller_clusters": None}
     for told, plan in zip(data["plans"], result.plans, strict=True):
         told.update(input_json(question, plan.report))
-    add_money(data, question, result, found.terms)
+    add_money(data, question, result, found.criteria)
     if found.batches is not None:
         data["objective"] = found.batches
     if found.comparison is not None:
@@ -32,5 +32,5 @@ def plan_answer(found: Answer, *, wall_time: float) -> dict[str, Any]:
     if result.plans:
         data["launch"] = None
     first = data["plans"][0] if data["plans"] else {}
-    also = [*input_clauses(first), *money_clauses(data, found.terms)]
+    also = [*input_clauses(first), *money_clauses(data, found.criteria)]
     return data | {"headline": plan_sentence(question, result, tied=data["ties"], also=also)}

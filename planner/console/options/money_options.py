@@ -1,4 +1,4 @@
-"""Options of terms: horizon, prices, failures, deadline, objective and size; gathered into one value."""
+"""Options of criteria: horizon, prices, failures, deadline, objective and size; gathered into one value."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from planner.console.options.failure_options import FAILURES, failure_options
-from planner.money.terms import OBJECTIVES, TIME, TermsAsked
+from planner.money.criteria import OBJECTIVES, TIME, CriteriaAsked
 from workloads.datasets import DATASETS
 
 OPTIONS = (
@@ -37,7 +37,7 @@ OPTIONS = (
     click.option("--smallest", is_flag=True, help="Find the smallest cluster that holds the model."),
     click.option("--pareto", is_flag=True, help="Compare numbers of nodes: time, devices and cost."),
 )
-FIELDS = tuple(each.name for each in fields(TermsAsked) if each.name != "failures")
+FIELDS = tuple(each.name for each in fields(CriteriaAsked) if each.name != "failures")
 
 
 def money_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -46,7 +46,7 @@ def money_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def gathered(**values: Any) -> None:  # noqa: ANN401 - whatever the command's options are
         failures = {name: text for name in FAILURES if (text := values.pop(name)) is not None}
-        asked = TermsAsked(**{name: values.pop(name) for name in FIELDS}, failures=failures)
+        asked = CriteriaAsked(**{name: values.pop(name) for name in FIELDS}, failures=failures)
         command(asked=asked, **values)
 
     result = failure_options(gathered)

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from planner.questions.question import PER_DEVICE, Options
+from planner.questions.device_speeds import EXAMPLE
+from planner.questions.question import BATCHES, Options
 from workloads.dtypes import PRECISIONS
 from workloads.optimizers import OPTIMIZERS
 
@@ -38,8 +39,17 @@ input_option = click.option(
     "(samples/s of a worker).",
 )
 
+speeds_option = click.option(
+    "--speeds",
+    metavar="RANK=FACTOR",
+    show_default="1 of every device",
+    help=f"Devices that are slower or faster than their profile says, such as {EXAMPLE}.",
+)
 
-def asking(*, cluster: str, global_batch: str, several: bool = False, inputs: bool = False) -> Decorator:
+
+def asking(
+    *, cluster: str, global_batch: str, several: bool = False, inputs: bool = False, speeds: bool = False
+) -> Decorator:
     """What adds the argument MODEL and the shared options; the command gets them as one ``options``.
 
     Args:
@@ -48,6 +58,7 @@ def asking(*, cluster: str, global_batch: str, several: bool = False, inputs: bo
         several: whether ``--cluster`` may be given several times; the command then gets all but the first as
             ``others``.
         inputs: whether samples may come through an input pipeline.
+        speeds: whether some devices may be slower or faster than others.
     """
     options = (
         click.argument("model"),
@@ -56,7 +67,7 @@ def asking(*, cluster: str, global_batch: str, several: bool = False, inputs: bo
             "--global-batch",
             type=click.IntRange(min=1),
             show_default="the network family's published one, else "
-            f"{PER_DEVICE['sequence']} sequences or {PER_DEVICE['image']} images per device",
+            f"{BATCHES.per_device['sequence']} sequences or {BATCHES.per_device['image']} images per device",
             help=global_batch,
         ),
         seq_len_option,
@@ -73,6 +84,7 @@ def asking(*, cluster: str, global_batch: str, several: bool = False, inputs: bo
         ),
         imbalance_option,
         *((input_option,) if inputs else ()),
+        *((speeds_option,) if speeds else ()),
     )
 
     def decorate(command: Command) -> Command:
@@ -97,6 +109,7 @@ def _gathering(command: Command) -> Command:
         stack: str | None,
         imbalance: float | None,
         input_pipeline: str | None = None,
+        speeds: str | None = None,
         **rest: Any,  # noqa: ANN401 - whatever the command adds
     ) -> None:
         first = cluster if isinstance(cluster, str) else cluster[0]
@@ -112,6 +125,7 @@ def _gathering(command: Command) -> Command:
             stack=stack,
             input_pipeline=input_pipeline,
             imbalance=imbalance,
+            speeds=speeds,
         )
         command(options=options, **rest)
 
@@ -125,7 +139,9 @@ several_clusters = asking(
     inputs=True,
 )
 """The options as `plan` takes them."""
-simulated_question = asking(cluster=CLUSTER, global_batch="Samples per step over all replicas.", inputs=True)
+simulated_question = asking(
+    cluster=CLUSTER, global_batch="Samples per step over all replicas.", inputs=True, speeds=True
+)
 """The options as `simulate` takes them."""
 question_options = asking(cluster=CLUSTER, global_batch="Samples per step over all replicas.")
 """The options as commands take them that know no input pipeline."""

@@ -1,4 +1,4 @@
-"""Terms: what a plan is judged by beside its step: horizon, prices, failures, a deadline, an objective.
+"""Criteria: what a plan is judged by beside its step: horizon, prices, failures, a deadline, an objective.
 
 Combinations that have no answer are refused here, each with one message.
 """
@@ -24,7 +24,7 @@ SIZED = (COST, ENERGY, TOKENS_PER_DOLLAR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TermsAsked:
+class CriteriaAsked:
     """What was asked for, in words; None where nothing was.
 
     Attributes:
@@ -58,8 +58,8 @@ class TermsAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """The terms of a question, read.
+class Criteria:
+    """The criteria of a question, read.
 
     Attributes:
         asked: in words.
@@ -68,7 +68,7 @@ class Terms:
         deadline: [s].
     """
 
-    asked: TermsAsked
+    asked: CriteriaAsked
     horizon: Horizon | None = None
     prices: Prices | None = None
     deadline: float | None = None
@@ -85,8 +85,8 @@ class Terms:
         return read_failures(question.workload, question.cluster, self.asked.failures)
 
 
-def read_terms(asked: TermsAsked, question: Question) -> Terms:
-    """The terms that were asked for.
+def read_criteria(asked: CriteriaAsked, question: Question) -> Criteria:
+    """The criteria that were asked for.
 
     Args:
         asked: in words.
@@ -103,22 +103,22 @@ def read_terms(asked: TermsAsked, question: Question) -> Terms:
     deadline = None
     if asked.deadline is not None:
         deadline = option_quantity("--deadline", asked.deadline, "time", least=1.0)
-    terms = Terms(
+    criteria = Criteria(
         asked=asked,
         horizon=_horizon(asked, question),
         prices=None if asked.price is None else load_prices(asked.price),
         deadline=deadline,
     )
-    if terms.deadline is not None and terms.horizon is not None and terms.horizon.time is not None:
+    if criteria.deadline is not None and criteria.horizon is not None and criteria.horizon.time is not None:
         raise SimdlError(
             f"--deadline {asked.deadline}: found with --horizon {asked.horizon}, a time; expected an amount "
             "to train by then, such as 300B or 90ep"
         )
-    terms.failures(question)  # so that what cannot be is refused at once
-    return terms
+    criteria.failures(question)  # so that what cannot be is refused at once
+    return criteria
 
 
-def _problems(asked: TermsAsked) -> Iterator[str]:
+def _problems(asked: CriteriaAsked) -> Iterator[str]:
     """What does not go together."""
     objective = f"--objective {asked.objective}"
     if asked.objective in PRICED and asked.price is None:
@@ -143,7 +143,7 @@ def _problems(asked: TermsAsked) -> Iterator[str]:
         yield f"{option}: given without --horizon; expected how long the training is that failures meet"
 
 
-def _horizon(asked: TermsAsked, question: Question) -> Horizon | None:
+def _horizon(asked: CriteriaAsked, question: Question) -> Horizon | None:
     if asked.epochs is not None and asked.dataset is not None:
         return epochs_horizon(asked.epochs, question.workload, dataset=asked.dataset)
     if asked.horizon is not None:
