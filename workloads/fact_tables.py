@@ -1,13 +1,14 @@
 """Tables of facts as typed rows: TOML files of :mod:`workloads.facts`, an entry for each row by its name."""
 
 import tomllib
+from collections.abc import Callable
 from importlib.resources import files
 from typing import TypeVar
 
 Row = TypeVar("Row")
 
 
-def load_facts(name: str, kind: type[Row]) -> dict[str, Row]:
+def load_facts(name: str, kind: Callable[..., Row]) -> dict[str, Row]:
     """The rows of a table by name, in the order of the file.
 
     Args:
