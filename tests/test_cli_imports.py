@@ -1,84 +1,77 @@
-"""What a command imports, in an interpreter of its own: nothing that its question does not need."""
+"""What commands import, in an interpreter that runs them one after another: nothing that a question does not need."""
 
+import json
 import subprocess
 import sys
-
-import pytest
 
 HEAVY = {"pulp", "highspy", "plotly", "pandas", "pydantic", "rich", "dash", "torch", "cupy"}
 SIMULATION = {"numpy", "simpy"}
 FRAMES = {"pandas", "pydantic"}
-PROFILE = "vgg16"
-SIMULATED = ("gpt3-6.7b", "--cluster", "dgx-a100:4", "--dp", "8", "--tp", "4")
+PAGES = {"pulp", "highspy", "plotly"}
+ASKED = ("--cluster", "dgx-a100:1", "--json")
+SIMULATES_NOTHING = (
+    ("--help",),
+    ("models",),
+    ("models", "gpt2", "--json"),
+    ("hardware", "dgx-a100", "--json"),
+    ("dashboard", "--help"),
+    ("validate", "--help"),
+)
+SIMULATES = (
+    ("collectives", "--cluster", "dgx-a100:2", "--size", "1MiB"),
+    ("plan", "gpt2", *ASKED, "--top", "1"),
+    ("simulate", "gpt3-6.7b", "--cluster", "dgx-a100:4", "--dp", "8", "--tp", "4"),
+    ("simulate", "lenet5", "--cluster", "dgx-1-v100:1", "--global-batch", "64"),
+    ("scale", "gpt2", "--cluster", "dgx-a100:1..2"),
+    ("pipeline", "vgg16", "--cluster", "dgx-1-v100:2"),
+    ("consistency", "gpt2", *ASKED, "--steps", "2"),
+    ("goodput", "gpt2", *ASKED),
+    ("microbatch", "lenet5", "--device", "p100-sxm", "--batch", "8"),
+    ("explain", "--help"),
+    ("diff", "--help"),
+    ("overlay", "--help"),
+    ("validate", "microbatch", "--help"),
+    ("train", "--help"),
+)
+JUDGES = (
+    ("validate", "collectives"),
+    ("validate", "kernels", "--data", "validation/published/kernels/gemm_achieved_tflops.csv"),
+    ("validate", "published", "--help"),
+    ("validate", "links", "--help"),
+    ("validate", "hardware", "--help"),
+    ("calibrate", "--help"),
+)
+RUN = """
+import json, sys
+from planner.cli import main
+for arguments in json.loads(sys.argv[1]):
+    main(arguments, standalone_mode=False)
+    print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)
+    print('end', file=sys.stderr)
+"""
 
 
-def imported_by(*arguments):
-    """Packages that an interpreter holds after ``simdl`` with these arguments."""
-    script = (
-        "import sys\n"
-        "from planner.cli import main\n"
-        f"main({arguments!r}, standalone_mode=False)\n"
-        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
-    )
+def imported_after(commands):
+    """Packages that one interpreter holds after each of the commands, run in order."""
     done = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", RUN, json.dumps(commands)], capture_output=True, text=True, check=False
     )
-    return set(done.stderr.splitlines()[-1].split())
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    held = [set(before.split()) for before, line in zip(lines, lines[1:], strict=False) if line == "end"]
+    return list(zip(commands, held, strict=True))
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("models",),
-        ("models", "gpt2", "--json"),
-        ("hardware", "dgx-a100", "--json"),
-        ("dashboard", "--help"),
-        ("validate", "--help"),
-    ],
-)
-def test_what_simulates_nothing_imports_neither_arrays_nor_events(arguments):
-    assert not imported_by(*arguments) & (HEAVY | SIMULATION)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("collectives", "--cluster", "dgx-a100:2", "--size", "1MiB"),
-        ("plan", "gpt2", "--cluster", "dgx-a100:1", "--top", "1", "--json"),
-        ("simulate", *SIMULATED),
-        ("scale", "gpt2", "--cluster", "dgx-a100:1..2"),
-        ("pipeline", PROFILE, "--cluster", "dgx-1-v100:2"),
-        ("consistency", "gpt2", "--cluster", "dgx-a100:1", "--steps", "2", "--json"),
-        ("goodput", "gpt2", "--cluster", "dgx-a100:1", "--json"),
-        ("microbatch", "lenet5", "--device", "p100-sxm", "--batch", "8"),
-        ("explain", "--help"),
-        ("diff", "--help"),
-        ("overlay", "--help"),
-        ("validate", "microbatch", "--help"),
-        ("train", "--help"),
-    ],
-)
-def test_neither_solver_nor_figures_nor_frames_are_imported_for_nothing(arguments):
-    assert not imported_by(*arguments) & HEAVY
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("validate", "collectives"),
-        ("validate", "kernels", "--data", "validation/published/kernels/gemm_achieved_tflops.csv"),
-        ("validate", "published", "--help"),
-        ("validate", "links", "--help"),
-        ("validate", "hardware", "--help"),
-        ("calibrate", "--help"),
-    ],
-)
-def test_what_judges_tables_imports_frames_but_neither_solver_nor_figures(arguments):
-    assert not imported_by(*arguments) & (HEAVY - FRAMES)
-
-
-def test_a_program_that_is_solved_imports_the_solver_and_a_page_imports_figures(tmp_path):
-    arguments = ("lenet5", "--cluster", "dgx-1-v100:1", "--global-batch", "64", "--top", "1")
-    solved = imported_by("plan", *arguments, "--report", str(tmp_path))
+def test_no_command_imports_what_its_question_does_not_need(tmp_path):
+    """Neither arrays nor events, neither solver nor figures nor frames, until a question needs them."""
+    page = ("plan", "lenet5", "--cluster", "dgx-1-v100:1", "--global-batch", "64", "--top", "1")
+    commands = (*SIMULATES_NOTHING, *SIMULATES, *JUDGES, (*page, "--report", str(tmp_path)))
+    unwanted = [HEAVY | SIMULATION] * len(SIMULATES_NOTHING) + [HEAVY] * len(SIMULATES)
+    unwanted += [HEAVY - FRAMES] * len(JUDGES) + [HEAVY - FRAMES - PAGES]
+    found = imported_after(commands)
+    for (arguments, held), kept_out in zip(found, unwanted, strict=True):
+        assert "planner" in held
+        assert not held & kept_out, arguments
+    *_, (_, judged), (_, solved) = found
+    assert "pandas" in judged
     assert {"pulp", "plotly", "numpy", "simpy"} <= solved
-    assert not solved & {"rich", "dash", "torch", "cupy"}
