@@ -1,8 +1,9 @@
-"""What commands import, in an interpreter that runs them one after another: nothing that a question does not need."""
+"""What commands import, in an interpreter that runs them all: nothing that a question does not need."""
 
 import json
 import subprocess
 import sys
+from itertools import pairwise
 
 HEAVY = {"pulp", "highspy", "plotly", "pandas", "pydantic", "rich", "dash", "torch", "cupy"}
 SIMULATION = {"numpy", "simpy"}
@@ -58,7 +59,7 @@ def imported_after(commands):
     )
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    held = [set(before.split()) for before, line in zip(lines, lines[1:], strict=False) if line == "end"]
+    held = [set(before.split()) for before, line in pairwise(lines) if line == "end"]
     return list(zip(commands, held, strict=True))
 
 

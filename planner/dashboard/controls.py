@@ -178,10 +178,6 @@ def _identity(name: str, side: str) -> dict[str, str]:
     return {"type": "choice", "name": f"{side}.{name}" if side else name}
 
 
-def _labelled(name: str, control: Any) -> html.Div:  # noqa: ANN401 - any component
-    return html.Div(html.Label([html.Span(LABELS[name]), control]), className="control")
-
-
 def _menu(
     name: str, names: Iterable[str], chosen: str | None, *, side: str = "", hint: str | None = ""
 ) -> html.Div:

@@ -27,7 +27,6 @@ from simdl.step.costs.step_cost import StepCost
 from simdl.step.strategy import Recompute
 from workloads.network import Block, Network
 
-METHODS = ("chen", "rotor", "vdnn", "offload")
 AMOUNTS = (0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
 """Shares of what everything takes that dynamic programmes are given in turn."""
 HALVINGS = 8

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hardware.citation import CitedNumber
 from hardware.cluster import Cluster
@@ -127,12 +126,3 @@ def price_source(prices: Prices, cluster: Cluster) -> list[str]:
         for number in prices.numbers
         if number.path in used
     ]
-
-
-def prices_json(prices: Prices, cluster: Cluster) -> dict[str, Any]:
-    """The prices of a cluster by key, in USD per second and per joule."""
-    return {
-        "per_second": hardware_price(prices, cluster),
-        "electricity_per_joule": prices.electricity,
-        "sources": price_source(prices, cluster),
-    }

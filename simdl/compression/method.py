@@ -57,11 +57,6 @@ class Compression:
     period: int = 1
     factors: bool = False
 
-    @property
-    def adds_up(self) -> bool:
-        """Whether what is sent can be added up as it is, so that collectives stay as they are."""
-        return self.kind in {"fp16", "bf16", "delayed", "factors"}
-
     def dense_bytes(self, elements: float) -> float:
         """[bytes] of so many elements, all of them sent."""
         scales = SCALE * elements / self.bucket if self.bucket else 0.0

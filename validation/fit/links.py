@@ -11,7 +11,7 @@ sweep of many rows as the root of their number.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hardware.profiles import load_link
 from simdl.communication.algorithms import Algorithm, find_algorithm
 from simdl.communication.cost import build_curve, channels_for, ways
 from simdl.communication.group import extents
@@ -271,21 +270,6 @@ def leave_out_fabrics(measured: Sequence[Measured]) -> Vector:
         own = [place for place, row in enumerate(measured) if row.fabric == fabric]
         found[own] = predict_rows([measured[place] for place in own], values)
     return found
-
-
-def link_numbers(name: str, values: Mapping[str, float]) -> dict[str, str]:
-    """The numbers of a link's profile, as it writes them."""
-    family = family_of(name)
-    if family is None:
-        return {}
-    link = load_link(name)
-    efficiency = min(1.0, values[f"{family.family}.efficiency"])
-    half = values[f"{family.ramp}.ramp"] * MICRO * link.bandwidth * round(efficiency, 3)
-    return {
-        "latency": f"{values[f'{family.family}.latency']:.3g} us",
-        "efficiency": f"{efficiency:.3g}",
-        "half_size": f"{half / 1024:.4g} KiB",
-    }
 
 
 def main() -> None:

@@ -25,16 +25,6 @@ COLUMNS = (
 )
 
 
-def results_frame(results: Iterable[RowResult], failures: Iterable[RowResult] = ()) -> pd.DataFrame:
-    """The results, in order; cells are empty where a row is no question or has no prediction.
-
-    Args:
-        results: of printed rows.
-        failures: of runs that printed batches imply (`validation.published.rows.failed_batches`).
-    """
-    return cells_frame(map(result_cells, results), map(result_cells, failures))
-
-
 def cells_frame(
     cells: Iterable[Mapping[str, object]], failures: Iterable[Mapping[str, object]] = ()
 ) -> pd.DataFrame:

@@ -41,10 +41,6 @@ class Schedule:
     rounds: tuple[Round, ...]
     lockstep: bool = False
 
-    def sent_by(self, rank: int) -> float:
-        """[bytes] that a rank sends."""
-        return sum(m.nbytes for each in self.rounds for m in each if m.source == rank)
-
     def moved_by(self, rank: int) -> float:
         """[bytes] that a rank sends and receives."""
         return sum(m.nbytes for each in self.rounds for m in each if rank in {m.source, m.target})

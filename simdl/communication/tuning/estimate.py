@@ -33,12 +33,6 @@ class Estimate:
     longest: float = float("inf")
 
 
-def time_of(candidate: Estimate, nbytes: float) -> float:
-    """[us] that the library expects of nbytes > 0 bytes; infinite where it does not use the candidate."""
-    line = line_at(candidate, nbytes)
-    return line[0] + line[1] * nbytes
-
-
 def line_at(candidate: Estimate, nbytes: float) -> tuple[float, float]:
     """Offset [us] and slope [us/byte] of the line that holds around a size."""
     bandwidth = candidate.bandwidth * _corrected(candidate, nbytes)

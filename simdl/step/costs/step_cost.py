@@ -298,13 +298,6 @@ def copies_sum(
     return Collective(operation, group, nbytes, seconds)
 
 
-def copies_sum_time(parameters: float, rank: int, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] of :func:`copies_sum`; 0 where the schedule holds every stage once."""
-    if pipeline(strategy.schedule).copies == 1:
-        return 0.0
-    return copies_sum((uniform_share(parameters, strategy),), rank, strategy, pricing).seconds
-
-
 def tied_time(workload: Workload, strategy: Sharing, pricing: Pricing) -> float:
     """[s] to add up the gradients of an embedding that first and last stage share."""
     stride = strategy.tp * strategy.replicas * (strategy.pp - 1)

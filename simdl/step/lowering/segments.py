@@ -28,7 +28,7 @@ from simdl.step.costs.gradients import (
 )
 from simdl.step.costs.stage import PassCost, StageCost, stage_walks, stage_works
 from simdl.step.costs.stage_items import is_hosted, stage_items
-from simdl.step.costs.step_cost import StepCost, reduce_time
+from simdl.step.costs.step_cost import StepCost
 from simdl.step.costs.walks import Walk
 from simdl.step.strategy import Strategy
 
@@ -172,14 +172,6 @@ def segment_parts(parameters: Sequence[float], pricing: Pricing, *, alone: bool)
     element = gradient_element(pricing)
     sizes = [count * element for count in parameters]
     return buckets(sizes, 0.0 if alone else pricing.stack.bucket)
-
-
-def segment_reduce_time(parameters: float, strategy: Strategy, pricing: Pricing, *, last: bool) -> float:
-    """[s] to reduce the gradient of a segment that all replicas hold alike.
-
-    Sharded gradients are reduced in every microbatch, across sharded copies only in the last.
-    """
-    return reduce_time(parameters, strategy, pricing, copies=last)
 
 
 def filled_buckets(

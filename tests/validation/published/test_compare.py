@@ -15,7 +15,7 @@ from validation.published.report import (
     reason_rows,
     report_json,
 )
-from validation.published.results import results_frame
+from validation.published.results import cells_frame, result_cells
 from validation.published.tables import LLM_COLUMNS, PublishedRow
 
 
@@ -58,7 +58,7 @@ def skipped(number, reason, file="a.csv", **setup):
 
 
 def compared(results):
-    return compare(results_frame(results))
+    return compare(cells_frame(map(result_cells, results)))
 
 
 def test_errors_are_relative_to_the_measurement():
@@ -133,7 +133,7 @@ def test_memory_checks_count_failures_and_fits():
 
 def test_json_has_the_contract_keys():
     results = [scored(1, 1.1), skipped(2, "why")]
-    data = report_json(results_frame(results), compared(results), {"x.csv": "other header"})
+    data = report_json(cells_frame(map(result_cells, results)), compared(results), {"x.csv": "other header"})
     assert data["rows"] == [
         {
             "file": "a.csv",
