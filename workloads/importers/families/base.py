@@ -54,7 +54,6 @@ Window = Annotated[int, Field(ge=0, le=LARGEST)]
 Base = Annotated[float, Field(gt=0, le=1e12)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Limit = Annotated[float, Field(ge=0, le=1e6)]
-ORIGINAL = "original_max_position_embeddings"
 
 
 def _whole(value: object) -> object:
