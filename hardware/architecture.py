@@ -24,6 +24,8 @@ SHARED: Mapping[str, str] = {
     "convolution_wave": "fraction",
     "odd_depth": "share",
     "step_latency": "time",
+    "direct_multiplies": "share",
+    "joined_channels": "whole",
 }
 """Numbers that every architecture has, by dimension."""
 
@@ -37,6 +39,8 @@ class Architecture:
         convolution_wave: the same of convolutions there.
         odd_depth: share of its speed that a matrix-unit kernel keeps where rows are not aligned to 4 bytes.
         step_latency: [s] of a recurrent layer's step beside its two kernels.
+        direct_multiplies: share of the instructions of a direct convolution's kernel that multiply and add.
+        joined_channels: up to which narrow groups of a convolution are laid side by side.
         family: maker whose libraries run; "" where the file does not say.
         year: in which the architecture was announced; 0 where the file does not say.
         process: year in which the process of its chips went into volume production; 0 likewise.
@@ -48,6 +52,8 @@ class Architecture:
     convolution_wave: float
     odd_depth: float
     step_latency: float
+    direct_multiplies: float
+    joined_channels: float
     family: str = ""
     year: int = 0
     process: int = 0

@@ -7,7 +7,7 @@ import pytest
 from hardware.profiles import load_device
 from simdl.kernels.costs.convolution import convolution_times
 from simdl.kernels.costs.convolution_launch import convolution_launches, fastest_launch
-from simdl.kernels.costs.grouped import GROUPED, MULTIPLYING, grouped_time, joined_calls
+from simdl.kernels.costs.grouped import GROUPED, grouped_time, joined_calls
 from simdl.kernels.costs.matmul import matmul_time
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.costs.terms import convolution_flops
@@ -45,7 +45,7 @@ def test_a_direct_kernel_multiplies_in_a_quarter_of_its_instructions(which, taps
     request = call(which, taps=taps)
     products = 64 * 256 * 56 * 56 * taps * taps
     assert grouped_time(request, DEVICE, "bf16") == pytest.approx(
-        2 * products / (DEVICE.vector_flop_rate * MULTIPLYING)
+        2 * products / (DEVICE.vector_flop_rate * 0.25)
     )
 
 
@@ -84,9 +84,9 @@ def test_depthwise_costs_neither_nothing_nor_a_dense_convolution():
 
 def test_narrow_groups_go_together_until_they_fill_half_a_tile():
     """32 groups of 4 channels: 2, 4, 8 and 16 of them side by side; no groups of 64 channels do."""
-    joined = [request.shape.groups for request in joined_calls(call(channels=128, groups=32))]
+    joined = [request.shape.groups for request in joined_calls(call(channels=128, groups=32), DEVICE)]
     assert joined == [16, 8, 4, 2]
-    assert not list(joined_calls(call(channels=128, groups=2)))
+    assert not list(joined_calls(call(channels=128, groups=2), DEVICE))
 
 
 def test_a_convolution_without_groups_has_no_grouped_kernel():

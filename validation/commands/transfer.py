@@ -13,6 +13,7 @@ from planner.workers.spread import Hands
 from simdl.cores import usable_cores
 from validation.errors import MeasurementError
 from validation.fit.evidence import measured_rows
+from validation.published.identity import distinct_runs
 from validation.published.tables import load_published
 from validation.transfer.groups import GROUPINGS
 from validation.transfer.intervals import with_intervals
@@ -69,13 +70,14 @@ def transfer(
     "fitted" are the numbers as shipped; "left out" those that the other groups give, from a neutral start;
     "unknown" are the shipped numbers where the row's source says nothing. Groups that no number was fitted on
     say "no" under "refitted". The weakest come first. Intervals are calibrated on the residuals of all other
-    groups.
+    groups. A run that is printed twice counts once.
     """
     page_path = report_path(report_directory, f"validate-transfer-{grouping}", force=force)
     published = load_published().rows
     if unknown := sorted(set(tables) - {row.file for row in published}):
         raise bad_input(MeasurementError(f"--table: found {', '.join(unknown)}; expected a training table"))
-    chosen = [row for row in published if (not tables or row.file in tables) and row.number % every == 0]
+    runs = distinct_runs(published)
+    chosen = [row for row in runs if (not tables or row.file in tables) and row.number % every == 0]
     hands = Hands(workers=workers or usable_cores(), scheduler=scheduler)
     rows = list(measured_rows(chosen, hands=hands))
     left = leave_out(rows, grouping, said=lambda text: click.echo(text, err=True), hands=hands)

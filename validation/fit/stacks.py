@@ -13,6 +13,7 @@ from validation.fit.patches import Number, holder_of, shipped
 from validation.fit.responses import coordinate
 from validation.fit.solve import Evidence, mean_error, solve
 from validation.published.fits import load_fits
+from validation.published.identity import distinct_runs
 from validation.published.tables import load_published
 
 
@@ -27,7 +28,7 @@ def fit_report(holders: Sequence[str]) -> str:
         raise StackError(f"{', '.join(unknown)}: nothing is fitted there; expected among {', '.join(known)}")
     fits = [fit for fit in load_fits() if fit.fields and (not holders or holder_of(fit) in holders)]
     tables = {table for fit in fits for table in fit.tables}
-    rows = list(measured_rows(row for row in load_published().rows if row.file in tables))
+    rows = list(measured_rows(row for row in distinct_runs(load_published().rows) if row.file in tables))
     evidence = gather(rows, fits=fits)
     found = solve(evidence)
     return "\n".join(line for each in evidence for line in _lines(each, found))

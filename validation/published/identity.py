@@ -5,6 +5,7 @@ Where it was printed (source, place in it, trust, notes) does not count, nor doe
 rows.
 """
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from validation.published.tables import HEADERS, NETWORK_TABLES, PublishedRow, load_table, published_folder
@@ -17,6 +18,16 @@ def row_identity(row: PublishedRow) -> Identity:
     """The run behind a row."""
     columns = (column for column in HEADERS[row.kind] if column not in _PRINTED)
     return (row.kind, *(" ".join(row[column].lower().split()) for column in columns))
+
+
+def distinct_runs(rows: Iterable[PublishedRow]) -> Iterator[PublishedRow]:
+    """Rows of which each run counts once, where it was printed first."""
+    seen: set[Identity] = set()
+    for row in rows:
+        identity = row_identity(row)
+        if identity not in seen:
+            seen.add(identity)
+            yield row
 
 
 @cache

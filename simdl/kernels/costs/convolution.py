@@ -157,7 +157,7 @@ def _product_times(work: "_Work", call: ConvolutionCall, device: Device, rate: s
     """Seconds of an algorithm's product, and of those with narrow groups joined."""
     yield matmul_time(work.product, device, rate, tiling=work.tiling)
     if call.shape.groups > 1:
-        for joined in joined_calls(call):
+        for joined in joined_calls(call, device):
             yield matmul_time(_product_of(joined, device, rate), device, rate)
 
 

@@ -6,16 +6,17 @@ products and a tile has j times the columns; the best power of two that divides 
 
 The direct kernel (cuDNN's ``conv2d_grouped_direct_kernel``, PyTorch's ``conv_depthwise2d_*`` in
 ``aten/src/ATen/native/cuda/DepthwiseConv2d.cu``) has a thread for each result and multiplies on the vector
-units. For every multiply-add it loads the pixel, forms its address and checks the border: one instruction of
-four multiplies, so it reaches a quarter of the vector rate. Its weight gradient has a block for each filter
-element, which reads both tensors over all samples; blocks of neighbouring taps run together, so all but the
-first read the cache. Depthwise convolutions of a few taps end up bound by memory or the cache, wide filters
-by instructions.
+units. For every multiply-add it loads the pixel, forms its address and checks the border, so it reaches a
+share of the vector rate (``direct_multiplies`` of `hardware.architecture`). Its weight gradient has a block
+for each filter element, which reads both tensors over all samples; blocks of neighbouring taps run together,
+so all but the first read the cache. Depthwise convolutions of a few taps end up bound by memory or the cache,
+wide filters by instructions.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+from hardware.architecture import architecture_named
 from hardware.device import Device
 from simdl.kernels.costs.matmul import ELEMENT_SIZE
 from simdl.kernels.costs.memory_bound import traffic_time
@@ -25,12 +26,6 @@ from workloads.operators import Pass
 
 GROUPED = "grouped_direct"
 """Name of the direct kernel among a convolution's algorithms."""
-
-MULTIPLYING = 0.25
-"""Share of the direct kernel's instructions that multiply and add."""
-
-WIDEST = 64
-"""Channels up to which groups are laid side by side: half a large tile, where nothing more is to be had."""
 
 
 def grouped_time(call: ConvolutionCall, device: Device, dtype: str) -> float:
@@ -42,7 +37,8 @@ def grouped_time(call: ConvolutionCall, device: Device, dtype: str) -> float:
         dtype: of the tensors; sums are FP32 on the vector units.
     """
     s = call.shape
-    seconds = 2 * call.batch * s.outputs * s.filters / (device.vector_flop_rate * MULTIPLYING)
+    multiplies = architecture_named(device.generation).direct_multiplies
+    seconds = 2 * call.batch * s.outputs * s.filters / (device.vector_flop_rate * multiplies)
     if call.which is not Pass.WEIGHT_GRADIENT:
         return seconds
     elements = call.batch * (s.in_channels * s.inputs + s.out_channels * s.outputs)
@@ -50,10 +46,11 @@ def grouped_time(call: ConvolutionCall, device: Device, dtype: str) -> float:
     return root_of_squares(seconds, traffic_time(reads, device) / device.matmul.cache_ratio)
 
 
-def joined_calls(call: ConvolutionCall) -> Iterator[ConvolutionCall]:
+def joined_calls(call: ConvolutionCall, device: Device) -> Iterator[ConvolutionCall]:
     """The call with 2, 4, 8 ... neighbouring narrow groups as one."""
     shape, joined = call.shape, 2
     width = max(shape.in_channels, shape.out_channels) // shape.groups
-    while joined * width <= WIDEST and shape.groups % joined == 0:
+    widest = architecture_named(device.generation).joined_channels
+    while joined * width <= widest and shape.groups % joined == 0:
         yield replace(call, shape=replace(shape, groups=shape.groups // joined))
         joined *= 2

@@ -7,7 +7,7 @@ import pytest
 from hardware.profiles import load_device
 from simdl.software.reader import load_stack
 from validation.published.fits import fits_behind, fitted_on
-from validation.published.identity import row_identity, table_identities
+from validation.published.identity import distinct_runs, row_identity, table_identities
 from validation.published.tables import load_table, published_folder
 
 ROWS = load_table(published_folder() / "llm" / "mosaic-llm-foundry.csv", name="mosaic-llm-foundry.csv")
@@ -28,6 +28,17 @@ def test_the_name_of_the_table_and_of_the_source_do_not_count():
 def test_another_batch_or_another_measurement_is_another_run():
     assert row_identity(changed(ROW, global_batch="1")) != row_identity(ROW)
     assert row_identity(changed(ROW, tokens_per_s="1")) != row_identity(ROW)
+
+
+def test_a_run_that_is_printed_twice_counts_once_where_it_was_printed_first():
+    again = replace(changed(ROW, source_item="elsewhere"), number=999)
+    assert list(distinct_runs([ROW, again, ROWS[1]])) == [ROW, ROWS[1]]
+    twice = [
+        row
+        for row in load_table(published_folder() / "cnn" / "torchvision-train-steps.csv", name="steps")
+        if "2080 Ti" in row["device"]
+    ]
+    assert len(twice) == 2 * len(list(distinct_runs(twice)))
 
 
 @pytest.mark.parametrize("stack", ["mosaic-fsdp", "mosaic-fsdp-fp32-reduce", "torchtitan"])
