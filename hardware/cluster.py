@@ -59,6 +59,25 @@ class MeasuredCollective:
     bandwidth: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steadiness:
+    """How steady a machine was while it was calibrated.
+
+    Attributes:
+        drift: standard deviation of the log of its speed over windows of a few seconds.
+        pace: [s] of a probe of its speed beside the measurements (`validation.microbenchmarks.pace`); 0 where
+            nobody probed.
+    """
+
+    drift: float
+    pace: float
+
+
+def drift_of(cluster: "Cluster") -> float:
+    """Log spread of the speed of a cluster's machine while it was calibrated; 0 where it was not."""
+    return 0.0 if cluster.node.steadiness is None else cluster.node.steadiness.drift
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class NodeType:
     """A registered node or pod type, such as ``dgx-a100`` or ``tpu-v4-slice``.
@@ -70,8 +89,8 @@ class NodeType:
     (:func:`part_of_node`), else 0. ``host`` is None where a profile does not say what its memory is.
     ``library`` names the collective library that runs there, with its release (``nccl:2.21.5``); ``""`` for
     the usual one. ``software`` is what a framework was measured to spend there beside kernels [s], by field
-    of a software stack, and ``collectives`` what collectives of all its devices took, by operation; both are
-    empty but in calibrated profiles.
+    of a software stack, ``collectives`` what collectives of all its devices took, by operation, and
+    ``steadiness`` how steady the machine was meanwhile; there are none but in calibrated profiles.
     """
 
     name: str
@@ -86,6 +105,7 @@ class NodeType:
     library: str = ""
     software: Mapping[str, float] = field(default_factory=dict)
     collectives: Mapping[str, MeasuredCollective] = field(default_factory=dict)
+    steadiness: Steadiness | None = None
 
     def __repr__(self) -> str:
         return f"<NodeType {self.name}: {self.devices} x {self.device.name}>"

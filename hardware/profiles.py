@@ -11,7 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from hardware.cluster import DEVICES, Cluster, Level, MeasuredCollective, NodeType, part_of_node
+from hardware.cluster import (
+    DEVICES,
+    Cluster,
+    Level,
+    MeasuredCollective,
+    NodeType,
+    Steadiness,
+    part_of_node,
+)
 from hardware.component_profiles import device_at, link_at, parse_device, parse_link
 from hardware.device import Device
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
@@ -205,6 +213,7 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
         for key in found:
             if key not in known:
                 reader.fault(f"{table}.{key}", f"unknown; expected one of {', '.join(known)}")
+    steadiness = _steadiness(reader)
     numbers = reader.finish()
     parts = ("device.", "host.", *(f"levels.{index}.link." for index in range(count)))
     own = tuple(number for number in numbers if not number.path.startswith(parts))
@@ -221,6 +230,17 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
         library=library,
         software=software,
         collectives=collectives,
+        steadiness=steadiness,
+    )
+
+
+def _steadiness(reader: ProfileReader) -> Steadiness | None:
+    """How steady the machine was while it was calibrated, where the profile says it."""
+    if reader.data_at("steadiness") is None:
+        return None
+    return Steadiness(
+        drift=reader.number("steadiness.drift", "number"),
+        pace=reader.number("steadiness.pace", "time", default=0.0),
     )
 
 

@@ -58,7 +58,7 @@ def calibrated(tmp_path_factory):
 @pytest.fixture
 def made_up(monkeypatch):
     monkeypatch.setattr(command, "load_backend", lambda *_: _Backend())
-    monkeypatch.setattr(command, "hardware_cases", lambda _device: CASES)
+    monkeypatch.setattr(command, "hardware_cases", lambda _device, **_: CASES)
     monkeypatch.setattr(runs, "measure_training", train)
 
 
@@ -144,9 +144,23 @@ def test_a_profile_of_another_device_library_or_none_is_refused(calibrated, tmp_
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.usefixtures("made_up")
+def test_cases_are_chosen_by_part_of_their_name(calibrated):
+    chosen = json.loads(run("--profile", calibrated, "--case", "dp 2", "--case", "mlp", "--json").stdout)
+    assert [row["item"] for row in chosen["rows"]] == ["mlp, batch 128", "lenet5, batch 64, dp 2"]
+    refused = run("--profile", calibrated, "--case", "bert")
+    assert refused.exit_code == 2
+    assert (
+        "--case 'bert': in the name of no case; expected part of one of: lenet5, batch 64; mlp"
+        in refused.stderr
+    )
+
+
 def test_enough_cases_of_every_kind():
     assert len({case.network for case in CPU_CASES}) == 9
     assert {case.processes for case in CPU_CASES} == {1, 2}
     assert len(CPU_CASES) >= 12
     assert hardware_cases("cuda:1") == GPU_CASES
+    assert hardware_cases("cpu", full=True) == CPU_CASES
+    assert len({case.network for case in hardware_cases("cpu")}) == 8
     assert {case.precision for case in GPU_CASES} == {"fp32", "tf32", "bf16"}

@@ -4,6 +4,7 @@ import re
 from dataclasses import asdict, replace
 from typing import Any
 
+from hardware.cluster import drift_of
 from planner.console.answers.headline import device_hours, interval_text, setting_json
 from planner.console.format import format_seconds
 from planner.console.options.option_values import option_quantity
@@ -63,7 +64,12 @@ def scaling_sentence(question: Question, curve: ScaleCurve, model: str) -> str:
     network = question.workload.network
     knowledge = knowledge_of(question.stack, question.cluster.device)
     interval = step_interval(
-        last.step_time, last.breakdown, knowledge, kind=kind_of(network), kernels=last.kernels
+        last.step_time,
+        last.breakdown,
+        knowledge,
+        kind=kind_of(network),
+        kernels=last.kernels,
+        drift=drift_of(question.cluster),
     )
     sure = interval_text(interval)
     cause = max(last.breakdown, key=lambda each: last.breakdown[each])

@@ -6,11 +6,13 @@ The log of predicted over measured time is taken as normal with the standard dev
 
 where causes are products, other kernels, communication and the host, and bubbles share in the others' errors.
 Products and attention, which tables time on every architecture, are surer than convolutions, whose algorithm
-a library chooses, and than kernels that stream, which programs fuse or do not. ``common`` is
-what all seconds of a run share (clocks, library versions), so it cancels between two plans of one question.
-The factor is of a kind of network: programs that train language models resemble each other more than those of
-all other networks do. Spreads and factors stand in ``simdl/software/spreads.toml``, from rows left out of the
-fit; ``simdl validate transfer`` judges them with spreads and factors of all other groups, by the same rule.
+a library chooses, and than kernels that stream, which programs fuse or do not. ``common`` is what all seconds
+of a run share (clocks, library versions), so it cancels between two plans of one question. A machine that was
+calibrated adds its own drift, the spread of its speed meanwhile, in the same way (``[steadiness]`` of its
+profile). The factor is of a kind of network: programs that train language models resemble each other more
+than those of all other networks do. Spreads and factors stand in ``simdl/software/spreads.toml``, from rows
+left out of the fit; ``simdl validate transfer`` judges them with spreads and factors of all other groups, by
+the same rule.
 """
 
 import tomllib
@@ -18,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from math import exp, sqrt
+from math import exp, hypot, sqrt
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -115,6 +117,7 @@ def step_interval(
     *,
     kind: Kind,
     kernels: Mapping[str, float] = NO_KERNELS,
+    drift: float = 0.0,
     level: float = 0.9,
 ) -> Interval:
     """The interval of a step.
@@ -125,13 +128,14 @@ def step_interval(
         knowledge: of its software and machine.
         kind: of its network.
         kernels: [s] of the passes by kind of kernel; none for kernels of which nothing is known.
+        drift: log spread of the speed of a machine while it was calibrated, which all seconds share.
         level: probability that the interval holds the measured time.
     """
     seconds = cause_seconds(breakdown, kernels)
     total = sum(seconds.values()) or 1.0
     shares = {cause: part / total for cause, part in seconds.items()}
     spread = factors()[kind] * float(log_spread(shares, spreads()[knowledge]))
-    factor = exp(_sigmas(level) * spread)
+    factor = exp(_sigmas(level) * hypot(spread, drift))
     return Interval(level=level, low=step_time / factor, high=step_time * factor, knowledge=knowledge)
 
 

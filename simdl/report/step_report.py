@@ -73,4 +73,7 @@ class StepReport:
         """Range that holds the measured step time in nine of ten cases."""
         known = self.provenance.get("knowledge", "unknown")
         kind = self.provenance.get("kind", "other networks")
-        return step_interval(self.step_time, self.breakdown, known, kind=kind, kernels=self.kernels)
+        drift = self.provenance.get("drift", 0.0)
+        return step_interval(
+            self.step_time, self.breakdown, known, kind=kind, kernels=self.kernels, drift=drift
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 from hardware.attention_kernels import kernel_numbers
 from hardware.citation import CitedNumber
-from hardware.cluster import Cluster
+from hardware.cluster import Cluster, drift_of
 from hardware.device import Device
 from simdl.collector import collector_paused
 from simdl.communication.library import load_library
@@ -279,6 +279,7 @@ def _provenance(step: StepCost, causes: Mapping[str, float], kernels: Mapping[st
         ),
         "knowledge": knowledge_of(stack, cluster.device),
         "kind": kind_of(step.workload.network),
+        "drift": drift_of(cluster),
         "seconds": evidence_seconds(
             causes, kernels, stack, _priced_by(cluster), attention=_attention_numbers(cluster, stack)
         ),

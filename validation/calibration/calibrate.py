@@ -17,6 +17,7 @@ from validation.calibration.fit_terms import Timed, fit_terms
 from validation.calibration.gpu_profile import calibrate_gpu
 from validation.calibration.profile import Fitted, fastest_rates
 from validation.calibration.rows import timed_kernels
+from validation.calibration.steadiness import steadiness_of
 from validation.errors import MeasurementError
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.measurement import Measurement, quietest
@@ -82,6 +83,7 @@ def calibrate(
         bandwidth=bandwidth,
         link=fit_link(measurements),
         software=fit_software(measurements),
+        steadiness=steadiness_of(measurements),
         source=source,
         date=_date(measurements),
     )
@@ -106,6 +108,7 @@ def _calibrate_gpu(
         bandwidth=_copy_bandwidth(measurements, facts),
         link=None,
         gpu=fit,
+        steadiness=steadiness_of(measurements),
         source=source,
         date=_date(measurements),
     )

@@ -24,16 +24,18 @@ def process_counts(device: str) -> tuple[int, ...]:
 def measure_apart(order: Order) -> Path:
     """Run a session in a process of its own, its progress on standard error; the file of measurements.
 
+    It holds the other end of a pipe to this process, and ends when this one is gone, however it went.
+
     Raises:
         MeasurementError: it refused or failed; its message went to standard error.
         KeyboardInterrupt: it was interrupted; what it measured stays and is taken up again.
     """
     command = [sys.executable, "-m", "validation.microbenchmarks", "--out", str(order.out.resolve())]
-    command += ["--device", order.device, "--processes", str(order.processes)]
+    command += ["--device", order.device, "--processes", str(order.processes), "--end-with-input"]
     command += ["--backend", order.backend] if order.backend else []
     command += ["--quick"] if order.quick else []
     process = subprocess.Popen(  # noqa: S603 - our own program
-        command, env=environment(order.processes), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, env=environment(order.processes), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     said = ""
     try:

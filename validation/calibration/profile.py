@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hardware.cluster import Steadiness
 from hardware.kernel_terms import KernelTerms, Tier
 from validation.calibration.fit_gpu import GpuFit
 from validation.calibration.fit_links import LinkFit
@@ -31,6 +32,7 @@ class Fitted:
         bandwidth: [bytes/s] of the fastest copy larger than the cache.
         link: between processes; None where one measured alone.
         software: what the framework spends beside kernels.
+        steadiness: of the machine meanwhile; None where nothing tells.
         gpu: fractions of a registered GPU that were fitted; None for processors.
         source: file of measurements.
         date: of the measurements.
@@ -44,6 +46,7 @@ class Fitted:
     bandwidth: float
     link: LinkFit | None
     software: SoftwareFit = field(default_factory=SoftwareFit)
+    steadiness: Steadiness | None = None
     gpu: GpuFit | None = None
     source: str
     date: dt.date
@@ -51,7 +54,7 @@ class Fitted:
 
 def format_profile(fitted: Fitted) -> str:
     """The text of the profile."""
-    parts = (_head, _software, _device, _kernels, _levels)
+    parts = (_head, _steadiness, _software, _device, _kernels, _levels)
     return "\n".join(line for part in parts for line in part(fitted)) + "\n"
 
 
@@ -81,6 +84,17 @@ def _source(key: str, kind: str, title: str, fitted: Fitted) -> Iterator[str]:
     yield f"title = {_text(title)}"
     yield f"location = {_text(fitted.source)}"
     yield f"read_on = {fitted.date.isoformat()}"
+
+
+def _steadiness(fitted: Fitted) -> Iterator[str]:
+    if fitted.steadiness is None:
+        return
+    yield "\n[steadiness]"
+    yield _number("drift", round(fitted.steadiness.drift, 4), "measured", "log spread of rounds over windows")
+    if fitted.steadiness.pace:
+        yield _number(
+            "pace", f"{fitted.steadiness.pace * 1e6:.4g} us", "measured", "of a probe beside kernels"
+        )
 
 
 def _software(fitted: Fitted) -> Iterator[str]:

@@ -11,7 +11,14 @@ from enum import StrEnum
 import numpy as np
 
 from validation.calibration.calibrate import Residual
-from validation.calibration.outcome import Agreement, family_errors
+from validation.calibration.outcome import (
+    Agreement,
+    agreement_of_rounds,
+    agreement_of_runs,
+    family_errors,
+)
+from validation.calibration.session import Calibration
+from validation.microbenchmarks.session import describe
 
 FEWEST = 5
 """Rows of a family held out from which on its error says something."""
@@ -23,6 +30,8 @@ APART = 0.10
 """Median by which rounds of one run, or of two, lie apart when a machine is not quiet."""
 SPREAD = 0.50
 """The same at 90 % of the cases."""
+DRIFT = 0.05
+"""Log spread of the machine's speed over windows of a few seconds."""
 LOAD = 0.15
 """Cores that others keep busy."""
 
@@ -43,21 +52,27 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def verdict(
-    residuals: Sequence[Residual], agreements: Sequence[Agreement | None], others: float | None
-) -> Verdict:
-    """The verdict on one setting.
-
-    Args:
-        residuals: of every kernel.
-        agreements: of rounds and of runs, where there are any.
-        others: cores that others kept busy, where that is known.
-    """
-    wrong = tuple(_wrong(residuals))
-    loud = tuple(_loud(residuals, agreements, others))
+def verdict(found: Calibration) -> Verdict:
+    """The verdict on one setting."""
+    wrong = tuple(_wrong(found.residuals))
+    loud = tuple(_loud(found))
     if wrong:
         return Verdict(word=Word.NOT_USABLE, reasons=(*wrong, *loud))
     return Verdict(word=Word.NOISY if loud else Word.USABLE, reasons=loud)
+
+
+def verdict_line(found: Calibration) -> str:
+    """The same in one line, with the setting."""
+    given = verdict(found)
+    reasons = f"{': ' * bool(given.reasons)}{'; '.join(given.reasons)}"
+    return f"verdict: {given.word}{reasons} ({describe(found.fitted.setting)})"
+
+
+def agreements(found: Calibration) -> tuple[Agreement | None, Agreement | None]:
+    """How far the rounds of a run lie apart, and this run from the one before, where there are any."""
+    rounds = agreement_of_rounds(found.measurements)
+    runs = agreement_of_runs(found.before, found.measurements) if found.before else None
+    return rounds, runs
 
 
 def _held_out(residuals: Sequence[Residual]) -> float | None:
@@ -77,14 +92,15 @@ def _wrong(residuals: Sequence[Residual]) -> Iterator[str]:
             yield f"{row.family}: {row.held_out} kernels held out are off by {off:.0%} in the median"
 
 
-def _loud(
-    residuals: Sequence[Residual], agreements: Sequence[Agreement | None], others: float | None
-) -> Iterator[str]:
-    error = _held_out(residuals)
+def _loud(calibration: Calibration) -> Iterator[str]:
+    error, others = _held_out(calibration.residuals), calibration.others
     if error is not None and NOISY < error <= UNUSABLE:
         yield f"kernels held out are off by {error:.0%} in the median; up to {NOISY:.0%} is usual"
-    for found in agreements:
+    for found in agreements(calibration):
         if found is not None and (found.median > APART or found.p90 > SPREAD):
             yield f"equal measurements lie {found.median:.0%} apart in the median, {found.p90:.0%} at 90 %"
+    steadiness = calibration.fitted.steadiness
+    if steadiness is not None and steadiness.drift > DRIFT:
+        yield f"the machine's speed wandered by {steadiness.drift:.0%} meanwhile, by which intervals widen"
     if others is not None and others > LOAD:
         yield f"others kept {others:.1f} cores busy meanwhile; expected an idle machine"

@@ -16,14 +16,12 @@ from planner.pages.page import report_path, write_page
 from validation.calibration.outcome import (
     Agreement,
     FamilyError,
-    agreement_of_rounds,
-    agreement_of_runs,
     contention,
     family_errors,
     skipped_cases,
 )
 from validation.calibration.session import Calibration, is_over, run_calibration, start_anew
-from validation.calibration.verdict import Verdict, Word, verdict
+from validation.calibration.verdict import Word, agreements, verdict, verdict_line
 from validation.errors import MeasurementError
 from validation.microbenchmarks.backends import BACKENDS, default_backend, load_backend, resolve_device
 from validation.microbenchmarks.session import Order, describe, measurements_name
@@ -41,7 +39,7 @@ STOPPED = 130
     show_default="numpy on the processor, cupy on a GPU",
     help="Library whose kernels are timed; `simdl validate hardware` needs a profile of torch.",
 )
-@click.option("--quick", is_flag=True, help="Fewer shapes and samples: two to three minutes instead of ten.")
+@click.option("--quick", is_flag=True, help="Fewer shapes and samples: about two minutes instead of ten.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -85,7 +83,7 @@ def calibrate(
         "headline": " ".join(map(_sentence, found)),
         "calibrations": [_record(each) for each in found],
     }
-    unusable = any(_verdict(each).word is Word.NOT_USABLE for each in found)
+    unusable = any(verdict(each).word is Word.NOT_USABLE for each in found)
     if page_path is not None:
         from validation.calibration.page import calibrations_page  # noqa: PLC0415 - plotly, only if asked for
 
@@ -103,13 +101,7 @@ def _print_all(found: Sequence[Calibration], assumptions: Sequence[str]) -> None
     for text in assumptions:
         click.echo(text)
     for each in found:
-        given = _verdict(each)
-        setting = describe(each.fitted.setting)
-        click.echo(f"verdict: {given.word}{': ' * bool(given.reasons)}{'; '.join(given.reasons)} ({setting})")
-
-
-def _verdict(found: Calibration) -> Verdict:
-    return verdict(found.residuals, _agreements(found), found.others)
+        click.echo(verdict_line(each))
 
 
 def _check(out: Path, device: str, *, force: bool) -> None:
@@ -136,7 +128,7 @@ def _assumptions(device: str, backend: str | None, name: str) -> list[str]:
 
 def _record(found: Calibration) -> dict[str, Any]:
     fitted = found.fitted
-    rounds, runs = _agreements(found)
+    rounds, runs = agreements(found)
     return {
         "setting": {**asdict(fitted.setting), "software": dict(fitted.setting.software)},
         "files": [str(path) for path in found.files],
@@ -150,19 +142,14 @@ def _record(found: Calibration) -> dict[str, Any]:
         "errors": [asdict(row) for row in family_errors(found.residuals)],
         "rounds": None if rounds is None else asdict(rounds),
         "previous_run": None if runs is None else asdict(runs),
+        "steadiness": None if fitted.steadiness is None else asdict(fitted.steadiness),
         "others_load": found.others,
-        "verdict": asdict(_verdict(found)),
+        "verdict": asdict(verdict(found)),
         "skipped": [
             {"family": family, "reason": reason, "cases": count}
             for (family, reason), count in skipped_cases(found.measurements).items()
         ],
     }
-
-
-def _agreements(found: Calibration) -> tuple[Agreement | None, Agreement | None]:
-    rounds = agreement_of_rounds(found.measurements)
-    runs = agreement_of_runs(found.before, found.measurements) if found.before else None
-    return rounds, runs
 
 
 def _print(found: Calibration) -> None:
@@ -217,9 +204,11 @@ def _lines(found: Calibration) -> Sequence[str]:
     lines += [
         f"{name} beside copies: {r:.2f} times as long" for name, r in contention(found.measurements).items()
     ]
-    rounds, runs = _agreements(found)
+    rounds, runs = agreements(found)
     if rounds is not None:
         lines.append(_agreement(rounds, "rounds of this run lie apart by"))
+    if fitted.steadiness is not None:
+        lines.append(f"speed of the machine meanwhile wandered by {fitted.steadiness.drift:.1%}")
     if runs is not None:
         lines.append(_agreement(runs, "this run differs from the one before by"))
     lines += [

@@ -10,25 +10,31 @@ import click
 
 from hardware.units import format_quantity
 from planner.console.format import format_seconds
-from planner.console.output import print_json, print_table, progress
+from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from validation.calibration.session import run_calibration
+from validation.calibration.verdict import verdict_line
+from validation.errors import MeasurementError
 from validation.judging.statistics import ErrorStatistics, error_sentence, error_statistics
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.backends import load_backend, resolve_device
 from validation.microbenchmarks.session import Order
-from validation.real_steps.cases import hardware_cases
+from validation.real_steps.cases import HardwareCase, hardware_cases
 from validation.real_steps.load import (
+    agreeing_errors,
     busiest,
+    calibrated_errors,
+    drift_sentence,
     is_within,
     load_sentence,
     own_cores,
     row_interval,
     steady_errors,
 )
-from validation.real_steps.runs import REPEATS, HardwareRow, load_profiles, run_again, run_cases, unquiet
+from validation.real_steps.rounds import FULL_LIMIT, LIMIT, train_all
+from validation.real_steps.runs import HardwareRow, describe, load_profiles
 
 HEADER = (
     "case",
@@ -36,6 +42,8 @@ HEADER = (
     "90 % within",
     "measured",
     "error",
+    "machine slower by",
+    "error at calibrated speed",
     "spread",
     "others' cores",
     "memory predicted",
@@ -53,36 +61,57 @@ SUMMARY = ("", "cases", "median", "mean", "90 %", "worst", "bias")
     help="A directory that `simdl calibrate --backend torch` wrote, or one profile of it.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, or cuda:N such as cuda:0.")
+@click.option(
+    "--full", is_flag=True, help="All cases, also those of the same causes: about a quarter of an hour."
+)
+@click.option(
+    "--case",
+    "wanted",
+    multiple=True,
+    metavar="TEXT",
+    help="Only cases whose name holds this text, such as 'mlp' or 'dp 2'; may be given several times.",
+)
 @report_option
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
 @reporting_errors()
 def hardware(
-    *, profile: Path | None, device: str, report_directory: Path | None, force: bool, as_json: bool
+    *,
+    profile: Path | None,
+    device: str,
+    full: bool,
+    wanted: tuple[str, ...],
+    report_directory: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Train small networks on this machine and compare step time and memory with the simulation.
 
-    The profile has seen kernels, copies and collectives, never a training step. Every case is run twice, far
-    apart, and again until two runs agree within two per cent or there are four; the quickest counts, by the
-    lower quartile of its steps, because what others do only ever adds time. It is recorded and said, and
-    widens the interval of a case. Needs PyTorch (extra torch).
+    The profile has seen kernels, copies and collectives, never a training step. There is a case for every
+    cause that a step may spend most on; they take about five minutes, and a quick calibration two. Every case
+    is run twice, far apart, and again while time lasts until two runs agree within two per cent or there are
+    four; the quickest counts, by the lower quartile of its steps, because what others do only ever adds time.
+    What they do, and how fast the machine is beside its calibration, is recorded and said, and widens the
+    interval of a case. Needs PyTorch (extra torch).
     """
     page_path = report_path(report_directory, "validate-hardware", force=force)
     place = resolve_device(device)
+    cases = _chosen(place, wanted, full=full)
     facts = load_backend("torch", place).facts()
     with tempfile.TemporaryDirectory() as folder:
-        profiles = load_profiles(profile or _calibrated(Path(folder), place, facts), facts)
-        cases = hardware_cases(place)
-        rows = list(progress(run_cases(cases, profiles, place), total=len(cases), label="training"))
-        for turn in range(2, REPEATS + 1):
-            rows = _again(rows, profiles, place, turn)
+        verdicts = [] if profile else _calibrated(Path(folder), place, facts)
+        profiles = load_profiles(profile or Path(folder), facts)
+        rows = train_all(cases, profiles, place, limit=FULL_LIMIT if full else LIMIT, say=_say)
     answer = {
         "headline": _sentence(rows, facts),
         "rows": [entry for index, row in enumerate(rows, start=1) for entry in _entries(index, row)],
         "summary": {name: asdict(found) for name, found in _summary(rows).items()},
+        "agreeing": asdict(agreeing_errors(rows)),
         "steady": asdict(steady_errors(rows)),
+        "speed": drift_sentence(rows),
         "load": {"others": busiest(rows), "cores": own_cores(), "sentence": load_sentence(rows, own_cores())},
         "device": facts.name,
+        "calibration": verdicts,
         "profile": None if profile is None else str(profile),
     }
     if page_path is not None:
@@ -94,21 +123,36 @@ def hardware(
         return
     _print(rows, facts)
     if profile is None:
+        for line in verdicts:
+            click.echo(f"calibration: {line}")
         click.echo("assumed: profile of a quick calibration with PyTorch's kernels, made for this run")
 
 
-def _again(rows: list[HardwareRow], profiles: dict[int, str], place: str, turn: int) -> list[HardwareRow]:
-    """The rows with one more run of those whose runs do not agree yet."""
-    asked = [index for index, row in enumerate(rows) if unquiet(row)]
-    found = (run_again(rows[index], profiles, place) for index in asked)
-    more = dict(zip(asked, progress(found, total=len(asked), label=f"training, run {turn}"), strict=True))
-    return [more.get(index, row) for index, row in enumerate(rows)]
+def _chosen(device: str, wanted: Sequence[str], *, full: bool) -> Sequence[HardwareCase]:
+    """The cases that were asked for; by name among all of them.
+
+    Raises:
+        MeasurementError: a text is in the name of none.
+    """
+    cases = hardware_cases(device, full=full or bool(wanted))
+    for text in wanted:
+        if not any(text in describe(case) for case in cases):
+            names = "; ".join(map(describe, cases))
+            raise MeasurementError(
+                f"--case {text!r}: in the name of no case; expected part of one of: {names}"
+            )
+    return [case for case in cases if not wanted or any(text in describe(case) for text in wanted)]
 
 
-def _calibrated(folder: Path, device: str, facts: DeviceFacts) -> Path:
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _calibrated(folder: Path, device: str, facts: DeviceFacts) -> list[str]:
+    """Calibrate quickly; the verdicts, in words."""
     click.echo("no --profile: calibrating with PyTorch's kernels first", err=True)
-    run_calibration(Order(out=folder, device=device, backend="torch", quick=True), facts)
-    return folder
+    found = run_calibration(Order(out=folder, device=device, backend="torch", quick=True), facts)
+    return [verdict_line(each) for each in found]
 
 
 def _entries(index: int, row: HardwareRow) -> list[dict[str, Any]]:
@@ -127,6 +171,8 @@ def _entries(index: int, row: HardwareRow) -> list[dict[str, Any]]:
             "repeats": list(row.repeats),
             "median": row.measured.step_time,
             "others": row.others,
+            "slower": row.slower,
+            "measured_at_calibrated_speed": row.calibrated_time,
             "interval": None if interval is None else [interval.low, interval.high],
         },
         {
@@ -143,6 +189,7 @@ def _summary(rows: Sequence[HardwareRow]) -> dict[str, ErrorStatistics]:
     predicted = [report for *_, report in done]
     return {
         "time": error_statistics([row.step_time for row, *_ in done], [p.step_time for p in predicted]),
+        "time_at_calibrated_speed": calibrated_errors(rows),
         "memory": error_statistics([m.peak_memory for _, m, _ in done], [p.peak_memory for p in predicted]),
     }
 
@@ -158,6 +205,8 @@ def _cells(row: HardwareRow) -> tuple[str, ...]:
         "-" if interval is None else f"{format_seconds(interval.low)} to {format_seconds(interval.high)}",
         format_seconds(row.step_time),
         f"{time / row.step_time - 1:+.1%}",
+        "-" if row.slower is None else f"{row.slower:+.1%}",
+        "-" if row.calibrated_time is None else f"{time / row.calibrated_time - 1:+.1%}",
         f"{row.spread:.1%}",
         "-" if row.others is None else f"{row.others:.1f}",
         format_quantity(memory, "bytes"),
@@ -180,9 +229,12 @@ def _print(rows: Sequence[HardwareRow], facts: DeviceFacts) -> None:
     click.echo(_sentence(rows, facts))
     if load := load_sentence(rows, own_cores()):
         click.echo(load)
+    if speed := drift_sentence(rows):
+        click.echo(speed)
     print_table(HEADER, [_cells(row) for row in rows], title=f"Training steps on {facts.name}")
-    summary = [_summary_line(name, found) for name, found in _summary(rows).items()]
-    summary.append(_summary_line("time, runs within 3 %", steady_errors(rows)))
+    summary = [_summary_line(name.replace("_", " "), found) for name, found in _summary(rows).items()]
+    summary.append(_summary_line("time, runs within 3 %", agreeing_errors(rows)))
+    summary.append(_summary_line("the same, speed within 3 %", steady_errors(rows)))
     done = [row for row in rows if row.measured and row.predicted]
     within = sum(is_within(row, own_cores()) for row in done)
     print_table(SUMMARY, summary, title="Sizes of relative errors, predicted / measured - 1")

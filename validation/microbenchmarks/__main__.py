@@ -9,6 +9,7 @@ from pathlib import Path
 
 from validation.errors import MeasurementError
 from validation.microbenchmarks.host_process import keep_freed_memory
+from validation.microbenchmarks.lifeline import end_with
 from validation.microbenchmarks.session import Order, measure
 
 
@@ -16,6 +17,8 @@ def main() -> int:
     """Measure; exit status 2 for bad input, 130 when interrupted."""
     options = _options()
     keep_freed_memory()
+    if options.end_with_input:
+        end_with(sys.stdin.buffer)
     try:
         measure(
             Order(
@@ -44,6 +47,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--backend", default="", help="numpy, cupy or torch [numpy on cpu, cupy on cuda]")
     parser.add_argument("--processes", type=int, default=1, help="processes sharing the processor [1]")
     parser.add_argument("--quick", action="store_true", help="fewer cases and samples")
+    parser.add_argument(
+        "--end-with-input",
+        action="store_true",
+        help="end when standard input does, with whoever started this",
+    )
     return parser.parse_args()
 
 

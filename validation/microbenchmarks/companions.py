@@ -6,8 +6,8 @@ while the others run theirs.
 
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, Self
@@ -27,17 +27,17 @@ SLICE = 2e-3
 class Companions(Protocol):
     """Whoever runs beside a measurement."""
 
-    def running(self, index: int) -> AbstractContextManager[None]:
-        """A context in which all companions run the case of this index."""
+    def running(self, index: int) -> AbstractContextManager[Callable[[], None]]:
+        """A context in which all companions run the case of this index, once its value has been called."""
 
 
 class Alone:
     """No companions."""
 
-    def running(self, index: int) -> AbstractContextManager[None]:
+    def running(self, index: int) -> AbstractContextManager[Callable[[], None]]:
         """Nothing runs beside the measurement."""
         del index
-        return nullcontext()
+        return nullcontext(lambda: None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,32 +78,47 @@ class Processes:
             companion.connection.close()
 
     @contextmanager
-    def running(self, index: int) -> Iterator[None]:
+    def running(self, index: int) -> Iterator[Callable[[], None]]:
         """All companions run the case of this index until the context ends.
 
+        They prepare it while this process does; the value of the context waits until all of them run it.
+
         Raises:
-            OutOfMemoryError: a companion has no memory for it.
-            UnsupportedCaseError: a companion cannot run it.
+            OutOfMemoryError: a companion has no memory for it; raised where the value is called.
+            UnsupportedCaseError: a companion cannot run it; the same.
             MeasurementError: a companion ended or does not answer.
         """
-        answers = [_ask(companion, index) for companion in self._companions]
+        silent = list(self._companions)
+
+        def wait() -> None:
+            while silent:
+                _raise(_answer(silent.pop()))
+
+        for companion in self._companions:
+            _order(companion, index)
         try:
-            for answer in answers:
-                _raise(answer)
-            yield
+            yield wait
         finally:
+            for companion in silent:
+                _answer(companion)
             for companion in self._companions:
-                _ask(companion, None)
+                _order(companion, None)
+                _answer(companion)
 
 
-def _ask(companion: Companion, index: int | None) -> str:
-    """Give an order and wait for the answer.
+def _order(companion: Companion, index: int | None) -> None:
+    """Tell a companion the case to run, or to stop; whether it is there shows in its answer."""
+    with suppress(OSError):
+        companion.connection.send(index)
+
+
+def _answer(companion: Companion) -> str:
+    """What a companion says to its last order.
 
     Raises:
         MeasurementError: the process ended or does not answer.
     """
     try:
-        companion.connection.send(index)
         if companion.connection.poll(PATIENCE):
             return str(companion.connection.recv())
     except (EOFError, OSError):

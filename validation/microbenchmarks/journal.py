@@ -43,7 +43,10 @@ COLUMNS = (
     "samples",
     "workspace_B",
     "skipped",
+    "pace_s",
 )
+UNPROBED = COLUMNS[:-1]
+"""Of files that were written before the machine's speed was probed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,23 +77,23 @@ def read_journal(path: Path) -> Journal:
         columns, lines = read_csv(path)
     except InputError as error:
         raise MeasurementError(str(error)) from None
-    if columns != COLUMNS:
+    if columns not in {COLUMNS, UNPROBED}:
         missing = [name for name in COLUMNS if name not in columns]
         found = f"no column {', '.join(missing)}" if missing else f"columns {', '.join(columns)}"
         raise MeasurementError(f"{path}: line 1: {found}; expected {', '.join(COLUMNS)}")
     measurements, faults = [], []
     for line, cells in lines:
         try:
-            measurements.append(_measurement(cells))
+            measurements.append(_measurement(columns, cells))
         except (ValueError, KeyError) as error:
             faults.append(f"{path}: line {line}: {error}; the row is left out")
     return Journal(measurements=tuple(measurements), faults=tuple(faults))
 
 
-def _measurement(cells: Sequence[str]) -> Measurement:
-    if len(cells) != len(COLUMNS):
-        raise ValueError(f"found {len(cells)} cells; expected {len(COLUMNS)}")
-    row = dict(zip(COLUMNS, cells, strict=True))
+def _measurement(columns: Sequence[str], cells: Sequence[str]) -> Measurement:
+    if len(cells) != len(columns):
+        raise ValueError(f"found {len(cells)} cells; expected {len(columns)}")
+    row = {"pace_s": "0", **dict(zip(columns, cells, strict=True))}
     value, skipped = _float(row, "value"), row["skipped"]
     if not skipped and value <= 0:
         raise ValueError(f"value: found {row['value']!r}; expected a number above 0")
@@ -121,6 +124,7 @@ def _measurement(cells: Sequence[str]) -> Measurement:
         least=_float(row, "least"),
         samples=_parsed(row, "samples", int, "a whole number"),
         workspace=_float(row, "workspace_B"),
+        pace=_float(row, "pace_s"),
         skipped=skipped,
     )
 
@@ -190,6 +194,7 @@ def _cells(found: Measurement) -> tuple[object, ...]:
         found.samples,
         f"{found.workspace:.0f}",
         found.skipped,
+        f"{found.pace:.6g}",
     )
 
 

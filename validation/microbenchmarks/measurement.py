@@ -42,6 +42,7 @@ class Measurement:
         least: smallest sample, in ``unit``.
         samples: how many.
         workspace: [bytes] of scratch memory of one call.
+        pace: [s] of the probe of the machine's speed around it (`pace.py`); 0 where nobody probed.
         skipped: why there is no value; empty where there is one.
     """
 
@@ -55,6 +56,7 @@ class Measurement:
     least: float = 0.0
     samples: int = 0
     workspace: float = 0.0
+    pace: float = 0.0
     skipped: str = ""
 
 

@@ -1,7 +1,10 @@
 """How fast the machine is at the moment: a short piece of work of known size, again and again.
 
 The guests of one host share its cores and caches, so a virtual machine may run a second or ten at two thirds
-of its speed without a process beside ours. What was measured at such a moment is measured again first.
+of its speed without a process beside ours. The work is the same whoever asks: all cores at once, whether one
+process measures or several do. So what a calibration saw, and a training a day later, are told in the same
+seconds: what was measured at a slow moment is measured again first, and how far the machine has drifted since
+it was calibrated is known.
 """
 
 import time
@@ -9,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from simdl.cores import usable_cores
 
 ELEMENTS = 2**18
 """Of the array that every thread multiplies, a megabyte: from its own core's cache."""
@@ -37,9 +42,9 @@ def no_pace() -> float:
     return 1.0
 
 
-def find_pace(kind: str, threads: int) -> Callable[[], float]:
+def find_pace(kind: str) -> Callable[[], float]:
     """The probe for a kind of device, ``cpu`` or ``cuda``."""
-    return Pace(threads).seconds if kind == "cpu" else no_pace
+    return Pace(usable_cores()).seconds if kind == "cpu" else no_pace
 
 
 def _multiply(array: np.ndarray) -> float:

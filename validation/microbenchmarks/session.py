@@ -23,7 +23,7 @@ from validation.microbenchmarks.pace import find_pace
 from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.suite import Run, all_cases, run_suite
 
-LIMIT, QUICK_LIMIT = 180.0, 20.0
+LIMIT, QUICK_LIMIT = 180.0, 48.0
 """[s] after which no further round is begun."""
 
 
@@ -64,7 +64,7 @@ def measure(order: Order) -> Path:
         path=path,
         limit=QUICK_LIMIT if order.quick else LIMIT,
         progress=lambda text: _progress(f"{name}, {order.processes} processes: {text}"),
-        pace=find_pace(scope.facts.kind, setting.threads),
+        pace=find_pace(scope.facts.kind),
     )
     if order.processes == 1:
         run_suite(run, done, Alone())

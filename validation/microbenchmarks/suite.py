@@ -128,7 +128,8 @@ class _State:
             return
         before = self.run.pace()
         found = measure_case(self.run, case, index, turn, self.companions)
-        pace = max(before, self.run.pace())
+        pace = (before + self.run.pace()) / 2
+        found = replace(found, pace=pace)
         self.paces[index] = min(pace, self.paces.get(index, pace))
         if found.skipped:
             self.refused.add(case.key)
@@ -169,8 +170,8 @@ def measure_case(run: Run, case: Case, index: int, turn: int, companions: Compan
         if case.family == "power":
             watts = measure_power(run.backend, case)
             return replace(base, value=watts, unit="W", least=watts, samples=1)
-        with companions.running(index):
-            return _timed(run, case, base)
+        with companions.running(index) as ready:
+            return _timed(run, case, base, ready)
     except UnsupportedCaseError as error:
         return replace(base, skipped=f"not supported: {error}")
     except OutOfMemoryError as error:
@@ -179,8 +180,10 @@ def measure_case(run: Run, case: Case, index: int, turn: int, companions: Compan
         run.backend.release()
 
 
-def _timed(run: Run, case: Case, base: Measurement) -> Measurement:
+def _timed(run: Run, case: Case, base: Measurement, ready: Callable[[], None]) -> Measurement:
+    """One round, once companions run the case too: ``ready`` waits for them."""
     prepared = run.backend.prepare(case)
+    ready()
     if prepared.workspace > run.scope.workspace:
         needed, limit = (f"{nbytes / 2**20:.0f} MiB" for nbytes in (prepared.workspace, run.scope.workspace))
         raise OutOfMemoryError(f"a workspace of {needed} is over the {limit} that a case may take")

@@ -3,12 +3,16 @@
 Processes that want more than the cores there are share them, so where others kept L of C cores busy a step
 that uses all of them had C - L at the least: it may have taken C / (C - L) times as long, and never less.
 What the guests of one host do to each other shows in no load, but in how far runs of a case lie apart: the
-quickest may itself have taken so much longer than it would alone.
+quickest may itself have taken so much longer than it would alone. It also shows in a probe of the processor
+that runs beside calibration and training (`validation/microbenchmarks/pace.py`): where the machine is slower
+or faster than it was when it was calibrated, the interval reaches that far, and the error is told at the
+speed of the calibration too.
 """
 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 from simdl.report.certainty import Interval
 from validation.calibration.verdict import LOAD
@@ -16,7 +20,7 @@ from validation.judging.statistics import ErrorStatistics, error_statistics
 from validation.real_steps.runs import HardwareRow
 
 STEADY = 0.03
-"""Spread of a case's runs under which its error is held to the goal."""
+"""Spread of a case's runs, and drift of the machine since its calibration, below which goals hold."""
 MOST = 0.9
 """Share of the cores that others are taken to have had, at most."""
 
@@ -32,7 +36,9 @@ def row_interval(row: HardwareRow, cores: int) -> Interval | None:
         return None
     quiet = row.predicted.interval
     share = min(MOST, (row.others or 0.0) / cores)
-    return replace(quiet, high=quiet.high * (1 + row.spread) / (1 - share))
+    speed = 1 + (row.slower or 0.0)
+    longest = max(1.0, speed) * (1 + row.spread) / (1 - share)
+    return replace(quiet, low=quiet.low * min(1.0, speed), high=quiet.high * longest)
 
 
 def is_within(row: HardwareRow, cores: int) -> bool:
@@ -61,14 +67,47 @@ def load_sentence(rows: Sequence[HardwareRow], cores: int) -> str:
     )
 
 
+def drift_sentence(rows: Sequence[HardwareRow]) -> str:
+    """How the machine's speed compares with the calibration's, in one sentence; empty if nobody probed."""
+    found = sorted(row.slower for row in rows if row.slower is not None)
+    if not found:
+        return ""
+    steady = sum(abs(slower) < STEADY for slower in found)
+    return (
+        f"Speed: a probe of the processor took {found[0]:+.0%} to {found[-1]:+.0%} longer beside steps than "
+        f"beside the calibration, {median(found):+.1%} in the median; within {STEADY:.0%} for {steady} of "
+        f"{len(found)} cases"
+    )
+
+
+def is_steady(row: HardwareRow) -> bool:
+    """Whether a case's runs agree and the machine is as fast as it was when it was calibrated."""
+    return row.spread < STEADY and abs(row.slower or 0.0) < STEADY
+
+
+def agreeing_errors(rows: Sequence[HardwareRow]) -> ErrorStatistics:
+    """Errors of step time of cases whose runs lie close together, at whatever speed of the machine."""
+    return _errors([(row.step_time, row) for row in _done(rows) if row.spread < STEADY])
+
+
 def steady_errors(rows: Sequence[HardwareRow]) -> ErrorStatistics:
-    """Errors of step time of cases whose runs lie close together."""
-    done = [
-        (row.step_time, row.predicted.step_time)
-        for row in rows
-        if row.measured and row.predicted and row.spread < STEADY
-    ]
-    return error_statistics([measured for measured, _ in done], [predicted for _, predicted in done])
+    """Errors of step time of the steady cases (:func:`is_steady`)."""
+    return _errors([(row.step_time, row) for row in _done(rows) if is_steady(row)])
+
+
+def calibrated_errors(rows: Sequence[HardwareRow]) -> ErrorStatistics:
+    """Errors of step time at the speed of the calibration, of all cases with a probe."""
+    told = ((row.calibrated_time, row) for row in _done(rows))
+    return _errors([(seconds, row) for seconds, row in told if seconds is not None])
+
+
+def _done(rows: Sequence[HardwareRow]) -> list[HardwareRow]:
+    return [row for row in rows if row.measured and row.predicted]
+
+
+def _errors(pairs: Sequence[tuple[float, HardwareRow]]) -> ErrorStatistics:
+    predicted = [row.predicted.step_time for _, row in pairs if row.predicted]
+    return error_statistics([seconds for seconds, _ in pairs], predicted)
 
 
 def own_cores() -> int:

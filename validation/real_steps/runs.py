@@ -1,11 +1,11 @@
 """Real training steps against simulated ones, with a profile that has seen kernels only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import quantiles
 
-from hardware.cluster import Cluster
+from hardware.cluster import Cluster, Steadiness
 from hardware.profiles import load_cluster
 from planner.questions.question import Options, Question, load_question
 from simdl.errors import SimdlError
@@ -42,6 +42,8 @@ class HardwareRow:
         predicted: the simulated step; None where it was skipped.
         measured: the run whose steps were quickest; None where it was skipped.
         repeats: [s] of a step of every run, the quickest first (`quiet_step`).
+        slower: how much longer a probe of the processor took beside the quickest run than beside the
+            measurements of the calibration, less 1; None where one of the two was not probed.
         others: cores that other processes kept busy meanwhile; None where the system does not tell.
         skipped: why; empty where both are there.
     """
@@ -51,6 +53,7 @@ class HardwareRow:
     predicted: StepReport | None = None
     measured: TrainingMeasurement | None = None
     repeats: tuple[float, ...] = ()
+    slower: float | None = None
     others: float | None = None
     skipped: str = ""
 
@@ -65,6 +68,11 @@ class HardwareRow:
         if len(self.repeats) < 2:
             return self.measured.spread if self.measured else 0.0
         return self.repeats[1] / self.repeats[0] - 1
+
+    @property
+    def calibrated_time(self) -> float | None:
+        """[s] that the quickest run would take at the speed of the calibration, as far as the probe tells."""
+        return None if self.slower is None else self.step_time / (1 + self.slower)
 
 
 def load_profiles(path: Path, facts: DeviceFacts) -> dict[int, str]:
@@ -116,20 +124,15 @@ def _check_origin(path: Path, cluster: Cluster, facts: DeviceFacts) -> None:
         )
 
 
-def run_cases(cases: Sequence[HardwareCase], profiles: dict[int, str], device: str) -> Iterator[HardwareRow]:
-    """Each case simulated and trained, one after another.
+def fresh_row(case: HardwareCase, profiles: Mapping[int, str]) -> HardwareRow:
+    """The row of a case that has not run yet; skipped where its number of processes has no profile.
 
     Args:
-        cases: what to train.
+        case: what to train.
         profiles: paths by number of processes.
-        device: ``cpu`` or ``cuda:N``.
     """
-    for case in cases:
-        if case.processes not in profiles:
-            reason = f"no profile for {case.processes} processes"
-            yield HardwareRow(case=case, item=describe(case), skipped=reason)
-            continue
-        yield run_again(HardwareRow(case=case, item=describe(case)), profiles, device)
+    reason = "" if case.processes in profiles else f"no profile for {case.processes} processes"
+    return HardwareRow(case=case, item=describe(case), skipped=reason)
 
 
 def unquiet(row: HardwareRow) -> bool:
@@ -139,7 +142,7 @@ def unquiet(row: HardwareRow) -> bool:
     return len(row.repeats) < 2 or row.spread > APART
 
 
-def run_again(row: HardwareRow, profiles: dict[int, str], device: str) -> HardwareRow:
+def run_again(row: HardwareRow, profiles: Mapping[int, str], device: str) -> HardwareRow:
     """The row with one more run.
 
     Other work on the machine only ever adds time, so the quickest run is the best one; runs of a case lie far
@@ -166,7 +169,20 @@ def run_again(row: HardwareRow, profiles: dict[int, str], device: str) -> Hardwa
     found = replace(row, repeats=tuple(sorted((*row.repeats, quiet_step(measured.steps)))))
     if row.measured is not None and found.step_time == row.step_time:
         return found
-    return replace(found, predicted=report, measured=measured, others=others_load(before, read_clock()))
+    return replace(
+        found,
+        predicted=report,
+        measured=measured,
+        slower=_slower(measured.pace, question.cluster.node.steadiness),
+        others=others_load(before, read_clock()),
+    )
+
+
+def _slower(pace: float, steadiness: Steadiness | None) -> float | None:
+    """How much longer the probe takes than it did beside the calibration."""
+    if not pace or steadiness is None or not steadiness.pace:
+        return None
+    return pace / steadiness.pace - 1
 
 
 def quiet_step(steps: Sequence[float]) -> float:

@@ -61,6 +61,8 @@ class TrainingMeasurement:
         step_time: [s] median over steps; of each step the slowest rank.
         spread: interquartile range of the steps over their median.
         steps: [s] every timed step in order.
+        pace: [s] of a probe of the processor's speed between steps (`validation.microbenchmarks.pace`); 0
+            where nobody probed.
         peak_memory: [bytes] largest sum of tensors that the fullest rank held during a step.
         memory: [bytes] the same by part: ``parameters``, ``gradients``, ``optimizer`` and ``activations``,
             which is all else at the peak; adds up to ``peak_memory``.
@@ -79,3 +81,4 @@ class TrainingMeasurement:
     resident: float
     layers: tuple[LayerTime, ...]
     software: Mapping[str, str]
+    pace: float = 0.0

@@ -22,6 +22,7 @@ class RankResult:
     """What one rank measured; fields as in `TrainingMeasurement`."""
 
     steps: tuple[float, ...]
+    pace: float
     memory: TensorMemory
     resident: float
     layers: tuple[LayerTime, ...]
@@ -40,10 +41,11 @@ def run_rank(case: TrainingCase, rank: int, deadline: float) -> RankResult:
     autocast = set_up_format(case.workload.precision.name, device)
     trainer, memory = measure_memory(lambda: build_trainer(case, rank, device, autocast), device)
     reserve = LAYER_STEPS + 1 if case.layers else 0
-    steps = measure_steps(trainer, case, device, deadline=deadline, reserve=reserve)
+    steps, pace = measure_steps(trainer, case, device, deadline=deadline, reserve=reserve)
     layers = measure_layers(trainer, device) if case.layers else ()
     return RankResult(
         steps=steps,
+        pace=pace,
         memory=memory,
         resident=resident_peak(),
         layers=layers,

@@ -41,6 +41,7 @@ def _measurement(answers: Sequence[dict[str, Any]]) -> TrainingMeasurement:
         step_time=float(middle),
         spread=float((high - low) / middle),
         steps=tuple(first["steps"]),
+        pace=first["pace"],
         peak_memory=fullest["peak"],
         memory=fullest["parts"],
         saved=fullest["saved"],

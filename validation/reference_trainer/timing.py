@@ -1,17 +1,22 @@
 """Timed steps of one rank: warmed up, in step with the others, without garbage collection, within a budget.
 
 Ranks start every step together and the slowest counts, as a simulated step starts on all ranks at zero.
+Between steps rank 0 probes how fast the machine is, in the way that a calibration does, while the others
+wait.
 """
 
 import gc
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
 
 import torch
 import torch.distributed as dist
 
 from simdl.collector import collector_paused
 from validation.errors import TrainerError
+from validation.microbenchmarks.pace import find_pace
 from validation.reference_trainer.case import LEAST_STEPS, TrainingCase
 from validation.reference_trainer.devices import synchronize
 from validation.reference_trainer.trainer import Trainer
@@ -22,10 +27,35 @@ COLD = 2
 """Steps of the warm-up that run in any case: the first allocates, the second tells how long others take."""
 
 
+PROBED = 0.1
+"""[s] from one probe to the next, so that its use of caches is no part of most short steps."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Probes:
+    """Probes of the machine's speed between steps.
+
+    Attributes:
+        pace: [s] that one takes now; None on ranks that do not probe.
+        found: [s] of those that were taken.
+        last: [s] of the clock when the last one was.
+    """
+
+    pace: Callable[[], float] | None
+    found: list[float] = field(default_factory=list)
+    last: float = 0.0
+
+    def take(self) -> None:
+        """One more, if the last one is ``PROBED`` ago."""
+        if self.pace is not None and time.monotonic() - self.last >= PROBED:
+            self.found.append(self.pace())
+            self.last = time.monotonic()
+
+
 def measure_steps(
     trainer: Trainer, case: TrainingCase, device: torch.device, *, deadline: float, reserve: int
-) -> tuple[float, ...]:
-    """Seconds of every timed step; of each the slowest rank.
+) -> tuple[tuple[float, ...], float]:
+    """Seconds of every timed step, of each the slowest rank, and of a probe between them on rank 0, else 0.
 
     Args:
         trainer: warm or cold.
@@ -49,16 +79,34 @@ def measure_steps(
                 f"{max(room, 0)} timed steps of {slowest:.3g} s; expected at least {LEAST_STEPS}"
             )
         most = min(case.steps, room)
-        steps = _until(deadline, trainer.step, device, most=most, least=LEAST_STEPS, rest=reserve)
-    return _slowest(steps, device)
+        probes = _probes(device)
+        steps = _until(
+            deadline, trainer.step, device, most=most, least=LEAST_STEPS, rest=reserve, probes=probes
+        )
+    return _slowest(steps, device), median(probes.found or (0.0,))
+
+
+def _probes(device: torch.device) -> Probes:
+    """Of rank 0 on processors; nobody else changes the speed of a GPU."""
+    probing = device.type == "cpu" and not (dist.is_initialized() and dist.get_rank())
+    return Probes(pace=find_pace(device.type) if probing else None)
 
 
 def _until(
-    end: float, step: Callable[[], torch.Tensor], device: torch.device, *, most: int, least: int, rest: int
+    end: float,
+    step: Callable[[], torch.Tensor],
+    device: torch.device,
+    *,
+    most: int,
+    least: int,
+    rest: int,
+    probes: Probes | None = None,
 ) -> list[float]:
     """Seconds of so many steps, of fewer where another one and the rest behind it would not end in time."""
     found: list[float] = []
     while len(found) < most:
+        if probes is not None:
+            probes.take()
         found.append(_timed(step, device))
         slowest, remaining = _agree(found[-1], end - time.monotonic(), device)
         if len(found) >= least and remaining < MARGIN * slowest * (1 + rest):

@@ -18,8 +18,8 @@ from typing import Any
 import torch.distributed as dist
 
 from simdl.errors import SimdlError
+from validation.microbenchmarks.lifeline import end_with
 from validation.reference_trainer.case import TrainingCase
-from validation.reference_trainer.lifeline import end_with
 from validation.reference_trainer.rank import run_rank
 
 

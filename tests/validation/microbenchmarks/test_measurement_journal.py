@@ -84,7 +84,7 @@ def damage(path, edit):
 @pytest.mark.parametrize(
     ("edit", "fault"),
     [
-        (lambda lines: [*lines[:-1], lines[-1][:40]], "line 3: found 2 cells; expected 23"),
+        (lambda lines: [*lines[:-1], lines[-1][:40]], "line 3: found 2 cells; expected 24"),
         (lambda lines: [*lines[:-1], lines[-1].replace("0.25", "fast")], "line 3: value: found 'fast'"),
         (lambda lines: [*lines[:-1], lines[-1].replace("0.25", "-1")], "line 3: value: found '-1'"),
         (lambda lines: [*lines[:-1], lines[-1].replace("0.25", "nan")], "line 3: value: found 'nan'"),

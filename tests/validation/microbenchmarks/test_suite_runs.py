@@ -145,7 +145,7 @@ def test_time_left_is_that_of_the_round_or_until_the_limit():
 
 
 def test_only_processors_are_probed():
-    assert find_pace("cuda", 2) is no_pace
+    assert find_pace("cuda") is no_pace
     assert Pace(2).seconds() > 0
 
 
@@ -174,7 +174,7 @@ def test_companions_run_the_same_case(go):
         @contextmanager
         def running(self, index):
             self.asked = (*self.asked, index)
-            yield
+            yield lambda: None
 
     beside = Beside()
     go(Counting(), companions=beside, limit=-1.0)

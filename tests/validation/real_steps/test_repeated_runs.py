@@ -5,10 +5,19 @@ from types import SimpleNamespace
 
 import pytest
 
+from hardware.cluster import Steadiness
+from simdl.report.certainty import Interval
 from validation.errors import TrainerError
-from validation.real_steps import runs
+from validation.real_steps import rounds, runs
 from validation.real_steps.cases import CPU_CASES
-from validation.real_steps.load import steady_errors
+from validation.real_steps.load import (
+    agreeing_errors,
+    calibrated_errors,
+    drift_sentence,
+    row_interval,
+    steady_errors,
+)
+from validation.real_steps.rounds import seconds_left, train_all
 from validation.real_steps.runs import APART, REPEATS, HardwareRow, quiet_step, run_again, unquiet
 
 
@@ -23,9 +32,11 @@ def trained(monkeypatch):
             steps = next(waiting)
             if steps is None:
                 raise TrainerError("rank 1 ended with status 1")
-            return SimpleNamespace(steps=steps, step_time=sorted(steps)[len(steps) // 2], spread=0.5)
+            middle = sorted(steps)[len(steps) // 2]
+            return SimpleNamespace(steps=steps, step_time=middle, spread=0.5, pace=3e-4)
 
-        question = SimpleNamespace(workload=None, cluster=None, stack=None)
+        node = SimpleNamespace(steadiness=Steadiness(drift=0.1, pace=2e-4))
+        question = SimpleNamespace(workload=None, cluster=SimpleNamespace(node=node), stack=None)
         report = SimpleNamespace(report=SimpleNamespace(step_time=1.0))
         monkeypatch.setattr(runs, "measure_training", measure)
         monkeypatch.setattr(runs, "case_question", lambda *_: question)
@@ -66,9 +77,62 @@ def test_a_run_that_fails_is_skipped_and_spoils_no_other(trained):
     assert (later.skipped, later.repeats) == ("", (1.0,))
 
 
+def report(seconds):
+    """A prediction whose own interval is a tenth wide."""
+    interval = Interval(level=0.9, low=seconds / 1.1, high=seconds * 1.1, knowledge="measured")
+    return SimpleNamespace(step_time=seconds, interval=interval)
+
+
 @pytest.mark.theory
-def test_errors_of_steady_cases_are_those_whose_runs_agree(trained):
-    steady, other = trained([1.0] * 5, [1.01] * 5), trained([1.0] * 5, [1.5] * 5)
-    found = steady_errors([replace(steady, predicted=SimpleNamespace(step_time=1.2)), other])
-    assert found.n == 1
-    assert found.median == pytest.approx(0.2)
+def test_a_case_is_steady_if_its_runs_agree_and_the_machine_is_as_fast_as_when_it_was_calibrated(trained):
+    agreeing = replace(trained([1.0] * 5, [1.01] * 5), predicted=report(1.2))
+    apart = replace(trained([1.0] * 5, [1.5] * 5), predicted=report(1.2))
+    assert agreeing.slower == pytest.approx(0.5)
+    rows = [agreeing, replace(agreeing, slower=-0.02), replace(agreeing, slower=None), apart]
+    assert agreeing_errors(rows).n == 3
+    assert steady_errors(rows).n == 2
+    assert steady_errors(rows).median == pytest.approx(0.2)
+
+
+@pytest.mark.theory
+def test_a_machine_that_has_slowed_down_is_said_corrected_for_and_widens_the_interval(trained):
+    slow = replace(trained([1.5] * 5, [1.5] * 5), predicted=report(1.0))
+    fast = replace(slow, slower=-0.2)
+    assert slow.calibrated_time == pytest.approx(1.0)
+    assert calibrated_errors([slow, replace(slow, slower=None)]).max == pytest.approx(0.0)
+    assert (row_interval(slow, 2).low, row_interval(slow, 2).high) == pytest.approx((1 / 1.1, 1.5 * 1.1))
+    assert (row_interval(fast, 2).low, row_interval(fast, 2).high) == pytest.approx((0.8 / 1.1, 1.1))
+    assert "-20% to +50% longer" in drift_sentence([slow, fast])
+    assert drift_sentence([replace(slow, slower=None)]) == ""
+
+
+def test_cases_run_twice_far_apart_and_again_until_the_limit(monkeypatch):
+    now, order = [0.0], []
+
+    def run(row, _profiles, _device):
+        now[0] += 10.0
+        order.append(row.case.batch)
+        seconds = 1.0 if row.case is CPU_CASES[0] else 1.0 + len(row.repeats)  # the first one's runs agree
+        return replace(row, repeats=tuple(sorted((*row.repeats, seconds))))
+
+    monkeypatch.setattr(rounds, "run_again", run)
+    chosen, said = (CPU_CASES[0], CPU_CASES[2]), []
+    first, second = (case.batch for case in chosen)
+
+    def train(limit):
+        now[0] = 0.0
+        order.clear()
+        train_all(chosen, {1: "profile"}, "cpu", limit=limit, say=said.append, clock=lambda: now[0])
+        return order
+
+    assert train(0.0) == [first, second, first, second]
+    assert said[0] == "run 1: 1 of 2 cases, about 30 s left, 30 s where runs do not agree"
+    assert train(1e9) == [first, second, first, second, second, second]
+    (skipped,) = train_all(chosen[:1], {2: "profile"}, "cpu", limit=0.0, say=said.append)
+    assert "no profile for 1 processes" in skipped.skipped
+
+
+@pytest.mark.theory
+def test_time_left_is_that_of_two_runs_of_every_case():
+    assert seconds_left({0: 2.0, 1: 4.0}, [0, 1, 2], 1, turn=1) == pytest.approx(3.0 + 2.0 + 4.0 + 3.0)
+    assert seconds_left({0: 2.0, 1: 4.0}, [0, 1], 0, turn=2) == pytest.approx(4.0)

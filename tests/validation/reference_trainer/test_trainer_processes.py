@@ -12,8 +12,8 @@ from cases import build_case
 
 from simdl.step.strategy import Strategy
 from validation.errors import TrainerError
+from validation.microbenchmarks.lifeline import ORPHANED
 from validation.reference_trainer import processes
-from validation.reference_trainer.lifeline import ORPHANED
 from validation.reference_trainer.run import measure_training
 
 
@@ -89,7 +89,7 @@ def test_a_rank_that_ends_without_an_answer_is_an_error(monkeypatch):
 
 
 def test_a_process_ends_with_its_parent():
-    code = "import sys, time\nfrom validation.reference_trainer.lifeline import end_with\n"
+    code = "import sys, time\nfrom validation.microbenchmarks.lifeline import end_with\n"
     code += "end_with(sys.stdin.buffer)\ntime.sleep(60)"
     child = start_python(code)
     try:
@@ -103,7 +103,7 @@ def test_ranks_end_when_the_command_is_killed(tmp_path):
     """A parent that is killed runs no clean-up; its pipes close all the same."""
     code = (
         "import os, subprocess, sys, time\n"
-        "rank = 'import sys, time\\nfrom validation.reference_trainer.lifeline import end_with\\n"
+        "rank = 'import sys, time\\nfrom validation.microbenchmarks.lifeline import end_with\\n"
         "end_with(sys.stdin.buffer)\\ntime.sleep(60)'\n"
         "child = subprocess.Popen([sys.executable, '-c', rank], stdin=subprocess.PIPE)\n"
         "open(PLACE, 'w').write(str(child.pid))\n"

@@ -1,0 +1,85 @@
+"""The order in which cases are trained: all once, all again, then those whose runs do not agree.
+
+Runs of a case lie far apart in time, because the guests of one host slow each other down for many seconds.
+How long it takes yet is told from how long trainings took so far.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from validation.real_steps.cases import HardwareCase
+from validation.real_steps.runs import REPEATS, HardwareRow, fresh_row, run_again, unquiet
+
+LIMIT, FULL_LIMIT = 270.0, 900.0
+"""[s] after which no third or fourth run of a case is begun, of the usual cases and of a full run."""
+
+Say = Callable[[str], None]
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Trained:
+    """Rows while they fill.
+
+    Attributes:
+        rows: of every case, in order.
+        durations: [s] that runs of a row took.
+        start: [s] of the clock.
+    """
+
+    rows: list[HardwareRow]
+    durations: dict[int, float] = field(default_factory=dict)
+    start: float
+
+
+def train_all(
+    cases: Sequence[HardwareCase],
+    profiles: Mapping[int, str],
+    device: str,
+    *,
+    limit: float,
+    say: Say,
+    clock: Clock = time.monotonic,
+) -> list[HardwareRow]:
+    """Each case simulated and trained: twice, and while time lasts until its runs agree.
+
+    Args:
+        cases: what to train.
+        profiles: paths by number of processes.
+        device: ``cpu`` or ``cuda:N``.
+        limit: [s] after which no further run of a case that has two is begun.
+        say: told after every run what is done and about how long it takes yet.
+        clock: [s].
+    """
+    state = _Trained(rows=[fresh_row(case, profiles) for case in cases], start=clock())
+    for turn in range(1, REPEATS + 1):
+        waiting = [index for index, row in enumerate(state.rows) if unquiet(row)]
+        for place, index in enumerate(waiting):
+            if turn > 2 and clock() - state.start > limit:
+                return state.rows
+            begun = clock()
+            state.rows[index] = run_again(state.rows[index], profiles, device)
+            state.durations[index] = clock() - begun
+            left = seconds_left(state.durations, waiting, place, turn)
+            most = max(left, limit - (clock() - state.start))
+            say(
+                f"run {turn}: {place + 1} of {len(waiting)} cases, about {left:.0f} s left, "
+                f"{most:.0f} s where runs do not agree"
+            )
+    return state.rows
+
+
+def seconds_left(durations: Mapping[int, float], waiting: Sequence[int], place: int, turn: int) -> float:
+    """[s] that the rest of the first two runs takes; of a later run, the rest of that.
+
+    Args:
+        durations: [s] of the last run of a case, by its number.
+        waiting: numbers of the cases of this run, in order.
+        place: of the one that has just ended.
+        turn: which run, from 1.
+    """
+    mean = sum(durations.values()) / len(durations)
+    left = sum(durations.get(index, mean) for index in waiting[place + 1 :])
+    again = sum(durations.get(index, mean) for index in waiting) if turn == 1 else 0.0
+    return left + again
