@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from math import prod
 
 MOST = 4  # names offered
+DESCRIBED = 2  # names offered behind these, whose descriptions alone have what was typed
 SPELLED = 0.6  # similarity of a misspelt name, of difflib's
 BEFORE = re.compile(r"^(\d{1,6})(?:\s*[x*\u00d7]\s*|\s+)(?=\S)", re.IGNORECASE)
 AFTER = re.compile(r"(?:(?<=\d)|\s+)\s*[x*\u00d7]\s*(\d{1,6})$", re.IGNORECASE)
@@ -40,8 +41,9 @@ def near_names(typed: str, names: Sequence[str], about: Mapping[str, str]) -> li
     """The names that a user may have meant, best first.
 
     Words are runs of letters or of digits, so ``rtx4090`` finds ``8x-rtx-4090`` and ``l4`` does not find
-    ``l40s``. Names that have all typed words in a row come first, then those of which ``about`` says them,
-    then those that begin as typed or with the family of a typed machine (``p2.16xlarge``), then those with
+    ``l40s``. Names that have all typed words in a row come first, and behind them some of which ``about``
+    says them (``titan`` is part of the names of cards, and what people call a machine). Where there are none,
+    names that begin as typed or with the family of a typed machine (``p2.16xlarge``), then those with
     most of the typed parts, products before others (``Standard_ND96isr_H100_v5`` finds ``azure-nd-h100-v5``),
     then those spelt alike. How many are typed does not count, and neither does the size of a machine.
 
@@ -55,20 +57,24 @@ def near_names(typed: str, names: Sequence[str], about: Mapping[str, str]) -> li
     if not wanted:
         return []
     said = [name for name in names if _holds(_words(name), wanted)]
-    described = [name for name in names if _holds(_words(about.get(name, "")), wanted)]
+    described = [name for name in names if name not in said and _holds(_words(about.get(name, "")), wanted)]
+    if said or described:
+        return _first(said, MOST) + _first(described, DESCRIBED if said else MOST)
     begun = [name for name in names if name.startswith(base)]
     family = FAMILY.match(base)
     same = [name for name in names if family and re.split(r"[.-]", name)[0] == family[1]]
-    for found in (said, described, begun, same):
-        if found:
-            return sorted(found, key=lambda name: (len(name), name))[:MOST]
+    if begun or same:
+        return _first(begun or same, MOST)
     scores = {name: _shared(base, name, about.get(name, "")) for name in names}
     best = max(scores.values(), default=0)
     if best:
-        return sorted((name for name in names if scores[name] == best), key=lambda name: (len(name), name))[
-            :MOST
-        ]
+        return _first([name for name in names if scores[name] == best], MOST)
     return get_close_matches(base, names, n=MOST, cutoff=SPELLED)
+
+
+def _first(names: Iterable[str], most: int) -> list[str]:
+    """The shortest names, which say least beside what was typed."""
+    return sorted(names, key=lambda name: (len(name), name))[:most]
 
 
 def _shared(typed: str, name: str, about: str) -> int:

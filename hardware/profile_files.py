@@ -25,11 +25,11 @@ def load_text(folder: str, name: str) -> str:
     """
     if name not in profile_names(folder):
         other = machine_names() if folder == "clusters" else ()
-        raise UnknownNameError(KINDS[folder], name, profile_names(folder), _described(folder), other)
+        raise UnknownNameError(KINDS[folder], name, profile_names(folder), described(folder), other)
     return _read(folder, name)
 
 
-def _described(folder: str) -> dict[str, str]:
+def described(folder: str) -> dict[str, str]:
     """What each profile says that it is: its description, and the device of a node."""
     said = re.compile(r'^(?:device|description) = "(.*)"', re.MULTILINE)
     return {name: " / ".join(said.findall(_read(folder, name))) for name in profile_names(folder)}

@@ -95,7 +95,13 @@ def test_link():
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("dgxh100", "dgx-h100"), ("A100-SXM-80G", "a100-sxm-80gb"), ("nvlinc4", "nvlink4")]
+    ("name", "meant"),
+    [
+        ("dgxh100", "dgx-h100"),
+        ("A100-SXM-80G", "a100-sxm-80gb"),
+        ("nvlinc4", "nvlink4"),
+        ("titan", "titan-x-maxwell, k20x, cray-xk7?"),  # cards of that name, and the machine of K20X
+    ],
 )
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_unknown_names_suggest_the_nearest(name, meant, options):

@@ -13,7 +13,8 @@ from hardware.device import Device
 from hardware.errors import HardwareError, UnknownNameError
 from hardware.host import Host
 from hardware.link import Link
-from hardware.machine_types import machine_type
+from hardware.machine_types import machine_names, machine_type
+from hardware.profile_files import described
 from hardware.profiles import (
     device_names,
     link_names,
@@ -102,7 +103,8 @@ def _profiles(name: str) -> tuple[tuple[str, Profile], ...]:
         return (("link", load_link(name)),)
     if name not in node_names() and machine_type(name) is None:
         known = (*device_names(), *link_names(), *node_names())
-        raise UnknownNameError("device, link or node type", name, known)
+        about = {**described("devices"), **described("links"), **described("clusters")}
+        raise UnknownNameError("device, link or node type", name, known, about, machine_names())
     return _node_profiles(load_node(name))
 
 

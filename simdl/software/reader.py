@@ -88,6 +88,7 @@ FLAGS = (
     "saves_narrow",
     "scatter_gather",
     "shard_copies",
+    "wide_masks",
     "zeroed_gradients",
 )
 WORDS = (

@@ -64,6 +64,7 @@ class Stack:
         narrow_loss: these tensors have the format of the logits instead.
         holds_logits: the logits as the head wrote them are still there when the loss runs backward.
         autocast: mixed precision casts operator by operator: layer norms and softmax read and keep FP32.
+        wide_masks: dropout keeps a factor in the activations' format for each element instead of a byte.
         pooling: what pooling keeps for the backward pass, one of :data:`workloads.layer.POOLING`.
         saves_narrow: 8-bit training keeps inputs of its products in 8 bit (Transformer Engine).
         gradient_size: [bytes] per element in gradient reduction at least; the precision's gradient may be
@@ -134,6 +135,7 @@ class Stack:
     narrow_loss: bool
     holds_logits: bool
     autocast: bool
+    wide_masks: bool
     pooling: str
     saves_narrow: bool
     gradient_size: int

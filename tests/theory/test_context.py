@@ -91,3 +91,10 @@ def test_edges_are_kept_as_given_or_sorted_twice_more_and_messages_only_without_
     assert layer_saved_bytes(layer, priced, Shard()) == kept * edges
     own = largest_output(Block(name="one", layers=(layer,)), priced, Shard())
     assert own == brief * edges + 2 * 4 * layer.output_elements
+
+
+@pytest.mark.parametrize(("stack", "kept"), [("pytorch-eager", 1), ("pytorch-cpu", 4)])
+def test_dropout_keeps_a_byte_an_element_or_where_no_kernel_draws_it_a_factor(pricing, stack, kept):
+    layer = next(layer for _, layer in load_network("gcn-cora").layers() if layer.kind == "dropout")
+    priced = replace(pricing, stack=load_stack(stack))
+    assert layer_saved_bytes(layer, priced, Shard()) == kept * 2708 * 1433
