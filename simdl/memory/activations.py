@@ -187,10 +187,9 @@ def _element_size(layer: Layer, tensor: SavedActivation, pricing: Pricing) -> fl
     """[bytes] per element that a layer keeps of a tensor."""
     if layer.kind == "loss" and (pricing.stack.narrow_loss or not pricing.stack.loss_copies):
         return pricing.precision.activation  # without copies the softmax takes the place of the logits
-    if pricing.stack.wide_masks and tensor.name.endswith("mask"):
-        return pricing.precision.activation
     if tensor.element_size:
-        return tensor.element_size
+        wide = pricing.stack.wide_masks and tensor.name.endswith("mask")
+        return pricing.precision.activation if wide else tensor.element_size
     if RMS_NORM in pricing.stack.chains and layer.attributes.get("over") == "rmsnorm":
         return FP32 + pricing.precision.activation  # the cast input, and what the weight multiplies
     if pricing.stack.autocast and pricing.precision.master:

@@ -8,6 +8,9 @@ from hardware.machine_types import machine_names
 from hardware.near_names import near_names
 from hardware.profiles import load_cluster, load_node, node_names
 
+A100 = "dgx-a100, dgx-a100-40gb, jean-zay-a100, a100-40gb-roce"
+H100 = "dgx-h100, meta-h100-24k, h100-80gb-roce, h100-96gb-roce"
+
 
 @pytest.mark.parametrize(
     ("text", "devices", "count", "name"),
@@ -59,11 +62,8 @@ def test_near_in_meaning_comes_first(typed, first):
     ("typed", "offered"),
     [
         ("8x4090", "rtx-4090-node? (8 of them: rtx-4090-node:8gpus)"),
-        ("2x8xA100", "dgx-a100, dgx-a100-40gb, jean-zay-a100, a100-40gb-roce, p4d, p4de? (16 of them: dgx-a100:16gpus)"),
-        (
-            "h100x8",
-            "dgx-h100, meta-h100-24k, h100-80gb-roce, h100-96gb-roce, p5, a3-mega? (8 of them: dgx-h100:8gpus)",
-        ),
+        ("2x8xA100", f"{A100}, p4d, p4de? (16 of them: dgx-a100:16gpus)"),
+        ("h100x8", f"{H100}, p5, a3-mega? (8 of them: dgx-h100:8gpus)"),
         ("titan", "titan-rtx-node, titan-x-pascal-node, titan-x-maxwell-node, cray-xk7?"),
         ("2x DGX H100", "dgx-h100, dgx-superpod-h100? (2 of them: dgx-h100:2)"),
         ("p5.96xlarge", "p5, p5e, p5en?"),
@@ -72,7 +72,7 @@ def test_near_in_meaning_comes_first(typed, first):
         ("a3-edgegpu-8g", "a3-mega, a3-ultra, a3-highgpu?"),
         ("Standard_NC64as_T4_v3", "g4dn?"),
         ("ND96asr", "nd96asr_a100_v4, nd96asr_v4?"),
-        ("hgxh100", "dgx-h100, meta-h100-24k, h100-80gb-roce, h100-96gb-roce?"),
+        ("hgxh100", f"{H100}?"),
         ("gb200", "gb200-nvl72?"),
     ],
 )

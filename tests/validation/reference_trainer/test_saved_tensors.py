@@ -151,12 +151,4 @@ def test_the_ledger_keeps_what_autograd_saves(network):
     kept = sum(
         saved_bytes(block, pricing, Shard(micro_batch=SAMPLES)) * block.count for block in network.blocks
     )
-    drops = sum(
-        tensor.elements * SAMPLES
-        for _, block in network.named_chain()
-        for layer in block.layers
-        for tensor in layer.saved
-        if layer.kind == "dropout"
-    )
-    noise = 3 * drops  # on CPUs dropout multiplies by FP32 noise where GPUs keep a byte
-    assert saved_by_torch(network) == kept + statistics(network) + noise
+    assert saved_by_torch(network) == kept + statistics(network)
