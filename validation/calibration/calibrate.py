@@ -3,7 +3,6 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from validation.calibration.fit_software import fit_software
 from validation.calibration.fit_terms import Timed, fit_terms
 from validation.calibration.gpu_profile import calibrate_gpu
 from validation.calibration.profile import Fitted, fastest_rates
+from validation.calibration.residual import Residual
 from validation.calibration.rows import timed_kernels
 from validation.calibration.steadiness import steadiness_of
 from validation.errors import MeasurementError
@@ -30,26 +30,6 @@ STREAMING = ("elementwise", "reduction", "normalization", "softmax", "pooling", 
 
 FEWEST = 3
 """Rows below which nothing is fitted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Residual:
-    """A measured kernel against the fit.
-
-    Attributes:
-        key: of the profile.
-        timed: the kernel and its seconds.
-        predicted: [s] by terms fitted without any row that is held out.
-    """
-
-    key: str
-    timed: Timed
-    predicted: float
-
-    @property
-    def error(self) -> float:
-        """Relative error."""
-        return self.predicted / self.timed.seconds - 1
 
 
 def calibrate(
@@ -83,7 +63,7 @@ def calibrate(
         bandwidth=bandwidth,
         link=fit_link(measurements),
         software=fit_software(measurements),
-        steadiness=steadiness_of(measurements),
+        steadiness=steadiness_of(measurements, residuals),
         source=source,
         date=_date(measurements),
     )
@@ -108,7 +88,6 @@ def _calibrate_gpu(
         bandwidth=_copy_bandwidth(measurements, facts),
         link=None,
         gpu=fit,
-        steadiness=steadiness_of(measurements),
         source=source,
         date=_date(measurements),
     )

@@ -39,12 +39,14 @@ class Timed:
         seconds: [s] that are its own.
         held_out: kept from the fit.
         dims: extents it was measured with.
+        moment: [s] of the clock when it was; 0 where nobody says.
     """
 
     kernel: Kernel
     seconds: float
     held_out: bool = False
     dims: Mapping[str, int] = field(default_factory=dict)
+    moment: float = 0.0
 
 
 def fit_terms(rows: Sequence[Timed], *, arithmetic: bool) -> KernelTerms:

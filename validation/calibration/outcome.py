@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from validation.calibration.calibrate import Residual
+from validation.calibration.residual import Residual
 from validation.microbenchmarks.measurement import Measurement, quietest, repeatability
 
 

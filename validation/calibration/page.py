@@ -7,7 +7,7 @@ from hardware.units import format_quantity
 from planner.pages.figures.calibration import CalibrationPoint
 from planner.pages.page import Page
 from planner.pages.sections.calibration import calibration_page
-from validation.calibration.calibrate import Residual
+from validation.calibration.residual import Residual
 from validation.calibration.session import Calibration, shape_text
 from validation.microbenchmarks.session import describe
 

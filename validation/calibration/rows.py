@@ -61,7 +61,13 @@ def timed_kernels(measurements: Iterable[Measurement]) -> dict[str, list[Timed]]
             continue
         kernel = case_kernel(found.case)
         seconds = _own_seconds(found, values, dispatch)
-        timed = Timed(kernel=kernel, seconds=seconds, held_out=found.case.held_out, dims=found.case.dims)
+        timed = Timed(
+            kernel=kernel,
+            seconds=seconds,
+            held_out=found.case.held_out,
+            dims=found.case.dims,
+            moment=found.moment,
+        )
         rows.setdefault(profile_key(found.case, kernel), []).append(timed)
     return rows
 

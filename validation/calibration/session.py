@@ -14,10 +14,11 @@ from pathlib import Path
 from hardware.profiles import load_cluster
 from simdl.atomic_write import write_atomically
 from simdl.kernels.convolution_table import format_convolution_table
-from validation.calibration.calibrate import Residual, calibrate
+from validation.calibration.calibrate import calibrate
 from validation.calibration.host_load import others_load, read_clock
 from validation.calibration.measuring import measure_apart, process_counts
 from validation.calibration.profile import Fitted, device_name, format_profile
+from validation.calibration.residual import Residual
 from validation.calibration.tables import convolution_tables
 from validation.errors import MeasurementError
 from validation.microbenchmarks.backend import DeviceFacts

@@ -1,68 +1,72 @@
 """How steady a machine was while it was calibrated: how far its speed wandered, and what a probe took.
 
 The guests of one host share its cores, caches and memory, so all kernels of a virtual machine slow down and
-recover together. Cases that were measured in several rounds tell: of every row, the log of its value over the
-mean of its case; of a window of a few seconds, the median over its rows; and of the windows, their standard
-deviation. What single rows scatter cancels within a window; what all of them share is the machine's drift. A
+recover together. Kernels are measured in an order that takes those of a kind apart (`suite.first_round`), so
+what all rows of a few seconds miss fits by that have not seen them is the machine's. Of every window the
+median log of measured over fitted seconds is taken; the variance of these medians, less what they would vary
+by if rows only scattered (a median's variance is pi/2 that of a mean), is the machine's drift squared. A
 prediction rests on the windows of a calibration, and the step that it is held to lies in another one, so
 drift widens intervals (`simdl.report.certainty`).
 """
 
-import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from math import log, sqrt
+from collections.abc import Iterable, Mapping
+from math import log, pi, sqrt
 
 import numpy as np
 
 from hardware.cluster import Steadiness
+from validation.calibration.residual import Residual
 from validation.microbenchmarks.measurement import Measurement, quietest
 
 WINDOW = 4.0
 """[s] of one window: shorter than the seconds on end that a busy host takes from its guests."""
-FEWEST_ROWS, FEWEST_WINDOWS = 5, 4
+FEWEST_ROWS, FEWEST_WINDOWS = 8, 4
 """Rows of a window, and windows, from which they say something."""
 
 
-def steadiness_of(measurements: Sequence[Measurement]) -> Steadiness | None:
-    """Drift and pace of a setting's rows; None where neither rounds nor probes tell.
+def steadiness_of(measurements: Iterable[Measurement], residuals: Iterable[Residual]) -> Steadiness | None:
+    """Drift and pace of a setting; None where neither moments nor probes tell.
 
     Args:
         measurements: of one setting, every round.
+        residuals: of their quietest rows.
     """
-    drift, pace = _drift(measurements), _pace(measurements)
+    drift, pace = drift_between(_windows(residuals)), _pace(measurements)
     if drift is None and pace is None:
         return None
     return Steadiness(drift=drift or 0.0, pace=pace or 0.0)
 
 
-def _drift(measurements: Iterable[Measurement]) -> float | None:
-    """Log spread of the machine's speed over windows; None where too little was measured twice."""
-    windows: dict[int, list[float]] = defaultdict(list)
-    for moment, deviation in _deviations(measurements):
-        windows[int(moment // WINDOW)].append(deviation)
-    medians = [float(np.median(found)) for found in windows.values() if len(found) >= FEWEST_ROWS]
-    if len(medians) < FEWEST_WINDOWS:
-        return None
-    return float(np.std(medians, ddof=1))
+def _windows(residuals: Iterable[Residual]) -> Mapping[int, list[float]]:
+    """Logs of measured over fitted seconds by window, of rows that their fits have not seen.
 
-
-def _deviations(measurements: Iterable[Measurement]) -> Iterable[tuple[float, float]]:
-    """Of every row of a case with several rounds, its moment [s] and its log over the case's mean.
-
-    A mean over n rounds follows each of them by 1/n, which the factor makes up for.
+    A fit follows the rows that it has seen, their slow moments included.
     """
-    rounds: dict[str, list[Measurement]] = defaultdict(list)
-    for found in measurements:
-        if not found.skipped and found.unit == "s":
-            rounds[found.case.key].append(found)
-    for rows in rounds.values():
-        if len(rows) < 2:
-            continue
-        mean = sum(log(row.value) for row in rows) / len(rows)
-        factor = sqrt(len(rows) / (len(rows) - 1))
-        for row in rows:
-            yield dt.datetime.fromisoformat(row.date).timestamp(), factor * (log(row.value) - mean)
+    windows: dict[int, list[float]] = defaultdict(list)
+    for row in residuals:
+        if row.timed.held_out and row.timed.moment > 0 and row.predicted > 0:
+            windows[int(row.timed.moment // WINDOW)].append(log(row.timed.seconds / row.predicted))
+    return windows
+
+
+def drift_between(windows: Mapping[int, list[float]]) -> float | None:
+    """Log spread that windows show beyond what their own rows scatter by; None where they are too few.
+
+    Args:
+        windows: logs of measured over fitted seconds.
+    """
+    told = [np.array(found) for found in windows.values() if len(found) >= FEWEST_ROWS]
+    if len(told) < FEWEST_WINDOWS:
+        return None
+    medians = [float(np.median(found)) for found in told]
+    scatter = [pi / 2 * _spread(found) ** 2 / len(found) for found in told]
+    return sqrt(max(0.0, float(np.var(medians, ddof=1)) - float(np.mean(scatter))))
+
+
+def _spread(logs: np.ndarray) -> float:
+    """Standard deviation by the median of deviations, which a few bad fits do not raise."""
+    return 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
 
 
 def _pace(measurements: Iterable[Measurement]) -> float | None:

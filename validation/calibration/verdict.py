@@ -10,13 +10,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from validation.calibration.calibrate import Residual
 from validation.calibration.outcome import (
     Agreement,
     agreement_of_rounds,
     agreement_of_runs,
     family_errors,
 )
+from validation.calibration.residual import Residual
 from validation.calibration.session import Calibration
 from validation.microbenchmarks.session import describe
 

@@ -5,6 +5,7 @@ whole. Rows that cannot be read (a torn last line, say) are reported and measure
 """
 
 import csv
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -117,7 +118,7 @@ def _measurement(columns: Sequence[str], cells: Sequence[str]) -> Measurement:
             held_out=row["held_out"] == "yes",
         ),
         turn=_parsed(row, "round", int, "a whole number"),
-        date=row["date"],
+        date=_parsed(row, "date", _dated, "a date such as 2026-11-30T12:00:00+00:00"),
         value=value,
         unit=row["unit"],
         spread=_float(row, "spread"),
@@ -138,6 +139,12 @@ def _finite(text: str) -> float:
     if not isfinite(value):
         raise ValueError(text)
     return value
+
+
+def _dated(text: str) -> str:
+    if text:
+        dt.datetime.fromisoformat(text)
+    return text
 
 
 def _parsed(row: Mapping[str, str], name: str, parse: Callable[[str], T], expected: str) -> T:

@@ -1,5 +1,6 @@
 """Measurements: one round of one case, with everything needed to read it years later."""
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -58,6 +59,11 @@ class Measurement:
     workspace: float = 0.0
     pace: float = 0.0
     skipped: str = ""
+
+    @property
+    def moment(self) -> float:
+        """[s] of the clock when it was measured; 0 where no date says."""
+        return dt.datetime.fromisoformat(self.date).timestamp() if self.date else 0.0
 
 
 def quietest(measurements: Iterable[Measurement]) -> dict[str, Measurement]:

@@ -44,6 +44,8 @@ FAMILIES: tuple[Callable[[Scope], Iterator[Case]], ...] = (
 BUDGET, QUICK_BUDGET = 0.05, 0.008
 """[s] for the samples of one case in one round, beyond the fewest that are taken."""
 
+GOLDEN = (5**0.5 - 1) / 2
+
 Progress = Callable[[str], None]
 
 
@@ -91,7 +93,7 @@ def run_suite(run: Run, done: Sequence[Measurement], companions: Companions) -> 
         refused={found.case.key for found in done if found.skipped},
         total=len(cases) * run.scope.rounds,
     )
-    order = first_round(cases)
+    order = first_round(len(cases))
     for turn in range(run.scope.rounds):
         for place, index in enumerate(order):
             if turn > 0 and time.monotonic() - state.start > run.limit:
@@ -157,9 +159,18 @@ def time_left(left: int, passed: float, measured: int, limit: float) -> float:
     return max(left * passed / measured, limit - passed)
 
 
-def first_round(cases: Sequence[Case]) -> list[int]:
-    """Places of cases in the order in which they are measured first: convolutions, the longest, last."""
-    return sorted(range(len(cases)), key=lambda index: cases[index].family == "convolution")
+def first_round(count: int) -> list[int]:
+    """Places of so many cases in the order in which they are measured first: neighbours far apart.
+
+    A machine that is slow for some seconds then spoils a case or two of many kernels, which their fits tell
+    from the others, and not all cases of one. Steps of the golden section spread any number of places evenly
+    (Weyl 1916).
+
+    Example:
+        >>> first_round(5)
+        [0, 2, 4, 1, 3]
+    """
+    return sorted(range(count), key=lambda index: index * GOLDEN % 1)
 
 
 def measure_case(run: Run, case: Case, index: int, turn: int, companions: Companions) -> Measurement:

@@ -89,6 +89,7 @@ def damage(path, edit):
         (lambda lines: [*lines[:-1], lines[-1].replace("0.25", "-1")], "line 3: value: found '-1'"),
         (lambda lines: [*lines[:-1], lines[-1].replace("0.25", "nan")], "line 3: value: found 'nan'"),
         (lambda lines: [*lines[:-1], lines[-1].replace("rows=8", "rows=x")], "line 3: dims: found 'rows=x"),
+        (lambda lines: [*lines[:-1], "today" + lines[-1][10:]], "line 3: date: found 'today"),
         (lambda lines: [*lines[:-1], lines[-1].replace("0.25", "\0")], "line 3"),
     ],
 )
