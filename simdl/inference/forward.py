@@ -9,7 +9,7 @@ from simdl.kernels.sharding import Shard
 from simdl.pipelines.passes import Phase
 from simdl.software.stack import Stack
 from simdl.step.costs.block_cost import block_costs
-from simdl.step.costs.stage import PassCost, pass_cost, stage_works
+from simdl.step.costs.stage import PassCost, stage_pass
 from simdl.step.simulate import price
 from simdl.step.strategy import Recompute
 from workloads.evaluation import Kernels, evaluation
@@ -27,8 +27,8 @@ def forward_pricing(workload: Workload, cluster: Cluster, *, stack: Stack) -> Pr
 def forward_cost(pricing: Pricing, shard: Shard) -> PassCost:
     """Seconds of one pass of a shard's batch, kernels back to back or at the host's pace."""
     costs = block_costs(pricing, shard, Recompute.NONE)
-    blocks = [costs[place] for place in pricing.network.places]
-    return pass_cost(stage_works(blocks, Phase.FORWARD), pricing.stack)
+    blocks = tuple(costs[place] for place in pricing.network.places)
+    return stage_pass(blocks, Phase.FORWARD, pricing.stack)
 
 
 def forward_seconds(workload: Workload, cluster: Cluster, *, stack: Stack) -> float:

@@ -129,13 +129,13 @@ def test_a_strategy_names_its_cut_only_where_there_was_a_choice():
     flags=FLAGS,
     name=st.sampled_from(["alexnet", "lenet5"]),
     schedule=st.sampled_from(["1f1b", "gpipe"]),
-    micro_batch=st.sampled_from([4, 16]),
+    micro_batch=st.sampled_from([4, 8]),
     zero=st.sampled_from([0, 1]),
 )
 def test_the_automatic_cut_is_the_fastest_of_the_set_where_nothing_is_shared(
     flags, name, schedule, micro_batch, zero
 ):
-    workload, stack = question(name, batch=64), replace(load_stack("pytorch-ngc"), **flags)
+    workload, stack = question(name, batch=32), replace(load_stack("pytorch-ngc"), **flags)
     strategy = Strategy(dp=2, pp=4, zero=zero, schedule=schedule, micro_batch=micro_batch)
     pricing = price(workload, NODE, stack=stack)
     alone = {}
@@ -151,15 +151,15 @@ def test_the_automatic_cut_is_the_fastest_of_the_set_where_nothing_is_shared(
 @settings(deadline=None, max_examples=30)
 @given(
     flags=FLAGS,
-    name=st.sampled_from(["alexnet", "vgg16", "resnet50", "googlenet"]),
+    name=st.sampled_from(["alexnet", "vgg16", "resnet18", "googlenet"]),
     shape=st.sampled_from([(1, 8), (2, 4), (4, 2)]),
-    pipeline=st.tuples(st.sampled_from(["1f1b", "gpipe"]), st.sampled_from([4, 16])),
+    pipeline=st.tuples(st.sampled_from(["1f1b", "gpipe"]), st.sampled_from([4, 8])),
     change=st.sampled_from(["device", "links", "memory"]),
 )
 def test_no_step_gets_slower_on_a_better_machine(flags, name, shape, pipeline, change):
     """With algorithm choices held (one rate for kernels) and nothing shared (no contention)."""
     (dp, pp), (schedule, micro_batch) = shape, pipeline
-    workload = question(name, batch=64)
+    workload = question(name, batch=32)
     strategy = Strategy(dp=dp, pp=pp, zero=int(dp > 1), schedule=schedule, micro_batch=micro_batch)
     stack = replace(load_stack("pytorch-ngc"), contention=0.0, **flags)
     held = context_bytes(strategy, price(workload, NODE, stack=stack))

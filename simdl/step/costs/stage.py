@@ -7,6 +7,7 @@ pass of a stage the device needs max(busy, launches x launch time + collectives 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -80,7 +81,8 @@ def stage_cost(blocks: tuple[BlockCost, ...]) -> StageCost:
     )
 
 
-def stage_works(blocks: Sequence[BlockCost], phases: Phase) -> list[tuple[Cause, Work]]:
+@lru_cache(maxsize=4096)
+def stage_works(blocks: tuple[BlockCost, ...], phases: Phase) -> tuple[tuple[Cause, Work], ...]:
     """Work of some phases of a pass over blocks, by cause; recomputation precedes the input gradient."""
     works: list[tuple[Cause, Work]] = []
     if Phase.FORWARD in phases:
@@ -90,7 +92,13 @@ def stage_works(blocks: Sequence[BlockCost], phases: Phase) -> list[tuple[Cause,
         works.append((Cause.RECOMPUTE, sum((block.recompute for block in blocks), Work())))
     if Phase.WEIGHT_GRADIENT in phases:
         works.append((Cause.BACKWARD, sum((block.weight_gradient for block in blocks), Work())))
-    return works
+    return tuple(works)
+
+
+@lru_cache(maxsize=4096)
+def stage_pass(blocks: tuple[BlockCost, ...], phases: Phase, stack: Stack) -> PassCost:
+    """One pass over blocks, which many cuts of a network have in common."""
+    return pass_cost(stage_works(blocks, phases), stack)
 
 
 def stage_walks(blocks: Sequence[BlockCost], phases: Phase) -> tuple[Walk, ...]:

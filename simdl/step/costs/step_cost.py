@@ -35,7 +35,7 @@ from simdl.step.costs.gradients import (
 )
 from simdl.step.costs.pass_contents import Division
 from simdl.step.costs.saved_blocks import modes_of, saved_stage, saves, stage_rows
-from simdl.step.costs.stage import PassCost, StageCost, pass_cost, stage_cost, stage_works
+from simdl.step.costs.stage import PassCost, StageCost, pass_cost, stage_cost, stage_pass, stage_works
 from simdl.step.costs.update import update_time
 from simdl.step.strategy import Strategy, arrangement_of
 from simdl.step.strategy_notes import unsupported, without_effect
@@ -98,10 +98,11 @@ class StepCost:
 
     def pass_cost(self, passes: Sequence[tuple[PassKind, int]]) -> PassCost:
         """A pass of one kind over a stage, or several that run interleaved as one."""
-        works = [
-            work for kind, stage in passes for work in stage_works(self.stages[stage].blocks, kind.phases)
-        ]
-        return pass_cost(works, self.stack, overlapped=len(passes) > 1)
+        parts = [(self.stages[stage].blocks, kind.phases) for kind, stage in passes]
+        if len(parts) == 1:
+            return stage_pass(*parts[0], self.stack)
+        works = [work for blocks, phases in parts for work in stage_works(blocks, phases)]
+        return pass_cost(works, self.stack, overlapped=True)
 
     def rank_gradients(self, rank: int) -> tuple[GradientShare, ...]:
         """Parameters of one pipeline rank before ZeRO, by the ranks that hold the same ones."""
