@@ -64,7 +64,10 @@ OFFERS = {
 COPY = 2e10
 """[bytes/s] read and written."""
 
-STREAM = {"all": (Tier(start=0.0, bandwidth=4e10), Tier(start=2.0**22, bandwidth=1.5e10))}
+STREAM = {
+    "all": (Tier(start=0.0, bandwidth=4e10), Tier(start=2.0**22, bandwidth=1.5e10)),
+    "single": (Tier(start=0.0, bandwidth=8e7),),  # 0.1 us each
+}
 PRODUCT = {name: (Tier(start=0.0, bandwidth=pace),) for name, pace in (("left", 2e10), ("right", 1e10))}
 MAPS = {name: (Tier(start=0.0, bandwidth=3e10),) for name in ("image", "filter", "result")}
 TRUE = {
@@ -72,6 +75,7 @@ TRUE = {
     "attention": KernelTerms(latency=5e-6, flop_rate=4e10, traffic=STREAM),
     "matmul": KernelTerms(latency=3e-6, flop_rate=1e11, traffic=PRODUCT),
     "convolution": KernelTerms(latency=1e-5, flop_rate=6e10, lanes=8, traffic=MAPS),
+    "recurrence": KernelTerms(latency=8e-6, flop_rate=7e10, traffic=PRODUCT),
 }
 """Terms by family."""
 

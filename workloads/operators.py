@@ -346,6 +346,8 @@ class Operator:
         dispatch: the one way of sending tokens to experts that needs it (a key of a stack's ``dispatch``);
             "" for all.
         inner: it runs within the library call of a neighbour, so that no program calls it.
+        singles: per sample, what a processor does one by one however few bytes there are: rows found by an
+            index, draws whose outcome its branches do not foresee.
     """
 
     name: str
@@ -367,6 +369,7 @@ class Operator:
     pattern: str = ""
     density: float = 1.0
     inner: bool = False
+    singles: int = 0
 
     def convolved(self, which: Pass) -> Pass:
         """The pass of ``shape`` that this operator is in a pass of its layer."""

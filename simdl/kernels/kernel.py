@@ -72,6 +72,7 @@ class Kernel:
         density: share of the weights that it multiplies.
         experts: whose products these are, or whose rows are cast for them; 0 for all other kernels.
         inner: a library launches it within the call of its neighbour, so the host makes no call for it.
+        singles: what a processor does one by one (`workloads.operators.Operator`).
     """
 
     name: str
@@ -84,6 +85,7 @@ class Kernel:
     pattern: str = ""
     density: float = 1.0
     inner: bool = False
+    singles: float = 0.0
 
 
 def kernel_rows(kernel: Kernel) -> list[Kernel]:

@@ -214,6 +214,7 @@ def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
         pattern=first.pattern,
         density=first.density,
         inner=first.inner,
+        singles=first.singles + second.singles,
     )
 
 
@@ -285,6 +286,8 @@ def _kernel(operator: Operator, which: Pass, shard: Shard, precision: Precision,
     if isinstance(operator.split, ExpertSplit) and isinstance(shape, Product):
         return Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape, experts=shape.count)
     plain = Kernel(operator.name, operator.kind, flops, nbytes, dtype, shape, inner=operator.inner)
+    if operator.singles:
+        plain = replace(plain, singles=operator.singles * share)
     if not operator.pattern:
         return plain
     return replace(plain, pattern=operator.pattern, density=operator.density)

@@ -76,7 +76,7 @@ def test_a_layer_takes_its_steps_times_the_latency_of_two_kernels():
     kernels = block_kernels(block, Pass.FORWARD, shard=Shard(micro_batch=1), precision=precision, stack=stack)
     device = build_device()
     steps = [kernel for kernel in kernels if isinstance(kernel.shape, Recurrence)]
-    assert [kernel.name for kernel in steps] == ["step product", "gates"]
+    assert [kernel.name for kernel in steps] == ["lstm step product", "lstm gates"]
     waits = architecture_named(device.generation).step_latency
     least = 40 * (device.matmul.latency + device.memory.latency + waits)
     found = sum(estimate_kernel_time(kernel, device) for kernel in steps)

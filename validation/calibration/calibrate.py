@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from validation.calibration.rows import timed_kernels
 from validation.calibration.steadiness import steadiness_of
 from validation.errors import MeasurementError
 from validation.microbenchmarks.backend import DeviceFacts
+from validation.microbenchmarks.families.recurrence import WITHIN
 from validation.microbenchmarks.measurement import Measurement, quietest
 
 ARITHMETIC = ("matmul", "convolution", "attention", "pooling")
@@ -57,8 +58,8 @@ def calibrate(
     fitted = Fitted(
         setting=measurements[0].setting,
         facts=facts,
-        terms={**_pooled(rows), **{key: _fit(key, found) for key, found in rows.items()}},
-        notes=_notes(residuals),
+        terms={**_pooled(rows), **{key: _fit(key, found) for key, found in rows.items()}, **_within(rows)},
+        notes={**_notes(residuals), **dict.fromkeys(_within(rows), "part of a walk's call")},
         peak=fastest_rates(_products(rows)),
         bandwidth=bandwidth,
         link=fit_link(measurements),
@@ -110,6 +111,11 @@ def _pooled(rows: Mapping[str, Sequence[Timed]]) -> dict[str, KernelTerms]:
         if kind in STREAMING:
             kinds[kind] += found
     return {kind: _fit(kind, found) for kind, found in kinds.items()}
+
+
+def _within(rows: Iterable[str]) -> dict[str, KernelTerms]:
+    """Terms of kernels that run in the call of a measured one: nothing beside it."""
+    return {key: KernelTerms(latency=0.0) for walk in rows for key in WITHIN.get(walk, ())}
 
 
 def _residuals(key: str, rows: Sequence[Timed]) -> list[Residual]:

@@ -15,7 +15,7 @@ from math import inf
 import numpy as np
 
 from hardware.kernel_terms import KernelTerms, Tier
-from simdl.kernels.costs.terms import convolution_bytes, convolution_flops, operand_bytes
+from simdl.kernels.costs.terms import SINGLE, convolution_bytes, convolution_flops, operand_bytes
 from simdl.kernels.kernel import ConvolutionCall, Kernel
 from validation.calibration.least_squares import Matrix, solve_relative
 
@@ -73,7 +73,9 @@ def _fit(rows: Sequence[Timed], lanes: int, *, arithmetic: bool) -> tuple[float,
 
 
 def _starts(rows: Sequence[Timed], operand: str) -> tuple[float, ...]:
-    """Tiers that at least two rows reach with more than one size; the first always."""
+    """Tiers that at least two rows reach with more than one size; the first always, and alone for counts."""
+    if operand == SINGLE:
+        return STARTS[:1]
     sizes = sorted({_operands(row.kernel)[operand] for row in rows})
     return tuple(start for start in STARTS if start == 0.0 or sum(size > start for size in sizes) > 1)
 

@@ -15,7 +15,7 @@ from validation.microbenchmarks.pytorch.kernels import IN_ONE_CALL
 LEAST_SHARE = 0.05
 """Share of a call's time that is at least left to a kernel when the other's time is taken off."""
 
-KERNEL_FAMILIES = ("matmul", "convolution", "streaming", "attention")
+KERNEL_FAMILIES = ("matmul", "convolution", "streaming", "attention", "recurrence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Dispatch:
         """[s] to add to a kernel's measurement; below zero where that holds a whole call."""
         if kernel in IN_ONE_CALL:
             return self.gradient - self.call
-        return self.gradient if "gradient" in kernel or kernel == "gather/scatter" else self.forward
+        return self.gradient if "gradient" in kernel else self.forward
 
 
 def measured_dispatch(measurements: Iterable[Measurement]) -> Dispatch:
@@ -79,6 +79,8 @@ def _own_seconds(found: Measurement, values: Mapping[str, Measurement], dispatch
     graph: one for the layer, one for the sum that its parameters' gradients go to.
     """
     kernel = found.case.kernel
+    if found.case.family == "recurrence":
+        return found.value  # of one step among many of a call
     seconds = found.value + dispatch.around(kernel)
     other = DIFFERENCES.get(kernel)
     within = None if other is None else values.get(_twin(found.case, other).key)

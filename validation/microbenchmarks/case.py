@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from workloads.layers.recurrent import GATES
 from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
 
 
@@ -12,8 +13,8 @@ class Case:
     """What one measurement is of.
 
     Attributes:
-        family: ``matmul``, ``convolution``, ``streaming``, ``attention``, ``launch``, ``copy``,
-            ``collective``, ``contention`` or ``power``.
+        family: ``matmul``, ``convolution``, ``streaming``, ``attention``, ``recurrence``, ``launch``,
+            ``copy``, ``collective``, ``contention`` or ``power``.
         kernel: the simulator's name, such as ``elementwise/relu`` or ``convolution/forward``; of a family
             that is no kernel, what is measured.
         dims: extents by name, in a fixed order.
@@ -56,7 +57,7 @@ def parse_dims(text: str) -> dict[str, int]:
 
 
 def case_kernel(case: Case) -> Kernel:
-    """The simulator's kernel of a matmul, convolution, streaming or attention case."""
+    """The simulator's kernel of a matmul, convolution, streaming, attention or recurrence case."""
     kind, _, name = case.kernel.partition("/")
     shape: Product | ConvolutionCall | AttentionCall | None = None
     if case.family == "matmul":
@@ -65,7 +66,26 @@ def case_kernel(case: Case) -> Kernel:
         shape = convolution_of(Pass(name), case.dims)
     elif case.family == "attention":
         shape = attention_of(Pass(name), case.dims)
-    return Kernel(name, OperatorKind(kind), case.flops, case.nbytes, case.dtype, shape)
+    elif case.family == "recurrence":
+        shape = step_product(name, case.dims)
+    singles = singles_of(kind, case.dims)
+    return Kernel(name, OperatorKind(kind), case.flops, case.nbytes, case.dtype, shape, singles=singles)
+
+
+def singles_of(kind: str, dims: Mapping[str, int]) -> float:
+    """What a streaming case does one by one: rows that are found by an index, draws that are not foreseen."""
+    if "percent" in dims:
+        return dims["elements"] * min(dims["percent"], 100 - dims["percent"]) / 100
+    if kind != OperatorKind.GATHER.value:
+        return 0.0
+    return max(1, dims["elements"] // dims.get("features", 1))
+
+
+def step_product(name: str, dims: Mapping[str, int]) -> Product:
+    """The product of one step of a recurrent layer, forward or of its state's gradient."""
+    batch, hidden = dims["batch"], dims["hidden"]
+    width = GATES[name.partition(" ")[0]] * hidden
+    return Product(batch, hidden, width) if "gradient" in name else Product(batch, width, hidden)
 
 
 def product_of(name: str, dims: Mapping[str, int]) -> Product:

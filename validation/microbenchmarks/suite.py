@@ -21,6 +21,7 @@ from validation.microbenchmarks.families.overheads import (
     launch_cases,
     power_cases,
 )
+from validation.microbenchmarks.families.recurrence import recurrence_cases
 from validation.microbenchmarks.families.streaming import streaming_cases
 from validation.microbenchmarks.journal import append_measurements
 from validation.microbenchmarks.measurement import Measurement, Setting
@@ -34,6 +35,7 @@ FAMILIES: tuple[Callable[[Scope], Iterator[Case]], ...] = (
     streaming_cases,
     matmul_cases,
     attention_cases,
+    recurrence_cases,
     convolution_cases,
     copy_cases,
     contention_cases,

@@ -17,7 +17,7 @@ def dropout(name: str, source: Tensor) -> Layer:
         kind="dropout",
         inputs=(source.name,),
         output_shape=source.shape,
-        forward=(dropout_operator(source.elements, split=Split.REPLICATED),),
+        forward=(dropout_operator(source.elements, split=Split.REPLICATED, rate=RATE),),
         input_gradient=(dropout_gradient(source.elements, split=Split.REPLICATED),),
         saved=(SavedActivation(name="mask", elements=source.elements, element_size=1),),
         attributes={"rate": RATE},

@@ -75,7 +75,7 @@ def aggregation(
         ]
     backward = [
         pointwise("scale gradient", targets * features, split=WHOLE),
-        *_spread(hood.targets, edges, hood.sources, features, scaled, name="gradient"),
+        *_spread(edges, hood.sources, features, scaled),
     ]
     if weights:  # the gradient of an edge's weight: a dot product of its ends
         backward.append(
@@ -93,7 +93,7 @@ def aggregation(
         inputs=(source,),
         output_shape=(targets, features),
         forward=(
-            *_spread(hood.sources, edges, targets, features, scaled),
+            *_spread(edges, targets, features, scaled),
             pointwise("scale", targets * features, split=WHOLE),
         ),
         input_gradient=tuple(backward),
@@ -167,30 +167,28 @@ def first_rows(name: str, source: str, *, rows: int, features: int) -> Layer:
     )
 
 
-def _spread(
-    sources: int, edges: int, targets: int, features: int, scaled: int, *, name: str = ""
-) -> tuple[Operator, Operator]:
-    """Messages of all edges and their sums, from either end."""
+def _spread(edges: int, targets: int, features: int, scaled: int) -> tuple[Operator, Operator]:
+    """Messages of all edges and their sums, from either end; features are read along edges."""
     messages = edges * features
-    words = f"{name} " if name else ""
-    del sources  # features are read along edges, however many nodes there are
     return (
         Operator(
-            name=f"{words}gather",
+            name="gather",
             kind=OperatorKind.GATHER,
             flops=messages if scaled else 0,
             reads=messages + scaled + edges * INDEX // 4,
             writes=messages,
             fusion=SPMM,
+            singles=edges,
         ),
         Operator(
-            name=f"{words}scatter",
+            name="scatter",
             kind=OperatorKind.GATHER,
             flops=messages,
             reads=messages + edges * INDEX // 4,
             writes=targets * features,
             fusion=SPMM,
             chained=messages,
+            singles=edges,
         ),
     )
 

@@ -46,9 +46,19 @@ def pointwise(
 
 
 def dropout(
-    elements: int, *, split: Division, fusion: str = "", chained: int = 0, name: str = "dropout"
+    elements: int,
+    *,
+    split: Division,
+    fusion: str = "",
+    chained: int = 0,
+    name: str = "dropout",
+    rate: float = DROPOUT_RATE,
 ) -> Operator:
-    """Dropout forward: draw, scale, write the output and its mask."""
+    """Dropout forward: draw, scale, write the output and its mask.
+
+    A processor that branches on each draw guesses the likelier outcome, and is wrong as often as the other
+    comes.
+    """
     return Operator(
         name=name,
         kind=OperatorKind.ELEMENTWISE,
@@ -58,6 +68,7 @@ def dropout(
         split=split,
         fusion=fusion,
         chained=chained * elements,
+        singles=round(elements * min(rate, 1 - rate)),
     )
 
 

@@ -9,9 +9,10 @@ walks through the steps: a product with the recurrent weights, 2 g h^2, then the
 arXiv:1604.01946). Backward it walks the other way; weight gradients are products over all steps again. A
 bidirectional layer walks both ways at once, as two products in every step (Schuster and Paliwal 1997).
 Parameters: g h (I + h) weights and a bias of g h for inputs and state each, as cuDNN and PyTorch keep them.
+Operators are named by their cell, because libraries walk through the steps of each by kernels of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import bias_gradient
@@ -95,7 +96,7 @@ def _input_gradient(cell: Cell) -> Operator:
 
 def _step_product(cell: Cell) -> Operator:
     shape = MatmulShape(rows=1, columns=cell.width, depth=cell.hidden, products=cell.directions)
-    return _product("step product", shape, steps=cell.steps)
+    return _product(f"{cell.kind} step product", shape, steps=cell.steps)
 
 
 def _step_gradient(cell: Cell) -> tuple[Operator, ...]:
@@ -103,21 +104,27 @@ def _step_gradient(cell: Cell) -> tuple[Operator, ...]:
     if cell.steps == 1:
         return ()
     shape = MatmulShape(rows=1, columns=cell.hidden, depth=cell.width, products=cell.directions)
-    return (_product("step gradient", shape, steps=cell.steps - 1),)
+    return (_product(f"{cell.kind} step gradient", shape, steps=cell.steps - 1),)
 
 
 def _gates(cell: Cell) -> Operator:
     """Reads both products and the state, writes gates and the new state."""
     states = 2 if cell.kind == "lstm" else 1
     reads = 2 * cell.width + (states - 1) * cell.hidden
-    return _walk("gates", cell, reads=reads, writes=cell.width + states * cell.hidden, work=WORK[cell.kind])
+    return _walk(
+        f"{cell.kind} gates",
+        cell,
+        reads=reads,
+        writes=cell.width + states * cell.hidden,
+        work=WORK[cell.kind],
+    )
 
 
 def _gate_gradients(cell: Cell) -> Operator:
     """Reads gates, states and both gradients of the state; writes the gates' gradients and the state's."""
     reads = cell.width + (4 if cell.kind == "lstm" else 3) * cell.hidden
     work = 2 * WORK[cell.kind]
-    return _walk("gate gradients", cell, reads=reads, writes=cell.width + cell.hidden, work=work)
+    return _walk(f"{cell.kind} gate gradients", cell, reads=reads, writes=cell.width + cell.hidden, work=work)
 
 
 def _weight_gradients(cell: Cell) -> list[Operator]:
@@ -128,7 +135,7 @@ def _weight_gradients(cell: Cell) -> list[Operator]:
             MatmulShape(rows=cell.inputs, columns=columns, depth=cell.steps, batch_axis="depth"),
         ),
         _product(
-            "step weight gradient",
+            f"{cell.kind} step weight gradient",
             MatmulShape(
                 rows=cell.hidden,
                 columns=cell.width,
@@ -139,7 +146,8 @@ def _weight_gradients(cell: Cell) -> list[Operator]:
         ),
     ]
     if cell.biases:
-        operators.append(bias_gradient(cell.steps * columns, cell.biases * columns, split=Split.REPLICATED))
+        summed = bias_gradient(cell.steps * columns, cell.biases * columns, split=Split.REPLICATED)
+        operators.append(replace(summed, name=f"{cell.kind} bias gradient"))
     return operators
 
 

@@ -151,16 +151,24 @@ def dense_table(name: str, source: str, *, rows: int, width: int, lookups: int =
         output_shape=(lookups, width),
         parameters=table,
         forward=(
-            Operator(name="lookup", kind=OperatorKind.GATHER, flops=0, reads=elements, writes=elements),
+            Operator(
+                name="lookup",
+                kind=OperatorKind.GATHER,
+                flops=0,
+                reads=elements,
+                writes=elements,
+                singles=lookups,
+            ),
         ),
         weight_gradient=(
             Operator(name="clear", kind=OperatorKind.ELEMENTWISE, flops=0, weights=table),
             Operator(
-                name="scatter",
+                name="table gradient",
                 kind=OperatorKind.GATHER,
                 flops=elements,
                 reads=2 * elements,
                 writes=elements,
+                singles=lookups,
             ),
         ),
         attributes={"index": "token"},

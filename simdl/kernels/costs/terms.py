@@ -2,6 +2,7 @@
 
     key of a kernel                          operands
     ``elementwise/relu``                     ``all``
+    ``gather/lookup``                        ``all``, ``single``
     ``matmul/product/fp32``                  ``left``, ``right``, ``result``
     ``attention/forward/fp32/causal``        ``all``
     ``convolution/forward/direct/fp32``      ``image``, ``filter``, ``result``
@@ -21,10 +22,14 @@ from hardware.device import Device
 from hardware.kernel_terms import KernelTerms, terms_time
 from simdl.kernels.costs.matmul import ELEMENT_SIZE
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from workloads.amounts import some
 from workloads.operators import Pass
 
 THIN = 16
 """Input channels below which a vector is not filled by them."""
+
+SINGLE, WORD = "single", 8
+"""Operand of what is done one by one, 8 bytes each: the index of a row, the random number of a draw."""
 
 FLAT = 4
 """Input channels below which gradients, too, do not fill a vector with them: between three and four the rates
@@ -63,7 +68,7 @@ def kernel_keys(kernel: Kernel) -> tuple[str, ...]:
 def operand_bytes(kernel: Kernel) -> Mapping[str, float]:
     """[bytes] by operand of a kernel that is no convolution."""
     if not isinstance(kernel.shape, Product):
-        return {"all": kernel.nbytes}
+        return {"all": kernel.nbytes} | ({SINGLE: WORD * kernel.singles} if some(kernel.singles) else {})
     size = ELEMENT_SIZE[kernel.dtype] * kernel.shape.count
     m, n, k = kernel.shape.m, kernel.shape.n, kernel.shape.k
     return {"left": size * m * k, "right": size * k * n, "result": size * m * n}

@@ -16,6 +16,7 @@ from measured_rows import (
     SHARD_COPIES,
     SHARDED,
     SOFTWARE,
+    TRUE,
     measured_rows,
     write_measurements,
 )
@@ -25,7 +26,11 @@ from planner.cli import main
 from planner.questions.cluster_library import stack_on
 from simdl.communication import Group, Operation, collective_time
 from simdl.kernels.convolution_table import read_convolution_table
-from validation.calibration.calibrate import calibrate
+from simdl.kernels.cost_model import estimate_kernel_time
+from simdl.kernels.kernel import Kernel
+from simdl.kernels.sharding import Shard, block_kernels
+from simdl.software.reader import load_stack
+from validation.calibration.calibrate import calibrate, predicted_time
 from validation.calibration.fit_links import fit_link
 from validation.calibration.fit_software import SoftwareFit, fit_software
 from validation.calibration.outcome import family_errors
@@ -33,6 +38,12 @@ from validation.calibration.page import calibrations_page
 from validation.calibration.profile import format_profile
 from validation.calibration.session import fit_file
 from validation.errors import MeasurementError
+from validation.microbenchmarks.case import step_product
+from validation.microbenchmarks.families.recurrence import WITHIN
+from workloads.dtypes import load_precision
+from workloads.layers.recurrent import Cell, recurrent
+from workloads.network import Block
+from workloads.operators import OperatorKind, Pass
 
 NOISE = 0.02
 
@@ -259,3 +270,27 @@ def test_a_step_on_a_profile_takes_what_its_framework_was_measured_to_spend(prof
     assert stack.shard_call == pytest.approx(SOFTWARE["shard_call"], rel=0.25)
     assert whole["step_time"] < bare["step_time"]
     assert stack_on("megatron-2022", load_cluster(profiles[2])).shard_call == 0
+
+
+@pytest.mark.theory
+def test_a_walk_over_a_recurrent_layer_takes_its_steps_as_measured_and_nothing_beside_them(profiles):
+    """Gates, sums of biases and gradients of recurrent weights run in the walk's own call."""
+    kernels = load_cluster(profiles[2]).device.kernels
+    assert {kernels[key].latency for inside in WITHIN.values() for key in inside} == {0.0}
+    layer = recurrent("lstm", "input", Cell(kind="lstm", steps=20, inputs=8, hidden=256, biases=2))
+    found = block_kernels(
+        Block(name="one", layers=(layer,)),
+        Pass.FORWARD,
+        shard=Shard(micro_batch=32),
+        precision=load_precision("fp32"),
+        stack=load_stack("pytorch-cpu"),
+    )
+    seconds = {each.name: estimate_kernel_time(each, load_cluster(profiles[2]).device) for each in found}
+    step = step_product("lstm step product", {"batch": 32, "hidden": 256})
+    kernel = Kernel(
+        "lstm step product", OperatorKind.MATMUL, 2.0 * step.m * step.n * step.k, 0.0, "fp32", step
+    )
+    assert seconds["lstm step product"] == pytest.approx(
+        20 * predicted_time(TRUE["recurrence"], kernel), rel=0.05
+    )
+    assert seconds["lstm gates"] == 0.0

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.kernel_terms import KernelTerms, Tier, terms_time
+from simdl.kernels.costs.terms import SINGLE, WORD
 from simdl.kernels.kernel import ConvolutionCall, Kernel, Product
 from validation.calibration.calibrate import predicted_time
 from validation.calibration.fit_terms import LANES, STARTS, Timed, fit_terms
@@ -70,6 +71,23 @@ def test_flop_rate_and_operands_of_a_product_come_back():
     assert found.flop_rate == pytest.approx(8e10, rel=0.01)
     assert found.latency == pytest.approx(2e-6, rel=0.01)
     assert found.traffic["right"][0].bandwidth == pytest.approx(5e9, rel=0.01)
+
+
+def test_what_is_done_one_by_one_is_told_from_bytes():
+    """Rows of two widths: 0.1 us each, whatever the row holds."""
+    paces = {"all": 2e10, SINGLE: WORD / 1e-7}
+    truth = KernelTerms(
+        latency=2e-6, traffic={name: (Tier(start=0.0, bandwidth=rate),) for name, rate in paces.items()}
+    )
+    rows = [
+        replace(stream(8.0 * width * count), singles=float(count))
+        for width in (16, 512)
+        for count in (2, 64, 2048, 65536)
+    ]
+    found = fit_terms(timed(rows, truth), arithmetic=False)
+    (single,) = found.traffic[SINGLE]
+    assert single.bandwidth == pytest.approx(WORD / 1e-7, rel=1e-3)
+    assert found.traffic["all"][-1].bandwidth == pytest.approx(2e10, rel=1e-3)
 
 
 @pytest.mark.parametrize("lanes", LANES)

@@ -15,11 +15,13 @@ from validation.microbenchmarks.families.attention import attention_cases
 from validation.microbenchmarks.families.convolution import convolution_dims, thin_shape
 from validation.microbenchmarks.families.matmul import PASSES
 from validation.microbenchmarks.families.overheads import GRADIENT, GRADIENT_CALL, IN_A_ROW, ISOLATED, LAYER
+from validation.microbenchmarks.families.recurrence import INPUTS
 from validation.microbenchmarks.families.streaming import STREAMS
 from validation.microbenchmarks.pytorch.kernels import BUILDERS as TORCH_BUILDERS
 from validation.microbenchmarks.pytorch.kernels import IN_ONE_CALL
 from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.suite import all_cases
+from workloads.layers.recurrent import GATES
 from workloads.operators import Pass
 
 MANY = 64e6
@@ -280,6 +282,18 @@ def test_both_algorithms_of_torch_compute_the_same(torch_backend, which):
         patches = 4 * 2 * 4 * 9 * 36  # bytes, batch, channels, taps, pixels
         assert prepared.workspace == (patches if algorithm == "gemm" else 0)
     assert torch.allclose(results["direct"], results["gemm"], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["lstm step product", "lstm step gradient", "gru step product", "gru step gradient"]
+)
+def test_torch_walks_over_a_recurrent_layer_and_back(torch_backend, name):
+    dims = {"steps": 4, "batch": 2, "hidden": 8}
+    prepared = torch_backend.prepare(Case(family="recurrence", kernel=f"matmul/{name}", dims=dims))
+    assert prepared.per_call == (3 if "gradient" in name else 4)
+    found = prepared.calls[0]()
+    wanted = [(2, 4, INPUTS), (8 * GATES[name[:4].strip()], INPUTS)] if "gradient" in name else [(4, 8)]
+    assert [tuple(each.shape) for each in found][: len(wanted)] == wanted
 
 
 def test_torch_attention_runs_in_both_passes(torch_backend):

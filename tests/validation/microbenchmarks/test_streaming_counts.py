@@ -11,12 +11,14 @@ from simdl.software.reader import load_stack
 from simdl.step.costs.update import optimizer_time
 from simdl.step.strategy import Strategy
 from validation.microbenchmarks.arrays.kernels import EDGE
-from validation.microbenchmarks.families.streaming import DIFFERENCES, STREAMS
+from validation.microbenchmarks.case import Case, case_kernel
+from validation.microbenchmarks.families.streaming import DIFFERENCES, MEETING, STREAMS
 from workloads.dtypes import load_precision
 from workloads.layers.activation import relu, tanh
 from workloads.layers.drafts.fusion import fuse_layers
 from workloads.layers.dropout import dropout
 from workloads.layers.elementwise import addition, gradient_sum
+from workloads.layers.graph import Neighbourhood, aggregation
 from workloads.layers.images.convolution import convolution
 from workloads.layers.images.normalization import batch_norm, local_response_norm
 from workloads.layers.images.pooling import average_pool, global_pool, max_pool
@@ -34,6 +36,7 @@ MAP = Tensor("x", (8, EDGE, EDGE))
 ELEMENTS = 8 * EDGE**2
 TOKENS, WIDTH = 16, 512
 SHAPE = AttentionShape(query_tokens=16, key_tokens=16, heads=2, kv_heads=2, head_size=8, causal=False)
+HOOD = Neighbourhood(sources=TOKENS // MEETING, targets=TOKENS // MEETING, edges=TOKENS)
 
 
 def feed_forward(function):
@@ -61,6 +64,7 @@ LAYERS = {
     "softmax": (token_loss("s", "x", tokens=TOKENS, vocab=1024), TOKENS * 1024),
     "global pool": (global_pool("p", MAP), ELEMENTS),
     "embedding": (token_embedding("e", tokens=TOKENS, hidden=WIDTH, vocab=100), TOKENS * WIDTH),
+    "aggregation": (aggregation("a", "x", HOOD, features=WIDTH), TOKENS * WIDTH),
 }
 COMPARED = (
     ("relu", Pass.FORWARD, "elementwise/relu"),
@@ -90,10 +94,14 @@ COMPARED = (
     ("global pool", Pass.FORWARD, "pooling/global pool"),
     ("global pool", Pass.INPUT_GRADIENT, "pooling/global pool gradient"),
     ("embedding", Pass.FORWARD, "gather/lookup"),
-    ("embedding", Pass.WEIGHT_GRADIENT, "gather/scatter"),
+    ("embedding", Pass.WEIGHT_GRADIENT, "gather/table gradient"),
+    ("aggregation", Pass.FORWARD, "gather/gather"),
+    ("aggregation", Pass.FORWARD, "gather/scatter"),
+    ("aggregation", Pass.INPUT_GRADIENT, "gather/gather"),
 )
 POOLS = ("max pool", "average pool")
 OTHERS = {
+    "elementwise/clear",
     "elementwise/copy",
     "elementwise/gradient sum",
     "elementwise/bias+relu",
@@ -121,8 +129,27 @@ def find(layer, which, key):
 @pytest.mark.parametrize(("name", "which", "key"), COMPARED, ids=[key for *_, key in COMPARED])
 def test_the_table_counts_as_the_layer_builder(name, which, key):
     layer, elements = LAYERS[name]
-    (stream,) = STREAMS[key]
+    stream, *others = STREAMS[key]
     assert table(stream) == pytest.approx(counts(find(layer, which, key), elements))
+    assert {(other.features, other.percent) for other in others} <= {(16, 0), (0, 50)}
+
+
+@pytest.mark.parametrize(
+    ("name", "which", "key", "dims"),
+    [
+        ("embedding", Pass.FORWARD, "gather/lookup", {"features": WIDTH}),
+        ("embedding", Pass.WEIGHT_GRADIENT, "gather/table gradient", {"features": WIDTH}),
+        ("aggregation", Pass.FORWARD, "gather/scatter", {"features": WIDTH}),
+        ("dropout", Pass.FORWARD, "elementwise/dropout", {"percent": 50}),
+        ("dropout", Pass.FORWARD, "elementwise/dropout", {"percent": 10}),
+    ],
+)
+def test_cases_do_as_much_one_by_one_as_the_layer_builder_counts(name, which, key, dims):
+    """Rows found by an index; draws that go the unlikelier way."""
+    layer, elements = LAYERS[name]
+    case = Case(family="streaming", kernel=key, dims={"elements": elements, **dims})
+    share = 0.2 if dims.get("percent") == 10 else 1.0  # layers of images drop a half
+    assert case_kernel(case).singles == pytest.approx(share * find(layer, which, key).singles)
 
 
 @pytest.mark.parametrize(("name", "build"), [("max pool", max_pool), ("average pool", average_pool)])
@@ -182,4 +209,5 @@ def test_every_row_of_the_table_is_compared_with_something():
 
 def test_pairs_that_one_call_runs_are_in_the_table_over_the_same_elements():
     for kernel, other in DIFFERENCES.items():
-        assert STREAMS[kernel][0].features == STREAMS[other][0].features
+        own, others = ([each.features for each in STREAMS[name]] for name in (kernel, other))
+        assert own == others

@@ -19,6 +19,8 @@ class Stream:
         reads, writes, flops: per element of its larger tensor.
         features: elements of a row where the operator works by rows; 0 where it does not.
         window: extent and stride of pooling; 0 where there is none.
+        percent: of elements that dropout drops; 0 where nothing is drawn.
+        narrow: rows of few elements, to tell what a processor takes per row from what it takes per byte.
     """
 
     reads: float
@@ -26,6 +28,16 @@ class Stream:
     flops: float
     features: int = 0
     window: tuple[int, int] = (0, 0)
+    percent: int = 0
+    narrow: bool = False
+
+
+def _rows(*, reads: float, writes: float, flops: float, index: float = 0.0) -> tuple[Stream, ...]:
+    """Rows of two widths; ``index`` is what is read of one per row."""
+    return tuple(
+        Stream(reads=reads + index / width, writes=writes, flops=flops, features=width, narrow=width < 512)
+        for width in (512, 16)
+    )
 
 
 def _pool(extent: int, stride: int, *, reads: float, writes: float) -> Stream:
@@ -34,6 +46,9 @@ def _pool(extent: int, stride: int, *, reads: float, writes: float) -> Stream:
         reads=reads, writes=writes, flops=extent**2 / stride**2, features=0, window=(extent, stride)
     )
 
+
+MEETING = 4
+"""Rows that are added up at one place."""
 
 _QUARTER = 0.25  # a pooled map of stride two
 _PIXEL = 1 / 32**2  # a map pooled to one pixel
@@ -53,7 +68,11 @@ STREAMS: Mapping[str, tuple[Stream, ...]] = {
     "elementwise/bias+relu": (Stream(reads=1, writes=1, flops=2),),
     "elementwise/bias+tanh": (Stream(reads=1, writes=1, flops=5),),
     "elementwise/gradient sum": (Stream(reads=2, writes=1, flops=1),),
-    "elementwise/dropout": (Stream(reads=1, writes=1.5, flops=2),),
+    "elementwise/clear": _rows(reads=0, writes=1, flops=0),
+    "elementwise/dropout": (
+        Stream(reads=1, writes=1.5, flops=2, percent=10),
+        Stream(reads=1, writes=1.5, flops=2, percent=50),
+    ),
     "elementwise/dropout gradient": (Stream(reads=1.5, writes=1, flops=2),),
     "elementwise/normalise": (Stream(reads=1, writes=1, flops=2),),
     "elementwise/input gradient": (Stream(reads=2, writes=1, flops=4),),
@@ -87,13 +106,16 @@ STREAMS: Mapping[str, tuple[Stream, ...]] = {
     ),
     "pooling/global pool": (Stream(reads=1, writes=_PIXEL, flops=1),),
     "pooling/global pool gradient": (Stream(reads=_PIXEL, writes=1, flops=1),),
-    "gather/lookup": (Stream(reads=1, writes=1, flops=0, features=512),),
-    "gather/scatter": (Stream(reads=2, writes=1, flops=1, features=512),),
+    "gather/lookup": _rows(reads=1, writes=1, flops=0),
+    "gather/table gradient": _rows(reads=2, writes=1, flops=1),
+    "gather/gather": _rows(reads=1, writes=1, flops=0, index=2),
+    "gather/scatter": _rows(reads=1, writes=1 / MEETING, flops=1, index=2),
 }
 
 DIFFERENCES: Mapping[str, str] = {
     "elementwise/input gradient": "reduction/gradient sums",
     "reduction/scale gradient": "normalization/input gradient",
+    "gather/table gradient": "elementwise/clear",
 }
 """Kernels that libraries run in one call with another: the call is timed, the other's time taken off."""
 
@@ -108,6 +130,8 @@ def streaming_cases(scope: Scope) -> Iterator[Case]:
         if kernel not in scope.offer.kernels:
             continue
         for stream in streams:
+            if stream.narrow and scope.facts.kind == "cuda":
+                continue
             for index, elements in enumerate(sizes):
                 yield _case(kernel, stream, elements, held_out=index % 3 == 1 and elements != sizes[-1])
 
@@ -116,6 +140,8 @@ def _case(kernel: str, stream: Stream, elements: int, *, held_out: bool) -> Case
     dims = {"elements": elements}
     if stream.features:
         dims["features"] = stream.features
+    if stream.percent:
+        dims["percent"] = stream.percent
     if stream.window[0]:
         dims |= {"extent": stream.window[0], "stride": stream.window[1]}
     return Case(

@@ -24,6 +24,7 @@ from validation.microbenchmarks.nvidia.cuda_devices import registered_name
 from validation.microbenchmarks.pytorch.convolutions import build_attention, build_convolution
 from validation.microbenchmarks.pytorch.kernels import BUILDERS, Fresh, Tensor, Torch, build_product
 from validation.microbenchmarks.pytorch.launches import build_launch
+from validation.microbenchmarks.pytorch.recurrence import build_recurrence, walked_steps
 from validation.microbenchmarks.timing import Call, HostTimer, Timer
 from workloads.operators import Pass
 
@@ -91,7 +92,11 @@ class TorchBackend(Backend):
 
     def prepare(self, case: Case) -> Prepared:
         """Buffers and calls of a case."""
-        sets = 1 if case.family in {"launch", "contention"} else buffer_sets(case.nbytes, self.facts().cache)
+        sets = (
+            1
+            if case.family in {"launch", "contention", "recurrence"}
+            else buffer_sets(case.nbytes, self.facts().cache)
+        )
         try:
             with self._mode(case):
                 parts = [self._part(case) for _ in range(sets)]
@@ -102,7 +107,7 @@ class TorchBackend(Backend):
         return Prepared(
             calls=[part.calls[0] for part in parts],
             workspace=parts[0].workspace,
-            per_call=case.dims.get("count", 1) if case.family == "launch" and case.kernel != UPDATE else 1,
+            per_call=_per_call(case),
             timer=HostTimer() if case.kernel == "launch/isolated" else None,
             background=self._background(case, parts[0]),
         )
@@ -149,6 +154,8 @@ class TorchBackend(Backend):
             return self._copy(case, fresh)
         if case.family == "launch":
             return build_launch(torch, case, fresh)
+        if case.family == "recurrence":
+            return build_recurrence(torch, case, fresh)
         if case.kernel == "contention/add":
             first, second = (fresh((case.dims["elements"],)) for _ in range(2))
             return lambda: first + second
@@ -183,6 +190,13 @@ class TorchBackend(Backend):
 
             self._arenas[dtype] = Arena(block, allocate)
         return self._arenas[dtype]
+
+
+def _per_call(case: Case) -> int:
+    """What one call holds of what the case is of."""
+    if case.family == "recurrence":
+        return walked_steps(case)
+    return case.dims.get("count", 1) if case.family == "launch" and case.kernel != UPDATE else 1
 
 
 HOLD_CYCLES = 100_000

@@ -9,6 +9,7 @@ from typing import Any
 
 from validation.microbenchmarks.arrays.kernels import shape_of
 from validation.microbenchmarks.case import Case
+from validation.microbenchmarks.families.streaming import MEETING
 from validation.microbenchmarks.timing import Call
 
 Torch = Any
@@ -51,7 +52,9 @@ FORWARD: Mapping[str, Forward] = {
     "elementwise/tanh": lambda torch, _c, x, _f: torch.tanh(x),
     "elementwise/gelu": lambda torch, _c, x, _f: torch.nn.functional.gelu(x, approximate="tanh"),
     "elementwise/silu": lambda torch, _c, x, _f: torch.nn.functional.silu(x),
-    "elementwise/dropout": lambda torch, _c, x, _f: torch.nn.functional.dropout(x, 0.1),
+    "elementwise/dropout": lambda torch, c, x, _f: torch.nn.functional.dropout(
+        x, c.dims.get("percent", 10) / 100
+    ),
     "normalization/response norm": lambda torch, _c, x, _f: torch.nn.functional.local_response_norm(x, 5),
     "softmax/softmax": lambda torch, _c, x, _f: torch.log_softmax(x, -1),
     "pooling/max pool": _pool("max"),
@@ -126,14 +129,35 @@ def _lookup(torch: Torch, case: Case, fresh: Fresh) -> Call:
     return lambda: torch.nn.functional.embedding(picked, table)
 
 
+def _table_gradient(torch: Torch, case: Case, fresh: Fresh) -> Call:
+    """Of a table with as many rows as are looked up, cleared first."""
+    rows, features = shape_of(case)
+    upstream, picked = fresh((rows, features)), _picked(torch, rows, fresh, among=rows)
+    return lambda: torch.ops.aten.embedding_dense_backward(upstream, picked, rows, -1, False)
+
+
+def _gather(torch: Torch, case: Case, fresh: Fresh) -> Call:
+    rows, features = shape_of(case)
+    among = max(1, rows // MEETING)
+    source, picked = fresh((1, among, features)), _picked(torch, rows, fresh, among=among)
+    return lambda: source.index_select(1, picked)
+
+
 def _scatter(torch: Torch, case: Case, fresh: Fresh) -> Call:
     rows, features = shape_of(case)
-    upstream, picked = fresh((rows, features)), _picked(torch, rows, fresh)
-    return lambda: torch.ops.aten.embedding_dense_backward(upstream, picked, 8192, -1, False)
+    among = max(1, rows // MEETING)
+    source, picked = fresh((1, rows, features)), _picked(torch, rows, fresh, among=among)
+    return lambda: source.new_zeros(1, among, features).index_add(1, picked, source)
 
 
-def _picked(torch: Torch, rows: int, fresh: Fresh) -> Tensor:
-    return torch.arange(rows, device=fresh((1,)).device) * 7919 % 8192
+def _clear(torch: Torch, case: Case, fresh: Fresh) -> Call:
+    del torch
+    written = fresh(shape_of(case))
+    return lambda: written.new_zeros(written.shape)
+
+
+def _picked(torch: Torch, rows: int, fresh: Fresh, *, among: int = 8192) -> Tensor:
+    return torch.arange(rows, device=fresh((1,)).device) * 7919 % among
 
 
 def _update(optimizer: str, **options: object) -> Callable[[Any, Case, Fresh], Call]:
@@ -159,6 +183,7 @@ def _two(apply: Callable[[Any, Tensor, Tensor], Tensor]) -> Callable[[Any, Case,
 BUILDERS: Mapping[str, Callable[[Any, Case, Fresh], Call]] = {
     **{name: _forward(name) for name in FORWARD},
     **{f"{name} gradient": _gradient(name) for name in FORWARD},
+    "elementwise/clear": _clear,
     "elementwise/copy": _two(lambda _torch, a, b: b.copy_(a)),
     "elementwise/add": _two(lambda _torch, a, b: a + b),
     "elementwise/gradient sum": _two(lambda torch, a, b: torch.sub(b, a, out=a)),
@@ -176,6 +201,8 @@ BUILDERS: Mapping[str, Callable[[Any, Case, Fresh], Call]] = {
     "normalization/layernorm": _layernorm,
     "normalization/input gradient": _norm_gradient(_layer_norm, wanted="input"),
     "gather/lookup": _lookup,
+    "gather/table gradient": _table_gradient,
+    "gather/gather": _gather,
     "gather/scatter": _scatter,
 }
 """Streaming kernels by the simulator's name."""

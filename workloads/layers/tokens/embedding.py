@@ -14,10 +14,22 @@ from workloads.operators import Operator, OperatorKind, Split
 def token_embedding(name: str, *, tokens: int, hidden: int, vocab: int) -> Layer:
     """Looks up ``tokens`` rows of a ``vocab`` x ``hidden`` table."""
     elements, table = tokens * hidden, vocab * hidden
-    lookup = Operator(name="lookup", kind=OperatorKind.GATHER, flops=0, reads=elements, writes=elements)
+    lookup = Operator(
+        name="lookup",
+        kind=OperatorKind.GATHER,
+        flops=0,
+        reads=elements,
+        writes=elements,
+        singles=tokens,
+    )
     clear = Operator(name="clear", kind=OperatorKind.ELEMENTWISE, flops=0, weights=table, split=Split.COLUMN)
-    scatter = Operator(
-        name="scatter", kind=OperatorKind.GATHER, flops=elements, reads=2 * elements, writes=elements
+    gradient = Operator(
+        name="table gradient",
+        kind=OperatorKind.GATHER,
+        flops=elements,
+        reads=2 * elements,
+        writes=elements,
+        singles=tokens,
     )
     return Layer(
         name=name,
@@ -27,7 +39,7 @@ def token_embedding(name: str, *, tokens: int, hidden: int, vocab: int) -> Layer
         parameters=table,
         parameter_split=Split.COLUMN,
         forward=(lookup,),
-        weight_gradient=(clear, scatter),
+        weight_gradient=(clear, gradient),
         tensor_exit=elements,
         attributes={"index": "token"},
     )
@@ -39,11 +51,12 @@ def position_embedding(
     """Adds one of ``rows`` trained vectors to each token, by its ``index``: ``position`` or ``segment``."""
     elements = tokens * hidden
     scatter = Operator(
-        name="scatter",
+        name="table gradient",
         kind=OperatorKind.GATHER,
         flops=elements,
         reads=elements,
         weights=rows * hidden,
+        singles=tokens,
         split=Split.SEQUENCE,
     )
     return Layer(

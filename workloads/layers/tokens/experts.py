@@ -96,7 +96,8 @@ def dispatch(name: str, sources: tuple[str, str], *, tokens: int, hidden: int, r
         hidden: features of a token.
         routing: of the tokens.
     """
-    rows = tokens * routing.chosen * hidden
+    moved = tokens * routing.chosen
+    rows = moved * hidden
     arrived = ExpertSplit(axis=Split.REPLICATED, routing=routing)
     return Layer(
         name=name,
@@ -105,12 +106,14 @@ def dispatch(name: str, sources: tuple[str, str], *, tokens: int, hidden: int, r
         output_shape=(tokens * routing.chosen, hidden),
         parameter_split=arrived,
         forward=(
-            _copied("permute", rows, Split.SEQUENCE, reads=rows, dispatch=ALL_TO_ALL),
-            _copied("sort", rows, arrived, reads=rows),
+            _copied("permute", rows, moved, Split.SEQUENCE, reads=rows, dispatch=ALL_TO_ALL),
+            _copied("sort", rows, moved, arrived, reads=rows),
         ),
         input_gradient=(
-            _copied("sort gradient", rows, arrived, reads=rows),
-            _copied("permute gradient", tokens * hidden, Split.SEQUENCE, reads=rows, dispatch=ALL_TO_ALL),
+            _copied("sort gradient", rows, moved, arrived, reads=rows),
+            _copied(
+                "permute gradient", tokens * hidden, moved, Split.SEQUENCE, reads=rows, dispatch=ALL_TO_ALL
+            ),
         ),
         token_exchange=TokenExchange(elements=tokens * hidden, routing=routing),
     )
@@ -118,7 +121,8 @@ def dispatch(name: str, sources: tuple[str, str], *, tokens: int, hidden: int, r
 
 def combine(name: str, source: str, *, tokens: int, hidden: int, routing: Routing) -> Layer:
     """Brings outputs of experts back to their tokens and adds them up, weighted by the router's scores."""
-    rows = tokens * routing.chosen * hidden
+    moved = tokens * routing.chosen
+    rows = moved * hidden
     arrived = ExpertSplit(axis=Split.REPLICATED, routing=routing)
     return Layer(
         name=name,
@@ -126,12 +130,14 @@ def combine(name: str, source: str, *, tokens: int, hidden: int, routing: Routin
         inputs=(source,),
         output_shape=(tokens, hidden),
         forward=(
-            _copied("unsort", rows, arrived, reads=rows),
-            _copied("unpermute", tokens * hidden, Split.SEQUENCE, reads=rows, dispatch=ALL_TO_ALL),
+            _copied("unsort", rows, moved, arrived, reads=rows),
+            _copied("unpermute", tokens * hidden, moved, Split.SEQUENCE, reads=rows, dispatch=ALL_TO_ALL),
         ),
         input_gradient=(
-            _copied("unpermute gradient", rows, Split.SEQUENCE, reads=tokens * hidden, dispatch=ALL_TO_ALL),
-            _copied("unsort gradient", rows, arrived, reads=rows),
+            _copied(
+                "unpermute gradient", rows, moved, Split.SEQUENCE, reads=tokens * hidden, dispatch=ALL_TO_ALL
+            ),
+            _copied("unsort gradient", rows, moved, arrived, reads=rows),
         ),
         token_exchange=TokenExchange(elements=tokens * hidden, routing=routing, back=True),
     )
@@ -235,7 +241,9 @@ def _weight_gradient(size: _Size, tokens: int) -> Operator:
     )
 
 
-def _copied(name: str, elements: int, split: Division, *, reads: int, dispatch: str = "") -> Operator:
+def _copied(
+    name: str, elements: int, rows: int, split: Division, *, reads: int, dispatch: str = ""
+) -> Operator:
     """A kernel that moves rows to other places; where it reads more than it writes, it adds them up."""
     return Operator(
         name=name,
@@ -245,6 +253,7 @@ def _copied(name: str, elements: int, split: Division, *, reads: int, dispatch: 
         writes=elements,
         split=split,
         dispatch=dispatch,
+        singles=rows,
     )
 
 

@@ -15,7 +15,7 @@ def sequence_dropout(name: str, source: str, *, steps: int, features: int, rate:
         kind="dropout",
         inputs=(source,),
         output_shape=(steps, features),
-        forward=(dropout(elements, split=WHOLE),),
+        forward=(dropout(elements, split=WHOLE, rate=rate),),
         input_gradient=(dropout_gradient(elements, split=WHOLE),),
         saved=(SavedActivation(name="mask", elements=elements, element_size=1),),
         attributes={"rate": rate},

@@ -173,7 +173,7 @@ def _selection(name: str, rows: int, hidden: int) -> Layer:
     """Gathers some tokens; the gradient scatters them back."""
     elements = rows * hidden
     operators = [
-        Operator(name=what, kind=OperatorKind.GATHER, flops=0, reads=elements, writes=elements)
+        Operator(name=what, kind=OperatorKind.GATHER, flops=0, reads=elements, writes=elements, singles=rows)
         for what in ("gather", "scatter")
     ]
     return Layer(
