@@ -17,9 +17,10 @@ import numpy as np
 from planner.bounds.orders import ShapeOrder
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices, transfer_seconds
-from planner.space.shapes import Shape
+from planner.space.shapes import Lanes, Shape
 from simdl.communication import Hop
 from simdl.kernels.pricing import Pricing
+from simdl.pipelines.outline import Outline
 from simdl.pipelines.passes import PassKind, Phase
 from simdl.pipelines.skeleton import Key
 from simdl.step.costs.stage import pass_seconds
@@ -98,21 +99,12 @@ def _exclusive(values: Floats) -> Floats:
 
 def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing) -> Chain:
     """The chain of a shape's candidates."""
-    if order.outline.overlaps:  # passes that run interleaved hide each other's collectives
-        seconds = {kind: _phase_sums(shape, kind.phases, prices, "device") for kind in order.outline.kinds}
-    else:
-        seconds = {kind: _pass_seconds(shape, kind.phases, prices, pricing) for kind in order.outline.kinds}
-    if order.outline.overlaps:
-        seconds = {
-            kind: found + (pricing.stack.microbatch_overhead if kind.acquires else 0.0)
-            for kind, found in seconds.items()
-        }
-    seconds = {kind: found * shape.present for kind, found in seconds.items()}
     hops = stage_hops(shape, order, pricing)
+    forward, back, rest = kind_seconds(shape, order.outline, prices, pricing)
     return Chain(
-        forward=shape.spread(_least(seconds, lambda kind: kind.sends_forward)),
-        back=shape.spread(_least(seconds, lambda kind: kind.sends_back)),
-        rest=shape.spread(_rest(seconds)),
+        forward=shape.spread(forward),
+        back=shape.spread(back),
+        rest=shape.spread(rest),
         sent=_transfers(shape, hops, prices, pricing),
         hops=hops,
         blocking=not pricing.stack.pipeline_overlap,
@@ -120,14 +112,33 @@ def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricin
     )
 
 
-def _pass_seconds(shape: Shape, phases: Phase, prices: Prices, pricing: Pricing) -> Floats:
+def kind_seconds(
+    lanes: Lanes, found: Outline, prices: Prices, pricing: Pricing
+) -> tuple[Floats, Floats, Floats]:
+    """[lanes x kinds] seconds of passes: that sends on, that sends back, and that completes behind it."""
+    seconds: dict[PassKind, Floats] = {}
+    for kind in found.kinds:
+        if found.overlaps:  # passes that run interleaved hide each other's collectives
+            alone = pricing.stack.microbatch_overhead if kind.acquires else 0.0
+            each = _phase_sums(lanes, kind.phases, prices, "device") + alone
+        else:
+            each = _pass_seconds(lanes, kind.phases, prices, pricing)
+        seconds[kind] = each * lanes.present
+    return (
+        _least(seconds, lambda kind: kind.sends_forward),
+        _least(seconds, lambda kind: kind.sends_back),
+        _rest(seconds),
+    )
+
+
+def _pass_seconds(shape: Lanes, phases: Phase, prices: Prices, pricing: Pricing) -> Floats:
     """[lanes x kinds] of a pass with these phases."""
     busy, host = (_phase_sums(shape, phases, prices, name) for name in ("busy", "host"))
     found: Floats = pass_seconds(busy, host, pricing.stack)
     return found
 
 
-def _phase_sums(shape: Shape, phases: Phase, prices: Prices, name: str) -> Floats:
+def _phase_sums(shape: Lanes, phases: Phase, prices: Prices, name: str) -> Floats:
     """[lanes x kinds] sums of a price over the blocks of a stage."""
     blocks = reduce(np.add, [getattr(prices.phases[phase], name)[shape.rows] for phase in phases])
     found: Floats = blocks @ shape.counts
@@ -151,14 +162,19 @@ class EntrySeconds:
     """What entries of a shape's orders take, each found once."""
 
     def __init__(self, shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricing) -> None:
-        self._shape, self._prices, self._stack = shape, prices, pricing.stack
+        self._shape, self._order, self._prices, self._pricing = shape, order, prices, pricing
         self._sums: dict[tuple[Phase, str], Floats] = {}
         self._known: dict[Key, Floats] = {}
+
+    @cached_property
+    def _sent(self) -> Floats:
+        """[stages of all copies x lanes and cuts] seconds of transfers after them."""
+        shape, order = self._shape, self._order
         sent = [
-            _transfers(shape, stage_hops(shape, order, pricing, copy=copy), prices, pricing)
+            _transfers(shape, stage_hops(shape, order, self._pricing, copy=copy), self._prices, self._pricing)
             for copy in range(order.copies)
         ]
-        self._sent = np.concatenate(sent, axis=1).T
+        return np.concatenate(sent, axis=1).T
 
     def columns(self, entries: Sequence[Key], members: Integers) -> Floats:
         """[entries and stages of all copies x members] seconds of entries and of transfers after stages.
@@ -175,7 +191,7 @@ class EntrySeconds:
     def _seconds(self, entry: Key) -> Floats:
         busy, device, host = (self._sum(entry, name) for name in ("busy", "device", "host"))
         shown = np.maximum(device, busy - device) if len(entry) > 1 else busy  # one pass hides the other's
-        found: Floats = pass_seconds(shown, host, self._stack)
+        found: Floats = pass_seconds(shown, host, self._pricing.stack)
         return found
 
     def _sum(self, entry: Key, name: str) -> Floats:
@@ -207,7 +223,7 @@ def _transfers(shape: Shape, hops: tuple[Hop | None, ...], prices: Prices, prici
         if hop is not None:
             alike.setdefault(hop, []).append(boundary)
     for hop, boundaries in alike.items():
-        seconds = transfer_seconds(hop, prices, pricing)[shape.rows]
+        seconds = transfer_seconds(hop, shape.rows, prices, pricing)
         times[boundaries] = seconds.T[last[:, boundaries].T].swapaxes(1, 2)
     times[:-1] *= shape.present[shape.kind][:, 1:].T[:, None]
     return times.reshape(len(times), -1).T

@@ -11,9 +11,10 @@ trips are a second bound. Sharing and contention only add time. A transfer takes
 compute stream beside it, because what it does not take it waits idle for.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from heapq import heappop, heappush
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +34,10 @@ from planner.bounds.orders import (
 )
 from planner.bounds.paths import path_ends
 from planner.bounds.updates import update_seconds
+from planner.bounds.work import work_times
 from planner.space.candidates import Integers, Space, single_space
 from planner.space.prices import Floats, Prices, price_space
-from planner.space.shapes import Shape, enumerate_shapes
+from planner.space.shapes import Shape, enumerate_lanes, enumerate_shapes
 from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.context import context_bytes, copied_gradient
@@ -53,42 +55,116 @@ from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 
 Flags = NDArray[np.bool_]
+FAR, NEAR = 1.25, 1.1
+"""Memory, and the close bounds of what fits, are found together where coarse bounds lie so far apart."""
+
+
+Look = Callable[[Integers], tuple[Floats, Callable[[Flags], Floats]]]
+"""Of some candidates the memory [bytes], and what finds the seconds of those of which something is true."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bounds:
     """What is known of every candidate of a space without simulating it.
 
+    Every candidate has a bound by the work of its ranks alone. Memory and the close bound are found for those
+    that are asked for, and of a ranking for as few as decide it.
+
     Attributes:
-        memory: [bytes] that the worst rank needs.
         inputs: [s] that the input pipeline takes at least.
-        seconds: finds [s] that training takes at least, of those candidates of which something is true.
+        work: [s] that training takes at least, because its busiest rank works so long.
+        usable: [bytes] of a device.
+        look: finds memory, and seconds that training takes at least.
     """
 
-    memory: Floats
     inputs: Floats
-    seconds: Callable[[Flags], Floats]
+    work: Floats
+    usable: float
+    look: Look
 
     @cached_property
-    def _known(self) -> Floats:
-        return np.full(len(self.memory), np.nan)
+    def memory(self) -> Floats:
+        """[bytes] that the worst rank of every candidate needs."""
+        return self.memory_of(np.arange(len(self.work)))
+
+    @cached_property
+    def fits(self) -> Integers:
+        """The candidates that fit in memory."""
+        return np.flatnonzero(self.memory <= self.usable)
+
+    @cached_property
+    def _found(self) -> tuple[Floats, Floats, Integers, list[tuple[Integers, Callable[[Flags], Floats]]]]:
+        """Memory and close bounds so far, in which look each candidate was, and the looks."""
+        count = len(self.work)
+        return np.full(count, np.nan), np.full(count, np.nan), np.full(count, -1), []
+
+    def memory_of(self, candidates: Integers) -> Floats:
+        """[bytes] that the worst rank of some candidates needs, found when first asked for."""
+        memory, _, place, looks = self._found
+        new = np.unique(candidates[place[candidates] < 0])
+        if len(new):
+            memory[new], seconds = self.look(new)
+            place[new] = len(looks)
+            looks.append((new, seconds))
+        found: Floats = memory[candidates]
+        return found
 
     def training_times(self, candidates: Integers) -> Floats:
-        """[s] that training takes at least, the input pipeline aside."""
-        wanted = np.zeros(len(self.memory), dtype=np.bool_)
-        wanted[candidates] = np.isnan(self._known[candidates])
-        if wanted.any():
-            self._known[wanted] = self.seconds(wanted)
-        found: Floats = self._known[candidates]
+        """[s] that training takes at least, the input pipeline aside, found when first asked for."""
+        self.memory_of(candidates)
+        _, times, place, looks = self._found
+        new = np.unique(candidates[np.isnan(times[candidates])])
+        for number in np.unique(place[new]).tolist():
+            own, seconds = looks[number]
+            wanted = np.isin(own, new)
+            times[own[wanted]] = np.maximum(seconds(wanted), self.work[own[wanted]])
+        found: Floats = times[candidates]
         return found
 
     def step_times(self, candidates: Integers) -> Floats:
-        """[s] that the simulated steps of some candidates take at least, found when first asked for."""
+        """[s] that the simulated steps of some candidates take at least."""
         return np.maximum(self.training_times(candidates), self.inputs[candidates])
 
+    def known_times(self, candidates: Integers) -> Floats:
+        """[s] that the simulated steps of some candidates take at least, by what has been found."""
+        found: Floats = np.fmax(np.fmax(self.work, self._found[1]), self.inputs)[candidates]
+        return found
+
+    def undecided(self, candidates: Integers, limit: float) -> int:
+        """How many of some candidates may fit and take less than a limit [s], by what has been found."""
+        may_fit = ~(self._found[0][candidates] > self.usable)
+        return int(np.count_nonzero(may_fit & (self.known_times(candidates) < limit)))
+
+    def in_order(self, candidates: Integers) -> Iterator[tuple[int, float]]:
+        """Those of some candidates that fit, with what their steps take at least, the least first."""
+        coarse = self.known_times(candidates)
+        order = np.argsort(coarse, kind="stable")
+        coarse, ranked = coarse[order], candidates[order]
+        waiting: list[tuple[float, float, int]] = []
+        seen = done = 0
+        fits = np.zeros(0, dtype=np.int64)  # places of those that do, as far as was seen
+        while waiting or max(seen, 1) <= len(ranked):
+            left = done < len(fits)
+            if not left and seen < len(ranked) and (not waiting or coarse[seen] <= waiting[0][0]):
+                first, seen = seen, int(np.searchsorted(coarse, FAR * coarse[seen], "right"))
+                fit = self.memory_of(ranked[first:seen]) <= self.usable
+                fits = np.append(fits, first + np.flatnonzero(fit))
+            elif left and (not waiting or coarse[fits[done]] <= waiting[0][0]):
+                first = done
+                done = int(np.searchsorted(coarse[fits], NEAR * coarse[fits[done]], "right"))
+                places = order[fits[first:done]]
+                times = self.step_times(candidates[places]), self.training_times(candidates[places])
+                for entry in zip(*(each.tolist() for each in (*times, places)), strict=True):
+                    heappush(waiting, entry)
+            elif waiting:
+                seconds, _, place = heappop(waiting)
+                yield int(candidates[place]), seconds
+            else:
+                return
+
     def nearest(self, candidates: Integers) -> int:
-        """The one of some candidates whose step takes least at least."""
-        return int(candidates[np.argmin(self.step_times(candidates))])
+        """The one of some candidates that fit whose step takes least at least."""
+        return next(self.in_order(candidates))[0]
 
     @cached_property
     def step_time(self) -> Floats:
@@ -99,8 +175,7 @@ class Bounds:
 def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: Cut = ()) -> Bounds:
     """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
 
-    The time is the least of those that fit, or that of the cut which misses by least where none does. What
-    does not fit is asked for its time only when somebody wants to know.
+    The time is the least of those that fit, or that of the cut which misses by least where none does.
 
     Args:
         space: the candidates.
@@ -108,26 +183,31 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: 
         pricing: what prices it; of the cluster that the space was enumerated for.
         cut: blocks per stage of all candidates; () for the cuts that each may choose from.
     """
-    count = len(space)
-    if not count:
-        none = np.zeros(0)
-        return Bounds(memory=none, inputs=none, seconds=lambda _: none)
     usable = usable_memory(pricing.stack, pricing.cluster.device)
-    memory = np.empty(count)
-    prices = price_space(space, pricing)
-    shapes = []
-    for shape in enumerate_shapes(space, prices, pricing, cuts=partial(_cuts, pricing, cut)):
-        order = shape_orders(shape)
-        need = _memory(shape, order, prices, workload, pricing)
-        memory[shape.candidates] = need.min(axis=1)
-        shapes.append((shape, order, need))
-    bounds = Bounds(
-        memory=memory,
+    if not len(space):
+        none = np.zeros(0)
+        return Bounds(inputs=none, work=none, usable=usable, look=lambda _: (none, lambda _: none))
+    prices, cuts = price_space(space, pricing), partial(_cuts, pricing, cut)
+    work = np.empty(len(space))
+    for lanes in enumerate_lanes(space, prices, pricing, cuts=cuts):
+        work[lanes.candidates] = work_times(lanes, prices, pricing)
+
+    def look(candidates: Integers) -> tuple[Floats, Callable[[Flags], Floats]]:
+        own = replace(prices, row=prices.row[candidates])
+        memory, shapes = np.empty(len(candidates)), []
+        for shape in enumerate_shapes(space.only(candidates), own, pricing, cuts=cuts):
+            order = shape_orders(shape)
+            need = _memory(shape, order, prices, workload, pricing)
+            memory[shape.candidates] = need.min(axis=1)
+            shapes.append((shape, order, need))
+        return memory, lambda wanted: _training(wanted, shapes, prices, workload, pricing)
+
+    return Bounds(
         inputs=least_input_time(workload, pricing.cluster, space.dp, space.tp * space.cp),
-        seconds=lambda wanted: _training(wanted, shapes, prices, workload, pricing),
+        work=work,
+        usable=usable,
+        look=look,
     )
-    bounds.step_times(np.flatnonzero(memory <= usable))
-    return bounds
 
 
 def _cuts(pricing: Pricing, cut: Cut, _schedule: str, ranks: int, virtual_stages: int) -> Sequence[Cut]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-import numpy as np
 import plotly.graph_objects as go
 
 from planner.bounds.estimate import estimate_bounds
@@ -74,8 +73,7 @@ def _space(question: Question, points: Sequence[Point]) -> go.Figure:
     pricing = price(question.workload, question.cluster, stack=question.stack)
     space = enumerate_space(question.workload, question.cluster, limits=stack_limits(question.stack))
     bounds = estimate_bounds(space, question.workload, pricing)
-    fits = np.flatnonzero(bounds.memory <= usable_memory(question.stack, question.cluster.device))
-    return pareto_figure(bounds, sample_candidates(bounds, fits), fits, points)
+    return pareto_figure(bounds, sample_candidates(bounds, bounds.fits), bounds.fits, points)
 
 
 def _devices(question: Question, points: Sequence[Point]) -> go.Figure:

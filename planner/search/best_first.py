@@ -10,12 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-import numpy as np
-
 from planner.bounds.estimate import Bounds
 from planner.search.order import rank_key
 from planner.space.candidates import Integers, Space
-from planner.space.prices import Floats
 from simdl.kernels.pricing import Pricing
 from simdl.memory.needs import memory_shortfalls
 from simdl.report.step_report import StepReport
@@ -69,7 +66,7 @@ class Ranking:
 def search(
     space: Space,
     bounds: Bounds,
-    fits: Integers,
+    candidates: Integers,
     workload: Workload,
     pricing: Pricing,
     *,
@@ -83,7 +80,7 @@ def search(
     Args:
         space: the candidates.
         bounds: of all candidates.
-        fits: candidates whose memory bound fits; memory is checked exactly before each simulation.
+        candidates: those to search; memory is checked exactly before each simulation.
         workload: what is computed.
         pricing: what prices it.
         top: how many to find.
@@ -94,11 +91,8 @@ def search(
     best: list[Found] = []
     reports: dict[int, StepReport] = {}
     simulated, passes, certified = 0, BOUND * len(space), True
-    seconds = bounds.step_times(fits)
-    order = np.lexsort((bounds.training_times(fits), seconds))
-    seconds = seconds[order]
-    for position, candidate in enumerate(fits[order].tolist()):
-        if len(best) == top and seconds[position] >= best[-1].step_time * (1 - ROUNDING):
+    for position, (candidate, least) in enumerate(bounds.in_order(candidates)):
+        if least >= limit_of(best, top) * (1 - ROUNDING):
             break
         if max_simulations is not None and simulated >= max_simulations:
             certified = False
@@ -110,7 +104,7 @@ def search(
             certified = False
             break
         if not any(memory_shortfalls(step, pricing.cluster.device)):
-            limit = best[-1].step_time if len(best) == top else inf
+            limit = limit_of(best, top)
             timed = run_faster_step(step, limit)
             simulated += timed is not None
             if timed is not None and timed.step_time < limit:
@@ -120,12 +114,10 @@ def search(
                 if watcher is not None:
                     watcher([found.report for found in best])
         if progress is not None:
-            progress(position + 1, _undecided(seconds, best, top))
+            progress(position + 1, bounds.undecided(candidates, limit_of(best, top)))
     return Ranking(best=tuple(best), simulated=simulated, certified=certified, reports=reports)
 
 
-def _undecided(seconds: Floats, best: list[Found], top: int) -> int:
-    """Candidates that would have to be simulated if the best did not improve any further."""
-    if len(best) < top:
-        return len(seconds)
-    return int(np.searchsorted(seconds, best[-1].step_time))
+def limit_of(best: Sequence[Found], top: int) -> float:
+    """[s] that a candidate has to be faster than to be among the best."""
+    return best[-1].step_time if len(best) == top else inf

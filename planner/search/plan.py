@@ -21,7 +21,7 @@ from planner.space.candidates import Integers, Limits, Space, enumerate_space, r
 from simdl.errors import SimdlError
 from simdl.kernels.cost_model import CostModel
 from simdl.kernels.pricing import Pricing
-from simdl.memory.needs import memory_shortfalls, usable_memory
+from simdl.memory.needs import memory_shortfalls
 from simdl.pipelines import PIPELINES
 from simdl.report.step_report import StepReport
 from simdl.software.stack import Stack
@@ -123,12 +123,11 @@ def plan(
     pricing = price(workload, cluster, stack=stack, cost_model=cost_model)
     space = enumerate_space(workload, cluster, limits=stack_limits(stack))
     bounds = estimate_bounds(space, workload, pricing)
-    fits = np.flatnonzero(bounds.memory <= usable_memory(stack, cluster.device))
-    decided, cut = _in_two_parts(progress, cuts=min(top, len(fits)))
+    decided, cut = _in_two_parts(progress, cuts=min(top, len(space)))
     ranking = search(
         space,
         bounds,
-        fits,
+        np.arange(len(space)),
         workload,
         pricing,
         top=top,
@@ -136,6 +135,7 @@ def plan(
         progress=decided,
         watcher=watcher,
     )
+    fits = bounds.fits
     best = np.array([found.candidate for found in ranking.best], dtype=np.int64)
     plans = [
         Plan(bound=seconds, report=found.report)

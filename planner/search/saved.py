@@ -53,13 +53,12 @@ def saved_strategies(
         return
     allowed = frozenset({"recompute"}) if len(fits) else None
     usable = usable_memory(pricing.stack, pricing.cluster.device)
-    seconds = bounds.step_times(kept)
-    expected, again_time = (
-        seconds.copy(),
-        dict(zip(fits.tolist(), bounds.step_times(fits).tolist(), strict=True)),
-    )
-    for place, candidate in enumerate(kept.tolist()):
-        again = [other[candidate] for other in others if candidate in other]
+    kept = kept[bounds.known_times(kept) < best]
+    seconds, expected = bounds.step_times(kept), bounds.step_times(kept)
+    modes = [[other[each] for other in others if each in other] for each in kept.tolist()]
+    wanted = np.array(sorted({each for again in modes for each in again}), dtype=np.int64)
+    again_time = dict(zip(wanted.tolist(), bounds.step_times(wanted).tolist(), strict=True))
+    for place, (candidate, again) in enumerate(zip(kept.tolist(), modes, strict=True)):
         expected[place] += min(
             (
                 _share(bounds.memory[candidate], bounds.memory[each], usable)

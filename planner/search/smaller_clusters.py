@@ -15,7 +15,6 @@ from planner.questions.question import Question
 from planner.search.plan import stack_limits
 from planner.search.scaling import node_counts
 from planner.space.candidates import enumerate_space
-from simdl.memory.needs import usable_memory
 from simdl.step.simulate import price
 
 
@@ -52,14 +51,13 @@ def _bounds(question: Question) -> Iterator[ClusterBound]:
         bounds = estimate_bounds(
             space, question.workload, price(question.workload, cluster, stack=question.stack)
         )
-        fits = np.flatnonzero(bounds.memory <= usable_memory(question.stack, cluster.device))
-        if not len(fits):
+        best, least = next(bounds.in_order(np.arange(len(space))), (-1, 0.0))
+        if best < 0:
             continue
-        best = int(fits[np.argmin(bounds.step_times(fits))])
         yield ClusterBound(
             nodes=nodes,
             devices=cluster.devices,
-            bound=float(bounds.step_times(fits).min()),
-            memory=float(bounds.memory[best]),
+            bound=least,
+            memory=float(bounds.memory_of(np.array([best]))[0]),
             strategy=format_strategy(space.strategy(best)),
         )

@@ -52,7 +52,7 @@ class Prices:
         parameters: elements of a rank before ZeRO.
         experts: those of them that belong to experts.
         tables: [bytes] of embedding tables, which have no gradient.
-        transfers: what :func:`transfer_seconds` has found, by hop.
+        transfers: what :func:`transfer_seconds` has found, by hop and shard: of which rows, and seconds.
     """
 
     row: Integers
@@ -65,7 +65,7 @@ class Prices:
     parameters: Floats
     tables: Floats
     experts: Floats
-    transfers: dict[Hop, Floats] = field(default_factory=dict)
+    transfers: dict[tuple[Hop, int, int], tuple[Integers, Floats]] = field(default_factory=dict)
 
 
 def price_space(space: Space, pricing: Pricing) -> Prices:
@@ -117,16 +117,20 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
     )
 
 
-def transfer_seconds(hop: Hop, prices: Prices, pricing: Pricing) -> Floats:
+def transfer_seconds(hop: Hop, rows: Integers, prices: Prices, pricing: Pricing) -> Floats:
     """[rows x distinct blocks] seconds to send the output of a block over a hop to the next stage."""
-    if hop not in prices.transfers:
-        seconds = np.empty_like(prices.boundary)
-        for tp, sequence in {*zip(prices.tp.tolist(), prices.sequence_parallel.tolist(), strict=True)}:
-            rows = (prices.tp == tp) & (prices.sequence_parallel == sequence)
-            strategy = Strategy(tp=tp, sequence_parallel=bool(sequence))
-            seconds[rows] = transfer_time(as_number(prices.boundary[rows]), hop, strategy, pricing)
-        prices.transfers[hop] = seconds
-    return prices.transfers[hop]
+    found = np.empty((len(rows), prices.boundary.shape[1]))
+    tp, sequence = prices.tp[rows], prices.sequence_parallel[rows]
+    for pair in {*zip(tp.tolist(), sequence.tolist(), strict=True)}:
+        if (hop, *pair) not in prices.transfers:
+            alike = np.flatnonzero((prices.tp == pair[0]) & (prices.sequence_parallel == pair[1]))
+            strategy = Strategy(tp=pair[0], sequence_parallel=bool(pair[1]))
+            time = transfer_time(as_number(prices.boundary[alike]), hop, strategy, pricing)
+            prices.transfers[hop, *pair] = alike, np.asarray(time)
+        priced, seconds = prices.transfers[hop, *pair]
+        own = (tp == pair[0]) & (sequence == pair[1])
+        found[own] = seconds[np.searchsorted(priced, rows[own])]
+    return found
 
 
 def _block_prices(cost: BlockCost, pricing: Pricing) -> tuple[float, ...]:

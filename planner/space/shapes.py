@@ -10,8 +10,9 @@ one *kind*.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,18 +33,17 @@ _Part = tuple[Integers, int, list[tuple[Blocks, ...]]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shape:
-    """A pipeline and the candidates that run it.
+class Lanes:
+    """A pipeline, its cuts, and the ways to run a microbatch through it.
 
     Attributes:
-        variants: a strategy each that prices the collectives of its candidates (their dp x cp as dp, no
-            context parallelism).
-        parameters: [variants x distinct blocks] elements of a rank before ZeRO that all replicas hold alike.
-        experts: [variants x distinct blocks] those that replicas of experts hold, where these are others.
+        schedule: its name.
+        ranks: pipeline ranks.
+        blocks: number of distinct blocks.
         rows: [lanes] rows of prices.
         microbatches: [lanes] per replica.
         candidates: [n] indices into the space.
-        lane, variant: [n] of each candidate.
+        lane: [n] of each candidate.
         kinds: distinct stages, each as the distinct blocks it holds in chain order; () for an empty one.
         kind: [cuts x stages] index into ``kinds`` of each virtual stage.
         virtual: [cuts] virtual stages per rank.
@@ -51,14 +51,13 @@ class Shape:
         choices: cuts that each may have.
     """
 
-    variants: tuple[Strategy, ...]
-    parameters: Floats
-    experts: Floats
+    schedule: str
+    ranks: int
+    blocks: int
     rows: Integers
     microbatches: Integers
     candidates: Integers
     lane: Integers
-    variant: Integers
     kinds: tuple[Blocks, ...]
     kind: Integers
     virtual: Integers
@@ -66,14 +65,9 @@ class Shape:
     choices: int
 
     @property
-    def strategy(self) -> Strategy:
-        """What all candidates share, the sharding of the first variant, and the most virtual stages."""
-        return self.variants[0]
-
-    @property
-    def ranks(self) -> int:
-        """Pipeline ranks."""
-        return self.strategy.pp
+    def virtual_stages(self) -> int:
+        """The most virtual stages per rank."""
+        return int(self.virtual.max())
 
     @property
     def cuts(self) -> int:
@@ -85,28 +79,10 @@ class Shape:
         """[kinds] those that hold blocks."""
         return np.array([bool(blocks) for blocks in self.kinds])
 
-    def only(self, kept: NDArray[np.bool_]) -> tuple["Shape", Integers]:
-        """The shape with some of its candidates and the lanes and variants that they use, and those lanes."""
-        lanes, lane = _used(self.lane[kept], len(self.rows))
-        variants, variant = _used(self.variant[kept], len(self.variants))
-        only = replace(
-            self,
-            variants=tuple(self.variants[number] for number in variants.tolist()),
-            parameters=self.parameters[variants],
-            experts=self.experts[variants],
-            rows=self.rows[lanes],
-            microbatches=self.microbatches[lanes],
-            candidates=self.candidates[kept],
-            lane=lane,
-            variant=variant,
-            cut=self.cut[kept],
-        )
-        return only, lanes
-
     @cached_property
     def counts(self) -> Floats:
         """[distinct blocks x kinds] how often each block stands in each kind of stage."""
-        shape = self.parameters.shape[1], len(self.kinds)
+        shape = self.blocks, len(self.kinds)
         places = [block * shape[1] + number for number, blocks in enumerate(self.kinds) for block in blocks]
         return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
@@ -134,6 +110,47 @@ class Shape:
         return found
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shape(Lanes):
+    """A pipeline and the candidates that run it, with the ways to shard what its ranks hold.
+
+    Attributes:
+        variants: a strategy each that prices the collectives of its candidates (their dp x cp as dp, no
+            context parallelism).
+        parameters: [variants x distinct blocks] elements of a rank before ZeRO that all replicas hold alike.
+        experts: [variants x distinct blocks] those that replicas of experts hold, where these are others.
+        variant: [n] of each candidate.
+    """
+
+    variants: tuple[Strategy, ...]
+    parameters: Floats
+    experts: Floats
+    variant: Integers
+
+    @property
+    def strategy(self) -> Strategy:
+        """What all candidates share, the sharding of the first variant, and the most virtual stages."""
+        return self.variants[0]
+
+    def only(self, kept: NDArray[np.bool_]) -> tuple["Shape", Integers]:
+        """The shape with some of its candidates and the lanes and variants that they use, and those lanes."""
+        lanes, lane = _used(self.lane[kept], len(self.rows))
+        variants, variant = _used(self.variant[kept], len(self.variants))
+        only = replace(
+            self,
+            variants=tuple(self.variants[number] for number in variants.tolist()),
+            parameters=self.parameters[variants],
+            experts=self.experts[variants],
+            rows=self.rows[lanes],
+            microbatches=self.microbatches[lanes],
+            candidates=self.candidates[kept],
+            lane=lane,
+            variant=variant,
+            cut=self.cut[kept],
+        )
+        return only, lanes
+
+
 def _used(places: Integers, count: int) -> tuple[Integers, Integers]:
     """Which of so many places are used, and the number of each used one among them."""
     used = np.zeros(count, dtype=np.bool_)
@@ -141,8 +158,8 @@ def _used(places: Integers, count: int) -> tuple[Integers, Integers]:
     return np.flatnonzero(used), (np.cumsum(used) - 1)[places]
 
 
-def enumerate_shapes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cuts) -> Iterator[Shape]:
-    """Every shape of a space; together they hold each candidate once.
+def enumerate_lanes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cuts) -> Iterator[Lanes]:
+    """Every pipeline of a space; together they hold each candidate once.
 
     Args:
         space: the candidates.
@@ -153,15 +170,21 @@ def enumerate_shapes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cu
     pipeline, members = distinct((space.schedule, space.pp, space.virtual_stages))
     order = np.argsort(members, kind="stable")
     starts = np.searchsorted(members[order], np.arange(len(pipeline) + 1)).tolist()
-    alike: dict[tuple[object, ...], list[_Part]] = {}
+    alike: dict[tuple[str, int, tuple[int, ...]], list[_Part]] = {}
     for first, start, end in zip(pipeline.tolist(), starts, starts[1:], strict=False):
         name, pp = space.schedules[space.schedule[first]], int(space.pp[first])
         virtual = int(space.virtual_stages[first])
         stages = [stage_blocks(pricing.network, one) for one in cuts(name, pp, virtual)]
         key = _even_places(name, pp, virtual) if virtual > 1 and _is_even(stages) else (virtual,)
         alike.setdefault((name, pp, key), []).append((order[start:end], virtual, stages))
-    for parts in alike.values():
-        yield _shape(parts, space, prices)
+    for (name, pp, _), parts in alike.items():
+        yield _lanes(name, pp, parts, space, prices)
+
+
+def enumerate_shapes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cuts) -> Iterator[Shape]:
+    """The same, with the ways to shard what ranks hold."""
+    for lanes in enumerate_lanes(space, prices, pricing, cuts=cuts):
+        yield _shape(lanes, space, prices)
 
 
 def _is_even(stages: list[tuple[Blocks, ...]]) -> bool:
@@ -176,33 +199,43 @@ def _even_places(name: str, ranks: int, virtual_stages: int) -> tuple[int, ...]:
     return chunk if found.plain and found.place == chunk * virtual_stages else found.place
 
 
-def _shape(parts: list[_Part], space: Space, prices: Prices) -> Shape:
+def _lanes(name: str, ranks: int, parts: list[_Part], space: Space, prices: Prices) -> Lanes:
     members = np.concatenate([each for each, *_ in parts])
     stages = [one for *_, of_it in parts for one in of_it]
-    columns = (space.tp, space.ep, space.etp, space.zero, space.shard_degree)
-    shared, variant = distinct(tuple(column[members] for column in columns))
     rows, first, lane = np.unique(prices.row[members], return_index=True, return_inverse=True)
     width = max(map(len, stages))
     padded = [(*one, *((),) * (width - len(one))) for one in stages]
-    kinds = {blocks: number for number, blocks in enumerate(dict.fromkeys(b for one in padded for b in one))}
-    most, choices = max(virtual for _, virtual, _ in parts), len(parts[0][2])
-    firsts = members[shared]
-    apart = space.ep[firsts] * space.expert_tensor[firsts] != space.tp[firsts]
-    experts = prices.experts[prices.row[firsts]] * apart[:, None]
-    return Shape(
-        variants=tuple(_shared(space, each, most) for each in firsts.tolist()),
-        parameters=prices.parameters[prices.row[firsts]] - experts,
-        experts=experts,
+    kinds = {blocks: number for number, blocks in enumerate(dict.fromkeys(chain.from_iterable(padded)))}
+    choices = len(parts[0][2])
+    return Lanes(
+        schedule=name,
+        ranks=ranks,
+        blocks=prices.parameters.shape[1],
         rows=rows,
         microbatches=space.microbatches[members[first]],
         candidates=members,
         lane=lane,
-        variant=variant,
         kinds=tuple(kinds),
         kind=np.array([[kinds[blocks] for blocks in one] for one in padded]),
         virtual=np.repeat([virtual for _, virtual, _ in parts], choices),
         cut=np.repeat(choices * np.arange(len(parts)), [len(each) for each, *_ in parts]),
         choices=choices,
+    )
+
+
+def _shape(lanes: Lanes, space: Space, prices: Prices) -> Shape:
+    members = lanes.candidates
+    columns = (space.tp, space.ep, space.etp, space.zero, space.shard_degree)
+    shared, variant = distinct(tuple(column[members] for column in columns))
+    firsts = members[shared]
+    apart = space.ep[firsts] * space.expert_tensor[firsts] != space.tp[firsts]
+    experts = prices.experts[prices.row[firsts]] * apart[:, None]
+    return Shape(
+        **{each.name: getattr(lanes, each.name) for each in fields(Lanes)},
+        variants=tuple(_shared(space, each, lanes.virtual_stages) for each in firsts.tolist()),
+        parameters=prices.parameters[prices.row[firsts]] - experts,
+        experts=experts,
+        variant=variant,
     )
 
 

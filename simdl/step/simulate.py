@@ -18,6 +18,7 @@ from simdl.errors import SimdlError, StrategyError
 from simdl.kernels.cost_model import CostModel, DeviceCostModel
 from simdl.kernels.pricing import Pricing
 from simdl.kernels.vocabulary import with_padded_vocabulary
+from simdl.memory.context import device_contexts
 from simdl.memory.needs import memory_by_rank, memory_shortfalls, paging_notes
 from simdl.program.unfolding import apart, every_rank, unfold
 from simdl.report.certainty import evidence_seconds, kind_of, knowledge_of
@@ -163,6 +164,7 @@ def price(
             "and `simdl simulate` take mixed clusters)"
         )
     load_library(stack.library)  # read like the other profiles, before anything is priced
+    device_contexts()
     return Pricing(
         network=with_padded_vocabulary(workload.network, int(stack.vocabulary_multiple)),
         precision=workload.precision,

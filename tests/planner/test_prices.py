@@ -50,7 +50,9 @@ def test_rows_are_priced_like_single_shards(model, attention):
             for name in ("saved", "transient", "boundary", "parameters"):
                 assert getattr(prices, name)[row, block] == pytest.approx(getattr(cost, name), rel=1e-12)
             sent = transfer_time(cost.boundary, hop, strategy, pricing)
-            assert transfer_seconds(hop, prices, pricing)[row, block] == pytest.approx(sent, rel=1e-12)
+            assert transfer_seconds(hop, np.array([row]), prices, pricing)[0, block] == pytest.approx(
+                sent, rel=1e-12
+            )
 
 
 def test_a_candidate_has_the_same_bound_alone_and_among_all():

@@ -71,9 +71,34 @@ def test_search_is_deterministic(case):
 def test_steps_whose_longest_path_is_too_long_are_not_run(case, monkeypatch):
     """Loose bounds let through what the longest path then rules out; the ranking is the same."""
     space, bounds, fits, workload, pricing = case
-    loose = replace(bounds, seconds=lambda wanted: 0.8 * bounds.seconds(wanted))
-    ranking = search(space, loose, fits, workload, pricing, top=2)
+
+    def look(candidates):
+        memory, seconds = bounds.look(candidates)
+        return memory, lambda wanted: 0.8 * seconds(wanted)
+
+    def loose():
+        return replace(bounds, look=look, work=0.8 * bounds.work)
+
+    ranking = search(space, loose(), fits, workload, pricing, top=2)
     monkeypatch.setattr(best_first, "run_faster_step", lambda step, _: run_step(step))
-    every = search(space, loose, fits, workload, pricing, top=2)
+    every = search(space, loose(), fits, workload, pricing, top=2)
     assert ranking.best == every.best
     assert ranking.simulated < every.simulated
+
+
+def test_candidates_come_in_the_order_of_their_bounds_and_not_all_are_looked_at_closely(case):
+    """As sorting all of them says; what does not fit is left out."""
+    space, _, fits, workload, pricing = case
+    bounds = estimate_bounds(space, workload, pricing)
+    in_order = bounds.in_order(np.arange(len(space)))
+    first = [next(in_order) for _ in range(3)]
+    looked_at = np.count_nonzero(~np.isnan(bounds._found[1]))
+    assert 3 <= looked_at < len(fits)
+    found = [*first, *in_order]
+    assert sorted(candidate for candidate, _ in found) == fits.tolist()
+    seconds = bounds.step_times(fits)
+    assert [least for _, least in found] == sorted(seconds.tolist())
+    assert dict(found) == dict(zip(fits.tolist(), seconds.tolist(), strict=True))
+    assert bounds.nearest(fits) == found[0][0]
+    assert bounds.fits.tolist() == fits.tolist()
+    assert (bounds.work <= bounds.step_time).all()

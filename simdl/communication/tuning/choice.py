@@ -66,8 +66,12 @@ def _changes(correction: tuple[float, ...]) -> frozenset[float]:
 
 def _envelope(lines: Sequence[tuple[float, float]], low: float, high: float) -> list[tuple[float, int]]:
     """The least of some lines on an interval: where each of its pieces starts, and which line it is."""
-    index = min(range(len(lines)), key=lambda at: (lines[at][0] + lines[at][1] * low, lines[at][1]))
+    _, _, index = min((offset + slope * low, slope, at) for at, (offset, slope) in enumerate(lines))
     found, start = [(low, index)], low
+    if isfinite(high):
+        ends = [offset + slope * high for offset, slope in lines]
+        if ends[index] <= min(ends):  # least at both ends, so between them
+            return found
     while True:
         offset, slope = lines[index]
         crossings = [
