@@ -1,6 +1,7 @@
 """Rows of measurements as a machine with known terms would give them, for tests of what is fitted to them."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -185,8 +186,12 @@ def _wanted(case):
     """Of convolutions those of AlexNet, so that fits take a second."""
     if case.family != "convolution":
         return True
-    shapes = {convolution_shape(layer) for _, layer in load_network("alexnet").layers()}
-    return convolution_of(Pass(case.kernel.partition("/")[2]), case.dims).shape in shapes
+    return convolution_of(Pass(case.kernel.partition("/")[2]), case.dims).shape in _alexnet_shapes()
+
+
+@cache
+def _alexnet_shapes():
+    return {convolution_shape(layer) for _, layer in load_network("alexnet").layers()}
 
 
 def write_measurements(folder, processes=1, backend="numpy", **options):

@@ -12,7 +12,7 @@ ends in ``.json``, or a folder, the ``config.json`` of a Hugging Face model
 import inspect
 import pkgutil
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def registered_name(name: str) -> str:
 
 
 def load_network(name_or_path: str, *, tokens: int | None = None, image_size: int | None = None) -> Network:
-    """The network of this registered name or file.
+    """The network of this registered name or file; registered ones are built once.
 
     Args:
         name_or_path: registered name, what torchvision or timm call such a network, TOML file or Hugging Face
@@ -143,7 +143,22 @@ def _convergence() -> dict[str, Any]:
 
 @cache
 def _builders() -> dict[str, Callable[..., Network]]:
-    return _exported("NETWORKS")
+    return {name: _remembered(builder) for name, builder in _exported("NETWORKS").items()}
+
+
+def _remembered(builder: Callable[..., Network]) -> Callable[..., Network]:
+    """A builder that gives one object for equal questions: prices are remembered by the network's identity."""
+
+    @wraps(builder)
+    def build(**overrides: int) -> Network:
+        return _built(builder, **overrides)
+
+    return build
+
+
+@lru_cache(maxsize=64)
+def _built(builder: Callable[..., Network], **overrides: int) -> Network:
+    return builder(**overrides)
 
 
 @cache
