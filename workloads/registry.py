@@ -147,7 +147,7 @@ def _builders() -> dict[str, Callable[..., Network]]:
 
 
 def _remembered(builder: Callable[..., Network]) -> Callable[..., Network]:
-    """A builder that gives one object for equal questions: prices are remembered by the network's identity."""
+    """One object for equal questions, because prices are remembered by the identity of networks."""
 
     @wraps(builder)
     def build(**overrides: int) -> Network:
