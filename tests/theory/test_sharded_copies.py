@@ -9,8 +9,11 @@ from hardware.profiles import load_cluster
 from simdl.communication import Group
 from simdl.kernels.cost_model import launch_time
 from simdl.kernels.kernel import Kernel
+from simdl.program.action import Purpose, Transfer
 from simdl.software.reader import load_stack
 from simdl.step.costs.gradients import GradientShare, gathers, reductions, total_seconds
+from simdl.step.cuts.automatic_cut import step_cost
+from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.operators import OperatorKind
@@ -64,3 +67,20 @@ def test_a_step_of_fsdp_takes_longer_by_its_copies():
         for copies in (False, True)
     ]
     assert times[0] < times[1]
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("purpose", [Purpose.GATHER_PARAMETERS, Purpose.REDUCE_GRADIENTS])
+def test_copies_have_the_whole_device_and_messages_what_their_kernels_take(purpose):
+    """Seconds that computation beside it loses: those of the copies, more than without them."""
+    workload, cluster = build_workload(build_network(4), global_batch=8), load_cluster("dgx-a100:1")
+    lost, whole = [], []
+    for copies in (False, True):
+        stack = replace(load_stack("torchtitan"), shard_copies=copies)
+        step = step_cost(workload, Strategy(dp=8, zero=3), price(workload, cluster, stack=stack))
+        found = [task.action for task in lower(step).tasks if isinstance(task.action, Transfer)]
+        chosen = [action for action in found if action.purpose is purpose]
+        lost.append(sum(action.footprint * action.duration for action in chosen))
+        whole.append(sum(action.duration for action in chosen))
+    assert lost[0] > 0
+    assert lost[1] - lost[0] == pytest.approx(whole[1] - whole[0])

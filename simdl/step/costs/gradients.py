@@ -6,7 +6,7 @@ parallelism repeats the arrangement, so a group goes on at the same distance in 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, final
 
 import numpy as np
@@ -99,6 +99,7 @@ class Collective:
         seconds: [s] alone, of all calls.
         encode, decode: [s] of kernels that compress before it and decompress after it.
         negotiation: [s] in which a coordinator learns that all ranks are ready for it.
+        copying: [s] of it in which copies around it have the whole device.
     """
 
     operation: Operation
@@ -108,6 +109,7 @@ class Collective:
     encode: float = 0.0
     decode: float = 0.0
     negotiation: float = 0.0
+    copying: float = 0.0
 
 
 def merged_shares(shares: Iterable[GradientShare]) -> tuple[GradientShare, ...]:
@@ -229,15 +231,23 @@ def share_reductions(
     nbytes = gradient_bytes(share.parameters, pricing)
     calls = 1 if pricing.stack.bucket else max(1, share.tensors)
     if some((shards > 1) & (nbytes > 0)):
-        before = _copy_seconds(2 * nbytes, strategy, pricing) + _call_seconds(strategy, pricing)
-        before = choose(shards > 1, before, 0.0)
-        yield _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls, before)
+        copying = choose(shards > 1, _copy_seconds(2 * nbytes, strategy, pricing), 0.0)
+        before = copying + choose(shards > 1, _call_seconds(strategy, pricing), 0.0)
+        scatter = _scatter(nbytes, Group(size=shards, stride=group.stride), pricing, calls, before)
+        yield replace(scatter, copying=copying)
     across = Group(size=group.size // shards, stride=group.stride * shards)
     if copies and some((across.size > 1) & (nbytes > 0)):
         seconds = calls * gradient_sum_time(nbytes / shards / calls, across, pricing)
-        seconds = seconds + _bucket_seconds(nbytes, strategy, pricing)
+        copying = _bucket_seconds(nbytes, strategy, pricing)
         agreed = pricing.stack.negotiation * share.tensors * across.size
-        yield Collective(Operation.ALL_REDUCE, across, nbytes / shards, seconds, negotiation=agreed)
+        yield Collective(
+            Operation.ALL_REDUCE,
+            across,
+            nbytes / shards,
+            seconds + copying,
+            negotiation=agreed,
+            copying=copying,
+        )
 
 
 def _compressed(share: GradientShare, strategy: Sharing, pricing: Pricing) -> Iterator[Collective]:
@@ -323,8 +333,9 @@ def share_gathers(share: GradientShare, strategy: Sharing, pricing: Pricing) -> 
             Operation.ALL_GATHER, nbytes, group, pricing.cluster, library=pricing.stack.library
         )
         copies = _copy_seconds(2 * nbytes / shards, strategy, pricing)
-        copies += _copy_seconds(2 * nbytes, strategy, pricing) + _call_seconds(strategy, pricing)
-        yield Collective(Operation.ALL_GATHER, group, nbytes, seconds + choose(shards > 1, copies, 0.0))
+        copies = choose(shards > 1, copies + _copy_seconds(2 * nbytes, strategy, pricing), 0.0)
+        calls = choose(shards > 1, _call_seconds(strategy, pricing), 0.0)
+        yield Collective(Operation.ALL_GATHER, group, nbytes, seconds + copies + calls, copying=copies)
 
 
 def total_seconds(collectives: Iterable[Collective]) -> float:

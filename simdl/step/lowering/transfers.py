@@ -248,13 +248,16 @@ class StepTransfers:
             library=stack.library,
             algorithm=algorithm,
         )
-        traffic = MEMORY_PASSES[made.operation] * made.nbytes
-        return footprint(
+        traffic, sending = MEMORY_PASSES[made.operation] * made.nbytes, made.seconds - made.copying
+        if sending <= 0:
+            return 1.0
+        share = footprint(
             load_library(stack.library),
             cluster.device,
-            rate=sent / made.seconds,
-            traffic=traffic / made.seconds,
+            rate=sent / sending,
+            traffic=traffic / sending,
         )
+        return (share * sending + made.copying) / made.seconds
 
     def _port_loads(self, algorithm: str, made: Collective, rank: int) -> tuple[PortLoad, ...]:
         """What a collective loads of each level."""
