@@ -34,6 +34,7 @@ from workloads.operators import (
 )
 
 STARTS = (OperatorKind.MATMUL, OperatorKind.CONVOLUTION)  # a product never joins another kernel
+CASTS, SAME_FORMAT = frozenset({"upcast", "downcast"}), "casts"  # around a loss; what a stack calls them
 SHORT_FORMATS = frozenset({"fp16", "bf16"})
 MATRIX_FORMATS = SHORT_FORMATS | {"tf32"}  # of convolutions on matrix units
 ROWS = 16
@@ -165,9 +166,15 @@ def _unfused(
         if which is Pass.FORWARD and BATCH_COUNT in stack.chains and layer.attributes.get("over") == "batch":
             yield layer.name, None, Kernel("count", OperatorKind.ELEMENTWISE, 0.0, 0.0, precision.attention)
         for operator in layer.operators(which):
-            if not operator.dispatch or operator.dispatch == stack.dispatch:
+            if operator.dispatch in ("", stack.dispatch) and not _casts_nothing(operator, precision, stack):
                 for fusible, kernel in _operator_kernels(layer, operator, which, shard, precision, stack):
                     yield layer.name, fusible, kernel
+
+
+def _casts_nothing(operator: Operator, precision: Precision, stack: Stack) -> bool:
+    """Whether a cast to FP32 or back finds its format there, and gets the tensor itself."""
+    same = operator.name in CASTS and operator.element_size == precision.activation
+    return same and SAME_FORMAT in stack.fused
 
 
 def _operator_kernels(  # noqa: PLR0917 - what names one kernel

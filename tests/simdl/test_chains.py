@@ -216,3 +216,22 @@ def test_residual_streams_that_start_from_convolutions_stay_in_16_bit():
 
     assert len(widened("mixer-s32", "mixer")) == 2
     assert not widened("swin-tiny", "stage1_1")
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("precision", "cast"), [("fp32", set()), ("bf16", {"upcast", "downcast"})])
+def test_a_processor_casts_nothing_that_is_in_fp32(precision, cast):
+    head = load_network("lstm-mini").blocks[-1]
+    kernels = [
+        kernel.name
+        for which in (Pass.FORWARD, Pass.INPUT_GRADIENT)
+        for kernel in block_kernels(
+            head,
+            which,
+            shard=Shard(),
+            precision=load_precision(precision),
+            stack=load_stack("pytorch-cpu"),
+        )
+    ]
+    assert {name for name in kernels if "cast" in name} == cast
+    assert {"softmax", "softmax gradient"} <= set(kernels)
