@@ -35,7 +35,7 @@ class TestStoredRun:
         done = run("--data", RECORDED)
         assert done.exit_code == 0, done.output
         assert "4 ranks on a switch, links of 200 Mbit/s each way" in done.stdout
-        for text in ("parameter_server", "8.0 MiB", "at_least_1_mib", "gloo ring at_least_1_mib"):
+        for text in ("parameter server", "8.0 MiB", "at least 1 MiB", "gloo ring at least 1 MiB"):
             assert text in done.stdout
 
     def test_has_the_rows_of_every_validation(self):

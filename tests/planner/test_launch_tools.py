@@ -87,13 +87,17 @@ def test_megatron_core_has_what_its_arguments_name():
     assert model.kv_channels == 128
 
 
-def test_torchtitan_takes_its_function():
+@pytest.mark.parametrize("strategy", [SHARDED, Strategy(dp=4, pp=4, zero=2, micro_batch=2)])
+def test_torchtitan_takes_its_function(strategy):
     trainer = tool("torchtitan.trainer")
-    written = text("torchtitan", SHARDED)
+    written = text("torchtitan", strategy)
     scope = {}
     exec(compile(written, "torchtitan", "exec"), scope)  # noqa: S102 - a file that this project writes
     name = next(node.name for node in ast.parse(written).body if isinstance(node, ast.FunctionDef))
-    assert isinstance(scope[name](), trainer.Trainer.Config)
+    found = scope[name]()
+    assert isinstance(found, trainer.Trainer.Config)
+    assert found.parallelism.pipeline_parallel_degree == strategy.pp
+    assert found.parallelism.data_parallel_shard_degree == strategy.dp
 
 
 def test_nemo_automodel_takes_its_file(tmp_path):

@@ -1,8 +1,11 @@
 """What the pages of `simdl validate` share: rows as points, their figures, and tables of printed text."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from hardware.errors import UnitError
+from hardware.units import parse_quantity
 from planner.pages.figures.accuracy import (
     END,
     Pair,
@@ -81,12 +84,15 @@ def _beyond(pairs: Sequence[Pair]) -> str:
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table as the command prints it; numbers and percentages sort by value."""
+    """A table as the command prints it; numbers, percentages and quantities sort by value."""
     return Table(header=tuple(header), rows=tuple(tuple(map(_cell, row)) for row in rows))
 
 
 def _cell(text: str) -> Cell:
-    try:
-        return Cell(text=text, value=float(text.removesuffix("%")))
-    except ValueError:
-        return Cell(text=text)
+    plain = text.replace(",", "")
+    with suppress(ValueError):
+        return Cell(text=text, value=float(plain.removesuffix("%")))
+    for dimension in ("time", "bytes", "bandwidth"):
+        with suppress(UnitError):
+            return Cell(text=text, value=parse_quantity(plain, dimension))
+    return Cell(text=text)

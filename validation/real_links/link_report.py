@@ -34,7 +34,7 @@ def row_cells(row: LinkRow) -> tuple[str, ...]:
     error = relative_error(row)
     return (
         row.transport,
-        row.algorithm,
+        row.algorithm.replace("_", " "),
         format_quantity(row.nbytes, "bytes"),
         "-" if row.measured is None else format_quantity(row.measured, "time"),
         "-" if row.spread is None else f"{row.spread:.1%}",
@@ -48,10 +48,16 @@ def error_cells(rows: Sequence[LinkRow]) -> list[tuple[str, ...]]:
     """One row of text per summary group that has measurements."""
     scored = {name: statistics_of(group) for name, group in summary_groups(rows).items()}
     return [
-        (name, str(errors.n), f"{errors.median:.1%}", f"{errors.max:.1%}", f"{errors.bias:+.1%}")
+        (_group(name), str(errors.n), f"{errors.median:.1%}", f"{errors.max:.1%}", f"{errors.bias:+.1%}")
         for name, errors in scored.items()
         if errors.n
     ]
+
+
+def _group(name: str) -> str:
+    """A group of rows in words."""
+    who, large, _ = name.partition("at_least_1_mib")
+    return f"{who.replace('_', ' ')}at least 1 MiB" if large else name
 
 
 def report_json(rows: Sequence[LinkRow], conditions: Conditions | None, file: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def links_page(rows: Sequence[LinkRow], conditions: Conditions, data: dict[str, 
     """The page of a comparison; tables are those that the command prints, ``data`` its JSON."""
     pairs = [
         Pair(
-            family=f"{row.transport} {row.algorithm}",
+            family=f"{row.transport} {row.algorithm.replace('_', ' ')}",
             label=format_quantity(row.nbytes, "bytes"),
             measured=row.measured,
             predicted=row.predicted,
@@ -29,9 +29,19 @@ def links_page(rows: Sequence[LinkRow], conditions: Conditions, data: dict[str, 
         headline=data["headline"],
         lines=(conditions_text(conditions), f"{conditions.cpu}, {conditions.kernel}, {conditions.date}"),
         sections=(
-            Section(title="Relative errors of time", body=text_table(ERROR_HEADER, error_cells(rows))),
+            Section(
+                title="Relative errors of time",
+                body=text_table(ERROR_HEADER, error_cells(rows)),
+                note="predicted / measured - 1. Nothing is fitted: the prediction knows the rate of links, "
+                "the headers of a frame, and how long one byte takes.",
+            ),
             *error_sections([("time", "s", pairs)]),
-            Section(title="Rows", body=text_table(HEADER, [row_cells(row) for row in rows])),
+            Section(
+                title="Rows",
+                body=text_table(HEADER, [row_cells(row) for row in rows]),
+                note="Spread: slowest less fastest repetition, over the median. Bus bandwidth: measured, "
+                "scaled to compare with the rate of a link.",
+            ),
         ),
         data=data,
     )

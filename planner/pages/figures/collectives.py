@@ -56,21 +56,25 @@ def message_figure(uses: Sequence[MessageUse]) -> go.Figure:
 
 
 def _by_size(rows: Sequence[Mapping[str, Any]], key: str, unit: str, *, log: bool) -> go.Figure:
-    """A line per algorithm over message size; what the library takes by itself is ringed."""
+    """A line per algorithm over message size, broken where it was not asked about.
+
+    What the library takes by itself is ringed.
+    """
+    sizes = sorted({row["size"] for row in rows})
     figure = new_figure(height=420)
     amounts = scale(unit, [row[key] for row in rows], log=log)
     colours = series_colours(row["algorithm"] for row in rows)
     for place, (algorithm, colour) in enumerate(colours.items()):
-        drawn = [row for row in rows if row["algorithm"] == algorithm]
+        found = {row["size"]: row[key] for row in rows if row["algorithm"] == algorithm}
         figure.add_scatter(
             mode="lines+markers",
-            name=algorithm,
-            x=[row["size"] for row in drawn],
-            y=amounts.of(row[key] for row in drawn),
-            text=[format_quantity(row["size"], "bytes") for row in drawn],
+            name=words(algorithm),
+            x=sizes,
+            y=amounts.of(found.get(size) for size in sizes),
+            text=[format_quantity(size, "bytes") for size in sizes],
             line={"color": colour},
             marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 7},
-            hovertemplate=f"%{{text}}: {amounts.shown('y')}<extra>{algorithm}</extra>",
+            hovertemplate=f"%{{text}}: {amounts.shown('y')}<extra>{words(algorithm)}</extra>",
         )
     chosen = [row for row in rows if row.get("chosen")]
     if chosen:

@@ -71,5 +71,6 @@ def _add_points(
         y=units[1].of(seconds for _, _, seconds in points),
         text=[label for label, _, _ in points],
         marker={"color": colour, "symbol": symbol, "size": 9},
+        cliponaxis=False,
         hovertemplate=f"%{{text}}<br>{units[0].shown('x')}, {units[1].shown('y')}<extra></extra>",
     )

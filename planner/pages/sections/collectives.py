@@ -24,8 +24,16 @@ def collectives_page(data: dict[str, Any]) -> Page:
         note="Marked: what the library takes by itself." if marked else "",
     )
     figures = (
-        Section(title="Time by size", body=collective_time_figure(rows)),
-        Section(title="Bus bandwidth by size", body=bus_bandwidth_figure(rows)),
+        Section(
+            title="Time by size",
+            body=collective_time_figure(rows),
+            note="From the call until the last rank is done.",
+        ),
+        Section(
+            title="Bus bandwidth by size",
+            body=bus_bandwidth_figure(rows),
+            note="Bytes over time, scaled to compare with a link's bandwidth whatever the number of ranks.",
+        ),
     )
     alone = data["ranks"] == 1
     version = f" {data['version']}" if data["version"] else ""
@@ -56,7 +64,10 @@ def _steps_section(data: dict[str, Any]) -> Section:
         for kind, step in steps
     )
     return Section(
-        title="Crossover points", body=Table(header=("from", "algorithm", "protocol", "by"), rows=rows)
+        title="Crossover points",
+        body=Table(header=("from", "algorithm", "protocol", "by"), rows=rows),
+        note="Sizes from which on the library takes another algorithm by itself, and from which on another "
+        "of all that are known would be the fastest.",
     )
 
 

@@ -27,7 +27,8 @@ def micro_batch_page(
                 body=workspace_figure(
                     [_division(choice) for choice in result.choices], data["workspace_limit"]
                 ),
-                note="A line leads from the fastest undivided convolution that fits to the chosen division.",
+                note="A line leads from the fastest undivided convolution that fits to the chosen division; "
+                "passes that stay undivided show the choice alone.",
             ),
             *_tables(result.choices, changed, header, rows),
         ),

@@ -19,8 +19,14 @@ def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
         headline=data["headline"],
         lines=(f"{concluded[:1].upper()}{concluded[1:]}.", *map("assumed: {}".format, data["assumptions"])),
         sections=(
-            Section(title="Throughput", body=throughput_figure(points, sample)),
-            Section(title="Efficiency", body=efficiency_figure(points)),
+            Section(
+                title="Throughput",
+                body=throughput_figure(points, sample),
+                note="Ideal: as much per device as on the fewest.",
+            ),
+            Section(
+                title="Efficiency", body=efficiency_figure(points), note="Throughput over the ideal one."
+            ),
             Section(
                 title="Where the time goes",
                 body=breakdown_figure([(f"{point['devices']} devices", point["breakdown"]) for point in ran]),
