@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from planner.launch.formats import torchtitan
 from planner.launch.formats.megatron_model import model_arguments
 from planner.launch.formats.megatron_positions import pattern
-from planner.launch.job import Job
+from planner.launch.job import Job, LaunchError
 from planner.launch.network_details import network_details
 from planner.launch.registry import FORMATS
 from planner.questions.question import Options, load_question
@@ -265,6 +266,21 @@ def test_files_that_name_no_network_say_what_it_must_have(name, model, told):
     found = [text for text in texts if "starts from llama3_8b" not in text]
     assert len(found) == bool(told)
     assert all(words in found[0] for words in told)
+
+
+def test_one_expert_for_each_token_is_chosen_before_the_softmax():
+    """Megatron-Core's ``TransformerConfig`` refuses it otherwise."""
+    assert "moe-router-pre-softmax" in small(experts=Experts(count=4, chosen=1, ffn=64))[0]
+
+
+@pytest.mark.parametrize("etp", [0, 2])
+def test_shared_experts_with_biases_are_refused(etp):
+    """Megatron-LM asserts it where it checks its arguments (megatron/training/arguments.py)."""
+    question = load_question(Options(model="gpt-oss-20b", cluster="dgx-h100:1", global_batch=64))
+    strategy = Strategy(dp=4, tp=2, ep=4, etp=etp, sequence_parallel=True)
+    with pytest.raises(LaunchError, match="etp: found 2 ranks that share each expert"):
+        FORMATS["megatron"].write(Job(question=question, strategy=strategy))
+    FORMATS["megatron"].write(Job(question=question, strategy=replace(strategy, etp=1)))
 
 
 def test_what_sets_a_network_apart_is_told():

@@ -116,6 +116,7 @@ ARCHITECTURE = frozenset(
         "untie_embeddings_and_output_weights",
         "num_experts",
         "moe_router_topk",
+        "moe_router_pre_softmax",
         "moe_ffn_hidden_size",
         "moe_layer_freq",
         "moe_router_num_groups",

@@ -26,6 +26,7 @@ from planner.launch.job import (
 from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price
 from simdl.step.strategy import PLAIN, Recompute, Strategy, problems
+from workloads.network import Network
 
 SHARDING = {1: "optim", 2: "optim_grads", 3: "optim_grads_params"}
 """Data-parallel sharding strategy of Megatron-FSDP by ZeRO stage."""
@@ -57,12 +58,23 @@ def check(job: Job, framework: str) -> None:
             f"sequence_parallel: found off with tp {strategy.tp}; {framework} trains mixtures of experts "
             "with tensor parallelism only with sequence parallelism"
         )
+    shared = strategy.etp or strategy.tp
+    if shared > 1 and _experts_add_biases(job.question.workload.network):
+        raise LaunchError(
+            f"etp: found {shared} ranks that share each expert, whose products add biases; {framework} "
+            "expects etp 1 for these"
+        )
     stages = strategy.pp * strategy.virtual_stages
     if job.layers % stages and layout(job) is None:
         raise LaunchError(
             f"pp: found {stages} stages for {job.layers} layers; {framework} divides them evenly; expected "
             "degrees whose stages do"
         )
+
+
+def _experts_add_biases(network: Network) -> bool:
+    layers = (layer for block in network.blocks for layer in block.layers)
+    return any(layer.kind == "experts" and layer.attributes.get("bias") for layer in layers)
 
 
 def with_even_or_named_stages(job: Job) -> Job:

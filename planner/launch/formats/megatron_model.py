@@ -262,6 +262,8 @@ def _expert_arguments(network: Network, parts: Parts) -> Iterator[Knob | Lost]:
     if not all(sparse):
         yield Knob("moe-layer-freq", pattern(sparse), "of the network: 1 for a layer of experts")
     yield Knob("moe-router-topk", routing.chosen, WHY)
+    if routing.chosen == 1:
+        yield Knob("moe-router-pre-softmax", None, "what one expert for each token asks for")
     yield Knob("moe-ffn-hidden-size", block["experts_activation"].output_shape[-1], WHY)
     if routing.groups > 1:
         yield Knob("moe-router-num-groups", routing.groups, WHY)
