@@ -101,13 +101,12 @@ def test_a_process_ends_with_its_parent():
 
 def test_a_process_that_is_done_ends_well_while_its_parent_lives():
     """A thread that waits within a buffered file holds its lock, and an interpreter that ends aborts."""
-    child = start_python(
-        "import sys\nfrom validation.microbenchmarks.lifeline import end_with\nend_with(sys.stdin.buffer)"
-    )
-    try:
-        assert child.wait(timeout=20) == 0
-    finally:
-        child.kill()
+    code = "import sys\nfrom validation.microbenchmarks.lifeline import end_with\nend_with(sys.stdin.buffer)"
+    with start_python(code) as child:
+        try:
+            assert child.wait(timeout=20) == 0
+        finally:
+            child.kill()
 
 
 def test_ranks_end_when_the_command_is_killed(tmp_path):
