@@ -184,6 +184,13 @@ class TestVerdict:
         assert done.exit_code == 0
         assert done.stdout.splitlines()[-1].startswith("verdict: usable (numpy")
 
+    def test_processes_without_a_link_between_them_are_not_usable(self, two_stages, tmp_path, monkeypatch):
+        del two_stages
+        monkeypatch.setattr("validation.calibration.calibrate.fit_link", lambda _rows: None)
+        done = run(tmp_path / "x")
+        assert done.exit_code == 1
+        assert "verdict: not usable: nothing was measured between processes" in done.stdout
+
     def test_another_load_is_said(self, tmp_path, monkeypatch):
         monkeypatch.setattr(session, "others_load", lambda *_: 0.8)
         done = run(tmp_path / "x")

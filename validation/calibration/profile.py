@@ -90,7 +90,9 @@ def _steadiness(fitted: Fitted) -> Iterator[str]:
     if fitted.steadiness is None:
         return
     yield "\n[steadiness]"
-    yield _number("drift", round(fitted.steadiness.drift, 4), "measured", "log spread of rounds over windows")
+    yield _number(
+        "drift", round(fitted.steadiness.drift, 4), "measured", "log spread over windows of some seconds"
+    )
     if fitted.steadiness.pace:
         yield _number(
             "pace", f"{fitted.steadiness.pace * 1e6:.4g} us", "measured", "of a probe beside kernels"

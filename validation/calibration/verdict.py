@@ -54,7 +54,7 @@ class Verdict:
 
 def verdict(found: Calibration) -> Verdict:
     """The verdict on one setting."""
-    wrong = tuple(_wrong(found.residuals))
+    wrong = (*_wrong(found.residuals), *_unlinked(found))
     loud = tuple(_loud(found))
     if wrong:
         return Verdict(word=Word.NOT_USABLE, reasons=(*wrong, *loud))
@@ -90,6 +90,14 @@ def _wrong(residuals: Sequence[Residual]) -> Iterator[str]:
         off = row.held_out_median
         if off is not None and row.held_out >= FEWEST and not off <= FAMILY:
             yield f"{row.family}: {row.held_out} kernels held out are off by {off:.0%} in the median"
+
+
+def _unlinked(found: Calibration) -> Iterator[str]:
+    """Whether processes were measured side by side, but nothing between them."""
+    if found.fitted.setting.processes < 2 or found.fitted.gpu is not None or found.fitted.link is not None:
+        return
+    reasons = sorted({row.skipped for row in found.measurements if row.case.family == "collective"} - {""})
+    yield f"nothing was measured between processes{': ' * bool(reasons)}{'; '.join(reasons)}"
 
 
 def _loud(calibration: Calibration) -> Iterator[str]:

@@ -29,8 +29,8 @@ from validation.real_links.algorithms import ring
 from validation.real_links.algorithms.values import bytes_of
 from validation.real_links.transport import connect_peers, receive, send
 
-PATIENCE = 60.0
-"""[s] after which ranks that do not answer are given up."""
+PATIENCE = 180.0
+"""[s] after which ranks that do not answer are given up; on a machine that is kept busy they take minutes."""
 
 ROUNDS, WARMUP, CALLS = 4, 2, 8
 

@@ -100,7 +100,10 @@ def run_suite(run: Run, done: Sequence[Measurement], companions: Companions) -> 
         for place, index in enumerate(order):
             if turn > 0 and time.monotonic() - state.start > run.limit:
                 return
-            state.measure(cases[index], index, turn, left=len(order) - place - 1)
+            state.measure(cases[index], index, turn)
+            if state.is_due():
+                rest = [cases[later] for later in order[place + 1 :]]
+                state.report(turn, sum(state.is_open(case, turn) for case in rest))
         order = sorted(order, key=lambda index: -state.paces.get(index, inf))
 
 
@@ -114,6 +117,7 @@ class _State:
         total: rounds of cases that there may be.
         start: [s] of the clock.
         measured: rounds of cases so far.
+        said: how many there were when it was said last.
         paces: [s] of the probe while a case had its best round.
     """
 
@@ -124,11 +128,16 @@ class _State:
     total: int
     start: float = field(default_factory=time.monotonic)
     measured: int = 0
+    said: int = 0
     paces: dict[int, float] = field(default_factory=dict)
 
-    def measure(self, case: Case, index: int, turn: int, *, left: int) -> None:
-        """One round of a case, unless it is done or cannot run; ``left`` more are in this round."""
-        if (case.key, turn) in self.seen or case.key in self.refused:
+    def is_open(self, case: Case, turn: int) -> bool:
+        """Whether this round of a case is neither done nor refused."""
+        return (case.key, turn) not in self.seen and case.key not in self.refused
+
+    def measure(self, case: Case, index: int, turn: int) -> None:
+        """One round of a case, unless it is done or cannot run."""
+        if not self.is_open(case, turn):
             return
         before = self.run.pace()
         found = measure_case(self.run, case, index, turn, self.companions)
@@ -139,10 +148,15 @@ class _State:
             self.refused.add(case.key)
         append_measurements(self.run.path, (found,))
         self.measured += 1
-        if self.measured % 20 == 0:  # the first ones are slow: blocks of numbers are filled
-            self._report(turn, left)
 
-    def _report(self, turn: int, left: int) -> None:
+    def is_due(self) -> bool:
+        """Whether to say how far it is, once; the first ones are slow: blocks of numbers are filled."""
+        due = self.measured % 20 == 0 and self.measured > self.said
+        self.said = self.measured if due else self.said
+        return due
+
+    def report(self, turn: int, left: int) -> None:
+        """Say how far it is; ``left`` more are in this round."""
         run, passed = self.run, time.monotonic() - self.start
         seconds = time_left(left, passed, self.measured, run.limit)
         done = f"{len(self.seen) + self.measured} of at most {self.total} measurements"
