@@ -17,6 +17,12 @@ def profile_names(folder: str) -> tuple[str, ...]:
     return tuple(sorted(path.name[:-5] for path in (DATA / folder).iterdir() if path.name.endswith(".toml")))
 
 
+def registered_name(folder: str, typed: str) -> str:
+    """The name of a profile, however its letters are typed; what was typed where there is none."""
+    lower = typed.lower()
+    return lower if lower in profile_names(folder) else typed
+
+
 def load_text(folder: str, name: str) -> str:
     """The text of a profile.
 

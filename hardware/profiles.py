@@ -26,7 +26,7 @@ from hardware.errors import HardwareError, ProfileError, UnknownNameError
 from hardware.host import Host, hosts_of
 from hardware.link import Link
 from hardware.machine_types import machine_type
-from hardware.profile_files import load_text, profile_names
+from hardware.profile_files import load_text, profile_names, registered_name
 from hardware.profile_reader import ProfileReader
 from hardware.topology import LevelTopology
 from hardware.wiring_reader import wiring_at
@@ -65,6 +65,8 @@ def load_device(name: str) -> Device:
         UnknownNameError: no such device; suggests the nearest.
         ProfileError: its file breaks a rule.
     """
+    if (known := registered_name("devices", name)) != name:
+        return load_device(known)
     return parse_device(load_text("devices", name), name, f"devices/{name}.toml")
 
 
@@ -76,6 +78,8 @@ def load_link(name: str) -> Link:
         UnknownNameError: no such link; suggests the nearest.
         ProfileError: its file breaks a rule.
     """
+    if (known := registered_name("links", name)) != name:
+        return load_link(known)
     return parse_link(load_text("links", name), name, f"links/{name}.toml")
 
 
@@ -87,6 +91,8 @@ def load_node(name: str) -> NodeType:
         UnknownNameError: no such node type; suggests the nearest.
         ProfileError: its file breaks a rule.
     """
+    if (known := registered_name("clusters", name)) != name:
+        return load_node(known)
     meant = machine_type(name) if name not in node_names() else None
     if meant:
         node, devices = load_node(meant[0]), meant[1]

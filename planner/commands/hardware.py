@@ -97,11 +97,11 @@ def _profiles(name: str) -> tuple[tuple[str, Profile], ...]:
     """The profile of a name, and for a node type or a cluster file those it is made of."""
     if name.endswith(".toml"):
         return _node_profiles(load_cluster(name).node)
-    if name in device_names():
+    if name.lower() in device_names():
         return (("device", load_device(name)),)
-    if name in link_names():
+    if name.lower() in link_names():
         return (("link", load_link(name)),)
-    if name not in node_names() and machine_type(name) is None:
+    if name.lower() not in node_names() and machine_type(name) is None:
         known = (*device_names(), *link_names(), *node_names())
         about = {**described("devices"), **described("links"), **described("clusters")}
         raise UnknownNameError("device, link or node type", name, known, about, machine_names())

@@ -6,7 +6,7 @@ from hardware.cluster import part_of_node
 from hardware.errors import HardwareError, UnknownNameError
 from hardware.machine_types import machine_names
 from hardware.near_names import near_names
-from hardware.profiles import load_cluster, load_node, node_names
+from hardware.profiles import load_cluster, load_device, load_link, load_node, node_names
 
 A100 = "dgx-a100, dgx-a100-40gb, jean-zay-a100, a100-40gb-roce"
 H100 = "dgx-h100, meta-h100-24k, h100-80gb-roce, h100-96gb-roce"
@@ -134,3 +134,9 @@ def test_a_part_of_a_rack_has_the_hosts_that_serve_it(devices, hosts):
 @pytest.mark.theory
 def test_a_part_of_a_node_has_its_one_host_whole():
     assert load_cluster("dgx-h100:2gpus").node.host is load_node("dgx-h100").host
+
+
+def test_letters_of_a_name_are_typed_large_or_small():
+    assert load_cluster("GB200-NVL72:32gpus").name == load_cluster("gb200-nvl72:32gpus").name
+    assert load_device("L40S") == load_device("l40s")
+    assert load_link("NVLink4").name == "nvlink4"
