@@ -122,8 +122,13 @@ def ask(model, cluster="dgx-1-v100:8", image_size=None, ahead=False, bucket=None
     if image_size:
         workload = replace(workload, network=load_network(model, image_size=image_size))
     changes = (AHEAD if ahead else {}) | ({"bucket": bucket} if bucket else {})
-    software = replace(question.stack, **changes)
-    return plan_layers(workload, price(workload, question.cluster, stack=software))
+    return plan_layers(workload, price(workload, question.cluster, stack=changed(question.stack, **changes)))
+
+
+@cache
+def changed(stack, **changes):
+    """One stack for the same changes, so that what it runs is priced once."""
+    return replace(stack, **changes) if changes else stack
 
 
 @pytest.mark.published
@@ -234,7 +239,7 @@ def test_plan_names_the_split_of_every_layer():
 )
 def test_one_table_ranks_plans_of_both_kinds_by_simulated_time(model, top, most, least_alike):
     question = load_question(Options(model=model, cluster="dgx-1-v100:8", global_batch=256))
-    stack = replace(question.stack, **AHEAD)
+    stack = changed(question.stack, **AHEAD)
     result = find_plans(question.workload, question.cluster, stack=stack, top=top)
     times = [plan.report.step_time for plan in result.plans]
     assert times == sorted(times)
@@ -271,7 +276,7 @@ def test_json_of_a_plan_holds_the_splits():
     assert found["samples_per_s"] == pytest.approx(4096 / found["step_time"])
 
 
-@pytest.mark.parametrize("model", ["alexnet", "resnet50"])
+@pytest.mark.parametrize("model", ["alexnet", "resnet18"])
 def test_times_of_layers_add_up_to_the_computation_of_the_step(model):
     found = ask(model, "dgx-1-p100:4", global_batch=512)
     assert {layer.layer: layer.split for layer in found.layers} == found.splits

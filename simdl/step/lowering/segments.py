@@ -82,6 +82,7 @@ class Segmentation:
         self._ahead = strategy.zero in (1, 2) and strategy.shards_state and stack.parameter_overlap
         self._bucketed = strategy.reduces and stack.gradient_overlap
         self._hosted = [is_hosted(stage) for stage in step.stages]
+        self._each = self._sharded or self._scattered or any(self._hosted)
         self._cache: dict[tuple[object, ...], tuple[Segment, ...]] = {}
 
     def segments(self, entry: Entry, *, first: bool, last: bool) -> tuple[Segment, ...] | None:
@@ -92,6 +93,8 @@ class Segmentation:
             first: whether it is the first forward pass of its stage.
             last: whether it completes the gradients of its stage.
         """
+        if not (self._each or first or last):
+            return None
         passes = passes_of(entry)
         completes = any(each.kind.completes for each in passes)
         reduces = completes and (self._scattered or (last and self._bucketed))

@@ -143,10 +143,10 @@ def _whole_pass(build: Build, rank: int, entry: Entry) -> tuple[int, int]:
     """One task; it begins and ends the pass."""
     passes = passes_of(entry)
     key = tuple((each.kind, each.stage) for each in passes)
-    walks = tuple(_pass_walks(build, key)) if len(passes) == 1 else ()
-    if walks:
-        return _walked_pass(build, rank, passes[0], walks)
     if key not in build.actions:
+        walks = tuple(_pass_walks(build, key)) if len(passes) == 1 else ()
+        if walks:
+            return _walked_pass(build, rank, passes[0], walks)
         cost = build.step.pass_cost(key)
         inside = build.transfers.inside(rank, passes[0].stage, cost.parts)
         work = Work(
