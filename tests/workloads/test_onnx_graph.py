@@ -176,6 +176,18 @@ def test_missing_external_data_is_one_message(tmp_path):
     assert load_onnx(path).parameters == 490
 
 
+def test_external_data_that_are_cut_off_are_one_message(tmp_path):
+    path = linear_net(tmp_path, external="weights.bin")
+    model = onnx.load(path, load_external_data=False)
+    for number, tensor in enumerate(model.graph.initializer):
+        tensor.external_data.add(key="offset", value=str(2048 * number))
+        tensor.external_data.add(key="length", value="1500")
+    onnx.save(model, path)
+    (tmp_path / "weights.bin").write_bytes(bytes(3000))
+    with pytest.raises(WorkloadError, match=r"found 3,000 bytes in .*; expected the 3,548 of its"):
+        load_onnx(path)
+
+
 @pytest.mark.parametrize(
     ("axes", "said"), [(["N", 3, "height", 8], "axis 2 is height"), (["N", 3, None, 8], "axis 2 is open")]
 )

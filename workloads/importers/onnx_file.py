@@ -3,7 +3,7 @@
 Weights are never loaded: their dimensions say all. The batch that a graph fixes (often 1) is divided out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -102,18 +102,36 @@ def load_onnx_file(path: str | Path, *, image_size: int | None = None) -> OnnxFi
 
 
 def _check_external(file: Path, model: Any) -> None:  # noqa: ANN401 - untyped protobuf
+    """Refuse files of weights that are missing or end before what the model says they hold."""
     missing: dict[str, int] = {}
+    ends: dict[str, int] = {}
     for tensor in model.graph.initializer:
         if tensor.data_location == tensor.EXTERNAL:
-            place = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+            held = {entry.key: entry.value for entry in tensor.external_data}
+            place = held.get("location", "")
             if not place or not (file.parent / place).is_file():
                 missing[place] = missing.get(place, 0) + 1
+            else:
+                ends[place] = max(ends.get(place, 0), _number(held, "offset") + _number(held, "length"))
     if missing:
         found = ", ".join(f"{place!r} ({count} tensors)" for place, count in list(missing.items())[:3])
         raise WorkloadError(
             f"{file}: external data: found none of {found}; expected the file beside the model, or a model "
             "saved with its weights inside"
         )
+    for place, end in ends.items():
+        size = (file.parent / place).stat().st_size
+        if size < end:
+            raise WorkloadError(
+                f"{file}: external data: found {size:,} bytes in {place!r}; expected the {end:,} of its "
+                "weights"
+            )
+
+
+def _number(held: Mapping[str, str], key: str) -> int:
+    """A place or size of external data; 0 where none is said."""
+    text = held.get(key, "")
+    return int(text) if text.isdecimal() and len(text) < 20 else 0
 
 
 def _fix_inputs(file: Path, model: Any, image_size: int | None) -> int:  # noqa: ANN401 - untyped protobuf
