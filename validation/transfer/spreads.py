@@ -31,8 +31,6 @@ FEWEST = 10
 """Rows that a kind of network needs for a factor of its own."""
 SHRINK = 0.5
 """How far a kind's factor goes from that of all rows to its own, in logs: few groups tell it."""
-DISCOUNT = 0.25
-"""A row weighs its group's size to minus this power, so that one sweep does not decide for everybody."""
 _START, _STEPS, _SWEEPS = (0.1, 0.1, 0.1, 0.3, 0.6), (2.0, 1.5, 1.25, 1.1, 1.04), 6
 _LEAST, _MOST = 0.005, 3.0
 _PARTS = ("common", *SPREAD_CAUSES)
@@ -89,7 +87,7 @@ def fitted_spreads(results: pd.DataFrame) -> dict[str, float]:
     errors = log_errors(results).to_numpy(float)
     wide = pd.DataFrame(degrees()).T.loc[results["knowledge"]][list(_PARTS)].to_numpy(float)
     shares = wide * results.assign(common=1.0)[list(_PARTS)].to_numpy(float)
-    found = _descend(errors, shares, _weights(results, power=0.5))
+    found = _descend(errors, shares, _weights(results))
     plain = dict(zip(_PARTS, found.tolist(), strict=True))
     scale = _factor(results, Rule(spread=plain, factors=dict.fromkeys(factors(), 1.0)))
     return {part: scale * spread for part, spread in plain.items()}
@@ -103,12 +101,13 @@ def log_errors(results: pd.DataFrame) -> "pd.Series[float]":
 def _factor(results: pd.DataFrame, rule: Rule) -> float:
     """Factor on the spreads of a rule with which the wanted share of rows is covered."""
     ratios = (log_errors(results).abs() / row_spreads(results, rule)).to_numpy(float)
-    return weighted_quantile(ratios, _weights(results, power=DISCOUNT), LEVEL) / NORMAL
+    return weighted_quantile(ratios, _weights(results), LEVEL) / NORMAL
 
 
-def _weights(results: pd.DataFrame, *, power: float) -> Array:
+def _weights(results: pd.DataFrame) -> Array:
+    """A row weighs its group's size to minus one half, so that one sweep does not decide for everybody."""
     sizes = results.groupby("group")["group"].transform("size").to_numpy(float)
-    found: Array = sizes**-power
+    found: Array = 1 / np.sqrt(sizes)
     return found
 
 
