@@ -117,17 +117,16 @@ def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel)
     """Device seconds of one kernel in this stack, at the clock that hours of training leave.
 
     Products on matrix units draw the most power and lower the clock; the board's controller is slower than
-    kernels are, so all products share one clock. Attention, which runs for long, lowers it as far as it keeps
-    matrix units busy. Convolutions alternate with kernels that stream and stay below the limit.
+    kernels are, so all products share one clock. Attention and convolutions, which run for long, lower it as
+    far as they keep matrix units busy.
     """
     seconds = launch_time(model, kernel)
     if kernel.kind not in PRODUCTS:
         return seconds / stack.streaming_speed
+    if uses_matrix_units(device, kernel.dtype):
+        seconds = _at_clock(kernel, seconds, device)
     if kernel.kind is OperatorKind.CONVOLUTION:
         return seconds / stack.convolution_speed
-    if not uses_matrix_units(device, kernel.dtype):
-        return seconds
-    seconds = _at_clock(kernel, seconds, device)
     if isinstance(kernel.shape, AttentionCall):
         return seconds / choose(_is_part(kernel.shape.shape), stack.context_speed, 1.0)
     return seconds
@@ -149,7 +148,7 @@ def _at_clock(kernel: Kernel, seconds: float, device: Device) -> float:
 def _clock(kernel: Kernel, seconds: float, device: Device) -> float:
     """Clock of a kernel in training over that of a short benchmark, by the law of `hardware.sustained`."""
     fraction = device.matmul.fraction.get(kernel.dtype, 0.0)
-    if not isinstance(kernel.shape, AttentionCall) or device.sustained >= 1 or not fraction:
+    if kernel.kind is OperatorKind.MATMUL or device.sustained >= 1 or not fraction:
         return device.sustained
     share = kernel.flops / (seconds * device.flop_rate(kernel.dtype))
     return smaller(1.0, training_clock(device.sustained, share / fraction))
