@@ -156,6 +156,20 @@ def test_cases_are_chosen_by_part_of_their_name(calibrated):
     )
 
 
+@pytest.mark.usefixtures("made_up")
+def test_an_interrupted_run_prints_what_there_is(calibrated, monkeypatch):
+    def interrupt(case):
+        if case.workload.network.name == "mlp":
+            raise KeyboardInterrupt
+        return train(case)
+
+    monkeypatch.setattr(runs, "measure_training", interrupt)
+    stopped = run("--profile", calibrated)
+    assert stopped.exit_code == 130
+    assert "lenet5, batch 64 " in stopped.stdout
+    assert "skipped: mlp, batch 128: stopped before it was trained" in stopped.stdout
+
+
 def test_enough_cases_of_every_kind():
     assert len({case.network for case in CPU_CASES}) == 9
     assert {case.processes for case in CPU_CASES} == {1, 2}

@@ -1,5 +1,6 @@
 """`simdl validate hardware`: real training steps on this machine against the simulator."""
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -50,6 +51,8 @@ HEADER = (
     "measured",
     "error",
 )
+STOPPED = 130
+"""Exit status of a command that was interrupted."""
 SUMMARY = ("", "cases", "median", "mean", "90 %", "worst", "bias")
 
 
@@ -101,7 +104,7 @@ def hardware(
     with tempfile.TemporaryDirectory() as folder:
         verdicts = [] if profile else _calibrated(Path(folder), place, facts)
         profiles = load_profiles(profile or Path(folder), facts)
-        rows = train_all(cases, profiles, place, limit=FULL_LIMIT if full else LIMIT, say=_say)
+        rows, stopped = train_all(cases, profiles, place, limit=FULL_LIMIT if full else LIMIT, say=_say)
     answer = {
         "headline": _sentence(rows, facts),
         "rows": [entry for index, row in enumerate(rows, start=1) for entry in _entries(index, row)],
@@ -120,12 +123,14 @@ def hardware(
         write_page(hardware_page(HEADER, [_cells(row) for row in rows], answer), page_path)
     if as_json:
         print_json(answer)
-        return
-    _print(rows, facts)
-    if profile is None:
+    else:
+        _print(rows, facts)
+    if profile is None and not as_json:
         for line in verdicts:
             click.echo(f"calibration: {line}")
         click.echo("assumed: profile of a quick calibration with PyTorch's kernels, made for this run")
+    if stopped:
+        sys.exit(STOPPED)
 
 
 def _chosen(device: str, wanted: Sequence[str], *, full: bool) -> Sequence[HardwareCase]:

@@ -6,13 +6,15 @@ How long it takes yet is told from how long trainings took so far.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from validation.real_steps.cases import HardwareCase
 from validation.real_steps.runs import REPEATS, HardwareRow, fresh_row, run_again, unquiet
 
 LIMIT, FULL_LIMIT = 270.0, 900.0
 """[s] after which no third or fourth run of a case is begun, of the usual cases and of a full run."""
+
+STOPPED = "stopped before it was trained"
 
 Say = Callable[[str], None]
 Clock = Callable[[], float]
@@ -41,8 +43,10 @@ def train_all(
     limit: float,
     say: Say,
     clock: Clock = time.monotonic,
-) -> list[HardwareRow]:
+) -> tuple[list[HardwareRow], bool]:
     """Each case simulated and trained: twice, and while time lasts until its runs agree.
+
+    Interrupted, it gives what there is; a case that has not run yet is skipped.
 
     Args:
         cases: what to train.
@@ -51,13 +55,31 @@ def train_all(
         limit: [s] after which no further run of a case that has two is begun.
         say: told after every run what is done and about how long it takes yet.
         clock: [s].
+
+    Returns:
+        The rows, and whether it was interrupted.
     """
     state = _Trained(rows=[fresh_row(case, profiles) for case in cases], start=clock())
+    try:
+        _train(state, profiles, device, limit=limit, say=say, clock=clock)
+    except KeyboardInterrupt:
+        say("Stopped; what was trained so far follows.")
+        return [_ended(row) for row in state.rows], True
+    return state.rows, False
+
+
+def _ended(row: HardwareRow) -> HardwareRow:
+    return row if row.skipped or row.measured else replace(row, skipped=STOPPED)
+
+
+def _train(
+    state: _Trained, profiles: Mapping[int, str], device: str, *, limit: float, say: Say, clock: Clock
+) -> None:
     for turn in range(1, REPEATS + 1):
         waiting = [index for index, row in enumerate(state.rows) if unquiet(row)]
         for place, index in enumerate(waiting):
             if turn > 2 and clock() - state.start > limit:
-                return state.rows
+                return
             begun = clock()
             state.rows[index] = run_again(state.rows[index], profiles, device)
             state.durations[index] = clock() - begun
@@ -67,7 +89,6 @@ def train_all(
                 f"run {turn}: {place + 1} of {len(waiting)} cases, about {left:.0f} s left, "
                 f"{most:.0f} s where runs do not agree"
             )
-    return state.rows
 
 
 def seconds_left(durations: Mapping[int, float], waiting: Sequence[int], place: int, turn: int) -> float:

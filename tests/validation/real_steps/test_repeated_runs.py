@@ -96,7 +96,7 @@ def test_a_case_is_steady_if_its_runs_agree_and_the_machine_is_as_fast_as_when_i
 
 @pytest.mark.theory
 def test_a_machine_that_has_slowed_down_is_said_corrected_for_and_widens_the_interval(trained):
-    slow = replace(trained([1.5] * 5, [1.5] * 5), predicted=report(1.0))
+    slow = replace(trained([1.5] * 5, [1.5] * 5), predicted=report(1.0), others=0.0)
     fast = replace(slow, slower=-0.2)
     assert slow.calibrated_time == pytest.approx(1.0)
     assert calibrated_errors([slow, replace(slow, slower=None)]).max == pytest.approx(0.0)
@@ -128,8 +128,23 @@ def test_cases_run_twice_far_apart_and_again_until_the_limit(monkeypatch):
     assert train(0.0) == [first, second, first, second]
     assert said[0] == "run 1: 1 of 2 cases, about 30 s left, 30 s where runs do not agree"
     assert train(1e9) == [first, second, first, second, second, second]
-    (skipped,) = train_all(chosen[:1], {2: "profile"}, "cpu", limit=0.0, say=said.append)
+    (skipped,), _ = train_all(chosen[:1], {2: "profile"}, "cpu", limit=0.0, say=said.append)
     assert "no profile for 1 processes" in skipped.skipped
+
+
+def test_what_was_trained_before_an_interruption_is_kept(monkeypatch):
+    def run(row, _profiles, _device):
+        if row.case is CPU_CASES[1]:
+            raise KeyboardInterrupt
+        return replace(row, measured=SimpleNamespace(spread=0.0), repeats=(1.0,))
+
+    monkeypatch.setattr(rounds, "run_again", run)
+    said = []
+    (first, second), stopped = train_all(CPU_CASES[:2], {1: "profile"}, "cpu", limit=0.0, say=said.append)
+    assert (first.skipped, first.repeats) == ("", (1.0,))
+    assert second.skipped == "stopped before it was trained"
+    assert stopped
+    assert said[-1].startswith("Stopped")
 
 
 @pytest.mark.theory
