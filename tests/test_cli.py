@@ -130,7 +130,9 @@ def simdl(*arguments, redirected=""):
     )
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("models",), ("models", "--json"), ("plan", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("hardware",), ("hardware", "--json"), ("plan", "--help")]
+)
 @pytest.mark.parametrize(
     ("redirected", "message"),
     [
@@ -145,12 +147,12 @@ def test_an_answer_that_goes_nowhere_is_one_message(arguments, redirected, messa
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly():
-    done = simdl("models", redirected="| true")
+    done = simdl("hardware", redirected="| true")
     assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_without_standard_error_the_answer_is_printed():
-    done = simdl("models", "--json", redirected="2>&-")
+    done = simdl("hardware", "--json", redirected="2>&-")
     assert done.returncode == 0
     assert done.stdout.startswith("{")
 

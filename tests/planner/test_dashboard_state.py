@@ -1,5 +1,7 @@
 """The state of the dashboard: a query string that restores it, or says what is wrong with it."""
 
+from functools import cache
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,9 +64,14 @@ HARDWARE = st.fixed_dictionaries(
 CRITERIA = st.fixed_dictionaries({}, optional={"price": WORDS, "horizon": WORDS, "dataset": WORDS})
 
 
+@cache
+def built_catalog():
+    return build_catalog()
+
+
 @pytest.fixture(scope="module")
 def catalog():
-    return build_catalog()
+    return built_catalog()
 
 
 @pytest.mark.property
@@ -81,7 +88,7 @@ def test_a_query_restores_the_state_it_was_made_of(asked, strategies, hardware, 
         return
     restored = parse_state("?" + query)
     assert (restored.asked, restored.hardware, restored.criteria) == (asked, elsewhere, criteria)
-    cluster = ask(Asked(model="gpt2", node="dgx-a100", count=1), build_catalog()).cluster
+    cluster = ask(Asked(model="gpt2", node="dgx-a100", count=1), built_catalog()).cluster
     assert [build_strategy(values, cluster) for values in restored.strategies] == strategies
 
 

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from html import unescape
 from html.parser import HTMLParser
 
@@ -293,13 +291,3 @@ def test_a_missing_number_stands_where_numbers_stand():
     text = render_page(page)
     assert '<td class="number" data-value="1.0" title="1.0">1 s</td><td>-</td>' in text
     assert '<td>-</td><td class="number">-</td><td>remark</td>' in text
-
-
-def test_plotly_is_imported_for_a_report_only():
-    script = (
-        "import sys\nfrom planner.commands.plan import plan\n"
-        f"plan({[*GPT2, '--top', '1']!r}, standalone_mode=False)\n"
-        "print('plotly' in sys.modules, file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
-    assert done.stderr.split()[-1] == "False"
