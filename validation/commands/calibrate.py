@@ -164,7 +164,8 @@ def _sentence(found: Calibration) -> str:
     """What was fitted on how much, and how far off it is where it was not fitted."""
     rows = family_errors(found.residuals)
     fitted, held = sum(row.fitted for row in rows), sum(row.held_out for row in rows)
-    told = f"The profile of {describe(found.fitted.setting)} is fitted on {fitted} rows of kernels"
+    setting, word = describe(found.fitted.setting), verdict(found).word.value
+    told = f"The profile of {setting} is {word}: it is fitted on {fitted} rows of kernels"
     errors = {row.held_out_median: row.family for row in rows if row.held_out_median is not None}
     if not errors:
         return f"{told}; none were held out of the fit."

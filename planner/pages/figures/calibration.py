@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from math import log10
 from statistics import quantiles
 
 import plotly.graph_objects as go
@@ -19,6 +20,9 @@ COLUMNS = 3  # of panels
 PANEL = 190  # [px] of height per row of panels
 TITLE = 30  # [px] of them above a panel
 MARGIN = 110  # [px] around the panels
+REACH = 10.0
+"""Of a fitted rate beyond all measured ones: it is drawn up to this factor."""
+EDGE = 0.1  # decades beyond the outermost points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +176,7 @@ def _name_axes(
     size = axis("size", units[0].unit, log=True, values=sizes)
     if units[0].unit == "B":
         size = size_axis("size", sizes, ticks=3)
-    rate = axis("rate", units[1].unit, log=True, values=rates)
+    rate = {**axis("rate", units[1].unit, log=True, values=rates), "range": _decades(points, units[1])}
     for row, column in places:
         first = (row, column) == (1, 1)
         below, left = row == lowest[column], column == 1
@@ -182,6 +186,18 @@ def _name_axes(
         figure.update_yaxes(
             {**rate, **({} if left else bare), "matches": None if first else "y"}, row=row, col=column
         )
+
+
+def _decades(points: Points, unit: Scale) -> list[float]:
+    """Logarithms of the lowest and the highest rate of a figure: what was measured, and the fit within reach.
+
+    The browser finds no range of its own for axes that are to match.
+    """
+    measured = [point.size / point.measured / unit.size for point in points]
+    fitted = [point.size / point.predicted / unit.size for point in points]
+    low, high = min(measured), max(measured)
+    least, most = max(low / REACH, min(low, *fitted)), min(high * REACH, max(high, *fitted))
+    return [log10(least) - EDGE, log10(most) + EDGE]
 
 
 def _traces(points: Points, colour: str, units: tuple[Scale, Scale]) -> Iterator[go.Scatter]:

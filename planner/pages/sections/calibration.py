@@ -16,7 +16,8 @@ from planner.pages.figures.calibration import (
 )
 from planner.pages.page import Cell, Page, Section, Table
 
-NAMED = 5  # clipped points that the note names
+NAMED = 3  # clipped points that the note names
+LABEL = 48  # characters of each
 SIZES = "Sizes of predicted / measured - 1; held-out points took no part in the fit."
 CURVES = (
     "Rate by size, a panel per family; hollow points were held out. Lines and dashes are what the fitted "
@@ -83,13 +84,17 @@ def _clipped(points: Sequence[CalibrationPoint]) -> str:
     far = outliers(points)
     if not far:
         return "None is clipped."
-    named = "; ".join(f"{p.kind} {p.family}, {p.label}: {p.error:+,.0%}" for p in far[:NAMED])
+    named = "; ".join(f"{p.kind} {p.family}, {_short(p.label)}: {p.error:+,.0%}" for p in far[:NAMED])
     more = f"; {len(far) - NAMED:,} more" if len(far) > NAMED else ""
     verb = "lie" if len(far) > 1 else "lies"
     return (
         f"{len(far):,} of {len(points):,} {verb} beyond {clipped_at(points):.0%} and stand at the edge: "
         f"{named}{more}."
     )
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LABEL else f"{label[: LABEL - 3]}..."
 
 
 def _table(points: Sequence[CalibrationPoint], part: Part) -> Table:
