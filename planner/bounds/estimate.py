@@ -55,7 +55,7 @@ from simdl.step.strategy import Strategy, problems, refused
 from workloads.workload import Workload
 
 Flags = NDArray[np.bool_]
-FAR, NEAR = 1.25, 1.1
+FAR, NEAR = 1.15, 1.1
 """Memory, and the close bounds of what fits, are found together where coarse bounds lie so far apart."""
 
 

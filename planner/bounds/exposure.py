@@ -18,13 +18,14 @@ import numpy as np
 from planner.bounds.chains import Chain
 from planner.bounds.exchanges import Variants
 from planner.bounds.orders import RankClasses, taken
-from planner.bounds.variants import Variant
+from planner.bounds.variants import Segments, Variant
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
 from planner.space.shapes import Blocks
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
+from simdl.step.costs.stage import pass_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,9 +171,7 @@ def _gathers_ahead(variants: _Beside) -> Floats | None:
     inside = total - alone - second
     if not (inside > 0).any():
         return None
-    edges = _shares(
-        variants, stages, (Phase.FORWARD,), "ahead", lambda one: (one.forward.begins, one.forward.ends)
-    )
+    edges = _shares(variants, stages, (Phase.FORWARD,), "ahead", lambda one: one.forward, last=True)
     within = taken(inside, variants.setting)
     longer = within + (edges - 1) * taken(variants.chain.forward[:, : len(stages)], variants.lane)
     longer = np.where(within > 0, np.maximum(longer, 0.0), 0.0)
@@ -219,7 +218,7 @@ def _least_present(variants: _Beside, seconds: Floats) -> Floats:
 def _first_shares(variants: _Beside, stages: Integers) -> Floats:
     """[candidates and cuts x stages] share of the first segment in the pass that completes gradients."""
     gradients = [phase for phase in Phase if phase is not Phase.FORWARD]
-    return _shares(variants, stages, gradients, "beside", lambda one: (one.backward.begins,))
+    return _shares(variants, stages, gradients, "beside", lambda one: one.backward)
 
 
 def _shares(
@@ -227,34 +226,46 @@ def _shares(
     stages: Integers,
     phases: Sequence[Phase],
     name: str,
-    parts: Callable[[Variant], tuple[Sequence[Blocks], ...]],
+    segments: Callable[[Variant], Segments],
+    *,
+    last: bool = False,
 ) -> Floats:
-    """[candidates and cuts x stages] share of some blocks in a pass, of variants of which a name is true.
+    """[candidates and cuts x stages] share that the first segment has of a pass, and the last one if asked.
 
-    ``parts`` are these blocks, each part of every kind of stage.
+    Of variants of which a name is true, whose passes have these ``segments``; see
+    :func:`simdl.step.lowering.segments.segment_ends`.
     """
-    shape, prices = variants.shape, variants.prices
-    device = reduce(np.add, [prices.phases[phase].device[shape.rows] for phase in phases])
-    total = device @ shape.counts
-    total = np.where(total > 0, total, 1.0)
+    shape, prices, stack = variants.shape, variants.prices, variants.pricing.stack
+    busy, host = (
+        reduce(np.add, [getattr(prices.phases[phase], each)[shape.rows] for phase in phases])
+        for each in ("busy", "host")
+    )
+    totals = busy @ shape.counts, host @ shape.counts
+    whole = pass_seconds(totals[0], totals[1], stack)
+    whole = np.where(whole > 0, whole, 1.0)
     kinds = shape.kind[:, stages].T
-    found = [np.zeros((len(stages), len(total) * shape.cuts))]
+    found = [np.zeros((len(stages), len(whole) * shape.cuts))]
     numbers: dict[tuple[object, ...], int] = {}
     which = np.zeros(len(variants.each), dtype=np.int64)
     for number, variant in enumerate(variants.each):
         if not getattr(variant, name):
             continue
         if variant.key not in numbers:
-            own = [
-                np.stack([device[:, list(blocks)].sum(axis=1) for blocks in part], axis=1)
-                for part in parts(variant)
-            ]
-            shares = np.sum(own, axis=0) / total
+            own = segments(variant)
+            first, rest = (_blocks_sums((busy, host), part) for part in (own.begins, own.ends))
+            shares = pass_seconds(first[0], first[1], stack) / whole
+            if last:
+                shares = shares + 1 - pass_seconds(totals[0] - rest[0], totals[1] - rest[1], stack) / whole
             found.append(shares.T[kinds].swapaxes(1, 2).reshape(len(stages), -1))
             numbers[variant.key] = len(numbers) + 1
         which[number] = numbers[variant.key]
     places = np.repeat(which[shape.variant], shape.choices) * found[0].shape[1] + variants.lane
     return taken(np.concatenate(found, axis=1).T, places)
+
+
+def _blocks_sums(amounts: tuple[Floats, Floats], parts: Sequence[Blocks]) -> list[Floats]:
+    """Of each amount [lanes x blocks] the [lanes x kinds] sums over some blocks of every kind of stage."""
+    return [np.stack([each[:, list(blocks)].sum(axis=1) for blocks in parts], axis=1) for each in amounts]
 
 
 def _earlier_reductions(variants: _Beside) -> tuple[Floats, Floats]:

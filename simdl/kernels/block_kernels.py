@@ -4,6 +4,7 @@ Costs add these up, the operators of the critical path name them; both read the 
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import prod
 
 from simdl.communication import Group, Operation, collective_seconds, ring_time
@@ -113,18 +114,20 @@ def tensor_collectives(
         ends: Ends = ((gather, scatter), (gather,)) if backward else ((gather,), (scatter,))
     else:
         ends = ((reduce,), ()) if backward else ((), (reduce,))
-    group = Group(size=shard.tp, stride=1)
     scale = shard.micro_batch / shard.cp * pricing.precision.activation
-    priced: dict[tuple[Operation, int], float] = {}
     for layer in block.layers:
         for elements, operations in zip((layer.tensor_entry, layer.tensor_exit), ends, strict=True):
             for operation in operations if elements else ():
-                key = operation, elements
-                if key not in priced:
-                    priced[key] = collective_seconds(
-                        operation, elements * scale, group, pricing.cluster, library=pricing.stack.library
-                    )
-                yield layer.name, operation, elements * scale, priced[key]
+                seconds = _tensor_seconds(operation, elements, pricing, shard)
+                yield layer.name, operation, elements * scale, seconds
+
+
+@lru_cache(maxsize=4096)
+def _tensor_seconds(operation: Operation, elements: int, pricing: Pricing, shard: Shard) -> float:
+    """[s] of a collective of tensor-parallel ranks over so many elements of a sample."""
+    nbytes = elements * (shard.micro_batch / shard.cp * pricing.precision.activation)
+    group, library = Group(size=shard.tp, stride=1), pricing.stack.library
+    return collective_seconds(operation, nbytes, group, pricing.cluster, library=library)
 
 
 def layer_exchanges(

@@ -8,6 +8,7 @@ parallelism: Korthikanti et al. 2022), context parallelism divides the tokens of
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -98,17 +99,28 @@ def by_part(
     """
     if not isinstance(shard, ShardTable):
         return function(shard)
-    values, inverse = np.unique([getattr(shard, name) for name in names], axis=1, return_inverse=True)
-    every = {each.name: getattr(shard, each.name) for each in fields(Shard)}
     columns: list[NDArray[np.float64]] = []
-    for number, value in enumerate(values.T.tolist()):
-        rows = np.flatnonzero(inverse.ravel() == number)
-        part = {name: held[rows] if is_table(held) else held for name, held in every.items()}
-        found = function(ShardTable(**{**part, **dict(zip(names, value, strict=True))}))
-        columns = columns or [np.zeros(inverse.size) for _ in found]
+    for rows, part in _parts(shard, tuple(names)):
+        found = function(part)
+        columns = columns or [
+            np.zeros(sum(len(each) for each, _ in _parts(shard, tuple(names)))) for _ in found
+        ]
         for column, amount in zip(columns, found, strict=True):
             column[rows] = amount
     return tuple(columns)
+
+
+@lru_cache(maxsize=64)
+def _parts(shard: ShardTable, names: tuple[str, ...]) -> tuple[tuple[NDArray[np.int64], ShardTable], ...]:
+    """Rows of a table that agree in some attributes, and tables of them that have these as plain numbers."""
+    values, inverse = np.unique([getattr(shard, name) for name in names], axis=1, return_inverse=True)
+    every = {each.name: getattr(shard, each.name) for each in fields(Shard)}
+    parts = []
+    for number, value in enumerate(values.T.tolist()):
+        rows = np.flatnonzero(inverse.ravel() == number)
+        part = {name: held[rows] if is_table(held) else held for name, held in every.items()}
+        parts.append((rows, ShardTable(**{**part, **dict(zip(names, value, strict=True))})))
+    return tuple(parts)
 
 
 def block_kernels(

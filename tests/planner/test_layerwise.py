@@ -197,12 +197,12 @@ def test_plans_for_64_devices_are_proven(model):
     assert found.optimal
     assert found.data_parallel is None or found.best.step_time <= found.data_parallel
     # AlexNet's convolutions share one bucket, which the program does not know of
-    assert found.estimate == pytest.approx(found.best.step_time, rel=0.1 if model == "alexnet" else 0.05)
+    assert found.estimate == pytest.approx(found.best.step_time, rel=0.14 if model == "alexnet" else 0.05)
 
 
-@pytest.mark.parametrize(("bucket", "low"), [(25e6, 0.091), (4e6, 0.0065)])
+@pytest.mark.parametrize(("bucket", "low"), [(25e6, 0.126), (4e6, 0.037)])
 def test_an_estimate_is_low_by_the_wait_for_a_bucket(bucket, low):
-    """The program lets a gradient sum begin with its layer; of little buckets that is what is simulated."""
+    """The program lets a gradient sum begin with its layer; of little buckets it does once that is launched."""
     found = ask("alexnet", bucket=bucket)
     assert found.optimal
     assert 1 - found.estimate / found.best.step_time == pytest.approx(low, abs=0.005)

@@ -18,7 +18,7 @@ from simdl.step.costs.block_cost import BlockCost
 from simdl.step.costs.gradients import GradientShare, merged_shares
 from simdl.step.costs.step_cost import gather_time, reduce_time
 from simdl.step.cuts.automatic_cut import step_cost
-from simdl.step.lowering.segments import Segmentation, buckets, filled_buckets
+from simdl.step.lowering.segments import Segmentation, buckets, filled_buckets, segment_ends
 from simdl.step.lowering.step_lowering import lower
 from simdl.step.simulate import price
 from simdl.step.strategy import Strategy
@@ -209,3 +209,25 @@ def test_gradients_of_one_group_fill_buckets_as_blocks_do(sizes, bucket):
         part for part, _ in filled_buckets([block.gradients for block in blocks], step.strategy, pricing)
     ]
     assert parts == buckets([BYTES * size for size in sizes], float(bucket))
+
+
+def test_a_segment_ends_when_the_device_has_run_it_and_the_host_has_launched_it():
+    """1 s for each of 2, 4 and 1 launches, 0.5 s for the pass; kernels of 5, 1 and 2 s, or half as long."""
+    stack = build_stack(launch=1.0, collective_launch=0.0, microbatch_overhead=0.5)
+    works = [Work(device=5.0, launches=2), Work(device=1.0, launches=4), Work(device=2.0, launches=1)]
+    assert segment_ends(works, stack) == [5.5, 6.5, 8.5]
+    faster = [replace(work, device=work.device / 2) for work in works]
+    assert segment_ends(faster, stack) == [3.0, 6.5, 7.5]
+
+
+@pytest.mark.property
+@given(
+    works=st.lists(st.tuples(st.floats(0, 10), st.integers(0, 50)), min_size=1, max_size=8),
+    factors=st.lists(st.floats(0, 1), min_size=8, max_size=8),
+)
+def test_no_segment_ends_later_when_any_kernel_is_faster(works, factors):
+    stack = build_stack(launch=0.1, microbatch_overhead=0.2)
+    usual = [Work(device=device, launches=launches) for device, launches in works]
+    faster = [replace(work, device=work.device * by) for work, by in zip(usual, factors, strict=False)]
+    pairs = zip(segment_ends(faster, stack), segment_ends(usual, stack), strict=True)
+    assert all(early <= late + 1e-12 for early, late in pairs)

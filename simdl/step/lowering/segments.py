@@ -10,10 +10,12 @@ passes are one task.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import accumulate, pairwise
 
 from simdl.communication import Group
 from simdl.kernels.pricing import Pricing, Work
 from simdl.pipelines.passes import Entry, Overlap, PassKind, Phase, passes_of
+from simdl.software.stack import Stack
 from simdl.step.costs.block_cost import BlockCost
 from simdl.step.costs.gradients import (
     Collective,
@@ -26,7 +28,14 @@ from simdl.step.costs.gradients import (
     replica_group,
     total_seconds,
 )
-from simdl.step.costs.stage import PassCost, StageCost, stage_walks, stage_works
+from simdl.step.costs.stage import (
+    PassCost,
+    StageCost,
+    host_time,
+    pass_seconds,
+    stage_walks,
+    stage_works,
+)
 from simdl.step.costs.stage_items import is_hosted, stage_items
 from simdl.step.costs.step_cost import StepCost
 from simdl.step.costs.walks import Walk
@@ -121,12 +130,11 @@ class Segmentation:
             if hosted
             else self._parts(step.stages[stage], kind, whole=len(passes) > 1)
         )
-        device = [_device(blocks, kind.phases) for blocks, _ in parts]
-        total = sum(device)
+        ends = segment_ends([_work(blocks, kind.phases) for blocks, _ in parts], step.stack)
         gathered = self._sharded or (kind.acquires and (ahead or not hosted))
         return [
             Segment(
-                cost=_scaled(whole, share / total if total else 1 / len(parts)),
+                cost=_scaled(whole, (end - begin) / ends[-1] if ends[-1] else 1 / len(parts)),
                 gathers=tuple(gathers(shares, step.strategy, step.pricing)) if gathered else (),
                 reductions=tuple(reductions(shares, step.strategy, step.pricing, copies=last))
                 if kind.completes and reduces
@@ -136,7 +144,9 @@ class Segmentation:
                 blocks=blocks if hosted else (),
                 place=index if kind.acquires else len(parts) - 1 - index,
             )
-            for index, ((blocks, shares), share) in enumerate(zip(parts, device, strict=True))
+            for index, ((blocks, shares), (begin, end)) in enumerate(
+                zip(parts, pairwise((0.0, *ends)), strict=True)
+            )
         ]
 
     def _items(self, stage: StageCost, kind: PassKind, *, reduces: bool) -> list[Part]:
@@ -260,9 +270,19 @@ def buckets(sizes: Sequence[float], bucket: float) -> list[slice]:
     return [*parts, slice(first, len(sizes))] if first < len(sizes) else parts
 
 
-def _device(group: Blocks, phases: Phase) -> float:
-    """[s] in kernels: the share of a pass that a segment takes does not hang on the links."""
-    return sum((work for _, work in stage_works(group, phases)), Work()).device
+def segment_ends(works: Sequence[Work], stack: Stack) -> list[float]:
+    """[s] from the beginning of a pass at which each of its segments ends, given the work of each.
+
+    A segment has ended when the device has run all up to it and the host has launched it, so nothing ends
+    later on a faster device. What the software adds to a pass comes first.
+    """
+    busy = accumulate(work.busy for work in works)
+    host = accumulate(host_time(work, stack) for work in works)
+    return [pass_seconds(device, launched, stack) for device, launched in zip(busy, host, strict=True)]
+
+
+def _work(group: Blocks, phases: Phase) -> Work:
+    return sum((work for _, work in stage_works(group, phases)), Work())
 
 
 def _scaled(cost: PassCost, share: float) -> PassCost:
