@@ -202,7 +202,7 @@ def test_plans_for_64_devices_are_proven(model):
 
 @pytest.mark.parametrize(("bucket", "low"), [(25e6, 0.126), (4e6, 0.037)])
 def test_an_estimate_is_low_by_the_wait_for_a_bucket(bucket, low):
-    """The program lets a gradient sum begin with its layer; of little buckets it does once that is launched."""
+    """The program lets a gradient sum begin with its layer; and of little buckets it does once launched."""
     found = ask("alexnet", bucket=bucket)
     assert found.optimal
     assert 1 - found.estimate / found.best.step_time == pytest.approx(low, abs=0.005)
