@@ -21,7 +21,8 @@ from simdl.kernels.block_kernels import (
     weight_gradient_kernels,
 )
 from simdl.kernels.pricing import Pricing, Work, priced
-from simdl.kernels.sharding import Shard, ShardTable, by_part, layer_kernels, ring_hops
+from simdl.kernels.shard_parts import by_part
+from simdl.kernels.sharding import Shard, ShardTable, layer_kernels, ring_hops
 from simdl.memory.activations import brief_bytes, kept_bytes, largest_output, recomputed_layers, saved_bytes
 from simdl.memory.savers import KEPT, Saver
 from simdl.software.stack import Stack
