@@ -21,7 +21,7 @@ from validation.calibration.steadiness import steadiness_of
 from validation.errors import MeasurementError
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.families.recurrence import WITHIN
-from validation.microbenchmarks.measurement import Measurement, quietest
+from validation.microbenchmarks.measurement import Measurement, at_one_speed, quietest
 
 ARITHMETIC = ("matmul", "convolution", "attention", "pooling")
 """Kinds whose time has a term in flops."""
@@ -50,6 +50,7 @@ def calibrate(
     """
     if facts.kind == "cuda":
         return _calibrate_gpu(measurements, facts, source)
+    measurements = at_one_speed(measurements)
     rows = {key: found for key, found in timed_kernels(measurements).items() if len(found) >= FEWEST}
     if not rows:
         raise MeasurementError(f"{source}: no kernel has {FEWEST} rows or more; expected a whole run")

@@ -40,6 +40,7 @@ class Timed:
         held_out: kept from the fit.
         dims: extents it was measured with.
         moment: [s] of the clock when it was; 0 where nobody says.
+        slowed: by how much the machine was slower then than it usually was.
     """
 
     kernel: Kernel
@@ -47,6 +48,7 @@ class Timed:
     held_out: bool = False
     dims: Mapping[str, int] = field(default_factory=dict)
     moment: float = 0.0
+    slowed: float = 1.0
 
 
 def fit_terms(rows: Sequence[Timed], *, arithmetic: bool) -> KernelTerms:

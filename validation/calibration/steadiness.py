@@ -17,7 +17,7 @@ import numpy as np
 
 from hardware.cluster import Steadiness
 from validation.calibration.residual import Residual
-from validation.microbenchmarks.measurement import Measurement, quietest
+from validation.microbenchmarks.measurement import Measurement, quietest, usual_pace
 
 WINDOW = 4.0
 """[s] of one window: shorter than the seconds on end that a busy host takes from its guests."""
@@ -32,21 +32,23 @@ def steadiness_of(measurements: Iterable[Measurement], residuals: Iterable[Resid
         measurements: of one setting, every round.
         residuals: of their quietest rows.
     """
-    drift, pace = drift_between(_windows(residuals)), _pace(measurements)
-    if drift is None and pace is None:
+    drift, pace = drift_between(_windows(residuals)), usual_pace(quietest(measurements).values())
+    if drift is None and not pace:
         return None
-    return Steadiness(drift=drift or 0.0, pace=pace or 0.0)
+    return Steadiness(drift=drift or 0.0, pace=pace)
 
 
 def _windows(residuals: Iterable[Residual]) -> Mapping[int, list[float]]:
     """Logs of measured over fitted seconds by window, of rows that their fits have not seen.
 
-    A fit follows the rows that it has seen, their slow moments included.
+    A fit follows the rows that it has seen, their slow moments included. Rows are told as they were measured:
+    not at one speed, because a step that is held to a prediction lies at the speed of its own moment.
     """
     windows: dict[int, list[float]] = defaultdict(list)
     for row in residuals:
         if row.timed.held_out and row.timed.moment > 0 and row.predicted > 0:
-            windows[int(row.timed.moment // WINDOW)].append(log(row.timed.seconds / row.predicted))
+            told = log(row.timed.slowed * row.timed.seconds / row.predicted)
+            windows[int(row.timed.moment // WINDOW)].append(told)
     return windows
 
 
@@ -67,9 +69,3 @@ def drift_between(windows: Mapping[int, list[float]]) -> float | None:
 def _spread(logs: np.ndarray) -> float:
     """Standard deviation by the median of deviations, which a few bad fits do not raise."""
     return 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
-
-
-def _pace(measurements: Iterable[Measurement]) -> float | None:
-    """[s] of the probe around the rows that were kept; None where nobody probed."""
-    paces = [row.pace for row in quietest(measurements).values() if row.pace > 0]
-    return float(np.median(paces)) if paces else None

@@ -6,19 +6,21 @@ from math import log
 
 import numpy as np
 import pytest
-from measured_rows import FACTS, write_measurements
+from measured_rows import FACTS, setting, write_measurements
 
 from hardware.errors import ProfileError
 from hardware.profiles import load_cluster
 from simdl.report.certainty import step_interval
 from validation.calibration.session import fit_file
 from validation.calibration.steadiness import drift_between
+from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.journal import (
     append_measurements,
     finish_journal,
     read_journal,
     start_journal,
 )
+from validation.microbenchmarks.measurement import Measurement, at_one_speed
 from validation.microbenchmarks.suite import first_round
 
 START = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
@@ -92,3 +94,14 @@ def test_drift_widens_an_interval_as_an_error_that_all_seconds_share():
     sigma = log(quiet.high) / 1.6448536
     assert log(drifting.high) == pytest.approx(1.6448536 * (sigma**2 + 0.1**2) ** 0.5)
     assert drifting.low * drifting.high == pytest.approx(1.0)
+
+
+@pytest.mark.theory
+def test_rows_are_told_at_the_usual_speed_of_the_machine():
+    cases = [Case(family="streaming", kernel="elementwise/relu", dims={"elements": n}) for n in (1, 2, 3)]
+    base = Measurement(setting=setting(), case=cases[0], turn=0, date="", value=1.0, pace=2e-4)
+    slow = replace(base, case=cases[1], value=1.5, pace=3e-4)
+    unprobed = replace(base, case=cases[2], value=4.0, pace=0.0)
+    second = replace(base, turn=1, value=2.0, pace=9e-4)  # its quieter round counts, as measured
+    found = at_one_speed([base, slow, unprobed, second])
+    assert [row.value for row in found] == pytest.approx([1.25, 1.25, 4.0])
