@@ -156,7 +156,7 @@ def _remembered(builder: Callable[..., Network]) -> Callable[..., Network]:
     return build
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)  # all registered ones take 35 MB
 def _built(builder: Callable[..., Network], **overrides: int) -> Network:
     return builder(**overrides)
 

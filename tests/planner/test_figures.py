@@ -375,7 +375,7 @@ class TestSize:
     def test_a_timeline_of_alternating_tasks_stays_small(self):
         orders = pipeline_order("1f1b", 32, 1000, 1)
         timeline = run(constant_cost_program(orders, replace(COSTS, transfer=0.01)))
-        text = gantt_figure(timeline).to_json()
-        assert len(text) < 4e6
-        lanes = {round(float(y)) for trace in gantt_figure(timeline).data for y in trace.y}
+        figure = gantt_figure(timeline)
+        assert len(figure.to_json()) < 4e6
+        lanes = {round(float(y)) for trace in figure.data for y in trace.y}
         assert len(lanes) >= RANKS

@@ -167,7 +167,7 @@ def test_fewer_large_images_than_devices_are_divided_by_rows():
 
 def test_a_slow_host_is_spared_the_calls_of_divided_rows():
     """Rows exchange their edges at every layer: of two plans, each is the faster on its own host."""
-    question = load_question(Options(model="resnet50", cluster="dgx-1-v100:8", global_batch=16))
+    question = load_question(Options(model="resnet50", cluster="dgx-1-v100:4", global_batch=8))
     workload = replace(question.workload, network=load_network("resnet50", image_size=2048))
     slow, fast = (replace(question.stack, launch=launch) for launch in (120e-6, AHEAD["launch"]))
     plans = [plan_layers(workload, price(workload, question.cluster, stack=each)) for each in (slow, fast)]
