@@ -16,7 +16,7 @@ the same rule.
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -61,6 +61,10 @@ _KERNEL_NUMBERS = {
 }
 _STREAMING = ("efficiency.memory", "streaming_speed")
 
+
+DRIFTING = 0.05
+"""Log spread of a machine's speed while it was calibrated from which it is said; assumed: the ``common`` of
+a machine that is steady."""
 
 NO_KERNELS: Mapping[str, float] = {}
 
@@ -137,6 +141,12 @@ def step_interval(
     spread = factors()[kind] * float(log_spread(shares, spreads()[knowledge]))
     factor = exp(_sigmas(level) * hypot(spread, drift))
     return Interval(level=level, low=step_time / factor, high=step_time * factor, knowledge=knowledge)
+
+
+def drift_notes(drift: float) -> Iterator[str]:
+    """One sentence where a machine's speed wandered so far that its intervals are visibly wider."""
+    if drift > DRIFTING:
+        yield f"the machine's speed wandered by {drift:.0%} while it was calibrated, by which intervals widen"
 
 
 def log_spread(shares: Mapping[str, Amount], spread: Mapping[str, Amount]) -> Amount:

@@ -21,7 +21,7 @@ from simdl.kernels.vocabulary import with_padded_vocabulary
 from simdl.memory.context import device_contexts
 from simdl.memory.needs import memory_by_rank, memory_shortfalls, paging_notes
 from simdl.program.unfolding import apart, every_rank, unfold
-from simdl.report.certainty import evidence_seconds, kind_of, knowledge_of
+from simdl.report.certainty import drift_notes, evidence_seconds, kind_of, knowledge_of
 from simdl.report.communication import message_uses
 from simdl.report.critical_tasks import critical_actions, total_parts
 from simdl.report.kernel_evidence import untold_kernels
@@ -216,7 +216,7 @@ def report(step: StepCost, timeline: Timeline) -> StepReport:
         strategy=step.strategy,
         feasible=not reasons,
         reasons=reasons,
-        warnings=(*step.warnings, *paging_notes(step)),
+        warnings=(*step.warnings, *paging_notes(step), *drift_notes(drift_of(step.pricing.cluster))),
         provenance=_provenance(step, causes, kernels),
     )
 

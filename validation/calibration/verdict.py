@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from simdl.report.certainty import DRIFTING
 from validation.calibration.outcome import (
     Agreement,
     agreement_of_rounds,
@@ -30,8 +31,6 @@ APART = 0.10
 """Median by which rounds of one run, or of two, lie apart when a machine is not quiet."""
 SPREAD = 0.50
 """The same at 90 % of the cases."""
-DRIFT = 0.05
-"""Log spread of the machine's speed over windows of a few seconds."""
 LOAD = 0.15
 """Cores that others keep busy."""
 
@@ -108,7 +107,7 @@ def _loud(calibration: Calibration) -> Iterator[str]:
         if found is not None and (found.median > APART or found.p90 > SPREAD):
             yield f"equal measurements lie {found.median:.0%} apart in the median, {found.p90:.0%} at 90 %"
     steadiness = calibration.fitted.steadiness
-    if steadiness is not None and steadiness.drift > DRIFT:
+    if steadiness is not None and steadiness.drift > DRIFTING:
         yield f"the machine's speed wandered by {steadiness.drift:.0%} meanwhile, by which intervals widen"
     if others is not None and others > LOAD:
         yield f"others kept {others:.1f} cores busy meanwhile; expected an idle machine"

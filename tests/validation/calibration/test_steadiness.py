@@ -11,6 +11,8 @@ from measured_rows import FACTS, setting, write_measurements
 from hardware.errors import ProfileError
 from hardware.profiles import load_cluster
 from simdl.report.certainty import step_interval
+from simdl.step.simulate import simulate
+from simdl.step.strategy import Strategy
 from validation.calibration.session import fit_file
 from validation.calibration.steadiness import drift_between
 from validation.microbenchmarks.case import Case
@@ -22,6 +24,8 @@ from validation.microbenchmarks.journal import (
 )
 from validation.microbenchmarks.measurement import Measurement, at_one_speed
 from validation.microbenchmarks.suite import first_round
+from validation.real_steps.cases import HardwareCase
+from validation.real_steps.runs import case_question
 
 START = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
 
@@ -78,6 +82,11 @@ def test_a_profile_says_how_steady_its_machine_was(profile, tmp_path):
     found = load_cluster(str(profile)).node.steadiness
     assert 0.1 < found.drift < 0.25  # half of log 1.4, and more for the windows of both speeds
     assert found.pace in (pytest.approx(2e-4), pytest.approx(2.8e-4))
+    question = case_question(HardwareCase(network="lenet5", batch=64), str(profile))
+    strategy = Strategy(micro_batch=64)
+    report = simulate(question.workload, question.cluster, strategy, stack=question.stack).report
+    assert any(f"speed wandered by {found.drift:.0%} while" in warning for warning in report.warnings)
+    assert log(report.interval.high / report.step_time) > 1.64 * found.drift
     bad = tmp_path / "bad.toml"
     bad.write_text(profile.read_text(encoding="utf-8").replace("drift = { value = ", "drift = { value = -"))
     said = r"steadiness\.drift: found -0\.\d+; expected a number, not below zero"
