@@ -93,8 +93,10 @@ def format_quantity(value: float, dimension: str) -> str:
     value /= unit
     if dimension == "bytes":
         steps: Mapping[str, float] = {"": 1.0, **BINARY}
-    elif dimension in ("time", "energy"):
+    elif dimension == "time":
         steps = SMALL
+    elif dimension == "energy":
+        steps = {**SMALL, **DECIMAL}
     else:
         steps = DECIMAL
     prefix, size = _step(abs(value), steps)

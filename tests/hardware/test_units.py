@@ -88,6 +88,7 @@ def test_examples_are_of_their_dimension(dimension):
         (5e-6, "time", "5 us"),
         (0.0, "time", "0 s"),
         (20e3, "power", "20 kW"),
+        (11_140.0, "energy", "11.14 kJ"),
     ],
 )
 def test_format(value, dimension, text):
