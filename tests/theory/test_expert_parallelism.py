@@ -199,3 +199,14 @@ def test_expert_parallelism_takes_state_and_time_apart():
     assert shared.memory["optimizer"] < alone.memory["optimizer"]
     assert math.isclose(sum(shared.breakdown.values()), shared.step_time)
     assert shared.memory["parameters"] < alone.memory["parameters"]
+
+
+def test_tokens_hide_behind_another_microbatch_and_only_there():
+    def exposed(microbatches, **stack):
+        workload = build_workload(network(), global_batch=8 * microbatches)
+        strategy = Strategy(dp=8, ep=8, micro_batch=1)
+        report = simulate(workload, build_cluster(2), strategy, stack=build_stack(**stack)).report
+        return report.breakdown["expert_communication"]
+
+    assert exposed(1, dispatch_overlap=0.5) == exposed(1) > 0
+    assert exposed(2, dispatch_overlap=0.5) == pytest.approx(0.5 * exposed(2))

@@ -139,6 +139,8 @@ def division_of(strategy: Strategy) -> Division:
 
 def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut: Sequence[int]) -> StepCost:
     """Price one step with so many blocks per virtual stage."""
+    if strategy.ep > 1 and strategy.microbatches(workload.global_batch) == 1:
+        pricing = _alone(pricing)
     stages = tuple(_chain_stages(strategy, pricing, cut)) * pipeline(strategy.schedule).copies
     return StepCost(
         strategy=strategy,
@@ -162,6 +164,14 @@ def cut_step_cost(workload: Workload, strategy: Strategy, pricing: Pricing, cut:
             ),
         ),
     )
+
+
+@lru_cache(maxsize=64)
+def _alone(pricing: Pricing) -> Pricing:
+    """Prices of a microbatch without another whose kernels could hide its tokens on their way to experts."""
+    if not pricing.stack.dispatch_overlap:
+        return pricing
+    return replace(pricing, stack=replace(pricing.stack, dispatch_overlap=0.0))
 
 
 def _padding(strategy: Strategy, network: Network, stack: Stack) -> Iterator[str]:
