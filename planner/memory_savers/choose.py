@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from hardware.units import format_quantity
-from planner.errors import InfeasibleError
+from planner.errors import InfeasibleError, SolverError
 from planner.memory_savers.arrange import chosen_items
 from planner.memory_savers.options import RankProblem, plain_of, rank_problems
 from planner.memory_savers.pool import (
@@ -21,6 +21,7 @@ from planner.memory_savers.pool import (
     saved_step,
     simulated,
 )
+from planner.memory_savers.program import GAP
 from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, with_host, without_host
 from planner.memory_savers.relief import relieved
 from planner.memory_savers.solve import memory_floor, solve_rank
@@ -147,9 +148,17 @@ def _relieved(plan: SaverPlan, workload: Workload, pricing: Pricing, limit: floa
 
 
 def fastest_savers(
-    strategy: Strategy, workload: Workload, pricing: Pricing, limit: float, *, allowed: frozenset[str] | None
+    strategy: Strategy,
+    workload: Workload,
+    pricing: Pricing,
+    limit: float,
+    *,
+    allowed: frozenset[str] | None,
+    gap: float = GAP,
 ) -> SaverPlan:
     """The plan of :func:`choose_savers` without others to compare it with.
+
+    ``gap`` is the relative distance from the programme's optimum that counts as none.
 
     Raises:
         InfeasibleError, HardwareError, SimdlError, SolverError: as :func:`choose_savers`.
@@ -164,7 +173,7 @@ def fastest_savers(
     floor = max(map(memory_floor, ranks))
     if floor > limit:  # proven before whole numbers of blocks are searched for
         raise InfeasibleError("memory savers", {"memory of a device [GB]": (floor - limit) / GB})
-    return _programme(plain, workload, pricing, limit, ranks=ranks, pool=())[0]
+    return _programme(plain, workload, pricing, limit, ranks=ranks, pool=(), gap=gap)[0]
 
 
 def _programme(
@@ -175,13 +184,14 @@ def _programme(
     *,
     ranks: Sequence[RankProblem],
     pool: Sequence[SaverPlan],
+    gap: float = GAP,
 ) -> tuple[SaverPlan, float | None, bool]:
     """The programme's plan, the seconds it adds by its own count, and whether that is proven least.
 
     Where no room is found in which the programme agrees with the ledger, the plan of least memory: it adds
     None.
     """
-    found = list(_both_ways(plain, ranks, workload, pricing, limit))
+    found = list(_both_ways(plain, ranks, workload, pricing, limit, gap=gap))
     if not found:
         smallest = [solve_rank(problem, 0.0, least_memory=True) for problem in ranks]
         least = memory_need(saved_step(_planned(plain, ranks, smallest), workload, pricing))
@@ -198,7 +208,7 @@ def _programme(
     solved = [(simulated("program", _planned(plain, ranks, each), workload, pricing), each) for each in found]
     plan, choices = min(solved, key=lambda each: each[0].step_time)
     added = [choice.seconds - plain_seconds(rank) for rank, choice in zip(ranks, choices, strict=True)]
-    return plan, max(added), all(choice.optimal for choice in choices)
+    return plan, max(added), all(choice.optimal for choice in (*choices, *found[-1]))
 
 
 def _both_ways(
@@ -207,16 +217,18 @@ def _both_ways(
     workload: Workload,
     pricing: Pricing,
     limit: float,
+    *,
+    gap: float,
 ) -> Iterator[list[RankChoice]]:
     """Choices of recomputation alone, and of all that is allowed where that is faster by its own count."""
     alone = [*map(without_host, ranks)]
     hosts = any(problem != other for problem, other in zip(ranks, alone, strict=True))
-    found = _fitting(plain, alone, workload, pricing, limit)
+    found = _fitting(plain, alone, workload, pricing, limit, gap=gap)
     known = None if found is None else [*map(with_host, ranks, found)]
     if known is not None:
         yield known
     if hosts:
-        hosted = _fitting(plain, ranks, workload, pricing, limit, known=known)
+        hosted = _fitting(plain, ranks, workload, pricing, limit, gap=gap, known=known)
         if hosted is not None and hosted != known:
             yield hosted
 
@@ -250,6 +262,7 @@ def _fitting(
     pricing: Pricing,
     limit: float,
     *,
+    gap: float,
     known: Sequence[RankChoice] | None = None,
 ) -> list[RankChoice] | None:
     """The programme's choices, room tightened until the ledger finds none beyond the limit; None for none.
@@ -260,6 +273,7 @@ def _fitting(
         workload: what is computed.
         pricing: what prices it.
         limit: [bytes] of each device.
+        gap: relative distance from the optimum that counts as none.
         known: choices that fit, for ranks where nothing is faster.
     """
     room = [limit] * len(ranks)
@@ -267,7 +281,7 @@ def _fitting(
     needs = [sum(parts.values()) for parts in memory_by_rank(saved_step(plain, workload, pricing))]
     try:
         choices = [
-            _faster(problem, limit, best[rank]) if need > limit else keep_all(problem)
+            _faster(problem, limit, best[rank], gap) if need > limit else keep_all(problem)
             for rank, (problem, need) in enumerate(zip(ranks, needs, strict=True))
         ]
         for _ in range(ROUNDS):
@@ -278,24 +292,26 @@ def _fitting(
                 return None if any(host_shortfalls(step)) else choices
             for rank in short:
                 room[rank] -= (needs[rank] - limit) * (1 + SPARE) + SPARE * limit
-                choices[rank] = _faster(ranks[rank], room[rank], best[rank])
-    except InfeasibleError:
+                choices[rank] = _faster(ranks[rank], room[rank], best[rank], gap)
+    except (InfeasibleError, SolverError):
         pass
     return None
 
 
-def _faster(problem: RankProblem, room: float, known: RankChoice | None) -> RankChoice:
+def _faster(problem: RankProblem, room: float, known: RankChoice | None, gap: float) -> RankChoice:
     """The fastest choice within the room [bytes], what is known where none is faster.
 
     Raises:
         InfeasibleError: none fits, and none is known.
     """
     if known is None:
-        return solve_rank(problem, room, explain=False)
+        return solve_rank(problem, room, explain=False, gap=gap)
     try:
-        return solve_rank(problem, room, most=known.seconds, explain=False)
+        return solve_rank(problem, room, most=known.seconds, explain=False, gap=gap)
     except InfeasibleError:
         return known
+    except SolverError:  # long programmes are given up early
+        return replace(known, optimal=False)
 
 
 class SaversInfeasibleError(SimdlError):

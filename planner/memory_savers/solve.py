@@ -1,7 +1,7 @@
 """Solves the programme of a pipeline rank, to its optimum or to its least memory."""
 
 from dataclasses import replace
-from math import inf
+from math import ceil, inf
 
 from planner.memory_savers.options import RankProblem
 from planner.memory_savers.program import GAP, GB, Builder
@@ -13,8 +13,10 @@ TRIPLES = 8
 the answer are added to the programme, which is solved again."""
 PASSES = 2
 """Times that a programme is solved, at most."""
-NODES = 5_000
-"""Nodes of branch and bound, at most."""
+MANY = 16
+"""Copying runs up to which that is done: the waits of more make a programme that takes minutes."""
+NODES, NODE_ROWS = 5_000, 200_000
+"""Nodes of branch and bound, at most, and nodes times constraints, of which long programmes have many."""
 
 
 def solve_rank(
@@ -24,6 +26,7 @@ def solve_rank(
     most: float = inf,
     least_memory: bool = False,
     explain: bool = True,
+    gap: float = GAP,
 ) -> RankChoice:
     """The choice of the shortest step within ``room`` [bytes], or of least memory however long.
 
@@ -33,6 +36,7 @@ def solve_rank(
         most: [s] of a step that is known to be possible; a longer one is no answer.
         least_memory: whether bytes are minimised instead; then nothing is said of seconds.
         explain: whether an error says what is missing, for which another programme is solved.
+        gap: relative distance from the optimum that counts as none.
 
     Raises:
         InfeasibleError: nothing fits, or nothing that does is as fast as ``most``.
@@ -43,9 +47,10 @@ def solve_rank(
     for last in (False,) * (PASSES - 1) + (True,):
         builder = Builder(problem, most, waiting=waiting)
         program = builder.program(room, least_memory=least_memory)
-        choice = builder.choice(solve_program(program, gap=GAP, node_limit=NODES, explain=explain))
+        nodes = min(NODES, ceil(NODE_ROWS / len(program.constraints)))
+        choice = builder.choice(solve_program(program, gap=gap, node_limit=nodes, explain=explain))
         copying = frozenset(copying_runs(problem, choice))
-        if last or copying <= waiting:
+        if last or copying <= waiting or len(copying) > MANY:
             break
         waiting |= copying
     return choice

@@ -14,6 +14,7 @@ import numpy as np
 from planner.bounds.estimate import Bounds
 from planner.errors import SolverError
 from planner.memory_savers.choose import fastest_savers
+from planner.memory_savers.program import GAP
 from planner.space.candidates import RECOMPUTE, Integers, Space
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
@@ -25,6 +26,8 @@ TRIES = 4
 """Candidates that are given savers."""
 WORK = 200_000
 """Passes over blocks of the steps that are tried with host memory, whose copies events decide one by one."""
+HOSTED_GAP = 0.02
+"""Relative distance from the optimum of programmes with host memory, which many unlike blocks make long."""
 WORTH = 0.001
 """Relative gain that one must be able to make."""
 DEGREES = ("dp", "tp", "pp", "cp", "ep", "etp", "micro_batch", "virtual_stages", "zero", "shard_degree")
@@ -51,7 +54,7 @@ def saved_strategies(
     kept = np.array([each for each in kept.tolist() if not len(fits) or each in known], dtype=np.int64)
     if not len(kept):
         return
-    allowed = frozenset({"recompute"}) if len(fits) else None
+    allowed, gap = (frozenset({"recompute"}), GAP) if len(fits) else (None, HOSTED_GAP)
     usable = usable_memory(pricing.stack, pricing.cluster.device)
     kept = kept[bounds.known_times(kept) < best]
     seconds, expected = bounds.step_times(kept), bounds.step_times(kept)
@@ -77,7 +80,7 @@ def saved_strategies(
             if work > WORK:
                 return
         try:
-            found = fastest_savers(strategy, workload, pricing, usable, allowed=allowed)
+            found = fastest_savers(strategy, workload, pricing, usable, allowed=allowed, gap=gap)
         except (SimdlError, SolverError):
             continue
         yield float(seconds[place]), found.strategy

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from itertools import product
+from math import inf
 
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from hardware.profiles import load_cluster
 from planner.commands.memory import memory
-from planner.errors import InfeasibleError
+from planner.errors import InfeasibleError, SolverError
+from planner.memory_savers import solve
 from planner.memory_savers.choose import (
     SaversInfeasibleError,
     choose_savers,
@@ -24,6 +26,7 @@ from planner.memory_savers.options import plain_of, rank_problems
 from planner.memory_savers.pool import aimed_pool, literature_pool, possible_kinds
 from planner.memory_savers.rotor import SLOTS, Link, fastest_schedule
 from planner.memory_savers.solve import memory_floor, solve_rank
+from planner.solver.ilp import solve_program
 from simdl.memory.context import device_contexts
 from simdl.memory.host_needs import host_memory
 from simdl.memory.savers import Saver, Segment, format_row
@@ -306,3 +309,23 @@ def test_no_plan_needs_less_than_the_floor_and_a_limit_below_it_is_refused_at_on
     with pytest.raises(InfeasibleError, match=r"short of memory of a device \[GB\] by"):
         fastest_savers(STRATEGY, workload, pricing, 0.99 * floor, allowed=None)
     assert fastest_savers(STRATEGY, workload, pricing, least.nbytes, allowed=None).nbytes <= least.nbytes
+
+
+@pytest.mark.theory
+def test_a_programme_that_is_given_up_leaves_what_is_known_and_proves_nothing(asked, monkeypatch):
+    """Host memory is searched for a step shorter than that of recomputation alone, which stays the answer."""
+    workload, pricing = asked
+    keep = choose_savers(STRATEGY, workload, pricing, inf, pool=()).unlimited
+    limit = 0.9 * keep.nbytes
+    alone = choose_savers(STRATEGY, workload, pricing, limit, allowed=frozenset({"recompute"}), pool=())
+
+    def give_up(program, **options):
+        if any(constraint.name == "known step" for constraint in program.constraints):
+            raise SolverError(program.name)
+        return solve_program(program, **options)
+
+    monkeypatch.setattr(solve, "solve_program", give_up)
+    found = choose_savers(STRATEGY, workload, pricing, limit, pool=())
+    assert alone.optimal
+    assert not found.optimal
+    assert found.program == alone.program
