@@ -1,15 +1,17 @@
 """Refits by fits.toml: made-up measurements give their numbers back, priors hold what has no rows."""
 
 import tomllib
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from importlib import resources
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hardware.profiles import load_device
 from simdl.software.reader import load_stack, stack_names
-from validation.fit.evidence import MOST_ROWS, gather, measured_rows, thinned
+from validation.fit.evidence import MOST_ROWS, SLOW_TABLES, gather, measured_rows, thinned
 from validation.fit.patches import Number, patched_cluster, patched_stack, shipped, used_numbers
 from validation.fit.responses import Response, coordinate, points, timed_seconds, value_at
 from validation.fit.solve import EAGER, FLOORS, NEUTRAL, mean_error, prior, solve
@@ -119,11 +121,47 @@ def test_a_fit_without_rows_takes_its_familys_mean(evidence):
     assert solve(empty)[number] == pytest.approx(EAGER["launch"], rel=1e-6)
 
 
-def test_tables_are_thinned_evenly(rows):
-    many = rows * 20
-    kept = thinned(many)
-    assert len(kept) == MOST_ROWS
-    assert kept[0] is many[0]
+@dataclass(frozen=True, eq=False)
+class _Printed:
+    """What thinning looks at of a row, and the file of a table that it stands in."""
+
+    row: SimpleNamespace
+    curve: tuple[str, ...]
+    part: int
+
+
+def _table(name, networks, parts):
+    """A table that prints the same networks part by part."""
+    row = SimpleNamespace(file=name)
+    return [
+        _Printed(row, (name, f"network {index}"), part) for part in range(parts) for index in range(networks)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("networks", "parts"), [(32, MOST_ROWS), (MOST_ROWS, 32), (107, 2), (3, 40), (1, 200)]
+)
+def test_a_thinned_table_has_a_row_of_every_curve(networks, parts):
+    kept = thinned(_table("made.csv", networks, parts))
+    assert len({id(row) for row in kept}) == len(kept) == max(MOST_ROWS, networks)
+    counts = Counter(row.curve for row in kept).values()
+    assert len(counts) == networks
+    assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.parametrize(("networks", "parts"), [(32, 2), (128, 4), (64, 3)])
+def test_a_thinned_table_has_rows_of_all_its_parts(networks, parts):
+    counts = Counter(row.part for row in thinned(_table("made.csv", networks, parts)))
+    assert len(counts) == parts
+    assert min(counts.values()) > 0.7 * max(counts.values())
+
+
+def test_slow_tables_have_few_rows_of_different_curves_and_short_ones_all_of_theirs():
+    slow, most = next(iter(SLOW_TABLES.items()))
+    kept = thinned(_table(slow, 30, 5) + _table("short.csv", 4, 5))
+    few = [row for row in kept if row.row.file == slow]
+    assert len(few) == len({row.curve for row in few}) == most
+    assert len(kept) == most + 20
 
 
 @pytest.mark.parametrize(
