@@ -165,13 +165,17 @@ def _span(path: Path, place: int, event: dict[str, Any]) -> TraceEvent:
             f"found {found}; {EXPECTED}"
         )
     start, length = times
+    if length < 0:
+        raise SimdlError(
+            f"{path}: traceEvents[{place}]: dur: found {shown(length)}; expected at least 0 microseconds"
+        )
     args = event.get("args")
     args = args if isinstance(args, dict) else {}
     return TraceEvent(
         category=str(event.get("cat", "")).lower(),
         name=str(event.get("name", "")),
         start=start * MICRO,
-        end=(start + max(length, 0)) * MICRO,
+        end=(start + length) * MICRO,
         lane=(str(event.get("pid", "")), str(event.get("tid", ""))),
         correlation=_number(args.get("correlation")),
         operator=_number(args.get("External id")),

@@ -277,6 +277,10 @@ class TestRun:
         ('{"traceEvents": [{"ph": "X", "ts": ' + "9" * 5000 + "}]}", "not JSON, or cut off"),
         ('{"traceEvents": [{"ph": "X", "ts": ' + str(10**400) + "}]}", "ts and dur are no numbers"),
         ('{"traceEvents": [{"ph": "X", "ts": NaN}]}', "ts and dur are no numbers"),
+        (
+            '{"traceEvents": [{"ph": "X", "ts": 1, "dur": 1}, {"ph": "X", "ts": 1, "dur": -0.5}]}',
+            r"traceEvents\[1\]: dur: found -0.5; expected at least 0 microseconds",
+        ),
         ("[" * 100_000, "nested too deeply"),
     ],
 )
