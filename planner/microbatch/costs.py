@@ -183,15 +183,16 @@ def _modelled(
     order = np.lexsort((times, spaces), axis=0)
     times, spaces = np.take_along_axis(times, order, axis=0), np.take_along_axis(spaces, order, axis=0)
     before = np.vstack([np.full(len(sizes), np.inf), np.minimum.accumulate(times, axis=0)[:-1]])
-    places = np.argwhere((times < before).T)  # size by size, by rising workspace
+    columns, rows = np.nonzero((times < before).T)  # size by size, by rising workspace
+    kept = (
+        np.asarray(sizes)[columns].tolist(),
+        order[rows, columns].tolist(),
+        times[rows, columns].tolist(),
+        spaces[rows, columns].tolist(),
+    )
     return times.size, tuple(
-        MicroBatch(
-            size=sizes[column],
-            algorithm=names[order[row, column]],
-            time=float(times[row, column]),
-            workspace=float(spaces[row, column]),
-        )
-        for column, row in places.tolist()
+        MicroBatch(size=size, algorithm=names[place], time=time, workspace=workspace)
+        for size, place, time, workspace in zip(*kept, strict=True)
     )
 
 

@@ -12,40 +12,42 @@ what smaller ones already reach costs nothing.
 
 from collections.abc import Iterable
 from itertools import groupby
+from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
 from planner.microbatch.configuration import Configuration, MicroBatch, build_configuration
-from planner.microbatch.knapsack import is_useful, nothing_yet, with_size
+from planner.microbatch.knapsack import Places, is_useful, nothing_yet, take_up
 
 
-def desirable_configurations(options: Iterable[MicroBatch], batch: int) -> tuple[Configuration, ...]:
+def desirable_configurations(
+    options: Iterable[MicroBatch], batch: int, limit: float = inf
+) -> tuple[Configuration, ...]:
     """The Pareto-optimal configurations of one pass, by rising workspace and falling time.
 
     Args:
         options: micro-batches to choose from; each may be used any number of times.
         batch: samples to cover.
+        limit: [bytes] of workspace that none may exceed.
 
     Returns:
         The configurations; empty if none covers the batch.
     """
     times, last = nothing_yet(batch), np.full(batch + 1, -1)
     found: list[Configuration] = []
-    ordered = sorted(options, key=lambda part: (part.workspace, part.size, part.time))
+    fitting = (part for part in options if part.workspace <= limit)
+    ordered = sorted(fitting, key=lambda part: (part.workspace, part.size, part.time))
     for _, parts in groupby(enumerate(ordered), key=lambda item: item[1].workspace):
         before = times[batch]
         for place, part in parts:
             if is_useful(times, part.size, part.time):
-                shorter = with_size(times, part.size, part.time)
-                last[shorter < times] = place
-                times = shorter
+                take_up(times, last, place, part.size, part.time)
         if times[batch] < before:
             found.append(build_configuration(_chosen(ordered, last)))
     return tuple(found)
 
 
-def _chosen(ordered: list[MicroBatch], last: NDArray[np.int64]) -> list[MicroBatch]:
+def _chosen(ordered: list[MicroBatch], last: Places) -> list[MicroBatch]:
     """What the whole batch is made of; ``last`` is the micro-batch that was added last to each total."""
     left, parts = len(last) - 1, []
     while left:

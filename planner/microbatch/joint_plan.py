@@ -142,8 +142,7 @@ def _front(
     """Configurations within the limit that none beats, by rising workspace."""
     if id(part.options) not in known:
         options = [each for each in part.options if not whole or each.size == problem.batch]
-        found = desirable_configurations(options, problem.batch)
-        known[id(part.options)] = tuple(each for each in found if each.workspace <= problem.workspace)
+        known[id(part.options)] = desirable_configurations(options, problem.batch, problem.workspace)
     return known[id(part.options)]
 
 

@@ -143,7 +143,9 @@ def _reuse(passes: Sequence[PassOptions], batch: int, limit: float) -> _Solved:
 
 
 def _division(passes: Sequence[PassOptions], batch: int, limit: float) -> _Solved:
-    sets = _each_distinct(passes, lambda options: desirable_configurations(options, batch))
+    sets = _each_distinct(passes, lambda options: desirable_configurations(options, batch, limit))
+    if not all(sets):  # some pass takes more than all may: what all take at least says by how much
+        sets = _each_distinct(passes, lambda options: desirable_configurations(options, batch))
     if not all(sets):
         refuse(passes, batch, limit)
     division = solve_division(sets, limit)

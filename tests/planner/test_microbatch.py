@@ -226,4 +226,7 @@ def test_a_size_that_is_taken_up_quickly_is_taken_up_rightly():
         plain = times.tolist()
         for total in range(size, len(plain)):
             plain[total] = min(plain[total], plain[total - size] + 9.0)
-        assert knapsack.with_size(times, size, 9.0).tolist() == pytest.approx(plain)
+        found, last = times.copy(), np.zeros(len(times), dtype=np.int64)
+        knapsack.take_up(found, last, 7, size, 9.0)
+        assert found.tolist() == knapsack.with_size(times, size, 9.0).tolist() == pytest.approx(plain)
+        assert last.tolist() == np.where(found < times, 7, 0).tolist()

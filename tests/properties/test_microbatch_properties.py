@@ -100,6 +100,9 @@ def test_the_desirable_set_is_the_whole_pareto_front(question):
     assert {(each.workspace, each.time) for each in found} == front
     assert len(found) == len(front)
     assert all(sum(part.size for part in each.micro_batches) == batch for each in found)
+    for limit in {part.workspace for part in options}:
+        kept = desirable_configurations(options, batch, limit)
+        assert kept == tuple(each for each in found if each.workspace <= limit)
 
 
 @given(questions(st.integers(1, 4), passes=3), st.integers(0, 36))
