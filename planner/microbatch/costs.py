@@ -16,6 +16,7 @@ from hardware.device import Device
 from planner.microbatch.configuration import MicroBatch, undominated
 from planner.microbatch.convolutions import ConvolutionPass
 from planner.microbatch.layouts import in_layout
+from simdl.collector import collector_paused
 from simdl.errors import SimdlError
 from simdl.kernels.convolution_table import ConvolutionRow
 from simdl.kernels.costs.convolution import AlgorithmCost
@@ -65,6 +66,7 @@ class PassOptions:
     options: tuple[MicroBatch, ...]
 
 
+@collector_paused()  # millions of launches, none of them garbage
 def price_passes(
     passes: Sequence[ConvolutionPass],
     sizes: Sequence[int],
