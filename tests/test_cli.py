@@ -243,6 +243,10 @@ def test_the_start_of_a_name_suggests_what_starts_so(arguments, near):
             ("microbatch", "lenet5", "--device", "p100-sxm", "--batch", "65536", "--policy", "any"),
             "batch: found 65,536; expected at most 4,096 with any micro-batches",
         ),
+        (
+            ("microbatch", "densenet201", "--device", "p100-sxm", "--batch", "4096", "--policy", "any"),
+            "batch: found 4,096; expected at most 1,735 with any micro-batches of 317 unlike passes",
+        ),
     ],
 )
 def test_more_than_can_be_answered_is_refused_at_once(arguments, message):

@@ -17,9 +17,10 @@ from planner.console.output import print_json, print_table
 from planner.console.output_files import check_new_file, force_option, report_option
 from planner.console.refusals import bad_input, reporting_errors
 from planner.errors import InfeasibleError
-from planner.microbatch.configuration import Configuration, Policy, micro_batch_sizes
+from planner.microbatch.configuration import Configuration, Policy, check_work, micro_batch_sizes
 from planner.microbatch.convolutions import (
     ConvolutionPass,
+    nameless,
     network_convolutions,
     read_layer_list,
 )
@@ -161,6 +162,10 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
         modelled = (row for part in passes for row in modelled_rows(part, sizes, device, formats))
         write_convolution_table(written_path, modelled)
     wanted = {AS_PRICED: ("",), CHOOSE: LAYOUTS}.get(layout, (layout,))
+    if Policy(policy) is Policy.ANY and not rows:
+        beside = Concurrency(concurrent) is not Concurrency.NONE
+        unlike = len(set(map(nameless, passes)))
+        check_work(batch, passes=unlike, layouts=len(wanted), concurrent=beside)
     priced = {
         name: price_passes(
             passes, sizes, device, formats, rows, allowed=Allowed(deterministic=deterministic, layout=name)

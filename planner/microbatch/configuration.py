@@ -14,6 +14,9 @@ BATCH = 65_536
 ANY_BATCH = 4_096
 """The same where a micro-batch of each of these sizes is priced."""
 
+ANY_LAUNCHES = 550_000
+"""Sizes times unlike passes that are then priced, at most: choosing takes about 20 s in 64 MiB."""
+
 
 class Policy(StrEnum):
     """Which sizes micro-batches may have."""
@@ -83,6 +86,27 @@ def micro_batch_sizes(policy: Policy, batch: int) -> tuple[int, ...]:
             return tuple(sorted({batch, *(1 << power for power in range(batch.bit_length()))}))
         case Policy.ANY:
             return tuple(range(1, batch + 1))
+
+
+def check_work(batch: int, *, passes: int, layouts: int, concurrent: bool) -> None:
+    """Refuse a batch of whose sizes too many would be looked at where each is a micro-batch of its own.
+
+    Args:
+        batch: samples.
+        passes: unlike ones.
+        layouts: tensors are priced in.
+        concurrent: whether layers that run beside each other are looked at, which takes as long again.
+
+    Raises:
+        SimdlError: too large a batch.
+    """
+    ways = layouts * (2 if concurrent else 1)
+    most = ANY_LAUNCHES // max(passes * ways, 1)
+    if batch > most:
+        raise SimdlError(
+            f"batch: found {batch:,}; expected at most {most:,} with any micro-batches of {passes:,} unlike "
+            f"passes in {layouts} layout{'s' * (layouts > 1)}{', some beside others' * concurrent}"
+        )
 
 
 def undominated(parts: Iterable[MicroBatch]) -> tuple[MicroBatch, ...]:

@@ -7,7 +7,7 @@ two.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from simdl.csv_rows import CsvRow, read_csv_rows
@@ -47,6 +47,11 @@ class ConvolutionPass:
     shape: ConvolutionShape
     elements: int
     weights: int
+
+
+def nameless(part: ConvolutionPass) -> ConvolutionPass:
+    """The pass without the names of its layer: equal ones take as long."""
+    return replace(part, layer="", block_layer="")
 
 
 def network_convolutions(network: Network) -> tuple[ConvolutionPass, ...]:

@@ -7,14 +7,14 @@ algorithm or a batch that was not measured does not exist.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware.device import Device
 from planner.microbatch.configuration import MicroBatch, undominated
-from planner.microbatch.convolutions import ConvolutionPass
+from planner.microbatch.convolutions import ConvolutionPass, nameless
 from planner.microbatch.layouts import in_layout
 from simdl.collector import collector_paused
 from simdl.errors import SimdlError
@@ -96,7 +96,7 @@ def price_passes(
     priced = []
     for part in passes:
         rows = measured.get((part.layer, part.which)) or measured.get((part.block_layer, part.which))
-        key = replace(part, layer="", block_layer="") if rows is None else id(rows)
+        key = nameless(part) if rows is None else id(rows)
         if key not in known:
             if rows is None:
                 known[key] = _modelled(part, sizes, device, precision, allowed)
