@@ -10,6 +10,7 @@ from workloads.exchange import Tables
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.pointwise import pointwise
 from workloads.layers.projection import Projection, replicated_projection
+from workloads.layers.rows import row_gradient, row_lookup
 from workloads.operators import MatmulShape, Operator, OperatorKind, Split
 
 WHOLE = Split.REPLICATED
@@ -143,33 +144,17 @@ def click_loss(name: str, source: str) -> Layer:
 
 def dense_table(name: str, source: str, *, rows: int, width: int, lookups: int = 1) -> Layer:
     """A table that every replica holds whole, with a dense gradient (NCF)."""
-    elements, table = lookups * width, rows * width
+    table = rows * width
     return Layer(
         name=name,
         kind="embedding",
         inputs=(source,),
         output_shape=(lookups, width),
         parameters=table,
-        forward=(
-            Operator(
-                name="lookup",
-                kind=OperatorKind.GATHER,
-                flops=0,
-                reads=elements,
-                writes=elements,
-                singles=lookups,
-            ),
-        ),
+        forward=(row_lookup(lookups, width),),
         weight_gradient=(
             Operator(name="clear", kind=OperatorKind.ELEMENTWISE, flops=0, weights=table),
-            Operator(
-                name="table gradient",
-                kind=OperatorKind.GATHER,
-                flops=elements,
-                reads=2 * elements,
-                writes=elements,
-                singles=lookups,
-            ),
+            row_gradient(lookups, width),
         ),
         attributes={"index": "token"},
     )

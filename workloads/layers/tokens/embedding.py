@@ -8,29 +8,14 @@ is a dense table, cleared and then scattered into.
 from workloads.layer import Layer
 from workloads.layers.pointwise import DROPOUT_RATE, dropout, dropout_gradient, pointwise
 from workloads.layers.residual import dropout_mask
+from workloads.layers.rows import row_gradient, row_lookup
 from workloads.operators import Operator, OperatorKind, Split
 
 
 def token_embedding(name: str, *, tokens: int, hidden: int, vocab: int) -> Layer:
     """Looks up ``tokens`` rows of a ``vocab`` x ``hidden`` table."""
     elements, table = tokens * hidden, vocab * hidden
-    lookup = Operator(
-        name="lookup",
-        kind=OperatorKind.GATHER,
-        flops=0,
-        reads=elements,
-        writes=elements,
-        singles=tokens,
-    )
     clear = Operator(name="clear", kind=OperatorKind.ELEMENTWISE, flops=0, weights=table, split=Split.COLUMN)
-    gradient = Operator(
-        name="table gradient",
-        kind=OperatorKind.GATHER,
-        flops=elements,
-        reads=2 * elements,
-        writes=elements,
-        singles=tokens,
-    )
     return Layer(
         name=name,
         kind="embedding",
@@ -38,8 +23,8 @@ def token_embedding(name: str, *, tokens: int, hidden: int, vocab: int) -> Layer
         output_shape=(tokens, hidden),
         parameters=table,
         parameter_split=Split.COLUMN,
-        forward=(lookup,),
-        weight_gradient=(clear, gradient),
+        forward=(row_lookup(tokens, hidden),),
+        weight_gradient=(clear, row_gradient(tokens, hidden)),
         tensor_exit=elements,
         attributes={"index": "token"},
     )
