@@ -263,6 +263,17 @@ def test_networks_have_the_parameters_that_mosaic_prints():
 
 
 @pytest.mark.published
+def test_bert_of_a_language_model_table_is_an_encoder():
+    """Megatron's BERT of arXiv:1909.08053, table 4: 336 million, two dense layers of its heads among them."""
+    large = row(**{**GPT, "model": "BERT", "hidden": "1024", "n_heads": "16", "seq_len": "512"})
+    encoder = decoder_network(large, decoder_shape(large, tp=1))
+    assert encoder.parameters == pytest.approx(336e6 - 2 * 1024**2, rel=2e-3)
+    operators = [each.name for block in encoder.blocks for layer in block.layers for each in layer.forward]
+    assert "scores" in operators
+    assert "mask" not in operators
+
+
+@pytest.mark.published
 def test_networks_have_the_parameters_that_megatron_prints():
     for printed in load_published().rows:
         if printed.file == "megatron-lm.csv":

@@ -14,7 +14,7 @@ from validation.judging.rules import Pattern, first_match, load_rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """How a model family builds its decoder layers.
+    """How a model family builds its transformer layers.
 
     Attributes:
         name: of the family.
@@ -31,6 +31,8 @@ class Family:
         vocab_multiple: the vocabulary is padded to a multiple of this times tp.
         heads: default number of heads, 0 where a blank skips the row.
         head_size: features of a head where they are not hidden / heads, 0 otherwise.
+        segments: rows of a segment table, 0 for none.
+        causal: tokens attend to earlier tokens only.
         source: where this is written down.
     """
 
@@ -48,6 +50,8 @@ class Family:
     vocab_multiple: int = 1
     heads: int = 0
     head_size: int = 0
+    segments: int = 0
+    causal: bool = True
     source: str
 
 

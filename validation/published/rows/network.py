@@ -180,6 +180,8 @@ def _config(family: Family, shape: Shape) -> DecoderConfig:
         qkv_bias=family.qkv_bias,
         tied=family.tied,
         dropout=family.dropout,
+        segments=family.segments,
+        causal=family.causal,
     )
 
 
