@@ -9,7 +9,7 @@ from hardware.near_names import near_names
 from hardware.profiles import load_cluster, load_device, load_link, load_node, node_names
 
 A100 = "dgx-a100, dgx-a100-40gb, jean-zay-a100, a100-40gb-roce"
-H100 = "dgx-h100, meta-h100-24k, h100-80gb-roce, h100-96gb-roce"
+H100 = "dgx-h100, h100-nvl-node, meta-h100-24k, h100-80gb-roce"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_near_in_meaning_comes_first(typed, first):
         ("8x4090", "rtx-4090-node? (8 of them: rtx-4090-node:8gpus)"),
         ("2x8xA100", f"{A100}, p4d, p4de? (16 of them: dgx-a100:16gpus)"),
         ("h100x8", f"{H100}, p5, a3-mega? (8 of them: dgx-h100:8gpus)"),
-        ("titan", "titan-rtx-node, titan-x-pascal-node, titan-x-maxwell-node, cray-xk7?"),
+        ("titan", "titan-v-node, titan-xp-node, titan-rtx-node, titan-x-pascal-node, cray-xk7?"),
         ("2x DGX H100", "dgx-h100, dgx-superpod-h100? (2 of them: dgx-h100:2)"),
         ("p5.96xlarge", "p5, p5e, p5en?"),
         ("p2.16xlarge", "p2-k80, p2-xlarge?"),

@@ -9,7 +9,7 @@ from validation.judging.rules import Pattern, first_match, load_rules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRule:
-    """Texts with this pattern name this device profile."""
+    """Texts with this pattern name this device profile, or one that there is no profile of (empty)."""
 
     pattern: Pattern
     device: str
@@ -25,6 +25,6 @@ def device_named(text: str, file: str) -> str:
     if not text.strip():
         raise RowSkippedError("the device is not named")
     rule = first_match(load_rules(file, DeviceRule), text)
-    if rule is None:
+    if rule is None or not rule.device:
         raise RowSkippedError(f"device {text!r} has no profile")
     return rule.device

@@ -2,8 +2,11 @@
 
 import pytest
 
+from hardware.profiles import load_device, load_node
 from simdl.step.strategy import Recompute
 from validation.errors import RowSkippedError
+from validation.judging.device_names import DeviceRule
+from validation.judging.rules import load_rules
 from validation.published.rows.cells import corrections, optional_count, optional_measurement
 from validation.published.rows.cluster import printed_network
 from validation.published.rows.machines import device_name, machine_of
@@ -197,9 +200,18 @@ def test_device_texts(text, machine, device, node):
     assert machine_of(device, machine).node == node
 
 
-def test_unknown_device_skips():
-    with pytest.raises(RowSkippedError, match="Z80"):
-        device_name("Z80")
+@pytest.mark.parametrize("text", ["Z80", "Gaudi", "GeForce RTX 3080 Laptop", "RTX 2070 Super", "IPU-POD16"])
+def test_unknown_device_skips(text):
+    with pytest.raises(RowSkippedError, match=text):
+        device_name(text)
+
+
+@pytest.mark.property
+@pytest.mark.parametrize("rule", load_rules("published/rows/devices.toml", DeviceRule))
+def test_every_device_that_a_text_may_name_stands_in_a_node(rule):
+    if rule.device:
+        load_device(rule.device)
+        load_node(machine_of(rule.device, "").node)
 
 
 def test_notes_correct_cells():
@@ -315,6 +327,22 @@ def test_a_port_of_no_registered_link_skips_the_row():
         ("A800-80GB", "a100-sxm-80gb"),
         ("Trainium1 NeuronCore-v2", "trainium1-core"),
         ("NVIDIA RTX Pro 6000 SE PCIe 96GB", "rtx-pro-6000-blackwell"),
+        ("TPU v3-256", "tpu-v3"),
+        ("TPU v4-64", "tpu-v4"),
+        ("TPU v2-32", "tpu-v2"),
+        ("TPU v5p-128", "tpu-v5p"),
+        ("Cloud TPU v5 lite", "tpu-v5e"),
+        ("Intel Gaudi 3", "gaudi3"),
+        ("GH200 480GB", "gh200-96gb"),
+        ("NVIDIA H100 NVL", "h100-nvl"),
+        ("NVIDIA A10G", "a10g"),
+        ("TITAN Xp", "titan-xp"),
+        ("TITAN X (Pascal)", "titan-x-pascal"),
+        ("Tesla V100S-PCIE-32GB", "v100s-pcie-32gb"),
+        ("8 V100s", "v100-sxm2-16gb"),
+        ("GeForce RTX 3080", "rtx-3080"),
+        ("MI300A", "mi300a"),
+        ("trn2.48xlarge", "trainium2-core"),
     ],
 )
 def test_newer_and_consumer_cards_are_told_apart(text, name):
