@@ -74,7 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("tables", nargs="+", metavar="TABLE.csv")
     parser.add_argument("--commit", required=True, help="whose code predicts")
     given = parser.parse_args(arguments)
-    rows = [row for row in load_published().rows if row.file in given.tables]
+    published = load_published().rows
+    if unknown := set(given.tables) - {row.file for row in published}:
+        parser.error(f"found {', '.join(sorted(unknown))}; expected names of the project's tables")
+    rows = [row for row in published if row.file in given.tables]
     lines = blind_lines(predict_rows(rows), given.commit, recorded())
     csv.writer(sys.stdout, lineterminator="\n").writerows(lines.to_numpy().tolist())
 
