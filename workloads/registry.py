@@ -1,8 +1,8 @@
 """Networks by name or file.
 
 A file of ``workloads/zoo`` registers its networks by exporting ``NETWORKS``; nothing else needs to change.
-Where torchvision or timm call a network otherwise, ``ALIASES`` of the file says which it is; underscores
-stand for hyphens anyway.
+Where torchvision or timm call a network otherwise, ``ALIASES`` of the file says which it is; capitals and
+the marks between the parts of a name do not count anyway.
 A name that ends in ``.toml`` is a description of one's own (`workloads.importers.toml_network`), one that
 ends in ``.json``, or a folder, the ``config.json`` of a Hugging Face model
 (`workloads.importers.huggingface`), one that ends in ``.onnx`` or ``.pt2`` a graph
@@ -11,6 +11,7 @@ ends in ``.json``, or a folder, the ``config.json`` of a Hugging Face model
 
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable
 from functools import cache, lru_cache, wraps
 from importlib import import_module
@@ -35,12 +36,29 @@ def registered_name(name: str) -> str:
     """The registered network that a name means; the name itself where it is none.
 
     Example:
-        >>> registered_name("mobilenetv2_100"), registered_name("vgg16_bn")
-        ('mobilenet-v2', 'vgg16-bn')
+        >>> registered_name("mobilenetv2_100"), registered_name("ViT-B/16"), registered_name("ResNet-50 v1.5")
+        ('mobilenet-v2', 'vit-b16', 'resnet50-v1.5')
     """
+    return _exact_name(name) or _spellings().get(_bare(name), name)
+
+
+def _exact_name(name: str) -> str:
+    """The network of a name or alias as it is written, underscores for hyphens; "" where there is none."""
     builders, aliases = _builders(), _aliases()
     spelled = (name, name.replace("_", "-"))
-    return next((aliases.get(each, each) for each in spelled if each in builders or each in aliases), name)
+    return next((aliases.get(each, each) for each in spelled if each in builders or each in aliases), "")
+
+
+def _bare(name: str) -> str:
+    """Letters, digits and decimal points of a name."""
+    return re.sub(r"(?<!\d)\.|\.(?!\d)|[^a-z0-9.]", "", name.lower())
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    """Networks by bare name, their own before what others call them (1_6gf is not 16gf)."""
+    aliases = {_bare(alias): name for alias, name in _aliases().items()}
+    return aliases | {_bare(name): name for name in _builders()}
 
 
 def load_network(name_or_path: str, *, tokens: int | None = None, image_size: int | None = None) -> Network:
@@ -101,11 +119,12 @@ def _loader(name_or_path: str) -> Callable[..., Network]:
         from workloads.importers.torch_export import load_torch_export  # noqa: PLC0415 (an extra)
 
         return lambda: load_torch_export(name_or_path)
-    builders, name = _builders(), registered_name(name_or_path)
+    builders = _builders()
+    if not _exact_name(name_or_path) and _is_folder(name_or_path):
+        return _config_loader(name_or_path)
+    name = registered_name(name_or_path)
     if name in builders:
         return builders[name]
-    if _is_folder(name_or_path):
-        return _config_loader(name_or_path)
     from workloads.importers.config_file import hub_refusal  # noqa: PLC0415 (likewise)
 
     refusal = hub_refusal(name_or_path)

@@ -113,6 +113,87 @@ def test_an_encoder_of_an_unknown_framework_is_never_megatrons(cells, stack):
     assert row_setup(row("cnn", **ENCODER | cells)).stack == stack
 
 
+@pytest.mark.parametrize(
+    ("cells", "stack"),
+    [
+        ({"source": "NeMo 24.05", "device": "H100"}, "nemo-2024"),
+        ({"source": "NVIDIA NeMo 25.04", "device": "B200"}, "megatron-bridge-2025"),
+        ({"source": "Megatron-LM v0.12", "device": "H100"}, "megatron-2025"),
+        ({"source": "EleutherAI/gpt-neox"}, "megatron-deepspeed"),
+        ({"source": "DeepSpeed", "data_sharding": "ZeRO-3"}, "deepspeed"),
+        ({"source": "LLM Foundry", "data_sharding": "FSDP"}, "mosaic-fsdp"),
+        ({"source": "torchtitan", "device": "MI300X", "data_sharding": "FSDP"}, "pytorch-rocm"),
+        ({"source": "Megatron-DeepSpeed", "device": "Gaudi 3"}, "gaudi"),
+        ({"source": "mistral", "model": "Mistral NeMo 12B", "ffn": "14336", "tp": "2"}, "megatron-2023"),
+    ],
+)
+def test_programs_are_known_as_strangers_write_them_and_elsewhere_than_on_nvidia_by_the_device(cells, stack):
+    assert row_setup(row(**GPT | {"step_time_s": "1"} | cells)).stack == stack
+
+
+@pytest.mark.parametrize(
+    ("cells", "stack"),
+    [
+        ({"framework": "timm"}, "pytorch-eager"),
+        ({"framework": "Keras"}, "tensorflow-mirrored"),
+        ({"framework": "Gluon CV"}, "mxnet-ngc"),
+        ({"framework": "Flax"}, "jax-gpu"),
+        ({"framework": "PyTorch", "device": "Gaudi2"}, "gaudi"),
+        ({"framework": "PyTorch", "device": "MI250X"}, "pytorch-rocm-ddp"),
+        ({"framework": "TensorFlow", "device": "TPU v3-8"}, "maxtext"),
+        ({"framework": "Theano"}, "pytorch-ngc"),
+    ],
+)
+def test_frameworks_of_images_are_known_by_their_programs(cells, stack):
+    asked = ENCODER | {"model": "resnet50", "image_size_or_seq_len": "224"} | cells
+    assert row_setup(row("cnn", **asked)).stack == stack
+
+
+@pytest.mark.parametrize(
+    ("model", "network", "tokens"),
+    [
+        ("ResNet-50 v1.5", "resnet50-v1.5", 1),
+        ("resnet50_v1", "resnet50", 1),
+        ("RN50", "resnet50-v1.5", 1),
+        ("Inception v3", "inception-v3", 1),
+        ("ViT-B/16", "vit-b16", 1),
+        ("ConvNeXt-T", "convnext-tiny", 1),
+        ("BERT-Large pre-training phase 1", "bert-large", 128),
+        ("bert base uncased fine-tuning", "bert-base", 512),
+        ("BERT Large (SQuAD)", "bert-large-squad", 384),
+        ("GPT-2 medium", "gpt2-medium", 1024),
+    ],
+)
+def test_networks_are_known_as_strangers_write_them(model, network, tokens):
+    asked = ENCODER | {"model": model, "image_size_or_seq_len": "", "framework": "PyTorch 2"}
+    found = row_setup(row("cnn", **asked)).workload.network
+    assert (found.name, found.tokens) == (network, tokens)
+
+
+@pytest.mark.parametrize("model", ["Theia-9", "YOLOv5s", "DCGAN"])
+def test_networks_that_nobody_registered_are_refused_in_words(model):
+    with pytest.raises(RowSkippedError, match="is not registered"):
+        row_setup(row("cnn", **ENCODER | {"model": model}))
+
+
+def test_mixtures_of_experts_are_known_by_their_names():
+    asked = GPT | {"source": "someone", "step_time_s": "1", "n_layers": "48", "n_heads": "32"}
+    setup = row_setup(row(**asked | {"model": "Qwen3-30B-A3B", "data_sharding": "FSDP", "n_kv_heads": "4"}))
+    assert setup.workload.network.name.startswith("qwen3-30b-a3b")
+    with pytest.raises(RowSkippedError, match="is not registered"):
+        row_setup(row(**asked | {"model": "Arctic 128x3.7B"}))
+
+
+def test_a_blank_precision_is_one_that_the_device_has():
+    asked = GPT | {"source": "someone", "device": "V100-SXM2-32GB", "step_time_s": "1"}
+    assert row_setup(row(**asked)).workload.precision.name == "fp16"
+
+
+def test_a_pipeline_of_a_source_that_shards_does_not_shard_parameters_unasked():
+    asked = GPT | {"source": "torchtitan", "device": "H100", "pp": "2", "step_time_s": "1"}
+    assert {each.zero for each in row_setup(row(**asked)).strategies} == {1}
+
+
 def test_paddle_trains_nvidias_bert_on_bins_too():
     cells = {"source": "NVIDIA/DeepLearningExamples", "framework": "Paddle", "image_size_or_seq_len": "512"}
     assert row_setup(row("cnn", **ENCODER | cells)).workload.network.tokens == 288

@@ -1,5 +1,6 @@
 """A language-model row (the ``llm`` header) as a question to the simulator."""
 
+from hardware.device import Device
 from simdl.software.reader import division
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import (
@@ -20,7 +21,7 @@ from validation.published.rows.measurement import (
 from validation.published.rows.network import decoder_network, decoder_shape
 from validation.published.rows.precision import row_precision
 from validation.published.rows.setup import Setup, shared_workload
-from validation.published.rows.sources import source_defaults, stack_defaults
+from validation.published.rows.sources import SourceDefaults, source_defaults, stack_defaults
 from validation.published.rows.stack import choose_stack
 from validation.published.rows.strategy import Degrees, printed_zero, row_degrees, row_strategies
 from validation.published.rows.techniques import row_optimizer
@@ -48,7 +49,7 @@ def language_model_setup(row: PublishedRow) -> Setup:
     choice = choose_stack(row, cluster.device, network, divided=_division(row, degrees))
     if not defaults.known:
         defaults = stack_defaults(choice.stack)
-    precision = row_precision(row["precision"], defaults.precision)
+    precision = row_precision(row["precision"], _default_precision(defaults, cluster.device))
     if precision.name == "bf16" and defaults.precision == PURE:
         precision = row_precision(PURE, "")
     batch = _global_batch(row, degrees)
@@ -77,6 +78,12 @@ def language_model_setup(row: PublishedRow) -> Setup:
         assumptions=(*shape.assumptions, *assumed, *missing),
         warnings=(warning,) if warning else (),
     )
+
+
+def _default_precision(defaults: SourceDefaults, device: Device) -> str:
+    """That of the source, or FP16 on devices that had no BF16 yet."""
+    narrow = defaults.precision == "bf16" and "bf16" not in device.peak_flop_rate
+    return "fp16" if narrow and "fp16" in device.peak_flop_rate else defaults.precision
 
 
 def _global_batch(row: PublishedRow, degrees: Degrees) -> int:

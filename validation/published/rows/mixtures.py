@@ -1,5 +1,6 @@
 """The mixture of experts of a published row: a registered network with the row's layers and sequence."""
 
+import re
 from dataclasses import dataclass, replace
 
 from validation.errors import RowSkippedError
@@ -18,9 +19,20 @@ class MixtureRule:
     network: str
 
 
+# How mixtures of experts are called: 8x7B, 30B-A3B, or what they are.
+_CALLED = re.compile(r"\bmoe\b|\d+x\d+(?:\.\d+)?b|-a\d+(?:\.\d+)?b\b", re.IGNORECASE)
+
+
 def has_experts(row: PublishedRow) -> bool:
-    """Whether a row trained a mixture of experts."""
-    return row["moe_experts"] not in {"", "0", "1"}
+    """Whether a row trained a mixture of experts: by their number or, where that is blank, by its name."""
+    if row["moe_experts"]:
+        return row["moe_experts"] not in {"0", "1"}
+    return bool(_CALLED.search(row["model"]) or _registered(row))
+
+
+def _registered(row: PublishedRow) -> str:
+    rules = load_rules("published/rows/mixtures.toml", MixtureRule)
+    return next((rule.network for rule in rules if rule.pattern.search(row["model"])), "")
 
 
 def row_mixture(row: PublishedRow) -> str:
@@ -29,14 +41,19 @@ def row_mixture(row: PublishedRow) -> str:
     Raises:
         RowSkippedError: none is known, or its experts are others than the row's.
     """
-    rules = load_rules("published/rows/mixtures.toml", MixtureRule)
-    name = next((rule.network for rule in rules if rule.pattern.search(row["model"])), "")
+    name = _registered(row)
     if not name:
         raise RowSkippedError(f"mixture of experts {row['model']!r} is not registered")
     experts: Experts = CONFIGURATIONS[name]["experts"]
-    if row["moe_experts"] != str(experts.count):
+    if row["moe_experts"] not in {"", str(experts.count)}:
         raise RowSkippedError(f"{row['moe_experts']} experts; {name} has {experts.count}")
     return name
+
+
+def mixture_vocabulary(name: str) -> int:
+    """Tokens of the vocabulary that it was trained with."""
+    vocab: int = CONFIGURATIONS[name]["vocab"]
+    return vocab
 
 
 def active_width(name: str) -> int:

@@ -15,7 +15,13 @@ from validation.published.rows.cells import (
     required_count,
 )
 from validation.published.rows.families import Family, family_of
-from validation.published.rows.mixtures import active_width, has_experts, mixture_config, row_mixture
+from validation.published.rows.mixtures import (
+    active_width,
+    has_experts,
+    mixture_config,
+    mixture_vocabulary,
+    row_mixture,
+)
 from validation.published.tables import PublishedRow
 from workloads.errors import WorkloadError
 from workloads.network import Network
@@ -63,7 +69,7 @@ def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
         raise RowSkippedError("training of low-rank adapters is not modelled yet")
     family = family_of(row["source"], row["model"])
     layers, hidden = required_count(row, "n_layers"), required_count(row, "hidden")
-    assumed = dict(_assumed(row, family, hidden))
+    assumed = dict(_assumed(row, family, hidden, mixture))
     heads = optional_count(row, "n_heads") or assumed["n_heads"]
     shape = Shape(
         layers=layers,
@@ -185,13 +191,13 @@ def _config(family: Family, shape: Shape) -> DecoderConfig:
     )
 
 
-def _assumed(row: PublishedRow, family: Family, hidden: int) -> Iterator[tuple[str, int]]:
+def _assumed(row: PublishedRow, family: Family, hidden: int, mixture: str) -> Iterator[tuple[str, int]]:
     if not row["n_heads"]:
         yield "n_heads", _default("n_heads", family.heads)
-    if not row["ffn"]:
+    if not row["ffn"] and not mixture:
         yield "ffn", _default("ffn", 0 if family.gated else 4 * hidden)
     if not row["vocab"]:
-        yield "vocab", _default("vocab", family.vocab)
+        yield "vocab", mixture_vocabulary(mixture) if mixture else _default("vocab", family.vocab)
     if not row["seq_len"] and (tokens := note_count(row, r"sequence length not printed.*?\((\d+) in ")):
         yield "seq_len", tokens
 

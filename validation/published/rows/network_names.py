@@ -67,6 +67,22 @@ def alone(row: PublishedRow) -> PublishedRow:
     return replace(row, cells=cells)
 
 
+# What names of networks say beside the network.
+_BESIDE = re.compile(
+    r"\b(?:pre-?train(?:ing|ed)?|train(?:ing)?|fine-?tun(?:ing|ed)|(?:un)?cased|imagenet|model)\b"
+)
+
+
+def spelled(row: PublishedRow) -> PublishedRow:
+    """The row with the network that it names as the rules and the registry write it (ResNet-50, ViT-B/16)."""
+    model = _printed_model(row)
+    if _rule(row) or model.replace("_", "-") in network_names():
+        return row
+    plain = " ".join(_BESIDE.sub(" ", model.replace("_", " ")).split())
+    name = next((each for each in map(registered_name, (model, plain)) if each in network_names()), None)
+    return replace(row, cells={**row.cells, "model": name}) if name else row
+
+
 def _printed_model(row: PublishedRow) -> str:
     return re.sub(r"\s*\(.*?\)", "", row["model"]).strip().lower()
 

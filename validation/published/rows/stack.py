@@ -1,12 +1,14 @@
 """The software stack of a published row, by the rules of ``software_stacks.toml``."""
 
-from dataclasses import dataclass, fields
+import re
+from dataclasses import dataclass, fields, replace
 
+from hardware.architecture import architecture_named
 from hardware.device import Device
 from simdl.errors import StackError
 from simdl.software.reader import default_stack
 from validation.errors import RowSkippedError
-from validation.judging.rules import Pattern, load_rules
+from validation.judging.rules import Pattern, first_match, load_rules
 from validation.published.tables import PublishedRow
 from workloads.network import Network
 
@@ -31,6 +33,11 @@ class StackRule:
     why: str
 
 
+_FRAMEWORKS = re.compile(
+    r"tensorflow|pytorch|mxnet|paddle|oneflow|caffe|neuron|megatron|horovod", re.IGNORECASE
+)
+_HOME = ("nvidia", "")
+"""Makers whose devices run what the rules name."""
 _COLUMNS = tuple(
     field.name for field in fields(StackRule) if field.name not in ("generation", "text", "stack", "why")
 )
@@ -52,6 +59,14 @@ _TEXT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrameworkRule:
+    """Programs whose names match run their kernels by this framework."""
+
+    pattern: Pattern
+    framework: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackChoice:
     """A stack and, where it is only a default, the warning that says so."""
 
@@ -64,6 +79,9 @@ def choose_stack(
 ) -> StackChoice:
     """The stack a row ran on, or the default of its device generation with a warning.
 
+    Rules that name no generation are of software on NVIDIA's devices; its kernels and its collective library
+    are not what runs elsewhere.
+
     Args:
         row: what was printed.
         device: that it ran on.
@@ -73,8 +91,10 @@ def choose_stack(
     Raises:
         RowSkippedError: the generation has no default stack either.
     """
+    named = _with_framework(row)
+    ported = architecture_named(device.generation).family not in _HOME
     for rule in stack_rules():
-        if _matches(rule, row, device):
+        if (rule.generation or not ported) and _matches(rule, named, device):
             return StackChoice(stack=rule.stack)
     try:
         stack = default_stack(device.generation, network.sample, divided)
@@ -87,6 +107,16 @@ def choose_stack(
             f"took {stack}, the default of {device.generation} devices"
         ),
     )
+
+
+def _with_framework(row: PublishedRow) -> PublishedRow:
+    """The row with the framework of the program that its framework column names instead."""
+    text = row.cells.get("framework", "")
+    rules = load_rules("published/rows/frameworks.toml", FrameworkRule)
+    found = None if _FRAMEWORKS.search(text) else first_match(rules, text)
+    if found is None:
+        return row
+    return replace(row, cells={**row.cells, "framework": f"{found.framework} ({text})"})
 
 
 def stack_rules() -> tuple[StackRule, ...]:

@@ -234,8 +234,10 @@ def _recomputed_share(row: PublishedRow) -> float:
 def _zero(row: PublishedRow, defaults: SourceDefaults, assumed: list[str]) -> int:
     printed = printed_zero(row)
     if printed is None:
-        assumed.append(f"data_sharding: ZeRO stage {defaults.zero}")
-        return defaults.zero
+        piped = (optional_count(row, "pp") or 1) > 1  # gradients of a pipeline accumulate locally
+        zero = min(defaults.zero, 1) if piped else defaults.zero
+        assumed.append(f"data_sharding: ZeRO stage {zero}")
+        return zero
     return printed
 
 

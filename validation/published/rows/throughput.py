@@ -20,6 +20,7 @@ from validation.published.rows.network_names import (
     network_name,
     registered_network,
     scripted_tokens,
+    spelled,
 )
 from validation.published.rows.precision import row_precision
 from validation.published.rows.quantities import full_graph, row_quantity
@@ -29,6 +30,7 @@ from validation.published.rows.stack import choose_stack
 from validation.published.rows.translation import TRANSLATIONS
 from validation.published.tables import PublishedRow
 from workloads.network import Network
+from workloads.registry import network_names
 
 # Stacks whose one process launches the kernels of every replica of a node.
 _ONE_PROCESS = ("pytorch-dataparallel",)
@@ -53,9 +55,9 @@ def throughput_setup(row: PublishedRow) -> Setup:
         RowSkippedError: the row cannot be predicted or scored; the message says why.
     """
     check_trusted(row)
-    row, unnamed = with_device(alone(row))
+    row, unnamed = with_device(alone(spelled(row)))
     quantity = row_quantity(row)
-    if row["model"].startswith("gpt"):
+    if row["model"].lower().startswith("gpt") and row["model"] not in network_names():
         network, assumed = _gpt(row)
     else:
         network, assumed = _registered(row)

@@ -106,3 +106,5 @@ NETWORKS: dict[str, Callable[..., Network]] = {
     f"convnext-{size}": partial(build_convnext, f"convnext-{size}", widths=widths, depths=depths)
     for size, (widths, depths) in _SIZES.items()
 }
+
+ALIASES = {f"convnext-{size[0]}": f"convnext-{size}" for size in _SIZES}

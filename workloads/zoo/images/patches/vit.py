@@ -170,7 +170,7 @@ def _aliases() -> dict[str, str]:
         word = _NAMES[letter]
         aliases[f"vit-{letter}-{patch}"] = aliases[f"vit_{word}_patch{patch}_224"] = name
         if patch == "16" and letter in {"ti", "s", "b"}:
-            aliases[f"deit-{word}"] = aliases[f"deit_{word}_patch16_224"] = name
+            aliases[f"deit-{word}"] = aliases[f"deit-{letter}"] = aliases[f"deit_{word}_patch16_224"] = name
             aliases[f"vit-{word}"] = name
         if name == "vit-l16":
             aliases["vit-large"] = name
