@@ -96,7 +96,7 @@ def test_one_network_as_a_table_shows_totals_and_layers():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("resnet-50",), "did you mean resnet50"),
+        (("resnet5",), "did you mean resnet50"),
         (("resnet50", "--seq-len", "128"), "its samples are images"),
         (("gpt2", "--seq-len", "0"), "sequence length: found 0"),
         (("gpt2", "--precision", "fp61"), "did you mean fp16"),

@@ -12,6 +12,7 @@ from validation.published.rows.network import decoder_network, decoder_shape
 from validation.published.rows.sources import source_defaults
 from validation.published.rows.strategy import row_degrees, row_strategies
 from validation.published.tables import CNN_COLUMNS, LLM_COLUMNS, PublishedRow, load_published
+from workloads.registry import load_network
 
 
 def row(kind="llm", **cells):
@@ -285,3 +286,15 @@ def test_hiding_the_source_of_a_row_leaves_a_question():
     for known in kinds.values():
         with suppress(RowSkippedError):
             row_setup(replace(known, cells=known.cells | {"source": "unknown"}))
+
+
+def test_blank_dimensions_are_those_that_everybody_knows_of_a_model():
+    blank = dict.fromkeys(("n_layers", "hidden", "n_heads", "ffn"), "")
+    asked = (
+        GPT | blank | {"source": "someone", "model": "Llama-2-70b-hf", "step_time_s": "1", "n_params_b": "70"}
+    )
+    setup = row_setup(row(**asked, data_sharding="FSDP"))
+    assert setup.workload.network.parameters == load_network("llama2-70b", tokens=2048).parameters
+    assert any("n_kv_heads 8" in said for said in setup.assumptions)
+    with pytest.raises(RowSkippedError, match="ffn is not published"):
+        row_setup(row(**asked | {"n_layers": "12", "hidden": "8192", "n_heads": "64"}))

@@ -21,6 +21,7 @@ from validation.published.rows.measurement import (
 from validation.published.rows.network import decoder_network, decoder_shape
 from validation.published.rows.precision import row_precision
 from validation.published.rows.setup import Setup, shared_workload
+from validation.published.rows.shapes import with_shape
 from validation.published.rows.sources import SourceDefaults, source_defaults, stack_defaults
 from validation.published.rows.stack import choose_stack
 from validation.published.rows.strategy import Degrees, printed_zero, row_degrees, row_strategies
@@ -41,6 +42,7 @@ def language_model_setup(row: PublishedRow) -> Setup:
         RowSkippedError: the row cannot be predicted or scored; the message says why.
     """
     check_trusted(row)
+    row, known = with_shape(row)
     defaults = source_defaults(row["source"])
     degrees = row_degrees(row)
     shape = decoder_shape(row, tp=degrees.tp)
@@ -75,7 +77,7 @@ def language_model_setup(row: PublishedRow) -> Setup:
         measured_memory=None if memory is None else memory * _MEMORY_UNIT,
         tensors_alone=counts_tensors_alone(row),
         question=(row.file, *(row[column] for column in _QUESTION)),
-        assumptions=(*shape.assumptions, *assumed, *missing),
+        assumptions=(*known, *shape.assumptions, *assumed, *missing),
         warnings=(warning,) if warning else (),
     )
 
