@@ -4,11 +4,13 @@ An :class:`Operator` is mathematics per sample of the whole network; a :class:`K
 device with concrete dimensions. The cost model turns kernels into seconds.
 """
 
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from workloads.amounts import as_number
 from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
 
 
@@ -86,6 +88,19 @@ class Kernel:
     density: float = 1.0
     inner: bool = False
     singles: float = 0.0
+
+
+def joined_products(kernels: Sequence[Kernel], rows: int) -> Kernel:
+    """Products that differ in nothing but dimensions, which are numbers or arrays [rows], as one of all rows."""
+    shapes = [kernel.shape for kernel in kernels if isinstance(kernel.shape, Product)]
+    m, n, k, count, flops, nbytes = (
+        as_number(np.concatenate([np.broadcast_to(each, rows) for each in column]))
+        for column in (
+            *zip(*((shape.m, shape.n, shape.k, shape.count) for shape in shapes), strict=True),
+            *zip(*((kernel.flops, kernel.nbytes) for kernel in kernels), strict=True),
+        )
+    )
+    return replace(kernels[0], flops=flops, nbytes=nbytes, shape=Product(m, n, k, count))
 
 
 def kernel_rows(kernel: Kernel) -> list[Kernel]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
+
 from hardware.cluster import Cluster
 from hardware.device import Device
 from hardware.sustained import training_clock
@@ -11,9 +13,9 @@ from simdl.kernels.cost_model import CostModel, launch_time, launch_workspace
 from simdl.kernels.costs.matmul import uses_matrix_units
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.costs.recurrence import host_launches
-from simdl.kernels.kernel import AttentionCall, Kernel
+from simdl.kernels.kernel import AttentionCall, Kernel, Product, joined_products
 from simdl.software.stack import Stack
-from workloads.amounts import choose, larger, power, root_of_squares, smaller
+from workloads.amounts import as_number, choose, is_table, larger, power, root_of_squares, smaller
 from workloads.dtypes import Precision
 from workloads.network import Network
 from workloads.operators import PRODUCTS, AttentionShape, OperatorKind
@@ -100,7 +102,7 @@ def kernel_work(kernels: list[Kernel], stack: Stack, device: Device, model: Cost
     How many rows each expert has the host learns when the router has run, so it cannot launch their kernels
     ahead: the device waits for each of them.
     """
-    seconds = sum(_kernel_time(kernel, stack, device, model) for kernel in kernels)
+    seconds = sum(_kernel_times(kernels, stack, device, model))
     launches = sum(host_launches(kernel.shape, device) for kernel in kernels if not kernel.inner)
     stall = sum(kernel.experts for kernel in kernels) * stack.expert_launch
     space = kernels_workspace(model, kernels)
@@ -111,6 +113,25 @@ def kernels_workspace(model: CostModel, kernels: Iterable[Kernel]) -> float:
     """[bytes] of the largest workspace: launches of one stream take theirs one after another."""
     convolutions = (kernel for kernel in kernels if kernel.kind is OperatorKind.CONVOLUTION)
     return reduce(larger, (launch_workspace(model, kernel) for kernel in convolutions), 0.0)
+
+
+def _kernel_times(kernels: list[Kernel], stack: Stack, device: Device, model: CostModel) -> list[float]:
+    """Device seconds of each kernel; of tables, products that differ in their dimensions alone at once."""
+    times = [0.0] * len(kernels)
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for place, kernel in enumerate(kernels):
+        if isinstance(kernel.shape, Product) and is_table(kernel.nbytes):
+            key = kernel.name if device.kernels else "", kernel.kind, kernel.dtype, kernel.pattern, kernel.density
+            alike.setdefault(key, []).append(place)
+        else:
+            times[place] = _kernel_time(kernel, stack, device, model)
+    for places in alike.values():
+        rows = np.size(kernels[places[0]].nbytes)
+        joined = joined_products([kernels[place] for place in places], rows)
+        found = np.reshape(_kernel_time(joined, stack, device, model), (len(places), rows))
+        for place, seconds in zip(places, found, strict=True):
+            times[place] = as_number(seconds)
+    return times
 
 
 def _kernel_time(kernel: Kernel, stack: Stack, device: Device, model: CostModel) -> float:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import combinations, pairwise
 from math import comb
 
-from simdl.step.cuts.stage_cut import Cut, balanced_cut
+from simdl.step.cuts.stage_cut import Cut, balanced_cuts
 from workloads.network import Block, Network
 from workloads.operators import Pass
 
@@ -36,7 +36,7 @@ def cut_set(network: Network, stages: int) -> tuple[Cut, ...]:
     if comb(network.depth - 1, stages - 1) <= CUTS:
         return tuple(_all_cuts(network.depth, stages))
     parts = 1 if _repeated(network) else PARTS
-    return tuple(dict.fromkeys(balanced_cut(weights, stages) for weights in mixtures(network, parts)))
+    return tuple(dict.fromkeys(balanced_cuts([*mixtures(network, parts)], stages)))
 
 
 def even_cut(network: Network, stages: int) -> Cut:

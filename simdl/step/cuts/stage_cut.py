@@ -10,6 +10,7 @@ Distributed Computing"). Exact for whatever a stage costs, as long as it depends
 a sum in place of the maximum it finds the cut of least total.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,35 +67,51 @@ def fastest_cut(costs: Sequence[Table]) -> Cut | None:
 
 
 def balanced_cut(values: Sequence[float], stages: int) -> Cut:
-    """:func:`fastest_cut` where every stage costs the sum of its values, none of which is negative.
-
-    Then ``best_{s-1}[i]`` rises with i and a stage from i on costs less, so the least of the slower of both
-    is where they cross, on either side.
-
-    Args:
-        values: of each block of a chain.
-        stages: to cut it into, at most as many as blocks.
+    """:func:`balanced_cuts` of one chain.
 
     Example:
         >>> balanced_cut([1.0, 1.0, 1.0, 3.0], 2)
         (3, 1)
     """
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    count = len(total)
-    best = [np.where(np.arange(count) > 0, total, np.inf)]
-    for first in range(1, stages):  # places up to ``first`` have no cut into one more stage than that
-        before, ends = best[-1][first:], total[first:]
-        cross = np.searchsorted(before + ends, ends[1:])
-        starts = np.concatenate([[-np.inf], ends])[cross]  # the last place where the stage is the slower
-        at = np.where(
-            cross <= np.arange(count - first - 1), before[np.minimum(cross, count - first - 1)], np.inf
-        )
-        least = np.full(count, np.inf)
-        np.minimum(at, ends[1:] - starts, out=least[first + 1 :])
-        best.append(least)
+    return balanced_cuts([values], stages)[0]
+
+
+def balanced_cuts(chains: Sequence[Sequence[float]], stages: int) -> list[Cut]:
+    """:func:`fastest_cut` of several chains where every stage costs the sum of its values.
+
+    Then ``best_{s-1}[i]`` rises with i and a stage from i on costs less, so the least of the slower of both
+    is where they cross, on either side. Of the places that leave every stage a block the last stage may start
+    at the first one that makes it no slower than the best cut.
+
+    Args:
+        chains: as many values each, one per block; whole numbers of at least 0, so that sums are exact.
+        stages: to cut them into, at most as many as blocks.
+    """
+    totals = np.zeros((len(chains), len(chains[0]) + 1))
+    np.cumsum(np.array(chains, dtype=np.float64), axis=1, out=totals[:, 1:])
+    width = totals.shape[1] - stages  # places at which so many stages may end
+    numbers = np.arange(len(chains))[:, None]
+    apart = numbers * (2 * totals.max() + 1)  # rows one behind another, as one ascending row
+    edge = np.full((len(chains), 1), np.inf)
+    best = [totals[:, 1 : 1 + width]]
+    for first in range(1, stages):
+        starts, ends = totals[:, first : first + width], totals[:, first + 1 : first + 1 + width]
+        rising, sought = best[-1] + starts + apart, ends + apart
+        cross = np.searchsorted(rising.ravel(), sought.ravel()).reshape(sought.shape) - width * numbers
+        place = cross + (width + 1) * numbers
+        before = np.concatenate([best[-1], edge], axis=1).ravel()[place]
+        behind = ends - np.concatenate([-edge, starts], axis=1).ravel()[place]
+        best.append(np.minimum(np.where(cross <= np.arange(width), before, np.inf), behind))
+    return [
+        _last_starts(total, [each[row] for each in best]) for row, total in enumerate(totals.tolist())
+    ]
+
+
+def _last_starts(total: list[float], best: Sequence[Table]) -> Cut:
+    """The cut of one chain, given sums of its values and what the best cuts of its beginnings take."""
     sizes, end = [], len(total) - 1
-    for before in best[-2::-1]:
-        start = int(np.argmin(np.maximum(before[:end], total[end] - total[:end])))
+    for stages in range(len(best), 1, -1):
+        start = bisect_left(total, total[end] - float(best[stages - 1][end - stages]), stages - 1)
         sizes.append(end - start)
         end = start
     return (end, *reversed(sizes))
