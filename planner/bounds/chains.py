@@ -17,7 +17,7 @@ import numpy as np
 from planner.bounds.orders import ShapeOrder
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices, transfer_seconds
-from planner.space.shapes import Lanes, Shape
+from planner.space.shapes import Kinds, Shape
 from simdl.communication import Hop
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import Outline
@@ -113,17 +113,17 @@ def build_chain(shape: Shape, order: ShapeOrder, prices: Prices, pricing: Pricin
 
 
 def kind_seconds(
-    lanes: Lanes, found: Outline, prices: Prices, pricing: Pricing
+    stages: Kinds, found: Outline, prices: Prices, pricing: Pricing
 ) -> tuple[Floats, Floats, Floats]:
     """[lanes x kinds] seconds of passes: that sends on, that sends back, and that completes behind it."""
     seconds: dict[PassKind, Floats] = {}
     for kind in found.kinds:
         if found.overlaps:  # passes that run interleaved hide each other's collectives
             alone = pricing.stack.microbatch_overhead if kind.acquires else 0.0
-            each = _phase_sums(lanes, kind.phases, prices, "device") + alone
+            each = _phase_sums(stages, kind.phases, prices, "device") + alone
         else:
-            each = _pass_seconds(lanes, kind.phases, prices, pricing)
-        seconds[kind] = each * lanes.present
+            each = _pass_seconds(stages, kind.phases, prices, pricing)
+        seconds[kind] = each * stages.present
     return (
         _least(seconds, lambda kind: kind.sends_forward),
         _least(seconds, lambda kind: kind.sends_back),
@@ -131,17 +131,17 @@ def kind_seconds(
     )
 
 
-def _pass_seconds(shape: Lanes, phases: Phase, prices: Prices, pricing: Pricing) -> Floats:
+def _pass_seconds(stages: Kinds, phases: Phase, prices: Prices, pricing: Pricing) -> Floats:
     """[lanes x kinds] of a pass with these phases."""
-    busy, host = (_phase_sums(shape, phases, prices, name) for name in ("busy", "host"))
+    busy, host = (_phase_sums(stages, phases, prices, name) for name in ("busy", "host"))
     found: Floats = pass_seconds(busy, host, pricing.stack)
     return found
 
 
-def _phase_sums(shape: Lanes, phases: Phase, prices: Prices, name: str) -> Floats:
+def _phase_sums(stages: Kinds, phases: Phase, prices: Prices, name: str) -> Floats:
     """[lanes x kinds] sums of a price over the blocks of a stage."""
-    blocks = reduce(np.add, [getattr(prices.phases[phase], name)[shape.rows] for phase in phases])
-    found: Floats = blocks @ shape.counts
+    blocks = reduce(np.add, [getattr(prices.phases[phase], name)[stages.rows] for phase in phases])
+    found: Floats = blocks @ stages.counts
     return found
 
 

@@ -188,9 +188,7 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: 
         none = np.zeros(0)
         return Bounds(inputs=none, work=none, usable=usable, look=lambda _: (none, lambda _: none))
     prices, cuts = price_space(space, pricing), partial(_cuts, pricing, cut)
-    work = np.empty(len(space))
-    for lanes in enumerate_lanes(space, prices, pricing, cuts=cuts):
-        work[lanes.candidates] = work_times(lanes, prices, pricing)
+    work = work_times([*enumerate_lanes(space, prices, pricing, cuts=cuts)], prices, pricing)
 
     def look(candidates: Integers) -> tuple[Floats, Callable[[Flags], Floats]]:
         own = replace(prices, row=prices.row[candidates])

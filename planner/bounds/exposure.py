@@ -21,7 +21,6 @@ from planner.bounds.orders import RankClasses, taken
 from planner.bounds.variants import Segments, Variant
 from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
-from planner.space.shapes import Blocks
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import fresh_passes
 from simdl.pipelines.passes import Phase
@@ -252,7 +251,7 @@ def _shares(
             continue
         if variant.key not in numbers:
             own = segments(variant)
-            first, rest = (_blocks_sums((busy, host), part) for part in (own.begins, own.ends))
+            first, rest = ((busy @ part, host @ part) for part in map(shape.counted, (own.begins, own.ends)))
             shares = pass_seconds(first[0], first[1], stack) / whole
             if last:
                 shares = shares + 1 - pass_seconds(totals[0] - rest[0], totals[1] - rest[1], stack) / whole
@@ -261,11 +260,6 @@ def _shares(
         which[number] = numbers[variant.key]
     places = np.repeat(which[shape.variant], shape.choices) * found[0].shape[1] + variants.lane
     return taken(np.concatenate(found, axis=1).T, places)
-
-
-def _blocks_sums(amounts: tuple[Floats, Floats], parts: Sequence[Blocks]) -> list[Floats]:
-    """Of each amount [lanes x blocks] the [lanes x kinds] sums over some blocks of every kind of stage."""
-    return [np.stack([each[:, list(blocks)].sum(axis=1) for blocks in parts], axis=1) for each in amounts]
 
 
 def _earlier_reductions(variants: _Beside) -> tuple[Floats, Floats]:

@@ -83,7 +83,7 @@ def placement(name: str, ranks: int, virtual_stages: int) -> Placement:
     return Placement(
         place=place,
         chain=chain,
-        first=np.array([[int(np.argmax(copy == rank)) for rank in range(ranks)] for copy in by_copy]),
+        first=np.argsort(by_copy, axis=1, kind="stable")[:, :: by_copy.shape[1] // ranks],
         owned=chain[np.argsort(place, kind="stable")].reshape(ranks, -1),
         in_turn=len(place) == len(chain) and bool((place == np.arange(len(place)) % ranks).all()),
     )
@@ -286,10 +286,10 @@ def transient_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
     """[lanes and cuts x ranks] bytes of the largest short-lived need, at its moment."""
     transient, saved = prices.transient[shape.rows], prices.saved[shape.rows]
     if frees_blocks(shape.strategy):
-        chains = [list(blocks) for blocks in shape.kinds]
-        kinds = [brief_needs(transient[:, blocks], saved[:, blocks]) for blocks in chains]
+        kinds = brief_needs(transient, saved, shape.kinds)
     else:
-        kinds = [transient[:, list({*blocks})].max(axis=1, initial=0.0) for blocks in shape.kinds]
-    stages = shape.spread(np.stack(kinds, axis=1))
+        most = [transient[:, list({*blocks})].max(axis=1, initial=0.0) for blocks in shape.kinds]
+        kinds = np.stack(most, axis=1)
+    stages = shape.spread(kinds)
     found: Floats = order.placement.by_owner(stages).max(axis=2)
     return found

@@ -3,40 +3,57 @@
 The bound of a program whose only streams are those that compute: before a stage's first pass a microbatch has
 come to it, then its rank has all passes of this stage and of its later ones before it, and the last gradient
 goes back to the first stage. All of it is linear in the seconds of the kinds of stage, so a shape's cuts are
-numbers of kinds, one matrix for all lanes; of neighbouring stages with as much before them on their ranks the
-last is the latest.
+numbers of kinds, one matrix for all lanes. Of stages few can be the latest: where neighbours have as much
+before them on their ranks, the last; where numbers change evenly over stages of a rank, those at the ends.
 """
+
+from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
 from planner.bounds.chains import kind_seconds
 from planner.bounds.orders import Placement, placement
 from planner.space.prices import Floats, Prices
-from planner.space.shapes import Lanes
+from planner.space.shapes import Kinds, Lanes
 from simdl.kernels.pricing import Pricing
-from simdl.pipelines.outline import outline
+from simdl.pipelines.outline import Outline, outline
+from simdl.pipelines.passes import PassKind
 
 
-def work_times(lanes: Lanes, prices: Prices, pricing: Pricing) -> Floats:
-    """[candidates] seconds that ranks compute at least, with whichever cut."""
-    sizes = lanes.schedule, lanes.ranks, lanes.virtual_stages
-    found, place = outline(*sizes), placement(*sizes)
-    forward, back, rest = kind_seconds(lanes, found, prices, pricing)
-    pipeline = found.pipeline
+def work_times(pipelines: Sequence[Lanes], prices: Prices, pricing: Pricing) -> Floats:
+    """[candidates] seconds that ranks compute at least, with whichever cut, of all pipelines of a space."""
+    kinds = dict.fromkeys(chain.from_iterable(one.kinds for one in pipelines))
+    numbers = {blocks: place for place, blocks in enumerate(kinds)}
+    every = Kinds(blocks=prices.parameters.shape[1], rows=np.arange(len(prices.tp)), kinds=tuple(numbers))
+    known: dict[tuple[tuple[PassKind, ...], bool], tuple[Floats, Floats, Floats]] = {}
+    times = np.empty(len(prices.row))
+    for lanes in pipelines:
+        found = outline(lanes.schedule, lanes.ranks, lanes.virtual_stages)
+        key = found.kinds, found.overlaps
+        if key not in known:
+            known[key] = kind_seconds(every, found, prices, pricing)
+        own = [numbers[blocks] for blocks in lanes.kinds]
+        ends = _ends(lanes, found, *(each[lanes.rows[:, None], own] for each in known[key]))
+        of_cuts = ends.ravel()[lanes.with_cuts(lanes.lane)].reshape(-1, lanes.choices)
+        times[lanes.candidates] = of_cuts.min(axis=1)
+    return times
+
+
+def _ends(lanes: Lanes, found: Outline, forward: Floats, back: Floats, rest: Floats) -> Floats:
+    """[lanes x cuts] seconds that ranks compute at least, given [lanes x kinds] those of passes."""
+    place, pipeline = placement(lanes.schedule, lanes.ranks, lanes.virtual_stages), found.pipeline
     each = (lanes.microbatches / pipeline.copies)[:, None]
     stages = np.eye(len(lanes.kinds))[lanes.kind]
     before = np.cumsum(stages, axis=1) - stages
     way = forward if pipeline.synchronised else np.zeros_like(forward)
     passes = forward + back
     if not pipeline.synchronised or pipeline.copies > 1:
-        ends = _busy(place, stages, before, each, (way, passes + rest))
-    else:
-        ends = _through(place, stages, before, each, passes)
-        if found.splits:
-            ends = np.maximum(ends, _busy(place, stages, before, each, (way, passes + rest)))
-    of_cuts = ends.ravel()[lanes.with_cuts(lanes.lane)].reshape(-1, lanes.choices)
-    least: Floats = of_cuts.min(axis=1)
-    return least
+        return _busy(place, stages, before, each, (way, passes + rest))
+    ends = _through(place, stages, before, each, passes)
+    return (
+        np.maximum(ends, _busy(place, stages, before, each, (way, passes + rest))) if found.splits else ends
+    )
 
 
 def _through(place: Placement, stages: Floats, before: Floats, each: Floats, passes: Floats) -> Floats:
@@ -50,10 +67,14 @@ def _through(place: Placement, stages: Floats, before: Floats, each: Floats, pas
         passes: [lanes x kinds] seconds of a microbatch's passes that send something on or back.
     """
     owned = place.owned
+    own = stages[:, owned]
     left = np.empty_like(stages)
-    left[:, owned] = np.cumsum(stages[:, owned][:, :, ::-1], axis=2)[:, :, ::-1]
+    left[:, owned] = np.cumsum(own[:, :, ::-1], axis=2)[:, :, ::-1]
     latest = np.ones(left.shape[:2], dtype=np.bool_)
     latest[:, :-1] = (left[:, 1:] != left[:, :-1]).any(axis=2)
+    steps = np.diff(before[:, owned], axis=2)
+    turns = (steps[:, :, 1:] != steps[:, :, :-1]) | (own[:, :, 1:-1] != own[:, :, :-2])
+    latest[:, owned[:, 1:-1]] &= turns.any(axis=3)
     ends = _sums(passes, before[latest]) + _sums(each * passes, left[latest])
     counts = latest.sum(axis=1)
     found: Floats = np.maximum.reduceat(ends, np.cumsum(counts) - counts, axis=1)

@@ -33,18 +33,46 @@ _Part = tuple[Integers, int, list[tuple[Blocks, ...]]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lanes:
+class Kinds:
+    """Kinds of stage, and rows that price them.
+
+    Attributes:
+        blocks: number of distinct blocks.
+        rows: [lanes] rows of prices.
+        kinds: distinct stages, each as the distinct blocks it holds in chain order; () for an empty one.
+    """
+
+    blocks: int
+    rows: Integers
+    kinds: tuple[Blocks, ...]
+
+    @cached_property
+    def present(self) -> NDArray[np.bool_]:
+        """[kinds] those that hold blocks."""
+        return np.array([bool(blocks) for blocks in self.kinds])
+
+    @cached_property
+    def counts(self) -> Floats:
+        """[distinct blocks x kinds] how often each block stands in each kind of stage."""
+        return self.counted(self.kinds)
+
+    def counted(self, parts: Sequence[Blocks]) -> Floats:
+        """[distinct blocks x parts] how often each block stands in each of some parts of stages."""
+        places = [block * len(parts) + number for number, blocks in enumerate(parts) for block in blocks]
+        found = np.bincount(places, minlength=self.blocks * len(parts))
+        return found.reshape(self.blocks, len(parts)).astype(np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lanes(Kinds):
     """A pipeline, its cuts, and the ways to run a microbatch through it.
 
     Attributes:
         schedule: its name.
         ranks: pipeline ranks.
-        blocks: number of distinct blocks.
-        rows: [lanes] rows of prices.
         microbatches: [lanes] per replica.
         candidates: [n] indices into the space.
         lane: [n] of each candidate.
-        kinds: distinct stages, each as the distinct blocks it holds in chain order; () for an empty one.
         kind: [cuts x stages] index into ``kinds`` of each virtual stage.
         virtual: [cuts] virtual stages per rank.
         cut: [n] the first cut that each candidate may have.
@@ -53,12 +81,9 @@ class Lanes:
 
     schedule: str
     ranks: int
-    blocks: int
-    rows: Integers
     microbatches: Integers
     candidates: Integers
     lane: Integers
-    kinds: tuple[Blocks, ...]
     kind: Integers
     virtual: Integers
     cut: Integers
@@ -73,18 +98,6 @@ class Lanes:
     def cuts(self) -> int:
         """Cuts of all candidates."""
         return len(self.kind)
-
-    @cached_property
-    def present(self) -> NDArray[np.bool_]:
-        """[kinds] those that hold blocks."""
-        return np.array([bool(blocks) for blocks in self.kinds])
-
-    @cached_property
-    def counts(self) -> Floats:
-        """[distinct blocks x kinds] how often each block stands in each kind of stage."""
-        shape = self.blocks, len(self.kinds)
-        places = [block * shape[1] + number for number, blocks in enumerate(self.kinds) for block in blocks]
-        return np.bincount(places, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
     def spread(self, values: Floats) -> Floats:
         """[... and cuts x stages] values of the stages, given [... x kinds] those of their kinds.
@@ -202,7 +215,10 @@ def _even_places(name: str, ranks: int, virtual_stages: int) -> tuple[int, ...]:
 def _lanes(name: str, ranks: int, parts: list[_Part], space: Space, prices: Prices) -> Lanes:
     members = np.concatenate([each for each, *_ in parts])
     stages = [one for *_, of_it in parts for one in of_it]
-    rows, first, lane = np.unique(prices.row[members], return_index=True, return_inverse=True)
+    row = prices.row[members]
+    rows, lane = _used(row, len(prices.tp))
+    microbatches = np.empty(len(prices.tp), dtype=np.int64)
+    microbatches[row] = space.microbatches[members]
     width = max(map(len, stages))
     padded = [(*one, *((),) * (width - len(one))) for one in stages]
     kinds = {blocks: number for number, blocks in enumerate(dict.fromkeys(chain.from_iterable(padded)))}
@@ -212,11 +228,11 @@ def _lanes(name: str, ranks: int, parts: list[_Part], space: Space, prices: Pric
         ranks=ranks,
         blocks=prices.parameters.shape[1],
         rows=rows,
-        microbatches=space.microbatches[members[first]],
+        microbatches=microbatches[rows],
         candidates=members,
         lane=lane,
         kinds=tuple(kinds),
-        kind=np.array([[kinds[blocks] for blocks in one] for one in padded]),
+        kind=np.fromiter(map(kinds.__getitem__, chain.from_iterable(padded)), np.int64).reshape(-1, width),
         virtual=np.repeat([virtual for _, virtual, _ in parts], choices),
         cut=np.repeat(choices * np.arange(len(parts)), [len(each) for each, *_ in parts]),
         choices=choices,

@@ -17,9 +17,9 @@ Which algorithm and protocol carry out a collective is what the library would ch
 chooses by what it takes for granted of the machine, so its choice may be slower than another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 
 import numpy as np
 
@@ -164,10 +164,10 @@ def curves(
     Raises:
         CollectiveError: unknown algorithm or library, or one that does not apply to the group.
     """
-    found = _curves(operation, *_place(group, cluster), cluster, library, algorithm)
+    found = _builders(operation, *_place(group, cluster), cluster, library, algorithm)
     if not found:
         raise _refusal(operation, group, cluster, library, algorithm)
-    return found
+    return {way: build() for way, build in found.items()}
 
 
 def _place(group: Group, cluster: Cluster) -> tuple[tuple[int, ...], int]:
@@ -177,21 +177,21 @@ def _place(group: Group, cluster: Cluster) -> tuple[tuple[int, ...], int]:
 
 
 @lru_cache(maxsize=4096)
-def _curves(  # noqa: PLR0917 - what names a price
+def _builders(  # noqa: PLR0917 - what names a price
     operation: Operation,
     members: tuple[int, ...],
     stride: int,
     cluster: Cluster,
     library: str,
     algorithm: str,
-) -> Mapping[tuple[str, str], Curve]:
-    """:func:`curves`, by what they hang on; none where no algorithm applies."""
+) -> Mapping[tuple[str, str], Callable[[], Curve]]:
+    """What builds each of :func:`curves`, by what they hang on; none where no algorithm applies."""
     profile = load_library(library)
     found = _channels(members, cluster, 1, Pattern.RING)
     names = profile.algorithms.get(operation, ()) if algorithm == "auto" else (algorithm,)
     known = [find_algorithm(operation, name) for name in names]
     reduces = _switch_reduces(found, profile)
-    built: dict[tuple[str, str], Curve] = {}
+    built: dict[tuple[str, str], Callable[[], Curve]] = {}
     for choice in known:
         if not applicable(choice, members, switch_reduces=reduces):
             continue
@@ -201,18 +201,19 @@ def _curves(  # noqa: PLR0917 - what names a price
         arithmetic = sum(term.reduced for term in terms) * 3 / cluster.device.memory_bandwidth
         for protocol in profile.protocols:
             if protocol.streams or not choice.in_switch:
-                curve = build_curve(choice, protocol, profile, used=used, arithmetic=arithmetic)
-                built[choice.name, protocol.name] = curve
+                built[choice.name, protocol.name] = partial(
+                    build_curve, choice, protocol, profile, used=used, arithmetic=arithmetic
+                )
     measured = cluster.node.collectives.get(operation.value)
     node = (cluster.node.devices, *(1 for _ in members[1:]))
     if measured is None or algorithm != "auto" or members != node:
         return built
-    return {way: _measured_curve(curve, measured) for way, curve in built.items()}
+    return {way: partial(_measured_curve, build, measured) for way, build in built.items()}
 
 
-def _measured_curve(curve: Curve, measured: MeasuredCollective) -> Curve:
+def _measured_curve(build: Callable[[], Curve], measured: MeasuredCollective) -> Curve:
     """What the operation took among all devices of a node, whichever way it went."""
-    return replace(curve, fixed=measured.latency, rate=1 / measured.bandwidth, fills=())
+    return replace(build(), fixed=measured.latency, rate=1 / measured.bandwidth, fills=())
 
 
 @lru_cache(maxsize=4096)
@@ -245,7 +246,7 @@ def _ways(  # noqa: PLR0917 - what names a price
     algorithm: str,
 ) -> Ways:
     """:func:`ways`, by what they hang on; of no curve where no algorithm applies."""
-    found = _curves(operation, members, stride, cluster, library, algorithm)
+    found = _builders(operation, members, stride, cluster, library, algorithm)
     profile = load_library(library)
     reduces = _switch_reduces(_channels(members, cluster, 1, Pattern.RING), profile)
     return _in_order(found, candidates(operation, members, cluster, profile, reduces=reduces))
@@ -264,19 +265,14 @@ def candidates(
     return model(operation, see(members, cluster, version, reduces=reduces), version)
 
 
-def _in_order(curves: Mapping[tuple[str, str], Curve], expected: Sequence[Estimate]) -> Ways:
-    """The curves in the order in which the library takes them, or all of them."""
-    offered = tuple(
-        candidate for candidate in expected if (candidate.algorithm, candidate.protocol) in curves
-    )
+def _in_order(builders: Mapping[tuple[str, str], Callable[[], Curve]], expected: Sequence[Estimate]) -> Ways:
+    """The curves that the library takes in the order of sizes, or all that may be built."""
+    offered = tuple(each for each in expected if (each.algorithm, each.protocol) in builders)
     if not offered:
-        return Ways(curves=tuple(curves.values()), ends=None)
+        return Ways(curves=tuple(build() for build in builders.values()), ends=None)
     choice = choose_by_size(offered)
-    taken = (offered[index] for index in choice.taken)
-    return Ways(
-        curves=tuple(curves[candidate.algorithm, candidate.protocol] for candidate in taken),
-        ends=choice.starts[1:],
-    )
+    taken = [(offered[index].algorithm, offered[index].protocol) for index in choice.taken]
+    return Ways(curves=tuple(builders[way]() for way in taken), ends=choice.starts[1:])
 
 
 def _used(

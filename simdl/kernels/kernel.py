@@ -91,7 +91,7 @@ class Kernel:
 
 
 def joined_products(kernels: Sequence[Kernel], rows: int) -> Kernel:
-    """Products that differ in nothing but dimensions, which are numbers or arrays [rows], as one of all rows."""
+    """Products that differ in dimensions alone, which are numbers or arrays [rows], as one of all rows."""
     shapes = [kernel.shape for kernel in kernels if isinstance(kernel.shape, Product)]
     m, n, k, count, flops, nbytes = (
         as_number(np.concatenate([np.broadcast_to(each, rows) for each in column]))

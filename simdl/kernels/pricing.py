@@ -121,7 +121,13 @@ def _kernel_times(kernels: list[Kernel], stack: Stack, device: Device, model: Co
     alike: dict[tuple[object, ...], list[int]] = {}
     for place, kernel in enumerate(kernels):
         if isinstance(kernel.shape, Product) and is_table(kernel.nbytes):
-            key = kernel.name if device.kernels else "", kernel.kind, kernel.dtype, kernel.pattern, kernel.density
+            key = (
+                kernel.name if device.kernels else "",
+                kernel.kind,
+                kernel.dtype,
+                kernel.pattern,
+                kernel.density,
+            )
             alike.setdefault(key, []).append(place)
         else:
             times[place] = _kernel_time(kernel, stack, device, model)

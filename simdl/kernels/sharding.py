@@ -8,6 +8,7 @@ parallelism: Korthikanti et al. 2022), context parallelism divides the tokens of
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from simdl.kernels.chains import BATCH_COUNT, chain_kernels, links, repeated_heads
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence
@@ -83,6 +84,24 @@ class ShardTable(Shard):
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
+
+    def share(self, split: Division) -> float:
+        """As of one shard, found once: many operators are divided alike."""
+        return _share(self, split)
+
+    def parameter_share(self, split: Division) -> float:
+        """As of one shard, found once."""
+        return _parameter_share(self, split)
+
+
+@lru_cache(maxsize=256)
+def _share(table: ShardTable, split: Division) -> float:
+    return Shard.share(table, split)
+
+
+@lru_cache(maxsize=256)
+def _parameter_share(table: ShardTable, split: Division) -> float:
+    return Shard.parameter_share(table, split)
 
 
 def block_kernels(

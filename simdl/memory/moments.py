@@ -7,7 +7,8 @@ schedule runs gradients of weights in passes of their own (Qi et al. 2023, arXiv
 for these, nothing is gone earlier, and the largest need counts whole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +43,25 @@ def brief_need(parts: Iterable[tuple[float, float]]) -> float:
     return most
 
 
-def brief_needs(brief: Floats, kept: Floats) -> Floats:
-    """The same of many rows at once, [rows x blocks] each."""
-    later = np.cumsum(kept[:, ::-1], axis=1)[:, ::-1] - kept
-    most: Floats = (brief - later).max(axis=1, initial=0.0)
-    return most
+def brief_needs(brief: Floats, kept: Floats, stages: Sequence[Sequence[int]]) -> Floats:
+    """:func:`brief_need` of many rows and stages at once: [rows x stages].
+
+    Of blocks of a stage that are alike the last one needs most, because least is kept behind it.
+
+    Args:
+        brief: [rows x distinct blocks] bytes.
+        kept: [rows x distinct blocks] bytes.
+        stages: of each the numbers of its blocks in the order of the chain.
+    """
+    blocks = np.array([*chain.from_iterable(stages)], dtype=np.int64)
+    ends = np.cumsum([len(stage) for stage in stages])
+    stage = np.repeat(np.arange(len(stages)), [len(each) for each in stages])
+    before = np.zeros((len(blocks) + 1, kept.shape[1]))
+    np.cumsum(np.eye(kept.shape[1])[blocks], axis=0, out=before[1:])
+    behind = before[ends[stage]] - before[1:]
+    lasts = np.flatnonzero(behind[np.arange(len(blocks)), blocks] == 0)
+    needs = brief[:, blocks[lasts]] - kept @ behind[lasts].T
+    found = np.zeros((len(brief), len(stages)))
+    held, starts = np.unique(stage[lasts], return_index=True)
+    found[:, held] = np.maximum(np.maximum.reduceat(needs, starts, axis=1), 0.0)
+    return found

@@ -75,13 +75,21 @@ def _growth(
     found, sizes = pipeline(name), [first + more * ranks for more in range(3)]
     if any(reason for size in sizes for reason in found.problems(ranks, size, virtual_stages)):
         return None
-    three = [_read(found.build(ranks, size, virtual_stages), ranks * virtual_stages) for size in sizes]
-    if any(not np.array_equal(one.stages, three[0].stages) for one in three):
+    read = (_read(found.build(ranks, size, virtual_stages), ranks * virtual_stages) for size in sizes)
+    short, longer = next(read), next(read)
+    growth = _longer(short, longer)
+    if growth is None or not any(each.any() for each in growth.values()):
         return None
-    short, longer, longest = (one.counts for one in three)
-    growth = {kind: longer[kind] - each for kind, each in short.items()}
-    alike = all(np.array_equal(longest[kind] - longer[kind], each) for kind, each in growth.items())
-    return (three[0], growth) if alike and any(each.any() for each in growth.values()) else None
+    again = _longer(longer, next(read))
+    alike = again is not None and all(np.array_equal(again[kind], each) for kind, each in growth.items())
+    return (short, growth) if alike else None
+
+
+def _longer(short: Tails, longer: Tails) -> Mapping[PassKind, Counts] | None:
+    """What more the tails of the longer of two orders hold; None where they complete stages otherwise."""
+    if not np.array_equal(short.stages, longer.stages):
+        return None
+    return {kind: longer.counts[kind] - each for kind, each in short.counts.items()}
 
 
 def _read(orders: Orders, chain: int) -> Tails:

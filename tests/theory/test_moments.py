@@ -23,12 +23,17 @@ def test_the_need_is_that_of_a_backward_pass_walked_block_by_block(parts):
     assert brief_need(parts) <= max(brief for brief, _ in parts)
 
 
-@given(st.integers(1, 6), st.integers(1, 6), st.data())
-def test_rows_are_counted_as_each_alone(rows, blocks, data):
+@given(st.integers(1, 6), st.integers(1, 4), st.data())
+def test_rows_and_stages_are_counted_as_each_alone(rows, blocks, data):
     row = st.lists(BYTES, min_size=blocks, max_size=blocks)
     brief, kept = (np.array(data.draw(st.lists(row, min_size=rows, max_size=rows))) for _ in range(2))
-    alone = [brief_need(zip(*pair, strict=True)) for pair in zip(brief.tolist(), kept.tolist(), strict=True)]
-    assert brief_needs(brief, kept).tolist() == alone
+    stages = data.draw(st.lists(st.lists(st.integers(0, blocks - 1), max_size=8), min_size=1, max_size=4))
+    stages.append([0])
+    alone = [
+        [brief_need((one[block], other[block]) for block in stage) for stage in stages]
+        for one, other in zip(brief.tolist(), kept.tolist(), strict=True)
+    ]
+    assert brief_needs(brief, kept, stages).tolist() == alone
 
 
 @pytest.mark.parametrize(

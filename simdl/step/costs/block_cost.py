@@ -130,30 +130,40 @@ def block_factors(block: Block) -> tuple[float, float]:
 
 def _block_cost(pricing: Pricing, shard: Shard, recompute: Recompute, block: Block, inputs: int) -> BlockCost:
     mode = recompute if block.recomputable else Recompute.NONE
-    activation = pricing.precision.activation
-    pipelined, shard = shard.pipelined, _unpipelined(shard)  # both price the passes alike
-    everything = saved_bytes(block, pricing, shard)
-    boundary = (block.output_elements + block.carried) * shard.share(Split.SEQUENCE) * activation
+    gradients, shard = _gradients(block, shard), _unpipelined(shard)  # passes of a pipeline are priced alike
+    everything, largest, boundary, tables = _tensor_bytes(pricing, shard, block)
     redone = recomputed_layers(block, mode, pricing.stack)
     kept = kept_bytes(pricing, shard, block, inputs, redone)
-    transient = everything - kept + largest_output(block, pricing, shard)
+    transient = everything - kept + largest
     return BlockCost(
         forward=_forward(pricing, shard, block),
         input_gradient=_input_gradient(pricing, shard, block),
         weight_gradient=_weight_gradient(pricing, shard, block),
         recompute=_recompute(pricing, shard, block, redone),
-        gradients=_gradients(block, shard, pipelined=pipelined),
+        gradients=gradients,
         saved=kept,
         transient=transient,
         boundary=boundary,
         recomputed_flops=_product_flops(redone),
-        tables=_table_bytes(pricing, shard, block),
+        tables=tables,
         gathered=gathered_share(block, pricing.stack),
         walks=_walks(pricing, shard, block),
         redone=mode,
         brief=transient
         if is_table(transient)
         else min(transient, brief_bytes(pricing, shard, block, inputs)),
+    )
+
+
+@lru_cache(maxsize=65536)
+def _tensor_bytes(pricing: Pricing, shard: Shard, block: Block) -> tuple[float, float, float, float]:
+    """[bytes] of a block whatever is redone: all kept, the largest output, what is sent on, and tables."""
+    boundary = (block.output_elements + block.carried) * shard.share(Split.SEQUENCE)
+    return (
+        saved_bytes(block, pricing, shard),
+        largest_output(block, pricing, shard),
+        boundary * pricing.precision.activation,
+        _table_bytes(pricing, shard, block),
     )
 
 
@@ -199,25 +209,26 @@ def _unpipelined(shard: Shard) -> Shard:
     return replace(shard, pipelined=False)
 
 
-def _gradients(block: Block, shard: Shard, *, pipelined: bool) -> tuple[GradientShare, ...]:
+@lru_cache(maxsize=65536)
+def _gradients(block: Block, shard: Shard) -> tuple[GradientShare, ...]:
     """Parameters of a rank; those of experts, if there are any, last."""
     experts = tuple(layer for layer in block.layers if isinstance(layer.parameter_split, ExpertSplit))
     rest = tuple(layer for layer in block.layers if layer not in experts) if experts else block.layers
     group = Group(size=shard.cp, stride=shard.tp)
-    held = _parameters(rest, shard, pipelined=pipelined)
+    held = _parameters(rest, shard)
     plain = GradientShare(group, held, _tensors(rest), *block_factors(block))
     if not experts:
         return (plain,)
-    held = _parameters(experts, shard, pipelined=pipelined)
+    held = _parameters(experts, shard)
     own = group if isinstance(shard, ShardTable) else expert_group(shard)
     return plain, GradientShare(own, held, _tensors(experts))
 
 
-def _parameters(layers: tuple[Layer, ...], shard: Shard, *, pipelined: bool) -> float:
+def _parameters(layers: tuple[Layer, ...], shard: Shard) -> float:
     return sum(
         layer.parameters
         * shard.parameter_share(layer.parameter_split)
-        * (choose(pipelined, 1, 0) if layer.tied else 1)
+        * (choose(shard.pipelined, 1, 0) if layer.tied else 1)
         for layer in layers
         if not isinstance(layer.exchange, Tables)
     )

@@ -102,9 +102,7 @@ def balanced_cuts(chains: Sequence[Sequence[float]], stages: int) -> list[Cut]:
         before = np.concatenate([best[-1], edge], axis=1).ravel()[place]
         behind = ends - np.concatenate([-edge, starts], axis=1).ravel()[place]
         best.append(np.minimum(np.where(cross <= np.arange(width), before, np.inf), behind))
-    return [
-        _last_starts(total, [each[row] for each in best]) for row, total in enumerate(totals.tolist())
-    ]
+    return [_last_starts(total, [each[row] for each in best]) for row, total in enumerate(totals.tolist())]
 
 
 def _last_starts(total: list[float], best: Sequence[Table]) -> Cut:
