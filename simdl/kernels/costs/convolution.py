@@ -9,7 +9,7 @@ to them) and to memory traffic of what it writes down on the way:
 - direct: one product in all but name, no workspace;
 - FFT: spectra of images, filters and results, and one complex product per frequency; tiled or whole image;
 - Winograd F(o x o, r x r): one product per point of a (o + r - 1)-square tile; fused with o = 2 (filter
-  transforms stored), or not fused on tiles of 6 x 6 points (all transforms stored).
+  transforms stored), or not fused with o = 4 for r = 3 and o = 9 for r = 5 (all transforms stored).
 
 On devices that cuDNN serves, each of its enumerated algorithms of a pass (`simdl.kernels.cudnn`) is priced by
 the reduction that it stands for, where the library takes the shape and the model has the arithmetic: spectra
@@ -64,6 +64,10 @@ IMPLICIT_FILTERS = Tiling(((128, 128), (64, 128), (32, 128)))
 
 NONFUSED = Tiling(((128, 128),))
 """Products of Winograd that is not fused (``sgemm_128x128_nn``, NeuSight's convolution table)."""
+
+NONFUSED_OUTPUTS = {3: 4, 5: 9}
+"""Pixels on a side that come out of a tile, by the filter's: kernels are called ``winogradForwardData4x4`` and
+``winogradForwardData9x9_5x5`` (profiles of TensorFlow; of 2, 4, 5 and 9 it is 9 that fits DeepBench's 5 x 5 best)."""
 
 FUSED = Tiling(((128, 128),), splits=(1,))
 """A block of fused Winograd: 16 points of 32 tiles by 32 channels, all of their depth
@@ -301,9 +305,9 @@ def _winograd_fused(call: ConvolutionCall, device: Device, dtype: str, _: str) -
 
 
 def _winograd_nonfused(call: ConvolutionCall, device: Device, dtype: str, _: str) -> _Work | None:
-    if uses_matrix_units(device, dtype) or not _is_winograd(call.shape, (3, 5)):
+    if uses_matrix_units(device, dtype) or not _is_winograd(call.shape, tuple(NONFUSED_OUTPUTS)):
         return None
-    product = _winograd_product(call, 7 - call.shape.kernel_height)
+    product = _winograd_product(call, NONFUSED_OUTPUTS[call.shape.kernel_height])
     elements = product.count * (product.m * product.k + product.k * product.n + product.m * product.n)
     workspace = 1.0 * elements * ELEMENT_SIZE[dtype]
     return _Work(product, workspace, traffic_time(2 * workspace, device), NONFUSED)
