@@ -46,6 +46,7 @@ class CudnnAlgorithm:
         layouts, dtypes, dimensions: that it takes.
         workspace: what it holds.
         workspace_known: ``documented``, or ``assumed`` where the manual does not give the bytes.
+        since: version that first has it; "" for all.
         evidence: sources of the file that say its conditions.
         assumed: attributes that none of these says.
         implemented: False for names that no version runs.
@@ -71,6 +72,7 @@ class CudnnAlgorithm:
     workspace_known: str
     evidence: tuple[str, ...]
     assumed: tuple[str, ...] = ()
+    since: str = ""
     implemented: bool = True
     tensor_cores: bool = False
     dilation: bool = False
@@ -117,9 +119,23 @@ def is_deterministic(which: Pass, name: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def supported(which: Pass, shape: ConvolutionShape, dtype: str) -> tuple[CudnnAlgorithm, ...]:
-    """The algorithms of a pass that take a shape in some layout, in cuDNN's order."""
-    return tuple(each for each in cudnn_algorithms(which) if not refusals(each, shape, dtype))
+def supported(
+    which: Pass, shape: ConvolutionShape, dtype: str, version: str = ""
+) -> tuple[CudnnAlgorithm, ...]:
+    """The algorithms of a pass that take a shape in some layout, in cuDNN's order.
+
+    Of a version such as ``5.1``; of the newest if "".
+    """
+    return tuple(
+        each
+        for each in cudnn_algorithms(which)
+        if not refusals(each, shape, dtype) and (not version or _numbers(each.since) <= _numbers(version))
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """``5.1`` as numbers that compare; nothing is before every version."""
+    return tuple(int(part) for part in version.split(".") if part)
 
 
 def refusals(

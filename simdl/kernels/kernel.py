@@ -26,11 +26,15 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class ConvolutionCall:
-    """A convolution over ``batch`` images in one of its three passes."""
+    """A convolution over ``batch`` images in one of its three passes.
+
+    ``library`` is the version of cuDNN that runs it, where that serves the device; the newest if "".
+    """
 
     shape: ConvolutionShape
     batch: int
     which: Pass
+    library: str = ""
 
 
 @dataclass(frozen=True, slots=True)

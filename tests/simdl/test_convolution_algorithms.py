@@ -60,6 +60,21 @@ def test_the_list_is_the_enumeration_in_its_order(which):
 
 
 @pytest.mark.published
+def test_a_version_offers_what_it_has():
+    """TensorFlow 1.3, cuda_dnn.cc: Winograd from cuDNN 5.0 on, that which is not fused from 5.1 on."""
+    request = call()
+    names = {
+        version: {
+            cost.algorithm for cost in convolution_times(replace(request, library=version), DEVICE, "fp32")
+        }
+        for version in ("4.0", "5.0", "5.1", "7.6.2", "")
+    }
+    assert names["5.0"] - names["4.0"] == {"winograd"}
+    assert names["5.1"] - names["5.0"] == {"winograd_nonfused"}
+    assert names["5.1"] == names["7.6.2"] == names[""]
+
+
+@pytest.mark.published
 def test_atomic_sums_are_not_deterministic():
     """NVIDIA, cuDNN API reference 8.9: data algorithm 0 and filter algorithms 0 and 3 add atomically."""
     random = {(each.which, each.name) for each in cudnn_algorithms() if not each.deterministic}

@@ -113,7 +113,8 @@ def _deepbench_conv(cells: Cells) -> Iterator[Launch]:
     for column, which in DEEPBENCH_PASSES.items():
         if not cells[column]:
             continue
-        kernel = convolution_kernel(ConvolutionCall(shape, int(cells["batch_N"]), which), dtype)
+        call = ConvolutionCall(shape, int(cells["batch_N"]), which, cells.get("cudnn", ""))
+        kernel = convolution_kernel(call, dtype)
         chosen = cells["fwd_algorithm"].lower() if which is Pass.FORWARD else ""
         yield Launch(kernel, float(cells[column]) * 1e-3, algorithm=SPELLINGS.get(chosen, chosen))
 

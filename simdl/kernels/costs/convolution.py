@@ -66,8 +66,11 @@ NONFUSED = Tiling(((128, 128),))
 """Products of Winograd that is not fused (``sgemm_128x128_nn``, NeuSight's convolution table)."""
 
 NONFUSED_OUTPUTS = {3: 4, 5: 9}
-"""Pixels on a side that come out of a tile, by the filter's: kernels are called ``winogradForwardData4x4`` and
-``winogradForwardData9x9_5x5`` (profiles of TensorFlow; of 2, 4, 5 and 9 it is 9 that fits DeepBench's 5 x 5 best)."""
+"""Pixels on a side that come out of a tile, by those of the filter.
+
+Kernels are called ``winogradForwardData4x4`` and ``winogradForwardData9x9_5x5`` (profiles of TensorFlow); of
+2, 4, 5 and 9 pixels, 9 come closest to DeepBench's rows of 5 x 5.
+"""
 
 FUSED = Tiling(((128, 128),), splits=(1,))
 """A block of fused Winograd: 16 points of 32 tiles by 32 channels, all of their depth
@@ -143,7 +146,7 @@ def _offers(call: ConvolutionCall, device: Device, dtype: str) -> Iterator[tuple
         yield from ((name, name, dtype) for name in fraction)
         return
     matrix = uses_matrix_units(device, dtype)
-    for each in supported(call.which, call.shape, dtype):
+    for each in supported(call.which, call.shape, dtype, call.library):
         rate = VECTOR if matrix and not each.tensor_cores else dtype
         if each.reduction in fraction and (rate == dtype or rate in device.matmul.fraction):
             yield each.name, each.reduction, rate
