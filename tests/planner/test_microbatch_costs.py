@@ -123,18 +123,6 @@ class TestLayerLists:
         assert found.gap == 0
         assert found.time < found.undivided_time
 
-    @pytest.mark.published
-    @pytest.mark.parametrize(
-        ("network", "batch", "published"), [("alexnet-owt", 256, 1.63), ("resnet18", 128, 1.21)]
-    )
-    def test_gains_are_of_the_published_order(self, network, batch, published):
-        """Oyama et al. 2018, abstract: P100-SXM2; limit and batch are not in it, hence the tolerance."""
-        passes = network_convolutions(load_network(network))
-        sizes = micro_batch_sizes(Policy.ANY, batch)
-        priced = price_passes(passes, sizes, load_device("p100-sxm"), FP32)
-        found = plan_micro_batches(priced, batch=batch, workspace=2**26, mode=Mode.REUSE)
-        assert found.undivided_time / found.time == pytest.approx(published, rel=0.2)
-
     def test_rows_of_different_batches_leave_the_batch_open(self, tmp_path):
         path = tmp_path / "layers.csv"
         path.write_text(HEADER + "a,one,8,8,3,16,4,3,3,1,1,1,1\na,two,8,8,3,32,4,3,3,1,1,1,1\n")
