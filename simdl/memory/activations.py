@@ -16,10 +16,11 @@ from workloads.amounts import larger
 from workloads.layer import Layer, SavedActivation
 from workloads.layers.tokens.attention import key_elements, key_split, query_elements, value_elements
 from workloads.network import Block
-from workloads.operators import Division, ExpertSplit, Split
+from workloads.operators import ConvolutionShape, Division, ExpertSplit, Split
 from workloads.tensors import BLOCK_INPUT
 
 FP32 = 4  # [bytes] per element
+BLOCK = 8  # channels of one vector of AVX2
 LOG_SUM_EXP = 4  # [bytes] per query row and head that a tiled attention kernel keeps instead of the scores
 
 
@@ -98,7 +99,8 @@ def brief_bytes(pricing: Pricing, shard: Shard, block: Block, inputs: int) -> fl
 
     A layer's gradient of its output is live until it has made those of its inputs; elementwise activations
     write theirs in place, and the output that one keeps is gone with it. What another layer keeps is its
-    input, which the layer before it may still need (Rhu et al. 2016, figure 4).
+    input, which the layer before it may still need (Rhu et al. 2016, figure 4). Beside a convolution on a
+    processor lie its maps in blocks of channels.
     """
     activation = pricing.precision.activation
     sizes = {"input": inputs * shard.share(Split.SEQUENCE) * activation}
@@ -110,8 +112,8 @@ def brief_bytes(pricing: Pricing, shard: Shard, block: Block, inputs: int) -> fl
         made = {name: sizes[name] for name in layer.inputs if name not in live}
         gradient = live.pop(layer.name, 0.0)
         beside = 0.0 if layer.kind == "activation" and len(layer.inputs) == 1 else gradient
-        messages = _message_bytes(layer, pricing, shard)
-        most = max(most, sum(live.values()) + sum(made.values()) + beside + messages - freed)
+        copies = _message_bytes(layer, pricing, shard) + _blocked_bytes(layer, pricing, shard)
+        most = max(most, sum(live.values()) + sum(made.values()) + beside + copies - freed)
         live |= made
         kept = layer_saved_bytes(layer, pricing, shard)
         freed += waiting + (kept if layer.kind == "activation" else 0.0)
@@ -226,6 +228,32 @@ def _message_bytes(layer: Layer, pricing: Pricing, shard: Shard) -> float:
     return copies * elements * pricing.precision.activation
 
 
+def _blocked_bytes(layer: Layer, pricing: Pricing, shard: Shard) -> float:
+    """[bytes] of a convolution's image and result in oneDNN's blocked layout, copied for the backward pass.
+
+    Its kernels for processors work on blocks of ``BLOCK`` channels, the last one filled up with zeros, and
+    frameworks keep their tensors plain (oneDNN, "Understanding memory formats", nChw8c). AVX-512 has blocks
+    of twice as many, but reads images of up to three channels plain, which comes to about as much.
+    """
+    if pricing.cluster.device.generation != "cpu":
+        return 0.0
+    return reduce(
+        larger,
+        (
+            pricing.precision.activation * shard.share(operator.split) * _blocked_elements(operator.shape)
+            for operator in layer.weight_gradient
+            if isinstance(operator.shape, ConvolutionShape)
+        ),
+        0.0,
+    )
+
+
+def _blocked_elements(shape: ConvolutionShape) -> int:
+    """Elements of an image and of its result, channels filled up to whole blocks."""
+    image, result = (-(-channels // BLOCK) * BLOCK for channels in (shape.in_channels, shape.out_channels))
+    return image * shape.inputs + result * shape.outputs
+
+
 @lru_cache(maxsize=4096)
 def _made_gradients(block: Block) -> frozenset[str]:
     """Layers whose output has a gradient: none where all that read it need none of their input."""
@@ -243,6 +271,8 @@ def _made_gradients(block: Block) -> frozenset[str]:
 @lru_cache(maxsize=65536)
 def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
     """[bytes] of the largest layer output and its gradient, live while the block runs backward.
+
+    Or of a convolution's maps in blocks, once its gradient has taken the place of its output.
 
     Where the block ends in a loss over a vocabulary, the logits as the head writes them, if the program
     still holds them, and ``loss_copies`` FP32 tensors of their size live together at its peak, the one that
@@ -271,4 +301,5 @@ def largest_output(block: Block, pricing: Pricing, shard: Shard) -> float:
         for layer in block.layers
         if not logits or layer.name not in names
     )
-    return reduce(larger, (*outputs, *(count * beside for count in logits)))
+    blocked = (_blocked_bytes(layer, pricing, shard) for layer in block.layers)
+    return reduce(larger, (*outputs, *(count * beside for count in logits), *blocked))

@@ -20,9 +20,19 @@ from workloads.registry import load_network
 BATCH, BYTES = 8, 4
 
 
-def pricing_of(name):
+def pricing_of(name, cluster="dgx-1-v100:1gpu", stack="pytorch-eager"):
     workload = build_workload(load_network(name), precision="fp32", global_batch=BATCH)
-    return price(workload, load_cluster("dgx-1-v100:1gpu"), stack=load_stack("pytorch-eager"))
+    return price(workload, load_cluster(cluster), stack=load_stack(stack))
+
+
+@pytest.mark.theory
+def test_processors_convolve_copies_in_blocks_of_channels():
+    """One channel and six are filled up to eight each; torch's profiler counts 2 x 6.42 MB at batch 256."""
+    pricing = pricing_of("lenet5", "cpu-node", "pytorch-cpu")
+    costs = block_costs(pricing, shard_of(Strategy(micro_batch=BATCH)), Recompute.NONE)
+    assert costs[0].transient == BYTES * BATCH * (8 + 8) * 28 * 28
+    plain = block_costs(pricing_of("lenet5"), shard_of(Strategy(micro_batch=BATCH)), Recompute.NONE)
+    assert plain[0].transient == 2 * BYTES * BATCH * 6 * 28 * 28  # the largest output and its gradient
 
 
 @pytest.mark.theory

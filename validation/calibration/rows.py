@@ -9,7 +9,7 @@ from validation.calibration.fit_terms import Timed
 from validation.microbenchmarks.case import Case, case_kernel
 from validation.microbenchmarks.families.overheads import GRADIENT, GRADIENT_CALL, IN_A_ROW, LAYER
 from validation.microbenchmarks.families.streaming import DIFFERENCES
-from validation.microbenchmarks.measurement import Measurement, quietest, usual_pace
+from validation.microbenchmarks.measurement import Measurement, quietest
 from validation.microbenchmarks.pytorch.kernels import IN_ONE_CALL
 
 LEAST_SHARE = 0.05
@@ -54,7 +54,7 @@ def measured_dispatch(measurements: Iterable[Measurement]) -> Dispatch:
 def timed_kernels(measurements: Iterable[Measurement]) -> dict[str, list[Timed]]:
     """Rows by key of the profile, of all kernels that were measured."""
     values = quietest(measurements)
-    dispatch, usual = measured_dispatch(values.values()), usual_pace(values.values())
+    dispatch = measured_dispatch(values.values())
     rows: dict[str, list[Timed]] = {}
     for found in values.values():
         if found.case.family not in KERNEL_FAMILIES:
@@ -67,7 +67,7 @@ def timed_kernels(measurements: Iterable[Measurement]) -> dict[str, list[Timed]]
             held_out=found.case.held_out,
             dims=found.case.dims,
             moment=found.moment,
-            slowed=found.pace / usual if found.pace > 0 else 1.0,
+            slowed=found.slowed,
         )
         rows.setdefault(profile_key(found.case, kernel), []).append(timed)
     return rows

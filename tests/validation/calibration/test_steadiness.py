@@ -105,12 +105,34 @@ def test_drift_widens_an_interval_as_an_error_that_all_seconds_share():
     assert drifting.low * drifting.high == pytest.approx(1.0)
 
 
+def rounds_of(*, follows):
+    """Two rounds of thirty cases, the second one on a machine that is half as fast by its probe.
+
+    Kernels are too where they follow it, each to its degree; else they are nearly as fast as before.
+    """
+    for number in range(30):
+        case = Case(family="streaming", kernel="elementwise/relu", dims={"elements": number + 1})
+        first = Measurement(setting=setting(), case=case, turn=0, date="", value=1.0, pace=2e-4)
+        slower = 2.0 + number / 30
+        yield first
+        yield replace(first, turn=1, value=slower if follows else 1.1, pace=2e-4 * slower)
+
+
 @pytest.mark.theory
-def test_rows_are_told_at_the_usual_speed_of_the_machine():
-    cases = [Case(family="streaming", kernel="elementwise/relu", dims={"elements": n}) for n in (1, 2, 3)]
-    base = Measurement(setting=setting(), case=cases[0], turn=0, date="", value=1.0, pace=2e-4)
-    slow = replace(base, case=cases[1], value=1.5, pace=3e-4)
-    unprobed = replace(base, case=cases[2], value=4.0, pace=0.0)
-    second = replace(base, turn=1, value=2.0, pace=9e-4)  # its quieter round counts, as measured
-    found = at_one_speed([base, slow, unprobed, second])
-    assert [row.value for row in found] == pytest.approx([1.25, 1.25, 4.0])
+def test_rows_are_told_at_the_usual_speed_of_the_machine_where_they_follow_its_probe():
+    cases = [Case(family="streaming", kernel="elementwise/tanh", dims={"elements": n}) for n in (1, 2)]
+    slow = Measurement(setting=setting(), case=cases[0], turn=0, date="", value=1.5, pace=3e-4)
+    unprobed = replace(slow, case=cases[1], value=4.0, pace=0.0)
+    found = {row.case.key: row for row in at_one_speed([*rounds_of(follows=True), slow, unprobed])}
+    assert found[cases[0].key].value == pytest.approx(1.0)
+    assert found[cases[0].key].slowed == pytest.approx(1.5)
+    assert found[cases[1].key].value == 4.0
+    plain = {row.case.key: row for row in at_one_speed([*rounds_of(follows=False), slow])}
+    assert plain[cases[0].key].value == 1.5
+    assert plain[cases[0].key].slowed == 1.0
+
+
+def test_without_second_rounds_nothing_tells_whether_kernels_follow_the_probe():
+    once = [row for row in rounds_of(follows=True) if row.turn == 0]
+    slow = replace(once[0], value=3.0, pace=6e-4)
+    assert [row.value for row in at_one_speed([slow, *once[1:]])] == [3.0, *[1.0] * 29]
