@@ -26,6 +26,7 @@ SHARED: Mapping[str, str] = {
     "step_latency": "time",
     "direct_multiplies": "share",
     "joined_channels": "whole",
+    "block_bandwidth": "bandwidth",
 }
 """Numbers that every architecture has, by dimension."""
 
@@ -41,6 +42,7 @@ class Architecture:
         step_latency: [s] of a recurrent layer's step beside its two kernels.
         direct_multiplies: share of the instructions of a direct convolution's kernel that multiply and add.
         joined_channels: up to which narrow groups of a convolution are laid side by side.
+        block_bandwidth: [bytes/s] that one thread block draws from memory.
         family: maker whose libraries run; "" where the file does not say.
         year: in which the architecture was announced; 0 where the file does not say.
         process: year in which the process of its chips went into volume production; 0 likewise.
@@ -54,6 +56,7 @@ class Architecture:
     step_latency: float
     direct_multiplies: float
     joined_channels: float
+    block_bandwidth: float
     family: str = ""
     year: int = 0
     process: int = 0

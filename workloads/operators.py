@@ -348,6 +348,8 @@ class Operator:
         inner: it runs within the library call of a neighbour, so that no program calls it.
         singles: per sample, what a processor does one by one however few bytes there are: rows found by an
             index, draws whose outcome its branches do not foresee.
+        maps: activation elements it reads beside ``reads`` where pooling keeps maps (`workloads.layer.POOLING`).
+        indices: places of maxima that it reads or writes where pooling keeps them instead.
     """
 
     name: str
@@ -370,6 +372,8 @@ class Operator:
     density: float = 1.0
     inner: bool = False
     singles: int = 0
+    maps: int = 0
+    indices: int = 0
 
     def convolved(self, which: Pass) -> Pass:
         """The pass of ``shape`` that this operator is in a pass of its layer."""

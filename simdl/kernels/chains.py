@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from simdl.kernels.graph_chains import GRAPH_CHAINS, Link, graph_links, written_elements
 from simdl.kernels.keras_chains import KERAS_CHAINS, keras_links
 from simdl.kernels.kernel import Kernel
+from simdl.kernels.thread_blocks import COLUMN_BLOCKS
 from simdl.software.stack import Stack
 from workloads.dtypes import Precision
 from workloads.layer import Layer
@@ -30,7 +31,16 @@ BATCH_COUNT = "batch_count"
 PADDING_MASK = "padding_mask"
 """An encoder adds what masks padding to its scores by a kernel of its own, between their scale and softmax
 (NVIDIA DeepLearningExamples, PyTorch/LanguageModeling/BERT/modeling.py, BertSelfAttention)."""
-CHAINS = (RMS_NORM, COMPLEX_ROPE, REPEAT_KV, BATCH_COUNT, PADDING_MASK, *KERAS_CHAINS, *GRAPH_CHAINS)
+CHAINS = (
+    RMS_NORM,
+    COMPLEX_ROPE,
+    REPEAT_KV,
+    BATCH_COUNT,
+    PADDING_MASK,
+    COLUMN_BLOCKS,
+    *KERAS_CHAINS,
+    *GRAPH_CHAINS,
+)
 """Names that a stack may list under ``chains``."""
 
 TOKEN_NORMS = frozenset({"layernorm", "rmsnorm"})

@@ -79,6 +79,7 @@ class Kernel:
         experts: whose products these are, or whose rows are cast for them; 0 for all other kernels.
         inner: a library launches it within the call of its neighbour, so the host makes no call for it.
         singles: what a processor does one by one (`workloads.operators.Operator`).
+        blocks: thread blocks that it consists of where these may be few; 0 for as many as the device takes.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Kernel:
     density: float = 1.0
     inner: bool = False
     singles: float = 0.0
+    blocks: float = 0.0
 
 
 def joined_products(kernels: Sequence[Kernel], rows: int) -> Kernel:

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from simdl.kernels.chains import BATCH_COUNT, chain_kernels, links, repeated_heads
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence
+from simdl.kernels.thread_blocks import pooling_bytes, thread_blocks
 from simdl.software.stack import Stack
 from workloads.amounts import choose, larger, rounded, smaller
 from workloads.dtypes import Precision
@@ -175,11 +176,16 @@ def _operator_kernels(  # noqa: PLR0917 - what names one kernel
 ) -> Iterator[tuple[Operator | None, Kernel]]:
     """An operator's kernels, each with the operator where it may join its neighbours."""
     dtype = operator.arithmetic or (precision.matmul if layer.narrow else precision.attention)
+    blocks = thread_blocks(layer, operator, stack, shard.share(operator.split))
     if chain := links(layer, operator, stack, precision):
         for kernel in chain_kernels(chain, operator, shard.share(operator.split), precision, dtype):
-            yield None, kernel
+            yield None, replace(kernel, blocks=blocks) if blocks else kernel
         return
     kernel = _kernel(operator, which, shard, precision, dtype)
+    if pooled := pooling_bytes(operator, stack.pooling, precision.activation):
+        kernel = replace(kernel, nbytes=kernel.nbytes + pooled * shard.share(operator.split))
+    if blocks:
+        kernel = replace(kernel, blocks=blocks)
     if isinstance(operator.shape, ConvolutionShape) and _transposes(operator.shape, dtype, stack):
         yield None, _transposition(operator, shard, precision, dtype)
     cast = _cast(operator, kernel, dtype, precision)

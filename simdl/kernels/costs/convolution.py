@@ -108,6 +108,8 @@ def convolution_times(call: ConvolutionCall, device: Device, dtype: str) -> tupl
     Raises:
         HardwareError: the device has no such dtype, or its profile names an unknown algorithm.
     """
+    if call.shape.groups == call.shape.in_channels > 1 and is_served(device):
+        return (AlgorithmCost(GROUPED, grouped_time(call, device, dtype), 0.0),)
     speed = _pass_speed(call.which, device)
     products: dict[object, float] = {}
     costs = []

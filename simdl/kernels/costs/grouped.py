@@ -9,7 +9,9 @@ The direct kernel (cuDNN's ``conv2d_grouped_direct_kernel``, PyTorch's ``conv_de
 units. For every multiply-add it loads the pixel, forms its address and checks the border, so it reaches a
 share of the vector rate (``direct_multiplies`` of `hardware.architecture`). Its weight gradient has a block
 for each filter element, which reads both tensors over all samples; blocks of neighbouring taps run together,
-so all but the first read the cache. Depthwise convolutions of a few taps end up bound by memory or the cache,
+so all but the first read the cache. A thread of it loads one element of each at a time
+(``conv_depthwise2d_grad_weight_kernel``), so that few channels do not fill a device: with them it takes as long
+for one channel as for as many as there is room for blocks. Depthwise convolutions of a few taps end up bound by memory or the cache,
 wide filters by instructions.
 """
 
@@ -19,10 +21,14 @@ from dataclasses import replace
 from hardware.architecture import architecture_named
 from hardware.device import Device
 from simdl.kernels.costs.matmul import ELEMENT_SIZE
-from simdl.kernels.costs.memory_bound import traffic_time
+from simdl.kernels.costs.memory_bound import BLOCK_LOADS, blocks_time, traffic_time
 from simdl.kernels.kernel import ConvolutionCall
-from workloads.amounts import root_of_squares
+from workloads.amounts import larger, root_of_squares
 from workloads.operators import Pass
+
+THREADS, ROOM = 256, 6
+"""Threads of a block of the weight gradient, and blocks on a multiprocessor (1,536 threads of compute
+capability 8.6 and 8.9; 1,024 of 7.5, 2,048 of others)."""
 
 GROUPED = "grouped_direct"
 """Name of the direct kernel among a convolution's algorithms."""
@@ -43,7 +49,16 @@ def grouped_time(call: ConvolutionCall, device: Device, dtype: str) -> float:
         return seconds
     elements = call.batch * (s.in_channels * s.inputs + s.out_channels * s.outputs)
     reads = (s.taps - 1) * elements * ELEMENT_SIZE[dtype]
-    return root_of_squares(seconds, traffic_time(reads, device) / device.matmul.cache_ratio)
+    cached = traffic_time(reads, device) / device.matmul.cache_ratio
+    return root_of_squares(seconds, larger(cached, _walk_time(call, device, dtype)))
+
+
+def _walk_time(call: ConvolutionCall, device: Device, dtype: str) -> float:
+    """Seconds in which blocks of the weight gradient walk over both tensors, as many at once as there is room."""
+    rounds = larger(1.0, call.shape.filters / (ROOM * device.multiprocessors))
+    loaded = 2.0 * ELEMENT_SIZE[dtype]
+    alone = blocks_time(loaded * call.batch * call.shape.outputs, 1.0, device)
+    return rounds * alone * BLOCK_LOADS / (THREADS * loaded)
 
 
 def joined_calls(call: ConvolutionCall, device: Device) -> Iterator[ConvolutionCall]:

@@ -3,8 +3,12 @@
 time = latency + nbytes / (bandwidth x fraction)
 """
 
+from hardware.architecture import architecture_named
 from hardware.device import Device
 from workloads.operators import OperatorKind
+
+BLOCK_LOADS = 512 * 16
+"""[bytes] that the thread block of `hardware.architecture`'s ``block_bandwidth`` keeps in flight."""
 
 REDUCTIONS = frozenset({OperatorKind.SOFTMAX, OperatorKind.NORMALIZATION, OperatorKind.REDUCTION})
 """Kinds that exchange partial results between threads."""
@@ -15,3 +19,8 @@ def traffic_time(nbytes: float, device: Device, kind: OperatorKind = OperatorKin
     efficiency = device.memory
     fraction = efficiency.reduction if kind in REDUCTIONS else efficiency.fraction
     return nbytes / (device.memory_bandwidth * fraction)
+
+
+def blocks_time(nbytes: float, blocks: float, device: Device) -> float:
+    """Seconds in which so many thread blocks move ``nbytes`` [bytes], each what it keeps in flight."""
+    return nbytes / (blocks * architecture_named(device.generation).block_bandwidth)

@@ -72,18 +72,21 @@ def _pool(
     pixels = channels * prod(outputs)
     axes = len(extents)
     work = pixels * prod(spread(kernel, axes))
+    places = pixels if operation == "max pool" else 0
     return Layer(
         name=name,
         kind="pooling",
         inputs=(source.name,),
         output_shape=(channels, *outputs),
-        forward=(_operator(operation, work, reads=source.elements, writes=pixels),),
+        forward=(_operator(operation, work, reads=source.elements, writes=pixels, indices=places),),
         input_gradient=(
             _operator(
                 f"{operation} gradient",
                 work,
-                reads=pixels + (source.elements + pixels if operation == "max pool" else 0),
+                reads=pixels,
                 writes=source.elements,
+                maps=source.elements + pixels if places else 0,
+                indices=places,
             ),
         ),
         saved=_kept(operation, source, pixels),
@@ -111,5 +114,15 @@ def _kept(operation: str, source: Tensor, pixels: int) -> tuple[SavedActivation,
     return ()
 
 
-def _operator(name: str, work: int, *, reads: int, writes: int) -> Operator:
-    return Operator(name=name, kind=OperatorKind.POOLING, flops=work, reads=reads, writes=writes)
+def _operator(
+    name: str, work: int, *, reads: int, writes: int, maps: int = 0, indices: int = 0
+) -> Operator:
+    return Operator(
+        name=name,
+        kind=OperatorKind.POOLING,
+        flops=work,
+        reads=reads,
+        writes=writes,
+        maps=maps,
+        indices=indices,
+    )
