@@ -348,7 +348,7 @@ class Operator:
         inner: it runs within the library call of a neighbour, so that no program calls it.
         singles: per sample, what a processor does one by one however few bytes there are: rows found by an
             index, draws whose outcome its branches do not foresee.
-        maps: activation elements it reads beside ``reads`` where pooling keeps maps (`workloads.layer.POOLING`).
+        maps: activation elements that it reads as well where pooling keeps maps (`workloads.layer.POOLING`).
         indices: places of maxima that it reads or writes where pooling keeps them instead.
     """
 

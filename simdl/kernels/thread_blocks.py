@@ -1,12 +1,12 @@
 """Kernels of libraries that have few thread blocks or move more than their operator says: norms and pooling.
 
 cuDNN normalises maps channels first by a block for each channel, both passes in one kernel
-(``bn_fw_tr_1C11_kernel_NCHW``, ``bn_bw_1C11_kernel_new``: "1C" is one channel). PyTorch sums the gradients of
-a layer norm's scale and shift by a block of 32 x 16 threads for 32 features, which walks over all rows
-(aten/src/ATen/native/cuda/layer_norm_kernel.cu, ``GammaBetaBackwardCUDAKernel`` with ``kColwiseReduceTileSize``;
-pytorch/pytorch pull request 148605 of March 2025 has more blocks where rows are many). A block draws no more of
-the memory's bandwidth than the loads that it keeps in flight (`hardware.architecture`), so narrow layers leave
-most of a device idle.
+(``bn_fw_tr_1C11_kernel_NCHW``, ``bn_bw_1C11_kernel_new``: "1C" is one channel). PyTorch sums the gradients
+of a layer norm's scale and shift by a block of 32 x 16 threads for 32 features, which walks over all rows
+(aten/src/ATen/native/cuda/layer_norm_kernel.cu, ``GammaBetaBackwardCUDAKernel``, ``kColwiseReduceTileSize``;
+pytorch/pytorch pull request 148605 of March 2025 has more blocks where rows are many). A block draws no more
+of the memory's bandwidth than the loads that it keeps in flight (`hardware.architecture`), so narrow layers
+leave most of a device idle.
 """
 
 from math import ceil

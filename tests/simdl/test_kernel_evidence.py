@@ -64,7 +64,7 @@ def test_architectures_without_a_number_of_their_own_take_what_holds_for_any_mar
     common = architectures()[ANY]
     assert architecture_named("abacus") == common
     kinds = {number.path: number.citation.kind for number in common.numbers}
-    counted = {"direct_multiplies", "joined_channels"}
+    counted = {"direct_multiplies", "joined_channels", "block_bandwidth"}
     assert {kinds.pop(path) for path in counted} == {"derived"}
     assert set(kinds.values()) == {"assumed"}
     for name, found in architectures().items():

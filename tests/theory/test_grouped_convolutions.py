@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from hardware.architecture import architecture_named
 from hardware.profiles import load_device
 from simdl.kernels.costs.convolution import convolution_times
 from simdl.kernels.costs.convolution_launch import convolution_launches, fastest_launch
-from simdl.kernels.costs.grouped import GROUPED, grouped_time, joined_calls
+from simdl.kernels.costs.grouped import GROUPED, ROOM, THREADS, grouped_time, joined_calls
 from simdl.kernels.costs.matmul import matmul_time
 from simdl.kernels.costs.memory_bound import traffic_time
 from simdl.kernels.costs.terms import convolution_flops
@@ -49,12 +50,25 @@ def test_a_direct_kernel_multiplies_in_a_quarter_of_its_instructions(which, taps
     )
 
 
-def test_a_weight_gradient_reads_both_tensors_once_for_every_tap():
+@pytest.mark.parametrize(("dtype", "size"), [("fp32", 4), ("bf16", 2)])
+def test_blocks_of_a_weight_gradient_walk_over_all_results_a_word_of_each_tensor_at_a_time(dtype, size):
+    """Theory: 256 threads a block for each filter element, each loads two words in the latency of memory."""
     request = call(Pass.WEIGHT_GRADIENT)
-    arithmetic = grouped_time(call(), DEVICE, "fp32")
-    reads = 8 * 2 * 64 * 256 * 56 * 56 * 4
-    cached = traffic_time(reads, DEVICE) / DEVICE.matmul.cache_ratio
-    assert grouped_time(request, DEVICE, "fp32") == pytest.approx((arithmetic**2 + cached**2) ** 0.5)
+    arithmetic = grouped_time(call(), DEVICE, dtype)
+    latency = 512 * 16 / architecture_named(DEVICE.generation).block_bandwidth
+    rounds = 256 * 9 / (ROOM * DEVICE.multiprocessors)
+    walk = rounds * latency * 64 * 56 * 56 / THREADS
+    reads = 8 * 2 * 64 * 256 * 56 * 56 * size
+    assert walk > traffic_time(reads, DEVICE) / DEVICE.matmul.cache_ratio
+    assert grouped_time(request, DEVICE, dtype) == pytest.approx((arithmetic**2 + walk**2) ** 0.5)
+
+
+def test_weight_gradients_of_few_channels_take_as_long_as_one():
+    """Theory: what one block takes, as long as there is room for all; their arithmetic is small."""
+    one, few = (
+        grouped_time(call(Pass.WEIGHT_GRADIENT, channels=n, groups=n), DEVICE, "bf16") for n in (2, 32)
+    )
+    assert few == pytest.approx(one, rel=0.05)
 
 
 def test_wide_filters_are_bound_by_instructions_and_small_ones_by_memory():

@@ -9,10 +9,10 @@ The direct kernel (cuDNN's ``conv2d_grouped_direct_kernel``, PyTorch's ``conv_de
 units. For every multiply-add it loads the pixel, forms its address and checks the border, so it reaches a
 share of the vector rate (``direct_multiplies`` of `hardware.architecture`). Its weight gradient has a block
 for each filter element, which reads both tensors over all samples; blocks of neighbouring taps run together,
-so all but the first read the cache. A thread of it loads one element of each at a time
-(``conv_depthwise2d_grad_weight_kernel``), so that few channels do not fill a device: with them it takes as long
-for one channel as for as many as there is room for blocks. Depthwise convolutions of a few taps end up bound by memory or the cache,
-wide filters by instructions.
+so all but the first read the cache. A thread of it loads one element of each tensor at a time
+(``conv_depthwise2d_grad_weight_kernel``), so a few channels leave a device idle: one takes as long as so many
+as there is room for their blocks. Depthwise convolutions of a few taps end up bound by memory, the cache or
+its latency, wide filters by instructions.
 """
 
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def grouped_time(call: ConvolutionCall, device: Device, dtype: str) -> float:
 
 
 def _walk_time(call: ConvolutionCall, device: Device, dtype: str) -> float:
-    """Seconds in which blocks of the weight gradient walk over both tensors, as many at once as there is room."""
+    """Seconds in which blocks of the weight gradient walk over both tensors, as many at once as have room."""
     rounds = larger(1.0, call.shape.filters / (ROOM * device.multiprocessors))
     loaded = 2.0 * ELEMENT_SIZE[dtype]
     alone = blocks_time(loaded * call.batch * call.shape.outputs, 1.0, device)

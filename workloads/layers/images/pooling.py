@@ -114,9 +114,7 @@ def _kept(operation: str, source: Tensor, pixels: int) -> tuple[SavedActivation,
     return ()
 
 
-def _operator(
-    name: str, work: int, *, reads: int, writes: int, maps: int = 0, indices: int = 0
-) -> Operator:
+def _operator(name: str, work: int, *, reads: int, writes: int, maps: int = 0, indices: int = 0) -> Operator:
     return Operator(
         name=name,
         kind=OperatorKind.POOLING,
