@@ -8,6 +8,7 @@ from hardware.efficiency import (
     MemoryEfficiency,
 )
 from hardware.errors import HardwareError
+from hardware.profiles import load_device
 from simdl.kernels.cost_model import ConstantCostModel, DeviceCostModel, estimate_kernel_time
 from simdl.kernels.costs.matmul import matmul_time, uses_matrix_units
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
@@ -99,6 +100,14 @@ def test_an_odd_depth_halves_the_speed_on_matrix_units_only():
     assert matmul_time(Product(4096, 4096, 4097), device(), "fp32") == pytest.approx(
         matmul_time(Product(4096, 4096, 4098), device(), "fp32"), rel=1e-3
     )
+
+
+def test_rows_that_are_not_aligned_leave_the_matrix_units_of_one_makers_library_alone():
+    """A vision transformer's 197 tokens: cuBLAS turns to vector units, compilers for arrays pad."""
+    odd, even = (Product(each, each, 64, 768) for each in (197, 200))
+    array, card = load_device("tpu-v4"), load_device("v100-sxm2-16gb")
+    assert matmul_time(odd, array, "bf16") <= matmul_time(even, array, "bf16")
+    assert matmul_time(odd, card, "fp16") > 2 * matmul_time(even, card, "fp16")
 
 
 def test_a_faster_cache_helps_small_tiles():

@@ -50,6 +50,10 @@ STRIDED_ALIGNMENT = 16
 units. BigScience's comparison of head counts shows it: heads of 108 elements take a third longer per step
 than 216."""
 
+_ALIGNED = frozenset({"nvidia", ""})
+"""Makers whose libraries need aligned rows, and whoever is not known: compilers for systolic arrays pad rows,
+AMD's matrix instructions take operands that were loaded element by element."""
+
 ELEMENT_SIZE = {
     "fp64": 8,
     "fp32": 4,
@@ -88,6 +92,8 @@ def matmul_time(product: Product, device: Device, dtype: str, *, tiling: Tiling 
             return _fastest(product, device, size, rate, tiling)
         return _vector_time(product, device, size, rate)
     kernels, own = architecture_named(device.generation), size - SCALES.get(dtype, 0.0)
+    if kernels.family not in _ALIGNED:
+        return _fastest(product, device, size, rate, tiling or matrix_tiling(kernels.partial_wave))
     misaligned = _is_misaligned_batch(product, own)
     found = 0.0
     if not np.all(misaligned):

@@ -36,8 +36,8 @@ class StackRule:
 _FRAMEWORKS = re.compile(
     r"tensorflow|pytorch|mxnet|paddle|oneflow|caffe|neuron|megatron|horovod", re.IGNORECASE
 )
-_HOME = ("nvidia", "")
-"""Makers whose devices run what the rules name."""
+_HOME = "nvidia"
+"""Maker whose devices run what rules without a generation name."""
 _COLUMNS = tuple(
     field.name for field in fields(StackRule) if field.name not in ("generation", "text", "stack", "why")
 )
@@ -92,7 +92,7 @@ def choose_stack(
         RowSkippedError: the generation has no default stack either.
     """
     named = _with_framework(row)
-    ported = architecture_named(device.generation).family not in _HOME
+    ported = architecture_named(device.generation).family != _HOME
     for rule in stack_rules():
         if (rule.generation or not ported) and _matches(rule, named, device):
             return StackChoice(stack=rule.stack)
