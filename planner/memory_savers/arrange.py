@@ -25,18 +25,18 @@ def chosen_items(problem: RankProblem, choice: RankChoice) -> Iterator[tuple[int
 def _spread(options: Sequence[Option], counts: Sequence[int]) -> Iterator[Saver | Segment]:
     """Items in order: those that are copied evenly among the others."""
     taken = [option for option, count in zip(options, counts, strict=True) for _ in range(count)]
-    copied = [option.item for option in taken if option.offloaded]
+    copied = [option.items for option in taken if option.offloaded]
     others = [
-        option.item for option in sorted(taken, key=lambda o: o.saved / o.blocks) if not option.offloaded
+        option.items for option in sorted(taken, key=lambda o: o.saved / o.blocks) if not option.offloaded
     ]
     whole = len(copied) + len(others)
     sent = kept = 0
     for place in range(whole):
         if kept == len(others) or (sent < len(copied) and sent * whole <= place * len(copied)):
-            yield copied[sent]
+            yield from copied[sent]
             sent += 1
         else:
-            yield others[kept]
+            yield from others[kept]
             kept += 1
 
 

@@ -1,19 +1,21 @@
 """What each block of a pipeline rank may do to save memory, and what that takes and frees.
 
-Equal blocks in a row are one run, and options are counted within it. Seconds and bytes of an option are those
+Equal blocks in a row are one run, and options are counted within it; so are blocks of a few kinds that take
+turns, whose items are one turn each. Seconds and bytes of an option are those
 of :mod:`simdl.step.costs.saved_blocks`, which the simulator itself uses; a pass takes its kernels and exposed
 collectives, or the host's launches where those take longer in all.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import product
+from math import prod
 
 from hardware.cluster import find_host
 from simdl.kernels.pricing import Pricing, Work
-from simdl.memory.moments import frees_blocks
+from simdl.memory.moments import brief_need, frees_blocks
 from simdl.memory.needs import memory_by_rank, shares_bytes
-from simdl.memory.savers import KEPT, Saver, Segment, item_length
+from simdl.memory.savers import KEPT, Row, Saver, Segment, item_length
 from simdl.pipelines import peaks
 from simdl.pipelines.steps import order_length
 from simdl.step.costs.block_cost import BlockCost
@@ -36,6 +38,10 @@ from workloads.workload import Workload
 
 SEGMENTS = (2, 3, 4, 6, 8, 12, 16)
 """Blocks of a segment that the programme may choose within a row of equal ones."""
+TURNS = (1, 2, 3, 4)
+"""Blocks that may take turns in a run."""
+WAYS = 64
+"""Options of a turn up to which such blocks are one run."""
 KINDS = ("recompute", "offload", "optimizer", "parameters")
 """Ways to save memory that may be allowed."""
 
@@ -45,20 +51,25 @@ class Option:
     """What an item of a run may do.
 
     Attributes:
-        item: of a plan.
-        blocks: that it stands for.
+        items: of a plan; several where blocks take turns.
+        blocks: that they stand for.
         saved: [bytes] kept per microbatch.
         transient: [bytes] briefly, beside what it offloads.
-        offloaded: [bytes] per microbatch.
+        copies: [bytes] of each copy to host memory per microbatch.
         again: [s] of computation that it adds to a backward pass.
     """
 
-    item: Saver | Segment
+    items: Row
     blocks: int
     saved: float
     transient: float
-    offloaded: float
+    copies: tuple[float, ...]
     again: float
+
+    @property
+    def offloaded(self) -> float:
+        """[bytes] per microbatch."""
+        return sum(self.copies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +101,14 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Equal blocks in a row.
+    """Equal blocks in a row, or blocks of a few kinds in turn.
 
     Attributes:
         stage: virtual stage.
         first: place of the first of them in the chain.
         count: how many.
-        forward, backward: [s] of one of them.
-        options: what each may do; the first keeps everything.
+        forward, backward: [s] of one of them, in the mean.
+        options: what each, or each turn, may do; the first keeps everything.
         state: of one of them; None where the host may hold none.
     """
 
@@ -207,32 +218,87 @@ def _runs(
 ) -> Iterator[Run]:
     blocks = step.stages[stage].blocks
     busy, host = _bound(blocks, step)
-    network = step.pricing.network
-    place = first
-    for _, group in groupby(zip(network.places[first : first + len(blocks)], blocks, strict=True), _same):
-        own = [block for _, block in group]
-        count, block = len(own), own[0]
-        seconds = tuple(
-            work.busy if busy >= host else host_time(work, step.stack)
-            for work in (block.forward, block.backward)
+    seconds = [
+        tuple(
+            work.busy if busy >= host else host_time(work, step.stack) for work in (one.forward, one.backward)
         )
-        recomputable = network.blocks[network.places[place]].recomputable
-        items = _items(count, recomputable=recomputable, allowed=allowed)
-        options = [_option(item, costs, place, step, launched=busy < host) for item in items]
+        for one in blocks
+    ]
+    keys = [*zip(step.pricing.network.places[first : first + len(blocks)], map(id, blocks), strict=True)]
+    place = 0
+    while place < len(blocks):
+        made = (
+            (count, turn, _options(step, costs, first + place, count, turn, allowed, launched=busy < host))
+            for count, turn in _rows(keys[place:])
+        )
+        count, turn, options = next(each for each in made if each[2])
+        own = blocks[place : place + turn]
         yield Run(
             stage=stage,
-            first=place,
+            first=first + place,
             count=count,
-            forward=seconds[0],
-            backward=seconds[1],
-            options=tuple(_useful(options)),
-            state=_state(block, step) if "optimizer" in allowed else None,
+            forward=sum(forward for forward, _ in seconds[place : place + turn]) / turn,
+            backward=sum(backward for _, backward in seconds[place : place + turn]) / turn,
+            options=options,
+            state=_state(own[0], step) if "optimizer" in allowed else None,
         )
         place += count
 
 
-def _same(pair: tuple[int, BlockCost]) -> tuple[int, int]:
-    return pair[0], id(pair[1])
+def _rows(keys: Sequence[object]) -> list[tuple[int, int]]:
+    """Blocks from the first one on that repeat a turn, and how many a turn has; the longest row first."""
+    found = []
+    for turn in TURNS:
+        end = next((at for at in range(turn, len(keys)) if keys[at] != keys[at - turn]), len(keys))
+        if turn == 1 or end >= 2 * turn:
+            found.append((end // turn * turn, turn))
+    return sorted(found, key=lambda row: (-row[0], row[1]))
+
+
+def _options(  # noqa: PLR0917 - what names a run
+    step: StepCost,
+    costs: Mapping[Recompute, Chain],
+    place: int,
+    count: int,
+    turn: int,
+    allowed: frozenset[str],
+    *,
+    launched: bool,
+) -> tuple[Option, ...]:
+    """Options of a run of so many blocks that take turns; none where these are too many or too unlike."""
+    network = step.pricing.network
+    flags = [network.blocks[network.places[place + index]].recomputable for index in range(turn)]
+
+    def options(items: Iterable[Saver | Segment], index: int = 0) -> list[Option]:
+        return list(_useful([_option(item, costs, place + index, step, launched=launched) for item in items]))
+
+    if turn == 1:
+        return tuple(options(_items(count, recomputable=flags[0], allowed=allowed)))
+    each = [options(_items(1, recomputable=flag, allowed=allowed), index) for index, flag in enumerate(flags)]
+    states = (
+        [_state(costs[Recompute.NONE][place + index], step) for index in range(turn)]
+        if ("optimizer" in allowed)
+        else []
+    )
+    if prod(map(len, each)) > WAYS or any(state != states[0] for state in states):
+        return ()
+    frees = frees_blocks(step.strategy)
+    whole = [size for size in SEGMENTS if not size % turn and size <= count]
+    segments = [Segment(((size, KEPT),)) for size in whole if "recompute" in allowed and all(flags)]
+    return tuple(_useful([*(_joined(one, frees=frees) for one in product(*each)), *options(segments)]))
+
+
+def _joined(options: Sequence[Option], *, frees: bool) -> Option:
+    """What blocks do that take turns: what each needs briefly comes at its own moment."""
+    needs = [(one.transient, one.saved) for one in options]
+    return Option(
+        items=tuple(item for one in options for item in one.items),
+        blocks=sum(one.blocks for one in options),
+        saved=sum(one.saved for one in options),
+        transient=brief_need(needs) if frees else max(brief for brief, _ in needs),
+        copies=tuple(nbytes for one in options for nbytes in one.copies),
+        again=sum(one.again for one in options),
+    )
 
 
 def _bound(blocks: Sequence[BlockCost], step: StepCost) -> tuple[float, float]:
@@ -260,11 +326,11 @@ def _option(
     blocks = item_blocks(item, costs, place)
     again = sum((block.recompute for block in blocks), Work())
     return Option(
-        item=item,
+        items=(item,),
         blocks=item_length(item),
         saved=sum(block.saved for block in blocks),
         transient=max(block.transient for block in blocks),
-        offloaded=sum(block.offloaded for block in blocks),
+        copies=tuple(block.offloaded for block in blocks if block.offloaded),
         again=host_time(again, step.stack) if launched else again.busy,
     )
 

@@ -131,7 +131,7 @@ class Builder:
                     yield at_most(f"used {r} {c}", {_count(r, c): 1.0, self._used(r, c): -most})
                 if option.offloaded:
                     yield at_most(f"copies {r} {c}", {self._used(r, c): 1.0, f"copies {r}": -1.0})
-                    size = option.offloaded / GB
+                    size = max(option.copies) / GB
                     yield at_most(f"size {r} {c}", {self._used(r, c): size, f"size {r}": -1.0})
             yield at_most(f"fewer parameters {r}", {f"parameters {r}": 1.0, f"optimizer {r}": -1.0})
             for what in ("optimizer", "parameters"):
@@ -145,10 +145,14 @@ class Builder:
     def _stores(self, r: int) -> Terms:
         """[ms] of copies of activations of a run, one way."""
         return {
-            _count(r, c): self._copy(option.offloaded) / MS
+            _count(r, c): sum(map(self._copy, option.copies)) / MS
             for c, option in enumerate(self._runs[r].options)
             if option.offloaded
         }
+
+    def _single(self, r: int) -> list[float]:
+        """[ms] of every single copy of activations of a run that there may be."""
+        return [self._copy(each) / MS for option in self._runs[r].options for each in option.copies]
 
     def _fetches(self, r: int) -> Terms:
         """[ms] of copies of parameters of a run for one pass."""
@@ -174,7 +178,7 @@ class Builder:
             yield at_least(f"sent {r}", {f"sent {r}": 1.0}, total(sent, self._stores(r)), 0.0)
             yield at_least(f"sent after {r}", {f"sent {r}": 1.0}, total(before, self._stores(r)), one)
             if run.count > 1:
-                longest = 2 * max(self._stores(r).values(), default=0.0)
+                longest = 2 * max(self._single(r), default=0.0)
                 waits = {f"sent {r}": 1.0}
                 loose = self._most + one - longest - self._ahead[r + 1]
                 yield _if_all((r,), f"room in {r}", f"computed {r}", waits, one - longest, loose=loose)
@@ -203,13 +207,13 @@ class Builder:
             loose = self._most + one - self._ahead[-1] - (self._behind[-1] - self._behind[r])
             yield _if_all((r,), f"fetch for {r}", f"returned {r}", {f"fetched {r}": 1.0}, one, loose=loose)
             if run.count > 1:
-                longest = 2 * max(copies.values(), default=0.0)
+                longest = 2 * max((*self._single(r), *self._fetches(r).values()), default=0.0)
                 loose = self._most - self._behind[r + 1] - longest - self._ahead[-1]
                 yield _if_all(
                     (r,), f"fetch in {r}", f"fetched {r}", total(before, copies), -longest, loose=loose
                 )
         for q, mid, r in self._triples():  # backward r comes first
-            one = min((each for each in self._stores(q).values()), default=0.0)
+            one = min(self._single(q), default=0.0)
             loose = self._most - self._behind[r] + one - self._ahead[-1]
             yield _if_all(
                 (q, mid, r), f"back {q} {mid} {r}", f"fetched {q}", {f"returned {r}": 1.0}, one, loose=loose
@@ -253,7 +257,8 @@ class Builder:
 
     def _brief(self) -> Iterator[Constraint]:
         """What is needed briefly: of an item, and the two nearest that lie in host memory at or before it."""
-        most = 2 * max((o.offloaded for run in self._runs for o in run.options), default=0.0) / GB
+        copies = (max(o.copies, default=0.0) for run in self._runs for o in run.options)
+        most = 2 * max(copies, default=0.0) / GB
         for r, run in enumerate(self._runs):
             for c, option in enumerate(run.options):
                 own = {self._used(r, c): option.transient / GB}

@@ -41,7 +41,9 @@ def keep_all(problem: RankProblem) -> RankChoice:
     """The choice that saves nothing."""
     none = (0,) * len(problem.runs)
     return RankChoice(
-        counts=tuple((run.count, *[0] * (len(run.options) - 1)) for run in problem.runs),
+        counts=tuple(
+            (run.count // run.options[0].blocks, *[0] * (len(run.options) - 1)) for run in problem.runs
+        ),
         optimizer=none,
         parameters=none,
         seconds=plain_seconds(problem),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hardware.profiles import load_cluster
 from planner.commands.memory import memory
 from planner.errors import InfeasibleError, SolverError
-from planner.memory_savers import solve
+from planner.memory_savers import options, solve
 from planner.memory_savers.choose import (
     SaversInfeasibleError,
     choose_savers,
@@ -329,3 +329,25 @@ def test_a_programme_that_is_given_up_leaves_what_is_known_and_proves_nothing(as
     assert alone.optimal
     assert not found.optimal
     assert found.program == alone.program
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("kinds", "apart"), [(frozenset({"recompute"}), 1e-9), (KINDS, 0.005)])
+def test_blocks_that_take_turns_are_one_run_and_no_plan_is_slower_for_it(kinds, apart, monkeypatch):
+    """Against the programme in which every block is a run of its own."""
+    workload = build_workload(build_network(6, tokens=512, windows=(128, 0)))
+    pricing = price(workload, build_cluster(1, devices=1), stack=build_stack())
+    keep = choose_savers(STRATEGY, workload, pricing, inf, pool=()).unlimited.nbytes
+    (together,) = rank_problems(STRATEGY, workload, pricing, kinds)
+    monkeypatch.setattr(options, "TURNS", (1,))
+    (alone,) = rank_problems(STRATEGY, workload, pricing, kinds)
+    assert ([run.count for run in together.runs], len(alone.runs)) == ([1, 6, 1], 8)
+    least = least_memory(STRATEGY, workload, pricing, allowed=kinds).nbytes
+    for share in (0.2, 0.5, 0.8):
+        limit = least + share * (keep - least)
+        found, other = (
+            choose_savers(STRATEGY, workload, pricing, limit, allowed=kinds, pool=(), ranks=[rank]).best
+            for rank in (together, alone)
+        )
+        assert found.nbytes <= limit
+        assert found.step_time <= other.step_time * (1 + apart)
