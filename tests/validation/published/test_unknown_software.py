@@ -177,6 +177,14 @@ def test_networks_that_nobody_registered_are_refused_in_words(model):
         row_setup(row("cnn", **ENCODER | {"model": model}))
 
 
+def test_tensor_cores_that_a_row_counts_are_two_a_chip():
+    cores = {"model": "resnet50", "image_size_or_seq_len": "", "device": "TPU v3-32", "framework": "JAX"}
+    counted = row_setup(row("cnn", **ENCODER | cores | {"n_devices": "32", "batch_per_device": "64"}))
+    chips = row_setup(row("cnn", **ENCODER | cores | {"n_devices": "16", "batch_per_device": "128"}))
+    assert counted.cluster.devices == chips.cluster.devices == 16
+    assert counted.workload.global_batch == chips.workload.global_batch == 2048
+
+
 def test_mixtures_of_experts_are_known_by_their_names():
     asked = GPT | {"source": "someone", "step_time_s": "1", "n_layers": "48", "n_heads": "32"}
     setup = row_setup(row(**asked | {"model": "Qwen3-30B-A3B", "data_sharding": "FSDP", "n_kv_heads": "4"}))

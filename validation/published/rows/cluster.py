@@ -39,6 +39,7 @@ _NO_PEERS = re.compile(
     r"\blambdal\b|pytorch-train-throughput-fp(?:16|32)",
     re.IGNORECASE,
 )
+_ETHERNET = re.compile(r"(\d+) ?(?:GbE|G(?:b(?:it)?)?(?:/s|ps)? (?:Ethernet|TCP))", re.IGNORECASE)
 # More devices than this on the innermost level are a rack or a slice: ``devices_per_node`` does not bound
 # them.
 _LARGEST_MACHINE = 16
@@ -149,21 +150,29 @@ class Network:
 def printed_network(text: str) -> Network:
     """Network of a node in words: ``4x 100 Gb/s RoCE per node``, ``1x ... per node``, ``400 Gb/s per node``.
 
+    Ethernet of one rate (``10GbE``, ``25 Gbps Ethernet``) is one port.
+
     Raises:
         RowSkippedError: ports of a fabric that has no link of this rate.
     """
     if total := re.match(r"(\d+) ?Gb/s per node", text):
         return Network(bandwidth=int(total[1]) * 1e9 / 8)
+    if ethernet := _ETHERNET.match(text):
+        return Network(ports=1, link=_registered_link(text, "Ethernet", int(ethernet[1])))
     ports = re.match(r"(\d+)x .*per node", text)
     if ports is None:
         return Network()
     printed = re.match(r"\d+x (\d+) ?Gb/s (.+) per node", text)
     if printed is None:
         return Network(ports=int(ports[1]))
-    fabric = first_match(load_rules("sweeps/fabrics.toml", Fabric), printed[2])
-    if fabric is None or int(printed[1]) not in fabric.links:
+    return Network(ports=int(ports[1]), link=_registered_link(text, printed[2], int(printed[1])))
+
+
+def _registered_link(text: str, kind: str, rate: int) -> str:
+    fabric = first_match(load_rules("sweeps/fabrics.toml", Fabric), kind)
+    if fabric is None or rate not in fabric.links:
         raise RowSkippedError(f"inter_node {text!r} names no link that is registered")
-    return Network(ports=int(ports[1]), link=fabric.links[int(printed[1])])
+    return fabric.links[rate]
 
 
 @cache

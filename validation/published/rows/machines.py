@@ -5,6 +5,7 @@ about its machine (links, source, notes), else the usual node of that device. A 
 the row's is rebuilt around the row's device by ``validation.published.rows.cluster``.
 """
 
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -50,8 +51,23 @@ class UnnamedDevice:
     why: str
 
 
+# Slices of these generations are called by their TensorCores, two a chip (cloud.google.com/tpu/docs/v4).
+_CORES = re.compile(r"\bv(?:[234]|5p)-(\d+)\b", re.IGNORECASE)
+
+
 def with_device(row: PublishedRow) -> tuple[PublishedRow, tuple[str, ...]]:
-    """The row with a device that its table leaves out, and what was assumed."""
+    """The row with a device that its table leaves out, and what was assumed.
+
+    Where a row counts the TensorCores of a TPU slice as devices, as the slice's name does, two are a chip.
+    """
+    if (slice_ := _CORES.search(row["device"])) and slice_[1] == row["n_devices"] and int(slice_[1]) > 1:
+        batch = row["batch_per_device"]
+        chips = {
+            "n_devices": str(int(slice_[1]) // 2),
+            "devices_per_node": "",
+            "batch_per_device": str(2 * int(batch)) if batch.isdecimal() else batch,
+        }
+        return replace(row, cells={**row.cells, **chips}), (f"two TensorCores a chip of {row['device']}",)
     if row["device"]:
         return row, ()
     rules = load_rules("published/rows/unnamed_devices.toml", UnnamedDevice)
