@@ -20,6 +20,9 @@ from validation.sweeps.rows import SweepRow, leading_count
 
 PRODUCT = re.compile(r"DGX|\bND|\bHGX|\bNC ?A|GB[23]00|NVL72", re.IGNORECASE)
 """Systems whose datasheet says which cards they have."""
+RATES = {"EDR": 100, "HDR": 200, "NDR": 400}
+"""[Gbit/s] of a port by the generation of its InfiniBand."""
+NAMED_RATE = re.compile("|".join(RATES), re.IGNORECASE)
 CARD = re.compile(r"[EHNFX]DR|\d+ ?G|Omni|OPA|TCPX|EFA|ConnectX", re.IGNORECASE)
 """Texts that name the card, if not how many."""
 
@@ -92,6 +95,10 @@ def inside_of(text: str, generation: Generation, per_node: int) -> tuple[Inside 
     if found := re.search(r"NVLink\s*(\d)", text, re.IGNORECASE):
         usual = replace(usual, link=_nvlink(int(found[1]), usual.topology))
     if re.search(r"NVLink|NVSwitch|Infinity Fabric|xGMI", text, re.IGNORECASE):
+        if generation.inside.link.startswith("pcie"):
+            raise RowSkippedError(
+                f"intra_node: {text!r}: the links of a bridge between {generation.device} are not told"
+            )
         return usual, ""
     return usual, f"intra_node {text!r} names no link: assumed {usual.link}"
 
@@ -139,7 +146,9 @@ def outside_of(row: SweepRow, generation: Generation, per_node: int) -> tuple[Ou
     if ports is None:
         if not (PRODUCT.search(row["gpu"]) or CARD.search(text)):
             raise RowSkippedError(f"inter_node: {text!r} does not state the network card")
-        ports = generation.ports
+        named = NAMED_RATE.search(text)
+        rate = RATES[named[0].upper()] if named else generation.ports.rate
+        ports = replace(generation.ports, rate=rate)
         warning = f"inter_node {text!r} states no ports: assumed {ports.count:g} of {ports.rate} Gbit/s"
     if ports.rate not in links:
         raise RowSkippedError(f"inter_node: {text!r}: no link at {ports.rate} Gbit/s; known {sorted(links)}")

@@ -84,6 +84,16 @@ def test_printed_ports(text, expected):
             ("nvswitch3", 18, "switch"),
             ("infiniband-ndr", 2),
         ),
+        (
+            {"gpu": "DGX H100", "inter_node": "HDR InfiniBand"},
+            ("nvswitch3", 18, "switch"),
+            ("infiniband-hdr", 8),
+        ),
+        (
+            {"gpu": "MI250X", "intra_node": "Infinity Fabric", "inter_node": "Slingshot-11 4x200"},
+            ("xgmi-mi250x", 4, "mesh"),
+            ("roce-200g", 4),
+        ),
     ],
 )
 def test_machine_follows_from_the_text(cells, inside, outside):
@@ -136,6 +146,7 @@ def test_open_ports_are_assumed_and_said():
         ({"intra_node": "none"}, "'none' with 8 devices per node"),
         ({"inter_node": "InfiniBand (NICs not stated)"}, "does not state the network card"),
         ({"gpu": "AMD Radeon; MI300-class or later"}, "names no device"),
+        ({"gpu": "RTX 3090", "intra_node": "NVLink3 bridge"}, "bridge between rtx-3090 are not told"),
         ({"intra_node": "PCIe, no peer access (GeForce)"}, "without peer access data cross host memory"),
         ({"algo_note": "NCCL_P2P_DISABLE=1"}, "without peer access data cross host memory"),
         ({"inter_node": "1 NIC per rank, RDMA (NIC type not read)"}, "does not state the network card"),
