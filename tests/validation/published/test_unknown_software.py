@@ -306,3 +306,34 @@ def test_blank_dimensions_are_those_that_everybody_knows_of_a_model():
     assert any("n_kv_heads 8" in said for said in setup.assumptions)
     with pytest.raises(RowSkippedError, match="ffn is not published"):
         row_setup(row(**asked | {"n_layers": "12", "hidden": "8192", "n_heads": "64"}))
+
+
+@pytest.mark.parametrize(
+    ("cells", "zero", "schedule"),
+    [
+        ({"data_sharding": "ZeRO stage 3", "tp": "", "pp": ""}, 3, "1f1b"),
+        ({"data_sharding": "fully sharded", "tp": "", "pp": ""}, 3, "1f1b"),
+        ({"data_sharding": "DDP", "tp": "", "pp": ""}, 0, "1f1b"),
+        ({"pp": "4", "schedule": "1F1B", "device": "H100"}, 1, "1f1b"),
+        ({"pp": "4", "schedule": "", "device": "H100"}, 1, "interleaved-1f1b"),
+        ({"pp": "4", "schedule": "all-forward all-backward"}, 1, "gpipe"),
+        ({"pp": "4", "schedule": "ZB-H1"}, 0, "zb-h1"),
+    ],
+)
+def test_sharding_and_schedules_are_known_as_strangers_write_them(cells, zero, schedule):
+    asked = GPT | {"source": "someone", "step_time_s": "1", "micro_batch": "1"} | cells
+    (strategy, *_) = row_setup(row(**asked)).strategies
+    assert (strategy.zero, strategy.schedule) == (zero, schedule)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"data_sharding": "ZeRO-3 offload"}, "what lies in host memory is not told"),
+        ({"data_sharding": "FSDP x TP", "tp": "", "pp": ""}, "tp and pp are not published"),
+        ({"pp": "4", "schedule": "Chimera"}, "schedule 'Chimera' is not understood"),
+    ],
+)
+def test_layouts_that_a_row_does_not_tell_are_refused(cells, message):
+    with pytest.raises(RowSkippedError, match=message):
+        row_setup(row(**GPT | {"source": "someone", "step_time_s": "1"} | cells))

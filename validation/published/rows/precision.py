@@ -14,7 +14,7 @@ _PRECISIONS = (
     (r"fp8|float8", "fp8"),
     (r"bf16-pure", "bf16-pure"),
     (r"bf16|bfloat16", "bf16"),
-    (r"fp16|float16|half|mixed|\bamp(?!ere)", "fp16"),
+    (r"fp16|float16|half|mixed|\bamp(?!ere)|\bo[12]\b", "fp16"),
     (r"tf32", "tf32"),
     (r"fp32|float32|single", "fp32"),
 )

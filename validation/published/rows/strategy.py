@@ -25,8 +25,8 @@ LEAST_FIRST = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)
 _RECOMPUTE = (
     (r"remat_policy=custom", Recompute.FULL),  # keeps a few tensors on the host, recomputes the rest
     (r"offload", Recompute.FULL),  # qkv_proj_offloaded keeps its few tensors on the host, recomputes the rest
-    (r"selective|minimal|save_|attention core|core attention", Recompute.SELECTIVE),
-    (r"^(no|none|off|false)\b", Recompute.NONE),
+    (r"selective|\bsac\b|minimal|save_|attention core|core attention", Recompute.SELECTIVE),
+    (r"^(no|none|off|false|0)\b", Recompute.NONE),
     (r"full|checkpoint|yes|true", Recompute.FULL),
 )
 _SHARDED = 3
@@ -34,13 +34,31 @@ _SHARDED = 3
 # Text of the data_sharding column, first match wins.
 _SHARDING = (
     (r"zero-?_?\d.*\+ ?fsdp|\bhsdp\b", 3),
-    (r"zero-?_?(\d)", None),
+    (r"(?:zero|stage)[-_ ]*(?:stage[-_ ]*)?(\d)", None),
     (r"fsdp ?= ?0|distributed[- _]?optimizer", 1),
     (r"shard_grad_op", 2),
     (r"no_shard|\bnone\b", 0),
-    (r"fsdp|full_shard|hybrid_shard", 3),
+    (r"fsdp|full_shard|hybrid_shard|fully[- ]shard", 3),
     (r"\bddp\b|data parallel", 0),
 )
+
+
+INTERLEAVED = "interleaved-1f1b"
+# Text of the schedule column, first match wins.
+_SCHEDULES = (
+    (r"zb[-_ ]?h?2", "zb-h2"),
+    (r"zb[-_ ]?v", "zb-v"),
+    (r"zero[-_ ]?bubble|\bzb", "zb-h1"),
+    (r"dual[-_ ]?pipe", "dualpipe"),
+    (r"interleav|circular|looped|virtual", INTERLEAVED),
+    (r"gpipe|afab|all[- ]forward|f-then-b", "gpipe"),
+    (r"1f1b|pipedream-flush", "1f1b"),
+)
+_WHOLE = (
+    r"^(?!.*(?:\btp\b|[23]d\b))"
+    r".*(?:fsdp|hsdp|full_shard|fully[- ]shard|(?:zero|stage)[-_ ]*(?:stage[-_ ]*)?[23]|\bddp\b)"
+)
+"""Sharding whose programs take all devices as replicas where a row tells of no other division."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +81,7 @@ def row_degrees(row: PublishedRow) -> Degrees:
     """
     devices = required_count(row, "n_devices")
     text = row["data_sharding"].lower()
-    if devices > 1 and not row["tp"] and not row["dp"] and not re.search(r"fsdp|hsdp|full_shard", text):
+    if devices > 1 and not row["tp"] and not row["dp"] and not re.search(_WHOLE, text):
         raise RowSkippedError("tp and pp are not published")
     tp, pp, cp = (optional_count(row, column) or 1 for column in ("tp", "pp", "cp"))
     if printed := re.search(r"ici_tensor_parallelism=(\d+)", text):  # MaxText's mesh
@@ -147,8 +165,10 @@ def _virtual_stages(
     """
     if degrees.pp == 1:
         return 1
-    printed = optional_count(row, "vp")
-    if printed is not None or not defaults.virtual_layers:
+    printed, schedule = optional_count(row, "vp"), _printed_schedule(row)
+    if schedule == "zb-v":
+        return 2
+    if printed is not None or schedule not in {"", INTERLEAVED} or not defaults.virtual_layers:
         return printed or 1
     layers = max(block.count for block in network.blocks)
     passes = (optional_count(row, "global_batch") or 0) // (degrees.dp * micro_batch)
@@ -167,6 +187,8 @@ def printed_zero(row: PublishedRow) -> int | None:
     text = row["data_sharding"].lower()
     if not text:
         return None
+    if re.search(r"offload|infinity", text) and not state_on_host(row):
+        raise RowSkippedError(f"data_sharding {row['data_sharding']!r}: what lies in host memory is not told")
     for pattern, stage in _SHARDING:
         match = re.search(pattern, text)
         if match:
@@ -270,10 +292,22 @@ def _sequence_parallel(
     return defaults.sequence_parallel
 
 
+def _printed_schedule(row: PublishedRow) -> str:
+    """The schedule that a row of a pipeline names, "" where it names none."""
+    text = row["schedule"].lower()
+    if not text or (optional_count(row, "pp") or 1) == 1:
+        return ""
+    for pattern, name in _SCHEDULES:
+        if re.search(pattern, text):
+            return name
+    raise RowSkippedError(f"schedule {row['schedule']!r} is not understood")
+
+
 def _schedule(row: PublishedRow, virtual: int) -> str:
-    if virtual > 1:
-        return "interleaved-1f1b"
-    return "gpipe" if "gpipe" in row["schedule"].lower() else "1f1b"
+    printed = _printed_schedule(row)
+    if printed in {"", "1f1b", INTERLEAVED}:
+        return INTERLEAVED if virtual > 1 else "1f1b"
+    return printed
 
 
 def _stages(network: Network, chunks: int) -> tuple[int, ...]:
