@@ -177,6 +177,23 @@ def test_networks_that_nobody_registered_are_refused_in_words(model):
         row_setup(row("cnn", **ENCODER | {"model": model}))
 
 
+@pytest.mark.parametrize(
+    ("device", "memory", "name"),
+    [
+        ("A100", "40", "a100-sxm-40gb"),
+        ("A100", "80.0", "a100-sxm-80gb"),
+        ("A100", "", "a100-sxm-80gb"),
+        ("V100", "31.7", "v100-sxm2-32gb"),
+        ("NVIDIA H100", "93.6", "h100-nvl"),
+        ("V100-SXM2-16GB", "32", "v100-sxm2-16gb"),
+    ],
+)
+def test_the_memory_of_its_own_column_tells_boards_apart(device, memory, name):
+    cells = {"model": "resnet50", "image_size_or_seq_len": "224", "framework": "PyTorch 2"}
+    asked = row("cnn", **ENCODER | cells | {"device": device, "device_memory_gib": memory})
+    assert row_setup(asked).cluster.device.name == name
+
+
 def test_tensor_cores_that_a_row_counts_are_two_a_chip():
     cores = {"model": "resnet50", "image_size_or_seq_len": "", "device": "TPU v3-32", "framework": "JAX"}
     counted = row_setup(row("cnn", **ENCODER | cores | {"n_devices": "32", "batch_per_device": "64"}))

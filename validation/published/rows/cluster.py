@@ -14,7 +14,7 @@ from hardware.errors import HardwareError
 from hardware.profiles import load_device, load_link, load_node
 from validation.errors import RowSkippedError
 from validation.judging.rules import first_match, load_rules
-from validation.published.rows.cells import optional_count, required_count
+from validation.published.rows.cells import optional_count, optional_measurement, required_count
 from validation.published.rows.machines import Machine, device_name, machine_of
 from validation.published.tables import PublishedRow
 from validation.sweeps.machines import Fabric
@@ -55,7 +55,7 @@ def row_cluster(row: PublishedRow) -> Cluster:
         RowSkippedError: no profile for its device or machine, or the devices do not fill whole nodes.
     """
     _check_bridges(row)
-    device = device_name(row["device"])
+    device = device_name(_with_memory(row))
     said = " | ".join(row[column] for column in _MACHINE_COLUMNS)
     machine = machine_of(device, said)
     devices = required_count(row, "n_devices")
@@ -69,6 +69,15 @@ def row_cluster(row: PublishedRow) -> Cluster:
         full = optional_count(row, "devices_per_node") or full
     size = domain_size(devices, full)
     return _cluster(resized_node(node, size), devices // size)
+
+
+def _with_memory(row: PublishedRow) -> str:
+    """The device in words, with the memory of its own column where the words leave it out (A100 of 40 GB)."""
+    text, column = row["device"], "device_memory_gib"
+    memory = optional_measurement(row, column) if column in row.cells else None
+    if memory is None or re.search(r"\d ?GB", text, re.IGNORECASE):
+        return text
+    return f"{text} {memory:.0f}GB"
 
 
 def _check_bridges(row: PublishedRow) -> None:
