@@ -143,6 +143,7 @@ def test_programs_are_known_as_strangers_write_them_and_elsewhere_than_on_nvidia
         ({"framework": "PyTorch", "device": "MI250X"}, "pytorch-rocm-ddp"),
         ({"framework": "TensorFlow", "device": "TPU v3-8"}, "maxtext"),
         ({"framework": "Theano"}, "pytorch-ngc"),
+        ({"framework": "TensorFlow 1.12", "device": "GTX 1080 Ti"}, "tensorflow-2017"),
     ],
 )
 def test_frameworks_of_images_are_known_by_their_programs(cells, stack):
