@@ -14,6 +14,7 @@ import numpy as np
 
 from planner.bounds.chains import kind_seconds
 from planner.bounds.orders import Placement, placement
+from planner.space.candidates import Integers
 from planner.space.prices import Floats, Prices
 from planner.space.shapes import Kinds, Lanes
 from simdl.kernels.pricing import Pricing
@@ -44,7 +45,9 @@ def _ends(lanes: Lanes, found: Outline, forward: Floats, back: Floats, rest: Flo
     """[lanes x cuts] seconds that ranks compute at least, given [lanes x kinds] those of passes."""
     place, pipeline = placement(lanes.schedule, lanes.ranks, lanes.virtual_stages), found.pipeline
     each = (lanes.microbatches / pipeline.copies)[:, None]
-    stages = np.eye(len(lanes.kinds))[lanes.kind]
+    kind, own = _kinds_of_cuts(lanes.kind)
+    forward, back, rest = forward[:, own], back[:, own], rest[:, own]
+    stages = np.eye(own.shape[1])[kind]
     before = np.cumsum(stages, axis=1) - stages
     way = forward if pipeline.synchronised else np.zeros_like(forward)
     passes = forward + back
@@ -56,15 +59,28 @@ def _ends(lanes: Lanes, found: Outline, forward: Floats, back: Floats, rest: Flo
     )
 
 
+def _kinds_of_cuts(kind: Integers) -> tuple[Integers, Integers]:
+    """[cuts x stages] kinds numbered by cut, and which they are: [cuts x most kinds of a cut]."""
+    rows, order = np.arange(len(kind))[:, None], np.argsort(kind, axis=1, kind="stable")
+    ascending = kind[rows, order]
+    number = np.zeros_like(kind)
+    np.cumsum(ascending[:, 1:] != ascending[:, :-1], axis=1, out=number[:, 1:])
+    own = np.zeros((len(kind), int(number.max()) + 1), dtype=np.int64)
+    own[rows, number] = ascending
+    found = np.empty_like(kind)
+    found[rows, order] = number
+    return found, own
+
+
 def _through(place: Placement, stages: Floats, before: Floats, each: Floats, passes: Floats) -> Floats:
     """[lanes x cuts] the way to a stage, the work of its rank from there on, and the way back.
 
     Args:
         place: of the stages.
-        stages: [cuts x stages x kinds] of what kind every stage is.
+        stages: [cuts x stages x kinds] of what kind every stage is, kinds numbered by cut.
         before: [cuts x stages x kinds] how many of each stand before it.
         each: [lanes x 1] microbatches.
-        passes: [lanes x kinds] seconds of a microbatch's passes that send something on or back.
+        passes: [lanes x cuts x kinds] seconds of a microbatch's passes that send something on or back.
     """
     owned = place.owned
     own = stages[:, owned]
@@ -75,9 +91,9 @@ def _through(place: Placement, stages: Floats, before: Floats, each: Floats, pas
     steps = np.diff(before[:, owned], axis=2)
     turns = (steps[:, :, 1:] != steps[:, :, :-1]) | (own[:, :, 1:-1] != own[:, :, :-2])
     latest[:, owned[:, 1:-1]] &= turns.any(axis=3)
-    ends = _sums(passes, before[latest]) + _sums(each * passes, left[latest])
-    counts = latest.sum(axis=1)
-    found: Floats = np.maximum.reduceat(ends, np.cumsum(counts) - counts, axis=1)
+    cut = latest.nonzero()[0]
+    ends = _sums(passes, before[latest], cut) + each * _sums(passes, left[latest], cut)
+    found: Floats = np.maximum.reduceat(ends, np.searchsorted(cut, np.arange(len(stages))), axis=1)
     return found
 
 
@@ -86,17 +102,18 @@ def _busy(
 ) -> Floats:
     """[lanes x cuts] the way to a rank's first stage and all its work.
 
-    ``seconds`` are [lanes x kinds] of a pass on that way, and of all passes; the rest is as above.
+    ``seconds`` are [lanes x cuts x kinds] of a pass on that way, and of all passes; the rest is as above.
     """
-    cuts, kinds = len(stages), stages.shape[2]
     own = stages[:, place.owned].sum(axis=2)
-    ways = [_sums(seconds[0], before[:, first].reshape(-1, kinds)) for first in place.first]
-    ends = np.min(ways, axis=0) + each * _sums(seconds[1], own.reshape(-1, kinds))
-    found: Floats = ends.reshape(len(each), cuts, -1).max(axis=2)
+    cuts, ranks, kinds = own.shape
+    cut = np.repeat(np.arange(cuts), ranks)
+    ways = [_sums(seconds[0], before[:, first].reshape(-1, kinds), cut) for first in place.first]
+    ends = np.min(ways, axis=0) + each * _sums(seconds[1], own.reshape(-1, kinds), cut)
+    found: Floats = ends.reshape(len(each), cuts, ranks).max(axis=2)
     return found
 
 
-def _sums(seconds: Floats, counts: Floats) -> Floats:
-    """[lanes x n] sums of [lanes x kinds] seconds by [n x kinds] counts, without the threads of a product."""
-    found: Floats = np.einsum("lk,kn->ln", seconds, np.ascontiguousarray(counts.T))
+def _sums(seconds: Floats, counts: Floats, cut: Integers) -> Floats:
+    """[lanes x n] sums of [lanes x cuts x kinds] seconds by [n x kinds] counts, of [n] cuts."""
+    found: Floats = np.einsum("lnk,nk->ln", seconds[:, cut], counts)
     return found

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from workloads.amounts import as_number
+from workloads.amounts import as_number, is_table
 from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
 
 
@@ -100,7 +100,7 @@ def joined_products(kernels: Sequence[Kernel], rows: int) -> Kernel:
     """Products that differ in dimensions alone, which are numbers or arrays [rows], as one of all rows."""
     shapes = [kernel.shape for kernel in kernels if isinstance(kernel.shape, Product)]
     m, n, k, count, flops, nbytes = (
-        as_number(np.concatenate([np.broadcast_to(each, rows) for each in column]))
+        as_number(np.concatenate([each if is_table(each) else np.full(rows, each) for each in column]))
         for column in (
             *zip(*((shape.m, shape.n, shape.k, shape.count) for shape in shapes), strict=True),
             *zip(*((kernel.flops, kernel.nbytes) for kernel in kernels), strict=True),

@@ -12,6 +12,8 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from math import isfinite
 
+import numpy as np
+
 from simdl.communication.tuning.estimate import SMALLEST, Estimate, line_at
 
 
@@ -44,14 +46,29 @@ def choose(candidates: tuple[Estimate, ...]) -> Choice:
         None if each.correction or each.plateau > 1 or isfinite(each.longest) else line_at(each, 1.0)
         for each in candidates
     ]
-    for low, high in pairwise((*sorted(breaks), float("inf"))):
-        size = max(low, 1.0)
-        lines = [line or line_at(each, size) for line, each in zip(steady, candidates, strict=True)]
-        for start, index in _envelope(lines, low, high):
+    lows = sorted(breaks)
+    lines = [
+        [line or line_at(each, max(low, 1.0)) for line, each in zip(steady, candidates, strict=True)]
+        for low in lows
+    ]
+    ends = [*pairwise((*lows, float("inf")))]
+    for one, (low, high), sure in zip(lines, ends, _least_throughout(lines, lows), strict=True):
+        for start, index in [(low, sure)] if sure >= 0 else _envelope(one, low, high):
             if not taken or taken[-1] != index:
                 starts.append(start)
                 taken.append(index)
     return Choice(starts=tuple(starts), taken=tuple(taken))
+
+
+def _least_throughout(lines: Sequence[Sequence[tuple[float, float]]], lows: Sequence[float]) -> list[int]:
+    """Of each interval the line that is least at both ends and so between them; -1 where there is none."""
+    if len(lows) == 1:
+        return [-1]
+    offsets, slopes = np.array(lines[:-1]).transpose(2, 0, 1)
+    first, last = (offsets + slopes * np.array(ends)[:, None] for ends in (lows[:-1], lows[1:]))
+    flattest = np.where(first == first.min(axis=1, keepdims=True), slopes, np.inf).argmin(axis=1)
+    sure = last[np.arange(len(last)), flattest] <= last.min(axis=1)
+    return [*np.where(sure, flattest, -1).tolist(), -1]
 
 
 @cache
@@ -68,10 +85,6 @@ def _envelope(lines: Sequence[tuple[float, float]], low: float, high: float) -> 
     """The least of some lines on an interval: where each of its pieces starts, and which line it is."""
     _, _, index = min((offset + slope * low, slope, at) for at, (offset, slope) in enumerate(lines))
     found, start = [(low, index)], low
-    if isfinite(high):
-        ends = [offset + slope * high for offset, slope in lines]
-        if ends[index] <= min(ends):  # least at both ends, so between them
-            return found
     while True:
         offset, slope = lines[index]
         crossings = [
