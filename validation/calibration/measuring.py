@@ -34,6 +34,7 @@ def measure_apart(order: Order) -> Path:
     command += ["--device", order.device, "--processes", str(order.processes), "--end-with-input"]
     command += ["--backend", order.backend] if order.backend else []
     command += ["--quick"] if order.quick else []
+    command += [] if order.seconds is None else ["--seconds", str(order.seconds)]
     process = subprocess.Popen(  # noqa: S603 - our own program
         command, env=environment(order.processes), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -112,6 +112,13 @@ def start_anew(out: Path, device: str) -> None:
             path.replace(before_path(path))
 
 
+def continue_later(out: Path, device: str) -> None:
+    """Let the next run of this directory measure further rounds, beside those that there are."""
+    for processes in process_counts(device):
+        path = out / measurements_name(processes)
+        path.replace(partial_path(path))
+
+
 def before_path(path: Path) -> Path:
     """Where the measurements that a run replaces wait for its end."""
     return path.with_name(f"{path.name}.before")

@@ -15,13 +15,10 @@ from planner.console.output import print_json, print_table
 from planner.console.output_files import force_option, report_option
 from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
-from validation.calibration.session import run_calibration
-from validation.calibration.verdict import verdict_line
 from validation.errors import MeasurementError
 from validation.judging.statistics import ErrorStatistics, error_sentence, error_statistics
 from validation.microbenchmarks.backend import DeviceFacts
 from validation.microbenchmarks.backends import load_backend, resolve_device
-from validation.microbenchmarks.session import Order
 from validation.real_steps.cases import HardwareCase, hardware_cases
 from validation.real_steps.load import (
     agreeing_errors,
@@ -34,6 +31,7 @@ from validation.real_steps.load import (
     row_interval,
     steady_errors,
 )
+from validation.real_steps.own_calibration import OwnCalibration
 from validation.real_steps.rounds import FULL_LIMIT, LIMIT, train_all
 from validation.real_steps.runs import HardwareRow, describe, load_profiles
 
@@ -91,8 +89,8 @@ def hardware(
     """Train small networks on this machine and compare step time and memory with the simulation.
 
     The profile has seen kernels, copies and collectives, never a training step. There is a case for every
-    cause that a step may spend most on; they take about five minutes, and a quick calibration two. Every case
-    is run twice, far apart, and again while time lasts until two runs agree within two per cent or there are
+    cause that a step may spend most on; they take about five minutes, and a quick calibration three, one half
+    before the first runs and one before the second. Every case is run twice, far apart, and again while time lasts until two runs agree within two per cent or there are
     four; the quickest counts, by the lower quartile of its steps, because what others do only ever adds time.
     What they do, and how fast the machine is beside its calibration, is recorded and said, and widens the
     interval of a case. Needs PyTorch (extra torch).
@@ -102,9 +100,20 @@ def hardware(
     cases = _chosen(place, wanted, full=full)
     facts = load_backend("torch", place).facts()
     with tempfile.TemporaryDirectory() as folder:
-        verdicts = [] if profile else _calibrated(Path(folder), place, facts)
+        own = None if profile else OwnCalibration(Path(folder), place, facts)
+        if own is not None:
+            click.echo("no --profile: calibrating with PyTorch's kernels first", err=True)
+            own.begin()
         profiles = load_profiles(profile or Path(folder), facts)
-        rows, stopped = train_all(cases, profiles, place, limit=FULL_LIMIT if full else LIMIT, say=_say)
+        rows, stopped = train_all(
+            cases,
+            profiles,
+            place,
+            limit=FULL_LIMIT if full else LIMIT,
+            say=_say,
+            between=own.between() if own else None,
+        )
+        verdicts = own.verdicts if own else []
     answer = {
         "headline": _sentence(rows, facts),
         "rows": [entry for index, row in enumerate(rows, start=1) for entry in _entries(index, row)],
@@ -151,13 +160,6 @@ def _chosen(device: str, wanted: Sequence[str], *, full: bool) -> Sequence[Hardw
 
 def _say(text: str) -> None:
     click.echo(text, err=True)
-
-
-def _calibrated(folder: Path, device: str, facts: DeviceFacts) -> list[str]:
-    """Calibrate quickly; the verdicts, in words."""
-    click.echo("no --profile: calibrating with PyTorch's kernels first", err=True)
-    found = run_calibration(Order(out=folder, device=device, backend="torch", quick=True), facts)
-    return [verdict_line(each) for each in found]
 
 
 def _entries(index: int, row: HardwareRow) -> list[dict[str, Any]]:

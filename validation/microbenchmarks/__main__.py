@@ -27,6 +27,7 @@ def main() -> int:
                 backend=options.backend,
                 processes=options.processes,
                 quick=options.quick,
+                seconds=options.seconds,
             )
         )
     except MeasurementError as error:
@@ -47,6 +48,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--backend", default="", help="numpy, cupy or torch [numpy on cpu, cupy on cuda]")
     parser.add_argument("--processes", type=int, default=1, help="processes sharing the processor [1]")
     parser.add_argument("--quick", action="store_true", help="fewer cases and samples")
+    parser.add_argument("--seconds", type=float, help="after which no further round is begun")
     parser.add_argument(
         "--end-with-input",
         action="store_true",

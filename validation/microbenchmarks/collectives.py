@@ -39,8 +39,8 @@ Group = Callable[[str, int], Operation]
 """An operation by name and bytes, on this rank."""
 
 
-def measure_collectives(run: Run) -> Iterator[Measurement]:
-    """Rows of every operation and size; none where one process measures alone."""
+def measure_collectives(run: Run, *, first: int = 0) -> Iterator[Measurement]:
+    """Rows of all operations and sizes, rounds from ``first`` on; none where one process measures alone."""
     ranks, backend = run.setting.processes, run.setting.backend
     if ranks < 2:
         return
@@ -52,9 +52,9 @@ def measure_collectives(run: Run) -> Iterator[Measurement]:
     except (OSError, RuntimeError, EOFError) as error:
         reason = f"ranks failed: {error or type(error).__name__}"
         for case in cases:
-            yield Measurement(setting=run.setting, turn=0, date=date, case=case, skipped=reason)
+            yield Measurement(setting=run.setting, turn=first, date=date, case=case, skipped=reason)
         return
-    for turn, timings in enumerate(rounds):
+    for turn, timings in enumerate(rounds, start=first):
         for case, timing in zip(cases, timings, strict=True):
             yield Measurement(
                 setting=run.setting,

@@ -24,7 +24,7 @@ from validation.microbenchmarks.scope import Scope
 from validation.microbenchmarks.suite import Run, all_cases, run_suite
 
 LIMIT, QUICK_LIMIT = 180.0, 48.0
-"""[s] after which no further round is begun."""
+"""[s] after which no further round is begun, of a full session and of a quick one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class Order:
         backend: name; empty for the device's usual one.
         processes: that share the processor.
         quick: fewer cases and samples.
+        seconds: [s] after which no further round is begun; None for the usual ones.
     """
 
     out: Path
@@ -44,10 +45,18 @@ class Order:
     backend: str = ""
     processes: int = 1
     quick: bool = False
+    seconds: float | None = None
+
+    @property
+    def limit(self) -> float:
+        """[s] after which no further round is begun."""
+        if self.seconds is not None:
+            return self.seconds
+        return QUICK_LIMIT if self.quick else LIMIT
 
 
 def measure(order: Order) -> Path:
-    """Measure one setting, taking up what an interrupted run of it left; returns the file's path."""
+    """Measure one setting, going on from what is there of it; returns the file's path."""
     device = resolve_device(order.device)
     name = order.backend or default_backend(device)
     backend = load_backend(name, device, processes=order.processes)
@@ -62,7 +71,7 @@ def measure(order: Order) -> Path:
         setting=setting,
         scope=scope,
         path=path,
-        limit=QUICK_LIMIT if order.quick else LIMIT,
+        limit=order.limit,
         progress=lambda text: _progress(f"{name}, {order.processes} processes: {text}"),
         pace=find_pace(scope.facts.kind),
     )
@@ -72,8 +81,8 @@ def measure(order: Order) -> Path:
         arguments = (name, device, order.processes, scope)
         with Processes(order.processes - 1, serve_companion, arguments) as companions:
             run_suite(run, done, companions)
-    known = {found.case.key for found in done}
-    append_measurements(path, (m for m in measure_collectives(run) if m.case.key not in known))
+    first = 1 + max((found.turn for found in done if found.case.family == "collective"), default=-1)
+    append_measurements(path, measure_collectives(run, first=first))
     finish_journal(path)
     return path
 
@@ -97,7 +106,7 @@ def setting_of(backend: Backend, processes: int) -> Setting:
 
 
 def earlier(path: Path, setting: Setting) -> tuple[Measurement, ...]:
-    """Rows that an interrupted run of this setting left.
+    """Rows of a run of this setting that was interrupted or is to go on.
 
     Raises:
         MeasurementError: they are of another device, library or number of processes.

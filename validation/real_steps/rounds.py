@@ -1,7 +1,9 @@
 """The order in which cases are trained: all once, all again, then those whose runs do not agree.
 
 Runs of a case lie far apart in time, because the guests of one host slow each other down for many seconds.
-How long it takes yet is told from how long trainings took so far.
+Kernels may be measured again between the first runs and the second, so that both have seen the same minutes
+of the machine; predictions follow the profiles fitted last. How long it takes yet is told from how long
+trainings took so far.
 """
 
 import time
@@ -9,7 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from validation.real_steps.cases import HardwareCase
-from validation.real_steps.runs import REPEATS, HardwareRow, fresh_row, run_again, unquiet
+from validation.real_steps.runs import (
+    REPEATS,
+    HardwareRow,
+    fresh_row,
+    predicted_again,
+    run_again,
+    unquiet,
+)
 
 LIMIT, FULL_LIMIT = 270.0, 900.0
 """[s] after which no third or fourth run of a case is begun, of the usual cases and of a full run."""
@@ -20,17 +29,32 @@ Say = Callable[[str], None]
 Clock = Callable[[], float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Between:
+    """What goes on between the first runs and the second.
+
+    Attributes:
+        profiles: measures further rounds of kernels; paths of the profiles fitted then, by processes.
+        seconds: [s] that it takes, about.
+    """
+
+    profiles: Callable[[], Mapping[int, str]]
+    seconds: float
+
+
 @dataclass(slots=True, kw_only=True)
 class _Trained:
     """Rows while they fill.
 
     Attributes:
         rows: of every case, in order.
+        profiles: paths by number of processes.
         durations: [s] that runs of a row took.
-        start: [s] of the clock.
+        start: [s] of the clock, less what went on between runs.
     """
 
     rows: list[HardwareRow]
+    profiles: Mapping[int, str]
     durations: dict[int, float] = field(default_factory=dict)
     start: float
 
@@ -42,6 +66,7 @@ def train_all(
     *,
     limit: float,
     say: Say,
+    between: Between | None = None,
     clock: Clock = time.monotonic,
 ) -> tuple[list[HardwareRow], bool]:
     """Each case simulated and trained: twice, and while time lasts until its runs agree.
@@ -54,14 +79,15 @@ def train_all(
         device: ``cpu`` or ``cuda:N``.
         limit: [s] after which no further run of a case that has two is begun.
         say: told after every run what is done and about how long it takes yet.
+        between: what goes on when all cases have run once.
         clock: [s].
 
     Returns:
         The rows, and whether it was interrupted.
     """
-    state = _Trained(rows=[fresh_row(case, profiles) for case in cases], start=clock())
+    state = _Trained(rows=[fresh_row(case, profiles) for case in cases], profiles=profiles, start=clock())
     try:
-        _train(state, profiles, device, limit=limit, say=say, clock=clock)
+        _train(state, device, limit=limit, say=say, between=between, clock=clock)
     except KeyboardInterrupt:
         say("Stopped; what was trained so far follows.")
         return [_ended(row) for row in state.rows], True
@@ -73,22 +99,33 @@ def _ended(row: HardwareRow) -> HardwareRow:
 
 
 def _train(
-    state: _Trained, profiles: Mapping[int, str], device: str, *, limit: float, say: Say, clock: Clock
+    state: _Trained, device: str, *, limit: float, say: Say, between: Between | None, clock: Clock
 ) -> None:
     for turn in range(1, REPEATS + 1):
         waiting = [index for index, row in enumerate(state.rows) if unquiet(row)]
+        pause = between.seconds if between and turn == 1 else 0.0
         for place, index in enumerate(waiting):
             if turn > 2 and clock() - state.start > limit:
                 return
             begun = clock()
-            state.rows[index] = run_again(state.rows[index], profiles, device)
+            state.rows[index] = run_again(state.rows[index], state.profiles, device)
             state.durations[index] = clock() - begun
             left = seconds_left(state.durations, waiting, place, turn)
             most = max(left, limit - (clock() - state.start))
             say(
-                f"run {turn}: {place + 1} of {len(waiting)} cases, about {left:.0f} s left, "
-                f"{most:.0f} s where runs do not agree"
+                f"run {turn}: {place + 1} of {len(waiting)} cases, about {pause + left:.0f} s left, "
+                f"{pause + most:.0f} s where runs do not agree"
             )
+        if between and turn == 1:
+            _look_again(state, between, clock)
+
+
+def _look_again(state: _Trained, between: Between, clock: Clock) -> None:
+    """Kernels measured further and all that ran predicted anew; what that takes is no time of training."""
+    begun = clock()
+    state.profiles = between.profiles()
+    state.rows = [predicted_again(row, state.profiles) for row in state.rows]
+    state.start += clock() - begun
 
 
 def seconds_left(durations: Mapping[int, float], waiting: Sequence[int], place: int, turn: int) -> float:

@@ -39,6 +39,7 @@ class HardwareRow:
     Attributes:
         case: what was trained.
         item: the same in a few words.
+        strategy: what runs and is simulated; None before the first run.
         predicted: the simulated step; None where it was skipped.
         measured: the run whose steps were quickest; None where it was skipped.
         repeats: [s] of a step of every run, the quickest first (`quiet_step`).
@@ -50,6 +51,7 @@ class HardwareRow:
 
     case: HardwareCase
     item: str
+    strategy: Strategy | None = None
     predicted: StepReport | None = None
     measured: TrainingMeasurement | None = None
     repeats: tuple[float, ...] = ()
@@ -150,7 +152,7 @@ def run_again(row: HardwareRow, profiles: Mapping[int, str], device: str) -> Har
     """
     try:
         question = case_question(row.case, profiles[row.case.processes])
-        strategy = case_strategy(row.case, question)
+        strategy = row.strategy or case_strategy(row.case, question)
         report = simulate(question.workload, question.cluster, strategy, stack=question.stack).report
         before = read_clock()
         measured = measure_training(
@@ -169,13 +171,24 @@ def run_again(row: HardwareRow, profiles: Mapping[int, str], device: str) -> Har
     found = replace(row, repeats=tuple(sorted((*row.repeats, quiet_step(measured.steps)))))
     if row.measured is not None and found.step_time == row.step_time:
         return found
-    return replace(
-        found,
-        predicted=report,
-        measured=measured,
-        slower=_slower(measured.pace, question.cluster.node.steadiness),
-        others=others_load(before, read_clock()),
-    )
+    others = others_load(before, read_clock())
+    found = replace(found, strategy=strategy, measured=measured, others=others)
+    return _compared(found, report, question)
+
+
+def predicted_again(row: HardwareRow, profiles: Mapping[int, str]) -> HardwareRow:
+    """The row with the step as profiles predict it that were fitted anew."""
+    if row.measured is None or row.strategy is None:
+        return row
+    question = case_question(row.case, profiles[row.case.processes])
+    report = simulate(question.workload, question.cluster, row.strategy, stack=question.stack).report
+    return _compared(row, report, question)
+
+
+def _compared(row: HardwareRow, report: StepReport, question: Question) -> HardwareRow:
+    """The row with a prediction and the machine's speed beside that of the calibration behind it."""
+    pace = row.measured.pace if row.measured else 0.0
+    return replace(row, predicted=report, slower=_slower(pace, question.cluster.node.steadiness))
 
 
 def _slower(pace: float, steadiness: Steadiness | None) -> float | None:

@@ -132,6 +132,48 @@ def test_cases_run_twice_far_apart_and_again_until_the_limit(monkeypatch):
     assert "no profile for 1 processes" in skipped.skipped
 
 
+def test_kernels_are_measured_further_between_first_and_second_runs(monkeypatch):
+    seen, said, now = [], [], [0.0]
+
+    def run(row, profiles, _device):
+        seen.append(profiles[1])
+        now[0] += 10.0
+        return replace(row, measured=SimpleNamespace(spread=0.0), repeats=(*row.repeats, 1.0))
+
+    def measure():
+        seen.append("measuring")
+        now[0] += 1000.0  # is no time of training: a third run would still begin
+        return {1: "second"}
+
+    monkeypatch.setattr(rounds, "run_again", run)
+    monkeypatch.setattr(rounds, "predicted_again", lambda row, profiles: replace(row, item=profiles[1]))
+    between = rounds.Between(profiles=measure, seconds=70.0)
+    (row,), stopped = train_all(
+        CPU_CASES[:1], {1: "first"}, "cpu", limit=30.0, say=said.append, between=between, clock=lambda: now[0]
+    )
+    assert seen == ["first", "measuring", "second"]
+    assert (row.item, stopped) == ("second", False)
+    assert said == [
+        "run 1: 1 of 1 cases, about 80 s left, 90 s where runs do not agree",
+        "run 2: 1 of 1 cases, about 0 s left, 10 s where runs do not agree",
+    ]
+
+
+def test_a_row_is_predicted_again_by_profiles_fitted_anew_with_the_strategy_that_ran(trained, monkeypatch):
+    row = replace(trained([1.0] * 5), strategy="the one that ran")
+    taken = []
+
+    def simulate(_workload, _cluster, strategy, **_options):
+        taken.append(strategy)
+        return SimpleNamespace(report=report(1.3))
+
+    monkeypatch.setattr(runs, "simulate", simulate)
+    assert runs.predicted_again(row, {1: "profile-1.toml"}).predicted.step_time == 1.3
+    assert taken == ["the one that ran"]
+    waiting = HardwareRow(case=CPU_CASES[0], item="case")
+    assert runs.predicted_again(waiting, {1: "profile-1.toml"}) is waiting
+
+
 def test_what_was_trained_before_an_interruption_is_kept(monkeypatch):
     def run(row, _profiles, _device):
         if row.case is CPU_CASES[1]:
