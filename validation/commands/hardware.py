@@ -89,11 +89,12 @@ def hardware(
     """Train small networks on this machine and compare step time and memory with the simulation.
 
     The profile has seen kernels, copies and collectives, never a training step. There is a case for every
-    cause that a step may spend most on; they take about five minutes, and a quick calibration three, one half
-    before the first runs and one before the second. Every case is run twice, far apart, and again while time lasts until two runs agree within two per cent or there are
-    four; the quickest counts, by the lower quartile of its steps, because what others do only ever adds time.
-    What they do, and how fast the machine is beside its calibration, is recorded and said, and widens the
-    interval of a case. Needs PyTorch (extra torch).
+    cause that a step may spend most on; they take about five minutes, and a quick calibration three, one
+    half before the first runs and one before the second. Every case is run twice, far apart, and again
+    while time lasts until two runs agree within two per cent or there are four; the quickest counts, by
+    the lower quartile of its steps, because what others do only ever adds time. What they do, and how
+    fast the machine is beside its calibration, is recorded and said, and widens the interval of a case.
+    Needs PyTorch (extra torch).
     """
     page_path = report_path(report_directory, "validate-hardware", force=force)
     place = resolve_device(device)

@@ -94,6 +94,7 @@ def run_suite(run: Run, done: Sequence[Measurement], companions: Companions) -> 
         seen={(found.case.key, found.turn) for found in done},
         refused={found.case.key for found in done if found.skipped},
         total=len(cases) * run.scope.rounds,
+        paces=least_paces(cases, done),
     )
     order = first_round(len(cases))
     for turn in range(run.scope.rounds):
@@ -105,6 +106,15 @@ def run_suite(run: Run, done: Sequence[Measurement], companions: Companions) -> 
                 rest = [cases[later] for later in order[place + 1 :]]
                 state.report(turn, sum(state.is_open(case, turn) for case in rest))
         order = sorted(order, key=lambda index: -state.paces.get(index, inf))
+
+
+def least_paces(cases: Sequence[Case], done: Sequence[Measurement]) -> dict[int, float]:
+    """[s] of the probe beside the best round of every case that has one, by its place."""
+    paces: dict[str, float] = {}
+    for found in done:
+        if found.pace > 0:
+            paces[found.case.key] = min(found.pace, paces.get(found.case.key, inf))
+    return {index: paces[case.key] for index, case in enumerate(cases) if case.key in paces}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -132,6 +132,8 @@ def test_further_rounds_begin_with_what_was_measured_while_the_machine_was_slowe
     paces = iter([1.0, 1.0, 1.0, 3.0, 2.0, 1.0, *[1.0] * 18])
     rows = go(Counting(), pace=lambda: next(paces))
     assert turns(rows)[3:6] == [(3, 1), (2, 1), (1, 1)]
+    taken_up = go(Counting(), rows[:3], pace=lambda: 1.0)
+    assert turns(taken_up)[3:6] == [(3, 1), (2, 1), (1, 1)]
 
 
 def test_progress_is_told_every_twenty_measurements(go):
