@@ -56,16 +56,23 @@ class Order:
 
 
 def measure(order: Order) -> Path:
-    """Measure one setting, going on from what is there of it; returns the file's path."""
+    """Measure one setting, going on from what is there of it; returns the file's path.
+
+    Raises:
+        MeasurementError: a bad device, library or directory, or rows of another setting there.
+    """
     device = resolve_device(order.device)
     name = order.backend or default_backend(device)
     backend = load_backend(name, device, processes=order.processes)
     setting = setting_of(backend, order.processes)
     scope = Scope(quick=order.quick, facts=backend.facts(), offer=backend.offer(), processes=order.processes)
-    order.out.mkdir(parents=True, exist_ok=True)
     path = order.out / measurements_name(order.processes)
     done = earlier(path, setting)
-    start_journal(path, done)
+    try:
+        order.out.mkdir(parents=True, exist_ok=True)
+        start_journal(path, done)
+    except OSError as error:
+        raise MeasurementError(f"{order.out}: {error.strerror}; expected a directory to write to") from None
     run = Run(
         backend=backend,
         setting=setting,

@@ -117,6 +117,7 @@ def _train(
                 f"{pause + most:.0f} s where runs do not agree"
             )
         if between and turn == 1:
+            say("all cases have run once; kernels are measured further before they run again")
             _look_again(state, between, clock)
 
 

@@ -110,3 +110,21 @@ def test_measuring_needs_the_standard_library_and_numpy_only(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["measurements-1.csv []", "True"]
+
+
+@pytest.mark.usefixtures("few")
+def test_a_directory_that_cannot_be_written_is_refused(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert go(monkeypatch, tmp_path / "file" / "below") == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'file' / 'below'}: Not a directory; expected a directory to write to" in said
+
+
+@pytest.mark.usefixtures("few")
+def test_a_session_goes_on_with_further_rounds(monkeypatch, tmp_path):
+    path = tmp_path / "measurements-1.csv"
+    assert go(monkeypatch, tmp_path, "--seconds", "0") == 0
+    assert {row.turn for row in read_journal(path).measurements} == {0}
+    path.rename(partial_path(path))
+    assert go(monkeypatch, tmp_path, "--seconds", "1000") == 0
+    assert {row.turn for row in read_journal(path).measurements} == {0, 1, 2, 3}

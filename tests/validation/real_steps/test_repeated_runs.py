@@ -155,6 +155,7 @@ def test_kernels_are_measured_further_between_first_and_second_runs(monkeypatch)
     assert (row.item, stopped) == ("second", False)
     assert said == [
         "run 1: 1 of 1 cases, about 80 s left, 90 s where runs do not agree",
+        "all cases have run once; kernels are measured further before they run again",
         "run 2: 1 of 1 cases, about 0 s left, 10 s where runs do not agree",
     ]
 
