@@ -27,7 +27,7 @@ from simdl.step.steady import measured
 from simdl.step.strategy import Strategy
 from validation.errors import RowSkippedError
 from validation.fit.patches import Number, Values, patched_cluster, patched_stack, used_numbers
-from validation.published.prediction import first_that_fits, launching, row_setup
+from validation.published.prediction import asked_stack, first_that_fits, row_setup
 from validation.published.rows.setup import Setup
 from validation.published.tables import PublishedRow
 
@@ -148,7 +148,7 @@ def fit_row(row: PublishedRow) -> FitRow | None:
         setup = row_setup(row)
         if setup.measured is None or setup.out_of_memory:
             return None
-        stack = launching(patched_stack(setup.stack, {}), setup.launch_factor)
+        stack = asked_stack(setup, patched_stack(setup.stack, {}))
         strategy = setup.strategies[-1]
         if len(setup.strategies) > 1:
             strategy = first_that_fits(setup.workload, setup.cluster, setup.strategies, stack).strategy
@@ -167,7 +167,10 @@ def fit_row(row: PublishedRow) -> FitRow | None:
 
 def same_question(one: Setup, other: Setup) -> bool:
     """Whether two setups ask the same of the same software."""
-    asked = [(s.workload, s.cluster, s.strategies, s.stack, s.part, s.launch_factor) for s in (one, other)]
+    asked = [
+        (s.workload, s.cluster, s.strategies, s.stack, s.part, s.launch_factor, s.copied)
+        for s in (one, other)
+    ]
     return asked[0] == asked[1]
 
 
@@ -187,7 +190,7 @@ def timed_seconds(setup: Setup, strategy: Strategy, values: Values) -> float:
     Raises:
         SimdlError: the strategy cannot be carried out.
     """
-    stack: Stack = launching(patched_stack(setup.stack, values), setup.launch_factor)
+    stack: Stack = asked_stack(setup, patched_stack(setup.stack, values))
     cluster = patched_cluster(setup.cluster, values)
     if setup.part == "forward":
         return forward_seconds(setup.workload, cluster, stack=stack)
@@ -205,7 +208,7 @@ def _timed_causes(setup: Setup, strategy: Strategy) -> tuple[float, dict[str, fl
     Raises:
         SimdlError: the strategy cannot be carried out.
     """
-    stack: Stack = launching(patched_stack(setup.stack, {}), setup.launch_factor)
+    stack: Stack = asked_stack(setup, patched_stack(setup.stack, {}))
     if setup.part == "forward":
         seconds = forward_seconds(setup.workload, setup.cluster, stack=stack)
         return seconds, cause_seconds({"forward": seconds})

@@ -29,6 +29,9 @@ from workloads.workload import Workload
 # was broadcast, the copy of the module and its attributes, those for what a norm counts among them. Chosen
 # on torchvision's steps of 1 to 4 devices.
 _REPLICATE = 1.0
+# [bytes/s] "without pinned memory, I normally see transfers at 5-6 GB/s" over PCIe 3.0 (pull request 98 of
+# rapidsai/dask-cuda, August 2019)
+_PAGEABLE = 5.5e9
 StackLoader = Callable[[str], Stack]
 Answer = Callable[[Workload, Cluster, tuple[Strategy, ...], Stack], StepReport]
 
@@ -102,7 +105,7 @@ def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer 
     except RowSkippedError as error:
         return RowResult(row=row, skipped=str(error))
     try:
-        stack = launching(stack_loader(setup.stack), setup.launch_factor)
+        stack = asked_stack(setup, stack_loader(setup.stack))
         if setup.part == "forward":
             return _forward_only(row, setup, stack)
         report = (answer or first_that_fits)(setup.workload, setup.cluster, setup.strategies, stack)
@@ -117,6 +120,19 @@ def predict_row(row: PublishedRow, *, stack_loader: StackLoader, answer: Answer 
         skipped=None if scored else _unscored(setup),
         fitted=fitted_on(row, stack, setup.cluster.device),
     )
+
+
+def asked_stack(setup: Setup, stack: Stack) -> Stack:
+    """The stack of a question as its program runs it: so many replicas a process, so much copied a step."""
+    if not setup.copied:
+        return launching(stack, setup.launch_factor)
+    return copying(launching(stack, setup.launch_factor), setup.copied)
+
+
+@cache
+def copying(stack: Stack, copied: float) -> Stack:
+    """A stack whose steps wait for so many bytes from pageable memory of the host."""
+    return replace(stack, step_overhead=stack.step_overhead + copied / _PAGEABLE)
 
 
 @cache

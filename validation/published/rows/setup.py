@@ -25,6 +25,7 @@ class Setup:
         unit: one of ``validation.published.rows.quantities``; ``s`` for a step time.
         part: of a step that was timed.
         launch_factor: replicas whose kernels one host process launches.
+        copied: [bytes] of a batch that the timed step copies from the host's pageable memory.
         out_of_memory: the run failed for lack of memory.
         measured_memory: [bytes] printed peak, None where blank.
         tensors_alone: the peak is that of tensors, without contexts and libraries.
@@ -46,6 +47,7 @@ class Setup:
     warnings: tuple[str, ...]
     part: Part = "step"
     launch_factor: int = 1
+    copied: float = 0.0
     counted: float = 1.0
     tensors_alone: bool = False
 

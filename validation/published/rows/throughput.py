@@ -30,6 +30,7 @@ from validation.published.rows.stack import choose_stack
 from validation.published.rows.translation import TRANSLATIONS
 from validation.published.tables import PublishedRow
 from workloads.network import Network
+from workloads.operators import Pass
 from workloads.registry import network_names
 
 # Stacks whose one process launches the kernels of every replica of a node.
@@ -83,6 +84,7 @@ def throughput_setup(row: PublishedRow) -> Setup:
         unit=quantity.unit,
         part=quantity.part,
         launch_factor=strategy.dp if choice.stack in _ONE_PROCESS else 1,
+        copied=_copied(row, network, strategy.dp) * precision.activation,
         counted=_counted(row, network),
         out_of_memory=out_of_memory(row),
         measured_memory=None if memory is None else memory * 2**30,
@@ -100,6 +102,18 @@ def _counted(row: PublishedRow, network: Network) -> float:
     if translation is None:
         return 1.0
     return translation.counted / network.tokens / translation.slowest(required_count(row, "n_devices"))
+
+
+def _copied(row: PublishedRow, network: Network, replicas: int) -> float:
+    """Elements that a timed step copies out of the host's memory: a batch, and what goes on to replicas.
+
+    ``nn.DataParallel`` copies the batch to the first device and scatters it; without access to each other
+    devices meet in the host's memory again.
+    """
+    if not re.search(r"host tensor copied", row["data"]):
+        return 0.0
+    sample = network.blocks[0].layers[0].operators(Pass.FORWARD)[0].reads
+    return sample * required_count(row, "batch_per_device") * (2.0 * replicas - 1.0)
 
 
 def _registered(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
