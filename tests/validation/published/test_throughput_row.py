@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hardware.profiles import load_device
-from validation.published.prediction import row_setup
+from simdl.software.reader import load_stack
+from validation.published.prediction import asked_stack, row_setup
 from validation.published.tables import load_published
 
 ROWS = [row for row in load_published().rows if row.file == "training.csv"]
@@ -72,3 +73,16 @@ def test_boards_with_more_power_sustain_more():
 def test_stacks_of_one_framework_differ_by_network_and_notes(framework, model, notes, stack):
     row = changed(first(source="DLPerf", model="resnet50"), framework=framework, model=model, notes=notes)
     assert row_setup(changed(row, image_size_or_seq_len="" if model == "resnet50" else "128")).stack == stack
+
+
+@pytest.mark.parametrize(("devices", "passages"), [("1", 1), ("3", 5)])
+def test_a_batch_on_the_host_is_copied_in_the_step_and_on_to_every_other_replica(devices, passages):
+    steps = (row for row in load_published().rows if row.file == "torchvision-train-steps.csv")
+    row = next(
+        r for r in steps if r["n_devices"] == devices and "fp16" in r["precision"] and r["model"] == "vgg16"
+    )
+    setup = row_setup(row)
+    assert setup.copied == passages * 12 * 3 * 224 * 224 * 2
+    stack = load_stack(setup.stack)
+    waited = asked_stack(setup, stack).step_overhead - stack.step_overhead
+    assert waited == pytest.approx(setup.copied / 5.5e9)
