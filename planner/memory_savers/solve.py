@@ -3,20 +3,20 @@
 from dataclasses import replace
 from math import ceil, inf
 
+from planner.errors import InfeasibleError
 from planner.memory_savers.options import RankProblem
-from planner.memory_savers.program import GAP, GB, Builder
+from planner.memory_savers.program import GAP, GB, MS, Builder
 from planner.memory_savers.rank_choice import RankChoice, copying_runs
-from planner.solver.ilp import solve_program
+from planner.solver.ilp import Program, Solution, Variable, solve_program
 
 TRIPLES = 8
 """Runs up to which all waits between three of them are constraints: with more, those of the runs that copy in
 the answer are added to the programme, which is solved again."""
-PASSES = 2
-"""Times that a programme is solved, at most."""
 MANY = 16
 """Copying runs up to which that is done: the waits of more make a programme that takes minutes."""
-NODES, NODE_ROWS = 5_000, 200_000
-"""Nodes of branch and bound, at most, and nodes times constraints, of which long programmes have many."""
+NODES, NODE_WORK = 5_000, 250_000_000
+"""Nodes of branch and bound, at most, and nodes times the square of constraints, which is what a node takes:
+programmes of ResNet-152 have 330 to 400 constraints."""
 
 
 def solve_rank(
@@ -44,16 +44,43 @@ def solve_rank(
     """
     every = len(problem.runs) <= TRIPLES or not problem.rate or least_memory
     waiting = frozenset(range(len(problem.runs))) if every else frozenset[int]()
-    for last in (False,) * (PASSES - 1) + (True,):
-        builder = Builder(problem, most, waiting=waiting)
-        program = builder.program(room, least_memory=least_memory)
-        nodes = min(NODES, ceil(NODE_ROWS / len(program.constraints)))
-        choice = builder.choice(solve_program(program, gap=gap, node_limit=nodes, explain=explain))
-        copying = frozenset(copying_runs(problem, choice))
-        if last or copying <= waiting or len(copying) > MANY:
-            break
-        waiting |= copying
-    return choice
+    builder = Builder(problem, most, waiting=waiting)
+    found = _solved(builder.program(room, least_memory=least_memory), gap, explain=explain)
+    choice = builder.choice(found)
+    copying = frozenset(copying_runs(problem, choice))
+    if copying <= waiting or len(copying) > MANY:
+        return choice
+    builder = Builder(problem, most, waiting=copying)
+    known = _same_choice(builder.program(room, least_memory=False), found)
+    if known is not None:
+        if known.objective <= found.bound * (1 + gap):
+            return builder.choice(known)
+        builder = Builder(problem, min(most, known.objective * MS), waiting=copying)
+    return builder.choice(_solved(builder.program(room, least_memory=False), gap, explain=explain))
+
+
+def _solved(program: Program, gap: float, *, explain: bool) -> Solution:
+    """The program's best solution.
+
+    Raises:
+        InfeasibleError: it has none.
+        SolverError: none was found within the nodes that a program of its length gets.
+    """
+    nodes = min(NODES, ceil(NODE_WORK / len(program.constraints) ** 2))
+    return solve_program(program, gap=gap, node_limit=nodes, explain=explain)
+
+
+def _same_choice(program: Program, found: Solution) -> Solution | None:
+    """The whole numbers of a solution in a program of more constraints; None where they do not meet them."""
+    variables = tuple(_fixed(each, round(found.values.get(each.name, 0.0))) for each in program.variables)
+    try:
+        return solve_program(replace(program, variables=variables), explain=False)
+    except InfeasibleError:
+        return None
+
+
+def _fixed(variable: Variable, value: int) -> Variable:
+    return replace(variable, low=value, high=value) if variable.integer else variable
 
 
 def memory_floor(problem: RankProblem) -> float:
