@@ -311,6 +311,12 @@ class Builder:
             if problem.streams:
                 sizes[self._any("optimizer", r)] = 2 * run.state.gradient / GB
             yield at_least(f"buffers {r}", {"buffers": 1.0}, sizes, 0.0)
+            for c, option in enumerate(run.options):
+                if option.blocks > 1:  # the blocks of an item come together
+                    item = {name: option.blocks * size for name, size in sizes.items()}
+                    whole = sum(item.values())
+                    both = total(item, {self._used(r, c): whole})
+                    yield at_least(f"buffers {r} {c}", {"buffers": 1.0}, both, -whole)
 
     def _on_host(self, number: int, live: Mapping[int, int]) -> Iterator[Constraint]:
         """What lies in host memory has room there."""

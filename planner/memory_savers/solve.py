@@ -14,7 +14,7 @@ TRIPLES = 8
 the answer are added to the programme, which is solved again."""
 MANY = 16
 """Copying runs up to which that is done: the waits of more make a programme that takes minutes."""
-NODES, NODE_WORK = 5_000, 250_000_000
+NODES, NODE_WORK = 5_000, 600_000_000
 """Nodes of branch and bound, at most, and nodes times the square of constraints, which is what a node takes:
 programmes of ResNet-152 have 330 to 400 constraints."""
 

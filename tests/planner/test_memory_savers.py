@@ -351,3 +351,35 @@ def test_blocks_that_take_turns_are_one_run_and_no_plan_is_slower_for_it(kinds, 
         )
         assert found.nbytes <= limit
         assert found.step_time <= other.step_time * (1 + apart)
+
+
+@pytest.mark.theory
+def test_the_programme_of_a_deep_network_is_proven():
+    """152 layers of unlike blocks, between the least memory and all that they want; seconds: benchmarks."""
+    workload = Workload(
+        network=load_network("resnet152"),
+        optimizer=load_optimizer("momentum"),
+        precision=load_precision("fp16"),
+        global_batch=256,
+    )
+    pricing = price(workload, load_cluster("dgx-a100:1gpus"), stack=load_stack("pytorch-ngc"))
+    plain = plain_of(Strategy(micro_batch=256), workload, pricing)
+    (rank,) = rank_problems(plain, workload, pricing, possible_kinds(plain, workload, pricing))
+    least = solve_rank(rank, 0.0, least_memory=True).nbytes
+    assert solve_rank(rank, 2 * least).optimal
+
+
+@pytest.mark.theory
+def test_parameters_of_all_blocks_of_an_item_have_room_at_once():
+    """A segment runs again as a whole; with room for a block alone the plan would be far beyond the limit."""
+    workload = Workload(
+        network=load_network("gpt-oss-20b"),
+        optimizer=load_optimizer("adam"),
+        precision=load_precision("bf16"),
+        global_batch=8,
+    )
+    pricing = price(workload, load_cluster("dgx-h100:1gpus"), stack=load_stack("nemo-2024"))
+    least = least_memory(Strategy(), workload, pricing)
+    found = choose_savers(Strategy(), workload, pricing, 43e9, pool=())
+    assert found.best.nbytes <= 43e9
+    assert found.best.step_time < 0.75 * least.step_time
