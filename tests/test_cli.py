@@ -245,7 +245,14 @@ def test_the_start_of_a_name_suggests_what_starts_so(arguments, near):
         ),
         (
             ("microbatch", "densenet201", "--device", "p100-sxm", "--batch", "4096", "--policy", "any"),
-            "batch: found 4,096; expected at most 1,735 with any micro-batches of 317 unlike passes",
+            "batch: found 4,096; expected at most 1,577 with any micro-batches of 317 unlike passes",
+        ),
+        (
+            (
+                *("microbatch", "densenet201", "--device", "p100-sxm", "--batch", "1577", "--policy", "any"),
+                *("--mode", "division", "--layout", "choose"),
+            ),
+            "expected at most 63 with any micro-batches of 317 unlike passes in 2 layouts that divide one",
         ),
     ],
 )

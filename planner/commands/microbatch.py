@@ -165,7 +165,8 @@ def microbatch(  # noqa: PLR0917 - click passes one argument per option
     if Policy(policy) is Policy.ANY and not rows:
         beside = Concurrency(concurrent) is not Concurrency.NONE
         unlike = len(set(map(nameless, passes)))
-        check_work(batch, passes=unlike, layouts=len(wanted), concurrent=beside)
+        divided = Mode(mode) is Mode.DIVISION
+        check_work(batch, passes=unlike, layouts=len(wanted), divided=divided, concurrent=beside)
     priced = {
         name: price_passes(
             passes, sizes, device, formats, rows, allowed=Allowed(deterministic=deterministic, layout=name)

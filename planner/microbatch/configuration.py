@@ -14,8 +14,12 @@ BATCH = 65_536
 ANY_BATCH = 4_096
 """The same where a micro-batch of each of these sizes is priced."""
 
-ANY_LAUNCHES = 550_000
-"""Sizes times unlike passes that are then priced, at most: choosing takes about 20 s in 64 MiB."""
+ANY_LAUNCHES = 500_000
+"""Sizes times unlike passes that are then priced, at most: choosing takes about 20 s of a processor."""
+DIVIDED_LAUNCHES = 400_000
+"""The same where all passes divide one workspace, so that each has many configurations to choose from."""
+JOINT_LAUNCHES = 40_000
+"""The same where layouts are chosen as well, by a programme with a column for each of them."""
 
 
 class Policy(StrEnum):
@@ -88,24 +92,27 @@ def micro_batch_sizes(policy: Policy, batch: int) -> tuple[int, ...]:
             return tuple(range(1, batch + 1))
 
 
-def check_work(batch: int, *, passes: int, layouts: int, concurrent: bool) -> None:
+def check_work(batch: int, *, passes: int, layouts: int, divided: bool, concurrent: bool) -> None:
     """Refuse a batch of whose sizes too many would be looked at where each is a micro-batch of its own.
 
     Args:
         batch: samples.
         passes: unlike ones.
         layouts: tensors are priced in.
+        divided: whether all passes divide one workspace.
         concurrent: whether layers that run beside each other are looked at, which takes as long again.
 
     Raises:
         SimdlError: too large a batch.
     """
     ways = layouts * (2 if concurrent else 1)
-    most = ANY_LAUNCHES // max(passes * ways, 1)
+    joint = JOINT_LAUNCHES if layouts > 1 else DIVIDED_LAUNCHES
+    most = (joint if divided else ANY_LAUNCHES) // max(passes * ways, 1)
     if batch > most:
         raise SimdlError(
             f"batch: found {batch:,}; expected at most {most:,} with any micro-batches of {passes:,} unlike "
             f"passes in {layouts} layout{'s' * (layouts > 1)}{', some beside others' * concurrent}"
+            f"{' that divide one workspace' * divided}"
         )
 
 

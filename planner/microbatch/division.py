@@ -10,6 +10,7 @@ over the desirable configurations of each pass (Oyama et al. 2018). N passes wit
 
 Two programmes are solved. The first, over few configurations of least excess (`relaxation`), finds a good
 division; the second holds every configuration that a better one could use, so its optimum is the optimum.
+Where that leaves very many, `branching` takes their place, to a millionth of the time.
 The objective is in units of a millionth of the bound, so that the solver's absolute tolerance (1e-6) is far
 below rounding; workspaces are in KiB, so that it is below one byte.
 """
@@ -20,12 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.errors import InfeasibleError
+from planner.microbatch.branching import Front, branch_and_bound
 from planner.microbatch.configuration import Configuration
 from planner.microbatch.relaxation import Relaxation, relax_limit
 from planner.solver.ilp import Constraint, Program, Solution, Variable, solve_program
 
 CORE = 2
 """Configurations per pass, on average, of the first programme."""
+COLUMNS = 2_000
+"""Configurations of unlike passes that a programme may have."""
 
 _ROUNDING = 1e-9
 """Relative; an excess above what a better division allows by less stays."""
@@ -65,10 +69,33 @@ def solve_division(passes: Sequence[Sequence[Configuration]], limit: float) -> D
         missing = sum(configurations[0].workspace for configurations in passes) - limit
         raise InfeasibleError("dividing the workspace", {"the total workspace [bytes]": missing})
     scale = relaxation.bound / 1e6
+    left = _within(passes, relaxation, relaxation.known * (1 + _ROUNDING) - relaxation.bound)
+    if sum(len(group.configurations) for group in left) > COLUMNS:
+        return _branched(left, limit)
     first = _solve(_core(passes, relaxation), limit, scale)
     known = min(relaxation.known, sum(each.time for each in first.chosen))
     room = known * (1 + _ROUNDING) - relaxation.bound
     return _solve(_within(passes, relaxation, room), limit, scale)
+
+
+def _branched(groups: Sequence[_Group], limit: float) -> Division:
+    fronts = [
+        Front(
+            times=np.array([each.time for each in group.configurations]),
+            spaces=np.array([each.workspace for each in group.configurations]),
+        )
+        for group in groups
+    ]
+    found = branch_and_bound(fronts, [len(group.members) for group in groups], limit)
+    chosen: dict[int, Configuration] = {}
+    for group, taken in zip(groups, found.chosen, strict=True):
+        each = (group.configurations[place] for place, passes in taken for _ in range(passes))
+        chosen |= zip(group.members, each, strict=True)
+    return Division(
+        chosen=tuple(chosen[index] for index in sorted(chosen)),
+        optimal=found.bound >= found.time,
+        bound=found.bound,
+    )
 
 
 def _core(passes: Sequence[Sequence[Configuration]], relaxation: Relaxation) -> list[_Group]:

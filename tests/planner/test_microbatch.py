@@ -1,5 +1,7 @@
 """Micro-batching by hand, and ResNet-50 at full size."""
 
+from itertools import combinations_with_replacement, product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 
 from hardware.profiles import load_device
 from planner.errors import InfeasibleError
-from planner.microbatch import knapsack, reuse
+from planner.microbatch import division, knapsack, reuse
+from planner.microbatch.branching import Front, branch_and_bound
 from planner.microbatch.configuration import (
     MicroBatch,
     Policy,
@@ -230,3 +233,56 @@ def test_a_size_that_is_taken_up_quickly_is_taken_up_rightly():
         knapsack.take_up(found, last, 7, size, 9.0)
         assert found.tolist() == knapsack.with_size(times, size, 9.0).tolist() == pytest.approx(plain)
         assert last.tolist() == np.where(found < times, 7, 0).tolist()
+
+
+spaces_and_times = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(1, 60)), min_size=1, max_size=4, unique_by=lambda pair: pair[0]
+)
+
+
+@given(
+    st.lists(spaces_and_times, min_size=1, max_size=3), st.lists(st.integers(1, 2), min_size=3, max_size=3)
+)
+def test_branching_finds_the_best_of_all_divisions(listed, counts):
+    """Property: against every division, with equal passes and limits between the least and the most."""
+    fronts = [falling(pairs) for pairs in listed]
+    counts = counts[: len(fronts)]
+    choices = [
+        list(combinations_with_replacement(range(len(front.times)), count))
+        for front, count in zip(fronts, counts, strict=True)
+    ]
+    divisions = [
+        (
+            sum(front.spaces[list(taken)].sum() for front, taken in zip(fronts, each, strict=True)),
+            sum(front.times[list(taken)].sum() for front, taken in zip(fronts, each, strict=True)),
+        )
+        for each in product(*choices)
+    ]
+    least, most = min(divisions)[0], max(divisions)[0]
+    for limit in (least, (least + most) / 2, most):
+        found = branch_and_bound(fronts, counts, limit)
+        best = min(time for space, time in divisions if space <= limit)
+        assert found.time == pytest.approx(best, rel=2e-6)
+        assert found.bound <= best * (1 + 1e-12)
+        assert [sum(passes for _, passes in taken) for taken in found.chosen] == counts
+        taken = [(f, c, n) for f, each in zip(fronts, found.chosen, strict=True) for c, n in each]
+        assert sum(f.spaces[c] * n for f, c, n in taken) <= limit
+        assert sum(f.times[c] * n for f, c, n in taken) == pytest.approx(found.time)
+
+
+def falling(pairs):
+    """The front of these (space, time), its times made to fall as spaces rise."""
+    spaces = np.array(sorted(space for space, _ in pairs), dtype=float)
+    return Front(spaces=spaces, times=np.cumsum([time for _, time in pairs])[::-1].astype(float))
+
+
+def test_branching_and_the_programme_find_equally_fast_divisions(resnet, monkeypatch):
+    """Property: of ResNet-50, to a millionth, whichever of the two is asked."""
+    sets = [desirable_configurations(each.options, 256, 64 * 2**20) for each in resnet]
+    programme = solve_division(sets, 64 * 2**20)
+    monkeypatch.setattr(division, "COLUMNS", 0)
+    branched = solve_division(sets, 64 * 2**20)
+    times = [sum(each.time for each in found.chosen) for found in (programme, branched)]
+    assert times[1] == pytest.approx(times[0], rel=2e-6)
+    assert branched.bound <= times[0]
+    assert sum(each.workspace for each in branched.chosen) <= 64 * 2**20
