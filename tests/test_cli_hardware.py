@@ -100,7 +100,7 @@ def test_link():
         ("dgxh100", "dgx-h100"),
         ("A100-SXM-80G", "a100-sxm-80gb"),
         ("nvlinc4", "nvlink4"),
-        ("titan", "titan-x-maxwell, k20x, cray-xk7?"),  # cards of that name, and the machine of K20X
+        ("titan", "titan-v-node, k20x, cray-xk7?"),  # cards of that name, and the machine of K20X
     ],
 )
 @pytest.mark.parametrize("options", [(), ("--json",)])
