@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from simdl.errors import SimdlError
 from validation.real_steps.cases import HardwareCase
 from validation.real_steps.runs import (
     REPEATS,
@@ -118,14 +119,17 @@ def _train(
             )
         if between and turn == 1:
             say("all cases have run once; kernels are measured further before they run again")
-            _look_again(state, between, clock)
+            _look_again(state, between, say, clock)
 
 
-def _look_again(state: _Trained, between: Between, clock: Clock) -> None:
+def _look_again(state: _Trained, between: Between, say: Say, clock: Clock) -> None:
     """Kernels measured further and all that ran predicted anew; what that takes is no time of training."""
     begun = clock()
-    state.profiles = between.profiles()
-    state.rows = [predicted_again(row, state.profiles) for row in state.rows]
+    try:
+        state.profiles = between.profiles()
+        state.rows = [predicted_again(row, state.profiles) for row in state.rows]
+    except SimdlError as error:
+        say(f"kernels could not be measured further ({error}); predictions follow the first half")
     state.start += clock() - begun
 
 

@@ -160,6 +160,22 @@ def test_kernels_are_measured_further_between_first_and_second_runs(monkeypatch)
     ]
 
 
+def test_first_runs_outlive_kernels_that_cannot_be_measured_further(monkeypatch):
+    def run(row, profiles, _device):
+        return replace(
+            row, item=profiles[1], measured=SimpleNamespace(spread=0.0), repeats=(*row.repeats, 1.0)
+        )
+
+    def measure():
+        raise TrainerError("a rank ended")
+
+    monkeypatch.setattr(rounds, "run_again", run)
+    between, said = rounds.Between(profiles=measure, seconds=70.0), []
+    (row,), _ = train_all(CPU_CASES[:1], {1: "first"}, "cpu", limit=0.0, say=said.append, between=between)
+    assert (row.item, row.repeats) == ("first", (1.0, 1.0))
+    assert "could not be measured further (a rank ended); predictions follow the first half" in said[2]
+
+
 def test_a_row_is_predicted_again_by_profiles_fitted_anew_with_the_strategy_that_ran(trained, monkeypatch):
     row = replace(trained([1.0] * 5), strategy="the one that ran")
     taken = []
