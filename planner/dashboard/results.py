@@ -252,11 +252,9 @@ def _shortfalls(
     buttons = fix_buttons(memory_fixes(state, number, side, catalog))
     advice = "These fit:" if buttons else "Nothing else fits either: more devices, or larger ones."
     more = f" (and {len(reasons) - 1} more stages)" if len(reasons) > 1 else ""
-    lines = [html.Li(f"{reasons[0]}{more}"), html.Li(advice)]
-    yield html.Div(
-        [html.P("Does not fit in memory:"), html.Ul(lines), html.Div(buttons, className="buttons")],
-        className="reasons",
-    )
+    reason = html.Ul([html.Li(f"{reasons[0]}{more}")])
+    offered = html.Div(buttons, className="buttons")
+    yield html.Div([html.P("Does not fit in memory:"), reason, html.P(advice), offered], className="reasons")
 
 
 def _comparison(sides: list[Side], catalog: Catalog) -> list[Any]:

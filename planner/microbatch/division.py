@@ -28,7 +28,7 @@ from planner.solver.ilp import Constraint, Program, Solution, Variable, solve_pr
 
 CORE = 2
 """Configurations per pass, on average, of the first programme."""
-COLUMNS = 2_000
+COLUMNS = 1_000
 """Configurations of unlike passes that a programme may have."""
 
 _ROUNDING = 1e-9

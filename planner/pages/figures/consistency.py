@@ -17,16 +17,17 @@ OTHERS = {"exchange": LIGHT, "dropped": VERMILION}
 
 
 def workers_figure(spans: Sequence[Span], unit: str) -> go.Figure:
-    """Lanes of workers over time: computations coloured by the staleness of their gradient."""
+    """Lanes of workers over time: computations coloured by the staleness of gradients, if any is stale."""
     shown = sorted(spans, key=lambda span: span.start)[:SHOWN]
     time = scale("s", [span.end for span in shown])
     workers = sorted({span.worker for span in shown})
     figure = new_figure(height=FRAME + BAR * max(4, len(workers)), barmode="overlay")
     computed = [span for span in shown if span.name == "compute"]
+    stale = any(span.staleness for span in computed)
     most = max([1.0, *(span.staleness for span in computed)])
     figure.add_bar(
         orientation="h",
-        name="computing, coloured by staleness",
+        name="computing, coloured by staleness" if stale else "computing",
         base=time.of(span.start for span in computed),
         x=time.of(span.end - span.start for span in computed),
         y=[f"worker {span.worker}" for span in computed],
@@ -49,7 +50,8 @@ def workers_figure(spans: Sequence[Span], unit: str) -> go.Figure:
                 customdata=[span.step for span in found],
                 hovertemplate=f"{name} of step %{{customdata}}<br>{time.shown('x')}<extra>%{{y}}</extra>",
             )
-    _add_scale(figure, most, f"staleness<br>[{unit}]")
+    if stale:
+        _add_scale(figure, most, f"staleness<br>[{unit}]")
     figure.update_xaxes(axis("time", time.unit))
     figure.update_yaxes(
         type="category",
