@@ -51,6 +51,7 @@ MEETING = 4
 """Rows that are added up at one place."""
 
 _QUARTER = 0.25  # a pooled map of stride two
+_PLACES = 2 * _QUARTER  # where its maxima were, as PyTorch keeps them: 8 bytes each, two elements
 _PIXEL = 1 / 32**2  # a map pooled to one pixel
 
 STREAMS: Mapping[str, tuple[Stream, ...]] = {
@@ -89,12 +90,12 @@ STREAMS: Mapping[str, tuple[Stream, ...]] = {
     "softmax/softmax": (Stream(reads=1, writes=1, flops=5, features=1024),),
     "softmax/softmax gradient": (Stream(reads=2, writes=1, flops=3, features=1024),),
     "pooling/max pool": (
-        _pool(2, 2, reads=1, writes=_QUARTER),
-        _pool(3, 2, reads=1, writes=_QUARTER),
+        _pool(2, 2, reads=1, writes=_QUARTER + _PLACES),
+        _pool(3, 2, reads=1, writes=_QUARTER + _PLACES),
     ),
     "pooling/max pool gradient": (
-        _pool(2, 2, reads=1 + 2 * _QUARTER, writes=1),
-        _pool(3, 2, reads=1 + 2 * _QUARTER, writes=1),
+        _pool(2, 2, reads=_QUARTER + _PLACES, writes=1),
+        _pool(3, 2, reads=_QUARTER + _PLACES, writes=1),
     ),
     "pooling/average pool": (
         _pool(2, 2, reads=1, writes=_QUARTER),
