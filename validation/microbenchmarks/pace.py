@@ -9,7 +9,8 @@ first, and how far the machine has drifted since it was calibrated is known.
 
 On a busy virtual machine with two cores, under real-time priority, products, convolutions and chains of small
 layers ranked like work of the calling thread with correlations of 0.7, large streams with 0.4; like work that
-a pool of threads does with 0.3.
+a pool of threads does with 0.3. On a quiet one single probes vary by 12 % and kernels rank like them with
+0.3: there the median over a run alone tells something (`measurement.at_one_speed`).
 """
 
 import time
@@ -18,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 
 ELEMENTS = 2**18
-"""Of the array that is multiplied, a megabyte: from the core's own cache."""
+"""Of the array that is multiplied, a megabyte: in a core's cache, or where that is less in the shared one."""
 TURNS = 4
 """Times that it is."""
 TRIES = 3
