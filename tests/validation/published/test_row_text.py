@@ -301,6 +301,7 @@ def test_networks_have_the_parameters_that_megatron_prints():
         ("4x Omni-Path links per node", 4, "", 0),
         ('400 Gb/s per node (printed "with 400Gbps")', 0, "", 50e9),
         ("10GbE", 1, "ethernet-10g", 0),
+        ("100GbE InfiniBand", 0, "", 0),
         ("25 Gbps Ethernet", 1, "ethernet-25g", 0),
         ("NVLink", 0, "", 0),
         ("", 0, "", 0),

@@ -42,7 +42,9 @@ _NO_PEERS = re.compile(
     r"\blambdal\b|pytorch-train-throughput-fp(?:16|32)",
     re.IGNORECASE,
 )
-_ETHERNET = re.compile(r"(\d+) ?(?:GbE|G(?:b(?:it)?)?(?:/s|ps)? (?:Ethernet|TCP))", re.IGNORECASE)
+_ETHERNET = re.compile(
+    r"(\d+) ?(?:GbE|G(?:b(?:it)?)?(?:/s|ps)? (?:Ethernet|TCP))(?!.*infiniband)", re.IGNORECASE
+)
 # More devices than this on the innermost level are a rack or a slice: ``devices_per_node`` does not bound
 # them.
 _LARGEST_MACHINE = 16
@@ -162,7 +164,7 @@ class Network:
 def printed_network(text: str) -> Network:
     """Network of a node in words: ``4x 100 Gb/s RoCE per node``, ``1x ... per node``, ``400 Gb/s per node``.
 
-    Ethernet of one rate (``10GbE``, ``25 Gbps Ethernet``) is one port.
+    Ethernet of one rate (``10GbE``, ``25 Gbps Ethernet``) is one port; ``100GbE InfiniBand`` says neither.
 
     Raises:
         RowSkippedError: ports of a fabric that has no link of this rate.
