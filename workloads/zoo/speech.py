@@ -3,9 +3,10 @@
 Shen et al. 2017 (arXiv:1712.05884), section 2.2, with the dimensions of NVIDIA's DeepLearningExamples
 (PyTorch/SpeechSynthesis/Tacotron2/tacotron2/model.py @729963d). Convolutions over time are those of images
 one pixel high. The decoder makes one frame a step: both its LSTM layers read what attention gave the step
-before, so nothing of them can be computed for all steps at once. Its steps are cells in a loop, so automatic
-differentiation multiplies and adds up the gradients of their weights, and of the encoder's memory, step by
-step.
+before, so nothing of them can be computed for all steps at once. Its steps are cells in a loop
+(``Decoder.decode``, ``Attention.forward``), so every operator of the loop is a kernel of every step, and
+automatic differentiation multiplies and adds up the gradients of weights, and of the encoder's memory, step
+by step.
 
 A sample is an utterance of about 100 characters and 600 frames (LJ Speech: 6.6 s on average, 86 frames a
 second).
@@ -140,36 +141,44 @@ def _decoder(characters: int, frames: int) -> Iterator[Layer]:
     yield _stepped_cell("attention_lstm", source, frames, inputs=256 + 512, hidden=1024)
     yield _location_attention("attention", "attention_lstm", frames, characters)
     yield _stepped_cell("decoder_lstm", "attention", frames, inputs=1024 + 512, hidden=1024)
-    size = Projection(tokens=frames, inputs=1024 + 512, outputs=MELS)
-    gate = Projection(tokens=frames, inputs=1024 + 512, outputs=1)
-    yield replicated_projection("gate", "decoder_lstm", gate, bias=True)
-    yield replicated_projection("mel", "decoder_lstm", size, bias=True)
+    yield _stepped_projection("gate", "decoder_lstm", frames, inputs=1024 + 512, outputs=1)
+    yield _stepped_projection("mel", "decoder_lstm", frames, inputs=1024 + 512, outputs=MELS)
 
 
 def _stepped_cell(name: str, source: str, frames: int, *, inputs: int, hidden: int) -> Layer:
-    """An LSTM layer whose inputs come step by step, so that its whole product waits for each step."""
-    width, depth = 4 * hidden, inputs + hidden
+    """An LSTM cell whose inputs come step by step, so that its products wait for each step, and its dropout.
+
+    PyTorch's cell multiplies inputs and state apart and fuses what follows; its inputs are joined before.
+    """
+    width = 4 * hidden
     states = frames * hidden
+    passes = [
+        _walk("joined inputs", frames, reads=inputs, writes=inputs),
+        _stepped("input product", frames, (1, width, inputs)),
+        _stepped("state product", frames, (1, width, hidden)),
+        _walk("gates", frames, reads=2 * width + hidden, writes=width + 2 * hidden, work=30 * hidden),
+        _walk("dropout", frames, reads=hidden, writes=hidden + hidden // 4, work=hidden),
+    ]
+    gradients = [
+        _walk("sums of state gradients", frames, reads=3 * hidden, writes=hidden, work=2 * hidden),
+        _walk("dropout gradient", frames, reads=hidden + hidden // 4, writes=hidden, work=hidden),
+        _walk("gate gradients", frames, reads=width + 4 * hidden, writes=width + hidden, work=60 * hidden),
+        _stepped("input gradient", frames, (1, inputs, width)),
+        _stepped("state gradient", frames, (1, hidden, width)),
+    ]
     return Layer(
         name=name,
         kind="stepped_recurrent",
         inputs=(source,),
         output_shape=(frames, hidden),
-        parameters=width * (depth + 2),
-        forward=(
-            _stepped("step product", frames, (1, width, depth)),
-            _walk("gates", frames, reads=width + hidden, writes=width + 2 * hidden, work=30 * hidden),
-        ),
-        input_gradient=(
-            _walk(
-                "gate gradients", frames, reads=width + 4 * hidden, writes=width + hidden, work=60 * hidden
-            ),
-            _stepped("step gradient", frames, (1, depth, width)),
-        ),
+        parameters=width * (inputs + hidden + 2),
+        forward=tuple(passes),
+        input_gradient=tuple(gradients),
         weight_gradient=(
-            _step_gradient(frames, depth, width),
-            _step_sum(frames, depth * width),
-            _step_sum(frames, 2 * width),
+            *_step_gradient("input weights", frames, inputs, width),
+            *_step_gradient("state weights", frames, hidden, width),
+            *_bias_gradient("first bias", frames, width),
+            *_bias_gradient("second bias", frames, width),
         ),
         saved=(
             SavedActivation(name="input", elements=frames * inputs),
@@ -180,36 +189,87 @@ def _stepped_cell(name: str, source: str, frames: int, *, inputs: int, hidden: i
     )
 
 
+def _stepped_projection(name: str, source: str, frames: int, *, inputs: int, outputs: int) -> Layer:
+    """A linear layer that the loop calls for every frame; its bias is added within the product."""
+    return Layer(
+        name=name,
+        kind="stepped_linear",
+        inputs=(source,),
+        output_shape=(frames, outputs),
+        parameters=outputs * (inputs + 1),
+        forward=(_stepped("product", frames, (1, outputs, inputs)),),
+        input_gradient=(
+            _stepped("input gradient", frames, (1, inputs, outputs)),
+            _walk("sum of input gradients", frames, reads=2 * inputs, writes=inputs, work=inputs),
+        ),
+        weight_gradient=(
+            *_step_gradient("weights", frames, inputs, outputs),
+            *_bias_gradient("bias", frames, outputs),
+        ),
+        saved=(SavedActivation(name="input", elements=frames * inputs),),
+    )
+
+
 def _location_attention(name: str, source: str, frames: int, characters: int) -> Layer:
     """Additive attention that also sees where it has been (Chorowski et al. 2015): 32 filters of 31 taps."""
     units, filters, taps, width = 128, 32, 31, 512
-    pairs = characters * units
+    pairs, maps = characters * units, characters * filters
     parameters = 1024 * units + width * units + units + filters * 2 * taps + filters * units
-    each = 2 * (1024 * units + 2 * taps * filters * characters + filters * pairs) + 8 * pairs
-    moved = 4 * pairs + characters * (2 * filters + width)
-    kept = pairs + characters * width  # of the encoder: what every step adds to their gradients
+    located = 2 * taps * 2 * maps
+    passes = [
+        _stepped("query product", frames, (1, units, 1024)),
+        _walk("joined weights", frames, reads=2 * characters, writes=2 * characters),
+        _walk("location filters", frames, reads=2 * characters, writes=maps, work=located),
+        _walk("turned maps", frames, reads=maps, writes=maps),
+        _stepped("location product", frames, (characters, units, filters)),
+        _walk("sum with query", frames, reads=pairs, writes=pairs, work=pairs),
+        _walk("sum with memory", frames, reads=2 * pairs, writes=pairs, work=pairs),
+        _walk("tanh", frames, reads=pairs, writes=pairs, work=4 * pairs),
+        _walk("energies", frames, reads=pairs, writes=characters, work=2 * pairs),
+        _walk("mask", frames, reads=2 * characters, writes=characters),
+        _walk("softmax", frames, reads=characters, writes=characters, work=5 * characters),
+        _stepped("context", frames, (1, width, characters)),
+        _walk("sum of weights", frames, reads=2 * characters, writes=characters, work=characters),
+    ]
+    memory = characters * width
+    gradients = [
+        _walk("sums of context gradients", frames, reads=4 * width, writes=2 * width, work=2 * width),
+        _stepped("context gradient", frames, (1, characters, width)),
+        _walk("memory gradient", frames, reads=width + characters, writes=memory, work=2 * memory),
+        _walk("sum of memory gradients", frames, reads=2 * memory, writes=memory, work=memory),
+        _walk("sums of weight gradients", frames, reads=4 * characters, writes=2 * characters),
+        _walk("softmax gradient", frames, reads=2 * characters, writes=characters, work=3 * characters),
+        _walk("energy gradient", frames, reads=characters, writes=pairs, work=pairs),
+        _walk("tanh gradient", frames, reads=2 * pairs, writes=pairs, work=4 * pairs),
+        _walk("query sums", frames, reads=pairs, writes=units, work=pairs),
+        _walk("sum of encoder gradients", frames, reads=2 * pairs, writes=pairs, work=pairs),
+        _stepped("location gradient", frames, (characters, filters, units)),
+        _walk("turned gradients", frames, reads=maps, writes=maps),
+        _walk("filter gradients", frames, reads=maps, writes=2 * characters, work=located),
+        _walk("parted weights", frames, reads=2 * characters, writes=2 * characters),
+        _stepped("query gradient", frames, (1, 1024, units)),
+    ]
     return Layer(
         name=name,
         kind="location_attention",
         inputs=(source,),
         output_shape=(frames, 1024 + width),
         parameters=parameters,
-        forward=(
-            _stepped("query product", frames, (1, units, 1024)),
-            _stepped("location product", frames, (characters, units, filters)),
-            _walk("scores", frames, reads=moved, writes=2 * pairs, work=each),
-            _stepped("context", frames, (1, width, characters)),
+        forward=tuple(passes),
+        input_gradient=tuple(gradients),
+        weight_gradient=(
+            *_step_gradient("query weights", frames, 1024, units),
+            _walk("energy weights", frames, reads=pairs + characters, writes=0, work=2 * pairs),
+            _walk("location weights", frames, reads=pairs + maps, writes=0, work=2 * maps * units),
+            _walk("filters", frames, reads=maps + 2 * characters, writes=0, work=located),
+            *(_step_sum(f"sum of {what}", frames, count) for what, count in _SUMMED.items()),
         ),
-        input_gradient=(
-            _stepped("context gradient", frames, (1, characters, width)),
-            _walk("score gradients", frames, reads=2 * moved, writes=2 * pairs, work=2 * each),
-            _stepped("location gradient", frames, (characters, filters, units)),
-            _stepped("query gradient", frames, (1, 1024, units)),
-            _walk("memory gradients", frames, reads=2 * kept, writes=2 * kept, work=2 * kept),
-        ),
-        weight_gradient=(_step_gradient(frames, 1024, units), _step_sum(frames, 1024 * units)),
         saved=(SavedActivation(name="pairs", elements=frames * pairs),),
     )
+
+
+# Weights of the attention whose gradients a step adds up, beside those of the query.
+_SUMMED = {"energy weights": 128, "location weights": 32 * 128, "filters": 2 * 31 * 32}
 
 
 def _postnet(frames: int) -> Iterator[Layer]:
@@ -250,10 +310,10 @@ def _stepped(name: str, steps: int, extents: tuple[int, int, int]) -> Operator:
     )
 
 
-def _step_gradient(steps: int, depth: int, width: int) -> Operator:
-    """What every step gives of a weight's gradient: a product as deep as the batch."""
-    return Operator(
-        name="weight gradient",
+def _step_gradient(what: str, steps: int, depth: int, width: int) -> tuple[Operator, Operator]:
+    """What every step gives of a weight's gradient, a product as deep as the batch, and its sum."""
+    product = Operator(
+        name=what,
         kind=OperatorKind.MATMUL,
         flops=2 * steps * depth * width,
         reads=steps * (depth + width),
@@ -261,16 +321,20 @@ def _step_gradient(steps: int, depth: int, width: int) -> Operator:
         shape=MatmulShape(rows=depth, columns=width, depth=1, batch_axis="depth"),
         steps=steps,
     )
+    return product, _step_sum(f"sum of {what}", steps, depth * width)
 
 
-def _step_sum(steps: int, weights: int) -> Operator:
+def _bias_gradient(what: str, steps: int, width: int) -> tuple[Operator, Operator]:
+    """A step's gradient of a bias, summed over the batch, and its sum with those of the steps behind it."""
+    return _walk(what, steps, reads=width, writes=0, work=width), _step_sum(f"sum of {what}", steps, width)
+
+
+def _step_sum(name: str, steps: int, weights: int) -> Operator:
     """Adding a step's gradient of a weight to those of the steps behind it."""
-    return Operator(
-        name="sum of gradients", kind=OperatorKind.ELEMENTWISE, flops=0, weights=3 * weights, steps=steps
-    )
+    return Operator(name=name, kind=OperatorKind.ELEMENTWISE, flops=0, weights=3 * weights, steps=steps)
 
 
-def _walk(name: str, steps: int, *, reads: int, writes: int, work: int) -> Operator:
+def _walk(name: str, steps: int, *, reads: int, writes: int, work: int = 0) -> Operator:
     return Operator(
         name=name,
         kind=OperatorKind.ELEMENTWISE,
