@@ -23,7 +23,7 @@ from planner.memory_savers.pool import (
 )
 from planner.memory_savers.program import GAP
 from planner.memory_savers.rank_choice import RankChoice, keep_all, plain_seconds, with_host, without_host
-from planner.memory_savers.relief import relieved
+from planner.memory_savers.relief import RELIEFS, Relief, one_by_one
 from planner.memory_savers.solve import memory_floor, solve_rank
 from simdl.errors import SimdlError
 from simdl.kernels.pricing import Pricing
@@ -130,8 +130,10 @@ def choose_savers(
     )
 
 
-def _relieved(plan: SaverPlan, workload: Workload, pricing: Pricing, limit: float) -> SaverPlan:
-    """The plan without savers that its limit does not ask for."""
+def _relieved(
+    plan: SaverPlan, workload: Workload, pricing: Pricing, limit: float, ways: Sequence[Relief] = RELIEFS
+) -> SaverPlan:
+    """The plan without savers, and without segments, that its limit does not ask for."""
 
     def measure(row: Row) -> float | None:
         asked = replace(plan.strategy, savers=format_row(row))
@@ -140,8 +142,9 @@ def _relieved(plan: SaverPlan, workload: Workload, pricing: Pricing, limit: floa
         step = saved_step(asked, workload, pricing)
         return None if memory_need(step) > limit or any(host_shortfalls(step)) else run_step(step).step_time
 
-    row = savers_row(plan.strategy.savers, workload.network.depth)
-    found = relieved(row, plan.step_time, measure)
+    row = found = savers_row(plan.strategy.savers, workload.network.depth)
+    for way in ways:
+        found = way(found, plan.step_time, measure)
     if found == row:
         return plan
     return simulated(plan.method, replace(plan.strategy, savers=format_row(found)), workload, pricing)
@@ -173,7 +176,8 @@ def fastest_savers(
     floor = max(map(memory_floor, ranks))
     if floor > limit:  # proven before whole numbers of blocks are searched for
         raise InfeasibleError("memory savers", {"memory of a device [GB]": (floor - limit) / GB})
-    return _programme(plain, workload, pricing, limit, ranks=ranks, pool=(), gap=gap)[0]
+    plan, _, _ = _programme(plain, workload, pricing, limit, ranks=ranks, pool=(), gap=gap)
+    return _relieved(plan, workload, pricing, limit, (one_by_one,))
 
 
 def _programme(
