@@ -15,8 +15,8 @@ Bytes count as in the simulator's ledger, or a little more where that takes the 
 tightens ``room`` by what the ledger says beyond it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain, combinations
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate, chain
 from math import inf, isfinite
 
 from planner.memory_savers.freed import Freed, freed_behind, freed_within
@@ -28,6 +28,8 @@ from planner.solver.ilp import Constraint, Program, Solution, Terms, Variable
 GB = 1e9
 MS = 1e-3
 ROOM = "room on rank"
+WAITS = ("store behind", "pass of", "pass behind")
+"""Times that a run which copies waits for: of the last one before it that does, and of the last but one."""
 
 
 GAP = 1e-4
@@ -37,23 +39,15 @@ GAP = 1e-4
 class Builder:
     """Makes the programme; bytes in GB and seconds in ms, so that numbers are of the order of one."""
 
-    def __init__(
-        self,
-        problem: RankProblem,
-        most: float,
-        *,
-        waiting: frozenset[int] = frozenset(),
-        floor: bool = False,
-    ) -> None:
+    def __init__(self, problem: RankProblem, most: float, *, floor: bool = False) -> None:
         """``most`` [s] is of a step that is known to be possible, inf for none.
 
         Args:
             problem: of the rank.
             most: [s].
-            waiting: runs between three of which waits are constraints.
             floor: less cannot be held.
         """
-        self._floor, self._waiting = floor, sorted(waiting)
+        self._floor = floor
         self._problem, self._runs = problem, problem.runs
         self._rate = problem.rate or inf
         self._limit = most * (1 + GAP) / MS
@@ -109,7 +103,7 @@ class Builder:
         for name in ("microbatch", "update", "brief", "buffers", "bytes", "stored"):
             yield Variable(name=name)
         for r, run in enumerate(self._runs):
-            for name in ("computed", "sent", "fetched", "returned", "size", "brief"):
+            for name in ("computed", "sent", "fetched", "returned", "size", "brief", *WAITS):
                 yield Variable(name=f"{name} {r}")
             yield Variable(name=f"copies {r}", high=1, integer=True)
             for c, option in enumerate(run.options):
@@ -181,14 +175,28 @@ class Builder:
                 longest = 2 * max(self._single(r), default=0.0)
                 waits = {f"sent {r}": 1.0}
                 loose = self._most + one - longest - self._ahead[r + 1]
-                yield _if_all((r,), f"room in {r}", f"computed {r}", waits, one - longest, loose=loose)
+                yield _if_copies(r, f"room in {r}", f"computed {r}", waits, one - longest, loose=loose)
         last = len(self._runs) - 1
         yield at_least("stored", {"stored": 1.0}, {f"computed {last}": 1.0}, 0.0)
         yield at_least("stored all", {"stored": 1.0}, {f"sent {last}": 1.0}, 0.0)
-        for q, mid, r in self._triples():
-            waits, one = {f"sent {q}": 1.0}, self._runs[r].forward / MS
-            loose = self._most + one - self._ahead[r + 1]
-            yield _if_all((q, mid, r), f"room {q} {mid} {r}", f"computed {r}", waits, one, loose=loose)
+        yield from self._room_forward()
+
+    def _room_forward(self) -> Iterator[Constraint]:
+        """Two items have room: a run that copies waits for the store of the last but one that does.
+
+        ``sent`` of any run is that of the last one up to it that copies, or what computation takes anyway.
+        """
+        if not self._problem.rate:
+            return
+        for r in range(1, len(self._runs)):
+            behind, one = f"store behind {r}", self._runs[r].forward / MS
+            if r > 1:
+                loose = self._most + one - self._ahead[r + 1]
+                waits = {f"store behind {r - 1}": 1.0}
+                yield _if_copies(r, f"room before {r}", f"computed {r}", waits, one, loose=loose)
+                yield at_least(f"{behind} or before", {behind: 1.0}, waits, 0.0)
+            loose = self._most - self._ahead[r + 1]
+            yield _if_copies(r, behind, behind, {f"sent {r - 1}": 1.0}, 0.0, loose=loose)
 
     def _all_fetches(self, until: int) -> Terms:
         return total(*(self._fetches(r) for r in range(until)))
@@ -205,27 +213,34 @@ class Builder:
             copies = total(self._stores(r), self._fetches(r))
             yield at_least(f"fetched {r}", {f"fetched {r}": 1.0}, total(arrived, copies), 0.0)
             loose = self._most + one - self._ahead[-1] - (self._behind[-1] - self._behind[r])
-            yield _if_all((r,), f"fetch for {r}", f"returned {r}", {f"fetched {r}": 1.0}, one, loose=loose)
+            yield _if_copies(r, f"fetch for {r}", f"returned {r}", {f"fetched {r}": 1.0}, one, loose=loose)
             if run.count > 1:
                 longest = 2 * max((*self._single(r), *self._fetches(r).values()), default=0.0)
                 loose = self._most - self._behind[r + 1] - longest - self._ahead[-1]
-                yield _if_all(
-                    (r,), f"fetch in {r}", f"fetched {r}", total(before, copies), -longest, loose=loose
-                )
-        for q, mid, r in self._triples():  # backward r comes first
-            one = min(self._single(q), default=0.0)
-            loose = self._most - self._behind[r] + one - self._ahead[-1]
-            yield _if_all(
-                (q, mid, r), f"back {q} {mid} {r}", f"fetched {q}", {f"returned {r}": 1.0}, one, loose=loose
-            )
+                waits = total(before, copies)
+                yield _if_copies(r, f"fetch in {r}", f"fetched {r}", waits, -longest, loose=loose)
+        yield from self._room_backward()
         # Whatever copies, the last fetch has come when the pass ends; where nothing does, both end together.
         yield at_least("fetched all", {"returned 0": 1.0}, {"fetched 0": 1.0}, 0.0)
         yield at_least("microbatch", {"microbatch": 1.0}, {"returned 0": 1.0}, 0.0)
 
-    def _triples(self) -> Iterator[tuple[int, int, int]]:
-        """Runs of which the last must wait for the first where all three copy."""
-        if self._problem.rate:
-            yield from combinations(self._waiting, 3)
+    def _room_backward(self) -> Iterator[Constraint]:
+        """Two items have room: a fetch waits for the backward pass of the last run but one that copied."""
+        last = len(self._runs) - 1
+        if not self._problem.rate:
+            return
+        for r in range(last, -1, -1):
+            own, behind = f"pass of {r}", f"pass behind {r}"
+            loose = self._most - self._behind[r]
+            if r < last - 1:
+                one, waits = min(self._single(r), default=0.0), {f"pass behind {r + 1}": 1.0}
+                least = self._most - self._behind[r + 2] + one - self._ahead[-1]
+                yield _if_copies(r, f"back to {r}", f"fetched {r}", waits, one, loose=least)
+                yield at_least(f"{behind} or before", {behind: 1.0}, waits, 0.0)
+            if r < last:
+                yield at_least(f"{own} or before", {own: 1.0}, {f"pass of {r + 1}": 1.0}, 0.0)
+                yield _if_copies(r, behind, behind, {f"pass of {r + 1}": 1.0}, 0.0, loose=loose)
+            yield _if_copies(r, own, own, {f"returned {r}": 1.0}, 0.0, loose=loose)
 
     def _lanes(self) -> Iterator[Constraint]:
         """No microbatch is shorter than what its copies take in either direction, or its sums on the host."""
@@ -367,10 +382,7 @@ def _less(freed: Iterable[Freed]) -> Terms:
     return {_count(r, c): -nbytes / GB for r, c, nbytes in freed}
 
 
-def _if_all(
-    runs: Sequence[int], name: str, variable: str, least: Terms, limit: float, *, loose: float
-) -> Constraint:
-    """Variable >= least + limit where all of these runs copy; ``loose`` is the most that it may lack else."""
+def _if_copies(r: int, name: str, variable: str, least: Terms, limit: float, *, loose: float) -> Constraint:
+    """Variable >= least + limit where run r copies; ``loose`` is the most that it may lack else."""
     free = max(0.0, loose)
-    right = total(least, {f"copies {r}": free for r in runs})
-    return at_least(name, {variable: 1.0}, right, limit - free * len(runs))
+    return at_least(name, {variable: 1.0}, total(least, {f"copies {r}": free}), limit - free)

@@ -1,6 +1,5 @@
 """What a pipeline rank does, the choice that saves nothing, and its problem without host memory."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from planner.memory_savers.options import RankProblem
@@ -68,11 +67,3 @@ def with_host(problem: RankProblem, choice: RankChoice) -> RankChoice:
         for run, own in zip(problem.runs, map(iter, choice.counts), strict=True)
     )
     return replace(choice, counts=counts, seconds=choice.seconds + device_update(problem))
-
-
-def copying_runs(problem: RankProblem, choice: RankChoice) -> Iterator[int]:
-    """Runs of which anything is copied for a pass."""
-    for r, (run, counts) in enumerate(zip(problem.runs, choice.counts, strict=True)):
-        stored = any(count and option.offloaded for option, count in zip(run.options, counts, strict=True))
-        if stored or choice.parameters[r]:
-            yield r

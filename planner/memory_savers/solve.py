@@ -3,17 +3,11 @@
 from dataclasses import replace
 from math import ceil, inf
 
-from planner.errors import InfeasibleError
 from planner.memory_savers.options import RankProblem
-from planner.memory_savers.program import GAP, GB, MS, Builder
-from planner.memory_savers.rank_choice import RankChoice, copying_runs
-from planner.solver.ilp import Program, Solution, Variable, solve_program
+from planner.memory_savers.program import GAP, GB, Builder
+from planner.memory_savers.rank_choice import RankChoice
+from planner.solver.ilp import Program, Solution, solve_program
 
-TRIPLES = 8
-"""Runs up to which all waits between three of them are constraints: with more, those of the runs that copy in
-the answer are added to the programme, which is solved again."""
-MANY = 16
-"""Copying runs up to which that is done: the waits of more make a programme that takes minutes."""
 NODES, NODE_WORK = 5_000, 600_000_000
 """Nodes of branch and bound, at most, and nodes times the square of constraints, which is what a node takes:
 programmes of ResNet-152 have 330 to 400 constraints."""
@@ -42,21 +36,8 @@ def solve_rank(
         InfeasibleError: nothing fits, or nothing that does is as fast as ``most``.
         SolverError: the solver gave up.
     """
-    every = len(problem.runs) <= TRIPLES or not problem.rate or least_memory
-    waiting = frozenset(range(len(problem.runs))) if every else frozenset[int]()
-    builder = Builder(problem, most, waiting=waiting)
-    found = _solved(builder.program(room, least_memory=least_memory), gap, explain=explain)
-    choice = builder.choice(found)
-    copying = frozenset(copying_runs(problem, choice))
-    if copying <= waiting or len(copying) > MANY:
-        return choice
-    builder = Builder(problem, most, waiting=copying)
-    known = _same_choice(builder.program(room, least_memory=False), found)
-    if known is not None:
-        if known.objective <= found.bound * (1 + gap):
-            return builder.choice(known)
-        builder = Builder(problem, min(most, known.objective * MS), waiting=copying)
-    return builder.choice(_solved(builder.program(room, least_memory=False), gap, explain=explain))
+    builder = Builder(problem, most)
+    return builder.choice(_solved(builder.program(room, least_memory=least_memory), gap, explain=explain))
 
 
 def _solved(program: Program, gap: float, *, explain: bool) -> Solution:
@@ -68,19 +49,6 @@ def _solved(program: Program, gap: float, *, explain: bool) -> Solution:
     """
     nodes = min(NODES, ceil(NODE_WORK / len(program.constraints) ** 2))
     return solve_program(program, gap=gap, node_limit=nodes, explain=explain)
-
-
-def _same_choice(program: Program, found: Solution) -> Solution | None:
-    """The whole numbers of a solution in a program of more constraints; None where they do not meet them."""
-    variables = tuple(_fixed(each, round(found.values.get(each.name, 0.0))) for each in program.variables)
-    try:
-        return solve_program(replace(program, variables=variables), explain=False)
-    except InfeasibleError:
-        return None
-
-
-def _fixed(variable: Variable, value: int) -> Variable:
-    return replace(variable, low=value, high=value) if variable.integer else variable
 
 
 def memory_floor(problem: RankProblem) -> float:
