@@ -146,7 +146,7 @@ class Network:
             yield (block.name if block.count == 1 else f"{block.name}.{met[block.name]}"), block
             met[block.name] += 1
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """Number of blocks in the chain."""
         return sum(block.count for block in self.blocks)

@@ -38,6 +38,7 @@ from planner.bounds.work import work_times
 from planner.space.candidates import Integers, Space, single_space
 from planner.space.prices import Floats, Prices, price_space
 from planner.space.shapes import Shape, enumerate_lanes, enumerate_shapes
+from simdl.collector import collector_paused
 from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
 from simdl.memory.context import context_bytes, copied_gradient
@@ -172,6 +173,7 @@ class Bounds:
         return self.step_times(np.arange(len(self.memory)))
 
 
+@collector_paused()
 def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: Cut = ()) -> Bounds:
     """Bounds of all candidates of a space, over the cuts among which the automatic one is chosen.
 
@@ -190,6 +192,7 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: 
     prices, cuts = price_space(space, pricing), partial(_cuts, pricing, cut)
     work = work_times([*enumerate_lanes(space, prices, pricing, cuts=cuts)], prices, pricing)
 
+    @collector_paused()
     def look(candidates: Integers) -> tuple[Floats, Callable[[Flags], Floats]]:
         own = replace(prices, row=prices.row[candidates])
         memory, shapes = np.empty(len(candidates)), []
@@ -213,6 +216,7 @@ def _cuts(pricing: Pricing, cut: Cut, _schedule: str, ranks: int, virtual_stages
     return (cut,) if cut else cut_set(pricing.network, ranks * virtual_stages)
 
 
+@collector_paused()
 def _training(
     wanted: Flags,
     shapes: Sequence[tuple[Shape, ShapeOrder, Floats]],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -14,7 +14,7 @@ from simdl.step.costs.gradients import GradientShare, expert_group, uniform_shar
 from simdl.step.costs.step_cost import copies_sum, shard_of
 from simdl.step.lowering.segments import bucket_cuts, segment_parts
 
-Parts = list[tuple[slice, float, float]]
+Parts = Sequence[tuple[slice, float, float]]
 """Segments of a stage: its blocks, and the elements that all replicas and that those of experts exchange."""
 
 
@@ -104,7 +104,7 @@ class Variant:
         if not plain:
             return [(slice(0, 0), 0.0, 0.0)]
         if not any(experts):
-            return [(part, sum(plain[part]), 0.0) for part in segment_parts(plain, self.pricing, alone=alone)]
+            return _plain_parts(tuple(plain), self.pricing, alone)
         if not back or alone:
             sizes = [one + other for one, other in zip(plain, experts, strict=True)]
             found = segment_parts(sizes, self.pricing, alone=alone)
@@ -141,6 +141,12 @@ class Variant:
         ]
         held = [share for share in shares if share.parameters > 0]
         return copies_sum(held, rank, self.strategy, self.pricing).seconds
+
+
+@lru_cache(maxsize=4096)
+def _plain_parts(plain: tuple[float, ...], pricing: Pricing, alone: bool) -> Parts:
+    """Segments of a stage without experts: stages of many shapes hold the same blocks."""
+    return [(part, sum(plain[part]), 0.0) for part in segment_parts(plain, pricing, alone=alone)]
 
 
 def shape_ways(shape: Shape, pricing: Pricing) -> list[Variant]:

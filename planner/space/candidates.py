@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware.cluster import Cluster
+from simdl.collector import collector_paused
 from simdl.divisors import divisors
 from simdl.pipelines import PIPELINES, pipeline, same_order
 from simdl.pipelines.remembered import remembered
@@ -132,6 +133,7 @@ class Space:
         )
 
 
+@collector_paused()
 def enumerate_space(workload: Workload, cluster: Cluster, *, limits: Limits | None = None) -> Space:
     """Every candidate for a workload on all devices of a cluster; none if nothing divides."""
     bounds = limits or Limits()
@@ -257,7 +259,9 @@ def _ways(  # noqa: PLR0917 - what candidates are made from
     dp, _, pp, _ = degrees
     network = workload.network
     virtual = [1, *_virtual_stages(network, pp)]
-    orders = [(each, v) for each in (schedules if pp > 1 else [0]) for v in virtual]
+    orders = [
+        (each, v) for each in (schedules if pp > 1 else [0]) for v in virtual if _is_own(names[each], pp, v)
+    ]
     runs = _runs(workload.global_batch // dp, pp, orders, limits, names)
     return runs, _shares(network, degrees, _sharding(degrees, domain, limits, experts=network.experts > 0))
 
@@ -271,7 +275,7 @@ def _runs(
         for micro in divisors(per_replica)
         for each, v in orders
         if 2 * pp * v * (per_replica // micro) <= limits.passes
-        and accepts(names[each], pp, per_replica // micro, v)
+        and _takes(names[each], pp, per_replica // micro, v)
     ]
 
 
@@ -294,11 +298,20 @@ def _shares(network: Network, degrees: Degrees, sharding: list[tuple[int, int]])
     ]
 
 
-@remembered(65536)
 def accepts(schedule: str, ranks: int, microbatches: int, virtual_stages: int) -> bool:
     """Whether a schedule takes these sizes, and is not ``PLAIN`` under another name."""
-    if any(pipeline(schedule).problems(ranks, microbatches, virtual_stages)):
-        return False
+    takes = _takes(schedule, ranks, microbatches, virtual_stages)
+    return takes and _is_own(schedule, ranks, virtual_stages)
+
+
+@remembered(65536)
+def _takes(schedule: str, ranks: int, microbatches: int, virtual_stages: int) -> bool:
+    """Whether a schedule takes these sizes."""
+    return not any(pipeline(schedule).problems(ranks, microbatches, virtual_stages))
+
+
+def _is_own(schedule: str, ranks: int, virtual_stages: int) -> bool:
+    """Whether a schedule is not ``PLAIN`` under another name."""
     return schedule == PLAIN or not same_order(schedule, PLAIN, ranks, virtual_stages)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hardware.architecture import architectures
 from hardware.device import Device
+from hardware.power_shares import power_shares
 from simdl.kernels.costs.attention import attention_time
 from simdl.kernels.costs.convolution import AlgorithmCost
 from simdl.kernels.costs.convolution_launch import fastest_launch
@@ -55,7 +56,8 @@ class DeviceCostModel(CostModel):
     """Prices kernels by the achieved fractions of a device profile; remembers the products it has priced."""
 
     def __init__(self, device: Device) -> None:
-        architectures()  # a fault of their file is told before anything is priced
+        architectures()  # faults of their files are told before anything is priced
+        power_shares()
         self._device = device
         self._times: dict[tuple[object, ...], float] = {}
         self._spaces: dict[tuple[object, ...], float] = {}

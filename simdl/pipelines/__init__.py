@@ -82,10 +82,15 @@ def in_flight(
     return tuple(rank.by_stage for rank in peaks(name, ranks, microbatches, virtual_stages))
 
 
-@remembered(1024)
 def same_order(name: str, other: str, ranks: int, virtual_stages: int) -> bool:
     """Whether two schedules are one: a small pipeline of both has the same order."""
-    sizes = min(ranks, SMALL), 2 * min(ranks, SMALL), virtual_stages
+    return _same_small_order(name, other, min(ranks, SMALL), virtual_stages)
+
+
+@remembered(1024)
+def _same_small_order(name: str, other: str, ranks: int, virtual_stages: int) -> bool:
+    """The same of so many ranks, with two microbatches for each."""
+    sizes = ranks, 2 * ranks, virtual_stages
     if any(reason for each in (name, other) for reason in pipeline(each).problems(*sizes)):
         return False
     return pipeline(name).build(*sizes) == pipeline(other).build(*sizes)

@@ -108,7 +108,7 @@ def price_blocks(pricing: Pricing, shard: Shard, recompute: Recompute) -> tuple[
     blocks = pricing.network.blocks
     inputs = (blocks[0].input_elements, *(block.output_elements for block in blocks[:-1]))
     return tuple(
-        _block_cost(pricing, shard, recompute, block, elements)
+        _block_cost(pricing, shard, recompute if block.recomputable else Recompute.NONE, block, elements)
         for block, elements in zip(blocks, inputs, strict=True)
     )
 
@@ -128,8 +128,8 @@ def block_factors(block: Block) -> tuple[float, float]:
     )
 
 
-def _block_cost(pricing: Pricing, shard: Shard, recompute: Recompute, block: Block, inputs: int) -> BlockCost:
-    mode = recompute if block.recomputable else Recompute.NONE
+@lru_cache(maxsize=1024)
+def _block_cost(pricing: Pricing, shard: Shard, mode: Recompute, block: Block, inputs: int) -> BlockCost:
     gradients, shard = _gradients(block, shard), _unpipelined(shard)  # passes of a pipeline are priced alike
     everything, largest, boundary, tables = _tensor_bytes(pricing, shard, block)
     redone = recomputed_layers(block, mode, pricing.stack)

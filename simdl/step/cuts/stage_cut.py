@@ -80,8 +80,9 @@ def balanced_cuts(chains: Sequence[Sequence[float]], stages: int) -> list[Cut]:
     """:func:`fastest_cut` of several chains where every stage costs the sum of its values.
 
     Then ``best_{s-1}[i]`` rises with i and a stage from i on costs less, so the least of the slower of both
-    is where they cross, on either side. Of the places that leave every stage a block the last stage may start
-    at the first one that makes it no slower than the best cut.
+    is where they cross, on either side; stages before a place cost at least as much as its last block, so no
+    stage without blocks is taken. Of the places that leave every stage a block the last stage may start at
+    the first one that makes it no slower than the best cut.
 
     Args:
         chains: as many values each, one per block; whole numbers of at least 0, so that sums are exact.
@@ -89,27 +90,31 @@ def balanced_cuts(chains: Sequence[Sequence[float]], stages: int) -> list[Cut]:
     """
     totals = np.zeros((len(chains), len(chains[0]) + 1))
     np.cumsum(np.array(chains, dtype=np.float64), axis=1, out=totals[:, 1:])
-    width = totals.shape[1] - stages  # places at which so many stages may end
-    numbers = np.arange(len(chains))[:, None]
-    apart = numbers * (2 * totals.max() + 1)  # rows one behind another, as one ascending row
-    edge = np.full((len(chains), 1), np.inf)
-    best = [totals[:, 1 : 1 + width]]
+    width = totals.shape[1] - stages  # places at which so many stages may end; one more that none reaches
+    far = 2 * totals.max() + 2
+    rows = far * np.arange(len(chains))[:, None]  # one behind another, as one ascending row
+    apart = totals + rows
+    best = np.full((stages, len(chains), width + 1), far)
+    best[0, :, :width] = totals[:, 1 : 1 + width]
+    rising = rows + np.full(width + 1, far - 1)
+    behind = np.full((len(chains), width + 1), -np.inf)  # starts of the last stage on that side
     for first in range(1, stages):
-        starts, ends = totals[:, first : first + width], totals[:, first + 1 : first + 1 + width]
-        rising, sought = best[-1] + starts + apart, ends + apart
-        cross = np.searchsorted(rising.ravel(), sought.ravel()).reshape(sought.shape) - width * numbers
-        place = cross + (width + 1) * numbers
-        before = np.concatenate([best[-1], edge], axis=1).ravel()[place]
-        behind = ends - np.concatenate([-edge, starts], axis=1).ravel()[place]
-        best.append(np.minimum(np.where(cross <= np.arange(width), before, np.inf), behind))
-    return [_last_starts(total, [each[row] for each in best]) for row, total in enumerate(totals.tolist())]
+        ends = slice(first + 1, first + 1 + width)
+        np.add(best[first - 1, :, :width], apart[:, first : first + width], out=rising[:, :width])
+        place = rising.ravel().searchsorted(apart[:, ends])
+        behind[:, 1:] = totals[:, first : first + width]
+        np.minimum(
+            best[first - 1].take(place), totals[:, ends] - behind.take(place), out=best[first, :, :width]
+        )
+    each = best.swapaxes(0, 1).tolist()
+    return [_last_starts(total, own) for total, own in zip(totals.tolist(), each, strict=True)]
 
 
-def _last_starts(total: list[float], best: Sequence[Table]) -> Cut:
+def _last_starts(total: list[float], best: Sequence[Sequence[float]]) -> Cut:
     """The cut of one chain, given sums of its values and what the best cuts of its beginnings take."""
     sizes, end = [], len(total) - 1
     for stages in range(len(best), 1, -1):
-        start = bisect_left(total, total[end] - float(best[stages - 1][end - stages]), stages - 1)
+        start = bisect_left(total, total[end] - best[stages - 1][end - stages], stages - 1)
         sizes.append(end - start)
         end = start
     return (end, *reversed(sizes))
