@@ -42,8 +42,11 @@ def test_power_grows_with_either_utilisation_and_stays_within_the_board(name, co
 
 @pytest.mark.published
 def test_the_host_and_an_idle_device_draw_what_the_idle_cluster_of_bloom_did():
-    # Luccioni et al. 2022, arXiv:2211.02001: 256,646 kWh beside 1,082,990 GPU hours, A100 80 GB
-    """Luccioni et al. 2022, arXiv:2211.02001, on idle consumption; page not recorded."""
+    """256,646 kWh beside 1,082,990 GPU hours of A100 80 GB: Luccioni et al. 2022, arXiv:2211.02001.
+
+    The paper's own page was not seen; its summary at emergentmind.com, topics/carbon-footprint-of-bloom,
+    section 1 (Emission Quantification: High-Level Figures), quotes both numbers.
+    """
     printed = 256_646e3 / 1_082_990
     own = device_power_model(load_device("a100-sxm-80gb"), load_node("jean-zay-a100"))
     assert own.idle + own.host == pytest.approx(printed, rel=0.01)

@@ -53,7 +53,9 @@ def test_parameters(name, parameters):
 @pytest.mark.parametrize(
     ("name", "weights", "weight_unit", "macs", "mac_unit"),
     [
-        # Sze et al. 2017, arXiv:1703.09039, table 2 (from knowledge): within half a unit of the last digit.
+        # Sze et al. 2017, arXiv:1703.09039, table II (from knowledge): within half a unit of the last digit.
+        # AlexNet, VGG-16 and ResNet-50 were seen with the same digits in README.md, Results, of
+        # KamelAbdelouahab/CNN-Workload: 61 M and 724 M, 138 M and 15.5 G, 25.5 M and 3.86 G.
         ("alexnet", 61, 1e6, 724, 1e6),
         ("overfeat", 146, 1e6, 28, 1e8),
         ("vgg16", 138, 1e6, 155, 1e8),
@@ -70,7 +72,9 @@ def test_weights_and_macs_round_to_the_survey(name, weights, weight_unit, macs, 
 
 @pytest.mark.published
 def test_lenet5_has_the_weights_of_the_survey():
-    """Sze et al. 2017, table 2 (from knowledge), LeNet-5: 2.6 k weights convolved, 58 k connected.
+    """Sze et al. 2017, arXiv:1703.09039, table II, column LeNet-5: 2.6 k weights convolved, 58 k connected.
+
+    Cited from knowledge, its page was not seen; both follow from the layers of LeCun et al. 1998, figure 2.
 
     The survey counts two fully connected layers and not the last. Its 283 k multiply-adds of convolutions are
     of no size of LeCun et al. 1998, figure 2, which has 357.6 k, and are not held.
