@@ -33,34 +33,42 @@ def work_times(pipelines: Sequence[Lanes], prices: Prices, pricing: Pricing) -> 
         found = outline(lanes.schedule, lanes.ranks, lanes.virtual_stages)
         key = found.kinds, found.overlaps
         if key not in known:
-            known[key] = kind_seconds(every, found, prices, pricing)
-        own = [numbers[blocks] for blocks in lanes.kinds]
-        ends = _ends(lanes, found, *(each[lanes.rows[:, None], own] for each in known[key]))
+            forward, back, rest = kind_seconds(every, found, prices, pricing)
+            known[key] = forward, forward + back, rest
+        ends = _ends(lanes, found, np.array([numbers[blocks] for blocks in lanes.kinds]), known[key])
         of_cuts = ends.ravel()[lanes.with_cuts(lanes.lane)].reshape(-1, lanes.choices)
         times[lanes.candidates] = of_cuts.min(axis=1)
     return times
 
 
-def _ends(lanes: Lanes, found: Outline, forward: Floats, back: Floats, rest: Floats) -> Floats:
-    """[lanes x cuts] seconds that ranks compute at least, given [lanes x kinds] those of passes."""
+def _ends(lanes: Lanes, found: Outline, number: Integers, seconds: tuple[Floats, Floats, Floats]) -> Floats:
+    """[lanes x cuts] seconds that ranks compute at least.
+
+    Args:
+        lanes: the pipeline.
+        found: its outline.
+        number: of each of its kinds among all.
+        seconds: [rows x all kinds] of passes: that send on, that send on or back, and that complete behind.
+    """
     place, pipeline = placement(lanes.schedule, lanes.ranks, lanes.virtual_stages), found.pipeline
     each = (lanes.microbatches / pipeline.copies)[:, None]
     kind, own = _kinds_of_cuts(lanes.kind)
-    forward, back, rest = forward[:, own], back[:, own], rest[:, own]
     stages = np.eye(own.shape[1])[kind]
     before = np.cumsum(stages, axis=1) - stages
-    way = forward if pipeline.synchronised else np.zeros_like(forward)
-    passes = forward + back
-    if not pipeline.synchronised or pipeline.copies > 1:
-        return _busy(place, stages, before, each, (way, passes + rest))
-    ends = _through(place, stages, before, each, passes)
-    return (
-        np.maximum(ends, _busy(place, stages, before, each, (way, passes + rest))) if found.splits else ends
-    )
+    wanted = lanes.rows[:, None, None], number[own]
+    forward, passes, rest = seconds
+    drains = pipeline.synchronised and pipeline.copies == 1
+    if drains and not found.splits:
+        return _through(place, stages, before, each, passes[wanted])
+    way = forward[wanted] if pipeline.synchronised else np.zeros_like(forward[wanted])
+    busy = _busy(place, stages, before, each, (way, (passes + rest)[wanted]))
+    return np.maximum(_through(place, stages, before, each, passes[wanted]), busy) if drains else busy
 
 
 def _kinds_of_cuts(kind: Integers) -> tuple[Integers, Integers]:
     """[cuts x stages] kinds numbered by cut, and which they are: [cuts x most kinds of a cut]."""
+    if len(kind) == 1:
+        return kind, np.arange(kind.max() + 1)[None]
     rows, order = np.arange(len(kind))[:, None], np.argsort(kind, axis=1, kind="stable")
     ascending = kind[rows, order]
     number = np.zeros_like(kind)

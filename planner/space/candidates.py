@@ -330,3 +330,10 @@ def distinct(columns: tuple[Integers, ...]) -> tuple[Integers, Integers]:
         code = code * (int(column.max(initial=0)) + 1) + column
     _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
     return first, inverse
+
+
+def used(places: Integers, count: int) -> tuple[Integers, Integers]:
+    """Which of so many places are used, and the number of each used one among them."""
+    found = np.zeros(count, dtype=np.bool_)
+    found[places] = True
+    return np.flatnonzero(found), (np.cumsum(found) - 1)[places]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.space.candidates import RECOMPUTE, Integers, Space, distinct
+from planner.space.candidates import RECOMPUTE, Integers, Space, distinct, used
 from simdl.communication import Hop
 from simdl.kernels.pricing import Pricing, Work
 from simdl.kernels.sharding import ShardTable
@@ -81,7 +81,7 @@ def price_space(space: Space, pricing: Pricing) -> Prices:
         pipelined,
     )
     first, shard = distinct(degrees)
-    modes, mode = np.unique(space.recompute, return_inverse=True)
+    modes, mode = used(space.recompute, len(RECOMPUTE))
     tp, cp, ep, etp, sequence, micro_batch, piped = (degree[first] for degree in degrees)
     table = ShardTable(
         tp=as_number(tp),

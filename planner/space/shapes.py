@@ -17,7 +17,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.space.candidates import Integers, Space, distinct
+from planner.space.candidates import Integers, Space, distinct, used
 from planner.space.prices import Floats, Prices
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import outline
@@ -147,8 +147,8 @@ class Shape(Lanes):
 
     def only(self, kept: NDArray[np.bool_]) -> tuple["Shape", Integers]:
         """The shape with some of its candidates and the lanes and variants that they use, and those lanes."""
-        lanes, lane = _used(self.lane[kept], len(self.rows))
-        variants, variant = _used(self.variant[kept], len(self.variants))
+        lanes, lane = used(self.lane[kept], len(self.rows))
+        variants, variant = used(self.variant[kept], len(self.variants))
         only = replace(
             self,
             variants=tuple(self.variants[number] for number in variants.tolist()),
@@ -162,13 +162,6 @@ class Shape(Lanes):
             cut=self.cut[kept],
         )
         return only, lanes
-
-
-def _used(places: Integers, count: int) -> tuple[Integers, Integers]:
-    """Which of so many places are used, and the number of each used one among them."""
-    used = np.zeros(count, dtype=np.bool_)
-    used[places] = True
-    return np.flatnonzero(used), (np.cumsum(used) - 1)[places]
 
 
 def enumerate_lanes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cuts) -> Iterator[Lanes]:
@@ -216,7 +209,7 @@ def _lanes(name: str, ranks: int, parts: list[_Part], space: Space, prices: Pric
     members = np.concatenate([each for each, *_ in parts])
     stages = [one for *_, of_it in parts for one in of_it]
     row = prices.row[members]
-    rows, lane = _used(row, len(prices.tp))
+    rows, lane = used(row, len(prices.tp))
     microbatches = np.empty(len(prices.tp), dtype=np.int64)
     microbatches[row] = space.microbatches[members]
     width = max(map(len, stages))
