@@ -2,7 +2,8 @@
 
 Reads rows left out of the fit, what ``simdl validate transfer --json`` printed, and gives the numbers of
 ``simdl/software/spreads.toml``: spreads by maximum likelihood, log errors as Student's t with four degrees of
-freedom, because some rows are far off, groups weighing by the root of their size; then for each kind of
+freedom, because some rows are far off, groups weighing by the root of their size, and each spread pulled to
+a usual one, because few groups tell those of single causes apart; then for each kind of
 network the factor with which 90 % of its rows are covered (split conformal prediction with normalised
 residuals: Papadopoulos et al. 2002, Lei et al. 2018, arXiv:1604.04173; by kind: Vovk et al. 2005, section
 4.5, "Mondrian"), half-way from the one for all rows. Nothing is written: the numbers printed go into the file
@@ -33,6 +34,9 @@ SHRINK = 0.5
 """How far a kind's factor goes from that of all rows to its own, in logs: few groups tell it."""
 _START, _STEPS, _SWEEPS = (0.1, 0.1, 0.1, 0.3, 0.6), (2.0, 1.5, 1.25, 1.1, 1.04), 6
 _LEAST, _MOST = 0.005, 3.0
+_USUAL, _PULL = 0.1, 0.3
+"""Where spreads lie without rows, and what a squared log from there costs, where a row of a group of one
+costs its negative log likelihood. Without it products came out surer than anything known of them (1.7 %)."""
 _PARTS = ("common", *SPREAD_CAUSES)
 
 
@@ -121,7 +125,8 @@ def weighted_quantile(values: Array, weights: Array, level: float) -> float:
 def _loss(spread: Array, errors: Array, shares: Array, weights: Array) -> float:
     sigma = np.sqrt(((shares * spread) ** 2).sum(axis=1))
     tails = (FREEDOM + 1) / 2 * np.log1p((errors / sigma) ** 2 / FREEDOM)
-    return float(weights @ (np.log(sigma) + tails))
+    pull = _PULL * np.square(np.log(spread / _USUAL)).sum()
+    return float(weights @ (np.log(sigma) + tails) + pull)
 
 
 def _descend(errors: Array, shares: Array, weights: Array) -> Array:
