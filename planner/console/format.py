@@ -167,9 +167,11 @@ def format_duration(seconds: float) -> str:
     """A long time to read: four digits in the largest unit of seconds, minutes, hours and days not above it.
 
     Example:
-        >>> format_duration(90.0), format_duration(5400.0), format_duration(259200.0)
-        ('1.5 min', '1.5 h', '3 d')
+        >>> format_duration(0.0), format_duration(90.0), format_duration(5400.0), format_duration(259200.0)
+        ('0 s', '1.5 min', '1.5 h', '3 d')
     """
+    if not seconds:
+        return "0 s"
     for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
         if seconds >= size:
             return f"{seconds / size:.4g} {unit}"

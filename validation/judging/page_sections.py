@@ -49,7 +49,7 @@ def error_sections(groups: Sequence[tuple[str, str, Sequence[Pair]]]) -> tuple[S
             Section(
                 title=f"Predicted against measured {quantity}",
                 body=accuracy_figure(pairs, quantity, unit, colours),
-                note=f"{len(pairs):,} rows; the band is 10 % wide on either side.",
+                note=f"{len(pairs):,} row{'s' * (len(pairs) > 1)}; the band is 10 % wide on either side.",
             ),
             Section(
                 title=f"Residuals of {quantity}",

@@ -89,7 +89,7 @@ def staleness_figure(spans: Sequence[Span], unit: str) -> go.Figure:
     figure = new_figure(height=320)
     found = [span.staleness for span in spans if span.name == "compute"]
     figure.add_histogram(name="gradients", x=found, marker={"color": GREY})
-    alone = {"range": (-2.5, 2.5), "dtick": 1} if not any(found) else {}
+    alone = {"range": (-0.75, 2.5), "dtick": 1} if not any(found) else {}
     figure.update_xaxes(title={"text": f"staleness [{unit}]"}, **alone)
     figure.update_yaxes(title={"text": "gradients [count]"})
     return figure

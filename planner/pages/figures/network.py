@@ -1,6 +1,6 @@
 """Drawings of networks: vertices where they stand, links as wide as they are fast, coloured by load."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -152,15 +152,37 @@ def _add_vertices(figure: go.Figure, drawing: Drawing, at: list[tuple[float, flo
         ("switches", graph.members, len(graph.names), SWITCH, "square"),
     ):
         names = graph.names[low:high]
+        in_words = named and len(names) <= NAMED
+        if circle and name == "switches" and in_words:
+            _name_middle(figure, names, at[low:high])
+            in_words = False
         if names:
             figure.add_scatter(
                 name=name,
                 x=[place[0] for place in at[low:high]],
                 y=[place[1] for place in at[low:high]],
-                mode="markers+text" if named and len(names) <= NAMED else "markers",
+                mode="markers+text" if in_words else "markers",
                 text=names,
                 textposition=[_beside(place, name, circle=circle) for place in at[low:high]],
                 marker={"color": colour, "symbol": symbol, "size": 12, "line": {"color": GREY, "width": 1}},
                 hovertemplate="%{text}<extra></extra>",
                 showlegend=False,
             )
+
+
+def _name_middle(figure: go.Figure, names: Sequence[str], at: Sequence[Point]) -> None:
+    """Names of what stands in the middle of a circle, edged in white: links run all around it."""
+    for text, (x, y) in zip(names, at, strict=True):
+        figure.add_annotation(
+            text=text,
+            x=x,
+            y=y,
+            xanchor="left",
+            yanchor="top",
+            xshift=6,
+            yshift=-6,
+            showarrow=False,
+            bgcolor="white",
+            borderpad=1,
+            opacity=0.9,
+        )

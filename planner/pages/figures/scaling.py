@@ -46,7 +46,8 @@ def throughput_figure(points: Sequence[Mapping[str, Any]], sample: str) -> go.Fi
         tickvals=devices,
         ticktext=[f"{count:,}" for count in devices],
     )
-    figure.update_yaxes(axis("throughput", f"{sample}s/s", log=True))
+    rates = [value for trace in figure.data for value in trace.y]
+    figure.update_yaxes(axis("throughput", f"{sample}s/s", log=True, values=rates))
     return figure
 
 

@@ -9,6 +9,7 @@ from planner.pages.figures.palette import ROLES, SERIES
 from planner.pages.figures.units import PLAIN
 
 MANY = 100  # largest over least, from which whole decades suffice
+SOME = 10  # the same, from which 1, 2 and 5 of every decade suffice
 LOG_TICKS = 5  # about as many; more would print over each other within a decade
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
@@ -60,13 +61,15 @@ def axis(
         quantity: what is shown.
         unit: of the values.
         log: logarithmic.
-        values: that a logarithmic axis shows; over many decades only whole ones are named, so that names do
-            not meet on a narrow screen.
+        values: that a logarithmic axis shows; over several decades only whole ones are named, over one or
+            two 1, 2 and 5 of each, so that names do not meet on a narrow screen.
     """
     kind: dict[str, Any] = {"type": "log", "nticks": LOG_TICKS} if log else {}
     known = [value for value in values if value]
     if log and known and max(known) >= MANY * min(known):
         kind["dtick"] = 1
+    elif log and known and max(known) >= SOME * min(known):
+        kind["dtick"] = "D2"
     return {"title": {"text": f"{quantity} [{unit}]"}, **kind}
 
 

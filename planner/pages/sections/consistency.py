@@ -17,10 +17,15 @@ def consistency_page(data: dict[str, Any], found: Comparison) -> Page:
     outcome, unit = found.outcome, found.outcome.staleness_unit
     until = outcome.step_time * STEPS
     early = [span for span in outcome.spans if span.start < until]
+    against = (
+        ""
+        if outcome is found.synchronous
+        else f", {data['speedup']:.3g} times as fast as synchronous steps slowed alike "
+        f"({format_seconds(found.synchronous.step_time)})"
+    )
     first = (
-        f"A step takes {format_seconds(outcome.step_time)}, {data['speedup']:.3g} times as fast as "
-        f"synchronous steps slowed alike ({format_seconds(found.synchronous.step_time)}); undisturbed "
-        f"they take {format_seconds(found.ordinary)}."
+        f"A step takes {format_seconds(outcome.step_time)}{against}; an undisturbed synchronous one takes "
+        f"{format_seconds(found.ordinary)}."
     )
     return Page(
         title=f"{data['model']} on {data['cluster']}, {outcome.scheme}",
