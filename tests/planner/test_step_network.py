@@ -22,7 +22,8 @@ def stepped(model, cluster, batch, **strategy):
 
 def drawn(section):
     """Loads by link, read from what a pointer shows."""
-    texts = [text for trace in section.body.data if trace.mode == "markers" for text in trace.text or ()]
+    links = [trace for trace in section.body.data if trace.name not in {"members", "switches"}]
+    texts = [text for trace in links if trace.mode == "markers" for text in trace.text or ()]
     return {text.split("<br>")[0]: text.rpartition("<br>")[2] for text in texts}
 
 
