@@ -10,10 +10,12 @@ from simdl.kernels.cost_model import estimate_kernel_time
 from simdl.kernels.sharding import Shard, named_kernels
 from simdl.software.reader import load_stack
 from workloads.dtypes import load_precision
+from workloads.evaluation import evaluation
 from workloads.layers.images.normalization import batch_norm, instance_norm
 from workloads.layers.images.pooling import max_pool
 from workloads.layers.tokens.token_norm import token_norm
 from workloads.operators import Pass
+from workloads.registry import load_network
 from workloads.tensors import Tensor
 
 pytestmark = pytest.mark.theory
@@ -56,6 +58,16 @@ def test_many_channels_channels_last_and_normalised_samples_fill_a_device():
     ):
         traffic = kernel.nbytes / (DEVICE.memory_bandwidth * DEVICE.memory.reduction)
         assert estimate_kernel_time(kernel, DEVICE) == pytest.approx(DEVICE.memory.latency + traffic)
+
+
+def test_without_sums_a_channel_takes_as_many_blocks_as_there_are_maps():
+    """Theory: outside training a scale and a shift move maps at the memory's bandwidth."""
+    layers = [layer for _, layer in evaluation(load_network("mobilenet-v2")).layers()]
+    used = next(layer for layer in layers if layer.attributes.get("over") == "batch")
+    assert used.output_shape == (32, 112, 112)
+    (kernel,) = kernels(used, Pass.FORWARD).values()
+    traffic = kernel.nbytes / (DEVICE.memory_bandwidth * DEVICE.memory.fraction)
+    assert estimate_kernel_time(kernel, DEVICE) == pytest.approx(DEVICE.memory.latency + traffic)
 
 
 def test_a_layer_norms_gradients_have_a_block_for_32_features():
