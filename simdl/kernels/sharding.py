@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from simdl.kernels.chains import BATCH_COUNT, chain_kernels, links, repeated_heads
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence
-from simdl.kernels.thread_blocks import pooling_bytes, thread_blocks
+from simdl.kernels.thread_blocks import pooling_bytes, takes_sums, thread_blocks
 from simdl.software.stack import Stack
 from workloads.amounts import choose, larger, rounded, smaller
 from workloads.dtypes import Precision
@@ -157,7 +157,8 @@ def _unfused(
                     yield layer.name, None, kernel
                 yield layer.name, None, _attention_kernel(layer.core, which, shard, precision, stack)
             continue
-        if which is Pass.FORWARD and BATCH_COUNT in stack.chains and layer.attributes.get("over") == "batch":
+        counts = BATCH_COUNT in stack.chains and layer.attributes.get("over") == "batch" and takes_sums(layer)
+        if which is Pass.FORWARD and counts:
             yield layer.name, None, Kernel("count", OperatorKind.ELEMENTWISE, 0.0, 0.0, precision.attention)
         for operator in layer.operators(which):
             if operator.dispatch in ("", stack.dispatch) and not _casts_nothing(operator, precision, stack):

@@ -33,14 +33,14 @@ def thread_blocks(layer: Layer, operator: Operator, stack: Stack, samples: float
         samples: that the kernel works on.
     """
     over = layer.attributes.get("over")
-    if over in {"batch", "instance"} and stack.layout == "channels_first" and _sums(layer):
+    if over in {"batch", "instance"} and stack.layout == "channels_first" and takes_sums(layer):
         return float(layer.output_shape[0]) if over == "batch" else layer.output_shape[0] * samples
     if over == "layernorm" and operator.name == "scale gradient" and COLUMN_BLOCKS in stack.chains:
         return float(ceil(layer.output_shape[-1] / COLUMNS))
     return 0.0
 
 
-def _sums(layer: Layer) -> bool:
+def takes_sums(layer: Layer) -> bool:
     """Whether a normalisation takes its own mean and deviation, not those of an earlier training."""
     return any(operator.kind is OperatorKind.REDUCTION for operator in layer.forward)
 
