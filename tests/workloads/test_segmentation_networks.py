@@ -56,8 +56,7 @@ def test_unet_shrinks_as_its_figure_says():
 def test_cosmoflow_has_its_published_parameters():
     """8.9 million: Farrell et al. 2021, arXiv:2110.11466, where it describes CosmoFlow.
 
-    The paper is cited from knowledge, its page was not seen; nor does the README of the benchmark's code
-    (sparticlesteve/cosmoflow-benchmark) print the number.
+    The paper is cited from knowledge; its page was not seen.
     """
     network = load_network("cosmoflow")
     assert network.parameters == 8_907_556
