@@ -8,10 +8,13 @@ from simdl.software.reader import load_stack
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
-from workloads.operators import OperatorKind
+from workloads.operators import OperatorKind, Pass
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network
 from workloads.workload import Workload
+
+LOOP = {"stepped_recurrent", "location_attention", "stepped_linear"}
+"""Kinds of layer that Tacotron 2 runs frame by frame."""
 
 
 @pytest.mark.published
@@ -49,6 +52,19 @@ def test_tacotron_makes_a_frame_a_step():
         for operator in layer.forward
     ]
     assert set(walked) == {1200}
+
+
+@pytest.mark.theory
+def test_a_frame_of_tacotron_runs_the_kernels_that_its_program_calls():
+    """``Decoder.decode`` and ``Attention.forward``: two cells of a join, two products, gates and dropout; 13
+    of the attention; two projections. Gradients of weights are summed step by step, each by its own kernel.
+    """
+    layers = [each for _, each in load_network("tacotron2").layers() if each.kind in LOOP]
+    assert sum(len(layer.forward) for layer in layers) == 2 * 5 + 13 + 2
+    passes = [each for layer in layers for which in Pass for each in layer.operators(which)]
+    assert {operator.steps for operator in passes} == {600}
+    sums = [o for layer in layers for o in layer.weight_gradient if o.name.startswith("sum of")]
+    assert len(sums) == 2 * 4 + 4 + 2 * 2
 
 
 @pytest.mark.theory
