@@ -1,8 +1,9 @@
 """Reading profile files: every number with its unit and its source, every fault of a file at once.
 
 A number is ``{ value = "3.35 TB/s", source = "datasheet", note = "..." }``; its source is one of the file's
-``[sources.KEY]`` tables. A table whose numbers share a source may name it once with its own ``source`` key
-and give bare values. Fractions and counts are plain numbers; everything else is text with a unit.
+``[sources.KEY]`` tables, or one that profiles share. A table whose numbers share a source may name it once
+with its own ``source`` key and give bare values. Fractions and counts are plain numbers; everything else is
+text with a unit.
 """
 
 import math
@@ -12,7 +13,7 @@ from typing import Any
 
 from hardware.citation import Citation, CitedNumber
 from hardware.errors import ProfileError, UnitError
-from hardware.profile_sources import EXPLAINED, read_sources
+from hardware.profile_sources import EXPLAINED, read_sources, shared_sources
 from hardware.ranges import POSITIVE, RANGES, in_range
 from hardware.units import EXAMPLES, parse_quantity, shortened
 from readers.errors import InputError
@@ -44,7 +45,8 @@ class ProfileReader:
             self.data: Mapping[str, Any] = parse_toml(text, place)
         except InputError as error:
             raise ProfileError([str(error)]) from None
-        self.sources = read_sources(self.data, self.fault)
+        self._own_sources = read_sources(self.data, self.fault)
+        self.sources = {**shared_sources(), **self._own_sources}
 
     def is_faulty(self, path: str) -> bool:
         """Whether something is wrong at a key path or below it."""
@@ -141,7 +143,7 @@ class ProfileReader:
         Raises:
             ProfileError: one line per fault, unknown keys and unused sources included.
         """
-        for key, citation in self.sources.items():
+        for key, citation in self._own_sources.items():
             if citation is not None and key not in self._used:
                 self.fault(f"sources.{key}", "no number names it; remove it")
         parents = {read[:end] for read in self._read for end, mark in enumerate(read) if mark == "."}

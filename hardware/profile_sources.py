@@ -1,15 +1,34 @@
-"""The ``[sources.KEY]`` tables of a profile file: what its numbers may name."""
+"""What numbers of a profile may name: its ``[sources.KEY]`` tables, or those of ``data/sources.toml``."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, get_args
 
 from hardware.citation import Citation, CitationKind
+from hardware.errors import ProfileError
+from hardware.profile_files import DATA
+from readers.toml import parse_toml
 
 FIELDS = ("kind", "title", "location", "read_on")
 EXPLAINED = ("assumed", "derived")  # kinds whose numbers need a note
 
 Fault = Callable[[str, str], None]  # key path, message
+
+
+@lru_cache(maxsize=1)
+def shared_sources() -> Mapping[str, Citation]:
+    """Sources that every profile may name without declaring them, by key.
+
+    Raises:
+        ProfileError: the file breaks a rule.
+    """
+    path, faults = DATA / "sources.toml", list[str]()
+    data = parse_toml(path.read_text(encoding="utf-8"), path.name)
+    found = read_sources(data, lambda place, message: faults.append(f"{path.name}: {place}: {message}"))
+    if faults:
+        raise ProfileError(faults)
+    return {key: citation for key, citation in found.items() if citation is not None}
 
 
 def read_sources(data: Mapping[str, Any], fault: Fault) -> dict[str, Citation | None]:

@@ -1,9 +1,13 @@
 """Every shipped profile loads, what the project promises is registered, and peaks are the published ones."""
 
+import re
+import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from hardware.profile_sources import shared_sources
 from hardware.profiles import (
     device_names,
     link_names,
@@ -217,3 +221,11 @@ def test_variants_differ_only_in_what_they_say():
         number.path: number.citation for number in variant.numbers if number.path != "memory.capacity"
     }
     assert inherited.items() <= cited.items()
+
+
+def test_sources_that_profiles_share_stand_once():
+    files = [path.read_text() for path in (ROOT / "hardware" / "data").glob("*/*.toml")]
+    own = {key for text in files for key in tomllib.loads(text).get("sources", ())}
+    named = Counter(key for text in files for key in set(re.findall(r'source = "([^"]+)"', text)))
+    assert not own & shared_sources().keys()
+    assert {key for key in shared_sources() if named[key] < 3} == set()
