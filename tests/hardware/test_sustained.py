@@ -20,6 +20,21 @@ def test_profiles_of_an_architecture_follow_from_one_number(holder):
         assert device.sustained == pytest.approx(expected, abs=0.02), name
 
 
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        *((name, "a40") for name in ("a10", "a10g", "a2")),
+        *((name, "l40s") for name in ("rtx-6000-ada", "rtx-5000-ada", "l4")),
+        *((name, "v100-sxm2-16gb") for name in ("quadro-rtx-8000", "quadro-rtx-6000")),
+    ],
+)
+def test_boards_that_take_the_products_of_another_have_the_clock_of_their_own_power(name, like):
+    device, known = load_device(name), load_device(like)
+    assert device.matmul.fraction["fp16"] == known.matmul.fraction["fp16"]
+    assert device.sustained == pytest.approx(sustained_by_power(device, known, known.sustained), abs=0.005)
+
+
 @pytest.mark.property
 @given(watts=st.floats(100, 2000), factor=st.floats(1.0, 3.0), known=st.floats(0.3, 1.0))
 def test_more_power_never_sustains_less_and_never_more_than_all(watts, factor, known):
