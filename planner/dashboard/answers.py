@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from planner.bounds.estimate import estimate_bound
-from planner.console.answers.report_json import simulation_json
 from planner.dashboard.catalog import Asked, Catalog
 from planner.dashboard.sides import question_for
-from planner.pages.page import Page
-from planner.pages.sections.step import simulate_page
+from planner.pages.page import Section
+from planner.pages.sections.step import detail_sections, pipeline_sections, step_lines, time_sections
 from simdl.collector import collector_paused
 from simdl.memory.needs import memory_by_rank, memory_shortfalls
 from simdl.step.costs.step_cost import StepCost
@@ -69,7 +68,21 @@ def simulation(asked: Asked, catalog: Catalog, strategy: Strategy) -> Simulation
 
 @lru_cache(maxsize=6)
 @collector_paused()  # figures read the 10^5 tasks of a step
-def step_page(asked: Asked, catalog: Catalog, strategy: Strategy) -> Page:
-    """The report page of a checked strategy."""
+def first_sections(asked: Asked, catalog: Catalog, strategy: Strategy) -> tuple[Section, ...]:
+    """What is drawn at once of a checked strategy: totals, time, pipeline, memory."""
     question, found = question_for(asked, catalog, strategy), simulation(asked, catalog, strategy)
-    return simulate_page(question, found, simulation_json(question, found.report))
+    return *time_sections(question.workload, found), *pipeline_sections(found)
+
+
+@lru_cache(maxsize=6)
+@collector_paused()
+def other_sections(asked: Asked, catalog: Catalog, strategy: Strategy) -> tuple[Section, ...]:
+    """What is drawn when it is looked at: all else of its report page."""
+    question, found = question_for(asked, catalog, strategy), simulation(asked, catalog, strategy)
+    return detail_sections(question.workload, found)
+
+
+def lines_of(asked: Asked, catalog: Catalog, strategy: Strategy) -> tuple[str, ...]:
+    """What was assumed of a simulated strategy, and of what it warns."""
+    question, found = question_for(asked, catalog, strategy), simulation(asked, catalog, strategy)
+    return step_lines(question, found.report)

@@ -1,6 +1,6 @@
 """What the page shows of its strategies: cards with the main numbers or the reasons, then the sections."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -10,7 +10,16 @@ from dash import html
 
 from planner.console.answers.headline import step_sentence
 from planner.console.format import format_memory, format_rate, format_seconds, format_strategy
-from planner.dashboard.answers import QUICK, Outline, outline, reasons_of, simulation, step_page
+from planner.dashboard.answers import (
+    QUICK,
+    Outline,
+    first_sections,
+    lines_of,
+    other_sections,
+    outline,
+    reasons_of,
+    simulation,
+)
 from planner.dashboard.catalog import REFUSALS, Catalog
 from planner.dashboard.downloads import download_links
 from planner.dashboard.fixes import fix_buttons, memory_fixes, question_fixes, strategy_fixes
@@ -20,7 +29,7 @@ from planner.dashboard.sides import Side, check_side, count_passes, question_for
 from planner.dashboard.sketch import sketch
 from planner.dashboard.state import State, format_state
 from planner.pages.figures.timeline import on_one_time_axis
-from planner.pages.page import Page, Section, Table
+from planner.pages.page import Section, Table
 from planner.pages.sections.comparison import comparison_sections
 from planner.pages.sections.step import totals_table
 from planner.questions.question import Question
@@ -31,8 +40,6 @@ from workloads.network import Network
 
 CARD = ("step time", "tokens/s", "samples/s", "MFU", "peak memory", "bubble")
 """Rows of the totals that a card shows."""
-FIRST = 4
-"""Sections of a step that are drawn before the others: totals, time, pipeline, memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,37 +97,43 @@ def show_sketches(state: State, catalog: Catalog) -> list[Any]:
 def show_figures(state: State, catalog: Catalog) -> list[Any]:
     """What changes with every control: time, pipeline and memory; of two strategies, their comparison."""
     found = _carried_out(state, catalog)
-    pages = {side.name: step_page(side.asked, catalog, side.strategy) for side in found}
     if not found:
         return []
     if len(found) == 1:
-        (name, page), *_ = pages.items()
-        return [_lines(page), *show_sections(page.sections[:FIRST], name.lower())]
+        (side,) = found
+        sections = first_sections(side.asked, catalog, side.strategy)
+        return [_lines(side, catalog), *show_sections(sections, side.name.lower())]
     return [
         *_comparison(found, catalog),
-        *show_sections(_pipelines(pages), "pipelines"),
+        *show_sections(_pipelines(found, catalog), "pipelines"),
     ]
 
 
 def show_details(state: State, catalog: Catalog) -> list[Any]:
     """All other sections, those of two strategies side by side."""
     found = _carried_out(state, catalog)
-    pages = {side.name: step_page(side.asked, catalog, side.strategy) for side in found}
     if len(found) == 1:
-        (name, page), *_ = pages.items()
-        return show_sections(page.sections[FIRST:], f"{name.lower()}-more")
+        (side,) = found
+        sections = other_sections(side.asked, catalog, side.strategy)
+        return show_sections(sections, f"{side.name.lower()}-more")
     columns = [
         html.Div(
             [
-                html.H2(f"Strategy {name}"),
-                _lines(page),
-                *show_sections([part for part in page.sections if not part.wide], name.lower()),
+                html.H2(f"Strategy {side.name}"),
+                _lines(side, catalog),
+                *show_sections(_narrow(side, catalog), side.name.lower()),
             ],
             className="column",
         )
-        for name, page in pages.items()
+        for side in found
     ]
     return [html.Div(columns, className="columns")]
+
+
+def _narrow(side: Side, catalog: Catalog) -> list[Section]:
+    """All sections that fit into a column."""
+    asked = side.asked, catalog, side.strategy
+    return [part for part in (*first_sections(*asked), *other_sections(*asked)) if not part.wide]
 
 
 def _carried_out(state: State, catalog: Catalog) -> list[Side]:
@@ -134,13 +147,19 @@ def _carried_out(state: State, catalog: Catalog) -> list[Side]:
     return found
 
 
-def _lines(page: Page) -> html.Details:
-    return html.Details([html.Summary("Assumptions and warnings"), *map(html.P, page.lines)])
+def _lines(side: Side, catalog: Catalog) -> html.Details:
+    lines = lines_of(side.asked, catalog, side.strategy)
+    return html.Details([html.Summary("Assumptions and warnings"), *map(html.P, lines)])
 
 
-def _pipelines(pages: Mapping[str, Page]) -> Iterator[Section]:
+def _pipelines(sides: list[Side], catalog: Catalog) -> Iterator[Section]:
     """The wide sections of two strategies one above the other, on one axis of time."""
-    wide = [(name, part) for name, page in pages.items() for part in page.sections if part.wide]
+    wide = [
+        (side.name, part)
+        for side in sides
+        for part in first_sections(side.asked, catalog, side.strategy)
+        if part.wide
+    ]
     figures = on_one_time_axis([part.body for _, part in wide if not isinstance(part.body, Table)])
     for (name, part), figure in zip(wide, figures, strict=True):
         yield replace(part, title=f"{part.title} of {name}", body=figure)

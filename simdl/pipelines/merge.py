@@ -9,5 +9,6 @@ def merge(forwards: Sequence[Entry], backwards: Sequence[Entry], *, warm_up: int
     """``warm_up`` forwards, then forward and backward in turn, then the backwards that are left."""
     warm_up = min(warm_up, len(forwards))
     steady = len(forwards) - warm_up
-    pairs = zip(forwards[warm_up:], backwards[:steady], strict=True)
-    return (*forwards[:warm_up], *(entry for pair in pairs for entry in pair), *backwards[steady:])
+    turns = [*forwards[warm_up:], *backwards[:steady]]
+    turns[::2], turns[1::2] = forwards[warm_up:], backwards[:steady]
+    return (*forwards[:warm_up], *turns, *backwards[steady:])

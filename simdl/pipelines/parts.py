@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from simdl.pipelines.passes import Entry, Order, passes_of
+from simdl.pipelines.passes import Entry, Order, all_passes, passes_of
 
 
 def updates(order: Order) -> Iterator[Order]:
@@ -17,12 +17,17 @@ def updates(order: Order) -> Iterator[Order]:
 
 def ends(order: Order) -> tuple[set[int], set[int]]:
     """Places in an order of the first forward pass and of the last completing pass of each stage."""
+    passes = all_passes(order)
+    apart = len(passes) == len(order)
+    places = range(len(order)) if apart else [n for n, entry in enumerate(order) for _ in passes_of(entry)]
+    what = [(kind, stage) for kind, _, stage in passes]
     begins: dict[int, int] = {}
     completes: dict[int, int] = {}
-    for place, entry in enumerate(order):
-        for kind, _, stage in passes_of(entry):
-            if kind.acquires:
-                begins.setdefault(stage, place)
-            if kind.completes:
-                completes[stage] = place
+    for kind, stage in set(what):  # few, each looked for once
+        if kind.acquires:
+            place = places[what.index((kind, stage))]
+            begins[stage] = min(place, begins.get(stage, place))
+        if kind.completes:
+            place = places[len(what) - 1 - what[::-1].index((kind, stage))]
+            completes[stage] = max(place, completes.get(stage, place))
     return {*begins.values()}, {*completes.values()}

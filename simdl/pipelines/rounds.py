@@ -11,14 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import lcm
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simdl.pipelines.parts import ends
-from simdl.pipelines.passes import Order, Orders, Pass, passes_of
+from simdl.pipelines.passes import Order, PassKind, all_passes, passes_of
 from simdl.pipelines.pipeline import Pipeline
 
+KINDS = {kind: number for number, kind in enumerate(PassKind)}
 Entries = NDArray[np.int64]
 """[entries x 3] number of what an entry does on which stages, its copy, and its microbatch within that."""
 FILL, ROUNDS = 2, 6
@@ -154,7 +156,7 @@ def settled_rounds(
 @lru_cache(maxsize=4096)
 def _compared(pipeline: Pipeline, ranks: int, sizes: tuple[int, int, int], virtual: int) -> Rounds | None:
     """The rounds of the longest of three orders, of which the second has one more than the first."""
-    orders = [pipeline.build(ranks, count, virtual) for count in sizes]
+    orders = [[_Read(order) for order in pipeline.build(ranks, count, virtual)] for count in sizes]
     numbers = [each for each in (_numbering(one, ranks * virtual) for one in orders) if each]
     if len(numbers) < len(orders):
         return None
@@ -173,17 +175,31 @@ def _compared(pipeline: Pipeline, ranks: int, sizes: tuple[int, int, int], virtu
     )
 
 
-def _numbering(orders: Orders, chain: int) -> Numbering | None:
+class _Read:
+    """An order, and its passes as arrays.
+
+    Attributes:
+        order: of a rank.
+        kind, microbatch, stage: of every pass, by number; two of them are one entry where these overlap.
+    """
+
+    __slots__ = ("kind", "microbatch", "order", "stage")
+
+    def __init__(self, order: Order) -> None:
+        kinds, microbatches, stages = zip(*all_passes(order), strict=True)
+        self.order = order
+        self.kind = np.fromiter(map(KINDS.__getitem__, kinds), dtype=np.int64, count=len(kinds))
+        self.microbatch, self.stage = np.array(microbatches), np.array(stages)
+
+
+def _numbering(orders: Sequence[_Read], chain: int) -> Numbering | None:
     """How an order numbers microbatches; None where copies share some or leave some out."""
-    seen: dict[int, set[int]] = {}
-    for order in orders:
-        for entry in order:
-            for each in passes_of(entry):
-                seen.setdefault(each.stage // chain, set()).add(each.microbatch)
-    copies = [seen[copy] for copy in sorted(seen)]
-    first, count = tuple(min(copy) for copy in copies), tuple(len(copy) for copy in copies)
-    apart = sum(count) == len(set().union(*copies))
-    whole = all(max(copy) - min(copy) < len(copy) for copy in copies)
+    copy = np.concatenate([each.stage for each in orders]) // chain
+    microbatch = np.concatenate([each.microbatch for each in orders])
+    copies = [np.unique(microbatch[copy == own]) for own in np.unique(copy)]
+    apart = sum(map(len, copies)) == len(np.unique(microbatch))
+    whole = all(own[-1] - own[0] < len(own) for own in copies)
+    first, count = tuple(int(own[0]) for own in copies), tuple(map(len, copies))
     return Numbering(chain, first, count) if apart and whole else None
 
 
@@ -195,7 +211,7 @@ def _labels(short: Numbering, long: Numbering, growth: Sequence[int]) -> tuple[L
     return tuple(sorted(found, key=lambda each: each.first))
 
 
-def _zone(three: Sequence[Order], numbers: Sequence[Numbering], growth: Sequence[int]) -> Zone | None:
+def _zone(three: Sequence[_Read], numbers: Sequence[Numbering], growth: Sequence[int]) -> Zone | None:
     """The rounds of one rank, or None if its short, next longer and long order are not alike up to them."""
     names: dict[object, int] = {}
     a, b, whole = (_entries(order, names, own) for order, own in zip(three, numbers, strict=True))
@@ -206,7 +222,7 @@ def _zone(three: Sequence[Order], numbers: Sequence[Numbering], growth: Sequence
     tail = _alike((a + shift)[::-1], b[::-1])
     if length <= 0 or head + tail < len(a) + length:
         return None
-    begins, completes = ends(three[0])
+    begins, completes = ends(three[0].order)
     first, stop = max(len(a) - tail, max(begins) + 1), min(head, *completes)
     if stop - first < length:
         return None
@@ -219,29 +235,33 @@ def _zone(three: Sequence[Order], numbers: Sequence[Numbering], growth: Sequence
     return Zone(first=first, stop=stop, length=length)
 
 
-def _entries(order: Order, names: dict[object, int], numbers: Numbering) -> Entries:
-    flat = np.fromiter(_flat(order, names, numbers), dtype=np.int64, count=3 * len(order))
+def _entries(read: _Read, names: dict[object, int], numbers: Numbering) -> Entries:
+    if len(read.order) == len(read.kind):
+        copy = read.stage // numbers.chain
+        own = read.microbatch - np.array(numbers.first)[copy]
+        return np.stack([_name(read.kind, read.stage), copy, own], axis=1)
+    flat = np.fromiter(_flat(read.order, names, numbers), dtype=np.int64, count=3 * len(read.order))
     return flat.reshape(-1, 3)
 
 
 def _flat(order: Order, names: dict[object, int], numbers: Numbering) -> Iterator[int]:
     chain, firsts = numbers.chain, numbers.first
     for entry in order:
-        if isinstance(entry, Pass):  # most entries of most orders
-            copy = entry.stage // chain
-            yield names.setdefault((entry.kind, entry.stage), len(names))
-            yield copy
-            yield entry.microbatch - firsts[copy]
-            continue
         passes = passes_of(entry)
         copies = [each.stage // chain for each in passes]
         own = [each.microbatch - firsts[copy] for each, copy in zip(passes, copies, strict=True)]
         what = tuple(
             (each.kind, each.stage, number - own[0]) for each, number in zip(passes, own, strict=True)
         )
-        yield names.setdefault(what, len(names))
+        first, *others = passes
+        yield names.setdefault(what, ~len(names)) if others else _name(KINDS[first.kind], first.stage)
         yield copies[0]
         yield own[0]
+
+
+def _name(kind: Any, stage: Any) -> Any:  # noqa: ANN401 - a number or an array of them
+    """What an entry of one pass does on which stage, as one number; those of two are below 0."""
+    return stage * len(KINDS) + kind
 
 
 def _alike(one: Entries, other: Entries) -> int:

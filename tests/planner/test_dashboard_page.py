@@ -9,14 +9,16 @@ from click.testing import CliRunner
 from dashboard_client import GPT2, GPT3, Client, parts, texts, verdict
 
 from planner.commands.simulate import simulate
+from planner.console.answers.report_json import simulation_json
 from planner.dashboard import results
-from planner.dashboard.answers import simulation, step_page
+from planner.dashboard.answers import simulation
 from planner.dashboard.catalog import ask
 from planner.dashboard.limits import BODY
 from planner.dashboard.sides import LIVE, check_side
 from planner.dashboard.sketch import work_by_rank
 from planner.dashboard.state import format_state, parse_state, start_state
 from planner.pages.figures.palette import CAUSES
+from planner.pages.sections.step import simulate_page
 from planner.questions.strategy_file import build_strategy
 from simdl.errors import DeadlockError
 
@@ -157,8 +159,9 @@ class TestFigures:
         query = GPT2 + "a.pp=2"
         _, drawn = shown(client, query)
         state = parse_state(query)
-        cluster = ask(state.asked, client.catalog).cluster
-        page = step_page(state.asked, client.catalog, build_strategy({"pp": 2}, cluster))
+        question = ask(state.asked, client.catalog)
+        found = simulation(state.asked, client.catalog, build_strategy({"pp": 2}, question.cluster))
+        page = simulate_page(question, found, simulation_json(question, found.report))
         assert [texts(title) for title in parts(drawn, "H3")] == [section.title for section in page.sections]
         graphs = [graph["props"]["figure"] for graph in parts(drawn, "Graph")]
         bodies = [section.body for section in page.sections if hasattr(section.body, "to_json")]

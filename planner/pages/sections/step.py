@@ -52,41 +52,55 @@ def simulate_page(question: Question, simulation: Simulation, data: Any) -> Page
     return Page(
         title=f"{workload.network.name} on {question.cluster.name}: {format_strategy(report.strategy)}",
         headline=data["headline"] or "",  # none for a step that does not fit, which has no page
-        lines=(
-            f"One training step of {workload.global_batch} {workload.network.sample}s, simulated.",
-            *(f"assumed: {sentence}" for sentence in question.assumptions),
-            *certainty_lines(report),
-            *(f"kernels: {sentence}" for sentence in report.provenance.get("kernels", ())),
-            *(f"warning: {sentence}" for sentence in report.warnings),
-        ),
+        lines=step_lines(question, report),
         sections=(
-            Section(title="Totals", body=totals_table(report, workload.network)),
-            Section(
-                title="Where the time goes",
-                body=breakdown_figure(
-                    [
-                        ("mean over ranks", report.breakdown),
-                        ("critical path", report.critical_path),
-                        *_ranks(simulation.timeline),
-                    ]
-                ),
-                note="Every bar adds up to the step time. Without a cause the step is shorter by no more "
-                "than it takes on the critical path.",
-            ),
-            *step_sections(question.workload, simulation),
+            *time_sections(workload, simulation),
+            *step_sections(workload, simulation),
         ),
         data=data,
     )
 
 
+def step_lines(question: Question, report: StepReport) -> tuple[str, ...]:
+    """What was assumed, what the answer rests on, and of what it warns, a sentence each."""
+    workload = question.workload
+    return (
+        f"One training step of {workload.global_batch} {workload.network.sample}s, simulated.",
+        *(f"assumed: {sentence}" for sentence in question.assumptions),
+        *certainty_lines(report),
+        *(f"kernels: {sentence}" for sentence in report.provenance.get("kernels", ())),
+        *(f"warning: {sentence}" for sentence in report.warnings),
+    )
+
+
+def time_sections(workload: Workload, simulation: Simulation) -> tuple[Section, ...]:
+    """Totals, and where the time of one step goes."""
+    report = simulation.report
+    return (
+        Section(title="Totals", body=totals_table(report, workload.network)),
+        Section(
+            title="Where the time goes",
+            body=breakdown_figure(
+                [
+                    ("mean over ranks", report.breakdown),
+                    ("critical path", report.critical_path),
+                    *_ranks(simulation.timeline),
+                ]
+            ),
+            note="Every bar adds up to the step time. Without a cause the step is shorter by no more "
+            "than it takes on the critical path.",
+        ),
+    )
+
+
 def step_sections(workload: Workload, simulation: Simulation) -> tuple[Section, ...]:
     """Pipeline, memory, roofline and communication of one step."""
-    timeline, step = simulation.timeline, simulation.step
-    device = step.pricing.cluster.device
-    usable = usable_memory(step.stack, device)
-    by_rank = memory_by_rank(step)
-    parts = {rank: by_rank[timeline.program.classes[rank].stage] for rank in shown_ranks(timeline)}
-    fullest = max(parts, key=lambda rank: sum(parts[rank].values()))
+    return *pipeline_sections(simulation), *detail_sections(workload, simulation)
+
+
+def pipeline_sections(simulation: Simulation) -> tuple[Section, ...]:
+    """What every rank does when, and how full its memory is."""
+    timeline, usable, parts = _memory(simulation)
     thinned = timeline_note(timeline)
     folded = "One rank per pipeline stage; the others do the same at the same time."
     return (
@@ -102,6 +116,15 @@ def step_sections(workload: Workload, simulation: Simulation) -> tuple[Section, 
             note="Activations live from a forward pass to its backward pass; all else lives for the step or "
             "is counted at its largest.",
         ),
+    )
+
+
+def detail_sections(workload: Workload, simulation: Simulation) -> tuple[Section, ...]:
+    """Memory by part, roofline, communication and network of one step."""
+    timeline, usable, parts = _memory(simulation)
+    device = simulation.step.pricing.cluster.device
+    fullest = max(parts, key=lambda rank: sum(parts[rank].values()))
+    return (
         Section(
             title="Memory over the step by part",
             body=memory_by_part_figure(timeline, fullest, parts[fullest], LIVE, usable),
@@ -113,12 +136,20 @@ def step_sections(workload: Workload, simulation: Simulation) -> tuple[Section, 
         ),
         Section(
             title="Roofline of the operators",
-            body=roofline_figure(kernel_uses(step), device, workload.precision.matmul),
+            body=roofline_figure(kernel_uses(simulation.step), device, workload.precision.matmul),
             note=f"Kernels of one microbatch on one {device.name}; larger markers take more of the time.",
         ),
         *_communication(simulation.report),
         *network_sections(simulation),
     )
+
+
+def _memory(simulation: Simulation) -> tuple[Timeline, float, dict[int, dict[str, float]]]:
+    """The timeline, what a device can hold, and [bytes] by part of the ranks that are shown."""
+    timeline, step = simulation.timeline, simulation.step
+    by_rank = memory_by_rank(step)
+    parts = {rank: by_rank[timeline.program.classes[rank].stage] for rank in shown_ranks(timeline)}
+    return timeline, usable_memory(step.stack, step.pricing.cluster.device), parts
 
 
 def _communication(report: StepReport) -> tuple[Section, ...]:

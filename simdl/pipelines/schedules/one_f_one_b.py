@@ -8,7 +8,7 @@ holds at most p - r activations; the bubble is that of GPipe.
 import numpy as np
 
 from simdl.pipelines.merge import merge
-from simdl.pipelines.passes import Orders, Pass, PassKind
+from simdl.pipelines.passes import Orders, PassKind, passes_in_turn
 from simdl.pipelines.pipeline import Moments, Pipeline
 
 
@@ -16,8 +16,8 @@ def build_one_f_one_b(ranks: int, microbatches: int, _virtual_stages: int) -> Or
     """Warm-up of p - r - 1 forwards on rank r, then forward and backward in turn."""
     return tuple(
         merge(
-            [Pass(PassKind.FORWARD, microbatch, rank) for microbatch in range(microbatches)],
-            [Pass(PassKind.BACKWARD, microbatch, rank) for microbatch in range(microbatches)],
+            passes_in_turn(PassKind.FORWARD, range(microbatches), rank),
+            passes_in_turn(PassKind.BACKWARD, range(microbatches), rank),
             warm_up=ranks - rank - 1,
         )
         for rank in range(ranks)
