@@ -35,14 +35,11 @@ def test_90_epochs_of_resnet50_are_6_7_ideal_hours_on_a_v100():
 
 @pytest.mark.published
 def test_days_of_residual_networks_on_four_m40s():
-    """2.5, 5, 7 and 10.5 days for 18, 50, 101 and 152 layers: Han, Efficient Methods and Hardware for Deep
-    Learning, slide "The second challenge: speed" (Stanford CS231n, lecture 15, 2017).
+    """2.5 days, 5 days, 1 week and 1.5 weeks for 18, 50, 101 and 152 layers: Han, Efficient Methods and
+    Hardware for Deep Learning, slide "The second challenge: speed" (Stanford CS231n, lecture 15, 2017).
 
-    The slide is cited from knowledge. Seen was its caption in a reprint, "Training time benchmarked with
-    fb.resnet.torch using four M40 GPUs" (towardsdatascience.com, pruning-deep-neural-network-56cae1ec5505,
-    second challenge), not the picture with the days. Gross and Wilber 2016 ("Training and investigating
-    residual nets", torch.ch, section Multi-GPU training) print 3.5 days for 18 and 14 for 101 layers on four
-    Kepler GPUs. So it is held loosely.
+    Read in the notes on the lecture that shows it again: CityU CS6487, week 2, section 1.2, table "Benchmarks
+    on four M40 GPUs". Whole and half weeks are printed, so it is held loosely.
 
     Held: days of the three deep networks within 25 % and their ratios to ResNet-50 within 25 %; ResNet-18 is
     predicted 45 % too short at most, because 530 images/s are what its host decodes and crops.
