@@ -148,11 +148,17 @@ IMPLEMENTATIONS = {
 """Column of the table to the algorithm of `hardware.attention_kernels`; cuDNN by its release."""
 
 MODES = {"fwd": Pass.FORWARD, "bwd": Pass.INPUT_GRADIENT}
+BENCHMARK_DEFAULT, BENCHMARK_WIDTH = "benchmark default", 2048
+"""What rows of FlashAttention's own program are marked by, and its heads times their size (``dim`` in
+Dao-AILab/flash-attention@0469c727 benchmarks/benchmark_flash_attention.py)."""
 
 
 def _flash_attention(cells: Cells) -> Iterator[Launch]:
     """Rates count 4 B H S^2 D flops forward (half when causal) and 2.5 times as many backward."""
-    complete = cells["batch"] and cells["heads"] and cells["seq_len"] and cells["head_dim"]
+    heads = cells["heads"]
+    if BENCHMARK_DEFAULT in cells["dtype"] and cells["head_dim"]:
+        heads = heads or str(BENCHMARK_WIDTH // int(cells["head_dim"]))
+    complete = cells["batch"] and heads and cells["seq_len"] and cells["head_dim"]
     fused = cells["implementation"].split(" ")[0] in IMPLEMENTATIONS
     if not complete or cells["mode"] not in MODES or not fused:
         raise RowSkippedError("no full shape, no single pass, or not a fused kernel")
@@ -160,8 +166,8 @@ def _flash_attention(cells: Cells) -> Iterator[Launch]:
     shape = AttentionShape(
         query_tokens=tokens,
         key_tokens=tokens,
-        heads=int(cells["heads"]),
-        kv_heads=int(cells["heads"]),
+        heads=int(heads),
+        kv_heads=int(heads),
         head_size=int(cells["head_dim"]),
         causal=cells["causal"] == "True",
     )

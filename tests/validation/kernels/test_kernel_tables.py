@@ -94,6 +94,8 @@ def test_fused_attention_rows_become_attention_calls():
     rows = [row for row in load_kernel_rows(PUBLISHED / "flash_attention.csv") if row.kernel]
     assert rows
     assert all(isinstance(row.kernel.shape, AttentionCall) for row in rows)
+    own = [row.kernel.shape.shape for row in rows if row.device == "rtx-a5000"]
+    assert {shape.heads * shape.head_size for shape in own} == {2048}  # width of the kernels' own benchmark
 
 
 def test_what_the_shortest_row_takes_beyond_its_prediction_is_the_timer_cost(tmp_path):
