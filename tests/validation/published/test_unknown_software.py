@@ -66,8 +66,12 @@ def test_blank_virtual_stages_are_single_layers_where_recipes_interleave_so(sour
 @pytest.mark.parametrize(
     ("cells", "stack"),
     [
-        ({"pp": "2"}, "megatron-2023"),
-        ({"tp": "2"}, "megatron-2023"),
+        ({"pp": "2"}, "megatron-2022"),
+        ({"tp": "2", "model": "gpt3-175B"}, "megatron-2022"),
+        ({"tp": "2", "notes": "FlashAttention"}, "megatron-2023"),
+        ({"tp": "2", "model": "Llama 2 7B", "ffn": "11008"}, "megatron-2023"),
+        ({"data_sharding": "FSDP", "notes": "compile=True"}, "fms-fsdp-compile"),
+        ({"notes": "full_finetune_single_device, compile; chunked CE;"}, "torchtune-chunked"),
         ({"data_sharding": "ZeRO-3"}, "pytorch-fsdp"),
         ({}, "pytorch-fsdp"),
         ({"device": "H100-80GB", "tp": "2"}, "nemo-2024"),
@@ -355,3 +359,14 @@ def test_sharding_and_schedules_are_known_as_strangers_write_them(cells, zero, s
 def test_layouts_that_a_row_does_not_tell_are_refused(cells, message):
     with pytest.raises(RowSkippedError, match=message):
         row_setup(row(**GPT | {"source": "someone", "step_time_s": "1"} | cells))
+
+
+@pytest.mark.parametrize(("recompute", "passes"), [("full", 4), ("none", 3), ("selective", 3)])
+def test_tflops_of_an_unknown_source_count_recomputation_as_megatrons_programs_do(recompute, passes):
+    """Published: 24 k B s l h^2 (1 + s / 6h + V / 16lh), k = 4 with full recomputation and 3 without."""
+    cells = GPT | {"source": "x", "tp": "2", "model": "GPT-3", "vocab": "51200", "recompute": recompute}
+    setup = row_setup(row(**cells, tflops_per_device="100"))
+    hidden, layers, tokens = 2304, 24, 2048
+    flops = 24 * passes * 512 * tokens * layers * hidden**2
+    flops *= 1 + tokens / (6 * hidden) + 51200 / (16 * layers * hidden)
+    assert setup.measured == pytest.approx(flops / (32 * 100e12))

@@ -112,7 +112,7 @@ def _times_from_flops(
     row: PublishedRow, size: RunSize, defaults: SourceDefaults, recompute: Recompute
 ) -> Iterator[float]:
     gated = family_of(row["source"], row["model"]).gated
-    counted = reported_flops(defaults.flops, size.shape, size.batch, gated=gated)
+    counted = reported_flops(defaults.flops, size.shape, size.batch, gated=gated, recompute=recompute)
     parameters = optional_measurement(row, "n_params_b")
     if defaults.flops == "bigscience" and "old" in row["notes"] and parameters:
         counted = old_bigscience_flops(parameters * 1e9, size.shape, size.batch)

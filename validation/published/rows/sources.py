@@ -59,11 +59,11 @@ def source_defaults(source: str) -> SourceDefaults:
 def stack_defaults(stack: str) -> SourceDefaults:
     """Defaults of rows whose source is not known, by the stack that they are taken to run on.
 
-    How such a row's TFLOP/s and MFU count is not known either: as model flops with attention in full.
+    TFLOP/s are what a program prints, so they count as its code does.
     """
     unknown = source_defaults("")
     rules = load_rules("published/rows/sources.toml", SourceDefaults)
     found = next((rule for rule in rules if rule.stacks is not None and rule.stacks.fullmatch(stack)), None)
     if found is None:
         return unknown
-    return replace(found, name=unknown.name, pattern=unknown.pattern, flops=unknown.flops)
+    return replace(found, name=unknown.name, pattern=unknown.pattern)

@@ -15,7 +15,10 @@ from workloads.network import Network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackRule:
-    """Rows whose cells match every pattern, on a device of a matching generation, ran on ``stack``."""
+    """Rows whose cells match every pattern, on a device of a matching generation, ran on ``stack``.
+
+    ``divided`` is matched against how their strategy divides the network.
+    """
 
     source: Pattern | None = None
     source_item: Pattern | None = None
@@ -29,6 +32,7 @@ class StackRule:
     channels_last: Pattern | None = None
     generation: Pattern | None = None
     text: Pattern | None = None
+    divided: Pattern | None = None
     stack: str
     why: str
 
@@ -39,7 +43,9 @@ _FRAMEWORKS = re.compile(
 _HOME = "nvidia"
 """Maker whose devices run what rules without a generation name."""
 _COLUMNS = tuple(
-    field.name for field in fields(StackRule) if field.name not in ("generation", "text", "stack", "why")
+    field.name
+    for field in fields(StackRule)
+    if field.name not in ("generation", "text", "divided", "stack", "why")
 )
 
 
@@ -94,7 +100,7 @@ def choose_stack(
     named = _with_framework(row)
     ported = architecture_named(device.generation).family != _HOME
     for rule in stack_rules():
-        if (rule.generation or not ported) and _matches(rule, named, device):
+        if (rule.generation or not ported) and _matches(rule, named, device, divided):
             return StackChoice(stack=rule.stack)
     try:
         stack = default_stack(device.generation, network.sample, divided)
@@ -124,7 +130,9 @@ def stack_rules() -> tuple[StackRule, ...]:
     return load_rules("published/rows/software_stacks.toml", StackRule)
 
 
-def _matches(rule: StackRule, row: PublishedRow, device: Device) -> bool:
+def _matches(rule: StackRule, row: PublishedRow, device: Device, divided: str) -> bool:
+    if rule.divided is not None and not rule.divided.search(divided):
+        return False
     if rule.generation is not None and not rule.generation.search(device.generation):
         return False
     if rule.text is not None and not rule.text.search(" | ".join(row.cells.get(c, "") for c in _TEXT)):
