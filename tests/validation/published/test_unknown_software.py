@@ -9,6 +9,7 @@ from simdl.software.reader import load_stack
 from validation.errors import RowSkippedError
 from validation.published.prediction import row_setup
 from validation.published.rows.network import decoder_network, decoder_shape
+from validation.published.rows.shapes import with_shape
 from validation.published.rows.sources import source_defaults
 from validation.published.rows.strategy import row_degrees, row_strategies
 from validation.published.tables import CNN_COLUMNS, LLM_COLUMNS, PublishedRow, load_published
@@ -370,3 +371,8 @@ def test_tflops_of_an_unknown_source_count_recomputation_as_megatrons_programs_d
     flops = 24 * passes * 512 * tokens * layers * hidden**2
     flops *= 1 + tokens / (6 * hidden) + 51200 / (16 * layers * hidden)
     assert setup.measured == pytest.approx(flops / (32 * 100e12))
+
+
+def test_printed_heads_that_are_not_the_published_ones_bring_their_own_keys():
+    cells = GPT | {"model": "GPT-3 1.3B", "hidden": "2048", "n_heads": "16", "step_time_s": "1"}
+    assert decoder_shape(with_shape(row(**cells))[0], tp=1).kv_heads == 16

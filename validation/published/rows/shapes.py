@@ -28,7 +28,8 @@ class ShapeRule:
 def with_shape(row: PublishedRow) -> tuple[PublishedRow, tuple[str, ...]]:
     """The row with its blank dimensions as published for its model, and what was taken.
 
-    A row whose layers or width are others trained another model of that name: it stays as it is.
+    A row whose layers or width are others trained another model of that name: it stays as it is. Keys and
+    values follow the printed heads where these are not the published ones.
     """
     name = _VARIANT.sub("", re.sub(r"\s*\(.*?\)", "", row["model"]).strip().lower())
     rules = load_rules("published/rows/shapes.toml", ShapeRule)
@@ -36,5 +37,7 @@ def with_shape(row: PublishedRow) -> tuple[PublishedRow, tuple[str, ...]]:
     if rule is None or any(row[each] not in {"", str(getattr(rule, each))} for each in _IDENTITY):
         return row, ()
     blank = {each: str(getattr(rule, each)) for each in _COLUMNS if not row[each] and getattr(rule, each)}
+    if row["n_heads"] not in {"", str(rule.n_heads)}:
+        blank.pop("n_kv_heads", None)
     said = tuple(f"{column} {value} ({rule.source})" for column, value in blank.items())
     return replace(row, cells={**row.cells, **blank}), said
