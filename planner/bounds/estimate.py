@@ -37,7 +37,7 @@ from planner.bounds.updates import update_seconds
 from planner.bounds.work import work_times
 from planner.space.candidates import Integers, Space, single_space
 from planner.space.prices import Floats, Prices, price_space
-from planner.space.shapes import Shape, enumerate_lanes, enumerate_shapes
+from planner.space.shapes import Shape, enumerate_shapes
 from simdl.collector import collector_paused
 from simdl.errors import StrategyError
 from simdl.kernels.pricing import Pricing
@@ -190,7 +190,7 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: 
         none = np.zeros(0)
         return Bounds(inputs=none, work=none, usable=usable, look=lambda _: (none, lambda _: none))
     prices, cuts = price_space(space, pricing), partial(_cuts, pricing, cut)
-    work = work_times([*enumerate_lanes(space, prices, pricing, cuts=cuts)], prices, pricing)
+    work = work_times(space, prices, pricing, cut=cut)
 
     @collector_paused()
     def look(candidates: Integers) -> tuple[Floats, Callable[[Flags], Floats]]:

@@ -5,58 +5,97 @@ come to it, then its rank has all passes of this stage and of its later ones bef
 goes back to the first stage. All of it is linear in the seconds of the kinds of stage, so a shape's cuts are
 numbers of kinds, one matrix for all lanes. Of stages few can be the latest: where neighbours have as much
 before them on their ranks, the last; where numbers change evenly over stages of a rank, those at the ends.
+
+Where a network is not cut evenly no cut is looked at. If all of m microbatches are done with stage s by C,
+t_s <= (C - B_s) / m with B_s = t_1 + ... + t_(s-1) before it, so what is left of C after p stages, C - T, is at
+least C (1 - 1/m)^p: whatever the cut, C >= T / (1 - (1 - 1/m)^p).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 
 from planner.bounds.chains import kind_seconds
 from planner.bounds.orders import Placement, placement
-from planner.space.candidates import Integers
+from planner.space.candidates import Integers, Space, distinct
 from planner.space.prices import Floats, Prices
-from planner.space.shapes import Kinds, Lanes
+from planner.space.shapes import Blocks, Kinds, Lanes, enumerate_lanes
 from simdl.kernels.pricing import Pricing
 from simdl.pipelines.outline import Outline, outline
 from simdl.pipelines.passes import PassKind
+from simdl.step.cuts.cut_set import even_cut
+from simdl.step.cuts.stage_cut import Cut
 
 
-def work_times(pipelines: Sequence[Lanes], prices: Prices, pricing: Pricing) -> Floats:
-    """[candidates] seconds that ranks compute at least, with whichever cut, of all pipelines of a space."""
-    kinds = dict.fromkeys(chain.from_iterable(one.kinds for one in pipelines))
-    numbers = {blocks: place for place, blocks in enumerate(kinds)}
-    every = Kinds(blocks=prices.parameters.shape[1], rows=np.arange(len(prices.tp)), kinds=tuple(numbers))
-    known: dict[tuple[tuple[PassKind, ...], bool], tuple[Floats, Floats, Floats]] = {}
-    times = np.empty(len(prices.row))
-    for lanes in pipelines:
-        found = outline(lanes.schedule, lanes.ranks, lanes.virtual_stages)
+class _Seconds:
+    """[rows x kinds] seconds of passes: that send on, that send on or back, and that complete behind."""
+
+    def __init__(self, kinds: Iterable[Blocks], prices: Prices, pricing: Pricing) -> None:
+        self._numbers = {blocks: place for place, blocks in enumerate(dict.fromkeys(kinds))}
+        self._prices, self._pricing = prices, pricing
+        self._known: dict[tuple[tuple[PassKind, ...], bool], tuple[Floats, Floats, Floats]] = {}
+
+    def numbers(self, kinds: Sequence[Blocks]) -> Integers:
+        """The columns of some kinds."""
+        return np.array([self._numbers[blocks] for blocks in kinds])
+
+    def of(self, found: Outline) -> tuple[Floats, Floats, Floats]:
+        """Those of the passes of an outline."""
         key = found.kinds, found.overlaps
-        if key not in known:
-            forward, back, rest = kind_seconds(every, found, prices, pricing)
-            known[key] = forward, forward + back, rest
-        ends = _ends(lanes, found, np.array([numbers[blocks] for blocks in lanes.kinds]), known[key])
-        of_cuts = ends.ravel()[lanes.with_cuts(lanes.lane)].reshape(-1, lanes.choices)
-        times[lanes.candidates] = of_cuts.min(axis=1)
+        if key not in self._known:
+            rows = np.arange(len(self._prices.tp))
+            blocks = self._prices.parameters.shape[1]
+            every = Kinds(blocks=blocks, rows=rows, kinds=tuple(self._numbers))
+            forward, back, rest = kind_seconds(every, found, self._prices, self._pricing)
+            self._known[key] = forward, forward + back, rest
+        return self._known[key]
+
+
+def work_times(space: Space, prices: Prices, pricing: Pricing, *, cut: Cut = ()) -> Floats:
+    """[candidates] seconds that ranks compute at least, with whichever cut or with the one that is given."""
+    network, stages = pricing.network, space.pp * space.virtual_stages
+    even = {count: cut or even_cut(network, count) for count in np.unique(stages).tolist()}
+    is_even = np.isin(stages, [count for count, found in even.items() if found])
+    members, apart = np.flatnonzero(is_even), np.flatnonzero(~is_even)
+    own = replace(prices, row=prices.row[members])
+    pipelines = [*enumerate_lanes(space.only(members), own, pricing, cuts=lambda _, p, v: (even[p * v],))]
+    whole = tuple(network.places)
+    seconds = _Seconds(chain((whole,), *(one.kinds for one in pipelines)), prices, pricing)
+    times = np.empty(len(space))
+    for lanes in pipelines:
+        ends = _ends(lanes, outline(lanes.schedule, lanes.ranks, lanes.virtual_stages), seconds)
+        times[members[lanes.candidates]] = ends.ravel()[lanes.with_cuts(lanes.lane)]
+    first, orders = distinct((space.schedule[apart], space.virtual_stages[apart]))
+    for number, one in enumerate(apart[first].tolist()):
+        alike = apart[orders == number]
+        strategy = space.strategy(one)
+        found = outline(strategy.schedule, strategy.pp, strategy.virtual_stages)
+        column = int(seconds.numbers([whole])[0])
+        each = [part[prices.row[alike], column] for part in seconds.of(found)]
+        times[alike] = _undivided(found, space.only(alike), each)
     return times
 
 
-def _ends(lanes: Lanes, found: Outline, number: Integers, seconds: tuple[Floats, Floats, Floats]) -> Floats:
-    """[lanes x cuts] seconds that ranks compute at least.
+def _undivided(found: Outline, space: Space, seconds: Sequence[Floats]) -> Floats:
+    """[candidates] the same, given the seconds of all blocks together: of no cut, so of none more."""
+    _, passes, rest = seconds
+    each, stages = space.microbatches, space.pp * space.virtual_stages
+    busy: Floats = each / space.pp * (passes + rest)
+    drains = found.pipeline.synchronised and found.pipeline.copies == 1
+    return np.maximum(busy, passes / (1 - (1 - 1 / each) ** stages)) if drains else busy
 
-    Args:
-        lanes: the pipeline.
-        found: its outline.
-        number: of each of its kinds among all.
-        seconds: [rows x all kinds] of passes: that send on, that send on or back, and that complete behind.
-    """
+
+def _ends(lanes: Lanes, found: Outline, seconds: _Seconds) -> Floats:
+    """[lanes x cuts] seconds that ranks of a pipeline compute at least."""
     place, pipeline = placement(lanes.schedule, lanes.ranks, lanes.virtual_stages), found.pipeline
     each = (lanes.microbatches / pipeline.copies)[:, None]
     kind, own = _kinds_of_cuts(lanes.kind)
     stages = np.eye(own.shape[1])[kind]
     before = np.cumsum(stages, axis=1) - stages
-    wanted = lanes.rows[:, None, None], number[own]
-    forward, passes, rest = seconds
+    wanted = lanes.rows[:, None, None], seconds.numbers(lanes.kinds)[own]
+    forward, passes, rest = seconds.of(found)
     drains = pipeline.synchronised and pipeline.copies == 1
     if drains and not found.splits:
         return _through(place, stages, before, each, passes[wanted])
