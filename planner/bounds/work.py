@@ -6,9 +6,9 @@ goes back to the first stage. All of it is linear in the seconds of the kinds of
 numbers of kinds, one matrix for all lanes. Of stages few can be the latest: where neighbours have as much
 before them on their ranks, the last; where numbers change evenly over stages of a rank, those at the ends.
 
-Where a network is not cut evenly no cut is looked at. If all of m microbatches are done with stage s by C,
-t_s <= (C - B_s) / m with B_s = t_1 + ... + t_(s-1) before it, so what is left of C after p stages, C - T, is at
-least C (1 - 1/m)^p: whatever the cut, C >= T / (1 - (1 - 1/m)^p).
+Where a network is not cut evenly no cut is looked at. If all of m microbatches are done with stage s by C, it
+takes t_s <= (C - B_s) / m, where B_s = t_1 + ... + t_(s-1) comes before it. So what p stages of together T
+leave of C is at least C (1 - 1/m)^p: whatever the cut, C >= T / (1 - (1 - 1/m)^p).
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,14 +1,17 @@
 """Bounds against the simulator: never above it, and equal where the schedule allows a closed form."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 
 from planner.bounds.estimate import estimate_bound, estimate_bounds
-from planner.space.candidates import enumerate_space
+from planner.space.candidates import enumerate_space, single_space
 from simdl.memory.needs import usable_memory
+from simdl.step.cuts.cut_set import even_cut
 from simdl.step.simulate import price, simulate
-from simdl.step.strategy import Recompute, Strategy
+from simdl.step.strategy import Recompute, Strategy, problems
 
 OVERLAPPED = {
     "gradient_overlap": True,
@@ -163,6 +166,26 @@ def test_bound_of_a_cut_of_ones_own():
     bound = estimate_bound(strategy, workload, price(workload, cluster, stack=stack))
     default = estimate_bound(Strategy(dp=2, pp=2), workload, price(workload, cluster, stack=stack))
     assert default < bound <= simulated * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("schedule", [*CLOSE])
+@pytest.mark.parametrize("microbatches", [1, 4, 12])
+def test_coarse_bound_of_an_uneven_network_is_below_that_of_every_cut(schedule, microbatches):
+    network, ranks = build_network(7), 2
+    virtual_stages = 2 if schedule in {"interleaved-1f1b", "breadth-first", "zb-v"} else 1
+    workload, cluster = build_workload(network, global_batch=4 * microbatches), build_cluster()
+    strategy = Strategy(dp=4, pp=ranks, schedule=schedule, virtual_stages=virtual_stages)
+    if any(problems(strategy, workload, cluster)):
+        return
+    pricing = price(workload, cluster, stack=build_stack())
+    stages = ranks * virtual_stages
+    assert not even_cut(workload.network, stages)
+    space = single_space(strategy, workload)
+    below = estimate_bounds(space, workload, pricing).work[0]
+    places = combinations(range(1, network.depth), stages - 1)
+    cuts = [tuple(np.diff([0, *each, network.depth]).tolist()) for each in places]
+    least = min(estimate_bounds(space, workload, pricing, cut=cut).work[0] for cut in cuts)
+    assert 0.75 * least < below <= least * (1 + 1e-12)
 
 
 def test_what_does_not_fit_has_a_bound_too():

@@ -121,6 +121,7 @@ def constant(
     return None
 
 
+@lru_cache(maxsize=65536)
 def number_of(
     version: Version,
     name: str,
