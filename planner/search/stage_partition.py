@@ -3,9 +3,10 @@
 The dynamic programme of :mod:`simdl.step.cuts.stage_cut` first. It is exact with the memory of every stage
 for itself, and so for one stage per rank. Where several share the memory of a rank it gives two bounds: no
 cut is faster than the one in which each stage may have all of its rank's room, and one in which each has an
-equal part of it fits. Only where the one does not fit and the other is slower does the integer program of
-:mod:`planner.search.stage_program` decide, between the two: within ``WORK``, after which its best cut so far
-is taken, or the second of the two.
+equal part of it fits. Only where the one does not fit and the other is slower do both ranks and stages count:
+for equal blocks in a row :mod:`planner.search.repeated_partition` finds the best cut, for others the integer
+program of :mod:`planner.search.stage_program` decides between the two, within ``WORK``, after which its best
+cut so far is taken, or the second of the two.
 """
 
 from collections.abc import Sequence
@@ -15,14 +16,13 @@ from math import inf
 import numpy as np
 
 from planner.errors import InfeasibleError, SolverError
+from planner.search.repeated_partition import EXACT, solve_repeated_partition
 from planner.search.stage_program import GIB, Row, cut_of, memory_name, partition_program
 from planner.solver.ilp import solve_program
 from simdl.step.cuts.stage_cut import Cut, Table, cheapest_cut, fastest_cut, range_sums, stage_costs
 
 WORK = 200_000
 """Variables of an integer program times the branches that it may take, a few seconds of the solver."""
-EXACT = 1e-9
-"""Relative: what rounding may make of equal sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,9 @@ def solve_stage_partition(rows: Sequence[Row], room: Sequence[float], *, virtual
     most = _slowest(tables, start) if start else inf
     if start is not None and most <= least * (1 + EXACT):
         return start
+    exact = solve_repeated_partition(rows, room, stages)
+    if exact is not None:
+        return exact
     program = partition_program(rows, room, stages, between=(least, most))
     try:
         limit = max(1, WORK // len(program.variables))

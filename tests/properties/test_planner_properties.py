@@ -12,6 +12,7 @@ from strategies import FLAGS
 from planner.bounds.estimate import estimate_bounds
 from planner.errors import InfeasibleError
 from planner.search import stage_partition
+from planner.search.repeated_partition import solve_repeated_partition
 from planner.search.stage_partition import solve_stage_partition
 from planner.search.stage_program import Row
 from planner.space.candidates import enumerate_space
@@ -72,7 +73,8 @@ def brute_force(rows, room, virtual_stages=1):
     for ends in combinations(range(1, len(chain)), ranks * virtual_stages - 1):
         edges = [0, *ends, len(chain)]
         parts = [chain[a:b] for a, b in pairwise(edges)]
-        needs = [sum(g.nbytes[0] for part in parts[rank::ranks] for g in part) for rank in range(ranks)]
+        needs = [sum(g.nbytes[place] for g in part) for place, part in enumerate(parts)]
+        needs = [sum(needs[rank::ranks]) for rank in range(ranks)]
         if all(need <= limit for need, limit in zip(needs, room, strict=True)):
             slowest = max(sum(row.time for row in part) for part in parts)
             best = slowest if best is None else min(best, slowest)
@@ -101,6 +103,43 @@ def _equals_brute_force(rows, room):
     starts = [sum(cut[:index]) for index in range(len(cut))]
     loads = [sum(g.time for g in chain[a : a + n]) for a, n in zip(starts, cut, strict=True)]
     assert max(loads) == pytest.approx(expected, rel=1e-5)
+
+
+@st.composite
+def repeated(draw):
+    """An embedding, equal blocks and a head, whose needs differ by stage, on two ranks of two stages each."""
+    amount = st.integers(0, 5)
+    counts = (draw(st.integers(0, 1)), draw(st.integers(2, 8)), draw(st.integers(0, 1)))
+    rows = [
+        Row(
+            name=str(place),
+            count=count,
+            time=float(draw(st.integers(1, 4))),
+            nbytes=tuple(float(draw(amount)) * 2.0**30 for _ in range(4)),
+        )
+        for place, count in enumerate(counts)
+        if count
+    ]
+    return rows, [draw(st.integers(0, 25)) * 2.0**30 for _ in range(2)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(repeated())
+def test_equal_blocks_that_share_memory_of_ranks_equal_brute_force_without_a_solver(case):
+    rows, room = case
+    expected = brute_force(rows, room, virtual_stages=2)
+    cut = solve_repeated_partition(rows, room, 4)
+    if expected is None:
+        assert cut is None
+        return
+    chain = [row for row in rows for _ in range(row.count)]
+    edges = [sum(cut[:index]) for index in range(5)]
+    stages = [chain[a:b] for a, b in pairwise(edges)]
+    assert edges[-1] == len(chain)
+    assert all(stages)
+    assert max(sum(row.time for row in stage) for stage in stages) == pytest.approx(expected)
+    needs = [sum(row.nbytes[place] for row in stage) for place, stage in enumerate(stages)]
+    assert all(sum(needs[rank::2]) <= limit * (1 + 1e-9) for rank, limit in enumerate(room))
 
 
 @settings(max_examples=40, deadline=None)
