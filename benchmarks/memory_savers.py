@@ -2,7 +2,7 @@
 
 Limits are shares of the way from the least memory of the programme to what everything kept takes.
 
-    python benchmarks/memory_savers.py [--shares 0.1 0.2 0.4 0.6]
+    python benchmarks/memory_savers.py [--shares 0.05 0.14 0.18 0.3 0.6]
 """
 
 import argparse
@@ -17,7 +17,7 @@ from simdl.step.strategy import Strategy
 
 ASKED = (
     (Options(model="resnet152", cluster="dgx-1-v100:1", global_batch=256), Strategy(dp=8, micro_batch=32)),
-    (Options(model="resnet152", cluster="dgx-a100:1gpus", global_batch=256), Strategy(micro_batch=256)),
+    (Options(model="resnet152", cluster="dgx-1-v100:1", global_batch=512), Strategy(dp=8, micro_batch=64)),
     (Options(model="gpt3-175b", cluster="dgx-a100:16", global_batch=64), Strategy(dp=16, tp=8)),
 )
 
@@ -34,7 +34,7 @@ def whole(problem: RankProblem) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.1, 0.2, 0.4, 0.6])
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.05, 0.14, 0.18, 0.3, 0.6])
     shares = parser.parse_args().shares
     for options, strategy in ASKED:
         question = load_question(options)

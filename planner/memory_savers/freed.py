@@ -5,8 +5,9 @@ more are gone before. What goes to the host stands among the others: nothing is 
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-from planner.memory_savers.options import RankProblem
+from planner.memory_savers.options import RankProblem, Run
 
 Freed = tuple[int, int, float]
 """Run, option, and the bytes that each item of it keeps."""
@@ -31,3 +32,19 @@ def freed_within(problem: RankProblem, r: int, c: int, *, floor: bool) -> Iterat
         behind = floor if options[c].offloaded else (option.saved / option.blocks, d) > own
         if behind and not option.offloaded:
             yield r, d, option.saved
+
+
+def chained(run: Run) -> Iterator[tuple[int, int]]:
+    """Neighbouring options in the order of a plan, of which the later keeps less and needs more briefly.
+
+    Wherever a later one is used the earlier may be said to be: nothing stands between an item and the next
+    that is used, so the later's need is the larger.
+    """
+    if run.count == 1:
+        return
+    options = run.options
+    kept = [c for c, option in enumerate(options) if not option.offloaded]
+    order = sorted(kept, key=lambda c: (options[c].saved / options[c].blocks, c), reverse=True)
+    for one, other in pairwise(order):
+        if options[one].transient <= options[other].transient:
+            yield one, other

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate, chain
 from math import inf, isfinite
 
-from planner.memory_savers.freed import Freed, freed_behind, freed_within
+from planner.memory_savers.freed import Freed, chained, freed_behind, freed_within
 from planner.memory_savers.options import RankProblem
 from planner.memory_savers.rank_choice import RankChoice
 from planner.memory_savers.terms import at_least, at_most, total
@@ -58,7 +58,8 @@ class Builder:
     def _used(self, r: int, c: int) -> str:
         """The variable that says whether any item takes an option; its count where there is one at most."""
         run = self._runs[r]
-        return _count(r, c) if run.count // run.options[c].blocks == 1 else f"used {r} {c}"
+        single = run.count // run.options[c].blocks == 1 and c not in chain.from_iterable(chained(run))
+        return _count(r, c) if single else f"used {r} {c}"
 
     def _any(self, what: str, r: int) -> str:
         """The variable that says whether any block of a run has its state in host memory."""
@@ -127,6 +128,8 @@ class Builder:
                     yield at_most(f"copies {r} {c}", {self._used(r, c): 1.0, f"copies {r}": -1.0})
                     size = max(option.copies) / GB
                     yield at_most(f"size {r} {c}", {self._used(r, c): size, f"size {r}": -1.0})
+            for one, other in chained(run):
+                yield at_most(f"chain {r} {other}", {self._used(r, other): 1.0, self._used(r, one): -1.0})
             yield at_most(f"fewer parameters {r}", {f"parameters {r}": 1.0, f"optimizer {r}": -1.0})
             for what in ("optimizer", "parameters"):
                 if run.count > 1:

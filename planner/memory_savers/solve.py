@@ -8,9 +8,9 @@ from planner.memory_savers.program import GAP, GB, Builder
 from planner.memory_savers.rank_choice import RankChoice
 from planner.solver.ilp import Program, Solution, solve_program
 
-NODES, NODE_WORK = 5_000, 600_000_000
+NODES, NODE_WORK = 5_000, 1_000_000_000
 """Nodes of branch and bound, at most, and nodes times the square of constraints, which is what a node takes:
-programmes of ResNet-152 have 330 to 400 constraints."""
+programmes of ResNet-152 have 340 to 450 constraints."""
 
 
 def solve_rank(
