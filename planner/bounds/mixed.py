@@ -15,9 +15,10 @@ import numpy as np
 from hardware.cluster import Cluster
 from planner.bounds.chains import Chain, EntrySeconds, build_chain
 from planner.bounds.ends import Ends
-from planner.bounds.estimate import Flags, memory_by_rank
+from planner.bounds.estimate import Flags
 from planner.bounds.exchanges import Variants, shape_variants
 from planner.bounds.exposure import Completions, Exposure, estimate_exposure
+from planner.bounds.memory import memory_by_rank
 from planner.bounds.orders import ShapeOrder, grouped, shape_orders
 from planner.bounds.paths import path_ends
 from planner.bounds.updates import update_seconds

@@ -40,6 +40,8 @@ SEGMENTS = (2, 3, 4, 6, 8, 12, 16)
 """Blocks of a segment that the programme may choose within a row of equal ones."""
 TURNS = (1, 2, 3, 4)
 """Blocks that may take turns in a run."""
+_SAVED = ("activations", "transient", "update")
+"""Parts of memory that follow from what is chosen, or come after it."""
 WAYS = 64
 """Options of a turn up to which such blocks are one run."""
 KINDS = ("recompute", "offload", "optimizer", "parameters")
@@ -200,7 +202,7 @@ def rank_problems(
                 rank=rank,
                 runs=tuple(runs),
                 moments=tuple(dict(zip(peak.stages, counts, strict=True)) for counts in peak.counts),
-                fixed=sum(parts.values()) - parts["activations"] - parts["transient"],
+                fixed=sum(parts.values()) - sum(parts.get(part, 0.0) for part in _SAVED),
                 microbatches=step.microbatches,
                 frees=frees_blocks(plain),
                 latency=rates.latency if rates else 0.0,

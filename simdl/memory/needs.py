@@ -14,7 +14,7 @@ from hardware.units import format_quantity
 from simdl.compression.method import parse_compression
 from simdl.kernels.pricing import Pricing
 from simdl.memory.context import context_bytes, copied_gradient
-from simdl.memory.gradient_lifetime import HELD, comes_late, gradient_relief
+from simdl.memory.gradient_lifetime import HELD, USED, comes_late, gradient_relief
 from simdl.memory.host_needs import host_buffers, host_shortfalls
 from simdl.memory.moments import frees_blocks
 from simdl.pipelines import peaks
@@ -37,6 +37,8 @@ from simdl.step.strategy import Strategy
 from workloads.workload import Workload
 
 Floats = NDArray[np.float64]
+PASSES = ("activations", "transient", "workspace", "gathered")
+"""Parts that are gone when all backward passes are over."""
 WHOLE = 3
 """ZeRO stage that divides parameters too."""
 
@@ -100,7 +102,7 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
     relief = _gradient_relief(step, stages[0]) if len(stages) == 1 else 0.0
     absent = min(relief, state["gradients"])
     state["gradients"] += copied_gradient(strategy, step.pricing) - absent
-    return {
+    parts = {
         **state,
         "parameters": state["parameters"] + tables,
         **({"stashed": stashed * state["parameters"]} if stashed else {}),
@@ -112,6 +114,26 @@ def _memory_by_part(step: StepCost, rank: int, activations: float) -> dict[str, 
         **({"host_buffers": host_buffers(stages, step)} if hosted else {}),
         "context": context_bytes(strategy, step.pricing),
     }
+    update = 0.0 if hosted else _update(step, rank, parts, absent)
+    return {**parts, "update": update} if update > 0 else parts
+
+
+def _update(step: StepCost, rank: int, parts: Mapping[str, float], absent: float) -> float:
+    """[bytes] that the update needs beyond what backward passes do, which are over by then.
+
+    ``absent``: gradients that are not there at the peak of these, but at the update.
+    """
+    brief = sum(
+        update_bytes(
+            share.parameters,
+            step.strategy,
+            step.workload,
+            step.pricing,
+            shards=share_shards(share.group, step.strategy),
+        )
+        for share in step.rank_gradients(rank)
+    )
+    return brief + absent - sum(parts.get(part, 0.0) for part in PASSES) if brief else 0.0
 
 
 def _brief(stage: StageCost, step: StepCost) -> float:
@@ -196,6 +218,24 @@ def state_bytes(
         "gradients": kept_gradient(parameters, strategy, pricing) / (shards if strategy.zero >= 2 else 1),
         "optimizer": parameters * optimizer / (shards if strategy.zero >= 1 else 1),
     }
+
+
+def update_bytes(
+    parameters: Amount, strategy: Strategy, workload: Workload, pricing: Pricing, *, shards: int = 0
+) -> Amount:
+    """[bytes] of FP32 tensors that an update by two moments makes beside parameters, gradients and state.
+
+    Args:
+        parameters: elements of a rank before ZeRO.
+        strategy: with its ZeRO stage.
+        workload: with its optimizer; one of a single moment works in place, as does one in the backward pass.
+        pricing: with the stack's copies.
+        shards: ranks that ZeRO divides them over; 0 for those of parameters that all replicas hold alike.
+    """
+    several = workload.optimizer.moments > 1 and pricing.stack.gradients != USED
+    copies = pricing.stack.update_copies if several else 0
+    shards = (shards or strategy.shards) if strategy.zero >= 1 else 1
+    return parameters * copies * MAIN_GRADIENT / shards
 
 
 def kept_gradient(parameters: Amount, strategy: Strategy, pricing: Pricing) -> Amount:

@@ -63,6 +63,7 @@ NUMBERS: Mapping[str, str] = {
     "variable_overhead": "time",
     "microbatch_overhead": "time",
     "loss_copies": "count",
+    "update_copies": "count",
     "gradient_size": "bytes",
     "optimizer_traffic": "bytes",
     "accumulation_traffic": "bytes",

@@ -61,6 +61,7 @@ class Stack:
             ``"layer"``.
         loss_copies: FP32 tensors of the logits' size that live together at the peak of a loss over a
             vocabulary.
+        update_copies: FP32 tensors of the size of all that a rank updates that live together while it does.
         narrow_loss: these tensors have the format of the logits instead.
         holds_logits: the logits as the head wrote them are still there when the loss runs backward.
         autocast: mixed precision casts operator by operator: layer norms and softmax read and keep FP32.
@@ -132,6 +133,7 @@ class Stack:
     gradients: str
     gathers: str
     loss_copies: float
+    update_copies: float
     narrow_loss: bool
     holds_logits: bool
     autocast: bool

@@ -143,11 +143,12 @@ def test_bound_knows_that_updates_wait_for_the_gradients_of_every_microbatch(pp)
     assert 0.8 <= bound / simulated <= 1 + 1e-9
 
 
-def test_memory_is_that_of_the_simulator():
+@pytest.mark.parametrize("copies", [0, 20])
+def test_memory_is_that_of_the_simulator(copies):
     workload, cluster, stack = (
         build_workload(build_network(8), global_batch=32),
         build_cluster(2),
-        build_stack(),
+        build_stack(update_copies=copies),
     )
     space, bounds = bounded(workload, cluster, stack)
     for index in every(space, 60):

@@ -233,3 +233,16 @@ def test_the_allocator_reserve_is_not_usable():
         cluster = build_cluster(1, devices=1, memory_capacity=need * 1.05)
         step = step_of(strategy, cluster=cluster, memory_reserve=reserve)
         assert len(list(memory_shortfalls(step, cluster.device))) == short
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("shards", [1, 4])
+def test_an_update_out_of_place_needs_its_copies_where_activations_were(shards):
+    """State and 4 k bytes a parameter, or state and what backward passes hold, whichever is more."""
+    strategy = Strategy(dp=4, zero=1) if shards > 1 else Strategy()
+    plain, few, many = (parts_of(strategy, update_copies=copies) for copies in (0, 1, 1000))
+    gone = plain["activations"] + plain["transient"]
+    parameters = plain["optimizer"] / 12 * shards
+    assert "update" not in plain
+    assert few.get("update", 0.0) == pytest.approx(max(0.0, 4 * parameters / shards - gone))
+    assert many["update"] + gone == pytest.approx(4000 * parameters / shards)
