@@ -129,6 +129,8 @@ def test_an_encoder_of_an_unknown_framework_is_never_megatrons(cells, stack):
         ({"source": "DeepSpeed", "data_sharding": "ZeRO-3"}, "deepspeed"),
         ({"source": "LLM Foundry", "data_sharding": "FSDP"}, "mosaic-fsdp"),
         ({"source": "torchtitan", "device": "MI300X", "data_sharding": "FSDP"}, "pytorch-rocm"),
+        ({"source": "AMD Primus", "device": "MI355X"}, "megatron-rocm"),
+        ({"source": "Primus torchtitan", "device": "MI300X"}, "pytorch-rocm"),
         ({"source": "Megatron-DeepSpeed", "device": "Gaudi 3"}, "gaudi"),
         ({"source": "mistral", "model": "Mistral NeMo 12B", "ffn": "14336", "tp": "2"}, "megatron-2023"),
     ],
