@@ -1,4 +1,4 @@
-"""Bytes that every rank of every candidate needs: the moments of :mod:`simdl.memory.needs` for all at once."""
+"""Bytes that every rank of every candidate needs: the moments of `simdl.memory.needs` for all at once."""
 
 from collections.abc import Callable
 from functools import partial
