@@ -378,3 +378,16 @@ def test_tflops_of_an_unknown_source_count_recomputation_as_megatrons_programs_d
 def test_printed_heads_that_are_not_the_published_ones_bring_their_own_keys():
     cells = GPT | {"model": "GPT-3 1.3B", "hidden": "2048", "n_heads": "16", "step_time_s": "1"}
     assert decoder_shape(with_shape(row(**cells))[0], tp=1).kv_heads == 16
+
+
+def test_what_lies_between_layers_is_divided_in_maxtexts_mesh():
+    cells = LLAMA | {
+        "source": "MaxText",
+        "device": "TPU v5e",
+        "n_devices": "256",
+        "recompute": "full",
+        "ffn": "11008",
+    }
+    mesh = {"data_sharding": "ici_fsdp_parallelism=16; ici_tensor_parallelism=16", "step_time_s": "1"}
+    (strategy,) = row_setup(row(**cells | {"tp": "", "pp": "", "micro_batch": "2"} | mesh)).strategies
+    assert (strategy.tp, strategy.sequence_parallel) == (16, True)
