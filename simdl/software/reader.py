@@ -42,6 +42,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
     "main_gradient": ("none", "accumulated", "partition"),
     "gathers": ("blocks", "layer"),
+    "parameter_gather": ("all_gather", "broadcasts"),
     "gradients": ("held", "made", "used"),
     "pooling": POOLING,
 }
@@ -103,6 +104,7 @@ WORDS = (
     "dispatch",
     "main_gradient",
     "gathers",
+    "parameter_gather",
     "gradients",
     "pooling",
 )

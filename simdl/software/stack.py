@@ -59,6 +59,8 @@ class Stack:
             :data:`simdl.memory.gradient_lifetime.LIFETIMES`.
         gathers: what ZeRO-3 holds in full at a time: ``"blocks"``, one and the next, or the largest
             ``"layer"``.
+        parameter_gather: how ranks get what ZeRO-1 and 2 updated elsewhere: ``"all_gather"``, or
+            ``"broadcasts"`` of one rank after another.
         loss_copies: FP32 tensors of the logits' size that live together at the peak of a loss over a
             vocabulary.
         update_copies: FP32 tensors of the size of all that a rank updates that live together while it does.
@@ -132,6 +134,7 @@ class Stack:
     main_gradient: str
     gradients: str
     gathers: str
+    parameter_gather: str
     loss_copies: float
     update_copies: float
     narrow_loss: bool

@@ -4,7 +4,13 @@ import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 from uniform import FLOPS, uniform_network
 
-from simdl.communication import Group, Operation, collective_time, point_to_point_time
+from simdl.communication import (
+    Group,
+    Operation,
+    collective_seconds,
+    collective_time,
+    point_to_point_time,
+)
 from simdl.kernels.cost_model import ConstantCostModel
 from simdl.pipelines.passes import PassKind
 from simdl.step.costs.step_cost import (
@@ -184,3 +190,14 @@ def test_a_stack_slows_reductions_and_not_gathers(zero):
         2 * reduce_time(PARAMETERS, strategy, whole)
     )
     assert gather_time(PARAMETERS, strategy, half) == gather_time(PARAMETERS, strategy, whole)
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("zero", [1, 3])
+def test_broadcasts_of_one_rank_after_another_take_as_many_times_one_of_its_part(zero):
+    strategy, group = Strategy(dp=8, zero=zero), Group(size=8)
+    gathered, broadcast = (pricing(parameter_gather=way) for way in ("all_gather", "broadcasts"))
+    library, nbytes = broadcast.stack.library, PARAMETERS * broadcast.precision.parameter
+    one = collective_seconds(Operation.BROADCAST, nbytes / 8, group, broadcast.cluster, library=library)
+    expected = 8 * one if zero == 1 else gather_time(PARAMETERS, strategy, gathered)
+    assert gather_time(PARAMETERS, strategy, broadcast) == pytest.approx(expected)

@@ -329,13 +329,25 @@ def share_gathers(share: GradientShare, strategy: Sharing, pricing: Pricing) -> 
     nbytes = share.parameters * pricing.precision.parameter
     if some((shards > 1) & (nbytes > 0)):
         group = Group(size=shards, stride=share.group.stride)
-        seconds = collective_seconds(
-            Operation.ALL_GATHER, nbytes, group, pricing.cluster, library=pricing.stack.library
-        )
+        seconds = _gather_seconds(nbytes, group, strategy, pricing)
         copies = _copy_seconds(2 * nbytes / shards, strategy, pricing)
         copies = choose(shards > 1, copies + _copy_seconds(2 * nbytes, strategy, pricing), 0.0)
         calls = choose(shards > 1, _call_seconds(strategy, pricing), 0.0)
         yield Collective(Operation.ALL_GATHER, group, nbytes, seconds + copies + calls, copying=copies)
+
+
+def _gather_seconds(nbytes: float, group: Group, strategy: Sharing, pricing: Pricing) -> float:
+    """[s] until every rank of a group has all parameters of which each has a part.
+
+    A program that broadcasts the part of one rank after another (`Stack.parameter_gather`) waits for the way
+    through the whole group as often as there are ranks.
+    """
+    cluster, library = pricing.cluster, pricing.stack.library
+    seconds = collective_seconds(Operation.ALL_GATHER, nbytes, group, cluster, library=library)
+    if pricing.stack.parameter_gather == "all_gather" or not some(strategy.zero < WHOLE):
+        return seconds
+    part = collective_seconds(Operation.BROADCAST, nbytes / group.size, group, cluster, library=library)
+    return choose(strategy.zero < WHOLE, group.size * part, seconds)
 
 
 def total_seconds(collectives: Iterable[Collective]) -> float:
