@@ -1,7 +1,7 @@
 """Devices and links out of their profiles, whole files or tables of a cluster file.
 
-A profile may name a registered one as its ``base`` and say only what differs: a variant of a card, or a link
-of one's own in a cluster file. What it leaves out keeps the base's value and source.
+A profile may name a registered one as its ``base`` and say only what differs: a variant of a card or a node
+type, or a link of one's own in a cluster file. What it leaves out keeps the base's value and source.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from hardware.profile_files import load_text
 from hardware.profile_reader import ProfileReader
 from hardware.units import parse_quantity
 
-Check = Callable[[str, str, str], Device | Link]  # text, name, place
+Check = Callable[[str, str, str], object]  # text, name, place
 
 
 TABLES = {"shares": "share", "speeds": "speed"}
@@ -52,7 +52,7 @@ def parse_link(text: str, name: str, place: str) -> Link:
 
 def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
     """The device of a file, or of its table at a path that ends with a dot; faults stay with the reader."""
-    _inherit(reader, at, "devices", parse_device)
+    inherit_base(reader, at, "devices", parse_device)
     values: dict[str, Any] = {
         "description": reader.text(f"{at}description"),
         "generation": reader.text(f"{at}generation"),
@@ -90,7 +90,7 @@ def device_at(reader: ProfileReader, name: str, at: str = "") -> Device:
 
 def link_at(reader: ProfileReader, name: str, at: str = "") -> Link:
     """The link of a file, or of its table at a path that ends with a dot; faults stay with the reader."""
-    _inherit(reader, at, "links", parse_link)
+    inherit_base(reader, at, "links", parse_link)
     return Link(
         name=name,
         description=reader.text(f"{at}description"),
@@ -102,7 +102,7 @@ def link_at(reader: ProfileReader, name: str, at: str = "") -> Link:
     )
 
 
-def _inherit(reader: ProfileReader, at: str, folder: str, check: Check) -> None:
+def inherit_base(reader: ProfileReader, at: str, folder: str, check: Check) -> None:
     """Let a profile take what it leaves out from the one its ``base`` names."""
     path = f"{at}base"
     if reader.data_at(path) is None:

@@ -7,7 +7,7 @@ text with a unit.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +40,7 @@ class ProfileReader:
         self.faults: list[str] = []
         self._read: set[str] = set()
         self._used: set[str] = set()
-        self._bases: dict[str, ProfileReader] = {}
+        self._bases: list[tuple[str, ProfileReader]] = []
         try:
             self.data: Mapping[str, Any] = parse_toml(text, place)
         except InputError as error:
@@ -73,14 +73,18 @@ class ProfileReader:
                 return None
         return found
 
+    def has(self, path: str) -> bool:
+        """Whether the file or a base of it has something at a path."""
+        return self.data_at(path) is not None or any(self._inherited(path))
+
     def inherit(self, path: str, base: "ProfileReader") -> None:
         """Take from another profile what the table at a path leaves out.
 
         Args:
             path: of the table with a dot at its end, or empty for the whole file.
-            base: a profile without faults; its numbers keep its sources.
+            base: a profile without faults; its numbers keep its sources. Of several, the first goes before.
         """
-        self._bases[path] = base
+        self._bases.append((path, base))
 
     def text(self, path: str, *, default: str | None = None) -> str:
         """A word or sentence."""
@@ -95,8 +99,7 @@ class ProfileReader:
     def keys(self, path: str) -> tuple[str, ...]:
         """Keys of a table and of what it inherits, without ``source``; none where there is no table."""
         self._read.add(path)
-        base, rest = self._base(path)
-        tables = (self.data_at(path), None if base is None else base.data_at(rest))
+        tables = (self.data_at(path), *(base.data_at(rest) for base, rest in self._inherited(path)))
         keys = (key for table in tables if isinstance(table, Mapping) for key in table)
         return tuple(key for key in dict.fromkeys(keys) if key != "source")
 
@@ -175,19 +178,21 @@ class ProfileReader:
     def _find(self, path: str) -> Any:  # noqa: ANN401 - a TOML value of any kind
         self._read.add(path)
         found = self.data_at(path)
-        base, rest = self._base(path)
-        return base.data_at(rest) if found is None and base is not None else found
+        return (
+            next((base.data_at(rest) for base, rest in self._inherited(path)), None)
+            if found is None
+            else found
+        )
 
-    def _base(self, path: str) -> "tuple[ProfileReader | None, str]":
-        """What a path inherits from, and its path there."""
-        for table, base in self._bases.items():
-            if path.startswith(table):
-                return base, path.removeprefix(table)
-        return None, path
+    def _inherited(self, path: str) -> "Iterator[tuple[ProfileReader, str]]":
+        """The bases that have something for a path, and its path there."""
+        for table, base in self._bases:
+            rest = path.removeprefix(table)
+            if path.startswith(table) and base.data_at(rest) is not None:
+                yield base, rest
 
     def _absent_number(self, path: str, dimension: str, default: float | None) -> float:
-        base, rest = self._base(path)
-        if base is not None and base.data_at(rest) is not None:
+        for base, rest in self._inherited(path):
             value = base.number(rest, dimension)
             self.numbers.append(replace(base.numbers[-1], path=path, inherited=base.place))
             return value

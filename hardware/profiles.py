@@ -20,7 +20,7 @@ from hardware.cluster import (
     Steadiness,
     part_of_node,
 )
-from hardware.component_profiles import device_at, link_at, parse_device, parse_link
+from hardware.component_profiles import device_at, inherit_base, link_at, parse_device, parse_link
 from hardware.device import Device
 from hardware.errors import HardwareError, ProfileError, UnknownNameError
 from hardware.host import Host, hosts_of
@@ -119,14 +119,13 @@ def load_cluster(text: str) -> Cluster:
 
     ``dgx-a100:4gpus`` is part of one node, ``dgx-a100:16gpus`` two nodes; a node type alone is one node. What
     a cloud provider calls a machine (``p3.16xlarge:2``) is the node type that it is, or part of one. A file
-    has the keys of a registered node type and may add ``count``, which ``FILE.toml:COUNT`` overrides.
-    Where its keys name a device or a link, it may have a table instead: the profile itself, or a ``base`` and
-    what differs from it.
+    has the keys of a registered node type, or a ``base`` and what differs from it, and may add ``count``,
+    which ``FILE.toml:COUNT`` overrides. Where its keys name a device or a link, it may have a table instead,
+    again the profile itself or a ``base`` and what differs.
 
     Raises:
-        HardwareError: a count that is not a positive whole number, devices that are not whole nodes, or a
-        file
-            that cannot be read.
+        HardwareError: a count that is not a positive whole number, devices that are not whole nodes, or
+            a file that cannot be read.
         UnknownNameError: no such node type.
         ProfileError: the file breaks a rule.
     """
@@ -197,6 +196,7 @@ def parse_node(text: str, name: str, place: str) -> NodeType:
 
 
 def _node(reader: ProfileReader, name: str) -> NodeType:
+    inherit_base(reader, "", "clusters", parse_node)
     description = reader.text("description")
     device = _part(reader, "device", load_device, device_at)
     count = reader.tables("levels")
@@ -242,7 +242,7 @@ def _node(reader: ProfileReader, name: str) -> NodeType:
 
 def _steadiness(reader: ProfileReader) -> Steadiness | None:
     """How steady the machine was while it was calibrated, where the profile says it."""
-    if reader.data_at("steadiness") is None:
+    if not reader.has("steadiness"):
         return None
     return Steadiness(
         drift=reader.number("steadiness.drift", "number"),
@@ -252,10 +252,10 @@ def _steadiness(reader: ProfileReader) -> Steadiness | None:
 
 def _host(reader: ProfileReader, devices: int) -> Host | None:
     """The host of a node of so many devices: a registered kind, or a table with the keys of one, or none."""
-    if reader.data_at("host") is None:
+    if not reader.has("host"):
         return None
     name = reader.text("host.type", default="host")
-    if reader.data_at("host.type") is not None:
+    if reader.has("host.type"):
         try:
             reader.inherit("host.", ProfileReader(load_text("hosts", name), f"hosts/{name}.toml"))
         except UnknownNameError as error:

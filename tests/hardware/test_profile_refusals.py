@@ -318,6 +318,26 @@ class TestCluster:
         own = [number for number in node.device.numbers if number.path == "compute.power"]
         assert [number.citation.title for number in own] == ["A datasheet"]
 
+    def test_file_over_a_registered_node_type(self, tmp_path):
+        path = tmp_path / "mine.toml"
+        lines = [
+            'description = "Mine"',
+            'base = "a30-node"',
+            'device = "t4"',
+            "[host]",
+            'type = "xeon-8168-2s"',
+        ]
+        path.write_text("\n".join(lines))
+        node, base = load_cluster(str(path)).node, load_node("a30-node")
+        assert node.device is load_device("t4")
+        assert [level.link for level in node.levels] == [level.link for level in base.levels]
+        assert [level.size for level in node.levels] == [8, 0]
+        assert (node.host.name, node.host.memory) == ("xeon-8168-2s", base.host.memory)
+        assert node.host.bandwidth != base.host.bandwidth
+        assert {number.inherited for number in node.numbers} == {"clusters/a30-node.toml"}
+        with pytest.raises(ProfileError, match="base: l40-node has a base itself; expected a30-node"):
+            parse_node('description = "Mine"\nbase = "l40-node"', "mine", "mine.toml")
+
     def test_faults_inside_parts_have_their_whole_path(self, tmp_path):
         path = tmp_path / "mine.toml"
         part = (

@@ -228,4 +228,4 @@ def test_sources_that_profiles_share_stand_once():
     own = {key for text in files for key in tomllib.loads(text).get("sources", ())}
     named = Counter(key for text in files for key in set(re.findall(r'source = "([^"]+)"', text)))
     assert not own & shared_sources().keys()
-    assert {key for key in shared_sources() if named[key] < 3} == set()
+    assert {key for key in shared_sources() if named[key] < 2} == set()
