@@ -8,7 +8,7 @@ is. A message streams: it leaves a port while it enters the next, and is through
 the slower of the two.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -231,8 +231,3 @@ class Servers:
 def _done(event: Event) -> None:
     pull = cast("Pull", event.value)
     pull.done(pull.worker)
-
-
-def busiest(stations: Sequence[Station], seconds: float) -> float:
-    """Largest share of the time for which one of some stations was busy, at most 1."""
-    return min(1.0, max((station.busy for station in stations), default=0.0) / seconds) if seconds else 0.0

@@ -47,8 +47,3 @@ def _rank(graph: Graph, start: int, vertex: int) -> int:
     if not graph.alike or vertex >= graph.members:
         return vertex
     return (vertex - start if start % 2 == 0 else start - vertex) % graph.members
-
-
-def bottleneck(graph: Graph, edges: Route) -> float:
-    """[bytes/s] of the slowest link of a route."""
-    return min(graph.edges[number].bandwidth for number in edges)

@@ -5,7 +5,7 @@ micro-batching also need what simdl depends on (simpy, pulp, highspy), on ``PYTH
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import product
@@ -100,8 +100,3 @@ def _simdl(name: str) -> tuple[str, ...]:
 
 def _python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, *arguments)
-
-
-def total_limit(parts: Sequence[Part]) -> float:
-    """[s] that the parts take at most."""
-    return sum(part.limit for part in parts)

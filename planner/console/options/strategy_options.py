@@ -40,8 +40,6 @@ def read_shares(_context: click.Context, option: click.Parameter, text: str | No
 
 
 TO_FIT = "chosen to fit"
-OPEN = ("tp", "pp", "cp", "ep", "micro_batch", "recompute", "zero", "sequence_parallel")
-"""Fields that :mod:`planner.search.least_saving` chooses where nobody says them."""
 
 
 def _option(*names: str, default: object, shown: bool | str = True, **settings: Any) -> Decorator:  # noqa: ANN401

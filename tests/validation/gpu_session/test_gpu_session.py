@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hardware.profiles import load_cluster
 from validation.errors import MeasurementError
 from validation.gpu_session.compare import compare, compare_session
-from validation.gpu_session.parts import NETWORKS, PRECISIONS, Part, session_parts, total_limit
+from validation.gpu_session.parts import NETWORKS, PRECISIONS, Part, session_parts
 from validation.gpu_session.session import ROOT, run_session
 
 
@@ -57,7 +57,7 @@ def test_a_session_covers_what_is_to_be_measured_and_names_each_part_once():
     trained = {name for name in names if name.startswith("training-")}
     assert len(trained) == len(PRECISIONS) * sum(len(batches) for _, *batches in NETWORKS)
     assert {"calibration-cupy", "calibration-torch", "micro-batching-vgg16", "gpu-tests"} <= set(names)
-    assert total_limit(session_parts("cuda:0")[:4]) < 330  # what tells most comes first
+    assert sum(part.limit for part in session_parts("cuda:0")[:4]) < 330  # what tells most comes first
 
 
 @pytest.mark.parametrize("name", ["calibration-cupy", "micro-batching-vgg16", "training-gpt2-4-bf16"])
