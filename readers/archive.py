@@ -8,13 +8,12 @@ from readers.limits import Kind, limit_of, too_large
 from readers.whole import unreadable
 
 
-def check_archive(path: str | Path, expected: str, *, kind: Kind = Kind.WEIGHTS) -> None:
-    """Refuse an archive that is none, or that holds too much once it is unpacked.
+def check_archive(path: str | Path, expected: str) -> None:
+    """Refuse an archive of weights that is none, or that holds too much once it is unpacked.
 
     Args:
         path: of the file.
         expected: what it should be, for messages.
-        kind: of file, which says how many bytes are taken in.
 
     Raises:
         InputError: one of the two, or not readable.
@@ -26,5 +25,5 @@ def check_archive(path: str | Path, expected: str, *, kind: Kind = Kind.WEIGHTS)
         raise InputError(f"{path}: no archive, or cut off ({error}); expected {expected}") from None
     except (OSError, ValueError, NotImplementedError) as error:
         raise unreadable(path, error, expected) from None
-    if held > limit_of(kind):
-        raise too_large(path, expected, limit_of(kind))
+    if held > limit_of(Kind.WEIGHTS):
+        raise too_large(path, expected, limit_of(Kind.WEIGHTS))

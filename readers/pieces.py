@@ -18,18 +18,17 @@ PACKED = b"\x1f\x8b"
 """What a gzip file begins with (RFC 1952, section 2.3.1)."""
 
 
-def read_pieces(path: str | Path, expected: str, *, kind: Kind = Kind.TRACE) -> Iterator[bytes]:
-    """The contents of a file, unpacked where it is compressed with gzip, a piece at a time.
+def read_pieces(path: str | Path, expected: str) -> Iterator[bytes]:
+    """The contents of a trace, unpacked where it is compressed with gzip, a piece at a time.
 
     Args:
         path: of the file.
         expected: what it should be, for messages.
-        kind: of file, which says how many bytes are taken in.
 
     Raises:
         InputError: not readable, cut off or damaged, or too large; while the pieces are taken.
     """
-    most = limit_of(kind)
+    most = limit_of(Kind.TRACE)
     try:
         with Path(path).open("rb") as raw:
             packed = raw.peek(len(PACKED))[: len(PACKED)] == PACKED
@@ -37,7 +36,7 @@ def read_pieces(path: str | Path, expected: str, *, kind: Kind = Kind.TRACE) -> 
                 while piece := file.read(PIECE):
                     most -= len(piece)
                     if most < 0:
-                        raise too_large(path, expected, limit_of(kind))
+                        raise too_large(path, expected, limit_of(Kind.TRACE))
                     yield piece
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: cut off or damaged ({error}); expected {expected}") from None

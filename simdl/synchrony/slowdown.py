@@ -128,13 +128,13 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def parse_slowdown(text: str, *, place: str = "--slowdown") -> Slowdown:
+def parse_slowdown(text: str) -> Slowdown:
     """A slow-down from its text.
 
     Raises:
         SimdlError: unknown kind or key, a missing or bad value, or a file that cannot be read.
     """
-    where = f"{place} {text!r}"
+    where = f"--slowdown {text!r}"
     name, _, rest = text.partition(":")
     kind = KINDS.get(name.strip())
     if kind is None:

@@ -31,13 +31,12 @@ def calibrate_gpu(measurements: Sequence[Measurement], facts: DeviceFacts) -> Gp
     return fit
 
 
-def gpu_device_lines(fit: GpuFit, name: str, *, source: str = "measured") -> Iterator[str]:
+def gpu_device_lines(fit: GpuFit, name: str) -> Iterator[str]:
     """The ``[device]`` tables of a profile, kernels aside.
 
     Args:
         fit: what was fitted.
         name: of the device that the profile describes.
-        source: key of the profile's source of fitted numbers.
     """
     yield "\n[device]"
     yield f'name = "{name}"'
@@ -46,7 +45,7 @@ def gpu_device_lines(fit: GpuFit, name: str, *, source: str = "measured") -> Ite
         yield f"\n[device.efficiency.{table}]"
         for key, path in entries:
             note = f', note = "{fit.rows[path]} rows"' if path in fit.rows else ""
-            yield f'{key} = {{ value = {fit.fractions[path]:g}, source = "{source}"{note} }}'
+            yield f'{key} = {{ value = {fit.fractions[path]:g}, source = "measured"{note} }}'
 
 
 def _tables(fractions: Mapping[str, float]) -> dict[str, list[tuple[str, str]]]:

@@ -72,10 +72,10 @@ def dropout(
     )
 
 
-def dropout_gradient(elements: int, *, split: Division, name: str = "dropout gradient") -> Operator:
+def dropout_gradient(elements: int, *, split: Division) -> Operator:
     """Dropout backward: read the gradient and the mask, write the masked gradient."""
     return Operator(
-        name=name,
+        name="dropout gradient",
         kind=OperatorKind.ELEMENTWISE,
         flops=2 * elements,
         reads=elements + elements // 2,

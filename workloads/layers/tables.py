@@ -142,19 +142,19 @@ def click_loss(name: str, source: str) -> Layer:
     )
 
 
-def dense_table(name: str, source: str, *, rows: int, width: int, lookups: int = 1) -> Layer:
+def dense_table(name: str, source: str, *, rows: int, width: int) -> Layer:
     """A table that every replica holds whole, with a dense gradient (NCF)."""
     table = rows * width
     return Layer(
         name=name,
         kind="embedding",
         inputs=(source,),
-        output_shape=(lookups, width),
+        output_shape=(1, width),
         parameters=table,
-        forward=(row_lookup(lookups, width),),
+        forward=(row_lookup(1, width),),
         weight_gradient=(
             Operator(name="clear", kind=OperatorKind.ELEMENTWISE, flops=0, weights=table),
-            row_gradient(lookups, width),
+            row_gradient(1, width),
         ),
         attributes={"index": "token"},
     )

@@ -60,22 +60,18 @@ def apply_transforms(network: Network, transforms: Sequence[Transform]) -> Netwo
     return reduce(lambda changed, transform: transform.apply(changed), transforms, network)
 
 
-def parse_transforms(entries: object, place: str = "transforms") -> tuple[Transform, ...]:
+def parse_transforms(entries: object) -> tuple[Transform, ...]:
     """The transforms of a file's list.
-
-    Args:
-        entries: what the file has.
-        place: its key path, for messages.
 
     Raises:
         NetworkError: unknown types or keys, or wrong values; one line per fault.
     """
     if not isinstance(entries, list) or not all(isinstance(each, Mapping) for each in entries):
-        raise NetworkError([f"{place}: found {entries!r}; expected tables [[transforms]]"])
+        raise NetworkError([f"transforms: found {entries!r}; expected tables [[transforms]]"])
     found: list[Transform] = []
     faults: list[str] = []
     for number, entry in enumerate(entries):
-        at = f"{place}[{number}]"
+        at = f"transforms[{number}]"
         wrong = list(_entry_faults(entry, at))
         faults += wrong
         if not wrong:

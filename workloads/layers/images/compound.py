@@ -80,12 +80,12 @@ def squeeze_excitation(
     return draft.add(channel_gate, f"{name}_scale", maps, factors)
 
 
-def classifier(shape: tuple[int, ...], *, classes: int = 1000, drop: bool = False) -> Block:
-    """Global average, dropout where asked for, one linear layer and the loss."""
+def classifier(shape: tuple[int, ...], *, drop: bool = False) -> Block:
+    """Global average, dropout where asked for, one linear layer of 1,000 classes and the loss."""
     draft = Draft(shape)
     draft.add(global_pool, "pool")
     if drop:
         draft.add(dropout, "dropout")
-    draft.add(linear, "fc", out_features=classes)
+    draft.add(linear, "fc", out_features=1000)
     draft.add(softmax, "loss")
     return draft.block("head")

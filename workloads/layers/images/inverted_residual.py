@@ -43,9 +43,9 @@ class InvertedResidual:
     fused: bool = False
 
 
-def divisible(channels: float, divisor: int = 8, *, least: int = 0) -> int:
+def divisible(channels: float, divisor: int = 8) -> int:
     """Channels rounded to a multiple of the divisor that loses a tenth at most (released MobileNet code)."""
-    rounded = max(least or divisor, int(channels + divisor / 2) // divisor * divisor)
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded
 
 
