@@ -194,7 +194,7 @@ def test_an_invalid_choice_shows_its_reasons_and_a_button_mends_it(page):
     show(page, SMALL + "a.tp=5")
     told = page.inner_text("#verdict")
     assert "cannot be carried out" in told
-    assert "tp 5 does not divide 12 of gpt2" in told
+    assert "tp 5 does not divide 12 heads or features of gpt2" in told
     page.wait_for_function("!document.querySelector('#figures .js-plotly-plot')")
     page.get_by_role("button", name="Apply --dp 2 --tp 4").click()
     page.wait_for_selector("#verdict .card.fits")

@@ -1,5 +1,6 @@
 """`simdl memory`: step time against memory, with every block's best way to save it."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def memory(
 
     An integer program finds the fastest plan within each limit; plans of the literature (Chen's segments, the
     dynamic program of Beaumont et al., offloading) are simulated beside it, and the fastest of all is shown.
-    A table of step time against memory, from all that the strategy wants down to the least possible.
+    A table of step time against memory, from all that the strategy wants down to the least possible. Exits
+    with 1 if no plan fits a device.
     """
     page_path = report_path(report_directory, "memory", force=force)
     limits = [option_quantity("--limit", text, "bytes", least=1.0) for text in texts]
@@ -82,18 +84,20 @@ def memory(
         allowed=frozenset(allow) if allow else None,
     )
     data = memory_answer(question, front)
+    best = runnable_plan(front)
     if page_path is not None:
         from planner.pages.launch_cards import with_launch  # noqa: PLC0415 - plotly, only where asked for
         from planner.pages.sections.memory import memory_page  # noqa: PLC0415
 
         page = memory_page(question, front, data)
-        best = runnable_plan(front)
         write_page(page if best is None else with_launch(page, question, best.strategy), page_path)
     if as_json:
         print_json(data)
     else:
         click.echo(data["headline"])
         _print(question, front)
+    if best is None:
+        sys.exit(1)
 
 
 def _print(question: Question, front: MemoryFront) -> None:

@@ -317,7 +317,7 @@ def tensor_problems(network: Network, tp: int) -> Iterator[str]:
         yield f"tp {tp}: {network.name} has no tensor-parallel form; expected tp 1"
     undivided = [divisor for divisor in network.tensor_divisors if divisor % tp]
     for divisor in undivided:
-        yield f"tp {tp} does not divide {divisor} of {network.name}; expected a divisor"
+        yield f"tp {tp} does not divide {divisor} heads or features of {network.name}; expected a divisor"
     if not undivided and network.kv_heads % tp and tp % network.kv_heads:
         yield (
             f"tp {tp} does not divide the {network.kv_heads} key-value heads of {network.name} and is no "

@@ -11,6 +11,7 @@ from builders import build_cluster, build_network, build_stack, build_workload
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from saver_problems import image_problem
 
 from hardware.profiles import load_cluster
 from planner.commands.memory import memory
@@ -254,6 +255,14 @@ def test_the_command_prints_the_front(tmp_path):
     assert "proven optimal for its own costs" in shown.stdout
 
 
+def test_that_no_plan_fits_is_an_answer_with_its_own_status():
+    done = CliRunner().invoke(
+        memory, ["lenet5", "--cluster", "dgx-1-v100:1gpus", "--global-batch", "9999999", "--points", "2"]
+    )
+    assert done.exit_code == 1, done.output
+    assert done.stdout.startswith("No plan of savers fits lenet5")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -356,15 +365,7 @@ def test_blocks_that_take_turns_are_one_run_and_no_plan_is_slower_for_it(kinds, 
 @pytest.mark.theory
 def test_the_programme_of_a_deep_network_is_proven():
     """152 layers of unlike blocks, between the least memory and all that they want; seconds: benchmarks."""
-    workload = Workload(
-        network=load_network("resnet152"),
-        optimizer=load_optimizer("momentum"),
-        precision=load_precision("fp16"),
-        global_batch=256,
-    )
-    pricing = price(workload, load_cluster("dgx-a100:1gpus"), stack=load_stack("pytorch-ngc"))
-    plain = plain_of(Strategy(micro_batch=256), workload, pricing)
-    (rank,) = rank_problems(plain, workload, pricing, possible_kinds(plain, workload, pricing))
+    rank = image_problem("resnet152", "dgx-a100:1gpus", batch=256)
     least = solve_rank(rank, 0.0, least_memory=True).nbytes
     assert solve_rank(rank, 2 * least).optimal
 

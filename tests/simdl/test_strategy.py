@@ -160,8 +160,8 @@ def test_splits_that_do_not_fit_the_rest_of_a_strategy_are_named():
 def test_heads_and_features_that_do_not_divide_are_named():
     messages = found(Strategy(tp=3), cluster=build_cluster(3, devices=1))
     assert messages == [
-        "tp 3 does not divide 8 of tiny; expected a divisor",
-        "tp 3 does not divide 1024 of tiny; expected a divisor",
+        "tp 3 does not divide 8 heads or features of tiny; expected a divisor",
+        "tp 3 does not divide 1024 heads or features of tiny; expected a divisor",
     ]
 
 
