@@ -84,6 +84,9 @@ def test_a_file_in_place_of_the_directory_is_refused(measured, tmp_path):
     refused = run(path)
     assert refused.exit_code == 2
     assert f"--out {path}: is a file; expected a directory" in refused.stderr
+    refused = run(path / "below")
+    assert refused.stderr.count("Error: ") == 1
+    assert f"--out {path / 'below'}: Not a directory; expected a directory to write to" in refused.stderr
     assert measured == []
 
 

@@ -105,13 +105,17 @@ def _print_all(found: Sequence[Calibration], assumptions: Sequence[str]) -> None
 
 
 def _check(out: Path, device: str, *, force: bool) -> None:
-    """Refuse to measure over a whole run unless asked to, and what is no directory.
+    """Refuse to measure over a whole run unless asked to, and what is no directory and cannot be made one.
 
     Raises:
         MeasurementError: one of the two.
     """
-    if out.exists() and not out.is_dir():
-        raise MeasurementError(f"--out {out}: is a file; expected a directory")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise MeasurementError(f"--out {out}: is a file; expected a directory") from None
+    except OSError as error:
+        raise MeasurementError(f"--out {out}: {error.strerror}; expected a directory to write to") from None
     if force:
         start_anew(out, device)
     elif is_over(out, device):
