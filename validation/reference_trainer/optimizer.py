@@ -1,7 +1,7 @@
 """The update of a rank: torch's optimizers over the rank's own part of every parameter.
 
 All run their fused form: one pass that reads parameter, gradient and state and writes parameter and state,
-the bytes that `simdl.step.costs.update.optimizer_time` counts. The unfused forms (``foreach`` and the loop)
+the bytes that `simdl.step.costs.update.update_time` counts. The unfused forms (``foreach`` and the loop)
 stream intermediate results through memory several times. Where parameters are sharded the optimizer works on
 the local shards, because the fused kernels know no distributed tensors.
 """
