@@ -129,10 +129,14 @@ class Family(BaseModel, ABC):
     Attributes:
         DIMENSIONS: what the configuration class says of keys that a file must give, for nulls and nested
             files.
+        LENGTH: field of the longest sequence.
+        HEADS: fields of the hidden features and of the heads that share them.
     """
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {}
+    LENGTH: ClassVar[str] = "max_position_embeddings"
+    HEADS: ClassVar[tuple[str, str]] = ("hidden_size", "num_attention_heads")
 
     original_max_position_embeddings: Length | None = None
     rope_theta: Base | None = Field(None, validation_alias=AliasChoices("rope_theta", "rotary_emb_base"))
@@ -182,9 +186,10 @@ class Family(BaseModel, ABC):
         return frozenset(key for name in cls.model_fields for key in (name, *_aliases(cls, name)))
 
     @property
-    @abstractmethod
     def longest(self) -> int | None:
         """Longest sequence; None where the family has no bound and says none."""
+        found: int | None = getattr(self, self.LENGTH)
+        return found
 
     @property
     def length(self) -> int | None:
@@ -197,9 +202,13 @@ class Family(BaseModel, ABC):
     def choices(self) -> dict[str, Any]:
         """Fields of `DecoderConfig`, except name, source and tokens."""
 
-    @abstractmethod
-    def faults(self, tokens: int) -> list[str]:
-        """What single keys cannot show wrong about sequences of ``tokens``, as ``key: reason``."""
+    def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
+        """What single keys cannot show wrong about sequences of ``tokens``, as ``key: reason``.
+
+        Uneven heads, and what a family adds.
+        """
+        width, heads = self.HEADS
+        return uneven_heads(width, getattr(self, width), getattr(self, heads))
 
     def ignored(self) -> Iterator[str]:
         """What the file says that the network does not show, one sentence each."""

@@ -10,13 +10,14 @@ from workloads.importers.families.base import (
     Probability,
     alias,
     plain_choices,
-    uneven_heads,
 )
 
 
 class Bloom(Family):
     """BLOOM: linear position biases, normalised embedding, tied head."""
 
+    LENGTH: ClassVar[str] = "seq_length"
+    HEADS: ClassVar[tuple[str, str]] = ("hidden_size", "n_head")
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 250880,
         "hidden_size": 64,
@@ -31,15 +32,6 @@ class Bloom(Family):
     seq_length: Length | None = None
     tie_word_embeddings: bool = True
     hidden_dropout: Probability = 0.0
-
-    @property
-    def longest(self) -> int | None:
-        """Pre-training length, where said: linear biases have no maximum."""
-        return self.seq_length
-
-    def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
-        """Uneven heads."""
-        return uneven_heads("hidden_size", self.hidden_size, self.n_head)
 
     def choices(self) -> dict[str, Any]:
         """LayerNorm, biases, GELU of 4 x hidden."""

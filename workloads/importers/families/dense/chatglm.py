@@ -18,6 +18,7 @@ from workloads.importers.families.base import (
 class ChatGlm(Family):
     """ChatGLM: version 1 (tied, LayerNorm, own key ``inner_hidden_size``) and the RMSNorm ones after it."""
 
+    LENGTH: ClassVar[str] = "seq_length"
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {"num_layers": 28, "hidden_size": 4096}
 
     num_layers: Count
@@ -36,11 +37,6 @@ class ChatGlm(Family):
     post_layer_norm: bool = True
     tie_word_embeddings: bool = False
     hidden_dropout: Probability = 0.0
-
-    @property
-    def longest(self) -> int | None:
-        """Longest sequence."""
-        return self.seq_length
 
     def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
         """Uneven heads."""

@@ -13,7 +13,6 @@ from workloads.importers.families.base import (
     alias,
     plain_choices,
     uneven_groups,
-    uneven_heads,
 )
 
 
@@ -46,11 +45,6 @@ class Falcon(Family):
     attention_dropout: Probability = 0.0
 
     @property
-    def longest(self) -> int | None:
-        """Longest sequence."""
-        return self.max_position_embeddings
-
-    @property
     def _grouped(self) -> bool:
         """The newer block."""
         return bool(self.new_decoder_architecture)
@@ -61,13 +55,10 @@ class Falcon(Family):
             return self.num_kv_heads or self.num_attention_heads
         return 1 if self.multi_query else self.num_attention_heads
 
-    def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
+    def faults(self, tokens: int) -> list[str]:
         """Uneven heads."""
-        heads = self.num_attention_heads
-        return [
-            *uneven_heads("hidden_size", self.hidden_size, heads),
-            *uneven_groups("num_kv_heads", self._key_value_heads, heads),
-        ]
+        groups = uneven_groups("num_kv_heads", self._key_value_heads, self.num_attention_heads)
+        return [*super().faults(tokens), *groups]
 
     def choices(self) -> dict[str, Any]:
         """LayerNorm, plain feed-forward network, parallel branches in all but RW."""

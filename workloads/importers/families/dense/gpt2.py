@@ -13,13 +13,14 @@ from workloads.importers.families.base import (
     alias,
     plain_choices,
     too_long,
-    uneven_heads,
 )
 
 
 class Gpt2(Family):
     """GPT-2."""
 
+    LENGTH: ClassVar[str] = "n_positions"
+    HEADS: ClassVar[tuple[str, str]] = ("n_embd", "n_head")
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 50257,
         "n_positions": 1024,
@@ -38,15 +39,10 @@ class Gpt2(Family):
     tie_word_embeddings: bool = True
     resid_pdrop: Probability = 0.1
 
-    @property
-    def longest(self) -> int | None:
-        """Rows of the position table."""
-        return self.n_positions
-
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, sequences longer than the position table."""
         return [
-            *uneven_heads("n_embd", self.n_embd, self.n_head),
+            *super().faults(tokens),
             *too_long("n_positions", self.n_positions, tokens),
         ]
 

@@ -15,7 +15,6 @@ from workloads.importers.families.base import (
     alias,
     plain_choices,
     too_long,
-    uneven_heads,
 )
 
 KINDS = ("global", "local")
@@ -32,6 +31,7 @@ Repeated = Annotated[tuple[list[str], Count], BeforeValidator(_pair)]
 class GptNeo(Family):
     """GPT-Neo: GPT-2 without biases on queries, keys and values, every other layer with a window."""
 
+    HEADS: ClassVar[tuple[str, str]] = ("hidden_size", "num_heads")
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 50257,
         "max_position_embeddings": 2048,
@@ -52,11 +52,6 @@ class GptNeo(Family):
     tie_word_embeddings: bool = True
     resid_dropout: Probability = 0.0
 
-    @property
-    def longest(self) -> int | None:
-        """Rows of the position table."""
-        return self.max_position_embeddings
-
     def _kinds(self) -> list[str]:
         if self.attention_types is None:
             return [KINDS[layer % 2] for layer in range(self.num_layers)]
@@ -75,7 +70,7 @@ class GptNeo(Family):
                 f"attention_types: found {len(kinds)}; expected one for each of {self.num_layers} layers"
             )
         return [
-            *uneven_heads("hidden_size", self.hidden_size, self.num_heads),
+            *super().faults(tokens),
             *too_long("max_position_embeddings", self.max_position_embeddings, tokens),
             *found,
         ]

@@ -12,7 +12,6 @@ from workloads.importers.families.base import (
     Probability,
     plain_choices,
     rotated,
-    uneven_heads,
 )
 
 
@@ -40,15 +39,6 @@ class GptNeoX(Family):
     tie_word_embeddings: bool = False
     attention_bias: bool = True
     hidden_dropout: Probability = 0.0
-
-    @property
-    def longest(self) -> int | None:
-        """Longest sequence."""
-        return self.max_position_embeddings
-
-    def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
-        """Uneven heads."""
-        return uneven_heads("hidden_size", self.hidden_size, self.num_attention_heads)
 
     def choices(self) -> dict[str, Any]:
         """LayerNorm, biases, plain feed-forward network."""

@@ -57,11 +57,6 @@ class Llama(Family):
     use_sliding_window: bool = True
     layer_types: list[str] | None = None
 
-    @property
-    def longest(self) -> int | None:
-        """Longest sequence."""
-        return self.max_position_embeddings
-
     def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
         """Uneven heads, kinds of layers that are not known or fewer than the layers."""
         heads = self.num_attention_heads

@@ -13,7 +13,6 @@ from workloads.importers.families.base import (
     alias,
     plain_choices,
     too_long,
-    uneven_heads,
 )
 
 
@@ -29,6 +28,8 @@ class MptAttention(BaseModel):
 class Mpt(Family):
     """MPT: learned positions or linear biases, tied head, biases optional."""
 
+    LENGTH: ClassVar[str] = "max_seq_len"
+    HEADS: ClassVar[tuple[str, str]] = ("d_model", "n_heads")
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 50368,
         "d_model": 2048,
@@ -49,16 +50,11 @@ class Mpt(Family):
     resid_pdrop: Probability = 0.0
     attn_config: MptAttention = MptAttention()
 
-    @property
-    def longest(self) -> int | None:
-        """Longest sequence."""
-        return self.max_seq_len
-
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, sequences longer than the position table."""
         learned = self._positions == "learned"
         return [
-            *uneven_heads("d_model", self.d_model, self.n_heads),
+            *super().faults(tokens),
             *(too_long("max_seq_len", self.max_seq_len, tokens) if learned else ()),
         ]
 

@@ -13,7 +13,6 @@ from workloads.importers.families.base import (
     alias,
     plain_choices,
     too_long,
-    uneven_heads,
 )
 
 OFFSET = 2
@@ -47,15 +46,10 @@ class Opt(Family):
     tie_word_embeddings: bool = True
     dropout: Probability = 0.1
 
-    @property
-    def longest(self) -> int | None:
-        """Rows of the position table, but for its offset."""
-        return self.max_position_embeddings
-
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, sequences longer than the position table."""
         return [
-            *uneven_heads("hidden_size", self.hidden_size, self.num_attention_heads),
+            *super().faults(tokens),
             *too_long("max_position_embeddings", self.max_position_embeddings, tokens),
         ]
 

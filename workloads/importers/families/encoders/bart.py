@@ -31,11 +31,6 @@ class Bart(TwoStacks):
     max_position_embeddings: Length = 1024
     dropout: Probability = 0.1
 
-    @property
-    def longest(self) -> int | None:
-        """Rows of both tables of positions."""
-        return self.max_position_embeddings
-
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, sequences longer than the tables."""
         return self.stack_faults("max_position_embeddings", tokens)

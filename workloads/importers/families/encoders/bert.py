@@ -14,7 +14,6 @@ from workloads.importers.families.base import (
     alias,
     plain_choices,
     too_long,
-    uneven_heads,
 )
 from workloads.network import Network
 from workloads.zoo.language.bert import build_encoder
@@ -54,7 +53,7 @@ class Bert(Family):
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, sequences longer than the position table."""
         return [
-            *uneven_heads("hidden_size", self.hidden_size, self.num_attention_heads),
+            *super().faults(tokens),
             *too_long("max_position_embeddings", self.max_position_embeddings - self.OFFSET, tokens),
         ]
 

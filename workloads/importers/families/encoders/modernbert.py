@@ -12,7 +12,6 @@ from workloads.importers.families.base import (
     Function,
     Length,
     Probability,
-    uneven_heads,
 )
 from workloads.importers.families.dense.llama import SLIDING
 from workloads.importers.families.encoders.bert import HEADS
@@ -51,14 +50,9 @@ class ModernBert(Family):
     ] = 128
     attention_dropout: Probability = 0.0
 
-    @property
-    def longest(self) -> int | None:
-        """Longest sequence."""
-        return self.max_position_embeddings
-
-    def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
+    def faults(self, tokens: int) -> list[str]:
         """Uneven heads, kinds of layers for another number of them."""
-        found = uneven_heads("hidden_size", self.hidden_size, self.num_attention_heads)
+        found = super().faults(tokens)
         kinds, layers = self.layer_types, self.num_hidden_layers
         if kinds is not None and len(kinds) != layers:
             found.append(f"layer_types: found {len(kinds)}; expected one for each of {layers} layers")

@@ -15,6 +15,7 @@ TARGET = 4
 class T5(Family):
     """T5: an encoder and a decoder with relative positions; a sample's length is that of its source."""
 
+    LENGTH: ClassVar[str] = "n_positions"
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 32128,
         "d_model": 512,
@@ -34,11 +35,6 @@ class T5(Family):
     feed_forward_proj: str = "relu"
     tie_word_embeddings: bool = True
     dropout_rate: Probability = 0.1
-
-    @property
-    def longest(self) -> int | None:
-        """Source tokens of pre-training; relative positions have no maximum."""
-        return self.n_positions
 
     def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
         """Unknown functions."""

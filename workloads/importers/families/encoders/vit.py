@@ -12,7 +12,6 @@ from workloads.importers.families.base import (
     Function,
     Probability,
     plain_choices,
-    uneven_heads,
 )
 from workloads.network import Network
 from workloads.zoo.images.patches.vit import build_vit_encoder
@@ -55,7 +54,7 @@ class Vit(Family):
 
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, patches that do not divide the image, another number of tokens than the image's."""
-        found = uneven_heads("hidden_size", self.hidden_size, self.num_attention_heads)
+        found = super().faults(tokens)
         if any(size % patch for size, patch in zip(self.image_size, self.patch_size, strict=True)):
             found.append(
                 f"image_size: found {list(self.image_size)}; expected multiples of {list(self.patch_size)}"

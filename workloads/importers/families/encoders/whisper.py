@@ -16,6 +16,7 @@ class Whisper(TwoStacks):
     A sample's length is that of its text.
     """
 
+    LENGTH: ClassVar[str] = "max_target_positions"
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 51865,
         "d_model": 384,
@@ -29,11 +30,6 @@ class Whisper(TwoStacks):
     num_mel_bins: Count = 80
     max_source_positions: Length = 1500
     max_target_positions: Length = 448
-
-    @property
-    def longest(self) -> int | None:
-        """Rows of the text's position table."""
-        return self.max_target_positions
 
     def faults(self, tokens: int) -> list[str]:
         """Uneven heads, texts longer than the position table."""

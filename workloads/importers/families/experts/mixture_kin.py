@@ -221,6 +221,7 @@ class DbrxNetwork(BaseModel):
 class Dbrx(Family):
     """DBRX: LayerNorm without shift, grouped queries, gated experts in every layer."""
 
+    LENGTH: ClassVar[str] = "max_seq_len"
     DIMENSIONS: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 32000,
         "d_model": 2048,
@@ -238,11 +239,6 @@ class Dbrx(Family):
     resid_pdrop: Probability = 0.0
     attn_config: DbrxAttention = DbrxAttention()
     ffn_config: DbrxNetwork = DbrxNetwork()
-
-    @property
-    def longest(self) -> int | None:
-        """Longest sequence."""
-        return self.max_seq_len
 
     def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
         """Uneven heads."""

@@ -44,11 +44,6 @@ class Mamba2(Family):
     use_bias: bool = False
     use_conv_bias: bool = True
 
-    @property
-    def longest(self) -> int | None:
-        """What the file says, if it does; there are no positions."""
-        return self.max_position_embeddings
-
     def faults(self, tokens: int) -> list[str]:  # noqa: ARG002 - one signature for all families
         """Groups that heads do not share."""
         return uneven_groups("n_groups", self.n_groups, self.num_heads)
