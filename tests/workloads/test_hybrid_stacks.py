@@ -3,12 +3,9 @@
 import json
 
 import pytest
-from builders import build_cluster
+from bounded import bounded_report
 
-from planner.bounds.estimate import estimate_bound
 from simdl.errors import StrategyError
-from simdl.software.reader import load_stack
-from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.importers.huggingface import load_huggingface
@@ -131,15 +128,12 @@ def test_no_step_of_a_hybrid_is_shorter_than_its_bound(family, tmp_path):
         precision=load_precision("bf16"),
         global_batch=16,
     )
-    cluster, stack = build_cluster(2), load_stack("megatron-2022")
-    prices = price(work, cluster, stack=stack)
     for strategy in (
         Strategy(dp=8, zero=1),
         Strategy(dp=2, tp=4, sequence_parallel=True, zero=1),
         Strategy(dp=4, pp=2),
     ):
-        report = simulate(work, cluster, strategy, stack=stack).report
-        assert estimate_bound(strategy, work, prices) <= report.step_time * (1 + 1e-9)
+        bounded_report(work, strategy, "megatron-2022")
     if family != "lfm2":
         with pytest.raises(StrategyError, match="cp 2: layers of "):
-            simulate(work, cluster, Strategy(dp=4, cp=2), stack=stack)
+            bounded_report(work, Strategy(dp=4, cp=2), "megatron-2022")

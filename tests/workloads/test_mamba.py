@@ -1,13 +1,13 @@
 """Mamba-2 and Nemotron-H: published parameters, and the arithmetic of chunks."""
 
 import pytest
+from bounded import bounded_report
 from builders import build_cluster
 
-from planner.bounds.estimate import estimate_bound, estimate_bounds
-from planner.space.candidates import enumerate_space, single_space
+from planner.space.candidates import enumerate_space
 from simdl.errors import StrategyError
 from simdl.software.reader import load_stack
-from simdl.step.simulate import price, simulate
+from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.errors import NetworkError
@@ -91,13 +91,7 @@ def test_twice_the_tokens_are_twice_the_flops_without_attention():
 def test_no_step_is_shorter_than_its_bound(name, strategy):
     if name == "mamba2-130m" and strategy.tp > 1:  # one group
         strategy = Strategy(dp=8, zero=1)
-    work, cluster, stack = workload(name), build_cluster(2), load_stack("megatron-2022")
-    report = simulate(work, cluster, strategy, stack=stack).report
-    prices = price(work, cluster, stack=stack)
-    assert estimate_bound(strategy, work, prices) <= report.step_time * (1 + 1e-9)
-    assert estimate_bounds(single_space(strategy, work), work, prices).memory[0] <= report.peak_memory * (
-        1 + 1e-9
-    )
+    bounded_report(workload(name), strategy, "megatron-2022")
 
 
 @pytest.mark.parametrize("name", ["mamba2-130m", "gnmt"])

@@ -3,14 +3,14 @@
 import statistics
 
 import pytest
+from bounded import bounded_report
 from builders import build_cluster
 
-from planner.bounds.estimate import estimate_bound, estimate_bounds
-from planner.space.candidates import enumerate_space, single_space
+from planner.space.candidates import enumerate_space
 from simdl.communication import Group, Operation, collective_seconds
 from simdl.errors import StrategyError
 from simdl.software.reader import load_stack
-from simdl.step.simulate import price, simulate
+from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
 from validation.published.prediction import predict_row
 from validation.published.tables import load_tables, published_folder
@@ -107,14 +107,7 @@ def test_tables_have_no_gradient_and_are_held_in_parts():
 @pytest.mark.parametrize("name", ["dlrm-kaggle", "dlrm-dcnv2"])
 @pytest.mark.parametrize("strategy", [Strategy(cp=8, micro_batch=64), Strategy(pp=2, cp=4, micro_batch=16)])
 def test_no_step_is_shorter_than_its_bound(name, strategy):
-    work, cluster, stack = workload(name), build_cluster(2), load_stack("hugectr")
-    report = simulate(work, cluster, strategy, stack=stack).report
-    prices = price(work, cluster, stack=stack)
-    assert estimate_bound(strategy, work, prices) <= report.step_time * (1 + 1e-9)
-    bounds = estimate_bounds(single_space(strategy, work), work, prices)
-    assert bounds.memory[0] <= report.peak_memory * (1 + 1e-9)
-    if strategy.pp == 1:
-        assert bounds.memory[0] == pytest.approx(report.peak_memory, rel=1e-9)
+    bounded_report(workload(name), strategy, "hugectr")
 
 
 def test_copies_of_tables_are_refused():

@@ -5,18 +5,17 @@ import statistics
 from math import log
 
 import pytest
+from bounded import bounded_report
 from builders import build_cluster, build_device, build_stack
 
 from hardware.architecture import architecture_named
 from hardware.profiles import load_device
-from planner.bounds.estimate import estimate_bound
 from simdl.kernels.cost_model import ConstantCostModel, estimate_kernel_time
 from simdl.kernels.costs.recurrence import one_step
 from simdl.kernels.kernel import Kernel, Product, Recurrence
 from simdl.kernels.pricing import priced
 from simdl.kernels.sharding import Shard, block_kernels
-from simdl.software.reader import load_stack
-from simdl.step.simulate import price, simulate
+from simdl.step.simulate import price
 from simdl.step.strategy import Strategy
 from validation.published.tables import published_folder
 from workloads.dtypes import load_precision
@@ -168,9 +167,7 @@ def test_no_step_is_shorter_than_its_bound(name, strategy):
         precision=load_precision("bf16"),
         global_batch=64,
     )
-    cluster, stack = build_cluster(2), load_stack("pytorch-eager")
-    report = simulate(work, cluster, strategy, stack=stack).report
-    assert estimate_bound(strategy, work, price(work, cluster, stack=stack)) <= report.step_time * (1 + 1e-9)
+    report = bounded_report(work, strategy, "pytorch-eager")
     assert sum(report.breakdown.values()) == pytest.approx(report.step_time)
 
 

@@ -1,11 +1,8 @@
 """Tacotron 2, WaveGlow and Transformer-XL: published parameters, and steps that wait."""
 
 import pytest
-from builders import build_cluster
+from bounded import bounded_report
 
-from planner.bounds.estimate import estimate_bound
-from simdl.software.reader import load_stack
-from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.operators import OperatorKind, Pass
@@ -99,7 +96,5 @@ def test_no_step_is_shorter_than_its_bound(name, strategy):
         precision=load_precision("fp16"),
         global_batch=16,
     )
-    cluster, stack = build_cluster(2), load_stack("pytorch-eager")
-    report = simulate(work, cluster, strategy, stack=stack).report
-    assert estimate_bound(strategy, work, price(work, cluster, stack=stack)) <= report.step_time * (1 + 1e-9)
+    report = bounded_report(work, strategy, "pytorch-eager")
     assert sum(report.breakdown.values()) == pytest.approx(report.step_time)
