@@ -10,8 +10,9 @@ from typing import cast
 
 from simpy import Event
 
-from simdl.synchrony.exchange import Pull, Servers
+from simdl.synchrony.exchange import Servers
 from simdl.synchrony.scheme import Scheme
+from simdl.synchrony.server_exchange import ServerExchange
 from simdl.synchrony.training import Training
 
 
@@ -19,18 +20,12 @@ class Asynchronous:
     """The run of one training."""
 
     def __init__(self, training: Training, servers: Servers) -> None:
+        workers = training.setting.workers
         self._training = training
-        self._servers = servers
-        workers, count = training.setting.workers, servers.count
-        self._version = [0] * count
-        self._read = [[0] * count for _ in range(workers)]
+        self._exchange = ServerExchange(training, servers, self._applied)
         self._step = [0] * workers
         self._began = [0.0] * workers
         self._pushed = [0.0] * workers
-        self._left = [0] * workers
-        self._last = [0.0] * workers
-        self._stale = [0] * workers
-        self._pull: list[Pull | None] = [None] * workers
 
     def begin(self, worker: int) -> None:
         """Compute the next gradient of a worker."""
@@ -44,31 +39,14 @@ class Asynchronous:
         training.later(training.times.gradient(factor), self._push, worker)
 
     def _push(self, event: Event) -> None:
-        training, worker = self._training, cast("int", event.value)
-        servers = self._servers
-        self._pushed[worker] = training.now
-        self._left[worker] = servers.count
-        self._stale[worker] = 0
-        self._pull[worker] = Pull(worker, training.wiring.parameters, servers.count, self.begin)
+        worker, wiring = cast("int", event.value), self._training.wiring
+        self._pushed[worker] = self._training.now
         self._step[worker] += 1
-        servers.push(worker, training.wiring.gradient, training.wiring.update, self._arrive)
+        self._exchange.push(worker, wiring.gradient, wiring.update, self.begin)
 
-    def _arrive(self, worker: int, server: int, applied: float) -> None:
-        """A part is at its server, which applies parts and answers in the order of arrival."""
-        read, version = self._read[worker], self._version
-        self._stale[worker] += version[server] - read[server]
-        version[server] += 1
-        read[server] = version[server]
-        self._last[worker] = max(self._last[worker], applied)
-        self._left[worker] -= 1
-        if not self._left[worker]:
-            stale = self._stale[worker] / self._servers.count
-            step, began, pushed = self._step[worker] - 1, self._began[worker], self._pushed[worker]
-            self._training.record(worker, "compute", step, began, pushed, staleness=stale)
-            self._training.use(stale, at=self._last[worker])
-        pull = self._pull[worker]
-        assert pull is not None  # noqa: S101 - made when its message was sent
-        self._servers.answer(pull, server, applied)
+    def _applied(self, worker: int, staleness: float) -> None:
+        step, began, pushed = self._step[worker] - 1, self._began[worker], self._pushed[worker]
+        self._training.record(worker, "compute", step, began, pushed, staleness=staleness)
 
 
 def start(training: Training) -> None:

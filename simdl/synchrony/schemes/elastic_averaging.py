@@ -9,8 +9,9 @@ from typing import cast
 
 from simpy import Event
 
-from simdl.synchrony.exchange import Pull, Servers
+from simdl.synchrony.exchange import Servers
 from simdl.synchrony.scheme import Scheme
+from simdl.synchrony.server_exchange import ServerExchange
 from simdl.synchrony.training import Training
 
 
@@ -18,18 +19,12 @@ class ElasticAveraging:
     """The run of one training."""
 
     def __init__(self, training: Training, servers: Servers) -> None:
+        workers = training.setting.workers
         self._training = training
-        self._servers = servers
-        workers, count = training.setting.workers, servers.count
-        self._version = [0] * count
-        self._read = [[0] * count for _ in range(workers)]
+        self._exchange = ServerExchange(training, servers, self._applied)
         self._step = [0] * workers
         self._began = [0.0] * workers
-        self._left = [0] * workers
-        self._last = [0.0] * workers
-        self._stale = [0] * workers
         self._computing = [(0.0, 0.0)] * workers
-        self._pull: list[Pull | None] = [None] * workers
 
     def begin(self, worker: int) -> None:
         """Compute the next step of a worker."""
@@ -48,27 +43,12 @@ class ElasticAveraging:
             training.use(None)
             self.begin(worker)
             return
-        servers = self._servers
         self._began[worker] = training.now
-        self._left[worker], self._stale[worker] = servers.count, 0
-        self._pull[worker] = Pull(worker, training.wiring.parameters, servers.count, self._moved)
-        servers.push(worker, training.wiring.parameters, training.wiring.average, self._arrive)
+        self._exchange.push(worker, training.wiring.parameters, training.wiring.average, self._moved)
 
-    def _arrive(self, worker: int, server: int, applied: float) -> None:
-        """A part is at its server, which applies parts and answers in the order of arrival."""
-        read, version = self._read[worker], self._version
-        self._stale[worker] += version[server] - read[server]
-        version[server] += 1
-        read[server] = version[server]
-        self._last[worker] = max(self._last[worker], applied)
-        self._left[worker] -= 1
-        if not self._left[worker]:
-            stale, step = self._stale[worker] / self._servers.count, self._step[worker] - 1
-            self._training.record(worker, "compute", step, *self._computing[worker], staleness=stale)
-            self._training.use(stale, at=self._last[worker])
-        pull = self._pull[worker]
-        assert pull is not None  # noqa: S101 - made when its message was sent
-        self._servers.answer(pull, server, applied)
+    def _applied(self, worker: int, staleness: float) -> None:
+        step = self._step[worker] - 1
+        self._training.record(worker, "compute", step, *self._computing[worker], staleness=staleness)
 
     def _moved(self, worker: int) -> None:
         training = self._training
