@@ -66,7 +66,7 @@ def memory_front(
     if not limits:
         whole = chosen(float("inf")).unlimited.nbytes
         least = least_memory(plain, workload, pricing, allowed=kinds, pool=pool, ranks=ranks).nbytes
-        limits = tuple(_between(whole, least, usable, count))
+        limits = tuple(front_limits(whole, least, usable, count))
     return MemoryFront(
         usable=usable,
         limits=tuple(limits),
@@ -75,9 +75,10 @@ def memory_front(
     )
 
 
-def _between(whole: float, least: float, usable: float, count: int) -> Iterator[float]:
+def front_limits(whole: float, least: float, usable: float, count: int) -> Iterator[float]:
     """Limits from the whole need to the least, what a device has among them if it lies between."""
-    found = {whole - (whole - least) * place / max(1, count - 1) for place in range(count)}
+    steps = (whole - (whole - least) * place / max(1, count - 1) for place in range(count))
+    found = {max(least, limit) for limit in steps}  # rounding may put the last a byte below
     if least <= usable <= whole:
         found.add(usable)
     yield from sorted(found, reverse=True)

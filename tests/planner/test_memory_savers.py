@@ -27,6 +27,7 @@ from planner.memory_savers.options import plain_of, rank_problems
 from planner.memory_savers.pool import aimed_pool, literature_pool, possible_kinds
 from planner.memory_savers.rotor import SLOTS, Link, fastest_schedule
 from planner.memory_savers.solve import memory_floor, solve_rank
+from planner.questions.memory import front_limits
 from planner.solver.ilp import solve_program
 from simdl.memory.context import device_contexts
 from simdl.memory.host_needs import host_memory
@@ -384,3 +385,16 @@ def test_parameters_of_all_blocks_of_an_item_have_room_at_once():
     found = choose_savers(Strategy(), workload, pricing, 43e9, pool=())
     assert found.best.nbytes <= 43e9
     assert found.best.step_time < 0.75 * least.step_time
+
+
+@pytest.mark.property
+@given(
+    least=st.floats(1e6, 1e12), saved=st.floats(0, 1e12), usable=st.floats(1e6, 1e12), count=st.integers(2, 9)
+)
+def test_limits_of_a_front_end_at_the_least_to_the_byte(least, saved, usable, count):
+    """Any other rounding asks for a plan below the smallest, which is refused."""
+    limits = list(front_limits(least + saved, least, usable, count))
+    assert limits == sorted(limits, reverse=True)
+    assert limits[0] == least + saved
+    assert limits[-1] == pytest.approx(least)
+    assert limits[-1] >= least
