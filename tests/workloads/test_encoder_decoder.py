@@ -40,6 +40,30 @@ def test_parameters_are_those_of_the_released_models(name, parameters):
 
 
 @pytest.mark.published
+@pytest.mark.parametrize(
+    ("size", "parameters"),
+    [
+        ("tiny", 37_184_640),
+        ("base", 71_825_920),
+        ("small", 240_582_912),
+        ("medium", 762_321_920),
+        ("large", 1_541_384_960),
+        ("large-v3", 1_541_570_560),
+    ],
+)
+def test_parameters_of_whisper_are_those_of_the_released_models(size, parameters):
+    """Parameters of openai/whisper's checkpoints; the encoder's sinusoids are a buffer there."""
+    assert load_network(f"whisper-{size}").parameters == parameters
+
+
+@pytest.mark.published
+def test_whisper_hears_30_seconds_and_writes_448_tokens_at_most():
+    assert load_network("whisper-tiny", tokens=100).tokens == 1600
+    with pytest.raises(NetworkError, match="expected at most 448"):
+        load_network("whisper-tiny", tokens=449)
+
+
+@pytest.mark.published
 @pytest.mark.parametrize(("name", "millions"), [("transformer-base", 65), ("transformer-big", 213)])
 def test_parameters_of_the_first_transformers(name, millions):
     """Vaswani et al. 2017, table 3, prints whole millions."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from workloads import registry
 from workloads.operators import Pass
 from workloads.zoo.language import bert, bloom, gpt, llama, megatron, mpt, nanogpt, nemotron
 
@@ -94,6 +95,35 @@ def test_mpt_parameters_equal_the_benchmark_table(name, tokens, billions):
 def test_gpt3_family_equals_brown_table_d1(name, millions):
     """Brown et al. 2020, arXiv:2005.14165, table D.1."""
     assert NETWORKS[name]().parameters / 1e6 == pytest.approx(millions, rel=4e-3)
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("roberta-base", 124_697_433),
+        ("roberta-large", 355_412_057),
+        ("xlm-roberta-base", 278_295_186),
+        ("xlm-roberta-large", 560_142_482),
+        ("distilbert-base", 66_985_530),
+        ("distilroberta-base", 82_170_201),
+    ],
+)
+def test_encoders_of_masked_tokens_have_the_parameters_of_the_released_models(name, parameters):
+    """Elements of the checkpoints with their heads (RobertaForMaskedLM and its like in Transformers)."""
+    assert registry.load_network(name).parameters == parameters
+
+
+@pytest.mark.theory
+def test_a_masked_encoder_scores_every_token_and_bert_a_few():
+    logits = {
+        name: next(each for each in registry.load_network(name).blocks[-1].layers if each.name == "logits")
+        for name in ("roberta-base", "bert-base")
+    }
+    assert {name: layer.output_shape[0] for name, layer in logits.items()} == {
+        "roberta-base": 512,
+        "bert-base": 80,
+    }
 
 
 @pytest.mark.published

@@ -103,6 +103,7 @@ TIMM = {
     "seresnet101": 49_326_872,
     "seresnet152": 66_821_848,
     "seresnext50_32x4d": 27_559_896,
+    "seresnext101_32x4d": 48_955_416,
     "tf_efficientnet_b0": 5_288_548,
     "efficientnetv2_s": 21_458_488,
     "mixer_s16_224": 18_528_264,

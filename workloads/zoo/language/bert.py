@@ -47,7 +47,11 @@ def build_bert(name: str, layers: int, hidden: int, heads: int, *, tokens: int |
         Block(name="encoder", layers=transformer_layers(config), count=layers),
         Block(
             name="head",
-            layers=(*_masked_token_head(config), *_sentence_head(config), _loss(config)),
+            layers=(
+                *masked_token_head(config, predictions(config.tokens)),
+                *_sentence_head(config),
+                _loss(config),
+            ),
             recomputable=False,
         ),
     )
@@ -116,8 +120,10 @@ def predictions(tokens: int) -> int:
     return max(1, tokens * 5 // 32)
 
 
-def _masked_token_head(config: DecoderConfig) -> tuple[Layer, ...]:
-    count, hidden, vocab = predictions(config.tokens), config.hidden, config.vocab
+def masked_token_head(config: DecoderConfig, count: int) -> tuple[Layer, ...]:
+    """Scores of the vocabulary for so many tokens of a sample, selected where they are not all."""
+    hidden, vocab = config.hidden, config.vocab
+    whole = count == config.tokens
     square = Projection(tokens=count, inputs=hidden, outputs=hidden)
     norm = token_norm(
         "norm",
@@ -138,8 +144,8 @@ def _masked_token_head(config: DecoderConfig) -> tuple[Layer, ...]:
     )
     logits = Projection(tokens=count, inputs=hidden, outputs=vocab)
     return (
-        _selection("masked", count, hidden),
-        replicated_projection("transform", "masked", square),
+        *(() if whole else (_selection("masked", count, hidden),)),
+        replicated_projection("transform", "input" if whole else "masked", square),
         activation,
         norm,
         column_projection("logits", "norm", logits, tied="embedding/tokens"),
@@ -206,6 +212,9 @@ NETWORKS: dict[str, Callable[..., Network]] = {
     "bert-base-squad": partial(build_squad, "bert-base-squad", 12, 768, 12),
     "bert-large-squad": partial(build_squad, "bert-large-squad", 24, 1024, 16),
 }
+
+ALIASES = {"bert": "bert-base"} | {f"bert-{size}-uncased": f"bert-{size}" for size in ("base", "large")}
+"""Names on Hugging Face; cased models have a vocabulary of their own."""
 
 CONVERGENCE: dict[str, Convergence] = {
     "bert-large": Convergence(

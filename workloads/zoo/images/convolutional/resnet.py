@@ -272,11 +272,10 @@ _VARIANTS: dict[str, tuple[Depths, Residual, str]] = {
         for n, depths in BASIC.items()
     },
     **{f"se-resnet{n}": (depths, Residual(gated=True), GATED_SOURCE) for n, depths in BOTTLENECK.items()},
-    "se-resnext50-32x4d": (
-        BOTTLENECK[50],
-        Residual(groups=32, base_width=4, gated=True),
-        GATED_SOURCE,
-    ),
+    **{
+        f"se-resnext{n}-32x4d": (BOTTLENECK[n], Residual(groups=32, base_width=4, gated=True), GATED_SOURCE)
+        for n in (50, 101)
+    },
 }
 
 NETWORKS: dict[str, Callable[..., Network]] = {
@@ -287,7 +286,7 @@ ALIASES = {
     **{f"resnet{n}-v1.5": f"resnet{n}" for n in BASIC},
     **{f"resnet{n}d": f"resnet{n}-d" for n in (18, 26, 34, 50, 101, 152, 200)},
     **{f"seresnet{n}": f"se-resnet{n}" for n in (*BASIC, *BOTTLENECK)},
-    "seresnext50_32x4d": "se-resnext50-32x4d",
+    **{f"seresnext{n}_32x4d": f"se-resnext{n}-32x4d" for n in (50, 101)},
 }
 
 EPOCH = 1_281_167  # images of ImageNet
