@@ -109,6 +109,7 @@ ENCODER = {
     [
         ({"framework": "MindSpore"}, "encoder-prior"),
         ({"framework": ""}, "encoder-prior"),
+        ({"framework": "TensorFlow 2"}, "encoder-prior-tensorflow"),
         ({"framework": "TensorFlow 2", "notes": "XLA"}, "tensorflow-mirrored-bert-xla"),
         ({"framework": "TensorFlow 2", "notes": "NVIDIA container"}, "tensorflow-ngc-bert"),
         ({"framework": "NGC PyTorch"}, "pytorch-ngc-bert"),
