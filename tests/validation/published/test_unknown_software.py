@@ -113,6 +113,14 @@ ENCODER = {
         ({"framework": "TensorFlow 2", "notes": "XLA"}, "tensorflow-mirrored-bert-xla"),
         ({"framework": "TensorFlow 2", "notes": "NVIDIA container"}, "tensorflow-ngc-bert"),
         ({"framework": "NGC PyTorch"}, "pytorch-ngc-bert"),
+        (
+            {"framework": "NGC PyTorch", "model": "bert-large (SQuAD)", "precision": "fp32"},
+            "pytorch-ngc-bert-adam",
+        ),
+        (
+            {"framework": "NGC PyTorch", "model": "bert-large (SQuAD)", "precision": "fp16"},
+            "pytorch-ngc-bert",
+        ),
         ({"framework": "PyTorch 1.9"}, "encoder-prior"),
     ],
 )
