@@ -108,6 +108,9 @@ def test_a_batch_of_speech_is_padded_to_its_longest_clip_and_counts_frames_witho
 def test_an_option_that_the_program_ignores_trains_in_32_bit():
     assert speech("waveglow").workload.precision.matmul in {"tf32", "fp32"}
     assert any("ignored" in each for each in speech("waveglow").assumptions)
+    named = next(row for row in ROWS if row["model"].lower() == "waveglow" and "fp16" in row["precision"])
+    unnamed = row_setup(changed(named, source="unknown"))
+    assert unnamed.workload.precision == speech("waveglow").workload.precision
     assert not any("ignored" in each for each in speech("waveglow", "fp32").assumptions)
 
 

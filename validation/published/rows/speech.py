@@ -7,6 +7,7 @@ frames without padding (``tacotron2/data_function.py``). WaveGlow trains on segm
 counts all of them.
 """
 
+import re
 from dataclasses import dataclass
 
 from validation.published.tables import PublishedRow
@@ -50,5 +51,6 @@ def speech_precision(row: PublishedRow) -> str:
     options that it does not know (LambdaLabsML/DeepLearningExamples @c1781a3, train.py,
     ``parse_known_args``), so both tables are of 32 bit: on most devices their rows agree within 2 %.
     """
-    ignored = row["model"].lower() in SPEECH and "lambdal" in row["source"].lower()
+    said = f"{row['source']} {row['source_item']}".lower()
+    ignored = row["model"].lower() in SPEECH and re.search(r"\blambdal\b|pytorch-train-throughput-fp16", said)
     return "tf32" if ignored and "fp16" in row["precision"] else ""

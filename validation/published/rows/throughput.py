@@ -137,9 +137,10 @@ def _registered(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
 
 
 def _is_binned(row: PublishedRow) -> bool:
-    """NVIDIA's examples for PyTorch and for Paddle train on the same bins."""
-    framework = row["framework"].lower()
-    return "deeplearningexamples" in row["source"].lower() and bool(re.search(r"pytorch|paddle", framework))
+    """NVIDIA's examples for PyTorch and for Paddle, known by their folder too, train on the same bins."""
+    said = f"{row['source']} {row['source_item']}".lower()
+    framework = re.search(r"pytorch|paddle", row["framework"].lower())
+    return framework is not None and bool(re.search(r"deeplearningexamples|languagemodeling/bert/", said))
 
 
 def _gpt(row: PublishedRow) -> tuple[Network, tuple[str, ...]]:
