@@ -75,7 +75,10 @@ def build_whisper(
 
 
 NETWORKS: dict[str, Callable[..., Network]] = {
-    f"whisper-{size}": partial(build_whisper, f"whisper-{size}", *shape, bins=80, vocab=51865)
-    for size, shape in _SIZES.items()
-} | {"whisper-large-v3": partial(build_whisper, "whisper-large-v3", *_SIZES["large"], bins=128, vocab=51866)}
+    **{
+        f"whisper-{size}": partial(build_whisper, f"whisper-{size}", *shape, bins=80, vocab=51865)
+        for size, shape in _SIZES.items()
+    },
+    "whisper-large-v3": partial(build_whisper, "whisper-large-v3", *_SIZES["large"], bins=128, vocab=51866),
+}
 ALIASES = {"whisper-large-v2": "whisper-large"}
