@@ -142,6 +142,7 @@ def _terms(reader: ProfileReader, path: str) -> KernelTerms:
         latency=reader.number(f"{path}.latency", "time"),
         flop_rate=reader.number(f"{path}.flop_rate", "flop_rate", default=inf),
         lanes=int(reader.number(f"{path}.lanes", "whole", default=1)),
+        padding=reader.number(f"{path}.padding", "fraction", default=1.0),
         traffic={
             operand: _tiers(reader, f"{path}.traffic.{operand}") for operand in reader.keys(f"{path}.traffic")
         },

@@ -34,12 +34,14 @@ class KernelTerms:
         latency: [s] of a launch that does nothing, dispatch by its library included.
         flop_rate: [FLOP/s] of its arithmetic; infinite where only traffic counts.
         lanes: channels (of a convolution) or columns (of a product) are computed in multiples of this.
+        padding: share of the zeros beside its image that a convolution multiplies too; 0 of direct kernels.
         traffic: tiers by operand, each in order of their starts from 0 on.
     """
 
     latency: float
     flop_rate: float = inf
     lanes: int = 1
+    padding: float = 1.0
     traffic: Mapping[str, tuple[Tier, ...]] = field(default_factory=dict)
 
 

@@ -13,8 +13,8 @@ from hardware.kernel_terms import KernelTerms, Tier, terms_time, traffic_seconds
 from simdl.kernels.cost_model import DeviceCostModel, estimate_kernel_time
 from simdl.kernels.costs.convolution_launch import convolution_launches, fastest_launch
 from simdl.kernels.costs.terms import convolution_flops, kernel_keys, operand_bytes
-from simdl.kernels.kernel import AttentionCall, Kernel, Product
-from workloads.operators import AttentionShape, OperatorKind, Pass
+from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
+from workloads.operators import AttentionShape, ConvolutionShape, OperatorKind, Pass
 
 TIERS = (Tier(start=0.0, bandwidth=100.0), Tier(start=1000.0, bandwidth=10.0))
 
@@ -165,3 +165,32 @@ def test_lanes_fill_channels_up_but_leave_fewer_than_a_vector_of_inputs():
     pixels = narrow.batch * narrow.shape.out_height * narrow.shape.out_width * 9
     assert convolution_flops(narrow, 16) == 2 * pixels * 3 * 32
     assert convolution_flops(wide, 16) == 2 * pixels * 32 * 16
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(
+    ("pixels", "written", "taps", "stride", "inside"),
+    [
+        (7, 7, 3, 1, 3 * 7 - 2),
+        (14, 14, 5, 1, 5 * 14 - 2 * (2 + 1)),
+        (14, 10, 5, 1, 5 * 10),
+        (8, 4, 3, 2, 3 * 4 - 1),
+        (224, 112, 7, 2, 7 * 112 - (3 + 1) - (2 + 0)),
+    ],
+)
+def test_products_with_padding_are_those_of_taps_beside_the_image(pixels, written, taps, stride, inside):
+    shape = ConvolutionShape(
+        in_channels=16,
+        out_channels=16,
+        in_height=pixels,
+        in_width=pixels,
+        out_height=written,
+        out_width=written,
+        kernel_height=taps,
+        kernel_width=taps,
+        stride_height=stride,
+        stride_width=stride,
+    )
+    call = ConvolutionCall(shape, 1, Pass.FORWARD)
+    assert convolution_flops(call, 1, padding=0.0) == 2 * 256 * inside**2
+    assert convolution_flops(call, 1) == 2 * 256 * (written * taps) ** 2

@@ -65,10 +65,13 @@ def test_every_shipped_stack_loads_and_cites_every_number(name):
 
 def test_every_fused_group_is_one_that_layers_offer():
     offered = {
-        operator.fusion
+        group
         for name in network_names()
         for _, layer in load_network(name).layers()
-        for operator in (*layer.forward, *layer.input_gradient, *layer.weight_gradient)
+        for group in (
+            *(each.fusion for each in (*layer.forward, *layer.input_gradient, *layer.weight_gradient)),
+            *(tensor.kernel for tensor in layer.saved),
+        )
     }
     for name in stack_names():
         assert load_stack(name).fused - offered - {SAME_FORMAT} <= WITHOUT_REGISTERED_NETWORK, name

@@ -15,6 +15,8 @@ from simdl.kernels.costs.recurrence import one_step
 from simdl.kernels.kernel import Kernel, Product, Recurrence
 from simdl.kernels.pricing import priced
 from simdl.kernels.sharding import Shard, block_kernels
+from simdl.memory.activations import layer_saved_bytes
+from simdl.software.reader import load_stack
 from simdl.step.simulate import price
 from simdl.step.strategy import Strategy
 from validation.published.tables import published_folder
@@ -181,3 +183,33 @@ def test_constant_prices_know_no_steps():
 def test_gnmt_needs_three_layers():
     with pytest.raises(NetworkError, match="layers: found 2; expected at least 3"):
         build_gnmt(layers=2)
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("steps", "samples", "inputs", "hidden", "nbytes"),
+    [
+        (32, 32, 128, 128, 8_093_696),
+        (64, 32, 128, 128, 16_023_552),
+        (32, 32, 512, 128, 18_231_296),
+        (16, 4, 650, 650, 2_629_632),
+    ],
+)
+def test_onednn_keeps_a_workspace_of_an_lstm(steps, samples, inputs, hidden, nbytes):
+    """Bytes of the last output of ``torch.ops.aten.mkldnn_rnn_layer`` of PyTorch 2.13."""
+    layer = recurrent("lstm", "input", Cell(kind="lstm", steps=steps, inputs=inputs, hidden=hidden))
+    kept = {tensor.name: 4 * samples * tensor.elements for tensor in layer.saved}
+    assert kept["workspace"] == pytest.approx(nbytes, rel=0.03)  # rows are padded
+    work = Workload(
+        network=load_network("lstm-ptb-medium"),
+        optimizer=load_optimizer("sgd"),
+        precision=load_precision("fp32"),
+        global_batch=samples,
+    )
+    saved = {
+        name: samples
+        * layer_saved_bytes(layer, price(work, build_cluster(1), stack=load_stack(name)), Shard())
+        for name in ("pytorch-cpu", "pytorch-eager")
+    }
+    assert saved["pytorch-cpu"] == kept["input"] + kept["workspace"]
+    assert saved["pytorch-eager"] == kept["input"] + kept["gates"] + kept["states"]

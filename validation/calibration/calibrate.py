@@ -12,7 +12,7 @@ from simdl.kernels.kernel import ConvolutionCall, Kernel
 from validation.calibration.fit_gpu import predict_rows
 from validation.calibration.fit_links import fit_link
 from validation.calibration.fit_software import fit_software
-from validation.calibration.fit_terms import Timed, fit_terms
+from validation.calibration.fit_terms import Count, Timed, fit_terms
 from validation.calibration.gpu_profile import calibrate_gpu
 from validation.calibration.profile import Fitted, fastest_rates
 from validation.calibration.residual import Residual
@@ -50,7 +50,7 @@ def calibrate(
     """
     if facts.kind == "cuda":
         return _calibrate_gpu(measurements, facts, source)
-    measurements = at_one_speed(measurements)
+    rounds, measurements = measurements, at_one_speed(measurements)
     rows = {key: found for key, found in timed_kernels(measurements).items() if len(found) >= FEWEST}
     if not rows:
         raise MeasurementError(f"{source}: no kernel has {FEWEST} rows or more; expected a whole run")
@@ -65,7 +65,7 @@ def calibrate(
         bandwidth=bandwidth,
         link=fit_link(measurements),
         software=fit_software(measurements),
-        steadiness=steadiness_of(measurements, residuals),
+        steadiness=steadiness_of(rounds, residuals),
         source=source,
         date=_date(measurements),
     )
@@ -101,7 +101,8 @@ def _date(measurements: Sequence[Measurement]) -> dt.date:
 
 
 def _fit(key: str, rows: Sequence[Timed]) -> KernelTerms:
-    return fit_terms(rows, arithmetic=key.partition("/")[0] in ARITHMETIC)
+    count = Count(arithmetic=key.partition("/")[0] in ARITHMETIC, padding=0.0 if "/direct/" in key else 1.0)
+    return fit_terms(rows, count)
 
 
 def _pooled(rows: Mapping[str, Sequence[Timed]]) -> dict[str, KernelTerms]:
@@ -130,7 +131,7 @@ def _residuals(key: str, rows: Sequence[Timed]) -> list[Residual]:
 def predicted_time(terms: KernelTerms, kernel: Kernel) -> float:
     """[s] of a kernel by its terms, convolutions included."""
     if isinstance(kernel.shape, ConvolutionCall):
-        flops = convolution_flops(kernel.shape, terms.lanes)
+        flops = convolution_flops(kernel.shape, terms.lanes, padding=terms.padding)
         return terms_time(terms, flops, convolution_bytes(kernel.shape, kernel.dtype))
     return terms_time(terms, kernel.flops, operand_bytes(kernel))
 

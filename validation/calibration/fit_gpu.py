@@ -20,7 +20,7 @@ from simdl.kernels.costs.convolution import SLOWER_BACKWARD
 from simdl.kernels.costs.convolution_launch import convolution_launches
 from simdl.kernels.cudnn import find_algorithm, is_served
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Product
-from validation.calibration.fit_terms import Timed, fit_terms
+from validation.calibration.fit_terms import Count, Timed, fit_terms
 from validation.calibration.rows import timed_kernels
 from validation.fit.kernels import FASTEST, REDUCTIONS, STREAMS, fit_fraction
 from validation.kernels.rows import KernelRow
@@ -226,7 +226,7 @@ def _streams(rows: Sequence[Timed]) -> bool:
 
 
 def _terms(key: str, rows: Sequence[Timed]) -> KernelTerms:
-    return fit_terms(rows, arithmetic=key.startswith("pooling"))
+    return fit_terms(rows, Count(arithmetic=key.startswith("pooling")))
 
 
 def predict_rows(fit: GpuFit, measurements: Iterable[Measurement]) -> list[tuple[str, Timed, float]]:

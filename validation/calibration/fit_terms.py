@@ -8,7 +8,7 @@ sizes beyond those that were measured then cost at least what the largest did. L
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, islice
 from math import inf
 
@@ -51,27 +51,42 @@ class Timed:
     slowed: float = 1.0
 
 
-def fit_terms(rows: Sequence[Timed], *, arithmetic: bool) -> KernelTerms:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How the flops of a kernel are counted.
+
+    Attributes:
+        arithmetic: they have a term.
+        padding: share of the zeros beside its image that a convolution multiplies too.
+        lanes: channels of a convolution fill vectors of so many.
+    """
+
+    arithmetic: bool
+    padding: float = 1.0
+    lanes: int = 1
+
+
+def fit_terms(rows: Sequence[Timed], count: Count) -> KernelTerms:
     """The terms that predict these rows best.
 
     Args:
         rows: of one kernel; at least one.
-        arithmetic: whether flops have a term.
+        count: of its flops; the lanes of convolutions are fitted.
     """
     widths = LANES if isinstance(rows[0].kernel.shape, ConvolutionCall) else LANES[:1]
-    fits = [_fit(rows, lanes, arithmetic=arithmetic) for lanes in widths]
-    return min(fits, key=lambda fit: fit[0])[1]
+    counts = [replace(count, lanes=lanes) for lanes in widths]
+    return min((_fit(rows, each) for each in counts), key=lambda fit: fit[0])[1]
 
 
-def _fit(rows: Sequence[Timed], lanes: int, *, arithmetic: bool) -> tuple[float, KernelTerms]:
+def _fit(rows: Sequence[Timed], count: Count) -> tuple[float, KernelTerms]:
     """Median relative error and terms for one width."""
     operands = tuple(_operands(rows[0].kernel))
     tiers = {name: _starts(rows, name) for name in operands}
-    terms = np.array([_row(row.kernel, lanes, tiers, arithmetic=arithmetic) for row in rows])
+    terms = np.array([_row(row.kernel, count, tiers) for row in rows])
     seconds = np.array([row.seconds for row in rows])
     found = solve_relative(terms, seconds)
     error = float(np.median(np.abs(terms @ found / seconds - 1)))
-    return error, _terms(found, lanes, tiers)
+    return error, _terms(found, count, tiers)
 
 
 def _starts(rows: Sequence[Timed], operand: str) -> tuple[float, ...]:
@@ -88,21 +103,19 @@ def _operands(kernel: Kernel) -> Mapping[str, float]:
     return operand_bytes(kernel)
 
 
-def _row(
-    kernel: Kernel, lanes: int, tiers: Mapping[str, Sequence[float]], *, arithmetic: bool
-) -> list[float]:
+def _row(kernel: Kernel, count: Count, tiers: Mapping[str, Sequence[float]]) -> list[float]:
     """Coefficients of one row: launches, flops, and by operand the bytes beyond the start of every tier."""
     flops = kernel.flops
     if isinstance(kernel.shape, ConvolutionCall):
-        flops = convolution_flops(kernel.shape, lanes)
-    row = [1.0, flops if arithmetic else 0.0]
+        flops = convolution_flops(kernel.shape, count.lanes, padding=count.padding)
+    row = [1.0, flops if count.arithmetic else 0.0]
     sizes = _operands(kernel)
     for operand, starts in tiers.items():
         row += [max(0.0, sizes[operand] - start) for start in starts]
     return row
 
 
-def _terms(found: Matrix, lanes: int, tiers: Mapping[str, Sequence[float]]) -> KernelTerms:
+def _terms(found: Matrix, count: Count, tiers: Mapping[str, Sequence[float]]) -> KernelTerms:
     latency, second_per_flop, *added = (float(value) for value in found)
     rest = iter(added)
     traffic = {
@@ -115,7 +128,8 @@ def _terms(found: Matrix, lanes: int, tiers: Mapping[str, Sequence[float]]) -> K
     return KernelTerms(
         latency=latency,
         flop_rate=1 / second_per_flop if second_per_flop > LEAST else inf,
-        lanes=lanes,
+        lanes=count.lanes,
+        padding=count.padding,
         traffic={name: found for name, found in traffic.items() if any(t.bandwidth < FASTEST for t in found)},
     )
 

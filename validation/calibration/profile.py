@@ -157,6 +157,8 @@ def _kernels(fitted: Fitted) -> Iterator[str]:
             yield f'flop_rate = "{_rate(terms.flop_rate, "FLOP/s")}"'
         if terms.lanes > 1:
             yield f"lanes = {terms.lanes}"
+        if terms.padding < 1:
+            yield f"padding = {terms.padding:g}"
         for operand, tiers in terms.traffic.items():
             yield f"traffic.{operand} = {{ {_tiers(tiers)} }}"
 

@@ -6,18 +6,19 @@ what all rows of a few seconds miss fits by that have not seen them is the machi
 median log of measured over fitted seconds is taken; the variance of these medians, less what they would vary
 by if rows only scattered (a median's variance is pi/2 that of a mean), is the machine's drift squared. A
 prediction rests on the windows of a calibration, and the step that it is held to lies in another one, so
-drift widens intervals (`simdl.report.certainty`).
+drift widens intervals (`simdl.report.certainty`). The probe is kept unless rounds of kernels show that they
+do not follow it: what it takes beside a step then says nothing of the step.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import log, pi, sqrt
 
 import numpy as np
 
 from hardware.cluster import Steadiness
 from validation.calibration.residual import Residual
-from validation.microbenchmarks.measurement import Measurement, quietest, usual_pace
+from validation.microbenchmarks.measurement import Measurement, is_followed, quietest, usual_pace
 
 WINDOW = 4.0
 """[s] of one window: shorter than the seconds on end that a busy host takes from its guests."""
@@ -25,14 +26,15 @@ FEWEST_ROWS, FEWEST_WINDOWS = 8, 4
 """Rows of a window, and windows, from which they say something."""
 
 
-def steadiness_of(measurements: Iterable[Measurement], residuals: Iterable[Residual]) -> Steadiness | None:
-    """Drift and pace of a setting; None where neither moments nor probes tell.
+def steadiness_of(measurements: Sequence[Measurement], residuals: Iterable[Residual]) -> Steadiness | None:
+    """Drift and pace of a setting, 0 where kernels do not follow the probe; None where neither tells.
 
     Args:
         measurements: of one setting, every round.
         residuals: of their quietest rows.
     """
-    drift, pace = drift_between(_windows(residuals)), usual_pace(quietest(measurements).values())
+    drift = drift_between(_windows(residuals))
+    pace = 0.0 if is_followed(measurements) is False else usual_pace(quietest(measurements).values())
     if drift is None and not pace:
         return None
     return Steadiness(drift=drift or 0.0, pace=pace)

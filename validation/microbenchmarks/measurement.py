@@ -112,15 +112,15 @@ def _told(row: Measurement, slowed: float) -> Measurement:
     return replace(row, value=row.value / slowed, slowed=slowed)
 
 
-def is_followed(measurements: Iterable[Measurement]) -> bool:
-    """Whether rounds of equal cases lie closer together, in the median, at the speed that the probe tells."""
+def is_followed(measurements: Iterable[Measurement]) -> bool | None:
+    """Whether rounds of equal cases agree better at the speed that the probe tells; None if few can tell."""
     rounds: dict[str, list[Measurement]] = {}
     for row in measurements:
         if row.pace > 0 and not row.skipped and row.unit == "s":
             rounds.setdefault(row.case.key, []).append(row)
     pairs = [pair for rows in rounds.values() for pair in pairwise(rows)]
     if len(pairs) < FEWEST_PAIRS:
-        return False
+        return None
     plain = [log(after.value / before.value) for before, after in pairs]
     paced = [told - log(after.pace / before.pace) for told, (before, after) in zip(plain, pairs, strict=True)]
     return _deviation(paced) < _deviation(plain)

@@ -71,7 +71,8 @@ def drift_sentence(rows: Sequence[HardwareRow]) -> str:
     """How the machine's speed compares with the calibration's, in one sentence; empty if nobody probed."""
     found = sorted(row.slower for row in rows if row.slower is not None)
     if not found:
-        return ""
+        probed = any(row.measured.pace for row in rows if row.measured)
+        return "Speed: unknown, because kernels of the calibration did not follow its probe" if probed else ""
     steady = sum(abs(slower) < STEADY for slower in found)
     return (
         f"Speed: a probe of the processor took {found[0]:+.0%} to {found[-1]:+.0%} longer beside steps than "

@@ -24,6 +24,10 @@ WORK = {"lstm": 30, "gru": 26, "tanh": 6}
 """[FLOP] per unit and step of gates and state; nominal, because bytes price these kernels."""
 
 
+ONEDNN_LSTM = "onednn_lstm"
+"""Group of an LSTM that a stack hands whole to oneDNN, with a workspace in place of gates and states."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """Dimensions of a recurrent layer.
@@ -59,11 +63,15 @@ def recurrent(name: str, source: str, cell: Cell) -> Layer:
     """A recurrent layer over a whole sequence; its output has the units of all directions side by side."""
     steps, ways = cell.steps, cell.directions
     state = steps * ways * cell.hidden
+    long = cell.kind == "lstm"
+    walk = ONEDNN_LSTM if long else ""
     saved = [
         SavedActivation(name="input", elements=steps * cell.inputs),
-        SavedActivation(name="gates", elements=steps * ways * cell.width),
-        SavedActivation(name="states", elements=state * (2 if cell.kind == "lstm" else 1)),
+        SavedActivation(name="gates", elements=steps * ways * cell.width, fusion=walk),
+        SavedActivation(name="states", elements=state * (2 if long else 1), fusion=walk),
     ]
+    if long:
+        saved.append(SavedActivation(name="workspace", elements=ways * _workspace(cell), kernel=ONEDNN_LSTM))
     return Layer(
         name=name,
         kind="recurrent",
@@ -82,6 +90,17 @@ def recurrent(name: str, source: str, cell: Cell) -> Layer:
             "biases": cell.biases,
         },
     )
+
+
+def _workspace(cell: Cell) -> int:
+    """Elements that oneDNN keeps of an LSTM's walk in one direction, without the padding of rows.
+
+    Gates and hidden units of every step; of every step and the start, before and behind the layer, its state
+    with two gradients, as wide as the wider of inputs and units, and the cell with its own gradient
+    (src/cpu/rnn/rnn_utils.hpp, ``ws_gates_size`` to ``ws_diff_states_iter_c_size``).
+    """
+    wide = max(cell.inputs, cell.hidden)
+    return cell.steps * (cell.width + cell.hidden) + (cell.steps + 1) * 2 * (3 * wide + 2 * cell.hidden)
 
 
 def _inputs(cell: Cell) -> Operator:

@@ -16,14 +16,15 @@ above one, and behind those of fewer than 16 input channels ``/thin``, or for gr
 """
 
 from collections.abc import Mapping
-from math import ceil
+from functools import lru_cache
+from math import ceil, prod
 
 from hardware.device import Device
 from hardware.kernel_terms import KernelTerms, terms_time
 from simdl.kernels.costs.matmul import ELEMENT_SIZE
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product
 from workloads.amounts import some
-from workloads.operators import Pass
+from workloads.operators import ConvolutionShape, Pass
 
 THIN = 16
 """Input channels below which a vector is not filled by them."""
@@ -102,21 +103,42 @@ def convolution_terms_time(call: ConvolutionCall, algorithm: str, device: Device
     terms = next((device.kernels[key] for key in keys if key in device.kernels), None)
     if terms is None:
         return None
-    return terms_time(terms, convolution_flops(call, terms.lanes), convolution_bytes(call, dtype))
+    flops = convolution_flops(call, terms.lanes, padding=terms.padding)
+    return terms_time(terms, flops, convolution_bytes(call, dtype))
 
 
-def convolution_flops(call: ConvolutionCall, lanes: int) -> float:
+def convolution_flops(call: ConvolutionCall, lanes: int, *, padding: float = 1.0) -> float:
     """Flops with channels filled up to whole vectors; input channels of thin convolutions stay as is.
 
     Depthwise convolutions fill vectors with channels of neighbouring groups (oneDNN's blocked layouts).
+    Of products with zeros beside the image a share of ``padding`` counts. Direct kernels leave them out: each
+    tap runs over the outputs where it lies on the image (oneDNN, src/cpu/x64/jit_avx2_conv_kernel_f32.cpp,
+    ``get_ow_start``, ``get_ow_end``, ``kh_padding``). Of a window of three over seven pixels, a tenth.
     """
     s = call.shape
+    inside = _pairs_inside(s)
+    pairs = inside + padding * (s.outputs * s.taps - inside)
     inner, outer = s.in_channels // s.groups, s.out_channels // s.groups
     if inner == outer == 1:
-        return 2.0 * call.batch * s.outputs * s.taps * ceil(s.groups / lanes) * lanes
+        return 2.0 * call.batch * pairs * ceil(s.groups / lanes) * lanes
     bare = inner <= lanes and (call.which is Pass.FORWARD or inner < FLAT)
     filled = ceil(outer / lanes) * lanes * (inner if bare else ceil(inner / lanes) * lanes)
-    return 2.0 * call.batch * s.outputs * s.taps * s.groups * filled
+    return 2.0 * call.batch * pairs * s.groups * filled
+
+
+@lru_cache(maxsize=4096)
+def _pairs_inside(shape: ConvolutionShape) -> int:
+    """Pairs of an output pixel and a tap that lies on the image."""
+    return prod(
+        _inside(*(getattr(shape, f"{part}_{axis}") for part in ("in", "out", "kernel", "stride")))
+        for axis in ("depth", "height", "width")
+    )
+
+
+def _inside(pixels: int, outputs: int, taps: int, stride: int) -> int:
+    before = -(-max(0, (outputs - 1) * stride + taps - pixels) // 2)  # the odd pixel is padded in front
+    starts = (place * stride - before for place in range(outputs))
+    return sum(min(pixels, start + taps) - max(0, start) for start in starts)
 
 
 def convolution_bytes(call: ConvolutionCall, dtype: str) -> Mapping[str, float]:

@@ -14,7 +14,7 @@ from simdl.report.certainty import step_interval
 from simdl.step.simulate import simulate
 from simdl.step.strategy import Strategy
 from validation.calibration.session import fit_file
-from validation.calibration.steadiness import drift_between
+from validation.calibration.steadiness import drift_between, steadiness_of
 from validation.microbenchmarks.case import Case
 from validation.microbenchmarks.journal import (
     append_measurements,
@@ -76,6 +76,20 @@ def _slowed(measured, index, place):
     factor = 1.4 if seconds // 10 % 2 else 1.0
     moment = (START + dt.timedelta(seconds=seconds)).isoformat(timespec="seconds")
     return replace(measured[index], date=moment, pace=2e-4 * factor, value=measured[index].value * factor)
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("followed", "pace"), [(True, 1e-4), (False, None)])
+def test_a_probe_that_kernels_do_not_follow_is_no_measure_of_speed(tmp_path, followed, pace):
+    """Two rounds of forty cases, the probe twice as slow in every other second round, kernels too or not."""
+    first = read_journal(write_measurements(tmp_path, 1, "torch")).measurements[:40]
+    first = [replace(row, turn=0, value=1.0, unit="s", pace=1e-4, skipped="") for row in first]
+    later = [
+        replace(row, turn=1, pace=2e-4, value=2.0 if followed else 0.9) if place % 2 else replace(row, turn=1)
+        for place, row in enumerate(first)
+    ]
+    found = steadiness_of((*first, *later), ())
+    assert (found and found.pace) == pace
 
 
 def test_a_profile_says_how_steady_its_machine_was(profile, tmp_path):

@@ -1,7 +1,7 @@
 """Measured on two cores of an EPYC: kernels are fitted anew and the simulator is held to the training steps.
 
-The files are `validation/measured/epyc-2-cores`; its README says how they were made. Limits are those of the
-issue: median at most 10 %, worst at most 25 %.
+The files are `validation/measured/epyc-2-cores`; its README says how they were made. Limits of time are those
+of the issue, median at most 10 %, worst at most 25 %; memory, which no load changes, is held closer.
 """
 
 import json
@@ -62,15 +62,18 @@ def measured(unit):
 
 
 @pytest.mark.published
-@pytest.mark.parametrize(("unit", "quantity"), [("s", "step_time"), ("B", "peak_memory")])
-def test_training_steps_come_out_within_the_limits(predictions, unit, quantity):
+@pytest.mark.parametrize(
+    ("unit", "quantity", "middle", "most"),
+    [("s", "step_time", 0.10, 0.25), ("B", "peak_memory", 0.015, 0.06)],
+)
+def test_training_steps_come_out_within_the_limits(predictions, unit, quantity, middle, most):
     """Measured by the project's own trainer; the CSV beside the test says when and on what."""
     found = measured(unit)
     assert len(found) >= 12
     predicted = [getattr(predictions[item], quantity) for item in found]
     errors = error_statistics(list(found.values()), predicted)
-    assert errors.median <= 0.10
-    assert errors.max <= 0.25
+    assert errors.median <= middle
+    assert errors.max <= most
 
 
 @pytest.mark.published

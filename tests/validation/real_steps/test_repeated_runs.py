@@ -103,7 +103,9 @@ def test_a_machine_that_has_slowed_down_is_said_corrected_for_and_widens_the_int
     assert (row_interval(slow, 2).low, row_interval(slow, 2).high) == pytest.approx((1 / 1.1, 1.5 * 1.1))
     assert (row_interval(fast, 2).low, row_interval(fast, 2).high) == pytest.approx((0.8 / 1.1, 1.1))
     assert "-20% to +50% longer" in drift_sentence([slow, fast])
-    assert drift_sentence([replace(slow, slower=None)]) == ""
+    unfollowed = replace(slow, slower=None)
+    assert "unknown, because kernels" in drift_sentence([unfollowed])
+    assert drift_sentence([replace(unfollowed, measured=SimpleNamespace(pace=0.0))]) == ""
 
 
 def test_cases_run_twice_far_apart_and_again_until_the_limit(monkeypatch):

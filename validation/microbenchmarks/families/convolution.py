@@ -35,6 +35,18 @@ THIN = (
 )
 """(input channels, output channels, pixels on a side, taps on a side), stride one."""
 
+BARE = (
+    (1, 16, 28, 5),
+    (1, 32, 28, 3),
+    (3, 16, 32, 5),
+    (4, 16, 16, 5),
+    (8, 32, 14, 5),
+    (10, 20, 12, 5),
+    (12, 24, 14, 3),
+)
+"""The same without padding: only where fewer pixels are written than read can the seconds of both be told
+apart."""
+
 BATCHES = {"cpu": (1, 2, 4, 8, 16, 64), "cuda": (1, 2, 4, 8, 16, 32, 64, 128, 256)}
 QUICK_BATCHES = {"cpu": (2, 8, 64, 256), "cuda": (8, 32, 128)}
 """A quick run takes the smallest and the largest batch that fits, from which latency and pace are told apart,
@@ -69,19 +81,28 @@ def distinct_convolutions() -> tuple[tuple[ConvolutionShape, tuple[Pass, ...]], 
             if shape is not None:
                 needed = [which for which in Pass if _runs(layer, which)]
                 found.setdefault(shape, {}).update(dict.fromkeys(needed))
-    thin = [(thin_shape(*extents), tuple(Pass)) for extents in THIN]
-    return (*((shape, tuple(passes)) for shape, passes in found.items()), *thin)
+    thin = [
+        *(thin_shape(*extents) for extents in THIN),
+        *(thin_shape(*extents, bare=True) for extents in BARE),
+    ]
+    return (
+        *((shape, tuple(passes)) for shape, passes in found.items()),
+        *((shape, tuple(Pass)) for shape in thin),
+    )
 
 
-def thin_shape(channels: int, filters: int, pixels: int, taps: int) -> ConvolutionShape:
-    """A convolution of stride one whose output has the input's extent."""
+def thin_shape(
+    channels: int, filters: int, pixels: int, taps: int, *, bare: bool = False
+) -> ConvolutionShape:
+    """A convolution of stride one whose output has the input's extent, or is ``bare`` of padding."""
+    written = pixels - taps + 1 if bare else pixels
     return ConvolutionShape(
         in_channels=channels,
         out_channels=filters,
         in_height=pixels,
         in_width=pixels,
-        out_height=pixels,
-        out_width=pixels,
+        out_height=written,
+        out_width=written,
         kernel_height=taps,
         kernel_width=taps,
     )

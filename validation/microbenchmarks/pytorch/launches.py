@@ -39,13 +39,18 @@ def build_launch(torch: Torch, case: Case, fresh: Fresh) -> Call:
 
 
 def _step(torch: Torch, fresh: Fresh) -> Call:
-    """A step of a layer with one parameter: one operator, a loss, their gradients, the sum of losses."""
-    parameter, source, total = fresh((1,), grad=True), fresh((1,)), fresh((1,))
+    """A step of a layer with one parameter: one operator, a loss, their gradients, the sum of losses.
+
+    The loss is that of `validation.reference_trainer`: of its operators a simulated step counts the softmax.
+    """
+    parameter, source, total = fresh((1, 1), grad=True), fresh((1, 1)), fresh((1,))
+    target = torch.zeros(1, dtype=torch.long, device=source.device)
 
     def step() -> Tensor:
         parameter.grad = None
         with torch.enable_grad():
-            loss = (source * parameter).sum() / 1
+            scores = (source * parameter).float().flatten(0, -2)
+            loss = torch.nn.functional.cross_entropy(scores, target.flatten()) / 1
             loss.backward()
         return total.add_(loss.detach())
 
