@@ -75,7 +75,38 @@ class Ends:
             return np.zeros(len(each))
         before = (chain.head + chain.forward + chain.back + chain.drain)[:, :-1]
         found: Floats = (before + (each + 1) * chain.sent[:, :-1] + chain.beyond[:, 1:]).max(axis=1)
+        lanes = each * chain.by_rank(chain.sent, len(self._place.owned))
+        if (lanes > self._busy / 2).any():  # else passes take longer
+            found = np.maximum(found, self._lanes(each))
         return found
+
+    def _lanes(self, each: Floats) -> Floats:
+        """[lanes and cuts] the same of all stages of a rank: their messages either way have one lane.
+
+        Its first message comes when a microbatch is there, its last one has the rest of the way to go. Where
+        K activations of a rank live together, K messages to it have come when as many from it are still to
+        go, so that one after another those either way take as long as all of one way and K more.
+        """
+        chain, order, by_owner = self._chain, self._order, self._place.by_owner
+        back, after, before = chain.back + chain.drain, np.zeros_like(chain.sent), np.zeros_like(chain.sent)
+        after[:, :-1], before[:, 1:] = chain.beyond[:, 1:], back[:, :-1]
+        sent, returned = by_owner(chain.sent), by_owner(chain.returned)
+
+        def least(values: Floats, messages: Floats) -> Floats:
+            found: Floats = np.where(messages > 0, values, np.inf).min(axis=2)
+            return found
+
+        begin, end = least(by_owner(chain.head + chain.forward), sent), least(by_owner(before), returned)
+        first, rest = (by_owner(one) for one in (chain.head + chain.beyond, chain.sent + after + back))
+        ends = [
+            begin + each * sent.sum(axis=2) + least(rest, sent),
+            least(first, returned) + each * returned.sum(axis=2) + end,
+        ]
+        if self._place.in_turn and not order.splits:
+            live = order.most_live()[:, 1:] * least(returned, returned)[:, 1:]
+            ends.append(begin[:, :-1] + each * returned.sum(axis=2)[:, 1:] + live + end[:, 1:])
+        latest: Floats = np.max([np.where(np.isfinite(one), one, 0.0).max(axis=1) for one in ends], axis=0)
+        return latest
 
     def step_times(self, beside: Exposure) -> Floats:
         """[candidates and cuts] seconds that a step takes at least."""

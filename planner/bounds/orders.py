@@ -147,9 +147,15 @@ class ShapeOrder:
 
     def in_flight(self) -> Integers:
         """[lanes and cuts x ranks] largest number of live activations of the first stage of every rank."""
-        flight = [each.counts[:, :, 0].max(axis=1) for each in self.live]
-        flight.append(np.zeros_like(flight[0]))
-        found: Integers = np.array(flight).T[:, self.held.ravel()].T
+        return self._of_cuts([each.counts[:, :, 0].max(axis=1) for each in self.live])
+
+    def most_live(self) -> Integers:
+        """[lanes and cuts x ranks] largest number of live activations of all stages of every rank."""
+        return self._of_cuts([each.counts.sum(axis=2).max(axis=1) for each in self.live])
+
+    def _of_cuts(self, numbers: list[Integers]) -> Integers:
+        """[lanes and cuts x ranks] numbers of the order that each has; 0 for cuts that none has."""
+        found: Integers = np.array([*numbers, np.zeros_like(numbers[0])]).T[:, self.held.ravel()].T
         return found
 
 

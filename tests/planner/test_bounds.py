@@ -132,6 +132,23 @@ def test_bound_knows_what_many_messages_over_slow_links_hold_up(zero, schedule, 
     assert least <= bound / simulated <= 1 + 1e-9
 
 
+@pytest.mark.parametrize("overlap", [True, False])
+@pytest.mark.parametrize(
+    ("schedule", "virtual_stages"),
+    [("gpipe", 1), ("1f1b", 1), ("zb-h1", 1), ("breadth-first", 4), ("interleaved-1f1b", 4)],
+)
+def test_bound_knows_that_messages_of_all_stages_of_a_rank_follow_each_other(
+    schedule, virtual_stages, overlap
+):
+    """Over links so slow that nothing else counts."""
+    workload = build_workload(build_network(8, vocab=50), global_batch=32)
+    cluster, stack = build_cluster(1, devices=2, bandwidth=1e6), build_stack(pipeline_overlap=overlap)
+    strategy = Strategy(pp=2, schedule=schedule, virtual_stages=virtual_stages)
+    simulated = simulate(workload, cluster, strategy, stack=stack).report.step_time
+    bound = estimate_bound(strategy, workload, price(workload, cluster, stack=stack))
+    assert 0.8 <= bound / simulated <= 1 + 1e-9
+
+
 @pytest.mark.parametrize("pp", [1, 2])
 def test_bound_knows_that_updates_wait_for_the_gradients_of_every_microbatch(pp):
     """PipeDream on slow links takes what is sent between its updates, microbatch by microbatch."""
