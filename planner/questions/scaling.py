@@ -55,12 +55,12 @@ def scaling_json(question: Question, curve: ScaleCurve, model: str) -> dict[str,
 
 
 def scaling_sentence(question: Question, curve: ScaleCurve, model: str) -> str:
-    """How fast the largest cluster trains, what it costs, what limits it, and where scaling stops paying."""
+    """What to run: the most devices that pay, how fast and at what cost, what limits it, and what ends it."""
     ended = conclusion(curve)
     if not any(point.answers for point in curve.points):
         return f"{ended[0].upper()}{ended[1:]}."
     ran = [point for point in curve.points if point.ran]
-    last = ran[-1]
+    last = _largest_that_pays(curve) or ran[-1]
     network = question.workload.network
     knowledge = knowledge_of(question.stack, question.cluster.device)
     interval = step_interval(
@@ -81,6 +81,13 @@ def scaling_sentence(question: Question, curve: ScaleCurve, model: str) -> str:
         f"{last.efficiency:.0%} of the efficiency of {ran[0].devices} devices, and is spent most on "
         f"{cause.replace('_', ' ')} ({share:.0%} of it); {ended}."
     )
+
+
+def _largest_that_pays(curve: ScaleCurve) -> ScalePoint | None:
+    """The last point that can run before growing stops to pay, or the first that can; None if none can."""
+    fitting = [point for point in curve.points if point.ran and not point.reason]
+    paying = [point for point in fitting if curve.stops_at is None or point.devices < curve.stops_at]
+    return paying[-1] if paying else next(iter(fitting), None)
 
 
 def curve_json(curve: ScaleCurve) -> dict[str, Any]:

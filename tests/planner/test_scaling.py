@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from hardware.profiles import load_cluster
+from planner.pages.figures.scaling import efficiency_figure, throughput_figure
 from planner.questions.question import Options, load_question
+from planner.questions.scaling import curve_json, scaling_sentence
 from planner.search.data_parallel import simulate_data_parallel
 from planner.search.scaling import node_counts, scale
 from simdl.errors import SimdlError
@@ -78,6 +80,27 @@ def test_samples_and_memory_end_a_curve():
     big = curve("gpt3-6.7b", "dgx-a100", (1, 2), "weak", global_batch=8)
     assert big.stops_at == 8
     assert big.stopped_by.startswith("does not fit in memory of a device: needs")
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [((1, 2, 4, 8, 16), 16), ((8, 16), 128), ((1, 2), 16)],
+    ids=["stops", "late", "pays"],
+)
+def test_the_sentence_names_the_largest_cluster_that_pays(counts, expected):
+    """Not the largest of all, on which a step may take as long as on half of it."""
+    found = curve("resnet50", "dgx-1-v100", counts, "strong")
+    question = load_question(Options(model="resnet50", cluster=f"dgx-1-v100:{counts[0]}"))
+    said = scaling_sentence(question, found, "resnet50")
+    assert said.startswith(f"Run resnet50 with data parallelism (dp) {expected} on as many devices")
+
+
+def test_points_that_do_not_fit_are_drawn_as_such():
+    big = curve("gpt3-6.7b", "dgx-a100", (1, 2), "weak", global_batch=8)
+    drawn = {trace.name: trace for trace in throughput_figure(curve_json(big)["points"], "sequence").data}
+    assert list(drawn["data parallel"].x) == []
+    assert list(drawn["does not fit in memory"].x) == [8, 16]
+    assert list(efficiency_figure(curve_json(big)["points"]).data[0].x) == []
 
 
 def test_bad_modes_and_no_clusters_are_refused():

@@ -47,14 +47,12 @@ from validation.microbenchmarks.backends import BACKENDS, default_backend, resol
 @click.option(
     "--policy",
     type=click.Choice([policy.value for policy in Policy]),
-    show_default=Policy.POWER_OF_TWO.value,
-    help="Sizes of micro-batches, with a table.",
+    help="Sizes of micro-batches, with a table; power-of-two where it is not given.",
 )
 @click.option(
     "--mode",
     type=click.Choice([mode.value for mode in Mode]),
-    show_default=Mode.REUSE.value,
-    help="Who shares the limit, with a table: each pass or all together.",
+    help="Who shares the limit, with a table: each pass (reuse, where it is not given) or all together.",
 )
 @click.option(
     "--backend",

@@ -50,6 +50,9 @@ def error_sentence(what: str, errors: ErrorStatistics, *, skipped: int = 0, reas
     if not errors.n:
         return f"No {what} were compared: {reason or 'no row could be predicted'}."
     left = f"; {skipped:,} more could not be predicted" if skipped else ""
+    if errors.n == 1:
+        way = "longer" if errors.bias > 0 else "shorter"
+        return f"One of the {what} is predicted, {errors.max:.1%} {way} than measured{left}."
     size = f"{abs(errors.bias):.1%}"
     direction = "long" if errors.bias > 0 else "short"
     bias = "neither long nor short" if size == "0.0%" else f"{size} too {direction}"

@@ -25,9 +25,8 @@ def _option() -> click.Option:
         callback=_choose,
         is_eager=True,  # before options whose values are files
         expose_value=False,
-        show_default=f"{kinds[Kind.TEXT]}; {kinds[Kind.TRACE]} of a trace after decompression and of an "
-        f"exported network; {kinds[Kind.LAUNCH]} of a launch file",
-        help="Bytes that are taken in of one file, such as 4GiB.",
+        help=f"Bytes taken in of one file, such as 4GiB; else {kinds[Kind.TEXT]}, {kinds[Kind.TRACE]} of a "
+        f"trace after decompression and of an exported network, {kinds[Kind.LAUNCH]} of a launch file.",
     )
 
 

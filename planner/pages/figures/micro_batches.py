@@ -9,6 +9,9 @@ from planner.pages.figures.palette import BLUE, GREY, ORANGE
 from planner.pages.figures.style import add_limit, axis, new_figure
 from planner.pages.figures.units import Scale, scale
 
+EDGE = 0.03
+"""Of the axis, before 0 and behind the limit: markers stand there, clear of the names of ticks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Division:
@@ -50,8 +53,9 @@ def workspace_figure(divisions: Sequence[Division], limit: float) -> go.Figure:
     chosen = [(d.label, d.workspace, d.time) for d in divisions]
     _add_points(figure, "chosen", BLUE, "diamond", points=chosen, units=units)
     add_limit(figure, "limit", x=limit / units[0].size)
-    figure.update_xaxes(axis("workspace", units[0].unit), rangemode="tozero")
-    figure.update_yaxes(axis("time of the pass", units[1].unit, log=True))
+    most = max(limit, *(d.workspace for d in divisions)) / units[0].size
+    figure.update_xaxes(axis("workspace", units[0].unit), range=[-EDGE * most, (1 + EDGE) * most])
+    figure.update_yaxes(axis("time of the pass", units[1].unit, log=True, values=seconds))
     return figure
 
 

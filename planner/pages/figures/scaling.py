@@ -25,11 +25,19 @@ def throughput_figure(points: Sequence[Mapping[str, Any]], sample: str) -> go.Fi
     figure.add_scatter(
         mode="lines+markers",
         name="data parallel",
-        x=devices,
-        y=[point["samples_per_s"] for point in ran],
+        x=[point["devices"] for point in ran if not point["reason"]],
+        y=[point["samples_per_s"] for point in ran if not point["reason"]],
         line={"color": ROLES["fitting"]},
         marker={"size": 8},
     )
+    if beyond := [point for point in ran if point["reason"]]:
+        figure.add_scatter(
+            mode="markers",
+            name="does not fit in memory",
+            x=[point["devices"] for point in beyond],
+            y=[point["samples_per_s"] for point in beyond],
+            marker={"color": ROLES["ideal"], "size": 9, "symbol": "x-thin-open", "line": {"width": 2}},
+        )
     split = [point for point in ran if point["split_layers"] is not None]
     if split:
         figure.add_scatter(
@@ -52,9 +60,9 @@ def throughput_figure(points: Sequence[Mapping[str, Any]], sample: str) -> go.Fi
 
 
 def efficiency_figure(points: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Share of the ideal throughput over devices."""
+    """Share of the ideal throughput over the devices on which a step fits."""
     figure = new_figure(height=360)
-    ran = [point for point in points if point["step_time"]]
+    ran = [point for point in points if point["step_time"] and not point["reason"]]
     devices = [point["devices"] for point in ran]
     figure.add_scatter(
         mode="lines+markers",
