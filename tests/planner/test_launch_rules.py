@@ -136,7 +136,7 @@ def test_what_means_nothing_is_told_and_read_back_as_nothing(name, strategy):
 @pytest.mark.parametrize(
     ("name", "before", "after", "told"),
     [
-        ("megatron-bridge", "dataset.seq_length=8192", 'dataset.seq_length="', "expected a whole number"),
+        ("megatron-bridge", "model.seq_length=8192", 'model.seq_length="', "expected a whole number"),
         ("torchtitan", "64 * 8192", "1e309 * 8192", "expected a whole number"),
         ("torchtitan", "= 1 * 8192", "= [1] * 8192", "expected a whole number"),
     ],

@@ -10,8 +10,9 @@ import ast
 import json
 import re
 import warnings
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from importlib import import_module
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -109,6 +110,10 @@ def test_nemo_automodel_takes_its_file(tmp_path):
 
 def test_megatron_bridge_has_what_its_overrides_name():
     container = tool("megatron.bridge.training.config")
-    sections = {field.name for field in fields(container.ConfigContainer)} | {"mixed_precision"}
-    written = re.findall(r"^ {4}'?([a-z_]+)[.=]", text("megatron-bridge", DIVIDED), re.MULTILINE)
-    assert set(written) <= sections
+    kinds = get_type_hints(container.ConfigContainer) | {"dataset": container.GPTDatasetConfig}
+    written = re.findall(r"^ {4}'?([a-z_]+)\.([a-z_]+)=", text("megatron-bridge", DIVIDED), re.MULTILINE)
+    assert {"model", "train", "dataset", "ddp"} <= {section for section, _ in written}
+    for section, name in written:
+        for kind in get_args(kinds[section]) or (kinds[section],):
+            if is_dataclass(kind):
+                assert name in {field.name for field in fields(kind)}, f"{section}.{name} of {kind}"

@@ -81,7 +81,7 @@ def _knobs(job: Job) -> Iterator[Knob]:
     yield Knob("train.micro_batch_size", strategy.micro_batch, "micro_batch")
     yield Knob("train.global_batch_size", workload.global_batch, "global batch")
     yield Knob("model.seq_length", job.tokens, "sequence length")
-    yield Knob("dataset.seq_length", job.tokens, "sequence length")
+    yield Knob("dataset.sequence_length", job.tokens, "sequence length")
     if strategy.recompute is not Recompute.NONE:
         yield Knob("model.recompute_granularity", strategy.recompute.value, "recompute")
     if strategy.recompute is Recompute.FULL:
@@ -145,7 +145,11 @@ def read(text: str, context: Context) -> Read:
     read_recompute(plain, context, strategy)
     question: dict[str, Any] = {
         key: whole(name, plain[name])
-        for key, name in (("global_batch", "global_batch_size"), ("seq_len", "seq_length"))
+        for key, name in (
+            ("global_batch", "global_batch_size"),
+            ("seq_len", "sequence_length"),
+            ("seq_len", "seq_length"),
+        )
         if name in plain
     }
     if (mixed := values.get("mixed_precision")) is not None:
