@@ -24,9 +24,7 @@ def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
                 body=throughput_figure(points, sample),
                 note="Ideal: as much per device as on the fewest.",
             ),
-            Section(
-                title="Efficiency", body=efficiency_figure(points), note="Throughput over the ideal one."
-            ),
+            *_efficiency(points),
             Section(
                 title="Where the time goes",
                 body=breakdown_figure([(f"{point['devices']} devices", point["breakdown"]) for point in ran]),
@@ -35,6 +33,15 @@ def scale_page(data: dict[str, Any], title: str, sample: str) -> Page:
             Section(title="Table", body=Table(header=header, rows=tuple(map(_row, points)))),
         ),
         data=data,
+    )
+
+
+def _efficiency(points: list[dict[str, Any]]) -> tuple[Section, ...]:
+    """Where a step fits; nothing where it fits nowhere."""
+    if not any(point["step_time"] and not point["reason"] for point in points):
+        return ()
+    return (
+        Section(title="Efficiency", body=efficiency_figure(points), note="Throughput over the ideal one."),
     )
 
 
