@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from hardware.cluster import Cluster
+from planner.console.format import format_duration
 from planner.money.criteria import COST, ENERGY, SIZED, TIME, Criteria
 from planner.money.outcome import Outcome, find_outcome
 from planner.questions.question import Question, assumed_batch, batch_was_assumed
@@ -235,7 +236,7 @@ def _late_at_best(question: Question, criteria: Criteria) -> str:
     seconds = workload.network.model_flops * horizon.samples / peak
     if not _is_late(seconds, criteria):
         return ""
-    return f"late at the peak rate of its devices, {seconds / 86400:.4g} d"
+    return f"late: {format_duration(seconds)} even at the peak rate of its devices"
 
 
 def ranked(result: PlanResult, question: Question, criteria: Criteria) -> PlanResult:

@@ -104,7 +104,7 @@ def plan_sentence(question: Question, result: PlanResult, *, tied: int, also: Se
     if not result.plans:
         return (
             f"There is no feasible plan for {question.workload.network.name} on {devices_of(question)}: "
-            f"{result.reasons[-1]}."
+            f"{result.reasons[-1].removeprefix(f'{question.cluster.name}: ')}."
         )
     return step_sentence(question, result.plans[0].report, sure=_sure(result, tied), also=also)
 
