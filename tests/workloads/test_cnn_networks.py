@@ -66,14 +66,16 @@ def test_repeated_blocks_keep_their_shape(network):
 
 
 def test_product_passes_have_equal_flops(network):
-    """The first layer needs no gradient of the image; nor do layers that read what is frozen."""
+    """Layers need no gradient of the image, of what is given beside it, and of what is frozen."""
     kinds = {"convolution", "linear", "transposed_convolution"}
     products = [layer for layer in _trained(network) if layer.kind in kinds]
+    given = {layer.name for layer in network.blocks[0].layers if layer.kind == "memory"} | {BLOCK_INPUT}
     frozen = len(_trained(network)) < len(list(network.layers()))
     assert _product_flops(products[0], Pass.INPUT_GRADIENT) == 0
     for layer in products:
         forward = _product_flops(layer, Pass.FORWARD)
-        unneeded = {0} if frozen or layer is products[0] else set()
+        first = layer in network.blocks[0].layers and given.issuperset(layer.inputs)
+        unneeded = {0} if frozen or first else set()
         assert _product_flops(layer, Pass.INPUT_GRADIENT) in {forward} | unneeded
         assert _product_flops(layer, Pass.WEIGHT_GRADIENT) == forward
 
@@ -97,11 +99,13 @@ def test_every_trainable_element_is_some_operators_weight(network):
 
 
 def test_kept_tensors_do_not_exceed_outputs_and_image(network):
-    """Every kept tensor is the image, a layer's output or a byte mask, each at most once."""
+    """Every kept tensor is the image, a layer's output, the scores of attention or a byte mask, each once."""
+    cores = [layer.core for _, layer in network.layers() if layer.core]
+    scores = sum(2 * core.heads * core.query_tokens * core.key_tokens for core in cores)
     image = network.blocks[0].layers[0].forward[0].reads
     outputs = sum(layer.output_elements for _, layer in network.layers())
     kept = sum(s.elements for _, layer in network.layers() for s in layer.saved if not s.element_size)
-    assert 0 < kept <= outputs + image
+    assert 0 < kept <= outputs + scores + image
 
 
 def test_chained_elements_are_read(network):

@@ -3,6 +3,7 @@
 import pytest
 
 from planner.console.answers.model_table import forward_macs
+from workloads.errors import NetworkError
 from workloads.layers.images.detection import region_maps, region_tokens
 from workloads.operators import Pass
 from workloads.registry import load_network, registered_name
@@ -87,3 +88,47 @@ def test_regions_scatter_to_sixteen_pixels_each():
 )
 def test_names_of_detectors(name, registered):
     assert registered_name(name) == registered
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("yolov3", 61_949_149),
+        ("yolov5n", 1_872_157),
+        ("yolov5s", 7_235_389),
+        ("yolov5m", 21_190_557),
+        ("yolov5l", 46_563_709),
+        ("yolov5x", 86_749_405),
+        ("yolov8n", 3_157_184),
+        ("yolov8s", 11_166_544),
+        ("yolov8m", 25_902_624),
+        ("yolov8l", 43_691_504),
+        ("yolov8x", 68_229_632),
+    ],
+)
+def test_yolo_has_the_parameters_that_its_program_prints(name, parameters):
+    """Trainable ones in the summaries of ultralytics v8.0 and yolov5 v7.0; v8's 16 more are fixed."""
+    assert load_network(name).parameters == parameters
+
+
+@pytest.mark.published
+def test_yolov3_has_the_operations_of_its_paper():
+    """Redmon and Farhadi 2018, ``darknet detect`` on ``yolov3.cfg`` at 416 pixels: 65.86 billion."""
+    assert 2 * forward_macs(load_network("yolov3")) / 1e9 == pytest.approx(65.86, abs=0.005)
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(
+    ("name", "size", "anchors", "outputs"),
+    [("yolov3", 416, 3, 85), ("yolov5s", 640, 3, 85), ("yolov8s", 640, 1, 144)],
+)
+def test_yolo_scores_every_place_of_three_levels(name, size, anchors, outputs):
+    loss = [layer for _, layer in load_network(name).layers() if layer.kind == "detection_loss"]
+    places = sum((size // stride) ** 2 for stride in (8, 16, 32))
+    assert loss[0].saved[0].elements == places * anchors * outputs
+
+
+def test_yolo_refuses_images_that_its_levels_do_not_divide():
+    with pytest.raises(NetworkError, match="found 600; expected a multiple of 32"):
+        load_network("yolov5s", image_size=600)

@@ -5,6 +5,7 @@ from bounded import bounded_report
 
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
+from workloads.errors import NetworkError
 from workloads.operators import OperatorKind, Pass
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network
@@ -98,3 +99,24 @@ def test_no_step_is_shorter_than_its_bound(name, strategy):
     )
     report = bounded_report(work, strategy, "pytorch-eager")
     assert sum(report.breakdown.values()) == pytest.approx(report.step_time)
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("wav2vec2-base", 95_044_608), ("wav2vec2-large", 317_390_592)]
+)
+def test_wav2vec_has_the_parameters_of_its_pre_training(name, parameters):
+    """facebook/wav2vec2-base and wav2vec2-large-lv60 on Hugging Face; Baevski et al. 2020: 95m and 317m."""
+    assert load_network(name).parameters == parameters
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("samples", [16_000, 250_000])
+def test_wav2vec_makes_a_frame_of_320_samples_that_sees_400(samples):
+    layers = {layer.name: layer for _, layer in load_network("wav2vec2-base", tokens=samples).layers()}
+    assert layers["features"].output_shape == ((samples - 400) // 320 + 1, 512)
+
+
+def test_wav2vec_refuses_sound_without_a_masked_frame():
+    with pytest.raises(NetworkError, match="found 400 samples; expected masked frames"):
+        load_network("wav2vec2-base", tokens=400)

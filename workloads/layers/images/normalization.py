@@ -33,6 +33,14 @@ def instance_norm(name: str, source: Tensor) -> Layer:
     return _channel_norm(name, source, over="instance")
 
 
+def group_norm(name: str, source: Tensor) -> Layer:
+    """Normalises groups of channels of each sample, with trainable scale and shift: the same passes again.
+
+    (Wu and He 2018, arXiv:1803.08494.) How many groups does not change what is moved.
+    """
+    return _channel_norm(name, source, over="group")
+
+
 def _channel_norm(name: str, source: Tensor, *, over: str) -> Layer:
     count, channels = source.elements, source.shape[0]
     return Layer(

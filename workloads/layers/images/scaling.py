@@ -1,4 +1,4 @@
-"""Scaling of maps by one factor a channel: a gate computed from the maps, or a trained vector.
+"""Scaling of maps by one factor a channel: a gate computed from the maps, or a trained vector; shifts alike.
 
 Gate (Hu et al. 2018, arXiv:1709.01507, section 3.2): y = s x with one s for each channel and sample.
 Backward: dx = s dy, and ds = sum of x dy over the map. Layer scale (Touvron et al. 2021, arXiv:2103.17239,
@@ -33,6 +33,27 @@ def channel_gate(name: str, maps: Tensor, gate: Tensor) -> Layer:
         ),
         saved=(SavedActivation(name="input", elements=count),),
         attributes={"by": "gate"},
+    )
+
+
+def channel_shift(name: str, maps: Tensor, shift: Tensor) -> Layer:
+    """Each map plus its number, of which a sample has one for each channel; ds = sum of dy over the map.
+
+    Raises:
+        NetworkError: there is not one number for each channel.
+    """
+    if shift.elements != maps.shape[0]:
+        found = f"shifts maps of shape {maps.shape} by {shift.name!r} of shape {shift.shape}"
+        raise NetworkError([f"{name}: {found}; expected one number for each channel"])
+    count, numbers = maps.elements, shift.elements
+    return Layer(
+        name=name,
+        kind="scaling",
+        inputs=(maps.name, shift.name),
+        output_shape=maps.shape,
+        forward=(_elementwise("shift", count, reads=count + numbers, writes=count),),
+        input_gradient=(_sums("shift gradient", count, reads=count, writes=numbers),),
+        attributes={"by": "shift"},
     )
 
 

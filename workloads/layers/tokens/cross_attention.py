@@ -52,7 +52,7 @@ def cross_attention(
             saved=(),
             input_gradient=(*memory.input_gradient, fork),
         ),
-        _split_heads("cross_split", core),
+        split_crossed("cross_split", ("cross_query", "cross_kv"), core),
         replace(
             attention_core("cross_attention", "cross_split", core, ScoreChoices(drop=drop)),
             inputs=("cross_split",),
@@ -110,12 +110,13 @@ def fixed_positions(name: str, source: str, *, tokens: int, hidden: int) -> Laye
     )
 
 
-def _split_heads(name: str, core: AttentionShape) -> Layer:
+def split_crossed(name: str, sources: tuple[str, str], core: AttentionShape) -> Layer:
+    """Copies queries of one projection, keys and values of another into per-head layout."""
     query, key = query_elements(core), key_elements(core)
     return Layer(
         name=name,
         kind="layout",
-        inputs=("cross_query", "cross_kv"),
+        inputs=sources,
         output_shape=(core.query_tokens + 2 * core.key_tokens, core.heads * core.head_size),
         forward=(
             pointwise("query", query, split=Split.COLUMN, fusion="qkv_layout", work=0),
