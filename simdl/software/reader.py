@@ -43,6 +43,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "main_gradient": ("none", "accumulated", "partition"),
     "gathers": ("blocks", "layer"),
     "parameter_gather": ("all_gather", "broadcasts"),
+    "sharded_sum": ("reduce_scatter", "all_reduce"),
     "gradients": ("held", "made", "used"),
     "pooling": POOLING,
 }
@@ -105,6 +106,7 @@ WORDS = (
     "main_gradient",
     "gathers",
     "parameter_gather",
+    "sharded_sum",
     "gradients",
     "pooling",
 )

@@ -61,6 +61,8 @@ class Stack:
             ``"layer"``.
         parameter_gather: how ranks get what ZeRO-1 and 2 updated elsewhere: ``"all_gather"``, or
             ``"broadcasts"`` of one rank after another.
+        sharded_sum: what adds up gradients under ZeRO-1: ``"reduce_scatter"`` to the ranks that update them
+            and an all-reduce of each part across copies, or an ``"all_reduce"`` of all of them.
         loss_copies: FP32 tensors of the logits' size that live together at the peak of a loss over a
             vocabulary.
         update_copies: FP32 tensors of the size of all that a rank updates that live together while it does.
@@ -135,6 +137,7 @@ class Stack:
     gradients: str
     gathers: str
     parameter_gather: str
+    sharded_sum: str
     loss_copies: float
     update_copies: float
     narrow_loss: bool

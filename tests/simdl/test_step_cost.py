@@ -193,6 +193,15 @@ def test_a_stack_slows_reductions_and_not_gathers(zero):
 
 
 @pytest.mark.theory
+@pytest.mark.parametrize(("zero", "copied"), [(1, True), (2, False), (3, False)])
+def test_undivided_sums_of_zero_1_take_what_replicas_without_zero_take(zero, copied):
+    scattered, whole = (pricing(sharded_sum=way) for way in ("reduce_scatter", "all_reduce"))
+    strategy = Strategy(dp=8, zero=zero, shard_degree=4)
+    like = (Strategy(dp=8), scattered) if copied else (strategy, scattered)
+    assert reduce_time(PARAMETERS, strategy, whole) == reduce_time(PARAMETERS, *like)
+
+
+@pytest.mark.theory
 @pytest.mark.parametrize("zero", [1, 3])
 def test_broadcasts_of_one_rank_after_another_take_as_many_times_one_of_its_part(zero):
     strategy, group = Strategy(dp=8, zero=zero), Group(size=8)

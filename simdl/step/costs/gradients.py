@@ -26,6 +26,8 @@ from workloads.operators import OperatorKind
 
 MAIN_GRADIENT = 4
 """[bytes] per element of an FP32 gradient."""
+SCATTERED = 2
+"""ZeRO stage that divides gradients too."""
 WHOLE = 3
 """ZeRO stage that divides parameters too."""
 Amount = TypeVar("Amount", float, NDArray[np.float64])
@@ -207,8 +209,9 @@ def reductions(
     """What adds up the gradients of some parameters: per group, one collective or two.
 
     Without ZeRO an all-reduce over all replicas; with it a reduce-scatter over the shards and, where several
-    sharded copies exist, an all-reduce of each shard across them (Rajbhandari et al. 2020). In a stack
-    without buckets every variable goes alone.
+    sharded copies exist, an all-reduce of each shard across them (Rajbhandari et al. 2020); under ZeRO-1 an
+    all-reduce in stacks that do not divide the sum (`Stack.sharded_sum`). In a stack without buckets every
+    variable goes alone.
 
     Args:
         shares: what is added up; those of one group travel together.
@@ -227,7 +230,7 @@ def share_reductions(
     if strategy.compression:
         yield from _compressed(share, strategy, pricing)
         return
-    group, shards = replica_group(share.group, strategy), share_shards(share.group, strategy)
+    group, shards = replica_group(share.group, strategy), _summed_shards(share.group, strategy, pricing)
     nbytes = gradient_bytes(share.parameters, pricing)
     calls = 1 if pricing.stack.bucket else max(1, share.tensors)
     if some((shards > 1) & (nbytes > 0)):
@@ -248,6 +251,14 @@ def share_reductions(
             negotiation=agreed,
             copying=copying,
         )
+
+
+def _summed_shards(group: Group, strategy: Sharing, pricing: Pricing) -> int:
+    """Ranks that each receive a part of the sum: those of ZeRO, unless all of them receive all of it."""
+    shards = share_shards(group, strategy)
+    if pricing.stack.sharded_sum == "reduce_scatter":
+        return shards
+    return choose(strategy.zero < SCATTERED, 1, shards)
 
 
 def _compressed(share: GradientShare, strategy: Sharing, pricing: Pricing) -> Iterator[Collective]:
