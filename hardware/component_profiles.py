@@ -98,6 +98,7 @@ def link_at(reader: ProfileReader, name: str, at: str = "") -> Link:
         latency=reader.number(f"{at}latency", "time"),
         efficiency=reader.number(f"{at}efficiency", "share"),
         half_size=reader.number(f"{at}half_size", "bytes"),
+        occupancy=reader.number(f"{at}occupancy", "share", default=0.0),
         numbers=reader.numbers_under(at),
     )
 

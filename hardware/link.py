@@ -17,6 +17,9 @@ class Link:
         efficiency: share of the peak that large messages sustain.
         half_size: [bytes] message that reaches half of the sustained bandwidth: one step of an algorithm, or
             all that a rank sends where steps stream.
+        occupancy: share of a device that transfers over the link take from what it computes meanwhile, beside
+            what the kernels of the library do; their rate was then measured on training steps, software and
+            all.
         numbers: every number as written, with its source.
     """
 
@@ -26,6 +29,7 @@ class Link:
     latency: float
     efficiency: float
     half_size: float
+    occupancy: float = 0.0
     numbers: tuple[CitedNumber, ...] = ()
 
     def __repr__(self) -> str:

@@ -1,5 +1,7 @@
 """Prices of what a step does beside its passes: reductions, gathers, transfers and the update."""
 
+from dataclasses import replace
+
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 from uniform import FLOPS, uniform_network
@@ -23,7 +25,7 @@ from simdl.step.costs.step_cost import (
 )
 from simdl.step.costs.update import optimizer_time
 from simdl.step.cuts.automatic_cut import step_cost
-from simdl.step.simulate import price
+from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy
 
 CLUSTER = build_cluster(4)  # four nodes of four devices
@@ -190,6 +192,26 @@ def test_a_stack_slows_reductions_and_not_gathers(zero):
         2 * reduce_time(PARAMETERS, strategy, whole)
     )
     assert gather_time(PARAMETERS, strategy, half) == gather_time(PARAMETERS, strategy, whole)
+
+
+@pytest.mark.theory
+def test_links_that_occupy_their_devices_hide_nothing():
+    """Beside the backward pass as after it, but for the start of every bucket; without, some of it hides."""
+
+    def seconds(occupancy, *, beside, speed=1.0):
+        cluster = build_cluster(nodes=1)
+        inner, outer = cluster.node.levels
+        link = replace(inner.link, bandwidth=1e10, half_size=1.0, occupancy=occupancy)
+        node = replace(cluster.node, levels=(replace(inner, link=link), outer))
+        host = {"launch": 0.0, "collective_launch": 0.0, "step_overhead": 0.0}
+        stack = build_stack(gradient_overlap=beside, bucket=5e5, reduction_speed=speed, **host)
+        strategy = Strategy(dp=4, micro_batch=4)
+        return simulate(build_workload(), replace(cluster, node=node), strategy, stack=stack).report.step_time
+
+    after = seconds(1.0, beside=False)
+    assert seconds(1.0, beside=False, speed=0.5) == after
+    assert seconds(1.0, beside=True) == pytest.approx(after, rel=0.05)
+    assert seconds(0.0, beside=True) < 0.9 * seconds(0.0, beside=False)
 
 
 @pytest.mark.theory

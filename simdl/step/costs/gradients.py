@@ -192,10 +192,13 @@ def _sum_seconds(
     """[s] by the links or by the software, whichever is slower.
 
     The software moves data at a share, ``reduction_speed``, of what all ports of a device carry; links that
-    the group cannot use in full hold it back only where they carry less than that.
+    the group cannot use in full hold it back only where they carry less than that, and links whose rate was
+    measured on training steps contain it (`hardware.link.Link.occupancy`).
     """
     stack, cluster = pricing.stack, pricing.cluster
     links = collective_seconds(operation, nbytes, group, cluster, stack.library, algorithm)
+    if cluster.levels[0].link.occupancy:
+        return links
     plain = unwired(cluster)
     if plain is cluster:
         return links / stack.reduction_speed

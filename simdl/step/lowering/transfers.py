@@ -238,6 +238,9 @@ class StepTransfers:
     def _footprint(self, algorithm: str, made: Collective) -> float:
         """What the kernels of a transfer take of its devices: as the stack's rows say, or as they are."""
         stack, cluster = self._step.stack, self._step.pricing.cluster
+        inner = cluster.levels[0]
+        if inner.link.occupancy and made.group.stride < inner.size:
+            return inner.link.occupancy
         if stack.contention is not None or made.seconds <= 0:
             return stack.contention or 0.0
         sent = sent_bytes(

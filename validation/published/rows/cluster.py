@@ -97,16 +97,9 @@ def _check_bridges(row: PublishedRow) -> None:
 
 @cache
 def _through_host(node: NodeType) -> NodeType:
-    """The node with all that its devices send each other written to the host's memory and read from there.
-
-    NCCL's transport over shared memory: every message leaves over its sender's link to the host and comes
-    over its receiver's, which devices behind one switch share.
-    """
-    if node.host is None:
-        return node
+    """The node with all that its devices send each other written to the host's memory and read from there."""
     inner, *outer = node.levels
-    ports = 1 / node.host.devices_per_link
-    host = replace(inner, link=node.host.link, ports=ports, topology="bus", wiring=None)
+    host = replace(inner, link=load_link("host-memory"), ports=1, topology="bus", wiring=None)
     return replace(node, levels=(host, *outer))
 
 
