@@ -85,6 +85,20 @@ def test_version():
 
 
 @pytest.mark.parametrize(
+    ("arguments", "example"),
+    [
+        (["plan"], "Missing argument 'MODEL'. Expected: a name (`simdl models` lists them)"),
+        (["plan", "gpt2"], "Missing option '--cluster'. Expected: NODE:COUNT, such as dgx-a100:128"),
+        (["export"], "'PLAN.json|STRATEGY.toml'. Expected: what `simdl plan gpt3-6.7b"),
+    ],
+)
+def test_what_was_left_out_is_shown_by_an_example(arguments, example):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert example in done.stderr
+
+
+@pytest.mark.parametrize(
     ("typed", "meant"), [("plam", "plan"), ("model", "models"), ("simulator", "simulate")]
 )
 def test_unknown_command_suggests_the_nearest(typed, meant):

@@ -23,7 +23,7 @@ from workloads.errors import WorkloadError
 
 @click.command()
 @click.argument("file", metavar="PLAN.json|STRATEGY.toml", type=click.Path(path_type=Path))
-@click.option("--format", "format_name", required=True, help=f"Framework: {', '.join(FORMATS)}.")
+@click.option("--format", "format_name", required=True, help=f"Framework, one of {', '.join(FORMATS)}.")
 @click.option(
     "--rank", "number", type=click.IntRange(min=1), show_default="1", help="Which plan of PLAN.json, by rank."
 )

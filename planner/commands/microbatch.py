@@ -51,7 +51,7 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
     "--device",
     "device_name",
     required=True,
-    help="Registered device (see `simdl hardware`), or the profile of a calibration, FILE.toml.",
+    help="Registered (see `simdl hardware`), such as v100-sxm2-16gb, or a calibrated profile, FILE.toml.",
 )
 @click.option(
     "--batch",

@@ -30,7 +30,7 @@ HEADER = ("model", "questions", *STATUSES, "most samples/s", "on", "global batch
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Directory of the rows; a run that stopped goes on.",
+    help="Directory of the rows, such as answers; a run that stopped goes on.",
 )
 @worker_options
 @click.option(

@@ -13,6 +13,19 @@ import click
 from planner.console.options.input_option import add_max_input
 from planner.console.refusals import without_long_numbers
 
+ARGUMENTS = {
+    "MODEL": "a name (`simdl models` lists them), a TOML file or a config.json, such as gpt3-6.7b.",
+    "PROFILE": "a profile that PipeDream published, such as vgg16, or FILE_nodes.csv:NAME.",
+    "GRID": "a TOML file of lists, such as grid.toml (docs/sweep.md has one).",
+    "TRIALS": "a CSV file of trials, such as trials.csv (docs/sweep.md has one).",
+    "TRACE.json": "a trace of torch.profiler.",
+    **dict.fromkeys(
+        ("PLAN.json", "PLAN.json|STRATEGY.toml", "A.json", "B.json"),
+        "what `simdl plan gpt3-6.7b --cluster dgx-a100:4 --json > plan.json` writes.",
+    ),
+}
+"""What an argument that was left out should have been, by what its usage calls it."""
+
 
 class StrictGroup(click.Group):
     """A group that suggests commands and refuses empty values, whichever the command."""
@@ -25,6 +38,15 @@ class StrictGroup(click.Group):
         """
         try:
             return super().invoke(ctx)
+        except click.MissingParameter as error:
+            told = error.message or _expected(error.param)
+            raise click.MissingParameter(
+                told,
+                ctx=error.ctx,
+                param=error.param,
+                param_hint=error.param_hint,
+                param_type=error.param_type,
+            ) from None
         except click.UsageError as error:
             message = without_long_numbers(error.message)
             if message == error.message:
@@ -45,6 +67,14 @@ class StrictGroup(click.Group):
             add_max_input(command)
             _refuse_empty(command, name, rest, ctx)
         return name, command, rest
+
+
+def _expected(parameter: click.Parameter | None) -> str:
+    """What somebody who left a parameter out should have said: its help, or an example of an argument."""
+    if isinstance(parameter, click.Option):
+        return f"Expected: {parameter.help}" if parameter.help else ""
+    told = ARGUMENTS.get(parameter.human_readable_name) if parameter else None
+    return f"Expected: {told}" if told else ""
 
 
 def _said_again(error: click.UsageError, message: str) -> click.UsageError:

@@ -363,6 +363,10 @@ class TestRows:
         assert list(first.x) == pytest.approx([5.0, -10.0])
         assert list(second.x) == [100.0]
 
+    def test_bins_of_few_rows_have_ticks_at_whole_numbers_alone(self):
+        few, many = (error_figure(PAIRS * times, COLOURS).layout.yaxis.dtick for times in (4, 40))
+        assert (few, many) == (1, None)
+
     def test_residuals_stand_over_what_was_measured_and_large_ones_at_the_edge(self):
         first, second = residual_figure(PAIRS, "step time", "s", COLOURS).data
         assert (list(first.x), list(first.y)) == ([1.0, 10.0], pytest.approx([5.0, -10.0]))

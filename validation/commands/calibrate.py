@@ -48,7 +48,7 @@ STOPPED = 130
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Directory of measurements, profiles and tables.",
+    help="Directory of measurements, profiles and tables, such as here.",
 )
 @report_option
 @force_option

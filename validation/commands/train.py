@@ -37,7 +37,11 @@ class Assumed:
 @click.command()
 @click.argument("model")
 @click.option(
-    "--global-batch", "--batch", type=click.IntRange(min=1), required=True, help="Samples per step."
+    "--global-batch",
+    "--batch",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Samples per step, such as 64.",
 )
 @seq_len_option
 @click.option("--precision", default="fp32", show_default=True, help="fp32, tf32 (GPUs) or bf16 (autocast).")

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from planner.pages.figures.palette import BLACK, LIGHT, SERIES, series_colours
-from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.style import axis, count_axis, new_figure
 from planner.pages.figures.units import scale
 
 BAND = 0.1  # relative error of the drawn band
 LEAST = 0.2  # error that axes reach at least, so that the band is seen as one
 BIN = 0.05  # of the histogram of errors
 END = 1.0  # errors beyond it are drawn at the edge
-FEW = 5  # rows up to which every number of them is named
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 
 
@@ -110,7 +109,7 @@ def error_figure(pairs: Sequence[Pair], colours: Mapping[str, str]) -> go.Figure
         )
     add_band(figure, upright=True)
     figure.update_xaxes(title={"text": "predicted / measured - 1 [%]"}, range=_reach(pairs))
-    figure.update_yaxes(title={"text": "rows [count]"}, dtick=1 if len(pairs) <= FEW else None)
+    figure.update_yaxes(count_axis("rows", (min(pair.error, END) for pair in pairs), BIN))
     return figure
 
 

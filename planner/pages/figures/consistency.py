@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from planner.pages.figures.palette import GREY, LIGHT, SEQUENTIAL, VERMILION
-from planner.pages.figures.style import axis, new_figure
+from planner.pages.figures.style import axis, count_axis, new_figure
 from planner.pages.figures.units import scale
 from simdl.synchrony.training import Span
 
@@ -91,5 +91,5 @@ def staleness_figure(spans: Sequence[Span], unit: str) -> go.Figure:
     figure.add_histogram(name="gradients", x=found, marker={"color": GREY})
     alone = {"range": (-0.75, 2.5), "dtick": 1} if not any(found) else {}
     figure.update_xaxes(title={"text": f"staleness [{unit}]"}, **alone)
-    figure.update_yaxes(title={"text": "gradients [count]"})
+    figure.update_yaxes(count_axis("gradients", found, 1))
     return figure

@@ -1,6 +1,8 @@
 """What all figures share: axes with units, layout, lines at limits."""
 
+from collections import Counter
 from collections.abc import Iterable
+from math import floor
 from typing import Any
 
 import plotly.graph_objects as go
@@ -11,6 +13,7 @@ from planner.pages.figures.units import PLAIN
 MANY = 100  # largest over least, from which whole decades suffice
 SOME = 10  # the same, from which 1, 2 and 5 of every decade suffice
 LOG_TICKS = 5  # about as many; more would print over each other within a decade
+SINGLY = 10  # of the fullest bin, up to which a histogram has a tick for every number
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
@@ -71,6 +74,12 @@ def axis(
     elif log and known and max(known) >= SOME * min(known):
         kind["dtick"] = "D2"
     return {"title": {"text": f"{quantity} [{unit}]"}, **kind}
+
+
+def count_axis(what: str, values: Iterable[float], width: float) -> dict[str, Any]:
+    """The axis of a histogram with bins of this width: no tick stands between two whole numbers."""
+    fullest = max(Counter(floor(value / width) for value in values).values(), default=0)
+    return {"title": {"text": f"{what} [count]"}, "dtick": 1 if fullest <= SINGLY else None}
 
 
 def add_limit(figure: go.Figure, name: str, *, x: float | None = None, y: float | None = None) -> None:
