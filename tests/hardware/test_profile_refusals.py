@@ -340,9 +340,7 @@ class TestCluster:
 
     def test_faults_inside_parts_have_their_whole_path(self, tmp_path):
         path = tmp_path / "mine.toml"
-        part = (
-            '[device]\nbase = "t4"\n[device.compute]\npower = { value = "50", source = "sheet" }\nfans = 2\n'
-        )
+        part = '[device]\nbase = "t4"\ncompute.power = { value = "50", source = "sheet" }\ncompute.fans = 2\n'
         path.write_text(NODE.replace('device = "t4"\n', "").replace("[[levels]]", part + "[[levels]]", 1))
         with pytest.raises(ProfileError) as caught:
             load_cluster(str(path))
@@ -369,7 +367,7 @@ class TestCluster:
 
 TERMS = """
 [kernels."elementwise/relu"]
-source = "x"
+source = "datasheet"
 latency = "2 us"
 
 [kernels."elementwise/relu".traffic.all]
@@ -378,9 +376,7 @@ latency = "2 us"
 
 
 def terms_profile(start, rate):
-    return load_text("devices", "v100-sxm2-16gb") + TERMS.format(start=start, rate=rate).replace(
-        '"x"', '"datasheet"'
-    )
+    return load_text("devices", "v100-sxm2-16gb") + TERMS.format(start=start, rate=rate)
 
 
 def test_terms_of_kernels_are_read_with_their_sources():

@@ -188,7 +188,7 @@ def test_networks_are_known_as_strangers_write_them(model, network, tokens):
     assert (found.name, found.tokens) == (network, tokens)
 
 
-@pytest.mark.parametrize("model", ["Theia-9", "YOLOv5s", "DCGAN"])
+@pytest.mark.parametrize("model", ["Theia-9", "DCGAN"])
 def test_networks_that_nobody_registered_are_refused_in_words(model):
     with pytest.raises(RowSkippedError, match="is not registered"):
         row_setup(row("cnn", **ENCODER | {"model": model}))
