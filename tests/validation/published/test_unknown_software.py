@@ -262,8 +262,7 @@ def test_peers_that_no_profile_models_skip_the_row(intra, devices, message):
 def test_devices_without_access_to_each_other_meet_in_the_hosts_memory(intra):
     """NVLink goes unused."""
     cells = {"intra_node": intra, "n_devices": "2", "device": "V100-SXM2-16GB"}
-    cluster = row_setup(row("cnn", **ENCODER | cells)).cluster
-    level = cluster.node.levels[0]
+    level = row_setup(row("cnn", **ENCODER | cells)).cluster.node.levels[0]
     assert (level.link.name, level.ports) == ("host-memory", 1)
 
 
@@ -390,13 +389,9 @@ def test_printed_heads_that_are_not_the_published_ones_bring_their_own_keys():
 
 
 def test_what_lies_between_layers_is_divided_in_maxtexts_mesh():
-    cells = LLAMA | {
-        "source": "MaxText",
-        "device": "TPU v5e",
-        "n_devices": "256",
-        "recompute": "full",
-        "ffn": "11008",
-    }
+    cells = LLAMA | {"source": "MaxText", "device": "TPU v5e", "n_devices": "256", "recompute": "full"}
     mesh = {"data_sharding": "ici_fsdp_parallelism=16; ici_tensor_parallelism=16", "step_time_s": "1"}
-    (strategy,) = row_setup(row(**cells | {"tp": "", "pp": "", "micro_batch": "2"} | mesh)).strategies
+    (strategy,) = row_setup(
+        row(**cells | {"ffn": "11008", "tp": "", "pp": "", "micro_batch": "2"} | mesh)
+    ).strategies
     assert (strategy.tp, strategy.sequence_parallel) == (16, True)
