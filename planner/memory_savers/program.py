@@ -278,8 +278,8 @@ class Builder:
         copies = (max(o.copies, default=0.0) for run in self._runs for o in run.options)
         most = 2 * max(copies, default=0.0) / GB
         for r, run in enumerate(self._runs):
-            for c, option in enumerate(run.options):
-                own = {self._used(r, c): option.transient / GB}
+            for c in range(len(run.options)):
+                own = self._transient(r, c)
                 yield at_least(
                     f"brief {r} {c}",
                     {f"brief {r}": 1.0},
@@ -292,6 +292,15 @@ class Builder:
                 continue
             for name, near in self._near(r, most):
                 yield at_least(name, {"brief": 1.0}, total(need, near), 0.0)
+
+    def _transient(self, r: int, c: int) -> Terms:
+        """[GB] of an option that is used, in steps along those that are said to be used with it."""
+        options, before = self._runs[r].options, {other: one for one, other in chained(self._runs[r])}
+        terms, at = {}, c
+        while at in before:
+            terms[self._used(r, at)] = (options[at].transient - options[before[at]].transient) / GB
+            at = before[at]
+        return {**terms, self._used(r, at): options[at].transient / GB}
 
     def _near(self, r: int, most: float) -> Iterator[tuple[str, Terms]]:
         """[GB] of the two nearest items at or before run r that may be the largest; ``most`` [GB] of them."""

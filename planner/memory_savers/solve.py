@@ -6,11 +6,15 @@ from math import ceil, inf
 from planner.memory_savers.options import RankProblem
 from planner.memory_savers.program import GAP, GB, Builder
 from planner.memory_savers.rank_choice import RankChoice
+from planner.memory_savers.start import start
 from planner.solver.ilp import Program, Solution, solve_program
 
 NODES, NODE_WORK = 5_000, 1_000_000_000
 """Nodes of branch and bound, at most, and nodes times the square of constraints, which is what a node takes:
 programmes of ResNet-152 have 340 to 450 constraints."""
+
+LONG = 300
+"""Constraints from which on a choice is looked for before a programme that copies is solved, taking 1 s."""
 
 
 def solve_rank(
@@ -37,6 +41,11 @@ def solve_rank(
         SolverError: the solver gave up.
     """
     builder = Builder(problem, most)
+    if most == inf and problem.rate and not least_memory:
+        program = builder.program(room, least_memory=False)
+        known = start(problem, program, room / GB) if len(program.constraints) >= LONG and room > 0 else None
+        if known is not None:
+            builder = Builder(problem, builder.choice(known).seconds)
     return builder.choice(_solved(builder.program(room, least_memory=least_memory), gap, explain=explain))
 
 
