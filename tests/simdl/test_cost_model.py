@@ -174,3 +174,12 @@ def test_a_convolution_kernel_takes_its_fastest_algorithm():
     kernel = Kernel("c", OperatorKind.CONVOLUTION, 0.0, 0.0, "fp32", call)
     only = {"implicit_gemm": 0.8}
     assert estimate_kernel_time(kernel, device()) < estimate_kernel_time(kernel, device(convolution=only))
+
+
+@pytest.mark.theory
+def test_a_product_with_few_results_runs_on_the_whole_wafer():
+    """Its compiler divides the depth over all cores: time is latency and flops over what they sustain."""
+    wafer, deep = load_device("cs-1"), product(256, 256, 2**20, dtype="fp16")
+    sustained = wafer.flop_rate("fp16") * wafer.matmul.fraction["fp16"]
+    expected = wafer.matmul.latency + deep.flops / sustained
+    assert estimate_kernel_time(deep, wafer) == pytest.approx(expected, rel=0.02)
