@@ -9,6 +9,7 @@ the step time. Where the last of several steps is measured, what lies in a rank'
 
 from array import array
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,11 +72,13 @@ def bubble_fraction(timeline: Timeline) -> float:
 
 def memory_profile(timeline: Timeline, rank: int) -> list[tuple[float, float]]:
     """Times [s] at which a rank's live memory changes, and the bytes live from then on."""
-    return memory_profiles(timeline).get(rank, [])
+    return memory_profiles(timeline, [rank]).get(rank, [])
 
 
-def memory_profiles(timeline: Timeline) -> dict[int, list[tuple[float, float]]]:
-    """:func:`memory_profile` of every rank that acquires or releases memory."""
+def memory_profiles(
+    timeline: Timeline, ranks: Sequence[int] | None = None
+) -> dict[int, list[tuple[float, float]]]:
+    """:func:`memory_profile` of these ranks, or of all, so far as they acquire or release memory."""
     program = timeline.program
     works = [action if isinstance(action, Work) else None for action in program.actions]
     acquired = np.array([work.acquire if work else 0.0 for work in works])[_column(program.action)]
@@ -83,9 +86,12 @@ def memory_profiles(timeline: Timeline) -> dict[int, list[tuple[float, float]]]:
     rank_of = np.array([stream.rank for stream in program.streams], dtype=np.intp)[_column(program.stream)]
     start, end = np.frombuffer(timeline.start), np.frombuffer(timeline.end)
     found: dict[int, list[tuple[float, float]]] = {}
-    for rank in np.unique(rank_of[(acquired != 0) | (released != 0)]).tolist():
-        live = np.flatnonzero((rank_of == rank) & (acquired != 0))
-        dead = np.flatnonzero((rank_of == rank) & (released != 0))
+    lives, dies = acquired != 0, released != 0
+    for rank in np.unique(rank_of).tolist() if ranks is None else ranks:
+        own = rank_of == rank
+        live, dead = np.flatnonzero(own & lives), np.flatnonzero(own & dies)
+        if not len(live) + len(dead):
+            continue
         times, place = np.unique(np.concatenate([start[live], end[dead]]), return_inverse=True)
         changes = np.zeros(len(times))
         np.add.at(changes, place, np.concatenate([acquired[live], -released[dead]]))

@@ -72,7 +72,10 @@ def thin(bars: Iterable[Bar], *, apart: float) -> list[Bar]:
     """
     lanes: dict[int, _Lane] = {}
     for bar in bars:
-        lanes.setdefault(bar.lane, _Lane(bar.lane)).add(bar.name, bar.start, bar.end, apart)
+        lane = lanes.get(bar.lane)
+        if lane is None:
+            lane = lanes[bar.lane] = _Lane(bar.lane)
+        lane.add(bar.name, bar.start, bar.end, apart)
     for lane in lanes.values():
         lane.close(apart)
     return [bar for lane in lanes.values() for bar in lane.bars]

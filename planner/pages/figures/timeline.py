@@ -20,7 +20,7 @@ from planner.pages.figures.units import STEPS, Scale, scale
 from simdl.engine.timeline import Timeline
 from simdl.program.program import Program, Task
 from simdl.report.critical_tasks import critical_tasks
-from simdl.report.timeline_metrics import memory_profiles
+from simdl.report.timeline_metrics import memory_profile, memory_profiles
 
 Floats = NDArray[np.float64]
 
@@ -101,8 +101,8 @@ def on_one_time_axis(figures: Sequence[go.Figure]) -> list[go.Figure]:
 def memory_figure(timeline: Timeline, base: Mapping[int, float], usable: float) -> go.Figure:
     """Memory over the step by rank: what lives for the whole step, ``base`` [bytes], and activations."""
     figure = new_figure(height=420)
-    profiles = memory_profiles(timeline)
     ranks = shown_ranks(timeline, limit=CURVES)
+    profiles = memory_profiles(timeline, ranks)
     curves = [_curve(timeline, profiles.get(rank, [])) for rank in ranks]
     tops = [
         base.get(rank, 0.0) + float(nbytes.max()) for rank, (_, nbytes) in zip(ranks, curves, strict=True)
@@ -134,7 +134,7 @@ def memory_by_part_figure(
         usable: [bytes] of a device, as a line.
     """
     figure = new_figure(height=420)
-    times, changing = _curve(timeline, memory_profiles(timeline).get(rank, []))
+    times, changing = _curve(timeline, memory_profile(timeline, rank))
     time, memory = scale("s", [timeline.step_time]), scale("B", [usable, sum(parts.values())])
     lasting = {name: np.full_like(times, nbytes) for name, nbytes in parts.items() if nbytes and name != live}
     for name, amounts in {**lasting, live: changing}.items():
