@@ -8,7 +8,7 @@ from hardware.profiles import load_mixed_cluster
 from planner.launch.job import Context, Job, LaunchError
 from planner.launch.registry import read_launch_file
 from planner.questions.answer_file import load_answer
-from planner.questions.question import Options, Question, load_question
+from planner.questions.question import Options, Question, for_strategy, load_question
 from planner.questions.strategy_file import build_strategy, load_strategy
 from simdl.step.strategy import Strategy
 from workloads.registry import load_network
@@ -45,7 +45,8 @@ def ask_launch_file(path: str, options: Options) -> tuple[Question, Strategy]:
     """The question and the strategy of a launch file, for a model and a cluster.
 
     What the file says of batch, length, precision and optimizer counts as said; what it says that is not
-    modelled becomes an assumption of the question.
+    modelled becomes an assumption of the question. Where the options name no software stack, it is that of
+    the framework, or the one that usually runs such a strategy.
 
     Raises:
         LaunchError: the file cannot be read, or says other than the options.
@@ -69,7 +70,12 @@ def ask_launch_file(path: str, options: Options) -> tuple[Question, Strategy]:
                 f"{path}: {key}: found {value}, but {option} {given[key]}; expected one of them"
             )
         given[key] = value
-    question = load_question(replace(options, **given))
-    notes = (f"strategy read from {path} ({found.title})", *(f"{path}: {note}" for note in said.notes))
+    own = found.stack if network.sample == "sequence" else ""
+    asked = replace(options, **given, stack=options.stack or own or None)
+    question = load_question(asked)
     strategy = build_strategy(said.strategy, question.cluster, place=f"{path}: ")
+    question = for_strategy(question, asked, strategy)
+    notes = [f"strategy read from {path} ({found.title})", *(f"{path}: {note}" for note in said.notes)]
+    if options.stack is None and own:
+        notes.append(f"software stack {own} (the framework of {path})")
     return replace(question, assumptions=(*question.assumptions, *notes)), strategy

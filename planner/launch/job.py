@@ -169,6 +169,7 @@ class Format:
         read: what the text of a file says; None where it cannot be read back.
         recognise: whether a text of a file of this name is one.
         own_program: whether the training program is the user's own, and so of any network.
+        stack: the software stack of the framework; "" where a file does not tell its version.
     """
 
     name: str
@@ -177,6 +178,17 @@ class Format:
     read: Callable[[str, Context], Read] | None = None
     recognise: Callable[[str, str], bool] = lambda _name, _text: False
     own_program: bool = False
+    stack: str = ""
+
+
+def fsdp2_zero(*, piped: bool) -> int:
+    """ZeRO stage of FSDP2 that keeps parameters from one pass to the next.
+
+    A pipeline reduces gradients after its last backward pass only: until then ``set_requires_gradient_sync``
+    and ``set_reshard_after_backward`` are off, so that gradients accumulate whole and parameters stay
+    (PyTorch 2.13, ``torch/distributed/pipelining/stage.py``, ``backward_maybe_with_nosync``).
+    """
+    return 1 if piped else 2
 
 
 def say(launch: Launch) -> Iterator[str]:

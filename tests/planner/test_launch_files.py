@@ -15,6 +15,7 @@ from hardware.profiles import load_cluster
 from planner.commands.export import export
 from planner.commands.plan import plan
 from planner.commands.simulate import simulate
+from planner.launch.answer import ask_launch_file
 from planner.launch.job import Context, Job, LaunchError
 from planner.launch.registry import FORMATS, launch_format, read_launch_file
 from planner.questions.question import Options, load_question
@@ -321,6 +322,21 @@ def test_export_and_simulate_from_agree(tmp_path):
     first, second = json.loads(direct.stdout), json.loads(again.stdout)
     assert first["step_time"] == second["step_time"]
     assert first["strategy"] == second["strategy"]
+
+
+def test_the_software_stack_of_a_launch_file_is_that_of_its_framework(tmp_path):
+    """Unless the user names one; Megatron's arguments tell no version, so that the device decides."""
+    stacks = {"deepspeed": "deepspeed", "torchtitan": "torchtitan", "megatron": "megatron-2023"}
+    for name, stack in stacks.items():
+        launch = written(name, Strategy(dp=32, zero=3, micro_batch=2) if name != "megatron" else PLAIN)
+        path = tmp_path / next(iter(launch.files))
+        path.write_text(text_of(launch))
+        options = Options(model="gpt3-6.7b", cluster="dgx-a100:4")
+        question, _ = ask_launch_file(str(path), options)
+        assert question.stack.name == stack
+        assert any(f"software stack {stack}" in each for each in question.assumptions)
+        named, _ = ask_launch_file(str(path), replace(options, stack="pytorch-fsdp"))
+        assert named.stack.name == "pytorch-fsdp"
 
 
 @pytest.mark.parametrize(

@@ -232,4 +232,5 @@ FORMAT = Format(
     read=read,
     recognise=recognise,
     own_program=True,
+    stack="deepspeed",
 )

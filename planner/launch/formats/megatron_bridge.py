@@ -186,4 +186,5 @@ FORMAT = Format(
     write=write,
     read=read,
     recognise=recognise,
+    stack="megatron-bridge-2025",
 )

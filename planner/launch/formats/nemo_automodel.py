@@ -19,6 +19,7 @@ from planner.launch.job import (
     LaunchError,
     Lost,
     Read,
+    fsdp2_zero,
     layers_of_stage,
     lost_savers,
     refuse_other_networks,
@@ -91,7 +92,8 @@ def _knobs(job: Job) -> Iterator[Knob]:
     yield Knob("distributed.pp_size", strategy.pp, "pp")
     yield Knob("distributed.ep_size", strategy.ep, "ep")
     yield Knob("distributed.sequence_parallel", strategy.sequence_parallel, "sequence_parallel")
-    yield Knob("distributed.reshard_after_forward", strategy.zero != 2, f"zero {strategy.zero}")
+    kept = strategy.zero == 2 or strategy.pp > 1
+    yield Knob("distributed.reshard_after_forward", not kept, f"zero {strategy.zero}")
     if strategy.pp > 1:
         yield Knob("distributed.pipeline.pp_schedule", SCHEDULES[job.schedule], "schedule")
         yield Knob("distributed.pipeline.pp_microbatch_size", strategy.micro_batch, "micro_batch")
@@ -100,12 +102,8 @@ def _knobs(job: Job) -> Iterator[Knob]:
             yield Knob("distributed.pipeline.layers_per_stage", each, "virtual_stages")
 
 
-def _lost(job: Job) -> Iterator[Lost]:
-    yield from lost_network(job)
-    strategy, workload = job.strategy, job.question.workload
-    yield from lost_savers(job)
-    yield from whole_degree(job)
-    yield from same_schedule(job)
+def _lost_sharding(strategy: Strategy) -> Iterator[Lost]:
+    """What FSDP2 shards otherwise."""
     if 0 < strategy.shard_degree <= strategy.cp and strategy.dp > 1:
         yield Lost(
             "shard_degree",
@@ -115,8 +113,20 @@ def _lost(job: Job) -> Iterator[Lost]:
         for key in ("zero", "shard_degree"):
             if getattr(strategy, key):
                 yield Lost(key, f"found {getattr(strategy, key)} with one replica; there is nothing to shard")
+    elif strategy.pp > 1:
+        if strategy.zero == 0:
+            yield Lost("zero", "found 0; FSDP2 shards parameters between steps: ZeRO-1")
     elif strategy.zero <= 1 and not _is_plain(strategy):
         yield Lost("zero", f"found {strategy.zero}; FSDP2 shards gradients and parameters too: ZeRO-3")
+
+
+def _lost(job: Job) -> Iterator[Lost]:
+    yield from lost_network(job)
+    strategy, workload = job.strategy, job.question.workload
+    yield from lost_savers(job)
+    yield from whole_degree(job)
+    yield from same_schedule(job)
+    yield from _lost_sharding(strategy)
     if strategy.stages:
         yield Lost("stages", f"found {list(strategy.stages)}; layers are cut evenly")
     elif strategy.shard_degree % strategy.cp:
@@ -154,7 +164,7 @@ def read(text: str, context: Context) -> Read:
     copies = whole("distributed.dp_replicate_size", say.get("dp_replicate_size") or 1)
     if dp % copies:
         raise LaunchError(f"distributed.dp_replicate_size: found {copies}; expected a divisor of dp {dp}")
-    strategy["zero"] = 2 if say.get("reshard_after_forward") is False else 3
+    strategy["zero"] = fsdp2_zero(piped=pp > 1) if say.get("reshard_after_forward") is False else 3
     whole_copies = copies == dp and say.get("reshard_after_forward") is None
     if kind == "ddp" or whole_copies or dp // copies * cp == 1:
         strategy["zero"] = 0

@@ -16,6 +16,7 @@ from planner.launch.job import (
     Launch,
     LaunchError,
     Lost,
+    fsdp2_zero,
     layers_of_stage,
     lost_savers,
     refuse_other_networks,
@@ -189,14 +190,15 @@ def _lost_sharding(job: Job) -> Iterator[Lost]:
     yield from lost_savers(job)
     if strategy.shard_degree == 1 and strategy.cp == 1:
         yield Lost("shard_degree", "found 1; nothing is sharded")
-        if strategy.zero > 1:
+        if strategy.zero > 1 or strategy.pp > 1:
             yield Lost("zero", f"found {strategy.zero} with shard_degree 1; nothing is sharded")
     if strategy.zero == 0 and strategy.cp > 1:
         text = f"parameters are sharded over the {strategy.cp} ranks of cp"
-        yield Lost("zero", f"found 0; {text}: ZeRO-2 (fsdp_reshard_after_forward never)")
+        found = f"ZeRO-{fsdp2_zero(piped=strategy.pp > 1)}"
+        yield Lost("zero", f"found 0; {text}: {found} (fsdp_reshard_after_forward never)")
         if strategy.dp > 1:
             yield Lost("shard_degree", f"found 0; {text}")
-    if strategy.zero == 1:
+    if strategy.zero == 1 and strategy.pp == 1:
         yield Lost("zero", "found 1; FSDP2 shards gradients too: ZeRO-2 (fsdp_reshard_after_forward never)")
     if strategy.shard_degree % strategy.cp:
         yield Lost(
@@ -241,4 +243,5 @@ FORMAT = Format(
     write=write,
     read=read,
     recognise=recognise,
+    stack="torchtitan",
 )

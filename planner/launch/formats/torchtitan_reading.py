@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planner.launch.formats.megatron_core import whole
-from planner.launch.job import INTERLEAVED, Context, LaunchError, Read, virtual_of
+from planner.launch.job import INTERLEAVED, Context, LaunchError, Read, fsdp2_zero, virtual_of
 from readers.errors import InputError
 from readers.toml import parse_toml
 from simdl.step.strategy import PLAIN, Recompute
@@ -67,9 +67,10 @@ def _sharding(say: Mapping[str, Any], context: Context, degrees: Mapping[str, in
         )
     if sharded * cp == 1:
         return {"zero": 0}
-    zero = 2 if say.get("fsdp_reshard_after_forward", "default") == "never" else 3
-    if say.get("fsdp_reshard_after_forward", "default") == "default" and degrees.get("pp", 1) > 1:
-        zero = 2
+    reshard, piped = say.get("fsdp_reshard_after_forward", "default"), degrees.get("pp", 1) > 1
+    zero = 3
+    if reshard == "never" or (reshard == "default" and piped):
+        zero = fsdp2_zero(piped=piped)
     return {"zero": zero} | ({"shard_degree": sharded * cp} if replicate > 1 else {})
 
 
