@@ -76,7 +76,7 @@ def test_runs_whose_memory_is_judged_wrongly_are_listed(table):
 
 def test_unknown_source_takes_the_default_stack_and_warns(table):
     text = table.read_text().replace("VIA-Research/vTrain", "someone/else")
-    table.write_text(text.replace("software Megatron-DeepSpeed", "software not named"))
+    table.write_text(text.replace("software Megatron-DeepSpeed", "software not named, of 2024"))
     result = run("--data", table, "--json")
     assert result.exit_code == 0, result.output
     warnings = json.loads(result.stdout)["summary"]["warnings"]

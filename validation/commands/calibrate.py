@@ -76,8 +76,8 @@ def calibrate(
     place = resolve_device(device)
     name = backend or default_backend(place)
     order = Order(out=out, device=place, backend=name, quick=quick)
-    _check(out, place, force=force)
     facts = load_backend(name, place).facts()
+    _check(out, place, force=force)
     try:
         found = run_calibration(order, facts)
     except KeyboardInterrupt:

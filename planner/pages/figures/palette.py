@@ -52,7 +52,7 @@ PARTS: Mapping[str, Look] = {
     "stashed": ("#5E8C6A", "/"),
     "activations": ("#B8895A", ""),
     "transient": ("#E5CFA3", ""),
-    "update": ("#C2A878", "/"),
+    "update": ("#D0B070", "/"),
     "workspace": ("#C5D86D", "/"),
     "gathered": ("#6B4423", ""),
     "host_buffers": ("#F7B6D2", "/"),
