@@ -5,15 +5,17 @@ Because the order of every stream is fixed, "at the head" means "the task before
 ended", so both conditions count down one number per task; the event that brings it to zero starts the task.
 A task that can share nothing costs one SimPy timeout.
 
+Of a long program the part before anything meets is the longest path (:mod:`simdl.engine.calm`).
+
 Equal times are served in the order in which the events were set, so two runs of one program give the same
 timeline.
 """
 
-from array import array
 from typing import cast
 
 from simpy import Environment, Event, Timeout
 
+from simdl.engine.calm import calm
 from simdl.engine.check import check
 from simdl.engine.deadlock import deadlock
 from simdl.engine.durations import task_durations
@@ -36,18 +38,20 @@ def run(program: Program) -> Timeline:
     """
     check(program)
     links = precedence(program)
-    waits, starts, followers = links.waits.tolist(), links.starts, links.followers
     durations, shared = task_durations(program), find_shared(program)
     shares = shared.tasks
-    start, end = (array("d", bytes(8 * len(program))) for _ in range(2))
-    environment = Environment()
+    before = calm(program, links, shared)
+    start, end, waits = before.start, before.end, before.waits
+    starts, followers = links.starts, links.followers
+    environment = Environment(before.now)
 
     def begin(index: int, now: float) -> None:
         start[index] = now
         if shares[index]:
             sharing.start(index, durations[index], now)
         else:
-            Timeout(environment, durations[index], index).callbacks.append(finish)
+            delay = durations[index] if now == environment.now else end[index] - environment.now
+            Timeout(environment, delay, index).callbacks.append(finish)
 
     def end_task(index: int) -> None:
         end[index] = now = environment.now
@@ -66,8 +70,8 @@ def run(program: Program) -> Timeline:
 
     finish = finish_beside if any(shares) else finish_alone
     sharing = Sharing(program, shared, environment, end_task)
-    for index in [index for index, count in enumerate(waits) if not count]:
-        begin(index, 0.0)
+    for index in before.begun:
+        begin(index, start[index])
     sharing.settle()
     environment.run()
     if any(waits):

@@ -34,12 +34,12 @@ class Sharing:
         self._flows = Flows(len(program.channels), shared, alarm, self._devices.slow)
         self._slowed, self._crowded = self._devices.changed, self._flows.changed
 
-    def start(self, index: int, duration: float, now: float) -> None:
-        """Run a task that takes so long alone [s]."""
-        program = self._program
+    def start(self, index: int, duration: float, since: float) -> None:
+        """Run a task that takes so long alone [s], since now or at full speed since then [s]."""
+        program, now = self._program, self._environment.now
         action = program.action[index]
         ranks = self._joint_ranks(index) if index in program.held else self._ranks[program.stream[index]]
-        task = Running(index, action, ranks, duration, now)
+        task = Running(index, action, ranks, duration, since)
         if self._is_work[action]:
             self._devices.start(task, now)
             if self._shares[action]:

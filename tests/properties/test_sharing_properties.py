@@ -2,11 +2,13 @@
 
 import random
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simdl.engine import calm
 from simdl.engine.longest_path import longest_path
 from simdl.engine.rates import max_min_speeds
 from simdl.engine.run import run
@@ -225,3 +227,13 @@ def test_rates_are_max_min_fair(flows):
             )
             for channel in loads
         )
+
+
+@given(programs())
+def test_what_runs_before_anything_meets_is_the_longest_path(program):
+    """Events from the end of the calm on give what events from the start of the step give."""
+    whole = run(program)
+    with patch.object(calm, "LEAST", 0):
+        found = run(program)
+    assert list(found.end) == pytest.approx(list(whole.end), rel=ROUNDING, abs=ROUNDING)
+    assert list(found.start) == pytest.approx(list(whole.start), rel=ROUNDING, abs=ROUNDING)
