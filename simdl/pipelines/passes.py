@@ -53,15 +53,6 @@ class PassKind(Enum):
         self.sends_back = self.needs_next = Phase.INPUT_GRADIENT in phases
         self.needs_own = None if self.acquires else Phase.FORWARD if self.sends_back else Phase.INPUT_GRADIENT
 
-    @classmethod
-    def of(cls, letter: str) -> "PassKind":
-        """The kind of a letter.
-
-        Raises:
-            KeyError: no such letter.
-        """
-        return {kind.letter: kind for kind in cls}[letter]
-
 
 class Pass(NamedTuple):
     """One pass of one microbatch through one virtual stage."""

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
+from grid import format_grid
 
 from simdl.pipelines import pipeline, pipeline_order
-from simdl.pipelines.grid import format_grid
 
 STORED = Path(__file__).parent / "pipeline_grids"
 CASES = [

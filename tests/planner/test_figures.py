@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
+from constant_costs import Costs, constant_cost_program
 from figures import SIZES, in_base_units, unit_of
 
 from planner.bounds.estimate import estimate_bounds
@@ -43,7 +44,6 @@ from planner.pages.figures.timeline import (
 from planner.space.candidates import enumerate_space
 from simdl.engine.run import run
 from simdl.pipelines import pipeline_order
-from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.program.action import Cause, Purpose
 from simdl.report.kernel_uses import kernel_uses, memory_bound_fraction
 from simdl.step.cuts.automatic_cut import step_cost

@@ -2,6 +2,7 @@ from array import array
 from dataclasses import replace
 
 import pytest
+from constant_costs import Costs, constant_cost_program
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import DURATIONS, sampled, schedules
@@ -10,7 +11,6 @@ from timelines import busy_time, idle_time
 from simdl.engine.longest_path import longest_path
 from simdl.engine.run import run
 from simdl.pipelines import PIPELINES, peak_in_flight, pipeline_order
-from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.program.action import Transfer
 from simdl.report.timeline_metrics import breakdowns, bubble_fraction, exposed
 

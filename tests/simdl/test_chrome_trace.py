@@ -3,12 +3,12 @@ from dataclasses import replace
 from itertools import groupby, pairwise
 
 import pytest
+from constant_costs import Costs, constant_cost_program
 from programs import Task, build_program
 
 from simdl.engine.run import run
 from simdl.errors import SimdlError
 from simdl.pipelines import pipeline_order
-from simdl.pipelines.constant_costs import Costs, constant_cost_program
 from simdl.program.action import Work
 from simdl.program.program import Stream
 from simdl.report.chrome_trace import chrome_trace, write_chrome_trace

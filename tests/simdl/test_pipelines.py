@@ -1,8 +1,8 @@
 import pytest
+from grid import format_grid
 
 from simdl.errors import DeadlockError, SimdlError
 from simdl.pipelines import in_flight, peak_in_flight, pipeline, pipeline_order
-from simdl.pipelines.grid import format_grid
 from simdl.pipelines.passes import Pass, PassKind, Phase, Result, needs
 
 F, B, INPUT, WEIGHT = PassKind

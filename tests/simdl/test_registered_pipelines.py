@@ -1,13 +1,13 @@
 """What every registered schedule must do, whoever writes it."""
 
 import pytest
+from constant_costs import Costs, constant_cost_program
+from grid import format_grid, parse_grid
 
 from simdl.engine.run import run
 from simdl.errors import DeadlockError, SimdlError
 from simdl.pipelines import PIPELINES, peak_in_flight, peaks, pipeline, pipeline_order, registered
 from simdl.pipelines.check import check_orders
-from simdl.pipelines.constant_costs import Costs, constant_cost_program
-from simdl.pipelines.grid import format_grid, parse_grid
 from simdl.pipelines.live import activation_events, peaks_of
 from simdl.pipelines.passes import Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline

@@ -4,6 +4,7 @@ from simdl.pipelines.passes import Orders, Overlap, Pass, PassKind, Result, need
 from simdl.pipelines.walk import walk
 
 IDLE = "."
+KINDS = {kind.letter: kind for kind in PassKind}
 
 
 def format_grid(orders: Orders, *, copies: int = 1) -> str:
@@ -64,7 +65,7 @@ def parse_entry(text: str) -> Pass | Overlap:
 
 def _parse_pass(text: str) -> Pass:
     microbatch, stage = text[1:].split(".")
-    return Pass(PassKind.of(text[:1]), int(microbatch), int(stage))
+    return Pass(KINDS[text[:1]], int(microbatch), int(stage))
 
 
 def _steps(orders: Orders, copies: int) -> dict[tuple[int, int], int]:
