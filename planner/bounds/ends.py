@@ -8,7 +8,7 @@ import numpy as np
 
 from planner.bounds.chains import Chain
 from planner.bounds.exposure import Completions, Exposure
-from planner.bounds.orders import RankClasses, stage_lags, stage_tails, taken
+from planner.bounds.orders import RankClasses, stage_lags, taken
 from planner.space.prices import Floats
 from planner.space.shapes import Shape
 from simdl.step.costs.cycles import cycle_ends
@@ -23,8 +23,7 @@ class Ends:
         sent = chain.forward + chain.back + chain.outbound
         self._order, self._chain, self._lane = order, chain, shape.with_cuts(shape.lane)
         self._classes = classes
-        self._place, self._lags = order.placement, stage_lags(shape)
-        self._tails = [*stage_tails(shape, order)]
+        self._place, self._lags, self._each = order.placement, stage_lags(shape), each
         self._flight = order.in_flight()
         heads = self._shortest(chain.head)
         self._head = heads if order.synchronised else np.zeros_like(heads)
@@ -142,31 +141,23 @@ class Ends:
     def _complete(self, ends: Floats, beside: Completions, late: Floats | None) -> None:
         """Let ends be no less than by all reductions from each completion of a stage on.
 
+        The gradient of every microbatch comes to the stages of a rank from the last one to the first, so when
+        one is complete nothing is left of the rank but backward passes of those before it.
+
         Args:
             ends: [candidates and cuts x classes] seconds, which are changed.
             beside: what completing passes set off.
             late: [candidates and cuts x ranks] by which first passes end later.
         """
-        chain = self._chain
-        seconds = {
-            kind: kind.sends_forward * (chain.forward + (chain.sent if chain.blocking else 0.0))
-            + kind.sends_back * (chain.back + (chain.returned if chain.blocking else 0.0))
-            for kind in self._order.outline.kinds
-        }
-        for tails, members in self._tails:
-            rows = np.flatnonzero(np.isin(self._lane, members))
-            lanes = self._lane[rows]
-            begin = self._busy[lanes] + (0.0 if late is None else late[rows])
-            left = np.zeros_like(begin)
-            for place in reversed(range(tails.stages.shape[1])):
-                stage = tails.stages[:, place]
-                left += beside.reductions[rows][:, stage]
-                behind = sum(
-                    each[lanes, : tails.counts[kind].shape[2]] @ tails.counts[kind][:, place].T
-                    for kind, each in seconds.items()
-                )
-                found = begin - behind + beside.turns[rows][:, stage] + left
-                ends[rows] = np.maximum(ends[rows], self._classes.largest(found) + beside.update[rows])
+        chain, by_owner = self._chain, self._place.by_owner
+        back = by_owner(chain.back + (chain.returned if chain.blocking else 0.0))
+        lanes, each = self._lane, self._each[self._lane]
+        begin = self._busy[lanes] + (0.0 if late is None else late)
+        reductions, turns = by_owner(beside.reductions), by_owner(beside.turns)
+        before = each[:, :, None] * (np.cumsum(back, axis=2) - back)[lanes]
+        left = np.cumsum(reductions, axis=2)
+        found = (turns - back[lanes] - before + left).max(axis=2) + begin
+        np.maximum(ends, self._classes.largest(found) + beside.update, out=ends)
 
     def _drained(self, ends: Floats, drain: Floats) -> Floats:
         """[... x ranks] ends of each rank's last gradient given those of later stages and the ways back."""

@@ -40,7 +40,7 @@ class Exposure:
         late: [candidates and cuts x ranks] by which the first pass of every rank ends later, because stage
             after stage has waited for updated parameters; None where none waits.
         floor: [candidates and cuts] of all collectives of a step one after another, where passes have some.
-        completions: what completing passes set off, where ranks complete stages early.
+        completions: what completing passes set off, where ranks hold several stages.
     """
 
     after_passes: Floats
@@ -101,7 +101,7 @@ def estimate_exposure(  # noqa: PLR0917 - what the bound is made of, in the orde
     own, back, last, lane, floor = update, update, update, update, np.zeros(len(setting))
     completions = None
     if variants.which("beside").any():
-        if chain.order.completes_early:
+        if chain.order.outline.plain and variants.owned.shape[1] > 1:
             completions = _completions(variants, update)
         beside, behind, bare, on_lane = _last_reductions(variants)
         own, back, lane = own + beside * updates, back + behind * updates, lane + on_lane

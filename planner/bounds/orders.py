@@ -13,7 +13,6 @@ from simdl.memory.moments import brief_needs, frees_blocks
 from simdl.pipelines.lags import Lags, lags
 from simdl.pipelines.outline import Live, Outline, live_activations, outline
 from simdl.pipelines.remembered import remembered
-from simdl.pipelines.tails import Tails, tails, tails_grow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,11 +118,6 @@ class ShapeOrder:
     def synchronised(self) -> bool:
         """Whether a step ends for all ranks together."""
         return self.outline.pipeline.synchronised
-
-    @property
-    def completes_early(self) -> bool:
-        """Whether a rank completes stages when many of its passes are left, the more the longer the order."""
-        return self.outline.plain and tails_grow(self.outline.pipeline.name)
 
     @property
     def updates_often(self) -> bool:
@@ -257,22 +251,6 @@ def stage_lags(shape: Shape) -> Iterator[tuple[Lags, Integers]]:
             known.setdefault(id(found), (found, []))[1].append(places)
     for found, members in known.values():
         yield found, np.concatenate(members)
-
-
-def stage_tails(shape: Shape, order: ShapeOrder) -> Iterator[tuple[Tails, Integers]]:
-    """Tails of a shape's orders, with the lanes and cuts that have them, where they grow with the order."""
-    if not order.completes_early:
-        return
-    strategy = shape.strategy
-    for virtual in sorted({*shape.virtual.tolist()} - {1}):
-        cuts = np.flatnonzero(shape.virtual == virtual)
-        for count in sorted({*shape.microbatches.tolist()}):
-            if any(order.outline.pipeline.problems(strategy.pp, count, virtual)):
-                continue
-            found = tails(strategy.schedule, strategy.pp, count, virtual)
-            if found is not None:
-                lanes = np.flatnonzero(shape.microbatches == count)
-                yield found, (lanes[:, None] * shape.cuts + cuts).ravel()
 
 
 def activation_bytes(shape: Shape, order: ShapeOrder, prices: Prices) -> Floats:
