@@ -23,6 +23,13 @@ ARCTIC = {
     "moe_layer_frequency": 1,
     "parallel_attn_mlp_res": True,
 }
+SWITCH = {
+    "model_type": "switch_transformers",
+    "vocab_size": 64,
+    "d_model": 64,
+    "num_layers": 2,
+    "num_heads": 4,
+}
 LONGCAT = {
     "model_type": "longcat_flash",
     "vocab_size": 131072,
@@ -229,6 +236,11 @@ def test_heads_are_read_as_transformers_writes_them(tmp_path):
         (MIMO, {"swa_num_attention_heads": 4}, "swa_num_attention_heads: found 4; expected 8"),
         (MIMO, {"swa_num_key_value_heads": 3}, "swa_num_key_value_heads: found 3; expected a divisor of 8"),
         (MIMO, {"hybrid_layer_pattern": [0]}, "layer_types: found 1; expected one for each of 6 layers"),
+        (
+            SWITCH,
+            {"num_sparse_encoder_layers": 3},
+            "num_sparse_encoder_layers: found 3; expected at most the 2",
+        ),
         (LONGCAT, {"router_bias": True}, "router_bias: found true; expected false"),
         (LONGCAT, {"zero_expert_type": "copy"}, "zero_expert_type: found 'copy'; expected 'identity'"),
         (GEMMA4, {"num_experts": None}, "num_experts: found none; expected a number"),

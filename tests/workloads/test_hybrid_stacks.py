@@ -137,3 +137,12 @@ def test_no_step_of_a_hybrid_is_shorter_than_its_bound(family, tmp_path):
     if family != "lfm2":
         with pytest.raises(StrategyError, match="cp 2: layers of "):
             bounded_report(work, Strategy(dp=4, cp=2), "megatron-2022")
+
+
+def test_a_table_that_is_like_several_takes_what_the_last_of_them_says(tmp_path):
+    """Heads of Qwen3-Next where a file does not say them are those of ``Qwen3NextConfig``, not of Llama."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(QWEN3_NEXT))
+    named = tmp_path / "named.json"
+    named.write_text(json.dumps(QWEN3_NEXT | {"head_dim": 256}))
+    assert load_huggingface(path).parameters == load_huggingface(named).parameters

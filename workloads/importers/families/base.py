@@ -50,7 +50,8 @@ Function = Literal[
 LARGEST = 10**9
 """A dimension, at most."""
 Count = Annotated[int, Field(gt=0, le=LARGEST)]
-Window = Annotated[int, Field(ge=0, le=LARGEST)]
+Whole = Annotated[int, Field(ge=0, le=LARGEST)]
+"""A number that may be 0."""
 Base = Annotated[float, Field(gt=0, le=1e12)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Limit = Annotated[float, Field(ge=0, le=1e6)]

@@ -1,6 +1,5 @@
 """BLOOM."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import (
@@ -18,13 +17,6 @@ class Bloom(Family):
 
     LENGTH: ClassVar[str] = "seq_length"
     HEADS: ClassVar[tuple[str, str]] = ("hidden_size", "n_head")
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 250880,
-        "hidden_size": 64,
-        "n_layer": 2,
-        "n_head": 8,
-    }
-
     vocab_size: Count
     hidden_size: Count = alias("hidden_size", "n_embed")
     n_layer: Count = alias("n_layer", "num_hidden_layers")

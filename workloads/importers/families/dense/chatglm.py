@@ -1,6 +1,5 @@
 """ChatGLM 1 to 3 and GLM-4 in their authors' own code (``configuration_chatglm.py`` of the model pages)."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import (
@@ -19,8 +18,6 @@ class ChatGlm(Family):
     """ChatGLM: version 1 (tied, LayerNorm, own key ``inner_hidden_size``) and the RMSNorm ones after it."""
 
     LENGTH: ClassVar[str] = "seq_length"
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {"num_layers": 28, "hidden_size": 4096}
-
     num_layers: Count
     hidden_size: Count
     num_attention_heads: Count = 32

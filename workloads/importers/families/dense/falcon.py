@@ -1,7 +1,6 @@
 """Falcon: 7B (one normalisation, multi-query), 40B and 180B (two, grouped queries), RW (not parallel)."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from workloads.importers.families.base import (
     FUNCTIONS,
@@ -18,13 +17,6 @@ from workloads.importers.families.base import (
 
 class Falcon(Family):
     """Falcon in all its block forms; also as its first files wrote it (``RefinedWeb``)."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 65024,
-        "hidden_size": 4544,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 71,
-    }
 
     vocab_size: Count
     hidden_size: Count = alias("hidden_size", "n_embed")

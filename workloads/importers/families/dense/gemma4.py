@@ -5,15 +5,14 @@ those of their ``modeling_*.py``. Steps of Gemma 4's large models are simulated;
 whose layers read embeddings of their own, are counted only.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from workloads.importers.families.base import Count, Probability, Window, rotated, uneven_groups
-from workloads.importers.families.dense.gemma import Cap, Gemma3
-from workloads.importers.families.dense.llama import SLIDING
+from workloads.importers.families.base import Count, Probability, Whole, alias, rotated, uneven_groups
+from workloads.importers.families.dense.llama import SLIDING, Llama
 from workloads.network import Block, Network
 from workloads.zoo.language.decoder.parts import Experts, Heads
 
@@ -21,12 +20,15 @@ PROPORTION = 0.25
 """Of a head's features that layers without a window rotate, where a file does not say it."""
 
 
-class _PerLayer(Gemma3):
+class _PerLayer(Llama):
     """What Gemma 3n and 4 share: embeddings of every layer's own, keys taken over from earlier layers."""
 
+    num_key_value_heads: Count = 4
+    head_dim: Count = 256
+    sliding_window_pattern: Count = alias("sliding_window_pattern", "_sliding_window_pattern", default=6)
     vocab_size_per_layer_input: Count = 262144
-    hidden_size_per_layer_input: Window = 256
-    num_kv_shared_layers: Window = 0
+    hidden_size_per_layer_input: Whole = 256
+    num_kv_shared_layers: Whole = 0
 
     def faults(self, tokens: int) -> list[str]:
         """Llama's, and more layers that take over keys than there are."""
@@ -103,23 +105,9 @@ class Gemma3n(_PerLayer):
     Where layers differ in their width, what wider ones have more is counted with the embedding.
     """
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 262400,
-        "hidden_size": 2048,
-        "intermediate_size": 16384,
-        "num_hidden_layers": 35,
-        "num_attention_heads": 8,
-        "max_position_embeddings": 32768,
-    }
-
     intermediate_size: Annotated[list[Count], BeforeValidator(_widths), Field(min_length=1)]  # type: ignore[assignment] # one for all or each
-    num_key_value_heads: Count = 2
-    sliding_window: Window | None = 512
-    sliding_window_pattern: Count = 5
-    final_logit_softcapping: Cap | None = 30.0
-    num_kv_shared_layers: Window = 15
     altup_num_inputs: Count = 4
-    altup_active_idx: Window = 0
+    altup_active_idx: Whole = 0
     altup_coef_clip: float | None = 120.0
     altup_correct_scale: bool = True
     laurel_rank: Count = 64
@@ -157,16 +145,6 @@ class Gemma3n(_PerLayer):
 class Gemma4(_PerLayer):
     """Gemma 4: wider heads in layers without a window, whose values may be keys; experts in some models."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 262144,
-        "hidden_size": 2304,
-        "intermediate_size": 9216,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 8,
-        "max_position_embeddings": 131072,
-    }
-
-    sliding_window: Window | None = 512
     global_head_dim: Count | None = 512
     num_global_key_value_heads: Count | None = None
     per_layer_config: dict[str, LayerHeads] | None = None
@@ -269,15 +247,3 @@ class Gemma4(_PerLayer):
         if self.hidden_size_per_layer_input or self.num_kv_shared_layers:
             return self.counted(network)
         return network
-
-
-class Gemma4Unified(Gemma4):
-    """Gemma 4 12B: layers without embeddings of their own, images and sounds without towers."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Gemma4.DIMENSIONS,
-        "max_position_embeddings": 262144,
-    }
-
-    hidden_size_per_layer_input: Window = 0
-    sliding_window: Window | None = 1024

@@ -1,11 +1,7 @@
-"""Llama and the families that follow its layout: Mistral, Granite, Phi-3, Qwen 2 and 3, InternLM 2, Baichuan.
+"""Llama, and what of the families that follow its layout is more than a table says."""
 
-InternLM 2 and Baichuan are those of their authors' own code (``configuration_internlm2.py``,
-``configuration_baichuan.py`` on their model pages).
-"""
-
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 from workloads.importers.families.base import (
     FUNCTIONS,
@@ -14,8 +10,7 @@ from workloads.importers.families.base import (
     Function,
     Length,
     Probability,
-    Window,
-    alias,
+    Whole,
     rotated,
     uneven_groups,
     uneven_heads,
@@ -27,15 +22,6 @@ SLIDING = "sliding_attention"
 
 class Llama(Family):
     """Llama and what follows its layout: RMSNorm, rotary positions, gated feed-forward network."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 32000,
-        "hidden_size": 4096,
-        "intermediate_size": 11008,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "max_position_embeddings": 2048,
-    }
 
     KINDS: ClassVar[frozenset[str]] = frozenset({SLIDING, "full_attention"})
 
@@ -53,7 +39,7 @@ class Llama(Family):
     mlp_bias: bool = False
     attention_dropout: Probability = 0.0
     partial_rotary_factor: Probability = 1.0
-    sliding_window: Window | None = None
+    sliding_window: Whole | None = None
     use_sliding_window: bool = True
     layer_types: list[str] | None = None
 
@@ -121,101 +107,12 @@ class Llama(Family):
         return (window,)
 
 
-class Mistral(Llama):
-    """Mistral: Llama with a window, grouped queries and no biases."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Llama.DIMENSIONS,
-        "intermediate_size": 14336,
-        "max_position_embeddings": 131072,
-    }
-
-    num_key_value_heads: Count | None = 8
-    sliding_window: Window | None = 4096
-
-    def choices(self) -> dict[str, Any]:
-        """Llama's without biases, whatever the file says of them."""
-        return super().choices() | {"bias": False, "qkv_bias": False, "output_bias": False}
-
-
-class Granite(Llama):
-    """Granite: Llama with multipliers of embeddings, scores, branches and logits, which cost nothing."""
-
-
-class Phi3(Mistral):
-    """Phi-3: Mistral's layout with an optional window, some features rotated in Phi-4-mini."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Llama.DIMENSIONS,
-        "vocab_size": 32064,
-        "hidden_size": 3072,
-        "intermediate_size": 8192,
-        "max_position_embeddings": 4096,
-    }
-
-    num_key_value_heads: Count | None = None
-    sliding_window: Window | None = None
-
-
-class Qwen2(Llama):
-    """Qwen 2 and 2.5: Llama with biases on queries, keys and values."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Llama.DIMENSIONS,
-        "vocab_size": 151936,
-        "intermediate_size": 22016,
-        "max_position_embeddings": 32768,
-    }
-
-    num_key_value_heads: Count | None = 32
-    use_sliding_window: bool = False
-    sliding_window: Window | None = 4096
-    max_window_layers: Window = 28
-
-    def choices(self) -> dict[str, Any]:
-        """Llama's, with a query-key-value bias and no other."""
-        return super().choices() | {"bias": False, "qkv_bias": True, "output_bias": False}
-
-    def default_windows(self, window: int) -> tuple[int, ...]:
-        """Layers from ``max_window_layers`` on."""
-        full = min(self.max_window_layers, self.num_hidden_layers)
-        return (0,) * full + (window,) * (self.num_hidden_layers - full)
-
-
-class Qwen3(Qwen2):
-    """Qwen 3: Llama with normalised queries and keys."""
-
-    head_dim: Count = 128
-
-    def choices(self) -> dict[str, Any]:
-        """Llama's, with normalised heads."""
-        bias = self.attention_bias
-        return super().choices() | {"qk_norm": "head", "qkv_bias": bias, "output_bias": bias}
-
-
-class InternLm2(Llama):
-    """InternLM 2: Llama with one bias switch for attention."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {**Llama.DIMENSIONS, "vocab_size": 103168}
-
-    attention_bias: bool = alias("bias", default=True)
-
-    def choices(self) -> dict[str, Any]:
-        """Llama's, without biases in the feed-forward network."""
-        return super().choices() | {"bias": False}
-
-
 class Baichuan(Llama):
     """Baichuan 1 and 2: Llama with fused queries, keys and values; the 13B uses linear position biases.
 
     Its files give ``model_max_length`` alone; those with rotary positions give ``max_position_embeddings``.
     """
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        key: value for key, value in Llama.DIMENSIONS.items() if key != "max_position_embeddings"
-    } | {"vocab_size": 64000}
-
-    max_position_embeddings: Length = 0
     model_max_length: Length = 4096
 
     @property
@@ -226,10 +123,61 @@ class Baichuan(Llama):
     def choices(self) -> dict[str, Any]:
         """Llama's, without biases and with the positions that the keys tell."""
         positions = "rotary" if self.max_position_embeddings else "alibi"
-        return super().choices() | {
-            "bias": False,
-            "qkv_bias": False,
-            "output_bias": False,
-            "kv_heads": self.num_attention_heads,
-            "positions": positions,
-        }
+        return super().choices() | {"kv_heads": self.num_attention_heads, "positions": positions}
+
+
+class Apertus(Llama):
+    """Apertus: Llama with normalised heads and a plain feed-forward network through xIELU."""
+
+    hidden_act: Function | Literal["xielu"] = "xielu"  # type: ignore[assignment] # one function more
+
+    @property
+    def length(self) -> int | None:
+        """The file's, or 8,192: its default scaling starts there."""
+        said = self.rope_parameters or self.rope_scaling or self.original_max_position_embeddings
+        return super().length if said else min(8192, self.max_position_embeddings)
+
+
+class SmolLm3(Llama):
+    """SmolLM 3: Llama that does not rotate by position in every fourth layer."""
+
+    no_rope_layers: list[Whole] | None = None
+    no_rope_layer_interval: Count = 4
+
+    @property
+    def _rotated(self) -> tuple[bool, ...]:
+        """Whether each layer rotates: ones of ``no_rope_layers``, else all but every so-many-th."""
+        if self.no_rope_layers:
+            return tuple(bool(each) for each in self.no_rope_layers)
+        every = self.no_rope_layer_interval
+        return tuple((n + 1) % every != 0 for n in range(self.num_hidden_layers))
+
+    def faults(self, tokens: int) -> list[str]:
+        """Llama's, and fewer entries than layers."""
+        found, layers = super().faults(tokens), self.num_hidden_layers
+        if len(self._rotated) != layers:
+            found.append(
+                f"no_rope_layers: found {len(self._rotated)}; expected one for each of {layers} layers"
+            )
+        return found
+
+    def choices(self) -> dict[str, Any]:
+        """Llama's, rotating in some layers."""
+        return super().choices() | {"rotated": self._rotated}
+
+    def default_windows(self, window: int) -> tuple[int, ...]:
+        """Layers that do not rotate."""
+        return tuple(0 if turned else window for turned in self._rotated)
+
+
+class Exaone4(Llama):
+    """EXAONE 4: OLMo 2's order of normalisations, normalised heads, three windowed layers to one without."""
+
+    sliding_window_pattern: str | Whole | None = 4
+
+    def default_windows(self, window: int) -> tuple[int, ...]:
+        """All but the last of a pattern, which is a number of layers or a letter for each, ``L`` or ``G``."""
+        pattern = self.sliding_window_pattern
+        if isinstance(pattern, str):
+            return tuple(window if letter == "L" else 0 for letter in pattern) or (0,)
+        return (window,) * (pattern - 1) + (0,) if pattern else (0,)

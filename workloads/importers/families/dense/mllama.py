@@ -1,10 +1,8 @@
 """The text part of Llama 3.2 Vision."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
 
-from workloads.importers.families.base import Count, Probability, Window
+from workloads.importers.families.base import Probability, Whole
 from workloads.importers.families.dense.llama import Llama
 from workloads.network import Network
 
@@ -19,18 +17,8 @@ class Mllama(Llama):
     the embedding (``MllamaCrossAttentionDecoderLayer`` of Transformers 5.24).
     """
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 128256,
-        "hidden_size": 4096,
-        "intermediate_size": 14336,
-        "num_hidden_layers": 40,
-        "num_attention_heads": 32,
-        "max_position_embeddings": 131072,
-    }
-
-    num_key_value_heads: Count | None = 8
     dropout: Probability = 0.0
-    cross_attention_layers: list[Window] = [3, 8, 13, 18, 23, 28, 33, 38]  # noqa: RUF012 - a field
+    cross_attention_layers: list[Whole] = [3, 8, 13, 18, 23, 28, 33, 38]  # noqa: RUF012 - a field
 
     def faults(self, tokens: int) -> list[str]:
         """Llama's, and layers that the stack does not have or that are named twice."""

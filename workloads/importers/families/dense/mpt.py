@@ -1,6 +1,5 @@
 """MPT."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -30,14 +29,6 @@ class Mpt(Family):
 
     LENGTH: ClassVar[str] = "max_seq_len"
     HEADS: ClassVar[tuple[str, str]] = ("d_model", "n_heads")
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 50368,
-        "d_model": 2048,
-        "n_heads": 16,
-        "n_layers": 24,
-        "max_seq_len": 2048,
-    }
-
     vocab_size: Count
     d_model: Count = alias("d_model", "hidden_size")
     n_heads: Count = alias("n_heads", "num_attention_heads")

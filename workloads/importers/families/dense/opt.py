@@ -1,7 +1,6 @@
 """OPT."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from workloads.importers.families.base import (
     FUNCTIONS,
@@ -21,15 +20,6 @@ OFFSET = 2
 
 class Opt(Family):
     """OPT: GPT-2 with ReLU; the 350M embeds narrower than it computes and normalises after its branches."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 50272,
-        "hidden_size": 768,
-        "ffn_dim": 3072,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "max_position_embeddings": 2048,
-    }
 
     vocab_size: Count
     hidden_size: Count

@@ -1,6 +1,5 @@
 """BART and mBART."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,13 +15,6 @@ OFFSET = 2
 class Bart(TwoStacks):
     """BART: an encoder and a decoder, each with a table of positions; source and target are as long."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 50265,
-        "d_model": 1024,
-        "encoder_layers": 12,
-        "decoder_layers": 12,
-        "encoder_attention_heads": 16,
-    }
     POST_NORM: ClassVar[bool] = True
 
     decoder_attention_heads: Count | None = 16
@@ -47,9 +39,3 @@ class Bart(TwoStacks):
         )
         said = f"network {name}: a sample is {tokens:,} source tokens and as many target tokens"
         return replace(build_encoder_decoder(config), notes=(said,))
-
-
-class MBart(Bart):
-    """mBART: BART normalised before branches and at the end of both stacks."""
-
-    POST_NORM: ClassVar[bool] = False

@@ -1,6 +1,6 @@
 """BERT, RoBERTa and DistilBERT as base models: embedding, encoder and pooler, without heads."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from workloads.importers.families.base import (
@@ -10,8 +10,7 @@ from workloads.importers.families.base import (
     Function,
     Length,
     Probability,
-    Window,
-    alias,
+    Whole,
     plain_choices,
     too_long,
 )
@@ -24,14 +23,6 @@ HEADS = "heads are no part of a base model: their parameters and work are left o
 class Bert(Family):
     """BERT: normalised after each branch, learned positions, segments."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 30522,
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "max_position_embeddings": 512,
-    }
     OFFSET: ClassVar[int] = 0
     POOLED: ClassVar[bool] = True
 
@@ -41,7 +32,7 @@ class Bert(Family):
     num_hidden_layers: Count
     num_attention_heads: Count
     max_position_embeddings: Length
-    type_vocab_size: Window = 2
+    type_vocab_size: Whole = 2
     hidden_act: Function = "gelu"
     hidden_dropout_prob: Probability = 0.1
 
@@ -81,25 +72,3 @@ class Bert(Family):
         """Embedding, encoder, and the pooler where the family has one."""
         config = self.decoder(name=name, source=source, tokens=tokens)
         return build_encoder(config, pooled=self.POOLED)
-
-
-class Roberta(Bert):
-    """RoBERTa: BERT whose positions begin behind the padding's row."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {**Bert.DIMENSIONS, "vocab_size": 50265}
-    OFFSET: ClassVar[int] = 2
-
-
-class DistilBert(Bert):
-    """DistilBERT: BERT without segments and pooler."""
-
-    POOLED: ClassVar[bool] = False
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {**Bert.DIMENSIONS, "num_hidden_layers": 6}
-
-    hidden_size: Count = alias("dim", "hidden_size")
-    intermediate_size: Count = alias("hidden_dim", "intermediate_size")
-    num_hidden_layers: Count = alias("n_layers", "num_hidden_layers")
-    num_attention_heads: Count = alias("n_heads", "num_attention_heads")
-    type_vocab_size: Window = 0
-    hidden_act: Function = alias("activation", "hidden_act", default="gelu")
-    hidden_dropout_prob: Probability = alias("dropout", "hidden_dropout_prob", default=0.1)

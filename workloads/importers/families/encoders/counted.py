@@ -5,13 +5,12 @@ Names, defaults and modules are those of Transformers 5.24 (``AlbertConfig``, ``
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 
-from workloads.importers.families.base import Count, Probability, Window
+from workloads.importers.families.base import Count, Whole
 from workloads.importers.families.encoders.bert import Bert
 from workloads.layer import Layer
 from workloads.network import Network
@@ -60,18 +59,9 @@ class Albert(Counted):
         "found layers that share their parameters; expected parameters of their own in every layer, "
         "which alone can be simulated"
     )
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Bert.DIMENSIONS,
-        "vocab_size": 30000,
-        "hidden_size": 4096,
-        "intermediate_size": 16384,
-        "num_attention_heads": 64,
-    }
-
     embedding_size: Count | None = 128
     num_hidden_groups: Count = 1
     inner_group_num: Count = 1
-    hidden_dropout_prob: Probability = 0.0
 
     def choices(self) -> dict[str, Any]:
         """BERT's, with the layers that differ alone."""
@@ -94,9 +84,6 @@ class Deberta(Counted):
         "contents, which alone can be simulated"
     )
     POOLED: ClassVar[bool] = False
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {**Bert.DIMENSIONS, "vocab_size": 50265}
-
-    type_vocab_size: Window = 0
     relative_attention: bool = False
     max_relative_positions: int = -1
     position_biased_input: bool = True
@@ -135,19 +122,10 @@ class Deberta(Counted):
 class DebertaV2(Deberta):
     """DeBERTa 2 and 3: positions in buckets, a convolution beside the first layer in some."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Bert.DIMENSIONS,
-        "vocab_size": 128100,
-        "hidden_size": 1536,
-        "intermediate_size": 6144,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 24,
-    }
-
     share_att_key: bool = False
     position_buckets: int = -1
     norm_rel_ebd: str = "none"
-    conv_kernel_size: Window = 0
+    conv_kernel_size: Whole = 0
     conv_groups: Count = 1
 
     def more(self) -> tuple[int, int]:

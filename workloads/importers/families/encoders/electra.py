@@ -1,8 +1,7 @@
 """ELECTRA as a base model; names and defaults of Transformers 5.24 (``ElectraConfig``)."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from workloads.importers.families.base import Count
 from workloads.importers.families.encoders.bert import Bert
@@ -16,13 +15,6 @@ class Electra(Bert):
     """ELECTRA: BERT without a pooler, whose tables may be narrower than its layers."""
 
     POOLED: ClassVar[bool] = False
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Bert.DIMENSIONS,
-        "hidden_size": 256,
-        "intermediate_size": 1024,
-        "num_attention_heads": 4,
-    }
-
     embedding_size: Count = 128
 
     def build(self, *, name: str, source: str, tokens: int) -> Network:

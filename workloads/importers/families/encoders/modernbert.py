@@ -1,7 +1,7 @@
 """ModernBERT as a base model; names and defaults of Transformers 5.24 (``ModernBertConfig``)."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field
 
@@ -23,15 +23,6 @@ from workloads.zoo.language.decoder.stack import build_network, decoder_blocks
 
 class ModernBert(Family):
     """ModernBERT: rotary positions, gates, windows to both sides in two of three layers, few biases."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 50368,
-        "hidden_size": 768,
-        "intermediate_size": 1152,
-        "num_hidden_layers": 22,
-        "num_attention_heads": 12,
-        "max_position_embeddings": 8192,
-    }
 
     vocab_size: Count
     hidden_size: Count

@@ -1,11 +1,10 @@
 """Switch transformers: T5 whose feed-forward networks are experts in some layers, one for each token."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field
 
-from workloads.importers.families.base import Count, alias
+from workloads.importers.families.base import Count
 from workloads.importers.families.encoders.t5 import T5
 from workloads.zoo.language.decoder.parts import Experts
 
@@ -17,26 +16,18 @@ class Switch(T5):
     balanced router, so as many are computed as come.
     """
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 32128,
-        "d_model": 768,
-        "num_layers": 12,
-        "num_heads": 12,
-    }
-
-    d_ff: Count = 2048
-    num_layers: Count = alias("num_layers", "num_hidden_layers")
-    num_decoder_layers: Count | None = 12
     num_experts: Count = 8
     num_sparse_encoder_layers: int = Field(3, ge=0)
     num_sparse_decoder_layers: int = Field(3, ge=0)
     router_bias: bool = False
 
     def faults(self, tokens: int) -> list[str]:
-        """Unknown functions, and biases of routers alone."""
-        found = super().faults(tokens)
-        if self.router_bias:
-            found.append("router_bias: found true; expected false, as in released models")
+        """T5's, and more layers with experts than a stack has."""
+        found, decoder_layers = super().faults(tokens), self.num_decoder_layers or self.num_layers
+        for stack, layers in (("encoder", self.num_layers), ("decoder", decoder_layers)):
+            key = f"num_sparse_{stack}_layers"
+            if (sparse := getattr(self, key)) > layers:
+                found.append(f"{key}: found {sparse}; expected at most the {layers} layers")
         return found
 
     def choices(self) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """T5, and its 1.1 and Flan versions."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,13 +15,6 @@ class T5(Family):
     """T5: an encoder and a decoder with relative positions; a sample's length is that of its source."""
 
     LENGTH: ClassVar[str] = "n_positions"
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 32128,
-        "d_model": 512,
-        "num_layers": 6,
-        "num_heads": 8,
-    }
-
     vocab_size: Count
     d_model: Count = alias("d_model", "hidden_size")
     d_kv: Count = 64
@@ -78,17 +70,3 @@ class T5(Family):
         )
         said = f"network {name}: a sample is {tokens:,} source tokens and {target:,} target tokens"
         return replace(build_encoder_decoder(config), notes=(said,))
-
-
-class MT5(T5):
-    """mT5: T5 1.1 with a table of many languages."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 250112,
-        "d_model": 512,
-        "num_layers": 8,
-        "num_heads": 6,
-    }
-
-    d_ff: Count = 1024
-    feed_forward_proj: str = "gated-gelu"

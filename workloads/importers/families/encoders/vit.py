@@ -1,7 +1,7 @@
 """Vision transformers as base models: embedding, encoder and pooler, without a classifier."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
@@ -26,13 +26,6 @@ Pixels = Annotated[tuple[Count, Count], BeforeValidator(_both)]
 
 class Vit(Family):
     """ViT: patches, one token before them, learned positions."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-    }
 
     hidden_size: Count
     intermediate_size: Count

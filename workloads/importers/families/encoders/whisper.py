@@ -1,6 +1,5 @@
 """Whisper."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -17,14 +16,6 @@ class Whisper(TwoStacks):
     """
 
     LENGTH: ClassVar[str] = "max_target_positions"
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 51865,
-        "d_model": 384,
-        "encoder_layers": 4,
-        "decoder_layers": 4,
-        "encoder_attention_heads": 6,
-    }
-
     encoder_ffn_dim: Count = 1536
     decoder_ffn_dim: Count = 1536
     num_mel_bins: Count = 80

@@ -5,12 +5,11 @@ layers and heads in other keys, which are read as its ``convert_mimo_v2_flash_we
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
-from workloads.importers.families.base import Count, Probability, Window, rotated, uneven_groups
+from workloads.importers.families.base import Count, Whole, rotated, uneven_groups
 from workloads.importers.families.dense.llama import SLIDING
 from workloads.importers.families.experts.deepseek import RoutedExperts
-from workloads.importers.families.experts.mixtures import Maybe
 from workloads.zoo.language.decoder.parts import Heads
 
 EVERY = 6
@@ -20,26 +19,10 @@ EVERY = 6
 class MimoV2(RoutedExperts):
     """MiMo-V2: narrower values than keys, twice the key-value heads in windowed layers."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 152576,
-        "hidden_size": 4096,
-        "intermediate_size": 16384,
-        "num_hidden_layers": 48,
-        "num_attention_heads": 64,
-        "max_position_embeddings": 131072,
-    }
-
     num_key_value_heads: Count = 4
     head_dim: Count = 192
     v_head_dim: Count = 128
-    partial_rotary_factor: Probability = 0.334
-    sliding_window: Window | None = 128
-    n_routed_experts: Maybe | None = 256
-    n_shared_experts: Maybe | None = 0
-    num_experts_per_tok: Count | None = 8
-    moe_intermediate_size: Count = 2048
-    first_k_dense_replace: Maybe = 1
-    hybrid_layer_pattern: list[Maybe] | None = None
+    hybrid_layer_pattern: list[Whole] | None = None
     swa_num_attention_heads: Count | None = None
     swa_num_key_value_heads: Count | None = None
     swa_head_dim: Count | None = None

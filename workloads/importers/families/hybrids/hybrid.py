@@ -1,10 +1,9 @@
 """Stacks with state-space layers: Mamba-2 and Nemotron-H."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
-from workloads.importers.families.base import Count, Family, Length, alias, uneven_groups
-from workloads.importers.families.experts.mixtures import Maybe
+from workloads.importers.families.base import Count, Family, Length, Whole, alias, uneven_groups
 from workloads.network import Network
 from workloads.zoo.language.decoder.parts import Experts
 from workloads.zoo.language.mamba import KINDS, HybridConfig, build_hybrid
@@ -22,13 +21,6 @@ LETTERS = {
 
 class Mamba2(Family):
     """Mamba-2: state-space layers alone."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 32768,
-        "hidden_size": 4096,
-        "num_hidden_layers": 64,
-        "num_heads": 128,
-    }
 
     vocab_size: Count
     hidden_size: Count
@@ -73,16 +65,6 @@ class Mamba2(Family):
 class NemotronH(Mamba2):
     """Nemotron-H: state-space, feed-forward, attention and expert layers of one branch each, never tied."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 131072,
-        "hidden_size": 4096,
-        "num_hidden_layers": 52,
-        "num_attention_heads": 32,
-        "intermediate_size": 21504,
-        "max_position_embeddings": 4096,
-        "hybrid_override_pattern": "M-M-M-M*-M-M-M-M-M*-M-M-M-M-M*-M-M-M-M-M*-M-M-M-M-M-",
-    }
-
     num_heads: Count = alias("mamba_num_heads", default=128)
     head_dim: Count = alias("mamba_head_dim", default=64)
     n_groups: Count = alias("n_groups", "mamba_n_groups", default=8)
@@ -99,15 +81,15 @@ class NemotronH(Mamba2):
     max_position_embeddings: Length
     mlp_hidden_act: str = "relu2"
     mlp_bias: bool = False
-    n_routed_experts: Maybe = 8
+    n_routed_experts: Whole = 8
     num_experts_per_tok: Count = 2
-    n_shared_experts: Maybe = 1
+    n_shared_experts: Whole = 1
     moe_intermediate_size: Count = 7688
     moe_shared_expert_intermediate_size: Count = 7688
     moe_latent_size: Count | None = None
     n_group: Count = 1
     topk_group: Count = 1
-    num_nextn_predict_layers: Maybe = 0
+    num_nextn_predict_layers: Whole = 0
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any], *, nested: bool = False) -> tuple[Self, tuple[str, ...]]:

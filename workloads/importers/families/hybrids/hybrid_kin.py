@@ -4,14 +4,13 @@ Names and defaults are those of the configuration classes of Transformers 5.24. 
 choice of experts are counted although Transformers keeps them as buffers.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workloads.importers.families.base import Count, Length, Probability, alias
+from workloads.importers.families.base import Count, Whole, alias
 from workloads.importers.families.dense.llama import Llama
-from workloads.importers.families.experts.mixtures import Maybe, QwenExperts
+from workloads.importers.families.experts.mixtures import QwenExperts
 from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.gated_convolution import GatedConvolution
 from workloads.layers.tokens.selective_scan import SelectiveScan
@@ -29,19 +28,8 @@ def taking_turns(kinds: list[bool], mixer: Mixer) -> tuple[Mixer | None, ...]:
 class Qwen35(Llama):
     """Qwen 3.5: three gated delta-rule layers to one of attention, whose heads are normalised and gated."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 248320,
-        "hidden_size": 4096,
-        "intermediate_size": 12288,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 16,
-        "max_position_embeddings": 32768,
-    }
     KINDS: ClassVar[frozenset[str]] = frozenset({"linear_attention", "full_attention"})
 
-    num_key_value_heads: Count = 4
-    head_dim: Count = 256
-    partial_rotary_factor: Probability = 0.25
     full_attention_interval: Count = 4
     linear_conv_kernel_dim: Count = 4
     linear_key_head_dim: Count = 128
@@ -64,9 +52,6 @@ class Qwen35(Llama):
             taps=self.linear_conv_kernel_dim,
         )
         return super().choices() | {
-            "bias": False,
-            "qk_norm": "head",
-            "gated_heads": True,
             "mixers": taking_turns([kind in ATTENTION for kind in kinds], mixer),
         }
 
@@ -75,62 +60,23 @@ class Qwen35(Llama):
         return ()
 
 
-class Qwen35Moe(QwenExperts, Qwen35):
+class Qwen35Moe(QwenExperts):
     """Qwen 3.5 with experts in all layers, and a network that all tokens take."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        key: value for key, value in Qwen35.DIMENSIONS.items() if key != "intermediate_size"
-    } | {"hidden_size": 2048, "num_hidden_layers": 40}
-
-    intermediate_size: Count = 5632
-    num_key_value_heads: Count = 2
-    num_experts: Maybe = alias("num_experts", "num_local_experts", default=256)
-    num_experts_per_tok: Count = 8
-    moe_intermediate_size: Count = 512
-    shared_expert_intermediate_size: Maybe = 512
 
     def sparse(self) -> tuple[bool, ...]:
         """All layers have experts."""
         return ()
 
 
-class Qwen3Next(QwenExperts, Qwen35):
-    """Qwen3-Next: Qwen 3.5's layers with experts in every so-many-th."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Qwen35.DIMENSIONS,
-        "vocab_size": 151936,
-        "hidden_size": 2048,
-        "intermediate_size": 5632,
-        "num_hidden_layers": 48,
-    }
-
-    num_key_value_heads: Count = 2
-    num_experts: Maybe = alias("num_experts", "num_local_experts", default=512)
-    num_experts_per_tok: Count = 10
-    moe_intermediate_size: Count = 512
-    shared_expert_intermediate_size: Maybe = 512
-
-
 class Jamba(Llama):
     """Jamba: Mamba layers of the first kind, attention without positions and experts, each in turns."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 65536,
-        "hidden_size": 4096,
-        "intermediate_size": 14336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-    }
-
-    max_position_embeddings: Length = 262144
-    num_key_value_heads: Count | None = 8
     num_experts: Count = alias("num_experts", "num_local_experts", default=16)
     num_experts_per_tok: Count = 2
     expert_layer_period: Count = 2
-    expert_layer_offset: Maybe = 1
+    expert_layer_offset: Whole = 1
     attn_layer_period: Count = 8
-    attn_layer_offset: Maybe = 4
+    attn_layer_offset: Whole = 4
     mamba_d_state: Count = 16
     mamba_d_conv: Count = 4
     mamba_expand: Count = 2
@@ -173,10 +119,6 @@ class Jamba(Llama):
         return (
             super().choices()
             | {
-                "bias": False,
-                "qkv_bias": False,
-                "output_bias": False,
-                "positions": "none",
                 "mixers": taking_turns(attends, mixer),
             }
             | ({"experts": experts} if self.num_experts > 1 else {})
@@ -186,25 +128,16 @@ class Jamba(Llama):
 class Lfm2(Llama):
     """LFM2: gated short convolutions, and attention with normalised heads in some layers."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 65536,
-        "hidden_size": 2560,
-        "intermediate_size": 12288,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "max_position_embeddings": 128000,
-    }
     KINDS: ClassVar[frozenset[str]] = frozenset({"conv", "full_attention"})
 
     intermediate_size: Count = alias("block_ff_dim", "intermediate_size")
-    num_key_value_heads: Count = 8
     tie_word_embeddings: bool = alias("tie_embedding", "tie_word_embeddings", default=True)
     conv_L_cache: Count = 3  # noqa: N815 - the file's name
     conv_bias: bool = False
     block_auto_adjust_ff_dim: bool = True
     block_multiple_of: Count = 256
     block_ffn_dim_multiplier: Annotated[float, Field(gt=0, le=1000)] | None = 1.0
-    full_attn_idxs: list[Maybe] | None = None
+    full_attn_idxs: list[Whole] | None = None
 
     @property
     def width(self) -> int:
@@ -225,41 +158,9 @@ class Lfm2(Llama):
         mixer = GatedConvolution(taps=self.conv_L_cache, bias=self.conv_bias)
         return super().choices() | {
             "ffn": self.width,
-            "bias": False,
-            "qkv_bias": False,
-            "output_bias": False,
-            "qk_norm": "head",
             "mixers": taking_turns([kind in ATTENTION for kind in kinds], mixer),
         }
 
     def windows(self) -> tuple[int, ...]:
         """None: layers of attention see all tokens."""
         return ()
-
-
-class Lfm2Moe(Lfm2):
-    """LFM2 with experts in all but the first layers."""
-
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Lfm2.DIMENSIONS,
-        "hidden_size": 2048,
-        "intermediate_size": 7168,
-    }
-
-    block_auto_adjust_ff_dim: bool = False
-    num_dense_layers: Maybe = 2
-    num_experts: Count = alias("num_experts", "num_local_experts", default=32)
-    num_experts_per_tok: Count = 4
-    moe_intermediate_size: Count = 1792
-    use_expert_bias: bool = True
-
-    def choices(self) -> dict[str, Any]:
-        """LFM2's, with experts."""
-        experts = Experts(
-            count=self.num_experts,
-            chosen=self.num_experts_per_tok,
-            ffn=self.moe_intermediate_size,
-            correction=self.use_expert_bias,
-            dense_layers=self.num_dense_layers,
-        )
-        return super().choices() | {"experts": experts}

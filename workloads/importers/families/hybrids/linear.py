@@ -7,14 +7,12 @@ on the model pages.
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from workloads.importers.families.base import Count, Length, Window, alias
+from workloads.importers.families.base import Count, Length, Whole, alias
 from workloads.importers.families.dense.llama import Llama
 from workloads.importers.families.experts.deepseek import DeepseekV3
-from workloads.importers.families.experts.mixtures import Maybe
 from workloads.importers.families.hybrids.hybrid_kin import ATTENTION, taking_turns
 from workloads.layers.tokens.delta_rule import DeltaRule
 from workloads.layers.tokens.lightning import LightningAttention
-from workloads.zoo.language.decoder.parts import Experts
 
 KINDS = frozenset({"linear_attention", "full_attention"})
 
@@ -22,15 +20,8 @@ KINDS = frozenset({"linear_attention", "full_attention"})
 class MiniMax(Llama):
     """MiniMax-01 (text): lightning attention, softmax attention in some layers, experts in all."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        **Llama.DIMENSIONS,
-        "intermediate_size": 14336,
-        "max_position_embeddings": 131072,
-    }
     KINDS: ClassVar[frozenset[str]] = KINDS
 
-    num_key_value_heads: Count = 8
-    sliding_window: Window | None = None
     num_local_experts: Count = alias("num_local_experts", "num_experts", default=8)
     num_experts_per_tok: Count = 2
     block_size: Count = 256
@@ -51,15 +42,8 @@ class MiniMax(Llama):
         mixer = LightningAttention(
             heads=heads, head_size=self.head_dim or self.hidden_size // heads, block=self.block_size
         )
-        experts = Experts(
-            count=self.num_local_experts, chosen=self.num_experts_per_tok, ffn=self.intermediate_size
-        )
         return super().choices() | {
-            "bias": False,
-            "qkv_bias": False,
-            "output_bias": False,
             "mixers": taking_turns(self._attends(), mixer),
-            "experts": experts,
         }
 
     def _attends(self) -> list[bool]:
@@ -78,27 +62,15 @@ class MiniMax(Llama):
 class KimiLinear(DeepseekV3):
     """Kimi Linear: delta-rule layers that forget by feature, latent attention in some, V3's experts."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 163840,
-        "hidden_size": 2304,
-        "intermediate_size": 9216,
-        "num_hidden_layers": 27,
-        "num_attention_heads": 32,
-        "max_position_embeddings": 1048576,
-    }
     KINDS: ClassVar[frozenset[str]] = KINDS
 
     max_position_embeddings: Length = alias("model_max_length", "max_position_embeddings")
-    q_lora_rank: Maybe | None = None
-    moe_intermediate_size: Count = 1024
-    n_routed_experts: Maybe | None = alias(
+    n_routed_experts: Whole | None = alias(
         "num_experts", "num_local_experts", "n_routed_experts", default=256
     )
-    n_shared_experts: Maybe | None = alias("num_shared_experts", "n_shared_experts", default=1)
+    n_shared_experts: Whole | None = alias("num_shared_experts", "n_shared_experts", default=1)
     num_experts_per_tok: Count | None = alias("num_experts_per_token", "num_experts_per_tok", default=8)
     n_group: Count | None = alias("num_expert_group", "n_group", default=1)
-    topk_group: Count | None = 1
-    first_k_dense_replace: Maybe = 1
     linear_head_dim: Count = 128
     linear_num_heads: Count = 32
     linear_conv_kernel_dim: Count = 4
@@ -131,7 +103,7 @@ class KimiLinear(DeepseekV3):
             taps=self.linear_conv_kernel_dim,
             gate_rank=self.linear_head_dim,
         )
-        return super().choices() | {"tied": False, "mixers": taking_turns(self._attends(), mixer)}
+        return super().choices() | {"mixers": taking_turns(self._attends(), mixer)}
 
     def _attends(self) -> list[bool]:
         """Whether each layer attends: in words, by the table (from 1 on), or every fourth but the first."""

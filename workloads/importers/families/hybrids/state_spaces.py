@@ -3,14 +3,11 @@
 Names and defaults are those of the configuration classes of Transformers 5.24.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from workloads.importers.families.base import Count, Length, Probability, alias
+from workloads.importers.families.base import Count, Whole, alias
 from workloads.importers.families.dense.llama import Llama
-from workloads.importers.families.experts.mixture_kin import GraniteMoe
-from workloads.importers.families.experts.mixtures import Maybe
 from workloads.importers.families.hybrids.hybrid_kin import ATTENTION, Auto, taking_turns
 from workloads.layers.tokens.state_space import StateSpace
 
@@ -69,18 +66,7 @@ class WithStateSpace(Llama):
 class Bamba(WithStateSpace):
     """Bamba: Mamba-2 layers, and some of attention with half of every head rotated."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 128000,
-        "hidden_size": 4096,
-        "intermediate_size": 14336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-    }
-
-    max_position_embeddings: Length = 262144
-    num_key_value_heads: Count | None = 8
-    attn_layer_indices: list[Maybe] | None = None
-    partial_rotary_factor: Probability = 0.5
+    attn_layer_indices: list[Whole] | None = None
 
     def choices(self) -> dict[str, Any]:
         """Llama's, with layers of two kinds."""
@@ -88,11 +74,11 @@ class Bamba(WithStateSpace):
         return super().choices() | {"mixers": taking_turns(attends, self.mixer())}
 
 
-class GraniteHybrid(WithStateSpace, GraniteMoe):
+class GraniteHybrid(WithStateSpace):
     """Granite 4: Mamba-2 layers and some of attention, experts beside a network that all tokens take."""
 
-    num_local_experts: Maybe = 8
-    shared_intermediate_size: Maybe = 1024
+    num_local_experts: Whole = 8
+    shared_intermediate_size: Whole = 1024
     position_embedding_type: str | None = None
     layer_types: list[str] | None = alias("layer_types", "layers_block_type", default=None)
 
@@ -111,17 +97,8 @@ class GraniteHybrid(WithStateSpace, GraniteMoe):
 class FalconH1(WithStateSpace):
     """Falcon-H1: every layer has attention and a Mamba-2 mixer side by side; multipliers cost nothing."""
 
-    DIMENSIONS: ClassVar[Mapping[str, Any]] = {
-        "vocab_size": 128000,
-        "hidden_size": 4096,
-        "intermediate_size": 14336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "max_position_embeddings": 8192,
-    }
     KINDS: ClassVar[frozenset[str]] = Llama.KINDS
 
-    num_key_value_heads: Count | None = 8
     mamba_d_ssm: Count | None = 1024
     mamba_d_head: Auto = "auto"
     mamba_rms_norm: bool = False
