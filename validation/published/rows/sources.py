@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
+from simdl.step.strategy import Recompute
 from validation.judging.rules import Pattern, first_match, load_rules
 
 FlopConvention = Literal["full", "causal", "megatron", "bigscience"]
@@ -25,6 +26,7 @@ class SourceDefaults:
         stacks: software stacks whose rows of unknown sources take the same defaults; None for none.
         virtual_layers: a blank number of virtual stages means one layer a stage.
         recipes: source of the recipes in ``recipes.csv`` that its rows followed, empty for none.
+        recompute: the least that its programs recompute where the column is blank.
         reason: where the defaults are written down.
     """
 
@@ -39,6 +41,7 @@ class SourceDefaults:
     stacks: Pattern | None = None
     virtual_layers: bool = False
     recipes: str = ""
+    recompute: Recompute = Recompute.NONE
     reason: str
 
     @property

@@ -196,8 +196,10 @@ def printed_zero(row: PublishedRow) -> int | None:
     raise RowSkippedError(f"data_sharding {row['data_sharding']!r} is not understood")
 
 
-def row_recompute(row: PublishedRow, assumed: list[str]) -> tuple[Recompute, ...]:
-    """Printed recomputation, or all modes from the least on where it is not printed.
+def row_recompute(
+    row: PublishedRow, assumed: list[str], least: Recompute = Recompute.NONE
+) -> tuple[Recompute, ...]:
+    """Printed recomputation, or all modes from the ``least`` of its program on where it is not printed.
 
     Raises:
         RowSkippedError: the text is none that is known.
@@ -205,7 +207,7 @@ def row_recompute(row: PublishedRow, assumed: list[str]) -> tuple[Recompute, ...
     text = row["recompute"].lower()
     if not text:
         assumed.append("recompute: the least that fits")
-        return LEAST_FIRST
+        return LEAST_FIRST[LEAST_FIRST.index(least) :]
     for pattern, mode in _RECOMPUTE:
         if re.search(pattern, text):
             return (mode,)
@@ -235,7 +237,7 @@ def _savings(
     if saving is not None:
         assumed.append(f"recompute: {saving} (recipe)")
         return (saving,)
-    return tuple(Saving(recompute=mode) for mode in row_recompute(row, assumed))
+    return tuple(Saving(recompute=mode) for mode in row_recompute(row, assumed, defaults.recompute))
 
 
 def _recomputed_share(row: PublishedRow) -> float:
