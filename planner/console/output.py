@@ -174,8 +174,8 @@ def _longest_bar(cells: Sequence[str]) -> int:
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
-    """Whether a column reads as quantities: every filled cell starts with a digit or a sign."""
-    filled = [cell for cell in cells if cell not in {"", "-"}]
+    """Whether a column reads as quantities: every filled cell (or the second of a pair) begins with one."""
+    filled = [cell.removeprefix("- / ") for cell in cells if cell not in {"", "-"}]
     return bool(filled) and all(cell.lstrip("+-~").replace(".", "", 1)[:1].isdigit() for cell in filled)
 
 

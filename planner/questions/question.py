@@ -16,7 +16,7 @@ from hardware.profiles import load_mixed_cluster
 from planner.questions.cluster_library import library_assumed, stack_on
 from planner.questions.device_speeds import parse_speeds
 from simdl.inputs.reader import parse_inputs
-from simdl.software.reader import default_stack, division, load_stack
+from simdl.software.reader import division, load_stack, network_stack
 from simdl.software.stack import Stack
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
@@ -122,7 +122,8 @@ def build_question(options: Options, network: Network, cluster: Cluster) -> Ques
         assumptions.append(f"optimizer {optimizer} (usual for {network.sample}s)")
     matmul = load_precision(precision).matmul
     slowest = min(devices, key=lambda device: device.flop_rate(matmul))
-    stack = options.stack or default_stack(slowest.generation, network.sample)
+    divided = "layers" if cluster.devices > 1 else "replicas"
+    stack = options.stack or network_stack(slowest.generation, network, divided)
     if options.stack is None:
         assumptions.append(_stack_assumed(stack, slowest.generation))
     assumptions += library_assumed(stack, cluster)
@@ -186,14 +187,17 @@ def for_strategy(question: Question, options: Options, strategy: Strategy) -> Qu
     """
     if options.stack is not None:
         return question
-    generation, sample = question.cluster.device.generation, question.workload.network.sample
+    generation, network = question.cluster.device.generation, question.workload.network
     divided = division(tp=strategy.tp, pp=strategy.pp, cp=strategy.cp, zero=strategy.zero)
-    stack = default_stack(generation, sample, divided)
+    schedule = strategy.schedule if strategy.pp > 1 else ""
+    usual = network_stack(generation, network, divided)
+    stack = network_stack(generation, network, divided, schedule=schedule)
     if stack == question.stack.name:
         return question
     before = _stack_assumed(question.stack.name, generation)
+    why = divided if stack == usual else f"schedule {schedule}"
     said = tuple(
-        f"{_stack_assumed(stack, generation)}, for {divided}" if each == before else each
+        f"{_stack_assumed(stack, generation)}, for {why}" if each == before else each
         for each in question.assumptions
     )
     return replace(

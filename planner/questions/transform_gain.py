@@ -6,7 +6,7 @@ from hardware.cluster import Cluster, part_of_node
 from hardware.profiles import load_cluster
 from planner.questions.question import default_precision
 from simdl.inference.simulate import InferenceReport, simulate_inference
-from simdl.software.reader import default_stack, load_stack
+from simdl.software.reader import load_stack, network_stack
 from simdl.step.strategy import Strategy
 from workloads.dtypes import load_precision
 from workloads.network import Network
@@ -43,7 +43,7 @@ def transform_gain(network: Network, changed: Network, cluster: str) -> Gain:
     """
     node = part_of_node(load_cluster(cluster).node, 1)
     precision = default_precision(node.device)
-    stack = load_stack(default_stack(node.device.generation, network.sample))
+    stack = load_stack(network_stack(node.device.generation, network))
 
     def use(used: Network) -> InferenceReport:
         workload = Workload(

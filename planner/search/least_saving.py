@@ -12,6 +12,7 @@ Savers are taken up in one order, and each only as far as the earlier ones do no
 So of two strategies that fit, the one that does with less of the last saver is taken, then of the one before
 it, and so on. What is asked for is kept, and only what software, network and batch allow is tried. A saver
 saves more the further it goes, so whether its value suffices is seen with all earlier savers at their utmost.
+Tables that are never copied (DLRM) start on all ranks: they have no replicas.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -230,7 +231,8 @@ def _degrees(question: Question, given: Mapping[str, Any]) -> Iterator[dict[str,
 
 def _context_degrees(network: Network, devices: int) -> list[int]:
     if network.parted:  # a graph or tables: dividing them is how they are trained at all
-        return [each for each in divisors(devices) if each <= network.parted]
+        found = [each for each in divisors(devices) if each <= network.parted]
+        return found[::-1] if network.part == "row" else found  # tables have no replicas
     return [1] if network.sequential else [each for each in divisors(devices) if network.tokens % each == 0]
 
 

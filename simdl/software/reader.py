@@ -2,7 +2,8 @@
 
     base = "megatron-2021"              # optional: the stack that sets every key this file does not
     defaults = ["ampere:sequence"]      # device generation and sample kind this stack is the default for,
-                                        # with :shards (ZeRO 2, 3) or :replicas where only for those
+                                        # with :shards (ZeRO 2, 3) or :replicas where only for those, or
+                                        # :gpipe or another schedule where the usual stack cannot run it
     attention = "flash-causal"
     fused = ["bias_gelu"]
     chains = ["rms_norm"]               # operators that run as chains of kernels over FP32 copies
@@ -32,6 +33,8 @@ from simdl.pipelines import PIPELINES
 from simdl.software.stack import Stack
 from workloads.layer import POOLING
 from workloads.layers.tokens.experts import DISPATCHES
+from workloads.network import Network
+from workloads.operators import OperatorKind, Pass
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "attention": ("unfused", "flash", "flash-causal"),
@@ -47,6 +50,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "gradients": ("held", "made", "used"),
     "pooling": POOLING,
 }
+DIVISIONS = ("replicas", "shards")
+"""Strategies that divide no layer, which may have a default stack of their own."""
+RECURRENT = frozenset({"recurrent", "stepped_recurrent"})
 SAMPLES = ("sequence", "image", "graph", "node", "record")
 NUMBERS: Mapping[str, str] = {
     "convolution_speed": "number",
@@ -217,10 +223,43 @@ def default_stack(generation: str, sample: str, divided: str = "layers") -> str:
     return found
 
 
+def network_stack(generation: str, network: Network, divided: str = "layers", *, schedule: str = "") -> str:
+    """Name of the stack that runs a network by default.
+
+    Convolutions and recurrences over a sequence (wav2vec 2.0, LSTM) are in no library that divides layers:
+    they run in what trains replicas.
+
+    Args:
+        generation: of the device.
+        network: that runs.
+        divided: how the strategy divides it (`division`).
+        schedule: of a pipeline that the usual stack has to run, where a stack is made for it; ``""`` for any.
+
+    Raises:
+        StackError: no stack is the default of this generation.
+    """
+    if network.sample == "sequence" and _plain(network):
+        divided = "replicas"
+    found = default_stack(generation, network.sample, divided)
+    offered = _load_raw(found).values["schedules"]
+    if not schedule or not offered or schedule in offered:
+        return found
+    return _defaults().get(f"{generation}:{network.sample}:{schedule}", found)
+
+
+def _plain(network: Network) -> bool:
+    layers = [layer for block in network.blocks for layer in block.layers]
+    return any(
+        layer.kind in RECURRENT or operator.kind is OperatorKind.CONVOLUTION
+        for layer in layers
+        for operator in layer.operators(Pass.FORWARD)
+    )
+
+
 def usual_stacks(generation: str, sample: str) -> tuple[str, ...]:
     """The stacks that are defaults of a device generation for one kind of sample, whatever is divided."""
-    found = (name for kind, name in _defaults().items() if kind.startswith(f"{generation}:{sample}"))
-    return tuple(dict.fromkeys(found))
+    kinds = (f"{generation}:{sample}", *(f"{generation}:{sample}:{each}" for each in DIVISIONS))
+    return tuple(dict.fromkeys(_defaults()[kind] for kind in kinds if kind in _defaults()))
 
 
 @lru_cache(maxsize=256)
@@ -322,10 +361,10 @@ def _default_kinds(reader: ProfileReader) -> tuple[str, ...]:
     for kind in kinds:
         generation, _, rest = kind.partition(":")
         sample, _, divided = rest.partition(":")
-        if not generation or sample not in SAMPLES or divided not in ("", "shards", "replicas"):
+        if not generation or sample not in SAMPLES or divided not in ("", *DIVISIONS, *PIPELINES):
             reader.fault(
                 "defaults",
                 f"found {kind!r}; expected GENERATION:sequence or GENERATION:image, or graph, node, record, "
-                "and after that :shards or :replicas where it serves only those",
+                "and after that :shards, :replicas or a schedule where it serves only those",
             )
     return kinds

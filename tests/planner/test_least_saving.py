@@ -77,6 +77,12 @@ def test_what_is_given_is_kept_and_the_rest_fits(options, given):
     assert f"micro-batch (mb) {found.strategy.micro_batch}" in found.chosen or "micro_batch" in given
 
 
+def test_tables_that_are_never_copied_lie_on_all_ranks():
+    """They have no replicas, so that fewer ranks would leave devices to a pipeline."""
+    strategy = chosen(Options(model="dlrm-dcnv2", cluster="dgx-h100:1")).strategy
+    assert (strategy.cp, strategy.pp, strategy.micro_batch) == (8, 1, 65536)
+
+
 def test_all_samples_of_a_replica_pass_at_once_where_there_is_room():
     found = chosen(Options(model="resnet18", cluster="dgx-1-v100:1", global_batch=512))
     assert found.strategy == build_strategy({"micro_batch": 64}, found.question.cluster)

@@ -14,6 +14,7 @@ from simdl.software.reader import (
     build_stack,
     default_stack,
     load_stack,
+    network_stack,
     parse_stack,
     stack_names,
 )
@@ -81,6 +82,22 @@ def test_every_fused_group_is_one_that_layers_offer():
 @pytest.mark.parametrize("generation", sorted(GENERATIONS))
 def test_every_generation_has_a_default(generation, sample):
     assert default_stack(generation, sample) in stack_names()
+
+
+@pytest.mark.parametrize("generation", ["volta", "turing", "ampere", "hopper"])
+def test_convolutions_and_recurrences_over_a_sequence_run_in_what_trains_replicas(generation):
+    plain = default_stack(generation, "sequence", "replicas")
+    for name in ("wav2vec2-large", "lstm-ptb-large"):
+        assert network_stack(generation, load_network(name)) == plain != default_stack(generation, "sequence")
+    assert network_stack(generation, load_network("gpt2")) == default_stack(generation, "sequence")
+
+
+def test_a_schedule_that_the_usual_stack_cannot_run_gets_the_stack_made_for_it():
+    gpt = load_network("gpt2")
+    assert network_stack("hopper", gpt, schedule="dualpipe") == "dualpipe"
+    assert network_stack("ampere", gpt, schedule="zb-h1") == "zero-bubble"
+    assert network_stack("hopper", gpt, schedule="1f1b") == default_stack("hopper", "sequence")
+    assert network_stack("tpu", gpt, schedule="dualpipe") == "maxtext"  # which refuses it
 
 
 def test_a_generation_without_default_is_told_which_stacks_there_are():

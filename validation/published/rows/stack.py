@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from hardware.architecture import architecture_named
 from hardware.device import Device
 from simdl.errors import StackError
-from simdl.software.reader import default_stack
+from simdl.software.reader import network_stack
 from validation.errors import RowSkippedError
 from validation.judging.rules import Pattern, first_match, load_rules
 from validation.published.tables import PublishedRow
@@ -103,7 +103,7 @@ def choose_stack(
         if (rule.generation or not ported) and _matches(rule, named, device, divided):
             return StackChoice(stack=rule.stack)
     try:
-        stack = default_stack(device.generation, network.sample, divided)
+        stack = network_stack(device.generation, network, divided)
     except StackError as error:
         raise RowSkippedError(f"software is not known: {error}") from None
     return StackChoice(
