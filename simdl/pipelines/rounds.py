@@ -27,6 +27,8 @@ FILL, ROUNDS = 2, 6
 """Microbatches of the shortest order: so many for every rank, and so many rounds."""
 SEEN = 4
 """The same, of rounds after which alone a step comes back to the same state."""
+BRIEF = 4
+"""Rounds of the briefest order, behind one microbatch for every rank."""
 WORTH = 1.5
 """Times as many as in a short order that there must be in the long one."""
 
@@ -122,10 +124,47 @@ def rounds(  # noqa: PLR0917 - an order, and how much of it
         sizes = short, short + of_round, microbatches
         if microbatches < WORTH * short or any(any(pipeline.problems(ranks, n, virtual)) for n in sizes):
             continue
-        found = _compared(pipeline, ranks, sizes, virtual)
+        brief = brief_rounds(pipeline, ranks, microbatches, virtual)
+        found = brief and _longer(brief, short, of_round, microbatches)
+        found = found or _compared(pipeline, ranks, sizes, virtual)
         if found is not None:
             return found
     return None
+
+
+@lru_cache(maxsize=4096)
+def brief_rounds(pipeline: Pipeline, ranks: int, microbatches: int, virtual: int) -> Rounds | None:
+    """The rounds of an order whose stages are held once, and the briefest order with some; None without."""
+    for of_round in dict.fromkeys((1, 2, ranks)):
+        least = ranks + BRIEF * of_round
+        brief = least + (microbatches - least) % of_round
+        sizes = brief, brief + of_round, brief + 3 * of_round
+        if microbatches <= sizes[2] or any(any(pipeline.problems(ranks, n, virtual)) for n in sizes):
+            continue
+        if _compared(pipeline, ranks, sizes, virtual) is None:
+            continue
+        found = _compared(pipeline, ranks, (*sizes[:2], microbatches), virtual)
+        if found is not None and all(each.moved == 0 for each in found.labels):
+            return found
+    return None
+
+
+def _longer(brief: Rounds, short: int, of_round: int, microbatches: int) -> Rounds | None:
+    """Rounds that are several of another order's, in a longer short order; None where these do not fit in."""
+    inserted, rest = divmod(short - brief.microbatches, brief.of_round)
+    together, odd = divmod(of_round, brief.of_round)
+    if rest or odd or inserted < 0:
+        return None
+    return Rounds(
+        microbatches=short,
+        of_round=of_round,
+        inserted=(microbatches - short) // of_round,
+        zones=tuple(
+            Zone(first=each.first, stop=each.stop + inserted * each.length, length=together * each.length)
+            for each in brief.zones
+        ),
+        labels=tuple(replace(each, of_round=together * each.of_round) for each in brief.labels),
+    )
 
 
 @lru_cache(maxsize=4096)

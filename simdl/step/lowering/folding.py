@@ -16,7 +16,7 @@ runs that do not come to such a state are run whole.
 """
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import pairwise
@@ -31,8 +31,9 @@ from simdl.engine.run import run
 from simdl.engine.timeline import Timeline
 from simdl.pipelines.lags import lags
 from simdl.pipelines.outline import outline
-from simdl.pipelines.rounds import Rounds, Zone, rounds
+from simdl.pipelines.rounds import Rounds, Zone, brief_rounds, rounds
 from simdl.pipelines.steps import steps_in_a_row
+from simdl.program.builder import INDEX
 from simdl.program.program import Program
 from simdl.program.repeated import Repetition, Stretch, copies, repeated, repeats
 from simdl.step.costs.cycles import slowest_cycle, stage_seconds
@@ -117,7 +118,7 @@ def run_faster_step(step: StepCost, limit: float, engine: Engine = run) -> StepR
         found = _rounds(step, times, pace)
         if found is None:
             break
-        program, places = lowered(_short(step, found))
+        program, places = _lowered(step, found)
         short = partial(_folded, step, program, _stretches(step, program, places, found), found)
         if len(program) * step.microbatches * _steps(step) < LEAST * found.microbatches:
             break
@@ -203,6 +204,44 @@ def _rounds(step: StepCost, times: int, pace: int) -> Rounds | None:
     return None if found is None or _steps(_short(step, found)) != steps else found
 
 
+def _lowered(step: StepCost, found: Rounds) -> "tuple[Program, list[array[int]]]":
+    """The program of the short order, from that of a briefer one where there is one."""
+    strategy, short = step.strategy, _short(step, found)
+    sizes = strategy.pp, step.microbatches, strategy.virtual_stages
+    brief = brief_rounds(step.pipeline, *sizes) if _steps(step) == 1 else None
+    if brief is None or brief.microbatches >= found.microbatches:
+        return lowered(short)
+    brief = replace(brief, inserted=(found.microbatches - brief.microbatches) // brief.of_round)
+    program, places = lowered(_short(step, brief))
+    stretches = _stretches(step, program, places, brief)
+    repetition = _repetition(tuple(replace(each, before=each.rounds // 2) for each in stretches), brief)
+    if len(stretches) != len(places) or not repeats(program, repetition):  # of one step
+        return lowered(short)
+    return repeated(program, repetition), list(_longer(places, repetition))
+
+
+def _longer(places: "list[array[int]]", found: Repetition) -> "Iterator[array[int]]":
+    """Per rank the first tasks of all entries, and the task behind them, with rounds inserted."""
+    moved = 0
+    for own, each in zip(places, found.stretches, strict=True):
+        place, stop = own.index(each.insertion), own.index(each.insertion + each.length)
+        tasks, later = np.array(own) + moved, found.count * each.length
+        inserted = tasks[place:stop] + np.arange(found.count)[:, None] * each.length
+        long = np.concatenate([tasks[:place], inserted.ravel(), tasks[place:] + later])
+        yield array(INDEX, long.astype(np.intc).tobytes())
+        moved += later
+
+
+def _repetition(stretches: tuple[Stretch, ...], found: Rounds) -> Repetition:
+    """Its rounds to be inserted."""
+    return Repetition(
+        stretches=stretches,
+        count=found.inserted,
+        microbatches=found.microbatches,
+        labels=tuple((each.first, each.moved, each.of_round) for each in found.labels),
+    )
+
+
 def _stretches(
     step: StepCost, program: Program, places: "list[array[int]]", found: Rounds
 ) -> tuple[Stretch, ...]:
@@ -242,12 +281,8 @@ def _folded(
     known = [each for each in steady if each is not None]
     if len(known) < steps:
         return None
-    repetition = Repetition(
-        stretches=tuple(replace(each, before=known[each.step][0]) for each in stretches),
-        count=found.inserted,
-        microbatches=found.microbatches,
-        labels=tuple((each.first, each.moved, each.of_round) for each in found.labels),
-    )
+    placed = tuple(replace(each, before=known[each.step][0]) for each in stretches)
+    repetition = _repetition(placed, found)
     if not repeats(program, repetition):
         return None
     short = measured(timeline, _short(step, found))
