@@ -20,6 +20,7 @@ from validation.microbenchmarks.families.overheads import (
     STEP,
     UPDATE,
 )
+from validation.microbenchmarks.families.recurrence import bare_walk, walk_steps
 from validation.microbenchmarks.families.streaming import DIFFERENCES
 from validation.microbenchmarks.journal import append_measurements, finish_journal, start_journal
 from validation.microbenchmarks.measurement import Measurement, Setting
@@ -147,7 +148,10 @@ def kernel_seconds(case):
 
 
 def around_kernel(case):
-    """[s] of what the same call runs besides: autograd, and the other kernel of a pair."""
+    """[s] of what the same call runs besides: autograd, the other kernel of a pair, the walk over steps."""
+    walk = bare_walk(case) if case.family == "recurrence" else None
+    if walk is not None:
+        return kernel_seconds(walk) * walk_steps(walk)
     other = DIFFERENCES.get(case.kernel)
     seconds = LAUNCHES[GRADIENT_CALL] if case.kernel in IN_ONE_CALL and case.family == "streaming" else 0.0
     return seconds + (0.0 if other is None else kernel_seconds(replace(case, kernel=other)))

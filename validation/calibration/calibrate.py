@@ -153,11 +153,13 @@ def _note(residuals: Sequence[Residual]) -> str:
 
 
 def _products(rows: Mapping[str, Sequence[Timed]]) -> list[tuple[str, float, float]]:
+    """Dtype, flops and seconds of products that were timed alone, no part of a walk."""
     return [
         (row.kernel.dtype, row.kernel.flops, row.seconds)
         for key, found in rows.items()
         if key.startswith(("matmul/", "convolution/"))
         for row in found
+        if "steps" not in row.dims
     ]
 
 

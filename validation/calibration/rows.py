@@ -8,6 +8,7 @@ from simdl.kernels.kernel import ConvolutionCall, Kernel
 from validation.calibration.fit_terms import Timed
 from validation.microbenchmarks.case import Case, case_kernel
 from validation.microbenchmarks.families.overheads import GRADIENT, GRADIENT_CALL, IN_A_ROW, LAYER
+from validation.microbenchmarks.families.recurrence import bare_walk, walk_steps
 from validation.microbenchmarks.families.streaming import DIFFERENCES
 from validation.microbenchmarks.measurement import Measurement, quietest
 from validation.microbenchmarks.pytorch.kernels import IN_ONE_CALL
@@ -61,6 +62,8 @@ def timed_kernels(measurements: Iterable[Measurement]) -> dict[str, list[Timed]]
             continue
         kernel = case_kernel(found.case)
         seconds = _own_seconds(found, values, dispatch)
+        if seconds is None:
+            continue
         timed = Timed(
             kernel=kernel,
             seconds=seconds,
@@ -73,21 +76,33 @@ def timed_kernels(measurements: Iterable[Measurement]) -> dict[str, list[Timed]]
     return rows
 
 
-def _own_seconds(found: Measurement, values: Mapping[str, Measurement], dispatch: Dispatch) -> float:
+def _own_seconds(found: Measurement, values: Mapping[str, Measurement], dispatch: Dispatch) -> float | None:
     """The call's time as part of a step: what its framework spends around it in a step instead of alone.
 
     Without the time of another kernel that the same call runs. Each of two such kernels bears a node of the
-    graph: one for the layer, one for the sum that its parameters' gradients go to.
+    graph: one for the layer, one for the sum that its parameters' gradients go to. None where the other's
+    time is needed and was not measured.
     """
     kernel = found.case.kernel
     if found.case.family == "recurrence":
-        return found.value  # of one step among many of a call
+        return _walk_seconds(found, values)
     seconds = found.value + dispatch.around(kernel)
     other = DIFFERENCES.get(kernel)
     within = None if other is None else values.get(_twin(found.case, other).key)
     if within is not None:
         seconds -= within.value + dispatch.around(within.case.kernel) - dispatch.gradient
     return max(seconds, LEAST_SHARE * found.value)
+
+
+def _walk_seconds(found: Measurement, values: Mapping[str, Measurement]) -> float | None:
+    """Of one step among many of a call, or of many inputs: what the call takes beyond one of few."""
+    bare = bare_walk(found.case)
+    if bare is None:
+        return found.value
+    walk = values.get(bare.key)
+    if walk is None:
+        return None
+    return max(found.value - walk.value * walk_steps(bare), LEAST_SHARE * found.value)
 
 
 def _twin(case: Case, kernel: str) -> Case:

@@ -67,7 +67,7 @@ def case_kernel(case: Case) -> Kernel:
     elif case.family == "attention":
         shape = attention_of(Pass(name), case.dims)
     elif case.family == "recurrence":
-        shape = step_product(name, case.dims)
+        shape = walk_product(name, case.dims)
     singles = singles_of(kind, case.dims)
     return Kernel(name, OperatorKind(kind), case.flops, case.nbytes, case.dtype, shape, singles=singles)
 
@@ -81,11 +81,12 @@ def singles_of(kind: str, dims: Mapping[str, int]) -> float:
     return max(1, dims["elements"] // dims.get("features", 1))
 
 
-def step_product(name: str, dims: Mapping[str, int]) -> Product:
-    """The product of one step of a recurrent layer, forward or of its state's gradient."""
-    batch, hidden = dims["batch"], dims["hidden"]
-    width = GATES[name.partition(" ")[0]] * hidden
-    return Product(batch, hidden, width) if "gradient" in name else Product(batch, width, hidden)
+def walk_product(name: str, dims: Mapping[str, int]) -> Product:
+    """The product of a recurrent layer's step, or of its inputs at all steps; forward or of a gradient."""
+    width = GATES[name.partition(" ")[0]] * dims["hidden"]
+    rows, read = dims["batch"], dims.get("inputs", dims["hidden"])
+    rows *= dims["steps"] if "inputs" in dims else 1
+    return Product(rows, read, width) if "gradient" in name else Product(rows, width, read)
 
 
 def product_of(name: str, dims: Mapping[str, int]) -> Product:

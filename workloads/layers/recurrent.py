@@ -9,7 +9,8 @@ walks through the steps: a product with the recurrent weights, 2 g h^2, then the
 arXiv:1604.01946). Backward it walks the other way; weight gradients are products over all steps again. A
 bidirectional layer walks both ways at once, as two products in every step (Schuster and Paliwal 1997).
 Parameters: g h (I + h) weights and a bias of g h for inputs and state each, as cuDNN and PyTorch keep them.
-Operators are named by their cell, because libraries walk through the steps of each by kernels of its own.
+Operators are named by their cell, because libraries walk through the steps of each by kernels of its own, and
+oneDNN multiplies the inputs of an LSTM itself.
 """
 
 from dataclasses import dataclass, replace
@@ -105,12 +106,15 @@ def _workspace(cell: Cell) -> int:
 
 def _inputs(cell: Cell) -> Operator:
     columns = cell.directions * cell.width
-    return _product("input product", MatmulShape(rows=cell.steps, columns=columns, depth=cell.inputs))
+    return _product(
+        f"{cell.kind} input product", MatmulShape(rows=cell.steps, columns=columns, depth=cell.inputs)
+    )
 
 
 def _input_gradient(cell: Cell) -> Operator:
     depth = cell.directions * cell.width
-    return _product("input gradient", MatmulShape(rows=cell.steps, columns=cell.inputs, depth=depth))
+    shape = MatmulShape(rows=cell.steps, columns=cell.inputs, depth=depth)
+    return _product(f"{cell.kind} input gradient", shape)
 
 
 def _step_product(cell: Cell) -> Operator:
@@ -150,7 +154,7 @@ def _weight_gradients(cell: Cell) -> list[Operator]:
     columns = cell.directions * cell.width
     operators = [
         _product(
-            "input weight gradient",
+            f"{cell.kind} input weight gradient",
             MatmulShape(rows=cell.inputs, columns=columns, depth=cell.steps, batch_axis="depth"),
         ),
         _product(

@@ -62,7 +62,9 @@ def kernel_keys(kernel: Kernel) -> tuple[str, ...]:
         return (f"{kind}/{kernel.shape.which.value}/{kernel.dtype}{masked}",)
     leading = name.partition("+")[0]  # fused kernels are named by all that they do
     if kernel.shape is not None:
-        return tuple(dict.fromkeys(f"{kind}/{part}/{kernel.dtype}" for part in (name, leading, "product")))
+        whole = name.partition(" ")[2]  # an "lstm input gradient" where no walk was measured
+        parts = dict.fromkeys((name, leading, whole, "product"))
+        return tuple(f"{kind}/{part}/{kernel.dtype}" for part in parts if part)
     return tuple(dict.fromkeys((f"{kind}/{name}", f"{kind}/{leading}", kind)))
 
 

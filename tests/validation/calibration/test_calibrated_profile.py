@@ -38,7 +38,7 @@ from validation.calibration.page import calibrations_page
 from validation.calibration.profile import format_profile
 from validation.calibration.session import fit_file
 from validation.errors import MeasurementError
-from validation.microbenchmarks.case import step_product
+from validation.microbenchmarks.case import walk_product
 from validation.microbenchmarks.families.recurrence import WITHIN
 from workloads.dtypes import load_precision
 from workloads.layers.recurrent import Cell, recurrent
@@ -273,11 +273,11 @@ def test_a_step_on_a_profile_takes_what_its_framework_was_measured_to_spend(prof
 
 
 @pytest.mark.theory
-def test_a_walk_over_a_recurrent_layer_takes_its_steps_as_measured_and_nothing_beside_them(profiles):
+def test_a_walk_over_a_recurrent_layer_takes_its_steps_and_its_inputs_as_measured_and_nothing_else(profiles):
     """Gates, sums of biases and gradients of recurrent weights run in the walk's own call."""
     kernels = load_cluster(profiles[2]).device.kernels
     assert {kernels[key].latency for inside in WITHIN.values() for key in inside} == {0.0}
-    layer = recurrent("lstm", "input", Cell(kind="lstm", steps=20, inputs=8, hidden=256, biases=2))
+    layer = recurrent("lstm", "input", Cell(kind="lstm", steps=20, inputs=400, hidden=256, biases=2))
     found = block_kernels(
         Block(name="one", layers=(layer,)),
         Pass.FORWARD,
@@ -286,11 +286,10 @@ def test_a_walk_over_a_recurrent_layer_takes_its_steps_as_measured_and_nothing_b
         stack=load_stack("pytorch-cpu"),
     )
     seconds = {each.name: estimate_kernel_time(each, load_cluster(profiles[2]).device) for each in found}
-    step = step_product("lstm step product", {"batch": 32, "hidden": 256})
-    kernel = Kernel(
-        "lstm step product", OperatorKind.MATMUL, 2.0 * step.m * step.n * step.k, 0.0, "fp32", step
-    )
-    assert seconds["lstm step product"] == pytest.approx(
-        20 * predicted_time(TRUE["recurrence"], kernel), rel=0.05
-    )
+    dims = {"batch": 32, "hidden": 256}
+    for name, many in (("lstm step product", {}), ("lstm input product", {"steps": 20, "inputs": 400})):
+        walk = walk_product(name, dims | many)
+        kernel = Kernel(name, OperatorKind.MATMUL, 2.0 * walk.m * walk.n * walk.k, 0.0, "fp32", walk)
+        wanted = predicted_time(TRUE["recurrence"], kernel) * (1 if many else 20)
+        assert seconds[name] == pytest.approx(wanted, rel=0.07)
     assert seconds["lstm gates"] == 0.0

@@ -296,6 +296,15 @@ def test_torch_walks_over_a_recurrent_layer_and_back(torch_backend, name):
     assert [tuple(each.shape) for each in found][: len(wanted)] == wanted
 
 
+def test_a_walk_over_many_inputs_is_one_call_of_their_products(torch_backend):
+    dims = {"steps": 4, "batch": 2, "hidden": 8, "inputs": 16}
+    prepared = torch_backend.prepare(
+        Case(family="recurrence", kernel="matmul/lstm input gradient", dims=dims)
+    )
+    assert prepared.per_call == 1
+    assert [tuple(each.shape) for each in prepared.calls[0]()][:2] == [(2, 4, 16), (32, 16)]
+
+
 def test_torch_attention_runs_in_both_passes(torch_backend):
     scope = SimpleNamespace(offer=Offer(dtypes=("fp32",), algorithms=(), attention=True), flops=2e8)
     cases = list(attention_cases(scope))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from validation.microbenchmarks.case import Case
-from validation.microbenchmarks.families.recurrence import INPUTS
+from validation.microbenchmarks.families.recurrence import INPUTS, walk_steps
 from validation.microbenchmarks.pytorch.kernels import Fresh, Tensor, Torch
 from validation.microbenchmarks.timing import Call
 from workloads.layers.recurrent import GATES
@@ -12,8 +12,8 @@ WALKS: Mapping[str, str] = {"lstm": "lstm", "gru": "gru", "tanh": "rnn_tanh"}
 
 
 def walked_steps(case: Case) -> int:
-    """Steps that a call runs: backward all but one, whose state has no gradient."""
-    return case.dims["steps"] - ("gradient" in case.kernel)
+    """Steps that a call runs: backward all but one, whose state has no gradient; 1 of products of inputs."""
+    return 1 if "inputs" in case.dims else walk_steps(case)
 
 
 def build_recurrence(torch: Torch, case: Case, fresh: Fresh) -> Call:
@@ -21,9 +21,10 @@ def build_recurrence(torch: Torch, case: Case, fresh: Fresh) -> Call:
     cell = case.kernel.partition("/")[2].partition(" ")[0]
     steps, batch, hidden = (case.dims[name] for name in ("steps", "batch", "hidden"))
     width = GATES[cell] * hidden
-    shapes = ((width, INPUTS), (width, hidden), (width,), (width,))
+    inputs = case.dims.get("inputs", INPUTS)
+    shapes = ((width, inputs), (width, hidden), (width,), (width,))
     weights = [fresh(shape, grad=True) for shape in shapes]
-    source, state = fresh((batch, steps, INPUTS), grad=True), fresh((1, batch, hidden))
+    source, state = fresh((batch, steps, inputs), grad=True), fresh((1, batch, hidden))
     start = (state, state) if cell == "lstm" else state
     walk = getattr(torch, WALKS[cell])
 
