@@ -5,9 +5,12 @@ up for in the pixels after it (error diffusion, Floyd and Steinberg 1976), so th
 of a lane as it has time.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(slots=True)
@@ -21,61 +24,48 @@ class Bar:
     text: str = ""
 
 
-@dataclass(slots=True)
-class _Pixel:
-    """What has started within one pixel of a lane: from when to when, and [s] by name."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Row:
+    """The tasks of one lane.
 
-    start: float
-    end: float
-    seconds: dict[str, float]
-
-
-@dataclass(slots=True)
-class _Lane:
-    """Bars so far, the pixel being filled, and [s] by name that are still to be drawn."""
-
-    number: int
-    bars: list[Bar] = field(default_factory=list)
-    pixel: _Pixel | None = None
-    owed: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-
-    def add(self, name: str, start: float, end: float, apart: float) -> None:
-        if self.pixel is not None and start - self.pixel.start < apart:
-            self.pixel.end = end
-            self.pixel.seconds[name] = self.pixel.seconds.get(name, 0.0) + end - start
-            return
-        self.close(apart)
-        self.pixel = _Pixel(start, end, {name: end - start})
-
-    def close(self, apart: float) -> None:
-        """Draw the pixel under the name of which most is owed."""
-        pixel = self.pixel
-        if pixel is None:
-            return
-        for name, seconds in pixel.seconds.items():
-            self.owed[name] += seconds
-        name = max(self.owed, key=self.owed.__getitem__)
-        self.owed[name] -= sum(pixel.seconds.values())
-        last = self.bars[-1] if self.bars else None
-        if last is not None and last.name == name and pixel.start - last.end < apart:
-            last.end = pixel.end
-        else:
-            self.bars.append(Bar(name, self.number, pixel.start, pixel.end))
-
-
-def thin(bars: Iterable[Bar], *, apart: float) -> list[Bar]:
-    """Bars of a figure whose pixels are ``apart`` [s] wide.
-
-    Args:
-        bars: of any lanes; those of one lane in the order of their starts, without overlap.
-        apart: width of a pixel.
+    Attributes:
+        lane: where it is drawn.
+        name: per task the index of its name.
+        start, end: of the tasks [s], in the order of their starts, without overlap.
     """
-    lanes: dict[int, _Lane] = {}
-    for bar in bars:
-        lane = lanes.get(bar.lane)
-        if lane is None:
-            lane = lanes[bar.lane] = _Lane(bar.lane)
-        lane.add(bar.name, bar.start, bar.end, apart)
-    for lane in lanes.values():
-        lane.close(apart)
-    return [bar for lane in lanes.values() for bar in lane.bars]
+
+    lane: int
+    name: NDArray[np.int64]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+
+
+def thin(row: Row, names: Sequence[str], *, apart: float) -> list[Bar]:
+    """Bars of a lane whose pixels are ``apart`` [s] wide."""
+    firsts = list(_firsts(row.start.tolist(), apart))
+    if not firsts:
+        return []
+    seconds = row.end - row.start
+    used = np.unique(row.name).tolist()
+    by_name = [np.add.reduceat(np.where(row.name == name, seconds, 0.0), firsts).tolist() for name in used]
+    ends = row.end[[*(first - 1 for first in firsts[1:]), -1]].tolist()
+    owed = dict.fromkeys(used, 0.0)
+    bars: list[Bar] = []
+    for start, end, *drawn in zip(row.start[firsts].tolist(), ends, *by_name, strict=True):
+        for name, each in zip(used, drawn, strict=True):
+            owed[name] += each
+        name = max(owed, key=owed.__getitem__)  # the one of which most is owed
+        owed[name] -= sum(drawn)
+        if bars and bars[-1].name == names[name] and start - bars[-1].end < apart:
+            bars[-1].end = end
+        else:
+            bars.append(Bar(names[name], row.lane, start, end))
+    return bars
+
+
+def _firsts(starts: Sequence[float], apart: float) -> Iterator[int]:
+    """First tasks of pixels: those that start a pixel's width or more after the first of the one before."""
+    first = 0
+    while first < len(starts):
+        yield first
+        first = bisect_left(starts, starts[first] + apart, first + 1)

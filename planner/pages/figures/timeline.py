@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from planner.pages.figures.palette import OTHER, PART_NAMES, PARTS, ROLES, TASKS, rank_colours
 from planner.pages.figures.style import add_limit, axis, new_figure, words
-from planner.pages.figures.thinning import Bar, thin
+from planner.pages.figures.thinning import Bar, Row, thin
 from planner.pages.figures.units import STEPS, Scale, scale
+from simdl.engine.holdings import Indices, holdings
 from simdl.engine.timeline import Timeline
 from simdl.program.program import Program, Task
 from simdl.report.critical_tasks import critical_tasks
@@ -178,34 +179,45 @@ def _bars(timeline: Timeline, lanes: Mapping[int, int]) -> list[Bar]:
     Of many, only those that have a lane are looked at, and neighbours within a pixel become one.
     """
     program = timeline.program
-    thinned = len(program) > SPANS
     names = [str(action.purpose) for action in program.actions]
-    bars = [
+    shown = _on_lanes(program, lanes)
+    if len(program) > SPANS:
+        return list(_thinned_bars(timeline, names, lanes, shown))
+    return [
         Bar(
             names[program.action[index]],
             lanes[stream],
             timeline.start[index],
             timeline.end[index],
-            "" if thinned else _text(program.tasks[index]),
+            _text(program.tasks[index]),
         )
-        for index, stream in _on_lanes(program, lanes)
+        for index, stream in zip(*(column.tolist() for column in shown), strict=True)
     ]
-    if not thinned:
-        return bars
-    return thin(bars, apart=timeline.step_time * RESOLUTION)
 
 
-def _on_lanes(program: Program, lanes: Mapping[int, int]) -> list[tuple[int, int]]:
+def _thinned_bars(
+    timeline: Timeline, names: Sequence[str], lanes: Mapping[int, int], shown: tuple[Indices, Indices]
+) -> Iterator[Bar]:
+    """Lane by lane; neighbours within a pixel as one."""
+    distinct = list(dict.fromkeys(names))
+    name = np.array([distinct.index(each) for each in names])
+    action, start, end = (
+        np.frombuffer(column, dtype=column.typecode)
+        for column in (timeline.program.action, timeline.start, timeline.end)
+    )
+    tasks, streams = shown
+    for stream, lane in lanes.items():
+        own = tasks[streams == stream]
+        row = Row(lane=lane, name=name[action[own]], start=start[own], end=end[own])
+        yield from thin(row, distinct, apart=timeline.step_time * RESOLUTION)
+
+
+def _on_lanes(program: Program, lanes: Mapping[int, int]) -> tuple[Indices, Indices]:
     """Tasks and the streams that they hold, of streams that have a lane, in the order of tasks."""
-    first = np.frombuffer(program.stream, dtype=f"i{program.stream.itemsize}")
-    shown = np.flatnonzero(np.isin(first, list(lanes)))
-    pairs = [
-        (index, stream)
-        for index, stream in zip(shown.tolist(), first[shown].tolist(), strict=True)
-        if index not in program.held
-    ]
-    held = [(index, each) for index, several in program.held.items() for each in several if each in lanes]
-    return sorted([*pairs, *held], key=lambda pair: pair[0]) if held else pairs
+    tasks, streams = holdings(program)
+    shown = np.flatnonzero(np.isin(streams, list(lanes)))
+    shown = shown[np.argsort(tasks[shown], kind="stable")]
+    return tasks[shown], streams[shown]
 
 
 def _text(task: Task) -> str:
