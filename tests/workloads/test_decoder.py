@@ -6,8 +6,7 @@ from workloads.errors import NetworkError
 from workloads.operators import OperatorKind, Pass, Split
 from workloads.zoo.language.decoder.config import DecoderConfig
 from workloads.zoo.language.decoder.stack import build_decoder
-from workloads.zoo.language.gpt import NETWORKS as GPT
-from workloads.zoo.language.llama import NETWORKS as LLAMA
+from workloads.zoo.language.decoders import NETWORKS
 
 CHOICES = {
     "name": "small",
@@ -146,7 +145,7 @@ def test_query_and_key_norms_have_one_scale_per_feature():
     assert sum(normed[name].parameters for name in extra) == 2 * 16
 
 
-@pytest.mark.parametrize("build", [GPT["gpt2"], LLAMA["llama3-8b"]])
+@pytest.mark.parametrize("build", [NETWORKS["gpt2"], NETWORKS["llama3-8b"]])
 def test_fused_groups_never_read_more_than_they_were_given(build):
     for _, layer in build().layers():
         for which in Pass:
@@ -160,7 +159,7 @@ def test_fused_groups_never_read_more_than_they_were_given(build):
 
 
 def test_sequence_length_scales_products_and_leaves_weights():
-    short, long = LLAMA["llama3-8b"](tokens=2048), LLAMA["llama3-8b"](tokens=4096)
+    short, long = NETWORKS["llama3-8b"](tokens=2048), NETWORKS["llama3-8b"](tokens=4096)
     assert short.parameters == long.parameters
     assert long.model_flops > 2 * short.model_flops
     for (_, a), (_, b) in zip(short.layers(), long.layers(), strict=True):

@@ -10,7 +10,7 @@ from workloads.errors import NetworkError, WorkloadError
 from workloads.importers.huggingface import load_huggingface
 from workloads.optimizers import load_optimizer
 from workloads.workload import Workload
-from workloads.zoo.language.llama import NETWORKS
+from workloads.zoo.language.decoders import NETWORKS
 
 DATA = Path(__file__).parent / "data"
 

@@ -4,13 +4,9 @@ import pytest
 
 from workloads import registry
 from workloads.operators import Pass
-from workloads.zoo.language import bert, bloom, gpt, llama, megatron, mpt, nanogpt, nemotron
+from workloads.zoo.language import bert, decoders
 
-NETWORKS = {
-    name: build
-    for family in (bert, bloom, gpt, llama, megatron, mpt, nanogpt, nemotron)
-    for name, build in family.NETWORKS.items()
-}
+NETWORKS = bert.NETWORKS | decoders.NETWORKS
 
 # Elements of the released checkpoints of OpenAI, Meta and BigScience.
 RELEASED = {

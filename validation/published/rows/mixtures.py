@@ -8,7 +8,7 @@ from validation.judging.rules import Pattern, load_rules
 from validation.published.tables import PublishedRow
 from workloads.zoo.language.decoder.config import DecoderConfig
 from workloads.zoo.language.decoder.parts import Experts
-from workloads.zoo.language.mixtures import COMMON, CONFIGURATIONS
+from workloads.zoo.language.decoders import decoder_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def row_mixture(row: PublishedRow) -> str:
     name = _registered(row)
     if not name:
         raise RowSkippedError(f"mixture of experts {row['model']!r} is not registered")
-    experts: Experts = CONFIGURATIONS[name]["experts"]
+    experts = _experts(name)
     if row["moe_experts"] not in {"", str(experts.count)}:
         raise RowSkippedError(f"{row['moe_experts']} experts; {name} has {experts.count}")
     return name
@@ -52,23 +52,30 @@ def row_mixture(row: PublishedRow) -> str:
 
 def mixture_vocabulary(name: str) -> int:
     """Tokens of the vocabulary that it was trained with."""
-    vocab: int = CONFIGURATIONS[name]["vocab"]
-    return vocab
+    return decoder_config(name).vocab
 
 
 def active_width(name: str) -> int:
     """Features of the feed-forward networks that a token takes together."""
-    experts: Experts = CONFIGURATIONS[name]["experts"]
+    experts = _experts(name)
     return experts.chosen * experts.ffn + experts.shared
 
 
 def mixture_config(name: str, *, layers: int, vocab: int, tokens: int) -> DecoderConfig:
     """The registered network with other sizes; dense layers at its beginning are kept."""
-    fields = {**COMMON, **CONFIGURATIONS[name]}
-    experts: Experts = fields["experts"]
-    sizes = {"layers": layers, "vocab": vocab, "tokens": tokens}
+    experts = _experts(name)
     sparse = experts.sparse if len(experts.sparse) < layers else experts.sparse[:layers]
-    return DecoderConfig(
-        **{**fields, **sizes, "experts": replace(experts, sparse=sparse)},
+    return replace(
+        decoder_config(name, tokens=tokens),
         name=f"{name}-l{layers}-s{tokens}",
+        layers=layers,
+        vocab=vocab,
+        experts=replace(experts, sparse=sparse),
     )
+
+
+def _experts(name: str) -> Experts:
+    experts = decoder_config(name).experts
+    if experts is None:
+        raise RowSkippedError(f"{name} is no mixture of experts")
+    return experts

@@ -26,7 +26,6 @@ from workloads.zoo.language.decoder.config import DecoderConfig
 from workloads.zoo.language.decoder.ends import embedding_layers
 from workloads.zoo.language.decoder.layer import transformer_layers
 from workloads.zoo.language.decoder.stack import build_network
-from workloads.zoo.language.gpt import gpt_config
 
 SOURCE = "Devlin et al. 2018 (arXiv:1810.04805)"
 
@@ -101,18 +100,31 @@ def build_encoder(config: DecoderConfig, *, pooled: bool) -> Network:
 
 def bert_config(name: str, layers: int, hidden: int, heads: int, *, tokens: int) -> DecoderConfig:
     """The encoder's dimensions and choices."""
-    choices = gpt_config(
-        name,
-        layers,
-        hidden,
-        heads,
+    return DecoderConfig(
+        name=name,
+        source=SOURCE,
+        layers=layers,
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_size=hidden // heads,
+        ffn=4 * hidden,
         vocab=30522,
         tokens=tokens,
+        gated=False,
+        activation="gelu",
+        normalization="layernorm",
+        post_norm=True,
+        embedding_norm=True,
+        positions="learned",
         max_positions=max(512, tokens),
+        segments=2,
+        bias=True,
+        qkv_bias=True,
+        tied=True,
         dropout=True,
-        source=SOURCE,
+        causal=False,
     )
-    return replace(choices, post_norm=True, embedding_norm=True, segments=2, causal=False)
 
 
 def predictions(tokens: int) -> int:
