@@ -184,7 +184,6 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: 
         none = np.zeros(0)
         return Bounds(inputs=none, work=none, usable=usable, look=lambda _: (none, lambda _: none))
     prices, cuts = price_space(space, pricing), partial(_cuts, pricing, cut)
-    work = work_times(space, prices, pricing, cut=cut)
 
     @collector_paused()
     def look(candidates: Integers) -> tuple[Floats, Callable[[Flags], Floats]]:
@@ -199,7 +198,7 @@ def estimate_bounds(space: Space, workload: Workload, pricing: Pricing, *, cut: 
 
     return Bounds(
         inputs=least_input_time(workload, pricing.cluster, space.dp, space.tp * space.cp),
-        work=work,
+        work=work_times(space, prices, pricing, cut=cut),
         usable=usable,
         look=look,
     )

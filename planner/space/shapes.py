@@ -10,7 +10,7 @@ one *kind*.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
@@ -64,11 +64,10 @@ class Kinds:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lanes(Kinds):
-    """A pipeline, its cuts, and the ways to run a microbatch through it.
+class Shape(Kinds):
+    """A pipeline, its cuts, and the candidates that run it: their ways to run a microbatch and to shard.
 
     Attributes:
-        schedule: its name.
         ranks: pipeline ranks.
         microbatches: [lanes] per replica.
         candidates: [n] indices into the space.
@@ -77,9 +76,13 @@ class Lanes(Kinds):
         virtual: [cuts] virtual stages per rank.
         cut: [n] the first cut that each candidate may have.
         choices: cuts that each may have.
+        variants: a strategy each that prices the collectives of its candidates (their dp x cp as dp, no
+            context parallelism).
+        parameters: [variants x distinct blocks] elements of a rank before ZeRO that all replicas hold alike.
+        experts: [variants x distinct blocks] those that replicas of experts hold, where these are others.
+        variant: [n] of each candidate.
     """
 
-    schedule: str
     ranks: int
     microbatches: Integers
     candidates: Integers
@@ -88,11 +91,15 @@ class Lanes(Kinds):
     virtual: Integers
     cut: Integers
     choices: int
+    variants: tuple[Strategy, ...]
+    parameters: Floats
+    experts: Floats
+    variant: Integers
 
     @property
-    def virtual_stages(self) -> int:
-        """The most virtual stages per rank."""
-        return int(self.virtual.max())
+    def strategy(self) -> Strategy:
+        """What all candidates share, the sharding of the first variant, and the most virtual stages."""
+        return self.variants[0]
 
     @property
     def cuts(self) -> int:
@@ -122,29 +129,6 @@ class Lanes(Kinds):
         found: Integers = (places[:, None] * self.cuts + np.arange(self.cuts)).ravel()
         return found
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Shape(Lanes):
-    """A pipeline and the candidates that run it, with the ways to shard what its ranks hold.
-
-    Attributes:
-        variants: a strategy each that prices the collectives of its candidates (their dp x cp as dp, no
-            context parallelism).
-        parameters: [variants x distinct blocks] elements of a rank before ZeRO that all replicas hold alike.
-        experts: [variants x distinct blocks] those that replicas of experts hold, where these are others.
-        variant: [n] of each candidate.
-    """
-
-    variants: tuple[Strategy, ...]
-    parameters: Floats
-    experts: Floats
-    variant: Integers
-
-    @property
-    def strategy(self) -> Strategy:
-        """What all candidates share, the sharding of the first variant, and the most virtual stages."""
-        return self.variants[0]
-
     def only(self, kept: NDArray[np.bool_]) -> tuple["Shape", Integers]:
         """The shape with some of its candidates and the lanes and variants that they use, and those lanes."""
         lanes, lane = used(self.lane[kept], len(self.rows))
@@ -164,7 +148,7 @@ class Shape(Lanes):
         return only, lanes
 
 
-def enumerate_lanes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cuts) -> Iterator[Lanes]:
+def enumerate_shapes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cuts) -> Iterator[Shape]:
     """Every pipeline of a space; together they hold each candidate once.
 
     Args:
@@ -184,13 +168,7 @@ def enumerate_lanes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cut
         key = _even_places(name, pp, virtual) if virtual > 1 and _is_even(stages) else (virtual,)
         alike.setdefault((name, pp, key), []).append((order[start:end], virtual, stages))
     for (name, pp, _), parts in alike.items():
-        yield _lanes(name, pp, parts, space, prices)
-
-
-def enumerate_shapes(space: Space, prices: Prices, pricing: Pricing, *, cuts: Cuts) -> Iterator[Shape]:
-    """The same, with the ways to shard what ranks hold."""
-    for lanes in enumerate_lanes(space, prices, pricing, cuts=cuts):
-        yield _shape(lanes, space, prices)
+        yield _shape(name, pp, parts, space, prices)
 
 
 def _is_even(stages: list[tuple[Blocks, ...]]) -> bool:
@@ -205,7 +183,7 @@ def _even_places(name: str, ranks: int, virtual_stages: int) -> tuple[int, ...]:
     return chunk if found.plain and found.place == chunk * virtual_stages else found.place
 
 
-def _lanes(name: str, ranks: int, parts: list[_Part], space: Space, prices: Prices) -> Lanes:
+def _shape(name: str, ranks: int, parts: list[_Part], space: Space, prices: Prices) -> Shape:
     members = np.concatenate([each for each, *_ in parts])
     stages = [one for *_, of_it in parts for one in of_it]
     row = prices.row[members]
@@ -215,9 +193,13 @@ def _lanes(name: str, ranks: int, parts: list[_Part], space: Space, prices: Pric
     width = max(map(len, stages))
     padded = [(*one, *((),) * (width - len(one))) for one in stages]
     kinds = {blocks: number for number, blocks in enumerate(dict.fromkeys(chain.from_iterable(padded)))}
-    choices = len(parts[0][2])
-    return Lanes(
-        schedule=name,
+    choices, virtual = len(parts[0][2]), [each for _, each, _ in parts]
+    columns = (space.tp, space.ep, space.etp, space.zero, space.shard_degree)
+    shared, variant = distinct(tuple(column[members] for column in columns))
+    firsts = members[shared]
+    apart = space.ep[firsts] * space.expert_tensor[firsts] != space.tp[firsts]
+    experts = prices.experts[prices.row[firsts]] * apart[:, None]
+    return Shape(
         ranks=ranks,
         blocks=prices.parameters.shape[1],
         rows=rows,
@@ -226,29 +208,17 @@ def _lanes(name: str, ranks: int, parts: list[_Part], space: Space, prices: Pric
         lane=lane,
         kinds=tuple(kinds),
         kind=np.fromiter(map(kinds.__getitem__, chain.from_iterable(padded)), np.int64).reshape(-1, width),
-        virtual=np.repeat([virtual for _, virtual, _ in parts], choices),
+        virtual=np.repeat(virtual, choices),
         cut=np.repeat(choices * np.arange(len(parts)), [len(each) for each, *_ in parts]),
         choices=choices,
-    )
-
-
-def _shape(lanes: Lanes, space: Space, prices: Prices) -> Shape:
-    members = lanes.candidates
-    columns = (space.tp, space.ep, space.etp, space.zero, space.shard_degree)
-    shared, variant = distinct(tuple(column[members] for column in columns))
-    firsts = members[shared]
-    apart = space.ep[firsts] * space.expert_tensor[firsts] != space.tp[firsts]
-    experts = prices.experts[prices.row[firsts]] * apart[:, None]
-    return Shape(
-        **{each.name: getattr(lanes, each.name) for each in fields(Lanes)},
-        variants=tuple(_shared(space, each, lanes.virtual_stages) for each in firsts.tolist()),
+        variants=tuple(_shared(space, each, name, max(virtual)) for each in firsts.tolist()),
         parameters=prices.parameters[prices.row[firsts]] - experts,
         experts=experts,
         variant=variant,
     )
 
 
-def _shared(space: Space, first: int, virtual_stages: int) -> Strategy:
+def _shared(space: Space, first: int, name: str, virtual_stages: int) -> Strategy:
     """What prices the collectives of all candidates that shard like this one."""
     return Strategy(
         dp=int(space.dp[first] * space.cp[first]),
@@ -256,7 +226,7 @@ def _shared(space: Space, first: int, virtual_stages: int) -> Strategy:
         ep=int(space.ep[first]),
         etp=int(space.etp[first]),
         pp=int(space.pp[first]),
-        schedule=space.schedules[space.schedule[first]],
+        schedule=name,
         virtual_stages=virtual_stages,
         zero=int(space.zero[first]),
         shard_degree=int(space.shard_degree[first]),

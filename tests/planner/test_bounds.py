@@ -1,5 +1,6 @@
 """Bounds against the simulator: never above it, and equal where the schedule allows a closed form."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,9 @@ from builders import build_cluster, build_network, build_stack, build_workload
 from planner.bounds.estimate import estimate_bound, estimate_bounds
 from planner.space.candidates import enumerate_space, single_space
 from simdl.memory.needs import usable_memory
+from simdl.pipelines.outline import outline
+from simdl.step.costs.cycles import stage_seconds
+from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.cuts.cut_set import even_cut
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Recompute, Strategy, problems
@@ -198,12 +202,24 @@ def test_coarse_bound_of_an_uneven_network_is_below_that_of_every_cut(schedule, 
     pricing = price(workload, cluster, stack=build_stack())
     stages = ranks * virtual_stages
     assert not even_cut(workload.network, stages)
-    space = single_space(strategy, workload)
-    below = estimate_bounds(space, workload, pricing).work[0]
+    below = estimate_bounds(single_space(strategy, workload), workload, pricing).work[0]
     places = combinations(range(1, network.depth), stages - 1)
     cuts = [tuple(np.diff([0, *each, network.depth]).tolist()) for each in places]
-    least = min(estimate_bounds(space, workload, pricing, cut=cut).work[0] for cut in cuts)
-    assert 0.75 * least < below <= least * (1 + 1e-12)
+    least = min(work(step_cost(workload, replace(strategy, stages=cut), pricing)) for cut in cuts)
+    close = 0.5 if schedule == "dualpipe" else 0.75  # whose passes hide what the host takes longer
+    assert close * least < below <= least * (1 + 1e-12)
+
+
+def work(step):
+    """[s] of the way of a microbatch to a stage and back, and of what its rank has from there on."""
+    found = outline(step.strategy.schedule, step.strategy.pp, step.strategy.virtual_stages)
+    forward, back, rest = map(np.array, stage_seconds(step, found))
+    place, each, sends = np.array(found.place), step.microbatches / found.pipeline.copies, forward + back
+    busy = each * np.bincount(place, sends + rest).max()
+    if not found.pipeline.synchronised or found.pipeline.copies > 1:
+        return busy
+    ways = (sends[:s].sum() + each * sends[s:][place[s:] == place[s]].sum() for s in range(len(place)))
+    return max(busy, *ways)
 
 
 def test_what_does_not_fit_has_a_bound_too():
