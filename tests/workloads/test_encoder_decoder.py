@@ -13,7 +13,7 @@ from workloads.operators import OperatorKind, Pass
 from workloads.optimizers import load_optimizer
 from workloads.registry import load_network
 from workloads.workload import Workload
-from workloads.zoo.language.t5 import build_t5
+from workloads.zoo.language.encoder_decoders import build_pair
 
 
 @pytest.mark.published
@@ -131,4 +131,4 @@ def test_a_sequence_length_names_the_source():
 
 def test_impossible_lengths_are_refused():
     with pytest.raises(NetworkError, match="source_tokens: found 0; expected at least 1"):
-        build_t5("t5", 2, 64, 2, 128, tokens=0)
+        build_pair("t5-small", tokens=0)

@@ -1,20 +1,17 @@
 """Registered decoders that numbers tell apart, of `decoders.toml`: GPT, Llama and mixtures of experts."""
 
-import tomllib
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from workloads.convergence import Convergence
-from workloads.layers.tokens.rotation import Rotation
 from workloads.network import Network
 from workloads.zoo.language.decoder.config import DecoderConfig
-from workloads.zoo.language.decoder.parts import Experts, LatentAttention
 from workloads.zoo.language.decoder.stack import build_decoder
+from workloads.zoo.language.model_tables import read_models
 
-FILE = Path(__file__).with_suffix(".toml")
-PARTS: Mapping[str, type] = {"experts": Experts, "latent": LatentAttention, "rotation": Rotation}
+MODELS = read_models(Path(__file__).with_suffix(".toml"))
 
 
 def build_registered(name: str, *, tokens: int | None = None) -> Network:
@@ -30,7 +27,7 @@ def build_registered(name: str, *, tokens: int | None = None) -> Network:
 
 def decoder_config(name: str, *, tokens: int | None = None) -> DecoderConfig:
     """Dimensions and choices of a registered decoder."""
-    said = _models()[name]
+    said = MODELS[name]
     length = said["tokens"] if tokens is None else tokens
     derived = {
         "kv_heads": said["heads"],
@@ -38,42 +35,12 @@ def decoder_config(name: str, *, tokens: int | None = None) -> DecoderConfig:
         "ffn": 4 * said["hidden"],
         "max_positions": said["tokens"],
     }
-    found = derived | {key: _value(key, value) for key, value in said.items()} | {"tokens": length}
+    found: dict[str, Any] = {**derived, **said, "tokens": length}
     rows = max(found["max_positions"], length) if found["positions"] == "learned" else 0
     return DecoderConfig(name=name, **found | {"max_positions": rows})
 
 
-@cache
-def _models() -> Mapping[str, Mapping[str, Any]]:
-    """What is said of each model, by name."""
-    tables = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    return {
-        name: _merged(_shared(tables, family), own)
-        for family, table in tables.items()
-        for name, own in table.get("models", {}).items()
-    }
-
-
-def _shared(tables: Mapping[str, Any], family: str) -> dict[str, Any]:
-    table = {key: value for key, value in tables[family].items() if key not in {"like", "models"}}
-    like = tables[family].get("like")
-    return _merged(_shared(tables, like), table) if like else table
-
-
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    parts = {key: {**base.get(key, {}), **changes[key]} for key in PARTS.keys() & changes.keys()}
-    return {**base, **changes, **parts}
-
-
-def _value(key: str, value: Any) -> Any:  # noqa: ANN401 - of any field
-    if key in PARTS:
-        return PARTS[key](**{name: _value(name, part) for name, part in value.items()})
-    if isinstance(value, dict):
-        return tuple(value.items())
-    return tuple(value) if isinstance(value, list) else value
-
-
-NETWORKS: dict[str, Callable[..., Network]] = {name: partial(build_registered, name) for name in _models()}
+NETWORKS: dict[str, Callable[..., Network]] = {name: partial(build_registered, name) for name in MODELS}
 
 CONVERGENCE: dict[str, Convergence] = {
     "gpt3-175b": Convergence(
