@@ -11,7 +11,8 @@ from planner.space.shapes import Shape
 from simdl.communication import Hop
 from simdl.memory.moments import brief_needs, frees_blocks
 from simdl.pipelines.lags import Lags, lags
-from simdl.pipelines.outline import Live, Outline, live_activations, outline
+from simdl.pipelines.live import Live
+from simdl.pipelines.outline import Outline, live_activations, outline
 from simdl.pipelines.remembered import remembered
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from simdl.errors import SimdlError
 from simdl.pipelines.check import check_orders
-from simdl.pipelines.live import Peaks, pipeline_peaks
+from simdl.pipelines.live import Peaks, pipeline_live
 from simdl.pipelines.passes import Orders
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.registry import PIPELINES, pipeline, registered
@@ -59,7 +59,7 @@ def peaks(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> 
         SimdlError: as :func:`pipeline_order`.
     """
     chosen = _accepted(name, ranks, microbatches, virtual_stages)
-    return pipeline_peaks(chosen, ranks, microbatches, virtual_stages)
+    return pipeline_live(chosen, ranks, microbatches, virtual_stages).by_rank
 
 
 def peak_in_flight(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> tuple[int, ...]:

@@ -9,10 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from simdl.pipelines.passes import Order, passes_of
+import numpy as np
+from numpy.typing import NDArray
+
+from simdl.pipelines.passes import Order, Orders, passes_of
 from simdl.pipelines.pipeline import Pipeline
 
 Counts = tuple[int, ...]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,28 @@ class Peaks:
         """[bytes] live at the peak, given those of one microbatch by virtual stage."""
         own = [saved[stage] for stage in self.stages]
         return max(sum(n * size for n, size in zip(moment, own, strict=True)) for moment in self.counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Live:
+    """The peaks of all ranks.
+
+    Attributes:
+        stages: [ranks x stages of a rank] virtual stages that each rank runs, ascending.
+        counts: [ranks x moments x stages of a rank] activations of each of them at the moments that can be
+            the rank's peak; some moments may stand twice.
+    """
+
+    stages: Integers
+    counts: Integers
+
+    @property
+    def by_rank(self) -> tuple[Peaks, ...]:
+        """The peaks of each rank."""
+        return tuple(
+            Peaks(stages=tuple(stages), counts=tuple(dict.fromkeys(map(tuple, counts))))
+            for stages, counts in zip(self.stages.tolist(), self.counts.tolist(), strict=True)
+        )
 
 
 def activation_events(order: Order) -> Iterator[tuple[int, int]]:
@@ -77,32 +103,27 @@ def largest(moments: Iterable[Counts]) -> Iterator[Counts]:
             yield moment
 
 
-@lru_cache(maxsize=1024)
-def pipeline_peaks(pipeline: Pipeline, ranks: int, microbatches: int, virtual: int) -> tuple[Peaks, ...]:
-    """The peaks of every rank; those of a long step follow from two short ones (``Pipeline.settled``)."""
+@lru_cache(maxsize=4096)
+def pipeline_live(pipeline: Pipeline, ranks: int, microbatches: int, virtual: int) -> Live:
+    """The peaks of every rank, in closed form or by the order.
+
+    Those of a long step follow from two short ones (``Pipeline.settled``).
+    """
     if pipeline.moments is not None:
-        return tuple(_in_closed_form(pipeline, ranks, microbatches, virtual))
-    first = pipeline.settled(ranks, virtual) + (microbatches - pipeline.settled(ranks, virtual)) % ranks
-    refused = any(pipeline.problems(ranks, first, virtual))
-    if microbatches <= first + ranks or refused:
-        return tuple(map(peaks_of, pipeline.build(ranks, microbatches, virtual)))
-    short, longer = (pipeline_peaks(pipeline, ranks, first + more, virtual) for more in (0, ranks))
-    periods = (microbatches - first) // ranks
-    return tuple(_extended(a, b, periods) for a, b in zip(short, longer, strict=True))
+        place = [pipeline.place(stage, ranks, virtual) for stage in range(pipeline.copies * ranks * virtual)]
+        owned = np.argsort(place, kind="stable").reshape(ranks, -1)
+        return Live(stages=owned, counts=pipeline.moments(ranks, microbatches, virtual))
+    settled = pipeline.settled(ranks, virtual)
+    first = settled + (microbatches - settled) % ranks
+    if microbatches <= first + ranks or any(pipeline.problems(ranks, first, virtual)):
+        return _read(pipeline.build(ranks, microbatches, virtual))
+    short, longer = (pipeline_live(pipeline, ranks, first + more, virtual) for more in (0, ranks))
+    growth = (microbatches - first) // ranks * (longer.counts - short.counts)
+    return Live(stages=short.stages, counts=short.counts + growth)
 
 
-def _in_closed_form(pipeline: Pipeline, ranks: int, microbatches: int, virtual: int) -> Iterator[Peaks]:
-    assert pipeline.moments is not None  # noqa: S101 - asked before
-    owned: list[list[int]] = [[] for _ in range(ranks)]
-    for stage in range(pipeline.copies * ranks * virtual):
-        owned[pipeline.place(stage, ranks, virtual)].append(stage)
-    for stages, moments in zip(owned, pipeline.moments(ranks, microbatches, virtual).tolist(), strict=True):
-        yield Peaks(stages=tuple(stages), counts=tuple(dict.fromkeys(map(tuple, moments))))
-
-
-def _extended(short: Peaks, longer: Peaks, periods: int) -> Peaks:
-    counts = tuple(
-        tuple(a + periods * (b - a) for a, b in zip(before, after, strict=True))
-        for before, after in zip(short.counts, longer.counts, strict=True)
-    )
-    return Peaks(stages=short.stages, counts=counts)
+def _read(orders: Orders) -> Live:
+    read = [peaks_of(order) for order in orders]
+    most = max(len(rank.counts) for rank in read)
+    counts = [rank.counts + rank.counts[:1] * (most - len(rank.counts)) for rank in read]
+    return Live(stages=np.array([rank.stages for rank in read]), counts=np.array(counts))

@@ -4,16 +4,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-import numpy as np
-from numpy.typing import NDArray
-
-from simdl.pipelines import peaks, pipeline
+from simdl.pipelines import pipeline
+from simdl.pipelines.live import Live, pipeline_live
 from simdl.pipelines.passes import Order, Overlap, PassKind, passes_of
 from simdl.pipelines.pipeline import Pipeline
 from simdl.pipelines.remembered import remembered
 from simdl.pipelines.steps import order_length
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,65 +83,15 @@ def _small_kinds(found: Pipeline, virtual_stages: int) -> tuple[tuple[PassKind, 
     return tuple(kind for kind in PassKind if kind in kinds), overlaps
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Live:
-    """Live activations of an order.
-
-    Attributes:
-        stages: [ranks x stages of a rank] virtual stages that each rank runs, ascending.
-        counts: [ranks x moments x stages of a rank] activations of each of them at the moments that can be
-            the rank's peak.
-    """
-
-    stages: Integers
-    counts: Integers
-
-
 @remembered(4096)
 def live_activations(name: str, ranks: int, microbatches: int, virtual_stages: int = 1) -> Live:
     """What every rank holds at the peaks of an order, of all its steps where they run into one another.
 
     Raises:
-        SimdlError: unknown name, or a size that the order does not take.
+        SimdlError: unknown name.
     """
     found = pipeline(name)
-    microbatches = order_length(found, ranks, microbatches)
-    if found.moments is not None:
-        return _closed_form(
-            name, ranks, _steady_length(name, ranks, microbatches, virtual_stages), virtual_stages
-        )
-    read = peaks(name, ranks, microbatches, virtual_stages)
-    most = max(len(rank.counts) for rank in read)
-    counts = [rank.counts + rank.counts[:1] * (most - len(rank.counts)) for rank in read]
-    return Live(stages=np.array([rank.stages for rank in read]), counts=np.array(counts))
-
-
-@remembered(4096)
-def _closed_form(name: str, ranks: int, microbatches: int, virtual_stages: int) -> Live:
-    """The live activations of a schedule that states its peaks."""
-    found = pipeline(name)
-    assert found.moments is not None  # noqa: S101 - asked by live_activations
-    return Live(
-        stages=_owned_stages(name, ranks, virtual_stages),
-        counts=found.moments(ranks, microbatches, virtual_stages),
-    )
-
-
-@remembered(4096)
-def _owned_stages(name: str, ranks: int, virtual_stages: int) -> Integers:
-    """[ranks x stages of a rank] virtual stages that each rank runs, ascending."""
-    place = outline(name, ranks, virtual_stages).place
-    return np.argsort(place, kind="stable").reshape(ranks, -1)
-
-
-def _steady_length(name: str, ranks: int, microbatches: int, virtual_stages: int) -> int:
-    """The least number of microbatches at which as much is live as of these (``Pipeline.settled``)."""
-    settled = pipeline(name).settled(ranks, virtual_stages)
-    first = settled + (microbatches - settled) % ranks
-    if microbatches <= first + ranks:
-        return microbatches
-    short, longer = (_closed_form(name, ranks, count, virtual_stages) for count in (first, first + ranks))
-    return first if np.array_equal(short.counts, longer.counts) else microbatches
+    return pipeline_live(found, ranks, order_length(found, ranks, microbatches), virtual_stages)
 
 
 @remembered(4096)
