@@ -134,12 +134,12 @@ def test_strided_convolutions_have_terms_of_their_own():
         (Pass.WEIGHT_GRADIENT, 3, 2.0),
         (Pass.WEIGHT_GRADIENT, 6, 3.0),
         (Pass.INPUT_GRADIENT, 6, 4.0),  # has no terms for narrow ones
-        (Pass.FORWARD, 1, 1.0),
+        (Pass.FORWARD, 1, 6.0),
         (Pass.WEIGHT_GRADIENT, 1, 5.0),
         (Pass.INPUT_GRADIENT, 1, 4.0),  # nor for single ones
     ],
 )
-def test_gradients_of_a_few_channels_are_narrow_of_fewer_thin_of_one_single(which, channels, seconds):
+def test_few_channels_are_narrow_or_thin_and_one_is_single(which, channels, seconds):
     machine = measured(
         **{
             "convolution/forward/direct/fp32/thin": KernelTerms(latency=1.0),
@@ -147,6 +147,7 @@ def test_gradients_of_a_few_channels_are_narrow_of_fewer_thin_of_one_single(whic
             "convolution/weight_gradient/direct/fp32/narrow": KernelTerms(latency=3.0),
             "convolution/input_gradient/direct/fp32/thin": KernelTerms(latency=4.0),
             "convolution/weight_gradient/direct/fp32/single": KernelTerms(latency=5.0),
+            "convolution/forward/direct/fp32/single": KernelTerms(latency=6.0),
         }
     )
     assert fastest_launch(call(which=which, channels=channels), machine, "fp32", 0.0).time == seconds
