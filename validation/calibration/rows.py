@@ -16,6 +16,10 @@ from validation.microbenchmarks.pytorch.kernels import IN_ONE_CALL
 LEAST_SHARE = 0.05
 """Share of a call's time that is at least left to a kernel when the other's time is taken off."""
 
+LEAST_BEYOND = 0.1
+"""Share of a walk's time over many inputs below which what it takes beyond one of few is noise: of the sizes
+measured a fifth to a half is the products' own."""
+
 KERNEL_FAMILIES = ("matmul", "convolution", "streaming", "attention", "recurrence")
 
 
@@ -102,7 +106,8 @@ def _walk_seconds(found: Measurement, values: Mapping[str, Measurement]) -> floa
     walk = values.get(bare.key)
     if walk is None:
         return None
-    return max(found.value - walk.value * walk_steps(bare), LEAST_SHARE * found.value)
+    beyond = found.value - walk.value * walk_steps(bare)
+    return beyond if beyond >= LEAST_BEYOND * found.value else None
 
 
 def _twin(case: Case, kernel: str) -> Case:

@@ -57,6 +57,17 @@ def test_of_two_kernels_in_one_call_each_has_its_own_time():
     assert own(rows[:1], first) == pytest.approx(5e-4)
 
 
+@pytest.mark.parametrize(("step", "wanted"), [(5e-5, [1.4e-3]), (9e-5, []), (None, [])])
+def test_products_of_many_inputs_are_what_a_walk_takes_beyond_one_of_few(step, wanted):
+    """One that was slow when it walked over few inputs, or was not measured so, tells nothing."""
+    dims = {"steps": 32, "batch": 4, "hidden": 128}
+    rows = [row("matmul/lstm input product", 3e-3, "recurrence", **dims, inputs=128)]
+    if step:
+        rows.append(row("matmul/lstm step product", step, "recurrence", **dims))
+    found = timed_kernels(rows).get("matmul/lstm input product/fp32", [])
+    assert [each.seconds for each in found] == pytest.approx(wanted)
+
+
 def test_a_kernel_keeps_a_share_of_its_call():
     first, second = PAIR
     assert own([row(first, 5e-4), row(second, 6e-4)], first) == pytest.approx(LEAST_SHARE * 5e-4)
