@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simdl.pipelines.passes import Entry, Orders, Pass, Phase, Result, needs, passes_of, results
+from simdl.pipelines.passes import Entry, Orders, Overlap, Pass, Phase, Result, needs, passes_of, results
+from simdl.pipelines.pipeline import Pipeline
 from simdl.program.action import Cause, Parts, Purpose, Transfer, Work
 from simdl.program.builder import ProgramBuilder
 from simdl.program.program import Lane, Program, RankClass, Stream
@@ -122,3 +123,32 @@ def _parts(passes: tuple[Pass, ...], costs: Costs) -> Parts:
     forward = sum(time for phase, time in found if phase is Phase.FORWARD)
     parts = ((Cause.FORWARD, scale * forward), (Cause.BACKWARD, scale * (whole - forward)))
     return tuple((cause, time) for cause, time in parts if time)
+
+
+def orders_of_steps(
+    pipeline: Pipeline, ranks: int, microbatches: int, virtual_stages: int, steps: int
+) -> Orders:
+    """Entries per rank; microbatch m of step s is number s * microbatches + m.
+
+    Args:
+        pipeline: whose orders they are.
+        ranks: pipeline ranks.
+        microbatches: of one step.
+        virtual_stages: per rank.
+        steps: in a row.
+    """
+    if not pipeline.flushes:
+        return pipeline.build(ranks, steps * microbatches, virtual_stages)
+    orders = pipeline.build(ranks, microbatches, virtual_stages)
+    return tuple(
+        tuple(_later(entry, step * microbatches) for step in range(steps) for entry in order)
+        for order in orders
+    )
+
+
+def _later(entry: Entry, microbatches: int) -> Entry:
+    if isinstance(entry, Pass):
+        return entry._replace(microbatch=entry.microbatch + microbatches)
+    return Overlap(
+        *(one._replace(microbatch=one.microbatch + microbatches) for one in (entry.first, entry.second))
+    )

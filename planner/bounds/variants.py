@@ -10,7 +10,7 @@ import numpy as np
 from planner.space.prices import Floats
 from planner.space.shapes import Blocks, Shape
 from simdl.kernels.pricing import Pricing
-from simdl.step.costs.gradients import GradientShare, expert_group, uniform_share
+from simdl.step.costs.gradients import GradientShare, expert_group, uniform_group
 from simdl.step.costs.step_cost import copies_sum, shard_of
 from simdl.step.lowering.segments import bucket_cuts, segment_parts
 
@@ -135,7 +135,7 @@ class Variant:
         shares = [
             GradientShare(group, size)
             for group, size in (
-                (uniform_share(0.0, self.strategy).group, plain),
+                (uniform_group(self.strategy), plain),
                 (expert_group(shard_of(self.strategy)), experts),
             )
         ]

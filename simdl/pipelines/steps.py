@@ -1,6 +1,5 @@
 """Steps: orders of several training steps in a row, between which the ranks do not wait for each other."""
 
-from simdl.pipelines.passes import Entry, Orders, Overlap, Pass
 from simdl.pipelines.pipeline import Pipeline
 
 STEADY = 3
@@ -24,32 +23,3 @@ def order_length(pipeline: Pipeline, ranks: int, microbatches: int) -> int:
     if pipeline.flushes:
         return microbatches
     return steps_in_a_row(pipeline, ranks, microbatches) * microbatches
-
-
-def orders_of_steps(
-    pipeline: Pipeline, ranks: int, microbatches: int, virtual_stages: int, steps: int
-) -> Orders:
-    """Entries per rank; microbatch m of step s is number s * microbatches + m.
-
-    Args:
-        pipeline: whose orders they are.
-        ranks: pipeline ranks.
-        microbatches: of one step.
-        virtual_stages: per rank.
-        steps: in a row.
-    """
-    if not pipeline.flushes:
-        return pipeline.build(ranks, steps * microbatches, virtual_stages)
-    orders = pipeline.build(ranks, microbatches, virtual_stages)
-    return tuple(
-        tuple(_later(entry, step * microbatches) for step in range(steps) for entry in order)
-        for order in orders
-    )
-
-
-def _later(entry: Entry, microbatches: int) -> Entry:
-    if isinstance(entry, Pass):
-        return entry._replace(microbatch=entry.microbatch + microbatches)
-    return Overlap(
-        *(one._replace(microbatch=one.microbatch + microbatches) for one in (entry.first, entry.second))
-    )

@@ -1,7 +1,7 @@
 """What every registered schedule must do, whoever writes it."""
 
 import pytest
-from constant_costs import Costs, constant_cost_program
+from constant_costs import Costs, constant_cost_program, orders_of_steps
 from grid import format_grid, parse_grid
 
 from simdl.engine.run import run
@@ -11,7 +11,6 @@ from simdl.pipelines.check import check_orders
 from simdl.pipelines.live import activation_events, peaks_of
 from simdl.pipelines.passes import Pass, PassKind
 from simdl.pipelines.pipeline import Pipeline
-from simdl.pipelines.steps import orders_of_steps
 from simdl.report.timeline_metrics import memory_profile
 
 F, B = PassKind.FORWARD, PassKind.BACKWARD

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from builders import build_cluster, build_stack, build_workload
+from gradient_times import gather_time, reduce_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uniform import uniform_layer
@@ -16,7 +17,6 @@ from simdl.program.action import Cause
 from simdl.report.timeline_metrics import breakdown
 from simdl.step.costs.block_cost import BlockCost
 from simdl.step.costs.gradients import GradientShare, merged_shares
-from simdl.step.costs.step_cost import gather_time, reduce_time
 from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.lowering.segments import Segmentation, buckets, filled_buckets, segment_ends
 from simdl.step.lowering.step_lowering import lower

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
+from gradient_times import gather_time, optimizer_time, reduce_time
 from uniform import FLOPS, uniform_network
 
 from simdl.communication import (
@@ -16,14 +17,11 @@ from simdl.communication import (
 from simdl.kernels.cost_model import ConstantCostModel
 from simdl.pipelines.passes import PassKind
 from simdl.step.costs.step_cost import (
-    gather_time,
     gradient_bytes,
-    reduce_time,
     stage_hop,
     tied_time,
     transfer_time,
 )
-from simdl.step.costs.update import optimizer_time
 from simdl.step.cuts.automatic_cut import step_cost
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy

@@ -6,11 +6,10 @@ GPipe: Huang et al. 2019, section 2.3. 1F1B and interleaving: Narayanan et al. 2
 """
 
 import pytest
-from constant_costs import Costs, constant_cost_program
+from constant_costs import Costs, constant_cost_program, orders_of_steps
 
 from simdl.engine.run import run
 from simdl.pipelines import pipeline, pipeline_order
-from simdl.pipelines.steps import orders_of_steps
 from simdl.program.program import Lane
 
 pytestmark = pytest.mark.theory

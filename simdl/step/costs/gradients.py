@@ -152,10 +152,9 @@ def expert_group(shard: Shard) -> Group:
     return ExpertGroup(size=shard.cp * shard.tp, stride=spread, spread=spread)
 
 
-def uniform_share(parameters: float, strategy: Strategy, *, tensors: int = 1) -> GradientShare:
-    """Parameters that all replicas hold alike, as where every layer is divided the same way."""
-    group = Group(size=strategy.cp * strategy.split_degree, stride=strategy.tp)
-    return GradientShare(group, parameters, tensors)
+def uniform_group(strategy: Strategy) -> Group:
+    """The ranks of one replica that hold the same parameters, where every layer is divided the same way."""
+    return Group(size=strategy.cp * strategy.split_degree, stride=strategy.tp)
 
 
 def share_shards(group: Group, strategy: Sharing) -> int:

@@ -25,13 +25,9 @@ from simdl.step.costs.gradients import (
     Collective,
     GradientShare,
     Sharing,
-    gathers,
     gradient_bytes,
     merged_shares,
-    reductions,
     share_shards,
-    total_seconds,
-    uniform_share,
 )
 from simdl.step.costs.pass_contents import Division
 from simdl.step.costs.saved_blocks import modes_of, saved_stage, saves, stage_rows
@@ -274,27 +270,6 @@ def transfer_time(nbytes: float, hop: Hop, strategy: Strategy, pricing: Pricing)
         Operation.ALL_GATHER, nbytes, Group(size=strategy.tp, stride=1), pricing.cluster, library=library
     )
     return hop_time(nbytes / strategy.tp, hop, pricing.cluster, library=library) + gather
-
-
-def reduce_time(
-    parameters: float, strategy: Strategy, pricing: Pricing, *, copies: bool = True, tensors: int = 1
-) -> float:
-    """[s] to reduce the gradient of parameters that all replicas hold alike.
-
-    Args:
-        parameters: elements of a rank before ZeRO.
-        strategy: with its replicas and ZeRO stage.
-        pricing: what prices it.
-        copies: across the sharded copies of a hybrid-sharded model too.
-        tensors: variables that they belong to.
-    """
-    share = uniform_share(parameters, strategy, tensors=tensors)
-    return total_seconds(reductions((share,), strategy, pricing, copies=copies))
-
-
-def gather_time(parameters: float, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] to gather the parameters that ZeRO shards, where all replicas hold them alike."""
-    return total_seconds(gathers((uniform_share(parameters, strategy),), strategy, pricing))
 
 
 def copies_sum(

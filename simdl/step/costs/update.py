@@ -51,11 +51,6 @@ def update_time(owned: float, workload: Workload, pricing: Pricing, *, tp: int =
     return launch_time(pricing.cost_model, update) + _orthogonal_time(owned, workload, pricing, tp)
 
 
-def optimizer_time(parameters: float, workload: Workload, strategy: Strategy, pricing: Pricing) -> float:
-    """[s] of the update of one rank's share of parameters that all replicas hold alike."""
-    return update_time(parameters / strategy.shards, workload, pricing, tp=strategy.tp)
-
-
 def moment_bytes(workload: Workload) -> float:
     """[bytes] per parameter that the optimizer keeps beside a master copy."""
     optimizer = workload.optimizer

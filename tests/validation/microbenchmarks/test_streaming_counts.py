@@ -5,10 +5,10 @@ launch and left out of the table. Not compared: `elementwise/bias+tanh`, which n
 """
 
 import pytest
+from gradient_times import optimizer_time
 
 from simdl.kernels.sharding import Shard, layer_kernels
 from simdl.software.reader import load_stack
-from simdl.step.costs.update import optimizer_time
 from simdl.step.strategy import Strategy
 from validation.microbenchmarks.arrays.kernels import EDGE
 from validation.microbenchmarks.case import Case, case_kernel
