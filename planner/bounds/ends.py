@@ -68,44 +68,59 @@ class Ends:
         return found
 
     def _transfers(self, each: Floats) -> Floats:
-        """[lanes and cuts] end of the first stage's passes if transfers of one boundary follow each other."""
+        """[lanes and cuts] end of the first stage's passes if messages of a rank either way have one lane.
+
+        Its first message comes when a microbatch is there, its last one has the rest of the way to go.
+        """
         chain = self._chain
         if not self._order.synchronised or self._order.copies > 1 or chain.sent.shape[1] == 1:
             return np.zeros(len(each))
-        before = (chain.head + chain.forward + chain.back + chain.drain)[:, :-1]
-        found: Floats = (before + (each + 1) * chain.sent[:, :-1] + chain.beyond[:, 1:]).max(axis=1)
-        lanes = each * chain.by_rank(chain.sent, len(self._place.owned))
-        if (lanes > self._busy / 2).any():  # else passes take longer
-            found = np.maximum(found, self._lanes(each))
+        back, rest, before = chain.back + chain.drain, chain.sent.copy(), np.zeros_like(chain.sent)
+        before[:, 1:] = back[:, :-1]
+        rest[:, :-1] += chain.beyond[:, 1:]
+        found: Floats = np.maximum(
+            self._in_turn(each, chain.head + chain.forward, chain.sent, rest + back),
+            self._in_turn(each, chain.head + chain.beyond, chain.returned, before),
+        )
+        at_once = self._order.last_live() >= each[:, 0]
+        if at_once.any() and not self._order.splits:
+            found[at_once] = np.maximum(found[at_once], self._phases(each)[at_once])
         return found
 
-    def _lanes(self, each: Floats) -> Floats:
-        """[lanes and cuts] the same of all stages of a rank: their messages either way have one lane.
+    def _phases(self, each: Floats) -> Floats:
+        """[lanes and cuts] the same where the last stage holds the activations of all microbatches at once.
 
-        Its first message comes when a microbatch is there, its last one has the rest of the way to go. Where
-        K activations of a rank live together, K messages to it have come when as many from it are still to
-        go, so that one after another those either way take as long as all of one way and K more.
+        All forward passes of all stages are then over before the first gradient is made, and the rank that is
+        slowest forward, or a boundary, may be another one than that which is slowest back.
         """
-        chain, order, by_owner = self._chain, self._order, self._place.by_owner
-        back, after, before = chain.back + chain.drain, np.zeros_like(chain.sent), np.zeros_like(chain.sent)
-        after[:, :-1], before[:, 1:] = chain.beyond[:, 1:], back[:, :-1]
-        sent, returned = by_owner(chain.sent), by_owner(chain.returned)
+        chain = self._chain
+        sent, returned = (one if chain.blocking else 0.0 for one in (chain.sent, chain.returned))
+        after, before = (_after(one) for one in (chain.forward + chain.sent, chain.back + chain.returned))
+        after += chain.sent
+        forward = np.maximum(
+            self._in_turn(each, chain.head, chain.forward + sent, after - sent),
+            self._in_turn(each, chain.head + chain.forward, chain.sent, after - chain.sent),
+        )
+        back = np.maximum(
+            self._in_turn(each, before, chain.back + returned, chain.drain - returned),
+            self._in_turn(each, before + chain.back, chain.returned, chain.drain - chain.returned),
+        )
+        found: Floats = forward + back
+        return found
 
-        def least(values: Floats, messages: Floats) -> Floats:
-            found: Floats = np.where(messages > 0, values, np.inf).min(axis=2)
-            return found
+    def _in_turn(self, each: Floats, begin: Floats, seconds: Floats, end: Floats) -> Floats:
+        """[lanes and cuts] until what every rank does for all microbatches is over, and the way behind it.
 
-        begin, end = least(by_owner(chain.head + chain.forward), sent), least(by_owner(before), returned)
-        first, rest = (by_owner(one) for one in (chain.head + chain.beyond, chain.sent + after + back))
-        ends = [
-            begin + each * sent.sum(axis=2) + least(rest, sent),
-            least(first, returned) + each * returned.sum(axis=2) + end,
-        ]
-        if self._place.in_turn and not order.splits:
-            live = order.most_live()[:, 1:] * least(returned, returned)[:, 1:]
-            ends.append(begin[:, :-1] + each * returned.sum(axis=2)[:, 1:] + live + end[:, 1:])
-        latest: Floats = np.max([np.where(np.isfinite(one), one, 0.0).max(axis=1) for one in ends], axis=0)
-        return latest
+        Args:
+            each: [lanes and cuts x 1] microbatches.
+            begin: [lanes and cuts x stages] seconds before it.
+            seconds: [lanes and cuts x stages] that it takes.
+            end: [lanes and cuts x stages] behind it.
+        """
+        begins, own, ends = map(self._place.by_owner, (begin, seconds, end))
+        ranks = begins.min(axis=2) + each * own.sum(axis=2) + ends.min(axis=2)
+        found: Floats = ranks.max(axis=1)
+        return found
 
     def step_times(self, beside: Exposure) -> Floats:
         """[candidates and cuts] seconds that a step takes at least."""
@@ -168,3 +183,9 @@ class Ends:
         found = np.empty_like(ends)
         found[:, order] = np.maximum.accumulate((ends + drain)[:, order][:, ::-1], axis=1)[:, ::-1]
         return found - drain
+
+
+def _after(values: Floats) -> Floats:
+    """Sums of all columns behind each."""
+    found: Floats = np.cumsum(values[:, ::-1], axis=1)[:, ::-1] - values
+    return found

@@ -144,9 +144,10 @@ class ShapeOrder:
         """[lanes and cuts x ranks] largest number of live activations of the first stage of every rank."""
         return self._of_cuts([each.counts[:, :, 0].max(axis=1) for each in self.live])
 
-    def most_live(self) -> Integers:
-        """[lanes and cuts x ranks] largest number of live activations of all stages of every rank."""
-        return self._of_cuts([each.counts.sum(axis=2).max(axis=1) for each in self.live])
+    def last_live(self) -> Integers:
+        """[lanes and cuts] largest number of live activations of the last stage."""
+        found = [each.counts.max(axis=1)[each.stages == each.stages.max()] for each in self.live]
+        return self._of_cuts(found)[:, 0]
 
     def _of_cuts(self, numbers: list[Integers]) -> Integers:
         """[lanes and cuts x ranks] numbers of the order that each has; 0 for cuts that none has."""
