@@ -200,7 +200,10 @@ def _certainty(result: PlanResult) -> list[str]:
         return []
     interval, tied = result.plans[0].report.interval, ties(result)
     low, high = format_seconds(interval.low), format_seconds(interval.high)
-    told = f"plans 1 to {tied} are ties" if tied > 1 else "plan 1 is ahead of the others"
+    told = "plan 1 is ahead of the others"
+    if tied > 1:
+        regret = f"{result.plans[0].regret:.1%}"
+        told = f"plans 1 to {tied} are ties: plan 1 is expected to cost {regret} over what turns out fastest"
     return [
         f"certainty: plan 1 takes {low} to {high} with {interval.level:.0%} ({interval.knowledge}); {told}"
     ]

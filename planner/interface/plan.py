@@ -264,8 +264,9 @@ def plan(
         max_simulations: stop after so many; the ranking may then not be certified.
         uneven_shares: let replicas on faster nodes of a mixed cluster have more microbatches.
         compression: also rank plans with gradients compressed so, such as ``"auto"`` or ``"topk:16,512"``.
-        objective: what plans are ranked by: ``"time"``, ``"cost"``, ``"energy"``, ``"tokens-per-dollar"`` or
-            ``"time-to-accuracy"``; the middle three also choose the number of nodes, the last the batch.
+        objective: what plans are ranked by: ``"time"``, ``"regret"`` (expected, over the one that turns out
+            fastest), ``"cost"``, ``"energy"``, ``"tokens-per-dollar"`` or ``"time-to-accuracy"``; cost,
+            energy and tokens per dollar also choose the number of nodes, the last the batch.
         horizon: how long the training is: tokens such as ``"300B"``, epochs such as ``"90ep"``, or a time
             such as ``"30d"``, which says what is trained in it, failures included.
         epochs: the horizon as epochs of ``dataset``.

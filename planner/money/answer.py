@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from planner.console.objective import choose_batch
-from planner.money.criteria import SIZED, TIME_TO_ACCURACY, Criteria, CriteriaAsked, read_criteria
+from planner.money.criteria import REGRET, SIZED, TIME_TO_ACCURACY, Criteria, CriteriaAsked, read_criteria
 from planner.money.horizon import Horizon
 from planner.money.sizes import WIDE, Comparison, compare_sizes, ranked
 from planner.questions.question import (
@@ -16,6 +16,7 @@ from planner.questions.question import (
     load_question,
 )
 from planner.search.plan import PlanResult
+from planner.search.regret import COMPARED, with_regrets
 from simdl.errors import SimdlError
 
 Find = Callable[[Question, int], PlanResult]
@@ -91,21 +92,27 @@ def answer(questions: Sequence[Question], asked: CriteriaAsked, find: Find, *, t
     if asked.objective == TIME_TO_ACCURACY:
         return _to_accuracy(questions, criteria, find, top=top)
     if len(questions) == 1 and not asked.sized:
-        return Answer(question=question, result=find(question, top), criteria=criteria)
+        return Answer(question=question, result=_best(question, criteria, find, top=top), criteria=criteria)
     comparison = compare_sizes(questions, criteria, find)
     chosen = comparison.chosen
     if chosen is None:
         return Answer(
             question=question, result=_nothing(comparison, criteria), criteria=criteria, comparison=comparison
         )
-    wanted = max(top, WIDE) if asked.objective in SIZED else top
-    result = ranked(find(chosen.question, wanted), chosen.question, criteria)
     return Answer(
         question=chosen.question,
-        result=replace(result, plans=result.plans[:top]),
+        result=_best(chosen.question, criteria, find, top=top),
         criteria=criteria,
         comparison=comparison,
     )
+
+
+def _best(question: Question, criteria: Criteria, find: Find, *, top: int) -> PlanResult:
+    """The first plans of a question by the objective, of as many as it is compared among."""
+    objective = criteria.asked.objective
+    wanted = max(top, WIDE) if objective in SIZED else max(top, COMPARED) if objective == REGRET else top
+    result = ranked(with_regrets(find(question, wanted)), question, criteria)
+    return replace(result, plans=result.plans[:top])
 
 
 def _to_accuracy(questions: Sequence[Question], criteria: Criteria, find: Find, *, top: int) -> Answer:
@@ -126,7 +133,9 @@ def _to_accuracy(questions: Sequence[Question], criteria: Criteria, find: Find, 
     question, batches = choose_batch(questions[0], training)
     samples = batches["batches"][0]["samples"]
     criteria = replace(criteria, horizon=Horizon(text="the target", samples=samples))
-    return Answer(question=question, result=find(question, top), criteria=criteria, batches=batches)
+    return Answer(
+        question=question, result=_best(question, criteria, find, top=top), criteria=criteria, batches=batches
+    )
 
 
 def _nothing(comparison: Comparison, criteria: Criteria) -> PlanResult:

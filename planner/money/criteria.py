@@ -14,9 +14,9 @@ from planner.questions.question import Question
 from simdl.errors import SimdlError
 from simdl.reliability.failures import Failures
 
-TIME, COST, ENERGY, TOKENS_PER_DOLLAR = "time", "cost", "energy", "tokens-per-dollar"
+TIME, REGRET, COST, ENERGY, TOKENS_PER_DOLLAR = "time", "regret", "cost", "energy", "tokens-per-dollar"
 TIME_TO_ACCURACY = "time-to-accuracy"
-OBJECTIVES = (TIME, COST, ENERGY, TOKENS_PER_DOLLAR, TIME_TO_ACCURACY)
+OBJECTIVES = (TIME, REGRET, COST, ENERGY, TOKENS_PER_DOLLAR, TIME_TO_ACCURACY)
 PRICED = (COST, TOKENS_PER_DOLLAR)
 """Objectives that need prices."""
 SIZED = (COST, ENERGY, TOKENS_PER_DOLLAR)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hardware.errors import HardwareError
-from planner.money.criteria import COST, ENERGY, TIME, TOKENS_PER_DOLLAR, Criteria
+from planner.money.criteria import COST, ENERGY, REGRET, TIME, TOKENS_PER_DOLLAR, Criteria
 from planner.money.price import HOUR, hardware_price
 from planner.questions.question import Question
 from planner.search.horizon import Outlook, outlook
@@ -79,7 +79,7 @@ class Outcome:
         Raises:
             SimdlError, AssertionError: what the objective needs is not known.
         """
-        per_sample = {TIME: 1.0, COST: self.cost_rate, TOKENS_PER_DOLLAR: self.cost_rate}
+        per_sample = {TIME: 1.0, REGRET: 1.0, COST: self.cost_rate, TOKENS_PER_DOLLAR: self.cost_rate}
         rate = self.power.total if objective == ENERGY and self.power else per_sample.get(objective)
         assert rate is not None  # noqa: S101 - read_criteria() and find_outcome() refuse otherwise
         return rate / self.samples_per_s

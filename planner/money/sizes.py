@@ -11,11 +11,12 @@ from math import prod
 
 from hardware.cluster import Cluster
 from planner.console.format import format_duration
-from planner.money.criteria import COST, ENERGY, SIZED, TIME, Criteria
+from planner.money.criteria import COST, ENERGY, REGRET, SIZED, Criteria
 from planner.money.outcome import Outcome, find_outcome
 from planner.questions.question import Question, assumed_batch, batch_was_assumed
 from planner.search.pareto import pareto_front
 from planner.search.plan import Plan, PlanResult
+from planner.search.regret import by_regret
 from planner.search.scaling import node_counts
 from simdl.errors import SimdlError
 
@@ -109,7 +110,7 @@ def _preference(size: Size, criteria: Criteria) -> tuple[float, float]:
     assert size.outcome is not None  # noqa: S101 - only sizes that do
     asked = criteria.asked
     score = size.outcome.score(asked.objective)
-    if asked.smallest or (criteria.deadline is not None and asked.objective == TIME):
+    if asked.smallest or (criteria.deadline is not None and asked.objective not in SIZED):
         return size.cluster.devices, score
     return score, size.cluster.devices
 
@@ -121,9 +122,9 @@ def _sizes(question: Question, limit: int, criteria: Criteria, find: Find) -> li
         return [_size(question, limit, criteria, find)]
     counts = node_counts(1, limit)
     smallest_wanted = asked.smallest or criteria.deadline is not None
-    if asked.objective == TIME and not (smallest_wanted or asked.pareto):
+    if asked.objective not in SIZED and not (smallest_wanted or asked.pareto):
         counts = counts[-2:]
-    stops = smallest_wanted and asked.objective == TIME and not asked.pareto
+    stops = smallest_wanted and asked.objective not in SIZED and not asked.pareto
     found: list[Size] = []
     for count in counts:
         found.append(_size(question, count, criteria, find))
@@ -214,7 +215,7 @@ def _size(question: Question, count: int, criteria: Criteria, find: Find) -> Siz
     if reason := _late_at_best(question, criteria):
         return Size(question=question, late=True, reason=reason)
     objective = criteria.asked.objective
-    result = find(question, 1 if objective == TIME else WIDE)
+    result = find(question, WIDE if objective in SIZED else 1)
     if not result.plans:
         return Size(question=question, reason=result.reasons[-1] if result.reasons else "no plan")
     judged = [(find_outcome(plan.report, question, criteria), plan) for plan in result.plans]
@@ -242,8 +243,10 @@ def _late_at_best(question: Question, criteria: Criteria) -> str:
 def ranked(result: PlanResult, question: Question, criteria: Criteria) -> PlanResult:
     """The plans of a result by the objective; what explains the fastest goes where another comes first."""
     objective = criteria.asked.objective
-    if objective not in SIZED or not result.plans:
+    if not result.plans or objective not in (*SIZED, REGRET):
         return result
+    if objective == REGRET:
+        return by_regret(result)
     scores = {
         id(plan): find_outcome(plan.report, question, criteria).score(objective) for plan in result.plans
     }

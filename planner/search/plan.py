@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, nan
 
 import numpy as np
 
@@ -43,10 +43,13 @@ class Plan:
     Attributes:
         bound: [s] that the step was known to take at least before it was simulated.
         report: of the simulated step; its ``strategy`` is the answer.
+        regret: how much longer it is expected to take than the plan that turns out fastest, as a share;
+            of plans that were compared (:mod:`planner.search.regret`).
     """
 
     bound: float
     report: StepReport
+    regret: float = nan
 
     def __repr__(self) -> str:
         return f"<Plan: {self.report!r}>"

@@ -1,18 +1,18 @@
-"""How certain a step time is: the evidence its seconds rest on, its interval, and which plans are ties.
+"""How certain a step time is: the evidence its seconds rest on, and its interval.
 
 The log of predicted over measured time is taken as normal with the standard deviation
 
     factor x root of (common^2 + sum over causes (share of the step x spread of the cause)^2)
 
-where causes are products, other kernels, communication and the host, and bubbles share in the others' errors.
-Products and attention, which tables time on every architecture, are surer than convolutions, whose algorithm
-a library chooses, and than kernels that stream, which programs fuse or do not. ``common`` is what all seconds
-of a run share (clocks, library versions), so it cancels between two plans of one question. A machine that was
-calibrated adds its own drift, the spread of its speed meanwhile, in the same way (``[steadiness]`` of its
-profile). The factor is of a kind of network: programs that train language models resemble each other more
-than those of all other networks do. Spreads and factors stand in ``simdl/software/spreads.toml``, from rows
-left out of the fit; ``simdl validate transfer`` judges them with spreads and factors of all other groups, by
-the same rule.
+where causes are products, other kernels, communication and the host, and bubbles share in the others'
+errors. Products and attention, which tables time on every architecture, are surer than convolutions, whose
+algorithm a library chooses, and than kernels that stream, which programs fuse or do not. ``common`` is what
+all seconds of a run share (clocks, library versions), so it cancels between two plans of one question
+(:mod:`simdl.report.ties`). A machine that was calibrated adds its own drift, the spread of its speed
+meanwhile, in the same way (``[steadiness]`` of its profile). The factor is of a kind of network: programs
+that train language models resemble each other more than those of all other networks do. Spreads and factors
+stand in ``simdl/software/spreads.toml``, from rows left out of the fit; ``simdl validate transfer`` judges
+them with spreads and factors of all other groups, by the same rule.
 """
 
 import tomllib
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from math import exp, hypot, sqrt
+from math import exp, hypot
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -139,7 +139,7 @@ def step_interval(
     total = sum(seconds.values()) or 1.0
     shares = {cause: part / total for cause, part in seconds.items()}
     spread = factors()[kind] * float(log_spread(shares, spreads()[knowledge]))
-    factor = exp(_sigmas(level) * hypot(spread, drift))
+    factor = exp(sigmas(level) * hypot(spread, drift))
     return Interval(level=level, low=step_time / factor, high=step_time * factor, knowledge=knowledge)
 
 
@@ -159,52 +159,6 @@ def log_spread(shares: Mapping[str, Amount], spread: Mapping[str, Amount]) -> Am
     parts = ((shares[cause] * spread[cause]) ** 2 for cause in SPREAD_CAUSES)
     found: Amount = np.sqrt(spread["common"] ** 2 + sum(parts))
     return found
-
-
-def are_ties(
-    first: Mapping[str, float],
-    second: Mapping[str, float],
-    knowledge: Knowledge,
-    *,
-    kind: Kind,
-    kernels: tuple[Mapping[str, float], Mapping[str, float]] = (NO_KERNELS, NO_KERNELS),
-    level: float = 0.9,
-) -> bool:
-    """Whether two breakdowns of one question differ by less than their causes' errors leave open.
-
-    What both spend on a cause errs alike, so only the difference of the causes counts.
-    """
-    spread = spreads()[knowledge]
-    one, other = cause_seconds(first, kernels[0]), cause_seconds(second, kernels[1])
-    gap = abs(sum(first.values()) - sum(second.values()))
-    error = factors()[kind] * sqrt(
-        sum(((one[cause] - other[cause]) * spread[cause]) ** 2 for cause in SPREAD_CAUSES)
-    )
-    return gap <= _sigmas(level) * error or gap <= _SAME * sum(first.values())
-
-
-def tied_with_the_first(
-    breakdowns: Sequence[Mapping[str, float]],
-    knowledge: Knowledge,
-    *,
-    kind: Kind,
-    kernels: Sequence[Mapping[str, float]] = (),
-) -> int:
-    """How many plans, from the first on, cannot be told from the first.
-
-    Args:
-        breakdowns: [s] by cause of each plan.
-        knowledge: of their software and machine.
-        kind: of their network.
-        kernels: [s] of the passes of each plan by kind of kernel; none where they are not known.
-    """
-    own = kernels or [NO_KERNELS] * len(breakdowns)
-    count = 1
-    while count < len(breakdowns) and are_ties(
-        breakdowns[0], breakdowns[count], knowledge, kind=kind, kernels=(own[0], own[count])
-    ):
-        count += 1
-    return min(count, len(breakdowns))
 
 
 def cause_seconds(
@@ -304,8 +258,12 @@ def _table() -> Mapping[str, Any]:
     return tomllib.loads(text)
 
 
-def _sigmas(level: float) -> float:
+@lru_cache(maxsize=1)
+def alternative_spread() -> float:
+    """Log spread of how two alternatives of one question compare, beside what their causes leave open."""
+    return float(_table()["alternatives"]["spread"])
+
+
+def sigmas(level: float) -> float:
+    """Standard deviations either way that hold so large a share of a normal distribution."""
     return NormalDist().inv_cdf((1 + level) / 2)
-
-
-_SAME = 1e-3  # steps this close are the same step

@@ -372,3 +372,11 @@ def test_nodes_draw_what_mlperf_metered(model, cluster, batch, watts):
     strategy = Strategy(dp=8, micro_batch=batch // 8)
     report = simulate(question.workload, question.cluster, strategy, stack=question.stack).report
     assert step_power(report, question.cluster).total == pytest.approx(watts, rel=0.2)
+
+
+def test_the_least_expected_regret_comes_first_where_it_is_asked_for():
+    found = answered(*SMALL, "--top", "3", "--objective", "regret")
+    regrets = [each["expected_regret"] for each in found["plans"]]
+    assert regrets == sorted(regrets)
+    assert regrets[0] > 0
+    assert found["certified"] is False  # of the fastest plans alone

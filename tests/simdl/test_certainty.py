@@ -1,4 +1,4 @@
-"""Intervals, ties and what seconds rest on."""
+"""Intervals and what seconds rest on."""
 
 import json
 from math import exp, log, sqrt
@@ -15,7 +15,6 @@ from simdl.report.certainty import (
     CAUSES,
     EVIDENCE,
     SPREAD_CAUSES,
-    are_ties,
     degrees,
     evidence_seconds,
     factors,
@@ -23,7 +22,6 @@ from simdl.report.certainty import (
     knowledge_of,
     spreads,
     step_interval,
-    tied_with_the_first,
 )
 from simdl.software.reader import load_stack
 from workloads.registry import load_network
@@ -73,20 +71,6 @@ def test_decoders_are_language_models_and_encoders_and_images_are_not():
     kinds = {name: kind_of(load_network(name)) for name in ("gpt2", "bert-base", "resnet18", "vit-b16")}
     assert [name for name, kind in kinds.items() if kind == "language models"] == ["gpt2"]
     assert set(kinds.values()) == set(factors())
-
-
-@given(BREAKDOWNS)
-@pytest.mark.property
-def test_a_plan_ties_with_itself_and_not_with_one_that_computes_ten_times_as_long(breakdown):
-    assert are_ties(breakdown, breakdown, "fitted", kind="other networks")
-    slow = {name: 10 * seconds for name, seconds in breakdown.items()} | {"bubble": 1e6}
-    assert not are_ties(breakdown, slow, "measured", kind="other networks")
-
-
-def test_ties_are_counted_from_the_first_on():
-    same = {"forward": 1.0}
-    plans = [same, {"forward": 1.0001}, {"forward": 1.0, "bubble": 5.0}, same]
-    assert tied_with_the_first(plans, "fitted", kind="language models") == 2
 
 
 def test_seconds_by_evidence_add_up_to_the_step_and_name_the_weakest_number():

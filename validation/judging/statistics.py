@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 Values: TypeAlias = pd.Series | Sequence[float | None]
 
@@ -76,3 +78,10 @@ def error_statistics(measured: Values, predicted: Values) -> ErrorStatistics:
         max=float(size.max()),
         bias=float(errors.mean()),
     )
+
+
+def weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64], level: float) -> float:
+    """The least value that is not below so large a share of the weight."""
+    order = np.argsort(values)
+    share = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][min(int((share < level).sum()), len(order) - 1)])

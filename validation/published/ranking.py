@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from validation.published.alternatives import alternative_pairs, in_order, seconds_per_sample, told_apart
+
 _TIMES = ["measured", "predicted"]
 
 
@@ -21,6 +23,9 @@ class RankingSummary:
         mean_correlation: mean of Spearman's rho over questions, None where none has one.
         median_correlation: their median.
         mean_regret, max_regret: measured loss of choosing by prediction, as a fraction of the best.
+        pairs: alternatives in pairs, where a step says by what causes.
+        apart: pairs that are no ties (:mod:`simdl.report.ties`).
+        in_order: share of those that were measured in the predicted order.
     """
 
     groups: int = 0
@@ -29,6 +34,9 @@ class RankingSummary:
     median_correlation: float | None = None
     mean_regret: float = 0.0
     max_regret: float = 0.0
+    pairs: int = 0
+    apart: int = 0
+    in_order: float = 0.0
 
 
 def rank_alternatives(scored: pd.DataFrame) -> RankingSummary:
@@ -36,7 +44,7 @@ def rank_alternatives(scored: pd.DataFrame) -> RankingSummary:
 
     A question whose measurements are all equal has a regret and no correlation.
     """
-    times = _seconds_per_sample(scored)
+    times = seconds_per_sample(scored)
     choices = times.groupby("question", sort=False)["predicted"].transform("nunique") > 1
     questions = times[choices].groupby("question", sort=False)
     if not len(questions):
@@ -44,6 +52,8 @@ def rank_alternatives(scored: pd.DataFrame) -> RankingSummary:
     best = times[choices].sort_values(["predicted", "measured"]).groupby("question")["measured"].first()
     regret = best / questions["measured"].min() - 1
     correlations = questions[_TIMES].corr(method="spearman")["predicted"].xs("measured", level=-1).dropna()
+    pairs = alternative_pairs(scored)
+    apart = pairs[told_apart(pairs)]
     return RankingSummary(
         groups=len(questions),
         rows=int(choices.sum()),
@@ -51,11 +61,7 @@ def rank_alternatives(scored: pd.DataFrame) -> RankingSummary:
         median_correlation=float(correlations.median()) if len(correlations) else None,
         mean_regret=float(regret.mean()),
         max_regret=float(regret.max()),
+        pairs=len(pairs),
+        apart=len(apart),
+        in_order=float(in_order(apart).mean()) if len(apart) else 0.0,
     )
-
-
-def _seconds_per_sample(scored: pd.DataFrame) -> pd.DataFrame:
-    """Times of rows that print step times or rates, so that rows with different batches compare."""
-    steps = scored[_TIMES].div(scored["batch"], axis=0)
-    times = steps.where(scored["unit"] == "s", 1 / scored[_TIMES])
-    return times.assign(question=scored["question"].map(" | ".join))

@@ -14,7 +14,16 @@ from validation.published.compare import Comparison, Section
 from validation.published.memory_check import wrong_rows
 
 ERROR_HEADER = ("table", "rows", "predicted", "skipped", "assumed", "mean", "median", "p90", "max", "bias")
-RANKING_HEADER = ("table", "questions", "rows", "rank correlation", "mean regret", "max regret")
+RANKING_HEADER = (
+    "table",
+    "questions",
+    "rows",
+    "rank correlation",
+    "mean regret",
+    "max regret",
+    "pairs told apart",
+    "in order",
+)
 FIT_HEADER = ("rows", "n", "mean", "median", "p90", "max", "bias")
 MEMORY_HEADER = (
     "table",
@@ -77,6 +86,8 @@ def ranking_rows(comparison: Comparison) -> list[tuple[str, ...]]:
             "-" if section.ranking.mean_correlation is None else f"{section.ranking.mean_correlation:.3f}",
             format_share(section.ranking.mean_regret),
             format_share(section.ranking.max_regret),
+            f"{section.ranking.apart} of {section.ranking.pairs}",
+            f"{section.ranking.in_order:.0%}" if section.ranking.apart else "-",
         )
         for name, section in _sections(comparison)
         if section.ranking.groups

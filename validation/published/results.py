@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from simdl.report.ties import cause_shares
 from validation.judging.tables import JSON_COLUMNS
 from validation.published.peaks import predicted_peak
 from validation.published.prediction import RowResult
 
 # Batch is that of a step, question what alternatives share, feasible whether the memory [bytes] suffices,
-# implied a failure that another row's batch implies.
+# implied a failure that another row's batch implies, shares those of the step by cause (simdl.report.ties).
 COLUMNS = (
     *JSON_COLUMNS,
     "fitted",
@@ -22,6 +23,9 @@ COLUMNS = (
     "measured_memory",
     "predicted_memory",
     "implied",
+    "shares",
+    "knowledge",
+    "kind",
 )
 
 
@@ -60,4 +64,6 @@ def result_cells(result: RowResult) -> dict[str, object]:
         }
     if report is not None:
         cells |= {"feasible": report.feasible, "predicted_memory": predicted_peak(row, setup, report)}
+        cells |= {"shares": tuple(cause_shares(report).tolist())}
+        cells |= {name: report.provenance.get(name) for name in ("knowledge", "kind")}
     return cells

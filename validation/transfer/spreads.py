@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from simdl.report.certainty import SPREAD_CAUSES, Kind, Spread, degrees, factors, log_spread, spreads
+from validation.judging.statistics import weighted_quantile
 
 Array = NDArray[np.float64]
 LEVEL = 0.9
@@ -113,13 +114,6 @@ def _weights(results: pd.DataFrame) -> Array:
     sizes = results.groupby("group")["group"].transform("size").to_numpy(float)
     found: Array = 1 / np.sqrt(sizes)
     return found
-
-
-def weighted_quantile(values: Array, weights: Array, level: float) -> float:
-    """The least value that is not below so large a share of the weight."""
-    order = np.argsort(values)
-    share = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][min(int((share < level).sum()), len(order) - 1)])
 
 
 def _loss(spread: Array, errors: Array, shares: Array, weights: Array) -> float:

@@ -16,9 +16,9 @@ from planner.questions.answer_file import VERSION
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
 from planner.search.plan import PlanResult
-from simdl.report.certainty import tied_with_the_first
 from simdl.report.operator_times import longest_operators
 from simdl.report.step_report import StepReport
+from simdl.report.ties import tied_with_the_first
 
 OPERATORS = 100
 """Operators of the critical path that an answer names; the others are added up by phase and kind."""
@@ -86,16 +86,7 @@ def report_json(report: StepReport) -> dict[str, Any]:
 
 def ties(result: PlanResult) -> int:
     """How many plans, from the first on, cannot be told from the first; 0 without plans."""
-    if not result.plans:
-        return 0
-    provenance = result.plans[0].report.provenance
-    reports = [plan.report for plan in result.plans]
-    return tied_with_the_first(
-        [each.breakdown for each in reports],
-        provenance.get("knowledge", "unknown"),
-        kind=provenance.get("kind", "other networks"),
-        kernels=[each.kernels for each in reports],
-    )
+    return tied_with_the_first([plan.report for plan in result.plans])
 
 
 def plan_json(question: Question, result: PlanResult, *, wall_time: float) -> dict[str, Any]:
@@ -108,7 +99,10 @@ def plan_json(question: Question, result: PlanResult, *, wall_time: float) -> di
     """
     return {
         **_answered(question),
-        "plans": [{"bound": plan.bound, **report_json(plan.report)} for plan in result.plans],
+        "plans": [
+            {"bound": plan.bound, "expected_regret": plan.regret, **report_json(plan.report)}
+            for plan in result.plans
+        ],
         "space": {
             "candidates": result.candidates,
             "feasible": result.feasible,

@@ -17,7 +17,8 @@ OPTIONS = (
         type=click.Choice(OBJECTIVES),
         default=TIME,
         show_default=True,
-        help="What plans are ranked by. cost, energy and tokens-per-dollar also choose the number of nodes, "
+        help="What plans are ranked by; regret: what a plan is expected to cost over the one that turns out "
+        "fastest. cost, energy and tokens-per-dollar also choose the number of nodes, "
         "time-to-accuracy the global batch.",
     ),
     click.option(

@@ -39,8 +39,19 @@ def row(number, file="a.csv"):
     return PublishedRow(file=file, number=number, kind="llm", cells=cells)
 
 
+def faked(*, feasible, peak=0.0):
+    return SimpleNamespace(
+        feasible=feasible,
+        peak_memory=peak,
+        step_time=1.0,
+        breakdown={"forward": 1.0},
+        kernels={},
+        provenance={"knowledge": "fitted", "kind": "language models"},
+    )
+
+
 def scored(number, predicted, *, feasible=True, fitted=False, file="a.csv", peak=0.0, **setup):
-    report = SimpleNamespace(feasible=feasible, peak_memory=peak)
+    report = faked(feasible=feasible, peak=peak)
     return RowResult(
         row=row(number, file),
         setup=FakeSetup(**setup),
@@ -51,7 +62,7 @@ def scored(number, predicted, *, feasible=True, fitted=False, file="a.csv", peak
 
 
 def skipped(number, reason, file="a.csv", **setup):
-    report = SimpleNamespace(feasible=False, peak_memory=0.0) if setup else None
+    report = faked(feasible=False) if setup else None
     return RowResult(
         row=row(number, file), setup=FakeSetup(**setup) if setup else None, report=report, skipped=reason
     )

@@ -1,5 +1,6 @@
 """Rank correlation and regret on cases whose answer is known by hand."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -9,7 +10,9 @@ from validation.published.ranking import RankingSummary, rank_alternatives
 def ranked(measured, predicted, *, unit="s", batch=1.0, question=("q",)):
     rows = zip(measured, predicted, strict=True)
     frame = pd.DataFrame(rows, columns=["measured", "predicted"], dtype=float)
-    return rank_alternatives(frame.assign(unit=unit, batch=batch, question=[question] * len(frame)))
+    frame = frame.assign(unit=unit, batch=batch, question=[question] * len(frame), file="table.csv")
+    shares = [np.array([1.0, 0.0, 0.0, 0.0])] * len(frame)
+    return rank_alternatives(frame.assign(shares=shares, knowledge="fitted", kind="language models"))
 
 
 def test_correlation_of_the_textbook_formula_without_ties():
@@ -46,6 +49,12 @@ def test_no_regret_when_the_predicted_best_is_the_measured_best():
 
 def test_predicted_tie_takes_the_better_of_the_tied():
     assert ranked([2, 1, 9], [3, 3, 4]).max_regret == 0
+
+
+def test_pairs_told_apart_are_counted_with_those_measured_in_order():
+    # 1 and 1.001 are ties; each and 2 are not, of which the measured order of one is another
+    found = ranked([1.5, 3, 2], [1, 1.001, 2])
+    assert (found.pairs, found.apart, found.in_order) == (3, 2, 0.5)
 
 
 def test_no_rows_are_no_question():
