@@ -5,12 +5,11 @@ from typing import Any
 
 import click
 
-from hardware.errors import HardwareError
 from hardware.profiles import load_cluster
 from planner.console.options.question_options import CLUSTER
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
-from planner.console.refusals import bad_input, reporting_errors
+from planner.console.output_files import answer_options
+from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.collectives import (
     HEADER,
@@ -22,7 +21,6 @@ from planner.questions.collectives import (
 )
 from planner.questions.stepwise import STEPWISE_HEADER, stepwise_cells
 from simdl.communication import Operation, library_names
-from simdl.errors import SimdlError
 
 
 @click.command()
@@ -66,9 +64,8 @@ from simdl.errors import SimdlError
     is_flag=True,
     help="Also run every message as an event on the links of the cluster, beside the closed form.",
 )
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
+@reporting_errors()
 def collectives(  # noqa: PLR0917 - click passes one argument per option
     cluster_name: str,
     op: str,
@@ -84,20 +81,17 @@ def collectives(  # noqa: PLR0917 - click passes one argument per option
     as_json: bool,
 ) -> None:
     """Time a collective on a cluster by message size, algorithm and library."""
-    try:
-        page_path = report_path(report_directory, "collectives", force=force)
-        data = collectives_json(
-            load_cluster(cluster_name),
-            operation=Operation(op),
-            sizes=parse_sizes(size),
-            ranks=ranks,
-            stride=stride,
-            algorithm=algorithm,
-            library=library,
-            stepwise=stepwise,
-        )
-    except (HardwareError, SimdlError) as error:
-        raise bad_input(error) from None
+    page_path = report_path(report_directory, "collectives", force=force)
+    data = collectives_json(
+        load_cluster(cluster_name),
+        operation=Operation(op),
+        sizes=parse_sizes(size),
+        ranks=ranks,
+        stride=stride,
+        algorithm=algorithm,
+        library=library,
+        stepwise=stepwise,
+    )
     if page_path is not None:
         _write_report(data, page_path)
     if as_json:

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console.answers.consistency_json import comparison_json, comparison_notes, comparison_rows
 from planner.console.answers.headline import setting_of
@@ -17,17 +16,15 @@ from planner.console.options.strategy_options import (
     open_strategy_options,
 )
 from planner.console.output import print_json, print_table
-from planner.console.output_files import check_new, force_option, report_option
-from planner.console.refusals import bad_input
+from planner.console.output_files import answer_options, check_new
+from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, load_question
 from planner.search.training_choice import TrainingAsked, TrainingChoice, check_own, choose_training
-from simdl.errors import SimdlError
 from simdl.synchrony.chrome_trace import write_training_trace
 from simdl.synchrony.registry import SCHEMES, find_scheme
 from simdl.synchrony.simulate import RECORDED, Comparison
 from simdl.synchrony.slowdown import KINDS, parse_slowdown
-from workloads.errors import WorkloadError
 
 EXAMPLES = ", ".join(kind.example for kind in KINDS.values())
 
@@ -75,9 +72,8 @@ EXAMPLES = ", ".join(kind.example for kind in KINDS.values())
 @click.option("--steps", type=int, default=100, show_default=True, help="Steps of each worker.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random draws.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Write what workers do to a Chrome trace.")
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
+@reporting_errors()
 def consistency(
     *,
     options: Options,
@@ -103,33 +99,30 @@ def consistency(
     slow-downs. A worker is one replica of the strategy, of which is chosen what no option says, as simdl
     simulate does. Without slow-downs the synchronous step is that of simdl simulate.
     """
-    try:
-        page_path = report_path(report_directory, "consistency", force=force, beside=trace)
-        if trace is not None:
-            check_new(trace, force=force, what="trace")
-        asked = TrainingAsked(
-            scheme=find_scheme(scheme_name),
-            workers=workers,
-            servers=servers,
-            spare=spare,
-            bound=bound,
-            period=period,
-            slowdowns=tuple(parse_slowdown(text) for text in slowdown_texts),
-            steps=steps,
-            seed=seed,
-        )
-        check_own(asked)
-        question = load_question(options)
-        whole = None if strategy_file is None else chosen_strategy(strategy_file, flags, question.cluster)
-        choice = choose_training(question, options, asked, given=given_flags(flags), whole=whole)
-        found = choice.train(recorded=RECORDED if trace is not None or page_path is not None else 0)
-        data = comparison_json(choice, found)
-        if trace is not None:
-            write_training_trace(found.outcome, trace)
-        if page_path is not None:
-            _write_report(data, found, page_path)
-    except (HardwareError, WorkloadError, SimdlError) as error:
-        raise bad_input(error) from None
+    page_path = report_path(report_directory, "consistency", force=force, beside=trace)
+    if trace is not None:
+        check_new(trace, force=force, what="trace")
+    asked = TrainingAsked(
+        scheme=find_scheme(scheme_name),
+        workers=workers,
+        servers=servers,
+        spare=spare,
+        bound=bound,
+        period=period,
+        slowdowns=tuple(parse_slowdown(text) for text in slowdown_texts),
+        steps=steps,
+        seed=seed,
+    )
+    check_own(asked)
+    question = load_question(options)
+    whole = None if strategy_file is None else chosen_strategy(strategy_file, flags, question.cluster)
+    choice = choose_training(question, options, asked, given=given_flags(flags), whole=whole)
+    found = choice.train(recorded=RECORDED if trace is not None or page_path is not None else 0)
+    data = comparison_json(choice, found)
+    if trace is not None:
+        write_training_trace(found.outcome, trace)
+    if page_path is not None:
+        _write_report(data, found, page_path)
     if as_json:
         print_json(data)
     else:

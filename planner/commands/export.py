@@ -4,12 +4,11 @@ from pathlib import Path
 
 import click
 
-from hardware.errors import HardwareError
 from planner.console.answers.headline import devices_of
 from planner.console.format import format_seconds, spell_strategy
 from planner.console.output import print_json
 from planner.console.output_files import force_option
-from planner.console.refusals import bad_input
+from planner.console.refusals import reporting_errors
 from planner.launch.answer import job_of_answer, job_of_strategy
 from planner.launch.files import write_files
 from planner.launch.job import Job, LaunchError, launch_json, say
@@ -17,8 +16,6 @@ from planner.launch.registry import FORMATS, launch_format
 from planner.questions.answer_file import load_answer
 from planner.questions.question import Options
 from planner.search.limits_of_step import limits_of_step
-from simdl.errors import SimdlError
-from workloads.errors import WorkloadError
 
 
 @click.command()
@@ -37,6 +34,7 @@ from workloads.errors import WorkloadError
 @click.option("--out", type=click.Path(path_type=Path), help="Write the files into this directory.")
 @force_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: files, launch line, warnings.")
+@reporting_errors()
 def export(
     *,
     file: Path,
@@ -53,14 +51,11 @@ def export(
     and --cluster. The main file is printed; --out writes all of them. Whatever the framework cannot express
     is warned of on standard error.
     """
-    try:
-        found = launch_format(format_name)
-        job = _job(file, number, asked)
-        launch = found.write(job)
-        if out is not None:
-            write_files(out, launch.files, force=force)
-    except (HardwareError, WorkloadError, SimdlError) as error:
-        raise bad_input(error) from None
+    found = launch_format(format_name)
+    job = _job(file, number, asked)
+    launch = found.write(job)
+    if out is not None:
+        write_files(out, launch.files, force=force)
     click.echo(_sentence(job, found.title, file, number), err=True)
     for line in say(launch):
         click.echo(line, err=True)

@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from hardware.errors import HardwareError
 from planner.console.answers.goodput_answer import goodput_answer, goodput_rows
 from planner.console.answers.headline import header
 from planner.console.format import format_duration, format_strategy
@@ -13,14 +12,12 @@ from planner.console.options.failure_options import failure_options
 from planner.console.options.question_options import question_options
 from planner.console.options.strategy_options import asked_strategy, open_strategy_options
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
-from planner.console.refusals import bad_input
+from planner.console.output_files import answer_options
+from planner.console.refusals import reporting_errors
 from planner.money.failures import positive_option, read_failures
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, Question, load_question
-from simdl.errors import SimdlError
 from simdl.reliability.failures import REPAIR
-from workloads.errors import WorkloadError
 
 
 @click.command()
@@ -34,9 +31,8 @@ from workloads.errors import WorkloadError
 )
 @click.option("--horizon", default="30d", show_default=True, help="How long the training may run.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random failures.")
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
+@reporting_errors()
 def goodput(
     *,
     options: Options,
@@ -60,28 +56,23 @@ def goodput(
     What no option says of the strategy is chosen as simdl simulate does. Simulates failures of devices and
     nodes with several intervals between checkpoints, beside Young's and Daly's.
     """
-    try:
-        page_path = report_path(report_directory, "goodput", force=force)
-        asked = None if interval is None else positive_option("--interval", interval, "time")
-        seconds = positive_option("--horizon", horizon, "time")
-        question = load_question(options)
-        choice = asked_strategy(strategy_file, flags, question, options)
-        question, strategy = choice.question, choice.strategy
-        said = {
-            "device_mtbf": device_mtbf,
-            "node_mtbf": node_mtbf,
-            "storage_bandwidth": storage_bandwidth,
-            "restart": restart,
-            "repair": repair,
-        }
-        failures = read_failures(question.workload, question.cluster, said, spares=spare_nodes)
-        data = goodput_answer(
-            choice, options.model, failures, said=said, asked=asked, horizon=seconds, seed=seed
-        )
-        if page_path is not None:
-            _write_report(data, page_path)
-    except (HardwareError, WorkloadError, SimdlError) as error:
-        raise bad_input(error) from None
+    page_path = report_path(report_directory, "goodput", force=force)
+    asked = None if interval is None else positive_option("--interval", interval, "time")
+    seconds = positive_option("--horizon", horizon, "time")
+    question = load_question(options)
+    choice = asked_strategy(strategy_file, flags, question, options)
+    question, strategy = choice.question, choice.strategy
+    said = {
+        "device_mtbf": device_mtbf,
+        "node_mtbf": node_mtbf,
+        "storage_bandwidth": storage_bandwidth,
+        "restart": restart,
+        "repair": repair,
+    }
+    failures = read_failures(question.workload, question.cluster, said, spares=spare_nodes)
+    data = goodput_answer(choice, options.model, failures, said=said, asked=asked, horizon=seconds, seed=seed)
+    if page_path is not None:
+        _write_report(data, page_path)
     if as_json:
         print_json(data)
     else:

@@ -27,10 +27,9 @@ from hardware.profiles import (
 from hardware.units import format_quantity
 from planner.console.answers.network_text import drawing_lines, node_drawings
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
-from planner.console.refusals import bad_input
+from planner.console.output_files import answer_options
+from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
-from simdl.errors import SimdlError
 from simdl.topology.patterns import Pattern
 
 Profile = Device | Link | NodeType | Host
@@ -44,9 +43,8 @@ Profile = Device | Link | NodeType | Host
     help="Draw the load of each link of a node type while all members send like this: ring (to the next), "
     "pairs (to every other), doubling, halving (at distance 1, 2, 4, ...) or server (to the first).",
 )
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
+@reporting_errors()
 def hardware(
     *, name: str | None, pattern: str | None, report_directory: Path | None, force: bool, as_json: bool
 ) -> None:
@@ -57,20 +55,17 @@ def hardware(
     same of its device and links. The network of a node type is drawn, as text and as a page.
     """
     loaded = None if pattern is None else Pattern(pattern)
-    try:
-        profiles = () if name is None else _profiles(name)
-        node = next((each for _, each in profiles if isinstance(each, NodeType)), None)
-        if node is None:
-            _refuse_drawing(name, {"--pattern": loaded, "--report": report_directory})
-        path = report_path(report_directory, f"hardware-{Path(name or '').stem}", force=force)
-        if name is None:
-            _print_list(as_json=as_json)
-        else:
-            _print_profiles(profiles, loaded, as_json=as_json)
-        if path is not None and node is not None:
-            _write_report(node, loaded, profiles, path)
-    except (HardwareError, SimdlError) as error:
-        raise bad_input(error) from None
+    profiles = () if name is None else _profiles(name)
+    node = next((each for _, each in profiles if isinstance(each, NodeType)), None)
+    if node is None:
+        _refuse_drawing(name, {"--pattern": loaded, "--report": report_directory})
+    path = report_path(report_directory, f"hardware-{Path(name or '').stem}", force=force)
+    if name is None:
+        _print_list(as_json=as_json)
+    else:
+        _print_profiles(profiles, loaded, as_json=as_json)
+    if path is not None and node is not None:
+        _write_report(node, loaded, profiles, path)
 
 
 def _refuse_drawing(name: str | None, options: Mapping[str, object]) -> None:

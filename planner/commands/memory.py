@@ -13,7 +13,7 @@ from planner.console.options.option_values import option_quantity
 from planner.console.options.question_options import asking
 from planner.console.options.strategy_options import chosen_strategy, given_flags, strategy_options
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
+from planner.console.output_files import answer_options
 from planner.console.refusals import reporting_errors
 from planner.memory_savers.options import KINDS
 from planner.pages.page import report_path, write_page
@@ -43,9 +43,7 @@ from simdl.errors import SimdlError
     show_default="all that the cluster and the optimizer take",
     help="A way to save memory; may be given several times.",
 )
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@answer_options("Print JSON in base units.")
 @reporting_errors()
 def memory(
     *,

@@ -14,7 +14,7 @@ from hardware.profiles import device_names, load_cluster, load_device, load_node
 from hardware.units import format_quantity
 from planner.console.options.option_values import option_quantity
 from planner.console.output import print_json, print_table
-from planner.console.output_files import check_new_file, force_option, report_option
+from planner.console.output_files import answer_options, check_new_file
 from planner.console.refusals import bad_input, reporting_errors
 from planner.errors import InfeasibleError
 from planner.microbatch.configuration import Configuration, Policy, check_work, micro_batch_sizes
@@ -113,9 +113,7 @@ HEADER = ("layer", "pass", "micro-batches", "time", "undivided", "workspace", "p
     is_flag=True,
     help="Only algorithms that give the same bits in every run (cuDNN's atomic sums are left out).",
 )
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
 @reporting_errors()
 def microbatch(  # noqa: PLR0917 - click passes one argument per option
     model: str,

@@ -8,9 +8,8 @@ import click
 from hardware.units import format_quantity
 from planner.console.answers.model_table import describe_model, distinct_layers, registered_models
 from planner.console.output import print_json, print_table
-from planner.console.refusals import bad_input
+from planner.console.refusals import bad_input, reporting_errors
 from workloads.dtypes import PRECISIONS, Precision, load_precision
-from workloads.errors import WorkloadError
 from workloads.network import Network
 from workloads.registry import load_network, registered_name
 
@@ -24,17 +23,15 @@ from workloads.registry import load_network, registered_name
 )
 @click.option("--seq-len", type=int, help="Tokens of one sample of NAME instead of the published number.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@reporting_errors()
 def models(name: str | None, precision: str | None, seq_len: int | None, *, as_json: bool) -> None:
     """List the registered networks, or show the totals and layers of NAME.
 
     NAME is a registered network, a file (TOML, ONNX, torch.export) or a Hugging Face config.json or its
     folder. Counts are per sample (one image or one sequence); a multiply-add is two flops.
     """
-    try:
-        chosen = load_precision(precision or "fp32")
-        network = None if name is None else load_network(name, tokens=seq_len)
-    except WorkloadError as error:
-        raise bad_input(error) from None
+    chosen = load_precision(precision or "fp32")
+    network = None if name is None else load_network(name, tokens=seq_len)
     if name is not None and network is not None:
         if registered_name(name) != name:
             click.echo(f"{name} is registered as {network.name}", err=True)

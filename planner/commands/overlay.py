@@ -8,7 +8,7 @@ import click
 from planner.console.answers.headline import answer_header
 from planner.console.format import format_seconds
 from planner.console.output import bar, print_json, print_table
-from planner.console.output_files import force_option, report_option
+from planner.console.output_files import answer_options
 from planner.console.refusals import bad_input, reporting_errors
 from planner.kineto.facts import said
 from planner.kineto.measured_steps import MeasuredTrace, measure_trace
@@ -39,9 +39,7 @@ HEADER = ("category", "measured", "share", "", "simulated", "share", "", "simula
     help="Pipeline rank whose simulated timeline the page shows.",
 )
 @click.option("--whole", is_flag=True, help="Take the trace as one step, as of a loop that marks none.")
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
 @reporting_errors()
 def overlay(
     *,

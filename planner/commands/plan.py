@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console.answers.best_plan import best_plan_options, check_best_plan, hand_on, written_line
 from planner.console.answers.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
@@ -29,8 +28,8 @@ from planner.console.options.money_options import money_options
 from planner.console.options.question_options import several_clusters
 from planner.console.options.training_options import print_training
 from planner.console.output import print_json, print_table, progress_bar
-from planner.console.output_files import force_option, report_option
-from planner.console.refusals import bad_input, reporting_errors
+from planner.console.output_files import answer_options
+from planner.console.refusals import reporting_errors
 from planner.money.answer import Answer, answer, on_clusters
 from planner.money.criteria import CriteriaAsked
 from planner.pages.page import report_path, write_page
@@ -41,9 +40,7 @@ from planner.search.find import find_plans
 from planner.search.plan import Plan, PlanResult
 from planner.search.smaller_clusters import smaller_clusters
 from simdl.compression.method import EXAMPLES
-from simdl.errors import SimdlError
 from simdl.report.step_report import StepReport
-from workloads.errors import WorkloadError
 
 LOSSES = 3  # causes other than computation that the table names
 WORK = ("forward", "backward")
@@ -71,9 +68,8 @@ WORK = ("forward", "backward")
 @money_options
 @why_option
 @best_plan_options
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
+@reporting_errors()
 def plan(
     *,
     options: Options,
@@ -97,30 +93,26 @@ def plan(
     simdl to the answer, pages included; what Python takes to start comes on top.
     """
     start_clock(click.get_current_context())
-    try:
-        page_path = report_path(report_directory, "plan", force=force, beside=strategy_path)
-        check_best_plan(strategy_path, format_name, force=force)
-        methods = methods_of(compressions)
-        questions = on_clusters(load_question(options), options, others)
-        with progress_bar("simulating") as progress:
-            find = partial(
-                find_plans,
-                max_simulations=max_simulations,
-                uneven=uneven_shares,
-                methods=methods,
-                progress=progress,
-            )
-            found = answer(questions, asked, lambda each, wanted: find(each, top=wanted), top=top)
-        question, result = found.question, found.result
-    except (HardwareError, WorkloadError, SimdlError) as error:
-        raise bad_input(error) from None
-    with reporting_errors():
-        data = plan_answer(found, wall_time=seconds_waited())
-        if page_path is not None and not question.cluster.more:
-            data["smaller_clusters"] = [asdict(cluster) for cluster in smaller_clusters(question)]
-        if result.plans:
-            best = result.plans[0].report.strategy
-            data["launch"] = hand_on(question, best, strategy_path, format_name)
+    page_path = report_path(report_directory, "plan", force=force, beside=strategy_path)
+    check_best_plan(strategy_path, format_name, force=force)
+    methods = methods_of(compressions)
+    questions = on_clusters(load_question(options), options, others)
+    with progress_bar("simulating") as progress:
+        find = partial(
+            find_plans,
+            max_simulations=max_simulations,
+            uneven=uneven_shares,
+            methods=methods,
+            progress=progress,
+        )
+        found = answer(questions, asked, lambda each, wanted: find(each, top=wanted), top=top)
+    question, result = found.question, found.result
+    data = plan_answer(found, wall_time=seconds_waited())
+    if page_path is not None and not question.cluster.more:
+        data["smaller_clusters"] = [asdict(cluster) for cluster in smaller_clusters(question)]
+    if result.plans:
+        best = result.plans[0].report.strategy
+        data["launch"] = hand_on(question, best, strategy_path, format_name)
     if page_path is not None:
         _write_report(question, result, data, page_path)
         data["wall_time"] = seconds_waited()

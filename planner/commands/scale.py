@@ -12,7 +12,7 @@ from planner.console.answers.headline import setting_of
 from planner.console.format import format_rate, format_seconds
 from planner.console.options.question_options import asking
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
+from planner.console.output_files import answer_options
 from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, load_question
@@ -48,9 +48,7 @@ from simdl.communication import ALGORITHMS, Operation
 @click.option(
     "--split-layers", is_flag=True, help="Also find the best split of every layer, for networks of images."
 )
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
 @reporting_errors()
 def scale(
     *,

@@ -8,7 +8,7 @@ import click
 from planner.console.format import format_duration, format_seconds
 from planner.console.options.worker_options import worker_options
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
+from planner.console.output_files import answer_options
 from planner.console.refusals import reporting_errors
 from planner.console.time_left import progress_with_time_left
 from planner.errors import UnfitTrialError
@@ -27,9 +27,7 @@ CHART = 32  # characters from the start to the makespan
 @click.argument("trials", type=click.Path(path_type=Path))
 @click.option("--cluster", required=True, help="NODE:COUNT, such as dgx-a100:4, or a TOML file.")
 @worker_options
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units.")
+@answer_options("Print JSON in base units.")
 @reporting_errors()
 def search(
     *,

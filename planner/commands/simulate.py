@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from hardware.errors import HardwareError
 from hardware.units import format_quantity
 from planner.console.answers.breakdown_rows import BREAKDOWN_HEADER, breakdown_rows
 from planner.console.answers.headline import header
@@ -34,8 +33,8 @@ from planner.console.options.training_options import (
     training_options,
 )
 from planner.console.output import print_json, print_table
-from planner.console.output_files import check_new, force_option, report_option
-from planner.console.refusals import bad_input
+from planner.console.output_files import answer_options, check_new
+from planner.console.refusals import bad_input, reporting_errors
 from planner.overlays.step_trace import write_step_trace
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
@@ -52,7 +51,6 @@ from simdl.report.step_report import StepReport
 from simdl.step.simulate import Simulation
 from simdl.step.simulate import simulate as simulate_step
 from simdl.step.strategy import Strategy
-from workloads.errors import WorkloadError
 
 TRACE_FORMATS = ("chrome", "hta", "chakra")
 
@@ -82,9 +80,8 @@ TRACE_FORMATS = ("chrome", "hta", "chakra")
 )
 @training_options
 @inference_options
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
+@reporting_errors()
 def simulate(
     *,
     options: Options,
@@ -114,24 +111,21 @@ def simulate(
     if mode == INFERENCE:
         answer_inference(options, flags, generate, as_json=as_json)
         return
-    try:
-        check_generate(generate)
-        _check_trace(trace, trace_format, force=force)
-        page_path = report_path(report_directory, "simulate", force=force, beside=trace)
-        asked = asked_training(epochs, dataset)
-        choice = _asked(options, strategy_file, launch_file, flags)
-        question = choice.question
-        simulation = _simulated(choice, options, None if strategy_file or launch_file else flags)
-        if simulation.report.feasible and trace is not None:
-            _write_trace(simulation, trace, trace_format)
-        training = None
-        if asked is not None:
-            training = training_json(question, simulation.report.samples_per_s, asked)
-        data = simulation_json(question, simulation.report, chosen=choice.chosen, training=training)
-        if simulation.report.feasible and page_path is not None:
-            _write_report(question, simulation, data, page_path)
-    except (HardwareError, WorkloadError, SimdlError) as error:
-        raise bad_input(error) from None
+    check_generate(generate)
+    _check_trace(trace, trace_format, force=force)
+    page_path = report_path(report_directory, "simulate", force=force, beside=trace)
+    asked = asked_training(epochs, dataset)
+    choice = _asked(options, strategy_file, launch_file, flags)
+    question = choice.question
+    simulation = _simulated(choice, options, None if strategy_file or launch_file else flags)
+    if simulation.report.feasible and trace is not None:
+        _write_trace(simulation, trace, trace_format)
+    training = None
+    if asked is not None:
+        training = training_json(question, simulation.report.samples_per_s, asked)
+    data = simulation_json(question, simulation.report, chosen=choice.chosen, training=training)
+    if simulation.report.feasible and page_path is not None:
+        _write_report(question, simulation, data, page_path)
     report = simulation.report
     if as_json:
         print_json(data)

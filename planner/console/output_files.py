@@ -1,5 +1,6 @@
 """Files that a command writes beside its answer: where they go, and that nothing is lost."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -7,6 +8,7 @@ import click
 from simdl.atomic_write import expect_new
 from simdl.errors import SimdlError
 
+Command = Callable[..., None]
 force_option = click.option("--force", is_flag=True, help="Replace existing files.")
 report_option = click.option(
     "--report",
@@ -14,6 +16,14 @@ report_option = click.option(
     type=click.Path(path_type=Path),
     help="Write an HTML page with figures into this directory.",
 )
+
+
+def answer_options(
+    json_help: str = "Print JSON in base units: seconds, bytes, FLOP.",
+) -> Callable[[Command], Command]:
+    """Adds --report, --force and --json, which nearly every command has."""
+    json_option = click.option("--json", "as_json", is_flag=True, help=json_help)
+    return lambda command: report_option(force_option(json_option(command)))
 
 
 def check_new(path: Path, *, force: bool, what: str) -> None:

@@ -10,7 +10,7 @@ import click
 
 from hardware.units import format_quantity
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
+from planner.console.output_files import answer_options
 from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from validation.calibration.outcome import (
@@ -50,9 +50,7 @@ STOPPED = 130
     required=True,
     help="Directory of measurements, profiles and tables, such as here.",
 )
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in base units: seconds, bytes, FLOP.")
+@answer_options()
 @reporting_errors()
 def calibrate(
     *,

@@ -9,8 +9,8 @@ import click
 import pandas as pd
 
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
-from planner.console.refusals import bad_input, reporting_errors
+from planner.console.output_files import answer_options
+from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from validation.errors import MeasurementError
 from validation.judging.statistics import ErrorStatistics, error_sentence, error_statistics
@@ -55,9 +55,7 @@ REASON_HEADER = ("rows", "sweep", "reason")
     type=click.Choice(["fabric"]),
     help="Refit links and libraries without each fabric in turn, and predict it.",
 )
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+@answer_options("Print JSON: every row, and the summary.")
 @reporting_errors()
 def collectives(
     data: Path | None, *, leave_out: str | None, report_directory: Path | None, force: bool, as_json: bool
@@ -70,14 +68,11 @@ def collectives(
     those whose outermost link it is, are predicted by that fit.
     """
     page_path = report_path(report_directory, "validate-collectives", force=force)
-    try:
-        files = None if data is None else sweep_files(data)
-        if leave_out is not None:
-            _leave_out(files, page_path, as_json=as_json)
-            return
-        results = predict_sweeps(files)
-    except MeasurementError as error:
-        raise bad_input(error) from None
+    files = None if data is None else sweep_files(data)
+    if leave_out is not None:
+        _leave_out(files, page_path, as_json=as_json)
+        return
+    results = predict_sweeps(files)
     summaries = summarize_sweeps(results)
     answer, errors, reasons = report(results, summaries), error_rows(summaries), reason_rows(results)
     if page_path is not None:

@@ -12,7 +12,7 @@ import click
 from hardware.units import format_quantity
 from planner.console.format import format_seconds
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
+from planner.console.output_files import answer_options
 from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from validation.errors import MeasurementError
@@ -72,9 +72,7 @@ SUMMARY = ("", "cases", "median", "mean", "90 %", "worst", "bias")
     metavar="TEXT",
     help="Only cases whose name holds this text, such as 'mlp' or 'dp 2'; may be given several times.",
 )
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+@answer_options("Print JSON: every row, and the summary.")
 @reporting_errors()
 def hardware(
     *,

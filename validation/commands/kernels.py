@@ -9,10 +9,9 @@ import click
 import pandas as pd
 
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
-from planner.console.refusals import bad_input, reporting_errors
+from planner.console.output_files import answer_options
+from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
-from simdl.errors import SimdlError
 from validation.judging.statistics import error_sentence, error_statistics
 from validation.judging.tables import counted, json_rows
 from validation.kernels.compare import (
@@ -50,9 +49,7 @@ HEADER = ("file", "device", "rows", "median", "mean", "p90", "bias", "family", "
     type=click.Choice(["device"]),
     help="Predict each device from the tables of the others, by its architecture.",
 )
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+@answer_options("Print JSON: every row, and the summary.")
 @reporting_errors()
 def kernels(
     data: Path | None, *, leave_out: str | None, report_directory: Path | None, force: bool, as_json: bool
@@ -65,14 +62,11 @@ def kernels(
     predicted with those that the others tell of its architecture; about two minutes.
     """
     page_path = report_path(report_directory, "validate-kernels", force=force)
-    try:
-        paths = kernel_tables(data)
-        if leave_out is not None:
-            _leave_out(paths, page_path, as_json=as_json)
-            return
-        results = compare_kernels(paths)
-    except SimdlError as error:
-        raise bad_input(error) from None
+    paths = kernel_tables(data)
+    if leave_out is not None:
+        _leave_out(paths, page_path, as_json=as_json)
+        return
+    results = compare_kernels(paths)
     summaries = summarize_kernels(results)
     told = error_statistics(results["measured"], results["predicted"])
     answer = {

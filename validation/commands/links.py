@@ -9,7 +9,7 @@ from hardware.errors import UnitError
 from hardware.units import format_quantity
 from planner.console.options.option_values import option_quantity
 from planner.console.output import print_json, print_table, progress_bar
-from planner.console.output_files import check_new, force_option, report_option
+from planner.console.output_files import answer_options, check_new
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.collectives import parse_sizes
@@ -60,9 +60,7 @@ MEASURING = ("ranks", "rate", "delay", "sizes", "repeats", "out")
 )
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file for every repetition.")
 @click.option("--data", type=click.Path(path_type=Path), help="Compare this CSV file; measure nothing.")
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+@answer_options("Print JSON: every row, and the summary.")
 @click.pass_context
 @reporting_errors()
 def links(  # noqa: PLR0917 - click passes one argument per option

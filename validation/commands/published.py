@@ -7,10 +7,9 @@ import click
 from planner.console.options.worker_options import worker_options
 from planner.console.output import print_json, print_table, progress
 from planner.console.output_files import force_option, report_option
-from planner.console.refusals import bad_input, reporting_errors
+from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from simdl.cores import usable_cores
-from validation.errors import MeasurementError
 from validation.published.compare import Comparison, compare
 from validation.published.report import (
     ERROR_HEADER,
@@ -65,10 +64,7 @@ def published(
     Rows are numbered from 1, the header not counted. A skipped row names its reason.
     """
     page_path = report_path(report_directory, "validate-published", force=force)
-    try:
-        tables = load_published() if data is None else load_tables(data)
-    except MeasurementError as error:
-        raise bad_input(error) from None
+    tables = load_published() if data is None else load_tables(data)
     rows = [*tables.rows, *failed_batches(tables.rows)]
     predicted = predicted_cells(rows, workers=workers or usable_cores(), scheduler=scheduler)
     cells = list(progress(predicted, total=len(rows), label="rows"))

@@ -6,7 +6,7 @@ import click
 
 from planner.console.options.worker_options import worker_options
 from planner.console.output import print_json, print_table
-from planner.console.output_files import force_option, report_option
+from planner.console.output_files import answer_options
 from planner.console.refusals import bad_input, reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.workers.spread import Hands
@@ -50,9 +50,7 @@ from validation.transfer.spreads import LEVEL
     help="Only every so many rows of a table.",
 )
 @worker_options
-@report_option
-@force_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: every row, and the summary.")
+@answer_options("Print JSON: every row, and the summary.")
 @reporting_errors()
 def transfer(
     grouping: str,
