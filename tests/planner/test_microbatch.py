@@ -277,12 +277,13 @@ def falling(pairs):
 
 
 def test_branching_and_the_programme_find_equally_fast_divisions(resnet, monkeypatch):
-    """Property: of ResNet-50, to a millionth, whichever of the two is asked."""
-    sets = [desirable_configurations(each.options, 256, 64 * 2**20) for each in resnet]
-    programme = solve_division(sets, 64 * 2**20)
+    """Property: of every third pass of ResNet-50, to a millionth, whichever of the two is asked."""
+    limit = 32 * 2**20
+    sets = [desirable_configurations(each.options, 256, limit) for each in resnet[::3]]
+    programme = solve_division(sets, limit)
     monkeypatch.setattr(division, "COLUMNS", 0)
-    branched = solve_division(sets, 64 * 2**20)
+    branched = solve_division(sets, limit)
     times = [sum(each.time for each in found.chosen) for found in (programme, branched)]
     assert times[1] == pytest.approx(times[0], rel=2e-6)
     assert branched.bound <= times[0]
-    assert sum(each.workspace for each in branched.chosen) <= 64 * 2**20
+    assert sum(each.workspace for each in branched.chosen) <= limit

@@ -3,12 +3,11 @@
 import math
 
 import pytest
+from builders import build_network
 
 from workloads.layer import Layer
 from workloads.network import Block
 from workloads.operators import OperatorKind, Pass, Split
-from workloads.zoo.language.decoder.config import DecoderConfig
-from workloads.zoo.language.decoder.stack import build_decoder
 from workloads.zoo.language.decoders import NETWORKS
 
 pytestmark = pytest.mark.theory
@@ -20,28 +19,7 @@ GPT = [build for name, build in NETWORKS.items() if name.startswith(("gpt2", "gp
 
 
 def gpt(layers, hidden, heads, vocab, tokens, **changes):
-    choices = {
-        "name": "gpt",
-        "source": "test",
-        "layers": layers,
-        "hidden": hidden,
-        "heads": heads,
-        "kv_heads": heads,
-        "head_size": hidden // heads,
-        "ffn": 4 * hidden,
-        "vocab": vocab,
-        "tokens": tokens,
-        "gated": False,
-        "activation": "gelu",
-        "normalization": "layernorm",
-        "positions": "learned",
-        "max_positions": tokens,
-        "bias": True,
-        "qkv_bias": True,
-        "tied": True,
-        "dropout": True,
-    }
-    return build_decoder(DecoderConfig(**(choices | changes)))
+    return build_network(layers, hidden=hidden, vocab=vocab, tokens=tokens, heads=heads, **changes)
 
 
 def saved_bytes(layers: tuple[Layer, ...], *, tp=1, sequence_parallel=False, flash=False) -> float:
