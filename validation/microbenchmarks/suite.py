@@ -230,7 +230,7 @@ def _timed(run: Run, case: Case, base: Measurement, ready: Callable[[], None]) -
         timing = sample(prepared.calls, prepared.timer or run.backend.timer(), budget)
     return replace(
         base,
-        value=timing.quiet / prepared.per_call,
+        value=(timing.quiet if run.setting.processes == 1 else timing.usual) / prepared.per_call,
         spread=timing.spread,
         least=timing.least / prepared.per_call,
         samples=timing.samples,

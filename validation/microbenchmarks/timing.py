@@ -4,7 +4,8 @@ A sample is the mean over a few calls where one call is shorter than the clock c
 next set of buffers and its result is kept until its place comes round again, so that neither operands nor
 results are found in the cache by accident. Other work on the machine only ever adds time: a sample's value is
 its lower quartile, cases are measured in several rounds far apart, and the quietest round counts
-(`validation.microbenchmarks.measurement`).
+(`validation.microbenchmarks.measurement`). Where several processes measure, each other's work is part of what
+is measured, and their median counts: a quartile would be of the moments when a companion rests.
 """
 
 import time
@@ -34,12 +35,14 @@ class Timing:
 
     Attributes:
         quiet: [s] of one call, lower quartile of the samples.
+        usual: [s], their median.
         spread: interquartile range over the median.
         least: [s], of the shortest sample.
         samples: how many.
     """
 
     quiet: float
+    usual: float
     spread: float
     least: float
     samples: int
@@ -102,6 +105,7 @@ def sample(calls: Sequence[Call], timer: Timer, budget: float) -> Timing:
 
 
 def summarize(samples: Sequence[float]) -> Timing:
-    """Lower quartile, spread and least of at least two samples [s]."""
+    """Lower quartile, median, spread and least of at least two samples [s]."""
     low, middle, high = quantiles(samples, n=4, method="inclusive")
-    return Timing(quiet=low, spread=(high - low) / middle, least=min(samples), samples=len(samples))
+    spread = (high - low) / middle
+    return Timing(quiet=low, usual=middle, spread=spread, least=min(samples), samples=len(samples))

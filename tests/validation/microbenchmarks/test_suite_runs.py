@@ -33,11 +33,22 @@ class Clock(Timer):
         return 1e-3 * len(calls)
 
 
+class Uneven(Timer):
+    """Calls take one, two and three milliseconds in turns."""
+
+    turn = 0
+
+    def seconds(self, calls):
+        self.turn += 1
+        return 1e-3 * (1 + self.turn % 3) * len(calls)
+
+
 class Counting(Backend):
     name = "counting"
 
-    def __init__(self, refusals=()):
+    def __init__(self, refusals=(), clock=None):
         self.prepared, self.released, self.refusals = [], 0, dict(refusals)
+        self.clock = clock or Clock()
 
     def facts(self):
         return FACTS
@@ -49,7 +60,7 @@ class Counting(Backend):
         return OFFERS["numpy"]
 
     def timer(self):
-        return Clock()
+        return self.clock
 
     def prepare(self, case):
         self.prepared.append(case.dims.get("elements"))
@@ -65,7 +76,7 @@ class Counting(Backend):
 def go(monkeypatch, tmp_path):
     """Runs three cases for four rounds; the rows of the file."""
 
-    def run(backend, done=(), *, cases=CASES, limit=1e9, companions=None, pace=no_pace):
+    def run(backend, done=(), *, cases=CASES, limit=1e9, companions=None, pace=no_pace, processes=1):
         monkeypatch.setattr(suite, "FAMILIES", (lambda _scope: iter(cases),))
         path = tmp_path / "measurements-1.csv"
         said.clear()
@@ -73,7 +84,7 @@ def go(monkeypatch, tmp_path):
         scope = Scope(quick=False, facts=FACTS, offer=backend.offer())
         given = Run(
             backend=backend,
-            setting=setting(),
+            setting=setting(processes),
             scope=scope,
             path=path,
             limit=limit,
@@ -204,6 +215,21 @@ def test_the_quietest_round_counts_and_rounds_tell_how_far_they_lie_apart(go):
     assert repeatability(rows[:1]) == {}
 
 
+@pytest.mark.parametrize(("values", "counts"), [((3.0, 2.0, 2.5), 2.5), ((3.0, 2.0), 2.0), ((3.0,), 3.0)])
+def test_of_collectives_the_middle_round_counts(go, values, counts):
+    """They vary by themselves; of two rounds the quieter one."""
+    first, *_ = go(Counting())
+    case = Case(family="collective", kernel="collective/all_reduce")
+    rows = [replace(first, case=case, value=value) for value in values]
+    assert [row.value for row in quietest(rows).values()] == [counts]
+
+
+def test_between_processes_the_median_counts(go):
+    alone, *_ = go(Counting(clock=Uneven()))
+    together, *_ = go(Counting(clock=Uneven()), processes=2)
+    assert (alone.value, together.value) == (pytest.approx(1e-3), pytest.approx(2e-3))
+
+
 def test_short_calls_are_sampled_in_groups():
     timing = sample([lambda: None], _Quick(), 0.01)
     assert timing.quiet == pytest.approx(1e-6)
@@ -218,5 +244,5 @@ class _Quick(Timer):
 
 def test_samples_are_summarised():
     timing = summarize([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert (timing.quiet, timing.least, timing.samples) == (2.0, 1.0, 5)
+    assert (timing.quiet, timing.usual, timing.least, timing.samples) == (2.0, 3.0, 1.0, 5)
     assert timing.spread == pytest.approx(2 / 3)
