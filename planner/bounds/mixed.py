@@ -7,7 +7,7 @@ one: the step takes at least what a chain of stages with these seconds does. The
 pipelines (:func:`simdl.step.kinds.pipelines`) bounds the step; with pp 1 that is the largest over kinds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,14 +15,13 @@ import numpy as np
 from hardware.cluster import Cluster
 from planner.bounds.chains import Chain, EntrySeconds, build_chain
 from planner.bounds.ends import Ends
-from planner.bounds.estimate import Flags
 from planner.bounds.exchanges import Variants, shape_variants
 from planner.bounds.exposure import Completions, Exposure, estimate_exposure
 from planner.bounds.memory import memory_by_rank
 from planner.bounds.orders import ShapeOrder, grouped, shape_orders
 from planner.bounds.paths import path_ends
 from planner.bounds.updates import update_seconds
-from planner.space.candidates import Integers, Space, single_space
+from planner.space.candidates import Integers, Space
 from planner.space.prices import Floats, Prices, price_space
 from planner.space.shapes import Shape, enumerate_shapes
 from simdl.kernels.pricing import Pricing
@@ -32,7 +31,6 @@ from simdl.step.cuts.stage_cut import Cut
 from simdl.step.kinds import held_by, pipelines
 from simdl.step.lowering.inputs import least_input_time
 from simdl.step.mixed import stage_cuts
-from simdl.step.strategy import Strategy
 from workloads.workload import Workload
 
 
@@ -100,7 +98,6 @@ def estimate_mixed_bounds(
     pricings: Sequence[Pricing],
     *,
     cut: Cut = (),
-    short_too: bool = False,
 ) -> MixedBounds:
     """Bounds of all candidates of a space.
 
@@ -110,7 +107,6 @@ def estimate_mixed_bounds(
         cluster: the mixed one.
         pricings: per part, of :func:`simdl.step.kinds.uniform_clusters`.
         cut: blocks per stage of all candidates; () for those of :func:`simdl.step.mixed.stage_cuts`.
-        short_too: also find the seconds of the cut that misses by least where none fits.
     """
 
     def choices(name: str, ranks: int, virtual_stages: int) -> Sequence[Cut]:
@@ -123,10 +119,7 @@ def estimate_mixed_bounds(
         _short(shape, order, prices, workload, cluster, pricings)
         for shape, order in zip(shapes, orders, strict=True)
     ]
-    asked: list[Flags] = []
-    for each in short:
-        least = np.maximum(each.min(axis=1, keepdims=True), 0.0) if short_too else np.zeros((len(each), 1))
-        asked.append(each <= least)
+    asked = [each <= 0.0 for each in short]
     wanted = [np.asarray(each.any(axis=1), dtype=np.bool_) for each in asked]
     kept = []
     for shape, order, own in zip(shapes, orders, wanted, strict=True):
@@ -148,15 +141,6 @@ def estimate_mixed_bounds(
             [np.where(one, times, np.inf).ravel() for one, times in zip(asked, seconds, strict=True)]
         ),
     )
-
-
-def estimate_mixed_bound(
-    strategy: Strategy, workload: Workload, cluster: Cluster, pricings: Sequence[Pricing]
-) -> float:
-    """[s] that the simulated step of one strategy takes at least, with its own cut if it has one."""
-    space = single_space(strategy, workload)
-    found = estimate_mixed_bounds(space, workload, cluster, pricings, cut=strategy.stages, short_too=True)
-    return float(found.seconds.min())
 
 
 def _ways(shapes: Sequence[Shape]) -> tuple[Integers, Integers, tuple[Cut, ...]]:
@@ -261,33 +245,24 @@ def _joined_exposure(each: Sequence[Exposure], kinds: Integers, place: Integers)
     Gathers hold up stage after stage, so how long they do is known where all are of one kind alone; so is
     what the collectives of the busiest rank take one after another.
     """
-    present = {*kinds.tolist()}
     first = each[int(kinds[0])]
-    if len(present) == 1:
+    if len({*kinds.tolist()}) == 1:
         return first
-    return Exposure(
-        after_passes=_chosen([one.after_passes for one in each], kinds),
-        after_back=_chosen([one.after_back for one in each], kinds),
-        after_last=_chosen([one.after_last for one in each], kinds),
-        lane=_chosen([one.lane for one in each], kinds),
+    by_rank = dict.fromkeys(("after_passes", "after_back", "after_last", "lane"), kinds)
+    known = [one.completions for one in each if one.completions is not None]
+    by_stage = {"turns": kinds[place], "reductions": kinds[place], "update": kinds}
+    return replace(
+        first,
+        **_columns(each, by_rank),
         late=None,
         floor=np.zeros_like(first.floor),
-        completions=_joined_completions([one.completions for one in each], kinds, place),
+        completions=Completions(**_columns(known, by_stage)) if len(known) == len(each) else None,
     )
 
 
-def _joined_completions(
-    each: Sequence[Completions | None], kinds: Integers, place: Integers
-) -> Completions | None:
-    """What completing passes set off on the ranks of their stages."""
-    known = [one for one in each if one is not None]
-    if len(known) < len(each):
-        return None
-    return Completions(
-        turns=_chosen([one.turns for one in known], kinds[place]),
-        reductions=_chosen([one.reductions for one in known], kinds[place]),
-        update=_chosen([one.update for one in known], kinds),
-    )
+def _columns(each: Sequence[Exposure | Completions], kinds: Mapping[str, Integers]) -> dict[str, Floats]:
+    """By name the columns of the kinds that stand there."""
+    return {name: _chosen([getattr(one, name) for one in each], own) for name, own in kinds.items()}
 
 
 def _chosen(each: Sequence[Floats], kinds: Integers) -> Floats:
