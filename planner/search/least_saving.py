@@ -321,7 +321,8 @@ def _why(plain: Strategy, least: Strategy, found: Strategy, fits: _Fits) -> str:
     if reason := fits.refusal(plain):
         return f"the least memory saving that fits where {reason}"
     if found == least:
-        return "it fits without saving memory"
+        saves = least.recompute is not Recompute.NONE or least.savers or least.zero
+        return f"it fits without saving {'more ' if saves else ''}memory"
     return f"the least memory saving that fits: with {format_strategy(least)} {fits.reason(least)}"
 
 

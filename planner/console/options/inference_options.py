@@ -93,11 +93,12 @@ def _check_given(flags: Mapping[str, Any]) -> None:
     """
     context = click.get_current_context()
     unread = [
-        f"--{name.replace('_', '-')}"
-        for name in context.params
-        if name not in TAKEN
-        and not (name in flags and name in SERVED)
-        and context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        each.opts[0]
+        for each in context.command.params
+        if each.name is not None
+        and each.name not in TAKEN
+        and not (each.name in flags and each.name in SERVED)
+        and context.get_parameter_source(each.name) is not ParameterSource.DEFAULT
     ]
     if unread:
         degrees = ", ".join(f"--{name.replace('_', '-')}" for name in SERVED)

@@ -11,6 +11,7 @@ from planner.pages.figures.units import Scale, scale
 
 EDGE = 0.03
 """Of the axis, before 0 and behind the limit: markers stand there, clear of the names of ticks."""
+NAME = 0.15  # of the largest workspace: room for the name of the limit on a narrow page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def workspace_figure(divisions: Sequence[Division], limit: float) -> go.Figure:
     _add_points(figure, "chosen", BLUE, "diamond", points=chosen, units=units)
     add_limit(figure, "limit", x=limit / units[0].size)
     most = max(limit, *(d.workspace for d in divisions)) / units[0].size
-    figure.update_xaxes(axis("workspace", units[0].unit), range=[-EDGE * most, (1 + EDGE) * most])
+    figure.update_xaxes(axis("workspace", units[0].unit), range=[-EDGE * most, (1 + NAME) * most])
     figure.update_yaxes(axis("time of the pass", units[1].unit, log=True, values=seconds))
     return figure
 
