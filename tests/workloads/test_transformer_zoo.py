@@ -8,7 +8,7 @@ from workloads.zoo.language import bert, decoders
 
 NETWORKS = bert.NETWORKS | decoders.NETWORKS
 
-# Elements of the released checkpoints of OpenAI, Meta and BigScience.
+# Elements of the released checkpoints.
 RELEASED = {
     "gpt2": 124_439_808,
     "gpt2-medium": 354_823_168,
@@ -23,6 +23,53 @@ RELEASED = {
     "llama3.1-70b": 70_553_706_496,
     "llama3.1-405b": 405_853_388_800,
     "bloom-176b": 176_247_271_424,
+    "llama-7b": 6_738_415_616,
+    "llama-13b": 13_015_864_320,
+    "llama-30b": 32_528_943_616,
+    "llama-65b": 65_285_660_672,
+    "mistral-7b": 7_241_732_096,
+    "qwen2.5-0.5b": 494_032_768,
+    "qwen2.5-1.5b": 1_543_714_304,
+    "qwen2.5-3b": 3_085_938_688,
+    "qwen2.5-7b": 7_615_616_512,
+    "qwen2.5-14b": 14_770_033_664,
+    "qwen2.5-32b": 32_763_876_352,
+    "qwen2.5-72b": 72_706_203_648,
+    "qwen3-0.6b": 596_049_920,
+    "qwen3-1.7b": 1_720_574_976,
+    "qwen3-4b": 4_022_468_096,
+    "qwen3-8b": 8_190_735_360,
+    "qwen3-14b": 14_768_307_200,
+    "qwen3-32b": 32_762_123_264,
+    "gpt-neox-20b": 20_554_567_680,
+    "pythia-12b": 11_846_072_320,
+    "pythia-6.9b": 6_857_302_016,
+    "pythia-2.8b": 2_775_208_960,
+    "pythia-1.4b": 1_414_647_808,
+    "pythia-1b": 1_011_781_632,
+    "pythia-410m": 405_334_016,
+    "pythia-160m": 162_322_944,
+    "gpt-j-6b": 6_050_882_784,
+    "opt-125m": 125_239_296,
+    "opt-1.3b": 1_315_758_080,
+    "opt-2.7b": 2_651_596_800,
+    "opt-6.7b": 6_658_473_984,
+    "opt-13b": 12_853_473_280,
+    "opt-30b": 29_974_540_288,
+    "falcon-7b": 6_921_720_704,
+    "falcon-40b": 41_303_293_952,
+    "falcon-180b": 179_522_565_120,
+    "gemma-2b": 2_506_172_416,
+    "gemma-7b": 8_537_680_896,
+    "gemma2-2b": 2_614_341_888,
+    "gemma2-9b": 9_241_705_984,
+    "gemma2-27b": 27_227_128_320,
+    "tinyllama-1.1b": 1_100_048_384,
+    "phi-3-mini": 3_821_079_552,
+    "yi-6b": 6_061_035_520,
+    "yi-34b": 34_388_917_248,
+    "llama3.2-1b": 1_235_814_400,
+    "llama3.2-3b": 3_212_749_824,
 }
 # Narayanan et al. 2021 (arXiv:2104.04473), table 1, billions to the digit printed.
 SC21 = {
@@ -37,6 +84,8 @@ SC21 = {
     "megatron-530b": 529.6,
     "megatron-1t": 1008.0,
 }
+# Chowdhery et al. 2022 (arXiv:2204.02311), table 1, and the names of the others, in billions.
+PRINTED = {"palm-8b": 8.63, "palm-540b": 540.35, "turing-nlg-17b": 17.2, "opt-66b": 65.7}
 # mosaicml/llm-foundry, scripts/train/benchmarking/README.md, n_params in billions, by sequence length.
 MPT = [
     ("mpt-125m", 512, 0.12413184),
@@ -65,6 +114,12 @@ def test_parameters_equal_the_released_checkpoint(name, parameters):
 def test_megatron_parameters_equal_the_printed_digits(name, billions):
     """Narayanan et al. 2021, arXiv:2104.04473, table 1."""
     assert round(NETWORKS[name]().parameters / 1e9, 1) == billions
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("name", "billions"), PRINTED.items())
+def test_parameters_are_those_printed(name, billions):
+    assert NETWORKS[name]().parameters / 1e9 == pytest.approx(billions, abs=0.05)
 
 
 @pytest.mark.published

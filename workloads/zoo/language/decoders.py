@@ -41,6 +41,7 @@ def decoder_config(name: str, *, tokens: int | None = None) -> DecoderConfig:
 
 
 NETWORKS: dict[str, Callable[..., Network]] = {name: partial(build_registered, name) for name in MODELS}
+ALIASES = {"gpt-j": "gpt-j-6b", "gpt-neox": "gpt-neox-20b", "llama3.3-70b": "llama3.1-70b"}
 
 CONVERGENCE: dict[str, Convergence] = {
     "gpt3-175b": Convergence(
