@@ -74,6 +74,7 @@ NUMBERS: Mapping[str, str] = {
     "update_copies": "count",
     "gradient_size": "bytes",
     "optimizer_traffic": "bytes",
+    "stepwise_traffic": "bytes",
     "accumulation_traffic": "bytes",
     "bucket": "bytes",
     "tensor_overlap": "fraction",

@@ -76,6 +76,9 @@ class Stack:
             wider.
         optimizer_traffic: [bytes] per parameter that the step moves beside the optimizer's own update
             (copies to the master gradient, unscaling, norm, clipping).
+        stepwise_traffic: [bytes] per parameter that an update in FP32 moves beyond a fused one because it
+            runs an operation at a time; less with narrower state, none where a rule is one kernel in every
+            program (8-bit and paged state).
         accumulation_traffic: [bytes] per parameter and microbatch that adding up gradients moves; 0 where the
             product's epilogue adds or nothing accumulates.
         zeroed_gradients: gradients are filled with zeros between steps, and every backward pass adds to them;
@@ -148,6 +151,7 @@ class Stack:
     saves_narrow: bool
     gradient_size: int
     optimizer_traffic: float
+    stepwise_traffic: float
     accumulation_traffic: float
     zeroed_gradients: bool
     gradient_overlap: bool

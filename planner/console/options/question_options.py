@@ -14,7 +14,10 @@ from workloads.optimizers import OPTIMIZERS
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
 
-CLUSTER = "NODE:COUNT, such as dgx-a100:128, or a TOML file; NODE alone is one node."
+CLUSTER = (
+    "NODE:COUNT, such as dgx-a100:128, part of a node, such as dgx-a100:1gpus, or a TOML file; NODE alone is "
+    "one node."
+)
 
 seq_len_option = click.option(
     "--seq-len", type=click.IntRange(min=1), show_default="the network's own", help="Tokens of a sample."

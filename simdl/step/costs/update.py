@@ -45,10 +45,19 @@ def update_time(owned: float, workload: Workload, pricing: Pricing, *, tp: int =
     kept = moment_bytes(workload) + (precision.master or precision.parameter)
     words = 2 * kept + gradient_bytes(1, pricing)
     copies = precision.parameter if precision.master else 0
-    nbytes = owned * (words + copies + 4 * optimizer.passes + pricing.stack.optimizer_traffic)
+    beside = pricing.stack.optimizer_traffic + _stepwise_bytes(workload, pricing.stack)
+    nbytes = owned * (words + copies + 4 * optimizer.passes + beside)
     name = f"{optimizer.name} update"
     update = Kernel(name, OperatorKind.ELEMENTWISE, owned * optimizer.flops, nbytes, precision.matmul)
     return launch_time(pricing.cost_model, update) + _orthogonal_time(owned, workload, pricing, tp)
+
+
+def _stepwise_bytes(workload: Workload, stack: Stack) -> float:
+    """[bytes] per parameter of an update an operation at a time, on tensors in the format of its state."""
+    optimizer = workload.optimizer
+    if optimizer.moment_size or optimizer.paged:  # bitsandbytes: one kernel
+        return 0.0
+    return stack.stepwise_traffic * workload.precision.moment / 4
 
 
 def moment_bytes(workload: Workload) -> float:

@@ -6,7 +6,9 @@ Equal rows share one network object, so that the simulator's memory of costs ser
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from math import log
 
+from simdl.divisors import divisors
 from validation.errors import RowSkippedError
 from validation.published.rows.cells import (
     note_count,
@@ -69,7 +71,7 @@ def decoder_shape(row: PublishedRow, *, tp: int) -> Shape:
         raise RowSkippedError("training of low-rank adapters is not modelled yet")
     family = family_of(row["source"], row["model"])
     layers, hidden = required_count(row, "n_layers"), required_count(row, "hidden")
-    assumed = dict(_assumed(row, family, hidden, mixture))
+    assumed = dict(_assumed(row, family, hidden, mixture, tp))
     heads = optional_count(row, "n_heads") or assumed["n_heads"]
     shape = Shape(
         layers=layers,
@@ -191,9 +193,11 @@ def _config(family: Family, shape: Shape) -> DecoderConfig:
     )
 
 
-def _assumed(row: PublishedRow, family: Family, hidden: int, mixture: str) -> Iterator[tuple[str, int]]:
+def _assumed(
+    row: PublishedRow, family: Family, hidden: int, mixture: str, tp: int
+) -> Iterator[tuple[str, int]]:
     if not row["n_heads"]:
-        yield "n_heads", _default("n_heads", family.heads)
+        yield "n_heads", family.heads or usual_heads(hidden, tp)
     if not row["ffn"] and not mixture:
         yield "ffn", _default("ffn", 0 if family.gated else 4 * hidden)
     if not row["vocab"]:
@@ -202,8 +206,32 @@ def _assumed(row: PublishedRow, family: Family, hidden: int, mixture: str) -> It
         yield "seq_len", tokens
 
 
+def usual_heads(hidden: int, tp: int = 1) -> int:
+    """Heads of a decoder whose table does not say them, a multiple of ``tp``.
+
+    Of 64 features up to a hidden size of 1,024, else of as near 128 as divide it (Brown et al. 2020,
+    arXiv:2005.14165, table 2.1; Touvron et al. 2023, arXiv:2302.13971, table 2).
+
+    Raises:
+        RowSkippedError: ``tp`` does not divide the hidden size.
+
+    Example:
+        >>> usual_heads(1024), usual_heads(8192), usual_heads(13824, 8)
+        (16, 64, 96)
+    """
+    usual = 64 if hidden <= 1024 else 128
+    sizes = [size for size in divisors(hidden) if hidden // size % tp == 0]
+    if not sizes:
+        raise RowSkippedError(
+            f"n_heads is not published, and tp {tp} does not divide the hidden size {hidden}"
+        )
+    return hidden // min(sizes, key=lambda size: (abs(log(size / usual)), size))
+
+
 def _reason(column: str, family: Family) -> str:
-    return "by the row's note" if column == "seq_len" else f"{family.name} default"
+    if column == "seq_len":
+        return "by the row's note"
+    return f"{family.name} default" if column != "n_heads" or family.heads else "of usual size"
 
 
 def _default(column: str, value: int) -> int:
