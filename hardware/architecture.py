@@ -27,6 +27,7 @@ SHARED: Mapping[str, str] = {
     "direct_multiplies": "share",
     "joined_channels": "whole",
     "block_bandwidth": "bandwidth",
+    "walk_bandwidth": "bandwidth",
 }
 """Numbers that every architecture has, by dimension."""
 
@@ -43,6 +44,7 @@ class Architecture:
         direct_multiplies: share of the instructions of a direct convolution's kernel that multiply and add.
         joined_channels: up to which narrow groups of a convolution are laid side by side.
         block_bandwidth: [bytes/s] that one thread block draws from memory.
+        walk_bandwidth: [bytes/s] of a block of cuDNN's batch normalisation channels first, maps in 16 bit.
         family: maker whose libraries run; "" where the file does not say.
         year: in which the architecture was announced; 0 where the file does not say.
         process: year in which the process of its chips went into volume production; 0 likewise.
@@ -57,6 +59,7 @@ class Architecture:
     direct_multiplies: float
     joined_channels: float
     block_bandwidth: float
+    walk_bandwidth: float
     family: str = ""
     year: int = 0
     process: int = 0

@@ -23,7 +23,7 @@ from simdl.kernels.costs.attention import attention_time
 from simdl.kernels.costs.convolution import AlgorithmCost
 from simdl.kernels.costs.convolution_launch import fastest_launch
 from simdl.kernels.costs.matmul import matmul_time
-from simdl.kernels.costs.memory_bound import blocks_time, traffic_time
+from simdl.kernels.costs.memory_bound import blocks_time, traffic_time, walk_time
 from simdl.kernels.costs.recurrence import one_step, recurrence_time
 from simdl.kernels.costs.terms import measured_time
 from simdl.kernels.cudnn import is_served
@@ -153,7 +153,9 @@ def estimate_kernel_time(kernel: Kernel, device: Device) -> float:
     if measured is not None:
         return measured
     traffic = traffic_time(kernel.nbytes, device, kernel.kind)
-    if kernel.blocks:
+    if kernel.walked:
+        traffic = traffic + walk_time(kernel.walked, kernel.blocks, device)
+    elif kernel.blocks:
         traffic = larger(traffic, blocks_time(kernel.nbytes, kernel.blocks, device))
     if kernel.shape is None:
         return device.memory.latency + larger(kernel.flops / device.vector_flop_rate, traffic)

@@ -80,6 +80,7 @@ class Kernel:
         inner: a library launches it within the call of its neighbour, so the host makes no call for it.
         singles: what a processor does one by one (`workloads.operators.Operator`).
         blocks: thread blocks that it consists of where these may be few; 0 for as many as the device takes.
+        walked: elements that its blocks take one after another, with little in flight; 0 for other kernels.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Kernel:
     inner: bool = False
     singles: float = 0.0
     blocks: float = 0.0
+    walked: float = 0.0
 
 
 def joined_products(kernels: Sequence[Kernel], rows: int) -> Kernel:

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from simdl.kernels.chains import BATCH_COUNT, chain_kernels, links, repeated_heads
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence
-from simdl.kernels.thread_blocks import pooling_bytes, takes_sums, thread_blocks
+from simdl.kernels.layouts import transposes
+from simdl.kernels.thread_blocks import in_blocks, pooling_bytes, takes_sums
 from simdl.software.stack import Stack
 from workloads.amounts import choose, larger, rounded, smaller
 from workloads.dtypes import Precision
@@ -33,8 +34,6 @@ from workloads.operators import (
 
 STARTS = (OperatorKind.MATMUL, OperatorKind.CONVOLUTION)  # a product never joins another kernel
 CASTS, SAME_FORMAT = frozenset({"upcast", "downcast"}), "casts"  # around a loss; what a stack calls them
-SHORT_FORMATS = frozenset({"fp16", "bf16"})
-MATRIX_FORMATS = SHORT_FORMATS | {"tf32"}  # of convolutions on matrix units
 ROWS = 16
 """Rows of an expert come in multiples of so many: mean rows stand for all, and odd ones are padded."""
 
@@ -177,17 +176,17 @@ def _operator_kernels(  # noqa: PLR0917 - what names one kernel
 ) -> Iterator[tuple[Operator | None, Kernel]]:
     """An operator's kernels, each with the operator where it may join its neighbours."""
     dtype = operator.arithmetic or (precision.matmul if layer.narrow else precision.attention)
-    blocks = thread_blocks(layer, operator, stack, shard.share(operator.split))
+    share = shard.share(operator.split)
     if chain := links(layer, operator, stack, precision):
-        for kernel in chain_kernels(chain, operator, shard.share(operator.split), precision, dtype):
-            yield None, replace(kernel, blocks=blocks) if blocks else kernel
+        for kernel in chain_kernels(chain, operator, share, precision, dtype):
+            yield None, in_blocks(kernel, layer, operator, stack, share)
         return
     kernel = _kernel(operator, which, shard, precision, dtype)
     if pooled := pooling_bytes(operator, stack.pooling, precision.activation):
-        kernel = replace(kernel, nbytes=kernel.nbytes + pooled * shard.share(operator.split))
-    if blocks:
-        kernel = replace(kernel, blocks=blocks)
-    if isinstance(operator.shape, ConvolutionShape) and _transposes(operator.shape, dtype, stack):
+        kernel = replace(kernel, nbytes=kernel.nbytes + pooled * share)
+    kernel = in_blocks(kernel, layer, operator, stack, share)
+    call = kernel.shape
+    if isinstance(call, ConvolutionCall) and transposes(call.shape, call.which, dtype, stack):
         yield None, _transposition(operator, shard, precision, dtype)
     cast = _cast(operator, kernel, dtype, precision)
     if cast is not None:
@@ -241,18 +240,6 @@ def _cast(operator: Operator, kernel: Kernel, dtype: str, precision: Precision) 
         return None
     nbytes = precision.quantised * kernel.shape.m * kernel.shape.k * kernel.shape.count
     return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype, experts=kernel.experts)
-
-
-def _transposes(shape: ConvolutionShape, dtype: str, stack: Stack) -> bool:
-    """Whether maps lie channels first before a convolution on matrix units, whose kernels are channels last.
-
-    XLA lays 16-bit convolutions of images channels last and all others first (``HeuristicLayoutAssignment``
-    in ``tensorflow/compiler/xla/service/gpu/gpu_layout_assignment.cc``). Kernels of depthwise convolutions
-    take either layout.
-    """
-    if stack.layout == "channels_last" or dtype not in MATRIX_FORMATS or shape.groups == shape.in_channels:
-        return False
-    return stack.layout == "channels_first" or dtype not in SHORT_FORMATS or shape.kernel_depth > 1
 
 
 def _transposition(operator: Operator, shard: Shard, precision: Precision, dtype: str) -> Kernel:

@@ -40,7 +40,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "attention": ("unfused", "flash", "flash-causal"),
     "attention_algorithm": (DEVICE, *attention_algorithms()),
     "selective": ("attention", "alternate"),
-    "layout": ("channels_last", "channels_first", "xla"),
+    "layout": ("channels_last", "channels_first", "channels_first_copied", "xla"),
     "dispatch": DISPATCHES,
     "gradient_algorithm": ("auto", *ALGORITHMS[Operation.ALL_REDUCE]),
     "main_gradient": ("none", "accumulated", "partition"),

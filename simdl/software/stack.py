@@ -106,8 +106,10 @@ class Stack:
         contention: share of a device that collectives take from computation beside them, where training runs
             say other than the library's kernels do; None: what those take.
         layout: how maps lie in memory: ``"channels_last"``; ``"channels_first"``, where kernels for matrix
-            units copy what they read and write to channels last and back; or ``"xla"``, channels last for
-            16-bit convolutions of images and first for all others.
+            units copy what they read and write to channels last and back, but for filters of one pixel
+            (`simdl.kernels.layouts`); ``"channels_first_copied"``, where they copy it for these as well
+            (cuDNN before 8); or ``"xla"``, channels last for 16-bit convolutions of images and first for
+            all others.
         library: collective library profile, such as ``nccl``.
         memory_context: [bytes] taken by contexts and libraries.
         memory_reserve: share of the device's memory the allocator cannot use (fragmentation).

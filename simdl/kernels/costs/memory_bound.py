@@ -10,6 +10,9 @@ from workloads.operators import OperatorKind
 BLOCK_LOADS = 512 * 16
 """[bytes] that the thread block of `hardware.architecture`'s ``block_bandwidth`` keeps in flight."""
 
+WALKED = 2
+"""[bytes] of the elements that ``walk_bandwidth`` was measured on."""
+
 REDUCTIONS = frozenset({OperatorKind.SOFTMAX, OperatorKind.NORMALIZATION, OperatorKind.REDUCTION})
 """Kinds that exchange partial results between threads."""
 
@@ -24,3 +27,8 @@ def traffic_time(nbytes: float, device: Device, kind: OperatorKind = OperatorKin
 def blocks_time(nbytes: float, blocks: float, device: Device) -> float:
     """Seconds in which so many thread blocks move ``nbytes`` [bytes], each what it keeps in flight."""
     return nbytes / (blocks * architecture_named(device.generation).block_bandwidth)
+
+
+def walk_time(elements: float, blocks: float, device: Device) -> float:
+    """Seconds in which so many thread blocks take elements one after another, whatever format these have."""
+    return WALKED * elements / (blocks * architecture_named(device.generation).walk_bandwidth)

@@ -124,7 +124,7 @@ def test_internevo_is_read_as_itself():
 def test_a_program_in_pytorch_that_nothing_says_to_be_nvidias_is_eager():
     printed = row("torchvision-train-steps.csv", 1)
     found = row_setup(changed(printed, source="a blog", source_item="a table", framework="PyTorch 1.4"))
-    assert found.stack == "pytorch-eager-1"
+    assert found.stack == "pytorch-eager-2020"
 
 
 def test_compiled_runs_have_their_own_stack():
