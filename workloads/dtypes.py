@@ -24,6 +24,9 @@ class Precision:
             precision is not narrower than activations.
         quantised: [bytes] moved per element of a product's input or of the gradient of its output where it is
             quantised for both directions that it is multiplied in; 0 where products take it as it is.
+        quantised_weight: [bytes] moved per weight for each product that reads it, where weights are quantised
+            anew for every microbatch; 0 where they are kept.
+        gathered: [bytes] per parameter that is gathered quantised, where software can; 0 where none can.
     """
 
     name: str
@@ -37,6 +40,8 @@ class Precision:
     moment: int = 4
     narrow_input: float = 0.0
     quantised: float = 0.0
+    quantised_weight: float = 0.0
+    gathered: float = 0.0
 
     @property
     def mixed_bf16(self) -> bool:

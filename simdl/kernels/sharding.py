@@ -13,6 +13,7 @@ from functools import lru_cache
 from simdl.kernels.chains import BATCH_COUNT, chain_kernels, links, repeated_heads
 from simdl.kernels.kernel import AttentionCall, ConvolutionCall, Kernel, Product, Recurrence
 from simdl.kernels.layouts import transposes
+from simdl.kernels.quantisation import quantisation
 from simdl.kernels.thread_blocks import in_blocks, pooling_bytes, takes_sums
 from simdl.software.stack import Stack
 from workloads.amounts import choose, larger, rounded, smaller
@@ -188,7 +189,7 @@ def _operator_kernels(  # noqa: PLR0917 - what names one kernel
     call = kernel.shape
     if isinstance(call, ConvolutionCall) and transposes(call.shape, call.which, dtype, stack):
         yield None, _transposition(operator, shard, precision, dtype)
-    cast = _cast(operator, kernel, dtype, precision)
+    cast = quantisation(operator, kernel, dtype, stack, precision)
     if cast is not None:
         yield None, cast
     yield operator, kernel
@@ -226,20 +227,6 @@ def _merge(first: Kernel, second: Kernel, saved: float) -> Kernel:
 
 def _size(operator: Operator, precision: Precision) -> float:
     return operator.element_size or precision.activation
-
-
-def _cast(operator: Operator, kernel: Kernel, dtype: str, precision: Precision) -> Kernel | None:
-    """Quantisation of what a narrow product reads, along rows and columns.
-
-    The transpose serves the weight gradient, so only products that grow with the batch in their rows pay
-    (Transformer Engine documentation, FP8 primer).
-    """
-    rows = isinstance(operator.shape, MatmulShape) and operator.shape.batch_axis == "rows"
-    narrow = dtype == precision.matmul and precision.quantised > 0
-    if not narrow or not rows or not isinstance(kernel.shape, Product):
-        return None
-    nbytes = precision.quantised * kernel.shape.m * kernel.shape.k * kernel.shape.count
-    return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype, experts=kernel.experts)
 
 
 def _transposition(operator: Operator, shard: Shard, precision: Precision, dtype: str) -> Kernel:

@@ -92,6 +92,7 @@ FLAGS = (
     "context_parallel",
     "gradient_overlap",
     "holds_logits",
+    "narrow_gathers",
     "narrow_loss",
     "parameter_overlap",
     "pipeline_overlap",

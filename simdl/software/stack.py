@@ -66,6 +66,7 @@ class Stack:
         loss_copies: FP32 tensors of the logits' size that live together at the peak of a loss over a
             vocabulary.
         update_copies: FP32 tensors of the size of all that a rank updates that live together while it does.
+        narrow_gathers: ZeRO-3 quantises parameters before it gathers them, where the precision can.
         narrow_loss: these tensors have the format of the logits instead.
         holds_logits: the logits as the head wrote them are still there when the loss runs backward.
         autocast: mixed precision casts operator by operator: layer norms and softmax read and keep FP32.
@@ -145,6 +146,7 @@ class Stack:
     sharded_sum: str
     loss_copies: float
     update_copies: float
+    narrow_gathers: bool
     narrow_loss: bool
     holds_logits: bool
     autocast: bool

@@ -172,18 +172,36 @@ def test_parameters_are_read_once_whatever_the_microbatch():
 
 @pytest.mark.theory
 @pytest.mark.parametrize(
-    ("precision", "nbytes"),
-    [("fp8", 2 + 2 * 1), ("mxfp8", 2 + 2 * (1 + 1 / 32)), ("nvfp4", 2 + 2 * (2 + 0.5 + 1 / 16))],
+    ("precision", "nbytes", "weight"),
+    [
+        ("fp8", 2 + 2 * 1, 0),
+        ("fp8-tensorwise", 2 + 2 + 2 * 1, (2 + 2 * 3) / 2),
+        ("fp8-rowwise", (2 + 1 + 2) + (2 + 1), ((2 + 1) + (2 + 2) + (2 + 1)) / 2),
+        ("mxfp8", 2 + 2 * (1 + 1 / 32), 0),
+        ("nvfp4", 2 + 2 * (2 + 0.5 + 1 / 16), 0),
+    ],
 )
 @pytest.mark.parametrize("which", [Pass.FORWARD, Pass.INPUT_GRADIENT])
-def test_what_a_narrow_product_reads_is_quantised_for_both_directions(precision, nbytes, which):
-    """One read and two writes, block scales with them; NVFP4 reads three times."""
+def test_what_a_narrow_product_reads_is_quantised_for_both_directions(precision, nbytes, weight, which):
+    """One read and two writes, block scales with them; NVFP4 reads three times, tensor scales twice."""
     found = kernels(which=which, precision=precision)
     casts = [(first, second) for first, second in pairwise(found) if first.name == "cast"]
     assert casts
     for cast, product in casts:
         assert isinstance(product.shape, Product)
-        assert cast.nbytes == pytest.approx(nbytes * product.shape.m * product.shape.k)
+        m, n, k = product.shape.m, product.shape.n, product.shape.k
+        assert cast.nbytes == pytest.approx((nbytes * m + weight * n) * k)
+
+
+@pytest.mark.theory
+def test_weights_that_are_gathered_quantised_are_only_transposed_for_the_backward_pass():
+    for precision, weight in (("fp8-tensorwise", (1 + 1) / 2), ("fp8-rowwise", 5)):
+        plain, narrow = (
+            next(k for k in kernels(precision=precision, narrow_gathers=each) if k.name == "cast").nbytes
+            for each in (False, True)
+        )
+        anew = load_precision(precision).quantised_weight
+        assert plain - narrow == pytest.approx((anew - weight) * HIDDEN * 3 * HIDDEN)
 
 
 def test_products_in_sixteen_bits_are_not_quantised():

@@ -38,6 +38,19 @@ def seconds(found, zero):
 
 
 @pytest.mark.theory
+@pytest.mark.parametrize(
+    ("precision", "zero", "each"),
+    [("fp8-tensorwise", 3, 1), ("fp8-tensorwise", 2, 2), ("fp8-rowwise", 3, 2), ("bf16", 3, 2)],
+)
+def test_fsdp_gathers_a_byte_a_parameter_where_tensors_have_one_scale(precision, zero, each):
+    workload = build_workload(build_network(4), precision=precision, global_batch=8)
+    found = price(workload, load_cluster("dgx-h100:1"), stack=load_stack("torchtitan-compile"))
+    shares = [GradientShare(Group(size=1, stride=1), PARAMETERS, 10)]
+    (gather,) = gathers(shares, Strategy(dp=RANKS, zero=zero), found)
+    assert gather.nbytes == each * PARAMETERS
+
+
+@pytest.mark.theory
 def test_shards_are_packed_parameters_taken_apart_and_gradients_packed():
     """Read and written: 2 x 4/n and 2 x 4 bytes a parameter to gather, 2 x 4 a gradient to scatter."""
     plain, copied = pricing_of(copies=False), pricing_of(copies=True)

@@ -339,7 +339,7 @@ def gathers(shares: Iterable[GradientShare], strategy: Strategy, pricing: Pricin
 def share_gathers(share: GradientShare, strategy: Sharing, pricing: Pricing) -> Iterator[Collective]:
     """What gathers the parameters of one share; or of a table of them, each with a strategy of its own."""
     shards = share_shards(share.group, strategy)
-    nbytes = share.parameters * pricing.precision.parameter
+    nbytes = share.parameters * _gathered_size(strategy, pricing)
     if some((shards > 1) & (nbytes > 0)):
         group = Group(size=shards, stride=share.group.stride)
         seconds = _gather_seconds(nbytes, group, strategy, pricing)
@@ -347,6 +347,13 @@ def share_gathers(share: GradientShare, strategy: Sharing, pricing: Pricing) -> 
         copies = choose(shards > 1, copies + _copy_seconds(2 * nbytes, strategy, pricing), 0.0)
         calls = choose(shards > 1, _call_seconds(strategy, pricing), 0.0)
         yield Collective(Operation.ALL_GATHER, group, nbytes, seconds + copies + calls, copying=copies)
+
+
+def _gathered_size(strategy: Sharing, pricing: Pricing) -> float:
+    """[bytes] per parameter that is gathered."""
+    precision = pricing.precision
+    narrow = precision.gathered if pricing.stack.narrow_gathers else 0.0
+    return choose(strategy.zero >= WHOLE, narrow or precision.parameter, precision.parameter)
 
 
 def _gather_seconds(nbytes: float, group: Group, strategy: Sharing, pricing: Pricing) -> float:

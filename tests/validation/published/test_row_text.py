@@ -46,7 +46,7 @@ GPT = {
         ("bf16", "bf16"),
         ("fp16/bf16 mixed", "bf16"),
         ("fp16-mixed", "fp16"),
-        ("float8 (dynamic tensorwise, linear layers) + bf16", "fp8"),
+        ("float8 (dynamic tensorwise, linear layers) + bf16", "fp8-tensorwise"),
         ("MXFP8", "mxfp8"),
         ("FP8-MX", "mxfp8"),
         ("FP8-CS", "fp8"),

@@ -11,6 +11,8 @@ _PRECISIONS = (
     (r"mxfp4|int8", ""),
     (r"nvfp4|fp4", "nvfp4"),
     (r"mxfp8|fp8[-_]mx|alt granularity", "mxfp8"),
+    (r"float8.*rowwise", "fp8-rowwise"),
+    (r"float8.*tensorwise", "fp8-tensorwise"),
     (r"fp8|float8", "fp8"),
     (r"bf16-pure", "bf16-pure"),
     (r"bf16|bfloat16", "bf16"),
