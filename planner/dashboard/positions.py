@@ -97,6 +97,15 @@ def faults(question: Question, stack: str | None, values: Values) -> tuple[str, 
     return (*refusals(strategy, asked), *unsupported(strategy, asked.workload.network, asked.stack))
 
 
+def run_by(question: Question, stack: str | None, values: Values) -> Question:
+    """The question with the stack that usually runs values of a strategy; as it is where they are of none."""
+    try:
+        strategy = build_strategy(values, question.cluster)
+    except StrategyError:
+        return question
+    return for_strategy(question, replace(question.options, stack=stack), strategy)
+
+
 def chosen_texts(question: Question, values: Values) -> dict[str, str]:
     """What "auto" stands for, by field: devices that are left, replicas that share, the tensor degree."""
     try:

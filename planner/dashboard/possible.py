@@ -8,7 +8,7 @@ from typing import Any
 
 from planner.dashboard.catalog import REFUSALS, Catalog, ask
 from planner.dashboard.controls import precisions_of, slider_class, slider_marks
-from planner.dashboard.positions import MENUS, SLIDERS, chosen_texts, faults, offers, without_left
+from planner.dashboard.positions import MENUS, SLIDERS, chosen_texts, faults, offers, run_by, without_left
 from planner.dashboard.sides import asked_of, values_of
 from planner.dashboard.state import HARDWARE, SIDES, State, Values
 from planner.questions.question import Question
@@ -28,10 +28,11 @@ def possible(state: State, catalog: Catalog) -> dict[str, Any]:
         except REFUSALS:
             continue  # the cards say why; what was offered before still is
         _strategy(data, side, question, asked.stack, state.strategies[number])
+        run = run_by(question, asked.stack, state.strategies[number])
         if number == 0:
-            _question(data, question)
+            _question(data, run)
         else:
-            _hardware(data, question, state)
+            _hardware(data, run, state)
     return data
 
 

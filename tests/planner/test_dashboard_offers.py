@@ -60,7 +60,8 @@ class TestOffers:
         assert within["etp"] == ["tp", "1", "2", "4"]  # of 16 ranks
 
     def test_menus_end_at_what_the_stack_offers(self, client):
-        assert offered(client, GPT3 + START)["schedule"] == ["1f1b", "interleaved-1f1b"]
+        named = f"{GPT3}stack=megatron-2023&{START}"
+        assert offered(client, named)["schedule"] == ["1f1b", "interleaved-1f1b"]
         more = offered(client, f"{GPT3}stack=torchtitan&a.pp=8&a.tp=8&a.sequence_parallel=true")["schedule"]
         assert "gpipe" in more
         assert offered(client, "model=resnet50&node=dgx-a100&count=1")["recompute"] == ["none", "full"]
@@ -120,8 +121,12 @@ class TestAuto:
             "optimizer": "auto: adam",
             "stack": "auto: megatron-2023",
         }
-        assert data["menus"]["a.schedule"] == ["1f1b", "interleaved-1f1b"]
+        orders = {"1f1b", "breadth-first", "dualpipe", "gpipe", "interleaved-1f1b", "zb-h1", "zb-h2"}
+        assert set(data["menus"]["a.schedule"]) == orders  # each runs in the stack that is made for it
         assert data["switches"] == {"a.sequence_parallel": True}
+        query = f"{GPT3}{START}&a.schedule=zb-h1"
+        data = client.call("possible.data", "answered.data", answered__data=query)["possible.data"]
+        assert data["hints"]["stack"] == "auto: zero-bubble"
 
     def test_experts_have_sliders_where_there_are_any(self, client):
         for query, shown in ((MIXTRAL, True), (GPT2, False)):

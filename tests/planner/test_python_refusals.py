@@ -25,7 +25,11 @@ REFUSED = {
         ((MODEL, CLUSTER), {"optimizer": "adan"}, "unknown optimizer 'adan'; did you mean adam"),
         ((MODEL, CLUSTER), {"stack": "megatron-1999"}, "'megatron-1999'"),
         ((MODEL, CLUSTER), {"top": 0}, "top: found 0"),
-        ((MODEL, CLUSTER), {"objective": "speed"}, "objective: found 'speed' .*; expected one of time, cost"),
+        (
+            (MODEL, CLUSTER),
+            {"objective": "speed"},
+            "objective: found 'speed' .*; expected one of time, regret,",
+        ),
         ((MODEL, CLUSTER), {"compression": 8}, "compression: found 8 .*; expected methods such as"),
         ((MODEL, CLUSTER), {"compression": "zip"}, "compression: found 'zip'; expected one of fp16"),
         ((MODEL, CLUSTER), {"uneven_shares": 1}, "uneven_shares: found 1 .*; expected True or False"),
