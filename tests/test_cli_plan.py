@@ -53,7 +53,7 @@ def test_json_has_the_keys_of_the_contract():
     assert answer["certified"] is True
     assert len(answer["plans"]) == 2
     for found in answer["plans"]:
-        assert set(found) == REPORT_KEYS | {"bound"}
+        assert set(found) == REPORT_KEYS | {"bound", "expected_regret"}
         assert sum(found["breakdown"].values()) == pytest.approx(found["step_time"], rel=1e-9)
         assert sum(found["memory"].values()) == pytest.approx(found["peak_memory"], rel=1e-9)
         assert found["bound"] <= found["step_time"] * (1 + 1e-9)
