@@ -1,5 +1,6 @@
 """What tests of the repository as a whole read: its documents and its commands."""
 
+import re
 import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -7,11 +8,17 @@ from pathlib import Path
 import click
 
 ROOT = Path(__file__).resolve().parents[1]
+OUTPUT = re.compile(r"<!-- output of: (.+?) -->\n```text\n(.*?)\n```\n<!-- end of output -->", re.DOTALL)
 
 
 def section(document, title):
     text = document.read_text(encoding="utf-8")
     return text.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def shown(document, command):
+    """What a document shows as the output of a command."""
+    return dict(OUTPUT.findall((ROOT / document).read_text(encoding="utf-8")))[command]
 
 
 def entry_points():

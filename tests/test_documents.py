@@ -18,20 +18,7 @@ from planner.commands.plan import plan
 from planner.commands.simulate import simulate
 from simdl.software.reader import stack_names
 from simdl.step.strategy import Strategy
-from validation.commands.kernels import kernels
 from workloads.registry import load_network
-
-OUTPUT = re.compile(r"<!-- output of: (.+?) -->\n```text\n(.*?)\n```\n<!-- end of output -->", re.DOTALL)
-
-
-def shown(document, command):
-    return dict(OUTPUT.findall((ROOT / document).read_text(encoding="utf-8")))[command]
-
-
-def test_the_page_on_kernels_shows_the_errors_of_today():
-    result = CliRunner().invoke(kernels)
-    printed = "\n".join(line.rstrip() for line in result.stdout.strip("\n").splitlines())
-    assert shown("docs/kernel-fit.md", "simdl validate kernels") == printed
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").glob("refresh_*.py")))

@@ -235,7 +235,7 @@ def command_line(name, random):
     return line
 
 
-@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_a_command_of_any_options_answers_or_refuses(files, seed):
     random = Random(seed)  # noqa: S311 - no secret

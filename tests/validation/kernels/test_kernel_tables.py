@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from project import shown
 
 from hardware.profiles import load_device
 from simdl.kernels.cost_model import estimate_kernel_time
@@ -17,9 +18,21 @@ GEMM = "device,precision,M,N,K,achieved_tflops\n"
 
 
 @pytest.fixture(scope="module")
-def summaries():
-    results = compare_kernels(kernel_tables(None))
+def results():
+    return compare_kernels(kernel_tables(None))
+
+
+@pytest.fixture(scope="module")
+def summaries(results):
     return {(s.file, s.device): s for s in summarize_kernels(results)}
+
+
+def test_the_page_on_kernels_shows_the_errors_of_today(results, monkeypatch):
+    known = {tuple(kernel_tables(None)): results}
+    monkeypatch.setattr("validation.commands.kernels.compare_kernels", lambda paths: known[tuple(paths)])
+    result = CliRunner().invoke(kernels)
+    printed = "\n".join(line.rstrip() for line in result.stdout.strip("\n").splitlines())
+    assert shown("docs/kernel-fit.md", "simdl validate kernels") == printed
 
 
 def table(folder, text):
