@@ -181,7 +181,7 @@ def test_the_files_are_right(files):
     assert set(right) == set(READERS)
 
 
-@settings(max_examples=600, suppress_health_check=list(HealthCheck))
+@settings(max_examples=700, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_a_file_made_wrong_is_read_or_refused(files, seed):
     folder, right = files.folder, files.right
@@ -235,7 +235,7 @@ def command_line(name, random):
     return line
 
 
-@settings(max_examples=250, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_a_command_of_any_options_answers_or_refuses(files, seed):
     random = Random(seed)  # noqa: S311 - no secret
