@@ -23,6 +23,14 @@ def quantisation(
     if not narrow or not rows or not isinstance(kernel.shape, Product):
         return None
     shape = kernel.shape
-    weight = TRANSPOSED if stack.narrow_gathers and precision.gathered else precision.quantised_weight
-    nbytes = (precision.quantised * shape.m + weight * shape.n) * shape.k * shape.count
+    nbytes = (
+        (precision.quantised * shape.m + _weight_size(stack, precision) * shape.n) * shape.k * shape.count
+    )
     return Kernel("cast", OperatorKind.ELEMENTWISE, 0.0, nbytes, dtype, experts=kernel.experts)
+
+
+def _weight_size(stack: Stack, precision: Precision) -> float:
+    """[bytes] moved per weight; Transformer Engine keeps what it quantised for the next microbatches."""
+    if stack.saves_narrow:
+        return 0.0
+    return TRANSPOSED if stack.narrow_gathers and precision.gathered else precision.quantised_weight

@@ -179,3 +179,32 @@ class TestAutomodel:
 
     def test_a_recipe_is_named(self):
         assert "recipe: TrainFinetuneRecipeForNextTokenPrediction" in text("nemo-automodel", Strategy(dp=16))
+
+
+@pytest.mark.parametrize("name", ["megatron", "megatron-bridge"])
+@pytest.mark.parametrize("precision", ["bf16", "fp8", "fp8-tensorwise", "mxfp8"])
+def test_scaling_of_eight_bits_is_written_and_read_back(name, precision):
+    options = Options(model="llama3-8b", cluster="dgx-b200:2", global_batch=64, precision=precision)
+    written = launch(name, Strategy(dp=4, tp=4), load_question(options))
+    assert not any(each.key == "precision" for each in written.lost)
+    found = FORMATS[name].read(next(iter(written.files.values())), CONTEXT)
+    assert found.question["precision"] == precision
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "message"),
+    [
+        ("megatron", "--bf16 --fp8-format e4m3 --fp8-recipe blockwise", r"--fp8-recipe: found 'blockwise'"),
+        ("megatron-bridge", "mixed_precision=nanov2_bf16_with_fp8_current_scaling_mixed", "found 'nanov2_"),
+    ],
+)
+def test_scaling_that_is_not_modelled_is_refused(name, said, message):
+    with pytest.raises(LaunchError, match=message):
+        FORMATS[name].read(said, CONTEXT)
+
+
+def test_four_bits_and_hyphens_are_read():
+    assert FORMATS["megatron"].read("--bf16 --fp4-format e2m1", CONTEXT).question["precision"] == "nvfp4"
+    assert (
+        FORMATS["megatron-bridge"].read("mixed_precision=bf16-mixed", CONTEXT).question["precision"] == "bf16"
+    )

@@ -28,6 +28,12 @@ from planner.launch.job import INTERLEAVED, Context, Format, Job, Knob, Launch, 
 from simdl.step.strategy import Recompute
 
 OPTIMIZERS = {"adam": "adam", "adamw": "adam", "sgd": "sgd", "momentum": "sgd", "muon": "muon"}
+NARROW = {
+    "fp8": ("hybrid", "delayed"),
+    "fp8-tensorwise": ("hybrid", "tensorwise"),
+    "mxfp8": ("e4m3", "mxfp8"),
+}
+"""`--fp8-format` and `--fp8-recipe` by precision."""
 FSDP_OPTIMIZERS = ("adam", "sgd")
 FILE = "megatron.sh"
 TRIAL = "DATA=(--mock-data --tokenizer-type NullTokenizer --train-iters 20 --lr 1e-4)"
@@ -58,7 +64,9 @@ USED = frozenset(
         "num_distributed_optimizer_instances",
         "bf16",
         "fp16",
+        "fp4_format",
         "fp8_format",
+        "fp8_recipe",
         "optimizer",
         "num_layers",
         "sgd_momentum",
@@ -262,8 +270,10 @@ def _number_knobs(job: Job) -> Iterator[Knob]:
         yield Knob("fp16", None, "precision")
     elif precision not in {"fp32", "tf32"}:
         yield Knob("bf16", None, "precision")
-    if precision == "fp8":
-        yield Knob("fp8-format", "hybrid", "precision")
+    if precision in NARROW:
+        form, recipe = NARROW[precision]
+        yield Knob("fp8-format", form, "precision")
+        yield Knob("fp8-recipe", recipe, "precision")
     if optimizer in OPTIMIZERS:
         yield Knob("optimizer", OPTIMIZERS[optimizer], "optimizer")
 
@@ -312,6 +322,19 @@ def read(text: str, context: Context) -> Read:
     return Read(strategy=strategy, question=_question(values), notes=tuple(notes))
 
 
+def _narrow(values: dict[str, Any]) -> str:
+    """The precision of products in 8 or 4 bit; empty where they have 16 or more."""
+    if values.get("fp4_format"):
+        return "nvfp4"
+    if not values.get("fp8_format"):
+        return ""
+    recipe = str(values.get("fp8_recipe", "delayed"))
+    known = {name: precision for precision, (_, name) in NARROW.items()}
+    if recipe not in known:
+        raise LaunchError(f"--fp8-recipe: found {recipe!r}; expected one of {', '.join(known)}")
+    return known[recipe]
+
+
 def _question(values: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         key: whole(name, values[name])
@@ -321,7 +344,7 @@ def _question(values: dict[str, Any]) -> dict[str, Any]:
     formats = [name for name in ("fp16", "bf16") if name in values]
     if len(formats) > 1:
         raise LaunchError("--fp16 and --bf16: found together; expected one of them")
-    found["precision"] = "fp8" if values.get("fp8_format") else next(iter(formats), "fp32")
+    found["precision"] = _narrow(values) or next(iter(formats), "fp32")
     if "optimizer" in values:
         name = str(values["optimizer"])
         found["optimizer"] = {"sgd": "momentum"}.get(name, name)

@@ -24,7 +24,7 @@ from planner.launch.formats.megatron_core import (
     with_even_or_named_stages,
     zero_of,
 )
-from planner.launch.job import INTERLEAVED, Context, Format, Job, Knob, Launch, Lost, Read
+from planner.launch.job import INTERLEAVED, Context, Format, Job, Knob, Launch, LaunchError, Lost, Read
 from planner.launch.network_details import lost_network
 from simdl.step.strategy import Recompute
 
@@ -32,10 +32,12 @@ FILE = "megatron_bridge.sh"
 MIXED = {
     "bf16": "bf16_mixed",
     "fp16": "fp16_mixed",
-    "fp8": "bf16_with_fp8_current_scaling_mixed",
+    "fp8": "bf16_with_fp8_delayed_scaling_mixed",
+    "fp8-tensorwise": "bf16_with_fp8_current_scaling_mixed",
     "mxfp8": "bf16_with_mxfp8_mixed",
 }
-PRECISION = {"bf16_mixed": "bf16", "fp16_mixed": "fp16", "bf16_with_mxfp8_mixed": "mxfp8"}
+PRECISION = {mixed: name for name, mixed in MIXED.items()} | {"bf16_with_nvfp4_mixed": "nvfp4"}
+"""Names of `src/megatron/bridge/training/mixed_precision.py` at 05097809."""
 SECTIONS = "model|train|dataset|ddp|comm_overlap|mixed_precision"
 OVERRIDE = re.compile(rf"({SECTIONS})(?:\.([a-z0-9_.]+))?=(.*)", re.DOTALL)
 TRUE = frozenset({"true", "True", "1"})
@@ -153,7 +155,9 @@ def read(text: str, context: Context) -> Read:
         if name in plain
     }
     if (mixed := values.get("mixed_precision")) is not None:
-        question["precision"] = PRECISION.get(mixed, "fp8" if "fp8" in mixed else mixed)
+        if (name := mixed.replace("-", "_")) not in PRECISION:
+            raise LaunchError(f"mixed_precision: found {mixed!r}; expected one of {', '.join(PRECISION)}")
+        question["precision"] = PRECISION[name]
     return Read(strategy=strategy, question=question)
 
 

@@ -31,7 +31,7 @@ from workloads.network import Network
 SHARDING = {1: "optim", 2: "optim_grads", 3: "optim_grads_params"}
 """Data-parallel sharding strategy of Megatron-FSDP by ZeRO stage."""
 LAYOUT = re.compile(r"([Etm L])(?:\*([0-9]+))?")
-EXPRESSED_PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp8")
+EXPRESSED_PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "fp8", "fp8-tensorwise", "mxfp8")
 
 
 def check(job: Job, framework: str) -> None:

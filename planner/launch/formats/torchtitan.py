@@ -224,7 +224,9 @@ def _lost(job: Job) -> Iterator[Lost]:
         yield Lost("compression", f"found {strategy.compression}; gradients are sent as they are")
     if workload.precision.name not in EXPRESSED:
         yield Lost(
-            "precision", f"found {workload.precision.name}; converters of your model's function decide it"
+            "precision",
+            f"found {workload.precision.name}; converters of your model's function decide it"
+            + (", with enable_fsdp_float8_all_gather" if job.question.stack.narrow_gathers else ""),
         )
     if workload.optimizer.name not in {"adam", "adamw"}:
         yield Lost("optimizer", f"found {workload.optimizer.name}; the model's own is kept")
