@@ -30,6 +30,8 @@ class Ends:
         self._back = np.maximum(self._worked(each, sent), self._round_trips(each))
         self._busy = self._head + each * chain.by_rank(sent + chain.rest, ranks)
         self._before_last = self._busy - self._shortest(chain.last)
+        message = self._shortest(chain.returned) if chain.blocking and not order.splits else 0.0
+        self._passed = self._busy - message  # the last gradient goes back beside the last reduction
         self._sent, self._paths = self._transfers(each), paths
 
     def _shortest(self, values: Floats) -> Floats:
@@ -139,7 +141,7 @@ class Ends:
                 ends = np.maximum(ends, largest(last - held)[lane] + beside.lane)
             if beside.late is not None:  # all other passes of a rank come after its first one
                 ends = np.maximum(ends, largest(taken(self._before_last, lane) + beside.late) + beside.lane)
-                ends = np.maximum(ends, largest(taken(self._busy, lane) + beside.late) + beside.after_last)
+                ends = np.maximum(ends, largest(taken(self._passed, lane) + beside.late) + beside.after_last)
                 later, drain = taken(self._back, lane) + beside.late, taken(drain, lane)
                 back = np.maximum(back, (later + drain).max(axis=1))
                 if reduces:
