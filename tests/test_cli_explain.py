@@ -13,7 +13,7 @@ from planner.commands.plan import plan
 from planner.commands.simulate import simulate
 from planner.console.format import format_seconds
 from planner.questions.answer_file import load_answer
-from planner.search.limits_of_step import limits_of_step
+from planner.reasons.limits_of_step import limits_of_step
 from simdl.engine.run import run as run_program
 from simdl.program.action import Cause, Work
 from simdl.report.critical_tasks import critical_actions, total_parts

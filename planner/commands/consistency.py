@@ -20,7 +20,7 @@ from planner.console.output_files import answer_options, check_new
 from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, load_question
-from planner.search.training_choice import TrainingAsked, TrainingChoice, check_own, choose_training
+from planner.questions.training_choice import TrainingAsked, TrainingChoice, check_own, choose_training
 from simdl.synchrony.chrome_trace import write_training_trace
 from simdl.synchrony.registry import SCHEMES, find_scheme
 from simdl.synchrony.simulate import RECORDED, Comparison

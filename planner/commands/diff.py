@@ -8,7 +8,7 @@ from planner.console.answers.headline import answer_header
 from planner.console.output import bar, print_json, print_table
 from planner.console.refusals import reporting_errors
 from planner.questions.answer_file import Answer, load_answer
-from planner.search.comparison import (
+from planner.reasons.comparison import (
     HEADER,
     compare_causes,
     compare_in_words,

@@ -11,7 +11,7 @@ from planner.console.format import format_seconds
 from planner.console.output import bar, print_json, print_table
 from planner.console.refusals import bad_input, reporting_errors
 from planner.questions.answer_file import Answer, load_answer
-from planner.search.limits_of_step import Limit, explanation_json, limits_of_step
+from planner.reasons.limits_of_step import Limit, explanation_json, limits_of_step
 from simdl.report.operator_times import OTHERS
 
 TOP = 15  # operators in the table

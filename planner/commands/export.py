@@ -15,7 +15,7 @@ from planner.launch.job import Job, LaunchError, launch_json, say
 from planner.launch.registry import FORMATS, launch_format
 from planner.questions.answer_file import load_answer
 from planner.questions.question import Options
-from planner.search.limits_of_step import limits_of_step
+from planner.reasons.limits_of_step import limits_of_step
 
 
 @click.command()

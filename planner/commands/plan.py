@@ -35,10 +35,10 @@ from planner.money.criteria import CriteriaAsked
 from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
+from planner.scaling.smaller_clusters import smaller_clusters
 from planner.search.compressed import AUTO, methods_of
 from planner.search.find import find_plans
 from planner.search.plan import Plan, PlanResult
-from planner.search.smaller_clusters import smaller_clusters
 from simdl.compression.method import EXAMPLES
 from simdl.report.step_report import StepReport
 

@@ -17,8 +17,8 @@ from planner.console.refusals import reporting_errors
 from planner.pages.page import report_path, write_page
 from planner.questions.question import Options, load_question
 from planner.questions.scaling import changed_stack, cluster_names, scaling_json
-from planner.search.scaling import ScaleCurve, ScalePoint
-from planner.search.scaling import scale as find_curve
+from planner.scaling.curves import ScaleCurve, ScalePoint
+from planner.scaling.curves import scale as find_curve
 from simdl.communication import ALGORITHMS, Operation
 
 

@@ -40,9 +40,9 @@ from planner.pages.page import report_path, write_page
 from planner.per_layer.report import split_lines
 from planner.questions.question import Options, Question, load_question
 from planner.questions.strategy_file import format_changes
-from planner.search.least_saving import NOTHING, Choice
-from planner.search.remedy import why_larger
-from planner.search.ways_out import ways_out
+from planner.remedies.least_saving import NOTHING, Choice
+from planner.remedies.remedy import why_larger
+from planner.remedies.ways_out import ways_out
 from simdl.errors import SimdlError, StrategyError
 from simdl.report.chakra_trace import write_chakra_traces
 from simdl.report.chrome_trace_hta import write_hta_traces

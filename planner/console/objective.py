@@ -7,15 +7,15 @@ import click
 
 from planner.console.format import format_duration, format_rate, format_seconds, format_strategy
 from planner.console.output import print_table
-from planner.questions.question import Question
-from planner.questions.strategy_file import strategy_json
-from planner.search.accuracy import (
+from planner.money.time_to_accuracy import (
     BatchPlan,
     candidate_batches,
     network_curve,
     only_looks_fast,
     plan_batches,
 )
+from planner.questions.question import Question
+from planner.questions.strategy_file import strategy_json
 from simdl.errors import SimdlError
 
 

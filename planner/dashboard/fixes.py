@@ -31,8 +31,8 @@ from planner.dashboard.state import (
 )
 from planner.questions.question import Options, Question
 from planner.questions.strategy_file import build_strategy
-from planner.search.least_saving import NOTHING, choose_rest
-from planner.search.ways_out import ways_out
+from planner.remedies.least_saving import NOTHING, choose_rest
+from planner.remedies.ways_out import ways_out
 from simdl.errors import StrategyError
 from simdl.step.strategy import Strategy
 

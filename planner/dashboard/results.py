@@ -33,7 +33,7 @@ from planner.pages.page import Section, Table
 from planner.pages.sections.comparison import comparison_sections
 from planner.pages.sections.step import totals_table
 from planner.questions.question import Question
-from planner.search.comparison import compare_in_words, reported_step
+from planner.reasons.comparison import compare_in_words, reported_step
 from simdl.errors import StrategyError
 from simdl.report.step_report import StepReport
 from workloads.network import Network

@@ -18,7 +18,7 @@ from planner.interface.arguments import (
 from planner.interface.loading import ask
 from planner.interface.named_strategy import named_strategy
 from planner.interface.result import Figures, Result
-from planner.search.training_choice import TrainingAsked, TrainingChoice, choose_training
+from planner.questions.training_choice import TrainingAsked, TrainingChoice, choose_training
 from simdl.step.strategy import Strategy
 from simdl.synchrony.registry import find_scheme
 from simdl.synchrony.simulate import RECORDED

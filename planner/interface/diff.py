@@ -8,7 +8,7 @@ from planner.interface.arguments import FilePath, one_family
 from planner.interface.explanation import answer_of
 from planner.interface.result import Figures, Result
 from planner.questions.answer_file import Answer
-from planner.search.comparison import (
+from planner.reasons.comparison import (
     HEADER,
     compare_causes,
     compare_in_words,

@@ -10,7 +10,7 @@ from planner.console.format import format_seconds
 from planner.interface.arguments import FilePath, count, one_family, refuse, text
 from planner.interface.result import Figures, Result
 from planner.questions.answer_file import Answer, load_answer, read_answer
-from planner.search.limits_of_step import Limit, explanation_json, limits_of_step
+from planner.reasons.limits_of_step import Limit, explanation_json, limits_of_step
 
 if TYPE_CHECKING:
     import pandas as pd

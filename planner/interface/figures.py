@@ -15,8 +15,8 @@ from planner.pages.figures.shares import breakdown_figure, memory_parts_figure
 from planner.pages.figures.space import Point, pareto_figure, sample_candidates
 from planner.pages.figures.timeline import gantt_figure
 from planner.questions.question import Question
+from planner.scaling.smaller_clusters import smaller_clusters
 from planner.search.plan import stack_limits
-from planner.search.smaller_clusters import smaller_clusters
 from planner.space.candidates import enumerate_space
 from simdl.memory.needs import usable_memory
 from simdl.report.kernel_uses import kernel_uses

@@ -7,7 +7,7 @@ from hardware.cluster import Cluster
 from planner.interface.arguments import FilePath, refuse, text
 from planner.questions.question import Options, Question, for_strategy
 from planner.questions.strategy_file import build_strategy, load_strategy
-from planner.search.least_saving import Choice, choose_rest
+from planner.remedies.least_saving import Choice, choose_rest
 from simdl.step.strategy import Strategy
 
 STRATEGY = "a simdl.Strategy, a mapping of its fields, or a TOML file"

@@ -11,8 +11,8 @@ from planner.interface.loading import ask
 from planner.interface.result import Figures, Result
 from planner.questions.question import Question
 from planner.questions.scaling import changed_stack, cluster_names, scaling_json
-from planner.search.scaling import ScaleCurve, conclusion
-from planner.search.scaling import scale as find_curve
+from planner.scaling.curves import ScaleCurve, conclusion
+from planner.scaling.curves import scale as find_curve
 from simdl.communication import ALGORITHMS, Operation
 from workloads.network import Network
 

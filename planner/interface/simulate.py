@@ -19,8 +19,8 @@ from planner.interface.loading import ask
 from planner.interface.named_strategy import as_it_stands, named_strategy
 from planner.interface.step import Step, asked
 from planner.questions.question import Options, Question
-from planner.search.least_saving import NOTHING, Choice, choose_rest
-from planner.search.ways_out import ways_out
+from planner.remedies.least_saving import NOTHING, Choice, choose_rest
+from planner.remedies.ways_out import ways_out
 from simdl.errors import SimdlError
 from simdl.step.simulate import simulate as simulate_step
 from simdl.step.strategy import Recompute, Strategy

@@ -6,7 +6,7 @@ from math import inf
 
 from hardware.cluster import Cluster
 from planner.console.options.option_values import option_quantity
-from planner.search.horizon import failures_of
+from planner.money.outlook import failures_of
 from simdl.errors import SimdlError
 from simdl.reliability.failures import Failures, failure_problems
 from workloads.workload import Workload

@@ -15,9 +15,9 @@ from typing import Any
 
 from hardware.errors import HardwareError
 from planner.money.criteria import COST, ENERGY, REGRET, TIME, TOKENS_PER_DOLLAR, Criteria
+from planner.money.outlook import Outlook, outlook
 from planner.money.price import HOUR, hardware_price
 from planner.questions.question import Question
-from planner.search.horizon import Outlook, outlook
 from simdl.power.device_power import JOULES
 from simdl.power.step_power import StepPower, step_power
 from simdl.report.step_report import StepReport

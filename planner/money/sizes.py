@@ -13,11 +13,11 @@ from hardware.cluster import Cluster
 from planner.console.format import format_duration
 from planner.money.criteria import COST, ENERGY, REGRET, SIZED, Criteria
 from planner.money.outcome import Outcome, find_outcome
+from planner.money.pareto import pareto_front
 from planner.questions.question import Question, assumed_batch, batch_was_assumed
-from planner.search.pareto import pareto_front
+from planner.scaling.curves import node_counts
 from planner.search.plan import Plan, PlanResult
 from planner.search.regret import by_regret
-from planner.search.scaling import node_counts
 from simdl.errors import SimdlError
 
 Find = Callable[[Question, int], PlanResult]

@@ -15,8 +15,8 @@ from planner.kineto.facts import TraceFacts, differences
 from planner.kineto.kinds import COMMUNICATION, IDLE, OPTIMIZER
 from planner.kineto.measured_steps import MeasuredStep, MeasuredTrace
 from planner.questions.answer_file import Answer
-from planner.search.limits_of_step import COMMUNICATION as EXPOSED
-from planner.search.limits_of_step import LIMITS
+from planner.reasons.limits_of_step import COMMUNICATION as EXPOSED
+from planner.reasons.limits_of_step import LIMITS
 from workloads.registry import load_network
 
 KERNELS = ("forward", "backward", "recompute")

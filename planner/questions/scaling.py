@@ -9,7 +9,7 @@ from planner.console.answers.headline import device_hours, interval_text, settin
 from planner.console.format import format_seconds
 from planner.console.options.option_values import option_quantity
 from planner.questions.question import Question
-from planner.search.scaling import ScaleCurve, ScalePoint, conclusion, node_counts
+from planner.scaling.curves import ScaleCurve, ScalePoint, conclusion, node_counts
 from simdl.errors import SimdlError
 from simdl.report.certainty import kind_of, knowledge_of, step_interval
 from simdl.software.stack import Stack

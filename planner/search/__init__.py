@@ -1,1 +1,1 @@
-"""Search: ranked strategies, cuts into stages, scaling, and why one is faster than another."""
+"""Search: ranked strategies for a question, and what choosing among them is expected to cost."""

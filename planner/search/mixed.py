@@ -18,8 +18,8 @@ from hardware.units import format_quantity
 from planner.bounds.estimate import estimate_bounds
 from planner.bounds.mixed import MixedBounds, estimate_mixed_bounds
 from planner.console.format import format_strategy
+from planner.reasons.explain import Searched, explain, explain_shares
 from planner.search.best_first import ROUNDING, WORK, Progress
-from planner.search.explain import Searched, explain, explain_shares
 from planner.search.order import rank_key
 from planner.search.plan import Plan, PlanResult, stack_limits
 from planner.space.candidates import Integers, Space, enumerate_space

@@ -11,11 +11,11 @@ from hardware.cluster import Cluster
 from hardware.units import format_quantity
 from planner.bounds.estimate import Bounds, estimate_bound, estimate_bounds
 from planner.console.format import format_strategy
+from planner.cuts.recut import recut
 from planner.per_layer.search import LayerPlan, plan_layers
+from planner.reasons.explain import Searched, explain, explain_experts, explain_splits
 from planner.search.best_first import Progress, Watcher, search
-from planner.search.explain import Searched, explain, explain_experts, explain_splits
 from planner.search.order import rank_key
-from planner.search.recut import recut
 from planner.search.saved import saved_strategies
 from planner.space.candidates import Integers, Limits, Space, enumerate_space, ranked_schedules
 from simdl.errors import SimdlError
@@ -290,7 +290,7 @@ def _recut_all(
 
 
 def _recut(plan: Plan, workload: Workload, pricing: Pricing) -> Plan | None:
-    """The plan with the stages of :mod:`planner.search.stage_partition`, where that is faster and fits."""
+    """The plan with the stages of :mod:`planner.cuts.stage_partition`, where that is faster and fits."""
     strategy = plan.report.strategy
     changed = recut(strategy, workload, pricing) if strategy.pp > 1 else None
     if changed is None:

@@ -28,7 +28,7 @@ from hardware.profiles import load_mixed_cluster
 from planner.questions.question import Options
 from planner.questions.scaling import RANGE, cluster_names
 from planner.questions.strategy_file import build_strategy, read_strategy_values
-from planner.search.scaling import node_counts
+from planner.scaling.curves import node_counts
 from readers.errors import InputError
 from readers.toml import parse_toml
 from readers.whole import read_text

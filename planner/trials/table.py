@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hardware.cluster import Cluster
-from planner.search.scaling import node_counts
+from planner.scaling.curves import node_counts
 from simdl.csv_rows import CsvRow, read_csv_rows
 from simdl.errors import SimdlError
 

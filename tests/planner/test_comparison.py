@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from planner.questions.question import Options
-from planner.search.comparison import ReportedStep, compare_in_words, compare_questions, comparison_rows
+from planner.reasons.comparison import ReportedStep, compare_in_words, compare_questions, comparison_rows
 
 FIRST = ReportedStep(
     step_time=2.0,

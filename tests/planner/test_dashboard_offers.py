@@ -17,7 +17,7 @@ from planner.dashboard.positions import (
 )
 from planner.dashboard.state import parse_state
 from planner.questions.strategy_file import build_strategy
-from planner.search.ways_out import ways_out
+from planner.remedies.ways_out import ways_out
 
 MIXTRAL = "model=mixtral-8x7b&node=dgx-h100&count=2&"
 START = "a.tp=8&a.pp=8&a.micro_batch=2&a.zero=1&a.sequence_parallel=true"

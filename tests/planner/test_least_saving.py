@@ -6,7 +6,7 @@ import pytest
 
 from planner.questions.question import Options, load_question
 from planner.questions.strategy_file import build_strategy
-from planner.search.least_saving import NOTHING, choose_rest
+from planner.remedies.least_saving import NOTHING, choose_rest
 from simdl.divisors import divisors
 from simdl.step.simulate import simulate
 from simdl.step.strategy import problems, refused

@@ -15,10 +15,10 @@ from hardware.profiles import load_cluster
 from planner.commands.plan import plan
 from planner.money.criteria import CriteriaAsked, read_criteria
 from planner.money.horizon import parse_horizon
+from planner.money.pareto import pareto_front
 from planner.money.price import hardware_price, load_prices
 from planner.money.sizes import compare_sizes, resized
 from planner.questions.question import Options, load_question
-from planner.search.pareto import pareto_front
 from planner.search.plan import Plan, PlanResult
 from simdl.errors import SimdlError
 from simdl.power.step_power import step_power

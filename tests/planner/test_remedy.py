@@ -4,7 +4,7 @@ import pytest
 from builders import build_workload
 
 from hardware.profiles import load_cluster
-from planner.search.remedy import remedies
+from planner.remedies.remedy import remedies
 from simdl.software.reader import load_stack
 from simdl.step.simulate import price
 from simdl.step.strategy import Strategy

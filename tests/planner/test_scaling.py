@@ -8,8 +8,8 @@ from hardware.profiles import load_cluster
 from planner.pages.figures.scaling import efficiency_figure, throughput_figure
 from planner.questions.question import Options, load_question
 from planner.questions.scaling import curve_json, scaling_sentence
-from planner.search.data_parallel import simulate_data_parallel
-from planner.search.scaling import node_counts, scale
+from planner.scaling.curves import node_counts, scale
+from planner.scaling.data_parallel import simulate_data_parallel
 from simdl.errors import SimdlError
 from simdl.software.reader import load_stack
 from simdl.step.simulate import price, simulate

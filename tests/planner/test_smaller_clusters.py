@@ -7,8 +7,8 @@ from planner.pages.figures.devices import devices_figure
 from planner.pages.figures.palette import ROLES
 from planner.pages.figures.space import Point
 from planner.questions.question import Options, Question
+from planner.scaling.smaller_clusters import smaller_clusters
 from planner.search.plan import plan
-from planner.search.smaller_clusters import smaller_clusters
 
 CLUSTERS = [
     {"devices": 4, "bound": 8.0, "memory": 2e9, "strategy": "a"},

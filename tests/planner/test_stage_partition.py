@@ -5,12 +5,12 @@ import random
 import pytest
 from builders import build_cluster, build_network, build_stack, build_workload
 
+from planner.cuts import stage_partition
+from planner.cuts.recut import recut
+from planner.cuts.stage_partition import solve_stage_partition
+from planner.cuts.stage_program import Row
 from planner.errors import InfeasibleError, SolverError
 from planner.questions.question import Options, load_question
-from planner.search import stage_partition
-from planner.search.recut import recut
-from planner.search.stage_partition import solve_stage_partition
-from planner.search.stage_program import Row
 from planner.solver.ilp import Constraint, Program, Variable, solve_program
 from simdl.step.simulate import price, simulate
 from simdl.step.strategy import Strategy

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from planner.commands.plan import plan
 from planner.commands.simulate import simulate
-from planner.search.accuracy import candidate_batches, network_curve, only_looks_fast
+from planner.money.time_to_accuracy import candidate_batches, network_curve, only_looks_fast
 from simdl.errors import SimdlError
 from workloads.registry import load_network
 

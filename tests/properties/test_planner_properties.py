@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from strategies import FLAGS
 
 from planner.bounds.estimate import estimate_bounds
+from planner.cuts import stage_partition
+from planner.cuts.repeated_partition import solve_repeated_partition
+from planner.cuts.stage_partition import solve_stage_partition
+from planner.cuts.stage_program import Row
 from planner.errors import InfeasibleError
-from planner.search import stage_partition
-from planner.search.repeated_partition import solve_repeated_partition
-from planner.search.stage_partition import solve_stage_partition
-from planner.search.stage_program import Row
 from planner.space.candidates import enumerate_space
 from simdl.step.simulate import price, simulate
 

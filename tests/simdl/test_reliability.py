@@ -7,8 +7,8 @@ from builders import build_cluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.money.outlook import outlook
 from planner.questions.question import Options, load_question
-from planner.search.horizon import outlook
 from simdl.errors import SimdlError
 from simdl.reliability.checkpoint import checkpoint_bytes
 from simdl.reliability.failures import Failures, failure_problems

@@ -14,7 +14,7 @@ from planner.console.format import (
 )
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
-from planner.search.training_choice import TrainingChoice
+from planner.questions.training_choice import TrainingChoice
 from simdl.step.strategy import Strategy
 from simdl.synchrony.registry import SCHEMES
 from simdl.synchrony.simulate import Comparison

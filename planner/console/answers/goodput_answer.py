@@ -10,7 +10,7 @@ from planner.console.answers.headline import devices_of, setting_json
 from planner.console.format import format_duration, format_rate, format_seconds, spell_strategy
 from planner.questions.question import Question
 from planner.questions.strategy_file import strategy_json
-from planner.search.least_saving import Choice, does_not_fit
+from planner.remedies.least_saving import Choice, does_not_fit
 from simdl.reliability.checkpoint import checkpoint_bytes
 from simdl.reliability.failures import (
     DEVICE_MTBF,

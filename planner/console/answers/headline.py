@@ -8,7 +8,7 @@ from planner.console.format import format_rate, format_seconds, spell_strategy
 from planner.questions.answer_file import Answer
 from planner.questions.device_speeds import slow_devices
 from planner.questions.question import Question
-from planner.search.limits_of_step import limits_of_step
+from planner.reasons.limits_of_step import limits_of_step
 from planner.search.plan import PlanResult
 from simdl.report.certainty import Interval
 from simdl.report.step_report import StepReport

@@ -10,8 +10,8 @@ from click.core import ParameterSource
 from hardware.cluster import Cluster
 from planner.questions.question import Options, Question, for_strategy
 from planner.questions.strategy_file import KEYS, build_strategy, load_strategy
-from planner.search.least_saving import Choice, choose_rest
-from planner.search.nearest import nearest_values
+from planner.remedies.least_saving import Choice, choose_rest
+from planner.remedies.nearest import nearest_values
 from simdl.compression.method import EXAMPLES
 from simdl.errors import SimdlError, StrategyError
 from simdl.memory.savers import EXAMPLE as SAVERS

@@ -6,11 +6,11 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hardware.units import format_quantity
+from planner.money.pareto import pareto_front
 from planner.pages.figures.palette import BLACK, ROLES
 from planner.pages.figures.space import Point
 from planner.pages.figures.style import axis, new_figure
 from planner.pages.figures.units import Scale, scale
-from planner.search.pareto import pareto_front
 
 
 def devices_figure(clusters: Sequence[Mapping[str, Any]], plans: Sequence[tuple[int, Point]]) -> go.Figure:

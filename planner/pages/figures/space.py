@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from planner.bounds.estimate import Bounds
+from planner.money.pareto import pareto_front
 from planner.pages.figures.palette import ROLES, SLATE
 from planner.pages.figures.style import add_limit, axis, new_figure
 from planner.pages.figures.units import Scale, scale
-from planner.search.pareto import pareto_front
 from planner.space.candidates import RECOMPUTE, Integers, Space
 
 POINTS = 4000  # candidates that a figure shows at most

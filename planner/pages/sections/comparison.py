@@ -3,7 +3,7 @@
 from planner.pages.figures.shares import breakdown_figure, memory_parts_figure
 from planner.pages.page import Cell, Section, Table
 from planner.questions.question import Question
-from planner.search.comparison import HEADER, comparison_rows, reported_step
+from planner.reasons.comparison import HEADER, comparison_rows, reported_step
 from simdl.memory.needs import usable_memory
 from simdl.report.step_report import StepReport
 

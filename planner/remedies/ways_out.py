@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from planner.questions.question import Options, Question
-from planner.search.least_saving import NOTHING, choose_rest
-from planner.search.remedy import other_stacks, remedies
+from planner.remedies.least_saving import NOTHING, choose_rest
+from planner.remedies.remedy import other_stacks, remedies
 from simdl.step.simulate import price
 from simdl.step.strategy import Strategy
 

@@ -6,7 +6,7 @@ from math import log
 from typing import Any
 
 from planner.questions.question import Options, Question
-from planner.search.least_saving import NOTHING, Choice, choose_rest
+from planner.remedies.least_saving import NOTHING, Choice, choose_rest
 from simdl.divisors import divisors
 from simdl.errors import SimdlError
 from simdl.step.mixed import share_problems

@@ -17,7 +17,7 @@ from math import inf
 
 import numpy as np
 
-from planner.search.stage_program import Row
+from planner.cuts.stage_program import Row
 from simdl.step.cuts.stage_cut import Cut
 
 EXACT = 1e-9

@@ -8,7 +8,7 @@ from hardware.units import format_quantity
 from planner.console.format import format_choice, format_seconds
 from planner.questions.question import Options
 from planner.questions.strategy_file import strategy_json
-from planner.search.explain import AXES, describe_differences
+from planner.reasons.explain import AXES, describe_differences
 from simdl.report.step_report import StepReport
 
 SAME = 1e-9  # relative difference below which two times are one

@@ -4,8 +4,8 @@ The dynamic programme of :mod:`simdl.step.cuts.stage_cut` first. It is exact wit
 for itself, and so for one stage per rank. Where several share the memory of a rank it gives two bounds: no
 cut is faster than the one in which each stage may have all of its rank's room, and one in which each has an
 equal part of it fits. Only where the one does not fit and the other is slower do both ranks and stages count:
-for equal blocks in a row :mod:`planner.search.repeated_partition` finds the best cut, for others the integer
-program of :mod:`planner.search.stage_program` decides between the two, within ``WORK``, after which its best
+for equal blocks in a row :mod:`planner.cuts.repeated_partition` finds the best cut, for others the integer
+program of :mod:`planner.cuts.stage_program` decides between the two, within ``WORK``, after which its best
 cut so far is taken, or the second of the two.
 """
 
@@ -15,9 +15,9 @@ from math import inf
 
 import numpy as np
 
+from planner.cuts.repeated_partition import EXACT, solve_repeated_partition
+from planner.cuts.stage_program import GIB, Row, cut_of, memory_name, partition_program
 from planner.errors import InfeasibleError, SolverError
-from planner.search.repeated_partition import EXACT, solve_repeated_partition
-from planner.search.stage_program import GIB, Row, cut_of, memory_name, partition_program
 from planner.solver.ilp import solve_program
 from simdl.step.cuts.stage_cut import Cut, Table, cheapest_cut, fastest_cut, range_sums, stage_costs
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from itertools import groupby
 
+from planner.cuts.stage_partition import solve_stage_partition
+from planner.cuts.stage_program import Row
 from planner.errors import InfeasibleError, SolverError
-from planner.search.stage_partition import solve_stage_partition
-from planner.search.stage_program import Row
 from simdl.kernels.pricing import Pricing
 from simdl.memory.context import context_bytes
 from simdl.memory.needs import resident_bytes, usable_memory

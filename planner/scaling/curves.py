@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hardware.cluster import Cluster
 from planner.errors import InfeasibleError, SolverError
 from planner.per_layer.search import plan_layers
-from planner.search.data_parallel import DataParallelRun, simulate_data_parallel
+from planner.scaling.data_parallel import DataParallelRun, simulate_data_parallel
 from simdl.errors import SimdlError
 from simdl.kernels.cost_model import CostModel
 from simdl.kernels.pricing import Pricing

@@ -10,7 +10,7 @@ from math import ceil, isfinite
 from typing import Any
 
 from planner.questions.question import Options, Question, default_global_batch, for_strategy
-from planner.search.least_saving import Choice, choose_rest, does_not_fit
+from planner.remedies.least_saving import Choice, choose_rest, does_not_fit
 from simdl.errors import ShortfallError, SimdlError
 from simdl.step.strategy import Strategy
 from simdl.synchrony.registry import SCHEMES

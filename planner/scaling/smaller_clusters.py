@@ -12,8 +12,8 @@ import numpy as np
 from planner.bounds.estimate import estimate_bounds
 from planner.console.format import format_strategy
 from planner.questions.question import Question
+from planner.scaling.curves import node_counts
 from planner.search.plan import stack_limits
-from planner.search.scaling import node_counts
 from planner.space.candidates import enumerate_space
 from simdl.step.simulate import price
 

@@ -1,0 +1,1 @@
+"""Remedies: what to choose or change so that a strategy can be carried out."""

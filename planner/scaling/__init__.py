@@ -1,0 +1,1 @@
+"""Scaling: what more devices gain, and what fewer could do."""
