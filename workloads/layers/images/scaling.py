@@ -17,9 +17,7 @@ def channel_gate(name: str, maps: Tensor, gate: Tensor) -> Layer:
     Raises:
         NetworkError: the gate has another number of channels or an extent.
     """
-    if gate.elements != maps.shape[0]:
-        found = f"scales maps of shape {maps.shape} by {gate.name!r} of shape {gate.shape}"
-        raise NetworkError([f"{name}: {found}; expected one factor for each channel"])
+    _one_a_channel(name, maps, gate, does="scales", what="factor")
     count, factors = maps.elements, gate.elements
     return Layer(
         name=name,
@@ -36,15 +34,19 @@ def channel_gate(name: str, maps: Tensor, gate: Tensor) -> Layer:
     )
 
 
+def _one_a_channel(name: str, maps: Tensor, given: Tensor, *, does: str, what: str) -> None:
+    if given.elements != maps.shape[0]:
+        found = f"{does} maps of shape {maps.shape} by {given.name!r} of shape {given.shape}"
+        raise NetworkError([f"{name}: {found}; expected one {what} for each channel"])
+
+
 def channel_shift(name: str, maps: Tensor, shift: Tensor) -> Layer:
     """Each map plus its number, of which a sample has one for each channel; ds = sum of dy over the map.
 
     Raises:
         NetworkError: there is not one number for each channel.
     """
-    if shift.elements != maps.shape[0]:
-        found = f"shifts maps of shape {maps.shape} by {shift.name!r} of shape {shift.shape}"
-        raise NetworkError([f"{name}: {found}; expected one number for each channel"])
+    _one_a_channel(name, maps, shift, does="shifts", what="number")
     count, numbers = maps.elements, shift.elements
     return Layer(
         name=name,
